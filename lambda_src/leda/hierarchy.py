@@ -1,0 +1,68 @@
+"""The tree of totals: a path names a leaf, and each of its prefixes a node above it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from leda.numbers import exact
+
+SEPARATOR = ":"
+
+# A path is AggregateTable's partition key, and such a key has at most 2,048 bytes.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+MAX_PATH_BYTES = 2048
+
+
+class BadPath(ValueError):
+    """The levels make no usable path; the text says why."""
+
+
+def join(levels: Sequence[str], names: Mapping[str, object]) -> str:
+    """The path of a message: the names at `levels`, from the root. Raises BadPath.
+
+    >>> join(["RiskType", "Region"], {"Region": "EMEA", "RiskType": "PV"})
+    'PV:EMEA'
+    """
+    parts: list[str] = []
+    for level in levels:
+        name = names.get(level)
+        if name is None or name == "":
+            raise BadPath(f"level {level} is missing")
+        if not isinstance(name, str):
+            raise BadPath(f"level {level} is not a string")
+        if SEPARATOR in name:
+            # "A:B" at one level and "A", "B" at two would share a row of AggregateTable.
+            raise BadPath(f"level {level} contains {SEPARATOR!r}, which separates levels")
+        parts.append(name)
+    path = SEPARATOR.join(parts)
+    try:
+        size = len(path.encode())
+    except UnicodeEncodeError as error:
+        raise BadPath("the hierarchy is not valid Unicode (a lone surrogate)") from error
+    if size > MAX_PATH_BYTES:
+        raise BadPath(f"the path has {size} bytes; at most {MAX_PATH_BYTES} fit a key")
+    return path
+
+
+def nodes(path: str) -> list[str]:
+    """The path's nodes from the root down to itself.
+
+    >>> nodes("PV:FXSpot:EMEA")
+    ['PV', 'PV:FXSpot', 'PV:FXSpot:EMEA']
+    """
+    found = []
+    end = path.find(SEPARATOR)
+    while end >= 0:
+        found.append(path[:end])
+        end = path.find(SEPARATOR, end + 1)
+    found.append(path)
+    return found
+
+
+def roll_up(leaves: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """The sum at every node of the tree over (path, value) pairs. Raises NotExact if a sum needs 39 digits."""
+    totals: dict[str, Decimal] = {}
+    with exact():
+        for path, value in leaves:
+            for node in nodes(path):
+                totals[node] = totals[node] + value if node in totals else value
+    return totals

@@ -1,0 +1,121 @@
+"""State's work on a batch: read each message, store the newest versions, put aside what cannot be read.
+
+Every step may be done again with the same outcome, so a batch that fails half-way simply comes again.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leda.kinesis import UserRecord
+from leda.messages import BadInput, Message, parse
+from leda.quarantine import BadRecord, Quarantine
+from leda.schema import Schema
+from leda.state_store import Result, StateStore, newest
+from leda.telemetry import logger
+
+# Bad messages of a batch that are put aside at a time.
+QUARANTINE_THREADS = 8
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch. `failed` holds the sequence numbers of records that must come again."""
+
+    stored: int = 0
+    duplicates: int = 0
+    stale: int = 0
+    quarantined: int = 0
+    failed: set[str] = field(default_factory=set)
+
+    def summary(self) -> dict[str, Any]:
+        """The counts for a log line."""
+        return {
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "stale_versions": self.stale,
+            "quarantined": self.quarantined,
+            "failed_records": len(self.failed),
+        }
+
+
+class Ingest:
+    """Stores batches of user records."""
+
+    def __init__(self, schema: Schema, store: StateStore, quarantine: Quarantine) -> None:
+        self._schema = schema
+        self._store = store
+        self._quarantine = quarantine
+        self._pool = ThreadPoolExecutor(QUARANTINE_THREADS)
+
+    def store(self, records: Sequence[UserRecord]) -> Report:
+        """Store or put aside every record; raises only what concerns all of them (permissions, no table)."""
+        report = Report()
+        messages: list[Message] = []
+        sources: dict[str, list[UserRecord]] = defaultdict(list)
+        bad: list[tuple[UserRecord, str]] = []
+        for record in records:
+            try:
+                message = parse(record.data, self._schema)
+            except BadInput as error:
+                bad.append((record, str(error)))
+                continue
+            messages.append(message)
+            sources[message.id].append(record)
+        unique, report.duplicates, report.stale = newest(messages)
+        for stored in self._store.write(unique):
+            origin = sources[stored.message.id]
+            match stored.result:
+                case Result.STORED:
+                    report.stored += 1
+                case Result.DUPLICATE:
+                    report.duplicates += 1
+                case Result.STALE:
+                    report.stale += 1
+                case Result.REFUSED:
+                    bad += [(record, stored.reason) for record in origin]
+                case Result.FAILED:
+                    # Every version of the trade comes again: which one is the newest is decided anew.
+                    report.failed |= {record.sequence_number for record in origin}
+                    logger.warning(
+                        "not stored", extra={"id": stored.message.id, "reason": stored.reason}
+                    )
+        self._put_aside(bad, report)
+        return report
+
+    def _put_aside(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
+        for (record, reason), error in zip(bad, self._pool.map(self._put, bad), strict=True):
+            extra = {
+                "event_id": record.event_id,
+                "shard": record.shard,
+                "sequence_number": record.sequence_number,
+                "reason": reason,
+            }
+            if error is None:
+                report.quarantined += 1
+                logger.warning("quarantined", extra=extra)
+            else:
+                report.failed.add(record.sequence_number)
+                logger.error("not quarantined", extra=extra | {"error": str(error)})
+
+    def _put(self, bad: tuple[UserRecord, str]) -> Exception | None:
+        record, reason = bad
+        try:
+            self._quarantine.put(
+                BadRecord(
+                    reason,
+                    record.stream,
+                    record.shard,
+                    record.sequence_number,
+                    record.event_id,
+                    record.arrived,
+                    record.data,
+                )
+            )
+        except (BotoCoreError, ClientError) as error:
+            return error
+        return None

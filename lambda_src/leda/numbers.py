@@ -1,0 +1,74 @@
+"""Exact arithmetic: what a DynamoDB Number can hold, and nothing rounded on the way.
+
+A DynamoDB Number has at most 38 significant digits and a magnitude from 1E-130 to 9.99E+125
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-data-types-number).
+Python's default context keeps 28 digits and rounds silently, so every sum here runs in `exact()`.
+"""
+
+import decimal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+DIGITS = 38
+
+_EXACT = decimal.Context(
+    prec=DIGITS,
+    Emax=125,
+    Emin=-130,
+    traps=[
+        decimal.Inexact,
+        decimal.Overflow,
+        decimal.Underflow,
+        decimal.InvalidOperation,
+        decimal.DivisionByZero,
+    ],
+)
+
+
+class NotExact(ValueError):
+    """A number or a sum that 38 digits cannot hold."""
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Run Decimal arithmetic with 38 digits; raises NotExact where a digit would be lost."""
+    try:
+        with decimal.localcontext(_EXACT):
+            yield
+    except decimal.DecimalException as error:
+        raise NotExact(f"does not fit {DIGITS} digits ({type(error).__name__})") from error
+
+
+def number(text: str) -> Decimal:
+    """The Decimal of a DynamoDB Number's text. Raises NotExact for anything that is not such a number."""
+    try:
+        value = _EXACT.create_decimal(text)
+    except decimal.DecimalException as error:
+        raise NotExact(f"{text[:60]!r} is not a number of at most {DIGITS} digits") from error
+    if not value.is_finite():
+        raise NotExact(f"{text} is not a finite number")
+    return value
+
+
+def limited(value: Decimal, integer_digits: int, decimal_places: int) -> Decimal:
+    """`value`, if it has at most so many digits before and after the point; else raises NotExact.
+
+    The limits leave room for a sum: 10^9 values of `integer_digits + decimal_places` digits need nine more.
+    """
+    if not value.is_finite():
+        raise NotExact(f"{value} is not a finite number")
+    if not value:
+        return Decimal(0)
+    if value.adjusted() >= integer_digits:
+        raise NotExact(f"has more than {integer_digits} digits before the decimal point")
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if -exponent > decimal_places:
+        # Trailing zeros are not digits that a Number keeps: 1.50 has one decimal place.
+        kept = len(digits)
+        while digits[kept - 1] == 0:
+            kept -= 1
+        if -(exponent + len(digits) - kept) > decimal_places:
+            raise NotExact(f"has more than {decimal_places} decimal places")
+    return _EXACT.plus(value)

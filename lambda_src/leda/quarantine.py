@@ -1,0 +1,68 @@
+"""Where a message goes that cannot be processed: whole, into a bucket, with its reason and where it came from.
+
+    s3://<bucket>/<function>/<yyyy>/<mm>/<dd>/<event ID>.json
+    {"reason", "function", "stream" (ARN), "shard", "sequenceNumber", "eventID", "arrived" (ISO 8601 or null),
+     "data" (base64 of the bytes as received), "dataLength" (bytes)}
+
+The key is made of the event's ID and the record's arrival, so that a retry overwrites the object.
+"""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_UNSAFE = re.compile(r"[^0-9A-Za-z_.-]")
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that is put aside. `data` is the message's bytes as received; `arrived` is in UTC."""
+
+    reason: str
+    stream: str
+    shard: str
+    sequence_number: str
+    event_id: str
+    arrived: datetime | None
+    data: bytes
+
+
+class Quarantine:
+    """The quarantine of one function."""
+
+    def __init__(self, client: "S3Client", bucket: str, function: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._function = function
+
+    def put(self, bad: BadRecord) -> str:
+        """Keep the record; returns its key. Raises the client's error, and then the record is not done with."""
+        key = f"{self._function}/{_day(bad.arrived)}/{_UNSAFE.sub('_', bad.event_id)}.json"
+        body = {
+            "reason": bad.reason,
+            "function": self._function,
+            "stream": bad.stream,
+            "shard": bad.shard,
+            "sequenceNumber": bad.sequence_number,
+            "eventID": bad.event_id,
+            "arrived": bad.arrived.isoformat() if bad.arrived else None,
+            "data": base64.b64encode(bad.data).decode(),
+            "dataLength": len(bad.data),
+        }
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=json.dumps(body, indent=1).encode(),
+            ContentType="application/json",
+        )
+        return key
+
+
+def _day(arrived: datetime | None) -> str:
+    return f"{arrived:%Y/%m/%d}" if arrived else "undated"

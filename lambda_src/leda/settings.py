@@ -1,0 +1,44 @@
+"""What Terraform tells the functions: environment variables, read once at a cold start."""
+
+import os
+
+import botocore.config
+
+
+class MissingSetting(RuntimeError):
+    """An environment variable of the function is not set."""
+
+
+def required(name: str) -> str:
+    """The variable's text. Raises MissingSetting: the module sets it, so the function was made another way."""
+    value = os.environ.get(name)
+    if not value:
+        raise MissingSetting(
+            f"the function's environment variable {name} is not set: deploy it with LEDA's Terraform modules"
+        )
+    return value
+
+
+def optional(name: str) -> str | None:
+    """The variable's text, None where it is not set."""
+    return os.environ.get(name) or None
+
+
+def positive(name: str, default: int) -> int:
+    """The variable as a whole number of at least 1."""
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise MissingSetting(
+            f"the function's environment variable {name} is {text!r}, not a number >= 1"
+        )
+    return int(text)
+
+
+# A call that hangs must end well before the function's timeout (60 s): three tries of 2 s + 10 s.
+CLIENT = botocore.config.Config(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    tcp_keepalive=True,
+    max_pool_connections=16,
+)

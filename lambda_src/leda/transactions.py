@@ -1,0 +1,72 @@
+"""The limits of a DynamoDB transaction, and what its errors mean.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+MAX_ACTIONS = 100
+# What a transaction always holds beside its effects: the lane's checkpoint, and the check of the other name's.
+CHECKPOINT_ACTIONS = 2
+MAX_EFFECTS = MAX_ACTIONS - CHECKPOINT_ACTIONS
+
+# Its items may have 4 MB together; the margin covers keys and attribute names that are not counted one by one.
+MAX_TRANSACTION_BYTES = 3_500_000
+
+
+class Verdict(enum.Enum):
+    """What to do after a transaction was not confirmed."""
+
+    MOVED = "a condition failed: another delivery moved a checkpoint; read it and go on from there"
+    BUSY = "a conflict or a throttle: nothing was written; try the same again after a pause"
+    UNKNOWN = "no answer: it may have been committed; read the checkpoint and go on from there"
+    REFUSED = "the effects are not valid and never will be"
+    FATAL = "nothing that a retry or another cut can mend: permissions, a missing table"
+
+
+_BUSY = frozenset(
+    {
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "ThrottlingError",
+        "ThrottlingException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+    }
+)
+_REFUSED = frozenset(
+    {"ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded", "DuplicateItem"}
+)
+
+
+def verdict(error: ClientError) -> Verdict:
+    """What the service's answer means for the caller."""
+    code = error.response.get("Error", {}).get("Code", "")
+    if code == "TransactionCanceledException":
+        codes = {reason.get("Code") for reason in reasons(error)} - {"None", None}
+        if "ConditionalCheckFailed" in codes:
+            return Verdict.MOVED
+        if codes & _BUSY:
+            return Verdict.BUSY
+        if codes & _REFUSED:
+            return Verdict.REFUSED
+        # A reason without a name; nothing was written, and the next answer may say more.
+        return Verdict.BUSY if not codes else Verdict.FATAL
+    if code in _BUSY:
+        return Verdict.BUSY
+    if code in _REFUSED:
+        return Verdict.REFUSED
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return Verdict.UNKNOWN if status >= 500 else Verdict.FATAL
+
+
+def reasons(error: ClientError) -> list[Mapping[str, Any]]:
+    """Why each action of a cancelled transaction failed, in the order of the actions."""
+    return list(error.response.get("CancellationReasons", []))

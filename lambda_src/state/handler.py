@@ -1,0 +1,50 @@
+"""StateLambda: from the Kinesis stream to the newest version of each trade in StateTable."""
+
+import random
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.faults import Faults
+from leda.ingest import Ingest
+from leda.kinesis import user_records
+from leda.quarantine import Quarantine
+from leda.schema import Schema
+from leda.state_store import StateStore
+from leda.telemetry import count, logger, metrics
+
+dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+ingest = Ingest(
+    Schema.from_json(settings.required("SCHEMA")),
+    StateStore(
+        dynamodb, settings.required("STATE_TABLE"), settings.positive("WRITE_THREADS", default=4)
+    ),
+    Quarantine(
+        boto3.client("s3", config=settings.CLIENT),
+        settings.required("QUARANTINE_BUCKET"),
+        settings.required("AWS_LAMBDA_FUNCTION_NAME"),
+    ),
+)
+faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_STATE_LAMBDA_PCT")
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Store the event's messages; answers the records that must come again (partial batch response)."""
+    records = list(user_records(event["Records"]))
+    if faults.strike():
+        # Anywhere in the batch: some of its messages are stored, and all of them come again.
+        ingest.store(records[: random.randrange(len(records) + 1)])
+        faults.fail()
+    report = ingest.store(records)
+    count(
+        Records=len(records),
+        Duplicates=report.duplicates,
+        StaleVersions=report.stale,
+        Quarantined=report.quarantined,
+    )
+    logger.info("stored", extra=report.summary())
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in sorted(report.failed)]}
