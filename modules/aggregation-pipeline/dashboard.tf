@@ -1,0 +1,65 @@
+locals {
+  dashboard_functions = {
+    StateLambda  = module.state_function.name
+    MapLambda    = module.map_function.name
+    ReduceLambda = module.reduce_function.name
+  }
+
+  # One graph each, two a row. A line is [namespace, metric, dimension, value, ...].
+  dashboard_graphs = [
+    {
+      title = "Lag: from a message's timestamp to its committed total (ms)"
+      stat  = "p99"
+      lines = [["LEDA", "Lag", "service", "ReduceLambda", "function_name", module.reduce_function.name]]
+    },
+    {
+      title = "Records applied"
+      stat  = "Sum"
+      lines = [for service, name in local.dashboard_functions : ["LEDA", "Records", "service", service, "function_name", name]]
+    },
+    {
+      title = "Age of the iterators (ms)"
+      stat  = "Maximum"
+      lines = [for name in values(local.dashboard_functions) : ["AWS/Lambda", "IteratorAge", "FunctionName", name]]
+    },
+    {
+      title = "Duration (ms)"
+      stat  = "p99"
+      lines = [for name in values(local.dashboard_functions) : ["AWS/Lambda", "Duration", "FunctionName", name]]
+    },
+    {
+      title = "Errors and throttles"
+      stat  = "Sum"
+      lines = flatten([for name in values(local.dashboard_functions) : [
+        for metric in ["Errors", "Throttles"] : { line = ["AWS/Lambda", metric, "FunctionName", name] }
+      ]])[*].line
+    },
+    {
+      title = "Quarantined messages"
+      stat  = "Sum"
+      lines = [for service, name in local.dashboard_functions : ["LEDA", "Quarantined", "service", service, "function_name", name]]
+    },
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  count = var.dashboard ? 1 : 0
+
+  dashboard_name = "${var.name_prefix}LEDA"
+  dashboard_body = jsonencode({
+    widgets = [for index, graph in local.dashboard_graphs : {
+      type   = "metric"
+      x      = index % 2 * 12
+      y      = floor(index / 2) * 6
+      width  = 12
+      height = 6
+      properties = {
+        title   = graph.title
+        region  = data.aws_region.current.id
+        stat    = graph.stat
+        period  = 60
+        metrics = graph.lines
+      }
+    }]
+  })
+}

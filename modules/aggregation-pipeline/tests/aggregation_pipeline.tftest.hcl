@@ -1,0 +1,366 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "111111111111"
+    }
+  }
+
+  mock_data "aws_region" {
+    defaults = {
+      id = "eu-west-1"
+    }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = {
+      arn = "arn:aws:iam::111111111111:role/Function"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {
+      arn = "arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function"
+    }
+  }
+
+  mock_resource "aws_s3_bucket" {
+    defaults = {
+      arn = "arn:aws:s3:::quarantine"
+    }
+  }
+}
+
+override_resource {
+  target = module.ingest_stream.aws_kinesis_stream.this
+  values = { arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/IncomingDataStream" }
+}
+
+override_resource {
+  target = module.state_table.aws_dynamodb_table.this
+  values = {
+    arn        = "arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable/stream/2025-01-01T00:00:00.000"
+  }
+}
+
+override_resource {
+  target = module.reduce_table.aws_dynamodb_table.this
+  values = {
+    arn        = "arn:aws:dynamodb:eu-west-1:111111111111:table/ReduceTable"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/ReduceTable/stream/2025-01-01T00:00:00.000"
+  }
+}
+
+override_resource {
+  target = module.aggregate_table.aws_dynamodb_table.this
+  values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable" }
+}
+
+override_resource {
+  target = module.checkpoint_table.aws_dynamodb_table.this
+  values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable" }
+}
+
+variables {
+  packages = { directory = "../function/tests/packages" }
+}
+
+run "has_the_names_that_the_workshops_tools_expect" {
+  assert {
+    condition     = output.stream.name == "IncomingDataStream"
+    error_message = "The stream must be IncomingDataStream."
+  }
+
+  assert {
+    condition     = { for key, function in output.functions : key => function.name } == { state = "StateLambda", map = "MapLambda", reduce = "ReduceLambda" }
+    error_message = "The functions must have the workshop's names."
+  }
+
+  assert {
+    condition     = { for key, table in output.tables : key => table.name } == { state = "StateTable", reduce = "ReduceTable", aggregate = "AggregateTable", checkpoint = "CheckpointTable" }
+    error_message = "The tables must have the workshop's names."
+  }
+
+  assert {
+    condition     = output.quarantine_bucket.name == "leda-quarantine-111111111111-eu-west-1"
+    error_message = "The bucket's name must hold the account and the region."
+  }
+}
+
+run "puts_the_prefix_before_every_name" {
+  variables {
+    name_prefix = "Meters-"
+  }
+
+  assert {
+    condition     = alltrue([for part in concat([output.stream], values(output.functions), values(output.tables)) : startswith(part.name, "Meters-")])
+    error_message = "Stream, functions and tables must begin with the prefix."
+  }
+
+  assert {
+    condition     = output.quarantine_bucket.name == "meters-leda-quarantine-111111111111-eu-west-1"
+    error_message = "The bucket's name must begin with the prefix in lower case."
+  }
+}
+
+run "wires_each_function_to_its_source" {
+  assert {
+    condition     = output.functions.map.event_source_arn == output.tables.state.stream_arn && output.functions.reduce.event_source_arn == output.tables.reduce.stream_arn && output.functions.state.event_source_arn == output.stream.arn
+    error_message = "State reads the stream, Map reads StateTable's stream, Reduce reads ReduceTable's."
+  }
+
+  assert {
+    condition     = output.tables.aggregate.stream_arn == null && output.tables.checkpoint.stream_arn == null
+    error_message = "Totals and checkpoints have no stream."
+  }
+}
+
+run "lets_state_write_states_and_quarantine_and_nothing_else" {
+  assert {
+    condition = {
+      for statement in jsondecode(output.functions.state.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
+      if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
+      } == {
+      WriteStates = [["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable"]]
+      Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/StateLambda/*"]]
+    }
+    error_message = "StateLambda's rights must be exactly these."
+  }
+}
+
+run "lets_map_write_deltas_and_checkpoints_and_quarantine_and_nothing_else" {
+  assert {
+    condition = {
+      for statement in jsondecode(output.functions.map.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
+      if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
+      } == {
+      Checkpoints = [["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
+      WriteDeltas = [["dynamodb:PutItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/ReduceTable"]]
+      Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/MapLambda/*"]]
+    }
+    error_message = "MapLambda's rights must be exactly these."
+  }
+}
+
+run "lets_reduce_add_to_totals_and_move_checkpoints_and_quarantine_and_nothing_else" {
+  assert {
+    condition = {
+      for statement in jsondecode(output.functions.reduce.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
+      if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
+      } == {
+      Checkpoints = [["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
+      AddToTotals = [["dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
+      Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/ReduceLambda/*"]]
+    }
+    error_message = "ReduceLambda's rights must be exactly these."
+  }
+}
+
+run "injects_no_faults_unless_told" {
+  assert {
+    condition     = alltrue([for function in values(output.functions) : !contains(keys(function.environment), "PARAMETER_TABLE")])
+    error_message = "Without fault injection no function may know a ParameterTable."
+  }
+}
+
+run "injects_faults_with_read_rights_on_the_parameters_only" {
+  variables {
+    fault_injection = {
+      parameter_table_name = "ParameterTable"
+      parameter_table_arn  = "arn:aws:dynamodb:eu-west-1:111111111111:table/ParameterTable"
+    }
+  }
+
+  assert {
+    condition     = alltrue([for function in values(output.functions) : function.environment.PARAMETER_TABLE == "ParameterTable"])
+    error_message = "Each function must know the table."
+  }
+
+  assert {
+    condition = alltrue([for function in values(output.functions) : contains(jsondecode(function.policy).Statement, {
+      Sid      = "ReadFaults"
+      Effect   = "Allow"
+      Action   = ["dynamodb:GetItem"]
+      Resource = ["arn:aws:dynamodb:eu-west-1:111111111111:table/ParameterTable"]
+    })])
+    error_message = "Each function must be able to read the table, and no more."
+  }
+}
+
+run "tells_the_functions_what_a_message_looks_like" {
+  variables {
+    schema = { id = "reading", levels = ["country", "city"], hierarchy = "" }
+  }
+
+  assert {
+    condition = jsondecode(output.functions.state.environment.SCHEMA) == {
+      id                 = "reading"
+      version            = "Version"
+      value              = "Value"
+      timestamp          = "Timestamp"
+      deleted            = "Deleted"
+      hierarchy          = null
+      levels             = ["country", "city"]
+      max_integer_digits = 12
+      max_decimal_places = 17
+    }
+    error_message = "StateLambda must get the schema with the defaults filled in, and null for an empty hierarchy."
+  }
+}
+
+run "takes_the_settings_of_each_function" {
+  variables {
+    state_function  = { memory_mb = 1024, timeout_seconds = 30, parallelization_factor = 4, batch_size = 500 }
+    reduce_function = { reserved_concurrency = 1 }
+    reduce_lanes    = 8
+  }
+
+  assert {
+    condition     = output.functions.map.environment.REDUCE_LANES == "8"
+    error_message = "Map must know the number of lanes."
+  }
+}
+
+run "alarms_on_quarantined_messages_of_each_function" {
+  variables {
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = { for alarm in values(aws_cloudwatch_metric_alarm.quarantined) : alarm.dimensions.service => alarm.dimensions.function_name } == { StateLambda = "StateLambda", MapLambda = "MapLambda", ReduceLambda = "ReduceLambda" }
+    error_message = "Each function's count must be watched."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.quarantined) : alarm.namespace == "LEDA" && alarm.metric_name == "Quarantined" && alarm.threshold == 0 && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
+    error_message = "One quarantined message is enough, and the topic must hear of it."
+  }
+}
+
+run "has_a_dashboard_that_can_be_left_out" {
+  variables {
+    dashboard = false
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "dashboard = false must leave it out."
+  }
+}
+
+run "keeps_the_data_safe_from_destroy_by_default" {
+  assert {
+    condition     = var.deletion_protection
+    error_message = "Tables and bucket must be protected."
+  }
+}
+
+run "refuses_a_schema_without_levels" {
+  command = plan
+
+  variables {
+    schema = { levels = [] }
+  }
+
+  expect_failures = [var.schema]
+}
+
+run "refuses_a_level_named_twice" {
+  command = plan
+
+  variables {
+    schema = { levels = ["Region", "Region"] }
+  }
+
+  expect_failures = [var.schema]
+}
+
+run "refuses_an_empty_field_name" {
+  command = plan
+
+  variables {
+    schema = { id = " " }
+  }
+
+  expect_failures = [var.schema]
+}
+
+run "refuses_one_field_for_two_purposes" {
+  command = plan
+
+  variables {
+    schema = { id = "Value" }
+  }
+
+  expect_failures = [var.schema]
+}
+
+run "refuses_values_without_digits" {
+  command = plan
+
+  variables {
+    schema = { max_integer_digits = 0 }
+  }
+
+  expect_failures = [var.schema]
+}
+
+run "refuses_values_whose_sum_would_not_fit_a_number" {
+  command = plan
+
+  variables {
+    schema = { max_integer_digits = 13 }
+  }
+
+  expect_failures = [var.schema]
+}
+
+run "refuses_no_lanes" {
+  command = plan
+
+  variables {
+    reduce_lanes = 0
+  }
+
+  expect_failures = [var.reduce_lanes]
+}
+
+run "refuses_a_prefix_that_does_not_fit_the_buckets_name" {
+  command = plan
+
+  variables {
+    name_prefix = "a-prefix-of-21-letters"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "refuses_an_unknown_log_level" {
+  command = plan
+
+  variables {
+    log_level = "TRACE"
+  }
+
+  expect_failures = [var.log_level]
+}
+
+run "refuses_deltas_that_expire_before_their_stream" {
+  command = plan
+
+  variables {
+    delta_retention_seconds = 3600
+  }
+
+  expect_failures = [var.delta_retention_seconds]
+}
+
+run "refuses_no_threads" {
+  command = plan
+
+  variables {
+    write_threads = 0
+  }
+
+  expect_failures = [var.write_threads]
+}

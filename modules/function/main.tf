@@ -1,0 +1,100 @@
+locals {
+  own_key_statements = var.kms_key_arn == null ? [] : [{
+    # Decrypt: encrypted stream records and tables. GenerateDataKey: objects and tables that it writes. Encrypt and DescribeKey: DynamoDB asks for them on behalf of whoever uses a table with an own key.
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    Sid      = "OwnKey"
+    Effect   = "Allow"
+    Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    Resource = [var.kms_key_arn]
+  }]
+}
+
+resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_115:Reserved concurrency is taken from the whole account; the shards of its source bound a stream function already. reserved_concurrency sets it.
+  #checkov:skip=CKV_AWS_116:A dead-letter queue serves asynchronous calls. A stream's mapping calls synchronously and has a failure destination of its own.
+  #checkov:skip=CKV_AWS_117:The function talks to Kinesis, DynamoDB and S3 only, all with TLS and IAM. A VPC would add endpoints and no protection.
+  #checkov:skip=CKV_AWS_173:The environment holds names and no secrets. Lambda encrypts it with its own key.
+  #checkov:skip=CKV_AWS_272:The package is pinned by its digest. Signing needs a profile that belongs to the account, not to this module.
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+
+  filename         = local.from_s3 ? null : local.zip_path
+  s3_bucket        = local.from_s3 ? var.packages.bucket : null
+  s3_key           = local.from_s3 ? local.zip_key : null
+  source_code_hash = local.zip_digest
+
+  handler                        = var.handler
+  runtime                        = var.runtime
+  architectures                  = [var.architecture]
+  memory_size                    = var.memory_mb
+  timeout                        = var.timeout_seconds
+  reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
+
+  # A stream's records carry no trace to go on with, and X-Ray's write actions cannot be limited to a resource:
+  # PassThrough takes part in a caller's trace and starts none.
+  tracing_config {
+    mode = "PassThrough"
+  }
+
+  environment {
+    variables = var.environment
+  }
+
+  # Rights and log group first: the first invocation may follow the function's creation within milliseconds.
+  depends_on = [aws_iam_role_policy.this, aws_cloudwatch_log_group.this]
+
+  lifecycle {
+    precondition {
+      condition     = local.zip_digest != null
+      error_message = local.package_missing
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_338:The default of 30 days is enough to find a fault; messages that matter longer are in the quarantine. log_retention_days sets another.
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_iam_role" "this" {
+  name        = var.name
+  description = "Execution role of the Lambda function ${var.name}"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "function"
+  role = aws_iam_role.this.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        # The module makes the group, so the function needs no right to make one. A stream's name is Lambda's choice.
+        Sid      = "Logs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["${aws_cloudwatch_log_group.this.arn}:log-stream:*"]
+      }],
+      local.own_key_statements,
+      [for statement in var.policy_statements : {
+        Sid      = statement.sid
+        Effect   = "Allow"
+        Action   = statement.actions
+        Resource = statement.resources
+      }],
+    )
+  })
+}

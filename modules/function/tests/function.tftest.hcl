@@ -1,0 +1,312 @@
+mock_provider "aws" {
+  mock_resource "aws_iam_role" {
+    defaults = {
+      arn = "arn:aws:iam::111111111111:role/Function"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {
+      arn = "arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function"
+    }
+  }
+
+  mock_data "aws_s3_objects" {
+    defaults = {
+      keys = ["releases/1.2.3/packages.json"]
+    }
+  }
+
+  mock_data "aws_s3_object" {
+    defaults = {
+      body = "{\"state\": {\"file\": \"state.zip\", \"key\": \"state-0123456789abcdef.zip\", \"base64sha256\": \"q83vEjRWeJASNFZ4kKvN7xI0VniQEjRWeJCrze8SNFY=\"}}"
+    }
+  }
+}
+
+variables {
+  name     = "Function"
+  package  = "state"
+  packages = { directory = "tests/packages" }
+}
+
+run "takes_the_code_from_a_folder" {
+  assert {
+    condition     = aws_lambda_function.this.filename == "tests/packages/state.zip" && aws_lambda_function.this.source_code_hash == filebase64sha256("tests/packages/state.zip")
+    error_message = "The code must be the folder's zip, known by its digest."
+  }
+
+  assert {
+    condition     = length(data.aws_s3_object.manifest) == 0
+    error_message = "With a folder nothing must be read from S3."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.runtime == "python3.13" && tolist(aws_lambda_function.this.architectures) == tolist(["arm64"]) && aws_lambda_function.this.handler == "handler.lambda_handler"
+    error_message = "The defaults must be Python 3.13 on arm64 and handler.lambda_handler."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1
+    error_message = "No concurrency must be reserved by default."
+  }
+}
+
+run "takes_the_code_that_the_manifest_in_a_bucket_names" {
+  variables {
+    packages = { bucket = "artifacts", prefix = "releases/1.2.3" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.s3_bucket == "artifacts" && aws_lambda_function.this.s3_key == "releases/1.2.3/state-0123456789abcdef.zip"
+    error_message = "The code must be the object that the manifest names, under the prefix."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == "q83vEjRWeJASNFZ4kKvN7xI0VniQEjRWeJCrze8SNFY="
+    error_message = "A plan must see changed code by the manifest's digest."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == null
+    error_message = "With a bucket no local file must be read."
+  }
+}
+
+run "takes_a_prefix_with_slashes_at_its_ends" {
+  variables {
+    packages = { bucket = "artifacts", prefix = "/releases/1.2.3/" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.s3_key == "releases/1.2.3/state-0123456789abcdef.zip"
+    error_message = "Slashes at a prefix's ends must not become part of the key."
+  }
+}
+
+run "may_write_its_logs_and_nothing_else_by_default" {
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
+      Sid      = "Logs"
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = ["arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function:log-stream:*"]
+    }]
+    error_message = "The role must be able to write the function's logs only."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/Function" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    error_message = "The log group must be the function's and keep logs for 30 days."
+  }
+}
+
+run "may_do_exactly_what_is_given" {
+  variables {
+    policy_statements = [{
+      sid       = "Write"
+      actions   = ["dynamodb:PutItem"]
+      resources = ["arn:aws:dynamodb:eu-west-1:111111111111:table/Totals"]
+    }]
+    kms_key_arn = "arn:aws:kms:eu-west-1:111111111111:key/0b0b"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[*].Sid == ["Logs", "OwnKey", "Write"]
+    error_message = "The role must have the logs, the own key and the given statements."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[1].Resource == ["arn:aws:kms:eu-west-1:111111111111:key/0b0b"]
+    error_message = "The role must be able to use the own key, and no other."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
+    error_message = "Logs must be encrypted with the own key."
+  }
+}
+
+run "alarms_on_errors_and_throttles" {
+  variables {
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.throttles] :
+      alarm.namespace == "AWS/Lambda" && alarm.threshold == 0 && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)
+    ])
+    error_message = "Errors and throttles must reach the topic."
+  }
+}
+
+run "refuses_a_folder_without_the_package_and_says_what_to_run" {
+  command = plan
+
+  variables {
+    packages = { directory = "tests/nothing" }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "refuses_a_bucket_without_the_manifest_and_says_what_to_run" {
+  command = plan
+
+  variables {
+    packages = { bucket = "artifacts", prefix = "elsewhere" }
+  }
+
+  expect_failures = [data.aws_s3_objects.manifest]
+}
+
+run "refuses_a_manifest_without_the_package_and_says_what_to_run" {
+  command = plan
+
+  variables {
+    package  = "map"
+    packages = { bucket = "artifacts", prefix = "releases/1.2.3" }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "refuses_a_folder_and_a_bucket_at_once" {
+  command = plan
+
+  variables {
+    packages = { directory = "tests/packages", bucket = "artifacts" }
+  }
+
+  expect_failures = [var.packages]
+}
+
+run "refuses_a_prefix_without_a_bucket" {
+  command = plan
+
+  variables {
+    packages = { prefix = "releases" }
+  }
+
+  expect_failures = [var.packages]
+}
+
+run "refuses_an_action_with_a_wildcard" {
+  command = plan
+
+  variables {
+    policy_statements = [{ sid = "All", actions = ["dynamodb:*"], resources = ["arn:aws:dynamodb:eu-west-1:111111111111:table/Totals"] }]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_every_resource" {
+  command = plan
+
+  variables {
+    policy_statements = [{ sid = "All", actions = ["dynamodb:PutItem"], resources = ["*"] }]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_every_table" {
+  command = plan
+
+  variables {
+    policy_statements = [{ sid = "All", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-west-1:111111111111:table/*"] }]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_name_that_lambda_refuses" {
+  command = plan
+
+  variables {
+    name = "a function"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refuses_a_runtime_that_the_code_does_not_run_on" {
+  command = plan
+
+  variables {
+    runtime = "python3.10"
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "refuses_an_unknown_processor" {
+  command = plan
+
+  variables {
+    architecture = "riscv"
+  }
+
+  expect_failures = [var.architecture]
+}
+
+run "refuses_too_little_memory" {
+  command = plan
+
+  variables {
+    memory_mb = 64
+  }
+
+  expect_failures = [var.memory_mb]
+}
+
+run "refuses_a_timeout_above_a_quarter_of_an_hour" {
+  command = plan
+
+  variables {
+    timeout_seconds = 901
+  }
+
+  expect_failures = [var.timeout_seconds]
+}
+
+run "refuses_a_concurrency_that_stops_the_function" {
+  command = plan
+
+  variables {
+    reserved_concurrency = 0
+  }
+
+  expect_failures = [var.reserved_concurrency]
+}
+
+run "refuses_a_log_retention_that_cloudwatch_does_not_know" {
+  command = plan
+
+  variables {
+    log_retention_days = 31
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "refuses_a_key_that_is_no_arn" {
+  command = plan
+
+  variables {
+    kms_key_arn = "alias/mine"
+  }
+
+  expect_failures = [var.kms_key_arn]
+}
+
+run "refuses_an_alarm_action_that_is_no_topic" {
+  command = plan
+
+  variables {
+    alarm_actions = ["someone@example.com"]
+  }
+
+  expect_failures = [var.alarm_actions]
+}

@@ -1,0 +1,150 @@
+variable "name_prefix" {
+  description = "Prepended to the name of everything, so that several pipelines fit in one account and region."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    # 20: with the account and the region, the bucket's name stays within 63 characters.
+    condition     = can(regex("^([a-zA-Z][a-zA-Z0-9-]{0,19})?$", var.name_prefix))
+    error_message = "name_prefix has up to 20 letters, digits or hyphens and begins with a letter."
+  }
+}
+
+variable "stream" {
+  description = "The ingest stream that the generator puts trades into: `name` and `arn`."
+  type = object({
+    name = string
+    arn  = string
+  })
+  nullable = false
+}
+
+variable "aggregate_table" {
+  description = "The table with the totals that the generator checks: `name` and `arn`."
+  type = object({
+    name = string
+    arn  = string
+  })
+  nullable = false
+}
+
+variable "schema" {
+  description = "What a message looks like: the `schema` output of the pipeline."
+  type = object({
+    id                 = string
+    version            = string
+    value              = string
+    timestamp          = string
+    deleted            = string
+    hierarchy          = string
+    levels             = list(string)
+    max_integer_digits = number
+    max_decimal_places = number
+  })
+  nullable = false
+}
+
+variable "schedule_enabled" {
+  description = "Whether EventBridge starts the generator."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "schedule_expression" {
+  description = "How often, as an EventBridge rate or cron expression. The default is the generator's timeout, so that two runs do not overlap."
+  type        = string
+  default     = "rate(2 minutes)"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(rate|cron)\\(.+\\)$", var.schedule_expression))
+    error_message = "schedule_expression is rate(...) or cron(...)."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory of the generator in MB."
+  type        = number
+  default     = 512
+  nullable    = false
+}
+
+variable "timeout_seconds" {
+  description = "Seconds after which Lambda ends a run."
+  type        = number
+  default     = 120
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "What the generator logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps its logs."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs of the SNS topics that hear of alarms."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether DynamoDB refuses to delete ParameterTable, and `terraform destroy` with it."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of the own KMS key of the pipeline, for the table and the logs too; the generator may use it. `null`: AWS's keys.
+  EOT
+  type        = string
+  default     = null
+}
+
+variable "packages" {
+  description = <<-EOT
+    Where the generator's package are. Either
+    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
+    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
+      The bucket must hold the packages before the plan.
+  EOT
+  type = object({
+    directory = optional(string)
+    bucket    = optional(string)
+    prefix    = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "runtime" {
+  description = "Lambda runtime of the generator."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor of the generator: `arm64` (cheaper) or `x86_64`."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}

@@ -1,0 +1,48 @@
+# Errors and throttles have their alarms in the function module.
+
+resource "aws_cloudwatch_metric_alarm" "iterator_age" {
+  alarm_name        = "${var.name}-iterator-age"
+  alarm_description = "${var.name} falls behind its stream: totals will be older than the goal of ${var.freshness_seconds} s."
+
+  namespace   = "AWS/Lambda"
+  metric_name = "IteratorAge"
+  dimensions  = { FunctionName = module.function.name }
+  statistic   = "Maximum"
+  period      = 60
+
+  comparison_operator = "GreaterThanThreshold"
+  # Milliseconds. Three functions in a row share the goal.
+  threshold           = floor(var.freshness_seconds * 1000 / 3)
+  evaluation_periods  = 5
+  datapoints_to_alarm = 3
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}
+
+# Records that the mapping gave up. Each is one too many, so a single one is enough.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+resource "aws_cloudwatch_metric_alarm" "discarded" {
+  for_each = {
+    dropped     = "DroppedEventCount"
+    destination = "OnFailureDestinationDeliveredEventCount"
+  }
+
+  alarm_name        = "${var.name}-discarded-${each.key}"
+  alarm_description = "The mapping of ${var.name} gave records up. They are missing from the totals; those that reached the failure destination are in ${var.failure_bucket_arn}/aws/lambda/."
+
+  namespace   = "AWS/Lambda"
+  metric_name = each.value
+  dimensions  = { EventSourceMappingUUID = aws_lambda_event_source_mapping.this.uuid }
+  statistic   = "Sum"
+  period      = 60
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}

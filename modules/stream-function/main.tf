@@ -1,0 +1,102 @@
+locals {
+  # Lambda reads the stream with the function's role.
+  # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+  read_actions = {
+    kinesis = [
+      "kinesis:DescribeStream",
+      "kinesis:DescribeStreamSummary",
+      "kinesis:GetRecords",
+      "kinesis:GetShardIterator",
+      "kinesis:ListShards",
+    ]
+    dynamodb = [
+      "dynamodb:DescribeStream",
+      "dynamodb:GetRecords",
+      "dynamodb:GetShardIterator",
+      "dynamodb:ListStreams",
+    ]
+  }
+
+  needs_window = var.exactly_once && var.event_source.kind == "dynamodb"
+}
+
+module "function" {
+  source = "../function"
+
+  name                 = var.name
+  description          = var.description
+  package              = var.package
+  packages             = var.packages
+  handler              = var.handler
+  runtime              = var.runtime
+  architecture         = var.architecture
+  memory_mb            = var.memory_mb
+  timeout_seconds      = var.timeout_seconds
+  reserved_concurrency = var.reserved_concurrency
+  environment          = var.environment
+  log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
+  alarm_actions        = var.alarm_actions
+
+  policy_statements = concat(var.policy_statements, [
+    {
+      sid       = "ReadStream"
+      actions   = local.read_actions[var.event_source.kind]
+      resources = [var.event_source.arn]
+    },
+    {
+      # Lambda writes with the function's role, under aws/lambda/<mapping>/<shard>/, and lists the bucket.
+      # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+      sid       = "FailureDestination"
+      actions   = ["s3:PutObject"]
+      resources = ["${var.failure_bucket_arn}/aws/lambda/*"]
+    },
+    {
+      sid       = "FailureDestinationBucket"
+      actions   = ["s3:ListBucket"]
+      resources = [var.failure_bucket_arn]
+    },
+  ])
+}
+
+resource "aws_lambda_event_source_mapping" "this" {
+  function_name    = module.function.name
+  event_source_arn = var.event_source.arn
+
+  enabled           = var.mapping.enabled
+  starting_position = "TRIM_HORIZON"
+
+  batch_size                         = var.mapping.batch_size
+  maximum_batching_window_in_seconds = var.mapping.batching_window_seconds
+  parallelization_factor             = var.mapping.parallelization_factor
+  maximum_retry_attempts             = coalesce(var.mapping.maximum_retry_attempts, var.exactly_once ? -1 : 10)
+  maximum_record_age_in_seconds      = var.mapping.maximum_record_age_seconds
+  bisect_batch_on_function_error     = coalesce(var.mapping.bisect, !var.exactly_once)
+  tumbling_window_in_seconds         = coalesce(var.mapping.tumbling_window_seconds, local.needs_window ? 900 : 0)
+  function_response_types            = ["ReportBatchItemFailures"]
+
+  destination_config {
+    on_failure {
+      destination_arn = var.failure_bucket_arn
+    }
+  }
+
+  dynamic "filter_criteria" {
+    for_each = length(var.mapping.filter_patterns) == 0 ? [] : [var.mapping.filter_patterns]
+
+    content {
+      dynamic "filter" {
+        for_each = filter_criteria.value
+
+        content {
+          pattern = filter.value
+        }
+      }
+    }
+  }
+
+  # For the alarm on discarded records.
+  metrics_config {
+    metrics = ["EventCount"]
+  }
+}

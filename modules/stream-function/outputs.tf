@@ -1,0 +1,39 @@
+output "arn" {
+  description = "ARN of the function."
+  value       = module.function.arn
+}
+
+output "name" {
+  description = "Name of the function."
+  value       = module.function.name
+}
+
+output "role_name" {
+  description = "Name of the function's role, to attach further policies to."
+  value       = module.function.role_name
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = module.function.log_group_name
+}
+
+output "mapping_uuid" {
+  description = "UUID of the event source mapping, to switch it off and on."
+  value       = aws_lambda_event_source_mapping.this.uuid
+}
+
+output "event_source_arn" {
+  description = "ARN of the stream that the function reads."
+  value       = aws_lambda_event_source_mapping.this.event_source_arn
+}
+
+output "environment" {
+  description = "The function's environment variables."
+  value       = module.function.environment
+}
+
+output "policy" {
+  description = "The policy of the function's role, as JSON."
+  value       = module.function.policy
+}

@@ -1,0 +1,369 @@
+mock_provider "aws" {
+  mock_resource "aws_iam_role" {
+    defaults = {
+      arn = "arn:aws:iam::111111111111:role/Function"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {
+      arn = "arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function"
+    }
+  }
+}
+
+variables {
+  name               = "Function"
+  package            = "state"
+  packages           = { directory = "../function/tests/packages" }
+  event_source       = { kind = "dynamodb", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Trades/stream/2025-01-01T00:00:00.000" }
+  exactly_once       = true
+  failure_bucket_arn = "arn:aws:s3:::leda-quarantine"
+}
+
+run "an_exactly_once_function_gets_its_records_in_order_and_without_gaps" {
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.parallelization_factor == 1
+    error_message = "One batch of a shard at a time."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == -1
+    error_message = "No batch may be given up."
+  }
+
+  assert {
+    condition     = !aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
+    error_message = "No batch may be cut in two."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.tumbling_window_in_seconds == 900
+    error_message = "The mapping must name the shard in its events."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.starting_position == "TRIM_HORIZON"
+    error_message = "The mapping must start at the oldest record."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.destination_config[0].on_failure[0].destination_arn == "arn:aws:s3:::leda-quarantine"
+    error_message = "What expires must reach the bucket."
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.this.filter_criteria) == 0
+    error_message = "Every record must be delivered unless filters are given."
+  }
+}
+
+run "an_idempotent_function_gives_up_a_batch_that_always_fails" {
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { parallelization_factor = 10, batching_window_seconds = 1, maximum_record_age_seconds = 3600, enabled = false }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == 10 && aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
+    error_message = "Retries must be bounded, and failing batches cut down to the record that fails."
+  }
+
+  assert {
+    condition     = tolist(aws_lambda_event_source_mapping.this.function_response_types) == tolist(["ReportBatchItemFailures"])
+    error_message = "The function must be able to name the records that failed."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.this.parallelization_factor == 10
+      && aws_lambda_event_source_mapping.this.maximum_batching_window_in_seconds == 1
+      && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 3600
+      && aws_lambda_event_source_mapping.this.tumbling_window_in_seconds == 0
+      && !aws_lambda_event_source_mapping.this.enabled
+    )
+    error_message = "Settings that keep an idempotent function correct must be taken."
+  }
+}
+
+run "may_read_its_table_stream_and_write_to_its_failure_destination_only" {
+  assert {
+    condition = jsondecode(module.function.policy).Statement == [
+      {
+        Sid      = "Logs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function:log-stream:*"]
+      },
+      {
+        Sid      = "ReadStream"
+        Effect   = "Allow"
+        Action   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+        Resource = ["arn:aws:dynamodb:eu-west-1:111111111111:table/Trades/stream/2025-01-01T00:00:00.000"]
+      },
+      {
+        Sid      = "FailureDestination"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["arn:aws:s3:::leda-quarantine/aws/lambda/*"]
+      },
+      {
+        Sid      = "FailureDestinationBucket"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::leda-quarantine"]
+      },
+    ]
+    error_message = "The role must have exactly these rights."
+  }
+}
+
+run "may_read_its_kinesis_stream_only" {
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+  }
+
+  assert {
+    condition = jsondecode(module.function.policy).Statement[1] == {
+      Sid      = "ReadStream"
+      Effect   = "Allow"
+      Action   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
+      Resource = ["arn:aws:kinesis:eu-west-1:111111111111:stream/Trades"]
+    }
+    error_message = "The role must be able to read this stream, and no other."
+  }
+}
+
+run "delivers_only_what_the_filters_match" {
+  variables {
+    mapping = { filter_patterns = ["{\"eventName\":[\"INSERT\"]}"] }
+  }
+
+  assert {
+    condition     = one(aws_lambda_event_source_mapping.this.filter_criteria[0].filter).pattern == "{\"eventName\":[\"INSERT\"]}"
+    error_message = "The pattern must reach the mapping."
+  }
+}
+
+run "alarms_long_before_a_total_is_too_old_and_on_every_record_given_up" {
+  variables {
+    freshness_seconds = 60
+    alarm_actions     = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.iterator_age.threshold == 20000 && aws_cloudwatch_metric_alarm.iterator_age.metric_name == "IteratorAge"
+    error_message = "The alarm must go off at a third of the goal, in milliseconds."
+  }
+
+  assert {
+    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.discarded : key => alarm.metric_name } == { dropped = "DroppedEventCount", destination = "OnFailureDestinationDeliveredEventCount" }
+    error_message = "Records that are dropped and records that reach the failure destination must raise an alarm."
+  }
+
+  assert {
+    condition     = contains(aws_lambda_event_source_mapping.this.metrics_config[0].metrics, "EventCount")
+    error_message = "Without EventCount the mapping does not report what it discards."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.discarded) : alarm.threshold == 0 && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
+    error_message = "One record is enough, and the topic must hear of it."
+  }
+}
+
+run "refuses_two_batches_of_a_shard_at_once_for_an_exactly_once_function" {
+  command = plan
+
+  variables {
+    mapping = { parallelization_factor = 2 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_bounded_retries_for_an_exactly_once_function" {
+  command = plan
+
+  variables {
+    mapping = { maximum_retry_attempts = 100 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_record_age_for_an_exactly_once_function" {
+  command = plan
+
+  variables {
+    mapping = { maximum_record_age_seconds = 3600 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_bisect_for_an_exactly_once_function" {
+  command = plan
+
+  variables {
+    mapping = { bisect = true }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_table_stream_without_a_window_for_an_exactly_once_function" {
+  command = plan
+
+  variables {
+    mapping = { tumbling_window_seconds = 0 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_unlimited_retries_for_an_idempotent_function" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { maximum_retry_attempts = -1 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_an_empty_batch" {
+  command = plan
+
+  variables {
+    mapping = { batch_size = 0 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_batch_larger_than_lambda_delivers" {
+  command = plan
+
+  variables {
+    mapping = { batch_size = 10001 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_batching_window_above_five_minutes" {
+  command = plan
+
+  variables {
+    mapping = { batching_window_seconds = 301 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_eleven_batches_of_a_shard_at_once" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { parallelization_factor = 11 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_more_retries_than_lambda_makes" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { maximum_retry_attempts = 10001 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_record_age_below_a_minute" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { maximum_record_age_seconds = 59 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_tumbling_window_above_a_quarter_of_an_hour" {
+  command = plan
+
+  variables {
+    mapping = { tumbling_window_seconds = 901 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_six_filters" {
+  command = plan
+
+  variables {
+    mapping = { filter_patterns = ["{}", "{}", "{}", "{}", "{}", "{}"] }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_source_of_an_unknown_kind" {
+  command = plan
+
+  variables {
+    event_source = { kind = "sqs", arn = "arn:aws:sqs:eu-west-1:111111111111:queue" }
+  }
+
+  expect_failures = [var.event_source]
+}
+
+run "refuses_a_table_where_its_stream_is_needed" {
+  command = plan
+
+  variables {
+    event_source = { kind = "dynamodb", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Trades" }
+  }
+
+  expect_failures = [var.event_source]
+}
+
+run "refuses_a_source_that_is_not_of_its_kind" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Trades/stream/2025-01-01T00:00:00.000" }
+  }
+
+  expect_failures = [var.event_source]
+}
+
+run "refuses_a_failure_destination_that_is_no_bucket" {
+  command = plan
+
+  variables {
+    failure_bucket_arn = "arn:aws:sqs:eu-west-1:111111111111:failures"
+  }
+
+  expect_failures = [var.failure_bucket_arn]
+}
+
+run "refuses_a_freshness_below_what_polling_allows" {
+  command = plan
+
+  variables {
+    freshness_seconds = 2
+  }
+
+  expect_failures = [var.freshness_seconds]
+}

@@ -1,0 +1,340 @@
+variable "name" {
+  description = "Name of the function, of its role and of its log group (`/aws/lambda/<name>`)."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9-_]{1,64}$", var.name))
+    error_message = "A function's name has 1 to 64 letters, digits, hyphens or underscores."
+  }
+}
+
+variable "description" {
+  description = "What the function does, for the console."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "package" {
+  description = "Name of the package that holds the code: `<package>.zip`, and its entry in `packages.json`."
+  type        = string
+  nullable    = false
+}
+
+variable "packages" {
+  description = <<-EOT
+    Where the packages are. Either
+    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
+    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
+      The bucket must hold the packages before the plan.
+  EOT
+  type = object({
+    directory = optional(string)
+    bucket    = optional(string)
+    prefix    = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.packages.directory == null || var.packages.bucket == null
+    error_message = "packages names a directory or a bucket, not both."
+  }
+
+  validation {
+    condition     = var.packages.prefix == null || var.packages.bucket != null
+    error_message = "packages.prefix is a prefix in packages.bucket, which is not set."
+  }
+}
+
+variable "event_source" {
+  description = "The stream that the function reads: its `kind` (`kinesis` or `dynamodb`) and its ARN (of a table's stream, not of the table)."
+  type = object({
+    kind = string
+    arn  = string
+  })
+  nullable = false
+
+  validation {
+    condition     = contains(["kinesis", "dynamodb"], var.event_source.kind)
+    error_message = "event_source.kind is kinesis or dynamodb."
+  }
+
+  validation {
+    condition = (
+      var.event_source.kind == "kinesis"
+      ? can(regex("^arn:[^:]+:kinesis:[^:]+:[0-9]{12}:stream/[^/*]+$", var.event_source.arn))
+      : can(regex("^arn:[^:]+:dynamodb:[^:]+:[0-9]{12}:table/[^/*]+/stream/[^/*]+$", var.event_source.arn))
+    )
+    error_message = "event_source.arn is the ARN of a stream of event_source.kind: arn:aws:kinesis:<region>:<account>:stream/<name>, or arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>."
+  }
+}
+
+variable "exactly_once" {
+  description = <<-EOT
+    Whether the function applies each record exactly once, with a checkpoint per shard that moves in one transaction
+    with the records' effect. Such a function needs its records in order and without gaps, so the settings of `mapping`
+    that would break this are refused. `false`: the function is idempotent record by record.
+  EOT
+  type        = bool
+  nullable    = false
+}
+
+variable "mapping" {
+  description = <<-EOT
+    The event source mapping. Defaults depend on `exactly_once` where two are given (true / false).
+    - `enabled`: whether the mapping delivers (true)
+    - `batch_size`: most records of a batch, 1 to 10000 (1000)
+    - `batching_window_seconds`: how long a batch may wait to fill up, 0 to 300 (0)
+    - `parallelization_factor`: batches of one shard in flight at once, 1 to 10 (1)
+    - `maximum_retry_attempts`: retries before a batch goes to the failure destination, 0 to 10000; -1: until the record expires (-1 / 10)
+    - `maximum_record_age_seconds`: age beyond which a record goes to the failure destination, 60 to 604800; -1: none (-1)
+    - `bisect`: whether a failed batch is cut in two and tried again (false / true)
+    - `tumbling_window_seconds`: length of the tumbling window, which makes Lambda name the shard in the event, 0 (none) to 900 (900 for DynamoDB with exactly_once, else 0)
+    - `filter_patterns`: only records that match one of these JSON patterns are delivered (all)
+
+    The mapping always starts at the oldest record (`TRIM_HORIZON`): `LATEST` would skip what was written before the
+    mapping's first poll. It always reports partial batch failures.
+  EOT
+  type = object({
+    enabled                    = optional(bool, true)
+    batch_size                 = optional(number, 1000)
+    batching_window_seconds    = optional(number, 0)
+    parallelization_factor     = optional(number, 1)
+    maximum_retry_attempts     = optional(number)
+    maximum_record_age_seconds = optional(number, -1)
+    bisect                     = optional(bool)
+    tumbling_window_seconds    = optional(number)
+    filter_patterns            = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  # Ranges: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html (the same for Kinesis)
+  validation {
+    condition     = var.mapping.batch_size >= 1 && var.mapping.batch_size <= 10000
+    error_message = "mapping.batch_size is 1 to 10000 for streams."
+  }
+
+  # The API reference says that a batch of more than 10 records needs a window of at least a second. That holds for
+  # SQS: for streams AWS's own defaults are 100 records and 0 seconds (the page above).
+  validation {
+    condition     = var.mapping.batching_window_seconds >= 0 && var.mapping.batching_window_seconds <= 300
+    error_message = "mapping.batching_window_seconds is 0 to 300."
+  }
+
+  validation {
+    condition     = var.mapping.parallelization_factor >= 1 && var.mapping.parallelization_factor <= 10
+    error_message = "mapping.parallelization_factor is 1 to 10."
+  }
+
+  validation {
+    condition     = var.mapping.maximum_retry_attempts == null ? true : var.mapping.maximum_retry_attempts >= -1 && var.mapping.maximum_retry_attempts <= 10000
+    error_message = "mapping.maximum_retry_attempts is 0 to 10000, or -1 for no limit."
+  }
+
+  validation {
+    # 0 to 59 are accepted by some clients and refused by the service.
+    condition     = var.mapping.maximum_record_age_seconds == -1 || (var.mapping.maximum_record_age_seconds >= 60 && var.mapping.maximum_record_age_seconds <= 604800)
+    error_message = "mapping.maximum_record_age_seconds is 60 to 604800 (a week), or -1 for no limit."
+  }
+
+  validation {
+    condition     = var.mapping.tumbling_window_seconds == null ? true : var.mapping.tumbling_window_seconds >= 0 && var.mapping.tumbling_window_seconds <= 900
+    error_message = "mapping.tumbling_window_seconds is 0 (none) to 900."
+  }
+
+  validation {
+    condition     = length(var.mapping.filter_patterns) <= 5
+    error_message = "A mapping has at most 5 filter patterns."
+  }
+
+  # What exactly-once needs of the mapping.
+  validation {
+    condition     = !var.exactly_once || var.mapping.parallelization_factor == 1
+    error_message = "mapping.parallelization_factor must be 1 with exactly_once: several batches of one shard at once arrive out of order, and the checkpoint would move past records that are not applied yet. They would be lost."
+  }
+
+  validation {
+    condition     = !var.exactly_once || coalesce(var.mapping.maximum_retry_attempts, -1) == -1
+    error_message = "mapping.maximum_retry_attempts must be -1 (no limit) with exactly_once: a batch that Lambda gives up is a batch that the totals lack. A record that cannot be processed is quarantined by the function itself."
+  }
+
+  validation {
+    condition     = !var.exactly_once || var.mapping.maximum_record_age_seconds == -1
+    error_message = "mapping.maximum_record_age_seconds must be -1 (no limit) with exactly_once: records that are dropped for their age are missing from the totals."
+  }
+
+  validation {
+    condition     = !var.exactly_once || !coalesce(var.mapping.bisect, false)
+    error_message = "mapping.bisect must be false with exactly_once: the function quarantines a bad record by itself, so a batch that fails has met a failing service, and halves of it only multiply the calls."
+  }
+
+  validation {
+    condition     = !var.exactly_once || var.event_source.kind != "dynamodb" || coalesce(var.mapping.tumbling_window_seconds, 900) > 0
+    error_message = "mapping.tumbling_window_seconds must be 1 to 900 with exactly_once on a DynamoDB stream: only a mapping with a tumbling window names the shard in its events, and the checkpoint is kept per shard."
+  }
+
+  # What any function needs of it.
+  validation {
+    condition     = var.exactly_once || coalesce(var.mapping.maximum_retry_attempts, 10) >= 0 || var.mapping.maximum_record_age_seconds > 0
+    error_message = "mapping.maximum_retry_attempts or mapping.maximum_record_age_seconds must be bounded without exactly_once: a batch that always fails would block its shard until the records expire, and they would be lost. With a limit it goes to the failure destination."
+  }
+}
+
+variable "failure_bucket_arn" {
+  description = "ARN of the S3 bucket that receives batches which the mapping gives up, whole, under `aws/lambda/<mapping>/<shard>/`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[^:]+:s3:::[^/*]+$", var.failure_bucket_arn))
+    error_message = "failure_bucket_arn is the ARN of an S3 bucket (arn:aws:s3:::<name>)."
+  }
+}
+
+variable "freshness_seconds" {
+  description = "How old a total may be, from the message's arrival on. The alarm on the iterator's age goes off at a third of it, since three functions in a row share it."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.freshness_seconds >= 3
+    error_message = "freshness_seconds is at least 3: below, a third of it is less than the second that a poll may take."
+  }
+}
+
+variable "handler" {
+  description = "Entry point in the package."
+  type        = string
+  default     = "handler.lambda_handler"
+  nullable    = false
+}
+
+variable "runtime" {
+  description = "Lambda runtime."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^python3\\.1[1-9]$", var.runtime))
+    error_message = "The code needs Python 3.11 or later: python3.11, python3.12, python3.13, ..."
+  }
+}
+
+variable "architecture" {
+  description = "Processor: `arm64` (cheaper) or `x86_64`. The packages are pure Python and run on both."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture is arm64 or x86_64."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory in MB; the processor's share grows with it."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "Lambda gives a function 128 to 10240 MB."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "Seconds after which Lambda ends an invocation."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
+    error_message = "A function runs for 1 to 900 seconds."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Executions that are reserved for the function, taken from the account's limit. `null`: none reserved, none capped."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency
+    error_message = "reserved_concurrency is a whole number of at least 1 (0 would stop the function for good), or null."
+  }
+}
+
+variable "environment" {
+  description = "Environment variables."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "policy_statements" {
+  description = "What the function's role may do besides writing its logs, reading its stream and writing to its failure destination: exact actions on exact ARNs."
+  type = list(object({
+    sid       = string
+    actions   = list(string)
+    resources = list(string)
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = alltrue([for action in flatten(var.policy_statements[*].actions) : can(regex("^[a-z0-9-]+:[A-Za-z]+$", action))])
+    error_message = "Actions are named one by one, like dynamodb:PutItem: a wildcard grants what nobody has reviewed."
+  }
+
+  validation {
+    # The objects of a bucket have no names yet, so `<bucket>/*` and `<bucket>/<folder>/*` are as exact as it gets.
+    condition     = alltrue([for arn in flatten(var.policy_statements[*].resources) : can(regex("^arn:[^*]+$|^arn:[^:*]+:s3:::[^*]+/\\*$", arn))])
+    error_message = "Resources are exact ARNs; only the objects of a bucket or folder may be written as <ARN>/*."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps the logs."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch knows these retentions: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of an own KMS key that encrypts the logs, and the data that the function reads and writes: its role may use it.
+    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it too. `null`: AWS's keys.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn is the ARN of a key (arn:aws:kms:<region>:<account>:key/<id>), not an ID or an alias."
+  }
+}
+
+variable "alarm_actions" {
+  description = "ARNs of the SNS topics that hear of an alarm, and of its end."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:*]+$", arn))])
+    error_message = "Each alarm action is the ARN of an SNS topic."
+  }
+}

@@ -1,0 +1,45 @@
+resource "aws_dynamodb_table" "this" {
+  #checkov:skip=CKV_AWS_119:Every table is encrypted. The default is the key that AWS owns, which costs nothing; kms_key_arn sets an own key.
+  name         = var.name
+  billing_mode = "PAY_PER_REQUEST"
+
+  hash_key  = var.hash_key.name
+  range_key = one(var.range_key[*].name)
+
+  stream_enabled   = var.stream_view_type != null
+  stream_view_type = var.stream_view_type
+
+  deletion_protection_enabled = var.deletion_protection
+
+  dynamic "attribute" {
+    for_each = concat([var.hash_key], var.range_key[*])
+
+    content {
+      name = attribute.value.name
+      type = attribute.value.type
+    }
+  }
+
+  dynamic "ttl" {
+    for_each = var.ttl_attribute[*]
+
+    content {
+      attribute_name = ttl.value
+      enabled        = true
+    }
+  }
+
+  point_in_time_recovery {
+    enabled = var.point_in_time_recovery
+  }
+
+  # No block at all leaves the key that AWS owns; `enabled` without a key would choose the one that AWS manages.
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key_arn[*]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+}

@@ -1,0 +1,135 @@
+mock_provider "aws" {
+  mock_resource "aws_dynamodb_table" {
+    defaults = {
+      arn        = "arn:aws:dynamodb:eu-west-1:111111111111:table/Totals"
+      stream_arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Totals/stream/2025-01-01T00:00:00.000"
+    }
+  }
+}
+
+variables {
+  name     = "Totals"
+  hash_key = { name = "Identifier", type = "S" }
+}
+
+run "is_protected_restorable_and_on_demand_by_default" {
+  assert {
+    condition     = aws_dynamodb_table.this.deletion_protection_enabled
+    error_message = "Deletion protection must be on."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.point_in_time_recovery[0].enabled
+    error_message = "Point-in-time recovery must be on."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST"
+    error_message = "The table must be billed on demand."
+  }
+
+  assert {
+    condition     = !aws_dynamodb_table.this.stream_enabled && output.stream_arn == null
+    error_message = "Without a view type there must be no stream."
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.this.ttl) == 0
+    error_message = "Without a TTL attribute rows must stay."
+  }
+}
+
+run "has_the_keys_stream_ttl_and_key_that_are_asked_for" {
+  variables {
+    hash_key         = { name = "Lane", type = "N" }
+    range_key        = { name = "Delta", type = "S" }
+    stream_view_type = "NEW_IMAGE"
+    ttl_attribute    = "ExpiresAt"
+    kms_key_arn      = "arn:aws:kms:eu-west-1:111111111111:key/0b0b"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.hash_key == "Lane" && aws_dynamodb_table.this.range_key == "Delta"
+    error_message = "The keys must be those asked for."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { Lane = "N", Delta = "S" }
+    error_message = "The keys' types must be those asked for."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.stream_view_type == "NEW_IMAGE" && output.stream_arn == aws_dynamodb_table.this.stream_arn
+    error_message = "The stream must carry new images."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.ttl[0].attribute_name == "ExpiresAt" && aws_dynamodb_table.this.ttl[0].enabled
+    error_message = "Rows must expire by ExpiresAt."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.server_side_encryption[0].kms_key_arn == var.kms_key_arn
+    error_message = "The table must use the own key."
+  }
+}
+
+run "refuses_a_name_that_dynamodb_refuses" {
+  command = plan
+
+  variables {
+    name = "a table"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refuses_a_key_of_an_unknown_type" {
+  command = plan
+
+  variables {
+    hash_key = { name = "Identifier", type = "BOOL" }
+  }
+
+  expect_failures = [var.hash_key]
+}
+
+run "refuses_a_sort_key_of_an_unknown_type" {
+  command = plan
+
+  variables {
+    range_key = { name = "Sort", type = "string" }
+  }
+
+  expect_failures = [var.range_key]
+}
+
+run "refuses_one_attribute_as_both_keys" {
+  command = plan
+
+  variables {
+    range_key = { name = "Identifier", type = "S" }
+  }
+
+  expect_failures = [var.range_key]
+}
+
+run "refuses_an_unknown_view_type" {
+  command = plan
+
+  variables {
+    stream_view_type = "ALL"
+  }
+
+  expect_failures = [var.stream_view_type]
+}
+
+run "refuses_a_key_that_is_no_arn" {
+  command = plan
+
+  variables {
+    kms_key_arn = "alias/mine"
+  }
+
+  expect_failures = [var.kms_key_arn]
+}

@@ -1,0 +1,257 @@
+variable "name_prefix" {
+  description = "Prepended to the name of everything, so that several pipelines fit in one account and region."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    # 20: with the account and the region, the bucket's name stays within 63 characters.
+    condition     = can(regex("^([a-zA-Z][a-zA-Z0-9-]{0,19})?$", var.name_prefix))
+    error_message = "name_prefix has up to 20 letters, digits or hyphens and begins with a letter."
+  }
+}
+
+variable "shard_count" {
+  description = "Number of shards of the ingest stream. `null` lets Kinesis scale by itself (on-demand mode)."
+  type        = number
+  default     = null
+}
+
+variable "stream_retention_hours" {
+  description = "How long the ingest stream keeps a message: the time there is to repair the pipeline before messages are lost. 24 to 8760."
+  type        = number
+  default     = 168
+  nullable    = false
+}
+
+variable "producer_principals" {
+  description = "ARNs of the principals of other accounts that may put messages. Needs `kms_key_arn`."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "schema" {
+  description = <<-EOT
+    What a message looks like.
+    - `id`, `version`, `value`: names of the fields with the key, the version (a higher one replaces a lower) and the number to sum
+      (TradeID, Version, Value)
+    - `timestamp`, `deleted`: names of the optional fields with the time (epoch seconds) and the mark of a deletion (Timestamp, Deleted)
+    - `hierarchy`: name of the field with the levels (Hierarchy); `""`: the levels are at the message's top
+    - `levels`: names of the levels, from the coarsest to the finest (RiskType, TradeDesk, Region)
+    - `max_integer_digits`, `max_decimal_places`: the largest values that are taken (12, 17). A sum of 10^9 values needs 9 digits more,
+      and a DynamoDB number has 38
+  EOT
+  type = object({
+    id                 = optional(string)
+    version            = optional(string)
+    value              = optional(string)
+    timestamp          = optional(string)
+    deleted            = optional(string)
+    hierarchy          = optional(string)
+    levels             = optional(list(string))
+    max_integer_digits = optional(number)
+    max_decimal_places = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "state_function" {
+  description = <<-EOT
+    Settings of StateLambda and its mapping; `modules/stream-function` explains the mapping's.
+    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
+    - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (1), `parallelization_factor` (1), up to 10
+    - `maximum_retry_attempts` (10), `maximum_record_age_seconds` (-1), `bisect` (true), `tumbling_window_seconds` (0)
+  EOT
+  type = object({
+    memory_mb                  = optional(number)
+    timeout_seconds            = optional(number)
+    reserved_concurrency       = optional(number)
+    enabled                    = optional(bool)
+    batch_size                 = optional(number)
+    batching_window_seconds    = optional(number)
+    parallelization_factor     = optional(number)
+    maximum_retry_attempts     = optional(number)
+    maximum_record_age_seconds = optional(number)
+    bisect                     = optional(bool)
+    tumbling_window_seconds    = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "map_function" {
+  description = <<-EOT
+    Settings of MapLambda and its mapping; `modules/stream-function` explains the mapping's. Retries, age, bisect, the parallelization factor
+    and the window cannot be set to what would break exactly-once.
+    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
+    - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (0), `parallelization_factor` (1)
+    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
+  EOT
+  type = object({
+    memory_mb                  = optional(number)
+    timeout_seconds            = optional(number)
+    reserved_concurrency       = optional(number)
+    enabled                    = optional(bool)
+    batch_size                 = optional(number)
+    batching_window_seconds    = optional(number)
+    parallelization_factor     = optional(number)
+    maximum_retry_attempts     = optional(number)
+    maximum_record_age_seconds = optional(number)
+    bisect                     = optional(bool)
+    tumbling_window_seconds    = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "reduce_function" {
+  description = <<-EOT
+    Settings of ReduceLambda and its mapping; `modules/stream-function` explains the mapping's. Retries, age, bisect, the parallelization factor
+    and the window cannot be set to what would break exactly-once.
+    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
+    - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (0), `parallelization_factor` (1)
+    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
+  EOT
+  type = object({
+    memory_mb                  = optional(number)
+    timeout_seconds            = optional(number)
+    reserved_concurrency       = optional(number)
+    enabled                    = optional(bool)
+    batch_size                 = optional(number)
+    batching_window_seconds    = optional(number)
+    parallelization_factor     = optional(number)
+    maximum_retry_attempts     = optional(number)
+    maximum_record_age_seconds = optional(number)
+    bisect                     = optional(bool)
+    tumbling_window_seconds    = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "reduce_lanes" {
+  description = "Partition keys that Map spreads its rows over. More than one lets Reduce work in parallel once DynamoDB splits the table, and costs more transactions that conflict."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.reduce_lanes >= 1 && var.reduce_lanes <= 1000 && floor(var.reduce_lanes) == var.reduce_lanes
+    error_message = "reduce_lanes is a whole number from 1 to 1000."
+  }
+}
+
+variable "freshness_seconds" {
+  description = "How old a total may be, from the message's arrival on. Alarms go off when one of the three functions is a third of it behind its stream."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps the functions' logs."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs of the SNS topics that hear of alarms."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "dashboard" {
+  description = "Whether to make a CloudWatch dashboard with lag, records, iterator ages, errors and quarantined messages."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether `terraform destroy` is refused while there is data: tables are protected, and the quarantine bucket is only deleted when it is empty."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "quarantine_bucket_name" {
+  description = "Name of the quarantine bucket. `null`: `<name_prefix>leda-quarantine-<account>-<region>` in lower case."
+  type        = string
+  default     = null
+}
+
+variable "quarantine_retention_days" {
+  description = "Days after which a quarantined message is deleted."
+  type        = number
+  default     = 365
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of an own KMS key for the stream, the tables, the bucket and the logs. Its policy must let CloudWatch Logs
+    use it (examples/complete has one). `null`: AWS's keys.
+  EOT
+  type        = string
+  default     = null
+}
+
+variable "packages" {
+  description = <<-EOT
+    Where the functions' packages are. Either
+    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
+    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
+      The bucket must hold the packages before the plan.
+  EOT
+  type = object({
+    directory = optional(string)
+    bucket    = optional(string)
+    prefix    = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "runtime" {
+  description = "Lambda runtime of the functions."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}
+
+variable "fault_injection" {
+  description = "Whether the functions fail on purpose, as often as ParameterTable says. For tests and demonstrations."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "generator_schedule_enabled" {
+  description = "Whether EventBridge starts GeneratorLambda every two minutes, to play the game by itself."
+  type        = bool
+  default     = false
+  nullable    = false
+}
