@@ -1,0 +1,43 @@
+# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= (demo), ARGS= (demo, test), LEDA_PORT= (environment), PYTHON=
+
+PYTHON ?= python3
+leda := .venv/bin/leda
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status build test lint fmt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.venv: FORCE ; @$(PYTHON) scripts/bootstrap
+FORCE:
+
+setup: .venv ## install everything into the checkout: Python environments, LocalStack, its emulators
+	@$(leda) setup
+
+demo: .venv ## start local AWS, deploy, play the game under faults, prove every total exact (ROUNDS=3 MESSAGES=10000)
+	@$(leda) up && $(leda) demo $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+up: .venv ## start local AWS with the stack applied; writes .local/env and .local/outputs.json
+	@$(leda) up
+
+down: .venv ## stop local AWS; what it held is gone
+	@$(leda) down
+
+status: .venv ## show what runs, and where
+	@$(leda) status
+
+build: .venv ## build the functions' packages: build/<function>.zip
+	@$(leda) build
+
+test: .venv ## run every test, on a local AWS of its own (ARGS= is passed to pytest)
+	@$(leda) test $(ARGS)
+
+lint: .venv ## black, ruff, mypy, terraform fmt and validate, checkov
+	@$(leda) lint
+
+fmt: .venv ## format Python and Terraform
+	@$(leda) fmt
+
+clean: .venv ## stop local AWS and remove everything generated
+	@$(leda) clean

@@ -1,0 +1,83 @@
+"""The Typer application: one command a function, each defined in the module that does the work."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from leda_cli.console import LedaError, error_console, print_error
+
+INTERRUPTED = 130  # what a shell calls a program that SIGINT ended
+
+app = typer.Typer(
+    name="leda",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+# command: its module in leda_cli, and the function there, whose parameters carry their typer options.
+_COMMANDS = {
+    "setup": ("local", "setup"),
+    "up": ("local", "up"),
+    "down": ("local", "down"),
+    "status": ("local", "status"),
+    "build": ("packages", "build"),
+    "demo": ("demo", "demo"),
+    "load": ("load", "load"),
+    "watch": ("watch", "watch"),
+    "verify": ("totals", "verify"),
+    "test": ("checks", "test"),
+    "lint": ("checks", "lint"),
+    "fmt": ("checks", "fmt"),
+    "clean": ("local", "clean"),
+}
+# pytest's own options are passed on.
+_PASSES_ARGUMENTS = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "help_option_names": [],
+}
+
+
+@app.callback()
+def leda() -> None:
+    """Exact, near-real-time totals on Kinesis, Lambda and DynamoDB: the local stack and its tools."""
+
+
+def _register(called: list[str]) -> None:
+    """Add the command that is called, or all of them: importing boto3 for `leda up` would take its time."""
+    for command, (module, function) in _COMMANDS.items():
+        if called and called[0] in _COMMANDS and called[0] != command:
+            continue
+        imported = importlib.import_module(f"leda_cli.{module}")
+        settings = _PASSES_ARGUMENTS if command == "test" else None
+        app.command(command, context_settings=settings)(getattr(imported, function))
+
+
+def main() -> None:
+    """Run `leda`; a LedaError becomes two lines and exit status 1, Ctrl-C a line and exit status 130."""
+    try:
+        _register(sys.argv[1:])
+        app()
+    except LedaError as error:
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(_interrupted())
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer has seen the Ctrl-C
+            _interrupted()
+        raise
+
+
+def _interrupted() -> int:
+    error_console.print("Interrupted. What is incomplete is mended by the next run.")
+    return INTERRUPTED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""`leda setup`, `up`, `down`, `status` and `clean`: local AWS with the stack applied.
+
+up()                      the developer's instance, on port 4566 or LEDA_PORT
+with running("test"):     an instance of one's own on a free port, gone at the end (for pytest fixtures)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from leda_cli import toolchain
+from leda_cli.console import console, heading, info, step
+from leda_cli.environments import digest_of
+from leda_cli.errors import LedaError
+from leda_cli.localstack import LocalStack, Running, client_variables
+from leda_cli.locks import only_one
+from leda_cli.paths import BUILD, ENV_FILE, LOCAL, OUTPUTS_FILE, ROOT, VENV
+from leda_cli.terraform import TfLocal, require_terraform
+
+DEFAULT_PORT = 4566
+VARIABLES = ROOT / "scripts" / "local.tfvars"
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A local AWS with the stack applied."""
+
+    localstack: LocalStack
+    running: Running
+    terraform: TfLocal
+    variables: Mapping[str, str]
+    outputs: Mapping[str, object]
+
+    @property
+    def endpoint(self) -> str:
+        """Return the URL of every service."""
+        return self.running.endpoint
+
+    def kill_functions(self, function: str | None = None) -> int:
+        """Kill the processes of the functions, or of one by name; return how many there were."""
+        killed = 0
+        for pid in self.localstack.function_processes(function):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        return killed
+
+    def destroy(self) -> None:
+        """Remove the stack; local AWS goes on."""
+        (self.localstack.folder / "applied").unlink(missing_ok=True)
+        self.terraform.destroy()
+
+
+def chosen_port() -> int | None:
+    """Return LEDA_PORT, or None when it is not set; raise LedaError when it is no port."""
+    text = os.environ.get("LEDA_PORT", "").strip()
+    if not text:
+        return None
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise LedaError(
+            f"LEDA_PORT is {text!r}, which is no port.", "Set it to a number from 1024 to 65535."
+        )
+    return int(text)
+
+
+def outputs_of(text: str) -> dict[str, object]:
+    """Return the values in what `terraform output -json` prints."""
+    return {name: output["value"] for name, output in json.loads(text).items()}
+
+
+def env_file(variables: Mapping[str, str]) -> str:
+    """Return the lines of .local/env, a file to `source`."""
+    return "".join(f"export {name}={value}\n" for name, value in variables.items())
+
+
+def _instance(name: str) -> LocalStack:
+    return LocalStack(LOCAL / name, "localstack" if name == "aws" else f"localstack-{name}")
+
+
+def _sources_digest(instance: str) -> str:
+    """Return a digest of everything an apply depends on."""
+    files = [*ROOT.glob("*.tf"), *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
+    files = sorted(file for file in files if file.is_file())
+    return digest_of(files, instance, *(str(file.relative_to(ROOT)) for file in files))
+
+
+def _prepare() -> toolchain.Toolchain:
+    """Install what is missing and build the packages; one process at a time."""
+    from leda_cli.packages import build
+
+    with only_one("setup"):
+        tools = toolchain.install()
+        info("everything is installed")
+        build(None)
+    return tools
+
+
+def _deploy(localstack: LocalStack, tools: toolchain.Toolchain, port: int | None) -> LocalAws:
+    """Start the instance if need be and apply the stack if anything changed."""
+    applying = localstack.folder / "applying"
+    if applying.exists() and localstack.current():
+        info("the last apply was interrupted: starting afresh")
+        localstack.stop()
+    with step("LocalStack"):
+        running, fresh = localstack.start(port, tools)
+    if not fresh:
+        info(f"already runs at {running.endpoint}")
+    variables = client_variables(running.port)
+    links = {"modules": ROOT / "modules", "build": BUILD, "lambda_src": ROOT / "lambda_src"}
+    terraform = TfLocal(
+        ROOT,
+        localstack.folder / "stack",
+        variables,
+        links=links,
+        variables=VARIABLES,
+        log_name=localstack.log.stem.replace("localstack", "terraform"),
+    )
+    applied = localstack.folder / "applied"
+    saved = localstack.folder / "outputs.json"
+    digest = _sources_digest(running.id)
+    if applied.exists() and applied.read_text() == digest and saved.exists():
+        info("nothing changed since the last apply")
+    else:
+        applied.unlink(missing_ok=True)
+        terraform.prepare()
+        with step("terraform init"):
+            terraform.init()
+        with step("terraform apply"):
+            applying.touch()
+            try:
+                terraform.apply()
+            except LedaError:
+                applying.unlink()  # Terraform ended in order: its state is true, and an apply can go on from it
+                raise
+            applying.unlink()
+        saved.write_text(terraform.outputs())
+        applied.write_text(digest)
+    return LocalAws(localstack, running, terraform, variables, outputs_of(saved.read_text()))
+
+
+def setup() -> None:
+    """Install everything that local AWS runs on, under .local/."""
+    heading("Setting up")
+    require_terraform()
+    with only_one("setup"):
+        tools = toolchain.install()
+    toolchain.describe(tools)
+
+
+def up() -> LocalAws:
+    """Start local AWS with the stack applied; quick when it already runs and nothing changed."""
+    began = time.monotonic()
+    port = chosen_port()
+    heading("Setting up")
+    require_terraform()
+    with only_one("aws"):
+        tools = _prepare()
+        heading("Starting local AWS")
+        localstack = _instance("aws")
+        current = localstack.current()
+        aws = _deploy(localstack, tools, port or (current.port if current else DEFAULT_PORT))
+        ENV_FILE.write_text(env_file(aws.variables))
+        OUTPUTS_FILE.write_text((localstack.folder / "outputs.json").read_text())
+    console.print(f"Local AWS is up at {aws.endpoint} ({time.monotonic() - began:.1f} s).")
+    info(f"to use it in this shell: source {ENV_FILE.relative_to(ROOT)}")
+    return aws
+
+
+def down() -> None:
+    """Stop local AWS and everything it started; what it held is gone."""
+    heading("Stopping local AWS")
+    with only_one("aws"):
+        with step("stopping"):
+            ran = _instance("aws").stop()
+        for file in (ENV_FILE, OUTPUTS_FILE):
+            file.unlink(missing_ok=True)
+    info("stopped" if ran else "it was not running")
+
+
+def status() -> None:
+    """Show whether local AWS runs, where, and with which processes."""
+    localstack = _instance("aws")
+    running = localstack.current()
+    if running is None:
+        console.print("Local AWS is not running. Start it with: make up")
+        raise SystemExit(1)
+    healthy = "answers" if running.healthy() else "does not answer"
+    console.print(f"LocalStack (PID {running.pid}) {healthy} at {running.endpoint}")
+    applied = (localstack.folder / "applied").exists()
+    info("the stack is applied" if applied else "the stack is not applied: make up")
+    for process in localstack.processes():
+        name = process.environ().get("AWS_LAMBDA_FUNCTION_NAME") or process.name()
+        info(f"{process.pid:>7}  {name}  {process.memory_info().rss >> 20} MiB")
+    info(f"log: {localstack.log.relative_to(ROOT)}")
+
+
+def clean() -> None:
+    """Stop local AWS and remove everything generated: .local/, build/ and .venv/."""
+    heading("Removing everything generated")
+    for instance in ("aws", *(file.parent.name for file in LOCAL.glob("*/localstack.json"))):
+        _instance(instance).stop()
+    for folder in (LOCAL, BUILD, VENV):
+        if folder.exists():
+            info(f"removing {folder.relative_to(ROOT)}/")
+            shutil.rmtree(folder, ignore_errors=True)
+    for cache in (*ROOT.glob("*.egg-info"), *ROOT.glob(".*_cache"), ROOT / ".hypothesis"):
+        shutil.rmtree(cache, ignore_errors=True)
+    for part in ("scripts", "lambda_src", "tests"):
+        for cache in (ROOT / part).rglob("__pycache__"):
+            shutil.rmtree(cache, ignore_errors=True)
+
+
+@contextmanager
+def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
+    """Yield a fresh local AWS of one's own, on a free port, with the stack applied; it is gone at the end.
+
+    keep: take what an earlier one has left running, and leave it running.
+    """
+    require_terraform()
+    with only_one(name):
+        tools = _prepare()
+        localstack = _instance(name)
+        if not keep:
+            localstack.stop()  # what a killed session left
+        try:
+            yield _deploy(localstack, tools, None)
+        finally:
+            if not keep:
+                localstack.stop()

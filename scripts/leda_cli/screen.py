@@ -1,0 +1,179 @@
+"""How a load and its totals look: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from leda_cli.totals import EXACT, Difference
+
+ACCENT = "cyan"
+INDENT = 4
+PLAIN_EVERY_SECONDS = 5.0
+PLAIN_STILL_SECONDS = 30.0  # where nothing has changed since the last line
+_GUIDE = 4  # columns that Rich's Tree puts before a node, a level
+
+
+def money(value: Decimal, places: int) -> str:
+    """A number with thousands separators and as many decimals as its neighbours have."""
+    return f"{value:,.{places}f}"
+
+
+def places_of(values: Sequence[Decimal]) -> int:
+    """How many decimals show every value whole; at least 2, because most values are money."""
+    exponents = (value.normalize(EXACT).as_tuple().exponent for value in values)
+    return max([2, *(-exponent for exponent in exponents if isinstance(exponent, int))])
+
+
+def totals_tree(
+    found: Mapping[str, Decimal], expected: Mapping[str, Decimal] | None = None
+) -> RenderableType:
+    """The totals as a tree, numbers aligned; with `expected`, what each total still lacks."""
+    nothing = Decimal(0)
+    rows = sorted({*found, *(expected or {})})
+    if not rows:
+        return Text("no totals yet", style="dim")
+    lacks = {
+        row: EXACT.subtract((expected or {}).get(row, nothing), found.get(row, nothing))
+        for row in rows
+    }
+    shown = [*found.values(), *lacks.values()] if expected is not None else list(found.values())
+    places = places_of(shown)
+    names = max(_GUIDE * row.count(":") + len(row.rpartition(":")[2]) for row in rows)
+    # Wide enough for the end as for now, or the columns would jump while the totals grow.
+    ends = [*found.values(), *(expected or {}).values()]
+    width = max([16, *(len(money(value, places)) for value in ends)])
+    rest = max([16, *(len(money(value, places)) for value in lacks.values())])
+
+    header = Text(" " * names + f"  {'total now':>{width}}", style="dim")
+    if expected is not None:
+        header.append(f"  {'still to come':>{rest}}")
+    tree = Tree("", hide_root=True, guide_style="dim")
+    nodes = {"": tree}
+    for row in rows:
+        parent, _, name = row.rpartition(":")
+        column = names - _GUIDE * row.count(":")
+        label = Text(f"{name:<{column}}  ", style="bold" if not parent else "", no_wrap=True)
+        exact = expected is not None and not lacks[row]
+        label.append(
+            f"{money(found.get(row, nothing), places):>{width}}", style=ACCENT if exact else ""
+        )
+        if expected is not None:
+            text = "exact" if exact else money(lacks[row], places)
+            label.append(f"  {text:>{rest}}", style=ACCENT if exact else "dim")
+        # A parent that has no row of its own cannot happen in LEDA's table; a foreign row hangs from the root.
+        nodes[row] = nodes.get(parent, tree).add(label)
+    return Group(header, tree)
+
+
+class RoundView(AbstractContextManager["RoundView"]):
+    """One load on the screen: first how much is put, then how the totals settle.
+
+    On a terminal the block is redrawn in place and vanishes at the end; elsewhere a line is printed when a
+    quarter is put, and every few seconds while the totals settle.
+    """
+
+    def __init__(self, console: Console, total: int) -> None:
+        """`total` is how many messages the load will send."""
+        self._console = console
+        self._total = total
+        self._live = (
+            Live(console=console, transient=True, auto_refresh=False, vertical_overflow="crop")
+            if console.is_terminal
+            else None
+        )
+        self._began = time.monotonic()
+        self._quarter = 0
+        self._printed = 0.0
+        self._exact = -1
+        self._bar: RenderableType = Text("")
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the terminal back."""
+        if self._live:
+            self._live.stop()
+
+    @property
+    def live(self) -> bool:
+        """Whether the block is redrawn in place."""
+        return self._live is not None
+
+    def putting(self, sent: int, found: Mapping[str, Decimal]) -> None:
+        """Show how many messages are put, and the totals as they are."""
+        seconds = time.monotonic() - self._began
+        if self._live:
+            self._bar = self._bar_line(sent, seconds)
+            self._draw(Text("sending", style="dim"), totals_tree(found))
+        elif self._quarter < sent * 4 // max(1, self._total) < 4:
+            self._quarter = sent * 4 // max(1, self._total)
+            self._line(f"put {sent:,} of {self._total:,} messages ({seconds:.1f} s)")
+
+    def settling(
+        self,
+        found: Mapping[str, Decimal],
+        expected: Mapping[str, Decimal],
+        wrong: Sequence[Difference],
+        seconds: float,
+        matched: float | None,
+    ) -> None:
+        """Show the totals `seconds` after the last message; `matched` is when they first matched."""
+        exact = len({*expected, *found}) - len(wrong)
+        every = len({*expected, *found})
+        if matched is None:
+            text = f"{seconds:.1f} s after the last message: {exact} of {every} totals exact"
+        else:
+            text = f"all {every} totals exact after {matched:.1f} s; watching that they stay so"
+        if self._live:
+            self._draw(Text(text), totals_tree(found, expected))
+        elif matched is None and seconds - self._printed >= (
+            PLAIN_EVERY_SECONDS if exact != self._exact else PLAIN_STILL_SECONDS
+        ):
+            self._printed, self._exact = seconds, exact
+            self._line(text)
+
+    def _bar_line(self, sent: int, seconds: float) -> RenderableType:
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(
+            ProgressBar(
+                self._total,
+                sent,
+                width=32,
+                style="bright_black",
+                complete_style=ACCENT,
+                finished_style=ACCENT,
+            ),
+            Text(f"{sent:,} of {self._total:,} put"),
+            Text(f"{seconds:.1f} s", style="dim"),
+        )
+        return grid
+
+    def _draw(self, status: RenderableType, tree: RenderableType) -> None:
+        assert self._live is not None
+        block = Group(self._bar, status, Text(""), tree)
+        self._live.update(Padding(block, (0, 0, 0, INDENT)), refresh=True)
+
+    def _line(self, text: str) -> None:
+        self._console.print(" " * INDENT + text, markup=False)

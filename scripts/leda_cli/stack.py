@@ -1,0 +1,228 @@
+"""Where the deployed stack is: its endpoint, its names, and the few calls to it that the tools make.
+
+Local AWS is the default: `.local/env` says where it answers and `.local/outputs.json` holds Terraform's outputs. A
+real account is used only when asked for, because a load costs money there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import boto3
+import typer
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leda_cli.console import LedaError
+from leda_cli.oracle import Names
+from leda_cli.paths import ENV_FILE, OUTPUTS_FILE, ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kinesis import KinesisClient
+
+FAULTS = ("FAILURE_STATE_LAMBDA_PCT", "FAILURE_MAP_LAMBDA_PCT", "FAILURE_REDUCE_LAMBDA_PCT")
+SPECIAL_TRADES = "SPECIAL_TRADES"
+
+AwsOption = Annotated[
+    bool,
+    typer.Option(
+        "--aws",
+        help="Use the AWS account of the usual environment (AWS_PROFILE, AWS_REGION), not local AWS.",
+    ),
+]
+OutputsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--outputs",
+        help="Terraform's outputs of the stack: the file that `terraform output -json` writes.",
+        show_default=".local/outputs.json",
+    ),
+]
+
+_EXPORT = re.compile(r"""^\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(["']?)(.*?)\2\s*$""")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The deployed stack, by the names of its parts."""
+
+    stream: str = "IncomingDataStream"
+    state_table: str = "StateTable"
+    aggregate_table: str = "AggregateTable"
+    parameter_table: str = "ParameterTable"
+    names: Names = field(default_factory=Names)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """AWS_* settings that take the place of the process's own; empty for a real account."""
+
+    @classmethod
+    def find(cls, aws: bool = False, outputs: Path | None = None) -> Stack:
+        """The stack that the options of a command mean. Raises LedaError where there is none."""
+        environment: dict[str, str] = {}
+        if not aws:
+            if "AWS_ENDPOINT_URL" not in os.environ:
+                environment = read_env(ENV_FILE)
+            outputs = outputs or OUTPUTS_FILE
+        if outputs is None:
+            return cls(environment=environment)
+        return cls.from_outputs(read_outputs(outputs), environment)
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Stack:
+        """The names in Terraform's outputs; what they do not hold keeps the workshop's name."""
+        found: dict[str, Any] = {}
+        if outputs.get("stream"):
+            found["stream"] = outputs["stream"]["name"]
+        for table in ("state", "aggregate", "parameter"):
+            if table in outputs.get("tables", {}):
+                found[f"{table}_table"] = outputs["tables"][table]["name"]
+        schema = outputs.get("schema")
+        if schema:
+            known = {name: schema[name] for name in Names.__slots__ if name in schema}
+            if "levels" in known:
+                known["levels"] = tuple(known["levels"])
+            found["names"] = Names(**known)
+        return cls(environment=environment, **found)
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where local AWS answers; None for a real account."""
+        return self.environment.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL")
+
+    @cached_property
+    def kinesis(self) -> KinesisClient:
+        """The client, made at its first use."""
+        return self._session.client("kinesis", endpoint_url=self.endpoint, config=_CONFIG)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """The client, made at its first use."""
+        return self._session.client("dynamodb", endpoint_url=self.endpoint, config=_CONFIG)
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        given = self.environment
+        return boto3.Session(
+            aws_access_key_id=given.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=given.get("AWS_SECRET_ACCESS_KEY"),
+            region_name=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+        )
+
+    def check(self) -> None:
+        """Raise LedaError unless the stack answers."""
+        try:
+            self.dynamodb.describe_table(TableName=self.aggregate_table)
+            self.kinesis.describe_stream_summary(StreamName=self.stream)
+        except ClientError as error:
+            raise LedaError(
+                f"the stack is not there: {error.response['Error'].get('Message', error)}",
+                "run `make up` (local AWS), or `terraform apply` and pass --aws",
+            ) from error
+        except BotoCoreError as error:
+            raise LedaError(
+                f"nothing answers at {self.endpoint or 'AWS'}: {error}",
+                "run `make up`; for a real account pass --aws and set AWS_REGION and credentials",
+            ) from error
+
+    def totals(self) -> dict[str, Decimal]:
+        """Every row of AggregateTable."""
+        return {
+            row["Identifier"]: row["Value"]
+            for row in self._scan(self.aggregate_table, "#Identifier, #Value")
+        }
+
+    def state(self) -> Iterator[dict[str, Any]]:
+        """Every row of StateTable, with what the oracle reads of it."""
+        return self._scan(self.state_table, "#id, #Version, #Value, #Path, #Deleted")
+
+    def parameters(self) -> dict[str, int]:
+        """Every row of ParameterTable."""
+        rows = self._scan(self.parameter_table, "#parameter, #value")
+        return {row["parameter"]: int(row["value"]) for row in rows}
+
+    def set_parameters(self, values: Mapping[str, int]) -> None:
+        """Write rows of ParameterTable."""
+        for name, value in values.items():
+            item = {"parameter": {"S": name}, "value": {"N": str(value)}}
+            self.dynamodb.put_item(TableName=self.parameter_table, Item=item)
+
+    def _scan(self, table: str, attributes: str) -> Iterator[dict[str, Any]]:
+        read = TypeDeserializer().deserialize
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=table,
+            ConsistentRead=True,
+            ProjectionExpression=attributes,
+            ExpressionAttributeNames={name: name[1:] for name in attributes.split(", ")},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield {name: read(value) for name, value in item.items()}
+
+
+_CONFIG = Config(
+    max_pool_connections=16,
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"mode": "standard", "max_attempts": 5},
+)
+
+
+@contextmanager
+def answering(endpoint: str | None) -> Iterator[None]:
+    """Turn a call that the stack does not answer, or refuses, into an error that says what to do."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise LedaError(
+            f"{endpoint or 'AWS'} no longer answers as it should: {error}",
+            (
+                "look at `leda status` and begin again with `make up`"
+                if endpoint
+                else "look at the account's limits and at the permissions of your credentials"
+            ),
+        ) from error
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """The settings in a file of `export NAME=value` lines."""
+    return dict(_env_lines(_read(path).splitlines()))
+
+
+def _env_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        match = _EXPORT.match(line)
+        if match:
+            yield match[1], match[3]
+
+
+def read_outputs(path: Path) -> dict[str, Any]:
+    """Terraform's outputs, with or without the wrapping that `terraform output -json` gives each."""
+    try:
+        outputs = json.loads(_read(path))
+    except ValueError as error:
+        raise LedaError(f"{path} is not JSON: {error}", "write it anew with `make up`") from error
+    return {
+        name: output["value"] if isinstance(output, dict) and "sensitive" in output else output
+        for name, output in outputs.items()
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        raise LedaError(
+            f"{shown} cannot be read ({error.strerror}): local AWS is not set up",
+            "run `make up`, or pass --aws for the account of your AWS environment",
+        ) from error

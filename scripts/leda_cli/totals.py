@@ -1,0 +1,180 @@
+"""AggregateTable against what it must hold: comparing, waiting until it is so, and `leda verify`."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from leda_cli.console import LedaError, console, heading, info, step
+from leda_cli.oracle import Names, Oracle
+from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+
+HOLD_SECONDS = 2.0
+"""Totals count as settled when they match and still match so much later."""
+PATIENCE_SECONDS = 120.0
+"""How long no total may change before the rest is given up."""
+POLL_SECONDS = 0.25
+
+EXACT = Context(prec=400, traps=[Inexact])
+"""Wide enough for the difference of any two DynamoDB Numbers that a sum of valid messages can make."""
+
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row whose total is not what it must be; a missing row counts as 0."""
+
+    identifier: str
+    expected: Decimal
+    found: Decimal
+
+    @property
+    def off(self) -> Decimal:
+        """By how much the found total is too high; negative when it is too low."""
+        return EXACT.subtract(self.found, self.expected)
+
+
+def compare(expected: Mapping[str, Decimal], found: Mapping[str, Decimal]) -> list[Difference]:
+    """The rows that differ by any amount, in order. A row with 0 counts as missing."""
+    rows = sorted({*expected, *found})
+    pairs = ((row, expected.get(row, _NOTHING), found.get(row, _NOTHING)) for row in rows)
+    return [Difference(row, wanted, got) for row, wanted, got in pairs if wanted != got]
+
+
+class Phase(enum.Enum):
+    """Where the totals are on their way to the expected ones."""
+
+    MOVING = "moving"
+    HOLDING = "matching, not long enough yet"
+    SETTLED = "settled"
+    STUCK = "stuck"
+
+
+@dataclass(slots=True)
+class Settling:
+    """Decides from one look after the other whether the totals have settled. `began` starts the patience."""
+
+    expected: Mapping[str, Decimal]
+    began: float
+    hold: float = HOLD_SECONDS
+    patience: float = PATIENCE_SECONDS
+    wrong: list[Difference] = field(default_factory=list)
+    matched: float | None = None
+    """Since when every total matches; None while one does not."""
+    _last: dict[str, Decimal] | None = None
+    _changed: float = 0.0
+
+    def look(self, found: Mapping[str, Decimal], now: float) -> Phase:
+        """Take the totals as they are at `now`."""
+        if self._last is None or found != self._last:
+            self._changed = self.began if self._last is None else now
+            self._last = dict(found)
+        self.wrong = compare(self.expected, found)
+        if self.wrong:
+            self.matched = None
+            return Phase.STUCK if now - self._changed >= self.patience else Phase.MOVING
+        if self.matched is None:
+            self.matched = now
+        return Phase.SETTLED if now - self.matched >= self.hold else Phase.HOLDING
+
+
+class Tables(Protocol):
+    """What of the stack a comparison reads."""
+
+    @property
+    def names(self) -> Names:
+        """The names of a message's fields."""
+
+    def totals(self) -> dict[str, Decimal]:
+        """Every row of AggregateTable."""
+
+    def state(self) -> Iterable[dict[str, Any]]:
+        """Every row of StateTable."""
+
+
+def fold_state(tables: Tables) -> Oracle:
+    """The final state as StateTable holds it."""
+    oracle = Oracle(tables.names)
+    for row in tables.state():
+        oracle.see_row(row)
+    return oracle
+
+
+def wait_until_quiet(
+    tables: Tables,
+    patience: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Oracle, list[Difference]]:
+    """Wait until AggregateTable holds what StateTable adds up to.
+
+    Returns the state, and the rows that still differ when no total has changed for `patience` seconds. The sum
+    is taken from StateTable and not from AggregateTable, so that an earlier wrong total shows.
+    """
+    oracle = fold_state(tables)
+    began = folded = clock()
+    settling = Settling(oracle.totals(), began, patience=patience)
+    previous = tables.totals()
+    while True:
+        found = tables.totals()
+        now = clock()
+        # What moves says that StateTable has moved too; and a scan of it is not free.
+        if found != previous or (settling.wrong and now - folded >= 5):
+            oracle = fold_state(tables)
+            folded, previous, found = clock(), found, tables.totals()
+            settling.expected = oracle.totals()
+        phase = settling.look(found, now)
+        if phase is Phase.SETTLED:
+            return oracle, []
+        if phase is Phase.STUCK:
+            return oracle, settling.wrong
+        sleep(POLL_SECONDS)
+
+
+def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[str]:
+    """A line for each row that differs, aligned, at most `limit` of them."""
+    wrong = list(wrong)
+    cells = [
+        (row.identifier, f"{row.expected:,f}", f"{row.found:,f}", f"{row.off:+,f}")
+        for row in wrong[:limit]
+    ]
+    widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(4)]
+    for name, expected, found, off in cells:
+        yield (
+            f"{name:<{widths[0]}}  expected {expected:>{widths[1]}}"
+            f"  found {found:>{widths[2]}}  off by {off:>{widths[3]}}"
+        )
+    if len(wrong) > limit:
+        yield f"and {len(wrong) - limit} more"
+
+
+def verify(
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds without a change after which to give up.")
+    ] = 30.0,
+    aws: AwsOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Compare every total with a sum over StateTable, exactly; exit status 1 if one differs."""
+    stack = Stack.find(aws, outputs)
+    stack.check()
+    heading("Comparing AggregateTable with the sum over StateTable")
+    with answering(stack.endpoint), step("waiting until the totals are still"):
+        oracle, wrong = wait_until_quiet(stack, patience=wait)
+    totals = oracle.totals()
+    if wrong:
+        for line in difference_lines(wrong):
+            info(line)
+        raise LedaError(
+            f"{len(wrong)} of {len({*totals, *(row.identifier for row in wrong)})} totals differ",
+            "if the pipeline still works on a backlog, give it time with --wait; else keep the tables "
+            "and look for the first row in the functions' logs",
+        )
+    console.print(f"    [cyan]exact[/]  {len(totals):,} totals over {len(oracle):,} trades")

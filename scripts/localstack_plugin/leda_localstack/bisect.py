@@ -1,0 +1,110 @@
+"""BisectBatchOnFunctionError for Kinesis and DynamoDB stream mappings.
+
+LocalStack stores the setting and ignores it: it retries a failed batch whole, until its retries are
+used up, and then discards every record of it. AWS splits the batch in two and goes on with each half, in
+order, and "splitting batches doesn't consume the retry quota":
+https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+A partial batch response is left to LocalStack, which retries from the reported record, as AWS does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Event = dict[str, Any]
+
+
+class Processor(Protocol):
+    """What LocalStack's poller hands a batch to."""
+
+    def process_events_batch(self, input_events: list[Event]) -> None:
+        """Deliver the batch; raise when the whole of it failed."""
+
+
+class Poller(Protocol):
+    """LocalStack's StreamPoller, as far as it matters here."""
+
+    processor: Processor
+
+
+Forward = Callable[[Poller, str, list[Event]], None]
+
+
+class SplitBatch(BaseException):
+    """Ends the poller's retry loop, which catches every Exception."""
+
+
+class _SplitOnFailure:
+    """An event processor that asks for a split instead of failing a batch of more than one record."""
+
+    def __init__(self, processor: Processor, failure: type[Exception]) -> None:
+        self._processor = processor
+        self._failure = failure
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._processor, name)
+
+    def process_events_batch(self, input_events: list[Event]) -> None:
+        try:
+            self._processor.process_events_batch(input_events)
+        except self._failure as error:
+            if len(input_events) > 1:
+                raise SplitBatch from error
+            raise
+
+
+def halves(records: list[Event]) -> tuple[list[Event], list[Event]]:
+    """Cut in two, in order; neither half is empty when there are two records or more."""
+    middle = len(records) // 2
+    return records[:middle], records[middle:]
+
+
+def forward_in_halves(
+    poller: Poller, forward: Forward, shard_id: str, records: list[Event], failure: type[Exception]
+) -> None:
+    """Forward `records`; as often as a batch fails, forward its first half and then its second.
+
+    poller: a LocalStack StreamPoller; its `processor` is replaced while the batch is tried.
+    forward: the poller's own way to deliver a batch, with retries and the failure destination.
+    failure: what the processor raises when the whole batch failed.
+    """
+    records = list(records)
+    if len(records) < 2:
+        forward(poller, shard_id, records)
+        return
+    processor = poller.processor
+    poller.processor = _SplitOnFailure(processor, failure)
+    try:
+        forward(poller, shard_id, records)
+        return
+    except SplitBatch:
+        pass
+    finally:
+        poller.processor = processor
+    for half in halves(records):
+        forward_in_halves(poller, forward, shard_id, half, failure)
+
+
+def install() -> None:
+    """Patch LocalStack's stream poller; mappings without the setting behave as before."""
+    from localstack.services.lambda_.event_source_mapping.esm_worker_factory import EsmWorkerFactory
+    from localstack.services.lambda_.event_source_mapping.event_processor import BatchFailureError
+    from localstack.services.lambda_.event_source_mapping.pollers.stream_poller import StreamPoller
+
+    make_worker = EsmWorkerFactory.get_esm_worker
+    forward = StreamPoller.forward_events_to_target
+
+    def get_esm_worker(factory: Any) -> Any:
+        worker = make_worker(factory)
+        worker.poller.bisect_on_error = bool(factory.esm_config.get("BisectBatchOnFunctionError"))
+        return worker
+
+    def forward_events_to_target(poller: Any, shard_id: str, records: list[Event]) -> None:
+        if getattr(poller, "bisect_on_error", False):
+            forward_in_halves(poller, forward, shard_id, records, BatchFailureError)
+        else:
+            forward(poller, shard_id, records)
+
+    EsmWorkerFactory.get_esm_worker = get_esm_worker
+    StreamPoller.forward_events_to_target = forward_events_to_target
