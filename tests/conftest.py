@@ -1,0 +1,33 @@
+"""What every test runs under."""
+
+import os
+
+import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from leda_cli.paths import CACHE
+
+# Its tables of characters; they would go to the folder that pytest was started in.
+set_hypothesis_home_dir(CACHE / "hypothesis")
+
+# The same examples in every run, and no limit on the time of one: a busy machine must not fail a test.
+settings.register_profile("leda", derandomize=True, deadline=None, database=None, print_blob=True)
+settings.load_profile("leda")
+
+# The functions' logs would hide a failure's own lines.
+os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the integration tests, here because pytest reads options before it looks into folders."""
+    parser.addoption(
+        "--keep-stack",
+        action="store_true",
+        help="use the local AWS that an earlier run has left, and leave it running (for work on a test)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Quiet what Powertools says of an invocation that failed before it had a metric."""
+    config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")

@@ -1,0 +1,39 @@
+"""DynamoDB Local for the session, tables of their own for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from leda import deltas, exactly_once, state_store, totals
+from leda_cli import toolchain
+from support import dynamodb_local
+from support.pipeline import Pipeline
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    emulators = toolchain.install_emulators(toolchain.find_node())
+    folder = toolchain.dynamodb_local_folder(emulators)
+    log = tmp_path_factory.mktemp("dynamodb") / "dynamodb.log"
+    with dynamodb_local.running(toolchain.find_java(), folder, log) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def pipeline(dynamodb_endpoint: str) -> Pipeline:
+    return Pipeline(dynamodb_endpoint)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once: their pauses are for others, and here are none."""
+    monkeypatch.setattr(exactly_once, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(state_store, "FIRST_PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for six totals, so that batches of a few records take several transactions and delta rows."""
+    monkeypatch.setattr(deltas, "MAX_NODES_OF_A_DELTA", 4)
+    monkeypatch.setattr(deltas, "MAX_EFFECTS", 3)
+    monkeypatch.setattr(totals, "MAX_EFFECTS", 6)

@@ -1,0 +1,242 @@
+"""The check of "any delivery" finds what it is there for: with each of these faults built in, a total is wrong.
+
+Without these tests a schedule that exercises nothing would pass for ever. What a mutation takes out is a rule
+of docs/exactly-once.md.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from leda import deltas, hierarchy, images, streams
+from leda.checkpoints import Checkpoints, Position
+from leda.exactly_once import ExactlyOnce
+from leda.lanes import Lane
+from leda.streams import StreamRecord
+from leda.transactions import Verdict
+from support.any_delivery import Play, WrongTotals
+from support.pipeline import Pipeline
+
+# The check finds each mutation with the first few of these; without a mutation it passes with all of them
+# (the same seeds are in test_any_delivery).
+SEEDS = range(16)
+
+Patch = pytest.MonkeyPatch
+Actions = list[dict[str, Any]]
+
+
+def no_condition_on_the_checkpoint(patch: Patch) -> None:
+    change_actions(
+        patch, lambda _lane, actions: [without_condition(a) for a in actions if "Update" in a]
+    )
+
+
+def checkpoint_after_the_effects_in_a_transaction_of_its_own(patch: Patch) -> None:
+    commit_in_two(patch, checkpoint_first=False)
+
+
+def checkpoint_before_the_effects_in_a_transaction_of_its_own(patch: Patch) -> None:
+    commit_in_two(patch, checkpoint_first=True)
+
+
+def the_checkpoints_record_counts_as_new(patch: Patch) -> None:
+    """`<` where `<=` belongs, for a position that was read (after a commit it would never come to an end)."""
+    read, moved = Checkpoints.read, Checkpoints.moved
+    patch.setattr(Checkpoints, "read", lambda self, lane: OneBehind(**asdict(read(self, lane))))
+
+    def after(lane: Lane, position: Position, last: int) -> Position:
+        return Position(**asdict(moved(lane, position, last)))
+
+    patch.setattr(Checkpoints, "moved", staticmethod(after))
+
+
+class OneBehind(Position):
+    __slots__ = ()
+
+    @property
+    def floor(self) -> int:
+        return Position.floor.fget(self) - 1  # type: ignore[attr-defined,no-any-return]
+
+
+def a_record_of_the_batch_is_skipped_as_if_it_were_covered(patch: Patch) -> None:
+    real = Position.floor.fget  # type: ignore[attr-defined]
+    patch.setattr(Position, "floor", property(lambda position: real(position) + 1))
+
+
+def float_sums(patch: Patch) -> None:
+    real = hierarchy.roll_up
+
+    def rounded(leaves: Any) -> dict[str, Decimal]:
+        return {path: Decimal(repr(float(value))) for path, value in real(leaves).items()}
+
+    patch.setattr(deltas, "roll_up", rounded)
+
+
+def a_shard_does_not_hold_the_streams_row(patch: Patch) -> None:
+    def only_own(lane: Lane, actions: Actions) -> Actions:
+        if lane.is_whole_stream:
+            return actions
+        # The first move of a shard still counts it; nothing of the stream's row is a condition.
+        return [
+            actions[0],
+            *(without_condition(action) for action in actions[1:] if "Update" in action),
+        ]
+
+    change_actions(patch, only_own)
+
+
+def the_stream_does_not_hold_the_highest_shards_row(patch: Patch) -> None:
+    change_actions(patch, lambda lane, actions: actions[:1] if lane.is_whole_stream else actions)
+
+
+def shards_are_not_counted_in_the_streams_row(patch: Patch) -> None:
+    def uncounted(lane: Lane, actions: Actions) -> Actions:
+        return actions if lane.is_whole_stream else actions[:1]
+
+    change_actions(patch, uncounted)
+
+
+def the_stream_does_not_know_its_shards_checkpoints(patch: Patch) -> None:
+    real = Checkpoints.read
+
+    def read(self: Checkpoints, lane: Lane) -> Position:
+        position = real(self, lane)
+        return Position(position.own, position.stream, position.shards)
+
+    patch.setattr(Checkpoints, "read", read)
+
+
+def a_shard_does_not_know_the_streams_checkpoint(patch: Patch) -> None:
+    real = Position.floor.fget  # type: ignore[attr-defined]
+
+    def floor(position: Position) -> int:
+        if position.highest is None and position.own != position.stream:
+            return -1 if position.own is None else position.own
+        found: int = real(position)
+        return found
+
+    patch.setattr(Position, "floor", property(floor))
+
+
+def records_are_taken_in_the_order_of_the_batch(patch: Patch) -> None:
+    patch.setattr(streams, "read", lambda records: [streams._read(raw) for raw in records])
+
+
+def a_lost_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> None:
+    """The effects again, with the checkpoint as it now is: what a retry without a condition does."""
+    real = ExactlyOnce._commit
+
+    def commit(self: ExactlyOnce, actions: Actions) -> Any:
+        answer = real(self, actions)
+        if answer is not None and answer.verdict is Verdict.UNKNOWN:
+            effects = [a for a in actions if "CheckpointTable" not in str(a)]
+            return real(self, effects) if effects else answer
+        return answer
+
+    patch.setattr(ExactlyOnce, "_commit", commit)
+
+
+def the_old_image_is_not_taken_out(patch: Patch) -> None:
+    real = deltas._contributions
+
+    def only_new(record: StreamRecord) -> Any:
+        _, new, reasons = real(record)
+        return None, new, reasons
+
+    patch.setattr(deltas, "_contributions", only_new)
+
+
+def a_deleted_trade_keeps_its_place_under_its_new_path(patch: Patch) -> None:
+    real = deltas._contributions
+
+    def at_the_new_path(record: StreamRecord) -> Any:
+        old, new, reasons = real(record)
+        moved = images.Contribution(new.path, old.value) if old and new else old
+        return moved, new, reasons
+
+    patch.setattr(deltas, "_contributions", at_the_new_path)
+
+
+def only_the_first_delta_row_of_a_transaction_is_written(patch: Patch) -> None:
+    real = deltas.Fold.parts
+    patch.setattr(deltas.Fold, "parts", lambda self: real(self)[:1])
+
+
+MUTATIONS = [
+    no_condition_on_the_checkpoint,
+    checkpoint_after_the_effects_in_a_transaction_of_its_own,
+    checkpoint_before_the_effects_in_a_transaction_of_its_own,
+    the_checkpoints_record_counts_as_new,
+    a_record_of_the_batch_is_skipped_as_if_it_were_covered,
+    float_sums,
+    a_shard_does_not_hold_the_streams_row,
+    the_stream_does_not_hold_the_highest_shards_row,
+    shards_are_not_counted_in_the_streams_row,
+    the_stream_does_not_know_its_shards_checkpoints,
+    a_shard_does_not_know_the_streams_checkpoint,
+    records_are_taken_in_the_order_of_the_batch,
+    a_lost_answer_is_taken_for_a_failure_that_wrote_nothing,
+    the_old_image_is_not_taken_out,
+    a_deleted_trade_keeps_its_place_under_its_new_path,
+    only_the_first_delta_row_of_a_transaction_is_written,
+]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_the_check_of_any_delivery_finds(
+    dynamodb_endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    small_transactions: None,
+    mutation: Callable[[Patch], None],
+) -> None:
+    mutation(monkeypatch)
+
+    for seed in SEEDS:
+        try:
+            Play(Pipeline(dynamodb_endpoint), seed)()
+        except WrongTotals:
+            return
+    pytest.fail(f"{mutation.__name__}: every total was right with {len(SEEDS)} seeds")
+
+
+# -- how
+
+
+def change_actions(patch: Patch, change: Callable[[Lane, Actions], Actions]) -> None:
+    real = Checkpoints.advance
+
+    def advance(self: Checkpoints, lane: Lane, position: Position, last: int) -> Actions:
+        return change(lane, real(self, lane, position, last))
+
+    patch.setattr(Checkpoints, "advance", advance)
+
+
+def without_condition(action: dict[str, Any]) -> dict[str, Any]:
+    update = dict(action["Update"])
+    del update["ConditionExpression"]
+    used = set(re.findall(r"[#:]\w+", update["UpdateExpression"]))
+    for attributes in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        update[attributes] = {
+            name: value for name, value in update[attributes].items() if name in used
+        }
+    return {"Update": update}
+
+
+def commit_in_two(patch: Patch, checkpoint_first: bool) -> None:
+    real = ExactlyOnce._commit
+
+    def commit(self: ExactlyOnce, actions: Actions) -> Any:
+        halves: Sequence[Actions] = [
+            [action for action in actions if ("CheckpointTable" in str(action)) is is_checkpoint]
+            for is_checkpoint in (checkpoint_first, not checkpoint_first)
+        ]
+        for half in filter(None, halves):
+            if (answer := real(self, half)) is not None:
+                return answer
+        return None
+
+    patch.setattr(ExactlyOnce, "_commit", commit)

@@ -1,0 +1,136 @@
+"""The three functions one after the other: what a message does to the totals, and what the functions report."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from support.pipeline import Pipeline, event
+
+
+def message(
+    identifier: str, version: int, value: Any, region: str = "EMEA", **more: Any
+) -> dict[str, Any]:
+    names = {"RiskType": "PV", "TradeDesk": "FXSpot", "Region": region}
+    return {"TradeID": identifier, "Version": version, "Value": value, "Hierarchy": names, **more}
+
+
+def totals_after(pipeline: Pipeline, *messages: Any) -> dict[str, Decimal]:
+    answer = pipeline.function("state")(pipeline.kinesis_event(*messages))
+    assert answer == {"batchItemFailures": []}
+    return {path: total for path, total in pipeline.run().items() if total}
+
+
+def test_a_message_is_in_the_totals_of_every_level(pipeline: Pipeline) -> None:
+    assert totals_after(pipeline, message("a", 1, 34624.51)) == {
+        "PV": Decimal("34624.51"),
+        "PV:FXSpot": Decimal("34624.51"),
+        "PV:FXSpot:EMEA": Decimal("34624.51"),
+    }
+
+
+def test_modifications_moves_deletes_and_stale_versions_leave_what_is_true_now(
+    pipeline: Pipeline,
+) -> None:
+    totals_after(pipeline, message("a", 1, 1), message("b", 1, 2), message("c", 1, 4))
+    found = totals_after(
+        pipeline,
+        message("a", 2, 10),
+        message("b", 3, 20, region="APAC"),
+        message("b", 2, 99),
+        {"TradeID": "c", "Version": 2, "Deleted": True},
+        message("c", 1, 4),
+    )
+
+    assert found == {"PV": 30, "PV:FXSpot": 30, "PV:FXSpot:EMEA": 10, "PV:FXSpot:APAC": 20}
+
+
+def test_a_tenth_thirty_times_is_three(pipeline: Pipeline) -> None:
+    batch = [message(f"t{number}", 1, 0.1) for number in range(30)]
+
+    assert totals_after(pipeline, *batch)["PV"] == 3
+
+
+def test_values_that_cancel_out_leave_zero(pipeline: Pipeline) -> None:
+    assert totals_after(pipeline, message("a", 1, 1e-17), message("b", 1, -1e-17)) == {}
+
+
+def test_another_schema_serves_other_messages(pipeline: Pipeline) -> None:
+    pipeline.settings["SCHEMA"] = json.dumps(
+        {
+            "id": "meter",
+            "version": "seq",
+            "value": "kWh",
+            "deleted": "gone",
+            "hierarchy": None,
+            "levels": ["country", "city"],
+        }
+    )
+    meters = [
+        {"meter": "m1", "seq": 1, "kWh": 5, "country": "NO", "city": "Oslo"},
+        {"meter": "m2", "seq": 1, "kWh": 7, "country": "NO", "city": "Bergen"},
+        {"meter": "m2", "seq": 2, "gone": True},
+    ]
+
+    assert totals_after(pipeline, *meters) == {"NO": 5, "NO:Oslo": 5}
+
+
+def metrics(output: str) -> dict[str, Any]:
+    """The last EMF line's metrics."""
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith('{"_aws"')]
+    last: dict[str, Any] = lines[-1]
+    (described,) = last["_aws"]["CloudWatchMetrics"]
+    assert described["Namespace"] == "LEDA"
+    assert {"service", "function_name"} <= set(described["Dimensions"][0])
+    return {one["Name"]: last[one["Name"]] for one in described["Metrics"]}
+
+
+def test_each_function_reports_what_it_did(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = [message("a", 1, 1), message("a", 2, 2), message("a", 2, 2), message("b", 1, 1), b"bad"]
+    for name, table, batch_event in (
+        ("state", "", pipeline.kinesis_event(*batch)),
+        ("map", "StateTable", None),
+        ("reduce", "ReduceTable", None),
+    ):
+        given = batch_event or event(pipeline.stream_records(table))
+        reported = []
+        for _ in range(2):
+            pipeline.function(name)(given)
+            reported.append(metrics(capsys.readouterr().out))
+        first, again = reported
+        if name == "state":
+            assert first == {
+                "Records": [5],
+                "Duplicates": [1],
+                "StaleVersions": [1],
+                "Quarantined": [1],
+            }
+            assert again == {
+                "Records": [5],
+                "Duplicates": [3],
+                "StaleVersions": [1],
+                "Quarantined": [1],
+            }
+        else:
+            size = len(given["Records"])
+            assert (first["Records"], first["Duplicates"]) == ([size], [0])
+            assert (again["Records"], again["Duplicates"]) == ([size], [size])
+        if name == "reduce":
+            assert (first["DeltasApplied"], again["DeltasApplied"]) == ([1], [0])
+
+
+def test_the_lag_is_that_of_the_oldest_message_in_milliseconds(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamped = [message(str(at), 1, 1, Timestamp=at) for at in (1616413260, 1616413258.5)]
+    pipeline.function("state")(pipeline.kinesis_event(*stamped))
+    pipeline.function("map")(event(pipeline.stream_records("StateTable")))
+    batch, function = event(pipeline.stream_records("ReduceTable")), pipeline.function("reduce")
+    monkeypatch.setattr("leda.telemetry.time.time", lambda: 1616413260.5)
+
+    function(batch)
+
+    assert metrics(capsys.readouterr().out)["Lag"] == [pytest.approx(2000)]

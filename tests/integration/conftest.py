@@ -1,0 +1,71 @@
+"""One local AWS and one apply of the root module for all integration tests, on a free port and in its own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leda_cli import local
+from support.live_stack import LiveStack
+from support.live_trades import Trades, new_trades
+
+HERE = Path(__file__).parent
+
+# The files in the order they run. A mapping that is switched on or created anew reads its stream from the beginning
+# here, so what does that comes while the streams are short, and large loads come after it. What looks at everything
+# that the session did comes after them, then what removes the stack; the examples have the place to themselves.
+ORDER = (
+    "test_names_and_shapes",
+    "test_telemetry",
+    "test_versions",
+    "test_failure_destination",
+    "test_mappings",
+    "test_delivered_by_hand",
+    "test_bad_input",
+    "test_happy_path",
+    "test_game_played",
+    "test_faults",
+    "test_tools",
+    "test_whole_session",
+    "test_removal",
+    "test_examples",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the integration tests in ORDER, after all others (they are the slow ones)."""
+    unknown = {item.path.stem for item in items if item.path.parent == HERE} - set(ORDER)
+    if unknown:
+        raise pytest.UsageError(f"tests/integration/conftest.py: ORDER lacks {sorted(unknown)}")
+    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.parent == HERE else -1)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
+    """The deployed stack; the fixture takes the time of `make up`."""
+    with local.running("test", keep=request.config.getoption("--keep-stack")) as aws:
+        live = LiveStack(aws)
+        live.calm()
+        for part in ("state", "map", "reduce"):
+            live.switch(part, on=True)
+        yield live
+
+
+@pytest.fixture
+def trades(request: pytest.FixtureRequest) -> Trades:
+    """Messages under a root of their own."""
+    return new_trades(request.node.name.removeprefix("test_").split("[")[0][:40])
+
+
+@pytest.fixture(autouse=True)
+def _calm(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No failures are left on by a test that failed."""
+    yield
+    if "stack" in request.fixturenames and request.path.stem not in (
+        "test_removal",
+        "test_examples",
+    ):
+        request.getfixturevalue("stack").calm()

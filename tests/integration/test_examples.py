@@ -1,0 +1,264 @@
+"""Both examples, applied beside each other: they apply, work, and leave nothing behind."""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from leda_cli import packages
+from leda_cli.errors import LedaError
+from leda_cli.oracle import Names, Oracle
+from leda_cli.paths import BUILD, ROOT
+from leda_cli.terraform import TfLocal
+from support.live_stack import LiveStack
+
+BUCKET = "leda-packages"
+PREFIX = "leda/1.0.0"
+PRODUCER = "arn:aws:iam::222222222222:role/producer"
+SETTLE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Example:
+    name: str
+    terraform: TfLocal
+    session: boto3.Session
+    endpoint: str
+
+    def client(self, service: str) -> Any:
+        config = Config(s3={"addressing_style": "path"})
+        make: Any = self.session.client  # boto3's types know services by literal names only
+        return make(service, endpoint_url=self.endpoint, config=config)
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        return {
+            name: output["value"] for name, output in json.loads(self.terraform.outputs()).items()
+        }
+
+    def put(self, message: dict[str, object]) -> None:
+        self.client("kinesis").put_record(
+            StreamARN=self.outputs["stream"]["arn"],
+            Data=json.dumps(message).encode(),
+            PartitionKey="1",
+        )
+
+    def totals(self) -> dict[str, Decimal]:
+        rows = self.client("dynamodb").scan(TableName=self.outputs["tables"]["aggregate"]["name"])[
+            "Items"
+        ]
+        return {row["Identifier"]["S"]: Decimal(row["Value"]["N"]) for row in rows}
+
+
+def eventually(look: Callable[[], object], wanted: object) -> None:
+    """Wait until `look` answers `wanted`."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (seen := look()) != wanted:
+        assert time.monotonic() < deadline, f"after {SETTLE_SECONDS} s: {seen}, not {wanted}"
+        time.sleep(0.5)
+
+
+def terraform_of(
+    name: str, folder: Path, aws: dict[str, str], variables: dict[str, object]
+) -> TfLocal:
+    settings = folder / f"{name}.tfvars.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"deletion_protection": False, **variables}))
+    terraform = TfLocal(
+        ROOT / "examples" / name,
+        folder / "examples" / name,
+        aws,
+        links={"../../modules": ROOT / "modules", "../../build": BUILD},
+        variables=settings,
+        log_name=f"terraform-example-{name}",
+    )
+    terraform.prepare()
+    return terraform
+
+
+@pytest.fixture(scope="module")
+def before(stack: LiveStack) -> dict[str, list[Any]]:
+    """What there is before the examples come."""
+    return stack.everything()
+
+
+@pytest.fixture(scope="module")
+def examples(
+    stack: LiveStack,
+    before: dict[str, list[Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Example]:
+    """Both examples, applied on the session's local AWS."""
+    aws = dict(stack.aws.variables)
+    session = boto3.Session(
+        aws["AWS_ACCESS_KEY_ID"], aws["AWS_SECRET_ACCESS_KEY"], region_name=aws["AWS_REGION"]
+    )
+    stack.s3.create_bucket(Bucket=BUCKET)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.items():
+            patch.setenv(name, value)
+        packages.build(publish=f"s3://{BUCKET}/{PREFIX}")
+    folder = tmp_path_factory.mktemp("stacks")
+    settings: dict[str, dict[str, object]] = {
+        "complete": {"producer_principals": [PRODUCER]},
+        "reuse": {
+            "packages_bucket": BUCKET,
+            "packages_prefix": PREFIX,
+            "producer_role_arn": PRODUCER,
+        },
+    }
+    applied = {
+        name: Example(name, terraform_of(name, folder, aws, variables), session, stack.aws.endpoint)
+        for name, variables in settings.items()
+    }
+    for example in applied.values():
+        example.terraform.init()
+    with ThreadPoolExecutor() as pool:  # most of an apply is waiting
+        list(pool.map(lambda example: example.terraform.apply(), applied.values()))
+    return applied
+
+
+@pytest.mark.parametrize("name", ["complete", "reuse"])
+def test_a_plan_after_apply_is_empty(examples: dict[str, Example], name: str) -> None:
+    example = examples[name]
+    assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
+
+
+def test_complete_sums_readings_with_the_levels_at_the_messages_top(
+    examples: dict[str, Example],
+) -> None:
+    complete = examples["complete"]
+    reading = {"meter": "DE-0815", "reading": 1, "kWh": 1.25, "country": "DE", "city": "Ulm"}
+    complete.put({**reading, "tariff": "night"})
+    total = Decimal("1.25")
+    eventually(complete.totals, {"DE": total, "DE:Ulm": total, "DE:Ulm:night": total})
+
+
+def test_reuse_sums_orders_with_code_from_the_bucket(examples: dict[str, Example]) -> None:
+    reuse = examples["reuse"]
+    place = {"shop": "Ulm", "category": "books"}
+    reuse.put({"order": "1", "Version": 1, "amount": 9.99, "Hierarchy": place})
+    eventually(reuse.totals, {"Ulm": Decimal("9.99"), "Ulm:books": Decimal("9.99")})
+
+
+NAMES = {
+    "complete": Names("meter", "reading", "kWh", "removed", None, ("country", "city", "tariff")),
+    "reuse": Names(id="order", value="amount", levels=("shop", "category")),
+}
+
+
+def mixture(names: Names, count: int = 300) -> list[bytes]:
+    """Messages in an example's own terms: new ones, copies, changes, moves and deletions, in any order."""
+    rng = random.Random(1)
+    made: list[bytes] = []
+    for number in rng.sample(range(count), count):
+        if made and rng.random() < 0.2:
+            made.append(rng.choice(made))
+            continue
+        place = {level: f"{level} {rng.randrange(4)}" for level in names.levels}
+        fields = {
+            names.id: f"id {rng.randrange(count // 2)}",
+            names.version: number,
+            names.deleted: rng.random() < 0.1,
+            **({names.hierarchy: place} if names.hierarchy else place),
+        }
+        value = f"{rng.randrange(10**6)}.{rng.randrange(100):02d}"
+        made.append(f'{{"{names.value}": {value}, {json.dumps(fields)[1:]}'.encode())
+    return made
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_copies_changes_moves_and_deletions_are_counted_exactly(
+    examples: dict[str, Example], name: str
+) -> None:
+    example, names, oracle = examples[name], NAMES[name], Oracle(NAMES[name])
+    messages = mixture(names)
+    for message in messages:
+        oracle.see_bytes(message)
+    example.client("kinesis").put_records(
+        StreamARN=example.outputs["stream"]["arn"],
+        Records=[{"Data": each, "PartitionKey": str(n)} for n, each in enumerate(messages)],
+    )
+
+    def totals() -> dict[str, Decimal]:
+        rows = example.totals().items()
+        return {row: total for row, total in rows if row.startswith(names.levels[0]) and total}
+
+    eventually(totals, oracle.totals())
+
+
+def test_reuse_runs_the_published_packages(examples: dict[str, Example]) -> None:
+    manifest = json.loads((BUILD / "packages.json").read_text())
+    functions = examples["reuse"].client("lambda")
+    for package in ("state", "map", "reduce"):
+        name = examples["reuse"].outputs["functions"][package]["name"]
+        digest = functions.get_function_configuration(FunctionName=name)["CodeSha256"]
+        assert digest == manifest[package]["base64sha256"]
+
+
+def test_reuse_lets_the_other_accounts_producer_put_and_no_more(
+    examples: dict[str, Example],
+) -> None:
+    reuse = examples["reuse"]
+    arn = reuse.outputs["stream"]["arn"]
+    policy = json.loads(reuse.client("kinesis").get_resource_policy(ResourceARN=arn)["Policy"])
+    (statement,) = policy["Statement"]
+    principal = statement["Principal"]["AWS"]
+    assert principal in (PRODUCER, [PRODUCER])
+    actions = ["kinesis:DescribeStreamSummary", "kinesis:PutRecord", "kinesis:PutRecords"]
+    assert statement["Action"] == actions
+    assert statement["Resource"] == arn
+    ours = json.loads(reuse.outputs["producer_policy"])["Statement"]
+    assert {"Effect": "Allow", "Action": actions, "Resource": arn} in ours
+
+
+@pytest.fixture(scope="module")
+def root(
+    stack: LiveStack, examples: dict[str, Example], tmp_path_factory: pytest.TempPathFactory
+) -> TfLocal:
+    """The root module, ready to plan."""
+    root = TfLocal(
+        ROOT,
+        tmp_path_factory.mktemp("root"),
+        dict(stack.aws.variables),
+        links={"modules": ROOT / "modules", "build": BUILD},
+        log_name="terraform-example-refused",
+    )
+    root.prepare()
+    root.init()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ('packages={directory="nowhere"}', "make build"),
+        (f'packages={{bucket="{BUCKET}",prefix="nowhere"}}', "scripts/build --publish"),
+        ("schema={levels=[]}", "schema.levels needs at least one level"),
+        ("map_function={parallelization_factor=2}", "must be 1 with exactly_once"),
+    ],
+)
+def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:
+    with pytest.raises(LedaError) as refused:
+        root.run("plan", "-no-color", "-input=false", "-var", change)
+    assert said in " ".join(refused.value.what.replace("│", " ").split())
+
+
+def test_destroy_leaves_nothing(
+    stack: LiveStack, examples: dict[str, Example], before: dict[str, list[Any]]
+) -> None:
+    """The last test of this file: it takes the examples away, with the messages and totals in them."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda example: example.terraform.destroy(), examples.values()))
+    left = stack.everything()
+    left["buckets"].remove(BUCKET)
+    assert {kind: names for kind, names in left.items() if names} == before

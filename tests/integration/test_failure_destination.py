@@ -1,0 +1,92 @@
+"""What State cannot store for reasons that are not the messages' ends in the bucket, and can be sent again."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from support.live_stack import LiveStack, wait_for
+from support.live_trades import Trades
+
+
+@contextmanager
+def broken_state(stack: LiveStack) -> Iterator[None]:
+    """State's table name is wrong inside."""
+    name = stack.function("state")
+    given = stack.functions.get_function_configuration(FunctionName=name)["Environment"][
+        "Variables"
+    ]
+
+    def configure(variables: dict[str, str]) -> None:
+        stack.functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+        wait_for(
+            "the function's update",
+            lambda: stack.functions.get_function_configuration(FunctionName=name)[
+                "LastUpdateStatus"
+            ],
+            "Successful".__eq__,
+        )
+
+    configure(given | {"STATE_TABLE": "NoSuchTable"})
+    try:
+        yield
+    finally:
+        configure(given)
+
+
+@contextmanager
+def few_retries(stack: LiveStack, trades: Trades) -> Iterator[None]:
+    """The mapping tries a batch once more, not ten times with growing pauses."""
+    stack.update_mapping("state", MaximumRetryAttempts=1)
+    # A changed mapping begins at the stream's start here; what comes next is only what the test puts.
+    stack.catch_up(trades)
+    try:
+        yield
+    finally:
+        stack.update_mapping("state", MaximumRetryAttempts=10)
+
+
+def test_batches_that_state_cannot_store_end_in_the_bucket_and_count_when_sent_again(
+    stack: LiveStack, trades: Trades
+) -> None:
+    prefix = "aws/lambda/"
+    before = stack.objects(prefix).keys()
+
+    def failed() -> dict[str, dict[str, Any]]:
+        keys = stack.objects(prefix).keys() - before
+        return {key: stack.read_object(key) for key in keys}
+
+    with few_retries(stack, trades):
+        messages = [trades.message(f"t{number}", 1, f"{number}.5") for number in range(4)]
+        with broken_state(stack):
+            put = stack.put(messages, key="one shard")
+            kept = wait_for(
+                "all messages at the failure destination",
+                failed,
+                lambda kept: sum(each["KinesisBatchInfo"]["batchSize"] for each in kept.values())
+                >= len(messages),
+            )
+        data = []
+        for key, each in kept.items():
+            # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+            assert stack.mapping("state")["UUID"] in key
+            assert each["requestContext"]["condition"] == "RetryAttemptsExhausted"
+            assert each["requestContext"]["functionArn"].startswith(
+                stack.outputs["functions"]["state"]["arn"]
+            )
+            assert each["requestContext"]["approximateInvokeCount"] == 2
+            info = each["KinesisBatchInfo"]
+            assert info["streamArn"] == stack.outputs["stream"]["arn"]
+            assert info["shardId"] == put[0].shard
+            assert int(info["startSequenceNumber"]) <= int(info["endSequenceNumber"])
+            records = each["payload"]["Records"]
+            assert len(records) == info["batchSize"]
+            data += [base64.b64decode(record["kinesis"]["data"]) for record in records]
+        assert sorted(data) == sorted(messages), "each message is there once, as it was put"
+        assert stack.totals(trades.root) != trades.totals(), "nothing of it is in the totals"
+
+        stack.put(data)
+        stack.settle(trades)
+    stack.catch_up(trades)

@@ -1,0 +1,35 @@
+"""Functions that fail, or are killed, anywhere: the totals are exact all the same."""
+
+from functools import partial
+
+import pytest
+
+from support.live_stack import FUNCTIONS, LiveStack, wait_for
+from support.live_trades import Trades
+
+
+@pytest.mark.parametrize(
+    ("messages", "rates"),
+    [(3000, (5, 10, 10)), (1000, (30, 30, 30)), (300, (0, 60, 60))],
+    ids=["5 10 10 %", "30 %", "60 %"],
+)
+def test_a_burst_is_exact_while_functions_fail(
+    stack: LiveStack, trades: Trades, messages: int, rates: tuple[float, float, float]
+) -> None:
+    with stack.faults(*rates):
+        stack.put(trades.load(messages, seed=messages))
+        stack.settle(trades, hold=2, patience=60)
+    stack.catch_up(trades)
+
+
+def test_a_burst_is_exact_while_the_functions_processes_are_killed(
+    stack: LiveStack, trades: Trades
+) -> None:
+    killed = 0
+    with stack.steady_load(trades, seed=300):
+        for part in FUNCTIONS * 3:
+            name = stack.function(part)
+            killed += wait_for(f"a process of {name}", partial(stack.aws.kill_functions, name))
+    assert killed >= 9
+    stack.settle(trades, hold=2, patience=60)
+    stack.catch_up(trades)

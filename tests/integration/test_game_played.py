@@ -1,0 +1,32 @@
+"""GeneratorLambda plays the workshop's game against the pipeline."""
+
+from support.live_stack import LiveStack
+
+HARD = {
+    "SPECIAL_TRADES": 1,
+    "FAILURE_STATE_LAMBDA_PCT": 5,
+    "FAILURE_MAP_LAMBDA_PCT": 10,
+    "FAILURE_REDUCE_LAMBDA_PCT": 10,
+}
+
+
+def test_exact_bursts_score_and_300_points_switch_the_hard_mode_on(stack: LiveStack) -> None:
+    scores = []
+    for seed in range(4):
+        event = {"messages": 200, "seed": seed, "wait_seconds": 60}
+        result = stack.invoke("generator", event)
+        assert result["rows_that_differ"] == 0, result
+        assert result["points"] == 100
+        assert result["mode"] == ("hard" if seed == 3 else "plain")
+        scores.append(result["score"])
+        parameters = stack.stack.parameters()
+        assert parameters.pop("SCORE") == result["score"]
+        assert parameters == (HARD if result["score"] >= 300 else {})
+    assert scores == [100, 200, 300, 400]
+
+
+def test_a_burst_that_is_not_exact_scores_nothing(stack: LiveStack) -> None:
+    with stack.without_mapping("reduce"):
+        result = stack.invoke("generator", {"messages": 20, "seed": 9, "wait_seconds": 3})
+    assert result["rows_that_differ"] > 0
+    assert result["points"] == 0

@@ -1,0 +1,132 @@
+"""The names, keys and shapes that the workshop's own tools rely on, and the mappings' settings that the totals do."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from support.live_stack import FUNCTIONS, LiveStack, wait_for
+from support.live_trades import Trades
+
+TABLES = {
+    "StateTable": ({"id": "S"}, "NEW_AND_OLD_IMAGES", None),
+    "ReduceTable": ({"Lane": "N", "Delta": "S"}, "NEW_IMAGE", "ExpiresAt"),
+    "AggregateTable": ({"Identifier": "S"}, None, None),
+    "ParameterTable": ({"parameter": "S"}, None, None),
+    "CheckpointTable": ({"Source": "S", "Lane": "S"}, None, None),
+}
+
+
+def test_there_are_exactly_the_tables_streams_and_functions_of_the_workshop_and_the_checkpoints(
+    stack: LiveStack,
+) -> None:
+    functions = {each["FunctionName"] for each in stack.functions.list_functions()["Functions"]}
+    assert functions == {"StateLambda", "MapLambda", "ReduceLambda", "GeneratorLambda"}
+    assert set(stack.dynamodb.list_tables()["TableNames"]) == set(TABLES)
+    assert stack.kinesis.list_streams()["StreamNames"] == ["IncomingDataStream"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_has_its_keys_stream_and_time_to_live(stack: LiveStack, name: str) -> None:
+    keys, view, expires = TABLES[name]
+    table = stack.dynamodb.describe_table(TableName=name)["Table"]
+    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+    assert types == keys
+    assert [(each["AttributeName"], each["KeyType"]) for each in table["KeySchema"]] == list(
+        zip(keys, ("HASH", "RANGE"), strict=False)
+    )
+    assert table.get("StreamSpecification", {}).get("StreamViewType") == view
+    found = stack.dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert found.get("AttributeName") == expires
+
+
+def test_functions_run_the_declared_runtime_and_handler(stack: LiveStack) -> None:
+    for function in stack.functions.list_functions()["Functions"]:
+        assert function["Handler"] == "handler.lambda_handler"
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+
+
+@pytest.mark.parametrize("part", FUNCTIONS)
+def test_mappings_have_the_settings_that_the_totals_rest_on(stack: LiveStack, part: str) -> None:
+    mapping = stack.mapping(part)
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BatchSize"] == 1000
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ParallelizationFactor"] == 1
+    if part == "state":
+        assert mapping["MaximumRetryAttempts"] == 10
+        assert mapping["BisectBatchOnFunctionError"] is True
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(stack.bucket)
+        return
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["MaximumRecordAgeInSeconds"] == -1
+    assert mapping["BisectBatchOnFunctionError"] is False
+    assert mapping["TumblingWindowInSeconds"] == 900
+    if part == "reduce":
+        (only,) = mapping["FilterCriteria"]["Filters"]
+        assert json.loads(only["Pattern"]) == {"eventName": ["INSERT"]}
+
+
+def test_rows_have_the_attributes_and_types_of_the_contract(
+    stack: LiveStack, trades: Trades
+) -> None:
+    message = trades.message("t1", 3, "34624.51", region="AMER")
+    stack.put([message])
+    stack.settle(trades)
+
+    def row(table: str, **key: Any) -> dict[str, Any]:
+        return dict(stack.dynamodb.get_item(TableName=table, Key=key).get("Item", {}))
+
+    state = row("StateTable", id={"S": f"{trades.root}/t1"})
+    hierarchy = {"Region": "AMER", "RiskType": trades.root, "TradeDesk": "FXSpot"}
+    assert state["Version"] == {"N": "3"}
+    assert state["Value"] == {"N": "34624.51"}
+    assert state["Path"] == {"S": f"{trades.root}:FXSpot:AMER"}
+    assert state["Hierarchy"] == {"S": json.dumps(hierarchy, sort_keys=True)}
+    assert state["Timestamp"] == {"N": "1616413258.8997078"}
+    assert state.get("Deleted", {"BOOL": False}) == {"BOOL": False}
+
+    nodes = [trades.root, f"{trades.root}:FXSpot", f"{trades.root}:FXSpot:AMER"]
+    for node in nodes:
+        assert row("AggregateTable", Identifier={"S": node}) == {
+            "Identifier": {"S": node},
+            "Value": {"N": "34624.51"},
+        }
+
+    deltas = stack.dynamodb.scan(TableName="ReduceTable", ConsistentRead=True)["Items"]
+    (delta,) = (each for each in deltas if trades.root in each["Totals"]["M"])
+    assert set(delta) == {
+        "Lane",
+        "Delta",
+        "Totals",
+        "Records",
+        "OldestTimestamp",
+        "NewestTimestamp",
+        "ExpiresAt",
+    }
+    assert delta["Lane"] == {"N": "0"}
+    assert re.fullmatch(r".+#\d{56}#\d+", delta["Delta"]["S"])
+    assert {node: delta["Totals"]["M"][node] for node in nodes} == {
+        node: {"N": "34624.51"} for node in nodes
+    }
+
+
+def test_checkpoints_name_the_function_its_stream_and_a_padded_sequence_number(
+    stack: LiveStack, trades: Trades
+) -> None:
+    stack.put([trades.message("t1")])
+    stack.settle(trades)
+    rows = wait_for(
+        "checkpoints of MapLambda and ReduceLambda",
+        lambda: stack.dynamodb.scan(TableName="CheckpointTable", ConsistentRead=True)["Items"],
+        lambda rows: len({row["Source"]["S"] for row in rows}) == 2,
+    )
+    assert {row["Source"]["S"] for row in rows} == {
+        f"MapLambda|{stack.stream_arn('state')}",
+        f"ReduceLambda|{stack.stream_arn('reduce')}",
+    }
+    for row in rows:
+        assert row["Lane"]["S"] == row["Source"]["S"].split("|")[1] or "shard" in row["Lane"]["S"]
+        assert "Sequence" not in row or re.fullmatch(r"\d{56}", row["Sequence"]["S"])

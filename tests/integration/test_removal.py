@@ -1,0 +1,12 @@
+"""A second plan finds nothing to change; destroy leaves nothing. Only the examples come after it."""
+
+from support.live_stack import LiveStack
+
+
+def test_a_second_plan_is_empty(stack: LiveStack) -> None:
+    assert stack.aws.terraform.plan_is_empty(), stack.aws.terraform.log.read_text()[-5000:]
+
+
+def test_destroy_leaves_nothing(stack: LiveStack) -> None:
+    stack.aws.destroy()
+    assert stack.everything() == {}

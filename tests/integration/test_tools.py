@@ -1,0 +1,97 @@
+"""`leda demo` and `leda verify` on a stack: what they say and their exit status."""
+
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from leda_cli import app, demo
+from leda_cli.paths import ROOT, VENV
+from leda_cli.totals import wait_until_quiet
+from support.live_stack import LiveStack
+from support.live_trades import Trades
+
+
+@pytest.fixture
+def outputs(stack: LiveStack, tmp_path: Path) -> Path:
+    """The file of the stack's outputs."""
+    file = tmp_path / "outputs.json"
+    file.write_text(stack.aws.terraform.outputs())
+    return file
+
+
+def _leda(stack: LiveStack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(VENV / "bin" / "leda"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **stack.aws.variables, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, outputs: Path) -> None:
+    done = _leda(
+        stack,
+        "demo",
+        "--rounds",
+        "2",
+        "--messages",
+        "500",
+        "--outputs",
+        str(outputs),
+        "--seed",
+        "3",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1,000 messages, no total off by any amount" in done.stdout
+    assert not {name: value for name, value in stack.stack.parameters().items() if value}
+
+
+def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is_named(
+    stack: LiveStack,
+    trades: Trades,
+    outputs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack.put([trades.message("t1", value="2.50")])
+    stack.settle(trades)
+    row = f"{trades.root}:FXSpot"
+    _add(stack, row, "0.00000000001")
+    try:
+        verified = _leda(stack, "verify", "--wait", "2", "--outputs", str(outputs))
+        assert verified.returncode == 1
+        assert row in verified.stdout
+        assert "+0.00000000001" in verified.stdout
+
+        # The demo in this process, to shorten how long it waits for a total that may still move.
+        for name, value in stack.aws.variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(demo, "wait_until_quiet", partial(wait_until_quiet, patience=2))
+        arguments = ["leda", "demo", "--messages", "100", "--outputs", str(outputs)]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as ended:
+            app.main()
+        assert ended.value.code == 1
+        assert row in capsys.readouterr().out
+    finally:
+        _add(stack, row, "-0.00000000001")
+    assert stack.totals(trades.root)[row] == Decimal("2.5")
+    assert _leda(stack, "verify", "--outputs", str(outputs)).returncode == 0
+
+
+def _add(stack: LiveStack, row: str, amount: str) -> None:
+    stack.dynamodb.update_item(
+        TableName=stack.table("aggregate"),
+        Key={"Identifier": {"S": row}},
+        UpdateExpression="ADD #Value :amount",
+        ExpressionAttributeNames={"#Value": "Value"},
+        ExpressionAttributeValues={":amount": {"N": amount}},
+    )

@@ -1,0 +1,31 @@
+"""After everything that the session did to the stack: the whole stream, added up once, and nothing lost."""
+
+import base64
+
+from leda_cli.oracle import Oracle
+from leda_cli.totals import compare, difference_lines, wait_until_quiet
+from support.live_stack import LiveStack
+from support.live_trades import Trades
+
+
+def test_all_totals_equal_one_pass_over_every_record_of_the_stream(
+    stack: LiveStack, trades: Trades
+) -> None:
+    stack.catch_up(trades)
+    put_aside = {
+        (each["shard"], each["sequenceNumber"]) for each in stack.quarantined("state").values()
+    }
+    oracle = Oracle()
+    bad = 0
+    for shard, records in stack.records("state").items():
+        for record in records:
+            if (shard, record["kinesis"]["sequenceNumber"]) in put_aside:
+                bad += 1
+            else:
+                oracle.see_bytes(base64.b64decode(record["kinesis"]["data"]))
+    assert bad == len(put_aside)
+    wrong = compare(oracle.totals(), stack.totals())
+    assert not wrong, "\n".join(difference_lines(wrong))
+
+    _, differ = wait_until_quiet(stack.stack, patience=5)
+    assert not differ, "\n".join(difference_lines(differ))

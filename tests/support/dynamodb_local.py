@@ -1,0 +1,62 @@
+"""Amazon's DynamoDB Local as a process of the test session: real conditions, transactions and streams."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+CREDENTIALS = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+}
+
+
+def client(service: str, endpoint: str) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=20, max_pool_connections=32)
+    sdk: Any = boto3  # the stubs want to know which service at type-checking time
+    return sdk.client(service, endpoint_url=endpoint, config=config, **CREDENTIALS)
+
+
+@contextmanager
+def running(java: Path, folder: Path, log: Path) -> Iterator[str]:
+    """Start the DynamoDB Local that is unpacked in `folder`, in memory; gives its endpoint."""
+    port = _free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    command = [str(java), "-Xmx512m", f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"]
+    command += ["-jar", str(folder / "DynamoDBLocal.jar"), "-inMemory", "-sharedDb"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "-port", str(port), "-disableTelemetry"], stdout=output, stderr=output
+        )
+    try:
+        _wait_until_ready(endpoint, process, log)
+        yield endpoint
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_ready(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client("dynamodb", endpoint).list_tables()
+            return
+        except BotoCoreError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"DynamoDB Local did not start: {log.read_text()}") from error
+            time.sleep(0.1)

@@ -1,0 +1,118 @@
+"""Failures of DynamoDB's calls: before the effect, after it, of the function itself, and other deliveries meanwhile."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+Send = Callable[[], Any]
+Fault = Callable[[Send], Any]
+
+CALLS = ("get_item", "query", "transact_write_items", "batch_execute_statement")
+
+
+class Killed(BaseException):
+    """The execution environment ends here: no handler of the function's code may catch it."""
+
+
+def client_error(code: str, status: int = 400, **more: Any) -> ClientError:
+    """DynamoDB's answer with that code."""
+    answer: Any = {
+        "Error": {"Code": code, "Message": code},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **more,
+    }
+    return ClientError(answer, "Call")
+
+
+def cancelled(*codes: str) -> ClientError:
+    """A cancelled transaction, with the reason of each of its actions."""
+    reasons = [{"Code": code} for code in codes]
+    return client_error("TransactionCanceledException", CancellationReasons=reasons)
+
+
+def timed_out() -> ReadTimeoutError:
+    """No answer."""
+    return ReadTimeoutError(endpoint_url="http://dynamodb")
+
+
+def instead(error: BaseException) -> Fault:
+    """Fail without the effect."""
+
+    def fault(_send: Send) -> Any:
+        raise error
+
+    return fault
+
+
+def after(error: BaseException) -> Fault:
+    """Fail with the effect: the answer is lost."""
+
+    def fault(send: Send) -> Any:
+        send()
+        raise error
+
+    return fault
+
+
+def meanwhile(something: Callable[[], object]) -> Fault:
+    """Something else happens between the caller's last call and this one."""
+
+    def fault(send: Send) -> Any:
+        something()
+        return send()
+
+    return fault
+
+
+@dataclass
+class Faults:
+    """The faults of one execution environment's calls; `log` names the calls that were made."""
+
+    log: list[str] = field(default_factory=list)
+    _armed: list[tuple[str, int, Fault]] = field(default_factory=list)
+
+    def arm(self, call: str, nth: int, fault: Fault) -> None:
+        """Let the nth call (from 1) of that name from now on meet the fault."""
+        self._armed.append((call, self.log.count(call) + nth, fault))
+
+    def disarm(self) -> None:
+        """Forget the faults that were not met."""
+        self._armed.clear()
+
+    def call(self, name: str, send: Send) -> Any:
+        """Make the call, or what the fault for it makes of it."""
+        self.log.append(name)
+        for armed in self._armed:
+            if armed[:2] == (name, self.log.count(name)):
+                self._armed.remove(armed)
+                return armed[2](send)
+        return send()
+
+
+class FaultyClient:
+    """A DynamoDB client whose calls meet `faults`."""
+
+    def __init__(self, real: Any, faults: Faults) -> None:
+        self._real = real
+        self._faults = faults
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        if name not in CALLS:
+            return real
+        return lambda **request: self._faults.call(name, lambda: real(**request))
+
+    def get_paginator(self, name: str) -> "_Pages":
+        """A paginator whose first page is the call that may fail."""
+        return _Pages(self._real.get_paginator(name), name, self._faults)
+
+
+class _Pages:
+    def __init__(self, real: Any, name: str, faults: Faults) -> None:
+        self._real, self._name, self._faults = real, name, faults
+
+    def paginate(self, **request: Any) -> Iterator[Any]:
+        pages = self._faults.call(self._name, lambda: list(self._real.paginate(**request)))
+        return iter(pages)

@@ -1,0 +1,136 @@
+"""What Lambda delivers, made by hand: stream records read back from the streams, in well-formed events.
+
+The events' shapes: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html and
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html; with a tumbling window,
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+REGION = "us-east-1"
+# An invocation's payload has at most 6 MB.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_EVENT_BYTES = 5_000_000
+
+Record = dict[str, Any]
+
+
+def sequence_number(record: Record) -> str:
+    """The number that orders a record in its shard."""
+    found = record["kinesis"]["sequenceNumber"] if "kinesis" in record else None
+    return str(found or record["dynamodb"]["SequenceNumber"])
+
+
+def _start(shard: str, after: Mapping[str, str], name: str) -> dict[str, str]:
+    """Where to begin in a shard: after the number given for it (under `name`), else at its start."""
+    if shard in after:
+        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", name: after[shard]}
+    return {"ShardIteratorType": "TRIM_HORIZON"}
+
+
+def kinesis_records(kinesis: Any, stream: str, after: Mapping[str, str]) -> dict[str, list[Record]]:
+    """Every record of a Kinesis stream by shard, in order, as Lambda shows them."""
+    found: dict[str, list[Record]] = {}
+    arn = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"][
+        "StreamARN"
+    ]
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+        name = shard["ShardId"]
+        found[name] = []
+        iterator = kinesis.get_shard_iterator(
+            StreamName=stream, ShardId=name, **_start(name, after, "StartingSequenceNumber")
+        )["ShardIterator"]
+        while iterator:
+            answer = kinesis.get_records(ShardIterator=iterator, Limit=10_000)
+            found[name] += [_kinesis_record(arn, name, record) for record in answer["Records"]]
+            iterator = answer.get("NextShardIterator")
+            if not answer["Records"] and not answer.get("MillisBehindLatest"):
+                break
+    return found
+
+
+def _kinesis_record(arn: str, shard: str, record: Record) -> Record:
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": record["PartitionKey"],
+            "sequenceNumber": record["SequenceNumber"],
+            "data": base64.b64encode(record["Data"]).decode(),
+            "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{shard}:{record['SequenceNumber']}",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::000000000000:role/StateLambda",
+        "awsRegion": REGION,
+        "eventSourceARN": arn,
+    }
+
+
+def dynamodb_records(streams: Any, arn: str, after: Mapping[str, str]) -> dict[str, list[Record]]:
+    """Every record of a DynamoDB stream by shard, in order, as Lambda shows them."""
+    found: dict[str, list[Record]] = {}
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        name = shard["ShardId"]
+        found[name] = []
+        iterator = streams.get_shard_iterator(
+            StreamArn=arn, ShardId=name, **_start(name, after, "SequenceNumber")
+        )["ShardIterator"]
+        while iterator:
+            answer = streams.get_records(ShardIterator=iterator, Limit=1000)
+            found[name] += [_dynamodb_record(arn, record) for record in answer["Records"]]
+            iterator = answer.get("NextShardIterator")
+            if not answer["Records"]:
+                break
+    return found
+
+
+def _dynamodb_record(arn: str, record: Record) -> Record:
+    change = dict(record["dynamodb"])
+    created = change["ApproximateCreationDateTime"]
+    change["ApproximateCreationDateTime"] = int(created.timestamp())
+    return {
+        "eventID": record["eventID"],
+        "eventVersion": record.get("eventVersion", "1.1"),
+        "eventName": record["eventName"],
+        "eventSource": "aws:dynamodb",
+        "awsRegion": REGION,
+        "dynamodb": change,
+        "eventSourceARN": arn,
+    }
+
+
+def event(records: Sequence[Record], shard: str | None = None) -> Record:
+    """An event with these records; with `shard`, as a mapping with a tumbling window sends it."""
+    made: Record = {"Records": list(records)}
+    if shard:
+        made |= {
+            "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:15:00Z"},
+            "state": {},
+            "shardId": shard,
+            "eventSourceARN": records[0]["eventSourceARN"] if records else None,
+            "isFinalInvokeForWindow": False,
+            "isWindowTerminatedEarly": False,
+        }
+    return made
+
+
+def cut(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    """Batches of `size` records in order, smaller where an event would be too large to send."""
+    batch: list[Record] = []
+    weight = 0
+    for record in records:
+        more = len(json.dumps(record))
+        if batch and (len(batch) == size or weight + more > MAX_EVENT_BYTES):
+            yield batch
+            batch, weight = [], 0
+        batch.append(record)
+        weight += more
+    if batch:
+        yield batch

@@ -1,0 +1,394 @@
+"""The deployed stack as the integration tests use it: put, look, wait, switch, deliver by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from leda_cli.local import LocalAws, outputs_of
+from leda_cli.stack import FAULTS, SPECIAL_TRADES, Stack
+from leda_cli.totals import Phase, Settling, compare, difference_lines
+from support import lambda_events
+from support.live_trades import Trades
+
+POLL_SECONDS = 0.1
+FUNCTIONS = ("state", "map", "reduce")
+
+_T = TypeVar("_T")
+
+
+def wait_for(
+    what: str, look: Callable[[], _T], done: Callable[[_T], object] = bool, limit: float = 60
+) -> _T:
+    """Look again and again until `done` is true of what is seen; fail with the last of it after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while not done(seen := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {limit} s; seen last: {str(seen)[:2000]}")
+        time.sleep(POLL_SECONDS)
+    return seen
+
+
+@dataclass(frozen=True)
+class Put:
+    """Where a record went."""
+
+    shard: str
+    sequence_number: str
+    data: bytes
+
+
+class LiveStack:
+    """One stack on one local AWS, by its Terraform outputs."""
+
+    def __init__(self, aws: LocalAws, outputs: Mapping[str, Any] | None = None) -> None:
+        self.aws = aws
+        self.outputs: dict[str, Any] = dict(aws.outputs if outputs is None else outputs)
+        self.stack = Stack.from_outputs(self.outputs, aws.variables)
+
+    def client(self, service: str) -> Any:
+        """A client that sends each call once: what fails shows."""
+        variables = self.aws.variables
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.aws.endpoint,
+            region_name=variables["AWS_REGION"],
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            config=Config(
+                read_timeout=180,
+                retries={"total_max_attempts": 1},
+                max_pool_connections=32,
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    @cached_property
+    def kinesis(self) -> Any:
+        return self.client("kinesis")
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        return self.client("dynamodb")
+
+    @cached_property
+    def streams(self) -> Any:
+        return self.client("dynamodbstreams")
+
+    @cached_property
+    def functions(self) -> Any:
+        return self.client("lambda")
+
+    @cached_property
+    def s3(self) -> Any:
+        return self.client("s3")
+
+    @cached_property
+    def logs(self) -> Any:
+        return self.client("logs")
+
+    # -- names
+
+    def function(self, part: str) -> str:
+        return str(self.outputs["functions"][part]["name"])
+
+    def table(self, part: str) -> str:
+        return str(self.outputs["tables"][part]["name"])
+
+    def stream_arn(self, part: str) -> str:
+        return str(self.outputs["tables"][part]["stream_arn"])
+
+    @property
+    def bucket(self) -> str:
+        return str(self.outputs["quarantine_bucket"]["name"])
+
+    # -- messages
+
+    def put(self, messages: Iterable[bytes], key: str | None = None) -> list[Put]:
+        """Put messages in calls of up to 500 and 4 MB; with one partition `key`, or spread over the shards."""
+        done: list[Put] = []
+        calls: list[list[bytes]] = [[]]
+        size = 0
+        for data in messages:
+            if len(calls[-1]) == 500 or size + len(data) > 4_000_000:
+                calls.append([])
+                size = 0
+            calls[-1].append(data)
+            size += len(data)
+        for call in calls:
+            left = [(data, key or f"key-{len(done) + place}") for place, data in enumerate(call)]
+            deadline = time.monotonic() + 60
+            while left:
+                assert time.monotonic() < deadline, f"{len(left)} records were not taken in 60 s"
+                answer = self.kinesis.put_records(
+                    StreamName=self.stack.stream,
+                    Records=[{"Data": data, "PartitionKey": name} for data, name in left],
+                )
+                again = []
+                for (data, name), entry in zip(left, answer["Records"], strict=True):
+                    if entry.get("ErrorCode"):
+                        again.append((data, name))
+                    else:
+                        done.append(Put(entry["ShardId"], entry["SequenceNumber"], data))
+                left = again
+        return done
+
+    def shard_keys(self) -> list[str]:
+        """A partition key for each shard of the stream, by where a probe of each key would go."""
+        ranges = [
+            shard["HashKeyRange"]
+            for shard in self.kinesis.list_shards(StreamName=self.stack.stream)["Shards"]
+        ]
+        keys: dict[int, str] = {}
+        number = 0
+        while len(keys) < len(ranges):
+            key = f"probe-{number}"
+            place = int(hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(), 16)
+            for index, each in enumerate(ranges):
+                if int(each["StartingHashKey"]) <= place <= int(each["EndingHashKey"]):
+                    keys.setdefault(index, key)
+            number += 1
+        return [keys[index] for index in range(len(ranges))]
+
+    @contextmanager
+    def steady_load(self, trades: Trades, seed: int, most: int = 40) -> Iterator[None]:
+        """Put 30 messages twice a second for as long as the block runs, at most `most` times."""
+        done = threading.Event()
+
+        def put() -> None:
+            for turn in range(most):
+                self.put(trades.load(30, seed=seed + turn))
+                if done.wait(0.5):
+                    return
+
+        with ThreadPoolExecutor(1) as pool:
+            putting = pool.submit(put)
+            try:
+                yield
+            finally:
+                done.set()
+                putting.result()
+
+    # -- totals
+
+    def totals(self, root: str | None = None) -> dict[str, Decimal]:
+        """AggregateTable, or the rows under one root of the hierarchy."""
+        rows = self.stack.totals()
+        if root is None:
+            return rows
+        return {name: value for name, value in rows.items() if name.split(":")[0] == root}
+
+    def settle(self, trades: Trades, hold: float = 1.0, patience: float = 30.0) -> None:
+        """Wait until the trades' totals are exact and stay so for `hold` seconds."""
+        self.settle_at(trades.totals(), trades.root, hold, patience)
+
+    def settle_at(
+        self,
+        expected: Mapping[str, Decimal],
+        root: str | None = None,
+        hold: float = 1.0,
+        patience: float = 30.0,
+    ) -> None:
+        """Wait until the totals (under `root`) are these and stay so for `hold` seconds; fail with the rows that
+        differ when none of them has moved for `patience` seconds.
+        """
+        settling = Settling(expected, time.monotonic(), hold=hold, patience=patience)
+        while True:
+            phase = settling.look(self.totals(root), time.monotonic())
+            if phase is Phase.SETTLED:
+                return
+            if phase is Phase.STUCK:
+                rows = "\n".join(difference_lines(settling.wrong))
+                raise AssertionError(f"not exact, and still for {patience} s:\n{rows}")
+            time.sleep(POLL_SECONDS)
+
+    def assert_exact(self, trades: Trades) -> None:
+        """The trades' totals are exact now."""
+        wrong = compare(trades.totals(), self.totals(trades.root))
+        assert not wrong, "\n".join(difference_lines(wrong))
+
+    def catch_up(self, trades: Trades, patience: float = 60.0) -> None:
+        """Wait until everything put before now has passed all three functions: a message sent into each shard
+        comes after it, and its total after theirs.
+        """
+        marks = f"mark-{time.monotonic_ns()}"
+        for number, key in enumerate(self.shard_keys()):
+            self.put([trades.message(f"{marks}-{number}", value="1")], key=key)
+        self.settle(trades, hold=0, patience=patience)
+
+    # -- switches
+
+    @contextmanager
+    def faults(self, state: float = 0, map_: float = 0, reduce: float = 0) -> Iterator[None]:
+        """Let the functions fail in so many per cent of their invocations."""
+        self._set_faults(dict(zip(FAULTS, (state, map_, reduce), strict=True)))
+        try:
+            yield
+        finally:
+            self.calm()
+
+    def calm(self) -> None:
+        """No failures and the plain mode, as on the first day."""
+        for name in (*FAULTS, SPECIAL_TRADES, "SCORE"):
+            self.dynamodb.delete_item(
+                TableName=self.table("parameter"), Key={"parameter": {"S": name}}
+            )
+
+    def _set_faults(self, rates: Mapping[str, float]) -> None:
+        for name, value in rates.items():
+            item = {"parameter": {"S": name}, "value": {"N": str(value)}}
+            self.dynamodb.put_item(TableName=self.table("parameter"), Item=item)
+
+    def mapping(self, part: str) -> dict[str, Any]:
+        """The event source mapping of a function, as it is now."""
+        uuid = self.outputs["functions"][part]["mapping_uuid"]
+        return dict(self.functions.get_event_source_mapping(UUID=uuid))
+
+    def update_mapping(self, part: str, **changes: Any) -> None:
+        """Change a mapping and wait until it is at rest."""
+        uuid = self.outputs["functions"][part]["mapping_uuid"]
+        self.functions.update_event_source_mapping(UUID=uuid, **changes)
+        wait_for(
+            f"the mapping of {part} at rest after {changes}",
+            lambda: self.mapping(part)["State"],
+            lambda state: state in ("Enabled", "Disabled"),
+        )
+
+    def switch(self, part: str, on: bool) -> None:
+        """Switch a mapping on or off and wait until it is so."""
+        wanted = "Enabled" if on else "Disabled"
+        if self.mapping(part)["State"] != wanted:
+            self.update_mapping(part, Enabled=on)
+        wait_for(f"mapping of {part} {wanted}", lambda: self.mapping(part)["State"], wanted.__eq__)
+
+    @contextmanager
+    def without_mapping(self, *parts: str) -> Iterator[None]:
+        """Mappings off inside, on again afterwards."""
+        try:
+            for part in parts:
+                self.switch(part, on=False)
+            yield
+        finally:
+            for part in parts:
+                self.switch(part, on=True)
+
+    def replace_mappings(self) -> None:
+        """Delete the three mappings and let Terraform create new ones, which begin at the streams' start."""
+        for part in FUNCTIONS:
+            self.functions.delete_event_source_mapping(UUID=self.mapping(part)["UUID"])
+        wait_for(
+            "the mappings gone",
+            lambda: self.functions.list_event_source_mappings()["EventSourceMappings"],
+            lambda left: not left,
+        )
+        self.aws.terraform.apply()
+        text = self.aws.terraform.outputs()
+        (self.aws.localstack.folder / "outputs.json").write_text(text)
+        self.outputs = outputs_of(text)
+
+    def everything(self) -> dict[str, list[Any]]:
+        """Everything of the kinds that the modules make, by kind; kinds of which there is nothing are left out."""
+        events, iam, cloudwatch, sns = (
+            self.client(name) for name in ("events", "iam", "cloudwatch", "sns")
+        )
+        found = {
+            "tables": self.dynamodb.list_tables()["TableNames"],
+            "streams": self.kinesis.list_streams()["StreamNames"],
+            "functions": [
+                each["FunctionName"] for each in self.functions.list_functions()["Functions"]
+            ],
+            "mappings": self.functions.list_event_source_mappings()["EventSourceMappings"],
+            "log groups": [
+                each["logGroupName"] for each in self.logs.describe_log_groups()["logGroups"]
+            ],
+            "roles": [
+                each["RoleName"]
+                for each in iam.list_roles()["Roles"]
+                if not each["Path"].startswith("/aws-service-role/")
+            ],
+            "policies": [
+                each["PolicyName"] for each in iam.list_policies(Scope="Local")["Policies"]
+            ],
+            "buckets": [each["Name"] for each in self.s3.list_buckets()["Buckets"]],
+            "alarms": [each["AlarmName"] for each in cloudwatch.describe_alarms()["MetricAlarms"]],
+            "dashboards": [
+                each["DashboardName"] for each in cloudwatch.list_dashboards()["DashboardEntries"]
+            ],
+            "topics": [each["TopicArn"] for each in sns.list_topics()["Topics"]],
+            "rules": [each["Name"] for each in events.list_rules()["Rules"]],
+        }
+        return {kind: names for kind, names in found.items() if names}
+
+    # -- deliveries by hand
+
+    def records(
+        self, part: str, after: Mapping[str, str] | None = None
+    ) -> dict[str, list[lambda_events.Record]]:
+        """What the source of a function holds, by shard, in order; `after`: from which sequence numbers on."""
+        if part == "state":
+            return lambda_events.kinesis_records(self.kinesis, self.stack.stream, after or {})
+        source = "state" if part == "map" else "reduce"
+        return lambda_events.dynamodb_records(self.streams, self.stream_arn(source), after or {})
+
+    def invoke(self, part: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """`aws lambda invoke`; fails with the function's error and the end of its log."""
+        answer = self.functions.invoke(
+            FunctionName=self.function(part), Payload=json.dumps(event), LogType="Tail"
+        )
+        body = answer["Payload"].read().decode()
+        assert "FunctionError" not in answer, f"{self.function(part)}: {body}"
+        result = json.loads(body)
+        assert isinstance(result, dict)
+        return result
+
+    def deliver(
+        self,
+        part: str,
+        shard: str,
+        records: Sequence[lambda_events.Record],
+        size: int = 100,
+        window: bool = False,
+    ) -> None:
+        """Deliver records of a shard in order in batches of `size`; each is taken whole."""
+        for batch in lambda_events.cut(records, size):
+            self.deliver_batch(part, shard, batch, window)
+
+    def deliver_batch(
+        self, part: str, shard: str, batch: Sequence[lambda_events.Record], window: bool = False
+    ) -> None:
+        """Deliver one batch; with `window`, as a mapping with a tumbling window does."""
+        answer = self.invoke(part, lambda_events.event(batch, shard if window else None))
+        if window and part != "state":
+            assert "state" in answer, f"a response to a window has no state: {answer}"
+        assert not answer.get("batchItemFailures"), answer
+
+    # -- quarantine
+
+    def objects(self, prefix: str) -> dict[str, Any]:
+        """The objects of the quarantine bucket under a prefix: key -> ListObjectsV2's entry."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {entry["Key"]: entry for page in pages for entry in page.get("Contents", [])}
+
+    def read_object(self, key: str) -> dict[str, Any]:
+        """An object's JSON."""
+        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        found = json.loads(body)
+        assert isinstance(found, dict)
+        return found
+
+    def quarantined(self, part: str, after: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+        """What a function has put aside, without the keys in `after`."""
+        keys = self.objects(f"{self.function(part)}/").keys() - set(after)
+        return {key: self.read_object(key) for key in sorted(keys)}

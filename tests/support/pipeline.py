@@ -1,0 +1,273 @@
+"""The three functions over DynamoDB Local, without Lambda: the test delivers the events, in any way it likes.
+
+The handlers are loaded as Lambda loads them, a fresh module an environment, so that a test can have cold and
+warm ones and two at once.
+"""
+
+import base64
+import importlib.util
+import itertools
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import boto3
+
+from support import dynamodb_local
+
+SOURCES = Path(__file__).resolve().parents[2] / "lambda_src"
+STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
+SHARD = "shardId-000000000000"
+
+
+class Bucket:
+    """Stands in for the quarantine bucket: keeps what is put."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.error: Exception | None = None
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        if self.error:
+            raise self.error
+        self.objects[Key] = json.loads(Body)
+
+    @property
+    def reasons(self) -> list[str]:
+        return [kept["reason"] for kept in self.objects.values()]
+
+
+@dataclass
+class Pipeline:
+    """Tables of their own for one test, and functions that work on them."""
+
+    endpoint: str
+    prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}-")
+    bucket: Bucket = field(default_factory=Bucket)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.dynamodb = dynamodb_local.client("dynamodb", self.endpoint)
+        self.streams = dynamodb_local.client("dynamodbstreams", self.endpoint)
+        self._kinesis_sequence = itertools.count(
+            49590338271490256608559692538361571095921575989136588898
+        )
+        self._create("StateTable", {"id": "S"}, "NEW_AND_OLD_IMAGES")
+        self._create("ReduceTable", {"Lane": "N", "Delta": "S"}, "NEW_IMAGE")
+        self._create("AggregateTable", {"Identifier": "S"})
+        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
+        self._create("ParameterTable", {"parameter": "S"})
+
+    def _create(self, name: str, keys: Mapping[str, str], view: str | None = None) -> None:
+        stream = (
+            {"StreamEnabled": True, "StreamViewType": view} if view else {"StreamEnabled": False}
+        )
+        self.dynamodb.create_table(
+            TableName=self.prefix + name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
+            ],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            StreamSpecification=stream,
+        )
+
+    # -- functions
+
+    def function(self, name: str, client_wrapper: Any = None) -> "Function":
+        """A new (cold) execution environment of a function; `client_wrapper` may wrap its DynamoDB client."""
+        environment = {
+            "AWS_LAMBDA_FUNCTION_NAME": f"{self.prefix}{name.title()}Lambda",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "POWERTOOLS_SERVICE_NAME": name,
+            "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
+            "QUARANTINE_BUCKET": "quarantine",
+            "SCHEMA": "{}",
+            **{
+                f"{table.upper()}_TABLE": f"{self.prefix}{table}Table"
+                for table in ("State", "Reduce", "Aggregate", "Checkpoint")
+            },
+            **self.settings,
+        }
+        real: Any = boto3.client
+
+        def client(service: str, **arguments: Any) -> Any:
+            if service == "s3":
+                return self.bucket
+            made = real(service, **arguments)
+            return client_wrapper(made) if client_wrapper and service == "dynamodb" else made
+
+        with mock.patch.dict(os.environ, environment), mock.patch("boto3.client", client):
+            module = _load(SOURCES / name / "handler.py")
+        return Function(module, environment)
+
+    # -- State's events
+
+    def kinesis_event(self, *messages: Any) -> dict[str, Any]:
+        """An event of the Kinesis mapping; a message is a dict, or bytes as they are."""
+        records = []
+        for message in messages:
+            data = (
+                message
+                if isinstance(message, bytes)
+                else json.dumps(message, default=_plain).encode()
+            )
+            sequence = str(next(self._kinesis_sequence))
+            records.append(
+                {
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0",
+                        "partitionKey": "key",
+                        "sequenceNumber": sequence,
+                        "data": base64.b64encode(data).decode(),
+                        "approximateArrivalTimestamp": 1616413258.9,
+                    },
+                    "eventSource": "aws:kinesis",
+                    "eventVersion": "1.0",
+                    "eventID": f"{SHARD}:{sequence}",
+                    "eventName": "aws:kinesis:record",
+                    "invokeIdentityArn": "arn:aws:iam::000000000000:role/r",
+                    "awsRegion": "us-east-1",
+                    "eventSourceARN": STREAM_ARN,
+                }
+            )
+        return {"Records": records}
+
+    # -- streams
+
+    def stream_arn(self, table: str) -> str:
+        arn: str = self.dynamodb.describe_table(TableName=self.prefix + table)["Table"][
+            "LatestStreamArn"
+        ]
+        return arn
+
+    def stream_records(self, table: str) -> list[dict[str, Any]]:
+        """All records of the table's stream so far, as Lambda delivers them."""
+        arn = self.stream_arn(table)
+        found = []
+        for shard in self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            iterator = self.streams.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            while iterator:
+                page = self.streams.get_records(ShardIterator=iterator, Limit=1000)
+                found += [_as_delivered(record, arn) for record in page["Records"]]
+                iterator = page.get("NextShardIterator") if page["Records"] else None
+        return found
+
+    def shard(self, table: str) -> str:
+        arn = self.stream_arn(table)
+        (shard,) = self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        return str(shard["ShardId"])
+
+    # -- tables
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.prefix + table, ConsistentRead=True
+        )
+        return [row for page in pages for row in page["Items"]]
+
+    def totals(self) -> dict[str, Decimal]:
+        return {
+            row["Identifier"]["S"]: Decimal(row["Value"]["N"])
+            for row in self.rows("AggregateTable")
+        }
+
+    def run(self) -> dict[str, Decimal]:
+        """Deliver everything in order with fresh functions, and give the totals."""
+        if records := self.stream_records("StateTable"):
+            self.function("map")(event(records))
+        if records := self.stream_records("ReduceTable"):
+            self.function("reduce")(event(records))
+        return self.totals()
+
+
+class Function:
+    """An execution environment: call it with an event."""
+
+    def __init__(self, module: ModuleType, environment: Mapping[str, str]) -> None:
+        self.module = module
+        self._environment = environment
+
+    def __call__(self, event: Mapping[str, Any]) -> Any:
+        context = SimpleNamespace(
+            function_name=self._environment["AWS_LAMBDA_FUNCTION_NAME"],
+            function_version="$LATEST",
+            memory_limit_in_mb=512,
+            invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+            aws_request_id=str(uuid.uuid4()),
+            get_remaining_time_in_millis=lambda: 60_000,
+        )
+        # Lambda hands over JSON.
+        return self.module.lambda_handler(json.loads(json.dumps(event)), context)
+
+
+def event(records: Sequence[Mapping[str, Any]], shard: str | None = None) -> dict[str, Any]:
+    """An event of a DynamoDB stream's mapping; with `shard`, of one that has a tumbling window."""
+    if shard is None:
+        return {"Records": list(records)}
+    return {
+        "Records": list(records),
+        "window": {"start": "2020-12-09T07:00:00Z", "end": "2020-12-09T07:15:00Z"},
+        "state": {},
+        "shardId": shard,
+        "eventSourceARN": records[0]["eventSourceARN"] if records else "",
+        "isFinalInvokeForWindow": not records,
+        "isWindowTerminatedEarly": False,
+    }
+
+
+def _as_delivered(record: dict[str, Any], arn: str) -> dict[str, Any]:
+    change = dict(record["dynamodb"])
+    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+    delivered = {**record, "dynamodb": change, "eventSourceARN": arn}
+    if identity := delivered.pop("userIdentity", None):
+        delivered["userIdentity"] = {
+            "type": identity["Type"],
+            "principalId": identity["PrincipalId"],
+        }
+    return delivered
+
+
+def _plain(value: object) -> float | int | str:
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(type(value))
+
+
+_modules = itertools.count()
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"handler_{next(_modules)}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def parameter(pipeline: Pipeline, name: str, value: int) -> Iterator[None]:
+    """Set a row of ParameterTable for a while."""
+    table = pipeline.prefix + "ParameterTable"
+    pipeline.dynamodb.put_item(
+        TableName=table, Item={"parameter": {"S": name}, "value": {"N": str(value)}}
+    )
+    yield
+    pipeline.dynamodb.delete_item(TableName=table, Key={"parameter": {"S": name}})

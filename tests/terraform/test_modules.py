@@ -1,0 +1,77 @@
+"""`terraform test` in every module: plans and applies with a mocked provider, without AWS and without a network."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from leda_cli.paths import ROOT
+from leda_cli.terraform import require_terraform, terraform_environment
+
+MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
+FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
+
+
+def names(folder: Path) -> str:
+    return folder.name
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_terraform_test_passes(module: Path, tmp_path: Path) -> None:
+    terraform = require_terraform()
+    # A module's tests need only .terraform and the lock file, which belong to this run.
+    environment = {**terraform_environment(), "TF_DATA_DIR": str(tmp_path / "terraform")}
+    lock = module / ".terraform.lock.hcl"
+    had_lock = lock.exists()
+    try:
+        for arguments in (
+            ["init", "-backend=false", "-input=false", "-no-color"],
+            ["test", "-no-color"],
+        ):
+            done = subprocess.run(
+                [terraform, *arguments],
+                cwd=module,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
+            assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout}{done.stderr}"
+    finally:
+        if not had_lock:
+            lock.unlink(missing_ok=True)
+    assert " 0 failed" in done.stdout
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_module_has_the_standard_files_and_tests(module: Path) -> None:
+    assert [file for file in FILES if not (module / file).is_file()] == []
+    assert list(module.glob("tests/*.tftest.hcl"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_module_has_no_provider_block_and_no_word_of_local_aws(module: Path) -> None:
+    for file in module.glob("*.tf"):
+        text = file.read_text()
+        assert not any(line.startswith("provider ") for line in text.splitlines())
+        assert "localstack" not in text.lower()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_every_validation_of_a_variable_is_seen_to_refuse(module: Path) -> None:
+    """A variable of a module whose validation no test provokes has a rule that nobody has tried."""
+    variables = (module / "variables.tf").read_text()
+    validated = {
+        block.split('"')[1]
+        for block in variables.split("\nvariable ")
+        if "\n  validation {" in block
+    }
+    tests = "".join(file.read_text() for file in module.glob("tests/*.tftest.hcl"))
+    untried = {name for name in validated if f"expect_failures = [var.{name}]" not in tests}
+    # `name` of stream-function is one of the function module's: its rule is tried there.
+    shared = (ROOT / "modules" / "function" / "variables.tf").read_text()
+    if module.name == "stream-function":
+        untried = {name for name in untried if f'variable "{name}"' not in shared}
+    assert untried == set()

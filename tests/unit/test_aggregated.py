@@ -1,0 +1,61 @@
+"""Aggregated Kinesis records, against the producer library's own format and Protocol Buffers."""
+
+import hashlib
+
+from aws_kinesis_agg.aggregator import RecordAggregator, messages_pb2
+from google.protobuf.message import DecodeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.aggregated import MAGIC, user_data
+
+
+def packed(body: bytes) -> bytes:
+    return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(min_size=1, max_size=9),
+            st.binary(max_size=300),
+            st.none() | st.integers(0, 2**128 - 1).map(str),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_what_a_producer_packs_comes_out_in_order(
+    records: list[tuple[str, bytes, str | None]],
+) -> None:
+    aggregator = RecordAggregator()
+    for key, data, hash_key in records:
+        aggregator.add_user_record(key, data, hash_key)
+    assert user_data(aggregator.clear_and_get().get_contents()[2]) == [
+        data for _, data, _ in records
+    ]
+
+
+@given(st.binary(max_size=200))
+def test_a_body_that_is_taken_apart_is_read_as_protocol_buffers_reads_it(body: bytes) -> None:
+    found = user_data(packed(body))
+    try:
+        message = messages_pb2.AggregatedRecord()
+        message.ParseFromString(body)
+    except DecodeError:
+        return
+    assert found in (None, [record.data for record in message.records])
+
+
+@given(st.binary(max_size=100))
+def test_plain_data_is_no_aggregated_record(data: bytes) -> None:
+    assert user_data(data) is None
+
+
+def test_a_wrong_checksum_is_no_aggregated_record() -> None:
+    assert user_data(packed(b"\x1a\x02\x1a\x00")) == [b""]
+    assert user_data(packed(b"\x1a\x02\x1a\x00")[:-1] + b"!") is None
+
+
+def test_an_aggregated_record_of_nothing_is_kept_whole() -> None:
+    assert user_data(packed(b"")) is None

@@ -1,0 +1,232 @@
+"""The workshop's game: what a burst holds, what it adds up to, what a round scores."""
+
+import json
+import random
+import re
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda import game
+from leda.messages import parse
+from leda.schema import Schema
+from leda_cli import oracle
+
+SEEDS = st.integers(min_value=0, max_value=2**32)
+PERCENT = st.integers(min_value=0, max_value=100)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> game.Rules:
+    a_call = draw(st.integers(min_value=1, max_value=50))
+    return game.Rules(
+        messages=draw(st.integers(min_value=0, max_value=300)),
+        messages_per_call=a_call,
+        duplicates_per_call=draw(st.integers(min_value=0, max_value=a_call - 1)),
+        modify_percent=draw(PERCENT),
+        stale_percent=draw(PERCENT),
+        delete_percent=draw(PERCENT),
+    )
+
+
+def burst_of(given_rules: game.Rules, seed: int = 1, **settings: Any) -> game.Burst:
+    return game.Burst(given_rules, random.Random(seed), **settings)
+
+
+def read(record: game.Record) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(record.data, parse_float=Decimal)
+    return message
+
+
+@given(rules(), SEEDS, st.randoms(use_true_random=False))
+def test_expected_totals_equal_the_oracle_over_the_messages_in_any_order(
+    given_rules: game.Rules, seed: int, order: random.Random
+) -> None:
+    burst = burst_of(given_rules, seed)
+    messages = [read(record) for call in burst.calls() for record in call]
+    order.shuffle(messages)
+    expected = {row: total for row, total in burst.expected().items() if total}
+    assert expected == oracle.fold(messages)
+
+
+@given(rules(), SEEDS)
+def test_counts_describe_what_is_sent(given_rules: game.Rules, seed: int) -> None:
+    burst = burst_of(given_rules, seed)
+    calls = list(burst.calls())
+    sent = [record for call in calls for record in call]
+    counts = burst.counts
+    assert counts.messages == len(sent) == given_rules.messages
+    assert all(len(call) == given_rules.messages_per_call for call in calls[:-1])
+    assert counts.duplicates == sum(len(call) - len(set(call)) for call in calls)
+    assert counts.new == len({read(record)["TradeID"] for record in sent})
+    generated = counts.new + counts.newer + counts.older + counts.deleted
+    assert generated + counts.duplicates == counts.messages
+
+
+@given(SEEDS)
+def test_older_versions_lose(seed: int) -> None:
+    burst = burst_of(game.Rules(messages=200, modify_percent=60), seed)
+    messages = [read(record) for call in burst.calls() for record in call]
+    versions = Counter((message["TradeID"], message["Version"]) for message in messages)
+    changed = {trade for trade, version in versions if version == 1}
+    # With the workshop's rules a trade has version 0 and at most one version 1; all others are older ones.
+    assert all(versions[trade, 1] == 1 for trade in changed)
+    assert all(version in (0, 1) for _, version in versions)
+    assert burst.counts.older == sum(versions[trade, 0] - 1 for trade in changed)
+    winners = [m for m in messages if m["Version"] == 1 or m["TradeID"] not in changed]
+    assert len(winners) == burst.counts.new
+    assert oracle.fold(winners) == oracle.fold(messages)
+
+
+def test_a_plain_burst_is_250_calls_of_40_new_trades() -> None:
+    burst = burst_of(game.PLAIN)
+    calls = list(burst.calls())
+    assert [len(call) for call in calls] == [40] * 250
+    messages = [read(record) for call in calls for record in call]
+    assert {message["Version"] for message in messages} == {0}
+    assert len({message["TradeID"] for message in messages}) == 10_000
+
+
+def test_a_hard_call_has_35_generated_messages_and_5_copies_of_them() -> None:
+    burst = burst_of(game.HARD)
+    for call in burst.calls():
+        assert len(set(call[:35])) == 35
+        assert len(call[35:]) == 5
+        assert set(call[35:]) <= set(call[:35])
+    # 3 % of 8,750, within five standard deviations.
+    assert 180 <= burst.counts.newer + burst.counts.older <= 345
+
+
+def test_versions_of_a_trade_have_partition_keys_of_their_own() -> None:
+    burst = burst_of(game.Rules(messages=500, modify_percent=50))
+    keys = {record.partition_key for call in burst.calls() for record in call}
+    assert len(keys) == 500
+
+
+def test_values_are_written_as_cents_without_a_float() -> None:
+    for call in burst_of(game.Rules(messages=500)).calls():
+        for record in call:
+            value = re.search(rb'"Value": ([^,]+),', record.data)
+            assert value
+            assert re.fullmatch(rb"\d+\.\d\d", value[1])
+            assert 0 <= Decimal(value[1].decode()) <= 100_000
+
+
+def test_a_message_has_the_workshops_shape() -> None:
+    burst = burst_of(game.PLAIN, clock=lambda: 1616413258.8997078)
+    message = read(next(burst.calls())[0])
+    assert list(message) == ["TradeID", "Value", "Version", "Timestamp", "Hierarchy"]
+    assert message["Timestamp"] == Decimal("1616413258.8997078")
+    assert set(message["Hierarchy"]) == {"RiskType", "Region", "TradeDesk"}
+    assert re.fullmatch(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", message["TradeID"]
+    )
+
+
+@given(SEEDS)
+def test_the_same_seed_gives_the_same_burst(seed: int) -> None:
+    one = burst_of(replace(game.HARD, messages=120), seed, clock=lambda: 1.0)
+    other = burst_of(replace(game.HARD, messages=120), seed, clock=lambda: 1.0)
+    assert list(one.calls()) == list(other.calls())
+    assert one.expected() == other.expected()
+
+
+def test_the_same_seed_fills_the_same_shards_at_another_time() -> None:
+    keys = [
+        [record.partition_key for call in burst.calls() for record in call]
+        for burst in (
+            burst_of(game.HARD, clock=lambda: 1.0),
+            burst_of(game.HARD, clock=lambda: 2.0),
+        )
+    ]
+    assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        Schema(),
+        Schema(hierarchy=None),
+        Schema(
+            id="Meter", version="Reading", value="kWh", levels=("Area", "Region"), hierarchy="Where"
+        ),
+    ],
+)
+def test_every_message_is_good_input_for_the_pipeline(schema: Schema) -> None:
+    burst = burst_of(game.Rules(messages=200, modify_percent=30, delete_percent=30), schema=schema)
+    leaves: dict[str, tuple[int, str | None, Decimal | None]] = {}
+    for call in burst.calls():
+        for record in call:
+            message = parse(record.data, schema)
+            if message.id not in leaves or leaves[message.id][0] < message.version:
+                leaves[message.id] = (message.version, message.path, message.value)
+    first: dict[str, Decimal] = {}
+    for _, path, value in leaves.values():
+        if path is not None and value is not None:
+            top = path.partition(":")[0]
+            first[top] = first.get(top, Decimal(0)) + value
+    expected = burst.expected()
+    assert {row: expected[row] for row in first} == first
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"messages": -1},
+        {"messages_per_call": 0},
+        {"duplicates_per_call": 40},
+        {"modify_percent": 101},
+        {"stale_percent": -1},
+    ],
+)
+def test_rules_that_make_no_burst_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        game.Rules(**wrong)
+
+
+def test_a_missing_row_counts_as_zero_and_a_zero_as_missing() -> None:
+    before = {"PV": Decimal(5), "Gone": Decimal(0)}
+    after = {"PV": Decimal(5), "Zero": Decimal(0)}
+    assert game.differences(before, after, {"Delta": Decimal("0.00")}) == []
+
+
+def test_what_was_there_before_is_not_the_bursts() -> None:
+    before, after = {"PV": Decimal("100.10")}, {"PV": Decimal("100.30"), "Delta": Decimal(1)}
+    assert game.differences(before, after, {"PV": Decimal("0.20"), "Delta": Decimal(1)}) == []
+
+
+def test_a_row_that_the_burst_does_not_touch_must_stay() -> None:
+    assert game.differences({"PV": Decimal(1)}, {"PV": Decimal(2)}, {}) == [
+        game.Difference("PV", Decimal(0), Decimal(1))
+    ]
+    assert game.differences({"PV": Decimal(1)}, {}, {}) == [
+        game.Difference("PV", Decimal(0), Decimal(-1))
+    ]
+
+
+def test_a_difference_in_the_38th_digit_counts() -> None:
+    total = Decimal("123456789012345678901.12345678901234567")
+    assert game.differences({}, {"PV": total}, {"PV": total}) == []
+    last = Decimal("123456789012345678901.12345678901234568")
+    assert [row.identifier for row in game.differences({}, {"PV": last}, {"PV": total})] == ["PV"]
+
+
+def test_an_exact_round_scores_100_and_any_other_nothing() -> None:
+    assert game.points([]) == 100
+    assert game.points([game.Difference("PV", Decimal(1), Decimal("1.01"))]) == 0
+
+
+@given(st.integers(min_value=0, max_value=10_000))
+def test_the_hard_mode_begins_at_300_points(score: int) -> None:
+    hard = {
+        "SPECIAL_TRADES": 1,
+        "FAILURE_STATE_LAMBDA_PCT": 5,
+        "FAILURE_MAP_LAMBDA_PCT": 10,
+        "FAILURE_REDUCE_LAMBDA_PCT": 10,
+    }
+    assert game.switch(score) == (hard if score >= 300 else {})

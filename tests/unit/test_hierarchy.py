@@ -1,0 +1,67 @@
+"""Paths and the tree of totals."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.hierarchy import MAX_PATH_BYTES, BadPath, join, nodes, roll_up
+from leda.numbers import NotExact
+
+NAMES = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]), min_size=1)
+PATHS = st.lists(st.sampled_from("ABC"), min_size=1, max_size=4).map(":".join)
+CENTS = st.integers(-(10**12), 10**12).map(lambda cents: Decimal(cents).scaleb(-4))
+
+
+@given(st.lists(NAMES, min_size=1, max_size=5))
+def test_a_path_has_the_names_in_the_order_of_the_levels(names: list[str]) -> None:
+    levels = [f"level {number}" for number in range(len(names))]
+    given_names = dict(reversed(list(zip(levels, names, strict=True)))) | {"other": "x"}
+
+    assert join(levels, given_names).split(":") == names
+
+
+@given(PATHS)
+def test_the_nodes_of_a_path_are_its_prefixes_from_the_root(path: str) -> None:
+    parts = path.split(":")
+
+    assert nodes(path) == [":".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+@pytest.mark.parametrize(
+    "name", [None, "", 5, True, ["x"], {"x": "y"}, "a:b", ":", "\ud800", Decimal(1)]
+)
+def test_a_level_that_makes_no_key_is_refused_by_its_name(name: object) -> None:
+    with pytest.raises(BadPath, match=r"Region|hierarchy is not valid Unicode"):
+        join(["RiskType", "Region"], {"RiskType": "PV", "Region": name})
+
+
+def test_a_missing_level_is_named() -> None:
+    with pytest.raises(BadPath, match="level Region is missing"):
+        join(["RiskType", "Region"], {"RiskType": "PV"})
+
+
+def test_a_path_may_have_the_bytes_of_a_key_and_none_more() -> None:
+    longest = "é" * (MAX_PATH_BYTES // 2)
+
+    assert join(["a"], {"a": longest}) == longest
+    with pytest.raises(BadPath, match="2049 bytes"):
+        join(["a"], {"a": longest + "x"})
+
+
+@given(st.lists(st.tuples(PATHS, CENTS)))
+def test_every_node_is_the_sum_of_the_leaves_at_and_below_it(
+    leaves: list[tuple[str, Decimal]],
+) -> None:
+    totals = roll_up(leaves)
+
+    for node, total in totals.items():
+        below = [value for path, value in leaves if path == node or path.startswith(node + ":")]
+        assert total == sum(below)
+    assert set(totals) == {node for path, _ in leaves for node in nodes(path)}
+
+
+def test_a_sum_that_needs_39_digits_is_refused() -> None:
+    with pytest.raises(NotExact):
+        roll_up([("A", Decimal(10) ** 30), ("A", Decimal(10) ** -10)])

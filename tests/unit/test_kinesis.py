@@ -1,0 +1,138 @@
+"""A Kinesis event's records, and those that a producer's library packed into one."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aws_kinesis_agg.aggregator import RecordAggregator
+from aws_kinesis_agg.messages_pb2 import AggregatedRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.kinesis import UserRecord, user_records
+
+ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
+MAGIC = b"\xf3\x89\x9a\xc2"
+
+
+def raw(data: bytes, sequence: str = "4959", **more: Any) -> dict[str, Any]:
+    kinesis = {
+        "kinesisSchemaVersion": "1.0",
+        "partitionKey": "a",
+        "sequenceNumber": sequence,
+        "data": base64.b64encode(data).decode(),
+        "approximateArrivalTimestamp": 1616413258.5,
+    }
+    kinesis.update(more)
+    return {"kinesis": kinesis, "eventID": f"shardId-7:{sequence}", "eventSourceARN": ARN}
+
+
+def packed(*messages: bytes) -> bytes:
+    """What a producer's library makes of the messages."""
+    aggregator = RecordAggregator()
+    for message in messages:
+        aggregator.add_user_record("key", message)
+    data: bytes = aggregator.clear_and_get().get_contents()[2]
+    return data
+
+
+def sealed(body: bytes) -> bytes:
+    return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
+
+
+def data_of(*records: dict[str, Any]) -> list[bytes]:
+    return [record.data for record in user_records(records)]
+
+
+def test_a_record_is_read() -> None:
+    assert list(user_records([raw(b"x")])) == [
+        UserRecord(
+            ARN,
+            "shardId-7",
+            "4959",
+            "shardId-7:4959",
+            datetime(2021, 3, 22, 11, 40, 58, 500_000, tzinfo=UTC),
+            b"x",
+        )
+    ]
+
+
+def test_the_arrival_may_be_missing() -> None:
+    (record,) = user_records([raw(b"x", approximateArrivalTimestamp=None)])
+
+    assert record.arrived is None
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=8))
+def test_packed_messages_come_out_as_they_went_in(messages: list[bytes]) -> None:
+    records = list(user_records([raw(packed(*messages))]))
+
+    assert [record.data for record in records] == messages
+    assert {record.sequence_number for record in records} == {"4959"}
+    # Each has a name of its own, so that one in quarantine does not overwrite another.
+    assert len({record.event_id for record in records}) == len(messages)
+    assert {record.shard for record in records} == {"shardId-7"}
+
+
+def test_packed_and_plain_records_keep_their_order() -> None:
+    assert data_of(raw(b"a"), raw(packed(b"b", b"c"), "4960"), raw(b"d", "4961")) == [
+        b"a",
+        b"b",
+        b"c",
+        b"d",
+    ]
+
+
+@pytest.mark.parametrize("index", [0, 1, 99])
+def test_a_packed_record_whose_partition_key_is_missing_loses_no_message(index: int) -> None:
+    content = AggregatedRecord()
+    content.partition_key_table.append("key")
+    content.records.add(partition_key_index=0, data=b"a")
+    content.records.add(partition_key_index=index, data=b"b", explicit_hash_key_index=index)
+
+    assert data_of(raw(sealed(content.SerializeToString()))) == [b"a", b"b"]
+
+
+BROKEN = {
+    "magic number alone": MAGIC,
+    "shorter than its checksum": MAGIC + b"x" * 10,
+    "only a checksum": sealed(b""),
+    "wrong checksum": packed(b"a", b"b")[:-1] + b"\x00",
+    "truncated": packed(b"a", b"b")[:-20],
+    "not Protocol Buffers": sealed(b"\xff\xff\xff"),
+    "JSON": sealed(b'{"TradeID": "t"}'),
+    "a length beyond the end": sealed(b"\x1a\x7fabc"),
+    "no records": sealed(b"\x0a\x03key"),
+    "a record without data": sealed(b"\x1a\x02\x08\x00"),
+    "a record cut short": sealed(b"\x1a\x02\x1a\x05"),
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
+def test_a_broken_packed_record_comes_whole(data: bytes) -> None:
+    records = list(user_records([raw(data)]))
+
+    assert [record.data for record in records] == [data]
+    assert records[0].event_id == "shardId-7:4959"
+
+
+@given(st.binary(max_size=60), st.booleans(), st.booleans())
+def test_any_bytes_come_whole_or_in_parts_and_never_vanish(
+    body: bytes, has_magic: bool, is_sealed: bool
+) -> None:
+    data = sealed(body) if is_sealed else (MAGIC if has_magic else b"") + body
+
+    assert data_of(raw(data))
+
+
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=3), st.data())
+def test_a_packed_record_with_any_byte_changed_comes_whole(
+    messages: list[bytes], data: st.DataObject
+) -> None:
+    good = packed(*messages)
+    place = data.draw(st.integers(0, len(good) - 1))
+    bad = good[:place] + bytes([good[place] ^ data.draw(st.integers(1, 255))]) + good[place + 1 :]
+
+    assert data_of(raw(bad)) == [bad]

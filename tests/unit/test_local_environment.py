@@ -1,0 +1,244 @@
+"""The set-up's decisions: versions, mirrors, ports, digests, what is kept of the user's environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from leda_cli import environments, local, localstack, paths, terraform, toolchain
+from leda_cli.errors import LedaError
+from leda_cli.localstack import LocalStack
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("v20.20.2", (20, 20, 2)),
+        ('openjdk version "17.0.15" 2025-04-15', (17, 0, 15)),
+        ("Terraform v1.11.4\non linux_amd64", (1, 11, 4)),
+        ("Python 3.13.0", (3, 13, 0)),
+        ("no number", ()),
+    ],
+)
+def test_versions_are_read_from_what_tools_print(text: str, version: tuple[int, ...]) -> None:
+    assert toolchain.parse_version(text) == version
+
+
+def test_every_cache_is_in_the_checkout_and_the_users_python_settings_are_dropped() -> None:
+    environment = paths.contained_environment({"HOME": "/home/me", "PYTHONPATH": "/mine"})
+    assert "PYTHONPATH" not in environment
+    assert environment["HOME"] == "/home/me"
+    for name in ("TMPDIR", "XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR", "npm_config_cache"):
+        assert Path(environment[name]).is_relative_to(paths.LOCAL)
+
+
+def test_an_environment_is_made_anew_when_its_inputs_changed_or_it_was_interrupted(
+    tmp_path: Path,
+) -> None:
+    lock = tmp_path / "some.lock"
+    lock.write_text("a==1")
+    folder = tmp_path / "venv"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").touch()
+    assert not environments.is_current(folder, lock, "python3")
+    environments.mark_complete(folder, environments.digest_of([lock], str(folder), "python3", ""))
+    assert environments.is_current(folder, lock, "python3")
+    assert not environments.is_current(folder, lock, "python3", state="other plugin")
+    assert not environments.is_current(folder, lock, "python3.12")
+    lock.write_text("a==2")
+    assert not environments.is_current(folder, lock, "python3")
+
+
+def test_a_python_that_exists_but_does_not_run_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = tmp_path / "python3.99"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert environments.find_python("3.99") is None
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert environments.find_python("3.99", own) == environments.base_interpreter()
+
+
+def _mirror(folder: Path) -> Path:
+    (folder / terraform.PROVIDER).mkdir(parents=True)
+    return folder
+
+
+def test_a_named_mirror_comes_before_every_other(tmp_path: Path) -> None:
+    named, other = _mirror(tmp_path / "named"), _mirror(tmp_path / "opt" / "plugins")
+    environment = {"HOME": str(tmp_path), terraform.MIRROR_VARIABLE: str(named)}
+    assert terraform.find_mirror(environment, [str(other.parent)]) == named
+
+
+def test_a_named_mirror_without_the_provider_is_an_error_that_names_the_variable(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(LedaError, match=terraform.MIRROR_VARIABLE):
+        terraform.find_mirror({terraform.MIRROR_VARIABLE: str(tmp_path)}, [])
+
+
+def test_the_implied_mirrors_come_before_add_on_software(tmp_path: Path) -> None:
+    implied = _mirror(tmp_path / ".terraform.d" / "plugins")
+    other = _mirror(tmp_path / "opt" / "plugins")
+    environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "none")}
+    assert terraform.find_mirror(environment, [str(other.parent)]) == implied
+    assert terraform.find_mirror({**environment, "HOME": "/none"}, [str(other.parent)]) == other
+    assert terraform.find_mirror({**environment, "HOME": "/none"}, [str(tmp_path / "no")]) is None
+
+
+def test_a_mirror_serves_the_provider_and_the_registry_the_rest() -> None:
+    text = terraform.cli_configuration(Path("/mirror"))
+    assert 'path    = "/mirror"' in text
+    assert text.count('["registry.terraform.io/hashicorp/aws"]') == 2
+    assert "provider_installation" not in terraform.cli_configuration(None)
+
+
+def test_the_users_own_cli_configuration_is_kept_when_it_exists(tmp_path: Path) -> None:
+    own = tmp_path / "own.tfrc"
+    own.touch()
+    given = {"HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(own)}
+    assert terraform.terraform_environment(given)["TF_CLI_CONFIG_FILE"] == str(own)
+    own.unlink()
+    assert terraform.terraform_environment(given)["TF_CLI_CONFIG_FILE"] != str(own)
+
+
+def test_settings_for_a_real_account_do_not_reach_the_local_apply() -> None:
+    given = {
+        "TF_VAR_name_prefix": "prod",
+        "TF_WORKSPACE": "prod",
+        "TF_CLI_ARGS_apply": "-lock=false",
+    }
+    assert not given.keys() & terraform.terraform_environment(given).keys()
+
+
+def test_terraform_is_asked_for_by_version_when_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LedaError, match=r"1\.9 or later"):
+        terraform.require_terraform()
+    old = tmp_path / "terraform"
+    old.write_text("#!/bin/sh\necho Terraform v1.5.7\n")
+    old.chmod(0o755)
+    with pytest.raises(LedaError, match=r"1\.5\.7"):
+        terraform.require_terraform()
+
+
+def test_the_module_is_applied_from_copies_so_the_checkout_stays_clean(tmp_path: Path) -> None:
+    root, work = tmp_path / "root", tmp_path / "work"
+    (root / "modules").mkdir(parents=True)
+    (root / "main.tf").write_text("one")
+    (root / "terraform.tfvars").write_text("of a real account")
+    tf = terraform.TfLocal(root, work, {}, links={"modules": root / "modules"})
+    tf.prepare()
+    (root / "main.tf").rename(root / "renamed.tf")
+    tf.prepare()
+    assert sorted(path.name for path in work.iterdir()) == ["modules", "renamed.tf"]
+    assert (work / "modules").resolve() == root / "modules"
+
+
+@pytest.mark.parametrize(("text", "port"), [("", None), ("4600", 4600), (" 4600 ", 4600)])
+def test_the_port_can_be_chosen(
+    text: str, port: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDA_PORT", text)
+    assert local.chosen_port() == port
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "65536", "-1"])
+def test_what_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDA_PORT", text)
+    with pytest.raises(LedaError, match="LEDA_PORT"):
+        local.chosen_port()
+
+
+def test_the_env_file_can_be_sourced() -> None:
+    text = local.env_file(localstack.client_variables(4566))
+    done = subprocess.run(
+        ["sh", "-c", f"{text}\nenv"], capture_output=True, text=True, check=True, env={}
+    )
+    assert "AWS_ENDPOINT_URL=http://127.0.0.1:4566" in done.stdout.splitlines()
+
+
+def test_outputs_are_the_values_alone() -> None:
+    assert local.outputs_of('{"a": {"value": {"b": 1}, "type": "x"}}') == {"a": {"b": 1}}
+
+
+TOOLS = toolchain.Toolchain(*(Path(f"/tools/{n}/bin/x") for n in range(6)))
+
+
+def test_localstack_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    variables = localstack.server_variables(Path("/folder"), 4600, TOOLS)
+    assert not {"AWS_PROFILE", "HTTPS_PROXY"} & variables.keys()
+    assert variables["HOME"] == "/folder/home"
+    assert variables["GATEWAY_LISTEN"] == "127.0.0.1:4600"
+
+
+def test_a_taken_port_is_seen_and_its_owner_named() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert not localstack.port_is_free(port)
+        assert str(os.getpid()) in localstack.owner_of(port)
+    assert localstack.port_is_free(localstack.free_port())
+
+
+def test_a_taken_port_is_an_error_that_says_how_to_choose_another(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        instance = LocalStack(tmp_path / "aws", "unused")
+        tools = toolchain.Toolchain(*(tmp_path / "a" / "b" / "c" for _ in range(6)))
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / ".leda-complete").touch()
+        with pytest.raises(LedaError, match="LEDA_PORT"):
+            instance.start(server.getsockname()[1], tools)
+
+
+def test_a_pid_file_of_a_dead_or_of_another_process_is_not_believed(tmp_path: Path) -> None:
+    instance = LocalStack(tmp_path, "unused")
+    assert instance.current() is None
+    me = psutil.Process()
+    for pid, created in ((me.pid, me.create_time()), (2**22 + 1, 0.0), (me.pid, 1.0)):
+        said = {"pid": pid, "created": created, "port": 1, "settings": "", "id": ""}
+        (tmp_path / "localstack.json").write_text(json.dumps(said))
+        assert instance.current() is None
+    (tmp_path / "localstack.json").write_text('{"pid": 1')
+    assert instance.current() is None
+
+
+def test_stopping_ends_every_process_of_the_instance_and_no_other(tmp_path: Path) -> None:
+    def sleeper(folder: Path, **more: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, localstack.MARKER: str(folder), **more}
+        return subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(60)"], env=environment
+        )
+
+    instance = LocalStack(tmp_path / "mine", "unused")
+    mine = sleeper(instance.folder, AWS_LAMBDA_FUNCTION_NAME="StateLambda")
+    other = sleeper(tmp_path / "other")
+    try:
+        assert instance.function_processes() == [mine.pid]
+        assert instance.function_processes("StateLambda") == [mine.pid]
+        assert instance.function_processes("MapLambda") == []
+        assert instance.stop()
+        mine.wait(10)
+        assert other.poll() is None
+        assert not instance.stop()
+    finally:
+        for process in (mine, other):
+            process.kill()
+            process.wait()

@@ -1,0 +1,345 @@
+"""From bytes to a message, or to a reason: never another exception, whatever the bytes are."""
+
+import json
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leda.messages import MAX_HIERARCHY_BYTES, BadInput, Message, parse
+from leda.schema import Schema
+
+SCHEMA = Schema()
+FLAT = Schema(hierarchy=None, levels=("Region",))
+HIERARCHY = {"RiskType": "PV", "TradeDesk": "FXSpot", "Region": "EMEA"}
+GOOD = {
+    "TradeID": "t1",
+    "Value": 34624.51,
+    "Version": 3,
+    "Timestamp": 1616413258.8997078,
+    "Hierarchy": HIERARCHY,
+}
+
+
+def body(**changes: Any) -> bytes:
+    """A good message's JSON with changes; a value that is bytes is put in as it is."""
+    raw = {name: value for name, value in changes.items() if isinstance(value, bytes)}
+    text = json.dumps({**GOOD, **changes, **{name: f"<{name}>" for name in raw}}).encode()
+    for name, value in raw.items():
+        text = text.replace(f'"<{name}>"'.encode(), value)
+    return text
+
+
+def without(name: str) -> bytes:
+    return json.dumps({field: value for field, value in GOOD.items() if field != name}).encode()
+
+
+def reason(data: bytes, schema: Schema = SCHEMA) -> str:
+    with pytest.raises(BadInput) as caught:
+        parse(data, schema)
+    return str(caught.value)
+
+
+def read(data: bytes, schema: Schema) -> Message | None:
+    """The message, None for bad input with a reason; any other exception is the test's failure."""
+    try:
+        return parse(data, schema)
+    except BadInput as error:
+        if not str(error):
+            pytest.fail("bad input without a reason")
+        return None
+
+
+# -- good messages
+
+
+def test_a_message_of_the_workshop_is_read_exactly() -> None:
+    assert parse(body(), SCHEMA) == Message(
+        "t1",
+        3,
+        Decimal("34624.51"),
+        "PV:FXSpot:EMEA",
+        '{"Region": "EMEA", "RiskType": "PV", "TradeDesk": "FXSpot"}',
+        Decimal("1616413258.8997078"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"0.1", b"1e3", b"1E-17", b"-0.00000000000000001", b"999999999999.99999999999999999", b"-7"],
+)
+def test_a_value_is_the_number_that_was_sent_and_no_binary_float(text: bytes) -> None:
+    assert parse(body(Value=text), SCHEMA).value == Decimal(text.decode())
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [(b"0", 0), (b"-5", -5), (b"3.0", 3), (b"1e2", 100), (b"9" * 38, 10**38 - 1)],
+)
+def test_a_version_is_any_whole_number_of_38_digits(text: bytes, version: int) -> None:
+    found = parse(body(Version=text), SCHEMA).version
+
+    assert found == version
+    assert type(found) is int
+
+
+def test_a_deletion_needs_neither_value_nor_hierarchy() -> None:
+    message = parse(b'{"TradeID": "t1", "Version": 4, "Deleted": true}', SCHEMA)
+
+    assert message == Message("t1", 4, None, None, None, None)
+    assert message.deleted
+
+
+def test_deleted_false_is_a_message_like_any_other() -> None:
+    assert parse(body(Deleted=False), SCHEMA) == parse(body(), SCHEMA)
+
+
+@pytest.mark.parametrize("data", [without("Timestamp"), body(Timestamp=None)])
+def test_the_timestamp_may_be_missing(data: bytes) -> None:
+    assert parse(data, SCHEMA).timestamp is None
+
+
+def test_levels_may_stand_at_the_top_of_the_message() -> None:
+    data = b'{"TradeID": "t", "Value": 1, "Version": 1, "Region": "EMEA", "x": 1}'
+
+    message = parse(data, FLAT)
+
+    assert (message.path, message.names) == ("EMEA", '{"Region": "EMEA"}')
+
+
+def test_unknown_fields_are_no_fault() -> None:
+    assert parse(body(Extra=[1, {"a": None}]), SCHEMA) == parse(body(), SCHEMA)
+
+
+def test_the_longest_id_fits_and_one_byte_more_does_not() -> None:
+    assert parse(body(TradeID="é" * 1024), SCHEMA).id == "é" * 1024
+    assert "2049 bytes" in reason(body(TradeID="é" * 1024 + "x"))
+
+
+# -- bad ones
+
+NOT_JSON = {
+    "text": b"hello",
+    "truncated": body()[:-1],
+    "trailing": body() + b"x",
+    "two messages": body() + body(),
+    "NaN": body(Value=b"NaN"),
+    "Infinity": body(Value=b"Infinity"),
+    "-Infinity": body(Value=b"-Infinity"),
+    "NaN elsewhere": body(Extra=b"NaN"),
+    "blank": b"  \n",
+    "NUL": b"\x00",
+    "BOM": b"\xef\xbb\xbf" + body(),
+    "4,301 digits": body(Value=b"1" * 4301),
+    "control character": body(TradeID=b'"a\x01"'),
+    "single quotes": b"{'TradeID': 1}",
+    "hexadecimal": body(Value=b"0x10"),
+    "plus": body(Value=b"+1"),
+    "leading zero": body(Value=b"01"),
+}
+
+
+@pytest.mark.parametrize("data", NOT_JSON.values(), ids=NOT_JSON)
+def test_what_is_not_json_is_refused(data: bytes) -> None:
+    assert reason(data).startswith("not JSON")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_another_encoding_is_refused(encoding: str) -> None:
+    assert reason(json.dumps({**GOOD, "TradeID": "é"}, ensure_ascii=False).encode(encoding))
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\xc3", b'{"a": "\xed\xa0\x80"}'])
+def test_what_is_not_utf8_is_refused(data: bytes) -> None:
+    assert reason(data).startswith("not UTF-8")
+
+
+def test_an_empty_message_is_refused() -> None:
+    assert reason(b"") == "the message is empty"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(b"[]", "list"), (b"1", "int"), (b"1.5", "Decimal"), (b'"x"', "str"), (b"null", "NoneType")],
+)
+def test_json_that_is_no_object_is_refused(data: bytes, kind: str) -> None:
+    assert reason(data) == f"not a JSON object but a {kind}"
+
+
+NOT_STRINGS = [None, "", 5, True, ["x"], {"a": 1}]
+
+
+@pytest.mark.parametrize("given_id", NOT_STRINGS)
+def test_an_id_is_a_string(given_id: object) -> None:
+    assert reason(body(TradeID=given_id)) == "TradeID is missing or not a string"
+
+
+def test_an_id_is_valid_unicode() -> None:
+    assert "lone surrogate" in reason(body(TradeID=b'"\\ud800"'))
+
+
+@pytest.mark.parametrize("field", ["Value", "Version", "TradeID", "Hierarchy"])
+def test_a_missing_field_is_named(field: str) -> None:
+    assert reason(without(field)).startswith(f"{field} is missing")
+
+
+@pytest.mark.parametrize("field", ["Value", "Version"])
+@pytest.mark.parametrize("given_number", [None, "5", "", True, False, [5], {"N": "5"}])
+def test_numbers_are_numbers_and_nothing_that_looks_like_one(
+    field: str, given_number: object
+) -> None:
+    assert reason(body(**{field: given_number})) == f"{field} is missing or not a number"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"1e400",
+        b"-1e400",
+        b"1e-400",
+        b"1e999999",
+        b"1" * 40,
+        b"1" * 4300,
+        b"0." + b"1" * 40,
+        b"1000000000000",
+        b"1e-18",
+    ],
+)
+def test_a_value_beyond_the_limits_is_refused(text: bytes) -> None:
+    assert reason(body(Value=text)).startswith("Value has more than")
+
+
+@pytest.mark.parametrize("field", ["Value", "Version", "Timestamp", "Extra"])
+@pytest.mark.parametrize(
+    "text", [b"1e99999999999999999999", b"1e-99999999999999999999", b"0e99999999999999999999"]
+)
+def test_an_exponent_that_no_decimal_has_is_refused(field: str, text: bytes) -> None:
+    assert "exponent" in reason(body(**{field: text}))
+
+
+@pytest.mark.parametrize("text", [b"1.5", b"1e-400", b"0.1", b"1e38", b"9" * 39, b"1e999999"])
+def test_a_version_that_is_no_whole_number_of_38_digits_is_refused(text: bytes) -> None:
+    assert reason(body(Version=text)).startswith("Version")
+
+
+@pytest.mark.parametrize("text", [b'"now"', b"true", b"1e16", b"1e-21", b"{}", b"1e400"])
+def test_a_timestamp_is_a_number_of_seconds(text: bytes) -> None:
+    assert reason(body(Timestamp=text)) == "Timestamp is not a number of seconds"
+
+
+@pytest.mark.parametrize("given_flag", [None, 1, 0, "true", "", []])
+def test_deleted_is_true_or_false(given_flag: object) -> None:
+    assert reason(body(Deleted=given_flag)) == "Deleted is neither true nor false"
+
+
+@pytest.mark.parametrize("given_hierarchy", [None, "PV", 5, True, ["PV"], []])
+def test_the_hierarchy_is_an_object(given_hierarchy: object) -> None:
+    assert reason(body(Hierarchy=given_hierarchy)) == "Hierarchy is missing or not an object"
+
+
+@pytest.mark.parametrize("name", ["", None, 5, True, ["x"], "a:b", ":"])
+@pytest.mark.parametrize("level", SCHEMA.levels)
+def test_a_level_that_makes_no_key_is_refused_by_its_name(level: str, name: object) -> None:
+    assert f"level {level} " in reason(body(Hierarchy=HIERARCHY | {level: name}))
+
+
+def test_a_level_is_valid_unicode() -> None:
+    assert "surrogate" in reason(body(Hierarchy=HIERARCHY | {"Region": "\ud800"}))
+
+
+def test_a_path_longer_than_a_key_is_refused() -> None:
+    assert "at most 2048" in reason(body(Hierarchy=HIERARCHY | {"Region": "x" * 2048}))
+
+
+def test_a_hierarchy_that_leaves_no_room_in_a_row_is_refused() -> None:
+    big = HIERARCHY | {"Comment": "x" * MAX_HIERARCHY_BYTES}
+
+    assert "are kept" in reason(body(Hierarchy=big))
+
+
+def test_a_mebibyte_of_anything_is_read_or_refused() -> None:
+    assert reason(b"x" * 2**20).startswith("not JSON")
+    assert "bytes" in reason(body(TradeID="x" * 2**20))
+    assert parse(body(Comment="x" * 2**20), SCHEMA) == parse(body(), SCHEMA)
+
+
+@pytest.mark.parametrize("depth", [100_000, 500_000])
+@pytest.mark.parametrize("brackets", ["[]", '{"a":}'])
+def test_a_hundred_thousand_levels_of_nesting_are_refused(depth: int, brackets: str) -> None:
+    opening, closing = brackets[:-1], brackets[-1]
+    nested = opening * depth + ("1" if brackets != "[]" else "") + closing * depth
+
+    assert "nested too deeply" in reason(body(Extra=nested.encode()))
+
+
+def test_nesting_is_read_or_refused_at_every_depth() -> None:
+    # What json reads it must also be able to write: the hierarchy is kept whole.
+    limit = sys.getrecursionlimit()
+    read = set()
+    for depth in [*range(1, limit + 50)]:
+        deep = b'{"RiskType":"a","TradeDesk":"b","Region":"c","more":' + b"[" * depth + b"]" * depth
+        try:
+            read.add(parse(body(Hierarchy=deep + b"}"), SCHEMA).path)
+        except BadInput as error:
+            read.add(str(error))
+    assert read == {"a:b:c", "not readable JSON: nested too deeply"}
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_message_or_bad_input(data: bytes) -> None:
+    for schema in (SCHEMA, FLAT):
+        message = read(data, schema)
+        assert message is None or message.id
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=8)
+    | st.sampled_from([10**400, "a:b", "", "\ud800", 1e308, 5e-324, -0.0])
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "TradeID": st.just("t") | JSON,
+            "Version": st.integers(0, 9) | JSON,
+            "Value": st.just(1.5) | JSON,
+            "Timestamp": st.just(1.5) | JSON,
+            "Deleted": st.booleans() | JSON,
+            "Hierarchy": st.just(HIERARCHY)
+            | st.fixed_dictionaries({level: st.just("x") | JSON for level in SCHEMA.levels})
+            | JSON,
+        },
+    )
+    | JSON
+)
+def test_any_json_is_a_message_or_bad_input(fields: object) -> None:
+    message = read(json.dumps(fields).encode(), SCHEMA)
+    if message is None:
+        return
+    assert 0 < len(message.id.encode()) <= 2048
+    assert message.deleted == (message.value is None) == (message.names is None)
+    if message.path is not None:
+        assert len(message.path.split(":")) == 3
+        assert all(message.path.split(":"))
+
+
+def test_of_a_key_given_twice_the_last_counts_as_everywhere_in_json() -> None:
+    data = body().replace(b'"Version": 3', b'"Version": 3, "Version": 4')
+
+    assert parse(data, SCHEMA).version == 4

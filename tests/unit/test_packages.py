@@ -1,0 +1,439 @@
+"""The packages: the same bytes everywhere, nothing that a function does not import, all that it does."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leda_cli import packages, wheels
+from leda_cli.errors import LedaError
+from leda_cli.import_graph import imports_of
+from leda_cli.packages import Package
+from leda_cli.paths import LOCAL, ROOT
+
+SOURCE = ROOT / "lambda_src"
+
+Tree = Callable[[dict[str, str]], Path]
+
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_LAMBDA_FUNCTION_NAME": "Function",
+    "POWERTOOLS_SERVICE_NAME": "Function",
+    "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
+    "POWERTOOLS_METRICS_FUNCTION_NAME": "Function",
+    "STATE_TABLE": "StateTable",
+    "REDUCE_TABLE": "ReduceTable",
+    "AGGREGATE_TABLE": "AggregateTable",
+    "CHECKPOINT_TABLE": "CheckpointTable",
+    "PARAMETER_TABLE": "ParameterTable",
+    "QUARANTINE_BUCKET": "quarantine",
+    "STREAM_NAME": "IncomingDataStream",
+    "SCHEMA": "{}",
+}
+"""What Terraform and Lambda set for a function; a handler reads it when it is imported."""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Make a lambda_src of one's own."""
+
+    def make(files: dict[str, str]) -> Path:
+        root = tmp_path / "lambda_src"
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def distributions() -> dict[str, wheels.Distribution]:
+    return wheels.fetch(SOURCE / "requirements.lock", LOCAL / "wheels")
+
+
+@pytest.fixture(scope="session")
+def built(distributions: dict[str, wheels.Distribution]) -> dict[str, Package]:
+    return {package.function: package for package in packages.assemble(SOURCE, distributions)}
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what Lambda's runtime has: the SDK and its dependencies, and nothing else."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in (*packages.RUNTIME_PROVIDES, *packages.RUNTIME_MAY_HAVE):
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin
+        origin = Path(spec.origin)
+        shared = origin.parent if origin.name == "__init__.py" else origin
+        (folder / shared.name).symlink_to(shared)
+    return folder
+
+
+def isolated(
+    package: Package, runtime: Path, folder: Path, code: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `code` as Lambda would: an interpreter that sees the unzipped package and the SDK alone."""
+    with zipfile.ZipFile(io.BytesIO(package.content)) as file:
+        file.extractall(folder)
+    path = f"import sys; sys.path[:0] = {[str(folder)]!r}; sys.path.append({str(runtime)!r})\n"
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", path + code],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=60,
+        check=False,
+    )
+
+
+def names(package: Package) -> set[str]:
+    return set(zipfile.ZipFile(io.BytesIO(package.content)).namelist())
+
+
+def only(source: Path) -> set[str]:
+    """The names in the package of the tree's only function."""
+    [package] = packages.assemble(source, {})
+    return names(package)
+
+
+# -- what a package carries --
+
+
+def test_a_function_is_a_folder_with_a_handler(tree: Tree) -> None:
+    source = tree({"b/handler.py": "", "a/handler.py": "", "leda/x.py": "", "notes/readme.md": ""})
+    assert [package.function for package in packages.assemble(source, {})] == ["a", "b"]
+
+
+def test_a_tree_without_functions_is_refused(tree: Tree) -> None:
+    with pytest.raises(LedaError, match=r"handler\.py"):
+        packages.assemble(tree({"leda/x.py": ""}), {})
+
+
+def test_the_core_comes_as_far_as_it_is_imported(tree: Tree) -> None:
+    source = tree(
+        {
+            "f/handler.py": "from leda import a\ndef g():\n    import leda.sub.c\n",
+            "leda/__init__.py": "",
+            "leda/a.py": "from .b import name\n",
+            "leda/b.py": "name = 1\n",
+            "leda/unused.py": "",
+            "leda/sub/__init__.py": "",
+            "leda/sub/c.py": "from .. import d\n",
+            "leda/d.py": "",
+            "leda/table.json": "{}",
+        }
+    )
+    core = {"__init__.py", "a.py", "b.py", "d.py", "table.json", "sub/__init__.py", "sub/c.py"}
+    assert only(source) == {"handler.py"} | {f"leda/{name}" for name in core}
+
+
+def test_the_handlers_siblings_come_whole_without_caches(tree: Tree) -> None:
+    source = tree(
+        {
+            "f/handler.py": "import helper\n",
+            "f/helper.py": "import leda.a\n",
+            "f/data/names.txt": "x",
+            "f/__pycache__/handler.cpython-311.pyc": "x",
+            "f/.hidden": "x",
+            "f/handler.py~": "x",
+            "leda/__init__.py": "",
+            "leda/a.py": "",
+        }
+    )
+    assert only(source) == {
+        "handler.py",
+        "helper.py",
+        "data/names.txt",
+        "leda/__init__.py",
+        "leda/a.py",
+    }
+
+
+def test_imports_for_the_type_checker_are_not_carried(tree: Tree) -> None:
+    source = tree(
+        {
+            "f/handler.py": "from typing import TYPE_CHECKING\n"
+            "if TYPE_CHECKING:\n    import mypy_boto3_s3\n    import leda\n",
+            "leda/__init__.py": "",
+        }
+    )
+    assert only(source) == {"handler.py"}
+
+
+@pytest.mark.parametrize(
+    "line", ["import nowhere", "from leda.nowhere import x", "def f():\n    import nowhere"]
+)
+def test_an_import_that_no_package_has_is_refused(tree: Tree, line: str) -> None:
+    source = tree({"f/handler.py": line, "leda/__init__.py": ""})
+    with pytest.raises(LedaError, match="nowhere") as raised:
+        packages.assemble(source, {})
+    assert "requirements.in" in raised.value.fix
+
+
+def test_an_import_that_may_fail_is_accepted(tree: Tree) -> None:
+    source = tree({"f/handler.py": "try:\n    import nowhere\nexcept ImportError:\n    pass\n"})
+    assert only(source) == {"handler.py"}
+
+
+def test_the_runtimes_sdk_and_the_standard_library_are_not_carried(tree: Tree) -> None:
+    assert only(tree({"f/handler.py": "import boto3, botocore.config, json\n"})) == {"handler.py"}
+
+
+def test_a_syntax_error_names_its_file_and_line(tree: Tree) -> None:
+    with pytest.raises(LedaError, match="handler, line 2"):
+        packages.assemble(tree({"f/handler.py": "x = 1\ndef\n"}), {})
+
+
+def test_two_files_of_one_name_are_refused(tree: Tree) -> None:
+    source = tree({"f/handler.py": "import leda", "f/leda/data.txt": "x", "leda/__init__.py": ""})
+    (source / "leda/data.txt").write_text("y")
+    with pytest.raises(LedaError, match=r"leda/data\.txt"):
+        packages.assemble(source, {})
+
+
+# -- the real functions --
+
+
+@pytest.fixture(params=sorted(path.parent.name for path in SOURCE.glob("*/handler.py")))
+def function(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_each_handler_imports_from_its_package_and_the_sdk_alone(
+    function: str, built: dict[str, Package], runtime: Path, tmp_path: Path
+) -> None:
+    code = "import handler\nassert callable(handler.lambda_handler)\nprint(handler.__file__)"
+    done = isolated(built[function], runtime, tmp_path, code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "handler.py")
+
+
+def test_a_module_fails_in_its_package_only_if_it_fails_in_the_whole_wheel(
+    function: str,
+    built: dict[str, Package],
+    distributions: dict[str, wheels.Distribution],
+    runtime: Path,
+    tmp_path: Path,
+) -> None:
+    """What was left out is nothing that a carried module could have loaded."""
+    [whole] = {str(distribution.folder) for distribution in distributions.values()}
+    code = f"""
+import importlib, json, pathlib
+failed = []
+for path in sorted(pathlib.Path({str(tmp_path)!r}).rglob("*.py")):
+    name = ".".join(path.relative_to({str(tmp_path)!r}).with_suffix("").parts)
+    try:
+        importlib.import_module(name.removesuffix(".__init__"))
+    except ImportError:
+        failed.append(name)
+print(json.dumps(failed))
+"""
+    pruned = isolated(built[function], runtime, tmp_path, code)
+    complete = isolated(built[function], runtime, tmp_path, f"sys.path[:0] = {[whole]!r}\n" + code)
+    assert pruned.returncode == complete.returncode == 0, pruned.stderr + complete.stderr
+    assert json.loads(pruned.stdout) == json.loads(complete.stdout)
+
+
+def test_a_package_has_no_compiled_code_and_no_file_of_this_machine(
+    function: str, built: dict[str, Package]
+) -> None:
+    found = names(built[function])
+    assert not [n for n in found if n.endswith((".so", ".pyd", ".pyc", ".pth")) or "bin/" in n]
+    assert not [n for n in found if n.endswith(("/RECORD", "/INSTALLER", "/direct_url.json"))]
+    assert str(ROOT).encode() not in built[function].content
+
+
+def test_a_package_has_the_licence_of_all_that_it_carries(
+    function: str, built: dict[str, Package], distributions: dict[str, wheels.Distribution]
+) -> None:
+    found = names(built[function])
+    for name in built[function].distributions:
+        about = set(distributions[name].about())
+        assert about
+        assert about <= found
+
+
+def test_only_the_function_on_kinesis_may_carry_what_unpacks_aggregated_records(
+    built: dict[str, Package],
+) -> None:
+    for function, package in built.items():
+        assert ("aws-kinesis-agg" in package.distributions) <= (function == "state"), function
+
+
+def test_a_carried_module_whose_imports_cannot_be_known_was_read_or_brings_its_whole_wheel(
+    distributions: dict[str, wheels.Distribution], built: dict[str, Package]
+) -> None:
+    third_party = packages._third_party(distributions)
+    for package in built.values():
+        carried = names(package)
+        for name, (module, file) in third_party.items():
+            unknown = imports_of(name, module.is_package, module.read())[1]
+            if file in carried and unknown and name not in packages.COMPUTED_IMPORTS:
+                wheel = {f for m, f in third_party.values() if m.owner == module.owner}
+                assert wheel <= carried, name
+
+
+def test_aggregated_records_are_taken_apart_in_pure_python(
+    built: dict[str, Package], runtime: Path, tmp_path: Path
+) -> None:
+    from aws_kinesis_agg.aggregator import RecordAggregator
+
+    messages = [f'{{"TradeID": "{n}"}}' for n in range(5)]
+    aggregator = RecordAggregator()
+    for n, message in enumerate(messages):
+        aggregator.add_user_record(f"key {n}", message.encode(), str(n))
+    _, _, data = aggregator.clear_and_get().get_contents()
+    record = {
+        "eventID": "shardId-000000000000:1",
+        "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream",
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "a",
+            "sequenceNumber": "1",
+            "approximateArrivalTimestamp": 1.0,
+            "data": base64.b64encode(data).decode(),
+        },
+    }
+    code = """
+import json
+from leda.kinesis import user_records
+print(json.dumps([r.data.decode() for r in user_records([json.load(sys.stdin)])]))
+"""
+    done = isolated(built["state"], runtime, tmp_path, code, json.dumps(record))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == messages
+
+
+# -- the same bytes on any machine and run --
+
+
+def test_the_bytes_of_an_archive_never_change() -> None:
+    """A Python version that writes zips in another way would fail here, not in somebody's plan."""
+    content = packages.archive({"b/ü.txt": b"b" * 100, "a.py": b"", "Z": b"z"})
+    assert hashlib.sha256(content).hexdigest() == (
+        "e989528425c78e38fce6c36664ad6f39b2ef34d8f4b9111f3ea50eb56fc0a688"
+    )
+
+
+def test_entries_are_sorted_stored_and_readable_by_all(built: dict[str, Package]) -> None:
+    for package in built.values():
+        entries = zipfile.ZipFile(io.BytesIO(package.content)).infolist()
+        assert [entry.filename for entry in entries] == sorted(package.files)
+        for entry in entries:
+            assert entry.compress_type == zipfile.ZIP_STORED
+            assert entry.external_attr >> 16 == 0o100644
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_two_machines_build_the_same_bytes(
+    distributions: dict[str, wheels.Distribution], tmp_path: Path
+) -> None:
+    [downloaded] = {distribution.folder for distribution in distributions.values()}
+    digests = []
+    for machine, (seed, umask, zone) in enumerate(
+        [("1", 0o022, "UTC"), ("2", 0o077, "Asia/Tokyo")]
+    ):
+        home = tmp_path / f"machine {machine}"
+        shuffled_copy(SOURCE, home / "checkout" / "lambda_src", machine)
+        shuffled_copy(downloaded, home / "wheels" / downloaded.name, machine)
+        code = (
+            "import sys; from pathlib import Path; from leda_cli import packages, wheels\n"
+            "source, cache, output = map(Path, sys.argv[1:])\n"
+            "wheels._install = None\n"
+            "found = wheels.fetch(source / 'requirements.lock', cache)\n"
+            "packages.write(packages.assemble(source, found), output)\n"
+        )
+        folders = [home / "checkout" / "lambda_src", home / "wheels", home / "build"]
+        subprocess.run(
+            [sys.executable, "-c", code, *map(str, folders)],
+            cwd=home,
+            env={"PYTHONPATH": str(ROOT / "scripts"), "PYTHONHASHSEED": seed, "TZ": zone},
+            umask=umask,
+            check=True,
+        )
+        digests.append(
+            {
+                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (home / "build").iterdir()
+            }
+        )
+    assert digests[0] == digests[1]
+    assert "packages.json" in digests[0]
+    assert len(digests[0]) > 1
+
+
+def shuffled_copy(source: Path, target: Path, seed: int) -> None:
+    """Copy a tree in another order, with other times and modes."""
+    dice = random.Random(seed)
+    files = sorted(p for p in source.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    dice.shuffle(files)
+    for file in files:
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        os.utime(copy, (moment := dice.randrange(10**9), moment))
+        copy.chmod(dice.choice([0o600, 0o644, 0o755]))
+
+
+# -- what lies in build/ --
+
+
+def test_the_manifest_describes_the_files_beside_it(
+    built: dict[str, Package], tmp_path: Path
+) -> None:
+    packages.write(list(built.values()), tmp_path)
+    manifest = json.loads((tmp_path / "packages.json").read_text())
+    assert manifest.keys() == built.keys()
+    for function, entry in manifest.items():
+        content = (tmp_path / entry["file"]).read_bytes()
+        digest = hashlib.sha256(content)
+        assert entry == {
+            "file": f"{function}.zip",
+            "sha256": digest.hexdigest(),
+            "base64sha256": base64.b64encode(digest.digest()).decode(),
+            "size": len(content),
+            "key": f"{function}-{digest.hexdigest()[:16]}.zip",
+        }
+
+
+def test_a_function_that_is_gone_leaves_no_package(tree: Tree, tmp_path: Path) -> None:
+    source = tree({"a/handler.py": "", "b/handler.py": ""})
+    packages.write(packages.assemble(source, {}), tmp_path / "build")
+    shutil.rmtree(source / "b")
+    packages.write(packages.assemble(source, {}), tmp_path / "build")
+    assert sorted(p.name for p in (tmp_path / "build").iterdir()) == ["a.zip", "packages.json"]
+
+
+def test_an_unchanged_package_is_not_written_again(tree: Tree, tmp_path: Path) -> None:
+    built = packages.assemble(tree({"a/handler.py": ""}), {})
+    packages.write(built, tmp_path / "build")
+    os.utime(tmp_path / "build" / "a.zip", (1, 1))
+    packages.write(built, tmp_path / "build")
+    assert (tmp_path / "build" / "a.zip").stat().st_mtime == 1
+
+
+def test_without_an_environment_the_script_says_how_to_get_one(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    script = shutil.copy(ROOT / "scripts" / "build", tmp_path / "scripts" / "build")
+    done = subprocess.run([script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "scripts/bootstrap" in done.stderr

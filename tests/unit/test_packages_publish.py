@@ -1,0 +1,218 @@
+"""Publishing: whoever reads the manifest finds all that it names."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from leda_cli import publishing
+from leda_cli.errors import LedaError
+from leda_cli.publishing import Target
+
+ZIPS = {"map-0123.zip": b"map", "state-4567.zip": b"state"}
+MANIFEST = json.dumps({"map": {"key": "map-0123.zip"}}).encode()
+TARGET = Target("packages-bucket", "leda/v1")
+
+
+@pytest.fixture(autouse=True)
+def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=TARGET.bucket)
+        yield client
+
+
+@pytest.fixture
+def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that are written, in order."""
+    written: list[str] = []
+    put = publishing._put
+
+    def record(client: Any, bucket: str, key: str, *rest: Any) -> None:
+        put(client, bucket, key, *rest)
+        written.append(key)
+
+    monkeypatch.setattr(publishing, "_put", record)
+    return written
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("s3://bucket", Target("bucket", "")),
+        ("s3://bucket/", Target("bucket", "")),
+        ("s3://my.bucket-1/a/b/", Target("my.bucket-1", "a/b")),
+    ],
+)
+def test_a_place_in_s3_is_read(url: str, target: Target) -> None:
+    assert publishing.parse(url) == target
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "bucket/prefix",
+        "s3:/bucket",
+        "s3://",
+        "s3://B/x",
+        "https://bucket/x",
+        "s3://ab",
+        "s3://b-t/a//b",
+        "s3://bucket?x=1",
+        "s3://bucket/a?b",
+    ],
+)
+def test_another_url_is_refused_with_the_form_to_use(url: str) -> None:
+    with pytest.raises(LedaError) as raised:
+        publishing.parse(url)
+    assert "s3://bucket/prefix" in raised.value.fix
+
+
+def test_without_a_prefix_a_key_has_no_slash() -> None:
+    assert Target("bucket", "").key("a.zip") == "a.zip"
+
+
+def test_the_manifest_is_written_last(s3: Any, puts: list[str]) -> None:
+    publishing.upload(ZIPS, MANIFEST, TARGET)
+    assert puts == ["leda/v1/map-0123.zip", "leda/v1/state-4567.zip", "leda/v1/packages.json"]
+    for name, content in {**ZIPS, "packages.json": MANIFEST}.items():
+        found = s3.get_object(Bucket=TARGET.bucket, Key=f"leda/v1/{name}")
+        assert found["Body"].read() == content
+    assert found["ContentType"] == "application/json"
+
+
+def test_what_is_there_is_not_uploaded_again(s3: Any, puts: list[str]) -> None:
+    publishing.upload(ZIPS, MANIFEST, TARGET)
+    puts.clear()
+    publishing.upload({**ZIPS, "new.zip": b"new"}, MANIFEST, TARGET)
+    assert puts == ["leda/v1/new.zip", "leda/v1/packages.json"]
+
+
+def test_an_object_of_another_size_is_replaced(s3: Any) -> None:
+    s3.put_object(Bucket=TARGET.bucket, Key="leda/v1/map-0123.zip", Body=b"half")
+    publishing.upload(ZIPS, MANIFEST, TARGET)
+    found = s3.get_object(Bucket=TARGET.bucket, Key="leda/v1/map-0123.zip")
+    assert found["Body"].read() == b"map"
+
+
+def test_an_upload_that_breaks_off_leaves_the_old_manifest(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = publishing._put
+
+    def break_off(client: Any, bucket: str, key: str, *rest: Any) -> None:
+        if "state" in key:
+            raise ConnectionError
+        put(client, bucket, key, *rest)
+
+    s3.put_object(Bucket=TARGET.bucket, Key="leda/v1/packages.json", Body=b"old")
+    monkeypatch.setattr(publishing, "_put", break_off)
+    with pytest.raises(ConnectionError):
+        publishing.upload(ZIPS, MANIFEST, TARGET)
+    found = s3.get_object(Bucket=TARGET.bucket, Key="leda/v1/packages.json")
+    assert found["Body"].read() == b"old"
+
+
+def test_a_missing_bucket_is_named(s3: Any) -> None:
+    with pytest.raises(LedaError, match="NoSuchBucket") as raised:
+        publishing.upload(ZIPS, MANIFEST, Target("another-bucket", ""))
+    assert "aws s3 mb s3://another-bucket" in raised.value.fix
+
+
+def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    # Neither the user's own credentials, nor those that an earlier test's session remembers; and nobody is called.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(LedaError, match="No AWS credentials") as raised:
+        publishing.upload(ZIPS, MANIFEST, TARGET)
+    assert "AWS_PROFILE" in raised.value.fix
+
+
+def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(LedaError, match=r"127\.0\.0\.1:9") as raised:
+        publishing.upload(ZIPS, MANIFEST, TARGET)
+    assert "AWS_ENDPOINT_URL" in raised.value.fix
+
+
+class _Stub(http.server.BaseHTTPRequestHandler):
+    """An S3 that has nothing, takes everything, and answers HEAD as told."""
+
+    requests: ClassVar[list[tuple[str, str]]]
+    head = 404
+
+    def do_HEAD(self) -> None:
+        self._answer(self.head)
+
+    def do_PUT(self) -> None:
+        # As S3 does: 100 Continue was sent by the base class where it was asked for.
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200)
+
+    def _answer(self, status: int) -> None:
+        self.requests.append((self.command, self.path))
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Keep the tests' output clean."""
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Stub]]:
+    class Stub(_Stub):
+        protocol_version = "HTTP/1.1"
+
+    Stub.requests = []
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{server.server_port}")
+    yield Stub
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=10)
+
+
+@pytest.mark.parametrize("head", [404, 403])
+def test_the_endpoint_of_the_environment_is_used_with_the_bucket_in_the_path(
+    stub: type[_Stub], head: int
+) -> None:
+    """403 is S3's answer for an absent object to a caller that may not list the bucket."""
+    stub.head = head
+    publishing.upload(ZIPS, MANIFEST, TARGET)
+    place = "/packages-bucket/leda/v1"
+    assert stub.requests == [
+        ("HEAD", f"{place}/map-0123.zip"),
+        ("PUT", f"{place}/map-0123.zip"),
+        ("HEAD", f"{place}/state-4567.zip"),
+        ("PUT", f"{place}/state-4567.zip"),
+        ("PUT", f"{place}/packages.json"),
+    ]

@@ -1,0 +1,97 @@
+"""What is kept of a message that cannot be processed, and where."""
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.quarantine import BadRecord, Quarantine
+
+BAD = BadRecord(
+    "not JSON",
+    "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream",
+    "shardId-000000000007",
+    "4959",
+    "shardId-000000000007:4959",
+    datetime(2026, 3, 7, 23, 59, 59, 500_000, tzinfo=UTC),
+    b"\x00\xff no JSON",
+)
+
+
+class Bucket:
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+
+    def put_object(self, **request: Any) -> None:
+        self.objects[request["Key"]] = request
+
+
+def put(bad: BadRecord, bucket: Bucket) -> str:
+    client: Any = bucket
+    return Quarantine(client, "bad-messages", "StateLambda").put(bad)
+
+
+def test_the_object_has_the_message_whole_its_reason_and_where_it_came_from() -> None:
+    bucket = Bucket()
+
+    key = put(BAD, bucket)
+
+    kept = bucket.objects[key]
+    assert kept["Bucket"] == "bad-messages"
+    assert kept["ContentType"] == "application/json"
+    assert json.loads(kept["Body"]) == {
+        "reason": "not JSON",
+        "function": "StateLambda",
+        "stream": BAD.stream,
+        "shard": "shardId-000000000007",
+        "sequenceNumber": "4959",
+        "eventID": "shardId-000000000007:4959",
+        "arrived": "2026-03-07T23:59:59.500000+00:00",
+        "data": "AP8gbm8gSlNPTg==",
+        "dataLength": 10,
+    }
+
+
+def test_the_key_is_made_of_the_arrival_and_the_event() -> None:
+    assert put(BAD, Bucket()) == "StateLambda/2026/03/07/shardId-000000000007_4959.json"
+    assert put(replace(BAD, arrived=None), Bucket()).startswith("StateLambda/undated/")
+
+
+def test_a_retry_overwrites_and_another_record_does_not() -> None:
+    bucket = Bucket()
+    for bad in (BAD, replace(BAD, reason="another"), replace(BAD, event_id=BAD.event_id + "-1")):
+        put(bad, bucket)
+
+    assert len(bucket.objects) == 2
+
+
+@given(st.text(min_size=1))
+def test_an_event_id_makes_a_key_without_folders_or_signs(event_id: str) -> None:
+    name = put(replace(BAD, event_id=event_id), Bucket()).removeprefix("StateLambda/2026/03/07/")
+
+    assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_come_back_as_they_were_received(data: bytes) -> None:
+    bucket = Bucket()
+
+    kept = json.loads(bucket.objects[put(replace(BAD, data=data), bucket)]["Body"])
+
+    assert base64.b64decode(kept["data"]) == data
+    assert kept["dataLength"] == len(data)
+
+
+def test_an_object_that_cannot_be_put_is_an_error() -> None:
+    class Broken:
+        def put_object(self, **_request: Any) -> None:
+            raise OSError("no bucket")
+
+    client: Any = Broken()
+    with pytest.raises(OSError, match="no bucket"):
+        Quarantine(client, "b", "f").put(BAD)

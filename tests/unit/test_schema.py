@@ -1,0 +1,62 @@
+"""The schema setting: what is accepted, and what the errors say."""
+
+import json
+
+import pytest
+
+from leda.schema import Schema, SchemaError
+
+
+def test_the_defaults_are_the_workshops() -> None:
+    schema = Schema.from_json("{}")
+
+    assert schema == Schema()
+    assert schema.levels == ("RiskType", "TradeDesk", "Region")
+    assert (schema.id, schema.version, schema.value) == ("TradeID", "Version", "Value")
+
+
+def test_every_attribute_can_be_set() -> None:
+    given = {
+        "id": "meter",
+        "version": "reading",
+        "value": "kWh",
+        "timestamp": "at",
+        "deleted": "gone",
+        "hierarchy": None,
+        "levels": ["country", "city"],
+        "max_integer_digits": 20,
+        "max_decimal_places": 9,
+    }
+
+    schema = Schema.from_json(json.dumps(given))
+
+    assert {name: getattr(schema, name) for name in given} == given | {
+        "levels": ("country", "city")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("not json", "not JSON"),
+        ('{"levels": []}', "levels is empty"),
+        ('{"levels": ["a", "b", "a"]}', "names a level twice"),
+        ('{"lvels": ["a"]}', "unknown attributes.*lvels"),
+        ('{"max_integer_digits": 13}', "is 39; a DynamoDB Number holds 38"),
+        ('{"max_integer_digits": 0}', "max_integer_digits"),
+        ('{"max_decimal_places": -1}', "max_decimal_places"),
+    ],
+)
+def test_an_unusable_schema_is_refused_with_what_is_wrong(text: str, complaint: str) -> None:
+    with pytest.raises(SchemaError, match=complaint):
+        Schema.from_json(text)
+
+
+@pytest.mark.parametrize(("integer_digits", "places"), [(12, 17), (29, 0), (1, 28)])
+def test_limits_leave_room_for_the_sum_of_a_billion_messages(
+    integer_digits: int, places: int
+) -> None:
+    Schema(max_integer_digits=integer_digits, max_decimal_places=places)
+
+    with pytest.raises(SchemaError):
+        Schema(max_integer_digits=integer_digits + 1, max_decimal_places=places)

@@ -1,0 +1,49 @@
+"""The functions' settings: what is missing or wrong is named."""
+
+from typing import Any
+
+import pytest
+
+from leda import settings
+from leda.settings import MissingSetting
+
+NAME = "LEDA_TEST_SETTING"
+
+
+def test_a_required_setting_is_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "StateTable")
+
+    assert settings.required(NAME) == "StateTable"
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    monkeypatch.delenv(NAME, raising=False)
+    if text is not None:
+        monkeypatch.setenv(NAME, text)
+
+    with pytest.raises(MissingSetting, match=NAME):
+        settings.required(NAME)
+    assert settings.optional(NAME) is None
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", 1), ("64", 64), ("", 4)])
+def test_a_count_has_a_default(monkeypatch: pytest.MonkeyPatch, text: str, expected: int) -> None:
+    monkeypatch.setenv(NAME, text)
+
+    assert settings.positive(NAME, default=4) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "four", " ", "1e3", "²"])
+def test_a_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(NAME, text)
+
+    with pytest.raises(MissingSetting, match=NAME):
+        settings.positive(NAME, default=4)
+
+
+def test_a_call_that_hangs_ends_before_the_function_does() -> None:
+    config: Any = settings.CLIENT  # botocore's stubs do not know its options
+    tries = config.retries["total_max_attempts"]
+
+    assert tries * (config.connect_timeout + config.read_timeout) < 60
