@@ -29,10 +29,14 @@ from leda_cli.paths import ENV_FILE, OUTPUTS_FILE, ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
 
 FAULTS = ("FAILURE_STATE_LAMBDA_PCT", "FAILURE_MAP_LAMBDA_PCT", "FAILURE_REDUCE_LAMBDA_PCT")
 SPECIAL_TRADES = "SPECIAL_TRADES"
+STAGES = ("state", "map", "reduce")
 
 AwsOption = Annotated[
     bool,
@@ -59,8 +63,18 @@ class Stack:
 
     stream: str = "IncomingDataStream"
     state_table: str = "StateTable"
+    reduce_table: str = "ReduceTable"
     aggregate_table: str = "AggregateTable"
+    checkpoint_table: str = "CheckpointTable"
     parameter_table: str = "ParameterTable"
+    functions: Mapping[str, str] = field(
+        default_factory=lambda: {part: f"{part.title()}Lambda" for part in STAGES}
+    )
+    """Name of each stage's function."""
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    """UUID of each stage's event source mapping, where Terraform's outputs are at hand."""
+    quarantine_bucket: str | None = None
+    """None where Terraform's outputs are not at hand: the bucket's name has the account in it."""
     names: Names = field(default_factory=Names)
     environment: Mapping[str, str] = field(default_factory=dict)
     """AWS_* settings that take the place of the process's own; empty for a real account."""
@@ -83,9 +97,15 @@ class Stack:
         found: dict[str, Any] = {}
         if outputs.get("stream"):
             found["stream"] = outputs["stream"]["name"]
-        for table in ("state", "aggregate", "parameter"):
+        for table in ("state", "reduce", "aggregate", "checkpoint", "parameter"):
             if table in outputs.get("tables", {}):
                 found[f"{table}_table"] = outputs["tables"][table]["name"]
+        stages = {part: outputs.get("functions", {}).get(part) for part in STAGES}
+        if all(stages.values()):
+            found["functions"] = {part: stage["name"] for part, stage in stages.items()}
+            found["mappings"] = {part: stage["mapping_uuid"] for part, stage in stages.items()}
+        if outputs.get("quarantine_bucket"):
+            found["quarantine_bucket"] = outputs["quarantine_bucket"]["name"]
         schema = outputs.get("schema")
         if schema:
             known = {name: schema[name] for name in Names.__slots__ if name in schema}
@@ -108,6 +128,24 @@ class Stack:
     def dynamodb(self) -> DynamoDBClient:
         """The client, made at its first use."""
         return self._session.client("dynamodb", endpoint_url=self.endpoint, config=_CONFIG)
+
+    @cached_property
+    def streams(self) -> DynamoDBStreamsClient:
+        """The client, made at its first use."""
+        return self._session.client("dynamodbstreams", endpoint_url=self.endpoint, config=_CONFIG)
+
+    @cached_property
+    def lambdas(self) -> LambdaClient:
+        """The client, made at its first use. An invocation that got no answer is not made again by itself."""
+        config = _CONFIG.merge(Config(read_timeout=900, retries={"total_max_attempts": 1}))
+        return self._session.client("lambda", endpoint_url=self.endpoint, config=config)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """The client, made at its first use."""
+        # Local AWS has no name for each bucket.
+        style = Config(s3={"addressing_style": "path"}) if self.endpoint else Config()
+        return self._session.client("s3", endpoint_url=self.endpoint, config=_CONFIG.merge(style))
 
     @cached_property
     def _session(self) -> boto3.Session:
