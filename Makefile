@@ -1,10 +1,11 @@
-# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= (demo), ARGS= (demo, test), LEDA_PORT= (environment), PYTHON=
+# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= (demo), SEEDS=FIRST:LAST (simulate),
+# ARGS= (demo, simulate, test), LEDA_PORT= (environment), PYTHON=
 
 PYTHON ?= python3
 leda := .venv/bin/leda
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status build test lint fmt clean
+.PHONY: help setup demo simulate up down status build test lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +18,9 @@ setup: .venv ## install everything into the checkout: Python environments, Local
 
 demo: .venv ## start local AWS, deploy, play the game under faults, prove every total exact (ROUNDS=3 MESSAGES=10000)
 	@$(leda) up && $(leda) demo $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+simulate: .venv ## hunt for a wrong total in seeded schedules of deliveries and failures (SEEDS=1:300)
+	@$(leda) simulate $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 up: .venv ## start local AWS with the stack applied; writes .local/env and .local/outputs.json
 	@$(leda) up

@@ -86,12 +86,12 @@ class ExactlyOnce:
         client: "DynamoDBClient",
         checkpoints: Checkpoints,
         quarantine: Callable[[Lane, Rejected], None],
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
         self._client = client
         self._checkpoints = checkpoints
         self._quarantine = quarantine
-        self._pause = pause
+        self._pause = pause or time.sleep
         self._known: dict[Lane, Position] = {}
 
     def apply(self, lane: Lane, records: Sequence[StreamRecord], plan: Planner) -> Outcome:

@@ -27,13 +27,13 @@ class MapStage:
         schema: Schema,
         lanes: int,
         retention_seconds: int,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._table = table
         self._schema = schema
         self._lanes = lanes
         self._retention = retention_seconds
-        self._clock = clock
+        self._clock = clock or time.time
 
     def plan(self, lane: Lane, records: Sequence[StreamRecord]) -> Prefix:
         """The longest prefix whose delta rows fit a transaction."""

@@ -91,11 +91,11 @@ class StateStore:
         client: "DynamoDBClient",
         table: str,
         threads: int,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
         self._client = client
         self._pool = ThreadPoolExecutor(threads)
-        self._pause = pause
+        self._pause = pause or time.sleep
         columns = ", ".join(f"'{name}': ?" for name in images.ATTRIBUTES)
         assignments = " ".join(f'SET "{name}" = ?' for name in images.ATTRIBUTES)
         self._insert = f"INSERT INTO \"{table}\" VALUE {{'id': ?, {columns}}}"

@@ -1,0 +1,213 @@
+"""`leda simulate`: hunts for a wrong total with the deterministic simulation in tests/simulation."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leda_cli.console import LedaError
+from leda_cli.operations import JsonOption, Operation
+from leda_cli.paths import ROOT
+
+# The simulator is a part of the tests: it is never packaged with the functions.
+sys.path.insert(0, str(ROOT / "tests"))
+
+if TYPE_CHECKING:
+    from simulation.campaign import Job, Tally
+
+_SEEDS = re.compile(r"(\d+)(?::(\d+))?")
+
+
+def simulate(
+    seeds: Annotated[str, typer.Option(help="The seeds to play: FIRST:LAST, or one.")] = "1:300",
+    compare: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Also play so many seeds under each kind of trouble alone, with LEDA and with the published design.",
+        ),
+    ] = 0,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the result to this file, in Markdown.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play seeded schedules of deliveries, failures and reshardings; exit status 1 if a total of LEDA is wrong."""
+    from simulation.campaign import Job
+    from simulation.plans import FAMILIES
+
+    first, last = _range(seeds)
+    operation = Operation(as_json)
+    began = time.monotonic()
+    operation.heading(f"Simulating {last - first + 1:,} schedules (seeds {first} to {last})")
+    tally = _played(operation, "LEDA", [Job(seed) for seed in range(first, last + 1)])
+    compared: dict[str, dict[str, Tally]] = {}
+    for family in FAMILIES if compare else ():
+        operation.heading(f"Only {family}: {compare:,} schedules each")
+        compared[family] = {
+            subject: _played(
+                operation,
+                subject,
+                [Job(seed, subject, (family,)) for seed in range(first, first + compare)],
+            )
+            for subject in ("LEDA", "published")
+        }
+    seconds = time.monotonic() - began
+    result = _result(seeds, tally, compared, seconds)
+    operation.report(result, _lines(result))
+    if report is not None:
+        command = f"make simulate SEEDS={seeds}" + (
+            f' ARGS="--compare {compare} --report {report}"' if compare else ""
+        )
+        report.write_text(markdown(result, command), encoding="utf-8")
+        operation.say(f"written: {report}")
+    jobs = [Job(seed) for seed in tally.wrong] + [
+        Job(seed, "LEDA", (family,))
+        for family, both in compared.items()
+        for seed in both["LEDA"].wrong
+    ]
+    if jobs:
+        _explain(operation, jobs[0])
+        raise LedaError(
+            f"{len(jobs)} schedules end with a wrong total or a lost message, the first with seed {jobs[0].seed}",
+            f"play it alone: make simulate SEEDS={jobs[0].seed}",
+        )
+
+
+def _range(seeds: str) -> tuple[int, int]:
+    match = _SEEDS.fullmatch(seeds)
+    first = int(match[1]) if match else 1
+    last = int(match[2] or match[1]) if match else 0
+    if last < first:
+        raise LedaError(f"{seeds!r} names no seeds", "write FIRST:LAST, as in 1:300, or one number")
+    return first, last
+
+
+def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
+    from simulation.campaign import Tally, campaign
+
+    tally = Tally()
+    with operation.progress(f"playing {name}", total=len(jobs)) as advance:
+        for part in campaign(jobs, os.cpu_count() or 1):
+            tally.merge(part)
+            advance(part.schedules)
+    return tally
+
+
+def _explain(operation: Operation, job: Job) -> None:
+    from simulation.campaign import smallest
+
+    operation.heading(f"Looking for the smallest schedule that fails like seed {job.seed}")
+    small, result = smallest(job)
+    for line in small.text().splitlines():
+        operation.say(line)
+    for fault in result.struck:
+        operation.say(f"struck: {fault}")
+    for node, (must, found) in result.differences.items():
+        operation.say(f"{node}: must be {must:f}, is {found:f}")
+    if result.lost:
+        operation.say(f"{result.lost} bad messages are neither counted nor in quarantine")
+    if result.endless:
+        operation.say("it comes to no end")
+
+
+def _result(
+    seeds: str, tally: Tally, compared: dict[str, dict[str, Tally]], seconds: float
+) -> dict[str, Any]:
+    from simulation.functions import FAULTS
+
+    counts = dict(tally.counts)
+    kinds = {"split", "merge", "roll", "restart", "double", "create anew", "redeliver"}
+    kinds |= {"clock", "window", "deployment"}
+    return {
+        "seeds": seeds,
+        "schedules": tally.schedules,
+        "wrong": tally.wrong,
+        "invocations": counts.pop("invocations", 0),
+        "aws_calls": counts.pop("AWS calls", 0),
+        "faults": {kind: counts.pop(kind, 0) for kind in FAULTS},
+        "disturbances": {kind: counts.pop(kind, 0) for kind in sorted(kinds)},
+        "also": dict(sorted(counts.items())),
+        "virtual_hours": round(tally.virtual_seconds / 3600, 1),
+        "seconds": round(seconds, 1),
+        "compared": {
+            family: {
+                subject: {
+                    "schedules": one.schedules,
+                    "wrong": len(one.wrong),
+                    "median_error": round(statistics.median(one.errors or [0]), 4),
+                }
+                for subject, one in both.items()
+            }
+            for family, both in compared.items()
+        },
+    }
+
+
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    yield f"schedules {result['schedules']:,}, invocations {result['invocations']:,}, AWS calls {result['aws_calls']:,}"
+    for name in ("faults", "disturbances", "also"):
+        yield f"{name}:"
+        for kind, count in result[name].items():
+            yield f"    {count:>10,}  {kind}"
+    for family, both in result["compared"].items():
+        wrong = ", ".join(
+            f"{subject} {one['wrong']:,} of {one['schedules']:,} wrong"
+            for subject, one in both.items()
+        )
+        yield f"only {family}: {wrong}"
+    yield f"schedules with a wrong total: {len(result['wrong']):,}"
+
+
+def markdown(result: dict[str, Any], command: str) -> str:
+    """The result as a page of docs/; `command` is what made it."""
+    lines = [
+        "# What the simulation found",
+        "",
+        "Written by the command itself; do not edit.",
+        "",
+        f"    {command}",
+        "",
+        "| | |",
+        "|---|---:|",
+        f"| schedules (seeds {result['seeds']}) | {result['schedules']:,} |",
+        f"| **schedules with a wrong total or a lost message** | **{len(result['wrong']):,}** |",
+        f"| invocations of the functions | {result['invocations']:,} |",
+        f"| calls to AWS | {result['aws_calls']:,} |",
+        f"| simulated time | {result['virtual_hours']:,} hours |",
+        f"| time it took, comparison included | {result['seconds']:,} s |",
+        "",
+        "| injected at a call | times | | what happened around it | times |",
+        "|---|---:|---|---|---:|",
+    ]
+    faults = list(result["faults"].items())
+    events = [*result["disturbances"].items(), *result["also"].items()]
+    for place in range(max(len(faults), len(events))):
+        left = f"{faults[place][0]} | {faults[place][1]:,}" if place < len(faults) else " | "
+        right = f"{events[place][0]} | {events[place][1]:,}" if place < len(events) else " | "
+        lines.append(f"| {left} | | {right} |")
+    if result["compared"]:
+        lines += [
+            "",
+            "One kind of trouble alone, the same seeds for both designs. The error of a schedule is its largest error",
+            "of a total, as a share of the largest of the totals that are wrong.",
+            "",
+            "| trouble | LEDA: wrong schedules | the published design: wrong schedules | share | median error |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for family, both in result["compared"].items():
+            ours, theirs = both["LEDA"], both["published"]
+            share = theirs["wrong"] / theirs["schedules"] if theirs["schedules"] else 0
+            lines.append(
+                f"| {family} | {ours['wrong']:,} of {ours['schedules']:,} | {theirs['wrong']:,} of "
+                f"{theirs['schedules']:,} | {share:.1%} | {theirs['median_error']:.0%} |"
+            )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,11 @@
+"""A deterministic simulation of event source mappings around the real handlers: one seed decides everything.
+
+world       virtual time and tasks; an order of events that only the seed decides
+streams     shards of Kinesis and DynamoDB streams: splits, merges, rollovers, trimming
+mappings    event source mappings: batches, retries, partial responses, bisect, windows
+functions   execution environments: cold and warm, timeouts, kills; each AWS call may fail
+plans       what a seed stands for: messages, settings, faults, disturbances
+pipeline    the pipeline as a system under test: tables, functions, oracle
+runs        one plan from its first message to the comparison of the totals
+shrinking   from a plan that fails to a small one that fails
+"""

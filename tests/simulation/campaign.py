@@ -1,0 +1,93 @@
+"""Many seeds on all cores, and what came of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+
+from simulation.plans import Plan, plan
+from simulation.runs import Result, run
+from simulation.shrinking import shrink
+
+CHUNK = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A seed under a subject; with `families`, with these kinds of trouble alone."""
+
+    seed: int
+    subject: str = "LEDA"
+    families: tuple[str, ...] | None = None
+
+    def plan(self) -> Plan:
+        """What is played."""
+        return plan(self.seed, self.families)
+
+
+@dataclass
+class Tally:
+    """What came of some jobs. `wrong` are the seeds with a wrong total, a lost message or no end."""
+
+    schedules: int = 0
+    wrong: list[int] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    """By how much the schedules with wrong totals are wrong (`Result.error`)."""
+    counts: Counter[str] = field(default_factory=Counter)
+    virtual_seconds: float = 0.0
+
+    def add(self, result: Result) -> None:
+        """Take a result."""
+        self.schedules += 1
+        self.counts.update(result.counts)
+        self.virtual_seconds += result.seconds
+        if result.wrong:
+            self.wrong.append(result.seed)
+            self.errors.append(result.error)
+
+    def merge(self, other: Tally) -> None:
+        """Take another tally."""
+        self.schedules += other.schedules
+        self.wrong = sorted([*self.wrong, *other.wrong])
+        self.errors += other.errors
+        self.counts.update(other.counts)
+        self.virtual_seconds += other.virtual_seconds
+
+
+def play(jobs: Sequence[Job]) -> Tally:
+    """Play jobs one after the other in this process."""
+    tally = Tally()
+    for job in jobs:
+        tally.add(run(job.plan(), job.subject))
+    return tally
+
+
+def campaign(jobs: Iterable[Job], processes: int) -> Iterator[Tally]:
+    """Play the jobs in so many processes; a tally comes whenever some are done."""
+    jobs = list(jobs)
+    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
+    # Spawned, not forked: greenlets and threads of the caller stay where they are.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(chunks) or 1), mp_context=context)
+    try:
+        for future in as_completed([pool.submit(play, chunk) for chunk in chunks]):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def smallest(job: Job, tries: int = 400, seconds: float = 120.0) -> tuple[Plan, Result]:
+    """The smallest failing plan that is found for a failing job within the limits."""
+    began = time.monotonic()
+
+    def fails(smaller: Plan) -> Result | None:
+        if time.monotonic() - began > seconds:
+            return None
+        result = run(smaller, job.subject)
+        return result if result.wrong else None
+
+    return shrink(job.plan(), fails, tries)

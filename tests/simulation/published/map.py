@@ -1,0 +1,58 @@
+"""The published design's Map: one delta row a batch, under the batch's hash."""
+
+import os
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from leda import images, settings
+from leda.hierarchy import roll_up
+from leda.numbers import exact
+from simulation.published import batch_hash
+
+dynamodb: Any = boto3.client("dynamodb", config=settings.CLIENT)
+table = os.environ["REDUCE_TABLE"]
+
+
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Put the sum of the batch's changes, unless a batch of that hash has been put."""
+    records = event["Records"]
+    if records:
+        put(batch_hash(records), aggregate(records))
+    return {"state": event.get("state") or {}}
+
+
+def aggregate(records: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """The sum of new - old at every node of the hierarchy."""
+    changes = []
+    # Outside of it, even the minus sign rounds to 28 digits.
+    with exact():
+        for record in records:
+            change = record["dynamodb"]
+            if old := images.contribution(change.get("OldImage")):
+                changes.append((old.path, -old.value))
+            if new := images.contribution(change.get("NewImage")):
+                changes.append((new.path, new.value))
+    return roll_up(changes)
+
+
+def put(name: str, sums: Mapping[str, Decimal]) -> None:
+    """Put the delta row, once."""
+    row = {
+        "Lane": {"N": "0"},
+        "Delta": {"S": name},
+        "Totals": {"M": {path: {"N": str(value)} for path, value in sums.items()}},
+    }
+    try:
+        dynamodb.put_item(
+            TableName=table,
+            Item=row,
+            ConditionExpression="attribute_not_exists(#Delta)",
+            ExpressionAttributeNames={"#Delta": "Delta"},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise

@@ -1,0 +1,48 @@
+"""The published design's State: a conditional UpdateItem a message."""
+
+import os
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from leda import images, settings
+from leda.kinesis import user_records
+from leda.messages import BadInput, Message, parse
+from leda.schema import Schema
+
+dynamodb: Any = boto3.client("dynamodb", config=settings.CLIENT)
+schema = Schema.from_json(os.environ["SCHEMA"])
+table = os.environ["STATE_TABLE"]
+
+# Attributes that are reserved words are named by placeholders; so are all, for one rule.
+NAMES = {f"#{name}": name for name in ("id", *images.ATTRIBUTES)}
+ASSIGNMENTS = ", ".join(f"#{name} = :{name}" for name in images.ATTRIBUTES)
+
+
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Store the batch's messages; any failure brings the whole batch again."""
+    for record in user_records(event["Records"]):
+        try:
+            message = parse(record.data, schema)
+        except BadInput:
+            continue
+        store(message)
+    return {"batchItemFailures": []}
+
+
+def store(message: Message) -> None:
+    """Write the message unless its version or a newer one is there."""
+    row = zip(images.ATTRIBUTES, images.values(message), strict=True)
+    try:
+        dynamodb.update_item(
+            TableName=table,
+            Key={"id": {"S": message.id}},
+            UpdateExpression=f"SET {ASSIGNMENTS}",
+            ConditionExpression="attribute_not_exists(#id) OR #Version < :Version",
+            ExpressionAttributeNames=NAMES,
+            ExpressionAttributeValues={f":{name}": value for name, value in row},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise

@@ -1,0 +1,67 @@
+"""From a plan that fails to a small one that still fails, by leaving parts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from simulation.mappings import Settings
+from simulation.plans import Plan, without
+from simulation.runs import Result
+
+_T = TypeVar("_T")
+
+
+def shrink(
+    plan: Plan, fails: Callable[[Plan], Result | None], tries: int = 400
+) -> tuple[Plan, Result]:
+    """The smallest plan found in so many tries. `fails` gives the result of a plan that fails, else None."""
+    result = fails(plan)
+    assert result, "only a plan that fails can be made smaller"
+    left = tries
+    progress = True
+    while progress and left > 0:
+        progress = False
+        for smaller in _smaller(plan, result):
+            left -= 1
+            if found := fails(smaller):
+                plan, result, progress = smaller, found, True
+                break
+            if left <= 0:
+                break
+    return plan, result
+
+
+def _smaller(plan: Plan, result: Result) -> Iterator[Plan]:
+    """Plans with less in them, the boldest first."""
+    for puts in _fewer(plan.puts):
+        yield without(plan, puts=puts)
+    for disturbances in _fewer(plan.disturbances):
+        yield without(plan, disturbances=disturbances)
+    struck = [fault for fault in result.struck if fault not in plan.spared]
+    for kept in _fewer(struck):
+        yield replace(plan, spared=plan.spared | (set(struck) - set(kept)))
+    if (plan.shards, plan.partitions, plan.reduce_lanes) != (1, 1, 1):
+        yield replace(plan, shards=1)
+        yield replace(plan, partitions=1)
+        yield replace(plan, reduce_lanes=1)
+    if plan.small_transactions:
+        yield replace(plan, small_transactions=False)
+    plain = {
+        stage: Settings(batch_size=settings.batch_size, tumbling_window=settings.tumbling_window)
+        for stage, settings in plan.mappings.items()
+    }
+    if plain != plan.mappings:
+        yield replace(plan, mappings=plain)
+
+
+def _fewer(parts: Sequence[_T]) -> Iterator[tuple[_T, ...]]:
+    """The parts without a half, a quarter, ... and at last without each one."""
+    size = len(parts)
+    while size > 1:
+        size = (size + 1) // 2
+        for start in range(0, len(parts), size):
+            yield (*parts[:start], *parts[start + size :])
+    if len(parts) == 1:
+        yield ()

@@ -1,0 +1,105 @@
+"""LEDA keeps every total exact under hundreds of seeded schedules, and the simulation can tell when one is not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulation.campaign import Job, Tally, campaign, play, smallest
+from simulation.functions import FAULTS
+from simulation.plans import FAMILIES, plan
+from simulation.runs import run
+
+SEEDS = range(1, 301)
+
+
+@pytest.fixture(scope="module")
+def played() -> Tally:
+    tally = Tally()
+    for part in campaign([Job(seed) for seed in SEEDS], os.cpu_count() or 1):
+        tally.merge(part)
+    return tally
+
+
+def test_three_hundred_schedules_leave_every_total_exact_and_lose_no_message(played: Tally) -> None:
+    assert played.schedules == len(SEEDS)
+    assert played.wrong == [], f"play one alone: make simulate SEEDS={played.wrong[0]}"
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_kind_of_fault_struck(played: Tally, kind: str) -> None:
+    assert played.counts[kind] > 20
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("split", "merge", "roll", "restart", "double", "create anew", "redeliver"),
+        *("clock", "window", "deployment", "cold starts", "timeouts", "retried batches"),
+        *("bisected batches", "partial responses", "batches at the failure destination"),
+        *("redelivered records", "answered: TransactionCanceledException"),
+    ],
+)
+def test_everything_that_can_happen_around_it_happened(played: Tally, kind: str) -> None:
+    assert played.counts[kind] > 20
+
+
+def test_a_seed_repeats_to_the_last_step() -> None:
+    assert run(plan(7)).trace == run(plan(7)).trace
+    assert len({run(plan(seed)).trace for seed in range(7, 12)}) == 5
+
+
+def test_a_seed_repeats_in_another_process() -> None:
+    """Not by the chance of one process's hashes or of the order in which modules are imported."""
+    program = "from simulation.plans import plan; from simulation.runs import run; print(run(plan(11)).trace)"
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join(
+        [str(tests), str(tests.parent / "lambda_src"), str(tests.parent / "scripts")]
+    )
+    traces = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hashes},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashes in ("1", "2")
+    }
+
+    assert len(traces) == 1
+
+
+def test_without_trouble_the_published_design_is_exact_too() -> None:
+    assert play([Job(seed, "published", ()) for seed in range(1, 41)]).wrong == []
+
+
+@pytest.mark.parametrize("family", ["other cuts", "two pollers", "created anew", "late redelivery"])
+def test_the_published_design_is_wrong_where_a_retry_is_cut_otherwise_or_comes_late(
+    family: str,
+) -> None:
+    jobs = [Job(seed, "published", (family,)) for seed in range(1, 41)]
+
+    assert play(jobs).wrong != []
+
+
+def test_a_failing_schedule_is_made_small() -> None:
+    jobs = [Job(seed, "published", ("other cuts",)) for seed in range(1, 41)]
+    job = next(job for job in jobs if play([job]).wrong)
+
+    small, result = smallest(job, tries=200, seconds=60)
+
+    assert result.wrong
+    assert run(small, "published").trace == result.trace
+    assert len(small.puts) <= 3 < len(job.plan().puts)
+    assert len(small.disturbances) <= 2
+
+
+def test_each_family_of_trouble_alone_is_what_it_says() -> None:
+    for family in FAMILIES:
+        tally = play([Job(seed, "LEDA", (family,)) for seed in range(1, 6)])
+        struck = {FAULTS[kind].family for kind in FAULTS if tally.counts[kind]}
+        assert struck <= {family}
+        assert tally.wrong == []
