@@ -5,7 +5,8 @@ streams     shards of Kinesis and DynamoDB streams: splits, merges, rollovers, t
 mappings    event source mappings: batches, retries, partial responses, bisect, windows
 functions   execution environments: cold and warm, timeouts, kills; each AWS call may fail
 plans       what a seed stands for: messages, settings, faults, disturbances
-pipeline    the pipeline as a system under test: tables, functions, oracle
+systems     a system under test: its tables, streams, functions and mappings, and what must come out
+pipeline    the aggregation pipeline, and the published design of it, as such a system
 runs        one plan from its first message to the comparison of the totals
 shrinking   from a plan that fails to a small one that fails
 """

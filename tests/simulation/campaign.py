@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
-from simulation.plans import Plan, plan
-from simulation.runs import Result, run
+from simulation.plans import Plan
+from simulation.runs import Result, plan, run
 from simulation.shrinking import shrink
 
 CHUNK = 20
@@ -23,10 +23,11 @@ class Job:
     seed: int
     subject: str = "LEDA"
     families: tuple[str, ...] | None = None
+    system: str = "pipeline"
 
     def plan(self) -> Plan:
         """What is played."""
-        return plan(self.seed, self.families)
+        return plan(self.seed, self.families, self.system)
 
 
 @dataclass

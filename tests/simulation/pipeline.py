@@ -1,118 +1,80 @@
-"""The pipeline as a system under test: its tables and streams, its three functions, and what must come out."""
+"""The aggregation pipeline as a system under test."""
 
 from __future__ import annotations
 
 import base64
 import json
-import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 from unittest import mock
 
-from simulation.functions import Function, Weather, in_one_thread
-from simulation.mappings import Mapping as EventSourceMapping
-from simulation.memory_dynamodb import Change, MemoryDynamoDB
-from simulation.plans import Disturbance, Plan
-from simulation.streams import Raw, Stream
-from simulation.world import World
+from simulation.functions import in_one_thread
+from simulation.mappings import Settings
+from simulation.plans import Frame, Plan, Put
+from simulation.streams import Raw
+from simulation.systems import KINESIS, LAMBDA_SRC, System
 from support import trades
 
-HERE = Path(__file__).resolve().parent
-SUBJECTS = {
-    "LEDA": {
-        stage: HERE.parents[1] / "lambda_src" / stage / "handler.py"
-        for stage in ("state", "map", "reduce")
-    },
-    "published": {
-        stage: HERE / "published" / f"{stage}.py" for stage in ("state", "map", "reduce")
-    },
-}
-KINESIS = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
-SOURCES = {"map": "StateTable", "reduce": "ReduceTable"}
-KEYS = {
-    "StateTable": {"id": "S"},
-    "ReduceTable": {"Lane": "N", "Delta": "S"},
-    "AggregateTable": {"Identifier": "S"},
-    "CheckpointTable": {"Source": "S", "Lane": "S"},
-}
+STAGES = ("state", "map", "reduce")
+PUBLISHED = Path(__file__).resolve().parent / "published"
 
 
-class Bucket:
-    """The quarantine bucket."""
+class Pipeline(System):
+    """State, Map and Reduce, or the published design's versions of them."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+    SUBJECTS: ClassVar = {
+        "LEDA": {stage: LAMBDA_SRC / stage / "handler.py" for stage in STAGES},
+        "published": {stage: PUBLISHED / f"{stage}.py" for stage in STAGES},
+    }
+    TABLES: ClassVar = {
+        "StateTable": {"id": "S"},
+        "ReduceTable": {"Lane": "N", "Delta": "S"},
+        "AggregateTable": {"Identifier": "S"},
+        "CheckpointTable": {"Source": "S", "Lane": "S"},
+    }
+    SOURCES: ClassVar = {"map": "StateTable", "reduce": "ReduceTable"}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
-        self.objects[Key] = Body
-
-
-class Streams:
-    """DynamoDB's DescribeStream."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Stream] = {}
-
-    def describe_stream(self, *, StreamArn: str) -> dict[str, Any]:
-        return {"StreamDescription": {"Shards": self.known[StreamArn].description()}}
-
-
-class Pipeline:
-    """One deployment of the pipeline (or of the design that it is compared with) in a world of its own."""
-
-    def __init__(self, world: World, plan: Plan, subject: str) -> None:
-        self.plan = plan
-        self.counts: Counter[str] = Counter()
-        self.bucket = Bucket()
-        self.weather = Weather(
-            world, plan.fault_rate, frozenset(plan.families), self.counts, plan.spared
+    @classmethod
+    def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
+        """Messages in any order, some twice and some bad; between one and three shards of each stream."""
+        frame = Frame.of("pipeline", seed, families)
+        draw = frame.draw
+        versions = trades.versions(
+            draw, trades=draw.choice((1, 4, 10, 20)), each=draw.randint(1, 4)
         )
-        self.store = MemoryDynamoDB(world.clock, self._changed)
-        self._world = world
-        self._random = world.random("pipeline")
-        self._create_tables()
-        streams = Streams()
-        self.streams = {"state": Stream(world, KINESIS, plan.shards, digits=56)}
-        for stage, table in SOURCES.items():
-            arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026"
-            shards = plan.partitions if stage == "map" else plan.reduce_lanes
-            self.streams[stage] = streams.known[arn] = Stream(world, arn, shards, digits=23)
-        services = {"dynamodb": self.store, "dynamodbstreams": streams, "s3": self.bucket}
-        self.functions = {
-            stage: Function(
-                world,
-                f"{stage.title()}Lambda",
-                path,
-                _variables(stage, plan),
-                services,
-                self.weather,
-                self.counts,
-            )
-            for stage, path in SUBJECTS[subject].items()
-        }
-        self.mappings = {
-            stage: EventSourceMapping(
-                world,
-                self.streams[stage],
-                function,
-                plan.mappings[stage],
-                self.counts,
-            )
-            for stage, function in self.functions.items()
-        }
+        burst = trades.burst(draw, versions, bad=draw.choice((0, 1, 3)))
+        shards = {"map": frame.shards(1, 1, 2, 3), "reduce": frame.shards(1, 1, 3)}
+        state = Settings(
+            batch_size=draw.choice((1, 5, 25, 100)),
+            batching_window=draw.choice((0.0, 0.0, 2.0)),
+            parallelization_factor=draw.choice((1, 1, 2, 4)),
+            maximum_retries=draw.choice((0, 2, 10, -1)),
+            maximum_record_age=draw.choice((60.0, 600.0, -1.0, -1.0)),
+            bisect=draw.random() < 0.5,
+        )
+        return Plan(
+            system="pipeline",
+            seed=seed,
+            families=frame.families,
+            puts=frame.puts([(f"k{draw.randrange(20)}", message) for message in burst]),
+            shards={"state": draw.randint(1, 3), **shards},
+            small_transactions=draw.random() < 0.6,
+            mappings={"state": state} | {stage: frame.exactly_once() for stage in shards},
+            fault_rate=frame.fault_rate(),
+            disturbances=frame.disturbances(("state",), shards),
+        )
 
     @staticmethod
     @contextmanager
     def installed(plan: Plan) -> Iterator[None]:
-        """What the code under test must find while the pipeline runs."""
+        """One thread; and, where the plan says so, room for few totals, so that few records take many transactions."""
         with ExitStack() as stack:
             in_one_thread(stack, "leda.state_store", "leda.ingest")
             if plan.small_transactions:
-                # Room for few totals, so that a few records take several transactions and delta rows.
                 for name, value in (
                     ("leda.deltas.MAX_NODES_OF_A_DELTA", 4),
                     ("leda.deltas.MAX_EFFECTS", 3),
@@ -121,19 +83,24 @@ class Pipeline:
                     stack.enter_context(mock.patch(name, value))
             yield
 
-    # -- what happens
+    def variables(self) -> dict[str, str]:
+        """The tables' names and the schema."""
+        tables = {
+            f"{name.upper()}_TABLE": f"{name}Table" for name in ("State", "Reduce", "Aggregate")
+        }
+        return {"SCHEMA": "{}", "REDUCE_LANES": str(self.plan.shards["reduce"]), **tables}
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, put: Put) -> None:
         """A producer's record."""
-        clock = self._world.clock()
+        clock = self.world.clock()
 
         def raw(shard: str, sequence: int) -> Raw:
             return {
                 "kinesis": {
                     "kinesisSchemaVersion": "1.0",
-                    "partitionKey": key,
+                    "partitionKey": put.key,
                     "sequenceNumber": str(sequence),
-                    "data": base64.b64encode(data).decode(),
+                    "data": base64.b64encode(put.data).decode(),
                     "approximateArrivalTimestamp": clock,
                 },
                 "eventSource": "aws:kinesis",
@@ -145,36 +112,7 @@ class Pipeline:
                 "eventSourceARN": KINESIS,
             }
 
-        self.streams["state"].publish(key, raw)
-
-    def disturb(self, disturbance: Disturbance) -> None:
-        """Let it happen."""
-        self.counts[disturbance.kind] += 1
-        stage, draw = disturbance.stage, random.Random(disturbance.draw)
-        mapping, stream = self.mappings[stage], self.streams[stage]
-        match disturbance.kind:
-            case "deployment":
-                self.functions[stage].forget_environments()
-            case "restart":
-                mapping.restart(draw)
-            case "double":
-                mapping.double(draw)
-            case "create anew":
-                mapping.create_anew()
-            case "redeliver":
-                mapping.redeliver(draw)
-            case "split":
-                stream.split(draw)
-            case "merge":
-                stream.merge(draw)
-            case "roll":
-                stream.roll()
-            case "clock":
-                self._world.skew += draw.choice((-1, 1)) * draw.choice((1, 60, 3600, 10**6))
-            case "window":
-                mapping.tumbling_window = not mapping.tumbling_window
-            case kind:
-                raise AssertionError(f"unknown disturbance {kind!r}")
+        self.streams["state"].publish(put.key, raw)
 
     def redrive(self) -> None:
         """Put back what the State mapping gave up, as `leda redrive` does."""
@@ -186,17 +124,17 @@ class Pipeline:
                 done = mapping.attempt(self.streams["state"].shards[batch.shard], batch.records)
                 assert done == len(batch.records), "nothing is wrong any more, and yet it failed"
 
-        self._world.spawn(deliver)
-
-    # -- what must come out
+        self.world.spawn(deliver)
+        super().redrive()
 
     def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """The totals that are not what they must be, by node: (must, is)."""
+        """AggregateTable against a plain fold over the messages; a row that is 0 is as good as none."""
+        good = (put.data for put in self.plan.puts if put.data not in trades.BAD)
+        must = trades.fold(trades.version_of(data) for data in good)
         found = {
             row["Identifier"]["S"]: Decimal(row["Value"]["N"])
-            for row in self.store.scan(TableName="AggregateTable", ConsistentRead=True)["Items"]
+            for row in self.rows("AggregateTable")
         }
-        must = trades.fold(self.plan.versions)
         zero = Decimal(0)
         return {
             node: (must.get(node, zero), found.get(node, zero))
@@ -204,82 +142,12 @@ class Pipeline:
             if must.get(node, zero) != found.get(node, zero)
         }
 
-    def missing_from_quarantine(self) -> int:
-        """How many bad messages are neither in a total nor in the bucket."""
-        good = {version.message() for version in self.plan.versions}
-        bad = Counter(put.data for put in self.plan.puts if put.data not in good)
+    def lost(self) -> int:
+        """How many bad messages are not in State's quarantine."""
+        bad = Counter(put.data for put in self.plan.puts if put.data in trades.BAD)
         kept = Counter(
-            base64.b64decode(_data(body))
+            base64.b64decode(json.loads(body)["data"])
             for key, body in self.bucket.objects.items()
             if key.startswith("StateLambda/")
         )
         return (bad - kept).total()
-
-    # -- how
-
-    def _create_tables(self) -> None:
-        for name, keys in KEYS.items():
-            self.store.create_table(
-                TableName=name,
-                AttributeDefinitions=[
-                    {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
-                ],
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": kind}
-                    for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                ],
-                BillingMode="PAY_PER_REQUEST",
-            )
-
-    def _changed(self, change: Change) -> None:
-        """A table's change goes into its stream, in a while: the records of a transaction not all at once.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
-        """
-        stage = next((s for s, table in SOURCES.items() if table == change.table), None)
-        if stage is None:
-            return
-        stream, created = self.streams[stage], int(self._world.clock())
-        partition_key = next(iter(change.keys.values()))
-        item = "|".join(str(value) for value in change.keys.values())
-        name = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"
-
-        def raw(_shard: str, sequence: int) -> Raw:
-            record: Raw = {
-                "ApproximateCreationDateTime": created,
-                "Keys": change.keys,
-                "SequenceNumber": str(sequence),
-                "StreamViewType": "NEW_AND_OLD_IMAGES",
-            }
-            if change.old:
-                record["OldImage"] = change.old
-            if change.new:
-                record["NewImage"] = change.new
-            return {
-                "eventID": f"{stage}{sequence}",
-                "eventVersion": "1.1",
-                "eventName": name,
-                "eventSource": "aws:dynamodb",
-                "awsRegion": "us-east-1",
-                "dynamodb": record,
-                "eventSourceARN": stream.arn,
-            }
-
-        stream.publish_later(str(partition_key), item, self._random.expovariate(1 / 0.1), raw)
-
-
-def _variables(stage: str, plan: Plan) -> Mapping[str, str]:
-    return {
-        "AWS_LAMBDA_FUNCTION_NAME": f"{stage.title()}Lambda",
-        "POWERTOOLS_SERVICE_NAME": stage,
-        "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
-        "QUARANTINE_BUCKET": "quarantine",
-        "SCHEMA": "{}",
-        "REDUCE_LANES": str(plan.reduce_lanes),
-        **{f"{table.upper()}_TABLE": f"{table}Table" for table in ("State", "Reduce", "Aggregate")},
-        "CHECKPOINT_TABLE": "CheckpointTable",
-    }
-
-
-def _data(body: bytes) -> str:
-    return str(json.loads(body)["data"])

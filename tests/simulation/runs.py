@@ -11,10 +11,12 @@ from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from unittest import mock
 
 from simulation.pipeline import Pipeline
 from simulation.plans import Plan
+from simulation.systems import System
 from simulation.world import Endless, World
 
 # Set before the functions' modules are imported: what they log and measure is not looked at here.
@@ -24,6 +26,9 @@ QUIET = {
     "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
     "AWS_LAMBDA_FUNCTION_NAME": "simulation",
 }
+
+
+SYSTEMS: dict[str, type[System]] = {"pipeline": Pipeline}
 
 
 @dataclass
@@ -55,6 +60,11 @@ class Result:
         return float(error / largest) if largest else float(bool(error))
 
 
+def plan(seed: int, families: tuple[str, ...] | None = None, system: str = "pipeline") -> Plan:
+    """The plan of a seed; with `families`, with these kinds of trouble and no others."""
+    return SYSTEMS[system].plan_of(seed, families)
+
+
 def run(plan: Plan, subject: str = "LEDA") -> Result:
     """Play the plan to its end: the faults stop, everything is delivered, what State gave up is put back."""
     world = World(plan.seed)
@@ -70,40 +80,42 @@ def run(plan: Plan, subject: str = "LEDA") -> Result:
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
         try:
-            with world.installed(), Pipeline.installed(plan):
-                pipeline = Pipeline(world, plan, subject)
+            kind = SYSTEMS[plan.system]
+            with world.installed(), kind.installed(plan):
+                system = kind(world, plan, subject)
                 try:
-                    _play(world, pipeline)
+                    _play(world, system)
                 except Endless:
                     result.endless = True
         finally:
             logging.disable(logging.NOTSET)
-    result.counts = pipeline.counts
-    result.struck = pipeline.weather.struck
+    result.counts = system.counts
+    result.struck = system.weather.struck
     result.seconds = world.now
-    result.differences = pipeline.differences()
-    result.lost = pipeline.missing_from_quarantine() if subject == "LEDA" else 0
+    result.differences = system.differences()
+    # The published design has no quarantine.
+    result.lost = system.lost() if subject == "LEDA" else 0
     result.trace = hashlib.sha256(
-        repr((world.now, world.events, sorted(pipeline.counts.items()), result.struck)).encode()
+        repr((world.now, world.events, sorted(system.counts.items()), result.struck)).encode()
     ).hexdigest()[:16]
     return result
 
 
-def _play(world: World, pipeline: Pipeline) -> None:
-    plan = pipeline.plan
+def _play(world: World, system: System) -> None:
+    plan = system.plan
     end = max([put.at for put in plan.puts] + [d.at for d in plan.disturbances], default=0.0)
     for put in plan.puts:
-        world.at(put.at, lambda put=put: pipeline.put(put.key, put.data))  # type: ignore[misc]
+        world.at(put.at, partial(system.put, put))
     for disturbance in plan.disturbances:
-        world.at(disturbance.at, lambda one=disturbance: pipeline.disturb(one))  # type: ignore[misc]
+        world.at(disturbance.at, partial(system.disturb, disturbance))
 
     def calm_down() -> None:
-        pipeline.weather.calm = True
-        for mapping in pipeline.mappings.values():
+        system.weather.calm = True
+        for mapping in system.mappings.values():
             mapping.tumbling_window = mapping.settings.tumbling_window
 
     # The trouble goes on for a while after the last message.
     world.at(end + 60, calm_down)
     world.run()
-    pipeline.redrive()
+    system.redrive()
     world.run()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from simulation.mappings import Settings
-from simulation.plans import Plan, without
+from simulation.plans import Plan
 from simulation.runs import Result
 
 _T = TypeVar("_T")
@@ -36,16 +36,15 @@ def shrink(
 def _smaller(plan: Plan, result: Result) -> Iterator[Plan]:
     """Plans with less in them, the boldest first."""
     for puts in _fewer(plan.puts):
-        yield without(plan, puts=puts)
+        yield replace(plan, puts=puts)
     for disturbances in _fewer(plan.disturbances):
-        yield without(plan, disturbances=disturbances)
+        yield replace(plan, disturbances=disturbances)
     struck = [fault for fault in result.struck if fault not in plan.spared]
     for kept in _fewer(struck):
         yield replace(plan, spared=plan.spared | (set(struck) - set(kept)))
-    if (plan.shards, plan.partitions, plan.reduce_lanes) != (1, 1, 1):
-        yield replace(plan, shards=1)
-        yield replace(plan, partitions=1)
-        yield replace(plan, reduce_lanes=1)
+    for stage, shards in plan.shards.items():
+        if shards > 1:
+            yield replace(plan, shards={**plan.shards, stage: 1})
     if plan.small_transactions:
         yield replace(plan, small_transactions=False)
     plain = {

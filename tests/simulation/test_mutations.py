@@ -18,8 +18,7 @@ from leda.exactly_once import ExactlyOnce
 from leda.lanes import Lane
 from leda.streams import StreamRecord
 from leda.transactions import Verdict
-from simulation.plans import plan
-from simulation.runs import run
+from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 201)

@@ -9,8 +9,8 @@ import pytest
 
 from simulation.campaign import Job, Tally, campaign, play, smallest
 from simulation.functions import FAULTS
-from simulation.plans import FAMILIES, plan
-from simulation.runs import run
+from simulation.plans import FAMILIES
+from simulation.runs import plan, run
 
 SEEDS = range(1, 301)
 
@@ -53,7 +53,7 @@ def test_a_seed_repeats_to_the_last_step() -> None:
 
 def test_a_seed_repeats_in_another_process() -> None:
     """Not by the chance of one process's hashes or of the order in which modules are imported."""
-    program = "from simulation.plans import plan; from simulation.runs import run; print(run(plan(11)).trace)"
+    program = "from simulation.runs import plan, run; print(run(plan(11)).trace)"
     tests = Path(__file__).resolve().parents[1]
     path = os.pathsep.join(
         [str(tests), str(tests.parent / "lambda_src"), str(tests.parent / "scripts")]

@@ -11,10 +11,10 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from unittest import mock
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 # 2026-01-01T00:00:00Z: where the simulated clock begins.
 EPOCH = 1_767_225_600.0
@@ -41,6 +41,7 @@ class World:
         self._hub = getcurrent()
         self._queue: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
+        self._tasks: list[Task] = []
 
     def random(self, *name: object) -> random.Random:
         """A source of its own for each name, so that one part's draws do not shift another's."""
@@ -57,6 +58,7 @@ class World:
     def spawn(self, run: Callable[[], object]) -> Task:
         """A task that begins at once."""
         task = Task(self, run)
+        self._tasks.append(task)
         self.at(self.now, task.resume)
         return task
 
@@ -81,12 +83,21 @@ class World:
                 raise Endless(f"no end after {MAX_EVENTS} events, {self.now:.0f} s")
             call()
 
+    def close(self) -> None:
+        """End the tasks that still wait. Python cannot free a suspended greenlet that refers to itself."""
+        for task in self._tasks:
+            if task:
+                task.throw(GreenletExit)
+        self._tasks.clear()
+        self._queue.clear()
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """The clock and the pauses of the code under test are this world's."""
         with (
             mock.patch.object(time, "sleep", self.sleep),
             mock.patch.object(time, "time", self.clock),
+            closing(self),
         ):
             yield
 

@@ -43,6 +43,17 @@ class Version:
         return text.replace('"<value>"', self.value).encode()
 
 
+def version_of(message: bytes) -> Version:
+    """The version that the message was made from."""
+    fields = json.loads(message, parse_float=str, parse_int=str)
+    identifier, number = fields["TradeID"], int(fields["Version"])
+    if fields.get("Deleted"):
+        return Version(identifier, number, None, ("", "", ""))
+    names = fields["Hierarchy"]
+    levels = names["RiskType"], names["TradeDesk"], names["Region"]
+    return Version(identifier, number, fields["Value"], levels)
+
+
 def versions(draw: random.Random, trades: int, each: int) -> list[Version]:
     """Some versions of each trade: values that no binary float holds, moves, deletes."""
     found = []

@@ -1,0 +1,217 @@
+"""A system under test: its tables and streams in a world of its own, its functions, what must come out of it."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+from simulation.functions import Function, Weather
+from simulation.mappings import Mapping as EventSourceMapping
+from simulation.memory_dynamodb import Change, MemoryDynamoDB
+from simulation.plans import Disturbance, Plan, Put
+from simulation.streams import Raw, Stream
+from simulation.world import World
+
+LAMBDA_SRC = Path(__file__).resolve().parents[2] / "lambda_src"
+KINESIS = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
+
+
+class Bucket:
+    """The quarantine bucket."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        self.objects[Key] = Body
+
+
+class DescribedStreams:
+    """DynamoDB's DescribeStream."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Stream] = {}
+
+    def describe_stream(self, *, StreamArn: str) -> dict[str, Any]:
+        return {"StreamDescription": {"Shards": self.known[StreamArn].description()}}
+
+
+class System(ABC):
+    """One deployment. A stage is a function with its mapping and the stream that it reads."""
+
+    SUBJECTS: ClassVar[Mapping[str, Mapping[str, Path]]]
+    """The code of each stage: of LEDA, and of what it is compared with."""
+    TABLES: ClassVar[Mapping[str, Mapping[str, str]]]
+    """The tables and their keys, with types."""
+    SOURCES: ClassVar[Mapping[str, str]]
+    """The table that a stage's stream belongs to; a stage that is missing here reads Kinesis."""
+
+    def __init__(self, world: World, plan: Plan, subject: str) -> None:
+        self.plan = plan
+        self.world = world
+        self.counts: Counter[str] = Counter()
+        self.bucket = Bucket()
+        self.weather = Weather(
+            world, plan.fault_rate, frozenset(plan.families), self.counts, plan.spared
+        )
+        self.store = MemoryDynamoDB(world.clock, self._changed)
+        self._random = world.random("system")
+        self._create_tables()
+        described = DescribedStreams()
+        services = {"dynamodb": self.store, "dynamodbstreams": described, "s3": self.bucket}
+        self.streams: dict[str, Stream] = {}
+        self.functions: dict[str, Function] = {}
+        self.mappings: dict[str, EventSourceMapping] = {}
+        for stage, path in self.SUBJECTS[subject].items():
+            table = self.SOURCES.get(stage)
+            arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026"
+            stream = (
+                Stream(world, arn, plan.shards[stage], digits=23)
+                if table
+                else Stream(world, KINESIS, plan.shards[stage], digits=56)
+            )
+            described.known[stream.arn] = self.streams[stage] = stream
+            function = Function(
+                world,
+                f"{stage.title()}Lambda",
+                path,
+                self._variables(stage),
+                services,
+                self.weather,
+                self.counts,
+            )
+            self.functions[stage] = function
+            self.mappings[stage] = EventSourceMapping(
+                world, stream, function, plan.mappings[stage], self.counts
+            )
+
+    @classmethod
+    @abstractmethod
+    def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
+        """The plan of a seed; with `families`, with these kinds of trouble and no others."""
+
+    @staticmethod
+    @contextmanager
+    def installed(plan: Plan) -> Iterator[None]:
+        """What the code under test must find while the system runs."""
+        yield
+
+    @abstractmethod
+    def put(self, put: Put) -> None:
+        """Somebody writes into the system."""
+
+    def redrive(self) -> None:
+        """Put back what a mapping gave up, where one may."""
+        assert not any(mapping.discarded for mapping in self.mappings.values())
+
+    @abstractmethod
+    def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The totals that are not what they must be, by name: (must, is)."""
+
+    def lost(self) -> int:
+        """How many bad messages are neither in a total nor in quarantine."""
+        return 0
+
+    def variables(self) -> dict[str, str]:
+        """The functions' environment variables beside those that every function has."""
+        return {}
+
+    def disturb(self, disturbance: Disturbance) -> None:
+        """Let it happen."""
+        self.counts[disturbance.kind] += 1
+        stage, draw = disturbance.stage, random.Random(disturbance.draw)
+        mapping, stream = self.mappings[stage], self.streams[stage]
+        match disturbance.kind:
+            case "deployment":
+                self.functions[stage].forget_environments()
+            case "restart":
+                mapping.restart(draw)
+            case "double":
+                mapping.double(draw)
+            case "create anew":
+                mapping.create_anew()
+            case "redeliver":
+                mapping.redeliver(draw)
+            case "split":
+                stream.split(draw)
+            case "merge":
+                stream.merge(draw)
+            case "roll":
+                stream.roll()
+            case "clock":
+                self.world.skew += draw.choice((-1, 1)) * draw.choice((1, 60, 3600, 10**6))
+            case "window":
+                mapping.tumbling_window = not mapping.tumbling_window
+            case kind:
+                raise AssertionError(f"unknown disturbance {kind!r}")
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table."""
+        rows: list[dict[str, Any]] = self.store.scan(TableName=table, ConsistentRead=True)["Items"]
+        return rows
+
+    def _variables(self, stage: str) -> Mapping[str, str]:
+        return {
+            "AWS_LAMBDA_FUNCTION_NAME": f"{stage.title()}Lambda",
+            "POWERTOOLS_SERVICE_NAME": stage,
+            "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
+            "QUARANTINE_BUCKET": "quarantine",
+            "CHECKPOINT_TABLE": "CheckpointTable",
+            **self.variables(),
+        }
+
+    def _create_tables(self) -> None:
+        for name, keys in self.TABLES.items():
+            self.store.create_table(
+                TableName=name,
+                AttributeDefinitions=[
+                    {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
+                ],
+                KeySchema=[
+                    {"AttributeName": key, "KeyType": kind}
+                    for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+                ],
+                BillingMode="PAY_PER_REQUEST",
+            )
+
+    def _changed(self, change: Change) -> None:
+        """A table's change goes into its stream, in a while: the records of a transaction not all at once.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+        """
+        stage = next((s for s, table in self.SOURCES.items() if table == change.table), None)
+        if stage is None:
+            return
+        stream, created = self.streams[stage], int(self.world.clock())
+        partition_key = next(iter(change.keys.values()))
+        item = "|".join(str(value) for value in change.keys.values())
+        name = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"
+
+        def raw(_shard: str, sequence: int) -> Raw:
+            record: Raw = {
+                "ApproximateCreationDateTime": created,
+                "Keys": change.keys,
+                "SequenceNumber": str(sequence),
+                "StreamViewType": "NEW_AND_OLD_IMAGES",
+            }
+            if change.old:
+                record["OldImage"] = change.old
+            if change.new:
+                record["NewImage"] = change.new
+            return {
+                "eventID": f"{stage}{sequence}",
+                "eventVersion": "1.1",
+                "eventName": name,
+                "eventSource": "aws:dynamodb",
+                "awsRegion": "us-east-1",
+                "dynamodb": record,
+                "eventSourceARN": stream.arn,
+            }
+
+        stream.publish_later(str(partition_key), item, self._random.expovariate(1 / 0.1), raw)
