@@ -43,7 +43,7 @@ class Quarantine:
 
     def put(self, bad: BadRecord) -> str:
         """Keep the record; returns its key. Raises the client's error, and then the record is not done with."""
-        key = f"{self._function}/{_day(bad.arrived)}/{_UNSAFE.sub('_', bad.event_id)}.json"
+        key = key_of(self._function, bad.arrived, bad.event_id)
         body = {
             "reason": bad.reason,
             "function": self._function,
@@ -64,5 +64,7 @@ class Quarantine:
         return key
 
 
-def _day(arrived: datetime | None) -> str:
-    return f"{arrived:%Y/%m/%d}" if arrived else "undated"
+def key_of(function: str, arrived: datetime | None, event_id: str) -> str:
+    """Where the function keeps a record; `leda redrive` looks there for what is still bad."""
+    day = f"{arrived:%Y/%m/%d}" if arrived else "undated"
+    return f"{function}/{day}/{_UNSAFE.sub('_', event_id)}.json"

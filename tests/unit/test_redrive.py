@@ -1,0 +1,842 @@
+"""What is in quarantine is listed, shown and put back, and leaves only when StateTable has it."""
+
+import base64
+import io
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+import typer
+from aws_kinesis_agg.aggregator import RecordAggregator
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from leda import images
+from leda.audit import Bracket, Expected
+from leda.kinesis import UserRecord, user_records
+from leda.messages import BadInput, Message, parse
+from leda.quarantine import BadRecord, Quarantine
+from leda.schema import Schema
+from leda_cli import redrive, state_events
+from leda_cli.errors import LedaError
+from leda_cli.quarantined import Bucket
+from leda_cli.stack import Stack
+from leda_cli.verify import Verdict
+
+REGION = "us-east-1"
+STREAM = f"arn:aws:kinesis:{REGION}:000000000000:stream/IncomingDataStream"
+TABLE_STREAM = f"arn:aws:dynamodb:{REGION}:000000000000:table/StateTable/stream/2026"
+FUNCTION_ARN = f"arn:aws:lambda:{REGION}:000000000000:function:"
+SHARD = "shardId-000000000001"
+UUID = "0c2d8f86-0000-4000-8000-000000000000"
+ARRIVED = datetime(2026, 3, 7, 23, 59, 59, 123456, tzinfo=UTC)
+NARROW = Schema()
+WIDE = Schema(max_integer_digits=11, max_decimal_places=18)
+PLACES_18 = "0.123456789012345678"
+
+
+def message(name: str, version: int = 0, value: str = "1.5") -> bytes:
+    fields = {
+        "TradeID": name,
+        "Version": version,
+        "Hierarchy": {"RiskType": "PV", "TradeDesk": "FX", "Region": "EMEA"},
+    }
+    return f'{{"Value": {value}, {json.dumps(fields)[1:]}'.encode()
+
+
+class Table:
+    """StateTable, written to as State does."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+        self.failing: set[str] = set()
+        self.forgetful = False
+
+    def store(self, each: Message) -> bool:
+        """Whether nothing is left to do about the message."""
+        if each.id in self.failing or self.forgetful:
+            return self.forgetful
+        row = self.row(each.id)
+        if not row or int(row["Version"]["N"]) < each.version:
+            values = dict(zip(images.ATTRIBUTES, images.values(each), strict=True))
+            self.put({"id": {"S": each.id}, **values})
+        return True
+
+    def put(self, row: dict[str, Any]) -> None:
+        self._client.put_item(TableName=self._name, Item=row)
+
+    def row(self, name: str) -> dict[str, Any]:
+        found = self._client.get_item(TableName=self._name, Key={"id": {"S": name}})
+        return dict(found.get("Item", {}))
+
+    def versions(self) -> dict[str, int]:
+        rows = self._client.scan(TableName=self._name)["Items"]
+        return {row["id"]["S"]: int(row["Version"]["N"]) for row in rows}
+
+
+class StateLambda:
+    """Stands in for Lambda with the function StateLambda, whose parts are the real ones but for PartiQL."""
+
+    def __init__(self, table: Table, s3: Any, bucket: str) -> None:
+        self._table = table
+        self._quarantine = Quarantine(s3, bucket, "StateLambda")
+        self.schema = NARROW
+        self.crashes: Callable[[list[bytes]], bool] = lambda _: False
+        self.delivered: list[bytes] = []
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
+        assert FunctionName == "StateLambda"
+        schema = {
+            "max_integer_digits": self.schema.max_integer_digits,
+            "max_decimal_places": self.schema.max_decimal_places,
+        }
+        variables = {"SCHEMA": json.dumps(schema)}
+        return {"Role": "arn:aws:iam::0:role/State", "Environment": {"Variables": variables}}
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == "StateLambda"
+        records = list(user_records(json.loads(Payload)["Records"]))
+        if self.crashes([each.data for each in records]):
+            error = b'{"errorType": "RecursionError", "errorMessage": "too deep"}'
+            return {"Payload": io.BytesIO(error), "FunctionError": "Unhandled"}
+        self.delivered += [each.data for each in records]
+        failed = {each.sequence_number for each in records if not self._take(each)}
+        answer = {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+    def _take(self, each: UserRecord) -> bool:
+        try:
+            return self._table.store(parse(each.data, self.schema))
+        except BadInput as error:
+            self._quarantine.put(
+                BadRecord(
+                    str(error),
+                    each.stream,
+                    each.shard,
+                    each.sequence_number,
+                    each.event_id,
+                    each.arrived,
+                    each.data,
+                )
+            )
+            return True
+
+
+@dataclass
+class Site:
+    """A stack with a quarantine bucket, and the command on it."""
+
+    stack: Stack
+    table: Table
+    state: StateLambda
+    s3: Any
+    kinesis: Any
+    status: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**55, 10**56)))
+
+    def put_aside(
+        self, data: bytes, function: str = "StateLambda", place: int | None = None, **changes: Any
+    ) -> str:
+        """A record that a function has put aside; `place` is the one in an aggregated record."""
+        number = str(next(self._numbers))
+        bad = BadRecord(
+            "it was bad",
+            STREAM,
+            SHARD,
+            number,
+            f"{SHARD}:{number}" + ("" if place is None else f"-{place}"),
+            ARRIVED,
+            data,
+        )
+        bad = replace(bad, **changes)
+        return Quarantine(self.s3, self.bucket, function).put(bad)
+
+    def records(self, *data: bytes) -> list[state_events.Record]:
+        return [
+            state_events.record(
+                stream=STREAM,
+                role="role",
+                event_id=f"{SHARD}:{number}",
+                sequence_number=str(number),
+                partition_key="key",
+                arrived=ARRIVED,
+                data=each,
+            )
+            for number, each in zip(self._numbers, data, strict=False)
+        ]
+
+    def give_up(
+        self,
+        records: Sequence[state_events.Record],
+        function: str = "StateLambda",
+        payload: Any = ...,
+        **info: Any,
+    ) -> str:
+        """A failure record of a mapping, as AWS writes it."""
+        numbers = [each["kinesis"]["sequenceNumber"] for each in records] or ["1"]
+        source = "KinesisBatchInfo" if function == "StateLambda" else "DDBStreamBatchInfo"
+        body = {
+            "requestContext": {
+                "requestId": "c9b8fa9f-5a7f-4a4f-af9c-0c604cde93a5",
+                "functionArn": f"{FUNCTION_ARN}{function}:$LATEST",
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": 11,
+            },
+            "responseContext": {
+                "statusCode": 200,
+                "executedVersion": "$LATEST",
+                "functionError": "Unhandled",
+            },
+            "version": "1.0",
+            "timestamp": "2026-03-08T00:38:06.021Z",
+            source: {
+                "shardId": SHARD,
+                "startSequenceNumber": numbers[0],
+                "endSequenceNumber": numbers[-1],
+                "approximateArrivalOfFirstRecord": "2026-03-07T23:38:04.835Z",
+                "approximateArrivalOfLastRecord": "2026-03-07T23:38:05.580Z",
+                "batchSize": len(numbers),
+                "streamArn": STREAM,
+            }
+            | info,
+            "payload": json.dumps({"Records": records}) if payload is ... else payload,
+        }
+        if payload is None:
+            del body["payload"]
+        key = f"aws/lambda/{UUID}/{SHARD}/2026/03/08/2026-03-08T00.38.06-{numbers[0]}"
+        return self.put(key, json.dumps(body).encode())
+
+    def put(self, key: str, body: bytes) -> str:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return key
+
+    @property
+    def bucket(self) -> str:
+        return str(self.stack.quarantine_bucket)
+
+    @property
+    def keys(self) -> set[str]:
+        found = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return {entry["Key"] for entry in found}
+
+    def reason(self, key: str) -> str:
+        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return str(json.loads(body)["reason"])
+
+    def __call__(self, *arguments: str) -> str:
+        """What the command prints; `status` is its exit status."""
+        app = typer.Typer()
+        app.command()(redrive.redrive)
+        done = CliRunner().invoke(app, list(arguments))
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        self.status = done.exit_code
+        return done.output
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        output = self(*arguments, "--json")
+        found = json.loads(output[output.index("\n{") if "\n{" in output else 0 :])
+        assert isinstance(found, dict)
+        return found
+
+    def put_back(self, *arguments: str) -> dict[str, str]:
+        """What became of each message, by its trade's id where it has one, else by its event's."""
+        report = self.json("--put-back", *arguments)
+        return {each["id"] or each["event_id"]: each["outcome"] for each in report["messages"]}
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[dict[str, Any]]:
+    """Made once: a client takes longer than a test."""
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    with mock.patch.dict(os.environ, credentials), mock_aws():
+        session = boto3.Session(region_name=REGION)
+        yield {
+            "dynamodb": session.client("dynamodb"),
+            "s3": session.client("s3"),
+            "kinesis": session.client("kinesis"),
+        }
+
+
+@pytest.fixture
+def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(state_events, "FIRST_PAUSE_SECONDS", 0)
+    own = uuid.uuid4().hex[:12]
+    stack = Stack(
+        stream=f"{own}-stream", state_table=f"{own}-table", quarantine_bucket=f"{own}-quarantine"
+    )
+    dynamodb, s3 = clients["dynamodb"], clients["s3"]
+    dynamodb.create_table(
+        TableName=stack.state_table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    s3.create_bucket(Bucket=stack.quarantine_bucket)
+    s3.put_bucket_versioning(
+        Bucket=stack.quarantine_bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    table = Table(dynamodb, stack.state_table)
+    state = StateLambda(table, s3, str(stack.quarantine_bucket))
+    vars(stack).update(clients, lambdas=state)
+    monkeypatch.setattr(Stack, "find", lambda *_: stack)
+    monkeypatch.setattr(Stack, "check", lambda _: None)
+    return Site(stack, table, state, s3, clients["kinesis"])
+
+
+# -- putting State's messages back
+
+
+def test_a_message_that_the_fixed_function_reads_is_stored_and_leaves_and_a_second_run_finds_nothing(
+    site: Site,
+) -> None:
+    site.put_aside(message("t1", value=PLACES_18))
+    site.state.schema = WIDE
+
+    assert site.put_back() == {"t1": "stored"}
+    assert site.status == 0
+    assert site.table.versions() == {"t1": 0}
+    assert site.keys == set()
+    assert site.put_back() == {}
+    assert site.status == 0
+
+
+def test_a_message_that_is_still_bad_stays_under_its_key_with_the_new_reason(site: Site) -> None:
+    key = site.put_aside(b"no JSON")
+
+    report = site.json("--put-back")
+
+    (became,) = report["messages"]
+    assert (became["outcome"], became["key"], became["kept_as"]) == ("still bad", key, key)
+    assert became["reason"] == site.reason(key) != "it was bad"
+    assert site.keys == {key}
+    assert site.status == 1
+
+
+def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site: Site) -> None:
+    site.put_aside(message("t1", 3))
+    row = dict(zip(images.ATTRIBUTES, [{"N": "4"}], strict=False))
+    site.table.put({"id": {"S": "t1"}, **row})
+
+    assert site.put_back() == {"t1": "superseded"}
+    assert (site.keys, site.status) == (set(), 0)
+    assert site.table.versions() == {"t1": 4}
+
+
+def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leda_cli.put_back.GROUP_OBJECTS", 7)
+    good = {f"t{number}" for number in range(20)}
+    for name in good:
+        site.put_aside(message(name))
+    bad = {site.put_aside(b"bad %d" % number) for number in range(5)}
+
+    report = site.json("--put-back")
+
+    assert report["outcomes"] == {"stored": 20, "still bad": 5}
+    assert site.table.versions().keys() == good
+    assert site.keys == bad
+
+
+def test_a_message_that_state_cannot_store_now_stays_and_the_others_leave(site: Site) -> None:
+    key = site.put_aside(message("stuck"))
+    site.put_aside(message("fine"))
+    site.table.failing = {"stuck"}
+
+    assert site.put_back() == {"stuck": "failed", "fine": "stored"}
+    assert (site.keys, site.status) == ({key}, 1)
+    site.table.failing = set()
+    assert site.put_back() == {"stuck": "stored"}
+
+
+def test_a_message_that_crashes_the_function_takes_no_other_with_it(site: Site) -> None:
+    key = site.put_aside(message("poison"))
+    for number in range(9):
+        site.put_aside(message(f"t{number}"))
+    site.state.crashes = lambda data: any(b"poison" in each for each in data)
+
+    report = site.json("--put-back")
+
+    assert report["outcomes"] == {"stored": 9, "failed": 1}
+    (failed,) = (each for each in report["messages"] if each["outcome"] == "failed")
+    assert (failed["key"], failed["reason"]) == (key, "RecursionError: too deep")
+    assert site.keys == {key}
+
+
+def test_nothing_leaves_that_statetable_does_not_have_whatever_the_function_says(
+    site: Site,
+) -> None:
+    key = site.put_aside(message("t1"))
+    site.table.forgetful = True
+
+    assert site.put_back() == {"t1": "failed"}
+    assert (site.keys, site.status) == ({key}, 1)
+
+
+@pytest.mark.parametrize("row", [{}, {"Version": {"N": "4"}}, {"Version": {"N": "4.5"}}])
+def test_a_row_with_a_lower_version_or_none_proves_nothing(site: Site, row: dict[str, Any]) -> None:
+    key = site.put_aside(message("t1", 5))
+    site.table.put({"id": {"S": "t1"}, **row})
+    site.table.forgetful = True
+
+    assert site.put_back() == {"t1": "failed"}
+    assert site.keys == {key}
+
+
+def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwards(
+    site: Site,
+) -> None:
+    site.put_aside(message("t1"))
+    site.table.put({"id": {"S": "t1"}, "Version": {"N": "0"}})
+    site.state.crashes = lambda _: True
+
+    assert site.put_back() == {"t1": "stored"}
+    assert (site.keys, site.status) == (set(), 0)
+
+
+@pytest.mark.parametrize("place", ["delete", "state_rows"])
+def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
+    site: Site, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    site.put_aside(message("t1"))
+    site.put_aside(message("t2", 1))
+    bad = site.put_aside(b"no JSON")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        if place == "delete":
+            patched.setattr(Bucket, "delete", killed)
+        else:
+            patched.setattr("leda_cli.put_back.state_rows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            redrive.redrive(put_back=True)
+    assert len(site.keys) == 3, "delivered, but nothing has left"
+    assert site.table.versions() == {"t1": 0, "t2": 1}
+
+    outcomes = site.put_back()
+
+    assert sorted(outcomes.values()) == ["still bad", "stored", "stored"]
+    assert site.keys == {bad}
+
+
+def test_a_dry_run_foretells_the_report_and_changes_nothing(site: Site) -> None:
+    site.put_aside(message("t1", value=PLACES_18))
+    site.put_aside(message("t2"))
+    site.put_aside(b"no JSON")
+    site.give_up(site.records(message("t3"), b"bad"))
+    site.table.put({"id": {"S": "t2"}, "Version": {"N": "7"}})
+    site.state.schema = WIDE
+    keys = site.keys
+
+    foretold = site.json("--put-back", "--dry-run")
+    assert site.status == 1
+    assert (site.keys, site.state.delivered, site.table.versions()) == (keys, [], {"t2": 7})
+    done = site.json("--put-back")
+
+    def told(report: dict[str, Any]) -> list[tuple[str, str]]:
+        return sorted((each["event_id"], each["outcome"]) for each in report["messages"])
+
+    assert told(foretold) == told(done)
+    assert done["outcomes"] == {"stored": 2, "superseded": 1, "still bad": 2}
+
+
+def test_the_report_for_people_counts_outcomes_and_names_what_is_left(site: Site) -> None:
+    site.put_aside(message("t1"))
+    keys = {site.put_aside(b"bad %d" % number) for number in range(25)}
+
+    assert "25 would be still bad" in site("--put-back", "--dry-run")
+    said = site("--put-back")
+
+    assert " 1 stored" in said
+    assert "25 still bad" in said
+    assert "not JSON" in said
+    assert sum(key in said for key in keys) == 20
+    assert "and 5 messages more: --json names all" in said
+
+
+# -- user records of the Kinesis Producer Library
+
+
+def packed(*data: bytes) -> bytes:
+    aggregator = RecordAggregator()
+    for each in data:
+        aggregator.add_user_record("key", each, "1")
+    contents: bytes = aggregator.clear_and_get().get_contents()[2]
+    return contents
+
+
+def test_one_user_record_comes_back_without_the_others_of_its_record(site: Site) -> None:
+    event = {"Records": site.records(packed(message("a"), message("b", value=PLACES_18), b"bad"))}
+    site.state.invoke("StateLambda", json.dumps(event).encode())
+    two, three = sorted(site.keys)
+    assert (two[-7:], three[-7:]) == ("-1.json", "-2.json")
+    site.state.delivered.clear()
+    site.state.schema = WIDE
+
+    assert site.put_back("--key", two) == {"b": "stored"}
+    assert site.state.delivered == [message("b", value=PLACES_18)]
+    assert site.keys == {three}
+    (became,) = site.json("--put-back")["messages"]
+    assert (became["outcome"], became["kept_as"]) == ("still bad", three)
+    assert site.keys == {three}, "overwritten under the same key"
+
+
+def test_user_records_of_one_record_are_retried_together_and_told_apart(site: Site) -> None:
+    one = site.put_aside(message("a"), place=0, sequence_number="7", event_id=f"{SHARD}:7-0")
+    site.put_aside(message("b"), place=1, sequence_number="7", event_id=f"{SHARD}:7-1")
+    site.table.failing = {"a"}
+
+    assert site.put_back() == {"a": "failed", "b": "stored"}
+    assert site.keys == {one}
+
+
+def test_a_record_without_arrival_is_put_aside_under_its_old_key(site: Site) -> None:
+    key = site.put_aside(b"no JSON", arrived=None)
+    assert "/undated/" in key
+
+    assert list(site.put_back().values()) == ["still bad"]
+    assert site.keys == {key}
+
+
+# -- what the mapping gave up
+
+
+def test_a_batch_that_was_given_up_is_stored_and_leaves(site: Site) -> None:
+    site.give_up(site.records(message("t1"), message("t2"), packed(message("a"), message("b"))))
+
+    assert site.put_back() == dict.fromkeys(("t1", "t2", "a", "b"), "stored")
+    assert (site.keys, site.status) == (set(), 0)
+
+
+def test_the_bad_ones_of_a_batch_get_objects_of_their_own_and_the_batch_leaves(site: Site) -> None:
+    records = site.records(message("t1"), b"no JSON")
+    site.give_up(records, payload={"Records": records})
+
+    report = site.json("--put-back")
+
+    assert report["outcomes"] == {"stored": 1, "still bad": 1}
+    (bad,) = (each for each in report["messages"] if each["outcome"] == "still bad")
+    assert site.keys == {bad["kept_as"]}
+    assert site.reason(bad["kept_as"]) == bad["reason"]
+    assert site.status == 1
+
+
+def test_a_batch_stays_while_one_of_its_records_fails(site: Site) -> None:
+    key = site.give_up(site.records(message("t1"), message("stuck")))
+    site.table.failing = {"stuck"}
+
+    assert site.put_back() == {"t1": "stored", "stuck": "failed"}
+    assert (site.keys, site.status) == ({key}, 1)
+
+
+def in_stream(site: Site, *data: bytes) -> list[str]:
+    """The sequence numbers of messages in the stream, which has one shard."""
+    site.kinesis.create_stream(StreamName=site.stack.stream, ShardCount=1)
+    put = [
+        site.kinesis.put_record(StreamName=site.stack.stream, Data=each, PartitionKey="k")
+        for each in data
+    ]
+    return [each["SequenceNumber"] for each in put]
+
+
+@pytest.mark.parametrize("payload", [None, {"Records": []}])
+def test_a_batch_whose_object_lacks_the_records_is_read_from_the_stream(
+    site: Site, payload: Any
+) -> None:
+    numbers = in_stream(site, *(message(f"t{number}") for number in range(6)))
+    site.give_up(
+        [],
+        payload=payload,
+        shardId="shardId-000000000000",
+        startSequenceNumber=numbers[1],
+        endSequenceNumber=numbers[4],
+        batchSize=4,
+    )
+
+    assert site.put_back() == {f"t{number}": "stored" for number in (1, 2, 3, 4)}
+    assert (site.keys, site.status) == (set(), 0)
+
+
+@pytest.mark.parametrize("shard", ["shardId-000000000000", "shardId-000000000009"])
+def test_a_batch_that_the_stream_no_longer_has_either_stays_and_is_said_to_be_lost(
+    site: Site, shard: str
+) -> None:
+    in_stream(site, message("t1"))
+    key = site.give_up(
+        [],
+        payload=None,
+        shardId=shard,
+        startSequenceNumber="1000",
+        endSequenceNumber="1003",
+        batchSize=4,
+    )
+
+    report = site.json("--put-back")
+
+    (became,) = report["messages"]
+    assert (became["key"], became["outcome"]) == (key, "failed")
+    assert "of its 4 records" in became["reason"]
+    assert "still has 0" in became["reason"]
+    assert (site.keys, site.status) == ({key}, 1)
+
+
+# -- what Map and Reduce could not process
+
+
+def change(name: str) -> bytes:
+    return json.dumps(
+        {"eventID": "1", "dynamodb": {"Keys": {"id": {"S": name}}, "SequenceNumber": "100"}}
+    ).encode()
+
+
+DELTA = json.dumps(
+    {"dynamodb": {"Keys": {"Lane": {"N": "0"}, "Delta": {"S": "shard#7#00"}}}}
+).encode()
+
+
+@pytest.fixture
+def downstream(site: Site) -> dict[str, str]:
+    """Records of Map and Reduce, by what is to be said of them."""
+    fine = {"Version": {"N": "1"}, "Path": {"S": "PV:FX:EMEA"}, "Value": {"N": "2.50"}}
+    site.table.put({"id": {"S": "mended"}, **fine})
+    site.table.put({"id": {"S": "damaged"}, "Version": {"N": "1"}, "Path": {"S": "PV"}})
+    site.table.put({"id": {"S": "deleted"}, "Deleted": {"BOOL": True}})
+    said = {
+        "no row today": change("gone"),
+        "readable today: PV:FX:EMEA 2.5": change("mended"),
+        "still damaged (the row has no Value": change("damaged"),
+        "is deleted today": change("deleted"),
+        "does not name": b"[]",
+    }
+    keys = {
+        site.put_aside(data, "MapLambda", stream=TABLE_STREAM, event_id=f"e{place}"): text
+        for place, (text, data) in enumerate(said.items())
+    }
+    keys[site.put_aside(DELTA, "ReduceLambda")] = "shard#7#00 were not added"
+    records = [{"dynamodb": {"SequenceNumber": "1"}, "kinesis": {"sequenceNumber": "1"}}]
+    keys[site.give_up(records, "MapLambda")] = "1 changes of"
+    return keys
+
+
+def test_records_of_map_and_reduce_are_listed_with_what_statetable_says_today_and_not_delivered(
+    site: Site, downstream: dict[str, str]
+) -> None:
+    listed = site.json("--put-back")
+
+    assert {each["key"] for each in listed["objects"]} == downstream.keys()
+    for each in listed["objects"]:
+        assert downstream[each["key"]] in each["today"]
+    assert site.state.delivered == []
+    assert (site.keys, site.status) == ({*downstream}, 1)
+    text = site()
+    assert "leda rebuild" in text
+    assert "--settle" in text
+
+
+def verdict(
+    wrong: Sequence[Bracket] = (), in_flight: Sequence[Bracket] = ()
+) -> Callable[..., Verdict]:
+    """A comparison that finds these rows."""
+    return lambda *_: Verdict(Expected(), 3, list(wrong), list(in_flight))
+
+
+OFF = Bracket("PV", Decimal(2), Decimal(1), Decimal(1))
+FLYING = Bracket("PV", Decimal(2), Decimal(1), Decimal(3))
+
+
+@pytest.mark.parametrize(
+    ("found", "advice"),
+    [(verdict(wrong=[OFF]), "leda rebuild"), (verdict(in_flight=[FLYING]), "quieter moment")],
+)
+def test_nothing_is_cleared_unless_every_total_is_exact(
+    site: Site,
+    downstream: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    found: Callable[..., Verdict],
+    advice: str,
+) -> None:
+    monkeypatch.setattr(redrive, "running", found)
+    assert advice in site("--settle")
+    assert (site.keys, site.status) == ({*downstream}, 1)
+
+
+def test_settling_clears_them_once_the_totals_are_exact_but_not_what_is_still_damaged(
+    site: Site, downstream: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrive, "running", verdict())
+    site("--settle", "--dry-run")
+    assert (site.keys, site.status) == ({*downstream}, 1)
+
+    states = site.put_aside(b"of State")
+    report = site.json("--settle")
+    (damaged,) = (key for key, text in downstream.items() if "damaged" in text)
+    assert [each["key"] for each in report["objects"]] == [damaged]
+    assert site.keys == {damaged, states}
+    assert site.status == 1
+
+
+def test_what_is_put_aside_while_the_totals_are_compared_stays(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.put_aside(change("gone"), "MapLambda")
+    late = []
+
+    def compare(*_: object) -> Verdict:
+        late.append(site.put_aside(change("late"), "MapLambda"))
+        return verdict()()
+
+    monkeypatch.setattr(redrive, "running", compare)
+    site("--settle")
+    assert (site.keys, site.status) == (set(late), 0)
+
+
+# -- listing and filters
+
+
+def test_an_empty_bucket_is_status_0_and_anything_in_it_status_1(site: Site) -> None:
+    assert "nothing" in site()
+    assert site.status == 0
+    site.put_aside(b"bad")
+    assert "it was bad" in site()
+    assert site.status == 1
+
+
+FOREIGN = {
+    "notes.txt": b"hello",
+    "StateLambda/2026/03/07/cut.json": b'{"reason": "x"',
+    "StateLambda/2026/03/07/array.json": b"[]",
+    "StateLambda/2026/03/07/fields.json": b'{"reason": "x"}',
+    "StateLambda/2026/03/07/base64.json": b'{"data": "?", "dataLength": 1}',
+    "StateLambda/2026/03/07/size.json": b'{"data": "aGVsbG8=", "dataLength": 4}',
+    "StateLambda/2026/03/07/deep.json": b"[" * 100_000,
+    f"aws/lambda/{UUID}/x/2026/03/07/bad": b"no JSON",
+    f"aws/lambda/{UUID}/x/2026/03/07/none": b"{}",
+    f"aws/lambda/{UUID}/x/2026/03/07/null": b'{"requestContext": null}',
+    f"aws/lambda/{UUID}/x/2026/03/07/other": json.dumps(
+        {"requestContext": {"functionArn": FUNCTION_ARN + "OtherLambda"}}
+    ).encode(),
+}
+
+
+def test_objects_that_are_not_ledas_or_damaged_are_named_and_left_alone(site: Site) -> None:
+    for key, body in FOREIGN.items():
+        site.put(key, body)
+    numbered = site.records(b"x")
+    del numbered[0]["eventID"]
+    no_id = site.give_up(numbered)
+    no_records = site.give_up(site.records(b"x"), payload=7)
+    keys = site.keys
+    site.put_aside(message("t1"))
+
+    report = site.json("--put-back")
+
+    assert {each["key"] for each in report["foreign"]} == {*FOREIGN, no_id, no_records} == keys
+    assert all(each["reason"] for each in report["foreign"])
+    assert report["outcomes"] == {"stored": 1}
+    assert (site.keys, site.status) == (keys, 1)
+    listed = site()
+    assert "left alone: notes.txt" in listed
+    with pytest.raises(LedaError, match=r"notes\.txt is not"):
+        site("--show", "notes.txt")
+
+
+def test_filters_mean_a_function_days_a_reason_and_keys(
+    site: Site, downstream: dict[str, str]
+) -> None:
+    old = site.put_aside(b"old", arrived=ARRIVED.replace(day=1), reason="not JSON: old")
+    new = site.put_aside(b"new", arrived=ARRIVED.replace(day=5), reason="not JSON: new")
+    undated = site.put_aside(b"when", arrived=None)
+    batch = site.give_up(site.records(message("t1")), "StateLambda")
+    foreign = site.put("notes.txt", b"hello")
+
+    def meant(*arguments: str) -> set[str]:
+        report = site.json(*arguments)
+        return {each["key"] for each in [*report["objects"], *report["foreign"]]}
+
+    assert meant() == site.keys
+    assert meant("--function", "state") == {old, new, undated, batch}
+    assert meant("--function", "map") | meant("--function", "reduce") == downstream.keys()
+    assert meant("--function", "state", "--since", "2026-03-05") == {new, batch}
+    assert meant("--since", "2026-03-01", "--until", "2026-03-05") == {old, new}
+    assert meant("--reason", "NOT json") == {old, new}
+    assert meant("--reason", "exhausted", "--function", "state") == {batch}
+    assert meant("--key", old, "--key", foreign) == {old, foreign}
+    assert meant("--key", old, "--reason", "new") == set()
+    site("--put-back", "--reason", "json: new", "--key", new)
+    assert site.state.delivered == [b"new"]
+
+
+def test_a_key_that_is_not_there_is_an_error_that_names_it(site: Site) -> None:
+    with pytest.raises(LedaError, match="no object gone"):
+        site("--key", "gone")
+    with pytest.raises(LedaError, match="no object gone"):
+        site("--show", "gone")
+
+
+def test_one_object_is_shown_in_full(site: Site, downstream: dict[str, str]) -> None:
+    key = site.put_aside(message("t1", 4, PLACES_18))
+    shown = site.json("--show", key)
+    assert shown["text"].encode() == base64.b64decode(shown["data"]) == message("t1", 4, PLACES_18)
+    assert (shown["reason"], shown["stream"], shown["shard"]) == ("it was bad", STREAM, SHARD)
+    assert shown["arrived"] == ARRIVED.isoformat()
+    assert "18 decimal" not in shown["expected"][0]["reason"]
+    assert shown["expected"][0]["outcome"] == "still bad"
+    site.state.schema = WIDE
+    (expected,) = site.json("--show", key)["expected"]
+    assert (expected["outcome"], expected["id"], expected["version"]) == ("stored", "t1", 4)
+    assert PLACES_18 in site("--show", key)
+
+    binary = site.put_aside(b"\xff\x00")
+    assert site.json("--show", binary)["text"] is None
+    assert base64.b64encode(b"\xff\x00").decode() in site("--show", binary)
+    batch = site.give_up(site.records(message("t1"), b"bad"))
+    assert [each["outcome"] for each in site.json("--show", batch)["expected"]] == [
+        "stored",
+        "still bad",
+    ]
+    for key, text in downstream.items():
+        assert text in site("--show", key)
+    assert site.state.delivered == []
+
+
+def test_two_actions_at_once_are_refused(site: Site) -> None:
+    with pytest.raises(LedaError, match="exclude each other"):
+        site("--put-back", "--settle")
+
+
+def test_a_stack_without_a_known_bucket_is_an_error_that_says_what_to_pass(site: Site) -> None:
+    vars(site.stack)["quarantine_bucket"] = None
+    with pytest.raises(LedaError, match="bucket's name") as error:
+        site()
+    assert "--outputs" in error.value.fix
+
+
+def test_a_bucket_without_versions_is_served_too(site: Site) -> None:
+    suspended: Any = {"Status": "Suspended"}
+    site.s3.put_bucket_versioning(Bucket=site.bucket, VersioningConfiguration=suspended)
+    site.put_aside(message("t1"))
+    bad = site.put_aside(b"no JSON")
+
+    assert sorted(site.put_back().values()) == ["still bad", "stored"]
+    assert site.keys == {bad}
+
+
+def test_a_schema_that_this_version_does_not_know_is_an_error(site: Site) -> None:
+    site.put_aside(message("t1"))
+
+    def configuration(**_: Any) -> dict[str, Any]:
+        return {"Role": "r", "Environment": {"Variables": {"SCHEMA": '{"colour": "red"}'}}}
+
+    vars(site.state)["get_function_configuration"] = configuration
+    with pytest.raises(LedaError, match="colour"):
+        site("--put-back")

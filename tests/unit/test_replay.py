@@ -1,0 +1,402 @@
+"""A replay delivers every record of its time, of every shard, once or more, whatever the stream answers."""
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import typer
+from botocore.exceptions import ClientError
+from typer.testing import CliRunner
+
+from leda_cli import kinesis_shards, replay, state_events
+from leda_cli.errors import LedaError
+from leda_cli.kinesis_shards import Cursor, read_range
+from leda_cli.quarantined import Bucket
+from leda_cli.stack import Stack
+
+ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
+NOW = datetime.now(UTC)
+
+
+def ago(**time: float) -> datetime:
+    return NOW - timedelta(**time)
+
+
+class ExpiredIteratorException(ClientError):
+    pass
+
+
+def refused(code: str) -> ClientError:
+    kind = ExpiredIteratorException if code == "ExpiredIteratorException" else ClientError
+    response: Any = {"Error": {"Code": code, "Message": "no"}}
+    return kind(response, "GetRecords")
+
+
+@dataclass
+class Kinesis:
+    """A stream: each shard's records are the times of their arrival; the first to be closed are the first shards."""
+
+    shards: list[list[datetime]]
+    closed: int = 0
+    retention: int = 24
+    created: datetime = field(default_factory=lambda: ago(days=30))
+    page: int = 2
+    """Records of an answer; every other answer is empty, as real ones may be."""
+    errors: list[ClientError] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    arrives: Any = None
+
+    class exceptions:
+        ExpiredIteratorException = ExpiredIteratorException
+
+    def describe_stream_summary(self, StreamName: str) -> dict[str, Any]:
+        return {
+            "StreamDescriptionSummary": {
+                "StreamARN": ARN,
+                "RetentionPeriodHours": self.retention,
+                "StreamCreationTimestamp": self.created,
+            }
+        }
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_shards"
+        pages = [{"Shards": [{"ShardId": str(n)}]} for n in range(len(self.shards))]
+
+        class Pages:
+            def paginate(self, StreamName: str) -> Any:
+                return pages
+
+        return Pages()
+
+    def get_shard_iterator(self, StreamName: str, ShardId: str, **start: Any) -> dict[str, Any]:
+        self.asked.append({"shard": ShardId, **start})
+        place = 0
+        match start["ShardIteratorType"]:
+            case "AT_TIMESTAMP":
+                place = sum(each < start["Timestamp"] for each in self.shards[int(ShardId)])
+            case "AFTER_SEQUENCE_NUMBER":
+                place = int(start["StartingSequenceNumber"]) + 1
+            case "AT_SEQUENCE_NUMBER":
+                place = int(start["StartingSequenceNumber"])
+        return {"ShardIterator": f"{ShardId}/{place}/empty"}
+
+    def get_records(self, ShardIterator: str, Limit: int) -> dict[str, Any]:
+        if self.errors:
+            raise self.errors.pop()
+        shard, place, turn = ShardIterator.split("/")
+        if self.arrives:
+            self.arrives(self.shards[int(shard)])
+        records = self.shards[int(shard)]
+        start = int(place)
+        end = start if turn == "empty" else min(start + self.page, len(records))
+        is_done = end == len(records) and turn != "empty"
+        following = f"{shard}/{end}/{'full' if turn == 'empty' else 'empty'}"
+        return {
+            "Records": [
+                {
+                    "Data": f"{shard}/{number}".encode(),
+                    "PartitionKey": "key",
+                    "SequenceNumber": str(number),
+                    "ApproximateArrivalTimestamp": records[number],
+                }
+                for number in range(start, end)
+            ],
+            "MillisBehindLatest": 0 if end == len(records) and turn != "empty" else 1000,
+            "NextShardIterator": None if is_done and int(shard) < self.closed else following,
+        }
+
+
+class StateLambda:
+    """Counts what it is given; reports the records in `failing` as failed."""
+
+    def __init__(self) -> None:
+        self.given: Counter[str] = Counter()
+        self.failing: set[str] = set()
+        self.events: list[list[str]] = []
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
+        return {"Role": "role", "Environment": {"Variables": {"SCHEMA": "{}"}}}
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        records = json.loads(Payload)["Records"]
+        data = [base64.b64decode(each["kinesis"]["data"]).decode() for each in records]
+        assert [each["eventID"] for each in records] == [each.replace("/", ":") for each in data]
+        assert {each["eventSourceARN"] for each in records} == {ARN}
+        self.events.append(data)
+        self.given.update(data)
+        failed = [{"itemIdentifier": each.split("/")[1]} for each in data if each in self.failing]
+        return {"Payload": io.BytesIO(json.dumps({"batchItemFailures": failed}).encode())}
+
+
+@dataclass
+class Site:
+    kinesis: Kinesis
+    state: StateLambda
+    stack: Stack
+    status: int = 0
+
+    def __call__(self, *arguments: str) -> str:
+        app = typer.Typer()
+        app.command()(replay.replay)
+        done = CliRunner().invoke(app, list(arguments))
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        self.status = done.exit_code
+        return done.output
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        output = self(*arguments, "--json")
+        found = json.loads(output[output.index("\n{") :])
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(state_events, "FIRST_PAUSE_SECONDS", 0)
+    for name in ("READ_SECONDS", "BUSY_SECONDS"):
+        monkeypatch.setattr(kinesis_shards, name, 0)
+    stack = Stack()
+    site = Site(Kinesis([[]]), StateLambda(), stack)
+    vars(stack).update(kinesis=site.kinesis, lambdas=site.state)
+    monkeypatch.setattr(Stack, "find", lambda *_: stack)
+    monkeypatch.setattr(Stack, "check", lambda _: None)
+    return site
+
+
+def every(site: Site, wanted: Mapping[int, Sequence[int]]) -> set[str]:
+    return {f"{shard}/{number}" for shard, numbers in wanted.items() for number in numbers}
+
+
+HOURS = [[ago(hours=20 - n) for n in range(9)], [], [ago(hours=15 - n) for n in range(5)]]
+
+
+def test_every_record_of_every_shard_is_delivered_closed_ones_and_empty_pages_included(
+    site: Site,
+) -> None:
+    site.kinesis.shards, site.kinesis.closed = HOURS, 1
+
+    report = site.json("--from", "TRIM_HORIZON")
+
+    assert site.state.given == Counter(every(site, {0: range(9), 2: range(5)}))
+    assert (report["shards"], report["records"], report["bytes"]) == (3, 14, 14 * 3)
+    assert report["invocations"] == len(site.state.events) > 0
+    assert (report["first_arrival"], report["last_arrival"]) == (
+        HOURS[0][0].isoformat(),
+        HOURS[2][-1].isoformat(),
+    )
+    assert (report["failed"], site.status) == ([], 0)
+
+
+@pytest.mark.parametrize("since", ["841m", ago(hours=14, seconds=1).isoformat()])
+def test_a_time_to_begin_and_one_to_end_cut_each_shard(site: Site, since: str) -> None:
+    site.kinesis.shards = HOURS
+
+    report = site.json("--from", since, "--until", ago(hours=13, seconds=-1).isoformat())
+
+    assert site.state.given.keys() == every(site, {0: (6, 7), 2: (1, 2)})
+    assert report["records"] == 4
+
+
+def test_what_arrives_after_the_command_began_is_left_to_the_mapping(site: Site) -> None:
+    site.kinesis.shards = [[ago(minutes=5)]]
+    site.kinesis.arrives = lambda records: records.append(datetime.now(UTC) + timedelta(hours=1))
+
+    assert site.json("--from", "1h")["records"] == 1
+    assert site.state.given == Counter(["0/0"])
+
+
+def test_an_event_has_records_of_one_shard_only(site: Site) -> None:
+    site.kinesis.shards, site.kinesis.page = HOURS, 100
+    site("--from", "TRIM_HORIZON")
+    assert all(len({each.split("/")[0] for each in event}) == 1 for event in site.state.events)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ExpiredIteratorException",
+        "ProvisionedThroughputExceededException",
+        "LimitExceededException",
+    ],
+)
+def test_a_read_that_fails_for_a_while_loses_and_repeats_nothing(site: Site, code: str) -> None:
+    site.kinesis.shards = [HOURS[0]]
+    site.kinesis.errors = [refused(code)]  # at the first read
+    real = site.kinesis.get_records
+    turns = iter(range(1000))
+
+    def now_and_then(**request: Any) -> dict[str, Any]:
+        if next(turns) % 3 == 2:
+            raise refused(code)
+        return real(**request)
+
+    vars(site.kinesis)["get_records"] = now_and_then
+    site("--from", "23h")
+
+    assert site.state.given == Counter(every(site, {0: range(9)}))
+    if code == "ExpiredIteratorException":
+        again = {each["ShardIteratorType"] for each in site.kinesis.asked[1:]}
+        assert again == {"AT_TIMESTAMP", "AFTER_SEQUENCE_NUMBER"}
+
+
+def test_an_error_that_does_not_pass_ends_the_command(site: Site) -> None:
+    site.kinesis.shards = HOURS
+    site.kinesis.errors = [refused("AccessDeniedException")]
+    with pytest.raises(LedaError, match="AccessDenied"):
+        site("--from", "TRIM_HORIZON")
+
+
+def test_a_record_that_state_does_not_take_is_named_and_is_status_1(site: Site) -> None:
+    site.kinesis.shards = HOURS
+    site.state.failing = {"0/3"}
+
+    report = site.json("--from", "TRIM_HORIZON")
+
+    assert [each["event_id"] for each in report["failed"]] == ["0:3"]
+    assert site.status == 1
+    assert site.state.given.keys() == every(site, {0: range(9), 2: range(5)})
+    assert "not taken: 0:3" in site("--from", "TRIM_HORIZON")
+
+
+def test_a_dry_run_counts_and_delivers_nothing(site: Site) -> None:
+    site.kinesis.shards = HOURS
+
+    report = site.json("--from", "TRIM_HORIZON", "--dry-run")
+
+    assert (report["records"], report["invocations"]) == (14, 0)
+    assert site.state.events == []
+    assert site.status == 0
+
+
+def test_a_stream_that_keeps_less_than_was_asked_for_says_since_when_and_is_status_1(
+    site: Site,
+) -> None:
+    site.kinesis.shards = HOURS
+    report = site.json("--from", "2d")
+    gone = datetime.fromisoformat(report["gone_before"])
+    assert abs(gone - ago(hours=24)) < timedelta(minutes=10)
+    assert site.status == 1
+    assert "only the producers" in site("--from", "2d")
+
+    site("--from", "23h")
+    assert site.status == 0
+    site.kinesis.created = ago(hours=2)
+    assert site.json("--from", "2d")["gone_before"] is None, "there was no stream before"
+    site.kinesis.created = ago(days=30)
+    assert site.json("--from", "TRIM_HORIZON")["gone_before"] is None, "all that is left was asked"
+
+
+def test_what_is_put_aside_during_a_replay_is_counted_where_the_bucket_is_known(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.kinesis.shards = HOURS
+    assert site.json("--from", "TRIM_HORIZON")["newly_quarantined"] is None
+
+    vars(site.stack)["quarantine_bucket"] = "bucket"
+    vars(site.stack)["s3"] = None
+    seen = iter([["old"], ["old", "new 1", "new 2"]] * 2)
+    monkeypatch.setattr(Bucket, "keys", lambda *_: next(seen))
+    assert site.json("--from", "TRIM_HORIZON")["newly_quarantined"] == 2
+    assert "2 records more are in quarantine" in site("--from", "TRIM_HORIZON")
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-03-07T12:00:00", "6", "h", "-6h", "6w", "trim_horizon", ""]
+)
+def test_what_is_no_time_is_an_error_that_shows_how_to_write_one(site: Site, text: str) -> None:
+    with pytest.raises(LedaError, match="no time with a zone") as error:
+        site("--from", text)
+    assert "15m" in error.value.fix
+
+
+def test_a_time_is_iso_8601_or_how_long_ago() -> None:
+    def moment(text: str) -> datetime:
+        return replay.moment(text, NOW, "--from")
+
+    assert moment("90s") == ago(seconds=90)
+    assert moment("15m") == ago(minutes=15)
+    assert moment("6h") == ago(hours=6)
+    assert moment("2d") == ago(days=2)
+    noon = datetime(2026, 3, 7, 12, tzinfo=UTC)
+    assert moment("2026-03-07T12:00:00Z") == moment("2026-03-07T13:00+01:00") == noon
+
+
+def test_an_end_before_the_beginning_is_refused(site: Site) -> None:
+    with pytest.raises(LedaError, match="is not before"):
+        site("--from", "1h", "--until", "2h")
+    with pytest.raises(LedaError, match="is not before"):
+        site("--from", (NOW + timedelta(days=1)).isoformat())
+
+
+# -- shards
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def cursor(kinesis: Kinesis, shard: str, clock: Clock) -> Cursor:
+    client: Any = kinesis
+    return Cursor(client, "stream", shard, {"ShardIteratorType": "TRIM_HORIZON"}, clock)
+
+
+def test_a_shard_is_read_at_half_its_speed_at_most() -> None:
+    kinesis = Kinesis([[ago(hours=1)] * 4], page=4)
+    clock = Clock()
+    reading = cursor(kinesis, "0", clock)
+    assert (reading.read(), reading.ready) == ([], clock.now + kinesis_shards.READ_SECONDS)
+    real = kinesis.get_records
+
+    def large(**request: Any) -> dict[str, Any]:
+        answer = real(**request)
+        for each in answer["Records"]:
+            each["Data"] = bytes(500_000)
+        return answer
+
+    vars(kinesis)["get_records"] = large
+    assert len(reading.read()) == 4
+    assert reading.ready == clock.now + 2_000_000 / kinesis_shards.BYTES_A_SECOND
+
+
+def test_shards_take_turns_and_a_busy_one_holds_up_no_other() -> None:
+    kinesis = Kinesis([[ago(hours=1)] * 4, [ago(hours=1)] * 4])
+    clock = Clock()
+    pauses: list[float] = []
+    real = kinesis.get_records
+
+    def busy(**request: Any) -> dict[str, Any]:
+        if request["ShardIterator"].startswith("0") and clock.now < 102:
+            raise refused("ProvisionedThroughputExceededException")
+        return real(**request)
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.now += seconds
+
+    vars(kinesis)["get_records"] = busy
+    cursors = [cursor(kinesis, shard, clock) for shard in "01"]
+    found: Iterator[Any] = replay.pages(cursors, NOW, clock, pause)
+    order = [(shard, len(page)) for shard, page in found]
+
+    assert order == [("1", 2), ("1", 2), ("0", 2), ("0", 2)]
+    assert max(pauses) <= kinesis_shards.BUSY_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "found"), [("1", "3", [1, 2, 3]), ("4", "9", [4]), ("0", "0", [0])]
+)
+def test_a_range_of_a_shard_has_what_is_left_of_it(first: str, last: str, found: list[int]) -> None:
+    kinesis: Any = Kinesis([[ago(hours=1)] * 5])
+    read = read_range(kinesis, "stream", "0", first, last, pause=lambda _: None)
+    assert [int(each["SequenceNumber"]) for each in read] == found
