@@ -22,6 +22,7 @@ module "pipeline" {
   freshness_seconds  = var.freshness_seconds
   alarm_actions      = var.alarm_actions
   dashboard          = var.dashboard
+  audit              = var.audit
   log_level          = var.log_level
   log_retention_days = var.log_retention_days
 

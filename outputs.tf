@@ -4,7 +4,7 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map`, `reduce` (with `mapping_uuid`) and `generator`: `name`, `arn`, `role_name`, `log_group_name`."
+  description = "The functions `state`, `map`, `reduce` (with `mapping_uuid`), `generator` and, where it is on, `audit`: `name`, `arn`, `role_name`, `log_group_name`."
   value       = merge(module.pipeline.functions, { generator = module.game.generator })
 }
 

@@ -150,6 +150,20 @@ variable "freshness_seconds" {
   nullable    = false
 }
 
+variable "audit" {
+  description = <<-EOT
+    When AuditLambda compares every total with a sum over StateTable. It scans both tables: a read unit for each 4 KB, every time. `null`: never.
+    - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)`)
+    - `memory_mb` (1024), `timeout_seconds` (300): a larger StateTable needs more of both
+  EOT
+  type = object({
+    schedule_expression = optional(string)
+    memory_mb           = optional(number)
+    timeout_seconds     = optional(number)
+  })
+  default = null
+}
+
 variable "log_level" {
   description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
   type        = string

@@ -87,6 +87,13 @@ module "pipeline" {
   # One key for the stream, the tables, the bucket and the logs.
   kms_key_arn = aws_kms_key.this.arn
 
+  # Every half hour, all totals are compared with the readings that they come from.
+  audit = {
+    schedule_expression = "rate(30 minutes)"
+    memory_mb           = 1769 # one whole processor
+    timeout_seconds     = 900
+  }
+
   freshness_seconds  = 60
   alarm_actions      = [aws_sns_topic.alarms.arn]
   dashboard          = true

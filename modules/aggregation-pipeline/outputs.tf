@@ -7,12 +7,15 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on."
-  value = {
-    state  = module.state_function
-    map    = module.map_function
-    reduce = module.reduce_function
-  }
+  description = "The functions `state`, `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And `audit`, without a mapping, where it is on."
+  value = merge(
+    {
+      state  = module.state_function
+      map    = module.map_function
+      reduce = module.reduce_function
+    },
+    { for part, function in { audit = one(module.audit_function) } : part => function if function != null },
+  )
 }
 
 output "tables" {

@@ -204,6 +204,31 @@ variable "freshness_seconds" {
   nullable    = false
 }
 
+variable "audit" {
+  description = <<-EOT
+    When AuditLambda compares every total with a sum over StateTable. It scans both tables: a read unit for each 4 KB, every time. `null`: never.
+    - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)`)
+    - `memory_mb` (1024), `timeout_seconds` (300): a larger StateTable needs more of both
+  EOT
+  type = object({
+    schedule_expression = optional(string, "rate(1 hour)")
+    memory_mb           = optional(number, 1024)
+    timeout_seconds     = optional(number, 300)
+  })
+  default = null
+
+  validation {
+    condition     = var.audit == null ? true : can(regex("^(rate|cron)\\(.+\\)$", var.audit.schedule_expression))
+    error_message = "audit.schedule_expression is rate(...) or cron(...)."
+  }
+
+  validation {
+    # Where a total seems to be wrong, the audit looks again, and waits for changes under way both times.
+    condition     = var.audit == null ? true : var.audit.timeout_seconds >= 2 * var.freshness_seconds + 30
+    error_message = "audit.timeout_seconds must be at least 2 * freshness_seconds + 30: an audit waits twice for changes that are under way."
+  }
+}
+
 variable "log_level" {
   description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
   type        = string

@@ -1,4 +1,4 @@
-"""AggregateTable against what it must hold: comparing, waiting until it is so, and `leda verify`."""
+"""AggregateTable against what it must hold: comparing, and waiting until it is so."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
-import typer
-
-from leda_cli.console import LedaError, console, heading, info, step
 from leda_cli.oracle import Names, Oracle
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
 
 HOLD_SECONDS = 2.0
 """Totals count as settled when they match and still match so much later."""
@@ -118,23 +114,44 @@ def wait_until_quiet(
     Returns the state, and the rows that still differ when no total has changed for `patience` seconds. The sum
     is taken from StateTable and not from AggregateTable, so that an earlier wrong total shows.
     """
-    oracle = fold_state(tables)
+    oracle = Oracle(tables.names)
+
+    def expected() -> dict[str, Decimal]:
+        nonlocal oracle
+        oracle = fold_state(tables)
+        return oracle.totals()
+
+    wrong = settle_on(expected, tables.totals, patience, clock, sleep)
+    return oracle, wrong
+
+
+def settle_on(
+    expected: Callable[[], Mapping[str, Decimal]],
+    found: Callable[[], Mapping[str, Decimal]],
+    patience: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> list[Difference]:
+    """Wait until the found totals are the expected ones, of which both may move on.
+
+    Returns the rows that still differ when no total has changed for `patience` seconds.
+    """
+    totals = expected()
     began = folded = clock()
-    settling = Settling(oracle.totals(), began, patience=patience)
-    previous = tables.totals()
+    settling = Settling(totals, began, patience=patience)
+    previous = found()
     while True:
-        found = tables.totals()
+        seen = found()
         now = clock()
         # What moves says that StateTable has moved too; and a scan of it is not free.
-        if found != previous or (settling.wrong and now - folded >= 5):
-            oracle = fold_state(tables)
-            folded, previous, found = clock(), found, tables.totals()
-            settling.expected = oracle.totals()
-        phase = settling.look(found, now)
+        if seen != previous or (settling.wrong and now - folded >= 5):
+            settling.expected = expected()
+            folded, previous, seen = clock(), seen, found()
+        phase = settling.look(seen, now)
         if phase is Phase.SETTLED:
-            return oracle, []
+            return []
         if phase is Phase.STUCK:
-            return oracle, settling.wrong
+            return settling.wrong
         sleep(POLL_SECONDS)
 
 
@@ -153,28 +170,3 @@ def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[s
         )
     if len(wrong) > limit:
         yield f"and {len(wrong) - limit} more"
-
-
-def verify(
-    wait: Annotated[
-        float, typer.Option(min=0, help="Seconds without a change after which to give up.")
-    ] = 30.0,
-    aws: AwsOption = False,
-    outputs: OutputsOption = None,
-) -> None:
-    """Compare every total with a sum over StateTable, exactly; exit status 1 if one differs."""
-    stack = Stack.find(aws, outputs)
-    stack.check()
-    heading("Comparing AggregateTable with the sum over StateTable")
-    with answering(stack.endpoint), step("waiting until the totals are still"):
-        oracle, wrong = wait_until_quiet(stack, patience=wait)
-    totals = oracle.totals()
-    if wrong:
-        for line in difference_lines(wrong):
-            info(line)
-        raise LedaError(
-            f"{len(wrong)} of {len({*totals, *(row.identifier for row in wrong)})} totals differ",
-            "if the pipeline still works on a backlog, give it time with --wait; else keep the tables "
-            "and look for the first row in the functions' logs",
-        )
-    console.print(f"    [cyan]exact[/]  {len(totals):,} totals over {len(oracle):,} trades")

@@ -18,7 +18,7 @@ from leda_cli.demo import Outcome, Round, baseline, demo, plan, print_verdict, s
 from leda_cli.load import load
 from leda_cli.oracle import Names, Oracle
 from leda_cli.stack import Stack
-from leda_cli.totals import Difference, Phase, Settling, verify, wait_until_quiet
+from leda_cli.totals import Difference, Phase, Settling, wait_until_quiet
 
 CALM = {
     "SPECIAL_TRADES": 0,
@@ -336,17 +336,6 @@ def test_a_verdict_of_an_interrupted_game_claims_nothing(
 ) -> None:
     print_verdict([_round(1, False, Outcome(4.2))], complete=False)
     assert "no total off" not in capsys.readouterr().out
-
-
-def test_verify_passes_only_exact_totals(
-    stack: FakeStack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stack.put_records("", [{"Data": _message("a", "5")}])
-    verify()
-    assert "exact  3 totals over 1 trades" in capsys.readouterr().out
-    stack.off = Decimal("0.01")
-    with pytest.raises(LedaError, match="1 of 3 totals differ"):
-        verify()
 
 
 def test_a_load_that_is_checked_says_whether_it_is_exact(

@@ -23,6 +23,18 @@ mock_provider "aws" {
     }
   }
 
+  mock_resource "aws_lambda_function" {
+    defaults = {
+      arn = "arn:aws:lambda:eu-west-1:111111111111:function:Function"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = {
+      arn = "arn:aws:events:eu-west-1:111111111111:rule/AuditSchedule"
+    }
+  }
+
   mock_resource "aws_s3_bucket" {
     defaults = {
       arn = "arn:aws:s3:::quarantine"
@@ -246,6 +258,99 @@ run "has_a_dashboard_that_can_be_left_out" {
     condition     = length(aws_cloudwatch_dashboard.this) == 0
     error_message = "dashboard = false must leave it out."
   }
+}
+
+run "audits_nothing_unless_told" {
+  assert {
+    condition     = length(module.audit_function) == 0 && length(aws_cloudwatch_event_rule.audit) == 0 && length(aws_cloudwatch_metric_alarm.drift) == 0
+    error_message = "Without audit there is no function, no rule and no alarm for it."
+  }
+}
+
+run "audits_on_a_schedule_when_told" {
+  variables {
+    name_prefix       = "Meters-"
+    audit             = { schedule_expression = "rate(5 minutes)" }
+    freshness_seconds = 45
+  }
+
+  assert {
+    condition     = output.functions.audit.name == "Meters-AuditLambda" && output.functions.audit.environment.FRESHNESS_SECONDS == "45"
+    error_message = "The function must be among the outputs, and know how fresh totals are to be."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.audit[0].schedule_expression == "rate(5 minutes)" && aws_cloudwatch_event_target.audit[0].arn == output.functions.audit.arn
+    error_message = "The rule must start the function as often as told."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.audit[0].source_arn == aws_cloudwatch_event_rule.audit[0].arn && aws_lambda_permission.audit[0].principal == "events.amazonaws.com"
+    error_message = "This rule, and nothing else, may start the function."
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.audit[0].maximum_retry_attempts == 0
+    error_message = "A failed audit must not be repeated."
+  }
+}
+
+run "lets_audit_scan_the_two_tables_and_nothing_else" {
+  variables {
+    audit = {}
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(output.functions.audit.policy).Statement : statement.Sid => [statement.Action, statement.Resource] if statement.Sid != "Logs"
+      } == {
+      ReadTables = [["dynamodb:Scan"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable", "arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
+    }
+    error_message = "AuditLambda's rights must be exactly these."
+  }
+}
+
+run "alarms_on_drift_and_on_an_audit_that_failed" {
+  variables {
+    audit         = {}
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.drift[0].namespace == "LEDA" && aws_cloudwatch_metric_alarm.drift[0].metric_name == "Drift" && aws_cloudwatch_metric_alarm.drift[0].dimensions == tomap({ service = "AuditLambda", function_name = "AuditLambda" })
+    error_message = "The alarm must watch the metric that the function emits."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.audit_failed[0].metric_name == "Errors" && aws_cloudwatch_metric_alarm.audit_failed[0].dimensions.FunctionName == "AuditLambda"
+    error_message = "One failed audit must be heard of."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.drift[0], aws_cloudwatch_metric_alarm.audit_failed[0]] : alarm.threshold == 0 && alarm.evaluation_periods == 1 && alarm.treat_missing_data == "ignore" && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
+    error_message = "One bad audit is enough, the topic must hear of it, and time alone must not end the alarm."
+  }
+}
+
+run "refuses_a_schedule_that_is_none" {
+  command = plan
+
+  variables {
+    audit = { schedule_expression = "hourly" }
+  }
+
+  expect_failures = [var.audit]
+}
+
+run "refuses_an_audit_that_has_no_time_to_look_twice" {
+  command = plan
+
+  variables {
+    audit             = { timeout_seconds = 60 }
+    freshness_seconds = 30
+  }
+
+  expect_failures = [var.audit]
 }
 
 run "keeps_the_data_safe_from_destroy_by_default" {

@@ -1,0 +1,117 @@
+# Compares every total with a sum over StateTable, while the pipeline runs, as often as `audit` says.
+
+locals {
+  audit_name = "${var.name_prefix}AuditLambda"
+}
+
+module "audit_function" {
+  count  = var.audit == null ? 0 : 1
+  source = "../function"
+
+  name        = local.audit_name
+  description = "LEDA: compares the totals with a sum over StateTable"
+  package     = "audit"
+
+  memory_mb       = var.audit.memory_mb
+  timeout_seconds = var.audit.timeout_seconds
+
+  environment = {
+    POWERTOOLS_SERVICE_NAME          = "AuditLambda"
+    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
+    POWERTOOLS_METRICS_FUNCTION_NAME = local.audit_name
+    POWERTOOLS_LOG_LEVEL             = var.log_level
+    STATE_TABLE                      = module.state_table.name
+    AGGREGATE_TABLE                  = module.aggregate_table.name
+    FRESHNESS_SECONDS                = ceil(var.freshness_seconds)
+  }
+
+  policy_statements = [{
+    sid       = "ReadTables"
+    actions   = ["dynamodb:Scan"]
+    resources = [module.state_table.arn, module.aggregate_table.arn]
+  }]
+
+  packages           = var.packages
+  runtime            = var.runtime
+  architecture       = var.architecture
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
+  alarm_actions      = var.alarm_actions
+}
+
+# An audit that failed is not repeated: it says so (the alarm below), and the next one comes by itself.
+resource "aws_lambda_function_event_invoke_config" "audit" {
+  count = var.audit == null ? 0 : 1
+
+  function_name          = module.audit_function[0].name
+  maximum_retry_attempts = 0
+}
+
+resource "aws_cloudwatch_event_rule" "audit" {
+  count = var.audit == null ? 0 : 1
+
+  name                = "${var.name_prefix}AuditSchedule"
+  description         = "Starts ${module.audit_function[0].name}"
+  schedule_expression = var.audit.schedule_expression
+}
+
+resource "aws_cloudwatch_event_target" "audit" {
+  count = var.audit == null ? 0 : 1
+
+  rule = aws_cloudwatch_event_rule.audit[0].name
+  arn  = module.audit_function[0].arn
+}
+
+resource "aws_lambda_permission" "audit" {
+  count = var.audit == null ? 0 : 1
+
+  statement_id  = "Schedule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.audit_function[0].name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.audit[0].arn
+}
+
+resource "aws_cloudwatch_metric_alarm" "drift" {
+  count = var.audit == null ? 0 : 1
+
+  alarm_name        = "${local.audit_name}-drift"
+  alarm_description = "Totals differ from the sum over StateTable: read /aws/lambda/${local.audit_name} and run `leda verify`; `leda rebuild` computes them anew."
+
+  namespace   = "LEDA"
+  metric_name = "Drift"
+  dimensions  = { service = "AuditLambda", function_name = local.audit_name }
+  statistic   = "Maximum"
+  period      = 60
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  # Between two audits there is no data, and a wrong total stays wrong: only an audit without drift ends the alarm.
+  treat_missing_data = "ignore"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}
+
+# The function's own alarm waits for three failures in five minutes, which a schedule may never make.
+resource "aws_cloudwatch_metric_alarm" "audit_failed" {
+  count = var.audit == null ? 0 : 1
+
+  alarm_name        = "${local.audit_name}-failed"
+  alarm_description = "An audit did not come to its end, so nobody knows whether the totals are right: read /aws/lambda/${local.audit_name}. A large StateTable needs more of audit.timeout_seconds or audit.memory_mb."
+
+  namespace   = "AWS/Lambda"
+  metric_name = "Errors"
+  dimensions  = { FunctionName = local.audit_name }
+  statistic   = "Sum"
+  period      = 60
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  treat_missing_data  = "ignore"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}

@@ -1,0 +1,284 @@
+"""The audit: what rows of StateTable add up to, and which totals of a running pipeline are wrong."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda import audit as module
+from leda.audit import Bracket, Expected, audit, brackets, fold, read_state, read_totals
+
+Row = dict[str, Any]
+
+
+def row(name: str, path: str | None, value: str | None, **more: Any) -> Row:
+    made: Row = {"id": {"S": name}, "Deleted": {"BOOL": path is None}, **more}
+    made["Path"] = {"NULL": True} if path is None else {"S": path}
+    made["Value"] = {"NULL": True} if value is None else {"N": value}
+    return made
+
+
+# -- the sum over StateTable
+
+NUMBERS = st.decimals(-(10**12), 10**12, places=17).map(lambda value: format(value, "f"))
+PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(":".join)
+ROWS = st.lists(
+    st.one_of(
+        st.builds(lambda path, value: row("x", path, value), PATHS, NUMBERS),
+        st.just(row("x", None, None)),
+    ),
+    max_size=20,
+)
+
+
+@given(ROWS)
+def test_every_node_is_the_exact_sum_of_the_rows_below_it(rows: list[Row]) -> None:
+    sums: dict[str, Fraction] = {}
+    for each in rows:
+        if "S" in each["Path"]:
+            levels = each["Path"]["S"].split(":")
+            for depth in range(1, len(levels) + 1):
+                node = ":".join(levels[:depth])
+                sums[node] = sums.get(node, Fraction(0)) + Fraction(each["Value"]["N"])
+    found = fold(rows)
+    assert {node: Fraction(total) for node, total in found.totals.items()} == {
+        node: total for node, total in sums.items() if total
+    }
+    assert (found.rows, found.unreadable) == (len(rows), 0)
+
+
+def test_rows_that_cannot_be_read_add_nothing_and_are_counted_and_named() -> None:
+    broken = [row(f"t{number}", "PV", None) for number in range(30)]
+    found = fold([row("good", "PV", "5"), *broken, row("odd", "PV::x", "1")])
+    assert found.totals == {"PV": Decimal(5)}
+    assert (found.rows, found.unreadable) == (32, 31)
+    assert found.named[0] == "t0: the row has no Value (a number)"
+    assert len(found.named) == module.NAMED
+
+
+def test_a_sum_of_more_digits_than_a_number_of_dynamodb_is_exact_all_the_same() -> None:
+    found = fold([row("a", "PV", "1E+28"), row("b", "PV", "1E-28")])
+    assert Fraction(found.totals["PV"]) == Fraction(10**28) + Fraction(1, 10**28)
+
+
+class Table:
+    """Pages of a table: a scan's segment reads every so-manieth row, two a page."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.requests: list[dict[str, Any]] = []
+        self.fail: Callable[[int], None] = lambda _segment: None
+
+    def scan(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        segment, segments = request["Segment"], request["TotalSegments"]
+        self.fail(segment)
+        mine = list(self.rows[segment::segments])
+        start = request.get("ExclusiveStartKey", 0)
+        page: dict[str, Any] = {"Items": mine[start : start + 2]}
+        return page | ({"LastEvaluatedKey": start + 2} if start + 2 < len(mine) else {})
+
+
+@pytest.mark.parametrize("segments", [1, 3, 8])
+def test_a_parallel_scan_reads_every_row_once_and_consistently(segments: int) -> None:
+    rows = [row(f"t{n}", f"PV:{n % 4}", f"{n}.5") for n in range(25)]
+    table: Any = Table(rows)
+    counts: list[int] = []
+    assert read_state(table, "StateTable", segments, counts.append) == fold(rows)
+    assert sum(counts) == len(rows)
+    assert all(request["ConsistentRead"] for request in table.requests)
+    assert {request["Segment"] for request in table.requests} == set(range(segments))
+
+
+def test_a_segment_that_fails_ends_the_others() -> None:
+    table: Any = Table([row(f"t{n}", "PV", "1") for n in range(4000)])
+    failed = threading.Event()
+
+    def fail(segment: int) -> None:
+        if segment == 1:
+            failed.set()
+            raise RuntimeError("throttled")
+        failed.wait(10)
+
+    table.fail = fail
+    with pytest.raises(RuntimeError, match="throttled"):
+        read_state(table, "StateTable", 2)
+    # A segment has a thousand pages; it ends soon after the other has failed.
+    assert len(table.requests) < 500
+
+
+def test_totals_without_a_number_count_as_missing() -> None:
+    table: Any = Table(
+        [
+            {"Identifier": {"S": "a"}, "Value": {"N": "1.50"}},
+            {"Identifier": {"S": "b"}, "Value": {"S": "x"}},
+            {"Identifier": {"S": "c"}},
+        ]
+    )
+    assert read_totals(table, "AggregateTable") == {"a": Decimal("1.5")}
+
+
+# -- brackets
+
+TOTALS = st.dictionaries(st.sampled_from("abcd"), st.integers(-5, 5).map(Decimal), max_size=4)
+
+
+@given(TOTALS, st.lists(TOTALS, min_size=1, max_size=4))
+def test_a_row_is_off_by_the_distance_of_the_nearest_look_or_in_flight_or_exact(
+    expected: dict[str, Decimal], looks: list[dict[str, Decimal]]
+) -> None:
+    found = {each.identifier: each for each in brackets(expected, looks)}
+    for name in "abcd":
+        seen = [look.get(name, Decimal(0)) - expected.get(name, Decimal(0)) for look in looks]
+        if 0 in seen:
+            assert name not in found
+        elif min(seen) < 0 < max(seen):
+            assert found[name].off == 0
+        else:
+            assert found[name].off == min(seen, key=abs)
+            assert found[name].moved is (len(set(seen)) > 1)
+
+
+def test_rows_that_differ_are_in_order_and_a_row_of_0_is_no_row() -> None:
+    assert brackets({"b": Decimal(1), "z": Decimal(0)}, [{"a": Decimal(2), "y": Decimal(0)}]) == [
+        Bracket("a", Decimal(0), Decimal(2), Decimal(2)),
+        Bracket("b", Decimal(1), Decimal(0), Decimal(0)),
+    ]
+
+
+# -- the audit of a pipeline
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Running:
+    """A pipeline with a lag: `true(t)` is what StateTable adds up to, its totals follow `lag` seconds later."""
+
+    def __init__(
+        self, true: Callable[[float], Mapping[str, int]], lag: float = 3, scan_seconds: float = 10
+    ) -> None:
+        self.true, self.lag, self.scan_seconds = true, lag, scan_seconds
+        self.clock = Clock()
+        self.scans = 0
+        self.off: Mapping[str, int] = {}
+
+    def expected(self) -> Expected:
+        self.scans += 1
+        self.clock.sleep(self.scan_seconds / 2)
+        totals = {name: Decimal(value) for name, value in self.true(self.clock()).items()}
+        self.clock.sleep(self.scan_seconds / 2)
+        return Expected(totals, rows=1)
+
+    def found(self) -> dict[str, Decimal]:
+        late = self.true(self.clock() - self.lag)
+        rows = {*late, *self.off}
+        return {name: Decimal(late.get(name, 0) + self.off.get(name, 0)) for name in rows}
+
+    def audit(self, freshness: float = 30) -> module.Audit:
+        return audit(self.expected, self.found, freshness, self.clock, self.clock.sleep)
+
+
+def test_a_quiet_pipeline_is_found_exact_at_once() -> None:
+    running = Running(lambda _now: {"a": 5, "b": -1})
+    found = running.audit()
+    assert (found.totals, found.wrong, found.in_flight) == (2, [], [])
+    assert running.clock() == 1010
+
+
+def test_the_audit_waits_for_what_is_under_way_and_no_longer() -> None:
+    running = Running(lambda now: {"a": 5 if now < 1003 else 6}, lag=15)
+    assert running.audit().wrong == []
+    assert running.scans == 1
+    assert 1018 <= running.clock() <= 1025
+
+
+@pytest.mark.parametrize("lag", [0, 3, 29])
+@pytest.mark.parametrize("slope", [7, -7])
+def test_a_flowing_pipeline_is_in_flight_or_exact_whatever_its_lag(lag: float, slope: int) -> None:
+    found = Running(lambda now: {"a": int(now * slope), "b": 4}, lag).audit()
+    assert found.wrong == []
+    assert found.totals == 2
+
+
+def test_a_flowing_total_that_is_wrong_is_wrong_by_the_nearer_end_at_least() -> None:
+    running = Running(lambda now: {"a": int(now) * 7}, lag=3)
+    running.off = {"a": -1000}
+    (wrong,) = running.audit().wrong
+    assert wrong.moved
+    assert -1000 <= wrong.off < 0
+    assert running.scans == 2
+
+
+def test_a_total_that_does_not_move_is_wrong_by_just_its_difference() -> None:
+    running = Running(lambda _now: {"a": 5, "b": 7})
+    running.off = {"a": 2, "c": -1}
+    found = running.audit()
+    assert [(each.identifier, each.off, each.moved) for each in found.wrong] == [
+        ("a", Decimal(2), False),
+        ("c", Decimal(-1), False),
+    ]
+    assert running.clock() >= 1000 + 2 * (10 + 30)
+
+
+def test_a_sum_that_never_was_is_not_called_wrong_when_the_next_round_does_not_find_it() -> None:
+    running = Running(lambda _now: {"a": 5})
+    read = running.expected
+
+    def torn() -> Expected:
+        found = read()
+        if running.scans == 1:
+            # One trade read before it changed, another after it changed back.
+            found.totals["a"] += 10
+        return found
+
+    running.expected = torn  # type: ignore[method-assign]
+    found = running.audit()
+    assert (found.wrong, found.in_flight) == ([], [])
+    assert running.scans == 2
+
+
+def test_a_row_that_is_off_to_the_other_side_the_second_time_is_in_flight() -> None:
+    running = Running(lambda _now: {"a": 5})
+    read = running.expected
+
+    def torn() -> Expected:
+        found = read()
+        found.totals["a"] += 10 if running.scans == 1 else -10
+        return found
+
+    running.expected = torn  # type: ignore[method-assign]
+    found = running.audit()
+    assert found.wrong == []
+    assert [each.identifier for each in found.in_flight] == ["a"]
+
+
+def test_the_last_look_is_as_late_as_a_change_may_be() -> None:
+    looks: list[float] = []
+    running = Running(lambda _now: {"a": 5})
+    running.off = {"a": 1}
+
+    def found() -> dict[str, Decimal]:
+        looks.append(running.clock())
+        return Running.found(running)
+
+    audit(running.expected, found, 30, running.clock, running.clock.sleep)
+    first = [look for look in looks if look < 1041]
+    assert first[0] == 1000
+    assert first[1] == 1010
+    assert first[-1] >= 1040
