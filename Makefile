@@ -1,4 +1,4 @@
-# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= (demo), SEEDS=FIRST:LAST (simulate),
+# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= EXAMPLE= (demo), SEEDS=FIRST:LAST (simulate),
 # ARGS= (demo, simulate, test), LEDA_PORT= (environment), PYTHON=
 
 PYTHON ?= python3
@@ -16,8 +16,8 @@ FORCE:
 setup: .venv ## install everything into the checkout: Python environments, LocalStack, its emulators
 	@$(leda) setup
 
-demo: .venv ## start local AWS, deploy, play the game under faults, prove every total exact (ROUNDS=3 MESSAGES=10000)
-	@$(leda) up && $(leda) demo $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+demo: .venv ## start local AWS, deploy, play the game under faults, prove every total exact (ROUNDS=3 MESSAGES=10000); or EXAMPLE=scores
+	@$(if $(EXAMPLE),$(leda) example $(EXAMPLE) $(ARGS),$(leda) up && $(leda) demo $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(SEED),--seed $(SEED)) $(ARGS))
 
 simulate: .venv ## hunt for a wrong total in seeded schedules of deliveries and failures (SEEDS=1:300)
 	@$(leda) simulate $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

@@ -6,16 +6,27 @@ https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-forma
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_SIZE = 16
-# Field numbers of the messages AggregatedRecord and Record.
-_RECORDS, _DATA = 3, 3
+# Field numbers of the message AggregatedRecord: its partition keys, then records that name theirs by its place.
+_PARTITION_KEYS, _RECORDS = 1, 3
+# Field numbers of the message Record.
+_PARTITION_KEY, _DATA = 1, 3
 # https://protobuf.dev/programming-guides/encoding/#structure
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
-def user_data(data: bytes) -> list[bytes] | None:
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A packed message; `partition_key` is None where the record names none of those that it lists."""
+
+    partition_key: str | None
+    data: bytes
+
+
+def packed(data: bytes) -> list[Packed] | None:
     """The packed messages in order; None where `data` is no aggregated record, or a broken or empty one.
 
     Not aws-kinesis-agg: it drops the rest of a record silently when one of its user records has a bad index.
@@ -26,27 +37,38 @@ def user_data(data: bytes) -> list[bytes] | None:
     if hashlib.md5(body, usedforsecurity=False).digest() != digest:
         return None
     try:
-        parts = [_only_data(record) for number, record in _fields(body) if number == _RECORDS]
+        fields = [(number, part) for number, part in _fields(body) if isinstance(part, bytes)]
+        keys = [key for number, key in fields if number == _PARTITION_KEYS]
+        parts = [_packed(record, keys) for number, record in fields if number == _RECORDS]
     except ValueError:
         return None
     return parts or None
 
 
-def _only_data(record: bytes) -> bytes:
-    found = [content for number, content in _fields(record) if number == _DATA]
-    if not found:
+def _packed(record: bytes, keys: list[bytes]) -> Packed:
+    data, place = None, None
+    for number, content in _fields(record):  # the last of a repeated single field counts
+        if number == _DATA and isinstance(content, bytes):
+            data = content
+        elif number == _PARTITION_KEY and isinstance(content, int):
+            place = content
+    if data is None:
         raise ValueError("a user record without data")
-    return found[-1]  # the last of a repeated single field counts
+    try:
+        return Packed(None if place is None else keys[place].decode(), data)
+    except (IndexError, UnicodeDecodeError):
+        return Packed(None, data)
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The number and content of each length-delimited field; the others (indices) are passed over."""
+def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """The number and content of each field that is a number or of a given length; others are passed over."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
         kind = tag & 7
         if kind == _VARINT:
-            _, position = _varint(message, position)
+            value, position = _varint(message, position)
+            yield tag >> 3, value
             continue
         if kind == _LENGTH:
             size, position = _varint(message, position)

@@ -1,4 +1,4 @@
-"""What Map and Reduce share: an event of a DynamoDB stream in, each record's effect applied exactly once."""
+"""What exactly-once functions share: an event of a DynamoDB stream in, each record's effect applied exactly once."""
 
 import json
 from collections.abc import Mapping

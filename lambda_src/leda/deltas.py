@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from leda import images
+from leda import changes, images
 from leda.hierarchy import nodes, roll_up
 from leda.numbers import NotExact, exact, limited
 from leda.schema import Schema
@@ -95,20 +95,7 @@ def fold(records: Sequence[StreamRecord], schema: Schema) -> Fold:
 def _contributions(
     record: StreamRecord,
 ) -> tuple[images.Contribution | None, images.Contribution | None, list[str]]:
-    if record.expired:
-        # Time to live keeps the table small; it does not take a trade back.
-        return None, None, []
-    reasons = []
-    found: list[images.Contribution | None] = []
-    for image in (record.old, record.new):
-        try:
-            found.append(images.contribution(image))
-        except images.UnreadableImage as error:
-            found.append(None)
-            if image is record.new:
-                # The old image was reported when it was the new one.
-                reasons.append(str(error))
-    return found[0], found[1], reasons
+    return changes.read(record, images.contribution)
 
 
 def _fits(value: Decimal, schema: Schema) -> bool:

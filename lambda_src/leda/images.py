@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from leda.changes import UnreadableRow
 from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR
 from leda.messages import Message
 from leda.numbers import NotExact, limited, number
@@ -16,7 +17,7 @@ ATTRIBUTES = ("Version", "Value", "Path", "Hierarchy", "Timestamp", "Deleted")
 _NULL = {"NULL": True}
 
 
-class UnreadableImage(ValueError):
+class UnreadableImage(UnreadableRow):
     """A row that LEDA did not write, or that somebody changed; the text says what is wrong with it."""
 
 

@@ -6,7 +6,7 @@ Kinesis Producer Library packs several user records into one Kinesis record; the
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +18,12 @@ class UserRecord:
     """What a producer put. `sequence_number` is the Kinesis record's, which retries are asked for by.
 
     `event_id` names the user record: the Kinesis record's eventID, and the place in an aggregated record.
+    `partition_key` is the user record's own; one in an aggregated record that names none has the Kinesis record's.
     """
 
     stream: str
     shard: str
+    partition_key: str
     sequence_number: str
     event_id: str
     arrived: datetime | None
@@ -32,19 +34,14 @@ def user_records(records: Iterable[Mapping[str, Any]]) -> Iterator[UserRecord]:
     """Every user record of the event, in order. A broken aggregated record comes as it is."""
     for record in records:
         whole = _whole(record)
-        parts = aggregated.user_data(whole.data)
+        parts = aggregated.packed(whole.data)
         if parts is None:
             yield whole
             continue
-        for place, data in enumerate(parts):
-            yield UserRecord(
-                whole.stream,
-                whole.shard,
-                whole.sequence_number,
-                f"{whole.event_id}-{place}",
-                whole.arrived,
-                data,
-            )
+        for place, part in enumerate(parts):
+            key = whole.partition_key if part.partition_key is None else part.partition_key
+            event_id = f"{whole.event_id}-{place}"
+            yield replace(whole, partition_key=key, event_id=event_id, data=part.data)
 
 
 def _whole(record: Mapping[str, Any]) -> UserRecord:
@@ -54,6 +51,7 @@ def _whole(record: Mapping[str, Any]) -> UserRecord:
     return UserRecord(
         stream=record["eventSourceARN"],
         shard=event_id.partition(":")[0],
+        partition_key=kinesis["partitionKey"],
         sequence_number=kinesis["sequenceNumber"],
         event_id=event_id,
         arrived=None if arrived is None else datetime.fromtimestamp(arrived, UTC),

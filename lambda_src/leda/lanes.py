@@ -12,6 +12,10 @@ from typing import Any
 
 from leda.streams import MalformedEvent
 
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+SHORTEST_SEQUENCE_NUMBER = 21
+MADE_UP = "made-up"
+
 
 class UnknownLane(RuntimeError):
     """Nothing in the event tells which shard its records come from, and the stream has several orders."""
@@ -40,14 +44,30 @@ class Shard:
 
 
 def of_event(event: Mapping[str, Any]) -> Lane:
-    """The lane that all records of the event belong to. Raises MalformedEvent."""
+    """The lane that all records of the event belong to. Raises MalformedEvent.
+
+    Records with numbers that no stream gives, like the 111 of Lambda's own test events, are an order of their own:
+    as part of the stream's, they would cover records of it, or be covered by them.
+    """
     arns = {record.get("eventSourceARN") for record in event["Records"]}
     if len(arns) != 1:
         raise MalformedEvent(f"the records name {len(arns)} event sources; a batch has one")
     (stream,) = arns
     if not isinstance(stream, str) or not stream:
         raise MalformedEvent("the records have no eventSourceARN")
+    made_up = {_is_made_up(record) for record in event["Records"]}
+    if len(made_up) != 1:
+        raise MalformedEvent(
+            "some of the records have a SequenceNumber of a stream and some have none"
+        )
+    if made_up == {True}:
+        return Lane(f"{stream}#{MADE_UP}", MADE_UP)
     return Lane(stream, event.get("shardId") or stream)
+
+
+def _is_made_up(record: Mapping[str, Any]) -> bool:
+    number = (record.get("dynamodb") or {}).get("SequenceNumber")
+    return isinstance(number, str) and len(number) < SHORTEST_SEQUENCE_NUMBER
 
 
 def require_chain(stream: str, shards: Sequence[Shard]) -> None:

@@ -6,8 +6,10 @@ CheckpointTable was damaged. Readers see the old totals or the new ones, never a
 1. A row in CheckpointTable, the journal, names the mappings that are on. They are switched off.
 2. Two fences (`leda_cli.fences`) in StateTable's stream, M1 and M2, with the sum over StateTable between them. If
    no other record is between them, StateTable did not move: the sum is all that is before M2, and nothing else.
+   Before M2 the stream gets time to show what the sum has read.
 3. Map's checkpoints move to M2: what is before it is in the sum, what comes after it is Map's.
-4. A fence in ReduceTable's stream, R; Reduce's checkpoints move to R: the deltas before it are in the sum.
+4. After the same time for ReduceTable's stream, a fence in it, R; Reduce's checkpoints move to R: the deltas before
+   it are in the sum.
 5. One transaction sets every total that differs, on condition that it is as it was read, that Map's checkpoints
    are at M2, and that the journal is still this run's.
 6. The markers go, the mappings are switched on, the journal goes.
@@ -64,6 +66,10 @@ JOURNAL = {"Source": {"S": "leda rebuild"}, "Lane": {"S": "journal"}}
 MAX_TRIES = 5
 MAX_COMMITS = 10
 PAUSE_SECONDS = 0.5
+# Until what was written is in the stream. AWS says "near-real time", within a second as a rule; the records of one
+# transaction may come at different times, and after what was written later.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+STREAM_SECONDS = 5.0
 SHOWN = 20
 
 _NOTHING = Decimal(0)
@@ -321,6 +327,7 @@ class Rebuild:
         for _ in range(MAX_TRIES):
             before = self._fences["state"].draw()
             expected = self._expected()
+            self._let_streams_catch_up()
             line = self._fences["state"].draw(before)
             if line.strangers or not line.has_shards_of(before):
                 why = f"{self._tables.state} changed meanwhile ({_first(line.strangers)})"
@@ -330,6 +337,7 @@ class Rebuild:
             self.journal.moving()
             try:
                 self._move(self._map, self._fences["state"].stream, line, is_border=True)
+                self._let_streams_catch_up()
                 rest = self._fences["reduce"].draw()
                 self._move(self._reduce, self._fences["reduce"].stream, rest, is_border=False)
                 return expected, self._set_totals(expected, line)
@@ -340,6 +348,11 @@ class Rebuild:
             f"the tables did not rest in {MAX_TRIES} tries: {why}",
             "find what still writes to them or invokes their functions, stop it, and run `leda rebuild` again",
         )
+
+    def _let_streams_catch_up(self) -> None:
+        """Wait until what was written so far is in its stream, and so before the line that is drawn next."""
+        with self._operation.progress(f"letting the streams catch up ({STREAM_SECONDS:.0f} s)"):
+            self._sleep(STREAM_SECONDS)
 
     def _expected(self) -> Expected:
         """The sum over StateTable. Raises LedaError if a total is none that a row can hold."""

@@ -21,6 +21,7 @@ ORDER = (
     "test_telemetry",
     "test_versions",
     "test_failure_destination",
+    "test_redrive_and_replay",
     "test_mappings",
     "test_delivered_by_hand",
     "test_bad_input",
@@ -28,7 +29,9 @@ ORDER = (
     "test_game_played",
     "test_faults",
     "test_tools",
+    "test_verify_and_rebuild",
     "test_whole_session",
+    "test_scores",
     "test_removal",
     "test_examples",
 )
@@ -36,11 +39,14 @@ ORDER = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the integration tests in ORDER, after all others (they are the slow ones)."""
+    """Put the integration tests in ORDER, after all others (they are the slow ones), and all into one process."""
     unknown = {item.path.stem for item in items if item.path.parent == HERE} - set(ORDER)
     if unknown:
         raise pytest.UsageError(f"tests/integration/conftest.py: ORDER lacks {sorted(unknown)}")
     items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.parent == HERE else -1)
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")

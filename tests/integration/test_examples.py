@@ -5,17 +5,15 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from leda_cli import packages
 from leda_cli.errors import LedaError
+from leda_cli.examples import ExampleAws, terraform_of
+from leda_cli.local import outputs_of
 from leda_cli.oracle import Names, Oracle
 from leda_cli.paths import BUILD, ROOT
 from leda_cli.terraform import TfLocal
@@ -27,36 +25,18 @@ PRODUCER = "arn:aws:iam::222222222222:role/producer"
 SETTLE_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Example:
-    name: str
-    terraform: TfLocal
-    session: boto3.Session
-    endpoint: str
+def put(example: ExampleAws, message: dict[str, object]) -> None:
+    example.client("kinesis").put_record(
+        StreamARN=example.outputs["stream"]["arn"],
+        Data=json.dumps(message).encode(),
+        PartitionKey="1",
+    )
 
-    def client(self, service: str) -> Any:
-        config = Config(s3={"addressing_style": "path"})
-        make: Any = self.session.client  # boto3's types know services by literal names only
-        return make(service, endpoint_url=self.endpoint, config=config)
 
-    @property
-    def outputs(self) -> dict[str, Any]:
-        return {
-            name: output["value"] for name, output in json.loads(self.terraform.outputs()).items()
-        }
-
-    def put(self, message: dict[str, object]) -> None:
-        self.client("kinesis").put_record(
-            StreamARN=self.outputs["stream"]["arn"],
-            Data=json.dumps(message).encode(),
-            PartitionKey="1",
-        )
-
-    def totals(self) -> dict[str, Decimal]:
-        rows = self.client("dynamodb").scan(TableName=self.outputs["tables"]["aggregate"]["name"])[
-            "Items"
-        ]
-        return {row["Identifier"]["S"]: Decimal(row["Value"]["N"]) for row in rows}
+def totals_of(example: ExampleAws) -> dict[str, Decimal]:
+    table = example.outputs["tables"]["aggregate"]["name"]
+    rows = example.client("dynamodb").scan(TableName=table)["Items"]
+    return {row["Identifier"]["S"]: Decimal(row["Value"]["N"]) for row in rows}
 
 
 def eventually(look: Callable[[], object], wanted: object) -> None:
@@ -65,24 +45,6 @@ def eventually(look: Callable[[], object], wanted: object) -> None:
     while (seen := look()) != wanted:
         assert time.monotonic() < deadline, f"after {SETTLE_SECONDS} s: {seen}, not {wanted}"
         time.sleep(0.5)
-
-
-def terraform_of(
-    name: str, folder: Path, aws: dict[str, str], variables: dict[str, object]
-) -> TfLocal:
-    settings = folder / f"{name}.tfvars.json"
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps({"deletion_protection": False, **variables}))
-    terraform = TfLocal(
-        ROOT / "examples" / name,
-        folder / "examples" / name,
-        aws,
-        links={"../../modules": ROOT / "modules", "../../build": BUILD},
-        variables=settings,
-        log_name=f"terraform-example-{name}",
-    )
-    terraform.prepare()
-    return terraform
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +58,9 @@ def examples(
     stack: LiveStack,
     before: dict[str, list[Any]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Example]:
+) -> dict[str, ExampleAws]:
     """Both examples, applied on the session's local AWS."""
     aws = dict(stack.aws.variables)
-    session = boto3.Session(
-        aws["AWS_ACCESS_KEY_ID"], aws["AWS_SECRET_ACCESS_KEY"], region_name=aws["AWS_REGION"]
-    )
     stack.s3.create_bucket(Bucket=BUCKET)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
@@ -116,38 +75,42 @@ def examples(
             "producer_role_arn": PRODUCER,
         },
     }
-    applied = {
-        name: Example(name, terraform_of(name, folder, aws, variables), session, stack.aws.endpoint)
+    roots = {
+        name: terraform_of(name, folder / name, aws, variables)
         for name, variables in settings.items()
     }
-    for example in applied.values():
-        example.terraform.init()
+    for terraform in roots.values():
+        terraform.prepare()
+        terraform.init()
     with ThreadPoolExecutor() as pool:  # most of an apply is waiting
-        list(pool.map(lambda example: example.terraform.apply(), applied.values()))
-    return applied
+        list(pool.map(TfLocal.apply, roots.values()))
+    return {
+        name: ExampleAws(name, terraform, aws, outputs_of(terraform.outputs()))
+        for name, terraform in roots.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["complete", "reuse"])
-def test_a_plan_after_apply_is_empty(examples: dict[str, Example], name: str) -> None:
+def test_a_plan_after_apply_is_empty(examples: dict[str, ExampleAws], name: str) -> None:
     example = examples[name]
     assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
 
 
 def test_complete_sums_readings_with_the_levels_at_the_messages_top(
-    examples: dict[str, Example],
+    examples: dict[str, ExampleAws],
 ) -> None:
     complete = examples["complete"]
     reading = {"meter": "DE-0815", "reading": 1, "kWh": 1.25, "country": "DE", "city": "Ulm"}
-    complete.put({**reading, "tariff": "night"})
+    put(complete, {**reading, "tariff": "night"})
     total = Decimal("1.25")
-    eventually(complete.totals, {"DE": total, "DE:Ulm": total, "DE:Ulm:night": total})
+    eventually(lambda: totals_of(complete), {"DE": total, "DE:Ulm": total, "DE:Ulm:night": total})
 
 
-def test_reuse_sums_orders_with_code_from_the_bucket(examples: dict[str, Example]) -> None:
+def test_reuse_sums_orders_with_code_from_the_bucket(examples: dict[str, ExampleAws]) -> None:
     reuse = examples["reuse"]
     place = {"shop": "Ulm", "category": "books"}
-    reuse.put({"order": "1", "Version": 1, "amount": 9.99, "Hierarchy": place})
-    eventually(reuse.totals, {"Ulm": Decimal("9.99"), "Ulm:books": Decimal("9.99")})
+    put(reuse, {"order": "1", "Version": 1, "amount": 9.99, "Hierarchy": place})
+    eventually(lambda: totals_of(reuse), {"Ulm": Decimal("9.99"), "Ulm:books": Decimal("9.99")})
 
 
 NAMES = {
@@ -178,7 +141,7 @@ def mixture(names: Names, count: int = 300) -> list[bytes]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_copies_changes_moves_and_deletions_are_counted_exactly(
-    examples: dict[str, Example], name: str
+    examples: dict[str, ExampleAws], name: str
 ) -> None:
     example, names, oracle = examples[name], NAMES[name], Oracle(NAMES[name])
     messages = mixture(names)
@@ -190,13 +153,13 @@ def test_copies_changes_moves_and_deletions_are_counted_exactly(
     )
 
     def totals() -> dict[str, Decimal]:
-        rows = example.totals().items()
+        rows = totals_of(example).items()
         return {row: total for row, total in rows if row.startswith(names.levels[0]) and total}
 
     eventually(totals, oracle.totals())
 
 
-def test_reuse_runs_the_published_packages(examples: dict[str, Example]) -> None:
+def test_reuse_runs_the_published_packages(examples: dict[str, ExampleAws]) -> None:
     manifest = json.loads((BUILD / "packages.json").read_text())
     functions = examples["reuse"].client("lambda")
     for package in ("state", "map", "reduce"):
@@ -206,7 +169,7 @@ def test_reuse_runs_the_published_packages(examples: dict[str, Example]) -> None
 
 
 def test_reuse_lets_the_other_accounts_producer_put_and_no_more(
-    examples: dict[str, Example],
+    examples: dict[str, ExampleAws],
 ) -> None:
     reuse = examples["reuse"]
     arn = reuse.outputs["stream"]["arn"]
@@ -223,7 +186,7 @@ def test_reuse_lets_the_other_accounts_producer_put_and_no_more(
 
 @pytest.fixture(scope="module")
 def root(
-    stack: LiveStack, examples: dict[str, Example], tmp_path_factory: pytest.TempPathFactory
+    stack: LiveStack, examples: dict[str, ExampleAws], tmp_path_factory: pytest.TempPathFactory
 ) -> TfLocal:
     """The root module, ready to plan."""
     root = TfLocal(
@@ -254,7 +217,7 @@ def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, sai
 
 
 def test_destroy_leaves_nothing(
-    stack: LiveStack, examples: dict[str, Example], before: dict[str, list[Any]]
+    stack: LiveStack, examples: dict[str, ExampleAws], before: dict[str, list[Any]]
 ) -> None:
     """The last test of this file: it takes the examples away, with the messages and totals in them."""
     with ThreadPoolExecutor() as pool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 from botocore.exceptions import ClientError
@@ -339,6 +339,12 @@ class InOrder:
     """Stands in for a ThreadPoolExecutor: the tasks of a map run one after the other, in the caller's task."""
 
     def __init__(self, _threads: int) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         pass
 
     def map(self, call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:

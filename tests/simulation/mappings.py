@@ -77,6 +77,7 @@ class Mapping:
         self._pollers: list[_Poller] = []
         self._acknowledged: dict[tuple[str, int], int] = {}
         self._finished: set[tuple[str, int]] = set()
+        self.enabled = True
         stream.listen(self._look)
         self._look()
 
@@ -132,6 +133,28 @@ class Mapping:
 
         self.world.spawn(deliver)
 
+    def pause(self) -> None:
+        """The mapping is switched off. What is in flight goes on, and nobody looks at its answer."""
+        self.enabled = False
+        self._stop(self._pollers)
+
+    def resume(self) -> None:
+        """The mapping is switched on, and goes on where it was."""
+        self.enabled = True
+        self._look()
+
+    def lose(self) -> int:
+        """Nobody delivers what is in the stream now: its records were trimmed before the function took them."""
+        self._stop(self._pollers)
+        lost = 0
+        for shard in self.stream.shards.values():
+            lease = shard.id, 0
+            count = len(shard.records)
+            lost += count - self._acknowledged.get(lease, 0)
+            self._acknowledged[lease] = count
+        self._look()
+        return lost
+
     # -- the pollers' side
 
     def acknowledge(self, lease: tuple[str, int], count: int) -> None:
@@ -156,6 +179,8 @@ class Mapping:
         return [r for r in shard.records if zlib.crc32(r.key.encode()) % lanes == lane]
 
     def _look(self) -> None:
+        if not self.enabled:
+            return
         leased = {poller.lease for poller in self._pollers}
         for shard in list(self.stream.shards.values()):
             for lane in range(self.settings.parallelization_factor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,9 +15,11 @@ from unittest import mock
 
 from simulation.functions import in_one_thread
 from simulation.mappings import Settings
-from simulation.plans import Frame, Plan, Put
+from simulation.operator import Operator
+from simulation.plans import LOSS, Disturbance, Frame, Plan, Put
 from simulation.streams import Raw
 from simulation.systems import KINESIS, LAMBDA_SRC, System
+from simulation.world import World
 from support import trades
 
 STAGES = ("state", "map", "reduce")
@@ -38,6 +41,10 @@ class Pipeline(System):
     }
     SOURCES: ClassVar = {"map": "StateTable", "reduce": "ReduceTable"}
 
+    def __init__(self, world: World, plan: Plan, subject: str) -> None:
+        super().__init__(world, plan, subject)
+        self._operator = Operator(self)
+
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
         """Messages in any order, some twice and some bad; between one and three shards of each stream."""
@@ -56,16 +63,20 @@ class Pipeline(System):
             maximum_record_age=draw.choice((60.0, 600.0, -1.0, -1.0)),
             bisect=draw.random() < 0.5,
         )
+        puts = frame.puts([(f"k{draw.randrange(20)}", message) for message in burst])
+        disturbances = frame.disturbances(("state",), shards)
+        if LOSS in frame.families:
+            disturbances += _loss(draw, puts)
         return Plan(
             system="pipeline",
             seed=seed,
             families=frame.families,
-            puts=frame.puts([(f"k{draw.randrange(20)}", message) for message in burst]),
+            puts=puts,
             shards={"state": draw.randint(1, 3), **shards},
             small_transactions=draw.random() < 0.6,
             mappings={"state": state} | {stage: frame.exactly_once() for stage in shards},
             fault_rate=frame.fault_rate(),
-            disturbances=frame.disturbances(("state",), shards),
+            disturbances=tuple(sorted(disturbances, key=lambda disturbance: disturbance.at)),
         )
 
     @staticmethod
@@ -73,7 +84,7 @@ class Pipeline(System):
     def installed(plan: Plan) -> Iterator[None]:
         """One thread; and, where the plan says so, room for few totals, so that few records take many transactions."""
         with ExitStack() as stack:
-            in_one_thread(stack, "leda.state_store", "leda.ingest")
+            in_one_thread(stack, "leda.state_store", "leda.ingest", "leda.audit")
             if plan.small_transactions:
                 for name, value in (
                     ("leda.deltas.MAX_NODES_OF_A_DELTA", 4),
@@ -114,18 +125,36 @@ class Pipeline(System):
 
         self.streams["state"].publish(put.key, raw)
 
+    def rebuild(self) -> None:
+        """Run `leda rebuild`, if something was lost."""
+        if self._operator.needed:
+            self.world.spawn(self._operator.rebuild)
+
     def redrive(self) -> None:
         """Put back what the State mapping gave up, as `leda redrive` does."""
         mapping = self.mappings["state"]
         discarded, mapping.discarded = mapping.discarded, []
 
-        def deliver() -> None:
+        def work() -> None:
             for batch in discarded:
                 done = mapping.attempt(self.streams["state"].shards[batch.shard], batch.records)
                 assert done == len(batch.records), "nothing is wrong any more, and yet it failed"
 
-        self.world.spawn(deliver)
+        self.world.spawn(work)
         super().redrive()
+
+    def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
+        """Records, totals or checkpoints are lost; or an operator rebuilds the totals, and may be stopped half-way."""
+        match kind:
+            case "records lost":
+                self.counts["records that were lost"] += self.mappings[stage].lose()
+                self._operator.needed = True
+            case "total damaged":
+                self._operator.damage(draw)
+            case "rebuild":
+                self._operator.start(draw)
+            case _:
+                super().disturb_otherwise(kind, stage, draw)
 
     def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
         """AggregateTable against a plain fold over the messages; a row that is 0 is as good as none."""
@@ -143,11 +172,23 @@ class Pipeline(System):
         }
 
     def lost(self) -> int:
-        """How many bad messages are not in State's quarantine."""
+        """How many bad messages are not in State's quarantine; and one, if a rebuild did not come to its end."""
         bad = Counter(put.data for put in self.plan.puts if put.data in trades.BAD)
         kept = Counter(
             base64.b64decode(json.loads(body)["data"])
             for key, body in self.bucket.objects.items()
             if key.startswith("StateLambda/")
         )
-        return (bad - kept).total()
+        return (bad - kept).total() + self._operator.needed
+
+
+def _loss(draw: random.Random, puts: tuple[Put, ...]) -> tuple[Disturbance, ...]:
+    """Something is lost while messages come, and soon after it an operator rebuilds the totals."""
+    at = draw.choice(puts).at + draw.uniform(0, 5)
+
+    def one(kind: str, at: float) -> Disturbance:
+        stage = draw.choice(("map", "reduce"))
+        return Disturbance(round(at, 3), kind, stage, draw.getrandbits(32))
+
+    lost = draw.choice(("records lost", "total damaged"))
+    return one(lost, max(0.0, at - draw.uniform(0, 5))), one("rebuild", at)

@@ -16,8 +16,9 @@ from simulation.mappings import Settings
 
 CUTS, DOUBLE, ANEW, LATE = "other cuts", "two pollers", "created anew", "late redelivery"
 RESHARD, CLOCKS, WINDOW = "resharding", "jumping clocks", "window off and on"
+LOSS = "loss and rebuild"
 
-FAMILIES = (ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, CLOCKS, WINDOW)
+FAMILIES = (ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, CLOCKS, WINDOW, LOSS)
 DAY = 24 * 3600.0
 
 

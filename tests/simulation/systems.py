@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +18,8 @@ from simulation.streams import Raw, Stream
 from simulation.world import World
 
 LAMBDA_SRC = Path(__file__).resolve().parents[2] / "lambda_src"
+# DynamoDB gives no limit ("near-real time"); leda rebuild waits for longer than this.
+LATEST_SECONDS = 4.0
 KINESIS = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 
 
@@ -32,14 +33,34 @@ class Bucket:
         self.objects[Key] = Body
 
 
-class DescribedStreams:
-    """DynamoDB's DescribeStream."""
+class DynamoDBStreams:
+    """The API of DynamoDB's streams; an iterator is "<ARN> <shard> <records before it>"."""
 
     def __init__(self) -> None:
         self.known: dict[str, Stream] = {}
 
     def describe_stream(self, *, StreamArn: str) -> dict[str, Any]:
         return {"StreamDescription": {"Shards": self.known[StreamArn].description()}}
+
+    def get_shard_iterator(
+        self, *, StreamArn: str, ShardId: str, ShardIteratorType: str, SequenceNumber: str = "-1"
+    ) -> dict[str, Any]:
+        records = self.known[StreamArn].shards[ShardId].records
+        place = {
+            "LATEST": len(records),
+            "TRIM_HORIZON": 0,
+            "AFTER_SEQUENCE_NUMBER": sum(r.sequence <= int(SequenceNumber) for r in records),
+        }[ShardIteratorType]
+        return {"ShardIterator": f"{StreamArn} {ShardId} {place}"}
+
+    def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:
+        arn, name, place = ShardIterator.split(" ")
+        shard = self.known[arn].shards[name]
+        records = shard.records[int(place) :][:Limit]
+        answer: dict[str, Any] = {"Records": [record.raw for record in records]}
+        if shard.is_open or records:
+            answer["NextShardIterator"] = f"{arn} {name} {int(place) + len(records)}"
+        return answer
 
 
 class System(ABC):
@@ -63,8 +84,12 @@ class System(ABC):
         self.store = MemoryDynamoDB(world.clock, self._changed)
         self._random = world.random("system")
         self._create_tables()
-        described = DescribedStreams()
-        services = {"dynamodb": self.store, "dynamodbstreams": described, "s3": self.bucket}
+        self.dynamodb_streams = DynamoDBStreams()
+        services = {
+            "dynamodb": self.store,
+            "dynamodbstreams": self.dynamodb_streams,
+            "s3": self.bucket,
+        }
         self.streams: dict[str, Stream] = {}
         self.functions: dict[str, Function] = {}
         self.mappings: dict[str, EventSourceMapping] = {}
@@ -76,7 +101,7 @@ class System(ABC):
                 if table
                 else Stream(world, KINESIS, plan.shards[stage], digits=56)
             )
-            described.known[stream.arn] = self.streams[stage] = stream
+            self.dynamodb_streams.known[stream.arn] = self.streams[stage] = stream
             function = Function(
                 world,
                 f"{stage.title()}Lambda",
@@ -106,13 +131,16 @@ class System(ABC):
     def put(self, put: Put) -> None:
         """Somebody writes into the system."""
 
+    def rebuild(self) -> None:  # noqa: B027 - most systems have none
+        """When the trouble is over, an operator makes good what was lost, where the system has a way back."""
+
     def redrive(self) -> None:
-        """Put back what a mapping gave up, where one may."""
+        """At last, an operator puts back what a mapping gave up, where a mapping may give up."""
         assert not any(mapping.discarded for mapping in self.mappings.values())
 
     @abstractmethod
-    def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """The totals that are not what they must be, by name: (must, is)."""
+    def differences(self) -> Mapping[str, tuple[object, object]]:
+        """The totals, or other rows, that are not what they must be, by name: (must, is)."""
 
     def lost(self) -> int:
         """How many bad messages are neither in a total nor in quarantine."""
@@ -149,7 +177,11 @@ class System(ABC):
             case "window":
                 mapping.tumbling_window = not mapping.tumbling_window
             case kind:
-                raise AssertionError(f"unknown disturbance {kind!r}")
+                self.disturb_otherwise(kind, disturbance.stage, draw)
+
+    def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
+        """Something that can happen to this system alone."""
+        raise AssertionError(f"unknown disturbance {kind!r}")
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table."""
@@ -214,4 +246,6 @@ class System(ABC):
                 "eventSourceARN": stream.arn,
             }
 
-        stream.publish_later(str(partition_key), item, self._random.expovariate(1 / 0.1), raw)
+        # Most within a second; some of them later than what was written after them.
+        delay = self._random.expovariate(1 / self._random.choice((0.05, 0.05, 1.0)))
+        stream.publish_later(str(partition_key), item, min(delay, LATEST_SECONDS), raw)

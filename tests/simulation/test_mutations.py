@@ -4,6 +4,7 @@ Without these tests a simulation that exercises nothing would pass for ever. Wha
 of docs/exactly-once.md.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,12 +13,17 @@ from typing import Any
 
 import pytest
 
-from leda import deltas, hierarchy, images, streams
+from leda import deltas, hierarchy, images, replica, streams
 from leda.checkpoints import Checkpoints, Position
 from leda.exactly_once import ExactlyOnce
+from leda.item_changes import ItemChange
 from leda.lanes import Lane
+from leda.replica import Replica
 from leda.streams import StreamRecord
 from leda.transactions import Verdict
+from leda_cli import rebuild
+from simulation.functions import KILLS, LOST
+from simulation.plans import DOUBLE, LATE, LOSS
 from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).
@@ -191,6 +197,64 @@ def test_the_simulation_finds(
     mutation(monkeypatch)
 
     assert any(run(plan(seed)).wrong for seed in SEEDS)
+
+
+def the_replica_takes_what_comes_last(patch: Patch) -> None:
+    numbers = itertools.count()
+    patch.setattr(replica, "place", lambda _change: f"{next(numbers):012d}")
+
+
+def a_removed_item_leaves_no_place_in_the_replica(patch: Patch) -> None:
+    real = Replica._row
+
+    def row(self: Replica, change: ItemChange) -> dict[str, Any]:
+        made = real(self, change)
+        if change.record.new is None:
+            del made[self._marks.place]
+        return made
+
+    patch.setattr(Replica, "_row", row)
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [the_replica_takes_what_comes_last, a_removed_item_leaves_no_place_in_the_replica],
+    ids=lambda mutation: mutation.__name__,
+)
+def test_the_simulation_finds_in_the_replica(
+    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
+) -> None:
+    mutation(monkeypatch)
+
+    assert any(run(plan(seed, system="replica")).wrong for seed in SEEDS)
+
+
+def the_streams_get_no_time_to_catch_up(patch: Patch) -> None:
+    patch.setattr(rebuild, "STREAM_SECONDS", 0.0)
+
+
+def reduces_checkpoints_stay(patch: Patch) -> None:
+    real = rebuild.Rebuild._move
+
+    def move(self: Any, checkpoints: Any, stream: str, line: Any, *, is_border: bool) -> None:
+        if is_border:
+            real(self, checkpoints, stream, line, is_border=is_border)
+
+    patch.setattr(rebuild.Rebuild, "_move", move)
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [the_streams_get_no_time_to_catch_up, reduces_checkpoints_stay],
+    ids=lambda mutation: mutation.__name__,
+)
+def test_the_simulation_finds_in_the_rebuild(
+    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
+) -> None:
+    mutation(monkeypatch)
+
+    families = (LOSS, DOUBLE, LATE, KILLS, LOST)
+    assert any(run(plan(seed, families)).wrong for seed in SEEDS)
 
 
 # -- how

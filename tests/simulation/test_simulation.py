@@ -10,22 +10,38 @@ import pytest
 from simulation.campaign import Job, Tally, campaign, play, smallest
 from simulation.functions import FAULTS
 from simulation.plans import FAMILIES
-from simulation.runs import plan, run
+from simulation.runs import SYSTEMS, plan, run
 
 SEEDS = range(1, 301)
+
+# The schedules are played once for all tests of this file.
+pytestmark = pytest.mark.xdist_group("simulation")
+
+
+def play_all(system: str) -> Tally:
+    tally = Tally()
+    for part in campaign([Job(seed, system=system) for seed in SEEDS], os.cpu_count() or 1):
+        tally.merge(part)
+    return tally
 
 
 @pytest.fixture(scope="module")
 def played() -> Tally:
-    tally = Tally()
-    for part in campaign([Job(seed) for seed in SEEDS], os.cpu_count() or 1):
-        tally.merge(part)
-    return tally
+    return play_all("pipeline")
 
 
 def test_three_hundred_schedules_leave_every_total_exact_and_lose_no_message(played: Tally) -> None:
     assert played.schedules == len(SEEDS)
     assert played.wrong == [], f"play one alone: make simulate SEEDS={played.wrong[0]}"
+
+
+@pytest.mark.parametrize("system", [name for name in SYSTEMS if name != "pipeline"])
+def test_three_hundred_schedules_leave_the_other_systems_exact(system: str) -> None:
+    tally = play_all(system)
+
+    assert tally.schedules == len(SEEDS)
+    assert tally.wrong == [], f'play one alone: make simulate ARGS="--system {system}"'
+    assert tally.counts["redelivered records"] > 20
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -40,6 +56,7 @@ def test_every_kind_of_fault_struck(played: Tally, kind: str) -> None:
         *("clock", "window", "deployment", "cold starts", "timeouts", "retried batches"),
         *("bisected batches", "partial responses", "batches at the failure destination"),
         *("redelivered records", "answered: TransactionCanceledException"),
+        *("records that were lost", "total damaged", "rebuilds", "rebuilds stopped half-way"),
     ],
 )
 def test_everything_that_can_happen_around_it_happened(played: Tally, kind: str) -> None:

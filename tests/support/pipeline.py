@@ -46,8 +46,8 @@ class Bucket:
 
 
 @dataclass
-class Pipeline:
-    """Tables of their own for one test, and functions that work on them."""
+class Tables:
+    """Tables of their own for one test, and functions that work on them; a subclass makes the tables of a system."""
 
     endpoint: str
     prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}-")
@@ -57,14 +57,10 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.dynamodb = dynamodb_local.client("dynamodb", self.endpoint)
         self.streams = dynamodb_local.client("dynamodbstreams", self.endpoint)
-        self._kinesis_sequence = itertools.count(
-            49590338271490256608559692538361571095921575989136588898
-        )
-        self._create("StateTable", {"id": "S"}, "NEW_AND_OLD_IMAGES")
-        self._create("ReduceTable", {"Lane": "N", "Delta": "S"}, "NEW_IMAGE")
-        self._create("AggregateTable", {"Identifier": "S"})
-        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
-        self._create("ParameterTable", {"parameter": "S"})
+        self.create()
+
+    def create(self) -> None:
+        """Make the tables."""
 
     def _create(self, name: str, keys: Mapping[str, str], view: str | None = None) -> None:
         stream = (
@@ -96,11 +92,7 @@ class Pipeline:
             "POWERTOOLS_SERVICE_NAME": name,
             "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
             "QUARANTINE_BUCKET": "quarantine",
-            "SCHEMA": "{}",
-            **{
-                f"{table.upper()}_TABLE": f"{self.prefix}{table}Table"
-                for table in ("State", "Reduce", "Aggregate", "Checkpoint")
-            },
+            "CHECKPOINT_TABLE": f"{self.prefix}CheckpointTable",
             **self.settings,
         }
         real: Any = boto3.client
@@ -114,38 +106,6 @@ class Pipeline:
         with mock.patch.dict(os.environ, environment), mock.patch("boto3.client", client):
             module = _load(SOURCES / name / "handler.py")
         return Function(module, environment)
-
-    # -- State's events
-
-    def kinesis_event(self, *messages: Any) -> dict[str, Any]:
-        """An event of the Kinesis mapping; a message is a dict, or bytes as they are."""
-        records = []
-        for message in messages:
-            data = (
-                message
-                if isinstance(message, bytes)
-                else json.dumps(message, default=_plain).encode()
-            )
-            sequence = str(next(self._kinesis_sequence))
-            records.append(
-                {
-                    "kinesis": {
-                        "kinesisSchemaVersion": "1.0",
-                        "partitionKey": "key",
-                        "sequenceNumber": sequence,
-                        "data": base64.b64encode(data).decode(),
-                        "approximateArrivalTimestamp": 1616413258.9,
-                    },
-                    "eventSource": "aws:kinesis",
-                    "eventVersion": "1.0",
-                    "eventID": f"{SHARD}:{sequence}",
-                    "eventName": "aws:kinesis:record",
-                    "invokeIdentityArn": "arn:aws:iam::000000000000:role/r",
-                    "awsRegion": "us-east-1",
-                    "eventSourceARN": STREAM_ARN,
-                }
-            )
-        return {"Records": records}
 
     # -- streams
 
@@ -181,6 +141,58 @@ class Pipeline:
             TableName=self.prefix + table, ConsistentRead=True
         )
         return [row for page in pages for row in page["Items"]]
+
+
+@dataclass
+class Pipeline(Tables):
+    """The pipeline's tables and functions."""
+
+    def create(self) -> None:
+        self._kinesis_sequence = itertools.count(
+            49590338271490256608559692538361571095921575989136588898
+        )
+        tables = {
+            f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
+            for name in ("State", "Reduce", "Aggregate")
+        }
+        self.settings = {"SCHEMA": "{}", **tables, **self.settings}
+        self._create("StateTable", {"id": "S"}, "NEW_AND_OLD_IMAGES")
+        self._create("ReduceTable", {"Lane": "N", "Delta": "S"}, "NEW_IMAGE")
+        self._create("AggregateTable", {"Identifier": "S"})
+        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
+        self._create("ParameterTable", {"parameter": "S"})
+
+    # -- State's events
+
+    def kinesis_event(self, *messages: Any) -> dict[str, Any]:
+        """An event of the Kinesis mapping; a message is a dict, or bytes as they are."""
+        records = []
+        for message in messages:
+            data = (
+                message
+                if isinstance(message, bytes)
+                else json.dumps(message, default=_plain).encode()
+            )
+            sequence = str(next(self._kinesis_sequence))
+            records.append(
+                {
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0",
+                        "partitionKey": "key",
+                        "sequenceNumber": sequence,
+                        "data": base64.b64encode(data).decode(),
+                        "approximateArrivalTimestamp": 1616413258.9,
+                    },
+                    "eventSource": "aws:kinesis",
+                    "eventVersion": "1.0",
+                    "eventID": f"{SHARD}:{sequence}",
+                    "eventName": "aws:kinesis:record",
+                    "invokeIdentityArn": "arn:aws:iam::000000000000:role/r",
+                    "awsRegion": "us-east-1",
+                    "eventSourceARN": STREAM_ARN,
+                }
+            )
+        return {"Records": records}
 
     def totals(self) -> dict[str, Decimal]:
         return {

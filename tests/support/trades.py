@@ -94,9 +94,9 @@ def fold(of: Iterable[Version]) -> dict[str, Decimal]:
             for depth in (1, 2, 3):
                 node = ":".join(version.levels[:depth])
                 sums[node] = sums.get(node, Fraction(0)) + Fraction(version.value)
-    wide = Context(prec=100)
-    return {
-        node: wide.divide(Decimal(total.numerator), Decimal(total.denominator))
-        for node, total in sums.items()
-        if total
-    }
+    return {node: decimal_of(total) for node, total in sums.items() if total}
+
+
+def decimal_of(total: Fraction) -> Decimal:
+    """The sum of decimals as a decimal again."""
+    return Context(prec=100).divide(Decimal(total.numerator), Decimal(total.denominator))

@@ -7,10 +7,10 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.aggregated import MAGIC, user_data
+from leda.aggregated import MAGIC, Packed, packed
 
 
-def packed(body: bytes) -> bytes:
+def sealed(body: bytes) -> bytes:
     return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
 
 
@@ -31,31 +31,42 @@ def test_what_a_producer_packs_comes_out_in_order(
     aggregator = RecordAggregator()
     for key, data, hash_key in records:
         aggregator.add_user_record(key, data, hash_key)
-    assert user_data(aggregator.clear_and_get().get_contents()[2]) == [
-        data for _, data, _ in records
+    assert packed(aggregator.clear_and_get().get_contents()[2]) == [
+        Packed(key, data) for key, data, _ in records
     ]
 
 
 @given(st.binary(max_size=200))
 def test_a_body_that_is_taken_apart_is_read_as_protocol_buffers_reads_it(body: bytes) -> None:
-    found = user_data(packed(body))
+    found = packed(sealed(body))
     try:
         message = messages_pb2.AggregatedRecord()
         message.ParseFromString(body)
     except DecodeError:
         return
-    assert found in (None, [record.data for record in message.records])
+    keys = dict(enumerate(message.partition_key_table))
+    assert found in (
+        None,
+        [Packed(keys.get(r.partition_key_index), r.data) for r in message.records],
+    )
 
 
 @given(st.binary(max_size=100))
 def test_plain_data_is_no_aggregated_record(data: bytes) -> None:
-    assert user_data(data) is None
+    assert packed(data) is None
 
 
 def test_a_wrong_checksum_is_no_aggregated_record() -> None:
-    assert user_data(packed(b"\x1a\x02\x1a\x00")) == [b""]
-    assert user_data(packed(b"\x1a\x02\x1a\x00")[:-1] + b"!") is None
+    assert packed(sealed(b"\x1a\x02\x1a\x00")) == [Packed(None, b"")]
+    assert packed(sealed(b"\x1a\x02\x1a\x00")[:-1] + b"!") is None
 
 
 def test_an_aggregated_record_of_nothing_is_kept_whole() -> None:
-    assert user_data(packed(b"")) is None
+    assert packed(sealed(b"")) is None
+
+
+def test_a_partition_key_that_is_missing_or_no_text_loses_no_message() -> None:
+    record = b"\x1a\x05\x08\x00\x1a\x01a"
+    assert packed(sealed(record)) == [Packed(None, b"a")]
+    assert packed(sealed(b"\x0a\x01\xff" + record)) == [Packed(None, b"a")]
+    assert packed(sealed(b"\x0a\x01k" + record)) == [Packed("k", b"a")]

@@ -51,6 +51,7 @@ def test_a_record_is_read() -> None:
         UserRecord(
             ARN,
             "shardId-7",
+            "a",
             "4959",
             "shardId-7:4959",
             datetime(2021, 3, 22, 11, 40, 58, 500_000, tzinfo=UTC),
@@ -85,6 +86,17 @@ def test_packed_and_plain_records_keep_their_order() -> None:
     ]
 
 
+def test_packed_messages_keep_their_own_partition_keys() -> None:
+    aggregator = RecordAggregator()
+    for key in ("first", "second", "first"):
+        aggregator.add_user_record(key, key.encode())
+    data: bytes = aggregator.clear_and_get().get_contents()[2]
+
+    records = list(user_records([raw(data), raw(b"plain")]))
+
+    assert [record.partition_key for record in records] == ["first", "second", "first", "a"]
+
+
 @pytest.mark.parametrize("index", [0, 1, 99])
 def test_a_packed_record_whose_partition_key_is_missing_loses_no_message(index: int) -> None:
     content = AggregatedRecord()
@@ -92,7 +104,10 @@ def test_a_packed_record_whose_partition_key_is_missing_loses_no_message(index: 
     content.records.add(partition_key_index=0, data=b"a")
     content.records.add(partition_key_index=index, data=b"b", explicit_hash_key_index=index)
 
-    assert data_of(raw(sealed(content.SerializeToString()))) == [b"a", b"b"]
+    records = list(user_records([raw(sealed(content.SerializeToString()))]))
+    assert [record.data for record in records] == [b"a", b"b"]
+    # Without one of its own, it has that of the record that it came in.
+    assert records[1].partition_key == ("key" if index == 0 else "a")
 
 
 BROKEN = {

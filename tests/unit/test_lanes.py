@@ -29,6 +29,28 @@ def test_without_a_shard_the_lane_is_the_stream(more: dict[str, Any]) -> None:
     assert lane.is_whole_stream
 
 
+NUMBERED = "000000000000000000007"  # the shortest that a stream gives
+
+
+def numbered(*numbers: Any, **more: Any) -> dict[str, Any]:
+    records = [{"eventSourceARN": ARN, "dynamodb": {"SequenceNumber": each}} for each in numbers]
+    return {"Records": records, **more}
+
+
+@pytest.mark.parametrize("more", [{}, {"shardId": "shardId-1"}])
+def test_numbers_that_no_stream_gives_are_an_order_of_their_own(more: dict[str, Any]) -> None:
+    lane = of_event(numbered("111", "222", **more))
+
+    assert lane.stream not in (ARN, lane.name)
+    assert not lane.is_whole_stream
+    assert of_event(numbered(NUMBERED, **more)) == Lane(ARN, more.get("shardId", ARN))
+
+
+def test_made_up_records_and_a_streams_own_are_no_batch() -> None:
+    with pytest.raises(MalformedEvent, match="SequenceNumber"):
+        of_event(numbered("111", NUMBERED))
+
+
 @pytest.mark.parametrize("arns", [(ARN, ARN + "x"), (None,), ("",), (5,), (ARN, None)])
 def test_records_of_no_stream_or_of_two_are_no_batch(arns: tuple[Any, ...]) -> None:
     with pytest.raises(MalformedEvent, match="event"):

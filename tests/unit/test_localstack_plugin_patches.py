@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -63,6 +64,23 @@ def test_splitting_does_not_use_up_the_retries_of_a_bad_record() -> None:
     poller = Poller({2}, retries=3)
     run(poller, [0, 1, 2, 3])
     assert poller.tries == [[0, 1, 2, 3], [0, 1], [2, 3], [2], [2], [2], [2], [3]]
+
+
+def test_a_poller_that_changes_its_records_can_take_the_halves() -> None:
+    """As LocalStack's for tables' streams does: it makes a number of each record's time, once."""
+    poller = Poller({3})
+
+    def changing(poller: Poller, shard: str, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            record["time"] = record["time"].timestamp()
+        forward(poller, shard, [record["number"] for record in records])
+
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    records: Any = [{"number": n, "time": moment} for n in range(5)]
+    run(poller, records, changing)
+
+    assert poller.delivered == [0, 1, 2, 4]
+    assert poller.discarded == [3]
 
 
 def test_an_unexpected_error_is_left_to_the_poller() -> None:

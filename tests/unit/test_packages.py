@@ -42,6 +42,11 @@ ENVIRONMENT = {
     "AGGREGATE_TABLE": "AggregateTable",
     "CHECKPOINT_TABLE": "CheckpointTable",
     "PARAMETER_TABLE": "ParameterTable",
+    "SCORES_TABLE": "GameScoresByUser",
+    "REPLICA_TABLE": "UsersReplica",
+    "REPLICA_REGION": "us-east-1",
+    "PLACE_ATTRIBUTE": "_place",
+    "END_ATTRIBUTE": "_end",
     "QUARANTINE_BUCKET": "quarantine",
     "STREAM_NAME": "IncomingDataStream",
     "SCHEMA": "{}",
@@ -208,6 +213,103 @@ def test_two_files_of_one_name_are_refused(tree: Tree) -> None:
     (source / "leda/data.txt").write_text("y")
     with pytest.raises(LedaError, match=r"leda/data\.txt"):
         packages.assemble(source, {})
+
+
+# -- record processors --
+
+CORE = {
+    "process_records/handler.py": "from process import process\n",
+    "process_records/process.py": "def process(record): ...\n",
+    "leda/__init__.py": "",
+    "leda/records.py": "",
+    "leda/extra.py": "",
+}
+PROCESS = (
+    "from leda import records\nimport helper\ndef process(record):\n    return helper.go(record)\n"
+)
+
+
+def processors(tree: Tree, **files: str) -> dict[str, Path]:
+    """The folder `mine` somewhere else, with these files (`_` for `.`)."""
+    return {
+        "mine": tree({f"../elsewhere/mine/{n.replace('_', '.')}": t for n, t in files.items()})
+        .joinpath("../elsewhere/mine")
+        .resolve()
+    }
+
+
+def test_a_folder_of_ones_own_takes_the_place_of_process_py(tree: Tree) -> None:
+    source = tree(CORE)
+    mine = processors(tree, process_py=PROCESS, helper_py="import leda.extra\n", rules_json="{}")
+
+    own, core = packages.assemble(source, {}, mine)
+
+    assert (own.function, core.function) == ("mine", "process_records")
+    assert names(core) == {"handler.py", "process.py"}
+    assert names(own) == {
+        *("handler.py", "process.py", "helper.py", "rules.json"),
+        *("leda/__init__.py", "leda/records.py", "leda/extra.py"),
+    }
+    assert zipfile.ZipFile(io.BytesIO(own.content)).read("process.py").decode() == PROCESS
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, r"has no process\.py"),
+        ({"helper_py": ""}, r"has no process\.py"),
+        ({"process_py": "def other(record): ..."}, "defines no function `process`"),
+        ({"process_py": "def process(:"}, r"process\.py, line 1"),
+        ({"process_py": PROCESS, "handler_py": ""}, "the record processor's own file"),
+        ({"process_py": PROCESS}, "helper"),
+    ],
+)
+def test_a_folder_that_would_not_run_is_refused(
+    tree: Tree, files: dict[str, str], said: str
+) -> None:
+    source = tree(CORE)
+    with pytest.raises(LedaError, match=said):
+        packages.assemble(source, {}, processors(tree, **files))
+
+
+def test_a_processor_cannot_take_a_functions_name(tree: Tree) -> None:
+    source = tree({**CORE, "mine/handler.py": ""})
+    with pytest.raises(LedaError, match="has the name of a function"):
+        packages.assemble(source, {}, processors(tree, process_py="def process(record): ..."))
+
+
+def test_processors_are_named_with_their_folders() -> None:
+    assert packages.named_folders(["a=x", "b=../y=z"]) == {"a": Path("x"), "b": Path("../y=z")}
+    for text in ("a", "a=", "=x", "a b=x", "../a=x"):
+        with pytest.raises(LedaError, match="NAME=FOLDER"):
+            packages.named_folders([text])
+    with pytest.raises(LedaError, match="twice"):
+        packages.named_folders(["a=x", "a=y"])
+
+
+def test_a_processor_from_another_repository_runs_from_its_package(
+    distributions: dict[str, wheels.Distribution], runtime: Path, tree: Tree, tmp_path: Path
+) -> None:
+    mine = processors(
+        tree,
+        process_py="from leda.records import Record\ndef process(record: Record): print(record.text())\n",
+    )
+    package = {p.function: p for p in packages.assemble(SOURCE, distributions, mine)}["mine"]
+    code = """
+import handler, json
+from types import SimpleNamespace
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r",
+                          get_remaining_time_in_millis=lambda: 60000)
+handler.logger.setLevel("ERROR")
+record = {"eventID": "shardId-1:1", "eventSourceARN": "arn", "kinesis": {"partitionKey": "k", "sequenceNumber": "1",
+          "data": "aGVsbG8="}}
+print(handler.lambda_handler({"Records": [record]}, context)["message"])
+"""
+    done = isolated(package, runtime, tmp_path / "package", code)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "hello"
+    assert "Successfully processed 1 records." in lines
 
 
 # -- the real functions --

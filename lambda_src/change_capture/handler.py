@@ -1,0 +1,42 @@
+"""dynamodb-stream-capture: from a table's stream to a log line, a count and a notification for each change."""
+
+import json
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import patterns, settings, stream_batch
+from leda.capture import Capture
+from leda.notifications import CLIENT, Notifications
+from leda.put_aside import PutAside
+from leda.telemetry import count, logger, metrics
+
+hidden = frozenset(json.loads(settings.optional("REDACTED_ATTRIBUTES") or "[]"))
+topic = settings.optional("TOPIC_ARN")
+notifications = (
+    Notifications(
+        boto3.client("sns", config=CLIENT),
+        topic,
+        patterns.parse(settings.optional("NOTIFY_PATTERNS") or "[]"),
+        hidden,
+    )
+    if topic
+    else None
+)
+function = settings.required("AWS_LAMBDA_FUNCTION_NAME")
+counted_by = function if settings.optional("COUNT_CHANGES") else None
+capture = Capture(PutAside.from_environment(), hidden, notifications, counted_by)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Capture the event's changes; answers the records that must come again (partial batch response)."""
+    report = capture.take(event["Records"], event.get("shardId"))
+    count(
+        Records=len(event["Records"]),
+        Notified=report.notified,
+        Quarantined=report.quarantined,
+    )
+    return stream_batch.answer(report.failed)

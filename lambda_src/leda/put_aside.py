@@ -1,0 +1,58 @@
+"""Several records put into quarantine at a time, with what became of each in the log."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leda import settings
+from leda.quarantine import BadRecord, Quarantine
+from leda.telemetry import logger
+
+# Records of a batch that are put aside at a time.
+THREADS = 8
+
+
+class PutAside:
+    """Puts the records that cannot be processed aside, so that they block nothing."""
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        self._quarantine = quarantine
+        self._pool = ThreadPoolExecutor(THREADS)
+
+    @classmethod
+    def from_environment(cls) -> "PutAside":
+        """The quarantine that the function's environment variables name. Raises MissingSetting."""
+        return cls(
+            Quarantine(
+                boto3.client("s3", config=settings.CLIENT),
+                settings.required("QUARANTINE_BUCKET"),
+                settings.required("AWS_LAMBDA_FUNCTION_NAME"),
+            )
+        )
+
+    def put(self, records: Sequence[BadRecord]) -> set[str]:
+        """Put the records aside; the sequence numbers of those that the bucket did not take: they must come again."""
+        failed: set[str] = set()
+        for record, error in zip(records, self._pool.map(self._put, records), strict=True):
+            extra: dict[str, Any] = {
+                "event_id": record.event_id,
+                "shard": record.shard,
+                "sequence_number": record.sequence_number,
+                "reason": record.reason,
+            }
+            if error is None:
+                logger.warning("quarantined", extra=extra)
+            else:
+                failed.add(record.sequence_number)
+                logger.error("not quarantined", extra=extra | {"error": str(error)})
+        return failed
+
+    def _put(self, record: BadRecord) -> Exception | None:
+        try:
+            self._quarantine.put(record)
+        except (BotoCoreError, ClientError) as error:
+            return error
+        return None

@@ -1,0 +1,325 @@
+"""Requests at the edges of what DynamoDB takes, which random ones seldom meet: {name: [(operation, request)]}."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Request = dict[str, Any]
+Call = tuple[str, Request]
+
+TABLE = {"TableName": "StateTable"}
+NAMES = {"ExpressionAttributeNames": {"#it": "it"}}
+ONE = {"ExpressionAttributeValues": {":n": {"N": "1"}}}
+LONG = "x" * 2049
+BIG = {"S": "x" * 410_000}
+DIGITS = "9" * 38
+
+NUMBERS = [
+    "1.50",
+    "-2E3",
+    "-0",
+    "0e10",
+    "00012",
+    "+5",
+    "5.",
+    ".5",
+    "1e-130",
+    "9.99e125",
+    "123e37",
+    DIGITS,
+]
+NOT_NUMBERS = [
+    "",
+    "x",
+    " 1",
+    "1_0",
+    "NaN",
+    "Infinity",
+    "1" * 39,
+    "0." + "1" * 39,
+    "1e126",
+    "1e-131",
+]
+
+
+def put(name: str, **attributes: Any) -> Call:
+    return "put_item", {**TABLE, "Item": {**_key(name), **attributes}}
+
+
+def get(name: str) -> Call:
+    return "get_item", {**TABLE, "Key": _key(name), "ConsistentRead": True}
+
+
+def update(name: str, expression: str, **more: Any) -> Call:
+    return "update_item", {**TABLE, "Key": _key(name), "UpdateExpression": expression, **more}
+
+
+def add(name: str, number: str, attribute: str = "it") -> Request:
+    return {
+        **TABLE,
+        "Key": _key(name),
+        "UpdateExpression": "ADD #it :n",
+        "ExpressionAttributeNames": {"#it": attribute},
+        "ExpressionAttributeValues": {":n": {"N": number}},
+    }
+
+
+def transact(*actions: Request, token: str | None = None) -> Call:
+    more = {} if token is None else {"ClientRequestToken": token}
+    return "transact_write_items", {"TransactItems": list(actions), **more}
+
+
+def batch(*statements: Request) -> Call:
+    return "batch_execute_statement", {"Statements": list(statements)}
+
+
+def insert(name: str, number: str = "1", table: str = "StateTable") -> Request:
+    return {
+        "Statement": f"INSERT INTO \"{table}\" VALUE {{'id': ?, 'Version': ?}}",
+        "Parameters": [{"S": name}, {"N": number}],
+    }
+
+
+def _key(name: str) -> Request:
+    return {"id": {"S": name}}
+
+
+def _put(name: str, **attributes: Any) -> Request:
+    return {"Put": put(name, **attributes)[1]}
+
+
+def _absent(name: str) -> Request:
+    return {
+        "ConditionCheck": {
+            **TABLE,
+            "Key": _key(name),
+            "ConditionExpression": "attribute_not_exists(id)",
+        }
+    }
+
+
+def edges() -> Iterator[tuple[str, list[Call]]]:
+    """Every case: its name, and the calls to make one after the other."""
+    for text in NUMBERS:
+        yield f"the number {text}", [put("a", it={"N": text}), get("a")]
+    for text in NOT_NUMBERS:
+        yield f"the number {text!r}", [
+            put("a", it={"N": text}),
+            update("a", "SET #it = :n", **NAMES, ExpressionAttributeValues={":n": {"N": text}}),
+            ("update_item", add("a", text)),
+            transact({"Update": add("a", text)}),
+            batch(insert("a", text), insert("b")),
+        ]
+    for start, addend in (
+        (DIGITS, "1"),
+        (DIGITS, "0.1"),
+        ("1e30", "1e-10"),
+        ("9.9e125", "9.9e125"),
+        ("1.1e-129", "-1e-129"),
+        ("1.1e-130", "-1e-130"),
+    ):
+        yield f"{start} + {addend}", [
+            put("a", it={"N": start}),
+            ("update_item", {**add("a", addend), "ReturnValues": "ALL_NEW"}),
+            transact({"Update": add("b", "1")}, {"Update": add("a", addend)}),
+            update(
+                "a", "SET #it = #it - :n", **NAMES, ExpressionAttributeValues={":n": {"N": addend}}
+            ),
+        ]
+    for name in ("", LONG):
+        key = "no key" if not name else "a long key"
+        yield key, [
+            put(name),
+            get(name),
+            ("delete_item", {**TABLE, "Key": _key(name)}),
+            ("update_item", add(name, "1")),
+            batch(insert(name), insert("b")),
+        ]
+    yield "a long key in a transaction", [
+        transact(_put("a"), _put(LONG)),
+        transact(_put(LONG), _absent("a")),
+    ]
+    yield "no key in a transaction", [transact(_put("a"), _put(""))]
+    yield "a key of the full length", [put(LONG[:-1]), get(LONG[:-1])]
+    for sort_key in ("x" * 1024, "x" * 1025):
+        yield f"a sort key of {len(sort_key)}", [
+            (
+                "put_item",
+                {
+                    "TableName": "ReduceTable",
+                    "Item": {"Lane": {"N": "1.0"}, "Delta": {"S": sort_key}},
+                },
+            )
+        ]
+    yield "keys that are not the table's", [
+        ("put_item", {**TABLE, "Item": {"it": {"S": "a"}}}),
+        ("put_item", {**TABLE, "Item": {"id": {"N": "1"}}}),
+        ("get_item", {**TABLE, "Key": {"it": {"S": "a"}}, "ConsistentRead": True}),
+        ("get_item", {**TABLE, "Key": {**_key("a"), "it": {"S": "a"}}, "ConsistentRead": True}),
+        ("get_item", {**TABLE, "Key": {"id": {"N": "1"}}, "ConsistentRead": True}),
+    ]
+    yield "an item that is too big", [
+        put("a", it=BIG),
+        transact(_put("a", it=BIG)),
+        batch({**insert("a"), "Parameters": [{"S": "a"}, BIG]}, insert("b")),
+    ]
+    yield "an item that grows too big", [
+        put("a", it={"S": "x" * 400_000}),
+        update(
+            "a",
+            "SET #is = :n",
+            ExpressionAttributeNames={"#is": "is"},
+            ExpressionAttributeValues={":n": {"S": "x" * 20_000}},
+        ),
+        transact(
+            _absent("b"),
+            {
+                "Update": {
+                    **TABLE,
+                    "Key": _key("a"),
+                    "UpdateExpression": "SET #is = :n",
+                    "ExpressionAttributeNames": {"#is": "is"},
+                    "ExpressionAttributeValues": {":n": {"S": "x" * 20_000}},
+                }
+            },
+        ),
+    ]
+    yield "a transaction of more than 4 MB", [
+        transact(*(_put(f"a{number}", it={"S": "x" * 400_000}) for number in range(11)))
+    ]
+    yield "a transaction of 0, 100 and 101 actions", [
+        transact(*(_put(f"a{number}") for number in range(count))) for count in (0, 100, 101)
+    ]
+    yield "a transaction with an item twice", [
+        transact(_put("a"), {"Update": add("a", "1")}),
+        get("a"),
+    ]
+    yield "a transaction of a missing table", [
+        transact(_put("a"), {"Put": {"TableName": "Nowhere", "Item": _key("a")}}),
+        get("a"),
+    ]
+    yield "a transaction that changes a key", [
+        transact({"Update": add("a", "1", attribute="id")}),
+        transact(_put("b"), {"Update": add("a", "1", attribute="id")}),
+        ("update_item", add("a", "1", attribute="id")),
+    ]
+    yield "a transaction that fails for several reasons", [
+        put("a", it={"S": "x"}),
+        transact(_absent("a"), {"Update": add("a1", "1")}, _put(LONG)),
+        transact({"Update": add("a", "1")}, _absent("b")),
+    ]
+    yield "a token", [
+        transact({"Update": add("a", "1")}, token="token of this"),
+        transact({"Update": add("a", "1")}, token="token of this"),
+        get("a"),
+        transact({"Update": add("a", "2")}, token="token of this"),
+        transact(_absent("a"), token="token of a failure"),
+        transact({"Update": add("a", "2")}, token="token of a failure"),
+        transact({"Update": add("a", "2")}, token="x" * 37),
+    ]
+    yield "a batch of 0, 25 and 26 statements", [
+        batch(*(insert(f"a{number}") for number in range(count))) for count in (0, 25, 26)
+    ]
+    yield "a batch with a missing table", [
+        batch(insert("a"), insert("a", table="Nowhere"), insert("b"))
+    ]
+    yield "a batch that changes a key", [
+        batch(
+            {
+                "Statement": 'UPDATE "StateTable" SET "id" = ? WHERE "id" = ?',
+                "Parameters": [{"S": "b"}, {"S": "a"}],
+            },
+            {
+                "Statement": 'UPDATE "StateTable" SET "it" = ? WHERE "it" = ?',
+                "Parameters": [{"S": "b"}, {"S": "a"}],
+            },
+            {
+                "Statement": 'UPDATE "StateTable" SET "a" = ? SET "a" = ? WHERE "id" = ?',
+                "Parameters": [{"S": "b"}] * 3,
+            },
+        )
+    ]
+    yield "missing tables", [
+        ("put_item", {"TableName": "Nowhere", "Item": {"id": {"N": "x"}}}),
+        ("get_item", {"TableName": "Nowhere", "Key": _key("a"), "ConsistentRead": True}),
+        ("scan", {"TableName": "Nowhere", "ConsistentRead": True}),
+        ("update_item", {**add("a", "1"), "TableName": "Nowhere"}),
+    ]
+    yield "placeholders that are not used, or not defined", [
+        update(
+            "a",
+            "SET #it = :n",
+            **NAMES,
+            ExpressionAttributeValues={":n": {"N": "1"}, ":m": {"N": "1"}},
+        ),
+        update("a", "SET #it = :n", ExpressionAttributeNames={"#it": "it", "#is": "is"}, **ONE),
+        update("a", "SET #it = :n", **NAMES),
+        update("a", "SET #it = :n", **ONE),
+        update("a", "REMOVE it", **ONE),
+        update("a", "REMOVE it", ExpressionAttributeNames={}),
+        update("a", "REMOVE it", ConditionExpression="attribute_exists(#no)"),
+        update("a", ""),
+        update("a", " "),
+    ]
+    yield "reserved words", [
+        update("a", f"SET {name} = :n", **ONE)
+        for name in ("Value", "name", "SOURCE", "version", "id_", "Lane")
+    ]
+    yield "expressions that are refused", [
+        update("a", expression, **ONE)
+        for expression in (
+            "SET a = :n SET b = :n",
+            "SET a = :n, a = :n",
+            "SET a = :n REMOVE a",
+            "SET b = missing + :n",
+            "SET b = missing, a = :n",
+            "SET b = if_not_exists(missing, :n) + :n",
+            "set b = if_not_exists(missing, :n) - b remove a",
+        )
+    ]
+    yield "conditions with parentheses", [
+        update("a", "SET b = :n", ConditionExpression=condition, **ONE)
+        for condition in (
+            "((attribute_exists(b)))",
+            "(attribute_exists(b)) OR ((attribute_not_exists(b)))",
+            "(attribute_exists(b) OR (attribute_not_exists(b)))",
+            "NOT (NOT attribute_exists(b))",
+            "NOT NOT attribute_exists(b)",
+        )
+    ]
+    yield "answers of writes", [
+        put("a", it={"N": "1"}),
+        *(
+            ("update_item", {**add("a", "1"), "ReturnValues": wanted})
+            for wanted in ("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW", "SOME")
+        ),
+        ("put_item", {**put("a")[1], "ReturnValues": "ALL_NEW"}),
+        ("put_item", {**put("a")[1], "ReturnValues": "ALL_OLD"}),
+        ("delete_item", {**TABLE, "Key": _key("a"), "ReturnValues": "ALL_OLD"}),
+        ("delete_item", {**TABLE, "Key": _key("a"), "ReturnValues": "ALL_OLD"}),
+        ("update_item", {**TABLE, "Key": _key("a")}),
+        update("b", "REMOVE it"),
+    ]
+    for condition in (
+        "#Lane = :zero AND #Delta = :text",
+        "(#Lane = :zero) AND begins_with(#Delta, :text)",
+        "#Lane = :zero AND #Lane = :zero",
+        "#Delta = :text",
+        "#Lane < :zero",
+        "#Lane = :text",
+        "#Lane = :zero AND #Delta = :zero",
+        "#Lane = :zero AND #it = :zero",
+    ):
+        given = {":zero": {"N": "0"}, ":text": {"S": "a"}}
+        names = {"#Lane": "Lane", "#Delta": "Delta", "#it": "it"}
+        yield f"query {condition}", [
+            (
+                "query",
+                {
+                    "TableName": "ReduceTable",
+                    "KeyConditionExpression": condition,
+                    "ExpressionAttributeNames": {k: v for k, v in names.items() if k in condition},
+                    "ExpressionAttributeValues": {k: v for k, v in given.items() if k in condition},
+                    "ConsistentRead": True,
+                },
+            )
+        ]

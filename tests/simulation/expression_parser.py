@@ -1,0 +1,391 @@
+"""DynamoDB's expressions, as far as LEDA and an ordinary user write them: parsed once, then closures.
+
+Conditions: attribute_exists, attribute_not_exists, begins_with, = <> < <= > >=, BETWEEN, AND, OR, NOT and
+parentheses. Updates: SET with + - and if_not_exists, ADD of numbers, REMOVE. Attributes of the top level only.
+What else a user may write raises NotImplementedError; what DynamoDB refuses raises Invalid.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
+"""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from simulation.attribute_values import Invalid, Item, Value, add, ordered, subtract
+from simulation.expressions import (
+    COMPARISONS,
+    ORDERED_KINDS,
+    Check,
+    Condition,
+    KeyCondition,
+    KeyTerm,
+    Names,
+    Operand,
+    Projection,
+    Test,
+    Update,
+    Values,
+    begins_with,
+    between,
+    calculated,
+)
+
+_TOKEN = re.compile(r"\s*([#:]\w+|[A-Za-z_]\w*|<=|>=|<>|[=<>(),+\-.\[\]])|\s*(\S)")
+
+
+@cache
+def condition(text: str) -> Condition:
+    """Parse a ConditionExpression. Raises Invalid or NotImplementedError."""
+    parser = _Parser(text)
+    holds, _ = parser.disjunction()
+    parser.end()
+    return Condition(*parser.parsed(), holds)
+
+
+@cache
+def update(text: str) -> Update:
+    """Parse an UpdateExpression. Raises Invalid or NotImplementedError."""
+    return _Parser(text).update()
+
+
+@cache
+def key_condition(text: str) -> KeyCondition:
+    """Parse a KeyConditionExpression. Raises Invalid or NotImplementedError."""
+    parser = _Parser(text)
+    terms = [parser.key_term()]
+    while parser.take_word("AND"):
+        terms.append(parser.key_term())
+    parser.end()
+    return KeyCondition(*parser.parsed(), tuple(terms))
+
+
+@cache
+def projection(text: str) -> Projection:
+    """Parse a ProjectionExpression of attributes of the top level."""
+    parser = _Parser(text)
+    paths = [parser.path()]
+    while parser.take(","):
+        paths.append(parser.path())
+    parser.end()
+    return Projection(*parser.parsed(), tuple(paths))
+
+
+@cache
+def reserved_words() -> frozenset[str]:
+    """The words that no expression may use as a name; moto, which the tests have, ships AWS's list.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
+    """
+    # Found, not imported: importing moto takes longer than many a simulation.
+    spec = find_spec("moto")
+    assert spec
+    assert spec.origin
+    listed = Path(spec.origin).with_name("dynamodb") / "parsing" / "reserved_keywords.txt"
+    return frozenset(listed.read_text().upper().split())
+
+
+@dataclass(slots=True)
+class _Parser:
+    text: str
+    _tokens: list[str] = field(init=False)
+    _names: set[str] = field(default_factory=set)
+    _values: set[str] = field(default_factory=set)
+    _checks: list[Check] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise Invalid("The expression can not be empty;")
+        matches = list(_TOKEN.finditer(self.text))
+        if strange := [match[2] for match in matches if match[2]]:
+            raise NotImplementedError(f"{strange[0]!r} in the expression {self.text!r}")
+        self._tokens = [match[1] for match in matches][::-1]
+
+    def parsed(self) -> tuple[frozenset[str], frozenset[str], tuple[Check, ...]]:
+        return frozenset(self._names), frozenset(self._values), tuple(self._checks)
+
+    # -- tokens
+
+    def peek(self) -> str:
+        return self._tokens[-1] if self._tokens else ""
+
+    def take(self, token: str) -> bool:
+        if self.peek() != token:
+            return False
+        self._tokens.pop()
+        return True
+
+    def take_word(self, word: str) -> bool:
+        """Keywords come in any case; names of functions do not."""
+        return self.peek().upper() == word and self.take(self.peek())
+
+    def need(self, token: str) -> None:
+        if not self.take(token):
+            self._unknown()
+
+    def end(self) -> None:
+        if self._tokens:
+            self._unknown()
+
+    def _unknown(self) -> None:
+        raise NotImplementedError(
+            f"{' '.join(self._tokens[::-1]) or 'the end'!r} in the expression {self.text!r}"
+        )
+
+    def path(self) -> str:
+        token = self.peek()
+        if not token or not (token[0] == "#" or token[0].isalpha() or token[0] == "_"):
+            self._unknown()
+        self._tokens.pop()
+        if self.peek() in (".", "[", "("):
+            self._tokens.append(token)
+            self._unknown()
+        if token[0] == "#":
+            self._names.add(token)
+        elif token.upper() in reserved_words():
+            raise Invalid(f"Attribute name is a reserved keyword; reserved keyword: {token}")
+        return token
+
+    def value(self) -> str:
+        token = self.peek()
+        if not token.startswith(":"):
+            self._unknown()
+        self._tokens.pop()
+        self._values.add(token)
+        return token
+
+    # -- operands
+
+    def operand(self) -> tuple[str, Operand]:
+        """The token, and how it is read."""
+        if self.peek().startswith(":"):
+            token = self.value()
+            return token, lambda item, names, values: values[token]
+        token = self.path()
+        if token[0] == "#":
+            return token, lambda item, names, values: item.get(names[token])
+        return token, lambda item, names, values: item.get(token)
+
+    def _require(self, token: str, kinds: tuple[str, ...], what: str) -> None:
+        if token[0] != ":":
+            return
+
+        def check(_names: Names, values: Values) -> None:
+            if not any(kind in values[token] for kind in kinds):
+                raise Invalid(
+                    f"Incorrect operand type for operator or function; operator or function: {what}, operand type: "
+                    f"{next(iter(values[token]))}"
+                )
+
+        self._checks.append(check)
+
+    def _distinct(self, first: str, *others: str) -> None:
+        if first[0] == ":":
+            return
+
+        def check(names: Names, _values: Values) -> None:
+            if names.get(first, first) in [names.get(other, other) for other in others]:
+                raise Invalid("The first operand must be distinct from the remaining operands")
+
+        self._checks.append(check)
+
+    def _require_range(self, low: str, high: str) -> None:
+        if low[0] != ":" or high[0] != ":":
+            return
+
+        def check(_names: Names, values: Values) -> None:
+            if ordered(values[low], values[high]) not in (-1, 0):
+                raise Invalid(
+                    "The BETWEEN operator requires upper bound to be greater than or equal to lower bound, of one type"
+                )
+
+        self._checks.append(check)
+
+    # -- conditions: each gives the test, and whether it stood in parentheses
+
+    def disjunction(self) -> tuple[Test, bool]:
+        first, alone = self.conjunction()
+        tests = [first]
+        while self.take_word("OR"):
+            tests.append(self.conjunction()[0])
+        if len(tests) == 1:
+            return first, alone
+        return lambda item, names, values: any(test(item, names, values) for test in tests), False
+
+    def conjunction(self) -> tuple[Test, bool]:
+        first, alone = self.negation()
+        tests = [first]
+        while self.take_word("AND"):
+            tests.append(self.negation()[0])
+        if len(tests) == 1:
+            return first, alone
+        return lambda item, names, values: all(test(item, names, values) for test in tests), False
+
+    def negation(self) -> tuple[Test, bool]:
+        if not self.take_word("NOT"):
+            return self.primary()
+        negated, _ = self.negation()
+        return lambda item, names, values: not negated(item, names, values), False
+
+    def primary(self) -> tuple[Test, bool]:
+        if self.take("("):
+            inner, is_redundant = self.disjunction()
+            self.need(")")
+            if is_redundant:
+                raise Invalid("The expression has redundant parentheses;")
+            return inner, True
+        if len(self._tokens) > 1 and self._tokens[-2] == "(":
+            return self._function(), False
+        return self._comparison(), False
+
+    def _function(self) -> Test:
+        name = self.peek()
+        if name not in ("attribute_exists", "attribute_not_exists", "begins_with"):
+            self._unknown()
+        self._tokens.pop()
+        self.need("(")
+        if name == "begins_with":
+            test = self._begins_with()
+        else:
+            path, read = self.operand()
+            if path[0] == ":":
+                raise Invalid(f"Operator or function requires a document path: {name}")
+            wanted = name == "attribute_exists"
+
+            def test(item: Item, names: Names, values: Values) -> bool:
+                return (read(item, names, values) is not None) is wanted
+
+        self.need(")")
+        return test
+
+    def _begins_with(self) -> Test:
+        whole, read_whole = self.operand()
+        self.need(",")
+        start, read_start = self.operand()
+        self._distinct(whole, start)
+        for operand in (whole, start):
+            self._require(operand, ("S",), "begins_with")
+        return lambda item, names, values: begins_with(
+            read_whole(item, names, values), read_start(item, names, values)
+        )
+
+    def _comparison(self) -> Test:
+        left, read_left = self.operand()
+        if self.take_word("BETWEEN"):
+            return self._between(left, read_left)
+        operator = self.peek()
+        if operator not in COMPARISONS:
+            self._unknown()
+        self._tokens.pop()
+        right, read_right = self.operand()
+        self._distinct(left, right)
+        if operator not in ("=", "<>"):
+            self._require(left, ORDERED_KINDS, operator)
+            self._require(right, ORDERED_KINDS, operator)
+        compare = COMPARISONS[operator]
+        return lambda item, names, values: compare(
+            read_left(item, names, values), read_right(item, names, values)
+        )
+
+    def _between(self, token: str, read: Operand) -> Test:
+        low, read_low = self.operand()
+        if not self.take_word("AND"):
+            self._unknown()
+        high, read_high = self.operand()
+        self._distinct(token, low, high)
+        for operand in (token, low, high):
+            self._require(operand, ORDERED_KINDS, "BETWEEN")
+        self._require_range(low, high)
+        return lambda item, names, values: between(
+            read(item, names, values), read_low(item, names, values), read_high(item, names, values)
+        )
+
+    def key_term(self) -> KeyTerm:
+        in_parentheses = self.take("(")
+        if self.take("begins_with"):
+            self.need("(")
+            path = self.path()
+            self.need(",")
+            term = KeyTerm(path, "begins_with", (self.value(),))
+            self.need(")")
+        else:
+            path, operator = self.path(), self.peek().upper()
+            if operator not in ("=", "<", "<=", ">", ">=", "BETWEEN"):
+                self._unknown()
+            self._tokens.pop()
+            operands = [self.value()]
+            if operator == "BETWEEN":
+                if not self.take_word("AND"):
+                    self._unknown()
+                operands.append(self.value())
+                self._require_range(*operands)
+            term = KeyTerm(path, operator, tuple(operands))
+        if in_parentheses:
+            self.need(")")
+        return term
+
+    # -- updates
+
+    def update(self) -> Update:
+        sets: list[tuple[str, Operand]] = []
+        adds: list[tuple[str, str]] = []
+        removes: list[str] = []
+        seen: set[str] = set()
+        while self._tokens:
+            section = self.peek().upper()
+            if section not in ("SET", "ADD", "REMOVE"):
+                self._unknown()
+            if section in seen:
+                raise Invalid(f'The "{section}" section can only be used once;')
+            seen.add(section)
+            self._tokens.pop()
+            while True:
+                target = self.path()
+                if section == "SET":
+                    self.need("=")
+                    sets.append((target, self._assigned()))
+                elif section == "ADD":
+                    addend = self.value()
+                    self._require(addend, ("N",), "ADD")
+                    adds.append((target, addend))
+                else:
+                    removes.append(target)
+                if not self.take(","):
+                    break
+        return Update(*self.parsed(), tuple(sets), tuple(adds), tuple(removes))
+
+    def _assigned(self) -> Operand:
+        left, read_left = self._addend()
+        sign = self.peek()
+        if sign not in ("+", "-"):
+            return read_left
+        self._tokens.pop()
+        right, read_right = self._addend()
+        for operand in (left, right):
+            self._require(operand, ("N",), sign)
+        calculate = add if sign == "+" else subtract
+
+        def read(item: Item, names: Names, values: Values) -> Value | None:
+            first, second = read_left(item, names, values), read_right(item, names, values)
+            return None if first is None or second is None else calculated(calculate, first, second)
+
+        return read
+
+    def _addend(self) -> tuple[str, Operand]:
+        if self.peek() != "if_not_exists":
+            return self.operand()
+        self._tokens.pop()
+        self.need("(")
+        path, read = self.operand()
+        if path[0] == ":":
+            raise Invalid("Operator or function requires a document path: if_not_exists")
+        self.need(",")
+        default, read_default = self.operand()
+        self._distinct(path, default)
+        self.need(")")
+        return path, lambda item, names, values: (
+            read_default(item, names, values)
+            if (found := read(item, names, values)) is None
+            else found
+        )

@@ -1,0 +1,200 @@
+"""Why the simulation has a DynamoDB of its own: how long calls take there, in moto and in DynamoDB Local.
+
+    PYTHONPATH=scripts:lambda_src:tests python -m simulation.measure_stores
+
+prints a table in Markdown. The requests are those of LEDA's own code: a checkpoint read, Reduce's transaction of 12
+actions, State's batch of 25 statements.
+"""
+
+import itertools
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import moto
+
+from leda.checkpoints import Checkpoints, Position
+from leda.lanes import Lane
+from leda.messages import Message
+from leda.reduce_stage import ReduceStage
+from leda.state_store import MAX_STATEMENTS, StateStore
+from leda.streams import StreamRecord
+from leda_cli import toolchain
+from simulation.memory_dynamodb import MemoryDynamoDB
+from support import dynamodb_local
+
+SECONDS = 2.0
+"""How long each call is repeated."""
+ACTIONS = 12
+ROWS = 1_000
+"""So many rows are in the tables of the transaction, when it is measured again."""
+
+TABLES = {
+    "StateTable": ["id"],
+    "AggregateTable": ["Identifier"],
+    "CheckpointTable": ["Source", "Lane"],
+}
+LANE = Lane("arn:aws:dynamodb:us-east-1:000000000000:table/ReduceTable/stream/2026", "shardId-1")
+
+
+@contextmanager
+def _memory() -> Iterator[Any]:
+    yield MemoryDynamoDB(time.time, lambda _change: None)
+
+
+@contextmanager
+def _moto() -> Iterator[Any]:
+    with moto.mock_aws():
+        sdk: Any = boto3
+        yield sdk.client("dynamodb", **dynamodb_local.CREDENTIALS)
+
+
+@contextmanager
+def _dynamodb_local() -> Iterator[Any]:
+    folder = toolchain.dynamodb_local_folder(toolchain.install_emulators(toolchain.find_node()))
+    with ExitStack() as stack:
+        log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "dynamodb.log"
+        java = toolchain.find_java()
+        endpoint = stack.enter_context(dynamodb_local.running(java, folder, log))
+        yield dynamodb_local.client("dynamodb", endpoint)
+
+
+STORES = {"in memory": _memory, "moto": _moto, "DynamoDB Local": _dynamodb_local}
+
+
+def _time(call: Callable[[], object]) -> str:
+    """The mean time of a call, after one that is not counted; or what it fails with."""
+    try:
+        call()
+    except Exception as error:
+        return f"fails: {type(error).__name__}"
+    count, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < SECONDS:
+        call()
+        count += 1
+    return f"{passed / count * 1e6:,.0f} µs"
+
+
+def _create(client: Any) -> None:
+    for name, keys in TABLES.items():
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+
+
+class Reduce:
+    """Reduce's transactions: the checkpoint's two actions, and ADDs."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._checkpoints = Checkpoints(client, "CheckpointTable", "ReduceLambda")
+        self._position: Position = self._checkpoints.read(LANE)
+        self._sequences = itertools.count(1 + self._position.floor)
+        totals = {f"PV:desk{number}:EMEA": {"N": "34624.51"} for number in range(ACTIONS - 2)}
+        row = {"Totals": {"M": totals}}
+        record = StreamRecord(1, "1", "INSERT", None, row, False, None, {})
+        self._effects = ReduceStage("AggregateTable").plan(LANE, [record]).actions
+
+    def read(self) -> None:
+        self._client.get_item(
+            TableName="CheckpointTable",
+            Key={"Source": {"S": f"ReduceLambda|{LANE.stream}"}, "Lane": {"S": LANE.name}},
+            ConsistentRead=True,
+        )
+
+    def commit(self) -> None:
+        last = next(self._sequences)
+        actions = self._checkpoints.advance(LANE, self._position, last) + self._effects
+        assert len(actions) == ACTIONS
+        self._client.transact_write_items(TransactItems=actions)
+        self._position = self._checkpoints.moved(LANE, self._position, last)
+
+
+def _batches(client: Any) -> Callable[[], object]:
+    """State's batches: each of 25 new trades."""
+    store = StateStore(client, "StateTable", 1)
+    names = itertools.count()
+
+    def write() -> None:
+        value, at = Decimal("34624.51"), Decimal("1616413258.8997078")
+        batch = [
+            Message(f"trade-{next(names)}", 1, value, "PV:FXSpot:EMEA", "{}", at)
+            for _ in range(MAX_STATEMENTS)
+        ]
+        store.write(batch)
+
+    return write
+
+
+def _fill(client: Any) -> None:
+    for number in range(ROWS):
+        item = {"Identifier": {"S": f"row{number}"}, "Value": {"N": str(number)}}
+        client.put_item(TableName="AggregateTable", Item=item)
+
+
+def _sum_of_38_digits(client: Any) -> str:
+    """What is stored of 10^20 + 10^-17, a sum of 38 digits."""
+    for number in ("100000000000000000000", "0.00000000000000001"):
+        client.update_item(
+            TableName="AggregateTable",
+            Key={"Identifier": {"S": "sum"}},
+            UpdateExpression="ADD #Value :value",
+            ExpressionAttributeNames={"#Value": "Value"},
+            ExpressionAttributeValues={":value": {"N": number}},
+        )
+    answer = client.get_item(
+        TableName="AggregateTable", Key={"Identifier": {"S": "sum"}}, ConsistentRead=True
+    )
+    kept = Decimal(answer["Item"]["Value"]["N"])
+    return "exact" if kept == Decimal("100000000000000000000.00000000000000001") else "rounded"
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def main() -> None:
+    """Measure each store, and print the table."""
+    rows: dict[str, list[str]] = {
+        "get_item": [],
+        f"transaction of {ACTIONS} actions": [],
+        f"the same beside {ROWS:,} rows": [],
+        f"batch of {MAX_STATEMENTS} statements": [],
+        "a sum of 38 digits": [],
+    }
+    before = _load()
+    for store in STORES.values():
+        with store() as client:
+            _create(client)
+            reduce = Reduce(client)
+            commit, read, batch = _time(reduce.commit), _time(reduce.read), _time(_batches(client))
+            total = _sum_of_38_digits(client)
+            _fill(client)
+            figures = [read, commit, _time(reduce.commit), batch, total]
+        for cells, figure in zip(rows.values(), figures, strict=True):
+            cells.append(figure)
+    print(f"| | {' | '.join(STORES)} |")
+    print(f"|---|{'---:|' * len(STORES)}")
+    for name, cells in rows.items():
+        print(f"| {name} | {' | '.join(cells)} |")
+    print(
+        f"\nMeans of {SECONDS:.0f} s each; Python {platform.python_version()}, boto3 {boto3.__version__}, "
+        f"moto {moto.__version__}; {os.cpu_count()} cores, load {before} before and {_load()} after."
+    )
+
+
+if __name__ == "__main__":
+    main()

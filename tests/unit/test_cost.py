@@ -1,0 +1,240 @@
+"""The bill by hand-computed quantities, the units in it against those of LEDA's code, and the cheapest settings."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from leda_cli import cost_model, cost_report
+from leda_cli.cost import cost, levels_of
+from leda_cli.cost_model import Line, bill, cheapest, slowest_seconds, tiered
+from leda_cli.errors import LedaError
+from leda_cli.limits import limits
+from leda_cli.load_model import Load, Settings, Workload, load, shards_of
+from leda_cli.measured import ServiceTimes, service_times
+from leda_cli.pipeline_units import Mix, leda_units
+from leda_cli.prices import SECONDS_OF_A_MONTH, TABLE, of_region
+
+TIMES = ServiceTimes()
+PRICES = of_region("us-east-1")
+ROOMY = Settings(shard_count=2, map_batch_size=10_000, reduce_batch_size=10_000)
+
+
+def line(found: Load, item: str) -> Line:
+    (one,) = [each for each in bill(found, PRICES).lines if each.item == item]
+    return one
+
+
+def test_provisioned_shards_cost_their_hours_their_puts_and_a_week_of_retention() -> None:
+    found = load(Workload(1000), Settings(shard_count=2), TIMES)
+    assert line(found, "shards").dollars == pytest.approx(2 * 730 * 0.015)
+    # 1,000 a second for 2,628,000 seconds, at 1.4 cents a million.
+    assert line(found, "puts").dollars == pytest.approx(2628 * 0.014)
+    assert line(found, "retention to 7 days").dollars == pytest.approx(2 * 730 * 0.020)
+
+
+def test_a_day_of_retention_costs_nothing_more_and_a_year_by_the_gigabyte() -> None:
+    day = load(Workload(1000), Settings(shard_count=2, stream_retention_hours=24), TIMES)
+    assert not [each for each in bill(day, PRICES).lines if "retention" in each.item]
+    year = load(Workload(1000), Settings(shard_count=2, stream_retention_hours=8760), TIMES)
+    kept = 1000 * 250 * (8760 - 168) * 3600 / 1024**3
+    assert line(year, "retention beyond 7 days").quantity == pytest.approx(kept)
+
+
+def test_a_stream_on_demand_costs_by_the_gigabyte_in_steps_of_a_kilobyte() -> None:
+    found = load(Workload(1000, message_bytes=1100), Settings(), TIMES)
+    messages = 1000 * SECONDS_OF_A_MONTH
+    assert line(found, "stream on demand").dollars == pytest.approx(730 * 0.04)
+    assert line(found, "data in (1 KB steps)").quantity == pytest.approx(messages * 2048 / 1024**3)
+    assert line(found, "data out").quantity == pytest.approx(messages * 1100 / 1024**3)
+
+
+def test_lambda_costs_requests_and_seconds_times_memory() -> None:
+    found = load(Workload(1000), Settings(shard_count=2), TIMES)
+    requests = found.map.invocations * SECONDS_OF_A_MONTH
+    assert line(found, "map: requests").dollars == pytest.approx(requests / 1e6 * 0.20)
+    gb_seconds = requests * found.map.seconds * 0.5
+    assert line(found, "map: duration").quantity == pytest.approx(gb_seconds)
+    assert line(found, "map: duration").dollars == pytest.approx(gb_seconds * 0.0000133334)
+
+
+def test_tiers_are_charged_one_after_the_other() -> None:
+    tiers = [[10, 3.0], [30, 2.0], [0, 1.0]]
+    assert tiered(5, tiers) == 15
+    assert tiered(20, tiers) == 30 + 20
+    assert tiered(100, tiers) == 30 + 40 + 70
+
+
+def test_messages_that_cannot_be_read_cost_a_put_each_and_a_year_of_storage() -> None:
+    found = load(Workload(1000, bad=0.001), Settings(), TIMES)
+    puts = SECONDS_OF_A_MONTH  # one a second
+    assert line(found, "quarantine: puts").dollars == pytest.approx(puts / 1000 * 0.005)
+    assert not [
+        each
+        for each in bill(load(Workload(1), Settings(), TIMES), PRICES).lines
+        if each.service == "S3"
+    ]
+
+
+@pytest.mark.parametrize("near", [True, False])
+@pytest.mark.parametrize("modifications", [0.0, 0.5])
+def test_the_units_of_the_bill_are_those_that_the_code_takes(
+    near: bool, modifications: float
+) -> None:
+    workload = Workload(1000, modifications=modifications, near=near)
+    found = load(workload, replace(ROOMY, map_window=3.75, reduce_window=0.75), TIMES)
+    mix = Mix(
+        workload.duplicates, modifications, round(found.map.batch), near, round(found.reduce.batch)
+    )
+    metered = leda_units(mix, messages=2000, seed=5)
+    assert found.state.write_units / workload.unique_rate == pytest.approx(
+        metered.per_unique("state"), rel=0.03
+    )
+    for stage, ours in (("map", found.map), ("reduce", found.reduce)):
+        assert ours.write_units / workload.unique_rate == pytest.approx(
+            metered.per_unique(stage), rel=0.1
+        )
+
+
+def test_a_row_of_two_kilobytes_costs_state_two_units() -> None:
+    small, large = (
+        load(Workload(1000, message_bytes=size), ROOMY, TIMES).state.write_units
+        for size in (250, 2000)
+    )
+    assert large == 2 * small
+
+
+def test_more_totals_cost_more_and_a_batch_touches_no_more_than_there_are() -> None:
+    few, many = (
+        load(Workload(1000, hierarchy=levels), ROOMY, TIMES) for levels in ((2, 2, 3), (10, 30, 33))
+    )
+    assert bill(few, PRICES).dollars < bill(many, PRICES).dollars
+    assert Workload(1, hierarchy=(2, 2, 3)).touched(1e6) == pytest.approx(18)
+    assert Workload(1, hierarchy=(1,)).touched(5) == 1
+    # 10 draws of 4 nodes hit 4 (1 - 0.75^10) of them.
+    assert Workload(1, hierarchy=(4,)).touched(10) == pytest.approx(4 * (1 - 0.75**10))
+
+
+def test_the_cheapest_settings_keep_the_latency_and_every_limit() -> None:
+    for rate in (10.0, 1000.0, 50_000.0):
+        choice = cheapest(Workload(rate), PRICES, TIMES, latency=10)
+        assert choice is not None
+        assert slowest_seconds(choice.load) <= 10
+        assert all(limit.strain <= 1 for limit in limits(choice.load, TIMES))
+        default = bill(load(Workload(rate), Settings(), TIMES), PRICES)
+        assert choice.dollars < default.dollars
+
+
+def test_more_time_is_never_dearer_and_no_time_is_not_to_be_had() -> None:
+    dollars = []
+    for latency in (3.0, 10.0, 30.0):
+        choice = cheapest(Workload(1000), PRICES, TIMES, latency)
+        assert choice is not None
+        dollars.append(choice.dollars)
+    assert dollars == sorted(dollars, reverse=True)
+    assert cheapest(Workload(1000), PRICES, TIMES, latency=0.5) is None
+
+
+def test_what_one_pipeline_cannot_carry_is_divided() -> None:
+    choice = cheapest(Workload(500_000), PRICES, TIMES, latency=10)
+    assert choice is not None
+    assert choice.pipelines > 1
+    assert choice.dollars == choice.bill.dollars * choice.pipelines
+    assert choice.load.workload.rate * choice.pipelines == 500_000
+
+
+def test_a_stream_on_demand_has_at_least_four_shards() -> None:
+    assert shards_of(Workload(10), Settings()) == 4
+    assert shards_of(Workload(10_000), Settings()) == 20
+    assert shards_of(Workload(10_000), Settings(shard_count=3)) == 3
+
+
+def test_a_region_without_prices_is_refused_with_what_to_do() -> None:
+    with pytest.raises(LedaError, match="no prices of mars-1"):
+        of_region("mars-1")
+
+
+def test_a_table_that_lacks_a_price_or_has_one_too_many_is_refused(tmp_path: Path) -> None:
+    text = TABLE.read_text()
+    table = tmp_path / "prices.toml"
+    table.write_text(text.replace("shard_hour = 0.015\n", "", 1))
+    with pytest.raises(LedaError, match="lacks shard_hour of kinesis"):
+        of_region("us-east-1", table)
+    table.write_text(text.replace("[us-east-1.s3]", "[us-east-1.s3]\ncolour = 1"))
+    with pytest.raises(LedaError, match="colour"):
+        of_region("us-east-1", table)
+    table.write_text("not toml")
+    with pytest.raises(LedaError, match="not a table of prices"):
+        of_region("us-east-1", table)
+
+
+def test_every_price_names_its_page_and_a_day() -> None:
+    for source in PRICES.sources.values():
+        assert "https://aws.amazon.com/" in source
+        assert "202" in source
+
+
+def test_measured_times_replace_the_stated_ones_and_say_so(tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    file.write_text(json.dumps({"source": "make bench", "call_ms": 4}))
+    found = service_times(file)
+    assert found.call_ms == 4
+    assert found.sources["call_ms"] == "measured: make bench"
+    assert found.transaction_ms == TIMES.transaction_ms
+    assert found.sources["transaction_ms"].startswith("assumed")
+    assert service_times(tmp_path / "none.json") == TIMES
+    file.write_text('{"call_ms": 4}')
+    with pytest.raises(LedaError, match="not what the benchmark writes"):
+        service_times(file)
+
+
+def test_a_hierarchy_is_read_level_by_level() -> None:
+    assert levels_of("2x2x3") == (2, 2, 3)
+    for text in ("", "2x", "0x3", "many"):
+        with pytest.raises(LedaError):
+            levels_of(text)
+
+
+def command() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(cost)
+    return app
+
+
+def test_the_command_answers_in_json_and_as_a_table() -> None:
+    answer = CliRunner().invoke(command(), ["--rate", "100", "--latency", "5", "--json"])
+    assert answer.exit_code == 0, answer.output
+    result = json.loads(answer.stdout)
+    assert result["default"]["dollars"] > result["cheapest"]["dollars"]
+    assert set(result["default"]["dollars_by_service"]) == {
+        "Kinesis",
+        "Lambda",
+        "DynamoDB",
+        "CloudWatch",
+    }
+    assert result["default"]["settings"]["state_function"]["batching_window_seconds"] == 1
+    shown = CliRunner().invoke(command(), ["--rate", "100", "--latency", "5"])
+    assert shown.exit_code == 0, shown.output
+    assert "together" in shown.stdout
+
+
+def test_the_report_has_a_bill_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_report, "RATES", (1, 1000))
+    monkeypatch.setattr(cost_report, "LATENCIES", (5,))
+    monkeypatch.setattr(cost_report, "all_mixes", lambda: [Mix(0.07, 0, 10)])
+    monkeypatch.setattr(cost_model, "WINDOWS", (0, 1))
+    done = 0
+
+    def advance(count: int = 1, *, total: int | None = None) -> None:
+        nonlocal done
+        done += count
+
+    page = cost_report.markdown(Workload(1), PRICES, TIMES, advance)
+    assert done == 3
+    assert "| 1 | cheapest for 5 s |" in page
+    assert "| 1,000 | defaults |" in page
+    assert "7% in another batch" in page
+    assert "assumed: to be measured on AWS" in page

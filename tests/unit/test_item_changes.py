@@ -1,0 +1,150 @@
+"""What a stream record tells of an item: the event, its keys, what differs, and nothing that is redacted."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from leda import item_changes
+from leda.item_changes import UnreadableChange, fitted, read
+from leda.plain import REDACTED
+
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/Users/stream/2025-01-01T00:00:00.000"
+KEYS = {"user_id": {"S": "u1"}, "timestamp": {"N": "1700000000"}}
+
+
+def record(old: dict[str, Any] | None, new: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    """A stream record as Lambda delivers it; the images get the keys."""
+    name = (
+        "MODIFY" if old is not None and new is not None else "INSERT" if old is None else "REMOVE"
+    )
+    change = {
+        "ApproximateCreationDateTime": 1735689600.0,
+        "Keys": KEYS,
+        "SequenceNumber": "4421584500000000017450439091",
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+        **({} if old is None else {"OldImage": {**KEYS, **old}}),
+        **({} if new is None else {"NewImage": {**KEYS, **new}}),
+    }
+    return {
+        "eventID": "c4ca42",
+        "eventName": name,
+        "eventSourceARN": ARN,
+        "dynamodb": change,
+    } | more
+
+
+def test_an_update_tells_what_differs_and_how() -> None:
+    old = {"email": {"S": "a"}, "phone": {"S": "1"}, "age": {"N": "7"}}
+    new = {"email": {"S": "b"}, "age": {"N": "7"}, "note": {"NULL": True}}
+
+    assert read(record(old, new)).document() == {
+        "event": "update",
+        "table": "Users",
+        "keys": {"user_id": "u1", "timestamp": 1700000000},
+        "changed": {
+            "email": {"old": "a", "new": "b"},
+            "note": {"new": None},
+            "phone": {"old": "1"},
+        },
+        "changed_at": "2025-01-01T00:00:00+00:00",
+        "sequence_number": "4421584500000000017450439091",
+        "event_id": "c4ca42",
+    }
+
+
+def test_creation_and_removal_tell_all_attributes_but_the_keys() -> None:
+    image = {"email": {"S": "a"}}
+
+    created, deleted = read(record(None, image)), read(record(image, None))
+
+    assert (created.event, created.document()["changed"]) == ("create", {"email": {"new": "a"}})
+    assert (deleted.event, deleted.document()["changed"]) == ("delete", {"email": {"old": "a"}})
+
+
+def test_an_item_that_time_to_live_removed_has_expired() -> None:
+    by_dynamodb = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+
+    assert read(record({}, None, userIdentity=by_dynamodb)).event == "expire"
+    assert read(record({}, None, userIdentity={"type": "User"})).event == "delete"
+
+
+def test_a_redacted_attribute_is_seen_to_change_and_nothing_more() -> None:
+    old = {"password": {"S": "hunter2"}, "card": {"M": {"password": {"S": "hunter2"}}}}
+    new = {"password": {"S": "hunter3"}, "card": {"M": {"password": {"S": "hunter3"}}}}
+    change = read(record(old, new))
+
+    shown = change.document({"password", "user_id"})
+
+    assert shown["changed"]["password"] == {"old": REDACTED, "new": REDACTED}
+    assert shown["changed"]["card"] == {
+        "old": {"password": REDACTED},
+        "new": {"password": REDACTED},
+    }
+    assert shown["keys"] == {"user_id": REDACTED, "timestamp": 1700000000}
+    assert "hunter" not in json.dumps(shown)
+    assert "u1" not in json.dumps(shown)
+
+
+def test_numbers_can_be_had_exactly() -> None:
+    new = {"balance": {"N": "0.12345678901234567890"}}
+
+    (shown,) = read(record(None, new)).document(number=Decimal)["changed"].values()
+
+    assert shown == {"new": Decimal("0.12345678901234567890")}
+
+
+UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "no change": ({"eventName": "INSERT", "eventSourceARN": ARN}, "no 'dynamodb'"),
+    "no sequence number": (
+        {"eventName": "INSERT", "eventSourceARN": ARN, "dynamodb": {}},
+        "SequenceNumber",
+    ),
+    "another event": (record(None, {}) | {"eventName": "EXPLODE"}, "eventName"),
+    "no keys": (
+        {**record(None, {}), "dynamodb": {**record(None, {})["dynamodb"], "Keys": {}}},
+        "no Keys",
+    ),
+    "an image is missing": (
+        {**record(None, {}), "eventName": "MODIFY"},
+        "must carry NEW_AND_OLD_IMAGES",
+    ),
+    "another source": ({**record(None, {}), "eventSourceARN": "arn:aws:sqs:x"}, "eventSourceARN"),
+}
+
+
+@pytest.mark.parametrize(("raw", "said"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_record_that_tells_no_change_says_why(raw: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnreadableChange, match=said):
+        read(raw)
+
+
+def test_a_value_of_an_unknown_type_is_unreadable() -> None:
+    with pytest.raises(UnreadableChange, match="unknown type") as error:
+        read(record(None, {"x": {"Z": "hunter2"}})).document()
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_change_that_fits_a_line_is_whole() -> None:
+    document = read(record(None, {"a": {"S": "x" * 100_000}})).document()
+
+    assert fitted(document) is document
+
+
+@pytest.mark.parametrize("attributes", [1, 3, 30_000])
+def test_a_change_that_no_line_holds_leaves_its_largest_attributes_out_and_says_so(
+    attributes: int,
+) -> None:
+    large = {f"large{n}": {"S": "x" * (600_000 // attributes)} for n in range(attributes)}
+    document = read(record(large, {**large, "small": {"S": "y"}})).document()
+    document["changed"] |= {name: {"old": large[name]["S"], "new": "z"} for name in large}
+
+    shown = fitted(document)
+
+    assert len(json.dumps(shown)) <= item_changes.MAX_BYTES
+    assert shown["changed"]["small"] == {"new": "y"}
+    kept = len(shown["changed"])
+    assert shown["left_out"]["attributes"] == attributes + 1 - kept
+    assert 1 <= len(shown["left_out"]["names"]) <= 100
+    assert "large0" in shown["left_out"]["names"] or attributes > 100

@@ -1,0 +1,175 @@
+"""The demo of scores: what it writes, how it looks, and that a wrong total ends it."""
+
+import io
+import json
+import random
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from leda_cli import play_scores, score_oracle
+from leda_cli.board_view import BoardView, board_table
+from leda_cli.errors import LedaError
+from leda_cli.leaderboard import Place, Total
+from leda_cli.play_scores import PLAYERS, Scores, Season
+
+TEST_EVENT = json.dumps(
+    {"Records": [{"dynamodb": {"NewImage": {"Username": {"S": "Jane"}, "Score": {"N": "100"}}}}]}
+)
+
+
+class Table:
+    """DynamoDB with the two tables; `totals` are rows of GameScoresByUser."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Any] = {}
+        self.totals: list[dict[str, Any]] = []
+
+    def put_item(self, *, TableName: str, Item: dict[str, Any]) -> None:
+        assert TableName == "Records"
+        self.records[Item["RecordID"]["S"]] = Item
+
+    def delete_item(self, *, TableName: str, Key: dict[str, Any]) -> None:
+        assert TableName == "Records"
+        del self.records[Key["RecordID"]["S"]]
+
+    def get_paginator(self, _name: str) -> "Table":
+        return self
+
+    def paginate(self, *, TableName: str, ConsistentRead: bool) -> Any:
+        assert ConsistentRead
+        rows = list(self.records.values()) if TableName == "Records" else self.totals
+        return [{"Items": [row]} for row in rows]
+
+
+class Aws:
+    """An applied example."""
+
+    def __init__(self, table: Table) -> None:
+        tables = {"records": {"name": "Records"}, "scores": {"name": "Totals"}}
+        self.outputs = {"tables": tables, "test_event": TEST_EVENT}
+        self._table = table
+
+    def client(self, _service: str) -> Any:
+        return self._table
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+@pytest.fixture
+def scores(table: Table) -> Scores:
+    aws: Any = Aws(table)
+    return Scores(aws)
+
+
+def test_a_season_writes_changes_moves_and_deletes_records_of_the_players(
+    table: Table, scores: Scores
+) -> None:
+    season = Season(scores, random.Random(1))
+    for _ in range(400):
+        season.once()
+    season.write_one_that_cannot_be_read()
+
+    counts = season.counts
+    assert all(counts[kind] > 20 for kind in ("new", "changed", "moved", "deleted"))
+    assert sum(counts.values()) == 401
+    assert len(table.records) == counts["new"] + 1 - counts["deleted"]
+    assert {row["Username"]["S"] for row in table.records.values()} == set(PLAYERS)
+    assert "N" not in table.records[season.unreadable]["Score"]
+
+
+def test_drawing_level_makes_two_totals_equal(table: Table, scores: Scores) -> None:
+    season = Season(scores, random.Random(1))
+    for _ in range(50):
+        season.once()
+    ahead, behind = sorted(
+        score_oracle.fold(table.records.values()).values(), key=lambda total: -total.score
+    )[:2]
+
+    season.draw_level(behind, ahead)
+
+    after = score_oracle.fold(table.records.values())
+    assert after[behind.username].score == after[ahead.username].score == ahead.score
+
+
+def test_what_is_expected_is_every_record_and_the_test_events(table: Table, scores: Scores) -> None:
+    table.put_item(
+        TableName="Records",
+        Item={"RecordID": {"S": "1"}, "Username": {"S": "Ada"}, "Score": {"N": "5"}},
+    )
+
+    assert scores.expected() == {"Ada": 5, "Ada (records)": 1, "Jane": 100, "Jane (records)": 1}
+
+
+@pytest.mark.parametrize("wrong", [("Score", "101"), ("Records", "2")])
+def test_a_figure_that_stays_wrong_is_an_error(
+    table: Table, scores: Scores, wrong: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play_scores, "PATIENCE_SECONDS", 0)
+    row = {"Username": {"S": "Jane"}, "Score": {"N": "100"}, "Records": {"N": "1"}}
+    table.totals = [row]
+    play_scores._settle(scores, lambda: None, hold=0)
+
+    table.totals = [row | {wrong[0]: {"N": wrong[1]}}]
+    with pytest.raises(LedaError, match="1 of 2 figures"):
+        play_scores._settle(scores, lambda: None, hold=0)
+
+
+PLACES = [
+    Place(1, Total("Ada", Decimal("1234.5"), 3)),
+    Place(2, Total("Bela", Decimal(7), 1)),
+    Place(2, Total("Cem", Decimal(7), 1)),
+    Place(4, Total("Dara", Decimal(-20), 2)),
+]
+
+
+def lines(console: Console) -> list[list[str]]:
+    assert isinstance(console.file, io.StringIO)
+    return [line.split("━")[0].split() for line in console.file.getvalue().splitlines()]
+
+
+def test_the_board_shows_rank_player_score_and_records_of_each() -> None:
+    console = Console(file=io.StringIO(), width=100)
+
+    console.print(board_table(PLACES))
+
+    assert lines(console)[1:] == [
+        ["1", "Ada", "1,234.5", "3"],
+        ["2", "Bela", "7", "1"],
+        ["2", "Cem", "7", "1"],
+        ["4", "Dara", "-20", "2"],
+    ]
+
+
+@pytest.mark.parametrize("places", [[], PLACES[3:]])
+def test_a_board_of_nobody_or_of_losers_can_be_drawn(places: list[Place]) -> None:
+    console = Console(file=io.StringIO(), width=100)
+
+    console.print(board_table(places))
+
+    assert lines(console)
+
+
+def test_off_a_terminal_the_first_three_are_a_line_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Counter({"now": 0})
+    monkeypatch.setattr("leda_cli.board_view.time.monotonic", lambda: clock["now"])
+    console = Console(file=io.StringIO(), width=200)
+
+    with BoardView(console) as view:
+        for second in range(12):
+            clock["now"] = second
+            view.show(PLACES, f"{second} s")
+
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "    5 s; Ada 1234.5, Bela 7, Cem 7",
+        "    10 s; Ada 1234.5, Bela 7, Cem 7",
+    ]

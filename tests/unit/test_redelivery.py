@@ -1,0 +1,113 @@
+"""The demo's second delivery is as bad as Lambda may be, and no worse: nothing comes first out of order."""
+
+import io
+import json
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from leda_cli.errors import LedaError
+from leda_cli.redelivery import MOST_RECORDS, Redelivery, as_delivered
+
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
+
+
+class Streams:
+    """Two shards that grow."""
+
+    def __init__(self) -> None:
+        self.shards: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
+
+    def grow(self, shard: str, count: int) -> None:
+        records = self.shards[shard]
+        for _ in range(count):
+            number = f"{len(records):021d}"
+            change = {
+                "Keys": {"shard": {"S": shard}},
+                "SequenceNumber": number,
+                "ApproximateCreationDateTime": datetime(2026, 1, 1, tzinfo=UTC),
+            }
+            records.append({"eventID": number, "eventName": "INSERT", "dynamodb": change})
+
+    def describe_stream(self, *, StreamArn: str) -> Any:
+        assert StreamArn == ARN
+        return {"StreamDescription": {"Shards": [{"ShardId": name} for name in self.shards]}}
+
+    def get_shard_iterator(self, *, ShardId: str, **_more: Any) -> Any:
+        return {"ShardIterator": f"{ShardId}:0"}
+
+    def get_records(self, *, ShardIterator: str, Limit: int) -> Any:
+        shard, start = ShardIterator.split(":")
+        page = self.shards[shard][int(start) :][:Limit]
+        return {"Records": page, "NextShardIterator": f"{shard}:{int(start) + len(page)}"}
+
+
+class Function:
+    """Notes what it is invoked with; fails as often as told."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, Any]] = []
+        self.failures = 0
+
+    def invoke(self, *, FunctionName: str, Payload: str) -> Any:
+        assert FunctionName == "F"
+        if self.failures:
+            self.failures -= 1
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b"no")}
+        self.batches.append(json.loads(Payload))
+        return {"Payload": io.BytesIO(b"{}")}
+
+
+def redelivery(streams: Any, function: Any, seed: int) -> Redelivery:
+    return Redelivery(streams, function, ARN, "F", random.Random(seed))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_record_is_first_delivered_in_order_and_later_in_any_way(seed: int) -> None:
+    streams, function = Streams(), Function()
+    work = redelivery(streams, function, seed)
+    for count in (0, 3, 250, 0, 900):
+        streams.grow("a", count)
+        streams.grow("b", count // 2)
+        function.failures = count % 4
+        work.once()
+    work.everything()
+
+    applied = {"a": -1, "b": -1}
+    delivered = 0
+    for batch in function.batches:
+        assert 0 < len(batch["Records"]) <= MOST_RECORDS
+        delivered += len(batch["Records"])
+        (shard,) = {record["dynamodb"]["Keys"]["shard"]["S"] for record in batch["Records"]}
+        assert batch.get("shardId", shard) == shard
+        numbers = {int(record["dynamodb"]["SequenceNumber"]) for record in batch["Records"]}
+        fresh = sorted(number for number in numbers if number > applied[shard])
+        # A gap would be a lost record: what a checkpoint moves past counts as applied.
+        assert fresh == list(range(applied[shard] + 1, applied[shard] + 1 + len(fresh)))
+        applied[shard] += len(fresh)
+    assert applied == {shard: len(records) - 1 for shard, records in streams.shards.items()}
+    assert (work.deliveries, work.records) == (len(function.batches), delivered)
+    assert delivered > 2 * (1153 + 576)
+    assert len({"shardId" in batch for batch in function.batches}) == 2
+
+
+def test_what_the_function_never_takes_is_an_error_that_names_its_log() -> None:
+    streams, function = Streams(), Function()
+    streams.grow("a", 1)
+    function.failures = 100
+
+    with pytest.raises(LedaError, match="/aws/lambda/F"):
+        redelivery(streams, function, 1).once()
+
+
+def test_a_record_is_shaped_as_lambda_delivers_it() -> None:
+    streams = Streams()
+    streams.grow("a", 1)
+
+    found = as_delivered(streams.shards["a"][0], ARN)
+
+    assert found["eventSourceARN"] == ARN
+    assert found["dynamodb"]["ApproximateCreationDateTime"] == 1767225600
+    assert json.loads(json.dumps(found)) == found

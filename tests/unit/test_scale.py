@@ -1,0 +1,266 @@
+"""The simulation against what queueing theory says, against the limits, and the pages and plots that it makes."""
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from leda_cli import profiles, scale_report
+from leda_cli.errors import LedaError
+from leda_cli.limits import TARGET, breaking_rate, limits, tightest
+from leda_cli.load_model import Settings, Workload, load
+from leda_cli.measured import ServiceTimes
+from leda_cli.paths import ROOT
+from leda_cli.profiles import FOR_1K, FOR_1M, FOR_50K, OWN_CHECK_50K, played
+from leda_cli.scale import rates_of, scale
+from leda_cli.scaling import Bucket, Concurrency, Play, simulate
+from leda_cli.svg import Axis, line_chart
+
+TIMES = ServiceTimes()
+SHORT = Play(seconds=30)
+WARM = Settings(
+    shard_count=40, warm_write_units=45_000, map_window=1.0, reduce_window=1.0, shared_check=False
+)
+
+
+@pytest.mark.parametrize("use", [0.3, 0.6, 0.8])
+def test_one_shard_with_batches_of_one_waits_as_the_queue_m_d_1_does(use: float) -> None:
+    """Random arrivals, one server, fixed work s: the mean wait is use * s / (2 (1 - use))."""
+    # No polls, no windows, no spread: what is left is the queue. 50 ms of work, all of it State's.
+    times = ServiceTimes(invocation_cpu_ms=50, state_cpu_ms_per_1000=0, call_ms=0)
+    settings = Settings(shard_count=1, state_batch_size=1, state_window=0, state_memory=1769)
+    play = Play(seconds=3000, kinesis_poll=0, groups=math.inf, spread=0)
+    workload = Workload(use / 0.050, duplicates=0)
+    waits = simulate(workload, settings, times, play).state_waits
+    expected = use * 0.050 / (2 * (1 - use))
+    assert sum(waits) / len(waits) == pytest.approx(expected, rel=0.1)
+
+
+def test_lanes_are_busy_as_the_utilisation_law_says() -> None:
+    workload = Workload(50_000)
+    settings = replace(OWN_CHECK_50K.settings, map_window=0.0)
+    outcome = simulate(workload, settings, TIMES, SHORT)
+    assert outcome.map_busy == pytest.approx(load(workload, settings, TIMES).map.busy, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        (Settings(shard_count=40), "StateTable: warm write units"),
+        (Settings(shard_count=2), "ingest: records of a shard"),
+        (replace(WARM, state_memory=128, write_threads=1), "State: time of a lane"),
+        (replace(WARM, concurrency=5), "Lambda: executions at once"),
+    ],
+)
+def test_it_holds_below_the_rate_at_which_the_law_says_that_a_limit_breaks_it(
+    settings: Settings, limit: str
+) -> None:
+    rate, first = breaking_rate(Workload(1), settings, TIMES)
+    assert first.name == limit
+    assert not simulate(Workload(0.8 * rate), settings, TIMES, SHORT).fell_behind
+    assert simulate(Workload(1.4 * rate), settings, TIMES, SHORT).fell_behind
+
+
+def test_a_seed_decides_everything() -> None:
+    workload, settings = Workload(2000), Settings()
+    first, again = (simulate(workload, settings, TIMES, SHORT) for _ in range(2))
+    assert first == again
+    assert simulate(workload, settings, TIMES, replace(SHORT, seed=2)) != first
+
+
+def test_every_message_takes_at_least_its_windows_and_most_take_no_more_than_the_law_says() -> None:
+    workload = Workload(5000)
+    settings = replace(FOR_50K.settings, shard_count=10, map_window=3.0, warm_write_units=8000)
+    found = load(workload, settings, TIMES)
+    outcome = simulate(workload, settings, TIMES, SHORT)
+    shortest = sum(stage.seconds for stage in (found.state, found.map, found.reduce))
+    longest = sum(stage.gather + stage.seconds for stage in (found.state, found.map, found.reduce))
+    assert min(outcome.latencies) > 0.8 * shortest
+    assert outcome.percentile(0.99) < 1.1 * longest
+    assert outcome.percentile(0.5) < outcome.percentile(0.95) < outcome.percentile(0.99)
+
+
+def test_transactions_meet_on_the_row_that_lanes_share_and_only_there() -> None:
+    workload = Workload(20_000)
+    settings = Settings(shard_count=30, warm_write_units=30_000)
+    shared = simulate(workload, settings, TIMES, SHORT)
+    apart = simulate(workload, replace(settings, shared_check=False), TIMES, SHORT)
+    assert shared.conflicts > 0
+    assert apart.conflicts == 0
+    assert shared.percentile(0.95) > apart.percentile(0.95)
+    assert apart.given_up == 0
+
+
+def test_lanes_of_reduce_meet_on_the_root() -> None:
+    workload = Workload(2000, hierarchy=(10, 10, 9))
+    settings = Settings(shard_count=4, warm_total_units=40_000, shared_check=False)
+    one = simulate(workload, settings, TIMES, SHORT)
+    four = simulate(workload, replace(settings, reduce_lanes=4), TIMES, SHORT)
+    assert one.conflicts == 0
+    assert four.conflicts > 0
+
+
+def test_a_burst_on_the_emulator_settles_in_the_time_that_was_measured_there() -> None:
+    """Bursts of 10,000 on LocalStack, which DynamoDB Local bounds (0.8 to 1.4 thousand rows a second): 6 to 20 s."""
+    emulated = Settings(shard_count=16, warm_write_units=1100, shared_check=False)
+    play = Play(seconds=120, kinesis_poll=0.1, dynamodb_poll=0.1, burst=10_000)
+    outcome = simulate(Workload(1000, duplicates=0), emulated, TIMES, play)
+    assert outcome.committed == pytest.approx(10_000)
+    assert 6 <= outcome.last_commit <= 20
+
+
+def test_a_bucket_passes_its_units_in_order() -> None:
+    bucket = Bucket(100)
+    assert bucket.passed(0, 50) == 0.5
+    assert bucket.passed(0.1, 50) == 1.0
+    assert bucket.passed(5, 100) == 6.0
+
+
+def test_what_does_not_fit_the_concurrency_waits_its_turn() -> None:
+    begun: list[str] = []
+    limit = Concurrency(2)
+    limit.enter(2, lambda: begun.append("first"))
+    limit.enter(1, lambda: begun.append("second"))
+    assert begun == ["first"]
+    limit.leave(2)
+    assert begun == ["first", "second"]
+
+
+@pytest.mark.parametrize(("profile", "rate"), [(FOR_1K, 1e3), (FOR_50K, 5e4), (FOR_1M, 1e6)])
+def test_recommended_settings_strain_no_limit_and_hold(
+    profile: profiles.Profile, rate: float
+) -> None:
+    share = profile.share(Workload(rate))
+    strained = [
+        limit.name
+        for limit in limits(load(share, profile.settings, TIMES), TIMES)
+        if limit.strain > 1
+    ]
+    assert strained == []
+    run = played(profile, Workload(rate), TIMES, SHORT)
+    assert not run.outcome.fell_behind
+    assert run.outcome.percentile(0.99) < profiles.FRESHNESS_SECONDS
+
+
+def test_the_example_has_the_settings_that_are_recommended_for_50_k() -> None:
+    text = (ROOT / "examples" / "high-throughput" / "main.tf").read_text()
+    settings, default = FOR_50K.settings, Settings()
+
+    def given(name: str, block: str = "") -> float | None:
+        part = text
+        if block:
+            found = re.search(rf"^  {block} = {{(.*?)^  }}", text, re.MULTILINE | re.DOTALL)
+            part = found[1] if found else ""
+        value = re.search(rf"^ +{name} += (\S+)$", part, re.MULTILINE)
+        return float(value[1]) if value else None
+
+    assert given("shard_count") == settings.shard_count
+    assert given("reduce_lanes") == settings.reduce_lanes
+    for stage in ("state", "map", "reduce"):
+        for name, ours in (
+            ("memory_mb", "memory"),
+            ("batch_size", "batch_size"),
+            ("batching_window_seconds", "window"),
+        ):
+            stated = given(name, f"{stage}_function")
+            standard = getattr(default, f"{stage}_{ours}")
+            assert (standard if stated is None else stated) == getattr(settings, f"{stage}_{ours}")
+    outputs = (ROOT / "examples" / "high-throughput" / "outputs.tf").read_text()
+    assert f"WriteUnitsPerSecond={settings.warm_write_units}" in outputs
+
+
+def test_the_model_has_the_defaults_of_the_modules() -> None:
+    text = (ROOT / "modules" / "aggregation-pipeline" / "variables.tf").read_text()
+    settings = Settings()
+    for stage in ("state", "map", "reduce"):
+        block = text.split(f'variable "{stage}_function"')[1].split("\n}\n")[0]
+        stated = dict(re.findall(r"(\w+) += optional\(number, (\d+)\)", block))
+        assert int(stated["memory_mb"]) == getattr(settings, f"{stage}_memory")
+        assert int(stated["batch_size"]) == getattr(settings, f"{stage}_batch_size")
+        assert int(stated["batching_window_seconds"]) == getattr(settings, f"{stage}_window")
+        assert int(stated["parallelization_factor"]) == 1
+
+
+def test_the_tightest_limit_is_strained_most() -> None:
+    found = load(Workload(3000), Settings(shard_count=10), TIMES)
+    limit = tightest(found, TIMES)
+    assert limit.name == "StateTable: warm write units"
+    assert limit.strain == pytest.approx(limit.used / TARGET)
+
+
+def test_a_chart_is_xml_with_a_line_for_each_series_and_a_cross_where_nothing_is() -> None:
+    text = line_chart(
+        "a < b",
+        Axis("x", 1, 1000),
+        Axis("y", 1, 100),
+        {"one": [(1, 1), (10, 10), (1000, None)], "none": [(1, None)]},
+    )
+    root = ElementTree.fromstring(text)  # noqa: S314 it was written here
+    tag = "{http://www.w3.org/2000/svg}"
+    assert len(root.findall(f"{tag}circle")) == 2
+    crosses = [path for path in root.findall(f"{tag}path") if "l8 8" in path.attrib["d"]]
+    assert len(crosses) == 2
+    assert "a < b" in [text.text for text in root.findall(f"{tag}text")]
+
+
+def test_an_axis_is_logarithmic_and_keeps_what_is_beyond_it() -> None:
+    axis = Axis("x", 1, 100)
+    assert axis.place(10) == pytest.approx(0.5)
+    assert axis.place(1e9) == 1
+    assert axis.marks() == [1, 10, 100]
+    assert Axis("x", 2, 5).marks() == [2, 5]
+
+
+def test_rates_are_read_from_commas() -> None:
+    assert rates_of("1000,5e4") == [1000, 50_000]
+    for text in ("", "fast", "0"):
+        with pytest.raises(LedaError):
+            rates_of(text)
+
+
+def command() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(scale)
+    return app
+
+
+def test_the_command_answers_in_json_and_as_a_table() -> None:
+    arguments = ["--rates", "1000", "--seconds", "12", "--transaction-ms", "20"]
+    answer = CliRunner().invoke(command(), [*arguments, "--json"])
+    assert answer.exit_code == 0, answer.output
+    result = json.loads(answer.stdout)
+    assert result["service_times"]["transaction_ms"] == 20
+    assert result["service_time_sources"]["transaction_ms"] == "given on the command line"
+    verdicts = {run["settings"]: run["verdict"] for run in result["runs"]}
+    assert verdicts["defaults"] == "holds"
+    assert result["breaks_at"]["for 1 k"]["limit"] == "ingest: records of a shard"
+    shown = CliRunner().invoke(command(), arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "defaults" in shown.stdout
+
+
+def test_the_report_comes_with_its_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale_report, "RATES", (1e3, 1e4))
+    monkeypatch.setattr(scale_report, "WINDOWS", (1.0, 5.0))
+    monkeypatch.setattr(scale_report, "TRANSACTION_TIMES", (15.0,))
+    page = tmp_path / "scaling.md"
+    files = scale_report.write(
+        page, Workload(1), TIMES, Play(seconds=12), lambda count=1, *, total=None: None
+    )
+    assert {file.name for file in files} == {
+        "scaling.md",
+        scale_report.LATENCY_PLOT,
+        scale_report.WINDOW_PLOT,
+    }
+    text = page.read_text()
+    for file in files[1:]:
+        ElementTree.parse(file)  # noqa: S314 it was written here
+        assert f"({file.name})" in text
+    assert "| 10,000 | falls behind |" in text
+    assert "WriteUnitsPerSecond=80000" in text

@@ -1,0 +1,178 @@
+"""AWS's rules of sizes and units, and what the pipeline's own code takes by them."""
+
+from typing import Any
+
+import pytest
+
+from leda.messages import Message, parse
+from leda.schema import Schema
+from leda.state_store import StateStore
+from leda_cli.metering import Meter
+from leda_cli.pipeline_units import (
+    Mix,
+    Source,
+    compare,
+    leda_units,
+    markdown,
+    published_units,
+    state_units_of_a_message,
+)
+from leda_cli.units import item_bytes, number_bytes, read_units, value_bytes, write_units
+
+
+def text_item(size: int) -> dict[str, dict[str, str]]:
+    return {"id": {"S": "x" * (size - 2)}}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 1),
+        ("7", 2),
+        ("42", 2),
+        ("123", 3),
+        ("-123", 3),
+        ("1000", 2),  # zeros behind do not count
+        ("0.0012", 2),  # nor those in front
+        ("34624.51", 5),
+        ("9" * 38, 20),
+    ],
+)
+def test_a_number_takes_a_byte_for_two_digits_and_one(text: str, size: int) -> None:
+    assert number_bytes(text) == size
+
+
+def test_an_item_is_its_names_and_values() -> None:
+    item: dict[str, dict[str, Any]] = {
+        "id": {"S": "ä"},  # 2 + 2
+        "Value": {"N": "12.5"},  # 5 + 3
+        "Deleted": {"BOOL": False},  # 7 + 1
+        "Path": {"NULL": True},  # 4 + 1
+        "Totals": {
+            "M": {"PV": {"N": "1"}, "Delta": {"N": "22"}}
+        },  # 6 + 3 + (2 + 2 + 1) + (5 + 2 + 1)
+    }
+    assert item_bytes(item) == 4 + 8 + 8 + 5 + 22
+    assert item_bytes(None) == 0
+
+
+def test_a_type_without_a_known_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="type L"):
+        value_bytes({"L": []})
+
+
+@pytest.mark.parametrize(("size", "units"), [(10, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3)])
+def test_a_write_takes_a_unit_a_kilobyte_begun_and_two_in_a_transaction(
+    size: int, units: int
+) -> None:
+    assert write_units(None, text_item(size)) == units
+    assert write_units(None, text_item(size), transaction=True) == 2 * units
+
+
+def test_an_update_is_charged_by_the_larger_item() -> None:
+    assert write_units(text_item(3000), text_item(100)) == 3
+    assert write_units(text_item(100), text_item(3000)) == 3
+
+
+def test_a_failed_condition_costs_what_is_there_and_a_unit_where_nothing_is() -> None:
+    assert write_units(text_item(1500)) == 2
+    assert write_units(None) == 1
+    assert write_units(None, transaction=True) == 2  # a ConditionCheck of a row that is not there
+
+
+@pytest.mark.parametrize(
+    ("size", "consistent", "eventual", "transaction"), [(3500, 1, 0.5, 2), (4097, 2, 1, 4)]
+)
+def test_a_read_takes_a_unit_for_four_kilobytes(
+    size: int, consistent: float, eventual: float, transaction: float
+) -> None:
+    assert read_units(text_item(size)) == consistent
+    assert read_units(text_item(size), consistent=False) == eventual
+    assert read_units(text_item(size), transaction=True) == transaction
+
+
+def message(identifier: str, version: int) -> Message:
+    text = (
+        f'{{"TradeID": "{identifier}", "Version": {version}, "Value": 1, "Hierarchy": '
+        '{"RiskType": "PV", "TradeDesk": "FXSpot", "Region": "EMEA"}}'
+    )
+    return parse(text.encode(), Schema())
+
+
+def test_the_meter_keeps_what_the_store_writes_and_its_changes() -> None:
+    meter = Meter({"StateTable": ("id",)})
+    store = StateStore(meter, "StateTable", threads=1)  # type: ignore[arg-type]
+    for version in (3, 5, 4):
+        store.write([message("a", version)])
+    assert meter.rows["StateTable"]["a",]["Version"] == {"N": "5"}
+    versions = [
+        (old and old["Version"]["N"], new["Version"]["N"]) for old, new in meter.taken("StateTable")
+    ]
+    assert versions == [(None, "3"), ("3", "5")]
+    assert meter.taken("StateTable") == []
+
+
+def test_the_meter_refuses_calls_that_it_does_not_know() -> None:
+    meter = Meter({"T": ("id",)})
+    with pytest.raises(NotImplementedError):
+        meter.transact_write_items(
+            TransactItems=[{"Delete": {"TableName": "T", "Key": {"id": {"S": "a"}}}}]
+        )
+    statement = {"Statement": 'UPDATE "T" SET "a" = ? WHERE "id" = ?', "Parameters": [{}, {}]}
+    with pytest.raises(NotImplementedError):
+        meter.batch_execute_statement(Statements=[statement])
+
+
+def test_batches_of_one_new_trade_cost_what_the_hand_computes() -> None:
+    ours = leda_units(Mix(0, 0, 1), messages=20)
+    assert ours.per_unique("state") == 1
+    # A delta row of three totals, put in a transaction; the checkpoint and the check of the stream's.
+    assert ours.per_unique("map") == 2 + 2 + 2
+    assert ours.per_unique("reduce") == 3 * 2 + 2 + 2
+    theirs = published_units(Mix(0, 0, 1), messages=20)
+    assert [theirs.per_unique(stage) for stage in ("state", "map", "reduce")] == [1, 1, 3 * 2]
+    assert theirs.reads_per_unique() == 3
+
+
+def test_batches_of_a_thousand_share_a_row_and_two_transactions() -> None:
+    ours = leda_units(Mix(0, 0, 1000), messages=1000)
+    # 18 totals fit a kilobyte; each is updated in Reduce's transaction.
+    assert ours.per_unique("map") == pytest.approx((2 + 4) / 1000)
+    assert ours.per_unique("reduce") == pytest.approx((18 * 2 + 4) / 1000)
+    joined = leda_units(Mix(0, 0, 1000, rows=4), messages=4000)
+    assert joined.per_unique("reduce") == pytest.approx((18 * 2 + 4) / 4000)
+
+
+def test_a_copy_in_the_batch_of_its_original_costs_nothing() -> None:
+    plain, copied = (leda_units(Mix(share, 0, 1000, near=True), 1000) for share in (0, 0.3))
+    assert copied.unique < copied.messages
+    assert copied.per_unique("state") == plain.per_unique("state") == 1
+
+
+def test_a_copy_in_another_batch_costs_the_published_design_one_unit() -> None:
+    found = published_units(Mix(0.3, 0, 1000), 2000)
+    copies = found.messages - found.unique
+    assert found.writes["state"] == found.unique + copies
+
+
+def test_state_writes_at_most_two_units_a_message_whatever_is_stored() -> None:
+    found = state_units_of_a_message()
+    assert found["a new trade, version 0"] == 1
+    assert set(found.values()) <= {1.0, 2.0}
+
+
+def test_a_mix_holds_the_shares_that_it_names() -> None:
+    source = Source(Mix(0.3, 0.5, 1000), 7, Schema())
+    batches = [source.batch() for _ in range(6)]
+    sent = [each for batch in batches for each in batch]
+    # The first batch has nothing before it to copy or to change.
+    assert source.unique == pytest.approx(1000 + 5000 * 0.7, rel=0.03)
+    assert len({each.id for each in sent}) == pytest.approx(1000 + 5000 * 0.35, rel=0.05)
+    again = Source(Mix(0.3, 0.5, 1000), 7, Schema())
+    assert [again.batch() for _ in range(6)] == batches
+
+
+def test_the_table_has_a_row_for_each_mix() -> None:
+    lines = markdown(list(compare([Mix(0, 0, 10), Mix(0.07, 0, 10, near=True)])))
+    assert len(lines) == 4
+    assert "7% in the same batch" in lines[-1]
