@@ -1,3 +1,7 @@
+locals {
+  index_keys = var.index == null ? [] : [var.index.hash_key, var.index.range_key]
+}
+
 resource "aws_dynamodb_table" "this" {
   #checkov:skip=CKV_AWS_119:Every table is encrypted. The default is the key that AWS owns, which costs nothing; kms_key_arn sets an own key.
   name         = var.name
@@ -12,11 +16,22 @@ resource "aws_dynamodb_table" "this" {
   deletion_protection_enabled = var.deletion_protection
 
   dynamic "attribute" {
-    for_each = concat([var.hash_key], var.range_key[*])
+    for_each = distinct(concat([var.hash_key], var.range_key[*], local.index_keys))
 
     content {
       name = attribute.value.name
       type = attribute.value.type
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = var.index[*]
+
+    content {
+      name            = global_secondary_index.value.name
+      hash_key        = global_secondary_index.value.hash_key.name
+      range_key       = global_secondary_index.value.range_key.name
+      projection_type = "ALL"
     }
   }
 

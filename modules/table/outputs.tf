@@ -13,3 +13,8 @@ output "stream_arn" {
   # Without a stream the provider reports an empty string.
   value = var.stream_view_type == null ? null : aws_dynamodb_table.this.stream_arn
 }
+
+output "index_name" {
+  description = "Name of the table's index; `null` without one."
+  value       = one(var.index[*].name)
+}

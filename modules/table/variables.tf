@@ -42,6 +42,29 @@ variable "range_key" {
   }
 }
 
+variable "index" {
+  description = <<-EOT
+    Global secondary index, to read the rows by other keys: its `name`, `hash_key` and `range_key` (each with `name` and `type`). It holds all
+    attributes of the rows that have both keys; a row whose key is of another type is refused. `null`: none.
+  EOT
+  type = object({
+    name      = string
+    hash_key  = object({ name = string, type = string })
+    range_key = object({ name = string, type = string })
+  })
+  default = null
+
+  validation {
+    condition     = var.index == null ? true : can(regex("^[a-zA-Z0-9_.-]{3,255}$", var.index.name))
+    error_message = "An index's name has 3 to 255 letters, digits, underscores, dots or hyphens."
+  }
+
+  validation {
+    condition     = var.index == null ? true : alltrue([for key in [var.index.hash_key, var.index.range_key] : contains(["S", "N", "B"], key.type)])
+    error_message = "A key is a string (S), a number (N) or binary (B)."
+  }
+}
+
 variable "stream_view_type" {
   description = "What the table's stream carries: `KEYS_ONLY`, `NEW_IMAGE`, `OLD_IMAGE` or `NEW_AND_OLD_IMAGES`. `null`: no stream."
   type        = string

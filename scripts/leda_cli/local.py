@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from leda_cli import toolchain
 from leda_cli.console import console, heading, info, step
@@ -27,6 +28,8 @@ from leda_cli.terraform import TfLocal, require_terraform
 
 DEFAULT_PORT = 4566
 VARIABLES = ROOT / "scripts" / "local.tfvars"
+APPLYING = "applying"
+"""File in an instance's folder for as long as something is applied there."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,9 @@ def _instance(name: str) -> LocalStack:
     return LocalStack(LOCAL / name, "localstack" if name == "aws" else f"localstack-{name}")
 
 
-def _sources_digest(instance: str) -> str:
-    """Return a digest of everything an apply depends on."""
-    files = [*ROOT.glob("*.tf"), *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
+def sources_digest(instance: str, root: Path) -> str:
+    """Return a digest of everything that an apply of the root module in `root` depends on."""
+    files = [*root.glob("*.tf"), *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
     files = sorted(file for file in files if file.is_file())
     return digest_of(files, instance, *(str(file.relative_to(ROOT)) for file in files))
 
@@ -103,16 +106,49 @@ def _prepare() -> toolchain.Toolchain:
     return tools
 
 
-def _deploy(localstack: LocalStack, tools: toolchain.Toolchain, port: int | None) -> LocalAws:
-    """Start the instance if need be and apply the stack if anything changed."""
-    applying = localstack.folder / "applying"
-    if applying.exists() and localstack.current():
+def _start(localstack: LocalStack, tools: toolchain.Toolchain, port: int | None) -> Running:
+    """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
+    if (localstack.folder / APPLYING).exists() and localstack.current():
         info("the last apply was interrupted: starting afresh")
         localstack.stop()
     with step("LocalStack"):
         running, fresh = localstack.start(port, tools)
     if not fresh:
         info(f"already runs at {running.endpoint}")
+    return running
+
+
+def apply_changes(
+    localstack: LocalStack, terraform: TfLocal, folder: Path, digest: str
+) -> dict[str, object]:
+    """Apply a root module unless nothing has changed since its last apply; return its outputs.
+
+    folder: keeps `digest` (of all that the apply depends on) and the outputs.
+    """
+    applied, saved = folder / "applied", folder / "outputs.json"
+    if applied.exists() and applied.read_text() == digest and saved.exists():
+        info("nothing changed since the last apply")
+        return outputs_of(saved.read_text())
+    applied.unlink(missing_ok=True)
+    terraform.prepare()
+    with step("terraform init"):
+        terraform.init()
+    applying = localstack.folder / APPLYING
+    with step("terraform apply"):
+        applying.touch()
+        try:
+            terraform.apply()
+        except LedaError:
+            applying.unlink()  # Terraform ended in order: its state is true, and an apply can go on from it
+            raise
+        applying.unlink()
+    saved.write_text(terraform.outputs())
+    applied.write_text(digest)
+    return outputs_of(saved.read_text())
+
+
+def _deploy(localstack: LocalStack, running: Running) -> LocalAws:
+    """Apply the root module if anything changed."""
     variables = client_variables(running.port)
     links = {"modules": ROOT / "modules", "build": BUILD, "lambda_src": ROOT / "lambda_src"}
     terraform = TfLocal(
@@ -123,27 +159,27 @@ def _deploy(localstack: LocalStack, tools: toolchain.Toolchain, port: int | None
         variables=VARIABLES,
         log_name=localstack.log.stem.replace("localstack", "terraform"),
     )
-    applied = localstack.folder / "applied"
-    saved = localstack.folder / "outputs.json"
-    digest = _sources_digest(running.id)
-    if applied.exists() and applied.read_text() == digest and saved.exists():
-        info("nothing changed since the last apply")
-    else:
-        applied.unlink(missing_ok=True)
-        terraform.prepare()
-        with step("terraform init"):
-            terraform.init()
-        with step("terraform apply"):
-            applying.touch()
-            try:
-                terraform.apply()
-            except LedaError:
-                applying.unlink()  # Terraform ended in order: its state is true, and an apply can go on from it
-                raise
-            applying.unlink()
-        saved.write_text(terraform.outputs())
-        applied.write_text(digest)
-    return LocalAws(localstack, running, terraform, variables, outputs_of(saved.read_text()))
+    digest = sources_digest(running.id, ROOT)
+    outputs = apply_changes(localstack, terraform, localstack.folder, digest)
+    return LocalAws(localstack, running, terraform, variables, outputs)
+
+
+@contextmanager
+def developers() -> Iterator[tuple[LocalStack, Running]]:
+    """Yield the developer's local AWS, started if need be, whatever is applied there; nobody else applies meanwhile."""
+    port = chosen_port()
+    heading("Setting up")
+    require_terraform()
+    with only_one("aws"):
+        tools = _prepare()
+        heading("Starting local AWS")
+        localstack = _instance("aws")
+        current = localstack.current()
+        running = _start(localstack, tools, port or (current.port if current else DEFAULT_PORT))
+        ENV_FILE.write_text(env_file(client_variables(running.port)))
+        if not (localstack.folder / "outputs.json").exists():
+            OUTPUTS_FILE.unlink(missing_ok=True)  # of a stack that is gone
+        yield localstack, running
 
 
 def setup() -> None:
@@ -158,16 +194,8 @@ def setup() -> None:
 def up() -> LocalAws:
     """Start local AWS with the stack applied; quick when it already runs and nothing changed."""
     began = time.monotonic()
-    port = chosen_port()
-    heading("Setting up")
-    require_terraform()
-    with only_one("aws"):
-        tools = _prepare()
-        heading("Starting local AWS")
-        localstack = _instance("aws")
-        current = localstack.current()
-        aws = _deploy(localstack, tools, port or (current.port if current else DEFAULT_PORT))
-        ENV_FILE.write_text(env_file(aws.variables))
+    with developers() as (localstack, running):
+        aws = _deploy(localstack, running)
         OUTPUTS_FILE.write_text((localstack.folder / "outputs.json").read_text())
     console.print(f"Local AWS is up at {aws.endpoint} ({time.monotonic() - began:.1f} s).")
     info(f"to use it in this shell: source {ENV_FILE.relative_to(ROOT)}")
@@ -231,7 +259,7 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
         if not keep:
             localstack.stop()  # what a killed session left
         try:
-            yield _deploy(localstack, tools, None)
+            yield _deploy(localstack, _start(localstack, tools, None))
         finally:
             if not keep:
                 localstack.stop()

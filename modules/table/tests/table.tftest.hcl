@@ -74,6 +74,54 @@ run "has_the_keys_stream_ttl_and_key_that_are_asked_for" {
   }
 }
 
+run "has_the_index_that_is_asked_for_with_all_attributes" {
+  variables {
+    index = { name = "ByScore", hash_key = { name = "Board", type = "S" }, range_key = { name = "Identifier", type = "S" } }
+  }
+
+  assert {
+    condition     = [for index in aws_dynamodb_table.this.global_secondary_index : [index.name, index.hash_key, index.range_key, index.projection_type]] == [["ByScore", "Board", "Identifier", "ALL"]]
+    error_message = "The index must have the name and the keys asked for, and every attribute."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { Identifier = "S", Board = "S" }
+    error_message = "Each key must be declared, and once."
+  }
+
+  assert {
+    condition     = output.index_name == "ByScore"
+    error_message = "Whoever reads the index must learn its name."
+  }
+}
+
+run "has_no_index_unless_asked" {
+  assert {
+    condition     = length(aws_dynamodb_table.this.global_secondary_index) == 0 && output.index_name == null
+    error_message = "An index costs writes that nobody asked for."
+  }
+}
+
+run "refuses_an_index_with_a_name_that_dynamodb_refuses" {
+  command = plan
+
+  variables {
+    index = { name = "by score", hash_key = { name = "Board", type = "S" }, range_key = { name = "Score", type = "N" } }
+  }
+
+  expect_failures = [var.index]
+}
+
+run "refuses_an_index_with_a_key_of_an_unknown_type" {
+  command = plan
+
+  variables {
+    index = { name = "ByScore", hash_key = { name = "Board", type = "S" }, range_key = { name = "Score", type = "number" } }
+  }
+
+  expect_failures = [var.index]
+}
+
 run "refuses_a_name_that_dynamodb_refuses" {
   command = plan
 

@@ -1,0 +1,126 @@
+"""The folders under examples/ on local AWS.
+
+deploy("scores")                on the developer's instance, beside the pipeline or without it
+with deployed(aws, "scores"):   on a test's own instance, gone at the end
+
+An example is applied with `deletion_protection = false` and else with its defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from leda_cli.console import console, heading
+from leda_cli.errors import LedaError
+from leda_cli.local import LocalAws, apply_changes, developers, outputs_of, sources_digest
+from leda_cli.localstack import client_variables
+from leda_cli.paths import BUILD, ROOT
+from leda_cli.terraform import TfLocal
+
+EXAMPLES = ROOT / "examples"
+
+
+@dataclass(frozen=True)
+class ExampleAws:
+    """An example that is applied on a local AWS. `variables` are the AWS_* settings of its clients."""
+
+    name: str
+    terraform: TfLocal
+    variables: Mapping[str, str]
+    outputs: dict[str, Any]
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of every service."""
+        return self.variables["AWS_ENDPOINT_URL"]
+
+    def client(self, service: str) -> Any:
+        """A new client. An invocation may take Lambda's 15 minutes, and is not made again by itself."""
+        make: Any = boto3.client  # boto3's types know services by literal names only
+        attempts = 1 if service == "lambda" else 5
+        return make(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.variables["AWS_REGION"],
+            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
+            config=Config(
+                read_timeout=900 if service == "lambda" else 60,
+                retries={"total_max_attempts": attempts},
+                max_pool_connections=32,
+                # Local AWS has no name for each bucket.
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+
+def names() -> list[str]:
+    """Every example."""
+    return sorted(file.parent.name for file in EXAMPLES.glob("*/versions.tf"))
+
+
+def deploy(name: str) -> ExampleAws:
+    """Apply an example on the developer's local AWS; quick when nothing changed since the last time.
+
+    Raises LedaError where there is no such example, or where it cannot be applied.
+    """
+    root = _folder(name)
+    began = time.monotonic()
+    with developers() as (localstack, running):
+        heading(f"Applying examples/{name}")
+        variables = client_variables(running.port)
+        folder = localstack.folder / "examples" / name
+        terraform = terraform_of(name, folder, variables)
+        digest = sources_digest(running.id, root)
+        outputs = apply_changes(localstack, terraform, folder, digest)
+    console.print(
+        f"examples/{name} is applied at {running.endpoint} ({time.monotonic() - began:.1f} s)."
+    )
+    return ExampleAws(name, terraform, variables, outputs)
+
+
+@contextmanager
+def deployed(aws: LocalAws, name: str, **variables: object) -> Iterator[ExampleAws]:
+    """Apply an example on a test's local AWS, with values for its variables; destroy it at the end."""
+    folder = aws.localstack.folder / "examples" / name
+    terraform = terraform_of(name, folder, aws.variables, variables)
+    terraform.prepare()
+    terraform.init()
+    try:
+        terraform.apply()
+        yield ExampleAws(name, terraform, aws.variables, outputs_of(terraform.outputs()))
+    finally:
+        terraform.destroy()
+
+
+def terraform_of(
+    name: str, folder: Path, aws: Mapping[str, str], variables: Mapping[str, object] | None = None
+) -> TfLocal:
+    """Terraform for an example, in a folder of its own under `folder`, where it also keeps its state."""
+    settings = folder / "variables.tfvars.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"deletion_protection": False, **(variables or {})}))
+    return TfLocal(
+        _folder(name),
+        # Two levels down, as the example is in the checkout: it names the modules and packages by ../../.
+        folder / "examples" / name,
+        aws,
+        links={"../../modules": ROOT / "modules", "../../build": BUILD},
+        variables=settings,
+        log_name=f"terraform-example-{name}",
+    )
+
+
+def _folder(name: str) -> Path:
+    if name not in names():
+        raise LedaError(f"There is no examples/{name}.", f"The examples are: {', '.join(names())}.")
+    return EXAMPLES / name

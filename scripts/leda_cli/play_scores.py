@@ -1,0 +1,362 @@
+"""The demo of examples/scores: a live leaderboard while records are written, changed, moved and deleted.
+
+A second delivery works beside the mapping all the time and repeats the stream's records in other cuts and orders. In
+the end every total must be what one plain pass over GameScoreRecords gives.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import secrets
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from rich.padding import Padding
+
+from leda_cli import leaderboard, score_oracle
+from leda_cli.board_view import BoardView, board_table
+from leda_cli.console import console, heading, info, step
+from leda_cli.errors import LedaError
+from leda_cli.examples import ExampleAws
+from leda_cli.leaderboard import Total
+from leda_cli.redelivery import Redelivery
+from leda_cli.screen import ACCENT, INDENT
+from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, compare, difference_lines
+
+SEASON_SECONDS = 20.0
+PAUSE_SECONDS = 0.01
+LOOK_SECONDS = 0.25
+PATIENCE_SECONDS = 20.0
+PLACES = 10
+
+PLAYERS = (
+    *("Ada", "Bela", "Chidi", "Dara", "Emre", "Femi", "Goro"),
+    *("Hana", "Ines", "Juno", "Kofi", "Lena", "Mira", "Nils"),
+)
+
+TEST_EVENT_USER = "Jane Doe"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The applied example: its tables, its function and the calls that the demo makes."""
+
+    aws: ExampleAws
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        """The client, made at its first use."""
+        return self.aws.client("dynamodb")
+
+    @cached_property
+    def lambdas(self) -> Any:
+        """The client, made at its first use."""
+        return self.aws.client("lambda")
+
+    @property
+    def function(self) -> str:
+        """The function's name."""
+        return str(self.aws.outputs["functions"]["aggregate"]["name"])
+
+    def table(self, part: str) -> str:
+        """A table's name: records or scores."""
+        return str(self.aws.outputs["tables"][part]["name"])
+
+    def board(self, count: int = PLACES) -> list[leaderboard.Place]:
+        """The leaderboard as it is now."""
+        index = self.aws.outputs["tables"]["scores"]["index_name"]
+        return leaderboard.read(self.dynamodb, self.table("scores"), index, count)
+
+    def invoke(self, event: str) -> None:
+        """Invoke the function. Raises LedaError when it fails."""
+        answer = self.lambdas.invoke(FunctionName=self.function, Payload=event)
+        if "FunctionError" in answer:
+            raise LedaError(
+                f"{self.function} failed: {answer['Payload'].read().decode(errors='replace')[:500]}",
+                f"read its log: /aws/lambda/{self.function}",
+            )
+
+    def totals(self) -> dict[str, Total]:
+        """Every row of GameScoresByUser."""
+        return {
+            row["Username"]["S"]: Total(
+                row["Username"]["S"], Decimal(row["Score"]["N"]), int(row["Records"]["N"])
+            )
+            for row in self._scan("scores")
+        }
+
+    def expected_totals(self) -> dict[str, Total]:
+        """What the totals must be: all records, and that of the test event, which is in no table."""
+        (made_up,) = json.loads(self.aws.outputs["test_event"])["Records"]
+        return score_oracle.fold([*self._scan("records"), made_up["dynamodb"]["NewImage"]])
+
+    def expected(self) -> dict[str, Decimal]:
+        """The same in the form that `totals.compare` takes."""
+        return score_oracle.figures(self.expected_totals().values())
+
+    def found(self) -> dict[str, Decimal]:
+        """What the totals are, as `expected` gives them."""
+        return score_oracle.figures(self.totals().values())
+
+    def _scan(self, part: str) -> list[Mapping[str, Any]]:
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table(part), ConsistentRead=True
+        )
+        return [row for page in pages for row in page["Items"]]
+
+
+class Season:
+    """Writes score records as games do; `counts` says what was done with how many."""
+
+    def __init__(self, scores: Scores, draw: random.Random) -> None:
+        self.counts: Counter[str] = Counter()
+        self._scores = scores
+        self._draw = draw
+        self._name = secrets.token_hex(3)
+        self._records: dict[str, tuple[str, int]] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Write until told to stop."""
+        while not stop.wait(PAUSE_SECONDS):
+            self.once()
+
+    def once(self) -> None:
+        """One change: a new record more often than not; else one is changed, goes to another player or is deleted."""
+        draw, known = self._draw, list(self._records)
+        kind = draw.choices(("new", "changed", "moved", "deleted"), (50, 25, 10, 15))[0]
+        if not known or kind == "new":
+            number = sum(self.counts[each] for each in ("new", "unreadable"))
+            self._put(f"{self._name}-{number}", draw.choice(PLAYERS), self._points())
+            kind = "new"
+        elif kind == "changed":
+            record = draw.choice(known)
+            self._put(record, self._records[record][0], self._points())
+        elif kind == "moved":
+            self._put(draw.choice(known), draw.choice(PLAYERS), self._points())
+        else:
+            record = draw.choice(known)
+            self._scores.dynamodb.delete_item(
+                TableName=self._scores.table("records"), Key={"RecordID": {"S": record}}
+            )
+            del self._records[record]
+        self.counts[kind] += 1
+
+    @property
+    def unreadable(self) -> str:
+        """The key of the record that cannot be read."""
+        return f"{self._name}-unreadable"
+
+    def write_one_that_cannot_be_read(self) -> None:
+        """A record whose Score is a word."""
+        item = {"Username": {"S": PLAYERS[0]}, "Score": {"S": "many"}}
+        self._scores.dynamodb.put_item(
+            TableName=self._scores.table("records"),
+            Item={"RecordID": {"S": self.unreadable}, **item},
+        )
+        self.counts["unreadable"] += 1
+
+    def draw_level(self, behind: Total, ahead: Total) -> None:
+        """Give a player what is missing to another's score."""
+        points = ahead.score - behind.score
+        item = {"Username": {"S": behind.username}, "Score": {"N": str(points)}}
+        self._scores.dynamodb.put_item(
+            TableName=self._scores.table("records"),
+            Item={"RecordID": {"S": f"{self._name}-level"}, **item},
+        )
+        self.counts["new"] += 1
+
+    def _points(self) -> int:
+        return 5 * self._draw.randint(1, 20)
+
+    def _put(self, record: str, username: str, points: int) -> None:
+        item = {"Username": {"S": username}, "Score": {"N": str(points)}}
+        self._scores.dynamodb.put_item(
+            TableName=self._scores.table("records"), Item={"RecordID": {"S": record}, **item}
+        )
+        self._records[record] = username, points
+
+
+def play(aws: ExampleAws) -> None:
+    """Show the system at work. Raises LedaError when a total is not exact."""
+    scores, draw = Scores(aws), random.Random()
+    season = Season(scores, draw)
+    redelivery = Redelivery(
+        aws.client("dynamodbstreams"),
+        scores.lambdas,
+        aws.outputs["tables"]["records"]["stream_arn"],
+        scores.function,
+        draw,
+    )
+    _test_event(scores)
+    _season(scores, season, redelivery)
+    _verdict(scores, season, redelivery)
+    _farewell(scores)
+
+
+def _test_event(scores: Scores) -> None:
+    heading("The text's test event, with this stack's own stream ARN")
+    event = scores.aws.outputs["test_event"]
+    scores.invoke(event)
+    with step("waiting until the totals of earlier records are there"):
+        _settle(scores, lambda: None, hold=0.5)
+    first = scores.totals()[TEST_EVENT_USER]
+    scores.invoke(event)
+    second = scores.totals()[TEST_EVENT_USER]
+    info(f"invoked once:  {TEST_EVENT_USER} has {first.score:f} points")
+    info(f"invoked twice: {TEST_EVENT_USER} has {second.score:f} points")
+    if first != second:
+        raise LedaError("An event that came twice was counted twice.", "That is a bug in LEDA.")
+
+
+def _season(scores: Scores, season: Season, redelivery: Redelivery) -> None:
+    heading(
+        f"{len(PLAYERS)} players, {SEASON_SECONDS:.0f} seconds, every record delivered again and again"
+    )
+    info("Records are written, changed, moved to another player and deleted. Beside the mapping, a")
+    info(
+        "second delivery repeats the stream: in other batches, in any order, under both of its names."
+    )
+    stop_writing, stop_delivering = threading.Event(), threading.Event()
+    began = time.monotonic()
+
+    def status() -> str:
+        seconds = time.monotonic() - began
+        changes = sum(season.counts.values())
+        return (
+            f"{seconds:4.1f} s: {changes:,} changes written, "
+            f"{redelivery.records:,} records delivered again in {redelivery.deliveries:,} invocations"
+        )
+
+    with ThreadPoolExecutor(2) as pool, BoardView(console) as view:
+        writing = pool.submit(season.run, stop_writing)
+        delivering = pool.submit(redelivery.run, stop_delivering)
+        try:
+            while (now := time.monotonic() - began) < SEASON_SECONDS:
+                _raise_what_failed(writing, delivering)
+                if now > SEASON_SECONDS / 2 and not season.counts["unreadable"]:
+                    season.write_one_that_cannot_be_read()
+                view.show(scores.board(), status())
+                time.sleep(LOOK_SECONDS)
+            stop_writing.set()
+            writing.result()
+
+            def look() -> None:
+                _raise_what_failed(delivering)
+                view.show(scores.board(), status())
+
+            _settle(scores, look, hold=0)
+            board = scores.board(2)
+            season.draw_level(board[1].total, board[0].total)
+            _settle(scores, look)
+        finally:
+            stop_writing.set()
+            stop_delivering.set()
+    delivering.result()
+
+
+def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
+    heading("Verdict")
+    with step("delivering the whole stream once more, and comparing once more"):
+        redelivery.everything()
+        expected = scores.expected()
+        _require_exact(compare(expected, scores.found()), len(expected))
+    board = scores.board()
+    ordered = sorted(
+        scores.expected_totals().values(), key=lambda each: (-each.score, each.username)
+    )
+    console.print()
+    console.print(Padding(board_table(board), (0, 0, 0, INDENT), expand=False), soft_wrap=False)
+    console.print()
+    if [place.total for place in board] != ordered[:PLACES]:
+        raise LedaError("The leaderboard is not the order of the totals.", "That is a bug in LEDA.")
+    info("Two are level on purpose: equals share a rank, and among them the name decides.")
+    done = season.counts
+    info(
+        f"{done['new']:,} records written, {done['changed']:,} changed, {done['moved']:,} moved to "
+        f"another player, {done['deleted']:,} deleted; {redelivery.records:,} deliveries of records again"
+    )
+    _require_put_aside(scores, season.unreadable)
+    console.print(
+        f"    [{ACCENT}]Exact:[/] every score and every number of records is what one plain pass over "
+        f"{scores.table('records')} gives."
+    )
+
+
+def _require_put_aside(scores: Scores, record: str) -> None:
+    """The record that cannot be read is in the bucket, whole."""
+    bucket, client = scores.aws.outputs["quarantine_bucket"]["name"], scores.aws.client("s3")
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{scores.function}/"
+    )
+    for page in pages:
+        for entry in page.get("Contents", []):
+            body = json.loads(client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
+            raw = json.loads(base64.b64decode(body["data"]))
+            if raw["dynamodb"]["Keys"] == {"RecordID": {"S": record}}:
+                info(f"1 record could not be read and is in s3://{bucket}: {body['reason']}")
+                return
+    raise LedaError(
+        f"The record {record}, whose Score is a word, is not in the quarantine bucket.",
+        f"read the function's log: /aws/lambda/{scores.function}",
+    )
+
+
+def _settle(scores: Scores, look: Callable[[], None], hold: float = HOLD_SECONDS) -> None:
+    """Wait until every total is exact, and still so after `hold` seconds. Raises LedaError when it never is."""
+    settling = Settling(scores.expected(), time.monotonic(), hold=hold, patience=PATIENCE_SECONDS)
+    while True:
+        look()
+        phase = settling.look(scores.found(), time.monotonic())
+        if phase is Phase.SETTLED:
+            return
+        if phase is Phase.STUCK:
+            _require_exact(settling.wrong, len(settling.expected))
+        time.sleep(LOOK_SECONDS)
+
+
+def _require_exact(wrong: list[Difference], figures: int) -> None:
+    if not wrong:
+        return
+    for line in difference_lines(wrong):
+        info(line)
+    raise LedaError(
+        f"{len(wrong)} of {figures} figures are not what one plain pass over the records gives.",
+        "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables.",
+    )
+
+
+def _raise_what_failed(*work: Future[None]) -> None:
+    for future in work:
+        if future.done():
+            future.result()
+
+
+def _farewell(scores: Scores) -> None:
+    heading("What stays running")
+    info(f"Local AWS at {scores.aws.endpoint} with the example; `make down` stops it.")
+    info("What to try next:")
+    console.print()
+    records, totals = scores.table("records"), scores.table("scores")
+    item = '{"RecordID": {"S": "1"}, "Username": {"S": "You"}, "Score": {"N": "9000"}}'
+    index = scores.aws.outputs["tables"]["scores"]["index_name"]
+    calls = (
+        f"aws dynamodb put-item --table-name {records} --item '{item}'",
+        f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
+        "--max-items 3 --key-condition-expression 'Board = :b' "
+        """--expression-attribute-values '{":b": {"S": "all"}}'""",
+    )
+    again = "make demo EXAMPLE=scores"
+    for line in ("source .local/env", *(calls if shutil.which("aws") else ()), again):
+        console.print(f"    {line}", style=ACCENT, markup=False)
+    console.print()
+    info("docs/scores.md says why the totals are exact and how the leaderboard is read.")

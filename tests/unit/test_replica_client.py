@@ -1,0 +1,104 @@
+"""The client for the replica's table: its Region, and a role that is assumed again before it ends."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from leda import replica_client
+
+ROLE = "arn:aws:iam::222222222222:role/writer"
+
+
+class Sts:
+    """Gives credentials with a number, for `minutes`."""
+
+    def __init__(self, minutes: int) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.minutes = minutes
+
+    def assume_role(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(request)
+        return {
+            "Credentials": {
+                "AccessKeyId": f"KEY{len(self.calls)}",
+                "SecretAccessKey": "secret",
+                "SessionToken": f"token{len(self.calls)}",
+                "Expiration": datetime.now(UTC) + timedelta(minutes=self.minutes),
+            }
+        }
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "FUNCTION",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def sent_by(client: Any, calls: int = 1) -> list[AWSPreparedRequest]:
+    """What the client would send."""
+    sent: list[AWSPreparedRequest] = []
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        sent.append(request)
+
+        class Raw:
+            def stream(self) -> Any:
+                yield b"{}"
+
+        return AWSResponse(request.url, 200, {}, Raw())
+
+    client.meta.events.register("before-send.dynamodb.PutItem", answer)
+    for _ in range(calls):
+        client.put_item(TableName="Copy", Item={"id": {"S": "1"}})
+    return sent
+
+
+def made(sts: Sts | None, role: str | None) -> Any:
+    real: Any = boto3.client
+
+    def client(service: str, **arguments: Any) -> Any:
+        return sts if service == "sts" else real(service, **arguments)
+
+    with mock.patch("boto3.client", client):
+        return replica_client.client("ap-southeast-2", role, "replica")
+
+
+def test_without_a_role_the_functions_own_writes_in_the_replicas_region() -> None:
+    (request,) = sent_by(made(None, None))
+
+    assert "dynamodb.ap-southeast-2.amazonaws.com" in request.url
+    assert b"Credential=FUNCTION/" in request.headers["Authorization"]
+
+
+def test_with_a_role_its_credentials_are_used_for_as_long_as_they_last() -> None:
+    sts = Sts(minutes=60)
+    requests = sent_by(made(sts, ROLE), calls=3)
+
+    assert sts.calls == [{"RoleArn": ROLE, "RoleSessionName": "replica"}]
+    for request in requests:
+        assert "dynamodb.ap-southeast-2.amazonaws.com" in request.url
+        assert b"Credential=KEY1/" in request.headers["Authorization"]
+        assert request.headers["X-Amz-Security-Token"] == b"token1"
+
+
+def test_a_role_is_assumed_again_before_its_credentials_end() -> None:
+    sts = Sts(minutes=5)
+    requests = sent_by(made(sts, ROLE), calls=2)
+
+    assert b"Credential=KEY2/" in requests[1].headers["Authorization"]
+
+
+def test_no_role_is_assumed_before_it_is_needed() -> None:
+    sts = Sts(minutes=60)
+    made(sts, ROLE)
+    assert sts.calls == []
