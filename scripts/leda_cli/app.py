@@ -35,6 +35,8 @@ _COMMANDS = {
     "replay": ("replay", "replay"),
     "rebuild": ("rebuild", "rebuild"),
     "simulate": ("simulate", "simulate"),
+    "cost": ("cost", "cost"),
+    "scale": ("scale", "scale"),
     "test": ("checks", "test"),
     "lint": ("checks", "lint"),
     "fmt": ("checks", "fmt"),

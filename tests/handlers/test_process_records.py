@@ -225,6 +225,26 @@ def test_any_other_error_lets_the_record_and_what_follows_come_again(
     assert seen == [b"one", b"later", b"three"]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_where_the_first_record_fails_so_does_the_invocation_and_lambda_cuts_the_batch(
+    pipeline: Pipeline, packed: bool
+) -> None:
+    data = b"later"
+    if packed:
+        aggregator = RecordAggregator()
+        for each in (b"one", b"bad", b"later"):
+            aggregator.add_user_record("k", each)
+        data = aggregator.clear_and_get().get_contents()[2]
+
+    def process(record: Record) -> None:
+        failing(b"later", OSError("away"))(record)
+        failing(b"bad", Unprocessable("bad"))(record)
+
+    with pytest.raises(OSError, match="away"):
+        processor(pipeline, process)(pipeline.kinesis_event(data, b"two"))
+    assert pipeline.bucket.reasons == ["bad"] * packed
+
+
 def test_a_bad_record_that_the_bucket_does_not_take_comes_again(pipeline: Pipeline) -> None:
     event = pipeline.kinesis_event(b"one", b"bad", b"three")
     function = processor(pipeline, failing(b"bad", Unprocessable("bad")))
@@ -241,7 +261,7 @@ def test_what_is_done_when_the_time_runs_out_is_not_done_again(pipeline: Pipelin
     left = iter([10_000, 100])
 
     report = function.module.processing.run(
-        function.module.user_records(event["Records"]), lambda: next(left)
+        list(function.module.user_records(event["Records"])), lambda: next(left)
     )
 
     assert report.answer() == answer(2, numbers(event)[2])
@@ -252,7 +272,7 @@ def test_the_first_record_is_tried_however_little_time_there_is(pipeline: Pipeli
     function = processor(pipeline)
 
     report = function.module.processing.run(
-        function.module.user_records(event["Records"]), lambda: 0
+        list(function.module.user_records(event["Records"])), lambda: 0
     )
 
     assert report.answer() == answer(1, numbers(event)[1])

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,7 +28,7 @@ def changes(stack: LiveStack) -> Iterator[Changes]:
 
 @pytest.fixture
 def user(request: pytest.FixtureRequest) -> str:
-    return str(request.node.name).removeprefix("test_")[:60]
+    return f"{str(request.node.name).removeprefix('test_')[:50]}-{secrets.token_hex(3)}"
 
 
 def wait_for_log(changes: Changes, user: str, events: list[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from unittest import mock
 import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 
 from leda import replica_client
 
@@ -55,12 +56,18 @@ def sent_by(client: Any, calls: int = 1) -> list[AWSPreparedRequest]:
             def stream(self) -> Any:
                 yield b"{}"
 
-        return AWSResponse(request.url, 200, {}, Raw())
+        return AWSResponse(request.url, 200, HTTPHeaders(), Raw())
 
     client.meta.events.register("before-send.dynamodb.PutItem", answer)
     for _ in range(calls):
         client.put_item(TableName="Copy", Item={"id": {"S": "1"}})
     return sent
+
+
+def key_of(request: AWSPreparedRequest) -> str:
+    """The access key that the request is signed with."""
+    authorization: Any = request.headers["Authorization"]
+    return str(authorization.decode().partition("Credential=")[2].partition("/")[0])
 
 
 def made(sts: Sts | None, role: str | None) -> Any:
@@ -77,7 +84,7 @@ def test_without_a_role_the_functions_own_writes_in_the_replicas_region() -> Non
     (request,) = sent_by(made(None, None))
 
     assert "dynamodb.ap-southeast-2.amazonaws.com" in request.url
-    assert b"Credential=FUNCTION/" in request.headers["Authorization"]
+    assert key_of(request) == "FUNCTION"
 
 
 def test_with_a_role_its_credentials_are_used_for_as_long_as_they_last() -> None:
@@ -87,15 +94,14 @@ def test_with_a_role_its_credentials_are_used_for_as_long_as_they_last() -> None
     assert sts.calls == [{"RoleArn": ROLE, "RoleSessionName": "replica"}]
     for request in requests:
         assert "dynamodb.ap-southeast-2.amazonaws.com" in request.url
-        assert b"Credential=KEY1/" in request.headers["Authorization"]
+        assert key_of(request) == "KEY1"
         assert request.headers["X-Amz-Security-Token"] == b"token1"
 
 
 def test_a_role_is_assumed_again_before_its_credentials_end() -> None:
-    sts = Sts(minutes=5)
-    requests = sent_by(made(sts, ROLE), calls=2)
+    first, second = sent_by(made(Sts(minutes=5), ROLE), calls=2)
 
-    assert b"Credential=KEY2/" in requests[1].headers["Authorization"]
+    assert key_of(first) != key_of(second)
 
 
 def test_no_role_is_assumed_before_it_is_needed() -> None:

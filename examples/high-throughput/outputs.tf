@@ -1,0 +1,19 @@
+output "stream" {
+  description = "The ingest stream: `name` and `arn`."
+  value       = module.pipeline.stream
+}
+
+output "functions" {
+  description = "The functions `state`, `map` and `reduce`."
+  value       = module.pipeline.functions
+}
+
+output "tables" {
+  description = "The tables `state`, `reduce`, `aggregate` (the totals) and `checkpoint`."
+  value       = module.pipeline.tables
+}
+
+output "warm_command" {
+  description = "What lets StateTable take the load from its first second: run it once, before the load. AWS charges for it."
+  value       = "aws dynamodb update-table --table-name ${module.pipeline.tables.state.name} --warm-throughput ReadUnitsPerSecond=12000,WriteUnitsPerSecond=80000"
+}

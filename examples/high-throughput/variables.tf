@@ -1,0 +1,31 @@
+variable "name_prefix" {
+  description = "Prepended to every name. The default lets the example be applied beside the root module."
+  type        = string
+  default     = "Fast-"
+  nullable    = false
+}
+
+variable "packages" {
+  description = "Where the functions' packages are; the default is the checkout's `build/`."
+  type = object({
+    directory = optional(string)
+    bucket    = optional(string)
+    prefix    = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs of the SNS topics that hear of alarms."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether `terraform destroy` is refused while there is data. Set it to false, apply, then destroy."
+  type        = bool
+  default     = true
+  nullable    = false
+}

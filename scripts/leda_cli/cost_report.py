@@ -1,0 +1,281 @@
+"""docs/cost.md: bills at several rates, what they depend on, and the write units behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from leda_cli.cost_model import (
+    Choice,
+    bill,
+    cheapest,
+    provisioned_dollars,
+    shards_needed,
+    slowest_seconds,
+)
+from leda_cli.limits import tightest
+from leda_cli.load_model import Load, Settings, Workload, load
+from leda_cli.measured import ServiceTimes
+from leda_cli.operations import Advance
+from leda_cli.pipeline_units import Comparison, Mix, all_mixes, compare, state_units_of_a_message
+from leda_cli.pipeline_units import markdown as units
+from leda_cli.prices import SECONDS_OF_A_MONTH, Prices
+
+RATES = (1, 100, 1_000, 50_000, 1_000_000)
+LATENCIES = (3, 10, 60)
+# 18 totals, some 1,000, 10,000 and 100,000.
+HIERARCHIES = ((2, 2, 3), (10, 10, 9), (10, 30, 33), (10, 100, 100))
+TRADES = (10_000, 100_000, 1_000_000, 10_000_000)
+UNITS_TARGET, TARGET_DUPLICATES = 1.08, 0.07
+UNITS_BATCH = 1000
+COMMAND = "leda cost --report docs/cost.md"
+
+
+def markdown(workload: Workload, prices: Prices, times: ServiceTimes, advance: Advance) -> str:
+    """The page. Takes a minute or two of processor time: the units come from running LEDA's code."""
+    mixes = all_mixes()
+    steps = len(RATES) * len(LATENCIES) + len(mixes)
+    advance(0, total=steps)
+    choices: dict[tuple[float, float], Choice | None] = {}
+    for rate in RATES:
+        for latency in LATENCIES:
+            at_rate = replace(workload, rate=float(rate))
+            choices[rate, latency] = cheapest(at_rate, prices, times, latency)
+            advance()
+    comparisons = []
+    for comparison in compare(mixes):
+        comparisons.append(comparison)
+        advance()
+    lines = [
+        "# What LEDA costs",
+        "",
+        "Written by the command itself; do not edit.",
+        "",
+        f"    {COMMAND}",
+        "",
+        *_assumptions(workload, prices),
+        *_bills(workload, prices, times, choices),
+        *_settings(choices),
+        *_dependence(workload, prices, times),
+        *_units(comparisons),
+        *_sources(prices, times),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _assumptions(workload: Workload, prices: Prices) -> Iterator[str]:
+    copies = "the batch of their original" if workload.near else "a later batch than their original"
+    yield (
+        f"US dollars of a month (730 hours) in {prices.name}, list prices without free tiers, at a steady rate. "
+        f"Messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} of them copies that reach {copies}; "
+        f"of the rest {workload.modifications:.0%} change earlier trades; {workload.nodes} totals; "
+        f"{workload.trades:,} trades kept; the ingest stream keeps a week. `leda cost --help` lists what can be "
+        "changed; `leda cost` shows each line of a bill."
+    )
+    yield ""
+
+
+def _bills(
+    workload: Workload,
+    prices: Prices,
+    times: ServiceTimes,
+    choices: dict[tuple[float, float], Choice | None],
+) -> Iterator[str]:
+    yield "## The bill"
+    yield ""
+    yield (
+        "Defaults: the modules' settings as they are. Else the cheapest settings with which a message takes at most "
+        "so long, no limit strained (`leda scale` has the limits). Several pipelines: the trades are divided among "
+        "pipelines with a `name_prefix` each, because one cannot carry the rate."
+    )
+    yield ""
+    yield (
+        "| messages/s | settings | pipelines | Kinesis | Lambda | DynamoDB | CloudWatch | **a month** | "
+        "a million messages | write units a unique message | at most |"
+    )
+    yield "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for rate in RATES:
+        found = load(replace(workload, rate=float(rate)), Settings(), times)
+        limit = tightest(found, times)
+        monthly = bill(found, prices)
+        name = "defaults" if limit.strain <= 1 else f"defaults: too small ({limit.name})"
+        yield _bill_row(rate, name, 1, monthly.by_service(), monthly.write_units, found)
+        for latency in LATENCIES:
+            choice = choices[rate, latency]
+            name = f"cheapest for {latency} s"
+            if choice is None:
+                yield f"| {rate:,} | {name} | none found | | | | | | | | |"
+                continue
+            services = choice.bill.by_service()
+            units_each = choice.bill.write_units
+            yield _bill_row(rate, name, choice.pipelines, services, units_each, choice.load)
+    yield ""
+    at = replace(workload, rate=1000.0)
+    found = load(at, Settings(), times)
+    written = sum(line.dollars for line in bill(found, prices).lines if line.unit == "write units")
+    yield (
+        f"The tables are on demand. At a steady 1,000 messages/s their writes cost {_money(written)}; provisioned and "
+        f"used to 70 %, they would cost {_money(provisioned_dollars(found, prices))}."
+    )
+    yield ""
+
+
+def _bill_row(
+    rate: float,
+    name: str,
+    pipelines: int,
+    services: dict[str, float],
+    units_each: float,
+    found: Load,
+) -> str:
+    whole = sum(services.values()) * pipelines
+    cells = " | ".join(
+        _money(services[service] * pipelines)
+        for service in ("Kinesis", "Lambda", "DynamoDB", "CloudWatch")
+    )
+    million = whole / (rate * SECONDS_OF_A_MONTH / 1e6)
+    return (
+        f"| {rate:,} | {name} | {pipelines} | {cells} | **{_money(whole)}** | ${million:,.2f} | "
+        f"{units_each:.3f} | {slowest_seconds(found):.1f} s |"
+    )
+
+
+def _money(dollars: float) -> str:
+    return f"${dollars:,.2f}" if dollars < 1000 else f"${dollars:,.0f}"
+
+
+def _settings(choices: dict[tuple[float, float], Choice | None]) -> Iterator[str]:
+    yield "## The settings behind it"
+    yield ""
+    yield "Batch sizes are 10,000, so that the windows decide. StateTable is warmed to so many write units a second."
+    yield ""
+    yield (
+        "| messages/s | at most | pipelines | `shard_count` | windows of State, Map, Reduce (s) | memory (MB) | "
+        "`reduce_lanes` | StateTable | executions |"
+    )
+    yield "|---:|---:|---:|---:|---|---|---:|---:|---:|"
+    for (rate, latency), choice in choices.items():
+        if choice is None:
+            continue
+        settings = choice.settings
+        windows = (settings.state_window, settings.map_window, settings.reduce_window)
+        memories = (settings.state_memory, settings.map_memory, settings.reduce_memory)
+        yield (
+            f"| {rate:,} | {latency} s | {choice.pipelines} | {settings.shard_count or 'null'} | "
+            f"{', '.join(f'{window:g}' for window in windows)} | {', '.join(map(str, memories))} | "
+            f"{settings.reduce_lanes} | {settings.warm_write_units:,} | {settings.concurrency:,} |"
+        )
+    yield ""
+
+
+def _dependence(workload: Workload, prices: Prices, times: ServiceTimes) -> Iterator[str]:
+    yield "## What it depends on"
+    yield ""
+    yield "At 1,000 messages/s with a window of 5 s for Map and of 1 s for Reduce, one thing changed at a time."
+    yield ""
+    yield "| | a month | write units a unique message |"
+    yield "|---|---:|---:|"
+    base = replace(workload, rate=1000.0)
+    settings = Settings(
+        map_window=5.0, reduce_window=1.0, map_batch_size=10_000, reduce_batch_size=10_000
+    )
+    cases: list[tuple[str, Workload]] = []
+    for hierarchy in HIERARCHIES:
+        case = replace(base, hierarchy=hierarchy)
+        cases.append((f"{case.nodes:,} totals", case))
+    cases += [(f"{trades:,} trades kept", replace(base, trades=trades)) for trades in TRADES]
+    cases += [
+        (f"messages of {size:,} bytes", replace(base, message_bytes=size))
+        for size in (250, 900, 2000)
+    ]
+    cases += [
+        (
+            f"{share:.0%} copies, in {'the same' if near else 'another'} batch",
+            replace(base, duplicates=share, near=near),
+        )
+        for share in (0.0, 0.07, 0.3)
+        for near in ((False, True) if share else (False,))
+    ]
+    cases += [
+        (f"{share:.0%} modifications", replace(base, modifications=share)) for share in (0.0, 0.5)
+    ]
+    for name, case in cases:
+        sized = replace(settings, shard_count=shards_needed(case))
+        monthly = bill(load(case, sized, times), prices)
+        yield f"| {name} | {_money(monthly.dollars)} | {monthly.write_units:.3f} |"
+    yield ""
+
+
+def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    yield "## Write units of a unique message"
+    yield ""
+    yield (
+        "From the calls and items that LEDA's code makes in memory (`leda_cli/pipeline_units.py`), priced by AWS's "
+        "rules (`leda_cli/units.py`): 18 totals, a batch of Reduce holds one delta row, which is the dearest case. "
+        "Published: State updates message by message on condition, Map puts a row a batch under the batch's hash, "
+        "Reduce reads the totals and adds to them in a transaction. A transaction's writes count twice."
+    )
+    yield ""
+    yield from units(comparisons)
+    yield ""
+    yield from _target()
+    dearer = [each for each in comparisons if each.leda.per_unique() > each.published.per_unique()]
+    yield (
+        f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. What it pays "
+        "for exactness is the same for every batch: the delta row in a transaction, which doubles it, and the "
+        "checkpoint's actions in Map and in Reduce. What it saves are copies in one batch. The rest is State's, below."
+    )
+    yield ""
+    yield "What State writes for one message (the published design: 1 each):"
+    yield ""
+    yield "| | write units |"
+    yield "|---|---:|"
+    for name, found in state_units_of_a_message().items():
+        yield f"| {name} | {found:.2f} |"
+    yield ""
+    yield (
+        "More than 1 is a statement that guessed wrong whether the row is there (`leda/state_store.py`); the second "
+        "one costs again."
+    )
+    yield ""
+
+
+def _target() -> Iterator[str]:
+    yield (
+        f"The target is {UNITS_TARGET} at {TARGET_DUPLICATES:.0%} copies, everything included. Batches of "
+        f"{UNITS_BATCH:,}:"
+    )
+    yield ""
+    yield "| copies | delta rows of a batch of Reduce | LEDA | |"
+    yield "|---|---:|---:|---|"
+    mixes = [
+        Mix(TARGET_DUPLICATES, 0, UNITS_BATCH, near, rows)
+        for near in (True, False)
+        for rows in (1, 10)
+    ]
+    for each in compare(mixes):
+        found = each.leda.per_unique()
+        where = "the same batch" if each.mix.near else "another batch"
+        verdict = "met" if found <= UNITS_TARGET else "missed"
+        yield f"| in {where} | {each.mix.rows} | {found:.3f} | {verdict} |"
+    yield ""
+
+
+def _sources(prices: Prices, times: ServiceTimes) -> Iterator[str]:
+    yield "## Where the figures come from"
+    yield ""
+    yield "| service time | | from |"
+    yield "|---|---:|---|"
+    for name, figure in times.figures().items():
+        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
+    yield ""
+    yield "| prices of | page, and the record they were read from |"
+    yield "|---|---|"
+    for name, source in prices.sources.items():
+        yield f"| {name} | {source} |"
+    yield ""
+    yield (
+        "The formulas, each with its page, are the functions of `leda_cli/cost_model.py` and `leda_cli/load_model.py`. "
+        "Left out: free tiers, KMS requests, data transfer out of the Region, the metrics of the mappings, warming "
+        "a table ahead, Kinesis's On-demand Advantage, and retries."
+    )

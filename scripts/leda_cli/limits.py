@@ -1,0 +1,174 @@
+"""How much of each limit a load uses, by the utilisation law, and what to do about each.
+
+What is used of a limit is arrivals a second times what each takes of it; at 1 a queue grows without end. Near it,
+chance alone makes queues, so settings are to keep every share below a target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from leda_cli.load_model import (
+    CHECKPOINT_UNITS,
+    PARTITION_WRITE_UNITS,
+    SHARD_BYTES,
+    SHARD_RECORDS,
+    Load,
+    Settings,
+    Workload,
+    load,
+)
+from leda_cli.measured import ServiceTimes
+from leda_cli.units import TRANSACTION_FACTOR
+
+TARGET = 0.7
+# A row held by a transaction makes no queue: others are refused, and try again until they give up.
+TARGET_OF_A_HELD_ROW = 0.3
+# A transaction names a row and has 2 units of it, and of the row's partition, for 1,000 a second.
+_UNITS_OF_A_ROW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit, how much of it is used (1: all), the setting that moves it and the page that states it."""
+
+    name: str
+    used: float
+    remedy: str
+    page: str
+    target: float = TARGET
+
+    @property
+    def strain(self) -> float:
+        """What is used as a share of the target; above 1 the settings are not for this load."""
+        return self.used / self.target
+
+
+_DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
+_PARTITION = f"{_DYNAMODB}bp-partition-key-design.html"
+_TRANSACTIONS = f"{_DYNAMODB}transaction-apis.html#transaction-conflict-handling"
+_KINESIS = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"
+_LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
+
+
+def limits(found: Load, times: ServiceTimes) -> list[Limit]:
+    """Every limit of the load, in the order of the pipeline."""
+    workload, settings = found.workload, found.settings
+    state, mapped, reduced = found.state, found.map, found.reduce
+    hold = times.transaction_ms / 1000
+    running = sum(stage.invocations * stage.seconds for stage in (state, mapped, reduced))
+    delta_units = mapped.write_units - mapped.transactions * CHECKPOINT_UNITS
+    # Only lanes that work at once meet on a row; one lane alone never does.
+    checks = mapped.transactions if mapped.lanes > 1 and settings.shared_check else 0.0
+    meetings = reduced.transactions if reduced.lanes > 1 else 0.0
+    return [
+        Limit(
+            "ingest: records of a shard",
+            workload.rate / found.shards / SHARD_RECORDS,
+            "shard_count, or messages packed by the Kinesis Producer Library",
+            _KINESIS,
+        ),
+        Limit(
+            "ingest: bytes of a shard",
+            workload.rate * workload.message_bytes / found.shards / SHARD_BYTES,
+            "shard_count",
+            _KINESIS,
+        ),
+        Limit(
+            "State: time of a lane",
+            state.busy,
+            "state_function's batch_size, parallelization_factor and memory_mb; write_threads",
+            "https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html",
+        ),
+        Limit(
+            "Lambda: executions at once",
+            running / settings.concurrency,
+            "the quota Concurrent executions",
+            _LAMBDA,
+        ),
+        Limit(
+            "StateTable: warm write units",
+            state.write_units / settings.warm_write_units,
+            "warm StateTable's throughput before the load comes",
+            f"{_DYNAMODB}warm-throughput.html",
+        ),
+        Limit(
+            "Map: time of a lane",
+            mapped.busy,
+            "map_function's batch_size, batching_window_seconds and memory_mb",
+            "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html",
+        ),
+        Limit(
+            "Map: the row that all lanes check, held by transactions",
+            checks * hold,
+            "map_function's batching_window_seconds, then several pipelines",
+            _TRANSACTIONS,
+            TARGET_OF_A_HELD_ROW,
+        ),
+        Limit(
+            "Map: write units of CheckpointTable's partition",
+            mapped.transactions
+            * (CHECKPOINT_UNITS if settings.shared_check else TRANSACTION_FACTOR)
+            / PARTITION_WRITE_UNITS,
+            "map_function's batching_window_seconds",
+            _PARTITION,
+        ),
+        Limit(
+            "ReduceTable: write units of a lane's partition",
+            delta_units / settings.reduce_lanes / PARTITION_WRITE_UNITS,
+            "map_function's batching_window_seconds, then reduce_lanes",
+            _PARTITION,
+        ),
+        Limit(
+            "Reduce: time of a lane",
+            reduced.busy,
+            "reduce_function's batch_size and batching_window_seconds, then reduce_lanes",
+            "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html",
+        ),
+        Limit(
+            "Reduce: the root's row, held by transactions",
+            meetings * hold,
+            "fewer reduce_lanes, or reduce_function's batching_window_seconds",
+            _TRANSACTIONS,
+            TARGET_OF_A_HELD_ROW,
+        ),
+        Limit(
+            "AggregateTable: write units of the root's row",
+            reduced.transactions * _UNITS_OF_A_ROW / PARTITION_WRITE_UNITS,
+            "reduce_function's batching_window_seconds",
+            _PARTITION,
+        ),
+        Limit(
+            "AggregateTable: warm write units",
+            reduced.write_units / settings.warm_total_units,
+            "reduce_function's batching_window_seconds; warm AggregateTable's throughput",
+            f"{_DYNAMODB}warm-throughput.html",
+        ),
+    ]
+
+
+def tightest(found: Load, times: ServiceTimes) -> Limit:
+    """The limit that is strained most."""
+    return max(limits(found, times), key=lambda limit: limit.strain)
+
+
+def breaking_rate(
+    workload: Workload, settings: Settings, times: ServiceTimes
+) -> tuple[float, Limit]:
+    """The message rate at which the first limit is used up, and that limit.
+
+    Searched by halving, up to 10^8 messages a second: what is used grows with the rate.
+    """
+
+    def most_used_at(rate: float) -> Limit:
+        found = load(replace(workload, rate=rate), settings, times)
+        return max(limits(found, times), key=lambda limit: limit.used)
+
+    low, high = 1.0, 1e8
+    while high / low > 1.001:
+        middle = (low * high) ** 0.5
+        if most_used_at(middle).used < 1:
+            low = middle
+        else:
+            high = middle
+    return low, most_used_at(high)

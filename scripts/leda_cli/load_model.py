@@ -1,0 +1,441 @@
+"""What each stage has to do at a message rate: batches, invocations, transactions and units a second, in steady state.
+
+Pure functions, shared by the cost model and the scaling model. Sizes of items and events come from rows that LEDA's
+own code builds; what State writes comes from running it (`pipeline_units`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from leda import images
+from leda.lanes import Lane
+from leda.map_stage import MapStage
+from leda.messages import Message, parse
+from leda.schema import Schema
+from leda.streams import StreamRecord
+from leda.transactions import CHECKPOINT_ACTIONS, MAX_EFFECTS
+from leda_cli.measured import ServiceTimes
+from leda_cli.pipeline_units import Mix, Units, leda_units
+from leda_cli.units import TRANSACTION_FACTOR, item_bytes, write_units_of_bytes
+
+# A shard takes 1,000 records and 1 MiB a second.
+# https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+SHARD_RECORDS = 1000
+SHARD_BYTES = 1024 * 1024
+# A stream on demand begins with 4 MB/s; that it keeps twice what is needed is the model's assumption.
+# https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
+ON_DEMAND_SHARDS = 4
+ON_DEMAND_HEADROOM = 2
+# A partition takes 1,000 write units a second, and a table's stream has a shard for each.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+PARTITION_WRITE_UNITS = 1000
+# A new table on demand takes 4,000 write units a second.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
+NEW_TABLE_WRITE_UNITS = 4000
+# An invocation's payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+PAYLOAD_BYTES = 6 * 1024 * 1024
+# How often Lambda polls a shard: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html (once a second),
+# https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html (four times a second).
+KINESIS_POLL_SECONDS = 1.0
+DYNAMODB_POLL_SECONDS = 0.25
+# The memory at which a function has one processor. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+MEMORY_OF_A_PROCESSOR = 1769
+
+# The own checkpoint is written and the stream's is checked: rows of less than a kilobyte.
+CHECKPOINT_UNITS = CHECKPOINT_ACTIONS * TRANSACTION_FACTOR
+
+_NAME = "FXSpot"
+_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/StateTable/stream/2026-01-01T00:00:00.000"
+_SEQUENCE = 10**29
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What producers send.
+
+    `rate`: messages a second, copies included. `message_bytes`: of one. `duplicates`, `modifications`: shares as in
+    `Mix`. `near`: copies reach the batch of their original. `hierarchy`: how many children a node has, level by
+    level; (2, 2, 3) has 2 + 4 + 12 nodes. `trades`: rows that StateTable keeps. `bad`: share of the messages that
+    cannot be read; few enough to leave the rest as it is.
+    """
+
+    rate: float
+    message_bytes: int = 250
+    duplicates: float = 0.07
+    modifications: float = 0.0
+    near: bool = False
+    hierarchy: tuple[int, ...] = (2, 2, 3)
+    trades: int = 1_000_000
+    bad: float = 0.0
+
+    @property
+    def unique_rate(self) -> float:
+        """Messages a second that are no copies: each is a change."""
+        return self.rate * (1 - self.duplicates)
+
+    @property
+    def nodes(self) -> int:
+        """How many totals there are."""
+        return sum(self._widths())
+
+    def _widths(self) -> list[int]:
+        return [math.prod(self.hierarchy[: depth + 1]) for depth in range(len(self.hierarchy))]
+
+    def touched(self, changes: float) -> float:
+        """How many different nodes so many changes touch, with leaves drawn evenly.
+
+        Of k nodes of a level, n draws hit k (1 - (1 - 1/k)^n).
+        """
+        paths = changes * (1 + self.modifications)  # a modified trade moves
+        return sum(width * -math.expm1(paths * _log_miss(width)) for width in self._widths())
+
+
+def _log_miss(width: int) -> float:
+    return math.log1p(-1 / width) if width > 1 else -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The variables of the Terraform modules that matter to speed, under names like theirs; seconds and MB.
+
+    `warm_write_units`, `warm_total_units`: what StateTable and AggregateTable have been warmed to. `concurrency`: the
+    account's limit of executions. `shared_check`: whether all lanes of a stream check one row of CheckpointTable, as
+    LEDA does; False asks what if they did not.
+    """
+
+    shard_count: int | None = None
+    stream_retention_hours: int = 168
+    state_batch_size: int = 1000
+    state_window: float = 1.0
+    state_parallelization: int = 1
+    state_memory: int = 512
+    write_threads: int = 4
+    map_batch_size: int = 1000
+    map_window: float = 0.0
+    map_memory: int = 512
+    reduce_batch_size: int = 1000
+    reduce_window: float = 0.0
+    reduce_memory: int = 512
+    reduce_lanes: int = 1
+    warm_write_units: int = NEW_TABLE_WRITE_UNITS
+    warm_total_units: int = NEW_TABLE_WRITE_UNITS
+    concurrency: int = 1000
+    shared_check: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StageLoad:
+    """One stage: `lanes` shards (times the parallelization factor), each with `records` a second.
+
+    `batch`: records of an invocation; `invocations`, `transactions` and `write_units`: a second, in all lanes;
+    `gather`: seconds for which a batch gathers, from a poll to the end of the window that the next poll begins;
+    `seconds`: how long an invocation runs.
+    """
+
+    lanes: int
+    records: float
+    batch: float
+    gather: float
+    seconds: float
+    memory: int
+    invocations: float
+    transactions: float
+    write_units: float
+
+    @property
+    def busy(self) -> float:
+        """The share of its time that a lane works; above 1 it falls behind."""
+        return self.records / self.batch * self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The three stages, and what flows between them."""
+
+    workload: Workload
+    settings: Settings
+    shards: int
+    state: StageLoad
+    map: StageLoad
+    reduce: StageLoad
+    delta_rows: float
+    delta_row_bytes: float
+
+
+def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
+    """The load of every stage."""
+    state = _state(workload, settings, times)
+    # StateTable's partitions, which are its stream's shards: as many as its writes need or it was warmed for.
+    needed = max(state.write_units, settings.warm_write_units, NEW_TABLE_WRITE_UNITS)
+    lanes = math.ceil(needed / PARTITION_WRITE_UNITS)
+    mapped = _map(workload, settings, times, lanes, between=1 / state.invocations)
+    rows_of_a_batch, row_bytes = delta_rows(workload, mapped.batch)
+    rows = mapped.invocations * rows_of_a_batch
+    reduced = _reduce(workload, settings, times, rows, mapped.batch / rows_of_a_batch, row_bytes)
+    shards = state.lanes // settings.state_parallelization
+    return Load(workload, settings, shards, state, mapped, reduced, rows, row_bytes)
+
+
+def shards_of(workload: Workload, settings: Settings) -> int:
+    """The shards of the ingest stream: those that are set, or the model's guess of what on-demand mode keeps."""
+    if settings.shard_count is not None:
+        return settings.shard_count
+    needed = max(
+        workload.rate / SHARD_RECORDS, workload.rate * workload.message_bytes / SHARD_BYTES
+    )
+    return max(ON_DEMAND_SHARDS, math.ceil(needed * ON_DEMAND_HEADROOM))
+
+
+def cpu_seconds(milliseconds: float, memory: int) -> float:
+    """Wall seconds of so much work of one processor; more memory than a processor's does not help one thread."""
+    return milliseconds / 1000 / min(1.0, memory / MEMORY_OF_A_PROCESSOR)
+
+
+def state_seconds(
+    records: float, settings: Settings, times: ServiceTimes, requests: float
+) -> float:
+    """How long State works on a batch: its CPU, and its requests (so many a record) with all threads."""
+    work = times.invocation_cpu_ms + times.state_cpu_ms_per_1000 * records / 1000
+    waits = math.ceil(max(1.0, records * requests) / settings.write_threads) * times.call_ms / 1000
+    return cpu_seconds(work, settings.state_memory) + waits
+
+
+def stream_seconds(
+    records: float, per_1000_ms: float, memory: int, transactions: float, times: ServiceTimes
+) -> float:
+    """How long Map or Reduce works on a batch of so many records and transactions, one after the other."""
+    work = times.invocation_cpu_ms + per_1000_ms * records / 1000
+    return cpu_seconds(work, memory) + transactions * times.transaction_ms / 1000
+
+
+def batch_of(records: float, gather: float, limit: float) -> float:
+    """Records of a batch: what a lane's `records` a second bring while it gathers, and the one that began it."""
+    return min(limit, 1 + records * gather)
+
+
+def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> StageLoad:
+    lanes = shards_of(workload, settings) * settings.state_parallelization
+    records = workload.rate / lanes
+    limit = min(settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload))
+    gather = settings.state_window + KINESIS_POLL_SECONDS
+    metered = state_units(workload)
+    requests = metered.requests["state"] / metered.messages
+    seconds = 0.0
+    for _ in range(4):
+        # While the function works, the next batch gathers.
+        batch = batch_of(records, max(gather, seconds), limit)
+        seconds = state_seconds(batch, settings, times, requests)
+    return StageLoad(
+        lanes,
+        records,
+        batch,
+        gather,
+        seconds,
+        settings.state_memory,
+        invocations=workload.rate / batch,
+        transactions=0,
+        write_units=workload.unique_rate * state_write_units(workload),
+    )
+
+
+def _map(
+    workload: Workload, settings: Settings, times: ServiceTimes, lanes: int, between: float
+) -> StageLoad:
+    """`between`: seconds from one stored batch of State to the next; changes come no more often."""
+    changes = workload.unique_rate
+    records = changes / lanes
+    limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
+    gather = settings.map_window + DYNAMODB_POLL_SECONDS
+    seconds = 0.0
+    for _ in range(4):
+        batch = batch_of(records, max(gather, seconds, between), limit)
+        seconds = stream_seconds(batch, times.map_cpu_ms_per_1000, settings.map_memory, 1, times)
+    rows, row_bytes = delta_rows(workload, batch)
+    invocations = changes / batch
+    units = rows * write_units_of_bytes(math.ceil(row_bytes), transaction=True) + CHECKPOINT_UNITS
+    return StageLoad(
+        lanes,
+        records,
+        batch,
+        gather,
+        seconds,
+        settings.map_memory,
+        invocations,
+        transactions=invocations,
+        write_units=invocations * units,
+    )
+
+
+def _reduce(
+    workload: Workload,
+    settings: Settings,
+    times: ServiceTimes,
+    rows: float,
+    changes_of_a_row: float,
+    row_bytes: float,
+) -> StageLoad:
+    # Rows of one lane are in one partition; a table begins with four.
+    lanes = min(settings.reduce_lanes, NEW_TABLE_WRITE_UNITS // PARTITION_WRITE_UNITS)
+    records = rows / lanes
+    limit = min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(row_bytes))
+    gather = settings.reduce_window + DYNAMODB_POLL_SECONDS
+    seconds = 0.0
+    for _ in range(4):
+        batch = batch_of(records, max(gather, seconds), limit)
+        transactions, nodes = reduce_transactions(workload, batch, changes_of_a_row)
+        seconds = stream_seconds(
+            batch, times.reduce_cpu_ms_per_1000, settings.reduce_memory, transactions, times
+        )
+    invocations = rows / batch
+    units = transactions * CHECKPOINT_UNITS + nodes * TRANSACTION_FACTOR
+    return StageLoad(
+        lanes,
+        records,
+        batch,
+        gather,
+        seconds,
+        settings.reduce_memory,
+        invocations,
+        transactions=invocations * transactions,
+        write_units=invocations * units,
+    )
+
+
+def reduce_transactions(
+    workload: Workload, rows: float, changes_of_a_row: float
+) -> tuple[float, float]:
+    """How many transactions a batch of Reduce takes, and how many totals they update together.
+
+    Rows join while they touch no more than 98 totals. Where Map's sums take several rows, each of them has 98
+    others, and none join.
+    """
+    per_row = workload.touched(changes_of_a_row)
+    if workload.touched(rows * changes_of_a_row) <= MAX_EFFECTS:
+        return 1, workload.touched(rows * changes_of_a_row)
+    join = 1.0
+    while join < rows and workload.touched((join + 1) * changes_of_a_row) <= MAX_EFFECTS:
+        join += 1
+    if join == 1:
+        return rows, rows * min(per_row, MAX_EFFECTS)
+    return rows / join, rows / join * workload.touched(join * changes_of_a_row)
+
+
+def delta_rows(workload: Workload, changes: float) -> tuple[int, float]:
+    """How many delta rows a batch of Map makes, and the bytes of one."""
+    nodes = workload.touched(changes)
+    rows = math.ceil(nodes / MAX_EFFECTS)
+    base, entry = delta_row_bytes(len(workload.hierarchy))
+    return rows, base + entry * nodes / rows
+
+
+@cache
+def _metered(duplicates: float, modifications: float, near: bool) -> Units:
+    return leda_units(Mix(duplicates, modifications, 1000, near), messages=5000)
+
+
+def state_units(workload: Workload) -> Units:
+    """What State's own code does for this mix, in batches of 1,000 with rows of less than a kilobyte."""
+    return _metered(workload.duplicates, workload.modifications, workload.near)
+
+
+def state_write_units(workload: Workload) -> float:
+    """State's write units per unique message. Each of its writes is charged by the row, failed ones too."""
+    rows = write_units_of_bytes(item_bytes(state_row(workload)))
+    return state_units(workload).per_unique("state") * rows
+
+
+def sample(levels: int, message_bytes: int = 0) -> Message:
+    """A message of so many levels with names of six letters; padded, in its hierarchy, to the size."""
+    schema = Schema(levels=tuple(f"Level{place}" for place in range(levels)))
+    fields: dict[str, Any] = {
+        "TradeID": "0d957268-2913-4dbb-b359-5ec5ff732cac",
+        "Value": 34624.51,
+        "Version": 1,
+        "Timestamp": 1616413258.8997078,
+        "Hierarchy": dict.fromkeys(schema.levels, _NAME),
+    }
+    if missing := max(0, message_bytes - len(json.dumps(fields)) - len(', "_": ""')):
+        fields["Hierarchy"]["_"] = "x" * missing
+    return parse(json.dumps(fields).encode(), schema)
+
+
+def state_row(workload: Workload) -> dict[str, Any]:
+    """A row of StateTable for a message of the workload, as LEDA's code makes it."""
+    message = sample(len(workload.hierarchy), workload.message_bytes)
+    values = images.values(message)
+    return {"id": {"S": message.id}, **dict(zip(images.ATTRIBUTES, values, strict=True))}
+
+
+@cache
+def delta_row_bytes(levels: int) -> tuple[float, float]:
+    """The bytes of a delta row without entries, and of an entry, from rows that Map's code makes."""
+    message = sample(levels)
+    row: dict[str, Any] = {
+        "id": {"S": message.id},
+        **dict(zip(images.ATTRIBUTES, images.values(message), strict=True)),
+    }
+    record = StreamRecord(_SEQUENCE, "", "INSERT", None, row, False, None, raw={})
+    stage = MapStage("ReduceTable", Schema(), lanes=1, retention_seconds=1)
+    lane = Lane(_ARN, "shardId-00000001772345678901-0a1b2c3d")
+    made = stage.plan(lane, [record]).actions[0]["Put"]["Item"]
+    entries = item_bytes({"": made["Totals"]}) - item_bytes({"": {"M": {}}})
+    # A sum of many values has some more digits than one.
+    return item_bytes(made) - entries, entries / levels + 3
+
+
+def kinesis_event_bytes(workload: Workload) -> int:
+    """A record of the ingest stream in a function's event: the envelope, and the data in base 64."""
+    envelope = {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "0" * 64,
+            "sequenceNumber": "4" * 56,
+            "data": "",
+            "approximateArrivalTimestamp": 1616413258.899,
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"shardId-000000000000:{'4' * 56}",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::123456789012:role/StateLambda",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/IncomingDataStream",
+    }
+    return len(json.dumps(envelope)) + 4 * -(-workload.message_bytes // 3)
+
+
+def state_event_bytes(workload: Workload) -> float:
+    """A change of StateTable in a function's event: both images of a modification."""
+    row = len(json.dumps(state_row(workload)))
+    return _stream_envelope() + row * (1 + workload.modifications)
+
+
+def delta_event_bytes(row_bytes: float) -> float:
+    """A delta row in a function's event; JSON and its type marks take about twice the stored bytes."""
+    return _stream_envelope() + 2 * row_bytes
+
+
+def _stream_envelope() -> int:
+    envelope = {
+        "eventID": "0" * 32,
+        "eventName": "MODIFY",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1616413258,
+            "Keys": {"id": {"S": "0d957268-2913-4dbb-b359-5ec5ff732cac"}},
+            "SequenceNumber": str(_SEQUENCE),
+            "SizeBytes": 1000,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+            "NewImage": {},
+            "OldImage": {},
+        },
+        "eventSourceARN": _ARN,
+    }
+    return len(json.dumps(envelope))

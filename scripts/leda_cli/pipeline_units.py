@@ -1,0 +1,346 @@
+"""Write and read units per message of the whole pipeline, from the calls that its code makes.
+
+Messages of a stated mix go through LEDA's State, Map and Reduce (`lambda_src/leda`) over a `Meter`. The same messages
+go through the published design of this pipeline: State updates each message on condition, Map puts one row a batch
+under the batch's hash, Reduce reads the totals and adds to them in a transaction whose token is that hash.
+https://catalog.workshops.aws/dynamodb-labs/en-US/event-driven-architecture
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, NoReturn, cast
+
+from leda import images, totals
+from leda.checkpoints import Checkpoints
+from leda.exactly_once import ExactlyOnce, Planner, Rejected
+from leda.game import CHOICES, MAX_CENTS
+from leda.hierarchy import roll_up
+from leda.lanes import Lane
+from leda.map_stage import MapStage
+from leda.messages import Message, parse
+from leda.reduce_stage import ReduceStage
+from leda.schema import Schema
+from leda.state_store import StateStore, newest
+from leda.streams import StreamRecord
+from leda_cli.metering import Change, Meter, Row
+from leda_cli.units import read_units, write_units
+
+STAGES = ("state", "map", "reduce")
+BATCHES = (1, 10, 100, 1000, 10_000)
+
+_KEYS = {
+    "StateTable": ("id",),
+    "ReduceTable": ("Lane", "Delta"),
+    "AggregateTable": ("Identifier",),
+    "CheckpointTable": ("Source", "Lane"),
+}
+# As long as the real ones: an ARN and a shard's ID are part of the items.
+_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-01-01T00:00:00.000"
+_SHARD = "shardId-00000001772345678901-0a1b2c3d"
+_FIRST_SEQUENCE = 10**29
+_HASH = "0" * 32
+_STREAMS = ("StateTable", "ReduceTable")
+_EPOCH = 1_772_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is sent, and how it is cut into batches.
+
+    `duplicates` is the share of all messages that are copies of others, `modifications` the share of the rest that
+    are newer versions of trades of earlier batches, one a trade and batch; both 0 to 1. `near`: copies are in the
+    batch of their original, else in a later one. `batch` is the records of a batch of State and of Map, `rows` the
+    delta rows of a batch of Reduce.
+    """
+
+    duplicates: float
+    modifications: float
+    batch: int
+    near: bool = False
+    rows: int = 1
+
+
+@dataclass(slots=True)
+class Units:
+    """Counts: messages, `unique` of them no copies; by stage what it handled, gave on, wrote, read and called.
+
+    State handles unique messages and gives on changes, Map handles changes and gives on delta rows, Reduce handles
+    delta rows.
+    """
+
+    messages: int = 0
+    unique: int = 0
+    handled: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    given: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    writes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    reads: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+
+    def per_unique(self, *stages: str) -> float:
+        """Write units per unique message, of these stages or of all."""
+        return sum(self._share(self.writes, stage) for stage in stages or STAGES)
+
+    def reads_per_unique(self) -> float:
+        """Read units per unique message."""
+        return sum(self._share(self.reads, stage) for stage in STAGES)
+
+    def _share(self, counts: Mapping[str, float], stage: str) -> float:
+        """Per record that the stage handled, times such records per unique message.
+
+        Not simply divided by the unique messages: those that wait for a batch to fill would be missing.
+        """
+        per_message = 1.0
+        for earlier in STAGES[: STAGES.index(stage)]:
+            per_message *= self.given[earlier] / self.handled[earlier]
+        return counts[stage] / self.handled[stage] * per_message
+
+
+class Source:
+    """Draws messages of a mix, the same for a seed; `unique` counts those that are no copies."""
+
+    def __init__(self, mix: Mix, seed: int, schema: Schema) -> None:
+        self._mix = mix
+        self._schema = schema
+        self._draw = random.Random(seed)
+        self._ids: list[str] = []
+        self._versions: list[int] = []
+        self._sent: list[Message] = []
+        self._not_modified: list[int] = []
+        self.unique = 0
+
+    def batch(self) -> list[Message]:
+        """The messages of the next batch of State."""
+        start = len(self._sent)
+        self._not_modified = list(range(len(self._ids)))
+        for place in range(self._mix.batch):
+            # Far copies are of messages that were sent before this batch.
+            first, last = (start, start + place) if self._mix.near else (0, start)
+            is_copy = last > first and self._draw.random() < self._mix.duplicates
+            if is_copy:
+                self._sent.append(self._sent[self._draw.randrange(first, last)])
+            else:
+                self._sent.append(self._new())
+                self.unique += 1
+        return self._sent[start:]
+
+    def _new(self) -> Message:
+        draw = self._draw
+        if self._not_modified and draw.random() < self._mix.modifications:
+            place = draw.randrange(len(self._not_modified))
+            trade = self._not_modified[place]
+            self._not_modified[place] = self._not_modified[-1]
+            self._not_modified.pop()
+            self._versions[trade] += 1
+        else:
+            trade = len(self._ids)
+            self._ids.append(str(uuid.UUID(int=draw.getrandbits(128), version=4)))
+            self._versions.append(0)
+        cents = draw.randrange(MAX_CENTS)
+        levels = {level: draw.choice(CHOICES[level]) for level in self._schema.levels}
+        fields = {
+            "TradeID": self._ids[trade],
+            "Version": self._versions[trade],
+            "Timestamp": _EPOCH + draw.random() * 1000,
+            "Hierarchy": levels,
+        }
+        text = json.dumps(fields)[:-1] + f', "Value": {cents // 100}.{cents % 100:02d}}}'
+        return parse(text.encode(), self._schema)
+
+
+def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
+    """The units of LEDA's own code over at least so many messages, after as many that are not counted."""
+    meter = Meter(_KEYS)
+    schema = Schema()
+    store = StateStore(cast(Any, meter), "StateTable", threads=1)
+    map_stage = MapStage("ReduceTable", schema, lanes=1, retention_seconds=7 * 24 * 3600)
+
+    def state(batch: list[Message]) -> None:
+        store.write(newest(batch)[0])
+
+    return _run(
+        mix,
+        messages,
+        Source(mix, seed, schema),
+        meter,
+        [
+            state,
+            _applying(meter, "MapLambda", "StateTable", map_stage.plan),
+            _applying(meter, "ReduceLambda", "ReduceTable", ReduceStage("AggregateTable").plan),
+        ],
+    )
+
+
+def published_units(mix: Mix, messages: int, seed: int = 1) -> Units:
+    """The units of the published design for the same messages."""
+    meter = Meter(_KEYS)
+    rows: dict[str, Row] = {}
+
+    def state(batch: list[Message]) -> None:
+        for message in batch:
+            old = rows.get(message.id)
+            attributes = dict(zip(images.ATTRIBUTES, images.values(message), strict=True))
+            new: Row = {"id": {"S": message.id}, **attributes}
+            is_newer = old is None or int(old["Version"]["N"]) < message.version
+            meter.writes["StateTable"] += write_units(old, new if is_newer else None)
+            if is_newer:
+                rows[message.id] = new
+                meter.changes["StateTable"].append((old, new))
+
+    def put(changes: Sequence[Change]) -> None:
+        contributions = []
+        for old, new in changes:
+            if before := images.contribution(old):
+                contributions.append((before.path, -before.value))
+            if after := images.contribution(new):
+                contributions.append((after.path, after.value))
+        sums = {path: {"N": str(value)} for path, value in roll_up(contributions).items()}
+        row: Row = {"Lane": {"N": "0"}, "Delta": {"S": _HASH}, "Totals": {"M": sums}}
+        meter.writes["ReduceTable"] += write_units(None, row)
+        meter.changes["ReduceTable"].append((None, row))
+
+    def add(changes: Sequence[Change]) -> None:
+        for path, value in totals.add_up(_records(changes, 0)).totals.items():
+            row: Row = {"Identifier": {"S": path}, "Value": {"N": str(value)}}
+            meter.reads["AggregateTable"] += read_units(row)
+            meter.writes["AggregateTable"] += write_units(row, row, transaction=True)
+
+    return _run(mix, messages, Source(mix, seed, Schema()), meter, [state, put, add])
+
+
+def _run(
+    mix: Mix,
+    messages: int,
+    source: Source,
+    meter: Meter,
+    stages: Sequence[Callable[[Any], None]],
+) -> Units:
+    units = Units()
+
+    def deliver(place: int, batch: list[Any]) -> list[Change]:
+        stages[place](batch)
+        units.writes[STAGES[place]] += sum(meter.writes.values())
+        units.reads[STAGES[place]] += sum(meter.reads.values())
+        units.requests[STAGES[place]] += sum(meter.requests.values())
+        meter.forget()
+        changes = [change for table in _STREAMS for change in meter.taken(table)]
+        units.given[STAGES[place]] += len(changes)
+        return changes
+
+    for _ in ("not counted", "counted"):
+        # Started anew: what the first run has stored is there, what it has cost is not.
+        units = Units()
+        changes: list[Change] = []
+        rows: list[Change] = []
+        while units.messages < messages or not all(units.handled.values()):
+            already = source.unique
+            changes += deliver(0, source.batch())
+            units.handled["state"] += source.unique - already
+            units.messages += mix.batch
+            while len(changes) >= mix.batch:
+                rows += deliver(1, changes[: mix.batch])
+                del changes[: mix.batch]
+                units.handled["map"] += mix.batch
+            while len(rows) >= mix.rows:
+                deliver(2, rows[: mix.rows])
+                del rows[: mix.rows]
+                units.handled["reduce"] += mix.rows
+    units.unique = units.handled["state"]
+    return units
+
+
+def _applying(
+    meter: Meter, function: str, table: str, plan: Planner
+) -> Callable[[Sequence[Change]], None]:
+    checkpoints = Checkpoints(cast(Any, meter), "CheckpointTable", function)
+    exactly_once = ExactlyOnce(cast(Any, meter), checkpoints, _refuse)
+    lane = Lane(_STREAM.format(table), _SHARD)
+    sequence = _FIRST_SEQUENCE
+
+    def apply(changes: Sequence[Change]) -> None:
+        nonlocal sequence
+        exactly_once.apply(lane, _records(changes, sequence), plan)
+        sequence += len(changes)
+
+    return apply
+
+
+def _refuse(_lane: Lane, rejected: Rejected) -> NoReturn:
+    raise RuntimeError(f"a record of the mix was rejected: {rejected.reason}")
+
+
+def _records(changes: Sequence[Change], first: int) -> list[StreamRecord]:
+    return [
+        StreamRecord(
+            first + place, "", "MODIFY" if old else "INSERT", old, new, False, None, raw={}
+        )
+        for place, (old, new) in enumerate(changes)
+    ]
+
+
+def state_units_of_a_message() -> dict[str, float]:
+    """What State writes for a message by what StateTable has of its trade, in batches of 1,000."""
+    mix = Mix(0, 0, 1000)
+    meter = Meter(_KEYS)
+    store = StateStore(cast(Any, meter), "StateTable", threads=1)
+    first = Source(mix, 1, Schema()).batch()
+    found: dict[str, float] = {}
+    for name, version in (
+        ("a new trade, version 0", 0),
+        ("a copy in another batch", 0),
+        ("version 1 of a trade", 1),
+        ("version 2 of a trade", 2),
+        ("an older version", 1),
+    ):
+        meter.forget()
+        store.write([replace(message, version=version) for message in first])
+        found[name] = sum(meter.writes.values()) / len(first)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A mix and what both designs cost for it."""
+
+    mix: Mix
+    leda: Units
+    published: Units
+
+
+def compare(mixes: Sequence[Mix], seed: int = 1) -> Iterator[Comparison]:
+    """Both designs for each mix, over at least 1,000 messages, and a batch of each stage."""
+    for mix in mixes:
+        messages = 1000 if mix.batch > 1 else 300
+        yield Comparison(mix, leda_units(mix, messages, seed), published_units(mix, messages, seed))
+
+
+def all_mixes() -> list[Mix]:
+    """0, 7 and 30 % copies, 0 and 50 % modifications, batches of 1 to 10,000."""
+    return [
+        Mix(duplicates, modifications, batch, near)
+        for modifications, duplicates, batch in product((0, 0.5), (0, 0.07, 0.3), BATCHES)
+        for near in ((False, True) if duplicates and batch > 1 else (False,))
+    ]
+
+
+def markdown(comparisons: Sequence[Comparison]) -> list[str]:
+    """The comparisons as a table in Markdown: write units per unique message."""
+    lines = [
+        "| modifications | copies | batch | State | Map | Reduce | **LEDA** | published | LEDA's reads | published |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for each in comparisons:
+        mix, ours, theirs = each.mix, each.leda, each.published
+        where = f" in {'the same' if mix.near else 'another'} batch" if mix.duplicates else ""
+        stages = " | ".join(f"{ours.per_unique(stage):.4f}" for stage in STAGES)
+        lines.append(
+            f"| {mix.modifications:.0%} | {mix.duplicates:.0%}{where} | {mix.batch:,} | {stages} | "
+            f"**{ours.per_unique():.3f}** | {theirs.per_unique():.3f} | {ours.reads_per_unique():.3f} | "
+            f"{theirs.reads_per_unique():.3f} |"
+        )
+    return lines

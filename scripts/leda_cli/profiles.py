@@ -1,0 +1,100 @@
+"""The settings that the scaling model plays: the modules' defaults, and what is recommended for three rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from leda_cli.load_model import Settings, Workload
+from leda_cli.measured import ServiceTimes
+from leda_cli.scaling import Outcome, Play, simulate
+
+# The modules' default of freshness_seconds.
+FRESHNESS_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Settings by name. `pipelines`: so many, each with these settings, share the messages by their key."""
+
+    name: str
+    settings: Settings
+    pipelines: int = 1
+
+    def share(self, workload: Workload) -> Workload:
+        """What one of the pipelines gets."""
+        return replace(workload, rate=workload.rate / self.pipelines)
+
+
+DEFAULTS = Profile("defaults", Settings())
+FOR_1K = Profile("for 1 k", Settings(shard_count=2, map_window=1.0))
+# examples/high-throughput
+FOR_50K = Profile(
+    "for 50 k",
+    Settings(
+        shard_count=72,
+        state_batch_size=2000,
+        state_memory=1024,
+        map_batch_size=10_000,
+        map_window=5.0,
+        map_memory=1024,
+        reduce_window=1.0,
+        warm_write_units=80_000,
+    ),
+)
+FOR_1M = Profile(
+    "for 1 M: 10 pipelines",
+    replace(
+        FOR_50K.settings,
+        shard_count=144,
+        map_window=8.0,
+        warm_write_units=155_000,
+        concurrency=3000,
+    ),
+    pipelines=10,
+)
+PROFILES = (DEFAULTS, FOR_1K, FOR_50K, FOR_1M)
+
+# What if the lanes of Map did not check a row that all share.
+OWN_CHECK_50K = Profile(
+    "for 50 k, no shared check",
+    replace(FOR_50K.settings, shared_check=False, map_window=1.0),
+)
+OWN_CHECK_1M = Profile(
+    "1 M, no shared check",
+    replace(
+        FOR_50K.settings,
+        shard_count=1450,
+        map_window=5.0,
+        reduce_lanes=4,
+        warm_write_units=1_550_000,
+        concurrency=3000,
+        shared_check=False,
+    ),
+)
+WHAT_IF = (OWN_CHECK_50K, OWN_CHECK_1M)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A profile at a rate, and how it went."""
+
+    profile: Profile
+    rate: float
+    outcome: Outcome
+
+    @property
+    def verdict(self) -> str:
+        """`holds`, or why it does not."""
+        if self.outcome.fell_behind:
+            return "falls behind"
+        if self.outcome.percentile(0.99) > FRESHNESS_SECONDS:
+            return "too late"
+        if self.outcome.given_up:
+            return f"{self.outcome.given_up:,} redelivered"
+        return "holds"
+
+
+def played(profile: Profile, workload: Workload, times: ServiceTimes, play: Play) -> Played:
+    """Play one pipeline of the profile with its share of the workload."""
+    outcome = simulate(profile.share(workload), profile.settings, times, play)
+    return Played(profile, workload.rate, outcome)

@@ -1,0 +1,366 @@
+"""docs/scaling.md and its plots: latencies from 1,000 to 1,000,000 messages a second, and what breaks first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from leda_cli.cost_model import rounded_up
+from leda_cli.limits import breaking_rate, limits
+from leda_cli.load_model import NEW_TABLE_WRITE_UNITS, Load, Settings, Workload, load
+from leda_cli.measured import ServiceTimes
+from leda_cli.operations import Advance
+from leda_cli.profiles import (
+    DEFAULTS,
+    FOR_1K,
+    FOR_1M,
+    FOR_50K,
+    FRESHNESS_SECONDS,
+    OWN_CHECK_50K,
+    PROFILES,
+    WHAT_IF,
+    Played,
+    Profile,
+    played,
+)
+from leda_cli.scaling import Play
+from leda_cli.svg import Axis, Point, line_chart
+
+RATES = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6)
+WINDOWS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+HIERARCHIES = ((2, 2, 3), (10, 10, 9), (10, 30, 33))
+LANES = (1, 2, 4)
+TRANSACTION_TIMES = (8.0, 15.0, 30.0)
+COMMAND = "leda scale --report docs/scaling.md"
+LATENCY_PLOT, WINDOW_PLOT = "scaling-latency.svg", "scaling-window.svg"
+
+_DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
+_TABLE_QUOTA, _TABLE_QUOTA_PAGE = 40_000, f"{_DYNAMODB}ServiceQuotas.html"
+_CONCURRENCY_QUOTA = 1000
+_CONCURRENCY_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
+_SHARD_QUOTA = 1000
+_SHARD_PAGE = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"
+
+
+def write(
+    page: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
+) -> list[Path]:
+    """Write the page and its plots, and say where."""
+    profiles = (*PROFILES, *WHAT_IF)
+    advance(0, total=len(profiles) * len(RATES) + 2 * len(WINDOWS))
+    runs: dict[tuple[str, float], Played] = {}
+    for profile in profiles:
+        for rate in RATES:
+            at_rate = replace(workload, rate=rate)
+            runs[profile.name, rate] = played(profile, at_rate, times, play)
+            advance()
+    windows: dict[tuple[str, float], Played] = {}
+    for profile in (FOR_50K, OWN_CHECK_50K):
+        for window in WINDOWS:
+            with_window = replace(profile, settings=replace(profile.settings, map_window=window))
+            at_rate = replace(workload, rate=50_000.0)
+            windows[profile.name, window] = played(with_window, at_rate, times, play)
+            advance()
+    lines = [
+        "# How far LEDA scales",
+        "",
+        "Written by the command itself; do not edit.",
+        "",
+        f"    {COMMAND}",
+        "",
+        *_model(workload, times, play),
+        *_latencies(runs),
+        *_breaks(workload, times),
+        *_shared_row(windows, times),
+        *_hierarchies(workload, times),
+        *_sensitivity(workload, times, play),
+        *_recommended(workload, times),
+    ]
+    plots = {LATENCY_PLOT: _latency_plot(runs), WINDOW_PLOT: _window_plot(windows)}
+    page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    for name, text in plots.items():
+        (page.parent / name).write_text(text, encoding="utf-8")
+    return [page, *(page.parent / name for name in plots)]
+
+
+def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
+    yield (
+        f"Figures of a model, not of AWS: {play.seconds:g} simulated seconds of each run, seed {play.seed}, even keys, "
+        f"messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} copies, {workload.nodes} totals. "
+        "`leda_cli/scaling.py` plays the shards, windows, polls, executions, transactions and partitions and says "
+        "what it leaves out; `leda_cli/limits.py` computes what a rate uses of each limit, with the page that states "
+        "it; tests hold the two to each other, and to the queue M/D/1. A latency is the time from a message's "
+        "arrival until the totals above it are committed."
+    )
+    yield ""
+    yield "| service time | | from |"
+    yield "|---|---:|---|"
+    for name, figure in times.figures().items():
+        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
+    yield ""
+
+
+def _latencies(runs: dict[tuple[str, float], Played]) -> Iterator[str]:
+    yield "## Latency by rate"
+    yield ""
+    yield (
+        "Seconds, p50 / p95 / p99. The settings are below; the last two ask what if the lanes of Map did not check a "
+        "row that all share."
+    )
+    yield ""
+    yield f"![99 % of the messages are faster]({LATENCY_PLOT})"
+    yield ""
+    names = list(dict.fromkeys(name for name, _ in runs))
+    yield f"| messages/s | {' | '.join(names)} |"
+    yield f"|---:|{'---|' * len(names)}"
+    for rate in RATES:
+        yield f"| {rate:,.0f} | {' | '.join(_cell(runs[name, rate]) for name in names)} |"
+    yield ""
+
+
+def _cell(run: Played) -> str:
+    if run.outcome.fell_behind:
+        return "falls behind"
+    times = " / ".join(f"{run.outcome.percentile(share):.1f}" for share in (0.5, 0.95, 0.99))
+    return times if run.verdict == "holds" else f"{times}, {run.verdict}"
+
+
+def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
+    yield "## What breaks first"
+    yield ""
+    yield "The rate at which the first limit is used up, by the utilisation law, and what moves it."
+    yield ""
+    yield "| settings | messages/s | the limit | what to do |"
+    yield "|---|---:|---|---|"
+    for profile in (*PROFILES, *WHAT_IF):
+        rate, limit = breaking_rate(workload, profile.settings, times)
+        yield (
+            f"| {profile.name} | {rate * profile.pipelines:,.0f} | [{limit.name}]({limit.page}) | {limit.remedy} |"
+        )
+    yield ""
+    at = {profile.name: _at(profile, workload, times) for profile in (FOR_1K, FOR_50K, FOR_1M)}
+    yield "What the three recommended settings use of each limit at their rate:"
+    yield ""
+    yield f"| limit | {' | '.join(at)} | at most |"
+    yield f"|---|{'---:|' * len(at)}---:|"
+    columns = [limits(found, times) for found in at.values()]
+    for row in zip(*columns, strict=True):
+        used = " | ".join(f"{limit.used:.0%}" for limit in row)
+        yield f"| [{row[0].name}]({row[0].page}) | {used} | {row[0].target:.0%} |"
+    yield ""
+
+
+_RATES = {FOR_1K.name: 1e3, FOR_50K.name: 5e4, FOR_1M.name: 1e6, OWN_CHECK_50K.name: 5e4}
+
+
+def _at(profile: Profile, workload: Workload, times: ServiceTimes) -> Load:
+    share = profile.share(replace(workload, rate=_RATES[profile.name]))
+    return load(share, profile.settings, times)
+
+
+def _shared_row(windows: dict[tuple[str, float], Played], times: ServiceTimes) -> Iterator[str]:
+    yield "## The row that all lanes of Map check"
+    yield ""
+    yield (
+        "Each transaction of Map checks the checkpoint row of the whole stream (`leda/checkpoints.py`), so that no "
+        "record is counted under both of its names. Two transactions that name one row conflict, one of them tries "
+        "again, and after ten tries the batch is redelivered. That a check conflicts as a write does is the "
+        "model's reading of [AWS's page]"
+        f"({_DYNAMODB}transaction-apis.html#transaction-conflict-handling). At {times.transaction_ms:g} ms a "
+        "transaction, the row takes fewer than "
+        f"{1000 / times.transaction_ms:.0f} of them a second. Map's window keeps them few, and adds to the latency. At "
+        "50,000 messages/s:"
+    )
+    yield ""
+    yield f"![Latency by Map's window]({WINDOW_PLOT})"
+    yield ""
+    names = list(dict.fromkeys(name for name, _ in windows))
+    yield "| Map's window (s) | " + " | ".join(f"{name}: p99, conflicts" for name in names) + " |"
+    yield f"|---:|{'---|' * len(names)}"
+    for window in WINDOWS:
+        cells = []
+        for name in names:
+            run = windows[name, window]
+            share = run.outcome.conflicts / max(1, run.outcome.transactions)
+            verdict = "" if run.verdict == "holds" else f", {run.verdict}"
+            cells.append(
+                f"{run.outcome.percentile(0.99):.1f} s, {share:.2f} a transaction{verdict}"
+            )
+        yield f"| {window:g} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _hierarchies(workload: Workload, times: ServiceTimes) -> Iterator[str]:
+    yield "## More totals, more lanes of Reduce"
+    yield ""
+    yield (
+        "The rate at which the settings for 50 k (with more shards, and AggregateTable warm enough for any rate) meet "
+        "their first limit. Delta rows of more than 98 totals do not join, so Reduce has a transaction for each. All "
+        "lanes of Reduce write to the root's row, so they hold each other up: more than a few do not help."
+    )
+    yield ""
+    yield "| totals | " + " | ".join(f"`reduce_lanes` = {lanes}" for lanes in LANES) + " |"
+    yield f"|---:|{'---|' * len(LANES)}"
+    for hierarchy in HIERARCHIES:
+        deep = replace(workload, hierarchy=hierarchy)
+        cells = []
+        for lanes in LANES:
+            settings = replace(
+                FOR_50K.settings,
+                shard_count=1440,
+                warm_total_units=1_000_000,
+                concurrency=100_000,
+                reduce_lanes=lanes,
+            )
+            rate, limit = breaking_rate(deep, settings, times)
+            cells.append(f"{rate:,.0f}/s: {limit.name}")
+        yield f"| {deep.nodes:,} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _sensitivity(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
+    yield "## If a transaction takes longer"
+    yield ""
+    yield (
+        "The time of a transaction matters most, and has not been measured on AWS. p50 / p95 / p99 in seconds at the "
+        "rate that the settings are for:"
+    )
+    yield ""
+    header = " | ".join(f"{milliseconds:g} ms" for milliseconds in TRANSACTION_TIMES)
+    yield f"| settings | {header} |"
+    yield f"|---|{'---|' * len(TRANSACTION_TIMES)}"
+    for profile in (FOR_1K, FOR_50K, FOR_1M, OWN_CHECK_50K):
+        at_rate = replace(workload, rate=_RATES[profile.name])
+        cells = [
+            _cell(played(profile, at_rate, replace(times, transaction_ms=milliseconds), play))
+            for milliseconds in TRANSACTION_TIMES
+        ]
+        yield f"| {profile.name} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _recommended(workload: Workload, times: ServiceTimes) -> Iterator[str]:
+    yield "## What to set"
+    yield ""
+    for profile in (FOR_1K, FOR_50K, FOR_1M):
+        rate = _RATES[profile.name]
+        found = _at(profile, workload, times)
+        yield f"### {rate:,.0f} messages/s"
+        yield ""
+        if profile.pipelines > 1:
+            yield (
+                f"{profile.pipelines} pipelines beside each other, each with a `name_prefix` of its own and "
+                f"{rate / profile.pipelines:,.0f} messages/s. Producers choose the pipeline by a hash of the trade's "
+                "key, readers add up the rows of its AggregateTables: each is exact by itself."
+            )
+            yield ""
+        if profile is FOR_50K:
+            yield "This is [examples/high-throughput](../examples/high-throughput)."
+            yield ""
+        yield from _terraform(profile.settings)
+        yield from _before_the_load(found)
+    yield (
+        f"`shard_count = null` (on demand) begins with 4 MB/s and grows with the load ([page]({_SHARD_PAGE})); a load "
+        "that begins at once needs shards. The defaults hold to "
+        f"{breaking_rate(workload, DEFAULTS.settings, times)[0]:,.0f} messages/s, as a new table takes "
+        f"{NEW_TABLE_WRITE_UNITS:,} write units a second."
+    )
+
+
+def _terraform(settings: Settings) -> Iterator[str]:
+    default = Settings()
+    yield "```hcl"
+    yield f"shard_count = {settings.shard_count or 'null'}"
+    for stage in ("state", "map", "reduce"):
+        values = {
+            "memory_mb": (
+                getattr(settings, f"{stage}_memory"),
+                getattr(default, f"{stage}_memory"),
+            ),
+            "batch_size": (
+                getattr(settings, f"{stage}_batch_size"),
+                getattr(default, f"{stage}_batch_size"),
+            ),
+            "batching_window_seconds": (
+                getattr(settings, f"{stage}_window"),
+                getattr(default, f"{stage}_window"),
+            ),
+        }
+        changed = [f"{name} = {new:g}" for name, (new, old) in values.items() if new != old]
+        if changed:
+            yield f"{stage}_function = {{ {', '.join(changed)} }}"
+    if settings.reduce_lanes != default.reduce_lanes:
+        yield f"reduce_lanes = {settings.reduce_lanes}"
+    yield "```"
+    yield ""
+
+
+def _before_the_load(found: Load) -> Iterator[str]:
+    settings = found.settings
+    stages = (found.state, found.map, found.reduce)
+    running = math.ceil(sum(stage.invocations * stage.seconds for stage in stages))
+    steps = []
+    if settings.warm_write_units > NEW_TABLE_WRITE_UNITS:
+        steps.append(
+            f"warm StateTable: `aws dynamodb update-table --table-name StateTable --warm-throughput "
+            f"ReadUnitsPerSecond=12000,WriteUnitsPerSecond={settings.warm_write_units}` "
+            f"([page]({_DYNAMODB}warm-throughput.html))"
+        )
+    if settings.warm_write_units > _TABLE_QUOTA:
+        steps.append(
+            f"raise DynamoDB's quota of a table's write units from {_TABLE_QUOTA:,} to "
+            f"{rounded_up(settings.warm_write_units, 10_000):,} ([page]({_TABLE_QUOTA_PAGE}))"
+        )
+    steps.append(
+        f"Lambda runs {running} of LEDA's executions at once on average"
+        + (
+            f": raise the quota of {_CONCURRENCY_QUOTA:,} ([page]({_CONCURRENCY_PAGE}))"
+            if running > _CONCURRENCY_QUOTA / 2
+            else f"; the quota of {_CONCURRENCY_QUOTA:,} is enough ([page]({_CONCURRENCY_PAGE}))"
+        )
+    )
+    if settings.shard_count and settings.shard_count > _SHARD_QUOTA / 10:
+        steps.append(
+            f"see that the account may have {settings.shard_count:,} shards a pipeline; the quota is "
+            f"{_SHARD_QUOTA:,} in most Regions ([page]({_SHARD_PAGE}))"
+        )
+    yield "Before the load:"
+    yield ""
+    for step in steps:
+        yield f"- {step}"
+    yield ""
+
+
+def _latency_plot(runs: dict[tuple[str, float], Played]) -> str:
+    series: dict[str, list[Point]] = {}
+    for (name, rate), run in runs.items():
+        is_steady = not run.outcome.fell_behind
+        value = run.outcome.percentile(0.99) if is_steady else None
+        series.setdefault(name, []).append((rate, value))
+    for points in series.values():
+        # One cross says that it breaks; those beyond say no more.
+        first = next((place for place, point in enumerate(points) if point[1] is None), None)
+        if first is not None:
+            del points[first + 1 :]
+    return line_chart(
+        "p99 of the latency; a cross: it falls behind",
+        Axis("messages/s", RATES[0], RATES[-1]),
+        Axis(f"seconds (goal: {FRESHNESS_SECONDS})", 1, 100),
+        series,
+    )
+
+
+def _window_plot(windows: dict[tuple[str, float], Played]) -> str:
+    series: dict[str, list[Point]] = {}
+    for (name, window), run in windows.items():
+        is_steady = not run.outcome.fell_behind
+        value = run.outcome.percentile(0.99) if is_steady else None
+        series.setdefault(name, []).append((window, value))
+    return line_chart(
+        "p99 of the latency at 50,000 messages/s",
+        Axis("Map's batching window (s)", 0.1, 10),
+        Axis("seconds", 1, 100),
+        series,
+    )

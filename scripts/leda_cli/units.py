@@ -1,0 +1,83 @@
+"""What DynamoDB charges: the size of an item, and the write and read units of each kind of call.
+
+The rules are AWS's: sizes from
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html, units from
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html. Computed, because an
+emulator does not do it: DynamoDB Local reports no units for PartiQL, and for a transaction 2 units a table whatever
+its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+WRITE_STEP_BYTES = 1024
+READ_STEP_BYTES = 4096
+# A transaction prepares each item and then commits it: two writes of each, of a ConditionCheck's item too.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-capacity-handling
+TRANSACTION_FACTOR = 2
+# Stored, not charged by request: what an item takes beside its attributes.
+STORAGE_OVERHEAD_BYTES = 100
+
+_LIST_OR_MAP_BYTES = 3
+_ELEMENT_BYTES = 1
+
+Item = Mapping[str, Mapping[str, Any]]
+
+
+def number_bytes(text: str) -> int:
+    """A byte for two significant digits, begun ones included, and one more; AWS calls it approximate.
+
+    >>> number_bytes("1616413258.8997078"), number_bytes("0"), number_bytes("1000")
+    (10, 1, 2)
+    """
+    digits = "".join(map(str, Decimal(text).as_tuple().digits)).strip("0")
+    return (len(digits) + 1) // 2 + 1
+
+
+def value_bytes(value: Mapping[str, Any]) -> int:
+    """The size of a value in DynamoDB's JSON, without its name. Raises ValueError for a type LEDA does not store."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return number_bytes(content)
+        case "BOOL" | "NULL":
+            return 1
+        case "M":
+            entries = (
+                len(name.encode()) + value_bytes(entry) + _ELEMENT_BYTES
+                for name, entry in content.items()
+            )
+            return _LIST_OR_MAP_BYTES + sum(entries)
+    raise ValueError(f"no size is known for a value of the type {kind}")
+
+
+def item_bytes(item: Item | None) -> int:
+    """The size of an item, names included; 0 for no item."""
+    return sum(len(name.encode()) + value_bytes(value) for name, value in (item or {}).items())
+
+
+def write_units(before: Item | None, after: Item | None = None, transaction: bool = False) -> int:
+    """The units of a put, an update or a delete: the larger of the item before and after decides.
+
+    A write whose condition failed leaves `after` out: it costs what the item that is there does, and one unit where
+    there is none. A ConditionCheck in a transaction is the same.
+    """
+    return write_units_of_bytes(max(item_bytes(before), item_bytes(after)), transaction)
+
+
+def write_units_of_bytes(size: int, transaction: bool = False) -> int:
+    """The units of writing an item of so many bytes; an item that is not there counts as one of a kilobyte."""
+    return max(1, -(-size // WRITE_STEP_BYTES)) * (TRANSACTION_FACTOR if transaction else 1)
+
+
+def read_units(item: Item | None, consistent: bool = True, transaction: bool = False) -> float:
+    """The units of a GetItem: 1 for 4 KB read consistently, half of it eventually, twice in a transaction."""
+    steps = max(1, -(-item_bytes(item) // READ_STEP_BYTES))
+    if transaction:
+        return steps * TRANSACTION_FACTOR
+    return steps if consistent else steps / 2
