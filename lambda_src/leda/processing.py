@@ -2,9 +2,14 @@
 
 Records are taken in order. At one that fails, the batch ends: Lambda delivers from there on again, so that a record is
 processed after those before it in its shard. A record that cannot be processed is put aside, and the batch goes on.
+
+Where the batch's first record fails, so does the invocation. Lambda then cuts the batch in two, and so on, until the
+record stands alone: if it never succeeds, it is given up alone. A partial batch response would take all that follow
+it along, for Lambda retries them together and gives them up together.
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,34 +54,38 @@ class Processing:
         self._process = process
         self._put_aside = put_aside
 
-    def run(self, records: Iterable[UserRecord], remaining: Callable[[], float]) -> Report:
+    def run(self, records: Sequence[UserRecord], remaining: Callable[[], float]) -> Report:
         """Process the records up to one that fails; `remaining` tells the milliseconds that the invocation has left.
 
-        When they run out, the rest comes again, and what is done is not done again.
+        When they run out, the rest comes again, and what is done is not done again. Raises what `process` raised for
+        the first Kinesis record.
         """
         report = Report()
         bad: list[BadRecord] = []
-        is_first = True
-        for user in records:
-            if not is_first and remaining() < RESERVE_MILLISECONDS:
+        error_of_first: Exception | None = None
+        for place, user in enumerate(records):
+            if place and remaining() < RESERVE_MILLISECONDS:
                 logger.warning("out of time", extra={"sequence_number": user.sequence_number})
                 report.failed.add(user.sequence_number)
                 break
-            is_first = False
             record = Record.of(user)
             _log(record)
             try:
                 self._process(record)
             except Unprocessable as error:
                 bad.append(_bad_record(user, str(error)))
-            except Exception:
+            except Exception as error:
                 # Whatever the user's function met may be over at the next delivery.
                 logger.exception("not processed", extra=_place(record))
                 report.failed.add(user.sequence_number)
+                if user.sequence_number == records[0].sequence_number:
+                    error_of_first = error
                 break
             else:
                 report.processed += 1
         not_kept = self._put_aside.put(bad)
+        if error_of_first:
+            raise error_of_first
         report.failed |= not_kept
         report.quarantined = sum(each.sequence_number not in not_kept for each in bad)
         return report

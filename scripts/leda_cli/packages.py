@@ -2,15 +2,20 @@
 
 Each folder of lambda_src/ with a handler.py becomes one zip: the folder's files at the root, and of the
 shared core and the pinned wheels the modules that the handler reaches, nothing else.
+
+A record processor is the package of lambda_src/process_records with a folder of the user's own in the place of
+its process.py; the folder may be anywhere.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import io
 import json
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +49,11 @@ COMPUTED_IMPORTS = {
     "google.protobuf.internal.api_implementation": "looks for compiled parts, which a pure wheel has not",
 }
 """Modules that import by a computed name, read and found to reach nothing that a zip must carry."""
+
+PROCESSOR = "process_records"
+"""The function that runs a user's `process` (docs/record-processor.md), and the file that has it."""
+PROCESS = "process.py"
+_PACKAGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 LARGEST_DIRECT_UPLOAD = 50 * 1000 * 1000
 LARGEST_UNZIPPED = 250 * 1000 * 1000
@@ -97,6 +107,13 @@ def build(
     output: Annotated[
         Path, typer.Option(help="The folder to write to.", show_default="build")
     ] = BUILD,
+    process: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Build a record processor with the process.py of FOLDER as well; may be repeated.",
+        ),
+    ] = None,
     lock: Annotated[
         bool, typer.Option("--lock", help="First resolve lambda_src/requirements.in anew.")
     ] = False,
@@ -106,6 +123,7 @@ def build(
 
     target = publishing.parse(publish) if publish else None
     source = ROOT / "lambda_src"
+    processors = {**_example_processors(), **named_folders(process or [])}
     if lock:
         with step("Resolving lambda_src/requirements.in"):
             wheels.write_lock(source / "requirements.in", source / "requirements.lock")
@@ -113,7 +131,7 @@ def build(
     known = wheels.folder_of(wheels.read_lock(pins), cache).is_dir()
     with nullcontext() if known else step("Downloading the functions' dependencies"):
         distributions = wheels.fetch(pins, cache)
-    built = assemble(source, distributions)
+    built = assemble(source, distributions, processors)
     manifest = write(built, output)
     _show(built, output)
     if target:
@@ -123,17 +141,97 @@ def build(
     return manifest
 
 
-def assemble(source: Path, distributions: Mapping[str, wheels.Distribution]) -> list[Package]:
-    """Return the package of every function under `source`, in the order of their names."""
-    functions = sorted(path.parent for path in source.glob("*/handler.py"))
+def assemble(
+    source: Path,
+    distributions: Mapping[str, wheels.Distribution],
+    processors: Mapping[str, Path] | None = None,
+) -> list[Package]:
+    """Return the package of every function under `source` and of every processor, in the order of their names.
+
+    processors: folders with a process.py, by the name of the package that each becomes.
+    """
+    functions = {path.parent.name: own_files(path.parent) for path in source.glob("*/handler.py")}
     if not functions:
         raise LedaError(
             f"No function in {source}: no folder there has a handler.py.",
             "Run the build from a complete checkout.",
         )
+    for name, folder in (processors or {}).items():
+        if name in functions:
+            raise LedaError(
+                f"The record processor {name} has the name of a function in lambda_src.",
+                "Give it a name of its own: --process NAME=FOLDER",
+            )
+        functions[name] = processor_files(functions[PROCESSOR], folder)
     third_party = _third_party(distributions)
-    core = {m.name: (m, path) for m, path in _project_modules(source, source / "leda")}
-    return [_package(folder, core, third_party, distributions) for folder in functions]
+    core = {m.name: (m, path) for m, path in _core_modules(source)}
+    return [
+        _package(name, functions[name], source, core, third_party, distributions)
+        for name in sorted(functions)
+    ]
+
+
+def own_files(folder: Path) -> dict[str, Path]:
+    """A function's own files by their names in its package."""
+    return {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+
+
+def processor_files(core: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """The files of a record processor: `core`'s, with those of `folder` in the place of its process.py.
+
+    Raises LedaError where the folder has no function `process`, or a file that the core has too.
+    """
+    files = own_files(folder) if folder.is_dir() else {}
+    if PROCESS not in files:
+        raise LedaError(
+            f"{folder} has no {PROCESS}.",
+            "Name a folder with a process.py that has a function process(record): docs/record-processor.md",
+        )
+    kept = {name: path for name, path in core.items() if name != PROCESS}
+    if taken := sorted(kept.keys() & files.keys()):
+        raise LedaError(
+            f"{folder / taken[0]} would take the place of the record processor's own file.",
+            "Rename it.",
+        )
+    try:
+        tree = ast.parse(files[PROCESS].read_bytes(), str(files[PROCESS]))
+    except SyntaxError as error:
+        raise _syntax_error(error) from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "process" for node in tree.body):
+        raise LedaError(
+            f"{files[PROCESS]} defines no function `process`.",
+            "Define `def process(record: Record) -> None` in it: docs/record-processor.md",
+        )
+    return kept | files
+
+
+def named_folders(given: list[str]) -> dict[str, Path]:
+    """Read NAME=FOLDER. Raises LedaError."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, folder = text.partition("=")
+        if not equals or not folder or not _PACKAGE_NAME.fullmatch(name):
+            raise LedaError(
+                f"{text!r} is not NAME=FOLDER.",
+                "NAME becomes the package NAME.zip: up to 64 letters, digits, hyphens or underscores, a letter first.",
+            )
+        if name in found:
+            raise LedaError(f"--process names {name} twice.", "Each package needs its own name.")
+        found[name] = Path(folder)
+    return found
+
+
+def _example_processors() -> dict[str, Path]:
+    """The record processors of the examples, by the names of their folders."""
+    return {file.parent.name: file.parent for file in ROOT.glob(f"examples/*/*/{PROCESS}")}
+
+
+def _syntax_error(error: SyntaxError) -> LedaError:
+    return LedaError(
+        f"{error.filename}, line {error.lineno}: {error.msg}",
+        "The source must be Python that this interpreter reads, too "
+        f"({sys.version_info.major}.{sys.version_info.minor}).",
+    )
 
 
 def write(built: list[Package], output: Path) -> dict[str, Entry]:
@@ -165,16 +263,18 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _package(
-    folder: Path,
+    name: str,
+    files: Mapping[str, Path],
+    source: Path,
     core: Mapping[str, tuple[Module, Path]],
     third_party: Mapping[str, tuple[Module, str]],
     distributions: Mapping[str, wheels.Distribution],
 ) -> Package:
-    own = {m.name: (m, path) for m, path in _project_modules(folder, folder)}
+    own = {m.name: m for m, _ in _project_modules(files)}
     modules = {
-        **{name: module for name, (module, _) in third_party.items()},
-        **{name: module for name, (module, _) in core.items()},
-        **{name: module for name, (module, _) in own.items()},
+        **{other: module for other, (module, _) in third_party.items()},
+        **{other: module for other, (module, _) in core.items()},
+        **own,
     }
     try:
         reached = import_graph.follow(
@@ -182,7 +282,7 @@ def _package(
             modules,
             elsewhere=lambda top: top in sys.stdlib_module_names or top in RUNTIME_PROVIDES,
             absent=frozenset[str]().union(*(d.left_out for d in distributions.values()))
-            - {name.partition(".")[0] for name in modules}
+            - {other.partition(".")[0] for other in modules}
             - RUNTIME_PROVIDES
             - RUNTIME_MAY_HAVE,
             reviewed=COMPUTED_IMPORTS,
@@ -190,45 +290,36 @@ def _package(
             "scripts/build --lock",
         )
     except SyntaxError as error:
-        raise LedaError(
-            f"{error.filename}, line {error.lineno}: {error.msg}",
-            "The source must be Python that this interpreter reads, too "
-            f"({sys.version_info.major}.{sys.version_info.minor}).",
-        ) from None
+        raise _syntax_error(error) from None
 
-    contents: dict[str, bytes] = {}
-    for path in _files(folder):
-        contents[path.relative_to(folder).as_posix()] = path.read_bytes()
-    source = folder.parent
-    for name in reached.modules & core.keys() - own.keys():
-        path = core[name][1]
-        _add(contents, path.relative_to(source).as_posix(), path.read_bytes, folder.name)
-        if core[name][0].is_package:
+    contents = {place: path.read_bytes() for place, path in files.items()}
+    for module in reached.modules & core.keys() - own.keys():
+        path = core[module][1]
+        _add(contents, path.relative_to(source).as_posix(), path.read_bytes, name)
+        if core[module][0].is_package:
             for data in sorted(path.parent.iterdir()):
                 if data.is_file() and not data.name.startswith(".") and _is_data(data.name):
-                    _add(
-                        contents, data.relative_to(source).as_posix(), data.read_bytes, folder.name
-                    )
-    carried = sorted({modules[name].owner for name in reached.modules} - {""})
+                    _add(contents, data.relative_to(source).as_posix(), data.read_bytes, name)
+    carried = sorted({modules[module].owner for module in reached.modules} - {""})
     for owner in carried:
         for file in _reached_files(distributions[owner], reached.modules, third_party):
             read = distributions[owner].read
-            _add(contents, file, partial(read, file), folder.name)
+            _add(contents, file, partial(read, file), name)
 
     unzipped = sum(map(len, contents.values()))
     if unzipped > LARGEST_UNZIPPED:
         raise LedaError(
-            f"The package of {folder.name} unzips to {unzipped:,} bytes; Lambda takes 250 MB.",
+            f"The package of {name} unzips to {unzipped:,} bytes; Lambda takes 250 MB.",
             "Import less, or deploy the function as an image.",
         )
-    return Package(folder.name, archive(contents), tuple(sorted(contents)), tuple(carried))
+    return Package(name, archive(contents), tuple(sorted(contents)), tuple(carried))
 
 
 def _add(contents: dict[str, bytes], name: str, read: Callable[[], bytes], function: str) -> None:
     if name in contents:
         raise LedaError(
             f"Two files want to be {name} in the package of {function}.",
-            f"Rename the one in lambda_src/{function}.",
+            "Rename the function's own.",
         )
     contents[name] = read()
 
@@ -258,12 +349,18 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _project_modules(root: Path, folder: Path) -> Iterator[tuple[Module, Path]]:
-    """The modules under `folder`, named from `root`."""
-    for path in _files(folder):
+def _project_modules(files: Mapping[str, Path]) -> Iterator[tuple[Module, Path]]:
+    """The modules among the files, which have their names in the package."""
+    for place, path in files.items():
         if path.suffix == ".py":
-            name, is_package = _module_name(path.relative_to(root).as_posix())
+            name, is_package = _module_name(place)
             yield Module(name, is_package, path.read_bytes, owner=""), path
+
+
+def _core_modules(source: Path) -> Iterator[tuple[Module, Path]]:
+    """The modules of the shared core, named from `source`."""
+    core = source / "leda"
+    return _project_modules({f"leda/{place}": path for place, path in own_files(core).items()})
 
 
 def _third_party(

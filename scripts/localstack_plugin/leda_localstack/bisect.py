@@ -10,6 +10,7 @@ A partial batch response is left to LocalStack, which retries from the reported 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Protocol
 
 Event = dict[str, Any]
@@ -76,7 +77,8 @@ def forward_in_halves(
     processor = poller.processor
     poller.processor = _SplitOnFailure(processor, failure)
     try:
-        forward(poller, shard_id, records)
+        # A copy: the poller of tables' streams changes the records, and could not take them a second time.
+        forward(poller, shard_id, deepcopy(records))
         return
     except SplitBatch:
         pass

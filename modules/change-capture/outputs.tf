@@ -1,0 +1,40 @@
+output "table" {
+  description = "The table whose changes are captured: `name`, `arn`, `stream_arn` and `partition_key`."
+  value       = local.table
+}
+
+output "functions" {
+  description = "The functions `capture` and, where it is on, `replica`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on."
+  value = merge(
+    { capture = module.capture_function },
+    { for part, function in { replica = one(module.replica_function) } : part => function if function != null },
+  )
+}
+
+output "topic_arn" {
+  description = "ARN of the topic that changes are published to; `null` without `notify`."
+  value       = local.topic_arn
+}
+
+output "query" {
+  description = "The query for CloudWatch Logs Insights that answers what happened to one item, as it is saved."
+  value       = local.query
+}
+
+output "replica_policy" {
+  description = "What the role of `replica.role_arn` must be allowed, as a policy in JSON; `null` without `replica`."
+  value = var.replica == null ? null : jsonencode({
+    Version = "2012-10-17"
+    Statement = [for statement in local.replica_statements : {
+      Sid      = statement.sid
+      Effect   = "Allow"
+      Action   = statement.actions
+      Resource = statement.resources
+    }]
+  })
+}
+
+output "quarantine_bucket" {
+  description = "The bucket with the records that tell no change, and the notifications that SNS did not take: `name` and `arn`."
+  value       = module.quarantine_bucket
+}

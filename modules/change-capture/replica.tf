@@ -1,0 +1,94 @@
+# replica: a function and a mapping of their own, the second reader of the stream's shards. AWS advises no third.
+# https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html, "Simultaneous readers"
+
+locals {
+  replica_arn     = try(split(":", var.replica.table_arn), null)
+  replica_region  = try(local.replica_arn[3], null)
+  replica_account = try(local.replica_arn[4], null)
+  replica_name    = try(regex(":table/([^/]+)$", var.replica.table_arn)[0], null)
+  replica_role    = try(var.replica.role_arn, null)
+
+  # A table of another account is reached by its ARN, unless the role is of that account.
+  replica_target = local.replica_role == null && local.replica_account != data.aws_caller_identity.current.account_id ? try(var.replica.table_arn, null) : local.replica_name
+
+  # DescribeTable tells an item that cannot be written from a table with another key.
+  write_replica = {
+    sid       = "WriteReplica"
+    actions   = ["dynamodb:DescribeTable", "dynamodb:PutItem"]
+    resources = [try(var.replica.table_arn, null)]
+  }
+
+  replica_key = try(var.replica.kms_key_arn, null) == null ? [] : [{
+    sid       = "ReplicaKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    resources = [var.replica.kms_key_arn]
+  }]
+
+  # What somebody who writes to the replica must be allowed: this function's role, or the one that it assumes.
+  replica_statements = concat([local.write_replica], local.replica_key)
+}
+
+module "replica_function" {
+  source = "../stream-function"
+  count  = var.replica == null ? 0 : 1
+
+  name        = local.names.replica
+  description = "LEDA: keeps a copy of ${local.table.name}"
+  package     = "table_replica"
+
+  event_source = { kind = "dynamodb", arn = local.table.stream_arn }
+  exactly_once = false # Each row's place makes every record idempotent by itself.
+
+  mapping = {
+    enabled                 = var.replica_function.enabled
+    batch_size              = var.replica_function.batch_size
+    batching_window_seconds = var.replica_function.batching_window_seconds
+    parallelization_factor  = var.replica_function.parallelization_factor
+    # A change that is given up is missing in the copy, so the function tries for as long as the stream has it. An hour
+    # before its 24 end, the mapping sends the records to the bucket: later there would be none to send.
+    maximum_retry_attempts     = -1
+    maximum_record_age_seconds = 82800
+  }
+
+  environment = merge(
+    {
+      POWERTOOLS_SERVICE_NAME          = "TableReplica"
+      POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
+      POWERTOOLS_METRICS_FUNCTION_NAME = local.names.replica
+      POWERTOOLS_LOG_LEVEL             = "INFO"
+      QUARANTINE_BUCKET                = module.quarantine_bucket.name
+      REPLICA_TABLE                    = local.replica_target
+      REPLICA_REGION                   = local.replica_region
+      PLACE_ATTRIBUTE                  = var.replica.place_attribute
+      END_ATTRIBUTE                    = var.replica.end_attribute
+      TOMBSTONE_SECONDS                = var.replica.tombstone_seconds
+    },
+    local.replica_role == null ? {} : { REPLICA_ROLE_ARN = local.replica_role },
+  )
+
+  policy_statements = concat(
+    local.replica_role == null ? local.replica_statements : [{
+      sid       = "AssumeReplicaRole"
+      actions   = ["sts:AssumeRole"]
+      resources = [local.replica_role]
+    }],
+    [{
+      sid       = "Quarantine"
+      actions   = ["s3:PutObject"]
+      resources = ["${module.quarantine_bucket.arn}/${local.names.replica}/*"]
+    }],
+  )
+
+  memory_mb            = var.replica_function.memory_mb
+  timeout_seconds      = var.replica_function.timeout_seconds
+  reserved_concurrency = var.replica_function.reserved_concurrency
+
+  packages           = var.packages
+  runtime            = var.runtime
+  architecture       = var.architecture
+  failure_bucket_arn = module.quarantine_bucket.arn
+  freshness_seconds  = var.freshness_seconds
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
+  alarm_actions      = var.alarm_actions
+}

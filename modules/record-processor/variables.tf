@@ -1,0 +1,179 @@
+variable "name_prefix" {
+  description = "Prepended to the name of everything, so that several processors fit in one account and region."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    # 20: with the account and the region, the bucket's name stays within 63 characters.
+    condition     = can(regex("^([a-zA-Z][a-zA-Z0-9-]{0,19})?$", var.name_prefix))
+    error_message = "name_prefix has up to 20 letters, digits or hyphens and begins with a letter."
+  }
+}
+
+variable "shard_count" {
+  description = "Number of shards of the stream. `null` lets Kinesis scale by itself (on-demand mode)."
+  type        = number
+  default     = null
+}
+
+variable "stream_retention_hours" {
+  description = "How long the stream keeps a record: the time there is to repair the function before records are lost. 24 to 8760."
+  type        = number
+  default     = 168
+  nullable    = false
+}
+
+variable "producer_principals" {
+  description = "ARNs of the principals of other accounts that may put records. Needs `kms_key_arn`."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "package" {
+  description = <<-EOT
+    Name of the package with the function `process`: what `scripts/build --process NAME=FOLDER` makes of your folder. The default only logs the
+    records.
+  EOT
+  type        = string
+  default     = "process_records"
+  nullable    = false
+}
+
+variable "environment" {
+  description = "Environment variables for `process`. The module's own are not to be set: `POWERTOOLS_*`, `QUARANTINE_BUCKET`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : !startswith(name, "POWERTOOLS_") && name != "QUARANTINE_BUCKET"])
+    error_message = "environment sets a variable that the module sets: POWERTOOLS_* or QUARANTINE_BUCKET."
+  }
+}
+
+variable "policy_statements" {
+  description = "What `process` may do in AWS, beyond reading its stream, writing its log and its quarantine: exact actions on exact ARNs."
+  type = list(object({
+    sid       = string
+    actions   = list(string)
+    resources = list(string)
+  }))
+  default  = []
+  nullable = false
+}
+
+variable "function" {
+  description = <<-EOT
+    Settings of the function and its mapping; `modules/stream-function` explains the mapping's.
+    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
+    - `enabled` (true), `batch_size` (100), `batching_window_seconds` (0), `parallelization_factor` (1), up to 10
+    - `maximum_retry_attempts` (10), `maximum_record_age_seconds` (-1), `bisect` (true)
+  EOT
+  type = object({
+    memory_mb                  = optional(number, 512)
+    timeout_seconds            = optional(number, 60)
+    reserved_concurrency       = optional(number)
+    enabled                    = optional(bool, true)
+    batch_size                 = optional(number, 100)
+    batching_window_seconds    = optional(number, 0)
+    parallelization_factor     = optional(number, 1)
+    maximum_retry_attempts     = optional(number)
+    maximum_record_age_seconds = optional(number, -1)
+    bisect                     = optional(bool)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "freshness_seconds" {
+  description = "How old a record may be when it is processed. An alarm goes off at a third of it."
+  type        = number
+  default     = 60
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "What the function logs: `INFO` (a line for each record), `WARNING` (only what was not processed) or `ERROR`."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps the function's log."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs of the SNS topics that hear of alarms."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether `terraform destroy` is refused while there are records in the quarantine bucket."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "quarantine_bucket_name" {
+  description = "Name of the quarantine bucket. `null`: `<name_prefix>leda-records-<account>-<region>` in lower case."
+  type        = string
+  default     = null
+}
+
+variable "quarantine_retention_days" {
+  description = "Days after which a quarantined record is deleted."
+  type        = number
+  default     = 365
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of an own KMS key for the stream, the bucket and the logs. Its policy must let CloudWatch Logs use it. `null`: AWS's keys.
+  EOT
+  type        = string
+  default     = null
+}
+
+variable "packages" {
+  description = <<-EOT
+    Where the function's package is. Either
+    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
+    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
+      The bucket must hold the packages before the plan.
+  EOT
+  type = object({
+    directory = optional(string)
+    bucket    = optional(string)
+    prefix    = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "runtime" {
+  description = "Lambda runtime of the function."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor of the function: `arm64` (cheaper) or `x86_64`."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}
