@@ -5,21 +5,15 @@ Every step may be done again with the same outcome, so a batch that fails half-w
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from leda.kinesis import UserRecord
 from leda.messages import BadInput, Message, parse
-from leda.quarantine import BadRecord, Quarantine
+from leda.put_aside import PutAside, bad_record
 from leda.schema import Schema
 from leda.state_store import Result, StateStore, newest
 from leda.telemetry import logger
-
-# Bad messages of a batch that are put aside at a time.
-QUARANTINE_THREADS = 8
 
 
 @dataclass(slots=True)
@@ -46,11 +40,10 @@ class Report:
 class Ingest:
     """Stores batches of user records."""
 
-    def __init__(self, schema: Schema, store: StateStore, quarantine: Quarantine) -> None:
+    def __init__(self, schema: Schema, store: StateStore, put_aside: PutAside) -> None:
         self._schema = schema
         self._store = store
-        self._quarantine = quarantine
-        self._pool = ThreadPoolExecutor(QUARANTINE_THREADS)
+        self._put_aside = put_aside
 
     def store(self, records: Sequence[UserRecord]) -> Report:
         """Store or put aside every record; raises only what concerns all of them (permissions, no table)."""
@@ -84,38 +77,11 @@ class Ingest:
                     logger.warning(
                         "not stored", extra={"id": stored.message.id, "reason": stored.reason}
                     )
-        self._put_aside(bad, report)
+        self._quarantine(bad, report)
         return report
 
-    def _put_aside(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
-        for (record, reason), error in zip(bad, self._pool.map(self._put, bad), strict=True):
-            extra = {
-                "event_id": record.event_id,
-                "shard": record.shard,
-                "sequence_number": record.sequence_number,
-                "reason": reason,
-            }
-            if error is None:
-                report.quarantined += 1
-                logger.warning("quarantined", extra=extra)
-            else:
-                report.failed.add(record.sequence_number)
-                logger.error("not quarantined", extra=extra | {"error": str(error)})
-
-    def _put(self, bad: tuple[UserRecord, str]) -> Exception | None:
-        record, reason = bad
-        try:
-            self._quarantine.put(
-                BadRecord(
-                    reason,
-                    record.stream,
-                    record.shard,
-                    record.sequence_number,
-                    record.event_id,
-                    record.arrived,
-                    record.data,
-                )
-            )
-        except (BotoCoreError, ClientError) as error:
-            return error
-        return None
+    def _quarantine(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
+        records = [bad_record(record, reason) for record, reason in bad]
+        not_kept = self._put_aside.put(records)
+        report.failed |= not_kept
+        report.quarantined += sum(record.sequence_number not in not_kept for record in records)

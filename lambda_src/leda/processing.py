@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leda.kinesis import UserRecord
-from leda.put_aside import PutAside
+from leda.put_aside import PutAside, bad_record
 from leda.quarantine import BadRecord
 from leda.records import Record, Unprocessable
 from leda.telemetry import logger
@@ -73,7 +73,7 @@ class Processing:
             try:
                 self._process(record)
             except Unprocessable as error:
-                bad.append(_bad_record(user, str(error)))
+                bad.append(bad_record(user, str(error)))
             except Exception as error:
                 # Whatever the user's function met may be over at the next delivery.
                 logger.exception("not processed", extra=_place(record))
@@ -116,15 +116,3 @@ def _place(record: Record) -> dict[str, Any]:
         "shard": record.shard,
         "event_id": record.event_id,
     }
-
-
-def _bad_record(user: UserRecord, reason: str) -> BadRecord:
-    return BadRecord(
-        reason,
-        user.stream,
-        user.shard,
-        user.sequence_number,
-        user.event_id,
-        user.arrived,
-        user.data,
-    )

@@ -8,6 +8,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda import settings
+from leda.kinesis import UserRecord
 from leda.quarantine import BadRecord, Quarantine
 from leda.telemetry import logger
 
@@ -56,3 +57,16 @@ class PutAside:
         except (BotoCoreError, ClientError) as error:
             return error
         return None
+
+
+def bad_record(user: UserRecord, reason: str) -> BadRecord:
+    """A user record of a Kinesis stream, as it is put aside."""
+    return BadRecord(
+        reason,
+        user.stream,
+        user.shard,
+        user.sequence_number,
+        user.event_id,
+        user.arrived,
+        user.data,
+    )

@@ -10,7 +10,7 @@ from leda import settings
 from leda.faults import Faults
 from leda.ingest import Ingest
 from leda.kinesis import user_records
-from leda.quarantine import Quarantine
+from leda.put_aside import PutAside
 from leda.schema import Schema
 from leda.state_store import StateStore
 from leda.telemetry import count, logger, metrics
@@ -21,11 +21,7 @@ ingest = Ingest(
     StateStore(
         dynamodb, settings.required("STATE_TABLE"), settings.positive("WRITE_THREADS", default=4)
     ),
-    Quarantine(
-        boto3.client("s3", config=settings.CLIENT),
-        settings.required("QUARANTINE_BUCKET"),
-        settings.required("AWS_LAMBDA_FUNCTION_NAME"),
-    ),
+    PutAside.from_environment(),
 )
 faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_STATE_LAMBDA_PCT")
 

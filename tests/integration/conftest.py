@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from leda_cli import local
+from leda_cli.examples import ExampleAws, deployed
 from support.live_stack import LiveStack
 from support.live_trades import Trades, new_trades
 
@@ -31,22 +34,23 @@ ORDER = (
     "test_tools",
     "test_verify_and_rebuild",
     "test_whole_session",
-    "test_scores",
     "test_removal",
+    "test_scores",
+    "test_change_capture",
+    "test_record_processor",
     "test_examples",
 )
+# They come when the stack is gone.
+WITHOUT_THE_STACK = ORDER[ORDER.index("test_removal") :]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the integration tests in ORDER, after all others (they are the slow ones), and all into one process."""
+    """Put the integration tests in ORDER, after all others (they are the slow ones)."""
     unknown = {item.path.stem for item in items if item.path.parent == HERE} - set(ORDER)
     if unknown:
         raise pytest.UsageError(f"tests/integration/conftest.py: ORDER lacks {sorted(unknown)}")
     items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.parent == HERE else -1)
-    for item in items:
-        if item.path.parent == HERE:
-            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +64,15 @@ def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
         yield live
 
 
+@pytest.fixture(scope="session")
+def systems(stack: LiveStack) -> Iterator[dict[str, ExampleAws]]:
+    """The examples of the other systems, applied at once: most of an apply is waiting."""
+    names = ("scores", "change-capture", "record-processor")
+    with ExitStack() as applied, ThreadPoolExecutor() as pool:
+        deploy = lambda name: applied.enter_context(deployed(stack.aws, name))  # noqa: E731
+        yield dict(zip(names, pool.map(deploy, names), strict=True))
+
+
 @pytest.fixture
 def trades(request: pytest.FixtureRequest) -> Trades:
     """Messages under a root of their own."""
@@ -70,8 +83,5 @@ def trades(request: pytest.FixtureRequest) -> Trades:
 def _calm(request: pytest.FixtureRequest) -> Iterator[None]:
     """No failures are left on by a test that failed."""
     yield
-    if "stack" in request.fixturenames and request.path.stem not in (
-        "test_removal",
-        "test_examples",
-    ):
+    if "stack" in request.fixturenames and request.path.stem not in WITHOUT_THE_STACK:
         request.getfixturevalue("stack").calm()

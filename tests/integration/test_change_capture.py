@@ -4,13 +4,12 @@ import base64
 import json
 import random
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from leda_cli.examples import deployed
+from leda_cli.examples import ExampleAws
 from leda_cli.play_change_capture import Changes
 from support import lambda_events
 from support.live_function import with_variables
@@ -21,9 +20,8 @@ GOLD, FREE = {"plan": {"S": "gold"}}, {"plan": {"S": "free"}}
 
 
 @pytest.fixture(scope="module")
-def changes(stack: LiveStack) -> Iterator[Changes]:
-    with deployed(stack.aws, "change-capture") as aws:
-        yield Changes(aws)
+def changes(systems: dict[str, ExampleAws]) -> Changes:
+    return Changes(systems["change-capture"])
 
 
 @pytest.fixture

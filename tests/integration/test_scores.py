@@ -3,13 +3,12 @@
 import json
 import random
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from leda_cli.examples import ExampleAws, deployed
+from leda_cli.examples import ExampleAws
 from leda_cli.play_scores import Scores
 from leda_cli.redelivery import Redelivery
 from leda_cli.totals import compare, difference_lines
@@ -20,9 +19,8 @@ FUNCTION = "AggregateScoresByUser"
 
 
 @pytest.fixture(scope="module")
-def scores(stack: LiveStack) -> Iterator[Scores]:
-    with deployed(stack.aws, "scores") as aws:
-        yield Scores(aws)
+def scores(systems: dict[str, ExampleAws]) -> Scores:
+    return Scores(systems["scores"])
 
 
 def put(scores: Scores, record: str, username: str, score: Any) -> None:

@@ -362,6 +362,6 @@ class InOrder:
 
 
 def in_one_thread(stack: ExitStack, *places: str) -> None:
-    """Let the modules at `places` ("leda.ingest") have InOrder for their thread pools."""
+    """Let the modules at `places` ("leda.put_aside") have InOrder for their thread pools."""
     for place in places:
         stack.enter_context(mock.patch(f"{place}.ThreadPoolExecutor", InOrder))

@@ -196,10 +196,11 @@ def main() -> None:
     print(f"|---|{'---:|' * len(STORES)}")
     for name, cells in rows.items():
         print(f"| {name} | {' | '.join(cells)} |")
-    print(
-        f"\nMeans over {SECONDS:.0f} s, after as long uncounted; Python {platform.python_version()}, boto3 {boto3.__version__}, "
-        f"moto {moto.__version__}; {os.cpu_count()} cores, load {before} before and {_load()} after."
+    versions = (
+        f"Python {platform.python_version()}, boto3 {boto3.__version__}, moto {moto.__version__}"
     )
+    print(f"\nMeans over {SECONDS:.0f} s, after as long uncounted; {versions};")
+    print(f"{os.cpu_count()} cores, load {before} before and {_load()} after.")
 
 
 if __name__ == "__main__":

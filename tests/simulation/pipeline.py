@@ -84,7 +84,7 @@ class Pipeline(System):
     def installed(plan: Plan) -> Iterator[None]:
         """One thread; and, where the plan says so, room for few totals, so that few records take many transactions."""
         with ExitStack() as stack:
-            in_one_thread(stack, "leda.state_store", "leda.ingest", "leda.audit")
+            in_one_thread(stack, "leda.state_store", "leda.put_aside", "leda.audit")
             if plan.small_transactions:
                 for name, value in (
                     ("leda.deltas.MAX_NODES_OF_A_DELTA", 4),
@@ -103,7 +103,7 @@ class Pipeline(System):
 
     def put(self, put: Put) -> None:
         """A producer's record."""
-        clock = self.world.clock()
+        arrived = self.world.true_clock()
 
         def raw(shard: str, sequence: int) -> Raw:
             return {
@@ -112,7 +112,7 @@ class Pipeline(System):
                     "partitionKey": put.key,
                     "sequenceNumber": str(sequence),
                     "data": base64.b64encode(put.data).decode(),
-                    "approximateArrivalTimestamp": clock,
+                    "approximateArrivalTimestamp": arrived,
                 },
                 "eventSource": "aws:kinesis",
                 "eventVersion": "1.0",

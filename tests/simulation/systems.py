@@ -81,7 +81,7 @@ class System(ABC):
         self.weather = Weather(
             world, plan.fault_rate, frozenset(plan.families), self.counts, plan.spared
         )
-        self.store = MemoryDynamoDB(world.clock, self._changed)
+        self.store = MemoryDynamoDB(world.true_clock, self._changed)
         self._random = world.random("system")
         self._create_tables()
         self.dynamodb_streams = DynamoDBStreams()
@@ -220,7 +220,7 @@ class System(ABC):
         stage = next((s for s, table in self.SOURCES.items() if table == change.table), None)
         if stage is None:
             return
-        stream, created = self.streams[stage], int(self.world.clock())
+        stream, created = self.streams[stage], int(self.world.true_clock())
         partition_key = next(iter(change.keys.values()))
         item = "|".join(str(value) for value in change.keys.values())
         name = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"

@@ -14,9 +14,6 @@ from simulation.runs import SYSTEMS, plan, run
 
 SEEDS = range(1, 301)
 
-# The schedules are played once for all tests of this file.
-pytestmark = pytest.mark.xdist_group("simulation")
-
 
 def play_all(system: str) -> Tally:
     tally = Tally()

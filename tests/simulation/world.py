@@ -51,6 +51,10 @@ class World:
         """The time as a function sees it, in epoch seconds."""
         return EPOCH + self.now + self.skew
 
+    def true_clock(self) -> float:
+        """The time as AWS sees it, in epoch seconds."""
+        return EPOCH + self.now
+
     def at(self, when: float, call: Callable[[], object]) -> None:
         """Make the call at that time (seconds from the start)."""
         heapq.heappush(self._queue, (max(when, self.now), next(self._count), call))

@@ -30,7 +30,9 @@ def running(java: Path, folder: Path, log: Path) -> Iterator[str]:
     """Start the DynamoDB Local that is unpacked in `folder`, in memory; gives its endpoint."""
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    command = [str(java), "-Xmx512m", f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"]
+    # A session is over before the optimizing compiler pays (docs/local-aws.md).
+    command = [str(java), "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    command += [f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"]
     command += ["-jar", str(folder / "DynamoDBLocal.jar"), "-inMemory", "-sharedDb"]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -76,7 +76,8 @@ def made(sts: Sts | None, role: str | None) -> Any:
     def client(service: str, **arguments: Any) -> Any:
         return sts if service == "sts" else real(service, **arguments)
 
-    with mock.patch("boto3.client", client):
+    # A session that an earlier test has made remembers its credentials.
+    with mock.patch("boto3.client", client), mock.patch("boto3.DEFAULT_SESSION", None):
         return replica_client.client("ap-southeast-2", role, "replica")
 
 
