@@ -2,7 +2,7 @@
 
 resource "aws_cloudwatch_metric_alarm" "iterator_age" {
   alarm_name        = "${var.name}-iterator-age"
-  alarm_description = "${var.name} falls behind its stream: totals will be older than the goal of ${var.freshness_seconds} s."
+  alarm_description = "${var.name} falls behind its stream: what it writes will be older than the goal of ${var.freshness_seconds} s."
 
   namespace   = "AWS/Lambda"
   metric_name = "IteratorAge"
@@ -30,7 +30,7 @@ resource "aws_cloudwatch_metric_alarm" "discarded" {
   }
 
   alarm_name        = "${var.name}-discarded-${each.key}"
-  alarm_description = "The mapping of ${var.name} gave records up. They are missing from the totals; those that reached the failure destination are in ${var.failure_bucket_arn}/aws/lambda/."
+  alarm_description = "The mapping of ${var.name} gave records up. What it writes lacks them; those that reached the failure destination are in ${var.failure_bucket_arn}/aws/lambda/."
 
   namespace   = "AWS/Lambda"
   metric_name = each.value
