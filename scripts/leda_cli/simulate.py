@@ -148,8 +148,8 @@ def _explain(operation: Operation, job: Job) -> None:
         operation.say(f"{node}: must be {must}, is {found}")
     if result.lost:
         operation.say(f"{result.lost} bad messages are neither counted nor in quarantine")
-    if result.endless:
-        operation.say("it comes to no end")
+    if result.broken:
+        operation.say(f"it does not come to its end: {result.broken}")
 
 
 def _result(

@@ -20,7 +20,7 @@ from simulation.plans import Plan
 from simulation.replica import Replica
 from simulation.scores import Scores
 from simulation.systems import System
-from simulation.world import Endless, World
+from simulation.world import World
 
 # Set before the functions' modules are imported: what they log and measure is not looked at here.
 QUIET = {
@@ -42,7 +42,8 @@ class Result:
     differences: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     lost: int = 0
     """Bad messages that are in no total and not in quarantine."""
-    endless: bool = False
+    broken: str = ""
+    """Why the run did not come to its end: it has none, or the code under test raised what it must not."""
     counts: Counter[str] = field(default_factory=Counter)
     struck: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -53,7 +54,7 @@ class Result:
     @property
     def wrong(self) -> bool:
         """Whether anything is not as it must be."""
-        return bool(self.differences or self.lost or self.endless)
+        return bool(self.differences or self.lost or self.broken)
 
     @property
     def error(self) -> float:
@@ -93,8 +94,8 @@ def run(plan: Plan, subject: str = "LEDA") -> Result:
                 system = kind(world, plan, subject)
                 try:
                     _play(world, system)
-                except Endless:
-                    result.endless = True
+                except Exception as error:
+                    result.broken = repr(error)
         finally:
             logging.disable(logging.NOTSET)
     result.counts = system.counts
