@@ -1,12 +1,10 @@
 """What every test runs under."""
 
 import os
-from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
-from xdist.scheduler import LoadScopeScheduling
 
 from leda_cli.paths import CACHE
 
@@ -33,20 +31,3 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Quiet what Powertools says of an invocation that failed before it had a metric."""
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")
-
-
-class OneProcessForTheStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives each test to the process that is free; those that share something that is dear, to one process."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/integration/"):
-            return "the applied stack"
-        if nodeid.startswith("tests/simulation/test_simulation.py"):
-            return "the simulation's schedules"
-        return nodeid
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """How the tests are divided when there are several processes."""
-    return OneProcessForTheStack(config, log)

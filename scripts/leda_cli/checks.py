@@ -19,8 +19,6 @@ from leda_cli.terraform import require_terraform, terraform_environment
 
 # What black and ruff read: folders, and the scripts without a .py ending.
 PYTHON_SOURCES = ("scripts", "lambda_src", "tests", "scripts/bootstrap")
-# One process has the tests on the applied stack, which wait a lot; the others share the rest (tests/conftest.py).
-MOST_PROCESSES = 4
 # What mypy reads in one run; the handlers follow one by one, because they share a module name.
 TYPED = (
     "scripts/leda_cli",
@@ -91,8 +89,7 @@ def test(context: typer.Context) -> None:
     environment = terraform_environment()
     python = str(VENV / "bin" / "python")
     os.chdir(ROOT)
-    processes = ["-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadscope"]
-    os.execve(python, [python, "-m", "pytest", *processes, *context.args], environment)
+    os.execve(python, [python, "-m", "pytest", *context.args], environment)
 
 
 def lint() -> None:

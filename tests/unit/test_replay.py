@@ -195,7 +195,7 @@ def test_every_record_of_every_shard_is_delivered_closed_ones_and_empty_pages_in
 
 
 @pytest.mark.parametrize(
-    "since", ["841m", ago(hours=14, seconds=1).isoformat()], ids=["a duration", "a time"]
+    "since", ["870m", ago(hours=14, seconds=1).isoformat()], ids=["a duration", "a time"]
 )
 def test_a_time_to_begin_and_one_to_end_cut_each_shard(site: Site, since: str) -> None:
     site.kinesis.shards = HOURS
