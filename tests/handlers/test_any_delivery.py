@@ -1,4 +1,7 @@
-"""Any delivery leaves every total exact: random messages under random schedules, over DynamoDB Local."""
+"""Any delivery leaves every total exact: random messages under random schedules, over DynamoDB Local.
+
+The simulation plays thousands of them over a store in memory; these few are over the real one.
+"""
 
 import random
 import threading
@@ -15,7 +18,7 @@ SHAPES = {"windows": (True,), "no windows": (False,), "both": (True, False)}
 
 
 @pytest.mark.usefixtures("small_transactions")
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(6))
 def test_any_schedule_of_deliveries_and_faults_leaves_every_total_exact(
     pipeline: Pipeline, seed: int
 ) -> None:
@@ -23,7 +26,7 @@ def test_any_schedule_of_deliveries_and_faults_leaves_every_total_exact(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("seed", range(100, 103))
+@pytest.mark.parametrize("seed", range(100, 101))
 def test_any_schedule_leaves_every_total_exact_with_full_transactions(
     pipeline: Pipeline, seed: int, shape: str
 ) -> None:
