@@ -273,7 +273,7 @@ def test_a_value_that_no_total_has_room_for_takes_no_other_trade_with_it(
         stack.dynamodb.put_item(TableName="StateTable", Item=garbage)
         stack.put([trades.message("cents", value="0.25")])
     try:
-        stack.settle(trades, patience=10)
+        stack.settle(trades)
     finally:
         stack.dynamodb.delete_item(TableName="StateTable", Key={"id": garbage["id"]})
     stack.catch_up(trades)

@@ -34,7 +34,6 @@ def wait_for_log(changes: Changes, user: str, events: list[str]) -> list[dict[st
         f"the log of {user}",
         lambda: changes.changes(user),
         lambda lines: [line["event"] for line in lines] == events,
-        limit=90,
     )
 
 
@@ -43,7 +42,6 @@ def wait_for_copy(changes: Changes) -> None:
         "the copy equal to the table",
         lambda: (changes.copies(), changes.items()),
         lambda both: both[0] == both[1],
-        limit=120,
     )
 
 

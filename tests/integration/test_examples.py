@@ -2,8 +2,6 @@
 
 import json
 import random
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -17,12 +15,11 @@ from leda_cli.local import outputs_of
 from leda_cli.oracle import Names, Oracle
 from leda_cli.paths import BUILD, ROOT
 from leda_cli.terraform import TfLocal
-from support.live_stack import LiveStack
+from support.live_stack import LiveStack, wait_for
 
 BUCKET = "leda-packages"
 PREFIX = "leda/1.0.0"
 PRODUCER = "arn:aws:iam::222222222222:role/producer"
-SETTLE_SECONDS = 60
 
 
 def put(example: ExampleAws, message: dict[str, object]) -> None:
@@ -37,14 +34,6 @@ def totals_of(example: ExampleAws) -> dict[str, Decimal]:
     table = example.outputs["tables"]["aggregate"]["name"]
     rows = example.client("dynamodb").scan(TableName=table)["Items"]
     return {row["Identifier"]["S"]: Decimal(row["Value"]["N"]) for row in rows}
-
-
-def eventually(look: Callable[[], object], wanted: object) -> None:
-    """Wait until `look` answers `wanted`."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (seen := look()) != wanted:
-        assert time.monotonic() < deadline, f"after {SETTLE_SECONDS} s: {seen}, not {wanted}"
-        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +92,16 @@ def test_complete_sums_readings_with_the_levels_at_the_messages_top(
     reading = {"meter": "DE-0815", "reading": 1, "kWh": 1.25, "country": "DE", "city": "Ulm"}
     put(complete, {**reading, "tariff": "night"})
     total = Decimal("1.25")
-    eventually(lambda: totals_of(complete), {"DE": total, "DE:Ulm": total, "DE:Ulm:night": total})
+    wanted = {"DE": total, "DE:Ulm": total, "DE:Ulm:night": total}
+    wait_for("the reading's totals", lambda: totals_of(complete), wanted.__eq__)
 
 
 def test_reuse_sums_orders_with_code_from_the_bucket(examples: dict[str, ExampleAws]) -> None:
     reuse = examples["reuse"]
     place = {"shop": "Ulm", "category": "books"}
     put(reuse, {"order": "1", "Version": 1, "amount": 9.99, "Hierarchy": place})
-    eventually(lambda: totals_of(reuse), {"Ulm": Decimal("9.99"), "Ulm:books": Decimal("9.99")})
+    wanted = {"Ulm": Decimal("9.99"), "Ulm:books": Decimal("9.99")}
+    wait_for("the order's totals", lambda: totals_of(reuse), wanted.__eq__)
 
 
 NAMES = {
@@ -147,16 +138,17 @@ def test_copies_changes_moves_and_deletions_are_counted_exactly(
     messages = mixture(names)
     for message in messages:
         oracle.see_bytes(message)
-    example.client("kinesis").put_records(
+    answer = example.client("kinesis").put_records(
         StreamARN=example.outputs["stream"]["arn"],
         Records=[{"Data": each, "PartitionKey": str(n)} for n, each in enumerate(messages)],
     )
+    assert answer["FailedRecordCount"] == 0
 
     def totals() -> dict[str, Decimal]:
         rows = totals_of(example).items()
         return {row: total for row, total in rows if row.startswith(names.levels[0]) and total}
 
-    eventually(totals, oracle.totals())
+    wait_for("exact totals", totals, oracle.totals().__eq__)
 
 
 def test_reuse_runs_the_published_packages(examples: dict[str, ExampleAws]) -> None:

@@ -18,7 +18,7 @@ def test_a_burst_is_exact_while_functions_fail(
 ) -> None:
     with stack.faults(*rates):
         stack.put(trades.load(messages, seed=messages))
-        stack.settle(trades, hold=2, patience=60)
+        stack.settle(trades, hold=2)
     stack.catch_up(trades)
 
 
@@ -31,5 +31,5 @@ def test_a_burst_is_exact_while_the_functions_processes_are_killed(
             name = stack.function(part)
             killed += wait_for(f"a process of {name}", partial(stack.aws.kill_functions, name))
     assert killed >= 9
-    stack.settle(trades, hold=2, patience=60)
+    stack.settle(trades, hold=2)
     stack.catch_up(trades)

@@ -45,12 +45,11 @@ def reading(sensor: str, measured: object, celsius: object = 20) -> tuple[str, b
     return sensor, json.dumps(fields).encode()
 
 
-def wait_for_reading(readings: Processor, sensor: str, measured: int, limit: float = 60) -> None:
+def wait_for_reading(readings: Processor, sensor: str, measured: int) -> None:
     wait_for(
         f"the newest reading of {sensor}",
         lambda: newest_readings(readings.aws).get(sensor, ("", ""))[0],
         str(measured).__eq__,
-        limit=limit,
     )
 
 
@@ -144,7 +143,7 @@ def test_while_the_functions_table_is_away_records_wait_and_none_is_lost(
         # What was bad before it is put aside; it is retried from the one that failed.
         wait_for("the bad record in quarantine", lambda: numbers[0] in readings.quarantined())
         assert sensor not in newest_readings(readings.aws)
-    wait_for_reading(readings, sensor, 2, limit=120)
+    wait_for_reading(readings, sensor, 2)
     failed = [
         line["sequence_number"]
         for line in readings.log.lines("not processed")
@@ -159,7 +158,7 @@ def test_killed_functions_lose_no_record(
     for number in range(10):
         readings.put([reading(sensor, 10 * number + place) for place in range(10)])
         stack.aws.kill_functions(readings.function)
-    wait_for_reading(readings, sensor, 99, limit=120)
+    wait_for_reading(readings, sensor, 99)
 
 
 def test_a_record_that_always_fails_is_given_up_alone_and_what_follows_goes_on(
@@ -178,7 +177,7 @@ def test_a_record_that_always_fails_is_given_up_alone_and_what_follows_goes_on(
     )
     put = [reading(sensor, 1), (sensor, reading(sensor, 0)[1].replace(b": 0,", b": 1e200,"))]
     numbers = readings.put([*put, reading(sensor, 2)])
-    wait_for_reading(readings, sensor, 2, limit=120)
+    wait_for_reading(readings, sensor, 2)
 
     s3 = readings.aws.client("s3")
 

@@ -52,7 +52,6 @@ def settle(scores: Scores) -> None:
         "exact totals",
         lambda: list(difference_lines(compare(scores.expected(), scores.found()))),
         lambda wrong: not wrong,
-        limit=120,
     )
 
 

@@ -31,7 +31,7 @@ def _leda(stack: LiveStack, *arguments: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, **stack.aws.variables, "COLUMNS": "160"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
 

@@ -43,7 +43,7 @@ def _run(
     stack: LiveStack, outputs: Path, *arguments: str, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
     process = _start(stack, outputs, *arguments)
-    out, errors = process.communicate(timeout=240)
+    out, errors = process.communicate(timeout=500)
     assert process.returncode == status, out + errors
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
@@ -121,7 +121,7 @@ def test_a_rebuild_that_was_interrupted_says_so_and_the_next_one_finishes(
     process = _start(stack, outputs, "rebuild")
     wait_for("the journal", lambda: _journal(stack))
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=300)
     assert process.returncode == 130, out + errors
     assert "Run `leda rebuild` again" in out
     assert _journal(stack)

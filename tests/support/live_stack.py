@@ -24,13 +24,16 @@ from support import lambda_events
 from support.live_trades import Trades
 
 POLL_SECONDS = 0.1
+# Far longer than anything takes here: a mapping that is switched on reads its stream from the beginning, and the
+# machine may be slow. Only a test that fails waits so long.
+PATIENCE_SECONDS = 180.0
 FUNCTIONS = ("state", "map", "reduce")
 
 _T = TypeVar("_T")
 
 
 def wait_for(
-    what: str, look: Callable[[], _T], done: Callable[[_T], object] = bool, limit: float = 60
+    what: str, look: Callable[[], _T], done: Callable[[_T], object] = bool, limit: float = 300
 ) -> _T:
     """Look again and again until `done` is true of what is seen; fail with the last of it after `limit` seconds."""
     deadline = time.monotonic() + limit
@@ -190,7 +193,7 @@ class LiveStack:
             return rows
         return {name: value for name, value in rows.items() if name.split(":")[0] == root}
 
-    def settle(self, trades: Trades, hold: float = 1.0, patience: float = 30.0) -> None:
+    def settle(self, trades: Trades, hold: float = 1.0, patience: float = PATIENCE_SECONDS) -> None:
         """Wait until the trades' totals are exact and stay so for `hold` seconds."""
         self.settle_at(trades.totals(), trades.root, hold, patience)
 
@@ -199,7 +202,7 @@ class LiveStack:
         expected: Mapping[str, Decimal],
         root: str | None = None,
         hold: float = 1.0,
-        patience: float = 30.0,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Wait until the totals (under `root`) are these and stay so for `hold` seconds; fail with the rows that
         differ when none of them has moved for `patience` seconds.
@@ -219,7 +222,7 @@ class LiveStack:
         wrong = compare(trades.totals(), self.totals(trades.root))
         assert not wrong, "\n".join(difference_lines(wrong))
 
-    def catch_up(self, trades: Trades, patience: float = 60.0) -> None:
+    def catch_up(self, trades: Trades, patience: float = PATIENCE_SECONDS) -> None:
         """Wait until everything put before now has passed all three functions: a message sent into each shard
         comes after it, and its total after theirs.
         """

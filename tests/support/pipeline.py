@@ -24,6 +24,7 @@ import boto3
 from support import dynamodb_local
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src"
+_boto3_client: Any = boto3.client
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000000"
 
@@ -55,9 +56,17 @@ class Tables:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.dynamodb = dynamodb_local.client("dynamodb", self.endpoint)
-        self.streams = dynamodb_local.client("dynamodbstreams", self.endpoint)
+        self.connect()
         self.create()
+
+    def connect(self) -> None:
+        """Make the clients of the test's own."""
+        self.dynamodb: Any = dynamodb_local.client("dynamodb", self.endpoint)
+        self.streams: Any = dynamodb_local.client("dynamodbstreams", self.endpoint)
+
+    def client(self, service: str, **arguments: Any) -> Any:
+        """What a function gets for boto3.client."""
+        return _boto3_client(service, **arguments)
 
     def create(self) -> None:
         """Make the tables."""
@@ -95,12 +104,11 @@ class Tables:
             "CHECKPOINT_TABLE": f"{self.prefix}CheckpointTable",
             **self.settings,
         }
-        real: Any = boto3.client
 
         def client(service: str, **arguments: Any) -> Any:
             if service == "s3":
                 return self.bucket
-            made = real(service, **arguments)
+            made = self.client(service, **arguments)
             return client_wrapper(made) if client_wrapper and service == "dynamodb" else made
 
         with mock.patch.dict(os.environ, environment), mock.patch("boto3.client", client):

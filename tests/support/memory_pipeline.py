@@ -1,0 +1,103 @@
+"""The pipeline over a DynamoDB in memory: some thirty times as fast as DynamoDB Local, for tests that play a command
+from its beginning again and again. tests/handlers/test_memory_dynamodb.py holds the one to the other.
+"""
+
+import itertools
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from simulation.memory_dynamodb import Change, MemoryDynamoDB
+from simulation.streams import Record, Shard
+from simulation.systems import DynamoDBStreams
+from support.pipeline import Pipeline
+
+_HIGHEST_KEY = 2**32
+_FIRST_SEQUENCE = 10**23
+_IMAGES = {"NEW_AND_OLD_IMAGES": ("OldImage", "NewImage"), "NEW_IMAGE": ("NewImage",)}
+
+
+@dataclass
+class _Stream:
+    """A table's stream of one shard, which holds a change as soon as it is committed."""
+
+    arn: str
+    view: str
+    shard: Shard
+    numbers: Any = field(default_factory=lambda: itertools.count(_FIRST_SEQUENCE + 1))
+
+    @property
+    def shards(self) -> dict[str, Shard]:
+        return {self.shard.id: self.shard}
+
+    def description(self) -> list[dict[str, Any]]:
+        """The shard as DescribeStream lists it."""
+        begins = {"StartingSequenceNumber": str(_FIRST_SEQUENCE)}
+        return [{"ShardId": self.shard.id, "SequenceNumberRange": begins}]
+
+    def take(self, change: Change) -> None:
+        """Append the change's record."""
+        sequence = next(self.numbers)
+        images = {"OldImage": change.old, "NewImage": change.new}
+        name = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"
+        record = {
+            "eventID": str(sequence),
+            "eventVersion": "1.1",
+            "eventName": name,
+            "eventSource": "aws:dynamodb",
+            "awsRegion": "us-east-1",
+            "dynamodb": {
+                "ApproximateCreationDateTime": datetime.now(UTC),
+                "Keys": change.keys,
+                "SequenceNumber": str(sequence),
+                "StreamViewType": self.view,
+                **{key: images[key] for key in _IMAGES[self.view] if images[key]},
+            },
+        }
+        self.shard.records.append(Record(sequence, str(change.keys), time.time(), record))
+
+
+class _DynamoDB(MemoryDynamoDB):
+    """Tables that know their streams."""
+
+    def __init__(self) -> None:
+        super().__init__(time.time, self._changed)
+        self.streams = DynamoDBStreams()
+        self._of_table: dict[str, _Stream] = {}
+
+    def create_table(self, **request: Any) -> dict[str, Any]:
+        """A table, with a stream where the request wants one."""
+        wanted, name = request.pop("StreamSpecification"), request["TableName"]
+        answer = super().create_table(**request)
+        if wanted["StreamEnabled"]:
+            arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{name}/stream/2026-01-01T00:00:00.000"
+            shard = Shard("shardId-0001", (), 0, _HIGHEST_KEY, _FIRST_SEQUENCE)
+            stream = _Stream(arn, wanted["StreamViewType"], shard)
+            self._of_table[name] = stream
+            self.streams.known[arn] = stream  # type: ignore[assignment]
+        return answer
+
+    def describe_table(self, *, TableName: str) -> dict[str, Any]:
+        """The ARN of a table's stream."""
+        return {"Table": {"LatestStreamArn": self._of_table[TableName].arn}}
+
+    def _changed(self, change: Change) -> None:
+        if stream := self._of_table.get(change.table):
+            stream.take(change)
+
+
+class MemoryPipeline(Pipeline):
+    """The pipeline's tables in memory, and functions that work on them."""
+
+    def __init__(self) -> None:
+        super().__init__(endpoint="")
+
+    def connect(self) -> None:
+        """Make the clients."""
+        self.dynamodb = _DynamoDB()
+        self.streams = self.dynamodb.streams
+
+    def client(self, service: str, **_arguments: Any) -> Any:
+        """What a function gets for boto3.client."""
+        return {"dynamodb": self.dynamodb, "dynamodbstreams": self.streams}[service]
