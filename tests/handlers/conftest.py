@@ -7,6 +7,7 @@ import pytest
 from leda import deltas, exactly_once, state_store, totals
 from leda_cli import toolchain
 from support import dynamodb_local
+from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Pipeline
 
 
@@ -22,6 +23,12 @@ def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 @pytest.fixture
 def pipeline(dynamodb_endpoint: str) -> Pipeline:
     return Pipeline(dynamodb_endpoint)
+
+
+@pytest.fixture
+def memory_pipeline() -> Pipeline:
+    """The same in memory, for what is tried many times over."""
+    return MemoryPipeline()
 
 
 @pytest.fixture(autouse=True)

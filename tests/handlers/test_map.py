@@ -244,8 +244,9 @@ CALLS += [("transact_write_items", nth, windowed) for nth in (1, 2) for windowed
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["map", "reduce"])
 def test_a_failure_at_any_call_costs_no_exactness(
-    pipeline: Pipeline, name: str, fault: str, call: str, nth: int, windowed: bool
+    memory_pipeline: Pipeline, name: str, fault: str, call: str, nth: int, windowed: bool
 ) -> None:
+    pipeline = memory_pipeline
     trades(pipeline, 12, lambda number: f"PV:{number}")
     for stage, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
         records = pipeline.stream_records(table)
