@@ -21,7 +21,6 @@ from support.live_stack import FUNCTIONS, LiveStack, wait_for
 from support.live_trades import Trades
 
 _READ = TypeDeserializer()
-WINDOW = pytest.mark.parametrize("window", [False, True], ids=["no window", "window"])
 
 
 def _all_batches(source: dict[str, list[Record]], size: int) -> list[tuple[str, Sequence[Record]]]:
@@ -45,42 +44,40 @@ def _tail(source: dict[str, list[Record]], count: int = 100) -> dict[str, list[R
     }
 
 
-@WINDOW
 @pytest.mark.parametrize("part", FUNCTIONS)
 def test_a_batch_that_was_applied_may_come_again_in_any_way(
-    stack: LiveStack, applied: Trades, part: str, window: bool
+    stack: LiveStack, applied: Trades, part: str
 ) -> None:
     rng = random.Random(part)
     source = _tail(stack.records(part))
-    for size in (100, 100, 37, 11):
+    for size, window in ((100, False), (100, True), (37, False), (11, True)):
         batches = _all_batches(source, size)
         rng.shuffle(batches)
         for shard, batch in batches:
             stack.deliver_batch(part, shard, batch, window)
     for shard, batch in _all_batches(source, 40):
-        stack.deliver_batch(part, shard, rng.sample(batch, len(batch)), window)
+        shuffled = rng.sample(batch, len(batch))
+        stack.deliver_batch(part, shard, shuffled, window=rng.random() < 0.5)
     stack.assert_exact(applied)
     stack.catch_up(applied)
 
 
-@WINDOW
 @pytest.mark.parametrize("part", FUNCTIONS)
 def test_a_whole_stream_may_come_again_from_its_start_twice_at_once(
-    stack: LiveStack, applied: Trades, part: str, window: bool
+    stack: LiveStack, applied: Trades, part: str
 ) -> None:
     source = stack.records(part)
 
-    def replay(size: int) -> None:
+    def replay(size: int, window: bool) -> None:
         for shard, batch in _all_batches(source, size):
             stack.deliver_batch(part, shard, batch, window)
 
-    _at_once([lambda: replay(1000), lambda: replay(700)])
+    _at_once([lambda: replay(1000, False), lambda: replay(700, True)])
     stack.assert_exact(applied)
     stack.catch_up(applied)
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["window first", "window later"])
-@pytest.mark.parametrize("part", ["map", "reduce"])
+@pytest.mark.parametrize(("part", "first"), [("map", True), ("reduce", False)])
 def test_the_window_may_be_set_or_removed_between_deliveries(
     stack: LiveStack, applied: Trades, part: str, first: bool
 ) -> None:
