@@ -4,14 +4,31 @@ A row is {Source: "<function>|<stream ARN>", Lane: "<shard ID>" or "<stream ARN>
 the row whose Lane is the stream's ARN also counts the shards that have rows (Lanes).
 
 A record can come under two names: its shard's, and the stream's ARN when the mapping has no tumbling window.
-Either name's checkpoint covers it. So that no two deliveries apply it, each under its own name, a transaction
-moves its own name's row and holds the other's still:
+Either name's checkpoint covers it. So that no two deliveries apply it, each under its own name, whoever applies a
+record of a shard that has a row moves that row:
 
-- A shard's delivery requires the stream's row to be as it was read. The first of a shard writes to it (it
-  counts the shard), so that a delivery under the stream's ARN, which has not seen the shard's row, fails.
-- A delivery under the stream's ARN requires its row, the count included, to be as it was read, and the
-  highest shard's row too. Shards of a chain are read one after the other, so only the highest, or a new one,
-  can move.
+- A shard's delivery moves its row, on condition that it is as it was read, and touches no other: shards do not meet.
+- A shard's first delivery, which has no row yet, writes to the stream's row too (it counts the shard), on condition
+  that the stream's checkpoint is as it was read.
+- A delivery under the stream's ARN moves its row, on condition that it is as it was read, the count included; and it
+  moves the highest shard's row as far, on condition that that is as it was read.
+
+Why the highest shard's row is enough: the shards are a chain here, read one after the other, with rising sequence
+numbers. Let H be the youngest shard that has a row.
+
+- H's row is the highest. An older shard's row is at a record of its own, or where a delivery under the ARN has moved it
+  together with the stream's row; H got its row for a record that is beyond both.
+- What a delivery under the ARN applies is beyond the highest row, so of H or of a younger shard. A record of H: H's row
+  moves with it, so a delivery under H's name that has read less fails. A record of a younger shard: that has no row,
+  so its first delivery under its own name requires the stream's row to be as it was read, and that has moved; or it
+  came first, was counted, and the delivery under the ARN fails.
+- The rows of shards older than H stay; all of their records are below H's row, and none of them is applied any more.
+- H's row is now perhaps beyond H's last record. It stays below the rows of younger shards, which begin beyond the
+  stream's checkpoint, and for a delivery under H's name everything is covered, as it is.
+
+A delivery under the ARN reads the rows in the order of their names, in which the ARN comes before the shards: a shard
+that is counted when its row is read has the row that is read after it.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-isolation
 """
 
 from dataclasses import dataclass, replace
@@ -76,37 +93,30 @@ class Checkpoints:
         return Position(_sequence(own), _sequence(stream), _shards(stream))
 
     def advance(self, lane: Lane, position: Position, last: int) -> list[dict[str, Any]]:
-        """The transaction's actions that move the lane from `position` to `last`, if that is where it still is."""
+        """The transaction's actions that move the lane from `position` to `last`, if that is where it still is.
+
+        One, or two (`transactions.CHECKPOINT_ACTIONS`).
+        """
+        own, stream = self._key(lane, lane.name), self._key(lane, lane.stream)
         if lane.is_whole_stream:
-            actions = [
-                self._update(
-                    self._key(lane, lane.stream),
-                    "SET #Sequence = :last",
-                    {"Sequence": position.own, "Lanes": position.shards},
-                    last,
-                )
-            ]
+            unchanged = {"Sequence": position.own, "Lanes": position.shards}
+            actions = [self._move(stream, unchanged, last)]
             if position.highest:
                 name, sequence = position.highest
-                actions.append(self._check(self._key(lane, name), {"Sequence": sequence}))
+                actions.append(self._move(self._key(lane, name), {"Sequence": sequence}, last))
             return actions
-        own = self._update(
-            self._key(lane, lane.name),
-            "SET #Sequence = :last",
-            {"Sequence": position.own},
-            last,
-        )
-        stream_key, unchanged = self._key(lane, lane.stream), {"Sequence": position.stream}
+        actions = [self._move(own, {"Sequence": position.own}, last)]
         if position.own is None:
-            return [own, self._update(stream_key, "ADD #Lanes :one", unchanged)]
-        return [own, self._check(stream_key, unchanged)]
+            actions.append(self._count(stream, {"Sequence": position.stream}))
+        return actions
 
     @staticmethod
     def moved(lane: Lane, position: Position, last: int) -> Position:
         """The position after `advance` was committed."""
-        if lane.is_whole_stream:
-            return replace(position, own=last, stream=last)
-        return replace(position, own=last)
+        if not lane.is_whole_stream:
+            return replace(position, own=last)
+        highest = position.highest and (position.highest[0], last)
+        return replace(position, own=last, stream=last, highest=highest)
 
     def _key(self, lane: Lane, name: str) -> dict[str, Any]:
         return {"Source": {"S": f"{self._function}|{lane.stream}"}, "Lane": {"S": name}}
@@ -135,52 +145,52 @@ class Checkpoints:
         own = _sequence(stream)
         return Position(own, own, _shards(stream), highest)
 
+    def _move(
+        self, key: dict[str, Any], unchanged: dict[str, int | None], last: int
+    ) -> dict[str, Any]:
+        """The action that sets the row's checkpoint, while its attributes are as they were read."""
+        return self._update(
+            key,
+            "SET #Sequence = :last",
+            {"#Sequence": "Sequence"},
+            {":last": {"S": padded(last)}},
+            unchanged,
+        )
+
+    def _count(self, key: dict[str, Any], unchanged: dict[str, int | None]) -> dict[str, Any]:
+        """The action that counts a shard more, while the row's attributes are as they were read."""
+        return self._update(
+            key, "ADD #Lanes :one", {"#Lanes": "Lanes"}, {":one": {"N": "1"}}, unchanged
+        )
+
     def _update(
         self,
         key: dict[str, Any],
         expression: str,
+        names: dict[str, str],
+        values: dict[str, Any],
         unchanged: dict[str, int | None],
-        last: int | None = None,
     ) -> dict[str, Any]:
-        values = {":one": {"N": "1"}} if last is None else {":last": {"S": padded(last)}}
-        condition = _condition(unchanged)
-        names = condition["ExpressionAttributeNames"] | (
-            {"#Lanes": "Lanes"} if last is None else {"#Sequence": "Sequence"}
-        )
+        """The update, on condition that the attributes are as they were read; None: one was not there."""
+        terms = [
+            f"attribute_not_exists(#{name})" if value is None else f"#{name} = :{name}"
+            for name, value in unchanged.items()
+        ]
+        expected = {
+            f":{name}": {"S": padded(value)} if name == "Sequence" else {"N": str(value)}
+            for name, value in unchanged.items()
+            if value is not None
+        }
         return {
             "Update": {
                 "TableName": self._table,
                 "Key": key,
                 "UpdateExpression": expression,
-                "ConditionExpression": condition["ConditionExpression"],
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values | condition["ExpressionAttributeValues"],
+                "ConditionExpression": " AND ".join(terms),
+                "ExpressionAttributeNames": names | {f"#{name}": name for name in unchanged},
+                "ExpressionAttributeValues": values | expected,
             }
         }
-
-    def _check(self, key: dict[str, Any], unchanged: dict[str, int | None]) -> dict[str, Any]:
-        condition = _condition(unchanged)
-        if not condition["ExpressionAttributeValues"]:
-            del condition["ExpressionAttributeValues"]
-        return {"ConditionCheck": {"TableName": self._table, "Key": key, **condition}}
-
-
-def _condition(unchanged: dict[str, int | None]) -> dict[str, Any]:
-    """The condition that the row's attributes are as they were read; None: the attribute was not there."""
-    terms = [
-        f"attribute_not_exists(#{name})" if value is None else f"#{name} = :{name}"
-        for name, value in unchanged.items()
-    ]
-    values = {
-        f":{name}": {"S": padded(value)} if name == "Sequence" else {"N": str(value)}
-        for name, value in unchanged.items()
-        if value is not None
-    }
-    return {
-        "ConditionExpression": " AND ".join(terms),
-        "ExpressionAttributeNames": {f"#{name}": name for name in unchanged},
-        "ExpressionAttributeValues": values,
-    }
 
 
 def _sequence(row: dict[str, Any] | None) -> int | None:

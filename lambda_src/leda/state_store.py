@@ -1,22 +1,34 @@
-"""StateTable's write path: the newest version of each trade, in few requests.
+"""StateTable's write path: the newest version of each trade, in few requests and few write units.
 
-BatchExecuteStatement carries 25 conditional statements a request. There is no upsert in PartiQL, so a
-statement guesses whether the row is there, and the answer to a wrong guess says which statement is right:
+BatchExecuteStatement carries 25 conditional statements a request. There is no upsert in PartiQL, so what is asked
+first is a guess (`statement_guess`), and the answer to a wrong one says what to ask next:
 
-    INSERT  DuplicateItem                      the row is there           -> UPDATE
-    UPDATE  ConditionalCheckFailed, no item    the row is not there       -> INSERT
-    UPDATE  ConditionalCheckFailed, an item    that version or a newer one is stored: nothing to do
+    INSERT  applied                            stored
+            DuplicateItem                      a row is there: LOOK
+    UPDATE  applied                            stored
+            ConditionalCheckFailed, no item    no row is there: INSERT
+            ConditionalCheckFailed, an item    that version or a newer one is stored: nothing to do
+    LOOK    no row                             INSERT
+            an older row                       UPDATE
+            any other row                      that version or a newer one is stored: nothing to do
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
+
+A statement that does not apply costs a write unit all the same. To look is a fifth of it, and BatchGetItem looks at
+100 rows a request, where a batch of PartiQL's SELECTs would look at 25. Only the statements' conditions decide what is
+stored: what was seen may be different by then, and the next answer says so.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
 
 import enum
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -24,16 +36,20 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from leda import images
 from leda.messages import Message
+from leda.statement_guess import Found, Guess, Request
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_STATEMENTS = 25
+MAX_KEYS = 100
 
-# A wrong guess takes a second round; throttled or failed statements are tried again after pauses of up to 0.1,
-# 0.2, 0.4 ... seconds. What is left then is reported, and Lambda delivers it again.
+# A wrong guess takes a second round or a third; what was throttled or failed is asked again after pauses of up to
+# 0.1, 0.2, 0.4 ... seconds. What is left then is reported, and Lambda delivers it again.
 MAX_ROUNDS = 6
 FIRST_PAUSE_SECONDS = 0.1
+
+_RESTLESS = "its row comes and goes"
 
 # No retry mends these: they are raised, not tried again.
 _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
@@ -83,8 +99,21 @@ def newest(messages: Iterable[Message]) -> tuple[list[Message], int, int]:
     return list(best.values()), duplicates, stale
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A message that nothing is decided about yet: what to ask next, and why it is still open.
+
+    `is_busy`: the last request was not served, so the next one waits.
+    """
+
+    message: Message
+    ask: Request
+    reason: str = ""
+    is_busy: bool = False
+
+
 class StateStore:
-    """Writes messages to StateTable with `threads` requests at a time."""
+    """Writes messages to StateTable with `threads` requests at a time; learns from batch to batch what to ask first."""
 
     def __init__(
         self,
@@ -94,8 +123,10 @@ class StateStore:
         pause: Callable[[float], None] | None = None,
     ) -> None:
         self._client = client
+        self._table = table
         self._pool = ThreadPoolExecutor(threads)
         self._pause = pause or time.sleep
+        self._guess = Guess()
         columns = ", ".join(f"'{name}': ?" for name in images.ATTRIBUTES)
         assignments = " ".join(f'SET "{name}" = ?' for name in images.ATTRIBUTES)
         self._insert = f"INSERT INTO \"{table}\" VALUE {{'id': ?, {columns}}}"
@@ -107,65 +138,76 @@ class StateStore:
         The messages' ids differ (`newest`). Raises StoreError or the client's error where no message can be
         stored at all: a missing table, missing permissions.
         """
-        batches = [
-            messages[start : start + MAX_STATEMENTS]
-            for start in range(0, len(messages), MAX_STATEMENTS)
-        ]
-        return [stored for batch in self._pool.map(self._write, batches) for stored in batch]
-
-    def _write(self, batch: Sequence[Message]) -> list[Stored]:
         done: list[Stored] = []
-        # A trade's first version is 0 or 1 with every producer that counts.
-        todo = [(message, message.version <= 1) for message in batch]
-        reasons: dict[str, str] = {}
+        found: Counter[tuple[int, Found]] = Counter()
+        first = {version: self._guess.best(version) for version in {m.version for m in messages}}
+        todo = [_Open(message, first[message.version]) for message in messages]
         for this_round in range(MAX_ROUNDS):
-            again: list[tuple[Message, bool]] = []
-            is_busy = False
-            for (message, insert), error in zip(todo, self._execute(todo), strict=True):
-                code, text = error.get("Code", ""), error.get("Message", "")
-                if not error:
-                    done.append(Stored(message, Result.STORED))
-                elif code == "DuplicateItem" or (
-                    code == "ConditionalCheckFailed" and not error.get("Item")
-                ):
-                    again.append((message, not insert))
-                    reasons[message.id] = "its row comes and goes"
-                elif code == "ConditionalCheckFailed":
-                    done.append(_not_newer(message, error["Item"]))
-                elif code == "ValidationError":
-                    done.append(
-                        Stored(message, Result.REFUSED, f"DynamoDB refuses the row: {text}")
-                    )
-                elif code in _FATAL:
-                    raise StoreError(f"{code}: {text}")
-                else:
-                    is_busy = True
-                    again.append((message, insert))
-                    reasons[message.id] = f"{code}: {text}"
-            todo = again
+            # All of a round's requests at once: what is left of many then shares the requests of the next.
+            requests = _requests(todo)
+            answers = chain.from_iterable(self._pool.map(self._ask, requests))
+            todo = []
+            for before, after in zip(chain.from_iterable(requests), answers, strict=True):
+                if isinstance(after, _Open):
+                    todo.append(after)
+                    continue
+                done.append(after)
+                if what := _found(before.ask, after.result):
+                    found[after.message.version, what] += 1
             if not todo:
                 break
-            if is_busy:
+            if any(each.is_busy for each in todo):
                 self._pause(random.uniform(0, FIRST_PAUSE_SECONDS * 2**this_round))
-        return done + [Stored(message, Result.FAILED, reasons[message.id]) for message, _ in todo]
+        self._guess.learn(found)
+        return done + [Stored(each.message, Result.FAILED, each.reason) for each in todo]
 
-    def _execute(self, todo: Sequence[tuple[Message, bool]]) -> list[dict[str, Any]]:
-        """Each statement's error, {} where it was applied."""
-        statements = [self._statement(message, insert) for message, insert in todo]
+    def _ask(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
+        """Make the request; what became of each message, in their order."""
+        ask = self._look if asked[0].ask is Request.LOOK else self._execute
         try:
-            answer = self._client.batch_execute_statement(Statements=statements)  # type: ignore[arg-type]
+            return ask(asked)
         except (HTTPClientError, NoConnection) as error:
-            return [{"Code": type(error).__name__, "Message": str(error)}] * len(todo)
+            reason = f"{type(error).__name__}: {error}"
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500 and not _throttled(error):
                 raise
-            return [dict(error.response["Error"])] * len(todo)
-        return [dict(response.get("Error", {})) for response in answer["Responses"]]
+            reason = str(error)
+        return [replace(each, reason=reason, is_busy=True) for each in asked]
 
-    def _statement(self, message: Message, insert: bool) -> dict[str, Any]:
+    def _execute(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
+        statements = [self._statement(each.message, each.ask) for each in asked]
+        answer = self._client.batch_execute_statement(Statements=statements)  # type: ignore[arg-type]
+        errors = [response.get("Error", {}) for response in answer["Responses"]]
+        return [_answered(each, error) for each, error in zip(asked, errors, strict=True)]
+
+    def _look(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
+        """Read the rows, consistently. Keys that were not processed are open as they were."""
+        answer = self._client.batch_get_item(
+            RequestItems={
+                self._table: {
+                    "Keys": [{"id": {"S": each.message.id}} for each in asked],
+                    "ConsistentRead": True,
+                    "ProjectionExpression": "#id, #Version",
+                    "ExpressionAttributeNames": {"#id": "id", "#Version": "Version"},
+                }
+            }
+        )
+        left = answer.get("UnprocessedKeys", {}).get(self._table)
+        unread = {key["id"]["S"] for key in left["Keys"]} if left else set()
+        rows = {row["id"]["S"]: row for row in answer["Responses"].get(self._table, ())}
+        return [
+            (
+                replace(each, reason="its row was not read", is_busy=True)
+                if each.message.id in unread
+                else _seen(each.message, rows.get(each.message.id))
+            )
+            for each in asked
+        ]
+
+    def _statement(self, message: Message, kind: Request) -> dict[str, Any]:
         key = {"S": message.id}
         row = images.values(message)
-        if insert:
+        if kind is Request.INSERT:
             return {"Statement": self._insert, "Parameters": [key, *row]}
         return {
             "Statement": self._update,
@@ -175,15 +217,57 @@ class StateStore:
         }
 
 
-def _not_newer(message: Message, row: dict[str, Any]) -> Stored:
-    version = row.get("Version", {}).get("N")
-    if version is None:
+def _requests(todo: Sequence[_Open]) -> list[Sequence[_Open]]:
+    """The requests that ask about all of them: reads apart from statements."""
+    looks = [each for each in todo if each.ask is Request.LOOK]
+    statements = [each for each in todo if each.ask is not Request.LOOK]
+    return [
+        part[start : start + most]
+        for part, most in ((statements, MAX_STATEMENTS), (looks, MAX_KEYS))
+        for start in range(0, len(part), most)
+    ]
+
+
+def _found(last: Request, result: Result) -> Found | None:
+    """What the message has found, by the last request about it."""
+    match result:
+        case Result.STORED:
+            return Found.ABSENT if last is Request.INSERT else Found.OLDER
+        case Result.DUPLICATE | Result.STALE:
+            return Found.NOT_OLDER
+    return None
+
+
+def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
+    """What a statement's error says, {} where it was applied. Raises StoreError for one that concerns all."""
+    message, code, text = each.message, error.get("Code", ""), error.get("Message", "")
+    if not error:
+        return Stored(message, Result.STORED)
+    if code == "DuplicateItem":
+        return _Open(message, Request.LOOK, _RESTLESS)
+    if code == "ConditionalCheckFailed":
+        return _seen(message, error.get("Item"))
+    if code == "ValidationError":
+        return Stored(message, Result.REFUSED, f"DynamoDB refuses the row: {text}")
+    if code in _FATAL:
+        raise StoreError(f"{code}: {text}")
+    return replace(each, reason=f"{code}: {text}", is_busy=True)
+
+
+def _seen(message: Message, row: Mapping[str, Any] | None) -> Stored | _Open:
+    """What the row, as it was a moment ago, makes of the message."""
+    if not row:
+        return _Open(message, Request.INSERT, _RESTLESS)
+    text = row.get("Version", {}).get("N")
+    if text is None:
         return Stored(
             message, Result.REFUSED, "StateTable's row of that id has no Version, so none is newer"
         )
     # Decimal: a row that LEDA did not write may have 1.5.
-    is_same = Decimal(version) == message.version
-    return Stored(message, Result.DUPLICATE if is_same else Result.STALE)
+    version = Decimal(text)
+    if version < message.version:
+        return _Open(message, Request.UPDATE, _RESTLESS)
+    return Stored(message, Result.DUPLICATE if version == message.version else Result.STALE)
 
 
 def _throttled(error: ClientError) -> bool:

@@ -42,10 +42,8 @@ def add_up(records: Sequence[StreamRecord]) -> Sum:
                 summed.unreadable.append((record, str(error)))
                 summed.count += 1
                 continue
-            merged = _merge(summed.totals, totals)
-            if merged is None:
+            if not _merge(summed.totals, totals):
                 break
-            summed.totals = merged
             summed.deltas += 1
             if oldest is not None:
                 summed.oldest = oldest if summed.oldest is None else min(summed.oldest, oldest)
@@ -76,16 +74,18 @@ def read(row: Image | None) -> tuple[dict[str, Decimal], Decimal | None]:
         raise UnreadableDelta(f"Totals has a value that {error}") from error
 
 
-def _merge(totals: dict[str, Decimal], more: dict[str, Decimal]) -> dict[str, Decimal] | None:
-    """The sum of both, or None where it has too many paths or needs a digit too many.
+def _merge(totals: dict[str, Decimal], more: dict[str, Decimal]) -> bool:
+    """Add `more` to the totals; False, and they stay, where there would be too many paths or a digit too many.
 
     A delta row alone always fits: `read` refuses one that does not.
     """
-    merged = dict(totals)
+    if len(totals) + len(more.keys() - totals.keys()) > MAX_EFFECTS:
+        return False
     try:
         with exact():
-            for path, value in more.items():
-                merged[path] = merged[path] + value if path in merged else value
+            sums = {path: totals[path] + more[path] for path in totals.keys() & more.keys()}
     except NotExact:
-        return None
-    return merged if len(merged) <= MAX_EFFECTS else None
+        return False
+    totals.update(more)
+    totals.update(sums)
+    return True

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 MAX_ACTIONS = 100
-# What a transaction always holds beside its effects: the lane's checkpoint, and the check of the other name's.
+# What a transaction may hold beside its effects: the lane's checkpoint, and a shard's first time the stream's row.
 CHECKPOINT_ACTIONS = 2
 MAX_EFFECTS = MAX_ACTIONS - CHECKPOINT_ACTIONS
 

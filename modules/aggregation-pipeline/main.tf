@@ -31,10 +31,10 @@ locals {
     resources = [var.fault_injection.parameter_table_arn]
   }]
 
-  # One transaction reads, checks and moves the checkpoints.
+  # Read at a cold start, then moved in each transaction.
   checkpoint_statement = {
     sid       = "Checkpoints"
-    actions   = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [module.checkpoint_table.arn]
   }
 }
@@ -138,7 +138,7 @@ module "state_function" {
   policy_statements = concat(local.fault_statements, [
     {
       sid       = "WriteStates"
-      actions   = ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
+      actions   = ["dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
       resources = [module.state_table.arn]
     },
     {

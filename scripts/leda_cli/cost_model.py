@@ -13,6 +13,7 @@ from itertools import product
 
 from leda_cli.limits import TARGET, tightest
 from leda_cli.load_model import (
+    PARTITION_READ_UNITS,
     PARTITION_WRITE_UNITS,
     SHARD_BYTES,
     SHARD_RECORDS,
@@ -21,6 +22,7 @@ from leda_cli.load_model import (
     StageLoad,
     Workload,
     load,
+    state_read_units,
     state_row,
     state_write_units,
 )
@@ -170,9 +172,9 @@ def tiered(quantity: float, tiers: Sequence[Sequence[float]]) -> float:
 
 
 def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
-    """https://aws.amazon.com/dynamodb/pricing/on-demand/: write units, stored GB, and GB with point-in-time recovery.
+    """https://aws.amazon.com/dynamodb/pricing/on-demand/: units, stored GB, and GB with point-in-time recovery.
 
-    Reads are not listed: Map and Reduce read their checkpoint at a cold start only.
+    The reads of CheckpointTable are not listed: Map and Reduce read their checkpoint at a cold start only.
     """
     price, service = prices.dynamodb, "DynamoDB"
     written = {
@@ -184,6 +186,9 @@ def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
         quantity = each * SECONDS_OF_A_MONTH
         dollars = quantity / 1e6 * price.per_million_write_units
         yield Line(service, f"{name}: writes", quantity, "write units", dollars)
+    reads = found.state.read_units * SECONDS_OF_A_MONTH
+    dollars = reads / 1e6 * price.per_million_read_units
+    yield Line(service, "StateTable: reads", reads, "read units", dollars)
     row = item_bytes(state_row(found.workload)) + STORAGE_OVERHEAD_BYTES
     deltas = (
         found.delta_rows
@@ -267,7 +272,7 @@ def cheapest(
 
     Tried are windows, memories, lanes, and a provisioned stream against one on demand; the shards, StateTable's
     warm throughput and the account's concurrency are as many as the load needs. What `base` says of the rest
-    (retention, threads, the shared check) stays. Where one pipeline cannot carry the load, it is divided.
+    (retention, threads) stays. Where one pipeline cannot carry the load, it is divided.
     """
     for pipelines in PIPELINES:
         part = replace(
@@ -323,7 +328,9 @@ def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Setti
     """The settings with the warm throughput and concurrency that the load needs, at most TARGET used."""
     units = workload.unique_rate * state_write_units(workload)
     warm = max(settings.warm_write_units, rounded_up(units / TARGET, PARTITION_WRITE_UNITS))
-    settings = replace(settings, warm_write_units=warm)
+    reads = workload.unique_rate * state_read_units(workload)
+    warm_reads = max(settings.warm_read_units, rounded_up(reads / TARGET, PARTITION_READ_UNITS))
+    settings = replace(settings, warm_write_units=warm, warm_read_units=warm_reads)
     found = load(workload, settings, times)
     running = sum(stage.invocations * stage.seconds for stage in _stages(found).values())
     # Room for the smallest memory, with which everything takes up to four times as long.
@@ -339,7 +346,7 @@ def rounded_up(value: float, step: int) -> int:
 def _with_best_memory(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
     """Each stage's memory with the fewest GB-seconds that keeps its lanes under TARGET."""
     for name in ("state", "map", "reduce"):
-        options = [replace(settings, **{f"{name}_memory": memory}) for memory in MEMORIES]  # type: ignore[arg-type]
+        options = [replace(settings, **{f"{name}_memory": memory}) for memory in MEMORIES]
         settings = min(options, key=lambda option: _work(load(workload, option, times), name))
     return settings
 

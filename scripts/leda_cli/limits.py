@@ -19,7 +19,6 @@ from leda_cli.load_model import (
     load,
 )
 from leda_cli.measured import ServiceTimes
-from leda_cli.units import TRANSACTION_FACTOR
 
 TARGET = 0.7
 # A row held by a transaction makes no queue: others are refused, and try again until they give up.
@@ -58,8 +57,7 @@ def limits(found: Load, times: ServiceTimes) -> list[Limit]:
     hold = times.transaction_ms / 1000
     running = sum(stage.invocations * stage.seconds for stage in (state, mapped, reduced))
     delta_units = mapped.write_units - mapped.transactions * CHECKPOINT_UNITS
-    # Only lanes that work at once meet on a row; one lane alone never does.
-    checks = mapped.transactions if mapped.lanes > 1 and settings.shared_check else 0.0
+    # Only lanes that work at once meet on a row; one lane alone never does. Map's have no row in common.
     meetings = reduced.transactions if reduced.lanes > 1 else 0.0
     return [
         Limit(
@@ -93,24 +91,21 @@ def limits(found: Load, times: ServiceTimes) -> list[Limit]:
             f"{_DYNAMODB}warm-throughput.html",
         ),
         Limit(
+            "StateTable: warm read units",
+            state.read_units / settings.warm_read_units,
+            "warm StateTable's throughput before the load comes",
+            f"{_DYNAMODB}warm-throughput.html",
+        ),
+        Limit(
             "Map: time of a lane",
             mapped.busy,
             "map_function's batch_size, batching_window_seconds and memory_mb",
             "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html",
         ),
         Limit(
-            "Map: the row that all lanes check, held by transactions",
-            checks * hold,
-            "map_function's batching_window_seconds, then several pipelines",
-            _TRANSACTIONS,
-            TARGET_OF_A_HELD_ROW,
-        ),
-        Limit(
             "Map: write units of CheckpointTable's partition",
-            mapped.transactions
-            * (CHECKPOINT_UNITS if settings.shared_check else TRANSACTION_FACTOR)
-            / PARTITION_WRITE_UNITS,
-            "map_function's batching_window_seconds",
+            mapped.transactions * CHECKPOINT_UNITS / PARTITION_WRITE_UNITS,
+            "map_function's batching_window_seconds, then several pipelines",
             _PARTITION,
         ),
         Limit(

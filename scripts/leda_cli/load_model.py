@@ -18,10 +18,10 @@ from leda.map_stage import MapStage
 from leda.messages import Message, parse
 from leda.schema import Schema
 from leda.streams import StreamRecord
-from leda.transactions import CHECKPOINT_ACTIONS, MAX_EFFECTS
+from leda.transactions import MAX_EFFECTS
 from leda_cli.measured import ServiceTimes
 from leda_cli.pipeline_units import Mix, Units, leda_units
-from leda_cli.units import TRANSACTION_FACTOR, item_bytes, write_units_of_bytes
+from leda_cli.units import TRANSACTION_FACTOR, item_bytes, read_units, write_units_of_bytes
 
 # A shard takes 1,000 records and 1 MiB a second.
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -31,12 +31,14 @@ SHARD_BYTES = 1024 * 1024
 # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 ON_DEMAND_SHARDS = 4
 ON_DEMAND_HEADROOM = 2
-# A partition takes 1,000 write units a second, and a table's stream has a shard for each.
+# A partition takes 1,000 write units and 3,000 read units a second, and a table's stream has a shard for each.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 PARTITION_WRITE_UNITS = 1000
-# A new table on demand takes 4,000 write units a second.
+PARTITION_READ_UNITS = 3000
+# A new table on demand takes 4,000 write units and 12,000 read units a second.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
 NEW_TABLE_WRITE_UNITS = 4000
+NEW_TABLE_READ_UNITS = 12_000
 # An invocation's payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 PAYLOAD_BYTES = 6 * 1024 * 1024
 # How often Lambda polls a shard: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html (once a second),
@@ -46,8 +48,9 @@ DYNAMODB_POLL_SECONDS = 0.25
 # The memory at which a function has one processor. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MEMORY_OF_A_PROCESSOR = 1769
 
-# The own checkpoint is written and the stream's is checked: rows of less than a kilobyte.
-CHECKPOINT_UNITS = CHECKPOINT_ACTIONS * TRANSACTION_FACTOR
+# The lane's own checkpoint is written, a row of less than a kilobyte. A lane's first transaction, which writes another,
+# is one of very many.
+CHECKPOINT_UNITS = TRANSACTION_FACTOR
 
 _NAME = "FXSpot"
 _ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/StateTable/stream/2026-01-01T00:00:00.000"
@@ -103,9 +106,8 @@ def _log_miss(width: int) -> float:
 class Settings:
     """The variables of the Terraform modules that matter to speed, under names like theirs; seconds and MB.
 
-    `warm_write_units`, `warm_total_units`: what StateTable and AggregateTable have been warmed to. `concurrency`: the
-    account's limit of executions. `shared_check`: whether all lanes of a stream check one row of CheckpointTable, as
-    LEDA does; False asks what if they did not.
+    `warm_write_units`, `warm_read_units`: what StateTable has been warmed to; `warm_total_units`: the same of
+    AggregateTable's writes. `concurrency`: the account's limit of executions.
     """
 
     shard_count: int | None = None
@@ -123,16 +125,16 @@ class Settings:
     reduce_memory: int = 512
     reduce_lanes: int = 1
     warm_write_units: int = NEW_TABLE_WRITE_UNITS
+    warm_read_units: int = NEW_TABLE_READ_UNITS
     warm_total_units: int = NEW_TABLE_WRITE_UNITS
     concurrency: int = 1000
-    shared_check: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StageLoad:
     """One stage: `lanes` shards (times the parallelization factor), each with `records` a second.
 
-    `batch`: records of an invocation; `invocations`, `transactions` and `write_units`: a second, in all lanes;
+    `batch`: records of an invocation; `invocations`, `transactions` and units: a second, in all lanes;
     `gather`: seconds for which a batch gathers, from a poll to the end of the window that the next poll begins;
     `seconds`: how long an invocation runs.
     """
@@ -146,6 +148,7 @@ class StageLoad:
     invocations: float
     transactions: float
     write_units: float
+    read_units: float = 0.0
 
     @property
     def busy(self) -> float:
@@ -240,6 +243,7 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
         invocations=workload.rate / batch,
         transactions=0,
         write_units=workload.unique_rate * state_write_units(workload),
+        read_units=workload.unique_rate * state_read_units(workload),
     )
 
 
@@ -347,6 +351,12 @@ def state_write_units(workload: Workload) -> float:
     """State's write units per unique message. Each of its writes is charged by the row, failed ones too."""
     rows = write_units_of_bytes(item_bytes(state_row(workload)))
     return state_units(workload).per_unique("state") * rows
+
+
+def state_read_units(workload: Workload) -> float:
+    """State's read units per unique message: it looks at some rows before it writes, or instead."""
+    metered = state_units(workload)
+    return metered.reads["state"] / metered.handled["state"] * read_units(state_row(workload))
 
 
 def sample(levels: int, message_bytes: int = 0) -> Message:

@@ -61,6 +61,16 @@ class Meter:
         self.reads[TableName] += read_units(row, ConsistentRead)
         return {"Item": row} if row else {}
 
+    def batch_get_item(self, *, RequestItems: Mapping[str, Row]) -> dict[str, Any]:
+        """The call of that name. Each row is charged by itself and whole, whatever of it is asked for."""
+        self.requests["batch_get_item"] += 1
+        found: dict[str, list[Row]] = {}
+        for table, asked in RequestItems.items():
+            rows = [self.rows[table].get(self._key(table, key)) for key in asked["Keys"]]
+            self.reads[table] += sum(read_units(row, asked["ConsistentRead"]) for row in rows)
+            found[table] = [row for row in rows if row]
+        return {"Responses": found, "UnprocessedKeys": {}}
+
     def batch_execute_statement(self, *, Statements: Sequence[Row]) -> dict[str, Any]:
         """The call of that name, for the two statements of `leda.state_store`."""
         self.requests["batch_execute_statement"] += 1

@@ -14,15 +14,10 @@ FRESHNESS_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Settings by name. `pipelines`: so many, each with these settings, share the messages by their key."""
+    """Settings by name."""
 
     name: str
     settings: Settings
-    pipelines: int = 1
-
-    def share(self, workload: Workload) -> Workload:
-        """What one of the pipelines gets."""
-        return replace(workload, rate=workload.rate / self.pipelines)
 
 
 DEFAULTS = Profile("defaults", Settings())
@@ -35,43 +30,25 @@ FOR_50K = Profile(
         state_batch_size=2000,
         state_memory=1024,
         map_batch_size=10_000,
-        map_window=5.0,
+        map_window=1.0,
         map_memory=1024,
         reduce_window=1.0,
         warm_write_units=80_000,
     ),
 )
 FOR_1M = Profile(
-    "for 1 M: 10 pipelines",
-    replace(
-        FOR_50K.settings,
-        shard_count=144,
-        map_window=8.0,
-        warm_write_units=155_000,
-        concurrency=3000,
-    ),
-    pipelines=10,
-)
-PROFILES = (DEFAULTS, FOR_1K, FOR_50K, FOR_1M)
-
-# What if the lanes of Map did not check a row that all share.
-OWN_CHECK_50K = Profile(
-    "for 50 k, no shared check",
-    replace(FOR_50K.settings, shared_check=False, map_window=1.0),
-)
-OWN_CHECK_1M = Profile(
-    "1 M, no shared check",
+    "for 1 M",
     replace(
         FOR_50K.settings,
         shard_count=1450,
         map_window=5.0,
         reduce_lanes=4,
         warm_write_units=1_550_000,
+        warm_read_units=120_000,
         concurrency=3000,
-        shared_check=False,
     ),
 )
-WHAT_IF = (OWN_CHECK_50K, OWN_CHECK_1M)
+PROFILES = (DEFAULTS, FOR_1K, FOR_50K, FOR_1M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +72,6 @@ class Played:
 
 
 def played(profile: Profile, workload: Workload, times: ServiceTimes, play: Play) -> Played:
-    """Play one pipeline of the profile with its share of the workload."""
-    outcome = simulate(profile.share(workload), profile.settings, times, play)
+    """Play a pipeline with the profile's settings."""
+    outcome = simulate(workload, profile.settings, times, play)
     return Played(profile, workload.rate, outcome)

@@ -16,7 +16,7 @@ from leda_cli.limits import breaking_rate
 from leda_cli.load_model import Workload
 from leda_cli.measured import ServiceTimes, service_times
 from leda_cli.operations import JsonOption, Operation
-from leda_cli.profiles import PROFILES, WHAT_IF, Played, played
+from leda_cli.profiles import PROFILES, Played, played
 from leda_cli.scaling import Play
 
 RATES = "1000,10000,50000,250000,1000000"
@@ -57,12 +57,11 @@ def scale(
         for file in files:
             operation.say(f"written: {file}")
         return
-    profiles = (*PROFILES, *WHAT_IF)
     wanted = rates_of(rates)
     operation.heading(f"Simulating {seconds:g} s of each, seed {seed}")
     found: list[Played] = []
-    with operation.progress("simulating", total=len(profiles) * len(wanted)) as advance:
-        for profile in profiles:
+    with operation.progress("simulating", total=len(PROFILES) * len(wanted)) as advance:
+        for profile in PROFILES:
             for rate in wanted:
                 found.append(played(profile, replace(workload, rate=rate), times, play))
                 advance()
@@ -100,20 +99,18 @@ def _show(
         percentiles = [seconds_of(each.outcome.percentile(p)) for p in (0.5, 0.95, 0.99)]
         table.add_row(each.profile.name, f"{each.rate:,.0f}", *percentiles, each.verdict)
     operation.screen.print(table)
-    for profile in (*PROFILES, *WHAT_IF):
+    for profile in PROFILES:
         rate, limit = breaking_rate(workload, profile.settings, times)
-        operation.say(
-            f"{profile.name}: used up at {rate * profile.pipelines:,.0f}/s: {limit.name}; {limit.remedy}"
-        )
+        operation.say(f"{profile.name}: used up at {rate:,.0f}/s: {limit.name}; {limit.remedy}")
     for name, source in times.sources.items():
         operation.say(f"{name} {times.figures()[name]:g}: {source}")
 
 
 def _result(found: list[Played], workload: Workload, times: ServiceTimes) -> dict[str, Any]:
     breaks = {}
-    for profile in (*PROFILES, *WHAT_IF):
+    for profile in PROFILES:
         rate, limit = breaking_rate(workload, profile.settings, times)
-        breaks[profile.name] = {"rate": rate * profile.pipelines, "limit": limit.name}
+        breaks[profile.name] = {"rate": rate, "limit": limit.name}
     return {
         "runs": [
             {

@@ -18,9 +18,7 @@ from leda_cli.profiles import (
     FOR_1M,
     FOR_50K,
     FRESHNESS_SECONDS,
-    OWN_CHECK_50K,
     PROFILES,
-    WHAT_IF,
     Played,
     Profile,
     played,
@@ -29,12 +27,11 @@ from leda_cli.scaling import Play
 from leda_cli.svg import Axis, Point, line_chart
 
 RATES = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6)
-WINDOWS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
 HIERARCHIES = ((2, 2, 3), (10, 10, 9), (10, 30, 33))
 LANES = (1, 2, 4)
 TRANSACTION_TIMES = (8.0, 15.0, 30.0)
 COMMAND = "leda scale --report docs/scaling.md"
-LATENCY_PLOT, WINDOW_PLOT = "scaling-latency.svg", "scaling-window.svg"
+LATENCY_PLOT = "scaling-latency.svg"
 
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
 _TABLE_QUOTA, _TABLE_QUOTA_PAGE = 40_000, f"{_DYNAMODB}ServiceQuotas.html"
@@ -47,21 +44,13 @@ _SHARD_PAGE = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-
 def write(
     page: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
 ) -> list[Path]:
-    """Write the page and its plots, and say where."""
-    profiles = (*PROFILES, *WHAT_IF)
-    advance(0, total=len(profiles) * len(RATES) + 2 * len(WINDOWS))
+    """Write the page and its plot, and say where."""
+    advance(0, total=len(PROFILES) * len(RATES))
     runs: dict[tuple[str, float], Played] = {}
-    for profile in profiles:
+    for profile in PROFILES:
         for rate in RATES:
             at_rate = replace(workload, rate=rate)
             runs[profile.name, rate] = played(profile, at_rate, times, play)
-            advance()
-    windows: dict[tuple[str, float], Played] = {}
-    for profile in (FOR_50K, OWN_CHECK_50K):
-        for window in WINDOWS:
-            with_window = replace(profile, settings=replace(profile.settings, map_window=window))
-            at_rate = replace(workload, rate=50_000.0)
-            windows[profile.name, window] = played(with_window, at_rate, times, play)
             advance()
     lines = [
         "# How far LEDA scales",
@@ -73,16 +62,14 @@ def write(
         *_model(workload, times, play),
         *_latencies(runs),
         *_breaks(workload, times),
-        *_shared_row(windows, times),
         *_hierarchies(workload, times),
         *_sensitivity(workload, times, play),
         *_recommended(workload, times),
     ]
-    plots = {LATENCY_PLOT: _latency_plot(runs), WINDOW_PLOT: _window_plot(windows)}
     page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    for name, text in plots.items():
-        (page.parent / name).write_text(text, encoding="utf-8")
-    return [page, *(page.parent / name for name in plots)]
+    plot = page.parent / LATENCY_PLOT
+    plot.write_text(_latency_plot(runs), encoding="utf-8")
+    return [page, plot]
 
 
 def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
@@ -105,10 +92,7 @@ def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]
 def _latencies(runs: dict[tuple[str, float], Played]) -> Iterator[str]:
     yield "## Latency by rate"
     yield ""
-    yield (
-        "Seconds, p50 / p95 / p99. The settings are below; the last two ask what if the lanes of Map did not check a "
-        "row that all share."
-    )
+    yield "Seconds, p50 / p95 / p99. The settings are below."
     yield ""
     yield f"![99 % of the messages are faster]({LATENCY_PLOT})"
     yield ""
@@ -134,11 +118,9 @@ def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
     yield ""
     yield "| settings | messages/s | the limit | what to do |"
     yield "|---|---:|---|---|"
-    for profile in (*PROFILES, *WHAT_IF):
+    for profile in PROFILES:
         rate, limit = breaking_rate(workload, profile.settings, times)
-        yield (
-            f"| {profile.name} | {rate * profile.pipelines:,.0f} | [{limit.name}]({limit.page}) | {limit.remedy} |"
-        )
+        yield (f"| {profile.name} | {rate:,.0f} | [{limit.name}]({limit.page}) | {limit.remedy} |")
     yield ""
     at = {profile.name: _at(profile, workload, times) for profile in (FOR_1K, FOR_50K, FOR_1M)}
     yield "What the three recommended settings use of each limit at their rate:"
@@ -152,44 +134,11 @@ def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
     yield ""
 
 
-_RATES = {FOR_1K.name: 1e3, FOR_50K.name: 5e4, FOR_1M.name: 1e6, OWN_CHECK_50K.name: 5e4}
+_RATES = {FOR_1K.name: 1e3, FOR_50K.name: 5e4, FOR_1M.name: 1e6}
 
 
 def _at(profile: Profile, workload: Workload, times: ServiceTimes) -> Load:
-    share = profile.share(replace(workload, rate=_RATES[profile.name]))
-    return load(share, profile.settings, times)
-
-
-def _shared_row(windows: dict[tuple[str, float], Played], times: ServiceTimes) -> Iterator[str]:
-    yield "## The row that all lanes of Map check"
-    yield ""
-    yield (
-        "Each transaction of Map checks the checkpoint row of the whole stream (`leda/checkpoints.py`), so that no "
-        "record is counted under both of its names. Two transactions that name one row conflict, one of them tries "
-        "again, and after ten tries the batch is redelivered. That a check conflicts as a write does is the "
-        "model's reading of [AWS's page]"
-        f"({_DYNAMODB}transaction-apis.html#transaction-conflict-handling). At {times.transaction_ms:g} ms a "
-        "transaction, the row takes fewer than "
-        f"{1000 / times.transaction_ms:.0f} of them a second. Map's window keeps them few, and adds to the latency. At "
-        "50,000 messages/s:"
-    )
-    yield ""
-    yield f"![Latency by Map's window]({WINDOW_PLOT})"
-    yield ""
-    names = list(dict.fromkeys(name for name, _ in windows))
-    yield "| Map's window (s) | " + " | ".join(f"{name}: p99, conflicts" for name in names) + " |"
-    yield f"|---:|{'---|' * len(names)}"
-    for window in WINDOWS:
-        cells = []
-        for name in names:
-            run = windows[name, window]
-            share = run.outcome.conflicts / max(1, run.outcome.transactions)
-            verdict = "" if run.verdict == "holds" else f", {run.verdict}"
-            cells.append(
-                f"{run.outcome.percentile(0.99):.1f} s, {share:.2f} a transaction{verdict}"
-            )
-        yield f"| {window:g} | {' | '.join(cells)} |"
-    yield ""
+    return load(replace(workload, rate=_RATES[profile.name]), profile.settings, times)
 
 
 def _hierarchies(workload: Workload, times: ServiceTimes) -> Iterator[str]:
@@ -231,7 +180,7 @@ def _sensitivity(workload: Workload, times: ServiceTimes, play: Play) -> Iterato
     header = " | ".join(f"{milliseconds:g} ms" for milliseconds in TRANSACTION_TIMES)
     yield f"| settings | {header} |"
     yield f"|---|{'---|' * len(TRANSACTION_TIMES)}"
-    for profile in (FOR_1K, FOR_50K, FOR_1M, OWN_CHECK_50K):
+    for profile in (FOR_1K, FOR_50K, FOR_1M):
         at_rate = replace(workload, rate=_RATES[profile.name])
         cells = [
             _cell(played(profile, at_rate, replace(times, transaction_ms=milliseconds), play))
@@ -249,13 +198,6 @@ def _recommended(workload: Workload, times: ServiceTimes) -> Iterator[str]:
         found = _at(profile, workload, times)
         yield f"### {rate:,.0f} messages/s"
         yield ""
-        if profile.pipelines > 1:
-            yield (
-                f"{profile.pipelines} pipelines beside each other, each with a `name_prefix` of its own and "
-                f"{rate / profile.pipelines:,.0f} messages/s. Producers choose the pipeline by a hash of the trade's "
-                "key, readers add up the rows of its AggregateTables: each is exact by itself."
-            )
-            yield ""
         if profile is FOR_50K:
             yield "This is [examples/high-throughput](../examples/high-throughput)."
             yield ""
@@ -305,7 +247,7 @@ def _before_the_load(found: Load) -> Iterator[str]:
     if settings.warm_write_units > NEW_TABLE_WRITE_UNITS:
         steps.append(
             f"warm StateTable: `aws dynamodb update-table --table-name StateTable --warm-throughput "
-            f"ReadUnitsPerSecond=12000,WriteUnitsPerSecond={settings.warm_write_units}` "
+            f"ReadUnitsPerSecond={settings.warm_read_units},WriteUnitsPerSecond={settings.warm_write_units}` "
             f"([page]({_DYNAMODB}warm-throughput.html))"
         )
     if settings.warm_write_units > _TABLE_QUOTA:
@@ -348,19 +290,5 @@ def _latency_plot(runs: dict[tuple[str, float], Played]) -> str:
         "p99 of the latency; a cross: it falls behind",
         Axis("messages/s", RATES[0], RATES[-1]),
         Axis(f"seconds (goal: {FRESHNESS_SECONDS})", 1, 100),
-        series,
-    )
-
-
-def _window_plot(windows: dict[tuple[str, float], Played]) -> str:
-    series: dict[str, list[Point]] = {}
-    for (name, window), run in windows.items():
-        is_steady = not run.outcome.fell_behind
-        value = run.outcome.percentile(0.99) if is_steady else None
-        series.setdefault(name, []).append((window, value))
-    return line_chart(
-        "p99 of the latency at 50,000 messages/s",
-        Axis("Map's batching window (s)", 0.1, 10),
-        Axis("seconds", 1, 100),
         series,
     )

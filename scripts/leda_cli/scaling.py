@@ -1,9 +1,9 @@
 """A seeded simulation, event by event, of how long messages take through the pipeline at a rate and with settings.
 
 What queues is simulated: shards that gather batches by size, window and poll; invocations under the account's
-concurrency; StateTable's warm throughput; transactions that meet on one row and try again as `leda.exactly_once`
-does; write units of single partitions; Reduce's few lanes. What each piece of work takes comes from
-`load_model` and the measured service times.
+concurrency; StateTable's warm throughput; write units of single partitions; Reduce's few lanes, whose transactions
+meet on one row and try again as `leda.exactly_once` does. What each piece of work takes comes from `load_model` and
+the measured service times.
 
 Not each message is an event, or a million a second could not be played: messages arrive at a shard in groups, of
 many shards that are alike some are played with the weight of all, and a batch carries a few arrival times drawn from
@@ -156,7 +156,6 @@ class _StreamLane:
     phase: float
     cursor: float = 0.0
     sent: float = 0.0
-    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +209,6 @@ class Simulation:
         self._groups: list[list[_Group]] = []
         self._mappers = steady.map.lanes
         self._map_limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
-        self._shared_row_until = 0.0
         self._checkpoints = Bucket(PARTITION_WRITE_UNITS)
         self._deltas = [Bucket(PARTITION_WRITE_UNITS) for _ in range(settings.reduce_lanes)]
 
@@ -382,25 +380,11 @@ class Simulation:
         work = stream_seconds(
             changes, self._times.map_cpu_ms_per_1000, self._settings.map_memory, 0, self._times
         )
-        shared = self._settings.shared_check and self._mappers > 1
         reducer = self._random.randrange(self._settings.reduce_lanes)
-        lane.tries = 0
 
-        def attempt() -> None:
-            if shared and self._shared_row_until > self._now:
-                self._outcome.conflicts += 1
-                lane.tries += 1
-                pause = self._times.call_ms / 1000 + _pause(self._random, lane.tries)
-                if lane.tries == MAX_TRIES:
-                    # The function fails, and Lambda delivers the batch again.
-                    self._outcome.given_up += 1
-                    lane.tries, pause = 0, REDELIVERY_SECONDS + work
-                self._at(self._now + pause, attempt)
-                return
+        def write() -> None:
             end = self._now + self._transaction_seconds()
-            self._shared_row_until = end if shared else 0.0
-            checks = CHECKPOINT_UNITS if self._settings.shared_check else TRANSACTION_FACTOR
-            end = max(end, self._checkpoints.passed(self._now, checks))
+            end = max(end, self._checkpoints.passed(self._now, CHECKPOINT_UNITS))
             end = max(end, self._deltas[reducer].passed(self._now, units))
             self._at(end, commit)
 
@@ -415,7 +399,7 @@ class Simulation:
             when = self._now if is_full else _next_poll(self._now, lane.phase, poll)
             self._at(when, lambda: self._poll_changes(lane))
 
-        self._at(self._now + work, attempt)
+        self._at(self._now + work, write)
 
     def _sample(self, cursor: float, share: float) -> float:
         """When a message arrived that is drawn from the log's part that a batch takes."""

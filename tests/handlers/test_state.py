@@ -449,8 +449,9 @@ FAULTS = {
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_failure_at_any_call_loses_nothing_once_the_batch_comes_again(
-    pipeline: Pipeline, fault: str, nth: int
+    memory_pipeline: Pipeline, fault: str, nth: int
 ) -> None:
+    pipeline = memory_pipeline
     draw = random.Random(nth)
     versions = trades.versions(draw, trades=40, each=2)
     event = pipeline.kinesis_event(*trades.burst(draw, versions))

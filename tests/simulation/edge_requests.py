@@ -49,6 +49,11 @@ def get(name: str) -> Call:
     return "get_item", {**TABLE, "Key": _key(name), "ConsistentRead": True}
 
 
+def look(*names: str, table: str = "StateTable", **more: Any) -> Call:
+    asked: Request = {"Keys": [_key(name) for name in names], "ConsistentRead": True, **more}
+    return "batch_get_item", {"RequestItems": {table: asked}}
+
+
 def update(name: str, expression: str, **more: Any) -> Call:
     return "update_item", {**TABLE, "Key": _key(name), "UpdateExpression": expression, **more}
 
@@ -237,6 +242,25 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
                 "Parameters": [{"S": "b"}] * 3,
             },
         )
+    ]
+    yield "a batch of 0, 1, 100 and 101 keys", [
+        put("a7", it={"N": "1"}, Value={"N": "2"}),
+        *(look(*(f"a{number}" for number in range(count))) for count in (0, 1, 100, 101)),
+    ]
+    yield "a batch of keys with a projection", [
+        put("a", it={"N": "1"}, Value={"N": "2"}),
+        look("a", "b", ProjectionExpression="#it", ExpressionAttributeNames={"#it": "it"}),
+        look("a", ProjectionExpression="#it, id", ExpressionAttributeNames={"#it": "it"}),
+        look("a", ProjectionExpression="Value"),
+        look("a", ProjectionExpression="id", ExpressionAttributeNames={"#it": "it"}),
+    ]
+    yield "a batch of keys that are refused", [
+        put("a"),
+        look("a", "a"),
+        look("a", ""),
+        look("a", LONG),
+        look("a", table="ReduceTable"),
+        look("a", table="Nowhere"),
     ]
     yield "missing tables", [
         ("put_item", {"TableName": "Nowhere", "Item": {"id": {"N": "x"}}}),

@@ -121,8 +121,25 @@ def _some_statements(call: Call) -> Any:
     }
 
 
+def _some_keys(call: Call) -> Any:
+    """Some of a batch's keys are not processed, in an answer that is a success.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+    """
+    ((table, asked),) = call.request["RequestItems"].items()
+    chosen = [(key, call.draw.random() < 0.4) for key in asked["Keys"]]
+    left, kept = ([key for key, is_left in chosen if is_left is which] for which in (True, False))
+    answer = (
+        call.send(RequestItems={table: {**asked, "Keys": kept}})
+        if kept
+        else {"Responses": {table: []}}
+    )
+    return {**answer, "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+
+
 TRANSACTION = ("transact_write_items",)
 BATCH = ("batch_execute_statement",)
+READ_BATCH = ("batch_get_item",)
 ERRORS, LOST, KILLS = "errors", "lost answers", "kills"
 
 
@@ -147,6 +164,7 @@ FAULTS = {
         ERRORS, _raise(lambda: cancelled("ThrottlingError", "None")), TRANSACTION
     ),
     "some statements fail": Fault(ERRORS, _some_statements, BATCH),
+    "some keys are not processed": Fault(ERRORS, _some_keys, READ_BATCH),
     "lost answer": Fault(LOST, _lost_answer),
     "server error after the effect": Fault(
         LOST, _after(lambda: client_error("InternalServerError", 500))

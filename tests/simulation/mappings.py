@@ -107,6 +107,14 @@ class Mapping:
             behind = max(0, self._acknowledged.get(poller.lease, 0) - draw.choice((0, 1, 5, 20)))
             self._start(poller.shard, poller.lane, behind)
 
+    def switch_window(self, draw: random.Random) -> None:
+        """The tumbling window is switched off, or on; the old pollers may go on for a while, with events as before."""
+        if draw.random() < 0.5:
+            for poller in self._pollers:
+                poller.window = self.tumbling_window
+            self.double(draw)
+        self.tumbling_window = not self.tumbling_window
+
     def redeliver(self, draw: random.Random) -> None:
         """Records of a shard come again: a stretch of them in any order, with gaps, twice.
 
@@ -204,14 +212,16 @@ class Mapping:
         if poller in self._pollers:
             self._pollers.remove(poller)
 
-    def _invoke(self, shard: Shard, records: Sequence[Record]) -> Any:
+    def _invoke(self, shard: Shard, records: Sequence[Record], window: bool | None = None) -> Any:
         self.counts["invocations"] += 1
-        return self._function.invoke(self.event(shard, records))
+        return self._function.invoke(self.event(shard, records, window))
 
-    def event(self, shard: Shard, records: Sequence[Record]) -> dict[str, Any]:
-        """The event of a batch."""
+    def event(
+        self, shard: Shard, records: Sequence[Record], window: bool | None = None
+    ) -> dict[str, Any]:
+        """The event of a batch; `window`: whether of a tumbling window, None: as the mapping is now."""
         event: dict[str, Any] = {"Records": [record.raw for record in records]}
-        if self.tumbling_window:
+        if self.tumbling_window if window is None else window:
             event |= {
                 "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:15:00Z"},
                 "state": {},
@@ -222,9 +232,9 @@ class Mapping:
             }
         return event
 
-    def attempt(self, shard: Shard, records: Sequence[Record]) -> int:
+    def attempt(self, shard: Shard, records: Sequence[Record], window: bool | None = None) -> int:
         """Deliver; answers how many records from the start are done with. Raises Failed."""
-        answer = self._invoke(shard, records)
+        answer = self._invoke(shard, records, window)
         if self.tumbling_window and not isinstance(answer.get("state"), dict):
             raise Failed("a function of a tumbling window answered without a state")
         numbers = [failure["itemIdentifier"] for failure in answer.get("batchItemFailures", ())]
@@ -246,6 +256,8 @@ class _Poller:
         self.shard = shard
         self.lane = lane
         self.lease = shard.id, lane
+        self.window: bool | None = None
+        """Whether its events are of a tumbling window; None: as the mapping's are."""
         self._mapping = mapping
         self._random = draw
         self._done = done
@@ -302,7 +314,7 @@ class _Poller:
                 self._discard(part)
                 continue
             try:
-                done = mapping.attempt(self.shard, part)
+                done = mapping.attempt(self.shard, part, self.window)
             except Failed:
                 failures += 1
                 if mapping.settings.bisect and len(part) > 1:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from botocore.exceptions import ClientError, ParamValidationError
 
 from simulation import expression_parser, partiql
-from simulation.attribute_values import Invalid, Item, copied, stored, stored_item
+from simulation.attribute_values import Invalid, Item, copied, size, stored, stored_item
 from simulation.expressions import Names, Values
 from simulation.memory_reads import key_condition, page, projection, require_consistent
 from simulation.memory_tables import Action, ConditionFailed, Place, Table, require_key_length
@@ -29,8 +29,12 @@ MAX_TOKEN_CHARACTERS = 36
 TOKEN_SECONDS = 600.0
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html
 MAX_STATEMENTS = 25
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+MAX_KEYS = 100
+MAX_READ_BYTES = 16 * 1024 * 1024
 
 Answer = dict[str, Any]
+_READ = {"Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"}
 _STATEMENT = {"Statement", "Parameters", "ReturnValuesOnConditionCheckFailure"}
 _CONDITION_FAILED = "The conditional request failed"
 
@@ -137,6 +141,40 @@ class MemoryDynamoDB:
         shown = projection(ProjectionExpression, ExpressionAttributeNames)
         item = table.get(place)
         return {} if item is None else {"Item": shown(item)}
+
+    @_calls("BatchGetItem")
+    def batch_get_item(self, *, RequestItems: Mapping[str, Mapping[str, Any]]) -> Answer:
+        """The items of those keys of one table; what would make the answer too long is left for another call."""
+        _require_some(RequestItems, "RequestItems")
+        if len(RequestItems) > 1:
+            raise NotImplementedError("a BatchGetItem of several tables")
+        ((name, asked),) = RequestItems.items()
+        if strange := asked.keys() - _READ:
+            raise NotImplementedError(f"a BatchGetItem with {sorted(strange)}")
+        keys = asked["Keys"]
+        _require_some(keys, f"RequestItems.{name}.Keys")
+        require_consistent(asked.get("ConsistentRead", False))
+        if len(keys) > MAX_KEYS:
+            raise Invalid("Too many items requested for the BatchGetItem call")
+        shown = projection(asked.get("ProjectionExpression"), asked.get("ExpressionAttributeNames"))
+        table = self._table(name)
+        places = [table.place_of_key(key)[0] for key in keys]
+        for place in places:
+            require_key_length(place)
+        if len(set(places)) < len(places):
+            raise Invalid("Provided list of item keys contains duplicates")
+        found: list[Item] = []
+        total = 0
+        for number, place in enumerate(places):
+            item = table.get(place)
+            if item is None:
+                continue
+            total += size(item)
+            if total > MAX_READ_BYTES:
+                left = {name: {**asked, "Keys": [copied(key) for key in keys[number:]]}}
+                return {"Responses": {name: found}, "UnprocessedKeys": left}
+            found.append(shown(item))
+        return {"Responses": {name: found}, "UnprocessedKeys": {}}
 
     @_calls("Query")
     def query(
@@ -401,7 +439,7 @@ def _cancel(reasons: list[Answer]) -> NoReturn:
     )
 
 
-def _require_some(given: Sequence[object], name: str) -> None:
+def _require_some(given: Collection[object], name: str) -> None:
     """botocore sends no empty list."""
     if not given:
         raise ParamValidationError(report=f"Invalid length for parameter {name}, value: 0")

@@ -13,6 +13,7 @@ from leda.messages import Message
 from leda.reduce_stage import ReduceStage
 from leda.schema import Schema
 from leda.state_store import StateStore
+from leda.statement_guess import Request
 from leda.streams import StreamRecord
 from simulation.random_requests import KEYS, Operation
 
@@ -103,7 +104,7 @@ def _store(batch: Sequence[Message]) -> Operation:
     return Operation(f"store {batch}", call)
 
 
-def _statements(batch: Sequence[tuple[Message, bool]]) -> Operation:
+def _statements(batch: Sequence[tuple[Message, Request]]) -> Operation:
     """Statements as StateStore writes them, also such as it never puts in one batch."""
 
     def call(client: Any, store: StateStore) -> Any:
@@ -130,8 +131,16 @@ calls = st.one_of(
     st.builds(
         _statements,
         st.one_of(
-            distinct_messages.map(lambda found: [(each, each.version < 2) for each in found]),
-            st.lists(st.tuples(messages, st.booleans()), min_size=1, max_size=4),
+            distinct_messages.map(
+                lambda found: [
+                    (each, Request.INSERT if each.version < 2 else Request.UPDATE) for each in found
+                ]
+            ),
+            st.lists(
+                st.tuples(messages, st.sampled_from([Request.INSERT, Request.UPDATE])),
+                min_size=1,
+                max_size=4,
+            ),
         ),
     ),
 )

@@ -23,7 +23,7 @@ from leda.streams import StreamRecord
 from leda.transactions import Verdict
 from leda_cli import rebuild
 from simulation.functions import KILLS, LOST
-from simulation.plans import DOUBLE, LATE, LOSS
+from simulation.plans import DOUBLE, LATE, LOSS, RESHARD, WINDOW
 from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).
@@ -80,20 +80,38 @@ def float_sums(patch: Patch) -> None:
     patch.setattr(deltas, "roll_up", rounded)
 
 
-def a_shard_does_not_hold_the_streams_row(patch: Patch) -> None:
-    def only_own(lane: Lane, actions: Actions) -> Actions:
+def a_shards_first_move_does_not_hold_the_streams_row(patch: Patch) -> None:
+    """It still counts the shard."""
+
+    def unheld(lane: Lane, actions: Actions) -> Actions:
         if lane.is_whole_stream:
             return actions
-        # The first move of a shard still counts it; nothing of the stream's row is a condition.
-        return [
-            actions[0],
-            *(without_condition(action) for action in actions[1:] if "Update" in action),
-        ]
+        return [actions[0], *(without_condition(action) for action in actions[1:])]
 
-    change_actions(patch, only_own)
+    change_actions(patch, unheld)
 
 
-def the_stream_does_not_hold_the_highest_shards_row(patch: Patch) -> None:
+def the_stream_moves_the_highest_shards_row_without_holding_it(patch: Patch) -> None:
+    def unheld(lane: Lane, actions: Actions) -> Actions:
+        if not lane.is_whole_stream:
+            return actions
+        return [actions[0], *(without_condition(action) for action in actions[1:])]
+
+    change_actions(patch, unheld)
+
+
+def the_stream_holds_the_highest_shards_row_without_moving_it(patch: Patch) -> None:
+    """No fence: what is applied under the stream's ARN moves no row that a shard's delivery has a condition on."""
+
+    def unmoved(lane: Lane, actions: Actions) -> Actions:
+        if not lane.is_whole_stream:
+            return actions
+        return [actions[0], *(only_condition(action) for action in actions[1:])]
+
+    change_actions(patch, unmoved)
+
+
+def the_stream_moves_no_shards_row(patch: Patch) -> None:
     change_actions(patch, lambda lane, actions: actions[:1] if lane.is_whole_stream else actions)
 
 
@@ -177,9 +195,9 @@ MUTATIONS = [
     the_checkpoints_record_counts_as_new,
     a_record_of_the_batch_is_skipped_as_if_it_were_covered,
     float_sums,
-    a_shard_does_not_hold_the_streams_row,
-    the_stream_does_not_hold_the_highest_shards_row,
-    shards_are_not_counted_in_the_streams_row,
+    the_stream_moves_the_highest_shards_row_without_holding_it,
+    the_stream_holds_the_highest_shards_row_without_moving_it,
+    the_stream_moves_no_shards_row,
     the_stream_does_not_know_its_shards_checkpoints,
     a_shard_does_not_know_the_streams_checkpoint,
     records_are_taken_in_the_order_of_the_batch,
@@ -197,6 +215,21 @@ def test_the_simulation_finds(
     mutation(monkeypatch)
 
     assert any(run(plan(seed)).wrong for seed in SEEDS)
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [a_shards_first_move_does_not_hold_the_streams_row, shards_are_not_counted_in_the_streams_row],
+    ids=lambda mutation: mutation.__name__,
+)
+def test_the_simulation_finds_what_takes_a_shards_first_delivery(
+    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
+) -> None:
+    """A shard has one, so schedules are played in which it more often meets one under the stream's name."""
+    mutation(monkeypatch)
+
+    families = (WINDOW, DOUBLE, RESHARD, KILLS, LOST)
+    assert any(run(plan(seed, families)).wrong for seed in SEEDS)
 
 
 def the_replica_takes_what_comes_last(patch: Patch) -> None:
@@ -273,11 +306,23 @@ def without_condition(action: dict[str, Any]) -> dict[str, Any]:
     update = dict(action["Update"])
     del update["ConditionExpression"]
     used = set(re.findall(r"[#:]\w+", update["UpdateExpression"]))
-    for attributes in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
-        update[attributes] = {
-            name: value for name, value in update[attributes].items() if name in used
-        }
-    return {"Update": update}
+    return {"Update": update | of_placeholders(update, used)}
+
+
+def only_condition(action: dict[str, Any]) -> dict[str, Any]:
+    """The action's ConditionCheck: it changes nothing."""
+    check = dict(action["Update"])
+    del check["UpdateExpression"]
+    used = set(re.findall(r"[#:]\w+", check["ConditionExpression"]))
+    return {"ConditionCheck": check | of_placeholders(check, used)}
+
+
+def of_placeholders(request: dict[str, Any], used: set[str]) -> dict[str, Any]:
+    """The request's names and values that are used: DynamoDB refuses the others."""
+    return {
+        attributes: {name: value for name, value in request[attributes].items() if name in used}
+        for attributes in ("ExpressionAttributeNames", "ExpressionAttributeValues")
+    }
 
 
 def commit_in_two(patch: Patch, checkpoint_first: bool) -> None:

@@ -16,6 +16,7 @@ from simulation.edge_requests import (
     batch,
     get,
     insert,
+    look,
     put,
     transact,
     update,
@@ -121,6 +122,22 @@ def test_a_page_ends_at_one_megabyte(alone: Alone) -> None:
     assert [len(page) for page in alone.pages()] == [4, 3]
 
 
+def test_a_batch_of_keys_ends_at_16_megabytes_and_names_the_keys_that_are_left(
+    alone: Alone,
+) -> None:
+    names = [f"a{number}" for number in range(50)]
+    for name in names[1:]:
+        alone.call(put(name, it={"S": "x" * 400_000}))
+
+    answer = alone.call(look(*names, ProjectionExpression="id"))
+
+    found = [row["id"]["S"] for row in answer["Responses"]["StateTable"]]
+    left = answer["UnprocessedKeys"]["StateTable"]
+    assert found == names[1:42]
+    assert left.pop("Keys") == [{"id": {"S": name}} for name in names[42:]]
+    assert left == {"ConsistentRead": True, "ProjectionExpression": "id"}
+
+
 def test_pages_go_on_after_a_row_that_is_gone(alone: Alone) -> None:
     for name in "abcd":
         alone.call(put(name))
@@ -163,6 +180,9 @@ def test_the_segments_of_a_scan_have_every_row_once(alone: Alone) -> None:
         ("put_item", {**put("a")[1], "Expected": {}}),
         ("get_item", {"TableName": "StateTable", "Key": {"id": {"S": "a"}}}),
         ("scan", {"TableName": "StateTable"}),
+        look("a", ConsistentRead=False),
+        look("a", AttributesToGet=["id"]),
+        ("batch_get_item", {"RequestItems": {name: {"Keys": []} for name in "ab"}}),
         batch({"Statement": 'SELECT * FROM "StateTable"', "Parameters": []}),
         batch({"Statement": 'DELETE FROM "StateTable" WHERE "id" = ?', "Parameters": [{"S": "a"}]}),
         batch({**insert("a"), "Parameters": [{"S": "a"}]}),

@@ -9,7 +9,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 Send = Callable[[], Any]
 Fault = Callable[[Send], Any]
 
-CALLS = ("get_item", "query", "transact_write_items", "batch_execute_statement")
+CALLS = (
+    "get_item",
+    "query",
+    "transact_write_items",
+    "batch_execute_statement",
+    "batch_get_item",
+)
 
 
 class Killed(BaseException):

@@ -15,6 +15,7 @@ from support.fake_dynamodb import FakeDynamoDB
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/StateTable/stream/2026-01-01T00:00:00.000"
 STREAM = Lane(ARN, ARN)
 SHARD = Lane(ARN, "shardId-1")
+ELSEWHERE = Lane(ARN, "shardId-2")
 SOURCE = {"S": f"MapLambda|{ARN}"}
 
 
@@ -107,10 +108,53 @@ def test_a_lane_never_takes_more_than_two_actions() -> None:
             assert next(iter(action.values()))["ConditionExpression"]
 
 
+@pytest.mark.parametrize("others", [[], [STREAM], [ELSEWHERE]])
+def test_a_shard_that_has_a_row_writes_to_that_row_alone(
+    fake: FakeDynamoDB, others: list[Lane]
+) -> None:
+    move(fake, SHARD, Position(), 3)
+    for lane in others:
+        move(fake, lane, checkpoints(fake).read(lane), 5)
+
+    position = checkpoints(fake).read(SHARD)
+    ((action,),) = (made.values() for made in checkpoints(fake).advance(SHARD, position, 9))
+
+    assert action["Key"] == {"Source": SOURCE, "Lane": {"S": SHARD.name}}
+
+
+def test_a_delivery_under_the_streams_name_moves_the_highest_shards_row_as_far(
+    fake: FakeDynamoDB,
+) -> None:
+    move(fake, SHARD, Position(), 3)
+    move(fake, ELSEWHERE, Position(), 7)
+
+    position = checkpoints(fake).read(STREAM)
+    move(fake, STREAM, position, 9)
+
+    assert {name: row.get("Sequence") for name, row in rows(fake).items()} == {
+        SHARD.name: {"S": padded(3)},
+        ELSEWHERE.name: {"S": padded(9)},
+        ARN: {"S": padded(9)},
+    }
+    assert checkpoints(fake).moved(STREAM, position, 9) == checkpoints(fake).read(STREAM)
+
+
+def test_a_shard_gets_its_row_beyond_its_parents_that_was_moved_for_it(fake: FakeDynamoDB) -> None:
+    move(fake, SHARD, Position(), 3)
+    # Records of the child, under the stream's name.
+    move(fake, STREAM, checkpoints(fake).read(STREAM), 9)
+    child = checkpoints(fake).read(ELSEWHERE)
+    assert (child.own, child.floor) == (None, 9)
+
+    move(fake, ELSEWHERE, child, 11)
+
+    assert checkpoints(fake).read(STREAM).highest == (ELSEWHERE.name, 11)
+
+
 def test_a_shards_first_move_is_counted_in_the_streams_row(fake: FakeDynamoDB) -> None:
     move(fake, SHARD, Position(), 7)
     move(fake, SHARD, Position(own=7), 8)
-    move(fake, Lane(ARN, "shardId-2"), Position(), 9)
+    move(fake, ELSEWHERE, Position(), 9)
 
     assert rows(fake)[ARN]["Lanes"] == {"N": "2"}
     assert checkpoints(fake).read(STREAM) == Position(None, None, 2, ("shardId-2", 9))
@@ -128,9 +172,6 @@ def refuses(fake: FakeDynamoDB, lane: Lane, position: Position) -> bool:
     assert found is Verdict.MOVED
     assert repr(fake.tables["checkpoints"]) == before
     return True
-
-
-ELSEWHERE = Lane(ARN, "shardId-2")
 
 
 @pytest.mark.parametrize("lane", [SHARD, STREAM])

@@ -139,11 +139,11 @@ def test_more_time_is_never_dearer_and_no_time_is_not_to_be_had() -> None:
 
 
 def test_what_one_pipeline_cannot_carry_is_divided() -> None:
-    choice = cheapest(Workload(500_000), PRICES, TIMES, latency=10)
+    choice = cheapest(Workload(3_000_000), PRICES, TIMES, latency=10)
     assert choice is not None
     assert choice.pipelines > 1
     assert choice.dollars == choice.bill.dollars * choice.pipelines
-    assert choice.load.workload.rate * choice.pipelines == 500_000
+    assert choice.load.workload.rate * choice.pipelines == 3_000_000
 
 
 def test_a_stream_on_demand_has_at_least_four_shards() -> None:

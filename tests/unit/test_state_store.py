@@ -24,14 +24,47 @@ def message(identifier: str = "t", version: int = 1, value: int = 1) -> Message:
 
 
 class Table:
-    """StateTable as BatchExecuteStatement shows it; `failures` answer a statement before the table does."""
+    """StateTable as the batch calls show it; `failures` answer a statement before the table does.
+
+    `errors` are raised by the next statements' calls, after their effect or instead of it; `errors_of_looks` by the
+    next reads. Keys that `unread` chooses are not processed.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
         self.calls: list[list[str]] = []
         self.failures: list[Callable[[str], Answer | None]] = []
         self.errors: list[tuple[bool, Exception]] = []
+        self.errors_of_looks: list[Exception] = []
+        self.unread: Callable[[str], object] = lambda _key: False
         self._lock = threading.Lock()
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Answer:
+        ((table, asked),) = RequestItems.items()
+        assert table == "StateTable"
+        assert asked["ConsistentRead"], "a row that is read late makes a new version look stored"
+        with self._lock:
+            keys = [key["id"]["S"] for key in asked["Keys"]]
+            assert 0 < len(keys) <= 100, "a ValidationException"
+            assert len(set(keys)) == len(keys), "a ValidationException"
+            self.calls.append(["LOOK"] * len(keys))
+            if self.errors_of_looks:
+                raise self.errors_of_looks.pop(0)
+            left = {key for key in keys if self.unread(key)}
+            found = [
+                {"id": {"S": key}} | self._version(key)
+                for key in keys
+                if key in self.rows and key not in left
+            ]
+            unprocessed = {table: {**asked, "Keys": [{"id": {"S": key}} for key in left]}}
+            # In no order that AWS promises.
+            return {
+                "Responses": {table: found[::-1]},
+                "UnprocessedKeys": unprocessed if left else {},
+            }
+
+    def _version(self, key: str) -> dict[str, Any]:
+        return {name: value for name, value in self.rows[key].items() if name == "Version"}
 
     def batch_execute_statement(self, *, Statements: list[dict[str, Any]]) -> Answer:
         with self._lock:
@@ -81,9 +114,16 @@ def table() -> Table:
     return Table()
 
 
-def write(table: Table, *messages: Message, pauses: list[float] | None = None) -> dict[str, Result]:
+def store_of(table: Table, pauses: list[float] | None = None) -> StateStore:
     client: Any = table
-    store = StateStore(client, "StateTable", 2, (pauses if pauses is not None else []).append)
+    return StateStore(client, "StateTable", 2, (pauses if pauses is not None else []).append)
+
+
+def write(table: Table, *messages: Message, pauses: list[float] | None = None) -> dict[str, Result]:
+    return results(store_of(table, pauses), *messages)
+
+
+def results(store: StateStore, *messages: Message) -> dict[str, Result]:
     done = store.write(messages)
     assert len(done) == len(messages)
     return {stored.message.id: stored.result for stored in done}
@@ -142,11 +182,11 @@ def test_a_version_twice_is_a_duplicate_and_a_lower_one_is_stale() -> None:
         (None, 0, ["INSERT"]),
         (None, 7, ["UPDATE", "INSERT"]),
         (1, 2, ["UPDATE"]),
-        (0, 1, ["INSERT", "UPDATE"]),
-        (-3, 1, ["INSERT", "UPDATE"]),
+        (0, 1, ["INSERT", "LOOK", "UPDATE"]),
+        (-3, 0, ["INSERT", "LOOK", "UPDATE"]),
     ],
 )
-def test_a_wrong_guess_costs_one_more_call(
+def test_a_wrong_guess_of_a_cold_environment_is_mended(
     table: Table, stored: int | None, version: int, calls: list[str]
 ) -> None:
     if stored is not None:
@@ -160,43 +200,130 @@ def test_a_wrong_guess_costs_one_more_call(
 
 
 @pytest.mark.parametrize(
-    ("version", "result"),
-    [(5, Result.DUPLICATE), (4, Result.STALE), (1, Result.STALE), (0, Result.STALE)],
+    ("stored", "version", "result", "calls"),
+    [
+        (5, 5, Result.DUPLICATE, ["UPDATE"]),
+        (5, 4, Result.STALE, ["UPDATE"]),
+        (5, 1, Result.STALE, ["INSERT", "LOOK"]),
+        (0, 0, Result.DUPLICATE, ["INSERT", "LOOK"]),
+        (0, -1, Result.STALE, ["INSERT", "LOOK"]),
+    ],
 )
-def test_what_is_not_newer_changes_nothing(table: Table, version: int, result: Result) -> None:
-    write(table, message(version=5, value=1))
+def test_what_is_not_newer_changes_nothing_and_costs_one_write_at_most(
+    table: Table, stored: int, version: int, result: Result, calls: list[str]
+) -> None:
+    write(table, message(version=stored, value=1))
+    table.calls.clear()
 
     assert write(table, message(version=version, value=2)) == {"t": result}
     assert table.rows["t"]["Value"] == {"N": "1"}
+    assert [call for (call,) in table.calls] == calls
 
 
-def test_a_row_without_a_version_is_refused_and_not_taken_for_a_newer_one(table: Table) -> None:
+@pytest.mark.parametrize("version", [0, 1, 2, 9])
+def test_a_row_without_a_version_is_refused_and_not_taken_for_a_newer_one(
+    table: Table, version: int
+) -> None:
     table.rows["t"] = {"Value": {"N": "1"}}
 
-    assert write(table, message(version=1), message("u", 9)) == {
+    assert write(table, message(version=version), message("u", 9)) == {
         "t": Result.REFUSED,
         "u": Result.STORED,
     }
     assert table.rows["t"] == {"Value": {"N": "1"}}
 
 
-@pytest.mark.parametrize(("stored", "result"), [("7.5", Result.STALE), ("7.0", Result.DUPLICATE)])
+@pytest.mark.parametrize(
+    ("stored", "version", "result"),
+    [
+        ("7.5", 7, Result.STALE),
+        ("7.0", 7, Result.DUPLICATE),
+        ("1.5", 1, Result.STALE),
+        ("1.0", 1, Result.DUPLICATE),
+        ("0.5", 1, Result.STORED),
+    ],
+)
 def test_a_version_that_somebody_else_wrote_may_be_no_whole_number(
-    table: Table, stored: str, result: Result
+    table: Table, stored: str, version: int, result: Result
 ) -> None:
     table.rows["t"] = {"Version": {"N": stored}}
 
-    assert write(table, message(version=7)) == {"t": result}
+    assert write(table, message(version=version)) == {"t": result}
 
 
 @pytest.mark.parametrize("count", [0, 1, 25, 26, 51])
 def test_calls_carry_at_most_25_statements(table: Table, count: int) -> None:
     messages = [message(f"t{number}") for number in range(count)]
 
-    results = write(table, *messages)
+    found = write(table, *messages)
 
-    assert list(results.values()) == [Result.STORED] * count
+    assert list(found.values()) == [Result.STORED] * count
     assert len(table.calls) == -(-count // MAX_STATEMENTS)
+
+
+def test_copies_anywhere_in_a_batch_are_looked_at_together_100_in_a_call(table: Table) -> None:
+    messages = [message(f"t{number}") for number in range(500)]
+    write(table, *messages[::4])
+    table.calls.clear()
+
+    found = write(table, *messages)
+
+    assert list(found.values()).count(Result.DUPLICATE) == 125
+    assert [len(call) for call in table.calls if call[0] == "LOOK"] == [100, 25]
+    assert len(table.calls) == 500 // MAX_STATEMENTS + 2
+
+
+# -- what a warm environment learns
+
+
+def asked(table: Table, store: StateStore, *messages: Message) -> set[str]:
+    """What was asked about the messages."""
+    table.calls.clear()
+    results(store, *messages)
+    return {call for calls in table.calls for call in calls}
+
+
+def many(prefix: str, version: int) -> list[Message]:
+    return [message(f"{prefix}{number}", version) for number in range(50)]
+
+
+def test_a_producer_that_counts_from_0_soon_costs_one_statement_a_version(table: Table) -> None:
+    store = store_of(table)
+    for number in range(2):
+        results(store, *many(f"batch {number} ", 0))
+        results(store, *many(f"batch {number} ", 1))
+
+    assert asked(table, store, *many("new ", 0)) == {"INSERT"}
+    assert asked(table, store, *many("new ", 1)) == {"UPDATE"}
+
+
+def test_first_versions_that_are_high_soon_cost_one_statement(table: Table) -> None:
+    store = store_of(table)
+    for number in range(2):
+        results(store, *many(f"batch {number} ", 1_700_000_000 + number))
+
+    assert asked(table, store, *many("new ", 1_700_000_003)) == {"INSERT"}
+
+
+def test_where_nearly_all_are_copies_they_soon_cost_no_write(table: Table) -> None:
+    store, copies = store_of(table), many("t", 1)
+    for _ in range(3):
+        results(store, *copies)
+
+    assert asked(table, store, *copies) == {"LOOK"}
+    # And what is new among them is stored all the same.
+    assert set(results(store, message("new"), *copies).values()) == {
+        Result.STORED,
+        Result.DUPLICATE,
+    }
+    assert table.rows["new"]["Version"] == {"N": "1"}
+
+
+def test_what_one_environment_has_learned_is_not_known_to_another(table: Table) -> None:
+    for number in range(5):
+        write(table, *many(f"batch {number} ", 1_700_000_000))
+
+    assert asked(table, store_of(table), *many("new ", 1_700_000_000)) == {"UPDATE", "INSERT"}
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), max_size=30), st.data())
@@ -235,9 +362,9 @@ def test_a_statement_that_fails_inside_a_good_answer_is_tried_again(
     table.failures.append(once(code))
     pauses: list[float] = []
 
-    results = write(table, *[message(f"t{n}") for n in range(3)], pauses=pauses)
+    found = write(table, *[message(f"t{n}") for n in range(3)], pauses=pauses)
 
-    assert set(results.values()) == {Result.STORED}
+    assert set(found.values()) == {Result.STORED}
     assert len(pauses) == 1
 
 
@@ -320,10 +447,10 @@ def test_a_call_that_fails_or_whose_answer_is_lost_is_made_again(
 ) -> None:
     table.errors.append((has_effect, error))
 
-    results = write(table, message("a"), message("b", 7))
+    found = write(table, message("a"), message("b", 7))
 
     stored = Result.DUPLICATE if has_effect else Result.STORED
-    assert results["a"] is stored
+    assert found["a"] is stored
     assert set(table.rows) == {"a", "b"}
 
 
@@ -337,11 +464,85 @@ def test_a_call_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
     assert len(table.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        timed_out(),
+        client_error("InternalServerError", 500),
+        client_error("ThrottlingException"),
+        client_error("ProvisionedThroughputExceededException"),
+    ],
+    ids=lambda error: str(error)[:40],
+)
+def test_a_look_that_fails_is_taken_again_after_a_pause(table: Table, error: Exception) -> None:
+    write(table, message("a"), message("b", 0))
+    table.errors_of_looks.append(error)
+    pauses: list[float] = []
+
+    found = write(table, message("a"), message("b"), message("c"), pauses=pauses)
+
+    assert found == {"a": Result.DUPLICATE, "b": Result.STORED, "c": Result.STORED}
+    assert table.rows["b"]["Version"] == {"N": "1"}
+    assert len(pauses) == 1
+
+
+def test_keys_that_are_not_processed_are_looked_at_again_and_they_alone(table: Table) -> None:
+    copies = [message(name) for name in "abcd"]
+    write(table, *copies)
+    table.unread = lambda key: key in "bd" and ["LOOK"] * 4 in table.calls[-1:]
+    pauses: list[float] = []
+
+    found = write(table, *copies, pauses=pauses)
+
+    assert found == dict.fromkeys("abcd", Result.DUPLICATE)
+    assert [len(call) for call in table.calls if call[0] == "LOOK"] == [4, 2]
+    assert len(pauses) == 1
+
+
+def test_a_key_that_is_never_processed_is_reported_and_not_dropped(table: Table) -> None:
+    write(table, message("a"), message("b"))
+    table.unread = lambda key: key == "b"
+
+    done = store_of(table).write([message("a"), message("b")])
+
+    assert {one.message.id: (one.result, one.reason) for one in done} == {
+        "a": (Result.DUPLICATE, ""),
+        "b": (Result.FAILED, "its row was not read"),
+    }
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
+def test_a_look_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
+    write(table, message())
+    table.errors_of_looks.append(client_error(code))
+
+    with pytest.raises(ClientError, match=code):
+        write(table, message())
+
+
+def test_a_row_that_is_gone_when_it_is_looked_at_is_inserted(table: Table) -> None:
+    write(table, message())
+    look = table.batch_get_item
+
+    def gone(**request: Any) -> Answer:
+        table.rows.clear()
+        return look(**request)
+
+    table.batch_get_item = gone  # type: ignore[method-assign]
+
+    assert write(table, message(value=2)) == {"t": Result.STORED}
+    assert table.rows["t"]["Value"] == {"N": "2"}
+
+
 def test_a_row_that_comes_and_goes_does_not_hold_the_function_for_ever(table: Table) -> None:
     class Flickers(Table):
         def _execute(self, statement: dict[str, Any]) -> Answer:
-            self.rows = {} if statement["Statement"].startswith("UPDATE") else {"t": {}}
+            self.rows = {"t": {}}
             return super()._execute(statement)
+
+        def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Answer:
+            self.rows = {}
+            return super().batch_get_item(RequestItems=RequestItems)
 
     flickers = Flickers()
 

@@ -133,7 +133,7 @@ run "lets_state_write_states_and_quarantine_and_nothing_else" {
       for statement in jsondecode(output.functions.state.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
       if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
       } == {
-      WriteStates = [["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable"]]
+      WriteStates = [["dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable"]]
       Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/StateLambda/*"]]
     }
     error_message = "StateLambda's rights must be exactly these."
@@ -146,7 +146,7 @@ run "lets_map_write_deltas_and_checkpoints_and_quarantine_and_nothing_else" {
       for statement in jsondecode(output.functions.map.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
       if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
       } == {
-      Checkpoints = [["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
+      Checkpoints = [["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
       WriteDeltas = [["dynamodb:PutItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/ReduceTable"]]
       Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/MapLambda/*"]]
     }
@@ -160,7 +160,7 @@ run "lets_reduce_add_to_totals_and_move_checkpoints_and_quarantine_and_nothing_e
       for statement in jsondecode(output.functions.reduce.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
       if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
       } == {
-      Checkpoints = [["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
+      Checkpoints = [["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
       AddToTotals = [["dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
       Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/ReduceLambda/*"]]
     }

@@ -1,0 +1,90 @@
+"""What to ask StateTable first about a message: the request that has lately been cheapest for its version number.
+
+A message finds no row, an older row, or one that is not older. Each request is right for one of these and costs
+more for the others (`state_store`). What messages find depends on their version number: with a producer that
+counts from 1, version 1 finds no row; with one that counts from 0, it finds an older one; where many messages are
+copies, a row that is not older. So the counts are kept by version number, for as long as the environment is warm.
+"""
+
+import enum
+from collections.abc import Mapping
+
+# Of a write unit, at list prices; a read of a row takes one read unit for 4 KB, a write one write unit for 1 KB.
+# https://aws.amazon.com/dynamodb/pricing/on-demand/
+READ_PRICE = 0.2
+
+# Versions from here on are counted together, and so are those below 0: a producer may number by the clock.
+COUNTED_TOGETHER = 16
+
+# More than so many are scaled down to it, so that recent batches weigh more.
+MOST_COUNTED = 1000
+# As many messages say what is taken for granted: enough for a few copies at the start to change nothing, and few
+# enough for one batch to teach better.
+PRIOR = 20
+
+
+class Found(enum.Enum):
+    """What a message finds in the table."""
+
+    ABSENT = "no row"
+    OLDER = "a row of a lower version"
+    NOT_OLDER = "a row of that version or a higher one"
+
+
+class Request(enum.Enum):
+    """What can be asked first."""
+
+    INSERT = "a statement that applies where there is no row; else the row is looked at"
+    UPDATE = "a statement that applies to an older row; where there is none, an INSERT follows"
+    LOOK = "a read that says which of the statements to send, or that none is needed"
+
+
+# In write units, up to the end: a statement that does not apply costs what one that does.
+_COSTS: dict[Request, dict[Found, float]] = {
+    Request.INSERT: {Found.ABSENT: 1, Found.OLDER: 2 + READ_PRICE, Found.NOT_OLDER: 1 + READ_PRICE},
+    Request.UPDATE: {Found.ABSENT: 2, Found.OLDER: 1, Found.NOT_OLDER: 1},
+    Request.LOOK: {
+        Found.ABSENT: 1 + READ_PRICE,
+        Found.OLDER: 1 + READ_PRICE,
+        Found.NOT_OLDER: READ_PRICE,
+    },
+}
+
+
+class Guess:
+    """Counts what messages found; for one thread."""
+
+    def __init__(self) -> None:
+        self._counts = {version: _prior(version) for version in range(-1, COUNTED_TOGETHER + 1)}
+
+    def best(self, version: int) -> Request:
+        """The request that would have cost least for the messages of that version so far."""
+        counts = self._counts[_counted_as(version)]
+        return min(
+            Request,
+            key=lambda request: sum(
+                cost * counts[found] for found, cost in _COSTS[request].items()
+            ),
+        )
+
+    def learn(self, batch: Mapping[tuple[int, Found], int]) -> None:
+        """So many messages of a batch, by their version, found this.
+
+        A batch is counted whole: what is found first in it and what is found last weigh the same.
+        """
+        for (version, found), count in batch.items():
+            self._counts[_counted_as(version)][found] += count
+        for version in {_counted_as(version) for version, _ in batch}:
+            counts = self._counts[version]
+            scale = min(1.0, MOST_COUNTED / sum(counts.values()))
+            self._counts[version] = {found: count * scale for found, count in counts.items()}
+
+
+def _prior(version: int) -> dict[Found, float]:
+    """A trade's first version is 0 or 1 with every producer that counts."""
+    usual = Found.ABSENT if version <= 1 else Found.OLDER
+    return {found: PRIOR if found is usual else 0.0 for found in Found}
+
+
+def _counted_as(version: int) -> int:
+    return min(max(version, -1), COUNTED_TOGETHER)
