@@ -37,11 +37,18 @@ def wait_for(
 ) -> _T:
     """Look again and again until `done` is true of what is seen; fail with the last of it after `limit` seconds."""
     deadline = time.monotonic() + limit
+    began = time.monotonic()
     while not done(seen := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {limit} s; seen last: {str(seen)[:2000]}")
-        time.sleep(POLL_SECONDS)
+        _pause(began)
+        began = time.monotonic()
     return seen
+
+
+def _pause(began: float) -> None:
+    """Between two looks, three times as long as one takes: who looks all the time slows what is looked at."""
+    time.sleep(max(POLL_SECONDS, 3 * (time.monotonic() - began)))
 
 
 @dataclass(frozen=True)
@@ -209,13 +216,14 @@ class LiveStack:
         """
         settling = Settling(expected, time.monotonic(), hold=hold, patience=patience)
         while True:
+            began = time.monotonic()
             phase = settling.look(self.totals(root), time.monotonic())
             if phase is Phase.SETTLED:
                 return
             if phase is Phase.STUCK:
                 rows = "\n".join(difference_lines(settling.wrong))
                 raise AssertionError(f"not exact, and still for {patience} s:\n{rows}")
-            time.sleep(POLL_SECONDS)
+            _pause(began)
 
     def assert_exact(self, trades: Trades) -> None:
         """The trades' totals are exact now."""
