@@ -72,13 +72,16 @@ def fold(records: Sequence[StreamRecord], schema: Schema) -> Fold:
     """
     folded = Fold()
     room = _Room()
+    timestamps: list[Decimal] = []
     with exact():
         for record in records:
             old, new, reasons = _contributions(record)
-            signed = [(old.path, -old.value)] if old else []
-            signed += [(new.path, new.value)] if new else []
-            fitting = [change for change in signed if _fits(change[1], schema)]
-            outsize = [change for change in signed if change not in fitting]
+            fitting: list[tuple[str, Decimal]] = []
+            outsize: list[tuple[str, Decimal]] = []
+            if old:
+                (fitting if _fits(old.value, schema) else outsize).append((old.path, -old.value))
+            if new:
+                (fitting if _fits(new.value, schema) else outsize).append((new.path, new.value))
             if not room.take(fitting, outsize) and folded.count:
                 break
             folded.count += 1
@@ -87,8 +90,9 @@ def fold(records: Sequence[StreamRecord], schema: Schema) -> Fold:
                 folded.leaves[path] = folded.leaves.get(path, Decimal(0)) + value
             folded.outsize += outsize
             if (at := images.timestamp(record.new)) is not None:
-                folded.oldest = at if folded.oldest is None else min(folded.oldest, at)
-                folded.newest = at if folded.newest is None else max(folded.newest, at)
+                timestamps.append(at)
+    folded.oldest = min(timestamps, default=None)
+    folded.newest = max(timestamps, default=None)
     return folded
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from leda.changes import UnreadableRow
@@ -51,7 +52,7 @@ def contribution(image: Image | None) -> Contribution | None:
     path, value = image.get("Path", {}).get("S"), image.get("Value", {}).get("N")
     if not path:
         raise UnreadableImage("the row has no Path (a string)")
-    if len(path.encode()) > MAX_PATH_BYTES or not all(path.split(SEPARATOR)):
+    if not _has_rows(path):
         # Reduce could write no total for it, and the other trades of its delta row would be lost with it.
         raise UnreadableImage("Path is too long for a key, or one of its levels is empty")
     if value is None:
@@ -62,6 +63,12 @@ def contribution(image: Image | None) -> Contribution | None:
         )
     except NotExact as error:
         raise UnreadableImage(f"Value {error}") from error
+
+
+@lru_cache(maxsize=1000)
+def _has_rows(path: str) -> bool:
+    """Whether AggregateTable can have a row for each of the path's nodes. Most rows have a path that others have."""
+    return len(path.encode()) <= MAX_PATH_BYTES and all(path.split(SEPARATOR))
 
 
 def timestamp(image: Image | None) -> Decimal | None:

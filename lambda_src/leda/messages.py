@@ -77,8 +77,7 @@ def _fields(data: bytes) -> dict[str, object]:
     if not data:
         raise BadInput("the message is empty")
     try:
-        # Decimal, because a binary float is not the number that was sent.
-        fields = json.loads(data.decode(), parse_float=Decimal, parse_constant=_no_constant)
+        fields = _DECODER.decode(data.decode())
     except UnicodeDecodeError as error:
         raise BadInput(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
@@ -94,6 +93,11 @@ def _fields(data: bytes) -> dict[str, object]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+# Made once: json.loads and json.dumps make one a call. Decimal, because a binary float is not the number that was sent.
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 
 def _id(given: object, field: str) -> str:
@@ -144,7 +148,7 @@ def _timestamp(given: object, field: str) -> Decimal | None:
 
 def _names(names: Mapping[str, object], schema: Schema) -> str:
     try:
-        text = json.dumps(names, sort_keys=True, default=str)
+        text = _ENCODER.encode(names)
     except RecursionError as error:
         # What Python can read it cannot always write: its limits of depth differ.
         raise BadInput(f"{schema.hierarchy} is nested too deeply") from error
