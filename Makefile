@@ -1,11 +1,11 @@
 # Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= EXAMPLE= (demo), SEEDS=FIRST:LAST (simulate),
-# ARGS= (demo, simulate, scale, test), LEDA_PORT= (environment), PYTHON=
+# ARGS= (demo, simulate, scale, bench, test), LEDA_PORT= (environment), PYTHON=
 
 PYTHON ?= python3
 leda := .venv/bin/leda
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate scale up down status build test lint fmt clean
+.PHONY: help setup demo simulate scale bench up down status build test lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ simulate: .venv ## hunt for a wrong total in seeded schedules of deliveries and 
 
 scale: .venv ## how late totals are at a rate, and what breaks first, in a model
 	@$(leda) scale $(ARGS)
+
+bench: .venv ## measure LEDA beside the published design; writes docs/performance.md (ARGS="--only stages,units")
+	@$(leda) bench $(ARGS)
 
 up: .venv ## start local AWS with the stack applied; writes .local/env and .local/outputs.json
 	@$(leda) up

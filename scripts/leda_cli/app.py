@@ -37,6 +37,7 @@ _COMMANDS = {
     "simulate": ("simulate", "simulate"),
     "cost": ("cost", "cost"),
     "scale": ("scale", "scale"),
+    "bench": ("bench", "bench"),
     "test": ("checks", "test"),
     "lint": ("checks", "lint"),
     "fmt": ("checks", "fmt"),

@@ -18,12 +18,13 @@ from leda_cli.paths import CACHE, LOCAL, ROOT, VENV
 from leda_cli.terraform import require_terraform, terraform_environment
 
 # What black and ruff read: folders, and the scripts without a .py ending.
-PYTHON_SOURCES = ("scripts", "lambda_src", "tests", "scripts/bootstrap")
+PYTHON_SOURCES = ("scripts", "lambda_src", "benchmarks", "tests", "scripts/bootstrap")
 # What mypy reads in one run; the handlers follow one by one, because they share a module name.
 TYPED = (
     "scripts/leda_cli",
     "scripts/localstack_plugin/leda_localstack",
     "lambda_src/leda",
+    "benchmarks",
     "tests",
 )
 

@@ -1,0 +1,21 @@
+"""How fast LEDA is, and how fast the published design of its pipeline is, measured side by side: `make bench`.
+
+published/     the published design, as Lambda functions with boto3
+store          what DynamoDB answers, in memory
+stub           that store as an HTTP server, with a set latency, in a process of its own
+environment    an execution environment: a handler in a process of its own, which says what each event took
+designs        the two designs: their handlers, their settings, their tables
+events         what Lambda delivers
+samples        repeated figures: median, spread, ratio
+
+stages         1, 2: processor time, requests and wall time of each stage; a shard's records a second
+arithmetic     Map's sums against the plain way to add them up
+units          3: write and read units a message
+end_to_end     4: bursts through the applied stack on local AWS, and through the published design beside it
+cold_start     5: imports, first calls, sizes of packages
+growth         6: more totals, users, shards, delta rows, trades
+
+parts          what a part of the benchmark gives, and the list of all
+page           docs/performance.md and docs/measured.json
+machine        what it ran on
+"""

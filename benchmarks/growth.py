@@ -1,0 +1,204 @@
+"""Part 6: how the figures grow: measured for totals, users and delta rows, modelled for shards and trades."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from benchmarks import stub
+from benchmarks.designs import DESIGNS, LEDA, SCORES
+from benchmarks.environment import Failed
+from benchmarks.events import Events, Messages
+from benchmarks.parts import Say, Section, Target, paragraph, table
+from benchmarks.samples import Sample
+from benchmarks.stages import BATCH, Pipeline, Run, pipelines
+from leda_cli import prices
+from leda_cli.cost_model import bill
+from leda_cli.limits import breaking_rate
+from leda_cli.load_model import SHARD_RECORDS, Settings, Workload, load
+from leda_cli.measured import service_times
+
+WIDTHS = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (45, 45, 48))
+USERS = (10, 1_000, 10_000, 100_000)
+ROWS = (1, 10, 100, 1000)
+SHARDS = (1, 2, 4, 8, 16, 32, 64)
+TRADES = (10_000, 100_000, 1_000_000, 10_000_000)
+RATE = 1000.0
+_STORED = "StateTable: storage"
+
+
+def section(short: bool, say: Say) -> Section:
+    """Measure and compute all of it."""
+    repetitions = 2 if short else 3
+    nodes = _nodes(repetitions)
+    say("growth: totals")
+    users = _users(repetitions)
+    say("growth: users")
+    rows, target = _rows(repetitions)
+    say("growth: delta rows")
+    lines = [*nodes, "", *users, "", *rows, "", *_shards(), "", *_trades()]
+    return Section("Growth", lines, [target])
+
+
+def _nodes(repetitions: int) -> list[str]:
+    """Map and Reduce with trees of more and more nodes."""
+    rows = []
+    for widths in WIDTHS:
+        messages = Messages(1, widths, duplicates=0, modified=0)
+        batches = [messages.batch(BATCH) for _ in range(repetitions + 1)]
+        for design in DESIGNS:
+            with pipelines([design]) as started:
+                pipeline = started[design.name]
+                played = [_map_and_reduce(pipeline, batch) for batch in batches][1:]
+            figures = [
+                _figures([stages[stage] for stages in played], stage) for stage in ("map", "reduce")
+            ]
+            rows.append([f"{messages.nodes:,}", design.name, *figures[0], *figures[1]])
+    columns = ["totals", "design", "Map, ms", "requests", "Reduce, ms", "requests"]
+    return [
+        *paragraph(
+            f"**Totals.** Processor milliseconds and requests for {BATCH:,} changes whose leaves are drawn evenly, "
+            "and for the rows that Map makes of them. LEDA cuts what does not fit a transaction's 100 actions; the "
+            "published design has no such cut."
+        ),
+        "",
+        *table(columns, rows, left=2),
+    ]
+
+
+def _map_and_reduce(pipeline: Pipeline, batch: Sequence[bytes]) -> dict[str, Run | Failed]:
+    pipeline.invoke("state", pipeline.events.kinesis(batch))
+    runs: dict[str, Run | Failed] = {}
+    for stage, name in (("map", "StateTable"), ("reduce", "ReduceTable")):
+        event = pipeline.changes(name)
+        try:
+            runs[stage] = pipeline.invoke(stage, event)
+        except Failed as error:
+            runs[stage] = error
+    return runs
+
+
+def _figures(runs: Sequence[Run | Failed], stage: str) -> list[str]:
+    done = [run for run in runs if isinstance(run, Run)]
+    if len(done) < len(runs):
+        return ["fails: over 100 actions", ""]
+    requests = Sample.of(run.requests for run in done)
+    return [Sample.of(run.took.cpu_ms for run in done).text(1), f"{requests.median:,.0f}"]
+
+
+def _users(repetitions: int) -> list[str]:
+    """AggregateScoresByUser with more and more users."""
+    rows = []
+    table_name = LEDA.table("GameScoreRecords")
+    for users in USERS:
+        draw, events = random.Random(users), Events()
+        runs = []
+        with (
+            stub.running(LEDA.tables(), LEDA.streamed()) as server,
+            LEDA.environment(SCORES, server.endpoint) as environment,
+        ):
+            for _ in range(repetitions + 1):
+                records = [_score(draw, users) for _ in range(BATCH)]
+                server.take_counts()
+                took = environment.invoke(events.dynamodb(table_name, records))
+                runs.append(Run(took, sum(server.take_counts().values())))
+        rows.append([f"{users:,}", *_figures(runs[1:], SCORES)])
+    return [
+        f"**Users.** AggregateScoresByUser, for {BATCH:,} new score records of users drawn evenly.",
+        "",
+        *table(["users", "processor, ms", "requests"], rows),
+    ]
+
+
+def _score(draw: random.Random, users: int) -> tuple[None, dict[str, object]]:
+    identifier = str(uuid.UUID(int=draw.getrandbits(128), version=4))
+    return None, {
+        "RecordID": {"S": identifier},
+        "Username": {"S": f"user{draw.randrange(users):06d}"},
+        "Score": {"N": str(draw.randrange(1000))},
+    }
+
+
+def _rows(repetitions: int) -> tuple[list[str], Target]:
+    """Reduce with more and more delta rows in a batch."""
+    rows, ours = [], []
+    for design in DESIGNS:
+        with pipelines([design]) as started:
+            pipeline = started[design.name]
+            pipeline.invoke("state", pipeline.events.kinesis(Messages(1).batch(BATCH)))
+            pipeline.invoke("map", pipeline.changes("StateTable"))
+            name = design.table("ReduceTable")
+            [(_, row)] = pipeline.stub.take_changes(name)
+            for count in ROWS:
+                runs = [
+                    pipeline.invoke("reduce", pipeline.events.dynamodb(name, [(None, row)] * count))
+                    for _ in range(repetitions + 1)
+                ][1:]
+                each = Sample.of(run.took.cpu_ms / count for run in runs)
+                if design is LEDA:
+                    ours.append(each.median)
+                rows.append(
+                    [f"{count:,}", design.name, each.text(3), f"{runs[0].requests / count:g}"]
+                )
+    target = Target(
+        "Reduce's cost per message, as load grows",
+        "falls",
+        f"{ours[0]:.2f} to {ours[-1]:.2f} ms for 1,000 messages",
+        ours == sorted(ours, reverse=True),
+    )
+    columns = ["delta rows in a batch", "design", "processor, ms for 1,000 messages", "requests"]
+    return [
+        *paragraph(
+            "**Load on Reduce.** The more comes, the more delta rows (each of 1,000 messages, 18 totals) are in a "
+            "batch, and the less each costs."
+        ),
+        "",
+        *table(columns, rows, left=2),
+    ], target
+
+
+def _shards() -> list[str]:
+    """The rate at which the first limit is used up, by the model of `leda scale`."""
+    times = service_times()
+    rows = []
+    for shards in SHARDS:
+        settings = Settings(shard_count=shards, warm_write_units=2 * SHARD_RECORDS * shards)
+        rate, limit = breaking_rate(Workload(1.0), settings, times)
+        rows.append([f"{shards}", limit.name, f"{rate:,.0f}"])
+    return [
+        *paragraph(
+            "**Shards.** The rate at which the first limit is used up, with StateTable warmed for it and the "
+            "modules' defaults else; a model, that of `leda scale`."
+        ),
+        "",
+        *table(["shards", "the limit that is used up first", "messages/s"], rows, left=2),
+    ]
+
+
+def _trades() -> list[str]:
+    """The month's bill for more and more stored trades, by the model of `leda cost`."""
+    times, of_region = service_times(), prices.of_region("us-east-1", prices.TABLE)
+    workload = Workload(RATE)
+    rows = []
+    for trades in TRADES:
+        found = bill(load(replace(workload, trades=trades), Settings(), times), of_region)
+        stored = sum(line.dollars for line in found.lines if line.item.startswith(_STORED))
+        rows.append(
+            [f"{trades:,}", f"{found.write_units:.3f}", f"{stored:,.2f}", f"{found.dollars:,.0f}"]
+        )
+    columns = [
+        "trades in StateTable",
+        "write units a message",
+        "storage, $ a month",
+        "all, $ a month",
+    ]
+    return [
+        *paragraph(
+            "**State.** A message costs the same however many trades are stored: every access is by key. At "
+            f"{RATE:,.0f} messages/s; a model, that of `leda cost`."
+        ),
+        "",
+        *table(columns, rows),
+    ]

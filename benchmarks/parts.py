@@ -1,0 +1,53 @@
+"""What a part of the benchmark gives: a section of the page, the targets it speaks to, and figures for the models."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What was asked for, what was found, and whether that is enough."""
+
+    name: str
+    wanted: str
+    found: str
+    met: bool
+
+
+@dataclass(slots=True)
+class Section:
+    """A part's result: its `lines` in Markdown; `figures` are those of `leda_cli.measured.ServiceTimes`."""
+
+    title: str
+    lines: list[str] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> Section:
+        """The section that was written."""
+        targets = [Target(**target) for target in given["targets"]]
+        return cls(given["title"], given["lines"], targets, given["figures"])
+
+
+def table(columns: list[str], rows: list[list[str]], left: int = 1) -> list[str]:
+    """A table in Markdown; the first `left` columns are text, the others figures."""
+    rule = ["---" if place < left else "---:" for place in range(len(columns))]
+    return [f"| {' | '.join(row)} |" for row in (columns, rule, *rows)]
+
+
+def paragraph(text: str) -> list[str]:
+    """Prose in lines of at most 120 characters."""
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+Say = Callable[[str], None]
+"""Tells whoever waits how far it is."""

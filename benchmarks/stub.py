@@ -1,0 +1,189 @@
+"""The stub: `store` behind HTTP on a loopback port, in a process of its own, with a latency that can be set.
+
+    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of `store.Store`)
+
+A request is answered so many milliseconds after its first byte came, or when it is done, whichever is later.
+Connections are kept open, as AWS keeps them. There is no TLS: what it costs a request is missing from the figures of
+both designs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.store import Refused, Store
+from leda_cli.paths import ROOT
+
+_END_OF_HEADERS = b"\r\n\r\n"
+_CONTROL = "Stub"
+_JSON = "application/x-amz-json-1.0"
+
+
+@dataclass(slots=True)
+class Service:
+    """What all connections share: the store, the latency in seconds, and how many calls of each kind came."""
+
+    store: Store
+    latency: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def control(self, operation: str, request: Mapping[str, Any]) -> Any:
+        """The benchmark's own calls, which are answered at once and not counted."""
+        if operation == "SetLatency":
+            self.latency = request["milliseconds"] / 1000
+            return {}
+        if operation == "TakeCounts":
+            counts = dict(self.counts)
+            self.counts.clear()
+            return counts
+        if operation == "TakeChanges":
+            return self.store.taken(request["table"])
+        raise Refused("UnknownOperationException", operation)
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection. A client sends its next request when it has the answer to the last."""
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._service = service
+        self._loop = loop
+        self._received = b""
+        self._began = 0.0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer when the request is whole."""
+        if not self._received:
+            self._began = self._loop.time()
+        self._received += data
+        head, found, body = self._received.partition(_END_OF_HEADERS)
+        if not found:
+            return
+        headers = _headers(head)
+        if len(body) < int(headers.get("content-length", "0")):
+            return
+        self._received = b""
+        service, _, operation = headers.get("x-amz-target", "").rpartition(".")
+        answer = self._answer(service, operation, body)
+        due = self._began + (0.0 if service == _CONTROL else self._service.latency)
+        if due > self._loop.time():
+            self._loop.call_at(due, self._send, answer)
+        else:
+            self._send(answer)
+
+    def _answer(self, service: str, operation: str, body: bytes) -> bytes:
+        request = json.loads(body or b"{}")
+        try:
+            if service == _CONTROL:
+                return _http(200, self._service.control(operation, request))
+            self._service.counts[operation] += 1
+            return _http(200, self._service.store.call(operation, request))
+        except Refused as error:
+            kind = f"com.amazonaws.dynamodb.v20120810#{error.code}"
+            return _http(400, {"__type": kind, "message": str(error), **error.more})
+
+    def _send(self, answer: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(answer)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _http(status: int, answer: object) -> bytes:
+    body = json.dumps(answer).encode()
+    head = (
+        f"HTTP/1.1 {status} {http.client.responses[status]}\r\n"
+        f"Content-Type: {_JSON}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        # The client checks it, as it does with AWS.
+        f"x-amz-crc32: {zlib.crc32(body)}\r\n"
+        "x-amzn-RequestId: STUB\r\n"
+        "\r\n"
+    )
+    return head.encode() + body
+
+
+async def serve(service: Service) -> None:
+    """Listen on a free port, print it, and answer until standard input ends."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(service, loop), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+class Stub:
+    """A stub that runs, from outside."""
+
+    def __init__(self, port: int) -> None:
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def set_latency(self, milliseconds: float) -> None:
+        """Answer the functions' calls so much later than they came."""
+        self._call("SetLatency", milliseconds=milliseconds)
+
+    def take_counts(self) -> dict[str, int]:
+        """How many calls of each kind came since this was last asked."""
+        counts: dict[str, int] = self._call("TakeCounts")
+        return counts
+
+    def take_changes(self, table: str) -> list[tuple[Any, Any]]:
+        """The (old, new) images of the changes of a table since this was last asked."""
+        return [(old, new) for old, new in self._call("TakeChanges", table=table)]
+
+    def _call(self, operation: str, **request: Any) -> Any:
+        headers = {"X-Amz-Target": f"{_CONTROL}.{operation}", "Content-Type": _JSON}
+        self._connection.request("POST", "/", json.dumps(request), headers)
+        return json.load(self._connection.getresponse())
+
+
+@contextmanager
+def running(keys: Mapping[str, tuple[str, ...]], streamed: frozenset[str]) -> Iterator[Stub]:
+    """A stub with these empty tables; it is gone at the end."""
+    configuration = json.dumps({"keys": keys, "streamed": sorted(streamed)})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.stub", configuration],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        yield Stub(int(process.stdout.readline()))
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def main() -> None:
+    """Run the stub that the command line describes."""
+    given = json.loads(sys.argv[1])
+    keys = {table: tuple(names) for table, names in given["keys"].items()}
+    asyncio.run(serve(Service(Store(keys, frozenset(given["streamed"])))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""The benchmark's own arithmetic and text: samples, ratios, the model of memory, the page."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from benchmarks import arithmetic, cold_start, events, page, stages
+from benchmarks.designs import DESIGNS, LEDA, PUBLISHED, STAGES
+from benchmarks.end_to_end import Burst, _settled_text, _targets, published_limit
+from benchmarks.environment import Took
+from benchmarks.page import Measured
+from benchmarks.parts import Section, Target, paragraph, table
+from benchmarks.samples import Sample, ratio
+from benchmarks.stages import Run
+from leda_cli import bench, measured
+from leda_cli.errors import LedaError
+
+
+def test_a_sample_is_told_by_its_median_and_its_spread() -> None:
+    assert Sample((3.0, 1.0, 2.0, 100.0)).text(1) == "2.5 (1.0 to 100.0)"
+    assert Sample((1234.5,)).text() == "1,234"
+
+
+def test_a_ratio_is_taken_pair_by_pair() -> None:
+    # The machine was twice as slow in the second repetition: that is in neither ratio.
+    assert ratio(Sample((100.0, 200.0)), Sample((10.0, 20.0))).values == (10.0, 10.0)
+
+
+def test_a_ratio_of_samples_that_are_no_pairs_is_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        ratio(Sample((1.0, 2.0)), Sample((1.0,)))
+
+
+def test_less_memory_stretches_the_processors_time_and_not_the_waiting() -> None:
+    # 100 ms of the processor and 100 of waiting: at half a processor 200 and 100.
+    assert stages.shard_rate(cpu_ms=100, wall_ms=200, memory=1769) == pytest.approx(5000)
+    assert stages.shard_rate(cpu_ms=100, wall_ms=200, memory=1769 // 2) == pytest.approx(
+        3332, abs=2
+    )
+    assert stages.shard_rate(cpu_ms=100, wall_ms=200, memory=10_240) == pytest.approx(5000)
+
+
+def _runs() -> stages.Runs:
+    times = {LEDA.name: 20.0, PUBLISHED.name: 400.0}
+    return {
+        (design.name, stage): [Run(Took(times[design.name], 2 * times[design.name]), 40)] * 2
+        for design in DESIGNS
+        for stage in STAGES
+    }
+
+
+def test_the_targets_of_a_stage_are_ratios() -> None:
+    found = {
+        target.name: (target.found, target.met) for target in stages._targets(_runs(), _runs())
+    }
+
+    assert found["State's processor time"] == ("20.0", True)
+    assert found["State's wall time at 5 ms a call"] == ("20.0", True)
+    assert found["State's requests a message"] == ("0.040", True)
+
+
+def test_an_invocations_own_time_is_not_in_the_time_of_its_records() -> None:
+    small = {"state": Sample((2.0,)), "map": Sample((2.0,)), "reduce": Sample((2.0,))}
+
+    found = stages.service_times(_runs(), {**small, "rows": Sample((52.0,))})
+
+    assert found == {
+        "state_cpu_ms_per_1000": 18.0,
+        "map_cpu_ms_per_1000": 19.35,
+        "reduce_cpu_ms_per_1000": 50.0,
+        "invocation_cpu_ms": 2.0,
+    }
+
+
+def _result(section: Section) -> Measured:
+    return Measured(section, "2 cores", "Python 3", "make bench", "2026-01-02", 3.4)
+
+
+def test_the_page_says_what_was_found_how_and_on_what() -> None:
+    target = Target("State", "at least 10 times", "9.0", met=False)
+    section = Section("Stages", table(["stage", "ms"], [["State", "1"]]), [target])
+
+    lines = page.markdown([_result(section)]).splitlines()
+
+    assert "| State | at least 10 times | 9.0 | **not met** |" in lines
+    assert lines[lines.index("## Stages") :] == [
+        "## Stages",
+        "",
+        "    make bench",
+        "",
+        "2026-01-02, 2 cores; Python 3; 3 s.",
+        "",
+        "| stage | ms |",
+        "| --- | ---: |",
+        "| State | 1 |",
+    ]
+
+
+def test_a_result_is_the_same_when_it_is_read_again() -> None:
+    section = Section("Title", ["line"], [Target("a", "b", "c", True)], {"invocation_cpu_ms": 2.0})
+    result = _result(section)
+
+    assert Measured.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_the_models_read_the_figures_that_are_written(tmp_path: Path) -> None:
+    figures = stages.service_times(_runs(), dict.fromkeys((*STAGES, "rows"), Sample((2.0,))))
+    file = tmp_path / "measured.json"
+    file.write_text(json.dumps(page.service_times(_result(Section("", figures=figures)))))
+
+    found = measured.service_times(file)
+
+    assert found.figures().items() >= figures.items()
+    assert found.sources["invocation_cpu_ms"].startswith("measured: make bench on 2 cores")
+    # It was not measured: the stub's latency is set.
+    assert not found.sources["call_ms"].startswith("measured")
+
+
+def test_prose_is_cut_into_lines_and_words_stay_whole() -> None:
+    assert max(map(len, paragraph("figures " * 100))) <= 120
+
+
+def test_parts_are_run_in_the_order_of_the_page() -> None:
+    assert bench.chosen("growth,units", ["units", "stages", "growth"]) == ["units", "growth"]
+    assert bench.chosen(None, ["units", "stages"]) == ["units", "stages"]
+
+
+def test_a_part_that_there_is_not_is_named() -> None:
+    with pytest.raises(LedaError, match="there is no part speed"):
+        bench.chosen("units,speed", ["units"])
+
+
+@pytest.mark.parametrize("modified", [False, True])
+def test_all_ways_to_add_up_agree(modified: bool) -> None:
+    batch = arithmetic.records(seed=1, modified=modified)
+    changes = arithmetic.changes(batch)
+
+    sums = arithmetic.leda_map(batch)
+
+    assert len(sums) == 18
+    assert sums == arithmetic.plain_map(batch)
+    assert sums == arithmetic.plain_sums(changes) == arithmetic.leaf_sums(changes)
+
+
+def test_messages_have_the_shares_of_copies_and_of_newer_versions_that_are_asked_for() -> None:
+    source = events.Messages(seed=1, duplicates=7, modified=50)
+    first, second = ([json.loads(data) for data in source.batch(1000)] for _ in range(2))
+
+    copies = 1000 - len({(each["TradeID"], each["Version"]) for each in second})
+    versions = Counter(each["Version"] for each in second)
+
+    assert copies == 70
+    assert {each["Version"] for each in first} == {0}
+    assert 400 < versions[1] < 600
+    assert all(Decimal(str(each["Value"])) < 100_000 for each in second)
+
+
+def test_import_times_are_summed_by_package() -> None:
+    text = (
+        "import time: self [us] | cumulative | imported package\n"
+        "import time:      1500 |       2500 |   boto3.session\n"
+        "import time:       500 |       3000 | boto3\n"
+        "import time:        10 |         10 | json\n"
+    )
+    assert cold_start.by_package(text) == {"boto3": 2.0, "json": 0.01}
+
+
+def _burst(design: str, settled: float | None) -> Burst:
+    return Burst(design, 10_000, 9000, 5.0, settled, 100.0, 9000, 0.5)
+
+
+def test_a_burst_that_does_not_settle_is_told_by_how_far_it_came() -> None:
+    assert _settled_text(_burst("LEDA", 12.34)) == "12.3 s"
+    assert _settled_text(_burst("published", None)) == (
+        "not within 100 s: 4,500 of 9,000 trades in the totals"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "limit"), [(10.0, 150.0), (100.0, 220.0), (200.0, 300.0), (None, 300.0)]
+)
+def test_the_published_design_may_take_twice_as_long_within_bounds(
+    ours: float | None, limit: float
+) -> None:
+    assert published_limit(_burst("LEDA", ours)) == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "met"),
+    [(49.0, 100.0, True), (51.0, 100.0, False), (49.0, None, True), (None, None, False)],
+)
+def test_a_burst_is_to_settle_in_half_the_time(
+    ours: float | None, theirs: float | None, met: bool
+) -> None:
+    [target] = _targets([_burst("LEDA", ours), _burst("published", theirs)])
+
+    assert target.met is met
