@@ -10,6 +10,8 @@ locals {
     aggregate   = "${var.name_prefix}AggregateScoresByUser"
   }
 
+  leaderboard = "ByScore"
+
   # Bucket names are shared by all of AWS, and lower case.
   quarantine_name = coalesce(
     var.quarantine_bucket_name,
@@ -36,11 +38,11 @@ module "scores_table" {
   name     = local.names.scores
   hash_key = { name = "Username", type = "S" }
 
-  index = {
-    name      = "ByScore"
+  indexes = [{
+    name      = local.leaderboard
     hash_key  = { name = "Board", type = "S" }
     range_key = { name = "Score", type = "N" }
-  }
+  }]
 
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn

@@ -7,7 +7,7 @@ output "tables" {
   description = "The tables `records` (with `stream_arn`), `scores` (the totals, with `index_name` of the leaderboard) and `checkpoint`: `name` and `arn`."
   value = {
     records    = module.records_table
-    scores     = module.scores_table
+    scores     = merge(module.scores_table, { index_name = local.leaderboard })
     checkpoint = module.checkpoint_table
   }
 }

@@ -1,5 +1,5 @@
 locals {
-  index_keys = var.index == null ? [] : [var.index.hash_key, var.index.range_key]
+  index_keys = flatten([for index in var.indexes : concat([index.hash_key], index.range_key[*])])
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -25,13 +25,14 @@ resource "aws_dynamodb_table" "this" {
   }
 
   dynamic "global_secondary_index" {
-    for_each = var.index[*]
+    for_each = { for index in var.indexes : index.name => index }
 
     content {
-      name            = global_secondary_index.value.name
-      hash_key        = global_secondary_index.value.hash_key.name
-      range_key       = global_secondary_index.value.range_key.name
-      projection_type = "ALL"
+      name               = global_secondary_index.key
+      hash_key           = global_secondary_index.value.hash_key.name
+      range_key          = one(global_secondary_index.value.range_key[*].name)
+      projection_type    = global_secondary_index.value.attributes == null ? "ALL" : length(global_secondary_index.value.attributes) == 0 ? "KEYS_ONLY" : "INCLUDE"
+      non_key_attributes = length(coalesce(global_secondary_index.value.attributes, [])) == 0 ? null : global_secondary_index.value.attributes
     }
   }
 

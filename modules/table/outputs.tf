@@ -14,7 +14,7 @@ output "stream_arn" {
   value = var.stream_view_type == null ? null : aws_dynamodb_table.this.stream_arn
 }
 
-output "index_name" {
-  description = "Name of the table's index; `null` without one."
-  value       = one(var.index[*].name)
+output "index_arns" {
+  description = "ARNs of the table's indexes by their names."
+  value       = { for index in var.indexes : index.name => "${aws_dynamodb_table.this.arn}/index/${index.name}" }
 }

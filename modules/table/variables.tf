@@ -42,26 +42,50 @@ variable "range_key" {
   }
 }
 
-variable "index" {
+variable "indexes" {
   description = <<-EOT
-    Global secondary index, to read the rows by other keys: its `name`, `hash_key` and `range_key` (each with `name` and `type`). It holds all
-    attributes of the rows that have both keys; a row whose key is of another type is refused. `null`: none.
+    Global secondary indexes, to read the rows by other keys. An index is sparse: it holds the rows that have its keys, and no others; a row
+    whose key is of another type is refused.
+    - `name`
+    - `hash_key`, `range_key` (none): each with `name` and `type`
+    - `attributes`: names of the attributes that the index holds besides the keys; `[]`: the keys alone (all attributes)
   EOT
-  type = object({
-    name      = string
-    hash_key  = object({ name = string, type = string })
-    range_key = object({ name = string, type = string })
-  })
-  default = null
+  type = list(object({
+    name       = string
+    hash_key   = object({ name = string, type = string })
+    range_key  = optional(object({ name = string, type = string }))
+    attributes = optional(list(string))
+  }))
+  default  = []
+  nullable = false
 
   validation {
-    condition     = var.index == null ? true : can(regex("^[a-zA-Z0-9_.-]{3,255}$", var.index.name))
+    condition     = alltrue([for index in var.indexes : can(regex("^[a-zA-Z0-9_.-]{3,255}$", index.name))])
     error_message = "An index's name has 3 to 255 letters, digits, underscores, dots or hyphens."
   }
 
   validation {
-    condition     = var.index == null ? true : alltrue([for key in [var.index.hash_key, var.index.range_key] : contains(["S", "N", "B"], key.type)])
+    condition     = length(distinct(var.indexes[*].name)) == length(var.indexes)
+    error_message = "Two indexes have one name."
+  }
+
+  validation {
+    condition     = alltrue([for index in var.indexes : alltrue([for key in concat([index.hash_key], index.range_key[*]) : contains(["S", "N", "B"], key.type)])])
     error_message = "A key is a string (S), a number (N) or binary (B)."
+  }
+
+  validation {
+    condition = alltrue([for index in var.indexes : length(setintersection(
+      coalesce(index.attributes, []),
+      concat([var.hash_key.name, index.hash_key.name], var.range_key[*].name, index.range_key[*].name),
+    )) == 0])
+    error_message = "An index holds the table's keys and its own anyway: attributes names others."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+    condition     = length(var.indexes) <= 20 && length(flatten([for index in var.indexes : coalesce(index.attributes, [])])) <= 100
+    error_message = "A table has at most 20 indexes, which hold at most 100 named attributes together."
   }
 }
 

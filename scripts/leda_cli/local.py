@@ -16,20 +16,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from leda_cli import toolchain
 from leda_cli.console import console, heading, info, step
 from leda_cli.environments import digest_of
 from leda_cli.errors import LedaError
-from leda_cli.localstack import LocalStack, Running, client_variables
+from leda_cli.instance import Instance, Running, Tools, client_variables
+from leda_cli.localstack import LocalStack
 from leda_cli.locks import only_one
+from leda_cli.ministack import MiniStack
 from leda_cli.paths import BUILD, ENV_FILE, LOCAL, OUTPUTS_FILE, ROOT, VENV
 from leda_cli.terraform import TfLocal, require_terraform
 
 DEFAULT_PORT = 4566
+MINISTACK_ENV_FILE = LOCAL / "ministack.env"
 VARIABLES = ROOT / "scripts" / "local.tfvars"
 APPLYING = "applying"
 """File in an instance's folder for as long as something is applied there."""
+
+AnInstance = TypeVar("AnInstance", LocalStack, MiniStack)
 
 
 @dataclass(frozen=True)
@@ -88,38 +94,44 @@ def _instance(name: str) -> LocalStack:
     return LocalStack(LOCAL / name, "localstack" if name == "aws" else f"localstack-{name}")
 
 
+def _ministack(name: str) -> MiniStack:
+    log = "ministack" if name == "aws" else f"ministack-{name}"
+    return MiniStack(LOCAL / f"{name}-ministack", log)
+
+
 def sources_digest(instance: str, root: Path) -> str:
     """Return a digest of everything that an apply of the root module in `root` depends on."""
-    files = [*root.glob("*.tf"), *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
+    own = root.glob("*.tf") if root == ROOT else root.glob("**/*")
+    files = [*own, *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
     files = sorted(file for file in files if file.is_file())
     return digest_of(files, instance, *(str(file.relative_to(ROOT)) for file in files))
 
 
-def _prepare() -> toolchain.Toolchain:
+def _prepare(instance: Instance[Tools]) -> Tools:
     """Install what is missing and build the packages; one process at a time."""
     from leda_cli.packages import build
 
     with only_one("setup"):
-        tools = toolchain.install()
+        tools = instance.install()
         info("everything is installed")
         build(None)
     return tools
 
 
-def _start(localstack: LocalStack, tools: toolchain.Toolchain, port: int | None) -> Running:
+def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running:
     """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
-    if (localstack.folder / APPLYING).exists() and localstack.current():
+    if (instance.folder / APPLYING).exists() and instance.current():
         info("the last apply was interrupted: starting afresh")
-        localstack.stop()
-    with step("LocalStack"):
-        running, fresh = localstack.start(port, tools)
+        instance.stop()
+    with step(instance.TITLE):
+        running, fresh = instance.start(port, tools)
     if not fresh:
         info(f"already runs at {running.endpoint}")
     return running
 
 
 def apply_changes(
-    localstack: LocalStack, terraform: TfLocal, folder: Path, digest: str
+    instance: Instance[Any], terraform: TfLocal, folder: Path, digest: str
 ) -> dict[str, object]:
     """Apply a root module unless nothing has changed since its last apply; return its outputs.
 
@@ -133,7 +145,7 @@ def apply_changes(
     terraform.prepare()
     with step("terraform init"):
         terraform.init()
-    applying = localstack.folder / APPLYING
+    applying = instance.folder / APPLYING
     with step("terraform apply"):
         applying.touch()
         try:
@@ -167,19 +179,33 @@ def _deploy(localstack: LocalStack, running: Running) -> LocalAws:
 @contextmanager
 def developers() -> Iterator[tuple[LocalStack, Running]]:
     """Yield the developer's local AWS, started if need be, whatever is applied there; nobody else applies meanwhile."""
-    port = chosen_port()
-    heading("Setting up")
-    require_terraform()
-    with only_one("aws"):
-        tools = _prepare()
-        heading("Starting local AWS")
-        localstack = _instance("aws")
-        current = localstack.current()
-        running = _start(localstack, tools, port or (current.port if current else DEFAULT_PORT))
-        ENV_FILE.write_text(env_file(client_variables(running.port)))
+    with _developers("aws", _instance("aws"), ENV_FILE, DEFAULT_PORT) as (localstack, running):
         if not (localstack.folder / "outputs.json").exists():
             OUTPUTS_FILE.unlink(missing_ok=True)  # of a stack that is gone
         yield localstack, running
+
+
+@contextmanager
+def developers_ministack() -> Iterator[tuple[MiniStack, Running]]:
+    """Yield the developer's MiniStack, as `developers` does; it listens on any free port unless LEDA_PORT names one."""
+    with _developers("ministack", _ministack("aws"), MINISTACK_ENV_FILE, None) as started:
+        yield started
+
+
+@contextmanager
+def _developers(
+    lock: str, instance: AnInstance, env_file_: Path, default_port: int | None
+) -> Iterator[tuple[AnInstance, Running]]:
+    port = chosen_port()
+    heading("Setting up")
+    require_terraform()
+    with only_one(lock):
+        tools = _prepare(instance)
+        heading("Starting local AWS")
+        current = instance.current()
+        running = _start(instance, tools, port or (current.port if current else default_port))
+        env_file_.write_text(env_file(client_variables(running.port)))
+        yield instance, running
 
 
 def setup() -> None:
@@ -205,43 +231,51 @@ def up() -> LocalAws:
 def down() -> None:
     """Stop local AWS and everything it started; what it held is gone."""
     heading("Stopping local AWS")
-    with only_one("aws"):
+    with only_one("aws"), only_one("ministack"):
         with step("stopping"):
-            ran = _instance("aws").stop()
-        for file in (ENV_FILE, OUTPUTS_FILE):
+            ran = [instance.stop() for instance in (_instance("aws"), _ministack("aws"))]
+        for file in (ENV_FILE, MINISTACK_ENV_FILE, OUTPUTS_FILE):
             file.unlink(missing_ok=True)
-    info("stopped" if ran else "it was not running")
+    info("stopped" if any(ran) else "it was not running")
 
 
 def status() -> None:
     """Show whether local AWS runs, where, and with which processes."""
-    localstack = _instance("aws")
-    running = localstack.current()
-    if running is None:
+    localstack, ministack = _instance("aws"), _ministack("aws")
+    if not localstack.current() and not ministack.current():
         console.print("Local AWS is not running. Start it with: make up")
         raise SystemExit(1)
-    healthy = "answers" if running.healthy() else "does not answer"
-    console.print(f"LocalStack (PID {running.pid}) {healthy} at {running.endpoint}")
-    applied = (localstack.folder / "applied").exists()
-    info("the stack is applied" if applied else "the stack is not applied: make up")
-    for process in localstack.processes():
+    if running := localstack.current():
+        _show(localstack, running)
+        applied = (localstack.folder / "applied").exists()
+        info("the stack is applied" if applied else "the stack is not applied: make up")
+    if running := ministack.current():
+        _show(ministack, running)
+
+
+def _show(instance: Instance[Any], running: Running) -> None:
+    healthy = "answers" if instance.healthy(running) else "does not answer"
+    console.print(f"{instance.TITLE} (PID {running.pid}) {healthy} at {running.endpoint}")
+    for process in instance.processes():
         name = process.environ().get("AWS_LAMBDA_FUNCTION_NAME") or process.name()
         info(f"{process.pid:>7}  {name}  {process.memory_info().rss >> 20} MiB")
-    info(f"log: {localstack.log.relative_to(ROOT)}")
+    info(f"log: {instance.log.relative_to(ROOT)}")
 
 
 def clean() -> None:
     """Stop local AWS and remove everything generated: .local/, build/ and .venv/."""
     heading("Removing everything generated")
-    for instance in ("aws", *(file.parent.name for file in LOCAL.glob("*/localstack.json"))):
-        _instance(instance).stop()
+    for name in ("aws", *(file.parent.name for file in LOCAL.glob("*/localstack.json"))):
+        _instance(name).stop()
+    for file in LOCAL.glob("*-ministack/ministack.json"):
+        _ministack(file.parent.name.removesuffix("-ministack")).stop()
     for folder in (LOCAL, BUILD, VENV):
         if folder.exists():
             info(f"removing {folder.relative_to(ROOT)}/")
             shutil.rmtree(folder, ignore_errors=True)
     for cache in (*ROOT.glob("*.egg-info"), *ROOT.glob(".*_cache"), ROOT / ".hypothesis"):
         shutil.rmtree(cache, ignore_errors=True)
-    for part in ("scripts", "lambda_src", "tests"):
+    for part in ("scripts", "lambda_src", "benchmarks", "tests"):
         for cache in (ROOT / part).rglob("__pycache__"):
             shutil.rmtree(cache, ignore_errors=True)
 
@@ -254,8 +288,8 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
     """
     require_terraform()
     with only_one(name):
-        tools = _prepare()
         localstack = _instance(name)
+        tools = _prepare(localstack)
         if not keep:
             localstack.stop()  # what a killed session left
         try:
@@ -263,3 +297,17 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
         finally:
             if not keep:
                 localstack.stop()
+
+
+@contextmanager
+def running_ministack(name: str = "test") -> Iterator[tuple[MiniStack, Running]]:
+    """Yield a fresh, empty MiniStack of one's own, on a free port; it is gone at the end."""
+    require_terraform()
+    with only_one(f"{name}-ministack"):
+        ministack = _ministack(name)
+        tools = _prepare(ministack)
+        ministack.stop()  # what a killed session left
+        try:
+            yield ministack, _start(ministack, tools, None)
+        finally:
+            ministack.stop()

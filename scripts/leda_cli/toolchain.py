@@ -20,6 +20,7 @@ from leda_cli.errors import LedaError
 from leda_cli.paths import LOCAL, REQUIREMENTS, ROOT, TMP, VENV, contained_environment
 
 LOCALSTACK_VERSION = "4.9.2"
+MINISTACK_VERSION = "1.5.33"
 # LocalStack 4.9.2 was seen to start on the first two; on the third its lock file installs. The preferred one first.
 LOCALSTACK_PYTHONS = ("3.11", "3.12", "3.13")
 # What the functions declare in Terraform; any other version is a compromise that is said out loud.
@@ -98,8 +99,8 @@ def install_localstack() -> Path:
     )
 
 
-def install_functions_python() -> Path:
-    """Make the environment that the functions' processes run in; return its interpreter."""
+def _functions_interpreter() -> str:
+    """Return the interpreter that the functions' runtime names, else the project's own, and say so."""
     python = environments.find_python(FUNCTIONS_PYTHON)
     if python is None:
         python = environments.base_interpreter()
@@ -108,9 +109,22 @@ def install_functions_python() -> Path:
             f"this machine has no working Python {FUNCTIONS_PYTHON}: the functions, whose runtime is "
             f"python{FUNCTIONS_PYTHON} on AWS, run on Python {version} here"
         )
+    return python
+
+
+def install_functions_python() -> Path:
+    """Make the environment that the functions' processes run in; return its interpreter."""
+    folder = LOCAL / "functions" / "venv"
     return _sync(
-        "the functions' Python environment", LOCAL / "functions" / "venv", "functions.lock", python
+        "the functions' Python environment", folder, "functions.lock", _functions_interpreter()
     )
+
+
+def install_ministack() -> Path:
+    """Install MiniStack; return its interpreter, in which it runs the functions too."""
+    folder = LOCAL / "ministack" / "venv"
+    title = f"MiniStack {MINISTACK_VERSION}"
+    return _sync(title, folder, "ministack.lock", _functions_interpreter())
 
 
 def install_checkov() -> Path:

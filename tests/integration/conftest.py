@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from leda_cli import local
-from leda_cli.examples import ExampleAws, deployed
+from leda_cli.examples import ExampleAws, deployed, deployed_alone
+from leda_cli.shop_client import Shop
 from support.live_stack import LiveStack
 from support.live_trades import Trades, new_trades
 
@@ -18,8 +19,13 @@ HERE = Path(__file__).parent
 
 # The files in the order they run. A mapping that is switched on or created anew reads its stream from the beginning
 # here, so what does that comes while the streams are short, and large loads come after it. What looks at everything
-# that the session did comes after them, then what removes the stack; the examples have the place to themselves.
+# that the session did comes after them, then what removes the stack; the examples have the place to themselves. The
+# shop, which needs another emulator, comes before the stack is started.
 ORDER = (
+    "test_shop_pages",
+    "test_shop",
+    "test_shop_openapi",
+    "test_shop_roles",
     "test_names_and_shapes",
     "test_telemetry",
     "test_versions",
@@ -35,10 +41,10 @@ ORDER = (
     "test_verify_and_rebuild",
     "test_whole_session",
     "test_removal",
+    "test_examples",
     "test_scores",
     "test_change_capture",
     "test_record_processor",
-    "test_examples",
 )
 # They come when the stack is gone.
 WITHOUT_THE_STACK = ORDER[ORDER.index("test_removal") :]
@@ -71,6 +77,13 @@ def systems(stack: LiveStack) -> Iterator[dict[str, ExampleAws]]:
     with ExitStack() as applied, ThreadPoolExecutor() as pool:
         deploy = lambda name: applied.enter_context(deployed(stack.aws, name))  # noqa: E731
         yield dict(zip(names, pool.map(deploy, names), strict=True))
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Shop]:
+    """The shop, on an emulator of its own that has what LocalStack lacks; it needs nothing of the stack."""
+    with deployed_alone("shop") as aws:
+        yield Shop(aws)
 
 
 @pytest.fixture

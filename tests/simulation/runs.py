@@ -19,6 +19,7 @@ from simulation.pipeline import Pipeline
 from simulation.plans import Plan
 from simulation.replica import Replica
 from simulation.scores import Scores
+from simulation.shop import Shop
 from simulation.systems import System
 from simulation.world import World
 
@@ -31,7 +32,12 @@ QUIET = {
 }
 
 
-SYSTEMS: dict[str, type[System]] = {"pipeline": Pipeline, "scores": Scores, "replica": Replica}
+SYSTEMS: dict[str, type[System]] = {
+    "pipeline": Pipeline,
+    "scores": Scores,
+    "replica": Replica,
+    "shop": Shop,
+}
 
 
 @dataclass

@@ -95,13 +95,16 @@ class System(ABC):
         self.mappings: dict[str, EventSourceMapping] = {}
         for stage, path in self.SUBJECTS[subject].items():
             table = self.SOURCES.get(stage)
-            arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026"
-            stream = (
-                Stream(world, arn, plan.shards[stage], digits=23)
+            arn = (
+                f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026"
                 if table
-                else Stream(world, KINESIS, plan.shards[stage], digits=56)
+                else KINESIS
             )
-            self.dynamodb_streams.known[stream.arn] = self.streams[stage] = stream
+            # Stages that read one table read one stream.
+            stream = self.dynamodb_streams.known.get(arn) or Stream(
+                world, arn, plan.shards[stage], digits=23 if table else 56
+            )
+            self.dynamodb_streams.known[arn] = self.streams[stage] = stream
             function = Function(
                 world,
                 f"{stage.title()}Lambda",
@@ -175,7 +178,7 @@ class System(ABC):
             case "clock":
                 self.world.skew += draw.choice((-1, 1)) * draw.choice((1, 60, 3600, 10**6))
             case "window":
-                mapping.tumbling_window = not mapping.tumbling_window
+                mapping.switch_window(draw)
             case kind:
                 self.disturb_otherwise(kind, disturbance.stage, draw)
 

@@ -8,7 +8,8 @@ import pytest
 
 from leda_cli import example, examples, local
 from leda_cli.errors import LedaError
-from leda_cli.localstack import LocalStack, client_variables
+from leda_cli.instance import Running, client_variables
+from leda_cli.localstack import LocalStack
 from leda_cli.paths import ROOT
 
 
@@ -81,6 +82,20 @@ def test_an_example_is_applied_from_copies_without_deletion_protection(tmp_path:
         ROOT / "examples" / "complete" / "main.tf"
     ).read_text()
     assert (terraform.work / "../../modules").resolve() == ROOT / "modules"
+
+
+@pytest.mark.parametrize("name", sorted(examples.ON_MINISTACK))
+def test_an_example_on_ministack_has_the_variables_that_it_is_told(name: str) -> None:
+    running = Running(pid=1, created=0.0, port=4600, settings="", id="")
+    variables = (examples.EXAMPLES / name / "variables.tf").read_text()
+    for variable in examples._on_ministack(running):
+        assert f'variable "{variable}"' in variables
+
+
+def test_the_site_of_an_example_is_part_of_what_is_applied(tmp_path: Path) -> None:
+    terraform = examples.terraform_of("shop", tmp_path, client_variables(1))
+    terraform.prepare()
+    assert (terraform.work / "site" / "index.html").is_file()
 
 
 def test_a_digest_changes_with_the_instance_and_the_root_module() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from leda_cli import environments, local, localstack, paths, terraform, toolchain
+from leda_cli import environments, local, paths, terraform, toolchain
 from leda_cli.errors import LedaError
+from leda_cli.instance import MARKER, client_variables, free_port, owner_of, port_is_free
 from leda_cli.localstack import LocalStack
 
 
@@ -163,7 +164,7 @@ def test_what_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_env_file_can_be_sourced() -> None:
-    text = local.env_file(localstack.client_variables(4566))
+    text = local.env_file(client_variables(4566))
     done = subprocess.run(
         ["sh", "-c", f"{text}\nenv"], capture_output=True, text=True, check=True, env={}
     )
@@ -180,7 +181,7 @@ TOOLS = toolchain.Toolchain(*(Path(f"/tools/{n}/bin/x") for n in range(6)))
 def test_localstack_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "prod")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
-    variables = localstack.server_variables(Path("/folder"), 4600, TOOLS)
+    variables = LocalStack(Path("/folder"), "unused").environment(4600, TOOLS)
     assert not {"AWS_PROFILE", "HTTPS_PROXY"} & variables.keys()
     assert variables["HOME"] == "/folder/home"
     assert variables["GATEWAY_LISTEN"] == "127.0.0.1:4600"
@@ -191,9 +192,9 @@ def test_a_taken_port_is_seen_and_its_owner_named() -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        assert not localstack.port_is_free(port)
-        assert str(os.getpid()) in localstack.owner_of(port)
-    assert localstack.port_is_free(localstack.free_port())
+        assert not port_is_free(port)
+        assert str(os.getpid()) in owner_of(port)
+    assert port_is_free(free_port())
 
 
 def test_a_taken_port_is_an_error_that_says_how_to_choose_another(tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_a_pid_file_of_a_dead_or_of_another_process_is_not_believed(tmp_path: Pa
 
 def test_stopping_ends_every_process_of_the_instance_and_no_other(tmp_path: Path) -> None:
     def sleeper(folder: Path, **more: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, localstack.MARKER: str(folder), **more}
+        environment = {**os.environ, MARKER: str(folder), **more}
         return subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(60)"], env=environment
         )

@@ -97,7 +97,7 @@ run "reads_the_records_stream_and_no_other_table_has_one" {
   }
 
   assert {
-    condition     = output.tables.scores.index_name == "ByScore" && output.tables.records.index_name == null
+    condition     = output.tables.scores.index_name == "ByScore" && keys(output.tables.scores.index_arns) == ["ByScore"] && length(output.tables.records.index_arns) == 0
     error_message = "The totals, and only they, must be ordered by an index."
   }
 }

@@ -37,6 +37,11 @@ run "is_protected_restorable_and_on_demand_by_default" {
     condition     = length(aws_dynamodb_table.this.ttl) == 0
     error_message = "Without a TTL attribute rows must stay."
   }
+
+  assert {
+    condition     = length(aws_dynamodb_table.this.global_secondary_index) == 0 && output.index_arns == {}
+    error_message = "An index costs writes that nobody asked for."
+  }
 }
 
 run "has_the_keys_stream_ttl_and_key_that_are_asked_for" {
@@ -74,62 +79,79 @@ run "has_the_keys_stream_ttl_and_key_that_are_asked_for" {
   }
 }
 
-run "has_the_index_that_is_asked_for_with_all_attributes" {
+run "has_the_indexes_that_are_asked_for_with_what_each_holds" {
   variables {
-    index = { name = "ByScore", hash_key = { name = "Board", type = "S" }, range_key = { name = "Identifier", type = "S" } }
+    indexes = [
+      { name = "ByScore", hash_key = { name = "Board", type = "S" }, range_key = { name = "Score", type = "N" } },
+      { name = "ByNickname", hash_key = { name = "Nickname", type = "S" }, range_key = { name = "Identifier", type = "S" }, attributes = [] },
+      { name = "ByTeam", hash_key = { name = "Team", type = "S" }, attributes = ["Score", "Nickname"] },
+    ]
   }
 
   assert {
-    condition     = [for index in aws_dynamodb_table.this.global_secondary_index : [index.name, index.hash_key, index.range_key, index.projection_type]] == [["ByScore", "Board", "Identifier", "ALL"]]
-    error_message = "The index must have the name and the keys asked for, and every attribute."
+    condition = {
+      for index in aws_dynamodb_table.this.global_secondary_index :
+      index.name => join(" ", concat([index.hash_key, coalesce(index.range_key, "-"), index.projection_type], sort(coalesce(index.non_key_attributes, []))))
+      } == {
+      ByScore    = "Board Score ALL"
+      ByNickname = "Nickname Identifier KEYS_ONLY"
+      ByTeam     = "Team - INCLUDE Nickname Score"
+    }
+    error_message = "Each index must have the keys and hold the attributes asked for."
   }
 
   assert {
-    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { Identifier = "S", Board = "S" }
-    error_message = "Each key must be declared, and once."
+    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { Identifier = "S", Board = "S", Score = "N", Nickname = "S", Team = "S" }
+    error_message = "Each key must be declared, and once; other attributes must not be."
   }
 
   assert {
-    condition     = output.index_name == "ByScore"
-    error_message = "Whoever reads the index must learn its name."
+    condition     = output.index_arns["ByScore"] == "arn:aws:dynamodb:eu-west-1:111111111111:table/Totals/index/ByScore"
+    error_message = "Whoever reads an index must learn its ARN."
   }
 }
 
-run "has_no_index_unless_asked" {
-  assert {
-    condition     = length(aws_dynamodb_table.this.global_secondary_index) == 0 && output.index_name == null
-    error_message = "An index costs writes that nobody asked for."
-  }
-}
-
-run "refuses_an_index_with_a_name_that_dynamodb_refuses" {
+run "refuses_two_indexes_of_one_name" {
   command = plan
 
   variables {
-    index = { name = "by score", hash_key = { name = "Board", type = "S" }, range_key = { name = "Score", type = "N" } }
+    indexes = [
+      { name = "ByScore", hash_key = { name = "Board", type = "S" } },
+      { name = "ByScore", hash_key = { name = "Team", type = "S" } },
+    ]
   }
 
-  expect_failures = [var.index]
+  expect_failures = [var.indexes]
 }
 
 run "refuses_an_index_with_a_key_of_an_unknown_type" {
   command = plan
 
   variables {
-    index = { name = "ByScore", hash_key = { name = "Board", type = "S" }, range_key = { name = "Score", type = "number" } }
+    indexes = [{ name = "ByScore", hash_key = { name = "Board", type = "S" }, range_key = { name = "Score", type = "number" } }]
   }
 
-  expect_failures = [var.index]
+  expect_failures = [var.indexes]
 }
 
-run "refuses_a_name_that_dynamodb_refuses" {
+run "refuses_a_key_among_the_attributes_of_an_index" {
   command = plan
 
   variables {
-    name = "a table"
+    indexes = [{ name = "ByBoard", hash_key = { name = "Board", type = "S" }, attributes = ["Identifier"] }]
   }
 
-  expect_failures = [var.name]
+  expect_failures = [var.indexes]
+}
+
+run "refuses_more_attributes_than_a_tables_indexes_hold" {
+  command = plan
+
+  variables {
+    indexes = [{ name = "ByBoard", hash_key = { name = "Board", type = "S" }, attributes = [for number in range(101) : "a${number}"] }]
+  }
+
+  expect_failures = [var.indexes]
 }
 
 run "refuses_a_key_of_an_unknown_type" {
@@ -162,22 +184,15 @@ run "refuses_one_attribute_as_both_keys" {
   expect_failures = [var.range_key]
 }
 
-run "refuses_an_unknown_view_type" {
+run "refuses_names_and_values_that_dynamodb_refuses" {
   command = plan
 
   variables {
+    name             = "a table"
+    indexes          = [{ name = "by score", hash_key = { name = "Board", type = "S" } }]
     stream_view_type = "ALL"
+    kms_key_arn      = "alias/mine"
   }
 
-  expect_failures = [var.stream_view_type]
-}
-
-run "refuses_a_key_that_is_no_arn" {
-  command = plan
-
-  variables {
-    kms_key_arn = "alias/mine"
-  }
-
-  expect_failures = [var.kms_key_arn]
+  expect_failures = [var.name, var.indexes, var.stream_view_type, var.kms_key_arn]
 }

@@ -1,0 +1,22 @@
+"""fnCreateOrder: POST /orders."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.shop.api import CLIENT, Api
+from leda.shop.ordering import Ordering
+from leda.telemetry import logger, metrics
+
+dynamodb = boto3.client("dynamodb", config=CLIENT)
+ordering = Ordering(dynamodb, settings.required("SHOP_TABLE"))
+api = Api({"POST /orders": ordering.create})
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Make the order that the HTTP API's event asks for."""
+    return api(event)

@@ -1,0 +1,82 @@
+"""A request of an HTTP API, and what is answered.
+
+The event: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+(payload format 2.0).
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from leda.shop.refusals import Refused, invalid
+
+MAX_BODY_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that the API has matched to a route; `claims` are of the token that its authorizer has checked."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    claims: Mapping[str, Any]
+
+    def json(self) -> Any:
+        """The body's JSON, its numbers int or Decimal. Raises Refused."""
+        try:
+            return json.loads(self.body, parse_float=Decimal, parse_constant=_no_number)
+        except (ValueError, RecursionError, ArithmeticError) as error:
+            raise invalid("body", "The body is not JSON.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a route answers when it does what it is asked for."""
+
+    document: Any
+    status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(event: Mapping[str, Any]) -> Request:
+    """The request of an event. Raises Refused."""
+    body: bytes = (event.get("body") or "").encode(errors="surrogatepass")
+    if event.get("isBase64Encoded"):
+        try:
+            body = base64.b64decode(body, validate=True)
+        except binascii.Error as error:
+            raise invalid("body", "The body is not base64.") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise Refused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "TooLarge",
+            f"The body has more than {MAX_BODY_BYTES} bytes.",
+        )
+    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    return Request(
+        path=event.get("pathParameters") or {},
+        query=event.get("queryStringParameters") or {},
+        body=body,
+        claims=(authorizer.get("jwt") or {}).get("claims") or {},
+    )
+
+
+def operator_of(request: Request) -> str:
+    """Who the operator is, by the token. Raises Refused where the API let somebody in without one.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
+    """
+    for claim in ("cognito:username", "username", "sub"):
+        if name := request.claims.get(claim):
+            return str(name)
+    raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Sign in as an operator.")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,104 @@
+"""The lines of the data lake: a change of a part, an order, a line or a vendor order, flat, with the columns' names.
+
+    {"sequence_number": "0000...", "event_id": "c4ca...", "event": "create", "changed_at": "2026-11-21 15:10:00.000",
+     "item_type": "orderLine", "pk": "CUST-ORDER-...", "sk": "camo-tactical-vest", "product_id": "camo-tactical-vest",
+     "qty": 2, "price_cents": 4999, "status": "Created", "created_at": "2026-11-21 15:09:59.123", ...}
+
+Times are UTC. A line may come twice, with the same sequence number. It holds no customer's ID: that opens the
+customer's orders, and whoever reads the lake must not get in that way.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from leda.changes import UnreadableRow
+from leda.item_changes import ItemChange, UnreadableChange, read
+from leda.shop import rows, times, whole
+from leda.shop.delivery import MAX_RECORD_BYTES
+from leda.streams import Image
+
+KINDS = frozenset({rows.PART, rows.ORDER, rows.LINE, rows.VENDOR_ORDER})
+
+# A stream's sequence numbers have at most 40 digits; padded, their texts sort as they do.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+SEQUENCE_DIGITS = 40
+
+# What a row's attributes are called in the lake.
+_IDENTIFIERS = {
+    "orderId": "order_id",
+    "vendorOrderId": "vendor_order_id",
+    "productId": "product_id",
+}
+_TEXTS = {"name": "name", "status": "status", "shippingOption": "shipping_option"}
+_NUMBERS = {
+    "qty": "qty",
+    "priceCents": "price_cents",
+    "totalCents": "total_cents",
+    "lines": "lines",
+}
+_TIMES = {"createdAt": "created_at", "shippedAt": "shipped_at", "receivedAt": "received_at"}
+
+
+def kind_of(raw: Mapping[str, Any]) -> str | None:
+    """The itemType of the row that a stream record is about, as it is now or as it was; None: it has none."""
+    change = raw.get("dynamodb") or {}
+    image = change.get("NewImage") or change.get("OldImage") or {}
+    kind = (image.get("itemType") or {}).get("S")
+    return kind if isinstance(kind, str) else None
+
+
+def line(raw: Mapping[str, Any]) -> bytes:
+    """The line of a stream record, with its newline. Raises UnreadableChange."""
+    change = read(raw)
+    found = json.dumps(_columns(change), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    if len(found) > MAX_RECORD_BYTES:
+        raise UnreadableChange(f"the line has more than {MAX_RECORD_BYTES} bytes")
+    return found
+
+
+def _columns(change: ItemChange) -> dict[str, Any]:
+    record = change.record
+    old, new = record.old or {}, record.new or {}
+    image = new or old
+    columns: dict[str, Any] = {
+        "sequence_number": change.sequence_number.zfill(SEQUENCE_DIGITS),
+        "event_id": record.event_id,
+        "event": change.event,
+        "changed_at": _moment(record.arrived),
+        "item_type": _text(image, "itemType"),
+        "pk": _text(change.keys, "pk"),
+        "sk": _text(change.keys, "sk"),
+        **{column: _text(image, name) for name, column in _IDENTIFIERS.items()},
+        **{column: _text(new, name) for name, column in _TEXTS.items()},
+        **{column: _number(new, name) for name, column in _NUMBERS.items()},
+        **{column: _time(new, name) for name, column in _TIMES.items()},
+        "old_status": _text(old, "status"),
+        "old_qty": _number(old, "qty"),
+    }
+    if columns["item_type"] == rows.PART:
+        columns["product_id"] = columns["pk"]
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _text(image: Image, name: str) -> str | None:
+    text = image.get(name, {}).get("S")
+    return text if isinstance(text, str) else None
+
+
+def _number(image: Image, name: str) -> int | None:
+    """The Number, if the column can hold it: a row that somebody broke must not spoil the file that it is in."""
+    try:
+        return whole.attribute(image, name)
+    except UnreadableRow:
+        return None
+
+
+def _time(image: Image, name: str) -> str | None:
+    text = _text(image, name)
+    return times.sql(text) if text else None
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return times.sql(times.text(moment)) if moment else None

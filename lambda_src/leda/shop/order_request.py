@@ -1,0 +1,113 @@
+"""What a customer asks for in POST /orders, and what of it makes two requests the same.
+
+    {"clientToken": "7f0c...", "customerId": "c5d1...", "shippingOption": "standard",
+     "lines": [{"productId": "camo-tactical-vest", "qty": 2}]}
+
+No price: that is the part's.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from leda.shop.refusals import invalid
+
+# The transaction of an order has the header, the customer's row, the token's, and for each line the line and the part.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+MAX_LINES = (100 - 3) // 2
+MAX_PIECES = 1000
+
+SHIPPING_OPTIONS = ("standard", "1-day", "drone")
+# Drawn by the client at random: whoever knows a customer's ID sees the customer's orders.
+SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+PRODUCT = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+
+_FIELDS = ("clientToken", "customerId", "shippingOption", "lines")
+_LINE_FIELDS = ("productId", "qty")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """So many pieces of a product."""
+
+    product: str
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order as it is asked for, its shape checked."""
+
+    token: str
+    customer: str
+    shipping: str
+    lines: tuple[Line, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same request: a token that comes with another one is refused."""
+        asked = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def read(document: Any) -> OrderRequest:
+    """The order that the body asks for. Raises Refused, which names the first field that is wrong."""
+    asked = _object(document, "body", _FIELDS)
+    lines = asked["lines"]
+    if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_LINES:
+        raise invalid("lines", f"lines is a list of 1 to {MAX_LINES} lines.")
+    request = OrderRequest(
+        token=_matching(asked, "clientToken"),
+        customer=_matching(asked, "customerId"),
+        shipping=_shipping(asked["shippingOption"]),
+        lines=tuple(_line(line, f"lines[{place}]") for place, line in enumerate(lines)),
+    )
+    seen: set[str] = set()
+    for place, line in enumerate(request.lines):
+        if line.product in seen:
+            raise invalid(f"lines[{place}].productId", "The product is in an earlier line already.")
+        seen.add(line.product)
+    return request
+
+
+def _line(document: Any, field: str) -> Line:
+    line = _object(document, field, _LINE_FIELDS)
+    product, pieces = line["productId"], line["qty"]
+    if not isinstance(product, str) or not PRODUCT.fullmatch(product):
+        raise invalid(f"{field}.productId", "A product's ID is words in lower case with hyphens.")
+    # 2.0 is a whole number in JSON; true, an int in Python, is none.
+    is_number = isinstance(pieces, int | Decimal) and not isinstance(pieces, bool)
+    if not is_number or not 1 <= pieces <= MAX_PIECES or pieces != int(pieces):
+        raise invalid(f"{field}.qty", f"qty is a whole number from 1 to {MAX_PIECES}.")
+    return Line(product, int(pieces))
+
+
+def _shipping(option: Any) -> str:
+    if option not in SHIPPING_OPTIONS:
+        raise invalid("shippingOption", f"shippingOption is one of {', '.join(SHIPPING_OPTIONS)}.")
+    return str(option)
+
+
+def _matching(asked: Mapping[str, Any], field: str) -> str:
+    text = asked[field]
+    if not isinstance(text, str) or not SECRET.fullmatch(text):
+        raise invalid(field, f"{field} is 16 to 64 letters, digits, hyphens or underscores.")
+    return text
+
+
+def _object(document: Any, field: str, names: Iterable[str]) -> Mapping[str, Any]:
+    """The JSON object, if it has these fields and no others."""
+    if not isinstance(document, dict):
+        raise invalid(field, f"{field} is a JSON object.")
+    prefix = "" if field == "body" else f"{field}."
+    for name in names:
+        if name not in document:
+            raise invalid(prefix + name, f"{prefix}{name} is missing.")
+    if document.keys() - set(names):
+        # Without its name, which may be of any length and content.
+        raise invalid(field, f"{field} has a field that is not known.")
+    return document

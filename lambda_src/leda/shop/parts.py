@@ -1,0 +1,84 @@
+"""Parts: what the shop sells, with price and stock.
+
+    {"pk", "sk": "camo-tactical-vest", "itemType": "part", "inventoryKey": "part", "name", "description",
+     "priceCents": 4999, "qty": 200, "reorderBelow": 50, "reorderQty": 200, "restocks": 0}
+
+`qty` is the stock, `restocks` the number of vendor orders received: the running number of the next one. A part that is
+deleted and made again must begin with a number of restocks that it has not had: older vendor orders keep theirs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from leda.changes import UnreadableRow
+from leda.shop import rows, whole
+from leda.shop.rows import Row
+from leda.streams import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part as it stands in the table."""
+
+    product: str
+    name: str
+    description: str
+    price: int
+    """In cents."""
+    stock: int
+    reorder_below: int
+    reorder_quantity: int
+    restocks: int
+
+    def document(self) -> dict[str, Any]:
+        """What customers see of it."""
+        return {
+            "productId": self.product,
+            "name": self.name,
+            "description": self.description,
+            "priceCents": self.price,
+            "qty": self.stock,
+        }
+
+
+def read(image: Image) -> Part:
+    """The part. Raises UnreadableRow: somebody wrote the row otherwise than `item` does."""
+    if not rows.is_a(rows.PART, image):
+        raise UnreadableRow("the row is no part")
+    return Part(
+        product=whole.text_attribute(image, "pk"),
+        name=whole.text_attribute(image, "name"),
+        description=whole.text_attribute(image, "description"),
+        price=whole.attribute(image, "priceCents"),
+        stock=whole.attribute(image, "qty"),
+        reorder_below=whole.attribute(image, "reorderBelow"),
+        reorder_quantity=whole.attribute(image, "reorderQty", least=1),
+        restocks=whole.attribute(image, "restocks"),
+    )
+
+
+def item(
+    product: str,
+    name: str,
+    description: str,
+    price_cents: int,
+    qty: int,
+    reorder_below: int,
+    reorder_qty: int,
+    restocks: int = 0,
+) -> Row:
+    """The row of a new part, for PutItem with the condition attribute_not_exists(pk)."""
+    return rows.item(
+        rows.part_key(product),
+        rows.PART,
+        {
+            "inventoryKey": rows.INVENTORY,
+            "name": name,
+            "description": description,
+            "priceCents": price_cents,
+            "qty": qty,
+            "reorderBelow": reorder_below,
+            "reorderQty": reorder_qty,
+            "restocks": restocks,
+        },
+    )

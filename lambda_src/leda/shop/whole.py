@@ -1,0 +1,30 @@
+"""Whole numbers in rows: quantities in pieces, money in the currency's smallest unit (cents). Nothing is rounded."""
+
+from leda.changes import UnreadableRow
+from leda.numbers import NotExact, limited, number
+from leda.streams import Image
+
+# A sum over 10^9 rows has 24 digits, and one of an order's lines (cents times pieces) fits as well.
+MAX_DIGITS = 15
+
+
+def attribute(image: Image, name: str, least: int = 0) -> int:
+    """The Number of that attribute. Raises UnreadableRow where it is missing, too low, too long or not whole."""
+    text = image.get(name, {}).get("N")
+    if text is None:
+        raise UnreadableRow(f"the row has no {name} (a number)")
+    try:
+        value = int(limited(number(text), MAX_DIGITS, decimal_places=0))
+    except NotExact as error:
+        raise UnreadableRow(f"{name} {error}") from error
+    if value < least:
+        raise UnreadableRow(f"{name} is below {least}")
+    return value
+
+
+def text_attribute(image: Image, name: str) -> str:
+    """The string of that attribute. Raises UnreadableRow where it is missing or empty."""
+    text = image.get(name, {}).get("S")
+    if not isinstance(text, str) or not text:
+        raise UnreadableRow(f"the row has no {name} (a string)")
+    return text

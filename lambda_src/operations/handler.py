@@ -1,0 +1,31 @@
+"""fnOperations: what operators see and do. The API's authorizer has checked their tokens."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.shop.api import CLIENT, Api
+from leda.shop.operations import Operations
+from leda.telemetry import logger, metrics
+
+dynamodb = boto3.client("dynamodb", config=CLIENT)
+operations = Operations(dynamodb, settings.required("SHOP_TABLE"))
+api = Api(
+    {
+        "GET /admin/inventory": operations.inventory,
+        "GET /admin/orders": operations.orders,
+        "POST /admin/orders/{id}/ship": operations.ship,
+        "GET /admin/vendor-orders": operations.vendor_orders,
+        "POST /admin/vendor-orders/{id}/receive": operations.receive,
+        "GET /admin/metrics": operations.metrics,
+    }
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Answer the HTTP API's event."""
+    return api(event)

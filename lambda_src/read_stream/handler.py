@@ -1,0 +1,36 @@
+"""fnReadStream: hands UnifiedTable's changes on to fnCreateVendorOrder and fnWriteFirehose, and waits for both."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.consumer import response
+from leda.shop import lake_lines, rows
+from leda.shop.fan_out import CLIENT, FanOut, Target
+from leda.telemetry import count, logger, metrics
+
+fan_out = FanOut(
+    boto3.client("lambda", config=CLIENT),
+    [
+        # First the one that applies each record once: if it fails, the lake has no line twice.
+        Target(
+            settings.required("CREATE_VENDOR_ORDER_FUNCTION"),
+            lambda raw: lake_lines.kind_of(raw) == rows.PART,
+        ),
+        Target(
+            settings.required("WRITE_FIREHOSE_FUNCTION"),
+            lambda raw: lake_lines.kind_of(raw) in lake_lines.KINDS,
+        ),
+    ],
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Hand the event's records on; done when both functions have done their part."""
+    fan_out.hand_on(event)
+    count(Records=len(event["Records"]))
+    return response(event)

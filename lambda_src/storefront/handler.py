@@ -1,0 +1,29 @@
+"""fnStorefront: what customers read."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.shop.api import CLIENT, Api
+from leda.shop.storefront import Storefront
+from leda.telemetry import logger, metrics
+
+dynamodb = boto3.client("dynamodb", config=CLIENT)
+storefront = Storefront(dynamodb, settings.required("SHOP_TABLE"))
+api = Api(
+    {
+        "GET /products": storefront.products,
+        "GET /products/{id}": storefront.product,
+        "GET /orders/{id}": storefront.order,
+        "GET /customers/{id}/orders": storefront.orders_of_customer,
+    }
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Answer the HTTP API's event."""
+    return api(event)

@@ -1,0 +1,38 @@
+"""fnWriteFirehose: from the changes that fnReadStream hands on to lines in the data lake, each at least once."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.item_changes import UnreadableChange
+from leda.put_aside import PutAside
+from leda.shop import lake_lines
+from leda.shop.delivery import Delivery, NotDelivered
+from leda.stream_batch import bad_record
+from leda.telemetry import count, logger, metrics
+
+firehose = boto3.client("firehose", config=settings.CLIENT)
+delivery = Delivery(firehose, settings.required("DELIVERY_STREAM"))
+put_aside = PutAside.from_environment()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
+    """Send a line for each change. Raises NotDelivered where a line is neither sent nor put aside."""
+    lines, bad = [], []
+    for raw in event["Records"]:
+        if lake_lines.kind_of(raw) not in lake_lines.KINDS:
+            continue
+        try:
+            lines.append(lake_lines.line(raw))
+        except UnreadableChange as error:
+            bad.append(bad_record(raw, str(error), event.get("shardId")))
+    delivery.send(lines)
+    failed = put_aside.put(bad)
+    count(Records=len(event["Records"]), Delivered=len(lines), Quarantined=len(bad) - len(failed))
+    logger.info("delivered", extra={"lines": len(lines), "quarantined": len(bad) - len(failed)})
+    if failed:
+        raise NotDelivered(f"{len(failed)} records were not put aside: see the log's last errors")

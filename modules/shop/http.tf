@@ -1,0 +1,156 @@
+# The shop window: the site, the API, the operators' sign-in, and the functions that answer.
+
+locals {
+  # Which function answers which route is said once: the API is made from it, and it must be what openapi.json says.
+  routes = {
+    "GET /products"                          = { function = "storefront" }
+    "GET /products/{id}"                     = { function = "storefront" }
+    "GET /orders/{id}"                       = { function = "storefront" }
+    "GET /customers/{id}/orders"             = { function = "storefront" }
+    "POST /orders"                           = { function = "create_order" }
+    "GET /admin/inventory"                   = { function = "operations", token = true }
+    "GET /admin/orders"                      = { function = "operations", token = true }
+    "POST /admin/orders/{id}/ship"           = { function = "operations", token = true }
+    "GET /admin/vendor-orders"               = { function = "operations", token = true }
+    "POST /admin/vendor-orders/{id}/receive" = { function = "operations", token = true }
+    "GET /admin/metrics"                     = { function = "operations", token = true }
+  }
+
+  http_functions = {
+    create_order = {
+      service     = "CreateOrder"
+      description = "LEDA: takes orders"
+      statements = [{
+        sid       = "Order"
+        actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+        resources = [module.table.arn]
+      }]
+    }
+
+    storefront = {
+      service     = "Storefront"
+      description = "LEDA: shows products, stock and orders"
+      statements = [
+        {
+          sid       = "Read"
+          actions   = ["dynamodb:GetItem", "dynamodb:Query"]
+          resources = [module.table.arn]
+        },
+        {
+          sid       = "ReadIndex"
+          actions   = ["dynamodb:Query"]
+          resources = [module.table.index_arns["inventory"]]
+        },
+      ]
+    }
+
+    operations = {
+      service     = "Operations"
+      description = "LEDA: shows operators stock, orders and vendor orders, ships and receives"
+      statements = [
+        {
+          sid       = "Operate"
+          actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+          resources = [module.table.arn]
+        },
+        {
+          sid       = "ReadIndexes"
+          actions   = ["dynamodb:Query"]
+          resources = [module.table.index_arns["inventory"], module.table.index_arns["orders"]]
+        },
+      ]
+    }
+  }
+
+  site_url      = var.cloudfront ? module.site.url : var.site_url
+  operators_url = "${local.site_url}/operators.html"
+}
+
+module "http_function" {
+  source   = "../function"
+  for_each = local.http_functions
+
+  name        = local.names[each.key]
+  description = each.value.description
+  package     = each.key
+
+  environment = {
+    POWERTOOLS_SERVICE_NAME          = each.value.service
+    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
+    POWERTOOLS_METRICS_FUNCTION_NAME = local.names[each.key]
+    POWERTOOLS_LOG_LEVEL             = var.log_level
+    SHOP_TABLE                       = module.table.name
+  }
+
+  policy_statements = each.value.statements
+
+  # Less than the 30 seconds for which the API waits.
+  timeout_seconds = 25
+
+  packages           = var.packages
+  runtime            = var.runtime
+  architecture       = var.architecture
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
+  alarm_actions      = var.alarm_actions
+}
+
+module "api" {
+  source = "../http-api"
+
+  name        = local.names.shop
+  description = "LEDA: the shop"
+  functions   = { for part, function in module.http_function : part => { name = function.name, arn = function.arn } }
+  routes      = local.routes
+  jwt         = { issuer = module.operators.issuer, audience = [module.operators.client_id] }
+  cors        = { origins = [regex("^https?://[^/]+", local.site_url)] }
+  throttle    = var.throttle
+
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
+  alarm_actions      = var.alarm_actions
+}
+
+module "operators" {
+  source = "../operator-sign-in"
+
+  name                = "${local.names.shop}-operators"
+  domain_prefix       = local.domain_prefix
+  page_urls           = [local.operators_url]
+  mfa                 = var.operators_mfa
+  deletion_protection = var.deletion_protection
+}
+
+module "site" {
+  source = "../static-site"
+
+  bucket_name = local.site_name
+  directory   = var.site_directory
+  cloudfront  = var.cloudfront
+
+  files = {
+    "config.json" = jsonencode({
+      apiUrl = module.api.endpoint
+      signIn = local.sign_in
+    })
+  }
+
+  # The API must know the site's address before it has one of its own, so any API of the region has to do.
+  connect_sources = [
+    "https://*.execute-api.${data.aws_region.current.id}.amazonaws.com",
+    "https://${local.domain_prefix}.auth.${data.aws_region.current.id}.amazoncognito.com",
+  ]
+
+  deletion_protection = var.deletion_protection
+  kms_key_arn         = var.kms_key_arn
+}
+
+locals {
+  sign_in = {
+    authorizeUrl = "${module.operators.sign_in_url}/oauth2/authorize"
+    tokenUrl     = "${module.operators.sign_in_url}/oauth2/token"
+    logoutUrl    = "${module.operators.sign_in_url}/logout"
+    clientId     = module.operators.client_id
+    scopes       = ["openid", "email"]
+  }
+}

@@ -1,0 +1,210 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "111111111111"
+    }
+  }
+
+  mock_data "aws_region" {
+    defaults = {
+      id = "eu-west-1"
+    }
+  }
+
+  mock_data "aws_partition" {
+    defaults = {
+      partition = "aws"
+    }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = {
+      arn = "arn:aws:iam::111111111111:role/Function"
+    }
+  }
+
+  mock_resource "aws_lambda_function" {
+    defaults = {
+      arn = "arn:aws:lambda:eu-west-1:111111111111:function:Function"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {
+      arn = "arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function"
+    }
+  }
+
+  mock_resource "aws_s3_bucket" {
+    defaults = {
+      arn                         = "arn:aws:s3:::bucket"
+      bucket_regional_domain_name = "bucket.s3.eu-west-1.amazonaws.com"
+    }
+  }
+
+  mock_resource "aws_dynamodb_table" {
+    defaults = {
+      arn        = "arn:aws:dynamodb:eu-west-1:111111111111:table/Table"
+      stream_arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Table/stream/2025-01-01T00:00:00.000"
+    }
+  }
+
+  mock_resource "aws_kinesis_firehose_delivery_stream" {
+    defaults = {
+      arn = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/shop"
+    }
+  }
+
+  mock_resource "aws_cognito_user_pool" {
+    defaults = {
+      id       = "eu-west-1_x"
+      endpoint = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_x"
+    }
+  }
+
+  mock_resource "aws_apigatewayv2_api" {
+    defaults = {
+      id            = "a1b2c3"
+      api_endpoint  = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com"
+      execution_arn = "arn:aws:execute-api:eu-west-1:111111111111:a1b2c3"
+    }
+  }
+
+  mock_resource "aws_cloudfront_distribution" {
+    defaults = {
+      arn         = "arn:aws:cloudfront::111111111111:distribution/E1"
+      domain_name = "d1.cloudfront.net"
+    }
+  }
+}
+
+variables {
+  site_directory = "tests/site"
+  packages       = { directory = "../function/tests/packages" }
+}
+
+run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
+  assert {
+    condition     = output.table.name == "UnifiedTable" && keys(output.table.index_arns) == ["inventory", "orders"]
+    error_message = "The table must have its name and its two indexes."
+  }
+
+  assert {
+    condition = { for package, function in output.functions : package => function.name } == {
+      create_order        = "fnCreateOrder"
+      storefront          = "fnStorefront"
+      operations          = "fnOperations"
+      update_inventory    = "fnUpdateInventory"
+      read_stream         = "fnReadStream"
+      create_vendor_order = "fnCreateVendorOrder"
+      write_firehose      = "fnWriteFirehose"
+    }
+    error_message = "The functions must have their names."
+  }
+
+  assert {
+    condition     = keys(output.lake.queries) == ["best sellers", "restocks", "revenue by day and product", "time from order to shipment"] && alltrue([for sql in values(output.lake.queries) : strcontains(sql, "SELECT DISTINCT sequence_number") && strcontains(sql, "day >= ")])
+    error_message = "Each query must count a change once and name the days that it reads."
+  }
+
+  assert {
+    condition     = toset(keys(output.routes)) == toset(flatten([for path, methods in jsondecode(file("openapi.json")).paths : [for method in keys(methods) : "${upper(method)} ${path}" if contains(["get", "post", "put", "patch", "delete"], method)]]))
+    error_message = "openapi.json and the API must have the same routes."
+  }
+
+  assert {
+    condition     = alltrue([for route, token in output.routes : token == strcontains(route, " /admin/")])
+    error_message = "All routes under /admin, and only they, must ask for a token."
+  }
+
+  assert {
+    condition     = output.functions.update_inventory.event_source_arn == output.table.stream_arn && output.functions.read_stream.event_source_arn == output.table.stream_arn
+    error_message = "Counts and the fan-out must read the table's stream."
+  }
+
+  assert {
+    condition     = toset([for package, function in output.functions : package if can(function.mapping_uuid)]) == toset(["update_inventory", "read_stream"])
+    error_message = "A third reader would be throttled."
+  }
+
+  assert {
+    condition     = jsondecode(local.filters.counts[0]) == { dynamodb = { NewImage = { itemType = { S = ["order", "orderLine"] } } } } && jsondecode(local.filters.counts[1]) == { eventName = ["REMOVE"], dynamodb = { OldImage = { itemType = { S = ["order", "orderLine"] } } } }
+    error_message = "Counts must see orders, and orders that were deleted."
+  }
+
+  assert {
+    condition     = jsondecode(local.filters.all[0]).dynamodb.NewImage.itemType.S == ["part", "order", "orderLine", "vendorOrder"]
+    error_message = "Vendor orders and the lake must see everything but the functions' own rows."
+  }
+
+  assert {
+    condition = { for package in ["create_order", "storefront", "operations"] : package => join(" ", [for statement in jsondecode(output.functions[package].policy).Statement : "${statement.Sid}:${join(",", statement.Action)}" if statement.Sid != "Logs"]) } == {
+      create_order = "Order:dynamodb:BatchGetItem,dynamodb:PutItem,dynamodb:Query,dynamodb:UpdateItem"
+      storefront   = "Read:dynamodb:GetItem,dynamodb:Query ReadIndex:dynamodb:Query"
+      operations   = "Operate:dynamodb:BatchGetItem,dynamodb:GetItem,dynamodb:Query,dynamodb:UpdateItem ReadIndexes:dynamodb:Query"
+    }
+    error_message = "The shop window must be able to read only, and nobody to delete."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(output.functions.read_stream.policy).Statement : statement.Action if statement.Sid == "Tell"] == [["lambda:InvokeFunction"]] && [for statement in jsondecode(output.functions.write_firehose.policy).Statement : statement.Action if statement.Sid == "Deliver"] == [["firehose:PutRecordBatch"]]
+    error_message = "The fan-out must be able to call the two, and the writer to write to its stream."
+  }
+
+  assert {
+    condition     = alltrue([for statement in flatten([for function in values(output.functions) : jsondecode(function.policy).Statement]) : !strcontains(join(" ", statement.Action), "*") && !contains(statement.Resource, "*")])
+    error_message = "No role may have a wildcard for actions or resources."
+  }
+
+  assert {
+    condition     = output.site.url == "https://d1.cloudfront.net" && output.site.operators_url == "https://d1.cloudfront.net/operators.html"
+    error_message = "The site must be CloudFront's."
+  }
+
+  assert {
+    condition     = output.sign_in.authorize_url == "https://shop-111111111111.auth.eu-west-1.amazoncognito.com/oauth2/authorize" && output.sign_in.issuer == "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_x"
+    error_message = "Operators must find the sign-in page."
+  }
+}
+
+run "fits_into_an_account_beside_another_and_tells_somebody" {
+  variables {
+    name_prefix   = "Test-"
+    cloudfront    = false
+    site_url      = "https://example.org/shop"
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = output.table.name == "Test-UnifiedTable" && output.functions.create_order.name == "Test-fnCreateOrder" && output.lake.database == "test_shop" && output.site.bucket == "test-shop-site-111111111111-eu-west-1"
+    error_message = "Every name must have the prefix."
+  }
+
+  assert {
+    condition     = output.site.operators_url == "https://example.org/shop/operators.html"
+    error_message = "Operators must come back to where the site is."
+  }
+
+  assert {
+    condition     = { for service, alarm in aws_cloudwatch_metric_alarm.quarantined : service => alarm.dimensions.function_name } == { UpdateInventory = "Test-fnUpdateInventory", CreateVendorOrder = "Test-fnCreateVendorOrder", WriteFirehose = "Test-fnWriteFirehose" } && alltrue([for alarm in aws_cloudwatch_metric_alarm.quarantined : tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
+    error_message = "Every function that puts changes aside must raise an alarm."
+  }
+}
+
+run "refuses_values_that_leave_no_name_or_no_site" {
+  command = plan
+
+  variables {
+    name_prefix    = "1-"
+    site_directory = "../static-site/tests/site"
+    cloudfront     = false
+    log_level      = "LOUD"
+  }
+
+  expect_failures = [
+    var.name_prefix,
+    var.site_directory,
+    var.site_url,
+    var.log_level,
+  ]
+}

@@ -1,0 +1,190 @@
+variable "name_prefix" {
+  description = "Prepended to the name of everything, so that several shops fit in one account and region."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    # 20: with the account and the region, the buckets' names stay within 63 characters.
+    condition     = can(regex("^([a-zA-Z][a-zA-Z0-9-]{0,19})?$", var.name_prefix))
+    error_message = "name_prefix has up to 20 letters, digits or hyphens and begins with a letter."
+  }
+}
+
+variable "site_directory" {
+  description = "Folder with the site's files: `index.html` and `operators.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = fileexists("${var.site_directory}/operators.html")
+    error_message = "The folder has no operators.html, where operators come back to from the sign-in."
+  }
+}
+
+variable "cloudfront" {
+  description = "Whether CloudFront serves the site. Without it the bucket is there, and whoever serves the files says so in `site_url`."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "site_url" {
+  description = "URL of the site, without a slash at its end, where CloudFront does not serve it: the API lets its pages call, and operators come back to its `operators.html`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.cloudfront ? var.site_url == null : can(regex("^https?://[^/]+(/.*[^/])?$", var.site_url))
+    error_message = "site_url is a URL without a slash at its end, and is given if and only if cloudfront is false."
+  }
+}
+
+variable "operators_mfa" {
+  description = "Whether operators need a one-time password of an authenticator: `ON`, `OPTIONAL` or `OFF`."
+  type        = string
+  default     = "ON"
+  nullable    = false
+}
+
+variable "throttle" {
+  description = "Requests a second (`rate`) and at once (`burst`) that each route takes; more get 429."
+  type = object({
+    rate  = number
+    burst = number
+  })
+  default  = { rate = 50, burst = 100 }
+  nullable = false
+}
+
+variable "batch_size" {
+  description = "Most changes that a reader of the table's stream gets at once."
+  type        = number
+  default     = 100
+  nullable    = false
+}
+
+variable "lake" {
+  description = <<-EOT
+    Settings of the lake; `modules/change-lake` explains them.
+    - `buffering_seconds` (300), `scan_limit_mb` (1024), `retention_days` (none), `first_day` (2025-01-01)
+  EOT
+  type = object({
+    buffering_seconds = optional(number, 300)
+    scan_limit_mb     = optional(number, 1024)
+    retention_days    = optional(number)
+    first_day         = optional(string, "2025-01-01")
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "freshness_seconds" {
+  description = "How old counts and vendor orders may be, from the order on. The alarms go off when a reader is a third of it behind the stream."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps the logs."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs of the SNS topics that hear of alarms."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether `terraform destroy` is refused while there is data: tables and operators are protected, and buckets are only deleted when they are empty."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "site_bucket_name" {
+  description = "Name of the site's bucket. `null`: `<name_prefix>shop-site-<account>-<region>` in lower case."
+  type        = string
+  default     = null
+}
+
+variable "lake_bucket_name" {
+  description = "Name of the lake's bucket. `null`: `<name_prefix>shop-lake-<account>-<region>` in lower case."
+  type        = string
+  default     = null
+}
+
+variable "quarantine_bucket_name" {
+  description = "Name of the quarantine bucket. `null`: `<name_prefix>leda-shop-<account>-<region>` in lower case."
+  type        = string
+  default     = null
+}
+
+variable "quarantine_retention_days" {
+  description = "Days after which a quarantined change is deleted."
+  type        = number
+  default     = 365
+  nullable    = false
+}
+
+variable "sign_in_domain_prefix" {
+  description = "First part of the sign-in page's host name. `null`: `<name_prefix>shop-<account>` in lower case."
+  type        = string
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of an own KMS key for the tables, the buckets, the delivery stream and the logs. Its policy must let CloudWatch Logs and,
+    for the site, CloudFront use it. `null`: AWS's keys.
+  EOT
+  type        = string
+  default     = null
+}
+
+variable "packages" {
+  description = <<-EOT
+    Where the functions' packages are. Either
+    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
+    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
+      The bucket must hold the packages before the plan.
+  EOT
+  type = object({
+    directory = optional(string)
+    bucket    = optional(string)
+    prefix    = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "runtime" {
+  description = "Lambda runtime of the functions."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}

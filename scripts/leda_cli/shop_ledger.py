@@ -1,0 +1,138 @@
+"""What the shop's figures must be: what they were, and what was ordered, shipped and received since.
+
+It is independent of lambda_src/ on purpose and shares no code with it, so that one mistake cannot be in both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+ORDERS, SHIPPED, REVENUE = "orders", "orders shipped", "revenue in cents"
+
+
+def of_product(product: str, what: str) -> str:
+    """The name of a product's figure: `in stock`, `ordered`, `sold` or `vendor orders open`."""
+    return f"{product}: {what}"
+
+
+def figures(
+    inventory: Iterable[Mapping[str, Any]],
+    open_vendor_orders: Iterable[Mapping[str, Any]],
+    metrics: Mapping[str, Any],
+) -> dict[str, Decimal]:
+    """Every figure that the operators' routes show, in a form that `totals.compare` takes."""
+    found = {
+        ORDERS: Decimal(metrics["orders"]),
+        SHIPPED: Decimal(metrics["shipped"]),
+        REVENUE: Decimal(metrics["revenueCents"]),
+    }
+    for product in inventory:
+        name = product["productId"]
+        found[of_product(name, "in stock")] = Decimal(product["qty"])
+        found[of_product(name, "ordered")] = Decimal(product["ordered"])
+        found[of_product(name, "sold")] = Decimal(product["sold"])
+    for product_id, count in Counter(order["productId"] for order in open_vendor_orders).items():
+        found[of_product(product_id, "vendor orders open")] = Decimal(count)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order that the shop took: quantity by product."""
+
+    order_id: str
+    lines: Mapping[str, int]
+
+
+class Ledger:
+    """Keeps the books beside the shop. `expected` is what its figures must become once the stream is drained."""
+
+    def __init__(
+        self, inventory: Iterable[Mapping[str, Any]], before: Mapping[str, Decimal]
+    ) -> None:
+        """`inventory`: the products as they are now; `before`: `figures` of the same moment."""
+        self.products = {product["productId"]: dict(product) for product in inventory}
+        self.orders: list[Placed] = []
+        self._before = before
+        self._ordered: Counter[str] = Counter()
+        self._sold: Counter[str] = Counter()
+        self._received: Counter[str] = Counter()
+        self._shipped: set[str] = set()
+
+    def total(self, lines: Mapping[str, int]) -> int:
+        """What these lines cost, in cents."""
+        return sum(self.products[product]["priceCents"] * qty for product, qty in lines.items())
+
+    def stock(self, product: str) -> int:
+        """How many of a product must be left."""
+        taken = self._ordered[product] - self._received[product]
+        return int(self._before[of_product(product, "in stock")]) - taken
+
+    def ordered(self, order_id: str, lines: Mapping[str, int]) -> None:
+        """The shop took an order."""
+        self.orders.append(Placed(order_id, dict(lines)))
+        self._ordered.update(lines)
+
+    def shipped(self, order_id: str) -> None:
+        """An order of this ledger was shipped; again is the same."""
+        if order_id in self._shipped:
+            return
+        self._shipped.add(order_id)
+        (order,) = (order for order in self.orders if order.order_id == order_id)
+        self._sold.update(order.lines)
+
+    def received(self, product: str, qty: int) -> None:
+        """A vendor order came in."""
+        self._received[product] += qty
+
+    def expected(self) -> dict[str, Decimal]:
+        """Every figure, once nothing is in flight.
+
+        A vendor order is open for exactly the products of which fewer than `reorderBelow` are left: stock grows only
+        by receiving one.
+        """
+        found = dict(self._before)
+        found[ORDERS] += len(self.orders)
+        found[SHIPPED] += len(self._shipped)
+        found[REVENUE] += sum(self.total(order.lines) for order in self.orders)
+        for product, settings in self.products.items():
+            found[of_product(product, "in stock")] = Decimal(self.stock(product))
+            found[of_product(product, "ordered")] += self._ordered[product]
+            found[of_product(product, "sold")] += self._sold[product]
+            low = self.stock(product) < settings["reorderBelow"]
+            found[of_product(product, "vendor orders open")] = Decimal(int(low))
+        return found
+
+
+def counted(rows: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """What the counts must be, from the orders among a table's rows (DynamoDB's JSON): one plain pass."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        kind = row.get("itemType", {}).get("S")
+        shipped = row.get("status") == {"S": "Shipped"}
+        if kind == "order":
+            found[ORDERS] += 1
+            found[SHIPPED] += shipped
+            found[REVENUE] += int(row["totalCents"]["N"])
+        elif kind == "orderLine":
+            product, qty = row["productId"]["S"], int(row["qty"]["N"])
+            found[of_product(product, "ordered")] += qty
+            found[of_product(product, "sold")] += qty if shipped else 0
+    return {name: Decimal(value) for name, value in found.items()}
+
+
+def best_sellers(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
+    """What the saved query `best sellers` must give: product, units and cents, in its order."""
+    units: Counter[str] = Counter()
+    cents: Counter[str] = Counter()
+    for row in rows:
+        if row.get("itemType") == {"S": "orderLine"}:
+            product, qty = row["productId"]["S"], int(row["qty"]["N"])
+            units[product] += qty
+            cents[product] += qty * int(row["priceCents"]["N"])
+    ordered = sorted((-count, product) for product, count in units.items())[:10]
+    return [(product, -count, cents[product]) for count, product in ordered]

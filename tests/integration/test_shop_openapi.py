@@ -1,0 +1,44 @@
+"""schemathesis derives requests from the OpenAPI document, good and bad, and compares the answers with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from leda_cli.paths import ROOT
+from leda_cli.shop_client import Shop
+
+OPENAPI = ROOT / "modules/shop/openapi.json"
+EXAMPLES = 5
+"""Requests a route, for the phase that makes them up; the edges of every field are tried besides."""
+
+# What the document cannot say: that a product or a cursor must be one there is. test_shop.py has good requests.
+SEMANTIC = "positive_data_acceptance"
+# An HTTP API answers a method that no route has with 404, and not with 405.
+OF_THE_GATEWAY = "unsupported_method"
+
+
+def test_every_answer_is_what_the_openapi_document_says(shop: Shop, tmp_path: Path) -> None:
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        str(OPENAPI),
+        f"--url={shop.customers.url}",
+        f"--header=Authorization: Bearer {shop.operator.token}",
+        f"--max-examples={EXAMPLES}",
+        f"--exclude-checks={SEMANTIC},{OF_THE_GATEWAY}",
+        "--generation-deterministic",
+        "--request-timeout=60",
+        "--no-shrink",
+        "--no-color",
+        "--warnings=off",
+    ]
+    # In a folder of its own: it leaves a cache where it runs.
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    report = done.stdout[-8000:] + done.stderr[-2000:]
+    assert done.returncode == 0, report
+    # Each phase has run; the last follows the document's links, from an order to its shipment.
+    for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
+        assert f"✅ {phase}" in report, report
+    assert "Tested: 11" in report, report

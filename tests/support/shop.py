@@ -1,0 +1,246 @@
+"""The shop over DynamoDB Local: its table with both indexes, its functions, and requests to them."""
+
+import io
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leda.shop import parts
+from support.deliveries import Record
+from support.openapi import OpenApi
+from support.pipeline import Function, Tables
+
+TABLE = "UnifiedTable"
+OPENAPI = OpenApi(Path(__file__).resolve().parents[2] / "modules" / "shop" / "openapi.json")
+OPERATOR = {"cognito:username": "olga", "sub": "1"}
+CUSTOMER = "customer-0123456789"
+
+ROUTES = {
+    "POST /orders": "create_order",
+    "GET /products": "storefront",
+    "GET /products/{id}": "storefront",
+    "GET /orders/{id}": "storefront",
+    "GET /customers/{id}/orders": "storefront",
+    "GET /admin/inventory": "operations",
+    "GET /admin/orders": "operations",
+    "POST /admin/orders/{id}/ship": "operations",
+    "GET /admin/vendor-orders": "operations",
+    "POST /admin/vendor-orders/{id}/receive": "operations",
+    "GET /admin/metrics": "operations",
+}
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the API's client sees."""
+
+    status: int
+    document: Any
+    headers: dict[str, str]
+
+    @property
+    def error(self) -> tuple[int, str, str | None]:
+        """The status, the code and the field of a refusal."""
+        error = self.document["error"]
+        assert error["message"]
+        return self.status, error["code"], error.get("field")
+
+
+class Firehose:
+    """Stands in for the lake's Firehose stream; `refused` says which records of a call are not taken."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.calls: list[int] = []
+        self.refused: Callable[[int, int], bool] = lambda _call, _place: False
+
+    def put_record_batch(
+        self, *, DeliveryStreamName: str, Records: Sequence[dict[str, bytes]]
+    ) -> dict[str, Any]:
+        self.calls.append(len(Records))
+        results: list[dict[str, str]] = []
+        for place, record in enumerate(Records):
+            if self.refused(len(self.calls), place):
+                results.append({"ErrorCode": "ServiceUnavailableException", "ErrorMessage": ""})
+                continue
+            results.append({"RecordId": str(place)})
+            assert record["Data"].endswith(b"\n")
+            self.lines += [json.loads(line) for line in record["Data"].split(b"\n")[:-1]]
+        failed = sum("ErrorCode" in result for result in results)
+        return {"FailedPutCount": failed, "RequestResponses": results}
+
+
+class Lambda:
+    """Stands in for Lambda's API: calls other functions, and tells of their errors as Lambda does."""
+
+    def __init__(self, functions: Mapping[str, Callable[[Any], Any]]) -> None:
+        self.functions = functions
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:
+        assert InvocationType == "RequestResponse"
+        event = json.loads(Payload)
+        self.events.append((FunctionName, event))
+        try:
+            answer = self.functions[FunctionName](event)
+        except Exception as error:
+            failure = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            return {
+                "FunctionError": "Unhandled",
+                "Payload": io.BytesIO(json.dumps(failure).encode()),
+            }
+        return {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+@dataclass
+class ShopTables(Tables):
+    """The shop's tables and functions; `warm` environments are used for the requests."""
+
+    warm: dict[str, Function] = field(default_factory=dict)
+    firehose: Firehose = field(default_factory=Firehose)
+    lambda_: Lambda = field(default_factory=lambda: Lambda({}))
+
+    def create(self) -> None:
+        self.settings = {
+            "SHOP_TABLE": self.prefix + TABLE,
+            "DELIVERY_STREAM": "shop-lake",
+            "CREATE_VENDOR_ORDER_FUNCTION": "fnCreateVendorOrder",
+            "WRITE_FIREHOSE_FUNCTION": "fnWriteFirehose",
+            **self.settings,
+        }
+        self.dynamodb.create_table(
+            TableName=self.prefix + TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in ("pk", "sk", "inventoryKey", "ordersKey", "ordersSort")
+            ],
+            KeySchema=_keys("pk", "sk"),
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": name,
+                    "KeySchema": _keys(*keys),
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+                for name, keys in {
+                    "inventory": ("inventoryKey", "pk"),
+                    "orders": ("ordersKey", "ordersSort"),
+                }.items()
+            ],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
+
+    def client(self, service: str, **arguments: Any) -> Any:
+        """Firehose and Lambda are stood in for."""
+        stand_ins = {"firehose": self.firehose, "lambda": self.lambda_}
+        return stand_ins.get(service) or super().client(service, **arguments)
+
+    # -- rows
+
+    def sell(self, product: str, qty: int = 100, price_cents: int = 250, **more: Any) -> None:
+        """Put a part on the shelf."""
+        given = {"reorder_below": 5, "reorder_qty": 50, **more}
+        row = parts.item(product, product.title(), "Made for tests.", price_cents, qty, **given)
+        self.dynamodb.put_item(TableName=self.prefix + TABLE, Item=row)
+
+    def row(self, pk: str, sk: str) -> Any:
+        """A row in DynamoDB's JSON, None where there is none."""
+        key = {"pk": {"S": pk}, "sk": {"S": sk}}
+        return self.dynamodb.get_item(
+            TableName=self.prefix + TABLE, Key=key, ConsistentRead=True
+        ).get("Item")
+
+    def stock(self, product: str) -> int:
+        """How many pieces of a product there are."""
+        return int(self.row(product, product)["qty"]["N"])
+
+    def of_type(self, kind: str) -> list[Any]:
+        """The rows of a type."""
+        return [row for row in self.rows(TABLE) if row.get("itemType") == {"S": kind}]
+
+    def records(self) -> list[Record]:
+        """The table's stream so far."""
+        return self.stream_records(TABLE)
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Ordered and sold pieces of each product that has any."""
+        found = {
+            row["pk"]["S"]: (int(row["ordered"]["N"]), int(row["sold"]["N"]))
+            for row in self.of_type("counts")
+        }
+        return {product: counts for product, counts in found.items() if any(counts)}
+
+    def totals(self) -> tuple[int, int, int]:
+        """Orders, shipped orders, and cents that all of them come to."""
+        row = self.row("totalorders", "Metrics") or {}
+        names = ("qty", "shipped", "revenueCents")
+        first, second, third = (int(row.get(name, {}).get("N", 0)) for name in names)
+        return first, second, third
+
+    # -- requests
+
+    def request(
+        self,
+        route: str,
+        body: Any = None,
+        *,
+        query: dict[str, str] | None = None,
+        claims: dict[str, Any] | None = None,
+        environment: Function | None = None,
+        **path: str,
+    ) -> Response:
+        """Ask a warm environment, or that one; what it answers must be in the OpenAPI document."""
+        name = ROUTES[route]
+        function = environment or self.warm.setdefault(name, self.function(name))
+        if claims is None and "/admin/" in route:
+            claims = OPERATOR
+        answer = function(http_event(route, body, path, query, claims))
+        assert answer["headers"]["content-type"] == "application/json"
+        response = Response(answer["statusCode"], json.loads(answer["body"]), answer["headers"])
+        OPENAPI.check(route, response.status, response.document)
+        return response
+
+    def order(self, *lines: tuple[str, int], **more: Any) -> Response:
+        """POST /orders."""
+        return self.request("POST /orders", order(*lines), **more)
+
+
+def http_event(
+    route: str,
+    body: Any = None,
+    path: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    claims: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """An event of an HTTP API, payload format 2.0, as far as the functions read it."""
+    event: dict[str, Any] = {"version": "2.0", "routeKey": route, "isBase64Encoded": False}
+    event["requestContext"] = {"authorizer": {"jwt": {"claims": claims}}} if claims else {}
+    if body is not None:
+        event["body"] = body.decode() if isinstance(body, bytes) else json.dumps(body)
+    if path:
+        event["pathParameters"] = path
+    if query:
+        event["queryStringParameters"] = query
+    return event
+
+
+def order(*lines: tuple[str, int], **changed: Any) -> dict[str, Any]:
+    """The body of a new order."""
+    return {
+        "clientToken": uuid.uuid4().hex,
+        "customerId": CUSTOMER,
+        "shippingOption": "standard",
+        "lines": [{"productId": product, "qty": qty} for product, qty in lines],
+        **changed,
+    }
+
+
+def _keys(partition: str, sort: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]

@@ -1,0 +1,108 @@
+"""MiniStack's environment, the addresses it answers at, and what is lifted for it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from leda_cli import toolchain
+from leda_cli.instance import REGION
+from leda_cli.ministack import MiniStack, allow_what_ministack_mistakes, local_addresses
+from leda_cli.paths import REQUIREMENTS
+
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
+
+
+def test_it_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    variables = MiniStack(Path("/folder"), "unused").environment(4600, Path("/tools/bin/python"))
+    assert not [name for name in variables if name.startswith("AWS_")]
+    assert variables["GATEWAY_PORT"] == "4600"
+    assert variables["BIND_HOST"] == "127.0.0.1"
+
+
+def test_everything_it_writes_is_in_its_folder() -> None:
+    variables = MiniStack(Path("/folder"), "unused").environment(1, Path("/tools/bin/python"))
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "S3_DATA_DIR", "STATE_DIR"):
+        assert variables[name].startswith("/folder/")
+
+
+def test_the_lock_file_has_the_version_that_is_named() -> None:
+    lock = (REQUIREMENTS / "ministack.lock").read_text()
+    assert f"ministack=={toolchain.MINISTACK_VERSION} " in lock
+    assert "\nboto3==" in f"\n{lock}", "the functions run in its interpreter"
+
+
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [
+        (
+            "https://7b283f2a.execute-api.us-east-1.amazonaws.com",
+            "http://127.0.0.1:4600/_aws/execute-api/7b283f2a",
+        ),
+        (
+            "http://7b283f2a.execute-api.127.0.0.1:4600",
+            "http://127.0.0.1:4600/_aws/execute-api/7b283f2a",
+        ),
+        (
+            "https://shop-0.auth.us-east-1.amazoncognito.com/oauth2/token",
+            "http://127.0.0.1:4600/oauth2/token",
+        ),
+        ("https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x",) * 2,
+    ],
+)
+def test_addresses_become_local_and_the_issuer_of_tokens_stays(there: str, here: str) -> None:
+    assert local_addresses(json.dumps({"url": there}), 4600) == json.dumps({"url": here})
+
+
+@pytest.fixture
+def aws() -> Iterator[Any]:
+    def client(service: str) -> Any:
+        make: Any = boto3.client
+        return make(service, region_name=REGION)
+
+    with mock_aws():
+        yield client
+
+
+def test_buckets_answer_over_http_and_only_the_site_to_everybody(aws: Any) -> None:
+    s3 = aws("s3")
+    for bucket in ("site", "lake"):
+        s3.create_bucket(Bucket=bucket)
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*"}]}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    for _ in range(2):
+        allow_what_ministack_mistakes(aws, "site")
+
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket="site")["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", ["s3:GetObject"])
+    with pytest.raises(s3.exceptions.ClientError, match="NoSuchBucketPolicy"):
+        s3.get_bucket_policy(Bucket="lake")
+
+
+def test_only_roles_that_may_read_a_stream_may_read_streams(aws: Any) -> None:
+    aws("s3").create_bucket(Bucket="site")
+    iam = aws("iam")
+    for role, resource, action in (
+        ("reader", STREAM, "dynamodb:GetRecords"),
+        ("writer", STREAM.partition("/stream")[0], "dynamodb:PutItem"),
+    ):
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+        statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=role, PolicyName="function", PolicyDocument=document)
+
+    for _ in range(2):
+        allow_what_ministack_mistakes(aws, "site")
+
+    assert iam.list_role_policies(RoleName="writer")["PolicyNames"] == ["function"]
+    added = iam.get_role_policy(RoleName="reader", PolicyName="streams")["PolicyDocument"]
+    assert added["Statement"] == [
+        {"Effect": "Allow", "Action": ["dynamodb:GetRecords"], "Resource": "*"}
+    ]
