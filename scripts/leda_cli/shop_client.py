@@ -67,20 +67,23 @@ class ShopClient:
         return Answer(answer.status, content, lowered)
 
     def get(self, *parts: str, **query: str | int) -> Answer:
-        """GET /part/part?query."""
+        """GET /part/part?query, again while the shop is busy."""
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
-        return self.call("GET", f"{path}?{urlencode(query)}" if query else path)
+        return self._patiently("GET", f"{path}?{urlencode(query)}" if query else path, None)
 
     def post(self, *parts: str, body: object = None) -> Answer:
-        """POST JSON to /part/part."""
+        """POST JSON to /part/part, again while the shop is busy: no POST of this API does anything twice."""
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
-        return self.call("POST", path, None if body is None else json.dumps(body).encode())
+        return self._patiently("POST", path, None if body is None else json.dumps(body).encode())
 
     def order(self, request: Mapping[str, object]) -> Answer:
-        """Place an order as a patient customer does: a busy shop is asked again, with the same client token."""
+        """Place an order; each try has the request's client token."""
+        return self.post("orders", body=request)
+
+    def _patiently(self, method: str, path: str, body: bytes | None) -> Answer:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            answer = self.post("orders", body=request)
+            answer = self.call(method, path, body)
             if answer.status not in BUSY or time.monotonic() > deadline:
                 return answer
             # Not all at the same moment again.

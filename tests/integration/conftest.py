@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 ORDER = (
     "test_shop_pages",
     "test_shop",
-    "test_shop_openapi",
+    "test_shop_contract",
     "test_shop_roles",
     "test_names_and_shapes",
     "test_telemetry",

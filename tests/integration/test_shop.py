@@ -505,7 +505,7 @@ def test_every_count_stays_what_the_orders_add_up_to_when_the_stream_comes_again
         )
         again.once()
         again.everything()
-        assert again.records > 200
+        assert again.records
     assert live_shop.counts_that_differ(shop) == []
     assert sorted(shop.rows(), key=str) == before
 
@@ -550,6 +550,10 @@ def test_best_sellers_and_revenue_by_day_are_what_was_ordered_each_change_counte
 
 
 def test_time_to_shipment_and_restocks_are_what_the_table_says(shop: Shop) -> None:
+    product = live_shop.stock(shop, qty=5, reorder_below=5)
+    live_shop.shipped(shop, live_shop.placed(shop, {product: 1})["orderId"])
+    (order,) = wait_for("a vendor order", lambda: live_shop.vendor_orders(shop, product))
+    shop.operators.post("admin", "vendor-orders", order["vendorOrderId"], "receive")
     rows = shop.rows()
     shipped = [
         row
@@ -561,8 +565,7 @@ def test_time_to_shipment_and_restocks_are_what_the_table_says(shop: Shop) -> No
         for row in rows
         if row["itemType"] == {"S": "vendorOrder"} and row["status"] == {"S": "Received"}
     )
-    assert shipped
-    assert received
+    assert received[product] == 1
     wait_for(
         "the shipped orders",
         lambda: sum(int(row["orders"]) for row in shop.query("time from order to shipment")),
@@ -572,15 +575,24 @@ def test_time_to_shipment_and_restocks_are_what_the_table_says(shop: Shop) -> No
     for row in shop.query("time from order to shipment"):
         assert 0 <= float(row["fastest_seconds"]) <= float(row["average_seconds"])
         assert float(row["average_seconds"]) <= float(row["slowest_seconds"])
-    found = lake_rows(shop, "restocks", "product_id", "restocks")
-    assert found == [(product, str(count)) for product, count in sorted(received.items())]
+    wait_for(
+        "the restocks",
+        lambda: lake_rows(shop, "restocks", "product_id", "restocks"),
+        lambda seen: seen == [(each, str(count)) for each, count in sorted(received.items())],
+        limit=90,
+    )
 
 
 def test_no_customer_is_named_in_the_lake(shop: Shop) -> None:
     """A customer's number opens the customer's orders."""
+    order = live_shop.placed(shop, {live_shop.stock(shop): 1})["orderId"]
+    changes = wait_for(
+        "the order in the lake",
+        lambda: shop.select("SELECT * FROM changes"),
+        lambda seen: any(change["order_id"] == order for change in seen),
+        limit=90,
+    )
     customers = {row["customerId"]["S"] for row in shop.rows() if row["itemType"] == {"S": "order"}}
-    changes = shop.select("SELECT * FROM changes")
-    assert len(changes) > 200
     assert not customers & {value for change in changes for value in change.values()}
 
 

@@ -1,5 +1,8 @@
 // Calls to the shop's API, and what goes wrong with them as an error whose message can be shown.
 
+const TRIES = 6;
+const BUSY = [429, 503];
+
 /** An answer that is not a success. `status` is HTTP's (0: no answer), `code` and `field` are the API's own. */
 export class ApiError extends Error {
   constructor(status, code, message, field) {
@@ -52,10 +55,16 @@ export class Api {
     const token = this.token();
     const headers = { ...request.headers, ...(token && { authorization: `Bearer ${token}` }) };
     let response;
-    try {
-      response = await fetch(this.url + path, { ...request, headers });
-    } catch {
-      throw new ApiError(0, "NoAnswer", "The shop does not answer. Please try again.");
+    // Everything that this API does may be asked for again: an order has its token, shipping and receiving happen once.
+    for (let tries = 1; ; tries += 1) {
+      try {
+        response = await fetch(this.url + path, { ...request, headers });
+      } catch {
+        throw new ApiError(0, "NoAnswer", "The shop does not answer. Please try again.");
+      }
+      if (!BUSY.includes(response.status) || tries === TRIES) break;
+      // Not all at the same moment again.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 300 * tries));
     }
     const body = await response.json().catch(() => ({}));
     if (response.ok) return body;
