@@ -24,7 +24,6 @@ import boto3
 from support import dynamodb_local
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src"
-_boto3_client: Any = boto3.client
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000000"
 
@@ -64,9 +63,9 @@ class Tables:
         self.dynamodb: Any = dynamodb_local.client("dynamodb", self.endpoint)
         self.streams: Any = dynamodb_local.client("dynamodbstreams", self.endpoint)
 
-    def client(self, service: str, **arguments: Any) -> Any:
-        """What a function gets for boto3.client."""
-        return _boto3_client(service, **arguments)
+    def client(self, real: Any, service: str, **arguments: Any) -> Any:
+        """What a function gets for `boto3.client`, which is `real` here."""
+        return real(service, **arguments)
 
     def create(self) -> None:
         """Make the tables."""
@@ -104,11 +103,12 @@ class Tables:
             "CHECKPOINT_TABLE": f"{self.prefix}CheckpointTable",
             **self.settings,
         }
+        real: Any = boto3.client
 
         def client(service: str, **arguments: Any) -> Any:
             if service == "s3":
                 return self.bucket
-            made = self.client(service, **arguments)
+            made = self.client(real, service, **arguments)
             return client_wrapper(made) if client_wrapper and service == "dynamodb" else made
 
         with mock.patch.dict(os.environ, environment), mock.patch("boto3.client", client):
