@@ -1,10 +1,12 @@
 """What every test runs under."""
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
+from xdist.scheduler import LoadScopeScheduling
 
 from leda_cli.paths import CACHE
 
@@ -31,3 +33,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Quiet what Powertools says of an invocation that failed before it had a metric."""
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")
+
+
+class OneProcessForTheStack(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a file's tests to the process that is free, and all tests of what is deployed to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/integration/"):
+            return "what is deployed"
+        return nodeid.split("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How the tests are divided where there are several processes."""
+    return OneProcessForTheStack(config, log)

@@ -90,7 +90,9 @@ def test(context: typer.Context) -> None:
     environment = terraform_environment()
     python = str(VENV / "bin" / "python")
     os.chdir(ROOT)
-    os.execve(python, [python, "-m", "pytest", *context.args], environment)
+    # One has the tests of what is deployed, which take the longest; the other all else (tests/conftest.py).
+    processes = ["-n", "2", "--dist", "loadscope"]
+    os.execve(python, [python, "-m", "pytest", *processes, *context.args], environment)
 
 
 def lint() -> None:

@@ -171,14 +171,14 @@ def test_a_total_that_somebody_broke_stops_its_own_user_only(tables: ScoreTables
 
 
 @pytest.mark.usefixtures("room_for_three_users")
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_schedule_of_deliveries_and_faults_leaves_every_total_exact(
     tables: ScoreTables, seed: int
 ) -> None:
     Play(tables, seed)()
 
 
-@pytest.mark.parametrize("seed", range(100, 103))
+@pytest.mark.parametrize("seed", range(100, 102))
 def test_any_schedule_leaves_every_total_exact_with_full_transactions(
     tables: ScoreTables, seed: int
 ) -> None:

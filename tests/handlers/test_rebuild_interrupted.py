@@ -118,7 +118,11 @@ def _zombies(site: Site) -> dict[str, Callable[[], None]]:
     return {"state": state, "map": mapping, "reduce": reducing, "all": all_three}
 
 
-@pytest.mark.parametrize("who", ["state", "map", "reduce", "all"])
+@pytest.mark.parametrize(
+    ("site", "who"),
+    [(False, "state"), (True, "map"), (False, "reduce"), (False, "all"), (True, "all")],
+    indirect=["site"],
+)
 def test_deliveries_between_any_two_calls_leave_every_total_exact(site: Site, who: str) -> None:
     _hunt(site, who)
     site.check()

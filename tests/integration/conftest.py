@@ -1,9 +1,12 @@
-"""One local AWS and one apply of the root module for all integration tests, on a free port and in its own folder."""
+"""One local AWS and one apply of the root module for all integration tests, on a free port and in its own folder.
+
+The shop has a second one, as it needs services that LocalStack lacks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,16 +23,16 @@ HERE = Path(__file__).parent
 # The files in the order they run. A mapping that is switched on or created anew reads its stream from the beginning
 # here, so what does that comes while the streams are short, and large loads come after it. What looks at everything
 # that the session did comes after them, then what removes the stack; the examples have the place to themselves. The
-# shop, which needs another emulator, comes before the stack is started.
+# shop, which has another emulator, comes when that is ready.
 ORDER = (
-    "test_shop_pages",
-    "test_shop",
-    "test_shop_contract",
-    "test_shop_roles",
     "test_names_and_shapes",
     "test_telemetry",
     "test_versions",
     "test_failure_destination",
+    "test_shop_pages",
+    "test_shop",
+    "test_shop_contract",
+    "test_shop_roles",
     "test_redrive_and_replay",
     "test_mappings",
     "test_delivered_by_hand",
@@ -52,15 +55,32 @@ WITHOUT_THE_STACK = ORDER[ORDER.index("test_removal") :]
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the integration tests in ORDER, after all others (they are the slow ones)."""
+    """Put the integration tests in ORDER, before all others: one process has them, and they take the longest."""
     unknown = {item.path.stem for item in items if item.path.parent == HERE} - set(ORDER)
     if unknown:
         raise pytest.UsageError(f"tests/integration/conftest.py: ORDER lacks {sorted(unknown)}")
-    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.parent == HERE else -1)
+    items.sort(
+        key=lambda item: ORDER.index(item.path.stem) if item.path.parent == HERE else len(ORDER)
+    )
+
+
+def _wants(session: pytest.Session, fixture: str) -> bool:
+    return any(fixture in getattr(item, "fixturenames", ()) for item in session.items)
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
+def shop_under_way(request: pytest.FixtureRequest) -> Iterator[Future[ExampleAws] | None]:
+    """The shop, deployed beside the first tests of the stack; None where no test needs it."""
+    with ExitStack() as deployed_shop, ThreadPoolExecutor() as pool:
+
+        def deploy() -> ExampleAws:
+            return deployed_shop.enter_context(deployed_alone("shop"))
+
+        yield pool.submit(deploy) if _wants(request.session, "shop") else None
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, shop_under_way: object) -> Iterator[LiveStack]:
     """The deployed stack; the fixture takes the time of `make up`."""
     with local.running("test", keep=request.config.getoption("--keep-stack")) as aws:
         live = LiveStack(aws)
@@ -71,19 +91,27 @@ def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
 
 
 @pytest.fixture(scope="session")
-def systems(stack: LiveStack) -> Iterator[dict[str, ExampleAws]]:
-    """The examples of the other systems, applied at once: most of an apply is waiting."""
-    names = ("scores", "change-capture", "record-processor")
+def systems_under_way(stack: LiveStack) -> Iterator[Mapping[str, Future[ExampleAws]]]:
+    """The examples of the other systems, being applied all at once."""
     with ExitStack() as applied, ThreadPoolExecutor() as pool:
-        deploy = lambda name: applied.enter_context(deployed(stack.aws, name))  # noqa: E731
-        yield dict(zip(names, pool.map(deploy, names), strict=True))
+
+        def deploy(name: str) -> ExampleAws:
+            return applied.enter_context(deployed(stack.aws, name))
+
+        names = ("scores", "change-capture", "record-processor")
+        yield {name: pool.submit(deploy, name) for name in names}
 
 
 @pytest.fixture(scope="session")
-def shop() -> Iterator[Shop]:
+def systems(systems_under_way: Mapping[str, Future[ExampleAws]]) -> dict[str, ExampleAws]:
+    """The examples of the other systems."""
+    return {name: under_way.result() for name, under_way in systems_under_way.items()}
+
+
+@pytest.fixture(scope="session")
+def shop(shop_under_way: Future[ExampleAws]) -> Shop:
     """The shop, on an emulator of its own that has what LocalStack lacks; it needs nothing of the stack."""
-    with deployed_alone("shop") as aws:
-        yield Shop(aws)
+    return Shop(shop_under_way.result())
 
 
 @pytest.fixture

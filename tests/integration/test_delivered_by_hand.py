@@ -111,7 +111,7 @@ def test_new_records_may_come_in_several_deliveries_at_once_with_the_shards_name
 ) -> None:
     with stack.without_mapping(part):
         last = _last(stack.records(part))
-        stack.put(applied.load(400, seed=30))
+        stack.put(applied.load(200, seed=30))
         fresh = _fresh(stack, applied, part, last)
 
         def deliver(size: int, window: bool) -> None:
@@ -123,7 +123,7 @@ def test_new_records_may_come_in_several_deliveries_at_once_with_the_shards_name
             [
                 lambda: deliver(20, True),
                 lambda: deliver(33, False),
-                lambda: deliver(9, False),
+                lambda: deliver(15, False),
                 lambda: deliver(50, True),
             ]
         )
@@ -168,7 +168,7 @@ def test_replays_by_hand_beside_the_working_mappings_change_nothing(
 
     def load() -> None:
         try:
-            for turn in range(3):
+            for turn in range(2):
                 stack.put(applied.load(150, seed=50 + turn))
                 stack.settle(applied, hold=0)
         finally:

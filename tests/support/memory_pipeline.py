@@ -98,6 +98,6 @@ class MemoryPipeline(Pipeline):
         self.dynamodb = _DynamoDB()
         self.streams = self.dynamodb.streams
 
-    def client(self, _real: Any, service: str, **_arguments: Any) -> Any:
+    def client(self, real: Any, service: str, **arguments: Any) -> Any:
         """What a function gets for boto3.client."""
         return {"dynamodb": self.dynamodb, "dynamodbstreams": self.streams}[service]

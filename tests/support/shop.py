@@ -134,10 +134,10 @@ class ShopTables(Tables):
         )
         self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
 
-    def client(self, service: str, **arguments: Any) -> Any:
+    def client(self, real: Any, service: str, **arguments: Any) -> Any:
         """Firehose and Lambda are stood in for."""
         stand_ins = {"firehose": self.firehose, "lambda": self.lambda_}
-        return stand_ins.get(service) or super().client(service, **arguments)
+        return stand_ins.get(service) or super().client(real, service, **arguments)
 
     # -- rows
 
