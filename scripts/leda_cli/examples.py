@@ -1,7 +1,7 @@
 """The folders under examples/ on local AWS.
 
 deploy("scores")                on the developer's instance, beside the pipeline or without it
-with deployed(aws, "scores"):   on a test's own instance, gone at the end
+applied(aws, "scores")          on a test's own instance, with which it is gone
 with deployed_alone("shop"):    on an instance of its own, gone at the end, for what is not LocalStack's
 
 An example is applied with `deletion_protection = false`, with what its emulator needs (ON_MINISTACK), and else with its
@@ -142,18 +142,13 @@ def _localise_site(applied: ExampleAws, port: int) -> None:
     s3.put_object(**place, **kept, Body=text)
 
 
-@contextmanager
-def deployed(aws: LocalAws, name: str, **variables: object) -> Iterator[ExampleAws]:
-    """Apply an example on a test's local AWS, with values for its variables; destroy it at the end."""
-    folder = aws.localstack.folder / "examples" / name
-    terraform = terraform_of(name, folder, aws.variables, variables)
+def applied(aws: LocalAws, name: str) -> ExampleAws:
+    """Apply an example on a test's local AWS, with which it is gone."""
+    terraform = terraform_of(name, aws.localstack.folder / "examples" / name, aws.variables)
     terraform.prepare()
     terraform.init()
-    try:
-        terraform.apply()
-        yield ExampleAws(name, terraform, aws.variables, outputs_of(terraform.outputs()))
-    finally:
-        terraform.destroy()
+    terraform.apply()
+    return ExampleAws(name, terraform, aws.variables, outputs_of(terraform.outputs()))
 
 
 def terraform_of(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from leda_cli import local
-from leda_cli.examples import ExampleAws, deployed, deployed_alone
+from leda_cli.examples import ExampleAws, applied, deployed_alone
 from leda_cli.shop_client import Shop
 from support.live_stack import LiveStack
 from support.live_trades import Trades, new_trades
@@ -91,15 +91,17 @@ def stack(request: pytest.FixtureRequest, shop_under_way: object) -> Iterator[Li
 
 
 @pytest.fixture(scope="session")
-def systems_under_way(stack: LiveStack) -> Iterator[Mapping[str, Future[ExampleAws]]]:
+def systems_under_way(
+    request: pytest.FixtureRequest, stack: LiveStack
+) -> Iterator[Mapping[str, Future[ExampleAws]]]:
     """The examples of the other systems, being applied all at once."""
-    with ExitStack() as applied, ThreadPoolExecutor() as pool:
-
-        def deploy(name: str) -> ExampleAws:
-            return applied.enter_context(deployed(stack.aws, name))
-
-        names = ("scores", "change-capture", "record-processor")
-        yield {name: pool.submit(deploy, name) for name in names}
+    names = ("scores", "change-capture", "record-processor")
+    with ThreadPoolExecutor() as pool:
+        under_way = {name: pool.submit(applied, stack.aws, name) for name in names}
+        yield under_way
+        if request.config.getoption("--keep-stack"):
+            for each in under_way.values():
+                each.result().terraform.destroy()
 
 
 @pytest.fixture(scope="session")
