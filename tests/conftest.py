@@ -36,11 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class OneProcessForTheStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives a file's tests to the process that is free, and all tests of what is deployed to one process."""
+    """Gives a file's tests to the process that is free, and all tests of the stack to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/integration/"):
-            return "what is deployed"
+            return "the shop" if "/test_shop" in nodeid else "the stack"
         return nodeid.split("::")[0]
 
 

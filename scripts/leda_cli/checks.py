@@ -90,8 +90,8 @@ def test(context: typer.Context) -> None:
     environment = terraform_environment()
     python = str(VENV / "bin" / "python")
     os.chdir(ROOT)
-    # One has the tests of what is deployed, which take the longest; the other all else (tests/conftest.py).
-    processes = ["-n", "2", "--dist", "loadscope"]
+    # One has the tests of the applied stack, which take the longest; the other all else (tests/conftest.py).
+    processes = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
     os.execve(python, [python, "-m", "pytest", *processes, *context.args], environment)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,16 +22,16 @@ HERE = Path(__file__).parent
 # The files in the order they run. A mapping that is switched on or created anew reads its stream from the beginning
 # here, so what does that comes while the streams are short, and large loads come after it. What looks at everything
 # that the session did comes after them, then what removes the stack; the examples have the place to themselves. The
-# shop, which has another emulator, comes when that is ready.
+# shop has another emulator, and is another process's (tests/conftest.py).
 ORDER = (
-    "test_names_and_shapes",
-    "test_telemetry",
-    "test_versions",
-    "test_failure_destination",
     "test_shop_pages",
     "test_shop",
     "test_shop_contract",
     "test_shop_roles",
+    "test_names_and_shapes",
+    "test_telemetry",
+    "test_versions",
+    "test_failure_destination",
     "test_redrive_and_replay",
     "test_mappings",
     "test_delivered_by_hand",
@@ -64,23 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-def _wants(session: pytest.Session, fixture: str) -> bool:
-    return any(fixture in getattr(item, "fixturenames", ()) for item in session.items)
-
-
 @pytest.fixture(scope="session")
-def shop_under_way(request: pytest.FixtureRequest) -> Iterator[Future[ExampleAws] | None]:
-    """The shop, deployed beside the first tests of the stack; None where no test needs it."""
-    with ExitStack() as deployed_shop, ThreadPoolExecutor() as pool:
-
-        def deploy() -> ExampleAws:
-            return deployed_shop.enter_context(deployed_alone("shop"))
-
-        yield pool.submit(deploy) if _wants(request.session, "shop") else None
-
-
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, shop_under_way: object) -> Iterator[LiveStack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
     """The deployed stack; the fixture takes the time of `make up`."""
     with local.running("test", keep=request.config.getoption("--keep-stack")) as aws:
         live = LiveStack(aws)
@@ -111,9 +95,10 @@ def systems(systems_under_way: Mapping[str, Future[ExampleAws]]) -> dict[str, Ex
 
 
 @pytest.fixture(scope="session")
-def shop(shop_under_way: Future[ExampleAws]) -> Shop:
+def shop() -> Iterator[Shop]:
     """The shop, on an emulator of its own that has what LocalStack lacks; it needs nothing of the stack."""
-    return Shop(shop_under_way.result())
+    with deployed_alone("shop") as aws:
+        yield Shop(aws)
 
 
 @pytest.fixture

@@ -190,8 +190,6 @@ def root(
     [
         ('packages={directory="nowhere"}', "make build"),
         (f'packages={{bucket="{BUCKET}",prefix="nowhere"}}', "scripts/build --publish"),
-        ("schema={levels=[]}", "schema.levels needs at least one level"),
-        ("map_function={parallelization_factor=2}", "must be 1 with exactly_once"),
     ],
 )
 def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:

@@ -155,7 +155,7 @@ def test_hundreds_of_users_under_repeated_deliveries_and_killed_functions_stay_e
     with ThreadPoolExecutor(1) as pool:
         delivering = pool.submit(redelivery.run, stop)
         try:
-            for turn in range(4):
+            for turn in range(3):
                 requests = [
                     {
                         "PutRequest": {
