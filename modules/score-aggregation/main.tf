@@ -103,7 +103,7 @@ module "aggregate_function" {
     {
       # One transaction reads, checks and moves the checkpoints.
       sid       = "Checkpoints"
-      actions   = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+      actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
       resources = [module.checkpoint_table.arn]
     },
     {

@@ -1,5 +1,6 @@
-"""The pipeline over a DynamoDB in memory: some thirty times as fast as DynamoDB Local, for tests that play a command
-from its beginning again and again. tests/handlers/test_memory_dynamodb.py holds the one to the other.
+"""The pipeline over a DynamoDB in memory, for tests that play a command from its beginning again and again.
+
+docs/simulation.md measures how fast it is; tests/handlers/test_memory_dynamodb.py holds it to DynamoDB Local.
 """
 
 import itertools

@@ -108,7 +108,7 @@ run "may_add_to_scores_move_checkpoints_quarantine_and_nothing_else" {
       for statement in jsondecode(output.functions.aggregate.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
       if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
       } == {
-      Checkpoints = [["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreCheckpoints"]]
+      Checkpoints = [["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreCheckpoints"]]
       AddToScores = [["dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoresByUser"]]
       Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/AggregateScoresByUser/*"]]
     }
