@@ -1,7 +1,8 @@
 """StateTable's write path: the newest version of each trade, in few requests and few write units.
 
 BatchExecuteStatement carries 25 conditional statements a request. There is no upsert in PartiQL, so what is asked
-first is a guess (`statement_guess`), and the answer to a wrong one says what to ask next:
+first is a guess, from what was lately met of the trade (`recent_versions`) or else of other trades' messages of that
+version number (`statement_guess`), and the answer to a wrong one says what to ask next:
 
     INSERT  applied                            stored
             DuplicateItem                      a row is there: LOOK
@@ -36,6 +37,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from leda import images
 from leda.messages import Message
+from leda.recent_versions import RecentVersions
 from leda.statement_guess import Found, Guess, Request
 
 if TYPE_CHECKING:
@@ -127,6 +129,7 @@ class StateStore:
         self._pool = ThreadPoolExecutor(threads)
         self._pause = pause or time.sleep
         self._guess = Guess()
+        self._recent = RecentVersions()
         columns = ", ".join(f"'{name}': ?" for name in images.ATTRIBUTES)
         assignments = " ".join(f'SET "{name}" = ?' for name in images.ATTRIBUTES)
         self._insert = f"INSERT INTO \"{table}\" VALUE {{'id': ?, {columns}}}"
@@ -140,8 +143,12 @@ class StateStore:
         """
         done: list[Stored] = []
         found: Counter[tuple[int, Found]] = Counter()
-        first = {version: self._guess.best(version) for version in {m.version for m in messages}}
-        todo = [_Open(message, first[message.version]) for message in messages]
+        known = {message.id: self._recent.get(message.id) for message in messages}
+        usual = {version: self._guess.best(version) for version in {m.version for m in messages}}
+        todo = [
+            _Open(message, _first(message, known[message.id], usual[message.version]))
+            for message in messages
+        ]
         for this_round in range(MAX_ROUNDS):
             # All of a round's requests at once: what is left of many then shares the requests of the next.
             requests = _requests(todo)
@@ -152,8 +159,12 @@ class StateStore:
                     todo.append(after)
                     continue
                 done.append(after)
+                message = after.message
                 if what := _found(before.ask, after.result):
-                    found[after.message.version, what] += 1
+                    self._recent.met(message.id, message.version)
+                    # Those that were known say nothing about the ones that have to be guessed.
+                    if known[message.id] is None:
+                        found[message.version, what] += 1
             if not todo:
                 break
             if any(each.is_busy for each in todo):
@@ -215,6 +226,13 @@ class StateStore:
             # Tells a newer row from none.
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
+
+
+def _first(message: Message, known: int | None, usual: Request) -> Request:
+    """What to ask first about a message whose row was met with the version `known`, or was not met."""
+    if known is None:
+        return usual
+    return Request.UPDATE if known < message.version else Request.LOOK
 
 
 def _requests(todo: Sequence[_Open]) -> list[Sequence[_Open]]:

@@ -1,4 +1,4 @@
-"""What to ask StateTable first about a message: the request that has lately been cheapest for its version number.
+"""What to ask StateTable first about a trade not lately met: what has been cheapest for the message's version number.
 
 A message finds no row, an older row, or one that is not older. Each request is right for one of these and costs
 more for the others (`state_store`). What messages find depends on their version number: with a producer that

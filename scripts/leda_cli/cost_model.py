@@ -22,6 +22,7 @@ from leda_cli.load_model import (
     StageLoad,
     Workload,
     load,
+    state_lanes,
     state_read_units,
     state_row,
     state_write_units,
@@ -326,9 +327,10 @@ def shards_needed(workload: Workload) -> int:
 
 def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
     """The settings with the warm throughput and concurrency that the load needs, at most TARGET used."""
-    units = workload.unique_rate * state_write_units(workload)
+    lanes = state_lanes(workload, settings)
+    units = workload.unique_rate * state_write_units(workload, lanes)
     warm = max(settings.warm_write_units, rounded_up(units / TARGET, PARTITION_WRITE_UNITS))
-    reads = workload.unique_rate * state_read_units(workload)
+    reads = workload.unique_rate * state_read_units(workload, lanes)
     warm_reads = max(settings.warm_read_units, rounded_up(reads / TARGET, PARTITION_READ_UNITS))
     settings = replace(settings, warm_write_units=warm, warm_read_units=warm_reads)
     found = load(workload, settings, times)

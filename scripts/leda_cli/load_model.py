@@ -20,7 +20,7 @@ from leda.schema import Schema
 from leda.streams import StreamRecord
 from leda.transactions import MAX_EFFECTS
 from leda_cli.measured import ServiceTimes
-from leda_cli.pipeline_units import Mix, Units, leda_units
+from leda_cli.pipeline_units import ENVIRONMENTS, Mix, Units, leda_units
 from leda_cli.units import TRANSACTION_FACTOR, item_bytes, read_units, write_units_of_bytes
 
 # A shard takes 1,000 records and 1 MiB a second.
@@ -194,6 +194,11 @@ def shards_of(workload: Workload, settings: Settings) -> int:
     return max(ON_DEMAND_SHARDS, math.ceil(needed * ON_DEMAND_HEADROOM))
 
 
+def state_lanes(workload: Workload, settings: Settings) -> int:
+    """How many batches of State run at a time, at most: as many as there are pollers."""
+    return shards_of(workload, settings) * settings.state_parallelization
+
+
 def cpu_seconds(milliseconds: float, memory: int) -> float:
     """Wall seconds of so much work of one processor; more memory than a processor's does not help one thread."""
     return milliseconds / 1000 / min(1.0, memory / MEMORY_OF_A_PROCESSOR)
@@ -222,11 +227,11 @@ def batch_of(records: float, gather: float, limit: float) -> float:
 
 
 def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> StageLoad:
-    lanes = shards_of(workload, settings) * settings.state_parallelization
+    lanes = state_lanes(workload, settings)
     records = workload.rate / lanes
     limit = min(settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload))
     gather = settings.state_window + KINESIS_POLL_SECONDS
-    metered = state_units(workload)
+    metered = state_units(workload, lanes)
     requests = metered.requests["state"] / metered.messages
     seconds = 0.0
     for _ in range(4):
@@ -242,8 +247,8 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
         settings.state_memory,
         invocations=workload.rate / batch,
         transactions=0,
-        write_units=workload.unique_rate * state_write_units(workload),
-        read_units=workload.unique_rate * state_read_units(workload),
+        write_units=workload.unique_rate * state_write_units(workload, lanes),
+        read_units=workload.unique_rate * state_read_units(workload, lanes),
     )
 
 
@@ -338,24 +343,30 @@ def delta_rows(workload: Workload, changes: float) -> tuple[int, float]:
 
 
 @cache
-def _metered(duplicates: float, modifications: float, near: bool) -> Units:
-    return leda_units(Mix(duplicates, modifications, 1000, near), messages=5000)
+def _metered(duplicates: float, modifications: float, near: bool, environments: int) -> Units:
+    mix = Mix(duplicates, modifications, 1000, near, environments=environments)
+    return leda_units(mix, messages=8000)
 
 
-def state_units(workload: Workload) -> Units:
-    """What State's own code does for this mix, in batches of 1,000 with rows of less than a kilobyte."""
-    return _metered(workload.duplicates, workload.modifications, workload.near)
+def state_units(workload: Workload, lanes: int) -> Units:
+    """What State's own code does for this mix, in batches of 1,000 with rows of less than a kilobyte.
+
+    Each of the `lanes` may have its batch in any environment (AWS promises none to a shard), so a copy comes to that
+    of its original as often as chance has it; more than ENVIRONMENTS are counted as so many.
+    """
+    environments = min(lanes, ENVIRONMENTS)
+    return _metered(workload.duplicates, workload.modifications, workload.near, environments)
 
 
-def state_write_units(workload: Workload) -> float:
+def state_write_units(workload: Workload, lanes: int) -> float:
     """State's write units per unique message. Each of its writes is charged by the row, failed ones too."""
     rows = write_units_of_bytes(item_bytes(state_row(workload)))
-    return state_units(workload).per_unique("state") * rows
+    return state_units(workload, lanes).per_unique("state") * rows
 
 
-def state_read_units(workload: Workload) -> float:
+def state_read_units(workload: Workload, lanes: int) -> float:
     """State's read units per unique message: it looks at some rows before it writes, or instead."""
-    metered = state_units(workload)
+    metered = state_units(workload, lanes)
     return metered.reads["state"] / metered.handled["state"] * read_units(state_row(workload))
 
 

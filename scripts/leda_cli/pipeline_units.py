@@ -13,7 +13,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import cycle, product
 from typing import Any, NoReturn, cast
 
 from leda import images, totals
@@ -33,6 +33,8 @@ from leda_cli.units import write_units
 
 STAGES = ("state", "map", "reduce")
 BATCHES = (1, 10, 100, 1000, 10_000)
+# With so many, 7 of 8 copies come to one that has not met their original.
+ENVIRONMENTS = 8
 # In the first there is nothing to modify, and in the second State finds out what modifications find.
 BATCHES_TO_LEARN_FROM = 2
 
@@ -58,7 +60,8 @@ class Mix:
     `duplicates` is the share of all messages that are copies of others, `modifications` the share of the rest that
     are newer versions of trades of earlier batches, one a trade and batch; both 0 to 1. `near`: copies are in the
     batch of their original, else in a later one. `batch` is the records of a batch of State and of Map, `rows` the
-    delta rows of a batch of Reduce, `first_version` what the producer counts from.
+    delta rows of a batch of Reduce, `first_version` what the producer counts from. State's batches go in turns to so
+    many `environments`, each of which remembers and learns for itself.
     """
 
     duplicates: float
@@ -67,6 +70,7 @@ class Mix:
     near: bool = False
     rows: int = 1
     first_version: int = 0
+    environments: int = 1
 
 
 @dataclass(slots=True)
@@ -157,17 +161,22 @@ class Source:
 
 
 def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
-    """The units of LEDA's own code over at least so many messages, in an environment that is warm.
+    """The units of LEDA's own code over at least so many messages, in environments that are warm.
 
-    As many messages before them are not counted, and at least BATCHES_TO_LEARN_FROM batches.
+    As many messages before them are not counted, and at least BATCHES_TO_LEARN_FROM batches of each environment.
     """
     meter = Meter(_KEYS)
     schema = Schema()
-    store = StateStore(cast(Any, meter), "StateTable", threads=1)
+    stores = cycle(
+        [
+            StateStore(cast(Any, meter), "StateTable", threads=1)
+            for _environment in range(mix.environments)
+        ]
+    )
     map_stage = MapStage("ReduceTable", schema, lanes=1, retention_seconds=7 * 24 * 3600)
 
     def state(batch: list[Message]) -> None:
-        store.write(newest(batch)[0])
+        next(stores).write(newest(batch)[0])
 
     return _run(
         mix,
@@ -238,7 +247,8 @@ def _run(
         return changes
 
     # Started anew: what the first run has stored is there, and State has learned from it; what it has cost is not.
-    for at_least in (max(messages, BATCHES_TO_LEARN_FROM * mix.batch), messages):
+    to_learn_from = BATCHES_TO_LEARN_FROM * mix.batch * mix.environments
+    for at_least in (max(messages, to_learn_from), messages):
         units = Units()
         changes: list[Change] = []
         rows: list[Change] = []
@@ -289,21 +299,28 @@ def _records(changes: Sequence[Change], first: int) -> list[StreamRecord]:
 
 
 def state_units_of_a_message() -> dict[str, tuple[float, float]]:
-    """What State writes and reads for a message by what StateTable has of its trade: units of writing and reading."""
+    """What State writes and reads for a message by what StateTable has of its trade: units of writing and reading.
+
+    Met: the environment has lately stored or read the trade's row.
+    """
     meter = Meter(_KEYS)
-    store = StateStore(cast(Any, meter), "StateTable", threads=1)
+    store, other = (
+        StateStore(cast(Any, meter), "StateTable", threads=1) for _environment in range(2)
+    )
     first, second = (Source(Mix(0, 0, 1000), seed, Schema()).batch() for seed in (1, 2))
     found: dict[str, tuple[float, float]] = {}
-    for name, messages, version in (
-        ("a new trade, version 0", first + second, 0),
-        ("a copy in another batch", first[:100], 0),
-        ("version 1 of a trade, as long as it is not expected", first, 1),
-        ("version 1 of a trade, once it is", second, 1),
-        ("version 2 of a trade", first, 2),
-        ("an older version", first[:100], 0),
+    for name, environment, messages, version in (
+        ("a new trade, version 0", store, first + second, 0),
+        ("a copy, met", store, first[:100], 0),
+        ("a copy, not met", other, first[:100], 0),
+        ("version 1 of a trade, met", store, first, 1),
+        ("version 1 of a trade, not met, as long as it is not expected", other, second[:500], 1),
+        ("version 1 of a trade, not met, once it is", other, second[500:], 1),
+        ("version 2 of a trade", other, second, 2),
+        ("an older version, met", store, first[:100], 0),
     ):
         meter.forget()
-        store.write([replace(message, version=version) for message in messages])
+        environment.write([replace(message, version=version) for message in messages])
         writes, reads = sum(meter.writes.values()), sum(meter.reads.values())
         found[name] = writes / len(messages), reads / len(messages)
     return found
@@ -326,12 +343,27 @@ def compare(mixes: Sequence[Mix], seed: int = 1) -> Iterator[Comparison]:
 
 
 def all_mixes() -> list[Mix]:
-    """0, 7 and 30 % copies, 0 and 50 % modifications, batches of 1 to 10,000."""
-    return [
-        Mix(duplicates, modifications, batch, near)
-        for modifications, duplicates, batch in product((0, 0.5), (0, 0.07, 0.3), BATCHES)
-        for near in ((False, True) if duplicates and batch > 1 else (False,))
-    ]
+    """0, 7 and 30 % copies, 0 and 50 % modifications, batches of 1 to 10,000.
+
+    Copies are in the batch of their original, in another batch of the same environment, or, for batches of 1,000, in
+    a batch of any of ENVIRONMENTS.
+    """
+    mixes = []
+    for modifications, duplicates, batch in product((0, 0.5), (0, 0.07, 0.3), BATCHES):
+        mix = Mix(duplicates, modifications, batch)
+        mixes.append(mix)
+        if duplicates and batch > 1:
+            mixes.append(replace(mix, near=True))
+        if duplicates and batch == 1000:
+            mixes.append(replace(mix, environments=ENVIRONMENTS))
+    return mixes
+
+
+def where(mix: Mix) -> str:
+    """Where the copies of the mix are, of their original."""
+    if mix.near:
+        return "the same batch"
+    return f"any of {mix.environments} environments" if mix.environments > 1 else "another batch"
 
 
 def markdown(comparisons: Sequence[Comparison]) -> list[str]:
@@ -342,10 +374,10 @@ def markdown(comparisons: Sequence[Comparison]) -> list[str]:
     ]
     for each in comparisons:
         mix, ours, theirs = each.mix, each.leda, each.published
-        where = f" in {'the same' if mix.near else 'another'} batch" if mix.duplicates else ""
+        copies = f"{mix.duplicates:.0%}" + (f" in {where(mix)}" if mix.duplicates else "")
         stages = " | ".join(f"{ours.per_unique(stage):.4f}" for stage in STAGES)
         lines.append(
-            f"| {mix.modifications:.0%} | {mix.duplicates:.0%}{where} | {mix.batch:,} | {stages} | "
+            f"| {mix.modifications:.0%} | {copies} | {mix.batch:,} | {stages} | "
             f"**{ours.per_unique():.3f}** | {theirs.per_unique():.3f} | {ours.reads_per_unique():.3f} |"
         )
     return lines

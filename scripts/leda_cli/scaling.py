@@ -195,8 +195,9 @@ class Simulation:
         self._played = min(self._lanes, SHARDS_PLAYED)
         self._weight = self._lanes / self._played
         self._lane_rate = 0.0 if play.burst else workload.rate / self._lanes
-        units = state_units(workload)
-        self._units_of_a_message = state_write_units(workload) * units.unique / units.messages
+        units = state_units(workload, self._lanes)
+        each = state_write_units(workload, self._lanes)
+        self._units_of_a_message = each * units.unique / units.messages
         self._requests = units.requests["state"] / units.messages
         self._state_limit = min(
             settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload)

@@ -87,7 +87,12 @@ def test_the_units_of_the_bill_are_those_that_the_code_takes(
     workload = Workload(1000, modifications=modifications, near=near)
     found = load(workload, replace(ROOMY, map_window=3.75, reduce_window=0.75), TIMES)
     mix = Mix(
-        workload.duplicates, modifications, round(found.map.batch), near, round(found.reduce.batch)
+        workload.duplicates,
+        modifications,
+        round(found.map.batch),
+        near,
+        round(found.reduce.batch),
+        environments=found.state.lanes,
     )
     metered = leda_units(mix, messages=2000, seed=5)
     assert found.state.write_units / workload.unique_rate == pytest.approx(

@@ -290,11 +290,12 @@ def many(prefix: str, version: int) -> list[Message]:
 def test_a_producer_that_counts_from_0_soon_costs_one_statement_a_version(table: Table) -> None:
     store = store_of(table)
     for number in range(2):
-        results(store, *many(f"batch {number} ", 0))
+        write(table, *many(f"batch {number} ", 0))
         results(store, *many(f"batch {number} ", 1))
 
     assert asked(table, store, *many("new ", 0)) == {"INSERT"}
-    assert asked(table, store, *many("new ", 1)) == {"UPDATE"}
+    write(table, *many("other ", 0))
+    assert asked(table, store, *many("other ", 1)) == {"UPDATE"}
 
 
 def test_first_versions_that_are_high_soon_cost_one_statement(table: Table) -> None:
@@ -306,13 +307,15 @@ def test_first_versions_that_are_high_soon_cost_one_statement(table: Table) -> N
 
 
 def test_where_nearly_all_are_copies_they_soon_cost_no_write(table: Table) -> None:
-    store, copies = store_of(table), many("t", 1)
-    for _ in range(3):
-        results(store, *copies)
+    store = store_of(table)
+    for prefix in ("a", "b", "c", "d"):
+        write(table, *many(prefix, 1))
+    for prefix in ("a", "b", "c"):
+        results(store, *many(prefix, 1))
 
-    assert asked(table, store, *copies) == {"LOOK"}
+    assert asked(table, store, *many("d", 1)) == {"LOOK"}
     # And what is new among them is stored all the same.
-    assert set(results(store, message("new"), *copies).values()) == {
+    assert set(results(store, message("new"), *many("d", 1)).values()) == {
         Result.STORED,
         Result.DUPLICATE,
     }
@@ -326,15 +329,70 @@ def test_what_one_environment_has_learned_is_not_known_to_another(table: Table) 
     assert asked(table, store_of(table), *many("new ", 1_700_000_000)) == {"UPDATE", "INSERT"}
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), max_size=30), st.data())
-def test_in_any_order_and_any_batches_the_highest_version_stays(
-    versions: list[tuple[str, int]], data: st.DataObject
+def test_a_copy_of_what_was_lately_stored_costs_a_read_and_no_write(table: Table) -> None:
+    store = store_of(table)
+    results(store, *many("t", 3))
+
+    assert asked(table, store, *many("t", 3)) == {"LOOK"}
+    assert asked(table, store, *many("t", 2)) == {"LOOK"}
+    assert asked(table, store, *many("new ", 1), *many("t", 1)) == {"INSERT", "LOOK"}
+
+
+def test_the_next_version_of_what_was_lately_met_is_sent_as_such_at_once(table: Table) -> None:
+    store = store_of(table)
+    write(table, *many("met ", 1))
+    results(store, *many("stored ", 0), *many("met ", 1))
+
+    assert asked(table, store, *many("stored ", 1), *many("met ", 2)) == {"UPDATE"}
+
+
+def test_known_copies_change_no_guess_about_trades_that_are_not_known(table: Table) -> None:
+    store = store_of(table)
+    for _ in range(20):
+        results(store, *many("t", 1))
+
+    assert asked(table, store, *many("new ", 1)) == {"INSERT"}
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_what_was_met_is_no_proof_that_it_is_still_there(table: Table, version: int) -> None:
+    store = store_of(table)
+    results(store, message(version=1))
+    # It expired, or the table was restored.
+    table.rows.clear()
+
+    assert results(store, message(version=version)) == {"t": Result.STORED}
+    assert table.rows["t"]["Version"] == {"N": str(version)}
+
+
+@pytest.mark.parametrize(
+    ("version", "result"), [(2, Result.STALE), (5, Result.DUPLICATE), (6, Result.STORED)]
+)
+def test_a_row_may_be_newer_than_it_was_when_it_was_met(
+    table: Table, version: int, result: Result
+) -> None:
+    store = store_of(table)
+    results(store, message(version=1))
+    write(table, message(version=5))
+
+    assert results(store, message(version=version)) == {"t": result}
+    assert table.rows["t"]["Version"] == {"N": str(max(5, version))}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), max_size=30),
+    st.integers(1, 3),
+    st.data(),
+)
+def test_in_any_order_and_any_batches_and_environments_the_highest_version_stays(
+    versions: list[tuple[str, int]], environments: int, data: st.DataObject
 ) -> None:
     table, pending = Table(), [message(*version) for version in versions]
+    stores = [store_of(table) for _ in range(environments)]
     while pending:
         size = data.draw(st.integers(1, len(pending)))
         kept, _, _ = newest(pending[:size])
-        write(table, *kept)
+        results(data.draw(st.sampled_from(stores)), *kept)
         pending = pending[size:]
 
     assert {key: int(row["Version"]["N"]) for key, row in table.rows.items()} == {

@@ -170,27 +170,51 @@ def test_a_copy_in_another_batch_costs_the_published_design_one_unit() -> None:
     assert found.writes["state"] == found.unique + copies
 
 
+@pytest.mark.parametrize("modifications", [0, 0.5])
+def test_a_copy_of_what_the_environment_has_met_costs_a_read_and_no_write(
+    modifications: float,
+) -> None:
+    ours = leda_units(Mix(0.07, modifications, 1000), 3000)
+    assert ours.per_unique("state") == 1
+    # Half a kilobyte is read for a unit; a few more looks tell what modifications find.
+    assert 0.04 < ours.reads_per_unique() < 0.1
+
+
+def test_copies_that_come_to_another_environment_cost_a_write() -> None:
+    ours = leda_units(Mix(0.07, 0, 1000, environments=8), 8000)
+    copies = 1 / (1 - 0.07) - 1
+    assert 1 + 0.7 * copies < ours.per_unique("state") < 1 + copies
+
+
 def test_state_writes_one_unit_a_message_but_where_it_has_still_to_learn() -> None:
     found = state_units_of_a_message()
-    assert found.pop("version 1 of a trade, as long as it is not expected") == (2, 1)
+    assert found.pop("version 1 of a trade, not met, as long as it is not expected") == (2, 1)
+    assert found.pop("a copy, met") == found.pop("an older version, met") == (0, 1)
     assert {writes for writes, _ in found.values()} == {1}
-    assert found["a copy in another batch"] == (1, 1)
-    assert found["version 1 of a trade, once it is"] == (1, 0)
+    assert found["a copy, not met"] == (1, 1)
+    assert found["version 1 of a trade, not met, once it is"] == (1, 0)
 
 
-@pytest.mark.parametrize("first_version", [0, 1, 7])
-@pytest.mark.parametrize(("duplicates", "modifications"), [(0.07, 0), (0.07, 0.5), (0.3, 0.5)])
+@pytest.mark.parametrize(
+    ("duplicates", "modifications", "first_version", "environments"),
+    [(0.07, 0, 0, 1), (0.07, 0.5, 0, 3), (0.07, 0.5, 7, 1), (0.3, 0.5, 1, 1), (0.3, 0.5, 0, 3)],
+)
 def test_state_writes_no_more_than_the_published_design_whatever_a_producer_counts_from(
-    first_version: int, duplicates: float, modifications: float
+    duplicates: float, modifications: float, first_version: int, environments: int
 ) -> None:
-    mix = Mix(duplicates, modifications, 1000, first_version=first_version)
+    mix = Mix(
+        duplicates, modifications, 1000, first_version=first_version, environments=environments
+    )
     ours, theirs = leda_units(mix, 1000), published_units(mix, 1000)
     # What is new costs what it does; of the copies some cost less.
     assert 1 <= ours.per_unique("state") <= theirs.per_unique("state") + 0.001
 
 
-def test_large_batches_with_7_percent_copies_stay_below_the_target() -> None:
-    ours = leda_units(Mix(0.07, 0, 10_000), 10_000)
+@pytest.mark.parametrize("modifications", [0, 0.5])
+def test_batches_of_a_thousand_with_7_percent_copies_stay_below_the_target(
+    modifications: float,
+) -> None:
+    ours = leda_units(Mix(0.07, modifications, 1000), 3000)
     assert ours.per_unique() <= 1.08
     assert ours.reads_per_unique() < 0.1
     assert ours.requests["state"] / ours.messages < 0.045

@@ -1,0 +1,50 @@
+"""What an environment remembers of the rows it has met: enough of them, not too many, and never too high a version."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.recent_versions import RecentVersions
+
+IDS = st.sampled_from([f"t{number}" for number in range(12)])
+
+
+@given(st.lists(st.tuples(IDS, st.integers(-3, 9))), st.integers(1, 5))
+def test_the_last_ids_are_known_by_the_highest_version_lately_met(
+    met: list[tuple[str, int]], most: int
+) -> None:
+    recent = RecentVersions(most)
+    for id_, version in met:
+        recent.met(id_, version)
+
+    for id_, _ in met[-most:]:
+        since = [version for other, version in met[-most:] if other == id_]
+        ever = [version for other, version in met if other == id_]
+        known = recent.get(id_)
+        assert known is not None
+        assert max(since) <= known <= max(ever)
+
+
+@given(st.lists(IDS), st.integers(1, 5))
+def test_no_more_than_two_generations_are_kept(met: list[str], most: int) -> None:
+    recent = RecentVersions(most)
+    for id_ in met:
+        recent.met(id_, 1)
+
+    assert sum(recent.get(id_) is not None for id_ in set(met)) <= 2 * most
+
+
+def test_what_was_not_met_is_not_known() -> None:
+    recent = RecentVersions()
+    recent.met("t", 1)
+
+    assert recent.get("u") is None
+
+
+def test_what_is_met_again_and_again_is_not_forgotten() -> None:
+    recent = RecentVersions(2)
+    for number in range(100):
+        recent.met("often", 1)
+        recent.met(f"once {number}", 1)
+
+    assert recent.get("often") == 1
+    assert recent.get("once 0") is None
