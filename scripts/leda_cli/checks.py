@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from leda_cli.console import console, heading
 from leda_cli.errors import LedaError
 from leda_cli.locks import only_one
 from leda_cli.paths import CACHE, LOCAL, ROOT, VENV
+from leda_cli.shared_provider import shared_provider
 from leda_cli.terraform import require_terraform, terraform_environment
 
 # What black and ruff read: folders, and the scripts without a .py ending.
@@ -133,14 +135,18 @@ def lint() -> None:
         check(name, _run(command, environment), began)
 
     heading("terraform validate")
-    for folder in terraform_roots():
-        began = time.monotonic()
-        name = str(folder.relative_to(ROOT))
-        check(
-            f"terraform validate {'the root module' if name == '.' else name}",
-            _validate(folder, environment),
-            began,
-        )
+    with (
+        tempfile.TemporaryDirectory(dir=environment["TMPDIR"]) as work,
+        shared_provider(environment, Path(work)) as sharing,
+    ):
+        for folder in terraform_roots():
+            began = time.monotonic()
+            name = str(folder.relative_to(ROOT))
+            check(
+                f"terraform validate {'the root module' if name == '.' else name}",
+                _validate(folder, sharing),
+                began,
+            )
 
     heading("checkov")
     checkov = str(toolchain.install_checkov())

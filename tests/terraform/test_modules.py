@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from leda_cli.paths import ROOT
+from leda_cli.shared_provider import shared_provider
 from leda_cli.terraform import require_terraform, terraform_environment
 
 MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
@@ -17,11 +19,18 @@ def names(folder: Path) -> str:
     return folder.name
 
 
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a Terraform that uses one provider for all runs."""
+    with shared_provider(terraform_environment(), tmp_path_factory.mktemp("provider")) as found:
+        yield found
+
+
 @pytest.mark.parametrize("module", MODULES, ids=names)
-def test_terraform_test_passes(module: Path, tmp_path: Path) -> None:
+def test_terraform_test_passes(module: Path, sharing: dict[str, str], tmp_path: Path) -> None:
     terraform = require_terraform()
     # A module's tests need only .terraform and the lock file, which belong to this run.
-    environment = {**terraform_environment(), "TF_DATA_DIR": str(tmp_path / "terraform")}
+    environment = {**sharing, "TF_DATA_DIR": str(tmp_path / "terraform")}
     lock = module / ".terraform.lock.hcl"
     had_lock = lock.exists()
     try:
