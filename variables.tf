@@ -211,10 +211,9 @@ variable "quarantine_bucket_name" {
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which a quarantined message is deleted."
+  description = "Days after which a quarantined message is deleted. `null`: it stays."
   type        = number
   default     = 365
-  nullable    = false
 }
 
 variable "kms_key_arn" {

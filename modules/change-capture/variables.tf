@@ -228,10 +228,9 @@ variable "quarantine_bucket_name" {
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which what was put into quarantine is deleted."
+  description = "Days after which what was put into quarantine is deleted. `null`: it stays."
   type        = number
   default     = 365
-  nullable    = false
 }
 
 variable "kms_key_arn" {

@@ -49,6 +49,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  count = var.retention_days == null ? 0 : 1
+
   bucket = aws_s3_bucket.this.id
 
   rule {

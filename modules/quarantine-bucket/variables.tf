@@ -10,13 +10,12 @@ variable "name" {
 }
 
 variable "retention_days" {
-  description = "Days after which an object expires: the time there is to look at a bad message and to send it again."
+  description = "Days after which an object expires: the time there is to look at a bad message and to send it again. `null`: it stays, and so do versions that a retry has overwritten."
   type        = number
   default     = 365
-  nullable    = false
 
   validation {
-    condition     = var.retention_days >= 1 && floor(var.retention_days) == var.retention_days
+    condition     = var.retention_days == null ? true : var.retention_days >= 1 && floor(var.retention_days) == var.retention_days
     error_message = "retention_days is a whole number of at least 1."
   }
 }

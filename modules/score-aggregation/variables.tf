@@ -89,10 +89,9 @@ variable "quarantine_bucket_name" {
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which a quarantined record is deleted."
+  description = "Days after which a quarantined record is deleted. `null`: it stays."
   type        = number
   default     = 365
-  nullable    = false
 }
 
 variable "kms_key_arn" {

@@ -138,10 +138,9 @@ variable "quarantine_bucket_name" {
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which a quarantined change is deleted."
+  description = "Days after which a quarantined change is deleted. `null`: it stays."
   type        = number
   default     = 365
-  nullable    = false
 }
 
 variable "sign_in_domain_prefix" {
