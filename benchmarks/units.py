@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.parts import Section, Target, paragraph
-from leda_cli.pipeline_units import Comparison, Mix, all_mixes, compare, markdown
+from leda_cli.pipeline_units import ENVIRONMENTS, Comparison, Mix, all_mixes, compare, markdown
 
 MOST_A_MESSAGE = 1.08
 
@@ -19,13 +19,20 @@ def section() -> Section:
         *paragraph(
             "Write units per unique message, everything included (tables, checkpoints, failed conditions), computed "
             "from the calls and items of the real code by AWS's rules (`scripts/leda_cli/units.py`); no emulator "
-            "counts them right."
+            "counts them right. A copy costs State a read where its environment has lately met the trade "
+            "(`leda/recent_versions.py`); AWS does not say which environment a batch comes to, so in some rows "
+            f"copies come to any of {ENVIRONMENTS}."
         ),
         "",
         *markdown(found),
+        *_why(dearer),
     ]
     targets = [
-        *(_most(found, modifications) for modifications in (0, 0.5)),
+        *(
+            _most(found, modifications, environments)
+            for environments in (1, ENVIRONMENTS)
+            for modifications in (0, 0.5)
+        ),
         Target(
             "Write units against the published design",
             "at no mix more",
@@ -41,17 +48,37 @@ def _compared(mix: Mix) -> Comparison:
     return found
 
 
-def _most(found: list[Comparison], modifications: float) -> Target:
+def _why(dearer: list[Comparison]) -> list[str]:
+    """What the mixes have in common at which LEDA writes more."""
+    if not dearer:
+        return []
+    a_batch = max(
+        (each.leda.per_unique() - each.published.per_unique()) * each.mix.batch for each in dearer
+    )
+    return [
+        "",
+        *paragraph(
+            f"Where LEDA writes more, it is at most {a_batch:.1f} units a batch, whatever the batch holds: Map's delta "
+            "row and checkpoint are one transaction of 4 units, where the published design puts a row for 1; Reduce's "
+            "checkpoint is 2. That is what it costs that totals stay right when a retry cuts a batch otherwise or "
+            "comes late, as the published design's do not ([the simulation](simulation-results.md))."
+        ),
+    ]
+
+
+def _most(found: list[Comparison], modifications: float, environments: int) -> Target:
     """The dearest of the usual mixes: 7 % copies, batches that are worth it."""
     most = max(
         each.leda.per_unique()
         for each in found
         if each.mix.duplicates == 0.07
         and each.mix.modifications == modifications
+        and each.mix.environments == environments
         and each.mix.batch >= 1000
     )
+    copies = "7 % copies" + (f" to any of {environments} environments" if environments > 1 else "")
     return Target(
-        f"Write units per unique message, 7 % copies, {modifications:.0%} modifications, batches of 1,000 and more",
+        f"Write units per unique message, {copies}, {modifications:.0%} modifications, batches of 1,000 and more",
         f"at most {MOST_A_MESSAGE}",
         f"{most:.3f}",
         most <= MOST_A_MESSAGE,

@@ -1,6 +1,7 @@
 """What every test runs under."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,16 +36,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")
 
 
-class OneProcessForTheStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives a file's tests to the process that is free, and all tests of the stack to one process."""
+# On a local AWS without the stack.
+EXAMPLES = ("test_examples", "test_scores", "test_change_capture", "test_record_processor")
+
+
+class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a file's tests to the process that is free, and all tests of one local AWS to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/integration/"):
-            return "the shop" if "/test_shop" in nodeid else "the stack"
-        return nodeid.split("::")[0]
+        file = nodeid.split("::")[0]
+        if not file.startswith("tests/integration/"):
+            return file
+        name = Path(file).stem
+        if name.startswith("test_shop"):
+            return "the shop"
+        return "the examples" if name in EXAMPLES else "the stack"
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """How the tests are divided where there are several processes."""
-    return OneProcessForTheStack(config, log)
+    return OneProcessForEachAws(config, log)

@@ -25,7 +25,7 @@ from leda_cli.console import console, heading
 from leda_cli.errors import LedaError
 from leda_cli.instance import Instance, Running, client_variables
 from leda_cli.local import (
-    LocalAws,
+    StartedAws,
     apply_changes,
     developers,
     developers_ministack,
@@ -142,7 +142,7 @@ def _localise_site(applied: ExampleAws, port: int) -> None:
     s3.put_object(**place, **kept, Body=text)
 
 
-def applied(aws: LocalAws, name: str) -> ExampleAws:
+def applied(aws: StartedAws, name: str) -> ExampleAws:
     """Apply an example on a test's local AWS, with which it is gone."""
     terraform = terraform_of(name, aws.localstack.folder / "examples" / name, aws.variables)
     terraform.prepare()

@@ -1,7 +1,8 @@
 """`leda setup`, `up`, `down`, `status` and `clean`: local AWS with the stack applied.
 
-up()                      the developer's instance, on port 4566 or LEDA_PORT
-with running("test"):     an instance of one's own on a free port, gone at the end (for pytest fixtures)
+up()                           the developer's instance, on port 4566 or LEDA_PORT
+with running("test"):          an instance of one's own on a free port, gone at the end (for pytest fixtures)
+with running_empty("test"):    the same without the stack
 """
 
 from __future__ import annotations
@@ -39,14 +40,12 @@ AnInstance = TypeVar("AnInstance", LocalStack, MiniStack)
 
 
 @dataclass(frozen=True)
-class LocalAws:
-    """A local AWS with the stack applied."""
+class StartedAws:
+    """A local AWS, whatever is applied there. `variables` are the AWS_* settings of its clients."""
 
     localstack: LocalStack
     running: Running
-    terraform: TfLocal
     variables: Mapping[str, str]
-    outputs: Mapping[str, object]
 
     @property
     def endpoint(self) -> str:
@@ -61,6 +60,14 @@ class LocalAws:
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
         return killed
+
+
+@dataclass(frozen=True)
+class LocalAws(StartedAws):
+    """A local AWS with the stack applied."""
+
+    terraform: TfLocal
+    outputs: Mapping[str, object]
 
     def destroy(self) -> None:
         """Remove the stack; local AWS goes on."""
@@ -173,7 +180,7 @@ def _deploy(localstack: LocalStack, running: Running) -> LocalAws:
     )
     digest = sources_digest(running.id, ROOT)
     outputs = apply_changes(localstack, terraform, localstack.folder, digest)
-    return LocalAws(localstack, running, terraform, variables, outputs)
+    return LocalAws(localstack, running, variables, terraform, outputs)
 
 
 @contextmanager
@@ -286,6 +293,13 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
 
     keep: take what an earlier one has left running, and leave it running.
     """
+    with running_empty(name, keep) as aws:
+        yield _deploy(aws.localstack, aws.running)
+
+
+@contextmanager
+def running_empty(name: str, keep: bool = False) -> Iterator[StartedAws]:
+    """Yield what `running` does, without the stack."""
     require_terraform()
     with only_one(name):
         localstack = _instance(name)
@@ -293,7 +307,8 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
         if not keep:
             localstack.stop()  # what a killed session left
         try:
-            yield _deploy(localstack, _start(localstack, tools, None))
+            started = _start(localstack, tools, None)
+            yield StartedAws(localstack, started, client_variables(started.port))
         finally:
             if not keep:
                 localstack.stop()

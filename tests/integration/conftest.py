@@ -1,6 +1,7 @@
-"""One local AWS and one apply of the root module for all integration tests, on a free port and in its own folder.
+"""Local AWS for the integration tests, started once each, on a free port and in a folder of its own.
 
-The shop has a second one, as it needs services that LocalStack lacks.
+One with the root module applied, for the tests of the stack; one for the examples, which come all at once, so that
+another process can have them (tests/conftest.py); and one for the shop, which needs services that LocalStack lacks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 from leda_cli import local
 from leda_cli.examples import ExampleAws, applied, deployed_alone
 from leda_cli.shop_client import Shop
+from support.live_aws import BareAws, LiveAws
 from support.live_stack import LiveStack
 from support.live_trades import Trades, new_trades
 
@@ -21,8 +23,8 @@ HERE = Path(__file__).parent
 
 # The files in the order they run. A mapping that is switched on or created anew reads its stream from the beginning
 # here, so what does that comes while the streams are short, and large loads come after it. What looks at everything
-# that the session did comes after them, then what removes the stack; the examples have the place to themselves. The
-# shop has another emulator, and is another process's (tests/conftest.py).
+# that the session did comes after them, then what removes the stack. The examples of the other systems come after the
+# file that sees its own examples destroyed.
 ORDER = (
     "test_shop_pages",
     "test_shop",
@@ -48,8 +50,6 @@ ORDER = (
     "test_change_capture",
     "test_record_processor",
 )
-# They come when the stack is gone.
-WITHOUT_THE_STACK = ORDER[ORDER.index("test_removal") :]
 
 
 @pytest.hookimpl(trylast=True)
@@ -75,13 +75,20 @@ def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
 
 
 @pytest.fixture(scope="session")
+def bare(request: pytest.FixtureRequest) -> Iterator[BareAws]:
+    """A local AWS without the stack."""
+    with local.running_empty("test-examples", keep=request.config.getoption("--keep-stack")) as aws:
+        yield LiveAws(aws)
+
+
+@pytest.fixture(scope="session")
 def systems_under_way(
-    request: pytest.FixtureRequest, stack: LiveStack
+    request: pytest.FixtureRequest, bare: BareAws
 ) -> Iterator[Mapping[str, Future[ExampleAws]]]:
     """The examples of the other systems, being applied all at once."""
     names = ("scores", "change-capture", "record-processor")
     with ThreadPoolExecutor() as pool:
-        under_way = {name: pool.submit(applied, stack.aws, name) for name in names}
+        under_way = {name: pool.submit(applied, bare.aws, name) for name in names}
         yield under_way
         if request.config.getoption("--keep-stack"):
             for each in under_way.values():
@@ -111,5 +118,5 @@ def trades(request: pytest.FixtureRequest) -> Trades:
 def _calm(request: pytest.FixtureRequest) -> Iterator[None]:
     """No failures are left on by a test that failed."""
     yield
-    if "stack" in request.fixturenames and request.path.stem not in WITHOUT_THE_STACK:
+    if "stack" in request.fixturenames and request.path.stem != "test_removal":
         request.getfixturevalue("stack").calm()

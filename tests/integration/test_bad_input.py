@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 from support import lambda_events
-from support.live_stack import LiveStack, Put, wait_for
+from support.live_aws import wait_for
+from support.live_stack import LiveStack, Put
 from support.live_trades import Trades
 
 

@@ -12,8 +12,8 @@ import pytest
 from leda_cli.examples import ExampleAws
 from leda_cli.play_change_capture import Changes
 from support import lambda_events
+from support.live_aws import BareAws, wait_for
 from support.live_function import with_variables
-from support.live_stack import LiveStack, wait_for
 
 CAPTURE, REPLICA = "dynamodb-stream-capture", "dynamodb-stream-capture-replica"
 GOLD, FREE = {"plan": {"S": "gold"}}, {"plan": {"S": "free"}}
@@ -256,14 +256,14 @@ def life(changes: Changes, prefix: str, seed: int, count: int = 120) -> None:
 
 
 def test_the_copy_is_the_table_while_functions_are_killed_and_records_come_again(
-    stack: LiveStack, changes: Changes, user: str
+    bare: BareAws, changes: Changes, user: str
 ) -> None:
     redelivery = changes.redelivery("replica", random.Random(7))
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(life, changes, user, 7)
         while not writing.done():
             redelivery.once()
-            stack.aws.kill_functions(REPLICA)
+            bare.aws.kill_functions(REPLICA)
         writing.result()
     redelivery.once()
     wait_for_copy(changes)

@@ -17,7 +17,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from leda_cli.oracle import Oracle
 from leda_cli.totals import EXACT, compare, difference_lines
 from support.lambda_events import Record, cut, sequence_number
-from support.live_stack import FUNCTIONS, LiveStack, wait_for
+from support.live_aws import wait_for
+from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
 
 _READ = TypeDeserializer()

@@ -15,7 +15,7 @@ from leda_cli.local import outputs_of
 from leda_cli.oracle import Names, Oracle
 from leda_cli.paths import BUILD, ROOT
 from leda_cli.terraform import TfLocal
-from support.live_stack import LiveStack, wait_for
+from support.live_aws import BareAws, wait_for
 
 BUCKET = "leda-packages"
 PREFIX = "leda/1.0.0"
@@ -38,11 +38,11 @@ def totals_of(example: ExampleAws) -> dict[str, Decimal]:
 
 @pytest.fixture(scope="module")
 def examples(
-    stack: LiveStack, systems_under_way: object, tmp_path_factory: pytest.TempPathFactory
+    bare: BareAws, systems_under_way: object, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ExampleAws]:
     """Both examples, applied on the session's local AWS, beside those of the other systems."""
-    aws = dict(stack.aws.variables)
-    stack.s3.create_bucket(Bucket=BUCKET)
+    aws = dict(bare.aws.variables)
+    bare.s3.create_bucket(Bucket=BUCKET)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
             patch.setenv(name, value)
@@ -170,13 +170,13 @@ def test_reuse_lets_the_other_accounts_producer_put_and_no_more(
 
 @pytest.fixture(scope="module")
 def root(
-    stack: LiveStack, examples: dict[str, ExampleAws], tmp_path_factory: pytest.TempPathFactory
+    bare: BareAws, examples: dict[str, ExampleAws], tmp_path_factory: pytest.TempPathFactory
 ) -> TfLocal:
     """The root module, ready to plan."""
     root = TfLocal(
         ROOT,
         tmp_path_factory.mktemp("root"),
-        dict(stack.aws.variables),
+        dict(bare.aws.variables),
         links={"modules": ROOT / "modules", "build": BUILD},
         log_name="terraform-example-refused",
     )
@@ -198,14 +198,14 @@ def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, sai
     assert said in " ".join(refused.value.what.replace("│", " ").split())
 
 
-def test_destroy_leaves_nothing(stack: LiveStack, examples: dict[str, ExampleAws]) -> None:
+def test_destroy_leaves_nothing(bare: BareAws, examples: dict[str, ExampleAws]) -> None:
     """The last test of this file: it takes the examples away, with the messages and totals in them."""
     prefixes = ("meters-", "orders-")
 
     def of_the_examples() -> dict[str, list[Any]]:
         return {
             kind: [each for each in found if any(name in str(each).lower() for name in prefixes)]
-            for kind, found in stack.everything().items()
+            for kind, found in bare.everything().items()
         }
 
     assert all(of_the_examples()[kind] for kind in ("tables", "functions", "mappings", "roles"))

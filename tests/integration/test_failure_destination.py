@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from support.live_stack import LiveStack, wait_for
+from support.live_aws import wait_for
+from support.live_stack import LiveStack
 from support.live_trades import Trades
 
 

@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 
-from support.live_stack import FUNCTIONS, LiveStack, wait_for
+from support.live_aws import wait_for
+from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
 
 

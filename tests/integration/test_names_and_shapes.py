@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.live_stack import FUNCTIONS, LiveStack, wait_for
+from support.live_aws import wait_for
+from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
 
 TABLES = {

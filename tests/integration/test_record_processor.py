@@ -16,8 +16,8 @@ from leda_cli.play_record_processor import (
     aggregated,
     newest_readings,
 )
+from support.live_aws import BareAws, wait_for
 from support.live_function import with_variables
-from support.live_stack import LiveStack, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +152,10 @@ def test_while_the_functions_table_is_away_records_wait_and_none_is_lost(
     assert set(failed) == {numbers[1]}, "what follows a record that fails must wait for it"
 
 
-def test_killed_functions_lose_no_record(
-    stack: LiveStack, readings: Processor, sensor: str
-) -> None:
+def test_killed_functions_lose_no_record(bare: BareAws, readings: Processor, sensor: str) -> None:
     for number in range(10):
         readings.put([reading(sensor, 10 * number + place) for place in range(10)])
-        stack.aws.kill_functions(readings.function)
+        bare.aws.kill_functions(readings.function)
     wait_for_reading(readings, sensor, 99)
 
 

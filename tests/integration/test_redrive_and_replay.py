@@ -16,7 +16,8 @@ import pytest
 
 from integration.test_failure_destination import few_retries
 from leda_cli import app, redrive
-from support.live_stack import LiveStack, Put, wait_for
+from support.live_aws import wait_for
+from support.live_stack import LiveStack, Put
 from support.live_trades import Trades
 
 

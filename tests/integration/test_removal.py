@@ -1,4 +1,4 @@
-"""A second plan finds nothing to change; destroy leaves nothing. Only the examples come after it."""
+"""A second plan finds nothing to change; destroy leaves nothing. No other test of the stack comes after it."""
 
 from support.live_stack import LiveStack
 

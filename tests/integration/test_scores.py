@@ -12,7 +12,7 @@ from leda_cli.examples import ExampleAws
 from leda_cli.play_scores import Scores
 from leda_cli.redelivery import Redelivery
 from leda_cli.totals import compare, difference_lines
-from support.live_stack import LiveStack, wait_for
+from support.live_aws import BareAws, wait_for
 from support.scores import text_event
 
 FUNCTION = "AggregateScoresByUser"
@@ -123,14 +123,14 @@ def test_records_that_are_written_changed_moved_and_deleted_reach_their_totals(
 
 
 def test_a_record_that_cannot_be_read_is_kept_aside_and_blocks_nothing(
-    stack: LiveStack, scores: Scores
+    bare: BareAws, scores: Scores
 ) -> None:
     bucket = scores.aws.outputs["quarantine_bucket"]["name"]
 
     def kept() -> list[str]:
-        listed = stack.s3.list_objects_v2(Bucket=bucket, Prefix=f"{FUNCTION}/")
+        listed = bare.s3.list_objects_v2(Bucket=bucket, Prefix=f"{FUNCTION}/")
         bodies = [
-            stack.s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            bare.s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
             for entry in listed.get("Contents", [])
         ]
         return [json.loads(body)["reason"] for body in bodies]
@@ -145,11 +145,11 @@ def test_a_record_that_cannot_be_read_is_kept_aside_and_blocks_nothing(
 
 
 def test_hundreds_of_users_under_repeated_deliveries_and_killed_functions_stay_exact(
-    stack: LiveStack, scores: Scores
+    bare: BareAws, scores: Scores
 ) -> None:
     draw = random.Random(1)
     redelivery = Redelivery(
-        stack.streams, scores.aws.client("lambda"), arn(scores.aws), FUNCTION, draw
+        bare.streams, scores.aws.client("lambda"), arn(scores.aws), FUNCTION, draw
     )
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -175,7 +175,7 @@ def test_hundreds_of_users_under_repeated_deliveries_and_killed_functions_stay_e
                 for number in draw.sample(range(600), 20):
                     delete(scores, f"r{number}")
                 if turn == 1:
-                    stack.aws.kill_functions(FUNCTION)
+                    bare.aws.kill_functions(FUNCTION)
             settle(scores)
         finally:
             stop.set()
@@ -186,16 +186,16 @@ def test_hundreds_of_users_under_repeated_deliveries_and_killed_functions_stay_e
 
 
 def test_what_was_written_while_the_mapping_was_off_is_counted_when_it_is_on(
-    stack: LiveStack, scores: Scores
+    bare: BareAws, scores: Scores
 ) -> None:
     uuid = scores.aws.outputs["functions"]["aggregate"]["mapping_uuid"]
 
     def switch(on: bool) -> None:
-        stack.functions.update_event_source_mapping(UUID=uuid, Enabled=on)
+        bare.functions.update_event_source_mapping(UUID=uuid, Enabled=on)
         wanted = "Enabled" if on else "Disabled"
         wait_for(
             f"the mapping {wanted}",
-            lambda: stack.functions.get_event_source_mapping(UUID=uuid)["State"],
+            lambda: bare.functions.get_event_source_mapping(UUID=uuid)["State"],
             wanted.__eq__,
         )
 

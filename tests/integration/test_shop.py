@@ -22,7 +22,7 @@ from leda_cli.redelivery import Redelivery
 from leda_cli.shop_client import TAKEN, Answer, Shop, ShopClient, new_request
 from leda_cli.shop_ledger import best_sellers
 from support import live_shop
-from support.live_stack import wait_for
+from support.live_aws import wait_for
 
 OPENAPI: dict[str, Any] = json.loads(Path(ROOT / "modules/shop/openapi.json").read_text())
 PATTERN_TOKEN = "client-token-0123456789"

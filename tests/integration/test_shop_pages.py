@@ -13,7 +13,7 @@ from leda_cli.paths import LOCAL
 from leda_cli.shop_client import TAKEN, Shop
 from support import live_shop
 from support.chromium import Chromium, Page, chromium, find_chromium
-from support.live_stack import wait_for
+from support.live_aws import wait_for
 
 EXECUTABLE = find_chromium()
 PICTURES = LOCAL / "pictures"

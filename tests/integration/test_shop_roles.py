@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from leda_cli.shop_client import Shop
-from support.live_stack import wait_for
+from support.live_aws import wait_for
 
 REFUSED = "is not authorized to perform"
 # What MiniStack refuses by mistake until the harness has lifted it: the apply itself makes the first products.

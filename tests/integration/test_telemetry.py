@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from support.live_stack import LiveStack, wait_for
+from support.live_aws import wait_for
+from support.live_stack import LiveStack
 from support.live_trades import Trades
 
 METRICS = {

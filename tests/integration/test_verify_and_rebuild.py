@@ -16,7 +16,8 @@ from leda_cli.paths import ROOT, VENV
 from leda_cli.rebuild import JOURNAL
 from leda_cli.totals import compare, difference_lines
 from support.lambda_events import sequence_number
-from support.live_stack import FUNCTIONS, LiveStack, wait_for
+from support.live_aws import wait_for
+from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
 
 

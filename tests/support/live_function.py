@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from support.live_stack import wait_for
+from support.live_aws import wait_for
 
 
 @contextmanager

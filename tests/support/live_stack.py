@@ -1,4 +1,4 @@
-"""The deployed stack as the integration tests use it: put, look, wait, switch, deliver by hand."""
+"""The deployed stack as the integration tests use it: put, look, switch, deliver by hand."""
 
 from __future__ import annotations
 
@@ -6,49 +6,24 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, TypeVar
-
-import boto3
-from botocore.config import Config
+from typing import Any
 
 from leda_cli.local import LocalAws, outputs_of
 from leda_cli.stack import FAULTS, SPECIAL_TRADES, Stack
 from leda_cli.totals import Phase, Settling, compare, difference_lines
 from support import lambda_events
+from support.live_aws import LiveAws, pause, wait_for
 from support.live_trades import Trades
 
-POLL_SECONDS = 0.1
 # Far longer than anything takes here: a mapping that is switched on reads its stream from the beginning, and the
 # machine may be slow. Only a test that fails waits so long.
 PATIENCE_SECONDS = 180.0
 FUNCTIONS = ("state", "map", "reduce")
-
-_T = TypeVar("_T")
-
-
-def wait_for(
-    what: str, look: Callable[[], _T], done: Callable[[_T], object] = bool, limit: float = 300
-) -> _T:
-    """Look again and again until `done` is true of what is seen; fail with the last of it after `limit` seconds."""
-    deadline = time.monotonic() + limit
-    began = time.monotonic()
-    while not done(seen := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {limit} s; seen last: {str(seen)[:2000]}")
-        _pause(began)
-        began = time.monotonic()
-    return seen
-
-
-def _pause(began: float) -> None:
-    """Between two looks, three times as long as one takes: who looks all the time slows what is looked at."""
-    time.sleep(max(POLL_SECONDS, 3 * (time.monotonic() - began)))
 
 
 @dataclass(frozen=True)
@@ -60,54 +35,13 @@ class Put:
     data: bytes
 
 
-class LiveStack:
+class LiveStack(LiveAws[LocalAws]):
     """One stack on one local AWS, by its Terraform outputs."""
 
-    def __init__(self, aws: LocalAws, outputs: Mapping[str, Any] | None = None) -> None:
-        self.aws = aws
-        self.outputs: dict[str, Any] = dict(aws.outputs if outputs is None else outputs)
+    def __init__(self, aws: LocalAws) -> None:
+        super().__init__(aws)
+        self.outputs: dict[str, Any] = dict(aws.outputs)
         self.stack = Stack.from_outputs(self.outputs, aws.variables)
-
-    def client(self, service: str) -> Any:
-        """A client that sends each call once: what fails shows."""
-        variables = self.aws.variables
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.aws.endpoint,
-            region_name=variables["AWS_REGION"],
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            config=Config(
-                read_timeout=180,
-                retries={"total_max_attempts": 1},
-                max_pool_connections=32,
-                s3={"addressing_style": "path"},
-            ),
-        )
-
-    @cached_property
-    def kinesis(self) -> Any:
-        return self.client("kinesis")
-
-    @cached_property
-    def dynamodb(self) -> Any:
-        return self.client("dynamodb")
-
-    @cached_property
-    def streams(self) -> Any:
-        return self.client("dynamodbstreams")
-
-    @cached_property
-    def functions(self) -> Any:
-        return self.client("lambda")
-
-    @cached_property
-    def s3(self) -> Any:
-        return self.client("s3")
-
-    @cached_property
-    def logs(self) -> Any:
-        return self.client("logs")
 
     # -- names
 
@@ -223,7 +157,7 @@ class LiveStack:
             if phase is Phase.STUCK:
                 rows = "\n".join(difference_lines(settling.wrong))
                 raise AssertionError(f"not exact, and still for {patience} s:\n{rows}")
-            _pause(began)
+            pause(began)
 
     def assert_exact(self, trades: Trades) -> None:
         """The trades' totals are exact now."""
@@ -308,39 +242,6 @@ class LiveStack:
         text = self.aws.terraform.outputs()
         (self.aws.localstack.folder / "outputs.json").write_text(text)
         self.outputs = outputs_of(text)
-
-    def everything(self) -> dict[str, list[Any]]:
-        """Everything of the kinds that the modules make, by kind; kinds of which there is nothing are left out."""
-        events, iam, cloudwatch, sns = (
-            self.client(name) for name in ("events", "iam", "cloudwatch", "sns")
-        )
-        found = {
-            "tables": self.dynamodb.list_tables()["TableNames"],
-            "streams": self.kinesis.list_streams()["StreamNames"],
-            "functions": [
-                each["FunctionName"] for each in self.functions.list_functions()["Functions"]
-            ],
-            "mappings": self.functions.list_event_source_mappings()["EventSourceMappings"],
-            "log groups": [
-                each["logGroupName"] for each in self.logs.describe_log_groups()["logGroups"]
-            ],
-            "roles": [
-                each["RoleName"]
-                for each in iam.list_roles()["Roles"]
-                if not each["Path"].startswith("/aws-service-role/")
-            ],
-            "policies": [
-                each["PolicyName"] for each in iam.list_policies(Scope="Local")["Policies"]
-            ],
-            "buckets": [each["Name"] for each in self.s3.list_buckets()["Buckets"]],
-            "alarms": [each["AlarmName"] for each in cloudwatch.describe_alarms()["MetricAlarms"]],
-            "dashboards": [
-                each["DashboardName"] for each in cloudwatch.list_dashboards()["DashboardEntries"]
-            ],
-            "topics": [each["TopicArn"] for each in sns.list_topics()["Topics"]],
-            "rules": [each["Name"] for each in events.list_rules()["Rules"]],
-        }
-        return {kind: names for kind, names in found.items() if names}
 
     # -- deliveries by hand
 

@@ -230,6 +230,7 @@ def test_the_report_has_a_bill_for_each_rate(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cost_report, "RATES", (1, 1000))
     monkeypatch.setattr(cost_report, "LATENCIES", (5,))
     monkeypatch.setattr(cost_report, "all_mixes", lambda: [Mix(0.07, 0, 10)])
+    monkeypatch.setattr(cost_report, "UNITS_BATCHES", ((1000, 1),))
     monkeypatch.setattr(cost_model, "WINDOWS", (0, 1))
     done = 0
 
