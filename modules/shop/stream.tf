@@ -13,7 +13,7 @@ locals {
   ] }
 
   # One transaction reads, checks and moves the checkpoints.
-  checkpoint_actions = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+  checkpoint_actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
 }
 
 module "update_inventory" {
