@@ -92,8 +92,9 @@ def test(context: typer.Context) -> None:
     environment = terraform_environment()
     python = str(VENV / "bin" / "python")
     os.chdir(ROOT)
-    # One has the tests of the applied stack, which take the longest; the other all else (tests/conftest.py).
-    processes = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    # One for each local AWS, and then whoever is free has what is left (tests/conftest.py). Three also on two cores:
+    # most of an apply is waiting.
+    processes = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
     os.execve(python, [python, "-m", "pytest", *processes, *context.args], environment)
 
 

@@ -1,7 +1,8 @@
 """Local AWS for the integration tests, started once each, on a free port and in a folder of its own.
 
-One with the root module applied, for the tests of the stack; one for the examples, which come all at once, so that
-another process can have them (tests/conftest.py); and one for the shop, which needs services that LocalStack lacks.
+One with the root module applied, for the tests of the stack; one for the examples, so that another process can have
+them (tests/conftest.py); and one for the shop, which needs services that LocalStack lacks. Each ends with the last of
+these tests that its process has, not with the session: what polls streams takes time from the tests that follow.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
     """The deployed stack; the fixture takes the time of `make up`."""
     with local.running("test", keep=request.config.getoption("--keep-stack")) as aws:
@@ -74,14 +75,14 @@ def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
         yield live
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bare(request: pytest.FixtureRequest) -> Iterator[BareAws]:
     """A local AWS without the stack."""
     with local.running_empty("test-examples", keep=request.config.getoption("--keep-stack")) as aws:
         yield LiveAws(aws)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def systems_under_way(
     request: pytest.FixtureRequest, bare: BareAws
 ) -> Iterator[Mapping[str, Future[ExampleAws]]]:
@@ -95,13 +96,13 @@ def systems_under_way(
                 each.result().terraform.destroy()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def systems(systems_under_way: Mapping[str, Future[ExampleAws]]) -> dict[str, ExampleAws]:
     """The examples of the other systems."""
     return {name: under_way.result() for name, under_way in systems_under_way.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop() -> Iterator[Shop]:
     """The shop, on an emulator of its own that has what LocalStack lacks; it needs nothing of the stack."""
     with deployed_alone("shop") as aws:
