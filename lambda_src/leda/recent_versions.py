@@ -1,16 +1,16 @@
 """The versions that this environment has lately met in StateTable: what a copy is known by before it is paid for.
 
-Most copies follow their original within seconds: a producer's retry, a batch that is delivered again. Such a message
-finds a row that is not older, and a look at it is a fifth of the price of a statement that does not apply
-(`statement_guess`). A newer version of a trade that was met finds an older row.
+A producer's retry or a batch that is delivered again brings copies of what was just stored. Such a message finds a row
+that is not older, and a look at it is a fifth of the price of a statement that does not apply (`statement_guess`). A
+newer version of a trade that was met finds an older row.
 
 It is a hint and never a proof. Rows expire, are restored and are changed by other environments, so nothing is decided
 from memory: it only picks what to ask first, and the answer decides. For the same reason ids are kept as 64-bit
 hashes, which take the same memory however long the ids are; two that collide cost a request, not a total.
 """
 
-# Both generations full take 12 MB (measured). A shard brings at most 1,000 records a second, so these are its last 50
-# seconds at least.
+# Both generations full take 12 MB (measured). A shard takes at most 1,000 records a second, so 50,000 messages that are
+# a record each are its last 50 seconds at least.
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 REMEMBERED = 50_000
 
@@ -25,7 +25,7 @@ class RecentVersions:
         self._old: dict[int, int] = {}
 
     def get(self, id_: str) -> int | None:
-        """The version that the id's row had, or was higher than, when it was last met; None: not known."""
+        """The id's row had this version or a higher one when it was last met; None: not known."""
         key = hash(id_)
         version = self._young.get(key)
         return self._old.get(key) if version is None else version
