@@ -24,6 +24,12 @@ def count(**counts: int) -> None:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
+def gigabytes(**values: float) -> None:
+    """Report sizes in gigabytes: LaneGigabytes."""
+    for name, value in values.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Gigabytes, value=value)
+
+
 def lag(oldest: Decimal | None) -> None:
     """The milliseconds from a message's Timestamp (epoch seconds) until now, when its total is committed."""
     if oldest is not None:

@@ -1,24 +1,40 @@
-"""MapLambda: from StateTable's stream to delta rows in ReduceTable."""
+"""MapLambda: from StateTable's stream to rows of sums in ReduceTable."""
 
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.consumer import Consumer, response
+from leda import settings, streams
+from leda.engine import shards
+from leda.engine.configuration import Configuration
+from leda.engine.map_rows import MapRows
+from leda.engine.registry import Registry, SourceShards
+from leda.engine.rejects import Rejects
 from leda.faults import Faults
-from leda.map_stage import MapStage
+from leda.quarantine import Quarantine
 from leda.schema import Schema
-from leda.telemetry import count, logger, metrics
+from leda.telemetry import count, gigabytes, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
-consumer = Consumer.from_environment(dynamodb)
-stage = MapStage(
+rows = MapRows(
+    dynamodb,
     settings.required("REDUCE_TABLE"),
     Schema.from_json(settings.required("SCHEMA")),
-    lanes=settings.positive("REDUCE_LANES", default=1),
-    retention_seconds=settings.positive("DELTA_RETENTION_SECONDS", default=7 * 24 * 3600),
+    SourceShards(
+        Registry(dynamodb, settings.required("REGISTRY_TABLE")),
+        Configuration.from_json(settings.required("CONFIGURATION")),
+        settings.positive("REDUCE_LANES", default=1),
+    ),
+    settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
+    Rejects(
+        Quarantine(
+            boto3.client("s3", config=settings.CLIENT),
+            settings.required("QUARANTINE_BUCKET"),
+            settings.required("AWS_LAMBDA_FUNCTION_NAME"),
+        ),
+        logger.warning,
+    ).put,
 )
 faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
@@ -26,14 +42,30 @@ faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAM
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Sum the changes of the event into delta rows, each change once."""
-    outcome = consumer.consume(event, stage.plan)
-    count(
-        Records=len(event["Records"]),
-        Duplicates=outcome.duplicates,
-        Quarantined=len(outcome.rejected),
-    )
+    """Add the event's changes to the rows of ReduceTable, each change once.
+
+    The last event of a tumbling window has no records. The answer must hold the window's state, in which LEDA keeps
+    nothing: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+    """
+    if event["Records"]:
+        shard = shards.of_event(event)
+        records = streams.read(event["Records"])
+        outcome = rows.write(shard, records)
+        count(
+            Records=len(event["Records"]),
+            Duplicates=outcome.duplicates,
+            Quarantined=len(outcome.rejected),
+        )
+        gigabytes(LaneGigabytes=outcome.lane_gigabytes)
+        logger.info(
+            "consumed",
+            extra={
+                **shards.extent(shard, records),
+                "rows": outcome.rows,
+                "duplicates": outcome.duplicates,
+            },
+        )
     if faults.strike():
         # After the write: the worst place, as all of it is delivered again.
         faults.fail()
-    return response(event)
+    return {"state": event.get("state") or {}}

@@ -5,33 +5,64 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.consumer import Consumer, response
+from leda import settings, streams
+from leda.engine import shards
+from leda.engine.registry import Epochs, Registry
+from leda.engine.rejects import Rejects
+from leda.engine.totals import Totals
 from leda.faults import Faults
-from leda.reduce_stage import ReduceStage
+from leda.quarantine import Quarantine
 from leda.telemetry import count, lag, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
-consumer = Consumer.from_environment(dynamodb)
-stage = ReduceStage(settings.required("AGGREGATE_TABLE"))
+totals = Totals(
+    dynamodb,
+    settings.required("AGGREGATE_TABLE"),
+    Epochs(
+        Registry(dynamodb, settings.required("REGISTRY_TABLE")),
+        boto3.client("dynamodbstreams", config=settings.CLIENT),
+    ),
+    Rejects(
+        Quarantine(
+            boto3.client("s3", config=settings.CLIENT),
+            settings.required("QUARANTINE_BUCKET"),
+            settings.required("AWS_LAMBDA_FUNCTION_NAME"),
+        ),
+        logger.warning,
+    ).put,
+    settings.positive("REDUCE_THREADS", default=4),
+)
 faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT")
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Add the event's delta rows to the totals, each row once."""
-    outcome = consumer.consume(event, stage.plan)
-    count(
-        Records=len(event["Records"]),
-        Duplicates=outcome.duplicates,
-        Quarantined=len(outcome.rejected),
-        DeltasApplied=sum(prefix.note.deltas for prefix in outcome.committed if prefix.note),
-    )
-    for prefix in outcome.committed:
-        if prefix.note:
-            lag(prefix.note.oldest)
+    """Add the event's rows of ReduceTable to the totals, each row once.
+
+    The last event of a tumbling window has no records. The answer must hold the window's state, in which LEDA keeps
+    nothing: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+    """
+    if event["Records"]:
+        shard = shards.of_event(event)
+        records = streams.read(event["Records"])
+        outcome = totals.apply(shard, records)
+        count(
+            Records=len(event["Records"]),
+            Quarantined=len(outcome.rejected),
+            DeltasApplied=outcome.deltas,
+        )
+        lag(outcome.oldest)
+        logger.info(
+            "consumed",
+            extra={
+                **shards.extent(shard, records),
+                "deltas": outcome.deltas,
+                "totals_written": outcome.written,
+                "entries_covered": outcome.covered,
+            },
+        )
     if faults.strike():
         # After the write: the worst place, as all of it is delivered again.
         faults.fail()
-    return response(event)
+    return {"state": event.get("state") or {}}

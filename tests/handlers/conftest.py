@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from leda import deltas, exactly_once, state_store, totals
+from leda import exactly_once, state_store
+from leda.engine import backoff, map_rows, totals
 from leda_cli import toolchain
 from support import dynamodb_local
 from support.memory_pipeline import MemoryPipeline
@@ -37,11 +38,11 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once: their pauses are for others, and here are none."""
     monkeypatch.setattr(exactly_once, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.setattr(state_store, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0)
 
 
 @pytest.fixture
-def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Room for six totals, so that batches of a few records take several transactions and delta rows."""
-    monkeypatch.setattr(deltas, "MAX_NODES_OF_A_DELTA", 4)
-    monkeypatch.setattr(deltas, "MAX_EFFECTS", 3)
-    monkeypatch.setattr(totals, "MAX_EFFECTS", 6)
+def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of ReduceTable hold some three nodes and requests three statements, so that small batches take several."""
+    monkeypatch.setattr(map_rows, "MAX_ROW_BYTES", 200)
+    monkeypatch.setattr(totals, "MAX_STATEMENTS", 3)

@@ -26,6 +26,13 @@ from support import dynamodb_local
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000000"
+# As modules/aggregation-pipeline sets it.
+CONFIGURATION = json.dumps(
+    {
+        "path": "Path",
+        "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
+    }
+)
 
 
 class Bucket:
@@ -161,13 +168,18 @@ class Pipeline(Tables):
         )
         tables = {
             f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
-            for name in ("State", "Reduce", "Aggregate")
+            for name in ("State", "Reduce", "Aggregate", "Registry")
         }
-        self.settings = {"SCHEMA": "{}", **tables, **self.settings}
+        self.settings = {
+            "SCHEMA": "{}",
+            "CONFIGURATION": CONFIGURATION,
+            **tables,
+            **self.settings,
+        }
         self._create("StateTable", {"id": "S"}, "NEW_AND_OLD_IMAGES")
-        self._create("ReduceTable", {"Lane": "N", "Delta": "S"}, "NEW_IMAGE")
+        self._create("ReduceTable", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
         self._create("AggregateTable", {"Identifier": "S"})
-        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
+        self._create("RegistryTable", {"Scope": "S", "Name": "S"})
         self._create("ParameterTable", {"parameter": "S"})
 
     # -- State's events
@@ -210,10 +222,9 @@ class Pipeline(Tables):
 
     def run(self) -> dict[str, Decimal]:
         """Deliver everything in order with fresh functions, and give the totals."""
-        if records := self.stream_records("StateTable"):
-            self.function("map")(event(records))
-        if records := self.stream_records("ReduceTable"):
-            self.function("reduce")(event(records))
+        for name, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
+            if records := self.stream_records(table):
+                self.function(name)(event(records, self.shard(table)))
         return self.totals()
 
 

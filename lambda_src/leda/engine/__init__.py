@@ -1,0 +1,13 @@
+"""The engine: exact totals over a table's stream, with a checkpoint in every row that it protects.
+
+configuration   what an image of the source table adds to which totals, and the version of that definition
+shards          the shard of a stream that an event names, and sequence numbers as strings that order
+registry        what must not depend on a deployment: a shard's configuration, number of lanes and epoch
+delta_rows      the rows of ReduceTable: lanes, their names, and how a row is written and read
+map_rows        Map: replaces one row for each lane and shard, on condition of the row's own checkpoint
+totals          Reduce: adds the rows to the totals, on condition of each total's own checkpoint
+rejects         what is quarantined, because it can be neither read nor added
+backoff         pauses between tries, and when to give up
+
+docs/exactly-once.md has the argument.
+"""

@@ -1,0 +1,176 @@
+"""The definition of the totals: what an image of the source table adds, at which nodes, and its version.
+
+    {"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}
+
+`path` is the attribute with the row's place in the hierarchy; a measure is an attribute of every total. Everything that
+decides what a change adds is in here, and the version is a hash of it: changes that are computed under one version are
+never mixed with those of another (`registry`).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any
+
+from leda.changes import UnreadableRow
+from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR, nodes
+from leda.numbers import NotExact, limited, number
+from leda.schema import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
+from leda.streams import Image
+
+Amount = Decimal | int
+Amounts = tuple[Amount, ...]
+
+VERSION_DIGITS = 8
+
+# What one image may add to a row of ReduceTable (`bytes_of`): the old and the new image of a change fit one row.
+MAX_IMAGE_BYTES = 150_000
+
+# An entry of a map takes one byte beside its name, a list three and one for each element, a number at most 21.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+_BYTES_OF_AN_ENTRY = 4
+_BYTES_OF_A_MEASURE = 22
+
+_OPERATIONS = ("count", "sum")
+
+# A measure is an attribute of a total, beside its key and its checkpoints, and stands in statements of PartiQL.
+MEASURE_NAME = re.compile(r"(?!Identifier$|Applied)[A-Za-z][A-Za-z0-9_]*")
+
+
+class ConfigurationError(ValueError):
+    """The definition of the totals is not usable; the text says which part of it and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One attribute of every total: the number of rows (`field` None), or the sum of their attribute `field`."""
+
+    name: str
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What an image adds: one amount a measure, in their order, at `path` and at every node above it."""
+
+    path: str
+    amounts: Amounts
+
+    def negated(self) -> "Contribution":
+        """What removing the image adds. Call it inside `numbers.exact()`: a minus rounds to the context's digits."""
+        return Contribution(self.path, tuple(-amount for amount in self.amounts))
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What an image adds to the totals; `document` is its canonical JSON, and `measures` are ordered by name."""
+
+    path: str
+    measures: tuple[Measure, ...]
+    document: str
+
+    @classmethod
+    def from_json(cls, text: str) -> "Configuration":
+        """The configuration in the JSON above. Raises ConfigurationError."""
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            raise ConfigurationError(f"CONFIGURATION is not JSON: {error}") from error
+        if not isinstance(given, dict) or given.keys() != {"path", "measures"}:
+            raise ConfigurationError("CONFIGURATION is not an object with `path` and `measures`")
+        if not isinstance(given["path"], str) or not given["path"]:
+            raise ConfigurationError("CONFIGURATION's `path` is not the name of an attribute")
+        if not isinstance(given["measures"], dict) or not given["measures"]:
+            raise ConfigurationError("CONFIGURATION's `measures` names no measure")
+        measures = tuple(
+            _measure(name, definition) for name, definition in sorted(given["measures"].items())
+        )
+        return cls(given["path"], measures, json.dumps(given, sort_keys=True))
+
+    @cached_property
+    def version(self) -> str:
+        """The hash of the document: eight hexadecimal digits."""
+        return hashlib.sha256(self.document.encode()).hexdigest()[:VERSION_DIGITS]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The measures' names, in the order of a contribution's amounts."""
+        return tuple(measure.name for measure in self.measures)
+
+    def contribution(self, image: Image | None) -> Contribution | None:
+        """What the image adds; None for no image and for a deleted row. Raises UnreadableRow.
+
+        It depends on nothing but the image: whatever was added for an image is later removed for the same image.
+        """
+        if image is None or _value(image, "Deleted", "BOOL") is True:
+            return None
+        path = _value(image, self.path, "S")
+        if not isinstance(path, str) or not path:
+            raise UnreadableRow(f"the row has no {self.path} (a string)")
+        if reason := _unfit(path, len(self.measures)):
+            raise UnreadableRow(f"{self.path} {reason}")
+        return Contribution(
+            path,
+            tuple([_amount(image, each.field) if each.field else 1 for each in self.measures]),
+        )
+
+
+def _measure(name: str, definition: object) -> Measure:
+    if not MEASURE_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"CONFIGURATION's measure {name!r} is not a name of letters, digits and underscores, or begins with Applied"
+        )
+    if not isinstance(definition, dict) or definition.get("op") not in _OPERATIONS:
+        raise ConfigurationError(
+            f"CONFIGURATION's measure {name} has no `op` out of {', '.join(_OPERATIONS)}"
+        )
+    if definition["op"] == "count":
+        return Measure(name, None)
+    field = definition.get("field")
+    if not isinstance(field, str) or not field:
+        raise ConfigurationError(f"CONFIGURATION's measure {name} has no `field` to sum")
+    return Measure(name, field)
+
+
+def _value(image: Image, attribute: str, kind: str) -> object:
+    """The attribute's value in DynamoDB's JSON; None where it is missing or of another type."""
+    value = image.get(attribute)
+    return value.get(kind) if isinstance(value, Mapping) else None
+
+
+def _amount(image: Image, field: str) -> Decimal:
+    text = _value(image, field, "N")
+    if not isinstance(text, str):
+        raise UnreadableRow(f"the row has no {field} (a number)")
+    try:
+        return limited(number(text), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES)
+    except NotExact as error:
+        raise UnreadableRow(f"{field} {error}") from error
+
+
+@lru_cache(maxsize=1000)
+def _unfit(path: str, measures: int) -> str | None:
+    """Why AggregateTable cannot have a row for each of the path's nodes. Most rows share their path with others."""
+    try:
+        size = len(path.encode())
+    except UnicodeEncodeError:
+        return "is not valid Unicode (a lone surrogate)"
+    if size > MAX_PATH_BYTES:
+        return f"has more than the {MAX_PATH_BYTES} bytes of a key"
+    if not all(path.split(SEPARATOR)):
+        return "has an empty level"
+    if bytes_of(nodes(path), measures) > MAX_IMAGE_BYTES:
+        return (
+            f"has so many levels that the names of its nodes take more than {MAX_IMAGE_BYTES} bytes"
+        )
+    return None
+
+
+def bytes_of(names: "list[str] | Mapping[str, Any]", measures: int) -> int:
+    """What the entries of nodes with these names take in a row of ReduceTable, at most."""
+    each = _BYTES_OF_AN_ENTRY + measures * _BYTES_OF_A_MEASURE
+    return sum([len(name.encode()) for name in names]) + each * len(names)

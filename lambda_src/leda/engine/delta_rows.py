@@ -1,0 +1,138 @@
+"""Rows of ReduceTable: the sums of a batch of changes, and with them how far Map has come.
+
+    {Lane: "<version>.<lanes>.<lane>", Source: "<stream label>/<shard ID>", Sequence: "<40 digits>",
+     Measures: ["Count", "Value"], Totals: {node: [amount, ...]}, Records, OldestTimestamp?, ExpiresAt?}
+
+A lane owns the nodes whose hash falls to it, so lanes have no total in common. Its name holds the number of lanes and
+the configuration's version: lanes of other numbers and versions are others, with rows and checkpoints of their own.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leda.engine.configuration import MEASURE_NAME, VERSION_DIGITS, Amounts
+from leda.hierarchy import MAX_PATH_BYTES
+from leda.numbers import NotExact, number
+from leda.streams import Image
+
+# No path begins with it. Reduce writes such nodes when all other nodes of their batch are written, so that one that is
+# there says so of everything before it; they are no totals.
+RESERVED = ":"
+
+
+class UnreadableDeltaError(ValueError):
+    """A row of ReduceTable that Map did not write; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Lane `number` of `count` lanes under a configuration's version."""
+
+    version: str
+    count: int
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The partition key of the lane's rows in ReduceTable."""
+        return f"{self.version}.{self.count}.{self.number}"
+
+    @property
+    def applied(self) -> str:
+        """The attribute of a total that holds the total's checkpoint for this version and number of lanes."""
+        return f"Applied{self.version}_{self.count}"
+
+    @classmethod
+    def parse(cls, name: object) -> "Lane":
+        """The lane with that name. Raises UnreadableDeltaError."""
+        parts = name.split(".") if isinstance(name, str) else []
+        if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
+            version, count, number_ = parts[0], int(parts[1]), int(parts[2])
+            if len(version) == VERSION_DIGITS and version.isalnum() and number_ < count:
+                return cls(version, count, number_)
+        raise UnreadableDeltaError(
+            f"the row's Lane is {str(name)[:60]!r}, not <version>.<lanes>.<lane>"
+        )
+
+
+def lane_number(node: str, lanes: int) -> int:
+    """Which of so many lanes owns the node. The hash must never change: rows and checkpoints depend on it."""
+    return zlib.crc32(node.encode()) % lanes
+
+
+def item(
+    lane: Lane,
+    source: str,
+    sequence: str,
+    measures: Sequence[str],
+    totals: Mapping[str, Sequence[object]],
+    records: int,
+) -> dict[str, Any]:
+    """The row in DynamoDB's JSON, without its optional attributes."""
+    return {
+        "Lane": {"S": lane.name},
+        "Source": {"S": source},
+        "Sequence": {"S": sequence},
+        "Measures": {"L": [{"S": name} for name in measures]},
+        "Totals": {
+            "M": {
+                node: {"L": [{"N": str(amount)} for amount in amounts]}
+                for node, amounts in totals.items()
+            }
+        },
+        "Records": {"N": str(records)},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a row of ReduceTable adds: `totals` holds, for each node, one number's text a measure."""
+
+    lane: Lane
+    measures: tuple[str, ...]
+    totals: Mapping[str, tuple[str, ...]]
+    oldest: str | None
+
+
+def read(row: Image | None) -> Delta:
+    """The row as Map wrote it. Raises UnreadableDeltaError."""
+    if not isinstance(row, Mapping):
+        raise UnreadableDeltaError("the record has no new image")
+    lane = Lane.parse(_value(row, "Lane", "S"))
+    names, entries = _value(row, "Measures", "L"), _value(row, "Totals", "M")
+    if not isinstance(names, list) or not isinstance(entries, Mapping):
+        raise UnreadableDeltaError("the row has no Measures (a list) or no Totals (a map)")
+    try:
+        measures = tuple([name["S"] for name in names])
+        totals = {
+            node: tuple([number_["N"] for number_ in amounts["L"]])
+            for node, amounts in entries.items()
+        }
+    except (KeyError, TypeError) as error:
+        raise UnreadableDeltaError("Totals has a value that is not a list of numbers") from error
+    if not measures or not all(map(MEASURE_NAME.fullmatch, measures)):
+        raise UnreadableDeltaError("Measures is empty, or has a name that no measure has")
+    for node, amounts in totals.items():
+        if len(amounts) != len(measures):
+            raise UnreadableDeltaError(
+                f"Totals has {len(amounts)} numbers at {node[:60]!r}, and there are {len(measures)} Measures"
+            )
+        if not 0 < len(node) <= MAX_PATH_BYTES:
+            raise UnreadableDeltaError(f"Totals has a node of {len(node)} characters")
+    oldest = _value(row, "OldestTimestamp", "N")
+    return Delta(lane, measures, totals, oldest if isinstance(oldest, str) else None)
+
+
+def amounts_of(texts: Sequence[str]) -> Amounts:
+    """The numbers of an entry. Raises UnreadableDeltaError for what no DynamoDB Number is."""
+    try:
+        return tuple([number(text) for text in texts])
+    except NotExact as error:
+        raise UnreadableDeltaError(f"Totals has a value that {error}") from error
+
+
+def _value(row: Image, attribute: str, kind: str) -> object:
+    value = row.get(attribute)
+    return value.get(kind) if isinstance(value, Mapping) else None

@@ -1,0 +1,367 @@
+"""Map: replaces one row of ReduceTable for each lane and shard; the row is its own checkpoint.
+
+For a batch of a shard's changes and each lane that they touch, one PutItem replaces the row by the sums of the changes,
+with the last change as its Sequence, on condition that the row's Sequence is below the first change. A row that covers
+some of the changes fails the condition and comes back: Map drops what it covers, sums again and tries again. There is
+nothing to read before, and nothing to remember.
+
+A sum of 0 is written too: the row says how far Map has come.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+
+from leda import changes, images
+from leda.engine.backoff import Backoff, is_throttle, is_unanswered
+from leda.engine.configuration import Amount, Configuration, Contribution, bytes_of
+from leda.engine.delta_rows import Lane, item, lane_number
+from leda.engine.registry import Assignment, SourceShards, condition_failed
+from leda.engine.rejects import Reject
+from leda.engine.shards import Shard, created, padded
+from leda.hierarchy import nodes
+from leda.numbers import NotExact, exact, limited
+from leda.schema import Schema
+from leda.streams import StreamRecord
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# A put of a larger row would take more than a third of the 1,000 write units that a partition has in a second, and an
+# item has at most 400 KB. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
+MAX_ROW_BYTES = 350_000
+
+# What was throttled is asked for in halves while it is larger than this: the partition may not have so much at once.
+SPLIT_BYTES = 20_000
+
+# A change whose old or new value is beyond the schema's limits is written in two halves (`_outsize`); the second one's
+# position lies between the change's own and the next change's.
+_SECOND_HALF = ".1"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one record, or half of it, adds. `position` orders the changes of a shard; `at` is the message's time."""
+
+    position: str
+    contributions: tuple[Contribution, ...]
+    is_outsize: bool
+    at: Decimal | None
+
+
+Sums = dict[str, list[Amount]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch: rows that were put, changes that were covered already, records that were rejected."""
+
+    rows: int = 0
+    duplicates: int = 0
+    rejected: list[Reject] = field(default_factory=list)
+    lane_gigabytes: float = 0.0
+
+
+def covering(sequence: int) -> str:
+    """The Sequence of a row that covers everything up to that sequence number, second halves included."""
+    return padded(sequence) + _SECOND_HALF
+
+
+class MapRows:
+    """Writes the sums of a table's changes to ReduceTable with `threads` requests at a time."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        schema: Schema,
+        shards: SourceShards,
+        retention_seconds: int,
+        reject: Callable[[Shard, Reject], None],
+        threads: int = 4,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._schema = schema
+        self._shards = shards
+        self._retention = retention_seconds
+        self._reject = reject
+        self._pool = ThreadPoolExecutor(threads)
+        self._pause = pause or time.sleep
+
+    def write(self, shard: Shard, records: Sequence[StreamRecord]) -> Outcome:
+        """Add the changes (records of one shard, in their order) to the rows that do not have them yet.
+
+        Raises GaveUpError, BadCheckpointError or the client's error; rows that were put by then stay, and the next
+        delivery finds itself covered by them.
+        """
+        outcome = Outcome()
+        if not records:
+            return outcome
+        made = created(records)
+        assignment = self._shards.of(shard, made)
+        found: list[Change] = []
+        for record in records:
+            read_, reasons = read(record, assignment.configuration, self._schema)
+            found += read_
+            outcome.rejected += [Reject(record, reason) for reason in reasons]
+        for reject in outcome.rejected:
+            self._reject(shard, reject)
+        expires = None if made is None else int(made) + self._retention
+        for part in parts(found, assignment):
+            self._write_part(_Source(shard, assignment, expires), part, outcome)
+        return outcome
+
+    def _write_part(self, source: "_Source", part: Sequence[Change], outcome: Outcome) -> None:
+        lanes = by_lane(part, source.assignment)
+        jobs = [_LaneWriter(self._client, self._table, source, lane, self._pause) for lane in lanes]
+        if len(jobs) == 1:
+            jobs[0].write(part, next(iter(lanes.values())))
+        else:
+            list(self._pool.map(_LaneWriter.write, jobs, [part] * len(jobs), lanes.values()))
+        outcome.rows += sum(job.rows for job in jobs)
+        # A change counts as a duplicate when no lane lacks it.
+        outcome.duplicates += min((job.covered for job in jobs), default=0)
+        outcome.lane_gigabytes = max(outcome.lane_gigabytes, *(job.gigabytes for job in jobs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    shard: Shard
+    assignment: Assignment
+    expires: int | None
+
+
+class _LaneWriter:
+    """Writes one lane's row for a part of a batch."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        source: _Source,
+        lane: int,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._source = source
+        configuration = source.assignment.configuration
+        self._measures = configuration.names
+        self._number = lane
+        self._lane = Lane(configuration.version, source.assignment.lanes, lane)
+        self._backoff = Backoff(f"lane {self._lane.name} of {table} for {source.shard.id}", pause)
+        self.rows = 0
+        self.covered = 0
+        self.gigabytes = 0.0
+
+    def write(self, part: Sequence[Change], sums: Sums) -> None:
+        """Put the row, as often as it takes; `sums` are the part's at the lane's nodes."""
+        todo: list[Sequence[Change]] = [part]
+        while todo:
+            if not sums:
+                sums = by_lane(todo[0], self._source.assignment).get(self._number, {})
+            if not sums:
+                todo.pop(0)
+                continue
+            try:
+                answer = self._put(todo[0], sums)
+            except ClientError as error:
+                if condition_failed(error):
+                    todo = self._beyond(todo, error)
+                    sums = {}
+                    continue
+                if is_throttle(error):
+                    todo[:1] = self._halved(todo[0], sums)
+                    sums = {}
+                elif not is_unanswered(error):
+                    raise
+                self._backoff.failed(error)
+            except (HTTPClientError, NoConnection) as error:
+                # It may have been written: then the condition fails, and the row that comes back covers the part.
+                self._backoff.failed(error)
+            else:
+                self.rows += 1
+                self.gigabytes = max(self.gigabytes, _gigabytes(answer))
+                self._backoff.succeeded()
+                todo.pop(0)
+                sums = {}
+
+    def _put(self, part: Sequence[Change], sums: Sums) -> Any:
+        source = self._source
+        row = item(
+            self._lane, source.shard.source, part[-1].position, self._measures, sums, len(part)
+        )
+        times = [change.at for change in part if change.at is not None]
+        if times:
+            row["OldestTimestamp"] = {"N": str(min(times))}
+        if source.expires is not None:
+            row["ExpiresAt"] = {"N": str(source.expires)}
+        return self._client.put_item(
+            TableName=self._table,
+            Item=row,
+            ConditionExpression="attribute_not_exists(#Sequence) OR #Sequence < :first",
+            ExpressionAttributeNames={"#Sequence": "Sequence"},
+            ExpressionAttributeValues={":first": {"S": part[0].position}},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            ReturnItemCollectionMetrics="SIZE",
+        )
+
+    def _beyond(
+        self, todo: Sequence[Sequence[Change]], error: ClientError
+    ) -> list[Sequence[Change]]:
+        """What the row that has failed the condition does not cover."""
+        row: Any = error.response.get("Item", {})
+        stored = row.get("Sequence", {}).get("S")
+        if not isinstance(stored, str):
+            raise BadCheckpointError(
+                f"{self._table}'s row {self._lane.name}, {self._source.shard.source} has no Sequence (a string of "
+                "digits), so somebody has written it by hand: delete the row and run `leda rebuild`"
+            ) from error
+        left = [[change for change in part if change.position > stored] for part in todo]
+        self.covered += sum(map(len, todo)) - sum(map(len, left))
+        return [part for part in left if part]
+
+    def _halved(self, part: Sequence[Change], sums: Sums) -> list[Sequence[Change]]:
+        if len(part) == 1 or bytes_of(sums, len(self._measures)) < SPLIT_BYTES:
+            return [part]
+        middle = len(part) // 2
+        return [part[:middle], part[middle:]]
+
+
+class BadCheckpointError(RuntimeError):
+    """A row of ReduceTable with a checkpoint that LEDA did not write; the text says which row, and how to mend it."""
+
+
+def _gigabytes(answer: Any) -> float:
+    """The upper estimate of the lane's size.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html#LSI.ItemCollections
+    """
+    sizes = answer.get("ItemCollectionMetrics", {}).get("SizeEstimateRangeGB") or [0.0]
+    return float(sizes[-1])
+
+
+def read(
+    record: StreamRecord, configuration: Configuration, schema: Schema
+) -> tuple[list[Change], list[str]]:
+    """The changes of the record (none where it adds nothing), and why its new image cannot be read."""
+    old, new, reasons = changes.read(record, configuration.contribution)
+    if old is None and new is None:
+        return [], reasons
+    with exact():
+        given = [each for each in (old and old.negated(), new) if each]
+    position, at = padded(record.sequence), images.timestamp(record.new)
+    if all(_fits(each, schema) for each in given):
+        return [Change(position, tuple(given), False, at)], reasons
+    return _outsize(position, given, at), reasons
+
+
+def _outsize(position: str, given: Sequence[Contribution], at: Decimal | None) -> list[Change]:
+    """A change with a value beyond the schema's limits (written by hand, or under wider limits than today's).
+
+    The limits are what makes sums fit the 38 digits of a number. So each value has a row of its own: should a total
+    have no digits for it, nothing else is refused with it. The old and the new value may have no common sum either.
+    """
+    return [
+        Change(position + suffix, (each,), True, at)
+        for each, suffix in zip(given, ("", _SECOND_HALF), strict=False)
+    ]
+
+
+def _fits(contribution: Contribution, schema: Schema) -> bool:
+    try:
+        for amount in contribution.amounts:
+            if isinstance(amount, Decimal):
+                limited(amount, schema.max_integer_digits, schema.max_decimal_places)
+    except NotExact:
+        return False
+    return True
+
+
+def parts(found: Sequence[Change], assignment: Assignment) -> Iterator[Sequence[Change]]:
+    """Cut a batch where a lane's row would be too large; an outsize change is a part of its own."""
+    measures = len(assignment.configuration.measures)
+    paths = {each.path for change in found for each in change.contributions}
+    bound = sum([(path.count(":") + 1) * bytes_of([path], measures) for path in paths])
+    if bound <= MAX_ROW_BYTES and not any(change.is_outsize for change in found):
+        if found:
+            yield found
+        return
+    part: list[Change] = []
+    sizes = _Sizes(assignment)
+    for change in found:
+        if part and (
+            change.is_outsize or part[-1].is_outsize or sizes.with_change(change) > MAX_ROW_BYTES
+        ):
+            yield part
+            part, sizes = [], _Sizes(assignment)
+        sizes.add(change)
+        part.append(change)
+    if part:
+        yield part
+
+
+class _Sizes:
+    """The sizes in bytes that the lanes' rows would have."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._lanes = assignment.lanes
+        self._measures = len(assignment.configuration.measures)
+        self._nodes: set[str] = set()
+        self._sizes = [0] * assignment.lanes
+
+    def with_change(self, change: Change) -> int:
+        """The largest row's size with the change in it."""
+        sizes = list(self._sizes)
+        for node in self._new(change):
+            sizes[lane_number(node, self._lanes)] += bytes_of([node], self._measures)
+        return max(sizes)
+
+    def add(self, change: Change) -> None:
+        """Count the change's nodes."""
+        for node in self._new(change):
+            self._sizes[lane_number(node, self._lanes)] += bytes_of([node], self._measures)
+            self._nodes.add(node)
+
+    def _new(self, change: Change) -> set[str]:
+        found: set[str] = set()
+        for each in change.contributions:
+            if each.path not in self._nodes:
+                found.update(nodes(each.path))
+        return found - self._nodes
+
+
+def by_lane(part: Sequence[Change], assignment: Assignment) -> dict[int, Sums]:
+    """The sums at the nodes of each lane that the changes touch."""
+    leaves: Sums = {}
+    totals: Sums = {}
+    with exact():
+        for change in part:
+            for each in change.contributions:
+                _add(leaves, each.path, each.amounts)
+        for path, amounts in leaves.items():
+            for node in nodes(path):
+                _add(totals, node, amounts)
+    if assignment.lanes == 1:
+        return {0: totals} if totals else {}
+    found: dict[int, Sums] = {}
+    for node, sums in totals.items():
+        found.setdefault(lane_number(node, assignment.lanes), {})[node] = sums
+    return found
+
+
+def _add(sums: Sums, node: str, amounts: Sequence[Amount]) -> None:
+    found = sums.get(node)
+    if found is None:
+        sums[node] = list(amounts)
+        return
+    for place, amount in enumerate(amounts):
+        found[place] += amount

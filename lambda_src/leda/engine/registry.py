@@ -1,0 +1,311 @@
+"""RegistryTable: what must not depend on a deployment.
+
+A change may be delivered again after any deployment, and must then be computed as it was the first time. So what
+decides how a shard's changes are computed and applied is stored when the shard is first met, and never changes:
+
+    Scope                     Name            attributes
+    configurations            <version>       Document: the configuration's JSON
+    configurations            live            Version: what shards get that are met from now on
+    lanes                     <version>.<n>   (nothing: a number of lanes that has been used with that configuration)
+    source/<stream ARN>       <shard ID>      Version, Lanes: how Map computes the shard's changes
+    reduce/<stream ARN>       <shard ID>      Epoch: where the shard's positions stand among those of other shards
+    streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals
+    counters                  epochs          Last: the last epoch that was drawn
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from leda.engine.configuration import Configuration
+from leda.engine.shards import Shard, label, padded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+Row = dict[str, Any]
+Stage = Literal["map", "reduce"]
+
+CONFIGURATIONS, LIVE = "configurations", "live"
+LANES = "lanes"
+COUNTERS, EPOCHS = "counters", "epochs"
+
+EPOCH_DIGITS = 10
+# The epoch of a shard whose records are in the totals without Reduce, or never will be: Reduce ignores them.
+IGNORED = 0
+
+# A shard is written to for at most some hours, and its records are kept for a day: after a month it is long gone.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing
+SHARD_ROW_SECONDS = 30 * 24 * 3600
+
+
+def source_scope(stream: str) -> str:
+    """The scope with how Map computes the changes of each shard of the stream."""
+    return f"source/{stream}"
+
+
+def reduce_scope(stream: str) -> str:
+    """The scope with the epochs of the stream's shards."""
+    return f"reduce/{stream}"
+
+
+def streams_scope(stage: Stage) -> str:
+    """The scope with the streams that Map, or Reduce, has met."""
+    return f"streams/{stage}"
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Whether a conditional write was refused because its condition was false."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+class Registry:
+    """The rows of one RegistryTable. All reads are consistent."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, scope: str, name: str) -> Row | None:
+        """The row in DynamoDB's JSON, None where there is no such row."""
+        answer = self._client.get_item(
+            TableName=self._table, Key=_key(scope, name), ConsistentRead=True
+        )
+        return answer.get("Item")
+
+    def rows(self, scope: str) -> list[Row]:
+        """All rows of the scope, ordered by name."""
+        found: list[Row] = []
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#Scope = :scope",
+            "ExpressionAttributeNames": {"#Scope": "Scope"},
+            "ExpressionAttributeValues": {":scope": {"S": scope}},
+            "ConsistentRead": True,
+        }
+        while True:
+            page = self._client.query(**request)
+            found += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return found
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def put_if_absent(self, scope: str, name: str, attributes: Mapping[str, Any]) -> bool:
+        """Put the row unless there is one; whether this call has put it. After a lost answer it says False."""
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={**_key(scope, name), **attributes},
+                ConditionExpression="attribute_not_exists(#Scope)",
+                ExpressionAttributeNames={"#Scope": "Scope"},
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return False
+        return True
+
+    def put(self, scope: str, name: str, attributes: Mapping[str, Any]) -> None:
+        """Put the row, whatever was there."""
+        self._client.put_item(TableName=self._table, Item={**_key(scope, name), **attributes})
+
+    def draw(self, counter: str) -> int:
+        """A number above all that were drawn before.
+
+        A counter begins at the clock's seconds, so that it still rises when its row was lost.
+        """
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key=_key(COUNTERS, counter),
+            UpdateExpression="SET #Last = if_not_exists(#Last, :now) + :one",
+            ExpressionAttributeNames={"#Last": "Last"},
+            ExpressionAttributeValues={":now": {"N": str(int(time.time()))}, ":one": {"N": "1"}},
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(answer["Attributes"]["Last"]["N"])
+
+    def meet_stream(self, stage: Stage, stream: str) -> None:
+        """Note that the stage reads this stream. The first stream is settled; a later one needs `leda rebuild`.
+
+        Changes may lie between two streams of a table (a stream that was disabled and enabled, a table that was
+        restored), and no stream has them.
+        """
+        scope = streams_scope(stage)
+        if self.get(scope, stream) is None:
+            is_first = not self.rows(scope)
+            self.put_if_absent(scope, stream, {"IsSettled": {"BOOL": is_first}})
+
+
+def _key(scope: str, name: str) -> Row:
+    return {"Scope": {"S": scope}, "Name": {"S": name}}
+
+
+def _shard_row(attributes: Row, created: float | None) -> Row:
+    """The row of a shard that was met with records of the time `created` (epoch seconds; None: it never expires)."""
+    if created is None:
+        return attributes
+    return {**attributes, "ExpiresAt": {"N": str(int(created) + SHARD_ROW_SECONDS)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """How Map computes a shard's changes: under which configuration, and into how many lanes."""
+
+    configuration: Configuration
+    lanes: int
+
+
+class SourceShards:
+    """The assignments of the source table's shards, each settled when Map first meets the shard."""
+
+    def __init__(self, registry: Registry, deployed: Configuration, lanes: int) -> None:
+        self._registry = registry
+        self._deployed = deployed
+        self._lanes = lanes
+        self._known: dict[Shard, Assignment] = {}
+
+    def of(self, shard: Shard, created: float | None) -> Assignment:
+        """The shard's assignment; `created` is the time of its records in epoch seconds, where it is known."""
+        known = self._known.get(shard)
+        if known is None:
+            name = shard.id
+            row = self._registry.get(source_scope(shard.stream), name)
+            if row is None:
+                row = self._settle(shard, created)
+            known = Assignment(self._configuration(row["Version"]["S"]), int(row["Lanes"]["N"]))
+            self._known[shard] = known
+        return known
+
+    def _settle(self, shard: Shard, created: float | None) -> Row:
+        if not shard.is_made_up:
+            self._registry.meet_stream("map", shard.stream)
+        version = self._live_version()
+        # `leda rebuild` reads every number of lanes that there is, so it is noted before its first row is written.
+        self._registry.put_if_absent(LANES, f"{version}.{self._lanes}", {})
+        scope = source_scope(shard.stream)
+        attributes = {"Version": {"S": version}, "Lanes": {"N": str(self._lanes)}}
+        self._registry.put_if_absent(scope, shard.id, _shard_row(attributes, created))
+        # Whoever was first has settled it.
+        row = self._registry.get(scope, shard.id)
+        assert row is not None
+        return row
+
+    def _live_version(self) -> str:
+        version = self._deployed.version
+        document = {"Document": {"S": self._deployed.document}}
+        self._registry.put_if_absent(CONFIGURATIONS, version, document)
+        live = self._registry.get(CONFIGURATIONS, LIVE)
+        if live is None:
+            self._registry.put_if_absent(CONFIGURATIONS, LIVE, {"Version": {"S": version}})
+            live = self._registry.get(CONFIGURATIONS, LIVE)
+            assert live is not None
+        found: str = live["Version"]["S"]
+        return found
+
+    def _configuration(self, version: str) -> Configuration:
+        if version == self._deployed.version:
+            return self._deployed
+        return configuration_of(self._registry, version)
+
+
+def configuration_of(registry: Registry, version: str) -> Configuration:
+    """The configuration with that version. Raises RegistryError where the registry has lost it."""
+    row = registry.get(CONFIGURATIONS, version)
+    if row is None:
+        raise RegistryError(
+            f"the registry has no configuration {version}, which a shard or the live version names: restore "
+            "RegistryTable, or run `leda rebuild`"
+        )
+    return Configuration.from_json(row["Document"]["S"])
+
+
+class RegistryError(RuntimeError):
+    """The registry lacks a row that another of its rows names."""
+
+
+class Epochs:
+    """Epochs of ReduceTable's shards: a shard's is above those of its ancestors, so positions of a lane are ordered.
+
+    Nothing is assumed about the sequence numbers of different shards. All records of a lane are in one line of shards,
+    each read to its end before its child, because ReduceTable has a local secondary index: DynamoDB does not split
+    an item collection over partitions where there is one.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
+    """
+
+    def __init__(self, registry: Registry, streams: "DynamoDBStreamsClient") -> None:
+        self._registry = registry
+        self._streams = streams
+        self._known: dict[Shard, int] = {}
+
+    def of(self, shard: Shard, created: float | None) -> int:
+        """The shard's epoch; `created` is the time of its records in epoch seconds, where it is known."""
+        known = self._known.get(shard)
+        if known is None:
+            known = self._stored(shard)
+            if known is None:
+                known = self._settle(shard, created)
+            self._known[shard] = known
+        return known
+
+    def _stored(self, shard: Shard) -> int | None:
+        row = self._registry.get(reduce_scope(shard.stream), shard.id)
+        return None if row is None else int(row["Epoch"]["N"])
+
+    def _settle(self, shard: Shard, created: float | None) -> int:
+        if shard.is_made_up:
+            return self._draw(shard, created)
+        self._registry.meet_stream("reduce", shard.stream)
+        # Lambda reads a parent to its end before its child. Somebody who invokes the function by hand may not: the
+        # ancestors get their lower epochs first.
+        for ancestor in self._ancestors(shard):
+            if self._stored(ancestor) is None:
+                self._draw(ancestor, created)
+        return self._draw(shard, created)
+
+    def _draw(self, shard: Shard, created: float | None) -> int:
+        epoch = IGNORED if self._is_of_older_stream(shard) else self._registry.draw(EPOCHS)
+        attributes = _shard_row({"Epoch": {"N": str(epoch)}}, created)
+        self._registry.put_if_absent(reduce_scope(shard.stream), shard.id, attributes)
+        # Whoever was first has settled it.
+        stored = self._stored(shard)
+        assert stored is not None
+        return stored
+
+    def _is_of_older_stream(self, shard: Shard) -> bool:
+        """Whether Reduce has met a younger stream: what is late from an older one is the rebuild's."""
+        if shard.is_made_up:
+            return False
+        met = [row["Name"]["S"] for row in self._registry.rows(streams_scope("reduce"))]
+        return any(label(stream) > label(shard.stream) for stream in met)
+
+    def _ancestors(self, shard: Shard) -> Sequence[Shard]:
+        """The shard's ancestors that the stream still lists, the oldest first.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
+        """
+        parents: dict[str, str | None] = {}
+        request: Any = {"StreamArn": shard.stream}
+        while True:
+            description = self._streams.describe_stream(**request)["StreamDescription"]
+            parents.update(
+                {each["ShardId"]: each.get("ParentShardId") for each in description["Shards"]}
+            )
+            last = description.get("LastEvaluatedShardId")
+            if not last:
+                break
+            request["ExclusiveStartShardId"] = last
+        found: list[Shard] = []
+        parent = parents.get(shard.id)
+        while parent in parents:
+            found.append(Shard(shard.stream, parent))
+            parent = parents[parent]
+        return found[::-1]
+
+
+def position(epoch: int, sequence: int) -> str:
+    """Where a record of ReduceTable's stream stands in its line of shards, as a string that orders."""
+    return f"{epoch:0{EPOCH_DIGITS}d}.{padded(sequence)}"

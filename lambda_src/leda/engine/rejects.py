@@ -1,0 +1,54 @@
+"""What Map and Reduce cannot read or add: each such record goes to the quarantine with its reason."""
+
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leda.engine.shards import Shard
+from leda.quarantine import BadRecord, Quarantine
+from leda.streams import StreamRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that is quarantined; with a `node`, the record counts everywhere but in that total."""
+
+    record: StreamRecord
+    reason: str
+    node: str | None = None
+
+
+class Rejects:
+    """Puts rejected records of one function into its quarantine, and tells its log (`warn` is a logger's method)."""
+
+    def __init__(self, quarantine: Quarantine, warn: Callable[..., None]) -> None:
+        self._quarantine = quarantine
+        self._warn = warn
+
+    def put(self, shard: Shard, reject: Reject) -> None:
+        """Quarantine the record. A retry overwrites the object. Raises the S3 client's error."""
+        record = reject.record
+        # One record may be rejected for several totals, and each reason is kept.
+        suffix = "" if reject.node is None else f"-{zlib.crc32(reject.node.encode()):08x}"
+        key = self._quarantine.put(
+            BadRecord(
+                reject.reason,
+                shard.stream,
+                shard.id,
+                # As received: GetShardIterator takes no other form of it.
+                str(record.raw["dynamodb"]["SequenceNumber"]),
+                record.event_id + suffix,
+                record.arrived,
+                json.dumps(record.raw).encode(),
+            )
+        )
+        self._warn(
+            "quarantined",
+            extra={
+                "shard": shard.id,
+                "sequence_number": str(record.sequence),
+                "reason": reject.reason,
+                "key": key,
+            },
+        )

@@ -1,0 +1,119 @@
+"""Shards of DynamoDB streams: which one an event's records come from, and their sequence numbers.
+
+A shard is the unit of order: Lambda delivers its records in their order the first time, and a batch only after the
+batch before it has succeeded. Lambda names the shard in the events of an event source mapping with a tumbling window,
+which is why LEDA's mappings have one.
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leda.streams import MalformedEvent, StreamRecord
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+SHORTEST_SEQUENCE_NUMBER = 21
+SEQUENCE_DIGITS = 40
+
+MADE_UP = "made-up"
+
+
+class MissingShardIdError(RuntimeError):
+    """The event does not name the shard of its records; the text says which setting makes Lambda name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard of the stream with the ARN `stream`. The ID `made-up` stands for records that no stream has."""
+
+    stream: str
+    id: str
+
+    @property
+    def source(self) -> str:
+        """The shard's name in ReduceTable. The label is part of it: a new stream of a table may repeat shard IDs."""
+        return f"{label(self.stream)}/{self.id}"
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether the records have sequence numbers that no stream gives."""
+        return self.id == MADE_UP
+
+
+def label(stream: str) -> str:
+    """The stream's label, the last part of its ARN: the time at which the stream was enabled, so labels order.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamDescription.html
+    """
+    return stream.rpartition("/")[2]
+
+
+def of_event(event: Mapping[str, Any]) -> Shard:
+    """The shard that all records of the event come from. Raises MalformedEvent or MissingShardIdError.
+
+    Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
+    their own: in a shard of the stream they would hide records, or be hidden.
+    """
+    streams = {record.get("eventSourceARN") for record in event["Records"]}
+    if len(streams) != 1:
+        raise MalformedEvent(f"the records name {len(streams)} event sources; a batch has one")
+    (stream,) = streams
+    if not isinstance(stream, str) or not stream:
+        raise MalformedEvent("the records have no eventSourceARN")
+    lengths = [_sequence_digits(record) for record in event["Records"]]
+    if max(lengths) > SEQUENCE_DIGITS:
+        raise MalformedEvent(
+            f"a record's SequenceNumber has {max(lengths)} digits; those of a DynamoDB stream have at most "
+            f"{SEQUENCE_DIGITS}: is the mapping's source a DynamoDB stream?"
+        )
+    if max(lengths) < SHORTEST_SEQUENCE_NUMBER:
+        return Shard(stream, MADE_UP)
+    if min(lengths) < SHORTEST_SEQUENCE_NUMBER:
+        raise MalformedEvent(
+            "some records have a SequenceNumber of a stream, and others have a made-up one"
+        )
+    shard = event.get("shardId")
+    if not isinstance(shard, str) or not shard:
+        raise MissingShardIdError(
+            f"the event names no shardId. Set tumbling_window_in_seconds of the event source mapping on {stream} "
+            "(the module's default is 900): Lambda then names the shard. An event that you send by hand needs it too."
+        )
+    return Shard(stream, shard)
+
+
+def _sequence_digits(record: Mapping[str, Any]) -> int:
+    number = (record.get("dynamodb") or {}).get("SequenceNumber")
+    return len(number) if isinstance(number, str) else 0
+
+
+def padded(sequence: int) -> str:
+    """The sequence number as a string that orders as the number does: a DynamoDB Number has two digits too few."""
+    return f"{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+# Records are delivered for a day after they were made, and an event that is sent by hand may be somewhat older.
+_PLAUSIBLE_SECONDS = 2 * 24 * 3600
+
+
+def created(records: Sequence[StreamRecord]) -> float | None:
+    """When the youngest of the records was made, by the service's clock, in epoch seconds; None where that is unknown.
+
+    Rows expire by this time and never by the function's clock: a checkpoint that a fast clock lets expire early would
+    let a late delivery count twice. The function's clock only tells which times are implausible; they are unknown.
+    """
+    times = [record.arrived.timestamp() for record in records if record.arrived is not None]
+    if not times or abs(max(times) - time.time()) > _PLAUSIBLE_SECONDS:
+        return None
+    return max(times)
+
+
+def extent(shard: Shard, records: Sequence[StreamRecord]) -> dict[str, object]:
+    """The shard and the first and last sequence number of a batch, for the log."""
+    return {
+        "shard": shard.id,
+        "first_sequence_number": str(records[0].sequence),
+        "last_sequence_number": str(records[-1].sequence),
+        "records": len(records),
+    }
