@@ -14,10 +14,8 @@ from support import trades
 from support.any_delivery import Play
 from support.pipeline import Pipeline, event
 
-SHAPES = {"windows": (True,), "no windows": (False,), "both": (True, False)}
 
-
-@pytest.mark.usefixtures("small_transactions")
+@pytest.mark.usefixtures("small_rows")
 @pytest.mark.parametrize("seed", range(6))
 def test_any_schedule_of_deliveries_and_faults_leaves_every_total_exact(
     pipeline: Pipeline, seed: int
@@ -25,12 +23,11 @@ def test_any_schedule_of_deliveries_and_faults_leaves_every_total_exact(
     Play(pipeline, seed)()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("seed", range(100, 101))
-def test_any_schedule_leaves_every_total_exact_with_full_transactions(
-    pipeline: Pipeline, seed: int, shape: str
+@pytest.mark.parametrize("seed", range(100, 103))
+def test_any_schedule_leaves_every_total_exact_while_the_number_of_lanes_changes(
+    pipeline: Pipeline, seed: int
 ) -> None:
-    Play(pipeline, seed, SHAPES[shape])()
+    Play(pipeline, seed, lanes=(1, 4))()
 
 
 @pytest.fixture
@@ -55,49 +52,40 @@ def check(stored: Stored) -> None:
 STREAMS = [("map", "StateTable"), ("reduce", "ReduceTable")]
 
 
-@pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize("second", [True, False])
 @pytest.mark.parametrize("warm", [True, False])
-def test_the_whole_stream_again_in_either_shape_changes_nothing(
-    stored: Stored, first: bool, second: bool, warm: bool
-) -> None:
+def test_the_whole_stream_again_changes_nothing(stored: Stored, warm: bool) -> None:
     pipeline, _ = stored
     for name, table in STREAMS:
         records, shard = pipeline.stream_records(table), pipeline.shard(table)
         function = pipeline.function(name)
-        function(event(records, shard if first else None))
+        function(event(records, shard))
         again = function if warm else pipeline.function(name)
-        again(event(records, shard if second else None))
-        again(event(records[::-1], shard if first else None))
+        again(event(records, shard))
+        again(event(records[::-1], shard))
     check(stored)
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_a_window_that_is_switched_off_or_on_between_batches_loses_and_doubles_nothing(
-    stored: Stored, first: bool
+def test_a_changed_number_of_lanes_neither_loses_nor_doubles_what_comes_again(
+    stored: Stored,
 ) -> None:
+    """The number of lanes belongs to the shard: a redelivery has to find the rows of the first delivery."""
     pipeline, _ = stored
     for name, table in STREAMS:
         records, shard = pipeline.stream_records(table), pipeline.shard(table)
-        function = pipeline.function(name)
-        for start in range(0, len(records), 5):
-            windowed = (start // 5 % 2 == 0) == first
-            # The last batch comes once more with the next, in its other shape.
-            function(event(records[max(0, start - 5) : start + 5], shard if windowed else None))
+        for lanes in ("1", "4", "1"):
+            pipeline.settings["REDUCE_LANES"] = lanes
+            pipeline.function(name)(event(records, shard))
     check(stored)
 
 
-@pytest.mark.parametrize("shapes", [(True, True), (True, False), (False, True), (False, False)])
-def test_two_deliveries_at_once_in_threads_leave_every_total_exact(
-    stored: Stored, shapes: tuple[bool, bool]
-) -> None:
+def test_two_deliveries_at_once_in_threads_leave_every_total_exact(stored: Stored) -> None:
     pipeline, _ = stored
     for name, table in STREAMS:
         records, shard = pipeline.stream_records(table), pipeline.shard(table)
         for start in range(0, len(records), 15):
             batch = records[max(0, start - 3) : start + 15]
-            events = [event(batch, shard if windowed else None) for windowed in shapes]
-            at_once([partial(pipeline.function(name), delivery) for delivery in events])
+            deliveries = [event(batch, shard), event(batch[: len(batch) // 2 + 1], shard)]
+            at_once([partial(pipeline.function(name), delivery) for delivery in deliveries])
     check(stored)
 
 
@@ -125,10 +113,10 @@ def at_once(calls: list[Callable[[], object]]) -> None:
 def test_a_batch_in_any_cuts_makes_the_same_totals(stored: Stored) -> None:
     pipeline, versions = stored
     for name, table in STREAMS:
-        records = pipeline.stream_records(table)
+        records, shard = pipeline.stream_records(table), pipeline.shard(table)
         function = pipeline.function(name)
         for size in (1, 2, 3, 5, 8, len(records)):
             # Each size starts from the beginning: ever larger cuts over what was applied in smaller ones.
             for start in range(0, min(len(records), 4 * size), size):
-                function(event(records[start : start + size]))
+                function(event(records[start : start + size], shard))
     check((pipeline, versions))

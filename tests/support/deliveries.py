@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from leda.engine.backoff import GaveUpError
 from leda.exactly_once import MAX_TRIES, GaveUp
 from support.faults import (
     Fault,
@@ -23,6 +24,7 @@ from support.faults import (
     client_error,
     instead,
     meanwhile,
+    statements,
     timed_out,
 )
 
@@ -43,11 +45,15 @@ class Environment:
 
 @dataclass
 class Schedule:
-    """Delivers a growing list of records in random ways; `done` records from its start were acknowledged."""
+    """Delivers a growing list of records in random ways; `done` records from its start were acknowledged.
+
+    `write` is the call that the function writes by, which fails most often.
+    """
 
     random: random.Random
     new_environment: Callable[[], Environment]
     windowed: Sequence[bool] = (True, False)
+    write: str = "transact_write_items"
     done: int = 0
     log: list[str] = field(default_factory=list)
     _warm: list[Environment] = field(default_factory=list)
@@ -83,7 +89,7 @@ class Schedule:
             environment.deliver(batch, windowed)
         except Killed:
             return
-        except (ClientError, BotoCoreError, GaveUp) as error:
+        except (ClientError, BotoCoreError, GaveUp, GaveUpError) as error:
             self.log.append(f"{'  ' * depth}-> {type(error).__name__}")
         else:
             self.done = max(self.done, end)
@@ -104,10 +110,10 @@ class Schedule:
         draw = self.random
         if depth < 2 and draw.random() < 0.5:
             other = meanwhile(lambda: self.step(records, depth + 1))
-            faults.arm("transact_write_items", draw.choice([1, 1, 2]), other)
-            return "with another delivery before its commit"
-        call = draw.choice(["transact_write_items"] * 3 + ["get_item", "query"])
-        name, fault = draw.choice(FAULTS)
+            faults.arm(self.write, draw.choice([1, 1, 2]), other)
+            return "with another delivery before its write"
+        call = draw.choice([self.write] * 3 + ["get_item", "query"])
+        name, fault = draw.choice(FAULTS + (STATEMENT_FAULTS if call == STATEMENTS else []))
         nth = draw.choice([1, 1, 2, 3])
         times = MAX_TRIES if name == "conflict" and draw.random() < 0.2 else 1
         for more in range(times):
@@ -115,6 +121,11 @@ class Schedule:
         return f"{name} at {call} {nth}{f' to {nth + times - 1}' if times > 1 else ''}"
 
 
+STATEMENTS = "batch_execute_statement"
+STATEMENT_FAULTS: list[tuple[str, Fault]] = [
+    ("some statements throttled", statements("ThrottlingError", applied=False)),
+    ("some statements' answers lost", statements("InternalServerError", applied=True)),
+]
 FAULTS: list[tuple[str, Fault]] = [
     ("no answer, no effect", instead(timed_out())),
     ("lost answer", after(timed_out())),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -11,6 +12,8 @@ Fault = Callable[[Send], Any]
 
 CALLS = (
     "get_item",
+    "put_item",
+    "update_item",
     "query",
     "transact_write_items",
     "batch_execute_statement",
@@ -72,6 +75,24 @@ def meanwhile(something: Callable[[], object]) -> Fault:
     return fault
 
 
+def statements(code: str, applied: bool) -> Fault:
+    """Answer a batch of statements with the code for every second one of them, which is applied or not."""
+
+    def fault(send: Any) -> Any:
+        given = send.keywords["Statements"]
+        error = {"Error": {"Code": code, "Message": code}}
+        if applied:
+            responses = list(send()["Responses"])
+            responses[::2] = [error] * len(responses[::2])
+            return {"Responses": responses}
+        responses = [error] * len(given)
+        if given[1::2]:
+            responses[1::2] = send.func(Statements=given[1::2])["Responses"]
+        return {"Responses": responses}
+
+    return fault
+
+
 @dataclass
 class Faults:
     """The faults of one execution environment's calls; `log` names the calls that were made."""
@@ -108,7 +129,7 @@ class FaultyClient:
         real = getattr(self._real, name)
         if name not in CALLS:
             return real
-        return lambda **request: self._faults.call(name, lambda: real(**request))
+        return lambda **request: self._faults.call(name, partial(real, **request))
 
     def get_paginator(self, name: str) -> "_Pages":
         """A paginator whose first page is the call that may fail."""

@@ -8,8 +8,8 @@ batch and each total, the sum of the batch's rows is added on condition that the
     UPDATE  applied                            done
             ConditionalCheckFailed, no item    there is no such total: INSERT
             ConditionalCheckFailed, an item    some of the rows are in it: drop those that its checkpoint covers, UPDATE
-            ValidationError                    the sum does not fit 38 digits: UPDATE half of the rows; a row that stands
-                                               alone is quarantined for this total: MOVE its checkpoint
+            ValidationError                    the sum does not fit 38 digits: UPDATE half of the rows; one row alone is
+                                               quarantined for this total: MOVE its checkpoint over the row
     INSERT  applied                            done
             DuplicateItem                      somebody has made the total meanwhile: UPDATE
 
