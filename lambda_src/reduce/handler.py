@@ -49,17 +49,18 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         outcome = totals.apply(shard, records)
         count(
             Records=len(event["Records"]),
+            Duplicates=outcome.duplicates,
             Quarantined=len(outcome.rejected),
-            DeltasApplied=outcome.deltas,
+            DeltasApplied=outcome.applied,
         )
         lag(outcome.oldest)
         logger.info(
             "consumed",
             extra={
                 **shards.extent(shard, records),
-                "deltas": outcome.deltas,
+                "applied": outcome.applied,
+                "duplicates": outcome.duplicates,
                 "totals_written": outcome.written,
-                "entries_covered": outcome.covered,
             },
         )
     if faults.strike():

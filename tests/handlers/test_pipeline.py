@@ -95,7 +95,7 @@ def test_each_function_reports_what_it_did(
         ("map", "StateTable", None),
         ("reduce", "ReduceTable", None),
     ):
-        given = batch_event or event(pipeline.stream_records(table))
+        given = batch_event or event(pipeline.stream_records(table), pipeline.shard(table))
         reported = []
         for _ in range(2):
             pipeline.function(name)(given)
@@ -127,8 +127,11 @@ def test_the_lag_is_that_of_the_oldest_message_in_milliseconds(
 ) -> None:
     stamped = [message(str(at), 1, 1, Timestamp=at) for at in (1616413260, 1616413258.5)]
     pipeline.function("state")(pipeline.kinesis_event(*stamped))
-    pipeline.function("map")(event(pipeline.stream_records("StateTable")))
-    batch, function = event(pipeline.stream_records("ReduceTable")), pipeline.function("reduce")
+    pipeline.function("map")(
+        event(pipeline.stream_records("StateTable"), pipeline.shard("StateTable"))
+    )
+    batch = event(pipeline.stream_records("ReduceTable"), pipeline.shard("ReduceTable"))
+    function = pipeline.function("reduce")
     monkeypatch.setattr("leda.telemetry.time.time", lambda: 1616413260.5)
 
     function(batch)

@@ -61,22 +61,26 @@ class _Kind(enum.Enum):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: rows that were read, totals that were written, row entries that were covered already."""
+    """What became of a batch: rows that were added, rows that every total had already, totals that were written."""
 
-    deltas: int = 0
+    applied: int = 0
+    duplicates: int = 0
     written: int = 0
-    covered: int = 0
     oldest: Decimal | None = None
     rejected: list[Reject] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row:
-    """A row of ReduceTable in the batch, and where it stands in its line of shards."""
+    """A row of ReduceTable in the batch, and where it stands in its line of shards.
+
+    `covered` counts the totals that had the row already.
+    """
 
     position: str
     delta: Delta
     record: StreamRecord
+    covered: int = 0
 
 
 @dataclass(slots=True)
@@ -143,6 +147,9 @@ class Totals:
                     [each for each in pending if each.node.startswith(RESERVED) is is_reserved],
                     outcome,
                 )
+            duplicates = sum(row.covered == len(row.delta.totals) for row in rows)
+            outcome.duplicates += duplicates
+            outcome.applied += len(rows) - duplicates
         return outcome
 
     def _rows(
@@ -160,7 +167,6 @@ class Totals:
             except UnreadableDeltaError as error:
                 outcome.rejected.append(Reject(record, str(error)))
                 continue
-            outcome.deltas += 1
             if delta.oldest is not None:
                 oldest = Decimal(delta.oldest)
                 outcome.oldest = oldest if outcome.oldest is None else min(oldest, outcome.oldest)
@@ -229,9 +235,7 @@ class Totals:
         elif code == "ConditionalCheckFailed":
             row = error.get("Item")
             if row:
-                outcome.covered += line.drop_covered(
-                    each, _checkpoint(self._table, each, line, row)
-                )
+                line.drop_covered(each, _checkpoint(self._table, each, line, row))
             else:
                 each.kind = _Kind.INSERT
         elif code == "ValidationError" and each.kind is not _Kind.MOVE:
@@ -314,12 +318,16 @@ class _Line:
             each.take = len(each.rows)
         return each.rows
 
-    def drop_covered(self, each: _Pending, checkpoint: str) -> int:
-        """Drop the rows that the checkpoint covers; how many those are."""
-        rows = self.rows_of(each)
-        each.rows = [row for row in rows if row.position > checkpoint]
-        each.take, each.kind = len(each.rows), _Kind.UPDATE
-        return len(rows) - len(each.rows)
+    def drop_covered(self, each: _Pending, checkpoint: str) -> None:
+        """Drop the rows that the checkpoint covers."""
+        left = []
+        for row in self.rows_of(each):
+            if row.position > checkpoint:
+                left.append(row)
+            else:
+                row.covered += 1
+        each.rows = left
+        each.take, each.kind = len(left), _Kind.UPDATE
 
     def statement(self, each: _Pending) -> dict[str, Any]:
         """The statement for what the total is known to lack."""
