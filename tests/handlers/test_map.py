@@ -1,4 +1,4 @@
-"""MapLambda over DynamoDB Local: delta rows, quarantine, and failures at each of its calls."""
+"""MapLambda over DynamoDB Local: rows of sums, quarantine, and failures at each of its calls."""
 
 import base64
 import json
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.lanes import UnknownLane
+from leda.engine.map_rows import BadCheckpointError
+from leda.engine.shards import MissingShardIdError
 from leda.streams import MalformedEvent
 from support.faults import (
     Fault,
@@ -18,12 +19,13 @@ from support.faults import (
     FaultyClient,
     Killed,
     after,
-    cancelled,
     client_error,
     instead,
+    meanwhile,
+    statements,
     timed_out,
 )
-from support.pipeline import Pipeline, event, parameter
+from support.pipeline import CONFIGURATION, Pipeline, event, parameter
 
 
 def put(pipeline: Pipeline, identifier: str, path: Any, value: Any, version: int = 1) -> None:
@@ -39,31 +41,86 @@ def trades(pipeline: Pipeline, count: int, path: Callable[[int], str] = lambda n
         put(pipeline, f"t{number}", {"S": path(number)}, {"N": str(number)})
 
 
-def deltas(pipeline: Pipeline) -> dict[str, Decimal]:
-    """The sum of all delta rows."""
+def batch_of(pipeline: Pipeline, table: str = "StateTable") -> dict[str, Any]:
+    """All records of the table's stream as one event."""
+    return event(pipeline.stream_records(table), pipeline.shard(table))
+
+
+def written(pipeline: Pipeline, measure: str = "Value") -> dict[str, Decimal]:
+    """The sum of all rows that were ever put into ReduceTable, from its stream."""
     found: dict[str, Decimal] = {}
-    for row in pipeline.rows("ReduceTable"):
-        for path, value in row["Totals"]["M"].items():
-            found[path] = found.get(path, Decimal(0)) + Decimal(value["N"])
+    for record in pipeline.stream_records("ReduceTable"):
+        row = record["dynamodb"]["NewImage"]
+        place = [name["S"] for name in row["Measures"]["L"]].index(measure)
+        for node, amounts in row["Totals"]["M"].items():
+            found[node] = found.get(node, Decimal(0)) + Decimal(amounts["L"][place]["N"])
     return found
 
 
-@pytest.mark.parametrize("windowed", [True, False])
-def test_a_batch_becomes_a_delta_row(pipeline: Pipeline, windowed: bool) -> None:
+def test_a_batch_becomes_a_row_that_says_how_far_map_has_come(pipeline: Pipeline) -> None:
     trades(pipeline, 4)
-    records, shard = pipeline.stream_records("StateTable"), pipeline.shard("StateTable")
+    batch = batch_of(pipeline)
 
-    assert pipeline.function("map")(event(records, shard if windowed else None)) == {"state": {}}
+    assert pipeline.function("map")(batch) == {"state": {}}
 
     (row,) = pipeline.rows("ReduceTable")
-    lane = shard if windowed else pipeline.stream_arn("StateTable")
-    last = records[-1]["dynamodb"]["SequenceNumber"]
-    assert row["Lane"] == {"N": "0"}
-    assert row["Delta"] == {"S": f"{lane}#{int(last):056d}#00"}
-    assert row["Totals"] == {"M": {"PV": {"N": "6"}, "PV:A": {"N": "6"}}}
+    first, last = (batch["Records"][place]["dynamodb"] for place in (0, -1))
+    label = pipeline.stream_arn("StateTable").rpartition("/")[2]
+    assert row["Lane"]["S"].split(".")[1:] == ["1", "0"]
+    assert row["Source"] == {"S": f"{label}/{pipeline.shard('StateTable')}"}
+    assert row["Sequence"] == {"S": f"{int(last['SequenceNumber']):040d}"}
+    assert row["Measures"] == {"L": [{"S": "Count"}, {"S": "Value"}]}
+    amounts = {"L": [{"N": "4"}, {"N": "6"}]}
+    assert row["Totals"] == {"M": {"PV": amounts, "PV:A": amounts}}
     assert row["Records"] == {"N": "4"}
-    assert int(row["ExpiresAt"]["N"]) > 1_700_000_000
+    # Two days after the youngest record was made, by the service's clock.
+    assert int(row["ExpiresAt"]["N"]) >= int(first["ApproximateCreationDateTime"]) + 2 * 24 * 3600
     assert "OldestTimestamp" not in row
+
+
+def test_the_next_batch_replaces_the_row_and_only_adds_what_is_new(pipeline: Pipeline) -> None:
+    trades(pipeline, 2)
+    pipeline.function("map")(batch_of(pipeline))
+    put(pipeline, "t0", {"S": "PV:B"}, {"N": "10"}, version=2)
+    pipeline.function("map")(batch_of(pipeline))
+
+    (row,) = pipeline.rows("ReduceTable")
+    assert row["Totals"]["M"] == {
+        "PV": {"L": [{"N": "0"}, {"N": "10"}]},
+        "PV:A": {"L": [{"N": "-1"}, {"N": "0"}]},
+        "PV:B": {"L": [{"N": "1"}, {"N": "10"}]},
+    }
+    assert len(pipeline.stream_records("ReduceTable")) == 2
+    assert written(pipeline) == {"PV": 11, "PV:A": 1, "PV:B": 10}
+    assert written(pipeline, "Count") == {"PV": 2, "PV:A": 1, "PV:B": 1}
+
+
+def test_a_sum_of_zero_is_written_because_the_row_is_the_checkpoint(pipeline: Pipeline) -> None:
+    trades(pipeline, 1)
+    pipeline.dynamodb.delete_item(TableName=pipeline.prefix + "StateTable", Key={"id": {"S": "t0"}})
+    batch = batch_of(pipeline)
+
+    pipeline.function("map")(batch)
+
+    (row,) = pipeline.rows("ReduceTable")
+    assert row["Totals"]["M"]["PV"] == {"L": [{"N": "0"}, {"N": "0"}]}
+    # The deletion alone, delivered late, finds itself covered.
+    pipeline.function("map")({**batch, "Records": batch["Records"][1:]})
+    assert len(pipeline.stream_records("ReduceTable")) == 1
+
+
+def test_a_row_whose_records_have_no_plausible_time_does_not_expire(pipeline: Pipeline) -> None:
+    trades(pipeline, 1)
+    for created in (None, 1_000_000_000.0, 4_000_000_000.0):
+        batch = batch_of(pipeline)
+        for record in batch["Records"]:
+            record["dynamodb"]["ApproximateCreationDateTime"] = created
+        pipeline.function("map")(batch)
+
+        (row,) = pipeline.rows("ReduceTable")
+        assert "ExpiresAt" not in row
+        key = {name: row[name] for name in ("Lane", "Source")}
+        pipeline.dynamodb.delete_item(TableName=pipeline.prefix + "ReduceTable", Key=key)
 
 
 def test_the_windows_state_comes_back_as_it_was(pipeline: Pipeline) -> None:
@@ -73,27 +130,97 @@ def test_the_windows_state_comes_back_as_it_was(pipeline: Pipeline) -> None:
     assert function({**event([], shard), "state": {"kept": 1}}) == {"state": {"kept": 1}}
 
 
-def test_lanes_of_the_reduce_table_are_as_many_as_the_setting_says(pipeline: Pipeline) -> None:
+def test_each_lane_has_a_row_with_the_nodes_that_it_owns(pipeline: Pipeline) -> None:
     pipeline.settings["REDUCE_LANES"] = "4"
-    trades(pipeline, 3)
-    pipeline.function("map")(event(pipeline.stream_records("StateTable")))
+    trades(pipeline, 20, lambda number: f"PV:{number}")
+    pipeline.function("map")(batch_of(pipeline))
 
-    (row,) = pipeline.rows("ReduceTable")
-    assert 0 <= int(row["Lane"]["N"]) < 4
+    rows = pipeline.rows("ReduceTable")
+    assert len(rows) == 4
+    assert {row["Lane"]["S"].split(".")[1] for row in rows} == {"4"}
+    nodes = [node for row in rows for node in row["Totals"]["M"]]
+    assert sorted(nodes) == sorted({"PV", *(f"PV:{number}" for number in range(20))})
+    assert written(pipeline)["PV"] == sum(range(20))
 
 
-def test_many_nodes_become_several_rows_in_one_transaction(pipeline: Pipeline) -> None:
-    trades(pipeline, 150, lambda number: f"PV:{number}")
+def test_a_shard_keeps_its_number_of_lanes_and_its_configuration(pipeline: Pipeline) -> None:
+    trades(pipeline, 2)
+    pipeline.function("map")(batch_of(pipeline))
+    (before,) = pipeline.rows("ReduceTable")
+    pipeline.settings["REDUCE_LANES"] = "4"
+    pipeline.settings["CONFIGURATION"] = json.dumps(
+        {"path": "Path", "measures": {"Count": {"op": "count"}}}
+    )
+    put(pipeline, "t2", {"S": "PV:A"}, {"N": "5"})
+
+    pipeline.function("map")(batch_of(pipeline))
+
+    (after_,) = pipeline.rows("ReduceTable")
+    assert after_["Lane"] == before["Lane"]
+    assert after_["Measures"] == {"L": [{"S": "Count"}, {"S": "Value"}]}
+    scopes = {(row["Scope"]["S"], row["Name"]["S"]): row for row in pipeline.rows("RegistryTable")}
+    (live,) = (row for (scope, name), row in scopes.items() if (scope, name)[1] == "live")
+    version = live["Version"]["S"]
+    assert scopes["configurations", version]["Document"]["S"] == json.dumps(
+        json.loads(CONFIGURATION), sort_keys=True
+    )
+    assert ("lanes", f"{version}.1") in scopes
+
+
+@pytest.mark.usefixtures("small_rows")
+def test_a_batch_with_many_nodes_becomes_several_rows_one_after_the_other(
+    pipeline: Pipeline,
+) -> None:
+    trades(pipeline, 30, lambda number: f"PV:{number}")
+
+    pipeline.function("map")(batch_of(pipeline))
+
+    sequences = [
+        record["dynamodb"]["NewImage"]["Sequence"]["S"]
+        for record in pipeline.stream_records("ReduceTable")
+    ]
+    assert len(sequences) > 5
+    assert sequences == sorted(set(sequences))
+    assert written(pipeline) == {"PV": 435} | {f"PV:{number}": number for number in range(30)}
+    assert pipeline.run()["PV"] == 435
+
+
+def test_a_throttled_large_put_is_asked_for_in_halves(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leda.engine.map_rows.SPLIT_BYTES", 200)
+    trades(pipeline, 16, lambda number: f"PV:{number}")
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    # The shard is met first, so that the puts that follow are those of ReduceTable's rows.
+    function(event(pipeline.stream_records("StateTable")[:1], pipeline.shard("StateTable")))
+    for nth in (1, 2):
+        faults.arm("put_item", nth, instead(client_error("ThrottlingException")))
 
-    function(event(pipeline.stream_records("StateTable")))
+    function(batch_of(pipeline))
 
-    assert faults.log.count("transact_write_items") == 1
-    rows = sorted(pipeline.rows("ReduceTable"), key=lambda row: row["Delta"]["S"])
-    assert [len(row["Totals"]["M"]) for row in rows] == [98, 53]
-    assert [row["Delta"]["S"][-3:] for row in rows] == ["#00", "#01"]
-    assert pipeline.run()["PV"] == sum(range(150))
+    records = [
+        int(record["dynamodb"]["NewImage"]["Records"]["N"])
+        for record in pipeline.stream_records("ReduceTable")
+    ]
+    # The first record alone, then the batch: its first half in halves, of which the first finds itself partly covered.
+    assert records == [1, 3, 4, 8]
+    assert written(pipeline)["PV"] == 120
+
+
+def test_a_checkpoint_that_somebody_damaged_stops_the_shard_and_the_error_says_how_to_mend_it(
+    pipeline: Pipeline,
+) -> None:
+    trades(pipeline, 1)
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+    (row,) = pipeline.rows("ReduceTable")
+    pipeline.dynamodb.put_item(
+        TableName=pipeline.prefix + "ReduceTable", Item=row | {"Sequence": {"N": "1"}}
+    )
+
+    with pytest.raises(BadCheckpointError, match="leda rebuild"):
+        pipeline.function("map")(batch)
 
 
 # -- rows that cannot be counted
@@ -108,6 +235,7 @@ FOREIGN = [
     ({"S": ":"}, {"N": "5"}),
     ({"S": ":PV"}, {"N": "5"}),
     ({"N": "5"}, {"N": "5"}),
+    ({"S": ":".join("x" * 1000)}, {"N": "5"}),
 ]
 
 
@@ -146,13 +274,13 @@ def test_a_row_that_somebody_broke_is_out_of_the_totals_until_it_is_mended(
 
 def test_without_the_bucket_a_row_that_cannot_be_counted_waits(pipeline: Pipeline) -> None:
     put(pipeline, "foreign", None, {"N": "5"})
-    batch = event(pipeline.stream_records("StateTable"))
+    batch = batch_of(pipeline)
     pipeline.bucket.error = client_error("SlowDown", 503)
     function = pipeline.function("map")
 
     with pytest.raises(ClientError, match="SlowDown"):
         function(batch)
-    assert pipeline.rows("CheckpointTable") == []
+    assert pipeline.rows("ReduceTable") == []
     pipeline.bucket.error = None
     function(batch)
     assert len(pipeline.bucket.objects) == 1
@@ -167,51 +295,65 @@ def test_a_removal_by_time_to_live_is_no_delete_and_one_by_hand_is(pipeline: Pip
     records = pipeline.stream_records("StateTable")
     records[1]["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
-    pipeline.function("map")(event(records))
+    pipeline.function("map")(event(records, pipeline.shard("StateTable")))
 
-    assert deltas(pipeline) == {"PV": 5}
-
-
-# -- lanes
+    assert written(pipeline) == {"PV": 5}
 
 
-def test_several_shards_without_a_window_are_refused_with_the_setting(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+# -- values beyond the schema's limits
+
+
+@pytest.mark.parametrize("lanes", ["1", "4"])
+def test_values_without_a_common_sum_replace_each_other(pipeline: Pipeline, lanes: str) -> None:
+    """10^28 and 10^-28 have 57 digits between them; a row was written by hand with the one and then the other."""
+    pipeline.settings["REDUCE_LANES"] = lanes
+    put(pipeline, "t", {"S": "PV:A"}, {"N": "1E+28"})
+    assert pipeline.run() == {"PV": 10**28, "PV:A": 10**28}
+    put(pipeline, "t", {"S": "PV:A"}, {"N": "1E-28"}, version=2)
+    put(pipeline, "u", {"S": "PV:A"}, {"N": "1"})
+    batch = batch_of(pipeline)
+
+    expected = Decimal("1.0000000000000000000000000001")
+    assert pipeline.run() == {"PV": expected, "PV:A": expected}
+
+    # Once more, whole and the last record alone: both halves of the change are covered.
+    for again in (batch, {**batch, "Records": batch["Records"][1:2]}):
+        pipeline.function("map")(again)
+    assert pipeline.run()["PV"] == expected
+    assert pipeline.bucket.objects == {}
+
+
+def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the_next(
+    pipeline: Pipeline,
 ) -> None:
+    put(pipeline, "t", {"S": "PV"}, {"N": "1E+28"})
+    put(pipeline, "t", {"S": "PV"}, {"N": "1E-28"}, version=2)
+    batch = batch_of(pipeline)
+    faults = Faults()
+    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    function({**batch, "Records": batch["Records"][:1]})
+    # The first put finds its change covered, the second takes the old value out, the third is to put the new one in.
+    faults.arm("put_item", 3, instead(Killed()))
+    with pytest.raises(Killed):
+        function(batch)
+    assert written(pipeline) == {"PV": 0}
+
+    pipeline.function("map")(batch)
+
+    assert written(pipeline) == {"PV": Decimal("1E-28")}
+
+
+# -- shards
+
+
+def test_an_event_without_a_shard_is_refused_with_the_setting(pipeline: Pipeline) -> None:
     trades(pipeline, 2)
-    records, shard = pipeline.stream_records("StateTable"), pipeline.shard("StateTable")
-    function = pipeline.function("map")
-    real = function.module.consumer._streams.describe_stream
+    records = pipeline.stream_records("StateTable")
 
-    def split(**request: Any) -> Any:
-        answer = real(**request)
-        first = answer["StreamDescription"]["Shards"][0]
-        answer["StreamDescription"]["Shards"].append({**first, "ShardId": "shardId-other"})
-        return answer
-
-    monkeypatch.setattr(function.module.consumer._streams, "describe_stream", split)
-
-    with pytest.raises(UnknownLane, match="tumbling_window_in_seconds"):
-        function(event(records))
+    with pytest.raises(MissingShardIdError, match="tumbling_window_in_seconds"):
+        pipeline.function("map")(event(records))
     assert pipeline.rows("ReduceTable") == []
-    # With the window the shard is named, and nobody needs to ask.
-    function(event(records, shard))
-    assert deltas(pipeline) == {"PV": 1, "PV:A": 1}
-
-
-def test_two_pipelines_of_one_table_share_no_checkpoint(pipeline: Pipeline) -> None:
-    trades(pipeline, 3)
-    batch = event(pipeline.stream_records("StateTable"))
-    pipeline.function("map")(batch)
-    pipeline.settings["AWS_LAMBDA_FUNCTION_NAME"] = "another-MapLambda"
-    table = pipeline.prefix + "ReduceTable"
-    for row in pipeline.rows("ReduceTable"):
-        pipeline.dynamodb.delete_item(TableName=table, Key={k: row[k] for k in ("Lane", "Delta")})
-
-    pipeline.function("map")(batch)
-
-    assert deltas(pipeline) == {"PV": 3, "PV:A": 3}
-    assert len({row["Source"]["S"] for row in pipeline.rows("CheckpointTable")}) == 2
+    assert pipeline.rows("RegistryTable") == []
 
 
 def test_an_event_of_another_source_is_refused(pipeline: Pipeline) -> None:
@@ -219,13 +361,47 @@ def test_an_event_of_another_source_is_refused(pipeline: Pipeline) -> None:
         pipeline.function("map")(event(pipeline.kinesis_event({"a": 1})["Records"], "shardId-1"))
 
 
+def test_the_console_s_test_event_is_a_shard_of_its_own_and_hides_nothing(
+    pipeline: Pipeline,
+) -> None:
+    """Its SequenceNumber 111 is below every number of the stream, or above, if it were of the same order."""
+    trades(pipeline, 1)
+    (record,) = pipeline.stream_records("StateTable")
+    change = record["dynamodb"]
+    made_up = {**record, "dynamodb": {**change, "SequenceNumber": "111"}}
+    for _ in range(2):
+        assert pipeline.function("map")(event([made_up])) == {"state": {}}
+    pipeline.function("map")(batch_of(pipeline))
+
+    assert written(pipeline, "Count") == {"PV": 2, "PV:A": 2}
+    sources = {row["Source"]["S"].rpartition("/")[2] for row in pipeline.rows("ReduceTable")}
+    assert sources == {"made-up", pipeline.shard("StateTable")}
+    with pytest.raises(MalformedEvent, match="made-up"):
+        pipeline.function("map")(event([made_up, record], pipeline.shard("StateTable")))
+
+
+def test_a_second_stream_of_the_table_is_noted_as_not_settled(pipeline: Pipeline) -> None:
+    trades(pipeline, 1)
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+    other = batch["Records"][0]["eventSourceARN"].rpartition("/")[0] + "/2099-01-01T00:00:00.000"
+    for record in batch["Records"]:
+        record["eventSourceARN"] = other
+    pipeline.function("map")(batch)
+
+    met = {
+        row["Name"]["S"]: row["IsSettled"]["BOOL"]
+        for row in pipeline.rows("RegistryTable")
+        if row["Scope"]["S"] == "streams/map"
+    }
+    assert met == {pipeline.stream_arn("StateTable"): True, other: False}
+
+
 # -- failures
 
 FAULTS: dict[str, Fault] = {
     "no answer": instead(timed_out()),
     "a lost answer": after(timed_out()),
-    "a conflict": instead(cancelled("None", "TransactionConflict")),
-    "a throttled transaction": instead(cancelled("ThrottlingError")),
     "throttled": instead(client_error("ThrottlingException")),
     "a server error": instead(client_error("InternalServerError", 500)),
     "a server error after the effect": after(client_error("InternalServerError", 500)),
@@ -233,36 +409,64 @@ FAULTS: dict[str, Fault] = {
     "killed before": instead(Killed()),
     "killed after": after(Killed()),
 }
+OF_STATEMENTS: dict[str, Fault] = {
+    "some statements throttled": statements("ThrottlingError", applied=False),
+    "some statements without an answer": statements("InternalServerError", applied=True),
+}
 UNSETTLED = {"refused by IAM", "killed before", "killed after"}
-# Each call that the functions make of DynamoDB, in both shapes of event.
-CALLS = [("get_item", 1, True), ("get_item", 2, True), ("query", 1, False)]
-CALLS += [("transact_write_items", nth, windowed) for nth in (1, 2) for windowed in (True, False)]
+# Each call that the functions make of DynamoDB, and how often.
+CALLS = {
+    "map": {"get_item": 5, "put_item": 6, "query": 1},
+    "reduce": {"get_item": 4, "put_item": 2, "query": 2, "update_item": 1}
+    | {"batch_execute_statement": 8},
+}
+PLAYS = [
+    (name, call, nth, fault)
+    for name, calls in CALLS.items()
+    for call, times in calls.items()
+    for nth in range(1, times + 1)
+    for fault in (*FAULTS, *(OF_STATEMENTS if call == "batch_execute_statement" else ()))
+]
 
 
-@pytest.mark.usefixtures("small_transactions")
-@pytest.mark.parametrize(("call", "nth", "windowed"), CALLS)
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", ["map", "reduce"])
+@pytest.mark.usefixtures("small_rows")
+@pytest.mark.parametrize(("name", "call", "nth", "fault"), PLAYS)
 def test_a_failure_at_any_call_costs_no_exactness(
-    memory_pipeline: Pipeline, name: str, fault: str, call: str, nth: int, windowed: bool
+    memory_pipeline: Pipeline, name: str, call: str, nth: int, fault: str
 ) -> None:
     pipeline = memory_pipeline
     trades(pipeline, 12, lambda number: f"PV:{number}")
     for stage, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
-        records = pipeline.stream_records(table)
-        batch = event(records, pipeline.shard(table) if windowed else None)
+        batch = batch_of(pipeline, table)
         if stage == name:
             faults = Faults()
-            faults.arm(call, nth, FAULTS[fault])
+            faults.arm(call, nth, {**FAULTS, **OF_STATEMENTS}[fault])
             function = pipeline.function(stage, lambda client, f=faults: FaultyClient(client, f))
-            # What may have written is settled within the invocation; for the rest Lambda comes again.
-            is_settled = call == "transact_write_items" and fault not in UNSETTLED
-            with nullcontext() if is_settled else suppress(Killed, ClientError, BotoCoreError):
+            # What the engine writes is tried again within the invocation; for the rest Lambda delivers once more.
+            is_retried = call == "batch_execute_statement" and fault not in UNSETTLED
+            with nullcontext() if is_retried else suppress(Killed, ClientError, BotoCoreError):
                 function(batch)
             assert faults.log.count(call) >= nth
         pipeline.function(stage)(batch)
 
     assert pipeline.totals() == {"PV": 66} | {f"PV:{number}": number for number in range(12)}
+
+
+def test_another_delivery_between_the_registry_s_read_and_its_put_settles_the_shard_once(
+    pipeline: Pipeline,
+) -> None:
+    trades(pipeline, 3)
+    batch = batch_of(pipeline)
+    faults = Faults()
+    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    pipeline.settings["REDUCE_LANES"] = "4"
+    other = pipeline.function("map")
+    faults.arm("put_item", 3, meanwhile(lambda: other(batch)))
+
+    function(batch)
+
+    assert written(pipeline) == {"PV": 3, "PV:A": 3}
+    assert {row["Lane"]["S"].split(".")[1] for row in pipeline.rows("ReduceTable")} == {"4"}
 
 
 @pytest.mark.parametrize("name", ["map", "reduce"])
@@ -271,16 +475,19 @@ def test_an_injected_failure_comes_after_the_write_and_costs_no_exactness(
 ) -> None:
     pipeline.settings["PARAMETER_TABLE"] = pipeline.prefix + "ParameterTable"
     trades(pipeline, 3)
-    table = "ReduceTable" if name == "reduce" else "StateTable"
+    table, target = {
+        "map": ("StateTable", "ReduceTable"),
+        "reduce": ("ReduceTable", "AggregateTable"),
+    }[name]
     if name == "reduce":
-        pipeline.function("map")(event(pipeline.stream_records("StateTable")))
-    batch, function = event(pipeline.stream_records(table)), pipeline.function(name)
+        pipeline.function("map")(batch_of(pipeline))
+    batch, function = batch_of(pipeline, table), pipeline.function(name)
 
     with parameter(pipeline, f"FAILURE_{name.upper()}_LAMBDA_PCT", 100):
         for _ in range(3):
             with pytest.raises(RuntimeError, match=f"injected failure: FAILURE_{name.upper()}"):
                 function(batch)
-            assert len(pipeline.rows("CheckpointTable")) == (2 if name == "reduce" else 1)
+            assert len(pipeline.rows(target)) == (2 if name == "reduce" else 1)
     assert function(batch) == {"state": {}}
 
     assert pipeline.run() == {"PV": 3, "PV:A": 3}
