@@ -12,6 +12,11 @@ ONE = {"ExpressionAttributeValues": {":n": {"N": "1"}}}
 LONG = "x" * 2049
 BIG = {"S": "x" * 410_000}
 DIGITS = "9" * 38
+ADD_TO = {
+    "it": 'UPDATE "StateTable" SET "it" = "it" + ? SET "b" = ? WHERE "id" = ? AND ("b" IS MISSING OR "b" < ?)',
+    "is": 'UPDATE "StateTable" SET "is" = "is" + ? SET "b" = ? WHERE "id" = ? AND ("b" IS MISSING OR "b" < ?)',
+}
+SET_ON = 'UPDATE "StateTable" SET "it" = ? WHERE "id" = ? AND '
 
 NUMBERS = [
     "1.50",
@@ -243,6 +248,38 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
             },
         )
     ]
+    for attribute, addend in (("it", {"N": "1"}), ("it", {"S": "x"}), ("is", {"N": "1"})):
+        for start in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
+            yield f"a statement that adds {addend} to {attribute} where it is {start}", [
+                put("a", it=start),
+                batch(
+                    {
+                        "Statement": ADD_TO[attribute],
+                        "Parameters": [addend, {"S": "2"}, {"S": "a"}, {"S": "1"}],
+                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                    }
+                ),
+                get("a"),
+            ]
+    yield "statements on what is missing", [
+        put("a", it={"N": "1"}),
+        *(
+            batch(
+                {
+                    "Statement": SET_ON + condition,
+                    "Parameters": [{"N": "2"}, {"S": name}],
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
+            )
+            for condition in ('"is" IS MISSING', '"it" IS MISSING', '"id" IS MISSING')
+            for name in "ab"
+        ),
+    ]
+    for never in ({"S": "x"}, {"N": "1"}, {"S": ""}):
+        row = {"Lane": {"N": "0"}, "Delta": {"S": "a"}, "Never": never}
+        yield f"a local index's key {never}", [
+            ("put_item", {"TableName": "ReduceTable", "Item": row}),
+        ]
     yield "a batch of 0, 1, 100 and 101 keys", [
         put("a7", it={"N": "1"}, Value={"N": "2"}),
         *(look(*(f"a{number}" for number in range(count))) for count in (0, 1, 100, 101)),

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from simulation import expression_parser, partiql
 from simulation.attribute_values import Invalid, Item, copied, size, stored, stored_item
 from simulation.expressions import Names, Values
+from simulation.memory_partitions import Partitions
 from simulation.memory_reads import key_condition, page, projection, require_consistent
 from simulation.memory_tables import Action, ConditionFailed, Place, Table, require_key_length
 from simulation.memory_writes import understood
@@ -32,11 +33,15 @@ MAX_STATEMENTS = 25
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 MAX_KEYS = 100
 MAX_READ_BYTES = 16 * 1024 * 1024
+_GIGABYTE = 1024**3
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+LONGEST_EXPIRED_SECONDS = 5 * 365 * 24 * 3600
 
 Answer = dict[str, Any]
 _READ = {"Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"}
 _STATEMENT = {"Statement", "Parameters", "ReturnValuesOnConditionCheckFailure"}
 _CONDITION_FAILED = "The conditional request failed"
+_THROTTLED = "Throughput exceeds the limit of a partition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,12 @@ class Change:
     keys: Item
     old: Item | None
     new: Item | None
+    by_time_to_live: bool = False
+    """Whether DynamoDB itself deleted it, as its time to live had ended."""
+
+
+class _Throttled(Exception):
+    """A partition has not the units for the request now."""
 
 
 class _NoTable(Exception):
@@ -66,6 +77,8 @@ def _calls(operation: str) -> Callable[[Callable[..., Answer]], Callable[..., An
                     _fail(operation, "ValidationException", str(error))
                 except _NoTable:
                     _fail(operation, "ResourceNotFoundException", "Requested resource not found")
+                except _Throttled:
+                    _fail(operation, "ThrottlingException", _THROTTLED)
                 except ConditionFailed as error:
                     shown = {"Item": error.item} if error.item else {}
                     _fail(operation, "ConditionalCheckFailedException", _CONDITION_FAILED, **shown)
@@ -81,12 +94,18 @@ class MemoryDynamoDB:
     """A client whose tables are its own. `clock` gives seconds, for the tokens of transactions.
 
     `on_change` is told of each change when it is committed, in the order of the actions of a transaction; a write
-    that leaves the item as it was is no change.
+    that leaves the item as it was is no change. `partitions`: what they take; None: everything.
     """
 
-    def __init__(self, clock: Callable[[], float], on_change: Callable[[Change], None]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        on_change: Callable[[Change], None],
+        partitions: Partitions | None = None,
+    ) -> None:
         self._clock = clock
         self._on_change = on_change
+        self._partitions = partitions
         self._tables: dict[str, Table] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
         self._lock = threading.RLock()
@@ -101,19 +120,57 @@ class MemoryDynamoDB:
         AttributeDefinitions: Sequence[Mapping[str, str]],
         KeySchema: Sequence[Mapping[str, str]],
         BillingMode: str,
+        LocalSecondaryIndexes: Sequence[Mapping[str, Any]] = (),
     ) -> Answer:
-        """A table with keys, and nothing else: no index, no stream (`on_change` tells of every change)."""
+        """A table with keys and local indexes, and nothing else: no stream (`on_change` tells of every change).
+
+        Nobody can read an index; it is there for what it does to the table.
+        """
         if TableName in self._tables:
             _fail("CreateTable", "ResourceInUseException", f"Table already exists: {TableName}")
         types = {each["AttributeName"]: each["AttributeType"] for each in AttributeDefinitions}
         kinds = [each["KeyType"] for each in KeySchema]
         names = [each["AttributeName"] for each in KeySchema]
-        if kinds != ["HASH", "RANGE"][: len(kinds)] or set(names) != types.keys():
+        sorts = [each["KeySchema"][1]["AttributeName"] for each in LocalSecondaryIndexes]
+        if kinds != ["HASH", "RANGE"][: len(kinds)] or {*names, *sorts} != types.keys():
             raise NotImplementedError(f"a table with {KeySchema} of {AttributeDefinitions}")
         if not set(types.values()) <= {"S", "N"} or BillingMode != "PAY_PER_REQUEST":
             raise NotImplementedError(f"a table with {types}, {BillingMode}")
-        self._tables[TableName] = Table(TableName, {name: types[name] for name in names})
+        self._tables[TableName] = Table(
+            TableName,
+            {name: types[name] for name in names},
+            {name: types[name] for name in sorts},
+        )
         return {"TableDescription": {"TableName": TableName, "TableStatus": "ACTIVE"}}
+
+    @_calls("UpdateTimeToLive")
+    def update_time_to_live(
+        self, *, TableName: str, TimeToLiveSpecification: Mapping[str, Any]
+    ) -> Answer:
+        """Let rows expire by an attribute; `delete_expired` says when they are looked for."""
+        if TimeToLiveSpecification["Enabled"] is not True:
+            raise NotImplementedError("an end of the time to live")
+        self._table(TableName).expires_by = TimeToLiveSpecification["AttributeName"]
+        return {"TimeToLiveSpecification": dict(TimeToLiveSpecification)}
+
+    def delete_expired(self, name: str) -> int:
+        """Delete the rows whose time to live has ended by the service's clock, as DynamoDB does some time after.
+
+        How many there were. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+        """
+        table, now = self._table(name), self._clock()
+        assert table.expires_by, f"{name} has no time to live"
+        expired = [
+            row
+            for partition_key in sorted(table.rows)
+            for row in table.partition(partition_key)
+            if "N" in (ends := row.get(table.expires_by, {}))
+            and now - LONGEST_EXPIRED_SECONDS < int(float(ends["N"])) < now
+        ]
+        for row in expired:
+            table.set(table.place(row), None)
+            self._on_change(Change(name, table.key(row), copied(row), None, by_time_to_live=True))
+        return len(expired)
 
     def _table(self, name: str) -> Table:
         table = self._tables.get(name)
@@ -236,9 +293,30 @@ class MemoryDynamoDB:
     # -- writes of one item
 
     @_calls("PutItem")
-    def put_item(self, *, ReturnValues: str = "NONE", **request: Any) -> Answer:
-        """Write an item, in place of the one that is there."""
-        return self._write("Put", request, ReturnValues, ("NONE", "ALL_OLD"))
+    def put_item(
+        self,
+        *,
+        ReturnValues: str = "NONE",
+        ReturnItemCollectionMetrics: str = "NONE",
+        **request: Any,
+    ) -> Answer:
+        """Write an item, in place of the one that is there.
+
+        How big the items of a partition key are is told for a table with a local index, to the next gigabyte.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ItemCollectionMetrics.html
+        """
+        answer = self._write("Put", request, ReturnValues, ("NONE", "ALL_OLD"))
+        table = self._table(request["TableName"])
+        if ReturnItemCollectionMetrics == "SIZE" and table.local_indexes:
+            name = next(iter(table.keys))
+            partition_key = stored(request["Item"][name])
+            ((_, text),) = partition_key.items()
+            gigabytes = table.collection_bytes(text) // _GIGABYTE
+            answer["ItemCollectionMetrics"] = {
+                "ItemCollectionKey": {name: partition_key},
+                "SizeEstimateRangeGB": [float(gigabytes), float(gigabytes + 1)],
+            }
+        return answer
 
     @_calls("UpdateItem")
     def update_item(self, *, ReturnValues: str = "NONE", **request: Any) -> Answer:
@@ -261,7 +339,7 @@ class MemoryDynamoDB:
         if wanted not in allowed:
             raise Invalid("Return values set to invalid value")
         action = self._understood(kind, request)
-        old, new, _ = action.run()
+        old, new = self._run(action)
         self._commit([(action, old, new)])
         shown = old if wanted in ("ALL_OLD", "UPDATED_OLD") else new
         if wanted == "NONE" or not shown:
@@ -274,6 +352,36 @@ class MemoryDynamoDB:
 
     def _understood(self, kind: str, request: Mapping[str, Any]) -> Action:
         return understood(kind, request, self._table(request["TableName"]))
+
+    def _run(self, action: Action) -> tuple[Item | None, Item | None]:
+        """What a write by itself makes of its item, where the partition has the units for it."""
+        try:
+            old, new, _ = action.run()
+        except ConditionFailed:
+            self._require_units([(action, action.table.get(action.place), None)])
+            raise
+        self._require_units([(action, old, new)])
+        return old, new
+
+    def _require_units(self, writes: Sequence[tuple[Action, Item | None, Item | None]]) -> None:
+        """Raises _Throttled unless the partition has the units for the writes."""
+        if self._lacking(writes, 1):
+            raise _Throttled
+
+    def _lacking(
+        self, writes: Sequence[tuple[Action, Item | None, Item | None]], times: int
+    ) -> set[str]:
+        """Take the units of the writes, each so many times what it costs, or say which partitions lack them."""
+        partitions = self._partitions
+        if partitions is None:
+            return set()
+        return partitions.take(
+            (
+                partitions.of(action.table, action.place),
+                times * partitions.units(max(size(old or {}), size(new or {}))),
+            )
+            for action, old, new in writes
+        )
 
     def _commit(self, done: Sequence[tuple[Action, Item | None, Item | None]]) -> None:
         changes = []
@@ -329,6 +437,17 @@ class MemoryDynamoDB:
             _cancel(reasons)
         if total > MAX_TRANSACTION_BYTES:
             raise Invalid("Transaction payload size cannot exceed 4MB")
+        if self._partitions and (lacking := self._lacking(done, 2)):
+            _cancel(
+                [
+                    (
+                        {"Code": "ThrottlingError", "Message": _THROTTLED}
+                        if self._partitions.of(action.table, action.place) in lacking
+                        else {"Code": "None"}
+                    )
+                    for action, _, _ in done
+                ]
+            )
         if ClientRequestToken is not None:
             self._tokens[ClientRequestToken] = request_text, self._clock()
         self._commit(done)
@@ -389,9 +508,12 @@ class MemoryDynamoDB:
         try:
             action = partiql.planned(table, statement, parameters, shows)
             item = table.name, action.place
-            old, new, _ = action.run()
+            old, new = self._run(action)
             self._commit([(action, old, new)])
             return {"TableName": table.name}, item
+        except _Throttled:
+            throttled = {"Code": "ThrottlingError", "Message": _THROTTLED}
+            return {"Error": throttled, "TableName": table.name}, item
         except (ConditionFailed, Invalid) as error:
             reason = _reason(error)
             if isinstance(error, ConditionFailed) and isinstance(statement, partiql.Insert):

@@ -32,6 +32,10 @@ class Table:
     name: str
     keys: dict[str, str]
     """The type of each key attribute, the partition key first."""
+    local_indexes: dict[str, str] = field(default_factory=dict)
+    """The sort key of each local secondary index, and its type."""
+    expires_by: str | None = None
+    """The attribute with the time to live, in epoch seconds."""
     rows: dict[str, dict[str, Item]] = field(default_factory=lambda: defaultdict(dict))
 
     def place(self, item: Mapping[str, Any]) -> Place:
@@ -59,6 +63,23 @@ class Table:
         kept = stored_item(key)
         return self.place(kept), kept
 
+    def require_index_keys(self, item: Item) -> None:
+        """Raises Invalid where an attribute that an index sorts by has a value that cannot be a key."""
+        for name, kind in self.local_indexes.items():
+            value = item.get(name)
+            if value is None:
+                continue
+            if kind not in value:
+                raise Invalid(
+                    "One or more parameter values were invalid: Type mismatch for Index Key"
+                )
+            if not value[kind]:
+                raise Invalid(
+                    "One or more parameter values are not valid. A value specified for a secondary index key is "
+                    f"not supported. The AttributeValue for a key attribute cannot contain an empty string value. "
+                    f"IndexKey: {name}"
+                )
+
     def get(self, place: Place) -> Item | None:
         """The row that is there."""
         partition = self.rows.get(place[0])
@@ -84,6 +105,10 @@ class Table:
         """
         is_number = list(self.keys.values())[1:] == ["N"]
         return place[0], Decimal(place[1]) if is_number else place[1]
+
+    def collection_bytes(self, partition_key: str) -> int:
+        """The size of all rows with that partition key."""
+        return sum(map(size, self.rows.get(partition_key, {}).values()))
 
     def partition(self, partition_key: str) -> list[Item]:
         """The partition's rows in the order of their sort keys."""
@@ -114,6 +139,8 @@ class Action:
         if self.condition is not None and not self.condition(old or {}):
             raise ConditionFailed(copied(old) if self.wants_old and old else None)
         new = self.change(old)
+        if new is not None:
+            self.table.require_index_keys(new)
         return old, new, item_size(new) if self.writes and new is not None else 0
 
 

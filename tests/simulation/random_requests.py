@@ -250,6 +250,67 @@ requests = st.one_of(
 )
 """Writes of any kind, on conditions of any kind."""
 
+assignments = st.lists(
+    st.tuples(st.sampled_from(ATTRIBUTES), st.booleans()), min_size=1, max_size=3
+)
+where = st.sampled_from(
+    [
+        "",
+        ' AND ("b" IS MISSING OR "b" < ?)',
+        ' AND ("a" IS MISSING OR "a" < ?) AND "b" IS MISSING',
+        ' AND "Value" IS MISSING',
+        ' AND ("b" >= ? AND ("a" = ? OR "a" IS MISSING))',
+        ' AND "a" <> ?',
+    ]
+)
+
+
+def _statement(
+    name: Any, assigned: Sequence[tuple[str, bool]], where: str, given: Sequence[Any], old: bool
+) -> dict[str, Any]:
+    """An UPDATE in PartiQL that assigns values or adds to numbers; `given` has parameters enough for any."""
+    sets = " ".join(
+        f'SET "{attribute}" = "{attribute}" + ?' if is_sum else f'SET "{attribute}" = ?'
+        for attribute, is_sum in assigned
+    )
+    after = where.count("?")
+    statement: dict[str, Any] = {
+        "Statement": f'UPDATE "StateTable" {sets} WHERE "id" = ?{where}',
+        "Parameters": [
+            *given[: len(assigned)],
+            name,
+            *given[len(assigned) : len(assigned) + after],
+        ],
+    }
+    if old:
+        statement["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return statement
+
+
+def _batch(statements: Sequence[dict[str, Any]]) -> Operation:
+    return Operation(
+        f"statements {statements}",
+        lambda store, _: store.batch_execute_statement(Statements=statements),
+    )
+
+
+batches = st.builds(
+    _batch,
+    st.lists(
+        st.builds(
+            _statement,
+            st.sampled_from(KEYS).map(lambda name: {"S": name}),
+            assignments,
+            where,
+            st.lists(st.one_of(numbers, numbers, strings, others), min_size=5, max_size=5),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+"""UPDATEs in PartiQL, an item sometimes twice in a batch."""
+
 queries = st.one_of(
     st.builds(_single, delta_rows, st.just("ALL_OLD")),
     st.builds(

@@ -22,15 +22,44 @@ from simulation.edge_requests import (
     update,
 )
 from simulation.memory_dynamodb import Change, MemoryDynamoDB
+from simulation.memory_partitions import Partitions
+from simulation.memory_tables import Table
+
+KEYS_OF_DELTAS = [
+    {"AttributeName": "Lane", "KeyType": "HASH"},
+    {"AttributeName": "Source", "KeyType": "RANGE"},
+]
 
 
 class Alone:
     """The store by itself: a clock to set, and the changes that were told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_limited: bool = False) -> None:
         self.now = 1000.0
         self.changes: list[Change] = []
-        self.store = MemoryDynamoDB(lambda: self.now, self.changes.append)
+        self.partitions = Partitions(lambda: self.now, count=1)
+        self.store = MemoryDynamoDB(
+            lambda: self.now, self.changes.append, self.partitions if is_limited else None
+        )
+        self.store.create_table(
+            TableName="ReduceTable",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in ("Lane", "Source", "Never")
+            ],
+            KeySchema=KEYS_OF_DELTAS,
+            LocalSecondaryIndexes=[
+                {
+                    "IndexName": "OneCollection",
+                    "KeySchema": [
+                        KEYS_OF_DELTAS[0],
+                        {**KEYS_OF_DELTAS[1], "AttributeName": "Never"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+        )
         self.store.create_table(
             TableName="StateTable",
             BillingMode="PAY_PER_REQUEST",
@@ -51,6 +80,12 @@ class Alone:
 @pytest.fixture
 def alone() -> Alone:
     return Alone()
+
+
+@pytest.fixture
+def limited() -> Alone:
+    """A store whose tables have one partition, which takes what a partition of DynamoDB does."""
+    return Alone(is_limited=True)
 
 
 def test_a_token_is_forgotten_ten_minutes_after_its_transaction(alone: Alone) -> None:
@@ -162,6 +197,113 @@ def test_the_segments_of_a_scan_have_every_row_once(alone: Alone) -> None:
     )
 
 
+def delta(lane: str, source: str, bytes_: int = 10, **more: Any) -> Call:
+    item = {"Lane": {"S": lane}, "Source": {"S": source}, "it": {"S": "x" * bytes_}}
+    return "put_item", {"TableName": "ReduceTable", "Item": item, **more}
+
+
+def test_a_put_tells_how_big_a_collection_is_where_a_local_index_limits_it(alone: Alone) -> None:
+    answer = alone.call(delta("1.0", "a", ReturnItemCollectionMetrics="SIZE"))
+
+    assert answer["ItemCollectionMetrics"] == {
+        "ItemCollectionKey": {"Lane": {"S": "1.0"}},
+        "SizeEstimateRangeGB": [0.0, 1.0],
+    }
+    assert "ItemCollectionMetrics" not in alone.call(delta("1.0", "a"))
+    name, request = put("a")
+    request["ReturnItemCollectionMetrics"] = "SIZE"
+    assert "ItemCollectionMetrics" not in alone.call((name, request))
+
+
+def test_a_partition_takes_a_thousand_units_a_second(limited: Alone) -> None:
+    big = 300 * 1024
+    for source in "abc":
+        limited.call(delta("1.0", source, big))
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        limited.call(delta("1.0", "d", big))
+    refused = limited.call(batch(insert("a")))["Responses"]
+    assert "Error" not in refused[0]  # another table has partitions of its own
+
+    limited.now += 0.5
+    limited.call(delta("1.0", "d", big))
+
+    assert len(limited.changes) == 5
+
+
+def test_a_write_that_replaces_a_big_row_or_fails_its_condition_costs_as_much_as_that_row(
+    limited: Alone,
+) -> None:
+    limited.partitions.units_per_second = 450
+    limited.call(delta("1.0", "a", 300 * 1024))
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        limited.call(delta("1.0", "a"))
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        limited.call(delta("1.0", "a", ConditionExpression="attribute_not_exists(Lane)"))
+
+    limited.now += 1
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        limited.call(delta("1.0", "a", ConditionExpression="attribute_not_exists(Lane)"))
+
+
+def test_a_statement_without_units_is_throttled_by_itself(limited: Alone) -> None:
+    limited.partitions.units_per_second = 2
+
+    answers = limited.call(batch(*(insert(f"a{number}") for number in range(4))))["Responses"]
+
+    assert [answer.get("Error", {}).get("Code") for answer in answers] == [
+        *(None, None, "ThrottlingError", "ThrottlingError")
+    ]
+
+
+def test_a_transaction_that_a_partition_can_never_take_is_refused_for_ever(limited: Alone) -> None:
+    rows = [delta("1.0", f"a{number}", 30 * 1024)[1] for number in range(20)]
+    for _ in range(3):
+        limited.now += 1000
+        with pytest.raises(ClientError) as refused:
+            limited.call(transact(*({"Put": row} for row in rows)))
+        response: Any = refused.value.response
+        assert {reason["Code"] for reason in response["CancellationReasons"]} == {"ThrottlingError"}
+    assert limited.changes == []
+
+    # Twice 15 times 31 units.
+    limited.call(transact(*({"Put": row} for row in rows[:15])))
+
+
+def test_a_local_index_keeps_a_collection_in_one_partition_and_else_it_may_be_divided(
+    alone: Alone,
+) -> None:
+    alone.partitions.count = 8
+    with_index, without = alone.store._tables["ReduceTable"], Table("Other", {"a": "S", "b": "S"})
+    places = [("1.0", f"shardId-{number}") for number in range(50)]
+
+    assert len({alone.partitions.of(with_index, place) for place in places}) == 1
+    assert len({alone.partitions.of(without, place) for place in places}) == 8
+
+
+def test_rows_expire_by_the_services_clock_and_their_changes_say_so(alone: Alone) -> None:
+    specification = {"Enabled": True, "AttributeName": "ExpiresAt"}
+    alone.store.update_time_to_live(TableName="StateTable", TimeToLiveSpecification=specification)
+    alone.now = 10.0**9
+    ends = {
+        "past": {"N": str(10**9 - 1)},
+        "now": {"N": str(10**9)},
+        "text": {"S": "1"},
+        "six years ago": {"N": str(10**9 - 6 * 365 * 24 * 3600)},
+    }
+    for name, value in ends.items():
+        alone.call(put(name, ExpiresAt=value))
+    alone.call(put("for ever"))
+    alone.changes.clear()
+
+    assert alone.store.delete_expired("StateTable") == 1
+    (change,) = alone.changes
+    assert change.keys == {"id": {"S": "past"}}
+    assert change.old == {"id": {"S": "past"}, "ExpiresAt": ends["past"]}
+    assert change.new is None
+    assert change.by_time_to_live
+    assert alone.store.delete_expired("StateTable") == 0
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -186,6 +328,24 @@ def test_the_segments_of_a_scan_have_every_row_once(alone: Alone) -> None:
         batch({"Statement": 'SELECT * FROM "StateTable"', "Parameters": []}),
         batch({"Statement": 'DELETE FROM "StateTable" WHERE "id" = ?', "Parameters": [{"S": "a"}]}),
         batch({**insert("a"), "Parameters": [{"S": "a"}]}),
+        *(
+            batch({"Statement": f'UPDATE "StateTable" {rest}', "Parameters": [{"S": "a"}]})
+            for rest in (
+                'SET "a" = "b" + ? WHERE "id" = ?',
+                'SET "a" = "a" - ? WHERE "id" = ?',
+                'SET "a" = ? WHERE "id" = ? OR "a" IS MISSING',
+                'SET "a" = ? WHERE "id" = ? AND "a" IS NOT MISSING',
+                'SET "a" = ? WHERE "id" = ? AND "a" IS NULL',
+                'SET "a" = ? WHERE "id" = ? AND ("a" IS MISSING',
+                'SET "a" = ? WHERE "id" = ? AND begins_with("a", ?)',
+            )
+        ),
+        batch(
+            {
+                "Statement": 'UPDATE "StateTable" SET "a" = ? WHERE ("id" = ?)',
+                "Parameters": [{"S": "a"}, {"S": "a"}],
+            }
+        ),
     ],
     ids=lambda call: f"{call[0]} {call[1]}"[:120],
 )
