@@ -417,7 +417,7 @@ UNSETTLED = {"refused by IAM", "killed before", "killed after"}
 # Each call that the functions make of DynamoDB, and how often.
 CALLS = {
     "map": {"get_item": 5, "put_item": 6, "query": 1},
-    "reduce": {"get_item": 4, "put_item": 2, "query": 2, "update_item": 1}
+    "reduce": {"get_item": 3, "put_item": 2, "query": 2, "update_item": 1}
     | {"batch_execute_statement": 8},
 }
 PLAYS = [

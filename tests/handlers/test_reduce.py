@@ -1,107 +1,159 @@
-"""ReduceLambda over DynamoDB Local: totals, foreign rows of either table, limits."""
+"""ReduceLambda over DynamoDB Local: totals with their checkpoints, rows that Map did not write, limits."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from support.faults import Faults, FaultyClient
+from leda.engine.shards import Shard
+from leda.engine.totals import TotalsError
+from support.faults import Faults, FaultyClient, after, client_error, timed_out
 from support.pipeline import Pipeline, event
 
-
-def put_delta(pipeline: Pipeline, number: int, totals: dict[str, Any]) -> None:
-    """Write a row of ReduceTable as Map does."""
-    put_row(pipeline, number, {"M": {path: {"N": str(value)} for path, value in totals.items()}})
+VERSION = "0123abcd"
+LANE = f"{VERSION}.1.0"
 
 
-def put_row(pipeline: Pipeline, number: int, totals: Any) -> None:
-    """Write a row of ReduceTable with anything for its Totals."""
-    item = {"Lane": {"N": "0"}, "Delta": {"S": f"shard#{number:056d}#00"}, "Totals": totals}
+def put_delta(
+    pipeline: Pipeline, number: int, totals: Mapping[str, Any], lane: str = LANE, **more: Any
+) -> None:
+    """Replace a row of ReduceTable as Map does; each total's Value is given, its Count is 1."""
+    entries = {node: {"L": [{"N": "1"}, {"N": str(value)}]} for node, value in totals.items()}
+    put_row(pipeline, number, {"Totals": {"M": entries}} | more, lane)
+
+
+def put_row(
+    pipeline: Pipeline, number: int, attributes: Mapping[str, Any], lane: str = LANE
+) -> None:
+    """Write a row of ReduceTable with anything in it."""
+    item = {
+        "Lane": {"S": lane},
+        "Source": {"S": "label/shard"},
+        "Sequence": {"S": f"{number:040d}"},
+        "Measures": {"L": [{"S": "Count"}, {"S": "Value"}]},
+        **attributes,
+    }
     pipeline.dynamodb.put_item(TableName=pipeline.prefix + "ReduceTable", Item=item)
 
 
-def put_total(pipeline: Pipeline, path: str, value: Any) -> None:
-    item = {"Identifier": {"S": path}, "Value": value}
+def put_total(pipeline: Pipeline, node: str, **attributes: Any) -> None:
+    item = {"Identifier": {"S": node}, **attributes}
     pipeline.dynamodb.put_item(TableName=pipeline.prefix + "AggregateTable", Item=item)
 
 
+def batch_of(pipeline: Pipeline, records: Sequence[Any] | None = None) -> dict[str, Any]:
+    found = pipeline.stream_records("ReduceTable") if records is None else records
+    return event(found, pipeline.shard("ReduceTable"))
+
+
 def reduce(pipeline: Pipeline, **more: Any) -> None:
-    answer = pipeline.function("reduce", **more)(event(pipeline.stream_records("ReduceTable")))
-    assert answer == {"state": {}}
+    assert pipeline.function("reduce", **more)(batch_of(pipeline)) == {"state": {}}
 
 
-def values(pipeline: Pipeline) -> dict[str, Any]:
+def values(pipeline: Pipeline, measure: str = "Value") -> dict[str, Any]:
     return {
-        row["Identifier"]["S"]: Decimal(row["Value"]["N"]) if "N" in row["Value"] else row["Value"]
+        row["Identifier"]["S"]: (
+            Decimal(row[measure]["N"]) if "N" in row.get(measure, {}) else row.get(measure)
+        )
         for row in pipeline.rows("AggregateTable")
     }
 
 
-def checkpoint(pipeline: Pipeline) -> int:
-    (row,) = pipeline.rows("CheckpointTable")
-    return int(row["Sequence"]["S"])
+def checkpoints(pipeline: Pipeline, attribute: str = f"Applied{VERSION}_1") -> dict[str, str]:
+    return {
+        row["Identifier"]["S"]: row[attribute]["S"]
+        for row in pipeline.rows("AggregateTable")
+        if attribute in row
+    }
 
 
-def last(pipeline: Pipeline) -> int:
-    return int(pipeline.stream_records("ReduceTable")[-1]["dynamodb"]["SequenceNumber"])
+def sequence(record: Mapping[str, Any]) -> str:
+    return f"{int(record['dynamodb']['SequenceNumber']):040d}"
 
 
-def test_delta_rows_are_added_and_each_total_is_written_once_a_transaction(
+def test_rows_are_added_and_each_total_is_written_once_with_its_checkpoint(
     pipeline: Pipeline,
 ) -> None:
     for number in range(30):
         put_delta(pipeline, number, {"PV": "0.1", f"PV:{number}": 1})
+    records = pipeline.stream_records("ReduceTable")
+    reduce(pipeline)
+    for number in range(30):
+        put_delta(pipeline, 30 + number, {"PV": "0.1", f"PV:{number}": 1})
     faults = Faults()
 
     reduce(pipeline, client_wrapper=lambda client: FaultyClient(client, faults))
 
-    assert values(pipeline) == {"PV": 3} | {f"PV:{number}": 1 for number in range(30)}
-    assert faults.log.count("transact_write_items") == 1
+    assert values(pipeline) == {"PV": 6} | {f"PV:{number}": 2 for number in range(30)}
+    assert values(pipeline, "Count") == {"PV": 60} | {f"PV:{number}": 2 for number in range(30)}
+    places = {node: place[11:] for node, place in checkpoints(pipeline).items()}
+    newer = pipeline.stream_records("ReduceTable")[len(records) :]
+    assert places == {"PV": sequence(newer[-1])} | {
+        f"PV:{number}": sequence(newer[number]) for number in range(30)
+    }
 
 
-def test_more_totals_than_a_transaction_has_room_for_take_several(pipeline: Pipeline) -> None:
-    for number in range(5):
-        put_delta(pipeline, number, {f"{number}:{leaf}": 1 for leaf in range(98)})
-
+def test_once_the_totals_exist_a_total_costs_one_statement_a_batch(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {f"{number}": 1 for number in range(60)})
     reduce(pipeline)
+    for number in range(2, 6):
+        put_delta(pipeline, number, {f"{number}": 1 for number in range(60)})
+    faults = Faults()
+    function = pipeline.function("reduce", lambda client: FaultyClient(client, faults))
 
-    assert values(pipeline) == {f"{number}:{leaf}": 1 for number in range(5) for leaf in range(98)}
-    assert checkpoint(pipeline) == last(pipeline)
+    function(batch_of(pipeline, pipeline.stream_records("ReduceTable")[1:]))
+
+    assert faults.log.count("batch_execute_statement") == 3  # 25 statements a request
+    assert set(values(pipeline).values()) == {5}
 
 
-def test_a_total_that_is_a_string_blocks_only_the_delta_rows_that_touch_it(
+def test_a_total_whose_value_is_a_string_is_quarantined_row_by_row_and_blocks_no_other(
     pipeline: Pipeline,
 ) -> None:
-    put_total(pipeline, "PV:broken", {"S": "n/a"})
+    put_total(pipeline, "PV:broken", Value={"S": "n/a"}, Count={"N": "0"})
     for number in range(20):
         leaf = "broken" if number in (3, 11, 12) else "fine"
         put_delta(pipeline, number, {"PV": 1, f"PV:{leaf}": 1})
 
     reduce(pipeline)
 
-    assert values(pipeline) == {"PV": 17, "PV:fine": 17, "PV:broken": {"S": "n/a"}}
-    assert checkpoint(pipeline) == last(pipeline)
+    assert values(pipeline) == {"PV": 20, "PV:fine": 17, "PV:broken": {"S": "n/a"}}
     records = pipeline.stream_records("ReduceTable")
     assert {kept["sequenceNumber"] for kept in pipeline.bucket.objects.values()} == {
         records[number]["dynamodb"]["SequenceNumber"] for number in (3, 11, 12)
     }
-    assert all("DynamoDB refuses" in reason for reason in pipeline.bucket.reasons)
-    # Again, cold and under another shape: nothing changes.
+    assert all("PV:broken" in reason for reason in pipeline.bucket.reasons)
+    assert checkpoints(pipeline)["PV:broken"][11:] == sequence(records[12])
+    # Again, cold: the checkpoint has passed what was quarantined.
     reduce(pipeline)
-    assert values(pipeline)["PV"] == 17
+    assert values(pipeline)["PV"] == 20
     assert len(pipeline.bucket.objects) == 3
 
 
-FOREIGN = {
-    "a string": {"S": "x"},
-    "no number in it": {"M": {"PV": {"S": "1"}}},
-    "99 paths": {"M": {f"p{number}": {"N": "1"} for number in range(99)}},
-    "a path that is no key": {"M": {"x" * 2049: {"N": "1"}}},
+ENTRIES = {"M": {"PV": {"L": [{"N": "1"}, {"N": "1"}]}}}
+FOREIGN: dict[str, dict[str, Any]] = {
+    "Totals is a string": {"Totals": {"S": "x"}},
+    "no list of numbers": {"Totals": {"M": {"PV": {"N": "1"}}}},
+    "a string in the list": {"Totals": {"M": {"PV": {"L": [{"N": "1"}, {"S": "1"}]}}}},
+    "a number too few": {"Totals": {"M": {"PV": {"L": [{"N": "1"}]}}}},
+    "a node that no key is": {"Totals": {"M": {"x" * 2049: ENTRIES["M"]["PV"]}}},
+    "a node of too many bytes": {"Totals": {"M": {"é" * 1500: ENTRIES["M"]["PV"]}}},
+    "no measures": {"Totals": {"M": {"PV": {"L": []}}}, "Measures": {"L": []}},
+    "a measure that ends the statement": {
+        "Totals": ENTRIES,
+        "Measures": {"L": [{"S": "Count"}, {"S": 'Value" = 1 --'}]},
+    },
+    "a measure that is the key": {
+        "Totals": ENTRIES,
+        "Measures": {"L": [{"S": "Count"}, {"S": "Identifier"}]},
+    },
 }
 
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
-def test_a_delta_row_that_map_did_not_write_is_kept_aside_and_blocks_nothing(
+def test_a_row_that_map_did_not_write_is_quarantined_and_blocks_nothing(
     pipeline: Pipeline, content: dict[str, Any]
 ) -> None:
     put_delta(pipeline, 1, {"PV": 1})
@@ -112,10 +164,21 @@ def test_a_delta_row_that_map_did_not_write_is_kept_aside_and_blocks_nothing(
 
     assert values(pipeline) == {"PV": 3}
     assert len(pipeline.bucket.objects) == 1
-    assert checkpoint(pipeline) == last(pipeline)
 
 
-def test_a_delta_that_the_total_has_no_digits_for_is_kept_aside_and_nothing_is_rounded(
+@pytest.mark.parametrize(
+    "lane", ["0", "1.0", "0123abcd.1", "0123abcd.1.1", "0123abcd.x.0", '0"23abcd.1.0']
+)
+def test_a_row_of_a_lane_that_does_not_exist_is_quarantined(pipeline: Pipeline, lane: str) -> None:
+    put_delta(pipeline, 1, {"PV": 1}, lane)
+
+    reduce(pipeline)
+
+    assert pipeline.rows("AggregateTable") == []
+    assert "Lane" in pipeline.bucket.reasons[0]
+
+
+def test_a_row_that_the_total_has_no_digits_for_is_quarantined_and_nothing_is_rounded(
     pipeline: Pipeline,
 ) -> None:
     put_delta(pipeline, 1, {"A": "1E+30", "B": 1})
@@ -124,27 +187,196 @@ def test_a_delta_that_the_total_has_no_digits_for_is_kept_aside_and_nothing_is_r
 
     reduce(pipeline)
 
-    assert values(pipeline) == {"A": 10**30 + 1, "B": 2}
+    assert values(pipeline) == {"A": 10**30 + 1, "B": 3}
     assert len(pipeline.bucket.objects) == 1
+    assert checkpoints(pipeline)["A"] == checkpoints(pipeline)["B"]
 
 
-def test_changed_and_removed_delta_rows_are_passed_over(pipeline: Pipeline) -> None:
+def test_rows_that_have_no_common_sum_are_added_one_by_one(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {"A": "1E+30"})
+    put_delta(pipeline, 2, {"A": "-1E+30"})
+    put_delta(pipeline, 3, {"A": "1E-10"})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"A": Decimal("1E-10")}
+    assert pipeline.bucket.objects == {}
+
+
+def test_a_total_that_lacks_a_measure_gets_it(pipeline: Pipeline) -> None:
+    """Totals of the first engine have no Count, and somebody may have removed a Value."""
+    put_total(pipeline, "A", Value={"N": "10"})
+    put_total(pipeline, "B", Count={"N": "5"})
+    put_delta(pipeline, 1, {"A": "-0.5", "B": 7})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"A": Decimal("9.5"), "B": 7}
+    assert values(pipeline, "Count") == {"A": 1, "B": 6}
+    assert pipeline.bucket.objects == {}
+
+
+def test_a_replaced_row_is_added_and_one_that_expires_is_not_taken_out(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": 1})
-    put_delta(pipeline, 1, {"A": 7})
-    key = {"Lane": {"N": "0"}, "Delta": {"S": f"shard#{1:056d}#00"}}
+    put_delta(pipeline, 2, {"A": 7})
+    key = {"Lane": {"S": LANE}, "Source": {"S": "label/shard"}}
     pipeline.dynamodb.delete_item(TableName=pipeline.prefix + "ReduceTable", Key=key)
 
     reduce(pipeline)
 
-    assert values(pipeline) == {"A": 1}
+    assert values(pipeline) == {"A": 8}
     assert pipeline.bucket.objects == {}
-    assert checkpoint(pipeline) == last(pipeline)
 
 
-def test_a_total_that_was_there_before_is_added_to(pipeline: Pipeline) -> None:
-    put_total(pipeline, "A", {"N": "10"})
-    put_delta(pipeline, 1, {"A": "-0.5"})
+def test_lanes_of_other_numbers_and_versions_have_checkpoints_of_their_own(
+    pipeline: Pipeline,
+) -> None:
+    """While a changed number of lanes takes effect, both numbers add to the same totals through different shards."""
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 1, {"A": 10}, f"{VERSION}.4.2")
+    put_delta(pipeline, 1, {"A": 100}, "fedcba98.1.0")
+    records = pipeline.stream_records("ReduceTable")
 
-    reduce(pipeline)
+    for some in ([records[2]], [records[0]], [records[1]], records):
+        pipeline.function("reduce")(batch_of(pipeline, some))
 
-    assert values(pipeline) == {"A": Decimal("9.5")}
+    assert values(pipeline) == {"A": 111}
+    (row,) = pipeline.rows("AggregateTable")
+    assert {name for name in row if name.startswith("Applied")} == {
+        f"Applied{VERSION}_1",
+        f"Applied{VERSION}_4",
+        "Appliedfedcba98_1",
+    }
+
+
+def test_reserved_nodes_are_written_after_all_others_of_their_batch(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {":marker": 0} | {f"{number}": 1 for number in range(60)})
+    faults = Faults()
+    faults.arm("batch_execute_statement", 4, after(client_error("AccessDeniedException")))
+    function = pipeline.function("reduce", lambda client: FaultyClient(client, faults))
+
+    with pytest.raises(ClientError):
+        function(batch_of(pipeline))
+    assert ":marker" not in values(pipeline)
+    function(batch_of(pipeline))
+
+    assert values(pipeline) == {":marker": 0} | {f"{number}": 1 for number in range(60)}
+
+
+# -- shards of ReduceTable's stream
+
+
+def other_shard(records: Sequence[Any], shard: str, stream: str | None = None) -> dict[str, Any]:
+    changed = [{**each, **({"eventSourceARN": stream} if stream else {})} for each in records]
+    return event(changed, shard)
+
+
+def test_a_child_shard_s_positions_are_above_its_parent_s_whatever_their_numbers_are(
+    pipeline: Pipeline,
+) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 2, {"A": 10})
+    first, second = pipeline.stream_records("ReduceTable")
+    stream = pipeline.stream_arn("ReduceTable")
+    child = {**first, "dynamodb": {**second["dynamodb"], "SequenceNumber": "1" * 21}}
+    parent = {**second, "dynamodb": {**first["dynamodb"], "SequenceNumber": "9" * 21}}
+    listed = {
+        "StreamDescription": {
+            "Shards": [
+                {"ShardId": "shardId-child", "ParentShardId": "shardId-parent"},
+                {"ShardId": "shardId-parent"},
+            ]
+        }
+    }
+    function = pipeline.function("reduce")
+    function.module.totals._epochs._streams.describe_stream = lambda **_: listed
+
+    # By hand, the child is met first; its parent is registered before it all the same.
+    function(event([], "shardId-child"))
+    function.module.totals._epochs.of(Shard(stream, "shardId-child"), None)
+    function(other_shard([parent], "shardId-parent"))
+    function(other_shard([child], "shardId-child"))
+    for _ in range(2):
+        function(other_shard([parent], "shardId-parent"))
+
+    assert values(pipeline) == {"A": 11}
+
+
+def test_a_made_up_event_does_not_hide_the_records_of_the_stream(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 2, {"A": 10})
+    first, second = pipeline.stream_records("ReduceTable")
+    function = pipeline.function("reduce")
+    function(batch_of(pipeline, [first]))
+    made_up = {**first, "dynamodb": {**first["dynamodb"], "SequenceNumber": "111"}}
+    for _ in range(2):
+        function(event([made_up]))
+
+    function(batch_of(pipeline, [first, second]))
+
+    assert values(pipeline) == {"A": 12}
+    assert set(checkpoints(pipeline, f"Applied{VERSION}_1m")) == {"A"}
+
+
+def test_a_late_shard_of_an_older_stream_is_ignored(pipeline: Pipeline) -> None:
+    """A stream that was disabled and enabled has a new label; what is late from the old one is the rebuild's."""
+    put_delta(pipeline, 1, {"A": 1})
+    records = pipeline.stream_records("ReduceTable")
+    older = pipeline.stream_arn("ReduceTable").rpartition("/")[0] + "/2001-01-01T00:00:00.000"
+    function = pipeline.function("reduce")
+    function.module.totals._epochs._streams.describe_stream = lambda **_: {
+        "StreamDescription": {"Shards": []}
+    }
+    function(batch_of(pipeline))
+
+    function(other_shard(records, "shardId-late", older))
+
+    assert values(pipeline) == {"A": 1}
+    settled = {
+        row["Name"]["S"]: row["IsSettled"]["BOOL"]
+        for row in pipeline.rows("RegistryTable")
+        if row["Scope"]["S"] == "streams/reduce"
+    }
+    assert settled == {pipeline.stream_arn("ReduceTable"): True, older: False}
+
+
+# -- checkpoints
+
+
+def test_a_delivery_that_lags_behind_another_is_covered_and_adds_nothing(
+    pipeline: Pipeline,
+) -> None:
+    for number in range(6):
+        put_delta(pipeline, number, {"A": 1, f"B{number % 2}": 1})
+    records = pipeline.stream_records("ReduceTable")
+    function = pipeline.function("reduce")
+    for start, end in ((0, 4), (2, 6), (0, 6), (5, 6), (1, 2)):
+        function(batch_of(pipeline, records[start:end]))
+
+    assert values(pipeline) == {"A": 6, "B0": 3, "B1": 3}
+
+
+def test_an_answer_that_is_lost_after_a_total_was_made_does_not_make_it_twice(
+    pipeline: Pipeline,
+) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    faults = Faults()
+    faults.arm("batch_execute_statement", 2, after(timed_out()))
+    reduce(pipeline, client_wrapper=lambda client: FaultyClient(client, faults))
+
+    assert values(pipeline) == {"A": 1}
+    assert (
+        faults.log.count("batch_execute_statement") == 4
+    )  # UPDATE, INSERT, INSERT: DuplicateItem, UPDATE: covered
+
+
+def test_a_checkpoint_that_somebody_edited_stops_the_shard_and_the_error_says_how_to_mend_it(
+    pipeline: Pipeline,
+) -> None:
+    put_total(
+        pipeline, "A", Value={"N": "1"}, Count={"N": "1"}, **{f"Applied{VERSION}_1": {"N": "9"}}
+    )
+    put_delta(pipeline, 1, {"A": 1})
+
+    with pytest.raises(TotalsError, match="leda rebuild"):
+        reduce(pipeline)

@@ -119,8 +119,10 @@ def read(row: Image | None) -> Delta:
             raise UnreadableDeltaError(
                 f"Totals has {len(amounts)} numbers at {node[:60]!r}, and there are {len(measures)} Measures"
             )
-        if not 0 < len(node) <= MAX_PATH_BYTES:
-            raise UnreadableDeltaError(f"Totals has a node of {len(node)} characters")
+        if not _is_key(node):
+            raise UnreadableDeltaError(
+                f"Totals has a node of {len(node)} characters that no key is"
+            )
     oldest = _value(row, "OldestTimestamp", "N")
     return Delta(lane, measures, totals, oldest if isinstance(oldest, str) else None)
 
@@ -131,6 +133,14 @@ def amounts_of(texts: Sequence[str]) -> Amounts:
         return tuple([number(text) for text in texts])
     except NotExact as error:
         raise UnreadableDeltaError(f"Totals has a value that {error}") from error
+
+
+def _is_key(node: str) -> bool:
+    try:
+        return 0 < len(node.encode()) <= MAX_PATH_BYTES
+    except UnicodeEncodeError:
+        # A lone surrogate, which no stored string has, but a made-up event may.
+        return False
 
 
 def _value(row: Image, attribute: str, kind: str) -> object:
