@@ -4,12 +4,12 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map`, `reduce` (with `mapping_uuid`), `generator` and, where it is on, `audit`: `name`, `arn`, `role_name`, `log_group_name`."
+  description = "The functions `state`, `map`, `reduce` (with `mapping_uuid`), `health`, `generator` and, where it is on, `audit`: `name`, `arn`, `role_name`, `log_group_name`."
   value       = merge(module.pipeline.functions, { generator = module.game.generator })
 }
 
 output "tables" {
-  description = "The tables `state`, `reduce`, `aggregate` (the totals), `checkpoint` and `parameter`: `name`, `arn` and `stream_arn`."
+  description = "The tables `state`, `reduce`, `aggregate` (the totals), `registry` and `parameter`: `name`, `arn` and `stream_arn`."
   value       = merge(module.pipeline.tables, { parameter = module.game.parameter_table })
 }
 

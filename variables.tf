@@ -132,7 +132,7 @@ variable "reduce_function" {
 }
 
 variable "reduce_lanes" {
-  description = "Partition keys that Map spreads its rows over. More than one lets Reduce work in parallel once DynamoDB splits the table, and costs more transactions that conflict."
+  description = "Lanes that the totals are spread over; a lane is a partition key of ReduceTable, which takes 1,000 write units a second and holds 10 GB. More lanes let Map write more at once, and Reduce work in parallel once DynamoDB splits the table; each batch of Map writes one row for each lane that it touches. It may be changed at any time: a shard of StateTable's stream keeps the number that it began with, and shards are replaced every few hours."
   type        = number
   default     = 1
   nullable    = false
@@ -191,7 +191,7 @@ variable "alarm_actions" {
 }
 
 variable "dashboard" {
-  description = "Whether to make a CloudWatch dashboard with lag, records, iterator ages, errors and quarantined messages."
+  description = "Whether to make a CloudWatch dashboard with lag, records, iterator ages, errors, quarantined messages, health and the size of the lanes."
   type        = bool
   default     = true
   nullable    = false

@@ -63,8 +63,8 @@ module "pipeline" {
     bisect                     = false
     tumbling_window_seconds    = 600
   }
-  reduce_lanes            = 4
-  delta_retention_seconds = 172800
+  reduce_lanes            = 4      # may be changed at any time
+  delta_retention_seconds = 259200 # three days
 
   reduce_function = {
     memory_mb                  = 1024
@@ -79,6 +79,7 @@ module "pipeline" {
     bisect                     = false
     tumbling_window_seconds    = 600
   }
+  reduce_threads = 8
 
   packages     = var.packages
   runtime      = "python3.12"

@@ -4,12 +4,12 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map` and `reduce`."
+  description = "The functions `state`, `map`, `reduce`, `health` and `audit`."
   value       = module.pipeline.functions
 }
 
 output "tables" {
-  description = "The tables `state`, `reduce`, `aggregate` (the totals) and `checkpoint`."
+  description = "The tables `state`, `reduce`, `aggregate` (the totals) and `registry`."
   value       = module.pipeline.tables
 }
 

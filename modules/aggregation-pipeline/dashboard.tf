@@ -39,6 +39,16 @@ locals {
       stat  = "Sum"
       lines = [for service, name in local.dashboard_functions : ["LEDA", "Quarantined", "service", service, "function_name", name]]
     },
+    {
+      title = "Health: rebuilds open, mappings off, streams not settled"
+      stat  = "Maximum"
+      lines = [for alarm in values(local.health_alarms) : ["LEDA", alarm.metric, "service", "HealthLambda", "function_name", module.health_function.name]]
+    },
+    {
+      title = "The largest lane of ReduceTable (GB, of 10)"
+      stat  = "Maximum"
+      lines = [["LEDA", "LaneGigabytes", "service", "MapLambda", "function_name", module.map_function.name]]
+    },
   ]
 }
 

@@ -4,14 +4,15 @@ data "aws_region" "current" {}
 
 locals {
   names = {
-    stream      = "${var.name_prefix}IncomingDataStream"
-    state       = "${var.name_prefix}StateLambda"
-    map         = "${var.name_prefix}MapLambda"
-    reduce      = "${var.name_prefix}ReduceLambda"
-    states      = "${var.name_prefix}StateTable"
-    deltas      = "${var.name_prefix}ReduceTable"
-    totals      = "${var.name_prefix}AggregateTable"
-    checkpoints = "${var.name_prefix}CheckpointTable"
+    stream   = "${var.name_prefix}IncomingDataStream"
+    state    = "${var.name_prefix}StateLambda"
+    map      = "${var.name_prefix}MapLambda"
+    reduce   = "${var.name_prefix}ReduceLambda"
+    health   = "${var.name_prefix}HealthLambda"
+    states   = "${var.name_prefix}StateTable"
+    deltas   = "${var.name_prefix}ReduceTable"
+    totals   = "${var.name_prefix}AggregateTable"
+    registry = "${var.name_prefix}RegistryTable"
   }
 
   # Bucket names are shared by all of AWS, and lower case.
@@ -23,6 +24,15 @@ locals {
   # An empty name says that the levels are at the message's top; the functions read null.
   schema = merge(var.schema, { hierarchy = var.schema.hierarchy == "" ? null : var.schema.hierarchy })
 
+  # What Map adds up of a row of StateTable: each trade once, and its value, at every node of its path.
+  configuration = {
+    path = "Path"
+    measures = {
+      Count = { op = "count" }
+      Value = { op = "sum", field = "Value" }
+    }
+  }
+
   fault_environment = var.fault_injection == null ? {} : { PARAMETER_TABLE = var.fault_injection.parameter_table_name }
 
   fault_statements = var.fault_injection == null ? [] : [{
@@ -30,13 +40,6 @@ locals {
     actions   = ["dynamodb:GetItem"]
     resources = [var.fault_injection.parameter_table_arn]
   }]
-
-  # Read at a cold start, then moved in each transaction.
-  checkpoint_statement = {
-    sid       = "Checkpoints"
-    actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
-    resources = [module.checkpoint_table.arn]
-  }
 }
 
 module "ingest_stream" {
@@ -60,13 +63,20 @@ module "state_table" {
   kms_key_arn         = var.kms_key_arn
 }
 
-# One row a batch of Map: the sums to add. Rows expire; Reduce does not listen to removals.
+# One row for each lane and each shard of StateTable's stream: what a batch of Map adds to the lane's totals, and how far Map has come with them.
 module "reduce_table" {
   source = "../table"
 
-  name                = local.names.deltas
-  hash_key            = { name = "Lane", type = "N" }
-  range_key           = { name = "Delta", type = "S" }
+  name      = local.names.deltas
+  hash_key  = { name = "Lane", type = "S" }
+  range_key = { name = "Source", type = "S" }
+
+  # No row has the attribute Never, so the index stays empty and costs nothing. It is here because DynamoDB does not split an item
+  # collection over partitions where there is a local index: so all records of a lane lie in one line of shards of the table's stream, each
+  # read to its end before its child, and the positions that Reduce keeps with the totals are in order.
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
+  local_indexes = [{ name = "OneCollection", range_key = { name = "Never", type = "S" }, attributes = [] }]
+
   stream_view_type    = "NEW_IMAGE"
   ttl_attribute       = "ExpiresAt"
   deletion_protection = var.deletion_protection
@@ -83,13 +93,15 @@ module "aggregate_table" {
   kms_key_arn         = var.kms_key_arn
 }
 
-# How far each function has come in each shard. Losing it means counting what the streams still hold again.
-module "checkpoint_table" {
+# What must not depend on a deployment: the configurations by version, the version and number of lanes of each shard of StateTable's
+# stream, the epoch of each shard of ReduceTable's, and the journal of a rebuild. Rows of shards expire when these have long been gone.
+module "registry_table" {
   source = "../table"
 
-  name                = local.names.checkpoints
-  hash_key            = { name = "Source", type = "S" }
-  range_key           = { name = "Lane", type = "S" }
+  name                = local.names.registry
+  hash_key            = { name = "Scope", type = "S" }
+  range_key           = { name = "Name", type = "S" }
+  ttl_attribute       = "ExpiresAt"
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
 }
@@ -189,15 +201,21 @@ module "map_function" {
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.map
     POWERTOOLS_LOG_LEVEL             = var.log_level
     REDUCE_TABLE                     = module.reduce_table.name
+    REGISTRY_TABLE                   = module.registry_table.name
+    CONFIGURATION                    = jsonencode(local.configuration)
     SCHEMA                           = jsonencode(local.schema)
-    CHECKPOINT_TABLE                 = module.checkpoint_table.name
     QUARANTINE_BUCKET                = module.quarantine_bucket.name
     REDUCE_LANES                     = var.reduce_lanes
     DELTA_RETENTION_SECONDS          = var.delta_retention_seconds
   })
 
   policy_statements = concat(local.fault_statements, [
-    local.checkpoint_statement,
+    {
+      # The configurations, and each shard's version and number of lanes, put when Map first meets it.
+      sid       = "Registry"
+      actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+      resources = [module.registry_table.arn]
+    },
     {
       sid       = "WriteDeltas"
       actions   = ["dynamodb:PutItem"]
@@ -243,8 +261,8 @@ module "reduce_function" {
     maximum_record_age_seconds = var.reduce_function.maximum_record_age_seconds
     bisect                     = var.reduce_function.bisect
     tumbling_window_seconds    = var.reduce_function.tumbling_window_seconds
-    # A row that expires is a REMOVE, and nothing to subtract.
-    filter_patterns = [jsonencode({ eventName = ["INSERT"] })]
+    # Map replaces its rows, so a delta comes as INSERT or MODIFY. A row that expires is a REMOVE, and nothing to subtract.
+    filter_patterns = [jsonencode({ eventName = ["INSERT", "MODIFY"] })]
   }
 
   environment = merge(local.fault_environment, {
@@ -253,15 +271,21 @@ module "reduce_function" {
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.reduce
     POWERTOOLS_LOG_LEVEL             = var.log_level
     AGGREGATE_TABLE                  = module.aggregate_table.name
-    CHECKPOINT_TABLE                 = module.checkpoint_table.name
+    REGISTRY_TABLE                   = module.registry_table.name
     QUARANTINE_BUCKET                = module.quarantine_bucket.name
+    REDUCE_THREADS                   = var.reduce_threads
   })
 
   policy_statements = concat(local.fault_statements, [
-    local.checkpoint_statement,
+    {
+      # Each shard's epoch, put when Reduce first meets it; UpdateItem draws it from the counter.
+      sid       = "Registry"
+      actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+      resources = [module.registry_table.arn]
+    },
     {
       sid       = "AddToTotals"
-      actions   = ["dynamodb:UpdateItem"]
+      actions   = ["dynamodb:GetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
       resources = [module.aggregate_table.arn]
     },
     {
@@ -308,4 +332,26 @@ resource "aws_cloudwatch_metric_alarm" "quarantined" {
   treat_missing_data  = "notBreaching"
 
   alarm_actions = var.alarm_actions
+}
+
+# Rows of a lane are one item collection, which holds 10 GB: beyond that DynamoDB refuses Map's writes.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html#LSI.ItemCollections
+resource "aws_cloudwatch_metric_alarm" "lane_gigabytes" {
+  alarm_name        = "${local.names.map}-lane-gigabytes"
+  alarm_description = "A lane of ${module.reduce_table.name} nears the 10 GB that DynamoDB lets it hold; beyond, ${local.names.map} cannot write. Raise reduce_lanes or lower delta_retention_seconds and run `terraform apply`."
+
+  namespace   = "LEDA"
+  metric_name = "LaneGigabytes"
+  dimensions  = { service = "MapLambda", function_name = module.map_function.name }
+  statistic   = "Maximum"
+  period      = 300
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 8
+  evaluation_periods  = 1
+  # While Map writes nothing the lane is as large as before.
+  treat_missing_data = "ignore"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
 }

@@ -7,24 +7,25 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And `audit`, without a mapping, where it is on."
+  description = "The functions `state`, `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And without a mapping `health`, and `audit` where it is on."
   value = merge(
     {
       state  = module.state_function
       map    = module.map_function
       reduce = module.reduce_function
+      health = module.health_function
     },
     { for part, function in { audit = one(module.audit_function) } : part => function if function != null },
   )
 }
 
 output "tables" {
-  description = "The tables `state`, `reduce`, `aggregate` (the totals) and `checkpoint`: `name`, `arn` and `stream_arn`."
+  description = "The tables `state`, `reduce`, `aggregate` (the totals) and `registry`: `name`, `arn` and `stream_arn`."
   value = {
-    state      = module.state_table
-    reduce     = module.reduce_table
-    aggregate  = module.aggregate_table
-    checkpoint = module.checkpoint_table
+    state     = module.state_table
+    reduce    = module.reduce_table
+    aggregate = module.aggregate_table
+    registry  = module.registry_table
   }
 }
 

@@ -162,7 +162,7 @@ variable "reduce_function" {
 }
 
 variable "reduce_lanes" {
-  description = "Partition keys that Map spreads its rows over. More than one lets Reduce work in parallel once DynamoDB splits the table, and costs more transactions that conflict."
+  description = "Lanes that the totals are spread over; a lane is a partition key of ReduceTable, which takes 1,000 write units a second and holds 10 GB. More lanes let Map write more at once, and Reduce work in parallel once DynamoDB splits the table; each batch of Map writes one row for each lane that it touches. It may be changed at any time: a shard of StateTable's stream keeps the number that it began with, and shards are replaced every few hours."
   type        = number
   default     = 1
   nullable    = false
@@ -174,14 +174,16 @@ variable "reduce_lanes" {
 }
 
 variable "delta_retention_seconds" {
-  description = "Seconds after which a row of ReduceTable expires. The default of a week leaves rows to look at for longer than its stream keeps them (24 hours)."
+  description = "Seconds after which a row of ReduceTable expires, counted from the change that it was last written for. A row is Map's checkpoint for its lane and shard. The default is two days; the longer, the more a lane holds of its 10 GB."
   type        = number
-  default     = 604800
+  default     = 172800
   nullable    = false
 
   validation {
-    condition     = var.delta_retention_seconds >= 86400 && floor(var.delta_retention_seconds) == var.delta_retention_seconds
-    error_message = "delta_retention_seconds is at least 86400 (a day): rows should outlive the stream that carries them."
+    # StateTable's stream keeps a record for 24 hours, and removes it at some moment after that.
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+    condition     = var.delta_retention_seconds >= 129600 && floor(var.delta_retention_seconds) == var.delta_retention_seconds
+    error_message = "delta_retention_seconds is at least 129600 (36 hours): a row is Map's checkpoint, and must outlive the 24 hours in which StateTable's stream can still deliver the records that it covers, and the while that they take to go. A record delivered after its checkpoint has expired is counted twice."
   }
 }
 
@@ -194,6 +196,18 @@ variable "write_threads" {
   validation {
     condition     = var.write_threads >= 1 && var.write_threads <= 32 && floor(var.write_threads) == var.write_threads
     error_message = "write_threads is a whole number from 1 to 32."
+  }
+}
+
+variable "reduce_threads" {
+  description = "Threads with which Reduce writes the totals of a batch."
+  type        = number
+  default     = 4
+  nullable    = false
+
+  validation {
+    condition     = var.reduce_threads >= 1 && var.reduce_threads <= 32 && floor(var.reduce_threads) == var.reduce_threads
+    error_message = "reduce_threads is a whole number from 1 to 32."
   }
 }
 
@@ -256,7 +270,7 @@ variable "alarm_actions" {
 }
 
 variable "dashboard" {
-  description = "Whether to make a CloudWatch dashboard with lag, records, iterator ages, errors and quarantined messages."
+  description = "Whether to make a CloudWatch dashboard with lag, records, iterator ages, errors, quarantined messages, health and the size of the lanes."
   type        = bool
   default     = true
   nullable    = false

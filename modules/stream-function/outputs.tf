@@ -23,6 +23,11 @@ output "mapping_uuid" {
   value       = aws_lambda_event_source_mapping.this.uuid
 }
 
+output "mapping_arn" {
+  description = "ARN of the event source mapping, for the rights of whoever looks after it."
+  value       = aws_lambda_event_source_mapping.this.arn
+}
+
 output "event_source_arn" {
   description = "ARN of the stream that the function reads."
   value       = aws_lambda_event_source_mapping.this.event_source_arn

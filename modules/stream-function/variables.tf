@@ -73,8 +73,8 @@ variable "event_source" {
 
 variable "exactly_once" {
   description = <<-EOT
-    Whether the function applies each record exactly once, with a checkpoint per shard that moves in one transaction
-    with the records' effect. Such a function needs its records in order and without gaps, so the settings of `mapping`
+    Whether the function applies each record exactly once, with a checkpoint per shard that is written together with the
+    records' effect. Such a function needs its records in order and without gaps, so the settings of `mapping`
     that would break this are refused. `false`: the function is idempotent record by record.
   EOT
   type        = bool

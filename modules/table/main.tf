@@ -1,5 +1,8 @@
 locals {
-  index_keys = flatten([for index in var.indexes : concat([index.hash_key], index.range_key[*])])
+  index_keys = concat(
+    flatten([for index in var.indexes : concat([index.hash_key], index.range_key[*])]),
+    var.local_indexes[*].range_key,
+  )
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -33,6 +36,17 @@ resource "aws_dynamodb_table" "this" {
       range_key          = one(global_secondary_index.value.range_key[*].name)
       projection_type    = global_secondary_index.value.attributes == null ? "ALL" : length(global_secondary_index.value.attributes) == 0 ? "KEYS_ONLY" : "INCLUDE"
       non_key_attributes = length(coalesce(global_secondary_index.value.attributes, [])) == 0 ? null : global_secondary_index.value.attributes
+    }
+  }
+
+  dynamic "local_secondary_index" {
+    for_each = { for index in var.local_indexes : index.name => index }
+
+    content {
+      name               = local_secondary_index.key
+      range_key          = local_secondary_index.value.range_key.name
+      projection_type    = local_secondary_index.value.attributes == null ? "ALL" : length(local_secondary_index.value.attributes) == 0 ? "KEYS_ONLY" : "INCLUDE"
+      non_key_attributes = length(coalesce(local_secondary_index.value.attributes, [])) == 0 ? null : local_secondary_index.value.attributes
     }
   }
 

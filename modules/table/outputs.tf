@@ -15,6 +15,6 @@ output "stream_arn" {
 }
 
 output "index_arns" {
-  description = "ARNs of the table's indexes by their names."
-  value       = { for index in var.indexes : index.name => "${aws_dynamodb_table.this.arn}/index/${index.name}" }
+  description = "ARNs of the table's indexes, global and local, by their names."
+  value       = { for name in concat(var.indexes[*].name, var.local_indexes[*].name) : name => "${aws_dynamodb_table.this.arn}/index/${name}" }
 }

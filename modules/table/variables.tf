@@ -89,6 +89,75 @@ variable "indexes" {
   }
 }
 
+variable "local_indexes" {
+  description = <<-EOT
+    Local secondary indexes, to read the rows of one partition key in the order of another attribute than `range_key`. DynamoDB makes them with
+    the table and never afterwards: to add, change or remove one, Terraform replaces the table. A table that has one keeps all rows of
+    a partition key together, at most 10 GB of them, and never splits them over partitions.
+    - `name`
+    - `range_key`: with `name` and `type`; a row without this attribute is not in the index
+    - `attributes`: names of the attributes that the index holds besides the keys; `[]`: the keys alone (all attributes)
+  EOT
+  type = list(object({
+    name       = string
+    range_key  = object({ name = string, type = string })
+    attributes = optional(list(string))
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = alltrue([for index in var.local_indexes : can(regex("^[a-zA-Z0-9_.-]{3,255}$", index.name))])
+    error_message = "A local index's name has 3 to 255 letters, digits, underscores, dots or hyphens."
+  }
+
+  validation {
+    condition     = length(distinct(concat(var.local_indexes[*].name, var.indexes[*].name))) == length(var.local_indexes) + length(distinct(var.indexes[*].name))
+    error_message = "A local index has the name of another index of the table, local or global."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html
+    condition     = length(var.local_indexes) == 0 || var.range_key != null
+    error_message = "A table with a local index needs a range_key: with a partition key alone there is one row for each key, and nothing to put in another order."
+  }
+
+  validation {
+    condition     = alltrue([for index in var.local_indexes : contains(["S", "N", "B"], index.range_key.type)])
+    error_message = "A local index's range_key is a string (S), a number (N) or binary (B)."
+  }
+
+  validation {
+    condition     = alltrue([for index in var.local_indexes : !contains(concat([var.hash_key.name], var.range_key[*].name), index.range_key.name)])
+    error_message = "A local index's range_key is none of the table's keys: the rows of a partition key are in the order of the table's range_key already."
+  }
+
+  validation {
+    condition = alltrue([for index in var.local_indexes : alltrue([
+      for key in concat(flatten([for other in var.indexes : concat([other.hash_key], other.range_key[*])]), var.local_indexes[*].range_key) :
+      key.type == index.range_key.type if key.name == index.range_key.name
+    ])])
+    error_message = "Two indexes give one attribute two types."
+  }
+
+  validation {
+    condition = alltrue([for index in var.local_indexes : length(setintersection(
+      coalesce(index.attributes, []),
+      concat([var.hash_key.name, index.range_key.name], var.range_key[*].name),
+    )) == 0])
+    error_message = "A local index holds the table's keys and its own anyway: attributes names others."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+    condition = length(var.local_indexes) <= 5 && length(concat(
+      flatten([for index in var.local_indexes : coalesce(index.attributes, [])]),
+      flatten([for index in var.indexes : coalesce(index.attributes, [])]),
+    )) <= 100
+    error_message = "A table has at most 5 local indexes, and all its indexes, local and global, hold at most 100 named attributes together."
+  }
+}
+
 variable "stream_view_type" {
   description = "What the table's stream carries: `KEYS_ONLY`, `NEW_IMAGE`, `OLD_IMAGE` or `NEW_AND_OLD_IMAGES`. `null`: no stream."
   type        = string

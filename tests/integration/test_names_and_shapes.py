@@ -12,14 +12,15 @@ from support.live_trades import Trades
 
 TABLES = {
     "StateTable": ({"id": "S"}, "NEW_AND_OLD_IMAGES", None),
-    "ReduceTable": ({"Lane": "N", "Delta": "S"}, "NEW_IMAGE", "ExpiresAt"),
+    "ReduceTable": ({"Lane": "S", "Source": "S"}, "NEW_IMAGE", "ExpiresAt"),
     "AggregateTable": ({"Identifier": "S"}, None, None),
     "ParameterTable": ({"parameter": "S"}, None, None),
-    "CheckpointTable": ({"Source": "S", "Lane": "S"}, None, None),
+    "RegistryTable": ({"Scope": "S", "Name": "S"}, None, "ExpiresAt"),
 }
+LOCAL_INDEX_KEYS = {"ReduceTable": {"Never": "S"}}
 
 
-def test_there_are_exactly_the_tables_streams_and_functions_of_the_workshop_and_the_checkpoints(
+def test_there_are_exactly_the_tables_streams_and_functions_of_the_workshop_and_the_registry(
     stack: LiveStack,
 ) -> None:
     functions = {each["FunctionName"] for each in stack.functions.list_functions()["Functions"]}
@@ -29,6 +30,7 @@ def test_there_are_exactly_the_tables_streams_and_functions_of_the_workshop_and_
         "MapLambda",
         "ReduceLambda",
         "GeneratorLambda",
+        "HealthLambda",
     }
     assert set(stack.dynamodb.list_tables()["TableNames"]) == set(TABLES)
     assert stack.kinesis.list_streams()["StreamNames"] == ["IncomingDataStream"]
@@ -39,13 +41,26 @@ def test_a_table_has_its_keys_stream_and_time_to_live(stack: LiveStack, name: st
     keys, view, expires = TABLES[name]
     table = stack.dynamodb.describe_table(TableName=name)["Table"]
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
-    assert types == keys
+    assert types == {**keys, **LOCAL_INDEX_KEYS.get(name, {})}
     assert [(each["AttributeName"], each["KeyType"]) for each in table["KeySchema"]] == list(
         zip(keys, ("HASH", "RANGE"), strict=False)
     )
     assert table.get("StreamSpecification", {}).get("StreamViewType") == view
     found = stack.dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert found.get("AttributeName") == expires
+
+
+def test_reduce_table_has_the_local_index_that_no_row_enters(stack: LiveStack) -> None:
+    table = stack.dynamodb.describe_table(TableName="ReduceTable")["Table"]
+    [index] = table["LocalSecondaryIndexes"]
+    assert index["IndexName"] == "OneCollection"
+    assert index["KeySchema"] == [
+        {"AttributeName": "Lane", "KeyType": "HASH"},
+        {"AttributeName": "Never", "KeyType": "RANGE"},
+    ]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    rows = stack.dynamodb.scan(TableName="ReduceTable", IndexName="OneCollection")
+    assert rows["Items"] == []
 
 
 def test_functions_run_the_declared_runtime_and_handler(stack: LiveStack) -> None:
@@ -73,7 +88,7 @@ def test_mappings_have_the_settings_that_the_totals_rest_on(stack: LiveStack, pa
     assert mapping["TumblingWindowInSeconds"] == 900
     if part == "reduce":
         (only,) = mapping["FilterCriteria"]["Filters"]
-        assert json.loads(only["Pattern"]) == {"eventName": ["INSERT"]}
+        assert json.loads(only["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
 
 
 def test_rows_have_the_attributes_and_types_of_the_contract(

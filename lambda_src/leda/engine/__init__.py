@@ -8,6 +8,7 @@ map_rows        Map: replaces one row for each lane and shard, on condition of t
 totals          Reduce: adds the rows to the totals, on condition of each total's own checkpoint
 rejects         what is quarantined, because it can be neither read nor added
 backoff         pauses between tries, and when to give up
+health          what an operator has to know that no invocation tells: an open rebuild, a mapping that is off
 
 docs/exactly-once.md has the argument.
 """

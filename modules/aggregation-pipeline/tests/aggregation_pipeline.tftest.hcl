@@ -29,6 +29,13 @@ mock_provider "aws" {
     }
   }
 
+  mock_resource "aws_lambda_event_source_mapping" {
+    defaults = {
+      arn  = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:0b0b"
+      uuid = "0b0b"
+    }
+  }
+
   mock_resource "aws_cloudwatch_event_rule" {
     defaults = {
       arn = "arn:aws:events:eu-west-1:111111111111:rule/AuditSchedule"
@@ -69,8 +76,23 @@ override_resource {
 }
 
 override_resource {
-  target = module.checkpoint_table.aws_dynamodb_table.this
-  values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable" }
+  target = module.registry_table.aws_dynamodb_table.this
+  values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable" }
+}
+
+override_resource {
+  target = module.state_function.aws_lambda_event_source_mapping.this
+  values = { arn = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:5a5a", uuid = "5a5a" }
+}
+
+override_resource {
+  target = module.map_function.aws_lambda_event_source_mapping.this
+  values = { arn = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:3a3a", uuid = "3a3a" }
+}
+
+override_resource {
+  target = module.reduce_function.aws_lambda_event_source_mapping.this
+  values = { arn = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:4e4e", uuid = "4e4e" }
 }
 
 variables {
@@ -84,12 +106,12 @@ run "has_the_names_that_the_workshops_tools_expect" {
   }
 
   assert {
-    condition     = { for key, function in output.functions : key => function.name } == { state = "StateLambda", map = "MapLambda", reduce = "ReduceLambda" }
+    condition     = { for key, function in output.functions : key => function.name } == { state = "StateLambda", map = "MapLambda", reduce = "ReduceLambda", health = "HealthLambda" }
     error_message = "The functions must have the workshop's names."
   }
 
   assert {
-    condition     = { for key, table in output.tables : key => table.name } == { state = "StateTable", reduce = "ReduceTable", aggregate = "AggregateTable", checkpoint = "CheckpointTable" }
+    condition     = { for key, table in output.tables : key => table.name } == { state = "StateTable", reduce = "ReduceTable", aggregate = "AggregateTable", registry = "RegistryTable" }
     error_message = "The tables must have the workshop's names."
   }
 
@@ -122,8 +144,15 @@ run "wires_each_function_to_its_source" {
   }
 
   assert {
-    condition     = output.tables.aggregate.stream_arn == null && output.tables.checkpoint.stream_arn == null
-    error_message = "Totals and checkpoints have no stream."
+    condition     = output.tables.aggregate.stream_arn == null && output.tables.registry.stream_arn == null
+    error_message = "Totals and the registry have no stream."
+  }
+}
+
+run "keeps_a_lanes_records_in_one_line_of_shards" {
+  assert {
+    condition     = keys(output.tables.reduce.index_arns) == ["OneCollection"]
+    error_message = "ReduceTable must have the local index: without one DynamoDB may split a lane over partitions, and Reduce would lose changes."
   }
 }
 
@@ -140,13 +169,13 @@ run "lets_state_write_states_and_quarantine_and_nothing_else" {
   }
 }
 
-run "lets_map_write_deltas_and_checkpoints_and_quarantine_and_nothing_else" {
+run "lets_map_write_deltas_and_register_shards_and_quarantine_and_nothing_else" {
   assert {
     condition = {
       for statement in jsondecode(output.functions.map.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
       if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
       } == {
-      Checkpoints = [["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
+      Registry    = [["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable"]]
       WriteDeltas = [["dynamodb:PutItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/ReduceTable"]]
       Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/MapLambda/*"]]
     }
@@ -154,14 +183,14 @@ run "lets_map_write_deltas_and_checkpoints_and_quarantine_and_nothing_else" {
   }
 }
 
-run "lets_reduce_add_to_totals_and_move_checkpoints_and_quarantine_and_nothing_else" {
+run "lets_reduce_add_to_totals_and_draw_epochs_and_quarantine_and_nothing_else" {
   assert {
     condition = {
       for statement in jsondecode(output.functions.reduce.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
       if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
       } == {
-      Checkpoints = [["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/CheckpointTable"]]
-      AddToTotals = [["dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
+      Registry    = [["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable"]]
+      AddToTotals = [["dynamodb:GetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
       Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/ReduceLambda/*"]]
     }
     error_message = "ReduceLambda's rights must be exactly these."
@@ -184,18 +213,18 @@ run "injects_faults_with_read_rights_on_the_parameters_only" {
   }
 
   assert {
-    condition     = alltrue([for function in values(output.functions) : function.environment.PARAMETER_TABLE == "ParameterTable"])
-    error_message = "Each function must know the table."
+    condition     = alltrue([for part in ["state", "map", "reduce"] : output.functions[part].environment.PARAMETER_TABLE == "ParameterTable"])
+    error_message = "State, Map and Reduce must know the table."
   }
 
   assert {
-    condition = alltrue([for function in values(output.functions) : contains(jsondecode(function.policy).Statement, {
+    condition = alltrue([for part in ["state", "map", "reduce"] : contains(jsondecode(output.functions[part].policy).Statement, {
       Sid      = "ReadFaults"
       Effect   = "Allow"
       Action   = ["dynamodb:GetItem"]
       Resource = ["arn:aws:dynamodb:eu-west-1:111111111111:table/ParameterTable"]
     })])
-    error_message = "Each function must be able to read the table, and no more."
+    error_message = "State, Map and Reduce must be able to read the table, and no more."
   }
 }
 
@@ -233,6 +262,46 @@ run "takes_the_settings_of_each_function" {
   }
 }
 
+run "tells_map_and_reduce_what_they_add_and_how_long_it_is_kept" {
+  variables {
+    delta_retention_seconds = 259200
+    reduce_threads          = 8
+  }
+
+  assert {
+    condition = jsondecode(output.functions.map.environment.CONFIGURATION) == {
+      path = "Path"
+      measures = {
+        Count = { op = "count" }
+        Value = { op = "sum", field = "Value" }
+      }
+    }
+    error_message = "Map must count the trades of each node and sum their values."
+  }
+
+  assert {
+    condition     = output.functions.map.environment.DELTA_RETENTION_SECONDS == "259200" && output.functions.reduce.environment.REDUCE_THREADS == "8"
+    error_message = "Map must know how long its rows are kept, Reduce with how many threads it writes."
+  }
+
+  assert {
+    condition     = output.functions.map.environment.REGISTRY_TABLE == "RegistryTable" && output.functions.reduce.environment.REGISTRY_TABLE == "RegistryTable"
+    error_message = "Map and Reduce must know the registry."
+  }
+
+  assert {
+    condition     = !anytrue([for function in values(output.functions) : contains(keys(function.environment), "CHECKPOINT_TABLE")])
+    error_message = "There is no CheckpointTable in the pipeline."
+  }
+}
+
+run "keeps_a_row_for_two_days_by_default" {
+  assert {
+    condition     = output.functions.map.environment.DELTA_RETENTION_SECONDS == "172800"
+    error_message = "A row must outlive the 24 hours of its source by far."
+  }
+}
+
 run "alarms_on_quarantined_messages_of_each_function" {
   variables {
     alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
@@ -246,6 +315,93 @@ run "alarms_on_quarantined_messages_of_each_function" {
   assert {
     condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.quarantined) : alarm.namespace == "LEDA" && alarm.metric_name == "Quarantined" && alarm.threshold == 0 && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
     error_message = "One quarantined message is enough, and the topic must hear of it."
+  }
+}
+
+run "checks_the_pipelines_health_every_five_minutes" {
+  assert {
+    condition     = aws_cloudwatch_event_rule.health.schedule_expression == "rate(5 minutes)" && aws_cloudwatch_event_target.health.arn == output.functions.health.arn
+    error_message = "The rule must start the function every five minutes."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.health.source_arn == aws_cloudwatch_event_rule.health.arn && aws_lambda_permission.health.principal == "events.amazonaws.com"
+    error_message = "This rule, and nothing else, may start the function."
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.health.maximum_retry_attempts == 0
+    error_message = "A failed check must not be repeated."
+  }
+
+  assert {
+    condition     = jsondecode(output.functions.health.environment.MAPPINGS) == { StateLambda = "5a5a", MapLambda = "3a3a", ReduceLambda = "4e4e" }
+    error_message = "The function must know the three mappings."
+  }
+
+  assert {
+    condition     = jsondecode(output.functions.health.environment.TABLES) == { map = "StateTable", reduce = "ReduceTable" } && output.functions.health.environment.REGISTRY_TABLE == "RegistryTable"
+    error_message = "The function must know the tables whose streams Map and Reduce read, and the registry."
+  }
+}
+
+run "lets_health_look_and_do_nothing_else" {
+  assert {
+    condition = {
+      for statement in jsondecode(output.functions.health.policy).Statement : statement.Sid => [statement.Action, statement.Resource] if statement.Sid != "Logs"
+      } == {
+      Registry = [["dynamodb:GetItem", "dynamodb:Query"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable"]]
+      Mappings = [["lambda:GetEventSourceMapping"], [
+        "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:5a5a",
+        "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:3a3a",
+        "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:4e4e",
+      ]]
+      Tables = [["dynamodb:DescribeTable"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable", "arn:aws:dynamodb:eu-west-1:111111111111:table/ReduceTable"]]
+    }
+    error_message = "HealthLambda's rights must be exactly these."
+  }
+}
+
+run "alarms_on_an_open_rebuild_a_mapping_that_is_off_and_a_stream_that_is_new" {
+  variables {
+    name_prefix   = "Meters-"
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = { for alarm in values(aws_cloudwatch_metric_alarm.health) : alarm.alarm_name => "${alarm.metric_name} ${alarm.evaluation_periods}" } == { Meters-HealthLambda-rebuild-open = "RebuildOpen 3", Meters-HealthLambda-mappings-off = "MappingsOff 3", Meters-HealthLambda-streams-not-settled = "StreamsNotSettled 1" }
+    error_message = "There must be an alarm for each of the three."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.health) : alarm.namespace == "LEDA" && alarm.dimensions == tomap({ service = "HealthLambda", function_name = "Meters-HealthLambda" }) && alarm.threshold == 0 && alarm.treat_missing_data == "ignore" && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
+    error_message = "The alarms must watch what the function emits, the topic must hear of them, and time alone must not end one."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.health) : strcontains(alarm.alarm_description, "`leda rebuild`")])
+    error_message = "Each must name the command that answers it."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.health_failed.metric_name == "Errors" && aws_cloudwatch_metric_alarm.health_failed.dimensions.FunctionName == "Meters-HealthLambda" && tolist(aws_cloudwatch_metric_alarm.health_failed.alarm_actions) == tolist(var.alarm_actions)
+    error_message = "A function that fails every time must be heard of."
+  }
+}
+
+run "alarms_before_a_lane_is_as_large_as_dynamodb_allows" {
+  variables {
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.lane_gigabytes.metric_name == "LaneGigabytes" && aws_cloudwatch_metric_alarm.lane_gigabytes.threshold == 8 && aws_cloudwatch_metric_alarm.lane_gigabytes.statistic == "Maximum"
+    error_message = "The alarm must go off above 8 of the 10 GB."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.lane_gigabytes.dimensions == tomap({ service = "MapLambda", function_name = "MapLambda" }) && tolist(aws_cloudwatch_metric_alarm.lane_gigabytes.alarm_actions) == tolist(var.alarm_actions)
+    error_message = "The alarm must watch what Map emits, and the topic must hear of it."
   }
 }
 
@@ -450,14 +606,24 @@ run "refuses_an_unknown_log_level" {
   expect_failures = [var.log_level]
 }
 
-run "refuses_deltas_that_expire_before_their_stream" {
+run "refuses_checkpoints_that_expire_while_their_stream_can_still_deliver" {
   command = plan
 
   variables {
-    delta_retention_seconds = 3600
+    delta_retention_seconds = 86400
   }
 
   expect_failures = [var.delta_retention_seconds]
+}
+
+run "refuses_a_reduce_without_threads" {
+  command = plan
+
+  variables {
+    reduce_threads = 0
+  }
+
+  expect_failures = [var.reduce_threads]
 }
 
 run "refuses_no_threads" {

@@ -39,8 +39,8 @@ run "is_protected_restorable_and_on_demand_by_default" {
   }
 
   assert {
-    condition     = length(aws_dynamodb_table.this.global_secondary_index) == 0 && output.index_arns == {}
-    error_message = "An index costs writes that nobody asked for."
+    condition     = length(aws_dynamodb_table.this.global_secondary_index) == 0 && length(aws_dynamodb_table.this.local_secondary_index) == 0 && output.index_arns == {}
+    error_message = "An index costs writes that nobody asked for, and a local one limits a partition key to 10 GB."
   }
 }
 
@@ -109,6 +109,141 @@ run "has_the_indexes_that_are_asked_for_with_what_each_holds" {
     condition     = output.index_arns["ByScore"] == "arn:aws:dynamodb:eu-west-1:111111111111:table/Totals/index/ByScore"
     error_message = "Whoever reads an index must learn its ARN."
   }
+}
+
+run "has_the_local_indexes_that_are_asked_for_with_what_each_holds" {
+  variables {
+    range_key = { name = "Order", type = "S" }
+    indexes   = [{ name = "ByTeam", hash_key = { name = "Team", type = "S" } }]
+    local_indexes = [
+      { name = "ByAmount", range_key = { name = "Amount", type = "N" } },
+      { name = "ByName", range_key = { name = "Name", type = "S" }, attributes = [] },
+      { name = "ByDay", range_key = { name = "Day", type = "S" }, attributes = ["Status", "Carrier"] },
+    ]
+  }
+
+  assert {
+    condition = {
+      for index in aws_dynamodb_table.this.local_secondary_index :
+      index.name => join(" ", concat([index.range_key, index.projection_type], sort(coalesce(index.non_key_attributes, []))))
+      } == {
+      ByAmount = "Amount ALL"
+      ByName   = "Name KEYS_ONLY"
+      ByDay    = "Day INCLUDE Carrier Status"
+    }
+    error_message = "Each local index must have the key and hold the attributes asked for."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { Identifier = "S", Order = "S", Team = "S", Amount = "N", Name = "S", Day = "S" }
+    error_message = "Each key of the table and of an index must be declared, and once; other attributes must not be."
+  }
+
+  assert {
+    condition     = output.index_arns["ByDay"] == "arn:aws:dynamodb:eu-west-1:111111111111:table/Totals/index/ByDay" && length(output.index_arns) == 4
+    error_message = "Whoever reads an index, local or global, must learn its ARN."
+  }
+}
+
+run "refuses_a_local_index_of_a_table_without_a_sort_key" {
+  command = plan
+
+  variables {
+    local_indexes = [{ name = "ByAmount", range_key = { name = "Amount", type = "N" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_local_index_with_the_name_of_a_global_one" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    indexes       = [{ name = "ByAmount", hash_key = { name = "Team", type = "S" } }]
+    local_indexes = [{ name = "ByAmount", range_key = { name = "Amount", type = "N" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_local_index_with_a_name_that_dynamodb_does_not_take" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    local_indexes = [{ name = "By amount", range_key = { name = "Amount", type = "N" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_local_index_with_a_key_of_an_unknown_type" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    local_indexes = [{ name = "ByAmount", range_key = { name = "Amount", type = "number" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_local_index_in_the_order_that_the_table_has_already" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    local_indexes = [{ name = "ByOrder", range_key = { name = "Order", type = "S" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_local_index_that_gives_an_attribute_a_second_type" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    indexes       = [{ name = "ByTeam", hash_key = { name = "Team", type = "S" }, range_key = { name = "Amount", type = "S" } }]
+    local_indexes = [{ name = "ByAmount", range_key = { name = "Amount", type = "N" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_key_among_the_attributes_of_a_local_index" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    local_indexes = [{ name = "ByAmount", range_key = { name = "Amount", type = "N" }, attributes = ["Order"] }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_a_sixth_local_index" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    local_indexes = [for number in range(6) : { name = "Index${number}", range_key = { name = "Key${number}", type = "S" } }]
+  }
+
+  expect_failures = [var.local_indexes]
+}
+
+run "refuses_more_attributes_than_local_and_global_indexes_hold_together" {
+  command = plan
+
+  variables {
+    range_key     = { name = "Order", type = "S" }
+    indexes       = [{ name = "ByTeam", hash_key = { name = "Team", type = "S" }, attributes = [for number in range(60) : "a${number}"] }]
+    local_indexes = [{ name = "ByAmount", range_key = { name = "Amount", type = "N" }, attributes = [for number in range(41) : "b${number}"] }]
+  }
+
+  expect_failures = [var.local_indexes]
 }
 
 run "refuses_two_indexes_of_one_name" {

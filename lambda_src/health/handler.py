@@ -1,0 +1,38 @@
+"""HealthLambda: checks on a schedule for an open rebuild, mappings that are off and streams that are not settled."""
+
+import json
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leda import settings
+from leda.engine import health
+from leda.telemetry import count, logger, metrics
+
+dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+lambda_client = boto3.client("lambda", config=settings.CLIENT)
+registry_table = settings.required("REGISTRY_TABLE")
+mappings: dict[str, str] = json.loads(settings.required("MAPPINGS"))
+tables: dict[str, str] = json.loads(settings.required("TABLES"))
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
+    """Check once; each metric counts what is wrong, and the log names it."""
+    found = health.check(dynamodb, lambda_client, registry_table, mappings, tables)
+    counts = found.counts
+    count(**counts)
+    if any(counts.values()):
+        logger.warning(
+            "something is wrong",
+            extra={
+                "mappings_off": found.mappings_off,
+                "streams_not_settled": found.streams_not_settled,
+                **counts,
+            },
+        )
+    else:
+        logger.info("nothing is wrong", extra=counts)
+    return counts

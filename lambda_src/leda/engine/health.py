@@ -1,0 +1,111 @@
+"""Find what no metric of a stream shows: an open rebuild, mappings that are off, streams that are not settled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+
+_OFF = frozenset({"Disabling", "Disabled", "Deleting"})
+"""States in which a mapping delivers nothing or is about to stop; in `Creating`, `Enabling` and `Updating` it is on.
+https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a check found.
+
+    mappings_off: the state of each event source mapping that is off, by the name of its function.
+    streams_not_settled: the stage (`map`, `reduce`) and the ARN of each stream that the totals were not computed
+    with; the ARN is empty where the table's stream is disabled.
+    """
+
+    is_rebuild_open: bool
+    mappings_off: Mapping[str, str]
+    streams_not_settled: Mapping[str, str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The metrics by their names; 0 is healthy."""
+        return {
+            "RebuildOpen": int(self.is_rebuild_open),
+            "MappingsOff": len(self.mappings_off),
+            "StreamsNotSettled": len(self.streams_not_settled),
+        }
+
+
+def check(
+    dynamodb: "DynamoDBClient",
+    lambda_client: "LambdaClient",
+    registry_table: str,
+    mappings: Mapping[str, str],
+    tables: Mapping[str, str],
+) -> Health:
+    """Check the pipeline once.
+
+    mappings: UUIDs of event source mappings by the names of their functions.
+    tables: names of the tables whose streams the stages read, by stage (`map`, `reduce`).
+    Raises botocore's ClientError where something cannot be read.
+    """
+    states = {name: mapping_state(lambda_client, uuid) for name, uuid in mappings.items()}
+    streams = {stage: current_stream(dynamodb, table) for stage, table in tables.items()}
+    return Health(
+        is_rebuild_open(dynamodb, registry_table),
+        {name: state for name, state in states.items() if state in _OFF},
+        {
+            stage: stream
+            for stage, stream in streams.items()
+            if not is_settled(dynamodb, registry_table, stage, stream)
+        },
+    )
+
+
+def mapping_state(lambda_client: "LambdaClient", uuid: str) -> str:
+    """Return the state of an event source mapping; one that is gone counts as `Deleting`."""
+    try:
+        return lambda_client.get_event_source_mapping(UUID=uuid)["State"]
+    except lambda_client.exceptions.ResourceNotFoundException:
+        return "Deleting"
+
+
+def current_stream(dynamodb: "DynamoDBClient", table: str) -> str:
+    """Return the ARN of the table's stream, empty where it is disabled.
+
+    A disabled stream can be read for another 24 hours, but no change reaches it any more.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Enabling
+    """
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    if not description.get("StreamSpecification", {}).get("StreamEnabled"):
+        return ""
+    return description["LatestStreamArn"]
+
+
+def is_rebuild_open(dynamodb: "DynamoDBClient", registry_table: str) -> bool:
+    """Return whether the rebuild's journal is open: a rebuild runs, or was stopped before its end."""
+    answer = dynamodb.get_item(
+        TableName=registry_table,
+        Key={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}},
+        ConsistentRead=True,
+    )
+    return "Item" in answer
+
+
+def is_settled(dynamodb: "DynamoDBClient", registry_table: str, stage: str, stream: str) -> bool:
+    """Return whether the totals were computed with this stream of the stage's table.
+
+    The first stream that a stage meets is settled, and so is every one while the stage has not met any; a later stream
+    is settled by `leda rebuild`, since the changes between the two are in neither.
+    """
+    if not stream:
+        return False
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=registry_table,
+        KeyConditionExpression="#Scope = :scope",
+        ExpressionAttributeNames={"#Scope": "Scope"},
+        ExpressionAttributeValues={":scope": {"S": f"streams/{stage}"}},
+        ConsistentRead=True,
+    )
+    met = {row["Name"]["S"]: row["IsSettled"]["BOOL"] for page in pages for row in page["Items"]}
+    return met.get(stream, not met)

@@ -1,0 +1,138 @@
+# Checks every five minutes what the streams' own metrics do not show: a rebuild that was left open, a mapping that is off, and a stream
+# that began without the totals knowing.
+
+module "health_function" {
+  source = "../function"
+
+  name        = local.names.health
+  description = "LEDA: watches rebuilds, mappings and streams"
+  package     = "health"
+
+  memory_mb       = 256
+  timeout_seconds = 60
+
+  environment = {
+    POWERTOOLS_SERVICE_NAME          = "HealthLambda"
+    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
+    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.health
+    POWERTOOLS_LOG_LEVEL             = var.log_level
+    REGISTRY_TABLE                   = module.registry_table.name
+    MAPPINGS = jsonencode({
+      for function in [module.state_function, module.map_function, module.reduce_function] : function.name => function.mapping_uuid
+    })
+    TABLES = jsonencode({ map = module.state_table.name, reduce = module.reduce_table.name })
+  }
+
+  policy_statements = [
+    {
+      sid       = "Registry"
+      actions   = ["dynamodb:GetItem", "dynamodb:Query"]
+      resources = [module.registry_table.arn]
+    },
+    {
+      sid       = "Mappings"
+      actions   = ["lambda:GetEventSourceMapping"]
+      resources = [module.state_function.mapping_arn, module.map_function.mapping_arn, module.reduce_function.mapping_arn]
+    },
+    {
+      sid       = "Tables"
+      actions   = ["dynamodb:DescribeTable"]
+      resources = [module.state_table.arn, module.reduce_table.arn]
+    },
+  ]
+
+  packages           = var.packages
+  runtime            = var.runtime
+  architecture       = var.architecture
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
+  alarm_actions      = var.alarm_actions
+}
+
+# A check that failed is not repeated: the next one comes by itself, and several failures in a row raise an alarm (below).
+resource "aws_lambda_function_event_invoke_config" "health" {
+  function_name          = module.health_function.name
+  maximum_retry_attempts = 0
+}
+
+resource "aws_cloudwatch_event_rule" "health" {
+  name                = "${var.name_prefix}HealthSchedule"
+  description         = "Starts ${module.health_function.name}"
+  schedule_expression = "rate(5 minutes)"
+}
+
+resource "aws_cloudwatch_event_target" "health" {
+  rule = aws_cloudwatch_event_rule.health.name
+  arn  = module.health_function.arn
+}
+
+resource "aws_lambda_permission" "health" {
+  statement_id  = "Schedule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.health_function.name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.health.arn
+}
+
+locals {
+  # `checks`: how many checks in a row must find something before the alarm goes off. A rebuild of up to a quarter of an hour raises none.
+  health_alarms = {
+    rebuild-open = {
+      metric      = "RebuildOpen"
+      checks      = 3
+      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. Run `leda rebuild` again; it goes on from where the other one stood."
+    }
+    mappings-off = {
+      metric      = "MappingsOff"
+      checks      = 3
+      description = "A function's event source mapping is off, so totals stand still, and after 24 hours its stream drops changes. If `leda verify` says that a rebuild is open, run `leda rebuild`; else switch the mapping on with `terraform apply`."
+    }
+    streams-not-settled = {
+      metric      = "StreamsNotSettled"
+      checks      = 1
+      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. Run `leda rebuild`."
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "health" {
+  for_each = local.health_alarms
+
+  alarm_name        = "${local.names.health}-${each.key}"
+  alarm_description = each.value.description
+
+  namespace   = "LEDA"
+  metric_name = each.value.metric
+  dimensions  = { service = "HealthLambda", function_name = module.health_function.name }
+  statistic   = "Maximum"
+  period      = 300
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = each.value.checks
+  # A check that did not take place says nothing: only one that finds nothing ends the alarm.
+  treat_missing_data = "ignore"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}
+
+# The function's own alarm waits for three failures in five minutes, which this schedule never makes.
+resource "aws_cloudwatch_metric_alarm" "health_failed" {
+  alarm_name        = "${local.names.health}-failed"
+  alarm_description = "${local.names.health} fails, so nobody would hear of an open rebuild, a mapping that is off or a stream that is new: read /aws/lambda/${local.names.health}, and run `leda verify`."
+
+  namespace   = "AWS/Lambda"
+  metric_name = "Errors"
+  dimensions  = { FunctionName = module.health_function.name }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 3
+  treat_missing_data  = "ignore"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}

@@ -1,0 +1,143 @@
+"""What HealthLambda finds: an open rebuild, mappings that are off, streams that are not settled."""
+
+from typing import Any
+
+import botocore.exceptions
+import pytest
+
+from leda.engine.health import Health, check
+
+REGISTRY = "RegistryTable"
+MAPPINGS = {"StateLambda": "s", "MapLambda": "m", "ReduceLambda": "r"}
+TABLES = {"map": "StateTable", "reduce": "ReduceTable"}
+
+
+class Gone(botocore.exceptions.ClientError):
+    """The mapping does not exist."""
+
+    def __init__(self) -> None:
+        super().__init__({"Error": {"Code": "ResourceNotFoundException"}}, "GetEventSourceMapping")
+
+
+class Lambda:
+    """Answers GetEventSourceMapping with the states given; a mapping without one is gone."""
+
+    class exceptions:
+        ResourceNotFoundException = Gone
+
+    def __init__(self, **states: str) -> None:
+        self.states = {"s": "Enabled", "m": "Enabled", "r": "Enabled", **states}
+
+    def get_event_source_mapping(self, *, UUID: str) -> dict[str, str]:
+        if self.states[UUID] == "gone":
+            raise Gone
+        return {"UUID": UUID, "State": self.states[UUID]}
+
+
+class Dynamo:
+    """Answers for RegistryTable and for the streams of two tables; a page of a query has one row."""
+
+    def __init__(self) -> None:
+        self.journal: dict[str, Any] | None = None
+        self.streams: dict[str, str | None] = {"StateTable": "states/1", "ReduceTable": "deltas/1"}
+        self.met: dict[str, dict[str, bool]] = {
+            "streams/map": {"states/1": True},
+            "streams/reduce": {"deltas/1": True},
+        }
+
+    def get_item(
+        self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool
+    ) -> dict[str, Any]:
+        assert (TableName, ConsistentRead) == (REGISTRY, True)
+        assert Key == {"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}}
+        return {"Item": self.journal} if self.journal else {}
+
+    def describe_table(self, *, TableName: str) -> dict[str, Any]:
+        stream = self.streams[TableName]
+        described: dict[str, Any] = {"TableName": TableName, "LatestStreamArn": stream or "old"}
+        if stream:
+            described["StreamSpecification"] = {"StreamEnabled": True}
+        return {"Table": described}
+
+    def get_paginator(self, operation: str) -> "Dynamo":
+        assert operation == "query"
+        return self
+
+    def paginate(self, *, TableName: str, ConsistentRead: bool, **request: Any) -> Any:
+        assert (TableName, ConsistentRead) == (REGISTRY, True)
+        scope = request["ExpressionAttributeValues"][":scope"]["S"]
+        return [
+            {"Items": [{"Name": {"S": arn}, "IsSettled": {"BOOL": is_settled}}]}
+            for arn, is_settled in self.met[scope].items()
+        ]
+
+
+@pytest.fixture
+def dynamodb() -> Dynamo:
+    return Dynamo()
+
+
+def found(dynamodb: Dynamo, **states: str) -> Health:
+    client: Any = dynamodb
+    functions: Any = Lambda(**states)
+    return check(client, functions, REGISTRY, MAPPINGS, TABLES)
+
+
+def test_a_pipeline_that_runs_is_healthy(dynamodb: Dynamo) -> None:
+    assert found(dynamodb) == Health(False, {}, {})
+    assert found(dynamodb).counts == {"RebuildOpen": 0, "MappingsOff": 0, "StreamsNotSettled": 0}
+
+
+def test_an_open_journal_is_an_open_rebuild(dynamodb: Dynamo) -> None:
+    dynamodb.journal = {"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}}
+    assert found(dynamodb).counts["RebuildOpen"] == 1
+
+
+@pytest.mark.parametrize("state", ["Disabling", "Disabled", "Deleting", "gone"])
+def test_a_mapping_that_delivers_nothing_is_off(dynamodb: Dynamo, state: str) -> None:
+    health = found(dynamodb, m=state)
+    assert health.mappings_off == {"MapLambda": "Deleting" if state == "gone" else state}
+    assert health.counts["MappingsOff"] == 1
+
+
+@pytest.mark.parametrize("state", ["Creating", "Enabling", "Enabled", "Updating"])
+def test_a_mapping_that_delivers_or_is_about_to_is_not_off(dynamodb: Dynamo, state: str) -> None:
+    assert found(dynamodb, s=state, r=state).mappings_off == {}
+
+
+def test_several_mappings_that_are_off_are_counted_one_by_one(dynamodb: Dynamo) -> None:
+    assert found(dynamodb, s="Disabled", m="Disabled", r="Disabled").counts["MappingsOff"] == 3
+
+
+def test_a_stream_that_no_stage_has_met_yet_is_no_fault_of_a_new_pipeline(
+    dynamodb: Dynamo,
+) -> None:
+    dynamodb.met = {"streams/map": {}, "streams/reduce": {}}
+    assert found(dynamodb).streams_not_settled == {}
+
+
+def test_a_stream_after_the_one_that_a_stage_has_met_is_not_settled(dynamodb: Dynamo) -> None:
+    dynamodb.streams["StateTable"] = "states/2"
+    health = found(dynamodb)
+    assert health.streams_not_settled == {"map": "states/2"}
+    assert health.counts["StreamsNotSettled"] == 1
+
+
+def test_a_later_stream_is_settled_by_a_rebuild_and_not_by_being_met(dynamodb: Dynamo) -> None:
+    dynamodb.streams["ReduceTable"] = "deltas/2"
+    dynamodb.met["streams/reduce"]["deltas/2"] = False
+    assert found(dynamodb).streams_not_settled == {"reduce": "deltas/2"}
+    dynamodb.met["streams/reduce"]["deltas/2"] = True
+    assert found(dynamodb).streams_not_settled == {}
+
+
+def test_an_earlier_stream_that_was_never_settled_does_not_matter_any_more(
+    dynamodb: Dynamo,
+) -> None:
+    dynamodb.met["streams/map"] = {"states/0": False, "states/1": True}
+    assert found(dynamodb).streams_not_settled == {}
+
+
+def test_a_stream_that_is_disabled_is_not_settled(dynamodb: Dynamo) -> None:
+    dynamodb.streams["StateTable"] = None
+    assert found(dynamodb).streams_not_settled == {"map": ""}
