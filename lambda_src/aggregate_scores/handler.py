@@ -23,6 +23,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     count(
         Records=len(event["Records"]),
         Duplicates=outcome.duplicates,
-        Quarantined=len(outcome.rejected),
+        Quarantined=outcome.quarantined,
     )
     return response(event)

@@ -5,7 +5,7 @@ put aside and does not hold the batch up. What comes again is logged and publish
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,7 @@ class Capture:
         self._notifications = notifications
         self._counted_by = counted_by
 
-    def take(self, records: Sequence[Mapping[str, Any]], shard: str | None) -> Report:
+    def take(self, records: Sequence[Any], shard: str | None) -> Report:
         """Log, count and publish every change; put aside what is none. `shard` is the event's, where it names one."""
         report = Report()
         bad: list[BadRecord] = []

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from leda.streams import Image, StreamRecord
+from leda.streams import IMAGES, Image, StreamRecord
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ def read(
     if record.expired:
         # Time to live keeps the table small; it does not take anything back.
         return None, None, []
+    if (reason := _not_whole(record)) is not None:
+        return None, None, [reason]
     reasons = []
     found: list[T | None] = []
     for image in (record.old, record.new):
@@ -34,3 +36,15 @@ def read(
                 # The old image was reported when it was the new one.
                 reasons.append(str(error))
     return found[0], found[1], reasons
+
+
+def _not_whole(record: StreamRecord) -> str | None:
+    """Why the record does not tell what the change did; None where it does."""
+    if record.event_name not in IMAGES:
+        return f"eventName is not one of {', '.join(IMAGES)}"
+    if (record.old is not None, record.new is not None) == IMAGES[record.event_name]:
+        return None
+    # With one image of two, the row would be counted a second time, or stay counted.
+    return (
+        f"{record.event_name} without its images: the table's stream must carry NEW_AND_OLD_IMAGES"
+    )

@@ -1,7 +1,6 @@
 """What exactly-once functions share: an event of a DynamoDB stream in, each record's effect applied exactly once."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -10,7 +9,9 @@ from leda import lanes, settings, stream_shape, streams
 from leda.checkpoints import Checkpoints
 from leda.exactly_once import ExactlyOnce, Outcome, Planner, Rejected
 from leda.lanes import Lane
-from leda.quarantine import BadRecord, Quarantine
+from leda.quarantine import BadRecord, Quarantine, whole
+from leda.stream_batch import bad_record
+from leda.streams import Unreadable
 from leda.telemetry import logger
 
 if TYPE_CHECKING:
@@ -51,11 +52,16 @@ class Consumer:
         """
         if not event["Records"]:
             return Outcome()
-        lane = lanes.of_event(event)
+        batch = streams.read(event["Records"])
+        self._put_unreadable_aside(batch.unreadable, event.get("shardId"))
+        records = batch.records
+        if not records:
+            return Outcome(unreadable=len(batch.unreadable))
+        lane = lanes.of_event({**event, "Records": batch.raw})
         if lane.is_whole_stream:
             lanes.require_chain(lane.stream, stream_shape.shards(self._streams, lane.stream))
-        records = streams.read(event["Records"])
         outcome = self._exactly_once.apply(lane, records, plan)
+        outcome.unreadable = len(batch.unreadable)
         logger.info(
             "consumed",
             extra={
@@ -70,6 +76,14 @@ class Consumer:
         )
         return outcome
 
+    def _put_unreadable_aside(self, unreadable: Iterable[Unreadable], shard: str | None) -> None:
+        for each in unreadable:
+            bad = bad_record(each.raw, each.reason, shard)
+            key = self._quarantine.put(bad)
+            logger.warning(
+                "quarantined", extra={"shard": bad.shard, "reason": bad.reason, "key": key}
+            )
+
     def _put_aside(self, lane: Lane, rejected: Rejected) -> None:
         record = rejected.record
         key = self._quarantine.put(
@@ -81,7 +95,7 @@ class Consumer:
                 str(record.raw["dynamodb"]["SequenceNumber"]),
                 record.event_id,
                 record.arrived,
-                json.dumps(record.raw).encode(),
+                whole(record.raw),
             )
         )
         logger.warning(

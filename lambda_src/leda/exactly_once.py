@@ -66,16 +66,25 @@ class Planner(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: records applied and dropped as duplicates, and the prefixes that were committed."""
+    """What became of a batch: records applied and dropped as duplicates, and the prefixes that were committed.
+
+    `unreadable` is the number of records that have no place in their shard.
+    """
 
     applied: int = 0
     duplicates: int = 0
     committed: list[Prefix] = field(default_factory=list)
+    unreadable: int = 0
 
     @property
     def rejected(self) -> list[Rejected]:
         """The records that were committed without an effect."""
         return [rejected for prefix in self.committed for rejected in prefix.rejected]
+
+    @property
+    def quarantined(self) -> int:
+        """How many records have no effect because they cannot be processed."""
+        return len(self.rejected) + self.unreadable
 
 
 class ExactlyOnce:

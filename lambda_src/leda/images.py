@@ -10,7 +10,8 @@ from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR
 from leda.messages import Message
 from leda.numbers import NotExact, limited, number
 from leda.schema import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
-from leda.streams import Image
+from leda.streams import Image, content
+from leda.texts import utf8_bytes
 
 # In the order of the statements' parameters (state_store).
 ATTRIBUTES = ("Version", "Value", "Path", "Hierarchy", "Timestamp", "Deleted")
@@ -47,14 +48,16 @@ def values(message: Message) -> list[dict[str, Any]]:
 
 def contribution(image: Image | None) -> Contribution | None:
     """What the row adds, None for no row or a deleted trade. Raises UnreadableImage."""
-    if image is None or image.get("Deleted", {}).get("BOOL") is True:
+    if image is None or image.get("Deleted") == {"BOOL": True}:
         return None
-    path, value = image.get("Path", {}).get("S"), image.get("Value", {}).get("N")
+    path, value = content(image, "Path", "S"), content(image, "Value", "N")
     if not path:
         raise UnreadableImage("the row has no Path (a string)")
     if not _has_rows(path):
         # Reduce could write no total for it, and the other trades of its delta row would be lost with it.
-        raise UnreadableImage("Path is too long for a key, or one of its levels is empty")
+        raise UnreadableImage(
+            "Path is too long for a key, is not valid Unicode, or one of its levels is empty"
+        )
     if value is None:
         raise UnreadableImage("the row has no Value (a number)")
     try:
@@ -68,12 +71,13 @@ def contribution(image: Image | None) -> Contribution | None:
 @lru_cache(maxsize=1000)
 def _has_rows(path: str) -> bool:
     """Whether AggregateTable can have a row for each of the path's nodes. Most rows have a path that others have."""
-    return len(path.encode()) <= MAX_PATH_BYTES and all(path.split(SEPARATOR))
+    size = utf8_bytes(path)
+    return size is not None and size <= MAX_PATH_BYTES and all(path.split(SEPARATOR))
 
 
 def timestamp(image: Image | None) -> Decimal | None:
     """The message's time in epoch seconds, where the row has one that can be read."""
-    text = (image or {}).get("Timestamp", {}).get("N")
+    text = content(image or {}, "Timestamp", "N")
     if text is None:
         return None
     try:

@@ -52,6 +52,9 @@ class Ingest:
         sources: dict[str, list[UserRecord]] = defaultdict(list)
         bad: list[tuple[UserRecord, str]] = []
         for record in records:
+            if record.fault:
+                bad.append((record, record.fault))
+                continue
             try:
                 message = parse(record.data, self._schema)
             except BadInput as error:

@@ -5,7 +5,8 @@
      "changed_at": "2025-01-01T00:00:00+00:00", "sequence_number": "4421...", "event_id": "c4ca..."}
 
 `event` is create, update, delete or expire (time to live removed the item). `changed` has the attributes that
-differ, keys apart: without "old" where there was none before, without "new" where there is none any more.
+differ, keys apart: without "old" where there was none before, without "new" where there is none any more. A number in
+another form (100, 1E+2) and a set in another order do not differ.
 """
 
 import json
@@ -14,18 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from leda import streams
-from leda.plain import UnknownType, json_number, row
-from leda.streams import Image, StreamRecord
+from leda.plain import UnknownType, canonical, json_number, require_known, row
+from leda.streams import IMAGES, Image, StreamRecord
+from leda.texts import cut
 
 EVENTS = {"INSERT": "create", "MODIFY": "update", "REMOVE": "delete"}
-# The images that an event's record has.
-_IMAGES = {"INSERT": (False, True), "MODIFY": (True, True), "REMOVE": (True, False)}
 
 # An SNS message may have 256 KB, a line of a function's log as much or more; the margin is for what surrounds it.
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MAX_BYTES = 200_000
-# Of the attributes that are left out of a change that is larger, so many are named.
+# Of the attributes that are left out of a change that is larger, so many are named, each by so many bytes: a byte of
+# UTF-8 is at most six of JSON in ASCII, and the names together stay within half of MAX_BYTES.
 MAX_NAMED = 100
+MAX_NAME_BYTES = 150
 
 
 class UnreadableChange(ValueError):
@@ -34,7 +36,7 @@ class UnreadableChange(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
-    """One change; `record` has the images, `keys` is in DynamoDB's JSON."""
+    """One change; `record` has the images, `keys` is in DynamoDB's JSON. `read` has checked what is in them."""
 
     event: str
     table: str
@@ -49,19 +51,16 @@ class ItemChange:
     def document(
         self, hidden: Collection[str] = (), number: Callable[[str], Any] = json_number
     ) -> dict[str, Any]:
-        """The change as in this module's head; `hidden` and `number` as in `plain`. Raises UnreadableChange."""
-        try:
-            return {
-                "event": self.event,
-                "table": self.table,
-                "keys": row(self.keys, hidden, number),
-                "changed": self._changed(hidden, number),
-                "changed_at": self.record.arrived and self.record.arrived.isoformat(),
-                "sequence_number": self.sequence_number,
-                "event_id": self.record.event_id,
-            }
-        except UnknownType as error:
-            raise UnreadableChange(str(error)) from error
+        """The change as in this module's head; `hidden` and `number` as in `plain`."""
+        return {
+            "event": self.event,
+            "table": self.table,
+            "keys": row(self.keys, hidden, number),
+            "changed": self._changed(hidden, number),
+            "changed_at": self.record.arrived and self.record.arrived.isoformat(),
+            "sequence_number": self.sequence_number,
+            "event_id": self.record.event_id,
+        }
 
     def _changed(
         self, hidden: Collection[str], number: Callable[[str], Any]
@@ -70,7 +69,7 @@ class ItemChange:
         names = [name for name in {**old, **new} if name not in self.keys]
         changed: dict[str, dict[str, Any]] = {}
         for name in sorted(names):
-            if old.get(name) == new.get(name):
+            if name in old and name in new and canonical(old[name]) == canonical(new[name]):
                 continue
             sides = {"old": old, "new": new}
             shown = {
@@ -82,27 +81,37 @@ class ItemChange:
         return changed
 
 
-def read(raw: Mapping[str, Any]) -> ItemChange:
+def read(raw: Any) -> ItemChange:
     """The change that a stream record tells. Raises UnreadableChange."""
     try:
-        (record,) = streams.read([raw])
-    except streams.MalformedEvent as error:
+        record = streams.read_one(raw)
+    except streams.MalformedRecord as error:
         raise UnreadableChange(str(error)) from error
     event, change = EVENTS.get(record.event_name), raw["dynamodb"]
     if event is None:
-        raise UnreadableChange(f"eventName is none of {', '.join(EVENTS)}")
+        raise UnreadableChange(f"eventName is not one of {', '.join(EVENTS)}")
     keys = change.get("Keys")
     if not isinstance(keys, Mapping) or not keys:
         raise UnreadableChange("the record has no Keys")
-    has = tuple(isinstance(image, Mapping) for image in (record.old, record.new))
-    if has != _IMAGES[record.event_name]:
+    if (record.old is not None, record.new is not None) != IMAGES[record.event_name]:
         raise UnreadableChange(
             f"{record.event_name} without its images (StreamViewType {change.get('StreamViewType')}): "
             "the table's stream must carry NEW_AND_OLD_IMAGES"
         )
+    for attributes in (keys, record.old, record.new):
+        _require_known(attributes or {})
     return ItemChange(
         "expire" if record.expired else event, table_of(raw.get("eventSourceARN")), keys, record
     )
+
+
+def _require_known(attributes: Mapping[str, Any]) -> None:
+    """Raises UnreadableChange unless the attributes are what DynamoDB can hold."""
+    try:
+        for value in attributes.values():
+            require_known(value)
+    except UnknownType as error:
+        raise UnreadableChange(str(error)) from error
 
 
 def table_of(stream: object) -> str:
@@ -134,7 +143,10 @@ def fitted(document: dict[str, Any]) -> dict[str, Any]:
         **document,
         "changed": {name: sides for name, sides in document["changed"].items() if name in kept},
         # A name may be long itself.
-        "left_out": {"attributes": len(gone), "names": [name[:255] for name in gone[:MAX_NAMED]]},
+        "left_out": {
+            "attributes": len(gone),
+            "names": [cut(name, MAX_NAME_BYTES) for name in gone[:MAX_NAMED]],
+        },
     }
 
 

@@ -1,12 +1,15 @@
-"""From the bytes of a message to a trade, or to the reason why it is none."""
+"""From the bytes of a message to a trade, or to the reason why it is not one.
+
+A field that is null is one that is not there.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NoReturn
 
 from leda import hierarchy
+from leda.json_text import JsonReader, NotJsonError, kind_of
 from leda.numbers import DIGITS, NotExact, limited
 from leda.schema import Schema
 
@@ -46,8 +49,8 @@ class Message:
 def parse(data: bytes, schema: Schema) -> Message:
     """The message in `data` (JSON, UTF-8). Raises BadInput with the first thing that is wrong."""
     fields = _fields(data)
-    deleted = fields.get(schema.deleted, False)
-    if not isinstance(deleted, bool):
+    deleted = fields.get(schema.deleted)
+    if deleted is not None and not isinstance(deleted, bool):
         raise BadInput(f"{schema.deleted} is neither true nor false")
     identifier = _id(fields.get(schema.id), schema.id)
     version = _version(fields.get(schema.version), schema.version)
@@ -77,26 +80,17 @@ def _fields(data: bytes) -> dict[str, object]:
     if not data:
         raise BadInput("the message is empty")
     try:
-        fields = _DECODER.decode(data.decode())
-    except UnicodeDecodeError as error:
-        raise BadInput(f"not UTF-8: {error.reason} at byte {error.start}") from error
-    except RecursionError as error:
-        raise BadInput("not readable JSON: nested too deeply") from error
-    except ArithmeticError as error:
-        raise BadInput("holds a number whose exponent no Decimal has") from error
-    except ValueError as error:
-        raise BadInput(f"not JSON: {error}") from error
+        fields = _READER.read(data)
+    except NotJsonError as error:
+        raise BadInput(str(error)) from error
     if not isinstance(fields, dict):
-        raise BadInput(f"not a JSON object but a {type(fields).__name__}")
+        raise BadInput(f"not a JSON object but {kind_of(fields)}")
     return fields
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-# Made once: json.loads and json.dumps make one a call. Decimal, because a binary float is not the number that was sent.
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+# Decimal, because a binary float is not the number that was sent.
+_READER = JsonReader(fraction=Decimal)
+# Made once: json.dumps makes one a call.
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 

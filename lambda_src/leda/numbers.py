@@ -37,7 +37,7 @@ def exact() -> Iterator[None]:
         with decimal.localcontext(_EXACT):
             yield
     except decimal.DecimalException as error:
-        raise NotExact(f"does not fit {DIGITS} digits ({type(error).__name__})") from error
+        raise NotExact(f"does not fit {DIGITS} digits") from error
 
 
 def number(text: str) -> Decimal:

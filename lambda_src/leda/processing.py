@@ -9,6 +9,8 @@ it along, for Lambda retries them together and gives them up together.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
+import json
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +20,11 @@ from leda.put_aside import PutAside, bad_record
 from leda.quarantine import BadRecord
 from leda.records import Record, Unprocessable
 from leda.telemetry import logger
+from leda.texts import cut
 
-# What is logged of a payload; a line of a log has a limit, and the record is in the stream.
-MAX_LOGGED = 100_000
+# What is logged of a payload, in bytes. A line of a log has at most 256 KB, and the record is in the stream.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+MAX_LOGGED_BYTES = 100_000
 # What is left of the function's time for the answer, in milliseconds: the quarantine and the log.
 RESERVE_MILLISECONDS = 5_000
 
@@ -68,6 +72,9 @@ class Processing:
                 logger.warning("out of time", extra={"sequence_number": user.sequence_number})
                 report.failed.add(user.sequence_number)
                 break
+            if user.fault:
+                bad.append(bad_record(user, user.fault))
+                continue
             record = Record.of(user)
             _log(record)
             try:
@@ -93,10 +100,13 @@ class Processing:
 
 def _log(record: Record) -> None:
     kind, payload = record.decoded()
-    if len(record.data) > MAX_LOGGED:
-        # A part of a JSON document is none.
-        kind = "text" if kind == "json" else kind
-        payload = (record.text() if kind == "text" else payload)[:MAX_LOGGED]
+    if kind == "json" and _line_bytes(payload) > MAX_LOGGED_BYTES:
+        # A part of a JSON document is not a document.
+        kind, payload = "text", record.text()
+    if kind == "text":
+        payload = _cut(payload)
+    elif kind == "binary":
+        payload = payload[:MAX_LOGGED_BYTES]
     logger.info(
         "decoded payload",
         extra={
@@ -107,6 +117,22 @@ def _log(record: Record) -> None:
             **_place(record),
         },
     )
+
+
+def _line_bytes(payload: Any) -> int:
+    """What the payload takes of a line of the log, less the marks around it."""
+    return len(json.dumps(payload, ensure_ascii=False).encode()) - len('""')
+
+
+def _cut(text: str) -> str:
+    """The beginning of the text that takes at most MAX_LOGGED_BYTES of a line."""
+    shown = cut(text, MAX_LOGGED_BYTES)
+    if _line_bytes(shown) <= MAX_LOGGED_BYTES:
+        return shown
+    # A quotation mark or a line end takes two bytes there.
+    lengths = range(len(shown) + 1)
+    over = bisect_right(lengths, MAX_LOGGED_BYTES, key=lambda length: _line_bytes(shown[:length]))
+    return shown[: over - 1]
 
 
 def _place(record: Record) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leda import settings
 from leda.kinesis import UserRecord
-from leda.quarantine import BadRecord, Quarantine
+from leda.quarantine import MAX_LOGGED_BYTES, BadRecord, Quarantine
 from leda.telemetry import logger
+from leda.texts import cut
 
 # Records of a batch that are put aside at a time.
 THREADS = 8
@@ -39,10 +40,10 @@ class PutAside:
         failed: set[str] = set()
         for record, error in zip(records, self._pool.map(self._put, records), strict=True):
             extra: dict[str, Any] = {
-                "event_id": record.event_id,
-                "shard": record.shard,
+                "event_id": cut(record.event_id, MAX_LOGGED_BYTES),
+                "shard": cut(record.shard, MAX_LOGGED_BYTES),
                 "sequence_number": record.sequence_number,
-                "reason": record.reason,
+                "reason": cut(record.reason, MAX_LOGGED_BYTES),
             }
             if error is None:
                 logger.warning("quarantined", extra=extra)

@@ -8,16 +8,27 @@ The key is made of the event's ID and the record's arrival, so that a retry over
 """
 
 import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z_.-]")
+
+# No record of a stream is nested as deeply: DynamoDB's values have 32 levels, and each is two in JSON.
+_MAX_DEPTH = 100
+# A key has at most 1,024 bytes; the rest is for the function's name and the day.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+MAX_ID_CHARACTERS = 500
+
+# Of each text that the log tells about a record: a reason may quote the record, and a line has at most 256 KB.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+MAX_LOGGED_BYTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +78,32 @@ class Quarantine:
 def key_of(function: str, arrived: datetime | None, event_id: str) -> str:
     """Where the function keeps a record; `leda redrive` looks there for what is still bad."""
     day = f"{arrived:%Y/%m/%d}" if arrived else "undated"
-    return f"{function}/{day}/{_UNSAFE.sub('_', event_id)}.json"
+    name = _UNSAFE.sub("_", event_id)
+    if len(name) > MAX_ID_CHARACTERS:
+        name = f"{name[:MAX_ID_CHARACTERS]}_{made_up_id(event_id.encode(errors='replace'))}"
+    return f"{function}/{day}/{name}.json"
+
+
+def made_up_id(data: bytes) -> str:
+    """A name for a record that has no event ID: the same for the same bytes, so that a retry overwrites it."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def whole(record: Any) -> bytes:
+    """A record of an event as it was received, in JSON. Lists and objects that are nested too deeply are cut."""
+    try:
+        return json.dumps(record).encode()
+    except RecursionError:
+        return json.dumps(_shallow(record, _MAX_DEPTH)).encode()
+
+
+def _shallow(value: Any, levels: int) -> Any:
+    if isinstance(value, dict):
+        return (
+            {name: _shallow(each, levels - 1) for name, each in value.items()}
+            if levels
+            else "{...}"
+        )
+    if isinstance(value, list):
+        return [_shallow(each, levels - 1) for each in value] if levels else "[...]"
+    return value

@@ -14,14 +14,17 @@ it, and what follows it in the shard, again. So `process` may see a record twice
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
+from leda.json_text import JsonReader, NotJsonError, text_of
 from leda.kinesis import UserRecord
 from leda.plain import json_number
+
+# A document that is nested more deeply is logged as the text that it is: what writes the log can nest only so far.
+MAX_LOGGED_DEPTH = 100
 
 
 class Unprocessable(ValueError):
@@ -59,13 +62,16 @@ class Record:
     def text(self) -> str:
         """The data as text. Raises Unprocessable where it is not UTF-8."""
         try:
-            return self.data.decode()
-        except UnicodeDecodeError as error:
-            raise Unprocessable(f"not UTF-8: {error.reason} at byte {error.start}") from error
+            return text_of(self.data)
+        except NotJsonError as error:
+            raise Unprocessable(str(error)) from error
 
     def json(self) -> Any:
-        """The data as JSON, with exact numbers (int, Decimal). Raises Unprocessable where it is none."""
-        return _json(self.text(), int, Decimal)
+        """The data as JSON, with exact numbers (int, Decimal). Raises Unprocessable where it is not JSON."""
+        try:
+            return _EXACT.read(self.data)
+        except NotJsonError as error:
+            raise Unprocessable(str(error)) from error
 
     def decoded(self) -> tuple[str, Any]:
         """For the log: what the data is (json, text, binary), and its content; binary data as base64.
@@ -77,25 +83,27 @@ class Record:
         except Unprocessable:
             return "binary", base64.b64encode(self.data).decode()
         try:
-            content = _json(text, json_number, json_number)
-            json.dumps(content, ensure_ascii=False).encode()
-            return "json", content
-        except (Unprocessable, UnicodeEncodeError, RecursionError):
-            # Neither a lone surrogate nor a thousand nested lists can be written to a log as JSON.
+            content = _SHOWN.read(self.data)
+            if not _is_deeper(content, MAX_LOGGED_DEPTH):
+                json.dumps(content, ensure_ascii=False).encode()
+                return "json", content
+        except (NotJsonError, UnicodeEncodeError):
+            # A lone surrogate cannot be written to a log as JSON.
             pass
         if any(char < " " and char not in "\t\r\n" for char in text):
             return "binary", base64.b64encode(self.data).decode()
         return "text", text
 
 
-def _json(text: str, whole: Callable[[str], Any], fraction: Callable[[str], Any]) -> Any:
-    try:
-        return json.loads(text, parse_int=whole, parse_float=fraction, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise Unprocessable("not readable JSON: nested too deeply") from error
-    except (ValueError, ArithmeticError) as error:
-        raise Unprocessable(f"not JSON: {error}") from error
+_EXACT = JsonReader(fraction=Decimal)
+_SHOWN = JsonReader(whole=json_number, fraction=json_number)
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested more than so many levels deep in the value."""
+    match value:
+        case list():
+            return not levels or any(_is_deeper(each, levels - 1) for each in value)
+        case dict():
+            return not levels or any(_is_deeper(each, levels - 1) for each in value.values())
+    return False

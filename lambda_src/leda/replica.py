@@ -19,9 +19,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Strea
 
 import base64
 import enum
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.checkpoints import padded
 from leda.item_changes import ItemChange
+from leda.plain import canonical_row
 from leda.transactions import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def place(change: ItemChange) -> str:
 
 def last_of_each(changes: Iterable[ItemChange]) -> list[ItemChange]:
     """The last change of each item: the states before it would be overwritten at once."""
-    found: dict[str, ItemChange] = {}
+    found: dict[Hashable, ItemChange] = {}
     for change in changes:
-        name = json.dumps(change.keys, sort_keys=True)
+        name = canonical_row(change.keys)
         other = found.get(name)
         if other is None or place(other) < place(change):
             found[name] = change

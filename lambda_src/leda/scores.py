@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from leda import changes
 from leda.numbers import NotExact, exact, limited, number
-from leda.streams import Image, StreamRecord
+from leda.streams import Image, StreamRecord, content
+from leda.texts import utf8_bytes
 from leda.transactions import MAX_EFFECTS
 
 # With 9 digits more, a total over 10^9 records still fits a DynamoDB Number's 38. These are no settings: a record is
@@ -61,10 +62,13 @@ def score(image: Image | None) -> Score | None:
     """What the record adds, None for no record. Raises UnreadableScore."""
     if image is None:
         return None
-    username, points = image.get("Username", {}).get("S"), image.get("Score", {}).get("N")
+    username, points = content(image, "Username", "S"), content(image, "Score", "N")
     if not username:
         raise UnreadableScore("the record has no Username (a string)")
-    if len(username.encode()) > MAX_USERNAME_BYTES:
+    size = utf8_bytes(username)
+    if size is None:
+        raise UnreadableScore("Username is not valid Unicode (a lone surrogate)")
+    if size > MAX_USERNAME_BYTES:
         raise UnreadableScore(f"Username has more than {MAX_USERNAME_BYTES} bytes")
     if points is None:
         raise UnreadableScore("the record has no Score (a number)")

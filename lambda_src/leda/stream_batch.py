@@ -3,32 +3,37 @@
 Such a function reads what it can, puts the rest aside, and answers which records must come again.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from leda.quarantine import BadRecord
+from leda.arrival import arrival_time
+from leda.quarantine import BadRecord, made_up_id, whole
+from leda.streams import is_sequence_number
 
 
-def bad_record(raw: Mapping[str, Any], reason: str, shard: str | None) -> BadRecord:
+def bad_record(raw: Any, reason: str, shard: str | None) -> BadRecord:
     """The stream record, whole, as it is put aside. Nothing is expected of it: it may have no part that it should.
 
     `shard` is the event's, which only mappings with a tumbling window name.
     """
-    change = raw.get("dynamodb")
+    fields = raw if isinstance(raw, Mapping) else {}
+    change = fields.get("dynamodb")
     change = change if isinstance(change, Mapping) else {}
-    sequence = str(change.get("SequenceNumber") or "")
-    created = change.get("ApproximateCreationDateTime")
-    stream = str(raw.get("eventSourceARN"))
+    sequence = change.get("SequenceNumber")
+    sequence = sequence if is_sequence_number(sequence) else ""
+    stream = fields.get("eventSourceARN")
+    stream = stream if isinstance(stream, str) else ""
+    event_id, data = fields.get("eventID"), whole(raw)
     return BadRecord(
         reason=reason,
         stream=stream,
         shard=shard or stream,
         sequence_number=sequence,
-        event_id=str(raw.get("eventID") or sequence),
-        arrived=datetime.fromtimestamp(created, UTC) if isinstance(created, int | float) else None,
-        data=json.dumps(raw).encode(),
+        event_id=(
+            event_id if event_id and isinstance(event_id, str) else sequence or made_up_id(data)
+        ),
+        arrived=arrival_time(change.get("ApproximateCreationDateTime")),
+        data=data,
     )
 
 

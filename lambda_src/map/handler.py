@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leda import settings, streams
 from leda.engine import shards
 from leda.engine.configuration import Configuration
-from leda.engine.map_rows import MapRows
+from leda.engine.map_rows import MapRows, Outcome
 from leda.engine.registry import Registry, SourceShards
 from leda.engine.rejects import Rejects
 from leda.faults import Faults
@@ -17,6 +17,14 @@ from leda.schema import Schema
 from leda.telemetry import count, gigabytes, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+rejects = Rejects(
+    Quarantine(
+        boto3.client("s3", config=settings.CLIENT),
+        settings.required("QUARANTINE_BUCKET"),
+        settings.required("AWS_LAMBDA_FUNCTION_NAME"),
+    ),
+    logger.warning,
+)
 rows = MapRows(
     dynamodb,
     settings.required("REDUCE_TABLE"),
@@ -27,14 +35,7 @@ rows = MapRows(
         settings.positive("REDUCE_LANES", default=1),
     ),
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
-    Rejects(
-        Quarantine(
-            boto3.client("s3", config=settings.CLIENT),
-            settings.required("QUARANTINE_BUCKET"),
-            settings.required("AWS_LAMBDA_FUNCTION_NAME"),
-        ),
-        logger.warning,
-    ).put,
+    rejects.put,
 )
 faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
@@ -48,24 +49,32 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     nothing: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     """
     if event["Records"]:
-        shard = shards.of_event(event)
-        records = streams.read(event["Records"])
-        outcome = rows.write(shard, records)
+        batch = streams.read(event["Records"])
+        rejects.put_unreadable(event, batch.unreadable)
+        outcome = _add(event, batch)
         count(
             Records=len(event["Records"]),
             Duplicates=outcome.duplicates,
-            Quarantined=len(outcome.rejected),
-        )
-        gigabytes(LaneGigabytes=outcome.lane_gigabytes)
-        logger.info(
-            "consumed",
-            extra={
-                **shards.extent(shard, records),
-                "rows": outcome.rows,
-                "duplicates": outcome.duplicates,
-            },
+            Quarantined=len(outcome.rejected) + len(batch.unreadable),
         )
     if faults.strike():
         # After the write: the worst place, as all of it is delivered again.
         faults.fail()
     return {"state": event.get("state") or {}}
+
+
+def _add(event: dict[str, Any], batch: streams.Batch) -> Outcome:
+    if not batch.records:
+        return Outcome()
+    shard = shards.of_event(event, batch.records)
+    outcome = rows.write(shard, batch.records)
+    gigabytes(LaneGigabytes=outcome.lane_gigabytes)
+    logger.info(
+        "consumed",
+        extra={
+            **shards.extent(shard, batch.records),
+            "rows": outcome.rows,
+            "duplicates": outcome.duplicates,
+        },
+    )
+    return outcome

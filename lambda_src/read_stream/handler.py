@@ -21,7 +21,7 @@ fan_out = FanOut(
         ),
         Target(
             settings.required("WRITE_FIREHOSE_FUNCTION"),
-            lambda raw: lake_lines.kind_of(raw) in lake_lines.KINDS,
+            lake_lines.is_wanted,
         ),
     ],
 )

@@ -9,12 +9,20 @@ from leda import settings, streams
 from leda.engine import shards
 from leda.engine.registry import Epochs, Registry
 from leda.engine.rejects import Rejects
-from leda.engine.totals import Totals
+from leda.engine.totals import Outcome, Totals
 from leda.faults import Faults
 from leda.quarantine import Quarantine
 from leda.telemetry import count, lag, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+rejects = Rejects(
+    Quarantine(
+        boto3.client("s3", config=settings.CLIENT),
+        settings.required("QUARANTINE_BUCKET"),
+        settings.required("AWS_LAMBDA_FUNCTION_NAME"),
+    ),
+    logger.warning,
+)
 totals = Totals(
     dynamodb,
     settings.required("AGGREGATE_TABLE"),
@@ -22,14 +30,7 @@ totals = Totals(
         Registry(dynamodb, settings.required("REGISTRY_TABLE")),
         boto3.client("dynamodbstreams", config=settings.CLIENT),
     ),
-    Rejects(
-        Quarantine(
-            boto3.client("s3", config=settings.CLIENT),
-            settings.required("QUARANTINE_BUCKET"),
-            settings.required("AWS_LAMBDA_FUNCTION_NAME"),
-        ),
-        logger.warning,
-    ).put,
+    rejects.put,
     settings.positive("REDUCE_THREADS", default=4),
 )
 faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT")
@@ -44,26 +45,34 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     nothing: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     """
     if event["Records"]:
-        shard = shards.of_event(event)
-        records = streams.read(event["Records"])
-        outcome = totals.apply(shard, records)
+        batch = streams.read(event["Records"])
+        rejects.put_unreadable(event, batch.unreadable)
+        outcome = _add(event, batch)
         count(
             Records=len(event["Records"]),
             Duplicates=outcome.duplicates,
-            Quarantined=len(outcome.rejected),
+            Quarantined=len(outcome.rejected) + len(batch.unreadable),
             DeltasApplied=outcome.applied,
         )
         lag(outcome.oldest)
-        logger.info(
-            "consumed",
-            extra={
-                **shards.extent(shard, records),
-                "applied": outcome.applied,
-                "duplicates": outcome.duplicates,
-                "totals_written": outcome.written,
-            },
-        )
     if faults.strike():
         # After the write: the worst place, as all of it is delivered again.
         faults.fail()
     return {"state": event.get("state") or {}}
+
+
+def _add(event: dict[str, Any], batch: streams.Batch) -> Outcome:
+    if not batch.records:
+        return Outcome()
+    shard = shards.of_event(event, batch.records)
+    outcome = totals.apply(shard, batch.records)
+    logger.info(
+        "consumed",
+        extra={
+            **shards.extent(shard, batch.records),
+            "applied": outcome.applied,
+            "duplicates": outcome.duplicates,
+            "totals_written": outcome.written,
+        },
+    )
+    return outcome

@@ -24,7 +24,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """Send a line for each change. Raises NotDelivered where a line is neither sent nor put aside."""
     lines, bad = [], []
     for raw in event["Records"]:
-        if lake_lines.kind_of(raw) not in lake_lines.KINDS:
+        if not lake_lines.is_wanted(raw):
             continue
         try:
             lines.append(lake_lines.line(raw))

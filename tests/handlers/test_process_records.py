@@ -105,7 +105,16 @@ PAYLOADS: dict[str, tuple[bytes, str, Any]] = {
     "nothing": (b"", "text", ""),
     "almost JSON": (b'{"a": NaN}', "text", '{"a": NaN}'),
     "a lone surrogate": (b'"\\ud800"', "text", '"\\ud800"'),
-    "deep": (b"[" * 20_000 + b"]" * 20_000, "text", "[" * 20_000 + "]" * 20_000),
+    "too deep to be read": (b"[" * 20_000 + b"]" * 20_000, "text", "[" * 20_000 + "]" * 20_000),
+    "too deep to be logged": (b"[" * 9_991 + b"]" * 9_991, "text", "[" * 9_991 + "]" * 9_991),
+    "objects that are too deep": (
+        b'{"a":' * 101 + b"1" + b"}" * 101,
+        "text",
+        '{"a":' * 101 + "1" + "}" * 101,
+    ),
+    "deep": (b"[" * 100 + b"]" * 100, "json", json.loads("[" * 100 + "]" * 100)),
+    "brackets in a string": (b'"' + b"[" * 200 + b'"', "json", "[" * 200),
+    "a byte order mark": (b"\xef\xbb\xbf{}", "text", "\ufeff{}"),
     "many digits": (b"9" * 5000, "json", "9" * 5000),
     "bytes": (b"\x00\xff", "binary", "AP8="),
     "control characters": (b"a\x00b", "binary", "YQBi"),
@@ -123,13 +132,42 @@ def test_a_payload_is_logged_as_what_it_is(
     assert (line["payload_kind"], line["payload"]) == (kind, payload)
 
 
-def test_a_payload_that_no_line_holds_is_cut(pipeline: Pipeline) -> None:
-    for data in (b'"' + b"x" * 900_000 + b'"', b"y" * 900_000, b"\x00" * 900_000):
-        with recorded() as log:
-            assert processor(pipeline)(pipeline.kinesis_event(data)) == answer(1)
-        (line,) = log.of("decoded payload")
-        assert len(line["payload"]) == 100_000
-        assert line["payload_bytes"] == len(data)
+TOO_LONG = {
+    "a JSON string": (b'"' + b"x" * 900_000 + b'"', '"' + "x" * 99_998),
+    "text": (b"y" * 900_000, "y" * 100_000),
+    "bytes": (b"\x00" * 900_000, "A" * 100_000),
+    "characters of four bytes": ("\U0001f600".encode() * 100_000, "\U0001f600" * 25_000),
+    "characters of three bytes": ("€".encode() * 50_000, "€" * 33_333),
+    "line ends": (b"\n" * 99_000, "\n" * 50_000),
+    "JSON that grows in a line": (b"[" + b"1," * 49_000 + b"1e9]", "[" + "1," * 49_000 + "1e9]"),
+}
+
+
+@pytest.mark.parametrize(("data", "shown"), TOO_LONG.values(), ids=TOO_LONG)
+def test_a_payload_that_no_line_holds_is_cut_by_the_bytes_that_it_takes(
+    pipeline: Pipeline, data: bytes, shown: str
+) -> None:
+    with recorded() as log:
+        assert processor(pipeline)(pipeline.kinesis_event(data)) == answer(1)
+
+    (line,) = log.of("decoded payload")
+    assert line["payload"] == shown
+    assert line["payload_bytes"] == len(data)
+    (written,) = [each for each in log.text.splitlines() if "decoded payload" in each]
+    assert len(written.encode()) < 101_000
+
+
+def test_a_reason_of_any_length_is_cut_in_the_log_and_whole_in_quarantine(
+    pipeline: Pipeline,
+) -> None:
+    reason = "\U0001f600" * 100_000
+
+    with recorded() as log:
+        processor(pipeline, failing(b"bad", Unprocessable(reason)))(pipeline.kinesis_event(b"bad"))
+
+    (line,) = log.of("quarantined")
+    assert line["reason"] == "\U0001f600" * 2_500
+    assert pipeline.bucket.reasons == [reason]
 
 
 def test_records_of_a_producers_library_are_records_of_their_own(pipeline: Pipeline) -> None:

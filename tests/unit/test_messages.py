@@ -97,9 +97,15 @@ def test_deleted_false_is_a_message_like_any_other() -> None:
     assert parse(body(Deleted=False), SCHEMA) == parse(body(), SCHEMA)
 
 
-@pytest.mark.parametrize("data", [without("Timestamp"), body(Timestamp=None)])
-def test_the_timestamp_may_be_missing(data: bytes) -> None:
-    assert parse(data, SCHEMA).timestamp is None
+@pytest.mark.parametrize("field", ["Timestamp", "Deleted", "Extra"])
+def test_null_in_a_field_that_may_be_missing_is_as_if_it_were(field: str) -> None:
+    assert parse(body(**{field: None}), SCHEMA) == parse(without(field), SCHEMA)
+
+
+def test_a_deletion_may_hold_null_for_what_it_does_not_need() -> None:
+    data = b'{"TradeID": "t1", "Version": 4, "Deleted": true, "Value": null, "Hierarchy": null, "Timestamp": null}'
+
+    assert parse(data, SCHEMA) == Message("t1", 4, None, None, None, None)
 
 
 def test_levels_may_stand_at_the_top_of_the_message() -> None:
@@ -133,7 +139,6 @@ NOT_JSON = {
     "blank": b"  \n",
     "NUL": b"\x00",
     "BOM": b"\xef\xbb\xbf" + body(),
-    "4,301 digits": body(Value=b"1" * 4301),
     "control character": body(TradeID=b'"a\x01"'),
     "single quotes": b"{'TradeID': 1}",
     "hexadecimal": body(Value=b"0x10"),
@@ -163,10 +168,45 @@ def test_an_empty_message_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(b"[]", "list"), (b"1", "int"), (b"1.5", "Decimal"), (b'"x"', "str"), (b"null", "NoneType")],
+    [
+        (b"[]", "an array"),
+        (b"1", "a number"),
+        (b"1.5", "a number"),
+        (b'"x"', "a string"),
+        (b"true", "a boolean"),
+        (b"null", "null"),
+    ],
 )
 def test_json_that_is_no_object_is_refused(data: bytes, kind: str) -> None:
-    assert reason(data) == f"not a JSON object but a {kind}"
+    assert reason(data) == f"not a JSON object but {kind}"
+
+
+REASONS = {
+    "a byte order mark": (
+        b"\xef\xbb\xbf" + body(),
+        "not JSON: begins with a byte order mark (U+FEFF), which no sender may add",
+    ),
+    "UTF-16": (json.dumps(GOOD).encode("utf-16"), "not UTF-8: it looks like UTF-16"),
+    "5,000 digits": (
+        body(Value=b"1" * 5000),
+        "holds an integer of more than 4,300 digits",
+    ),
+    "5,000 digits where nobody looks": (
+        body(Extra=b"[" + b"1" * 5000 + b"]"),
+        "holds an integer of more than 4,300 digits",
+    ),
+    "NaN": (body(Value=b"NaN"), "not JSON: NaN is not a number in JSON"),
+    "an exponent": (
+        body(Value=b"1e99999999999999999999"),
+        "holds a number whose exponent is out of range",
+    ),
+    "nothing": (b"  ", "not JSON: Expecting value: line 1 column 3 (char 2)"),
+}
+
+
+@pytest.mark.parametrize(("data", "said"), REASONS.values(), ids=REASONS)
+def test_a_reason_tells_the_producer_what_to_mend(data: bytes, said: str) -> None:
+    assert reason(data) == said
 
 
 NOT_STRINGS = [None, "", 5, True, ["x"], {"a": 1}]
@@ -230,7 +270,7 @@ def test_a_timestamp_is_a_number_of_seconds(text: bytes) -> None:
     assert reason(body(Timestamp=text)) == "Timestamp is not a number of seconds"
 
 
-@pytest.mark.parametrize("given_flag", [None, 1, 0, "true", "", []])
+@pytest.mark.parametrize("given_flag", [1, 0, "true", "", []])
 def test_deleted_is_true_or_false(given_flag: object) -> None:
     assert reason(body(Deleted=given_flag)) == "Deleted is neither true nor false"
 

@@ -216,7 +216,7 @@ def record(sequence: int, new: Any = None, old: Any = None, **more: Any) -> dict
 
 
 def stream(*records: dict[str, Any]) -> Sequence[StreamRecord]:
-    return streams.read(records)
+    return streams.read(records).records
 
 
 def order_line(product: str, pieces: int, status: str) -> dict[str, Any]:
@@ -295,11 +295,17 @@ def test_a_part_is_wanted_once_in_a_transaction_and_by_the_first_record_that_say
     assert values[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
 
 
-def test_a_low_part_whose_change_has_no_time_is_rejected() -> None:
+def test_a_low_part_whose_change_has_no_time_wants_its_vendor_order_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("leda.shop.times.time.time", lambda: 1_795_273_800)
     raw = record(10**21, parts.item("vest", "Vest", "-", 1, 0, 5, 50))
     del raw["dynamodb"]["ApproximateCreationDateTime"]
     prefix = restocking.Restocking("T").plan(LANE, stream(raw))
-    assert (prefix.count, prefix.actions, len(prefix.rejected)) == (1, [], 1)
+    (action,) = prefix.actions
+    assert (prefix.count, prefix.rejected) == (1, [])
+    values = action["Update"]["ExpressionAttributeValues"]
+    assert values[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
 
 
 # -- the lake
@@ -333,10 +339,31 @@ def test_a_line_that_firehose_would_not_take_is_no_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [{}, {"dynamodb": None}, {"dynamodb": {"NewImage": {"itemType": {"N": "1"}}}}]
+    "raw",
+    [
+        {},
+        None,
+        {"dynamodb": None},
+        {"dynamodb": {}},
+        {"dynamodb": {"NewImage": "x"}},
+        {"dynamodb": {"NewImage": {"itemType": {"N": "1"}}}},
+        {"dynamodb": {"NewImage": {"itemType": "part"}}},
+    ],
 )
-def test_a_record_that_is_about_nothing_has_no_kind(raw: dict[str, Any]) -> None:
+def test_a_record_that_is_about_nothing_has_no_kind_and_one_that_shows_no_row_is_quarantined(
+    raw: Any,
+) -> None:
     assert lake_lines.kind_of(raw) is None
+    shows_a_row = isinstance(raw, dict) and isinstance(
+        (raw.get("dynamodb") or {}).get("NewImage"), dict
+    )
+    assert lake_lines.is_wanted(raw) is not shows_a_row
+
+
+def test_a_line_with_a_lone_surrogate_is_no_line() -> None:
+    row = {**order_line("vest", 2, "Created"), "name": {"S": "\ud800"}}
+    with pytest.raises(UnreadableChange, match="lone surrogate"):
+        lake_lines.line(record(10**21, row))
 
 
 @given(st.lists(st.integers(1, 30), max_size=60))

@@ -7,19 +7,27 @@ A lane owns the nodes whose hash falls to it, so lanes have no total in common. 
 the configuration's version: lanes of other numbers and versions are others, with rows and checkpoints of their own.
 """
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from leda.engine.configuration import MEASURE_NAME, VERSION_DIGITS, Amounts
 from leda.hierarchy import MAX_PATH_BYTES
 from leda.numbers import NotExact, number
-from leda.streams import Image
+from leda.streams import Image, content
+from leda.texts import utf8_bytes
 
 # No path begins with it. Reduce writes such nodes when all other nodes of their batch are written, so that one that is
 # there says so of everything before it; they are no totals.
 RESERVED = ":"
+
+
+_LANE = re.compile(
+    rf"(?P<version>[0-9A-Za-z]{{{VERSION_DIGITS}}})\.(?P<count>[0-9]{{1,6}})\.(?P<number>[0-9]{{1,6}})"
+)
 
 
 class UnreadableDeltaError(ValueError):
@@ -47,11 +55,11 @@ class Lane:
     @classmethod
     def parse(cls, name: object) -> "Lane":
         """The lane with that name. Raises UnreadableDeltaError."""
-        parts = name.split(".") if isinstance(name, str) else []
-        if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
-            version, count, number_ = parts[0], int(parts[1]), int(parts[2])
-            if len(version) == VERSION_DIGITS and version.isalnum() and number_ < count:
-                return cls(version, count, number_)
+        match = _LANE.fullmatch(name) if isinstance(name, str) else None
+        if match:
+            lane = cls(match["version"], int(match["count"]), int(match["number"]))
+            if lane.number < lane.count:
+                return lane
         raise UnreadableDeltaError(
             f"the row's Lane is {str(name)[:60]!r}, not <version>.<lanes>.<lane>"
         )
@@ -93,7 +101,7 @@ class Delta:
     lane: Lane
     measures: tuple[str, ...]
     totals: Mapping[str, tuple[str, ...]]
-    oldest: str | None
+    oldest: Decimal | None
 
 
 def read(row: Image | None) -> Delta:
@@ -105,12 +113,12 @@ def read(row: Image | None) -> Delta:
     if not isinstance(names, list) or not isinstance(entries, Mapping):
         raise UnreadableDeltaError("the row has no Measures (a list) or no Totals (a map)")
     try:
-        measures = tuple([name["S"] for name in names])
+        measures = tuple([str(name["S"]) for name in names])
         totals = {
             node: tuple([number_["N"] for number_ in amounts["L"]])
             for node, amounts in entries.items()
         }
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UnreadableDeltaError("Totals has a value that is not a list of numbers") from error
     if not measures or not all(map(MEASURE_NAME.fullmatch, measures)):
         raise UnreadableDeltaError("Measures is empty, or has a name that no measure has")
@@ -119,12 +127,23 @@ def read(row: Image | None) -> Delta:
             raise UnreadableDeltaError(
                 f"Totals has {len(amounts)} numbers at {node[:60]!r}, and there are {len(measures)} Measures"
             )
-        if not _is_key(node):
+        if not all(isinstance(text, str) for text in amounts):
+            raise UnreadableDeltaError("Totals has a value that is not a list of numbers")
+        size = utf8_bytes(node)
+        if not size or size > MAX_PATH_BYTES:
             raise UnreadableDeltaError(
-                f"Totals has a node of {len(node)} characters that no key is"
+                f"Totals has a node that cannot be a key: it is not of 1 to {MAX_PATH_BYTES} bytes in UTF-8"
             )
-    oldest = _value(row, "OldestTimestamp", "N")
-    return Delta(lane, measures, totals, oldest if isinstance(oldest, str) else None)
+    return Delta(lane, measures, totals, _oldest(row))
+
+
+def _oldest(row: Image) -> Decimal | None:
+    text = content(row, "OldestTimestamp", "N")
+    try:
+        return None if text is None else number(text)
+    except NotExact:
+        # No total depends on it.
+        return None
 
 
 def amounts_of(texts: Sequence[str]) -> Amounts:
@@ -133,14 +152,6 @@ def amounts_of(texts: Sequence[str]) -> Amounts:
         return tuple([number(text) for text in texts])
     except NotExact as error:
         raise UnreadableDeltaError(f"Totals has a value that {error}") from error
-
-
-def _is_key(node: str) -> bool:
-    try:
-        return 0 < len(node.encode()) <= MAX_PATH_BYTES
-    except UnicodeEncodeError:
-        # A lone surrogate, which no stored string has, but a made-up event may.
-        return False
 
 
 def _value(row: Image, attribute: str, kind: str) -> object:

@@ -1,13 +1,15 @@
 """What Map and Reduce cannot read or add: each such record goes to the quarantine with its reason."""
 
-import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from leda.engine.shards import Shard
-from leda.quarantine import BadRecord, Quarantine
-from leda.streams import StreamRecord
+from leda.quarantine import MAX_LOGGED_BYTES, BadRecord, Quarantine, whole
+from leda.stream_batch import bad_record
+from leda.streams import StreamRecord, Unreadable
+from leda.texts import cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Rejects:
                 str(record.raw["dynamodb"]["SequenceNumber"]),
                 record.event_id + suffix,
                 record.arrived,
-                json.dumps(record.raw).encode(),
+                whole(record.raw),
             )
         )
         self._warn(
@@ -48,7 +50,14 @@ class Rejects:
             extra={
                 "shard": shard.id,
                 "sequence_number": str(record.sequence),
-                "reason": reject.reason,
+                "reason": cut(reject.reason, MAX_LOGGED_BYTES),
                 "key": key,
             },
         )
+
+    def put_unreadable(self, event: Mapping[str, Any], unreadable: Iterable[Unreadable]) -> None:
+        """Quarantine the records of the event that have no place in its shard. Raises the S3 client's error."""
+        for each in unreadable:
+            bad = bad_record(each.raw, each.reason, event.get("shardId"))
+            key = self._quarantine.put(bad)
+            self._warn("quarantined", extra={"shard": bad.shard, "reason": bad.reason, "key": key})

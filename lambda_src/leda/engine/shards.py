@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leda.streams import MalformedEvent, StreamRecord
-
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
-SHORTEST_SEQUENCE_NUMBER = 21
-SEQUENCE_DIGITS = 40
+from leda.streams import LONGEST_SEQUENCE_NUMBER, MalformedEvent, StreamRecord, is_made_up
 
 MADE_UP = "made-up"
 
@@ -50,30 +46,19 @@ def label(stream: str) -> str:
     return stream.rpartition("/")[2]
 
 
-def of_event(event: Mapping[str, Any]) -> Shard:
-    """The shard that all records of the event come from. Raises MalformedEvent or MissingShardIdError.
+def of_event(event: Mapping[str, Any], records: Sequence[StreamRecord]) -> Shard:
+    """The shard that the event's records (at least one) come from. Raises MalformedEvent or MissingShardIdError.
 
     Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
     their own: in a shard of the stream they would hide records, or be hidden.
     """
-    streams = {record.get("eventSourceARN") for record in event["Records"]}
-    if len(streams) != 1:
-        raise MalformedEvent(f"the records name {len(streams)} event sources; a batch has one")
-    (stream,) = streams
+    stream = records[0].raw.get("eventSourceARN")
     if not isinstance(stream, str) or not stream:
         raise MalformedEvent("the records have no eventSourceARN")
-    lengths = [_sequence_digits(record) for record in event["Records"]]
-    if max(lengths) > SEQUENCE_DIGITS:
-        raise MalformedEvent(
-            f"a record's SequenceNumber has {max(lengths)} digits; those of a DynamoDB stream have at most "
-            f"{SEQUENCE_DIGITS}: is the mapping's source a DynamoDB stream?"
-        )
-    if max(lengths) < SHORTEST_SEQUENCE_NUMBER:
+    if any(record.raw.get("eventSourceARN") != stream for record in records):
+        raise MalformedEvent("the records name several event sources; those of a batch have one")
+    if is_made_up(records[0]):
         return Shard(stream, MADE_UP)
-    if min(lengths) < SHORTEST_SEQUENCE_NUMBER:
-        raise MalformedEvent(
-            "some records have a SequenceNumber of a stream, and others have a made-up one"
-        )
     shard = event.get("shardId")
     if not isinstance(shard, str) or not shard:
         raise MissingShardIdError(
@@ -83,14 +68,9 @@ def of_event(event: Mapping[str, Any]) -> Shard:
     return Shard(stream, shard)
 
 
-def _sequence_digits(record: Mapping[str, Any]) -> int:
-    number = (record.get("dynamodb") or {}).get("SequenceNumber")
-    return len(number) if isinstance(number, str) else 0
-
-
 def padded(sequence: int) -> str:
     """The sequence number as a string that orders as the number does: a DynamoDB Number has two digits too few."""
-    return f"{sequence:0{SEQUENCE_DIGITS}d}"
+    return f"{sequence:0{LONGEST_SEQUENCE_NUMBER}d}"
 
 
 # Records are delivered for a day after they were made, and an event that is sent by hand may be somewhat older.

@@ -36,7 +36,7 @@ from leda.engine.registry import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
 from leda.numbers import NotExact, exact
-from leda.streams import StreamRecord
+from leda.streams import IMAGES, StreamRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -160,7 +160,11 @@ class Totals:
             return
         for record in records:
             # A row that expires is a REMOVE; its sums stay in the totals.
-            if record.event_name not in ("INSERT", "MODIFY"):
+            if record.event_name == "REMOVE":
+                continue
+            if record.event_name not in IMAGES:
+                reason = f"eventName is not one of {', '.join(IMAGES)}"
+                outcome.rejected.append(Reject(record, reason))
                 continue
             try:
                 delta = read(record.new)
@@ -168,8 +172,8 @@ class Totals:
                 outcome.rejected.append(Reject(record, str(error)))
                 continue
             if delta.oldest is not None:
-                oldest = Decimal(delta.oldest)
-                outcome.oldest = oldest if outcome.oldest is None else min(oldest, outcome.oldest)
+                known = delta.oldest if outcome.oldest is None else outcome.oldest
+                outcome.oldest = min(known, delta.oldest)
             yield _Row(position(epoch, record.sequence), delta, record)
 
     def _statements_of(self, applied: str, measures: tuple[str, ...]) -> "_Statements":

@@ -17,7 +17,8 @@ from leda.changes import UnreadableRow
 from leda.item_changes import ItemChange, UnreadableChange, read
 from leda.shop import rows, times, whole
 from leda.shop.delivery import MAX_RECORD_BYTES
-from leda.streams import Image
+from leda.streams import Image, content
+from leda.texts import utf8_bytes
 
 KINDS = frozenset({rows.PART, rows.ORDER, rows.LINE, rows.VENDOR_ORDER})
 
@@ -41,18 +42,33 @@ _NUMBERS = {
 _TIMES = {"createdAt": "created_at", "shippedAt": "shipped_at", "receivedAt": "received_at"}
 
 
-def kind_of(raw: Mapping[str, Any]) -> str | None:
+def kind_of(raw: Any) -> str | None:
     """The itemType of the row that a stream record is about, as it is now or as it was; None: it has none."""
-    change = raw.get("dynamodb") or {}
-    image = change.get("NewImage") or change.get("OldImage") or {}
-    kind = (image.get("itemType") or {}).get("S")
-    return kind if isinstance(kind, str) else None
+    image = _image(raw)
+    return None if image is None else content(image, "itemType", "S")
 
 
-def line(raw: Mapping[str, Any]) -> bytes:
+def is_wanted(raw: Any) -> bool:
+    """Whether the record makes a line, or is one that cannot be read: `line` says why, and it is quarantined."""
+    return _image(raw) is None or kind_of(raw) in KINDS
+
+
+def _image(raw: Any) -> Image | None:
+    """The row as it is now, or as it was; None where the record does not show it."""
+    change = raw.get("dynamodb") if isinstance(raw, Mapping) else None
+    if not isinstance(change, Mapping):
+        return None
+    image = change.get("NewImage") or change.get("OldImage")
+    return image if isinstance(image, Mapping) else None
+
+
+def line(raw: Any) -> bytes:
     """The line of a stream record, with its newline. Raises UnreadableChange."""
     change = read(raw)
-    found = json.dumps(_columns(change), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(_columns(change), separators=(",", ":"), ensure_ascii=False)
+    if utf8_bytes(text) is None:
+        raise UnreadableChange("a text of the row is not valid Unicode (a lone surrogate)")
+    found = text.encode() + b"\n"
     if len(found) > MAX_RECORD_BYTES:
         raise UnreadableChange(f"the line has more than {MAX_RECORD_BYTES} bytes")
     return found
@@ -83,8 +99,7 @@ def _columns(change: ItemChange) -> dict[str, Any]:
 
 
 def _text(image: Image, name: str) -> str | None:
-    text = image.get(name, {}).get("S")
-    return text if isinstance(text, str) else None
+    return content(image, name, "S")
 
 
 def _number(image: Image, name: str) -> int | None:

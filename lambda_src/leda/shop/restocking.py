@@ -35,9 +35,9 @@ class Restocking:
             if which and which not in wanted:
                 if len(wanted) == MAX_EFFECTS:
                     break
-                # When the part ran low, not when this is planned: a plan that is made again is the same.
-                assert record.arrived is not None
-                created = times.text(record.arrived)
+                # When the part ran low, not when this is planned. Where the record does not say it, the clock does:
+                # a vendor order that is there keeps its time, whatever a plan that is made again holds.
+                created = times.text(record.arrived) if record.arrived else times.now()
                 wanted[which] = vendor_orders.open_action(self._table, which, pieces, created)
             prefix.count += 1
         prefix.actions = list(wanted.values())
@@ -51,6 +51,4 @@ def _want(record: StreamRecord) -> tuple[Number | None, int]:
     part = parts.read(record.new)
     if part.stock >= part.reorder_below:
         return None, 0
-    if record.arrived is None:
-        raise UnreadableRow("the record does not say when the part changed")
     return Number(part.product, part.restocks), part.reorder_quantity

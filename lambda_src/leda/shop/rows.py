@@ -25,6 +25,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-gsi-overload
 A customer's orders need no index: a query of the table, which shows an order at once.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from leda import plain
@@ -111,9 +112,16 @@ def item(of_key: Row, kind: str, attributes: dict[str, str | int]) -> Row:
 
 def values(row: Row) -> dict[str, Any]:
     """The attributes of a row that the shop's functions wrote, all its Numbers integers."""
-    return plain.row(row, number=int)
+    return plain.row(row, number=_whole)
 
 
 def is_a(kind: str, row: Image) -> bool:
     """Whether the row is of that kind."""
     return row.get("itemType") == {"S": kind}
+
+
+def _whole(text: str) -> int:
+    value = Decimal(text)
+    if value != value.to_integral_value():
+        raise ValueError("a Number of the row is not whole")
+    return int(value)

@@ -2,7 +2,8 @@
 
 from leda.changes import UnreadableRow
 from leda.numbers import NotExact, limited, number
-from leda.streams import Image
+from leda.streams import Image, content
+from leda.texts import utf8_bytes
 
 # A sum over 10^9 rows has 24 digits, and one of an order's lines (cents times pieces) fits as well.
 MAX_DIGITS = 15
@@ -10,7 +11,7 @@ MAX_DIGITS = 15
 
 def attribute(image: Image, name: str, least: int = 0) -> int:
     """The Number of that attribute. Raises UnreadableRow where it is missing, too low, too long or not whole."""
-    text = image.get(name, {}).get("N")
+    text = content(image, name, "N")
     if text is None:
         raise UnreadableRow(f"the row has no {name} (a number)")
     try:
@@ -23,8 +24,10 @@ def attribute(image: Image, name: str, least: int = 0) -> int:
 
 
 def text_attribute(image: Image, name: str) -> str:
-    """The string of that attribute. Raises UnreadableRow where it is missing or empty."""
-    text = image.get(name, {}).get("S")
-    if not isinstance(text, str) or not text:
+    """The string of that attribute. Raises UnreadableRow where it is missing, empty or not valid Unicode."""
+    text = content(image, name, "S")
+    if not text:
         raise UnreadableRow(f"the row has no {name} (a string)")
+    if utf8_bytes(text) is None:
+        raise UnreadableRow(f"{name} is not valid Unicode (a lone surrogate)")
     return text

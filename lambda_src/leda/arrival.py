@@ -1,0 +1,26 @@
+"""When a stream took a record, as Lambda's events say it. No total depends on it, so no form of it is an error."""
+
+from datetime import UTC, datetime
+
+# No epoch time in seconds is as large before the year 5138, and one in milliseconds was as large in 1973.
+_LEAST_OF_A_FINER_UNIT = 10**11
+# Lambda's events have seconds. DynamoDB's records for Kinesis have milliseconds or microseconds.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateKinesisStreamingConfiguration.html
+_UNITS_A_SECOND = (1, 1_000, 1_000_000)
+
+
+def arrival_time(given: object) -> datetime | None:
+    """The time (UTC) of an ApproximateCreationDateTime or approximateArrivalTimestamp; None where it tells none.
+
+    The number is epoch seconds; one that is too large for that is taken for milliseconds or microseconds.
+
+    >>> arrival_time(1616413258000) == arrival_time(1616413258.0)
+    True
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    for units in _UNITS_A_SECOND:
+        # NaN is in no range, and an integer of any size can be compared.
+        if 0 <= given < _LEAST_OF_A_FINER_UNIT * units:
+            return datetime.fromtimestamp(given / units, UTC)
+    return None
