@@ -20,7 +20,7 @@ from simulation.world import World
 from support.faults import Killed, cancelled, client_error, timed_out
 
 TIMEOUT_SECONDS = 60.0
-# The client's read timeout (leda.settings.CLIENT).
+# The client's read timeout (leda.settings.READ_SECONDS).
 READ_TIMEOUT_SECONDS = 10.0
 
 Send = Callable[..., Any]
