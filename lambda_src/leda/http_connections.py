@@ -57,7 +57,9 @@ class Connections:
     def __init__(self, endpoint: str) -> None:
         match = _ENDPOINT.fullmatch(endpoint)
         if match is None:
-            raise ValueError(f"not an endpoint such as https://host or http://host:8000: {endpoint!r}")
+            raise ValueError(
+                f"not an endpoint such as https://host or http://host:8000: {endpoint!r}"
+            )
         scheme, host, port = match[1], match[2], match[3]
         self.url = endpoint
         # What the header Host says.

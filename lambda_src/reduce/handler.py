@@ -33,7 +33,9 @@ totals = Totals(
     ).put,
     settings.positive("REDUCE_THREADS", default=4),
 )
-faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT")
+faults = Faults(
+    dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT"
+)
 
 
 @logger.inject_lambda_context

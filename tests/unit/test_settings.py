@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leda import settings
+from leda import sdk, settings
 from leda.settings import MissingSetting
 
 NAME = "LEDA_TEST_SETTING"
