@@ -6,14 +6,14 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
+from leda import sdk, settings
 from leda.audit import audit, read_state, read_totals
 from leda.telemetry import count, logger, metrics
 
 # A damaged table is not listed whole, an invocation a time; `leda verify` lists it.
 LOGGED = 100
 
-dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
 expected = partial(read_state, dynamodb, settings.required("STATE_TABLE"))
 found = partial(read_totals, dynamodb, settings.required("AGGREGATE_TABLE"))
 freshness = settings.positive("FRESHNESS_SECONDS", default=30)

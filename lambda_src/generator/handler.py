@@ -22,7 +22,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda import game, settings
+from leda import game, sdk, settings
 from leda.schema import Schema
 
 DEFAULT_WAIT_SECONDS = 30.0
@@ -119,8 +119,8 @@ class Stack:
 
 schema = Schema.from_json(settings.required("SCHEMA"))
 stack = Stack(
-    boto3.client("kinesis", config=settings.CLIENT),
-    boto3.client("dynamodb", config=settings.CLIENT),
+    boto3.client("kinesis", config=sdk.CLIENT),
+    boto3.client("dynamodb", config=sdk.CLIENT),
     stream=settings.required("STREAM_NAME"),
     totals=settings.required("AGGREGATE_TABLE"),
     parameters=settings.required("PARAMETER_TABLE"),

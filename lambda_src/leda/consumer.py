@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
-from leda import lanes, settings, stream_shape, streams
+from leda import lanes, lazy_client, settings, stream_shape, streams
 from leda.checkpoints import Checkpoints
 from leda.exactly_once import ExactlyOnce, Outcome, Planner, Rejected
 from leda.lanes import Lane
@@ -37,12 +35,11 @@ class Consumer:
     def from_environment(cls, dynamodb: "DynamoDBClient") -> "Consumer":
         """The consumer that the function's environment variables describe. Raises MissingSetting."""
         function = settings.required("AWS_LAMBDA_FUNCTION_NAME")
-        s3 = boto3.client("s3", config=settings.CLIENT)
         return cls(
             dynamodb,
-            boto3.client("dynamodbstreams", config=settings.CLIENT),
+            lazy_client.dynamodb_streams(),
             Checkpoints(dynamodb, settings.required("CHECKPOINT_TABLE"), function),
-            Quarantine(s3, settings.required("QUARANTINE_BUCKET"), function),
+            Quarantine(lazy_client.s3(), settings.required("QUARANTINE_BUCKET"), function),
         )
 
     def consume(self, event: Mapping[str, Any], plan: Planner) -> Outcome:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda import settings
+from leda import sdk
 from leda.item_changes import ItemChange, fitted
 from leda.patterns import Pattern, matches
 
@@ -22,7 +22,7 @@ MAX_ENTRIES = 10
 MAX_BYTES = 250_000
 MAX_SUBJECT = 100
 # A call that hangs must leave time to put what is not published aside: three tries of 1 s + 5 s.
-CLIENT = settings.CLIENT.merge(Config(connect_timeout=1, read_timeout=5))
+CLIENT = sdk.CLIENT.merge(Config(connect_timeout=1, read_timeout=5))
 # Entries that SNS did not take for a reason of its own are tried again so many times.
 ROUNDS = 3
 

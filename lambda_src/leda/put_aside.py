@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda import settings
+from leda import lazy_client, settings
 from leda.kinesis import UserRecord
 from leda.quarantine import MAX_LOGGED_BYTES, BadRecord, Quarantine
 from leda.telemetry import logger
@@ -29,7 +28,7 @@ class PutAside:
         """The quarantine that the function's environment variables name. Raises MissingSetting."""
         return cls(
             Quarantine(
-                boto3.client("s3", config=settings.CLIENT),
+                lazy_client.s3(),
                 settings.required("QUARANTINE_BUCKET"),
                 settings.required("AWS_LAMBDA_FUNCTION_NAME"),
             )

@@ -6,7 +6,7 @@ import boto3
 import botocore.session
 from botocore.credentials import CredentialProvider, DeferredRefreshableCredentials
 
-from leda import settings
+from leda import sdk
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def client(region: str, role: str | None, function: str) -> "DynamoDBClient":
     """A DynamoDB client for `region`; with `role` (an ARN), one that assumes it and does so again before it ends."""
     if role is None:
-        return boto3.client("dynamodb", region_name=region, config=settings.CLIENT)
+        return boto3.client("dynamodb", region_name=region, config=sdk.CLIENT)
     session = botocore.session.get_session()
     session.get_component("credential_provider").insert_before("env", _AssumedRole(role, function))
     return boto3.Session(botocore_session=session, region_name=region).client(
-        "dynamodb", config=settings.CLIENT
+        "dynamodb", config=sdk.CLIENT
     )
 
 
@@ -28,7 +28,7 @@ class _AssumedRole(CredentialProvider):
 
     def __init__(self, role: str, function: str) -> None:
         super().__init__()
-        self._sts = boto3.client("sts", config=settings.CLIENT)
+        self._sts = boto3.client("sts", config=sdk.CLIENT)
         self._request: Any = {"RoleArn": role, "RoleSessionName": function}
 
     def load(self) -> DeferredRefreshableCredentials:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings, streams
+from leda import lazy_client, settings, streams
+from leda.dynamodb_client import connect
 from leda.engine import shards
 from leda.engine.configuration import Configuration
 from leda.engine.map_rows import MapRows, Outcome
@@ -16,10 +16,11 @@ from leda.quarantine import Quarantine
 from leda.schema import Schema
 from leda.telemetry import count, gigabytes, logger, metrics
 
-dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+# Writes of batches have their own backoff; the other calls have the SDK's three tries.
+dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
 rejects = Rejects(
     Quarantine(
-        boto3.client("s3", config=settings.CLIENT),
+        lazy_client.s3(),
         settings.required("QUARANTINE_BUCKET"),
         settings.required("AWS_LAMBDA_FUNCTION_NAME"),
     ),
@@ -30,14 +31,14 @@ rows = MapRows(
     settings.required("REDUCE_TABLE"),
     Schema.from_json(settings.required("SCHEMA")),
     SourceShards(
-        Registry(dynamodb, settings.required("REGISTRY_TABLE")),
+        Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE")),
         Configuration.from_json(settings.required("CONFIGURATION")),
         settings.positive("REDUCE_LANES", default=1),
     ),
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
 )
-faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
+faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
 
 @logger.inject_lambda_context

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings, streams
+from leda import lazy_client, settings, streams
+from leda.dynamodb_client import connect
 from leda.engine import shards
 from leda.engine.registry import Epochs, Registry
 from leda.engine.rejects import Rejects
@@ -14,10 +14,11 @@ from leda.faults import Faults
 from leda.quarantine import Quarantine
 from leda.telemetry import count, lag, logger, metrics
 
-dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+# Writes of batches have their own backoff; the other calls have the SDK's three tries.
+dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
 rejects = Rejects(
     Quarantine(
-        boto3.client("s3", config=settings.CLIENT),
+        lazy_client.s3(),
         settings.required("QUARANTINE_BUCKET"),
         settings.required("AWS_LAMBDA_FUNCTION_NAME"),
     ),
@@ -27,13 +28,15 @@ totals = Totals(
     dynamodb,
     settings.required("AGGREGATE_TABLE"),
     Epochs(
-        Registry(dynamodb, settings.required("REGISTRY_TABLE")),
-        boto3.client("dynamodbstreams", config=settings.CLIENT),
+        Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE")),
+        lazy_client.dynamodb_streams(),
     ),
     rejects.put,
     settings.positive("REDUCE_THREADS", default=4),
 )
-faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT")
+faults = Faults(
+    dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT"
+)
 
 
 @logger.inject_lambda_context

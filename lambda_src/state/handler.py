@@ -3,10 +3,10 @@
 import random
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda import settings
+from leda.dynamodb_client import connect
 from leda.faults import Faults
 from leda.ingest import Ingest
 from leda.kinesis import user_records
@@ -15,15 +15,16 @@ from leda.schema import Schema
 from leda.state_store import StateStore
 from leda.telemetry import count, logger, metrics
 
-dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
 ingest = Ingest(
     Schema.from_json(settings.required("SCHEMA")),
     StateStore(
-        dynamodb, settings.required("STATE_TABLE"), settings.positive("WRITE_THREADS", default=4)
+        connect(),
+        settings.required("STATE_TABLE"),
+        settings.positive("WRITE_THREADS", default=4),
     ),
     PutAside.from_environment(),
 )
-faults = Faults(dynamodb, settings.optional("PARAMETER_TABLE"), "FAILURE_STATE_LAMBDA_PCT")
+faults = Faults(connect(tries=3), settings.optional("PARAMETER_TABLE"), "FAILURE_STATE_LAMBDA_PCT")
 
 
 @logger.inject_lambda_context

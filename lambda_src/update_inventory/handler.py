@@ -5,12 +5,12 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
+from leda import sdk, settings
 from leda.consumer import Consumer, response
 from leda.shop.sales import Sales
 from leda.telemetry import count, logger, metrics
 
-dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
+dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
 consumer = Consumer.from_environment(dynamodb)
 sales = Sales(settings.required("SHOP_TABLE"))
 

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
+from leda import sdk, settings
 from leda.item_changes import UnreadableChange
 from leda.put_aside import PutAside
 from leda.shop import lake_lines
@@ -13,7 +13,7 @@ from leda.shop.delivery import Delivery, NotDelivered
 from leda.stream_batch import bad_record
 from leda.telemetry import count, logger, metrics
 
-firehose = boto3.client("firehose", config=settings.CLIENT)
+firehose = boto3.client("firehose", config=sdk.CLIENT)
 delivery = Delivery(firehose, settings.required("DELIVERY_STREAM"))
 put_aside = PutAside.from_environment()
 

@@ -323,11 +323,11 @@ def test_a_late_shard_of_an_older_stream_is_ignored(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": 1})
     records = pipeline.stream_records("ReduceTable")
     older = pipeline.stream_arn("ReduceTable").rpartition("/")[0] + "/2001-01-01T00:00:00.000"
-    function = pipeline.function("reduce")
+    batch, function = batch_of(pipeline), pipeline.function("reduce")
     function.module.totals._epochs._streams.describe_stream = lambda **_: {
         "StreamDescription": {"Shards": []}
     }
-    function(batch_of(pipeline))
+    function(batch)
 
     function(other_shard(records, "shardId-late", older))
 

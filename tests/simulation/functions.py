@@ -17,10 +17,11 @@ from unittest import mock
 from botocore.exceptions import ClientError
 
 from simulation.world import World
+from support.clients import clients
 from support.faults import Killed, cancelled, client_error, timed_out
 
 TIMEOUT_SECONDS = 60.0
-# The client's read timeout (leda.settings.CLIENT).
+# The client's read timeout (leda.settings.READ_SECONDS).
 READ_TIMEOUT_SECONDS = 10.0
 
 Send = Callable[..., Any]
@@ -231,12 +232,12 @@ class Environment:
         module = ModuleType(f"{function.name}_{number}")
         with (
             mock.patch.dict(os.environ, function.variables),
-            mock.patch("boto3.client", self._client),
+            clients(self._client),
         ):
             exec(_compiled(function.path), module.__dict__)  # noqa: S102
         self.handler: Callable[[Any, Any], Any] = module.__dict__["lambda_handler"]
 
-    def _client(self, service: str, **_options: Any) -> Any:
+    def _client(self, _real: Any, service: str, **_options: Any) -> Any:
         return _Client(self, self._function.services[service])
 
     def call(self, operation: str, send: Send, request: Mapping[str, Any]) -> Any:
@@ -266,7 +267,7 @@ class Environment:
 
 
 class _Client:
-    """A boto3 client whose calls take time and may fail."""
+    """A client whose calls take time and may fail."""
 
     def __init__(self, environment: Environment, real: Any) -> None:
         self._environment = environment

@@ -19,9 +19,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import boto3
-
 from support import dynamodb_local
+from support.clients import clients
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
@@ -71,7 +70,7 @@ class Tables:
         self.streams: Any = dynamodb_local.client("dynamodbstreams", self.endpoint)
 
     def client(self, real: Any, service: str, **arguments: Any) -> Any:
-        """What a function gets for `boto3.client`, which is `real` here."""
+        """What a function gets for a client that `real(service, **arguments)` would make."""
         return real(service, **arguments)
 
     def create(self) -> None:
@@ -110,15 +109,17 @@ class Tables:
             "CHECKPOINT_TABLE": f"{self.prefix}CheckpointTable",
             **self.settings,
         }
-        real: Any = boto3.client
 
-        def client(service: str, **arguments: Any) -> Any:
+        def client(real: Any, service: str, **arguments: Any) -> Any:
             if service == "s3":
                 return self.bucket
+            if service == "dynamodbstreams":
+                # The function's own would be made at its first call, when its variables are no longer set.
+                return self.streams
             made = self.client(real, service, **arguments)
             return client_wrapper(made) if client_wrapper and service == "dynamodb" else made
 
-        with mock.patch.dict(os.environ, environment), mock.patch("boto3.client", client):
+        with mock.patch.dict(os.environ, environment), clients(client):
             module = _load(SOURCES / name / "handler.py")
         return Function(module, environment)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leda import settings
+from leda import sdk, settings
 from leda.settings import MissingSetting
 
 NAME = "LEDA_TEST_SETTING"
@@ -43,7 +43,7 @@ def test_a_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: 
 
 
 def test_a_call_that_hangs_ends_before_the_function_does() -> None:
-    config: Any = settings.CLIENT  # botocore's stubs do not know its options
+    config: Any = sdk.CLIENT  # botocore's stubs do not know its options
     tries = config.retries["total_max_attempts"]
 
     assert tries * (config.connect_timeout + config.read_timeout) < 60

@@ -8,12 +8,12 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from leda import images, settings
+from leda import images, sdk
 from leda.hierarchy import roll_up
 from leda.numbers import exact
 from simulation.published import batch_hash
 
-dynamodb: Any = boto3.client("dynamodb", config=settings.CLIENT)
+dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
 table = os.environ["REDUCE_TABLE"]
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import boto3
 
-from leda import settings
+from leda import sdk
 from leda.numbers import exact, number
 from simulation.published import batch_hash
 
-dynamodb: Any = boto3.client("dynamodb", config=settings.CLIENT)
+dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
 table = os.environ["AGGREGATE_TABLE"]
 
 

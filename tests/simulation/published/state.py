@@ -6,12 +6,12 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from leda import images, settings
+from leda import images, sdk
 from leda.kinesis import user_records
 from leda.messages import BadInput, Message, parse
 from leda.schema import Schema
 
-dynamodb: Any = boto3.client("dynamodb", config=settings.CLIENT)
+dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
 schema = Schema.from_json(os.environ["SCHEMA"])
 table = os.environ["STATE_TABLE"]
 

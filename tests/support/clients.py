@@ -1,0 +1,32 @@
+"""What a function's module gets when it asks for an AWS client, whichever way it asks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import boto3
+
+from leda import dynamodb_client, lazy_client
+
+_OF_ONE_SERVICE = (
+    (dynamodb_client, "connect", "dynamodb"),
+    (lazy_client, "s3", "s3"),
+    (lazy_client, "dynamodb_streams", "dynamodbstreams"),
+)
+
+
+@contextmanager
+def clients(make: Callable[..., Any]) -> Iterator[None]:
+    """Let `make(real, service, **arguments)` make the clients; `real(service, **arguments)` makes AWS's own."""
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(boto3, "client", partial(make, boto3.client)))
+        for module, name, service in _OF_ONE_SERVICE:
+            real = partial(_without_service, getattr(module, name))
+            stack.enter_context(mock.patch.object(module, name, partial(make, real, service)))
+        yield
+
+
+def _without_service(real: Callable[..., Any], _service: str, **arguments: Any) -> Any:
+    return real(**arguments)
