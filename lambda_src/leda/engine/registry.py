@@ -116,17 +116,37 @@ class Registry:
     def draw(self, counter: str) -> int:
         """A number above all that were drawn before.
 
-        A counter begins at the clock's seconds, so that it still rises when its row was lost.
+        It is the clock's seconds, or one more than the last number where the clock is not beyond that. So the numbers
+        rise even after the counter's row was lost, or restored from a backup.
         """
-        answer = self._client.update_item(
+        now = {"N": str(int(time.time()))}
+        try:
+            answer = self._update_counter(
+                counter,
+                "SET #Last = :now",
+                "attribute_not_exists(#Last) OR #Last < :now",
+                {":now": now},
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            answer = self._update_counter(
+                counter, "SET #Last = #Last + :one", "attribute_exists(#Last)", {":one": {"N": "1"}}
+            )
+        return int(answer["Attributes"]["Last"]["N"])
+
+    def _update_counter(
+        self, counter: str, update: str, condition: str, values: Mapping[str, Any]
+    ) -> Any:
+        return self._client.update_item(
             TableName=self._table,
             Key=_key(COUNTERS, counter),
-            UpdateExpression="SET #Last = if_not_exists(#Last, :now) + :one",
+            UpdateExpression=update,
+            ConditionExpression=condition,
             ExpressionAttributeNames={"#Last": "Last"},
-            ExpressionAttributeValues={":now": {"N": str(int(time.time()))}, ":one": {"N": "1"}},
+            ExpressionAttributeValues=values,
             ReturnValues="UPDATED_NEW",
         )
-        return int(answer["Attributes"]["Last"]["N"])
 
     def meet_stream(self, stage: Stage, stream: str) -> None:
         """Note that the stage reads this stream. The first stream is settled; a later one needs `leda rebuild`.

@@ -1,0 +1,109 @@
+"""Map's arithmetic: from records to changes, parts of a batch, and the sums of each lane."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.engine import map_rows
+from leda.engine.configuration import Configuration, Contribution, bytes_of
+from leda.engine.delta_rows import lane_number
+from leda.engine.map_rows import Change, by_lane, covering, parts, read
+from leda.engine.registry import Assignment
+from leda.engine.shards import padded
+from leda.hierarchy import nodes
+from leda.numbers import exact
+from leda.schema import Schema
+from leda.streams import StreamRecord
+
+CONFIGURATION = Configuration.from_json(
+    '{"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}'
+)
+
+
+def row(path: str, value: str) -> dict[str, Any]:
+    return {"Path": {"S": path}, "Value": {"N": value}}
+
+
+def record(sequence: int, old: Any, new: Any) -> StreamRecord:
+    name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
+    return StreamRecord(sequence, f"e{sequence}", name, old, new, False, None, {})
+
+
+def changes(*records: StreamRecord) -> list[Change]:
+    return [change for each in records for change in read(each, CONFIGURATION, Schema())[0]]
+
+
+def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None:
+    (change,) = changes(record(7, row("A:B", "5"), row("A:C", "6")))
+
+    assert change.position == padded(7)
+    assert change.contributions == (Contribution("A:B", (-1, -5)), Contribution("A:C", (1, 6)))
+    assert by_lane([change], Assignment(CONFIGURATION, 1)) == {
+        0: {"A": [0, 1], "A:B": [-1, -5], "A:C": [1, 6]}
+    }
+
+
+def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves() -> None:
+    found = changes(
+        record(1, None, row("A", "1")),
+        record(2, row("A", "1E+20"), row("A", "1E-20")),
+        record(3, None, row("A", "1")),
+    )
+
+    positions = [
+        [change.position for change in part] for part in parts(found, Assignment(CONFIGURATION, 1))
+    ]
+    assert positions == [[padded(1)], [padded(2)], [padded(2) + ".1"], [padded(3)]]
+    assert padded(2) < padded(2) + ".1" == covering(2) < padded(3)
+
+
+PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(":".join)
+ROWS = st.none() | st.tuples(PATHS, st.decimals(-1000, 1000, places=3).map(str)).map(
+    lambda given_: row(*given_)
+)
+
+
+@given(
+    st.lists(st.tuples(ROWS, ROWS), max_size=40),
+    st.sampled_from([1, 2, 4, 7]),
+    st.integers(60, 2000),
+)
+def test_the_rows_of_all_parts_and_lanes_add_up_to_what_the_changes_are(
+    images: Sequence[tuple[Any, Any]], lanes: int, most: int
+) -> None:
+    found = changes(*(record(number, old, new) for number, (old, new) in enumerate(images)))
+    assignment = Assignment(CONFIGURATION, lanes)
+    expected: dict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
+    totals: dict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
+    with exact(), mock.patch.object(map_rows, "MAX_ROW_BYTES", most):
+        for old, new in images:
+            for image, sign in ((old, -1), (new, 1)):
+                for node in nodes(image["Path"]["S"]) if image else ():
+                    expected[node][0] += sign
+                    expected[node][1] += sign * Decimal(image["Value"]["N"])
+        cut = list(parts(found, assignment))
+        for part in cut:
+            for lane, sums in by_lane(part, assignment).items():
+                assert len(part) == 1 or bytes_of(sums, 2) <= most
+                for node, amounts in sums.items():
+                    assert lane_number(node, lanes) == lane
+                    totals[node] = [
+                        one + more for one, more in zip(totals[node], amounts, strict=True)
+                    ]
+
+    assert [change for part in cut for change in part] == found
+    assert totals == expected
+
+
+@pytest.mark.parametrize(
+    ("node", "lanes", "lane"), [("PV", 4, 2), ("PV:FXSpot", 4, 3), ("é", 7, 4)]
+)
+def test_the_hash_never_changes(node: str, lanes: int, lane: int) -> None:
+    """Rows and checkpoints of a running pipeline depend on it."""
+    assert lane_number(node, lanes) == lane

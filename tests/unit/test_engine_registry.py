@@ -1,0 +1,178 @@
+"""RegistryTable: what is settled once, whoever asks first, and counters that only rise."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from leda.engine import registry as module
+from leda.engine.configuration import Configuration
+from leda.engine.registry import (
+    Epochs,
+    Registry,
+    RegistryError,
+    SourceShards,
+    configuration_of,
+    position,
+    source_scope,
+)
+from leda.engine.shards import MADE_UP, Shard
+from simulation.memory_dynamodb import MemoryDynamoDB
+
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
+YOUNGER = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-02-01T00:00:00.000"
+TABLE = "RegistryTable"
+FIRST = Configuration.from_json('{"path": "Path", "measures": {"Count": {"op": "count"}}}')
+SECOND = Configuration.from_json('{"path": "Path", "measures": {"N": {"op": "count"}}}')
+
+
+@pytest.fixture
+def client() -> Any:
+    store = MemoryDynamoDB(lambda: 0.0, lambda _change: None)
+    store.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("Scope", "Name")
+        ],
+        KeySchema=[
+            {"AttributeName": "Scope", "KeyType": "HASH"},
+            {"AttributeName": "Name", "KeyType": "RANGE"},
+        ],
+    )
+    return store
+
+
+@pytest.fixture
+def registry(client: Any) -> Registry:
+    return Registry(client, TABLE)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(module.time, "time", lambda: now[0])
+    return now
+
+
+def test_numbers_rise_while_the_clock_stands_jumps_and_goes_back(
+    registry: Registry, clock: list[float]
+) -> None:
+    drawn = []
+    for now in (100.0, 100.0, 100.0, 500.0, 300.0, 501.0, 502.0):
+        clock[0] = now
+        drawn.append(registry.draw("epochs"))
+
+    assert drawn == [100, 101, 102, 500, 501, 502, 503]
+
+
+def test_numbers_rise_after_the_counter_was_restored_from_an_older_backup(
+    registry: Registry, client: Any, clock: list[float]
+) -> None:
+    backup = registry.draw("epochs")
+    clock[0] += 3600
+    last = registry.draw("epochs")
+    row = {"Scope": {"S": "counters"}, "Name": {"S": "epochs"}, "Last": {"N": str(backup)}}
+    client.put_item(TableName=TABLE, Item=row)
+    clock[0] += 1
+
+    assert registry.draw("epochs") > last
+
+
+def test_the_first_who_meets_a_shard_settles_its_lanes_and_its_configuration(
+    registry: Registry,
+) -> None:
+    shard = Shard(STREAM, "shardId-1")
+    first = SourceShards(registry, FIRST, 4).of(shard, None)
+    again = SourceShards(registry, SECOND, 1).of(shard, None)
+
+    assert (first.lanes, first.configuration.version) == (4, FIRST.version)
+    assert (again.lanes, again.configuration.version) == (4, FIRST.version)
+    assert again.configuration.measures == FIRST.measures
+
+
+def test_a_new_shard_takes_the_deployed_number_of_lanes_and_the_live_configuration(
+    registry: Registry,
+) -> None:
+    SourceShards(registry, FIRST, 1).of(Shard(STREAM, "shardId-1"), None)
+
+    found = SourceShards(registry, SECOND, 4).of(Shard(STREAM, "shardId-2"), None)
+
+    assert (found.lanes, found.configuration.version) == (4, FIRST.version)
+    lanes = {row["Name"]["S"] for row in registry.rows("lanes")}
+    assert lanes == {f"{FIRST.version}.1", f"{FIRST.version}.4"}
+
+
+def test_a_shard_s_row_expires_a_month_after_its_records_and_never_without_their_time(
+    registry: Registry,
+) -> None:
+    shards = SourceShards(registry, FIRST, 1)
+    shards.of(Shard(STREAM, "shardId-1"), 1_000.0)
+    shards.of(Shard(STREAM, "shardId-2"), None)
+
+    dated, undated = registry.rows(source_scope(STREAM))
+    assert dated["ExpiresAt"] == {"N": str(1_000 + 30 * 24 * 3600)}
+    assert "ExpiresAt" not in undated
+
+
+def test_a_configuration_that_the_registry_has_lost_is_an_error_that_says_so(
+    registry: Registry,
+) -> None:
+    with pytest.raises(RegistryError, match="0123abcd"):
+        configuration_of(registry, "0123abcd")
+
+
+class Streams:
+    """DescribeStream's answers, one shard a page."""
+
+    def __init__(self, **parents: str | None) -> None:
+        self.shards = [{"ShardId": name, "ParentShardId": of} for name, of in parents.items()]
+
+    def describe_stream(self, *, StreamArn: str, ExclusiveStartShardId: str = "") -> Any:
+        names = [shard["ShardId"] for shard in self.shards]
+        at = names.index(ExclusiveStartShardId) + 1 if ExclusiveStartShardId else 0
+        description: dict[str, Any] = {"Shards": self.shards[at : at + 1]}
+        if at + 1 < len(self.shards):
+            description["LastEvaluatedShardId"] = names[at]
+        return {"StreamDescription": description}
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_shard_that_is_met_before_its_ancestors_is_above_them(registry: Registry) -> None:
+    streams: Any = Streams(c="b", b="a", a="trimmed", other=None)
+    epochs = Epochs(registry, streams)
+
+    child = epochs.of(Shard(STREAM, "c"), None)
+    parents = [Epochs(registry, streams).of(Shard(STREAM, name), None) for name in "ab"]
+
+    assert parents == sorted(parents)
+    assert child > parents[-1]
+
+
+def test_a_late_shard_of_an_older_stream_is_ignored_and_a_met_one_keeps_its_epoch(
+    registry: Registry,
+) -> None:
+    streams: Any = Streams()
+    epochs = Epochs(registry, streams)
+    met = epochs.of(Shard(STREAM, "met"), None)
+    younger = epochs.of(Shard(YOUNGER, "first"), None)
+
+    cold = Epochs(registry, streams)
+    assert cold.of(Shard(STREAM, "late"), None) == 0
+    assert cold.of(Shard(STREAM, "met"), None) == met
+    assert younger > met
+
+
+def test_a_made_up_shard_meets_no_stream(registry: Registry) -> None:
+    streams: Any = None
+    assert Epochs(registry, streams).of(Shard(STREAM, MADE_UP), None) > 0
+    SourceShards(registry, FIRST, 1).of(Shard(STREAM, MADE_UP), None)
+
+    assert registry.rows("streams/reduce") == []
+    assert registry.rows("streams/map") == []
+
+
+def test_positions_order_as_epochs_and_then_as_sequence_numbers() -> None:
+    places = [(2, 10**39), (10, 1), (10, 2), (1_800_000_000, 0)]
+
+    assert sorted(places) == sorted(places, key=lambda place: position(*place))
