@@ -37,7 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # On a local AWS without the stack.
-EXAMPLES = ("test_examples", "test_scores", "test_change_capture", "test_record_processor")
+EXAMPLES = (
+    "test_examples",
+    "test_scores",
+    "test_change_capture",
+    "test_record_processor",
+    "test_tumbling_windows",
+)
 
 
 class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]

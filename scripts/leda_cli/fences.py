@@ -19,11 +19,11 @@ from botocore.exceptions import ClientError
 from leda import images
 from leda.messages import Message
 from leda_cli.errors import LedaError
+from leda_cli.stream_shards import ShardReader, shards_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
-    from mypy_boto3_dynamodbstreams.type_defs import DescribeStreamInputTypeDef
 
 Item = dict[str, Any]
 
@@ -135,7 +135,7 @@ class _ShardsMoved(Exception):
 class _Reading:
     """One shard, read from before a line."""
 
-    iterator: str | None
+    reader: ShardReader
     mark: str | None = None
     others: list[tuple[int, str]] = field(default_factory=list)
 
@@ -218,9 +218,7 @@ class Fence:
         ends = self._shards()
         still_open = [shard for shard, end in ends.items() if end is None]
         known = after.open if after else {}
-        readings = {
-            shard: _Reading(self._iterator(shard, known.get(shard))) for shard in still_open
-        }
+        readings = {shard: _Reading(self._reader(shard, known.get(shard))) for shard in still_open}
         token = uuid.uuid4().hex
         # Where earlier markers came out is known; the others are tried from the first.
         places = [self._reached[shard] for shard in still_open if shard in self._reached]
@@ -250,39 +248,16 @@ class Fence:
         )
 
     def _shards(self) -> dict[str, int | None]:
-        """The stream's shards with their last sequence numbers; None for an open one.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
-        """
+        """The stream's shards with their last sequence numbers; None for an open one."""
         found: dict[str, int | None] = {}
-        request: DescribeStreamInputTypeDef = {"StreamArn": self.stream}
-        while True:
-            description = self._streams.describe_stream(**request)["StreamDescription"]
-            for shard in description["Shards"]:
-                end = shard["SequenceNumberRange"].get("EndingSequenceNumber")
-                found[shard["ShardId"]] = None if end is None else int(end)
-            last = description.get("LastEvaluatedShardId")
-            if not last:
-                return found
-            request["ExclusiveStartShardId"] = last
+        for shard in shards_of(self._streams, self.stream):
+            end = shard["SequenceNumberRange"].get("EndingSequenceNumber")
+            found[shard["ShardId"]] = None if end is None else int(end)
+        return found
 
-    def _iterator(self, shard: str, after: str | None) -> str:
+    def _reader(self, shard: str, after: str | None) -> ShardReader:
         """From behind the earlier line, or else from now on."""
-        place: dict[str, Any] = (
-            {"ShardIteratorType": "LATEST"}
-            if after is None
-            else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
-        )
-        try:
-            answer = self._streams.get_shard_iterator(StreamArn=self.stream, ShardId=shard, **place)
-        except ClientError as error:
-            if after is not None or error.response["Error"]["Code"] != "TrimmedDataAccessException":
-                raise
-            # Local AWS has no LATEST in a shard without records; its beginning is the same place.
-            answer = self._streams.get_shard_iterator(
-                StreamArn=self.stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-            )
-        return answer["ShardIterator"]
+        return ShardReader(self._streams, self.stream, shard, after=after, from_now=True)
 
     def _write(self, place: int, token: str) -> bool:
         """Write a marker, unless somebody else has a row of that key."""
@@ -329,17 +304,13 @@ class Fence:
     def _next(self, reading: _Reading) -> list[tuple[Item, str, str | None]]:
         """The next records of a shard, all that are there: key, sequence number, token of a marker."""
         found = []
-        while True:
-            if reading.iterator is None:
-                raise _ShardsMoved
-            page = self._streams.get_records(ShardIterator=reading.iterator, Limit=1000)
-            reading.iterator = page.get("NextShardIterator")
-            for record in page["Records"]:
-                change = record["dynamodb"]
-                token = change.get("NewImage", {}).get(ATTRIBUTE, {}).get("S")
-                found.append((dict(change["Keys"]), change["SequenceNumber"], token))
-            if not page["Records"]:
-                return found
+        for record in reading.reader.read_all():
+            change = record["dynamodb"]
+            token = change.get("NewImage", {}).get(ATTRIBUTE, {}).get("S")
+            found.append((dict(change["Keys"]), change["SequenceNumber"], token))
+        if reading.reader.is_at_end:
+            raise _ShardsMoved
+        return found
 
 
 def _condition_failed(error: ClientError) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leda_cli.errors import LedaError
+from leda_cli.stream_shards import ShardReader, shards_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -43,7 +44,7 @@ class Redelivery:
         self._stream = stream
         self._function = function
         self._draw = draw
-        self._iterators: dict[str, str | None] = {}
+        self._readers: dict[str, ShardReader] = {}
         self._seen: dict[str, list[Record]] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -76,26 +77,14 @@ class Redelivery:
 
     def _read(self) -> dict[str, list[Record]]:
         """What each shard has that was not read yet."""
-        description = self._streams.describe_stream(StreamArn=self._stream)["StreamDescription"]
-        for shard in description["Shards"]:
-            if shard["ShardId"] not in self._iterators:
-                answer = self._streams.get_shard_iterator(
-                    StreamArn=self._stream,
-                    ShardId=shard["ShardId"],
-                    ShardIteratorType="TRIM_HORIZON",
-                )
-                self._iterators[shard["ShardId"]] = answer["ShardIterator"]
-        found: dict[str, list[Record]] = {}
-        for name, iterator in self._iterators.items():
-            while iterator:
-                page = self._streams.get_records(ShardIterator=iterator, Limit=1000)
-                found.setdefault(name, []).extend(
-                    as_delivered(record, self._stream) for record in page["Records"]
-                )
-                iterator = self._iterators[name] = page.get("NextShardIterator")
-                if not page["Records"]:
-                    break
-        return found
+        for shard in shards_of(self._streams, self._stream):
+            name = shard["ShardId"]
+            if name not in self._readers:
+                self._readers[name] = ShardReader(self._streams, self._stream, name)
+        return {
+            name: [as_delivered(record, self._stream) for record in reader.read_all()]
+            for name, reader in self._readers.items()
+        }
 
     def _deliver(self, shard: str, records: Sequence[Record]) -> None:
         """Invoke the function until it takes the batch: nothing of a shard may come before what it refused."""

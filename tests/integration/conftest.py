@@ -50,6 +50,7 @@ ORDER = (
     "test_scores",
     "test_change_capture",
     "test_record_processor",
+    "test_tumbling_windows",
 )
 
 

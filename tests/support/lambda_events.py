@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leda_cli.stream_shards import ShardReader, shards_of
+
 REGION = "us-east-1"
 # An invocation's payload has at most 6 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -26,10 +28,13 @@ def sequence_number(record: Record) -> str:
     return str(found or record["dynamodb"]["SequenceNumber"])
 
 
-def _start(shard: str, after: Mapping[str, str], name: str) -> dict[str, str]:
-    """Where to begin in a shard: after the number given for it (under `name`), else at its start."""
+def _start(shard: str, after: Mapping[str, str]) -> dict[str, str]:
+    """Where to begin in a shard of Kinesis: after the number given for it, else at its start."""
     if shard in after:
-        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", name: after[shard]}
+        return {
+            "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+            "StartingSequenceNumber": after[shard],
+        }
     return {"ShardIteratorType": "TRIM_HORIZON"}
 
 
@@ -43,7 +48,7 @@ def kinesis_records(kinesis: Any, stream: str, after: Mapping[str, str]) -> dict
         name = shard["ShardId"]
         found[name] = []
         iterator = kinesis.get_shard_iterator(
-            StreamName=stream, ShardId=name, **_start(name, after, "StartingSequenceNumber")
+            StreamName=stream, ShardId=name, **_start(name, after)
         )["ShardIterator"]
         while iterator:
             answer = kinesis.get_records(ShardIterator=iterator, Limit=10_000)
@@ -75,23 +80,15 @@ def _kinesis_record(arn: str, shard: str, record: Record) -> Record:
 
 def dynamodb_records(streams: Any, arn: str, after: Mapping[str, str]) -> dict[str, list[Record]]:
     """Every record of a DynamoDB stream by shard, in order, as Lambda shows them."""
-    found: dict[str, list[Record]] = {}
-    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-        name = shard["ShardId"]
-        found[name] = []
-        iterator = streams.get_shard_iterator(
-            StreamArn=arn, ShardId=name, **_start(name, after, "SequenceNumber")
-        )["ShardIterator"]
-        while iterator:
-            answer = streams.get_records(ShardIterator=iterator, Limit=1000)
-            found[name] += [_dynamodb_record(arn, record) for record in answer["Records"]]
-            iterator = answer.get("NextShardIterator")
-            if not answer["Records"]:
-                break
-    return found
+    names = [shard["ShardId"] for shard in shards_of(streams, arn)]
+    readers = [ShardReader(streams, arn, name, after=after.get(name)) for name in names]
+    return {
+        reader.shard: [_dynamodb_record(arn, record) for record in reader.read_all()]
+        for reader in readers
+    }
 
 
-def _dynamodb_record(arn: str, record: Record) -> Record:
+def _dynamodb_record(arn: str, record: Mapping[str, Any]) -> Record:
     change = dict(record["dynamodb"])
     created = change["ApproximateCreationDateTime"]
     change["ApproximateCreationDateTime"] = int(created.timestamp())

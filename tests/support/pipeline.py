@@ -19,6 +19,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from leda_cli.stream_shards import ShardReader, shards_of
 from support import dynamodb_local
 from support.clients import clients
 
@@ -134,16 +135,11 @@ class Tables:
     def stream_records(self, table: str) -> list[dict[str, Any]]:
         """All records of the table's stream so far, as Lambda delivers them."""
         arn = self.stream_arn(table)
-        found = []
-        for shard in self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            iterator = self.streams.get_shard_iterator(
-                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            while iterator:
-                page = self.streams.get_records(ShardIterator=iterator, Limit=1000)
-                found += [_as_delivered(record, arn) for record in page["Records"]]
-                iterator = page.get("NextShardIterator") if page["Records"] else None
-        return found
+        return [
+            _as_delivered(record, arn)
+            for shard in shards_of(self.streams, arn)
+            for record in ShardReader(self.streams, arn, shard["ShardId"]).read_all()
+        ]
 
     def shard(self, table: str) -> str:
         arn = self.stream_arn(table)
@@ -264,7 +260,7 @@ def event(records: Sequence[Mapping[str, Any]], shard: str | None = None) -> dic
     }
 
 
-def _as_delivered(record: dict[str, Any], arn: str) -> dict[str, Any]:
+def _as_delivered(record: Mapping[str, Any], arn: str) -> dict[str, Any]:
     change = dict(record["dynamodb"])
     change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
     delivered = {**record, "dynamodb": change, "eventSourceARN": arn}

@@ -14,7 +14,6 @@ from leda.engine.configuration import (
     Contribution,
     bytes_of,
 )
-from leda.hierarchy import nodes
 from leda.numbers import exact
 
 DOCUMENT: dict[str, Any] = {

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from leda_cli.errors import LedaError
 from leda_cli.redelivery import MOST_RECORDS, Redelivery, as_delivered
@@ -15,7 +16,7 @@ ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:0
 
 
 class Streams:
-    """Two shards that grow."""
+    """Two shards that grow. An iterator of a shard that was empty is of no use later, as on DynamoDB Local."""
 
     def __init__(self) -> None:
         self.shards: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
@@ -35,13 +36,20 @@ class Streams:
         assert StreamArn == ARN
         return {"StreamDescription": {"Shards": [{"ShardId": name} for name in self.shards]}}
 
-    def get_shard_iterator(self, *, ShardId: str, **_more: Any) -> Any:
-        return {"ShardIterator": f"{ShardId}:0"}
+    def get_shard_iterator(self, *, ShardId: str, ShardIteratorType: str, **_more: Any) -> Any:
+        assert ShardIteratorType == "TRIM_HORIZON"
+        return {"ShardIterator": self._iterator(ShardId, 0)}
 
     def get_records(self, *, ShardIterator: str, Limit: int) -> Any:
         shard, start = ShardIterator.split(":")
-        page = self.shards[shard][int(start) :][:Limit]
-        return {"Records": page, "NextShardIterator": f"{shard}:{int(start) + len(page)}"}
+        if start == "empty" and self.shards[shard]:
+            raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetRecords")
+        place = 0 if start == "empty" else int(start)
+        page = self.shards[shard][place:][:Limit]
+        return {"Records": page, "NextShardIterator": self._iterator(shard, place + len(page))}
+
+    def _iterator(self, shard: str, place: int) -> str:
+        return f"{shard}:{place if self.shards[shard] else 'empty'}"
 
 
 class Function:

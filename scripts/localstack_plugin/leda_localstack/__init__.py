@@ -5,4 +5,5 @@ emulators           DynamoDB Local and kinesis-local come from folders that the 
 loopback            the gateway listens on 127.0.0.1 only
 polling             a mapping polls its shards as often as on AWS
 bisect              BisectBatchOnFunctionError, which LocalStack accepts and ignores
+windows             TumblingWindowInSeconds, which LocalStack accepts and ignores
 """

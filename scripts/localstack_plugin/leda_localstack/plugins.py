@@ -40,6 +40,14 @@ def bisect_failed_batches() -> None:
 
 
 @hooks.on_infra_start()
+def open_tumbling_windows() -> None:
+    """Give events of mappings with a tumbling window their shard, their window and its state."""
+    from leda_localstack import windows
+
+    windows.install()
+
+
+@hooks.on_infra_start()
 def listen_on_loopback() -> None:
     """Let nobody but this machine reach the gateway."""
     from leda_localstack import loopback

@@ -1,0 +1,101 @@
+"""Readers of a table's stream on DynamoDB Local, beside other tables that are written to.
+
+There the iterator of a shard without records answers TrimmedDataAccessException once the shard has its first record,
+if another table was written to in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from leda_cli.fences import Fence, StateMarkers
+from leda_cli.stream_shards import ShardReader, shards_of
+from support import dynamodb_local
+
+Arns = dict[str, str]
+
+
+@pytest.fixture
+def dynamodb(dynamodb_endpoint: str) -> Any:
+    return dynamodb_local.client("dynamodb", dynamodb_endpoint)
+
+
+@pytest.fixture
+def streams(dynamodb_endpoint: str) -> Any:
+    return dynamodb_local.client("dynamodbstreams", dynamodb_endpoint)
+
+
+@pytest.fixture
+def arns(dynamodb: Any) -> Iterator[Arns]:
+    """The stream ARNs of two tables, Mine and Other."""
+    made = {}
+    for name in ("Mine", "Other"):
+        answer = dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        made[name] = answer["TableDescription"]["LatestStreamArn"]
+    yield made
+    for name in made:
+        dynamodb.delete_table(TableName=name)
+
+
+def put(dynamodb: Any, table: str, name: str) -> None:
+    dynamodb.put_item(TableName=table, Item={"id": {"S": name}})
+
+
+def test_dynamodb_local_refuses_the_iterator_of_a_shard_that_was_empty(
+    dynamodb: Any, streams: Any, arns: Arns
+) -> None:
+    (shard,) = shards_of(streams, arns["Mine"])
+    iterator = streams.get_shard_iterator(
+        StreamArn=arns["Mine"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    put(dynamodb, "Other", "1")
+    put(dynamodb, "Mine", "1")
+
+    with pytest.raises(ClientError, match="TrimmedDataAccessException"):
+        streams.get_records(ShardIterator=iterator)
+
+
+@pytest.mark.parametrize("from_now", [False, True])
+def test_a_reader_that_was_made_before_the_first_record_reads_it(
+    dynamodb: Any, streams: Any, arns: Arns, from_now: bool
+) -> None:
+    (shard,) = shards_of(streams, arns["Mine"])
+    reader = ShardReader(streams, arns["Mine"], shard["ShardId"], from_now=from_now)
+    assert reader.read() == []
+    put(dynamodb, "Other", "1")
+    put(dynamodb, "Mine", "1")
+
+    records = list(reader.read_all())
+
+    assert [record["dynamodb"]["Keys"]["id"]["S"] for record in records] == ["1"]
+
+
+def test_a_line_is_drawn_through_a_stream_without_records(
+    dynamodb: Any, streams: Any, arns: Arns
+) -> None:
+    class Busy:
+        """Somebody writes to the other table before each of the fence's writes."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(dynamodb, name)
+
+        def put_item(self, **request: Any) -> Any:
+            put(dynamodb, "Other", "1")
+            return dynamodb.put_item(**request)
+
+    client: Any = Busy()
+    fence = Fence(client, streams, "Mine", StateMarkers())
+
+    line = fence.draw()
+
+    assert list(line.open) == [shard["ShardId"] for shard in shards_of(streams, arns["Mine"])]
