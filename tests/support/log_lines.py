@@ -23,7 +23,7 @@ class LogLines:
 
     def of(self, message: str) -> list[dict[str, Any]]:
         """The lines with that message."""
-        lines = [json.loads(line) for line in self.text.splitlines()]
+        lines = [json.loads(line) for line in self.text.split("\n") if line]
         return [line for line in lines if line["message"] == message]
 
 

@@ -87,6 +87,25 @@ def test_a_redacted_attribute_is_seen_to_change_and_nothing_more() -> None:
     assert "u1" not in json.dumps(shown)
 
 
+def test_values_that_are_equal_have_not_changed() -> None:
+    old = {
+        "total": {"N": "100"},
+        "tags": {"SS": ["a", "b"]},
+        "codes": {"NS": ["1", "2"]},
+        "address": {"M": {"zip": {"N": "8000"}, "labels": {"BS": ["AA==", "AQ=="]}}},
+        "email": {"S": "a"},
+    }
+    new = {
+        "total": {"N": "1E+2"},
+        "tags": {"SS": ["b", "a"]},
+        "codes": {"NS": ["2.0", "1"]},
+        "address": {"M": {"labels": {"BS": ["AQ==", "AA=="]}, "zip": {"N": "8000.0"}}},
+        "email": {"S": "b"},
+    }
+
+    assert read(record(old, new)).document()["changed"] == {"email": {"old": "a", "new": "b"}}
+
+
 def test_numbers_can_be_had_exactly() -> None:
     new = {"balance": {"N": "0.12345678901234567890"}}
 
@@ -122,7 +141,7 @@ def test_a_record_that_tells_no_change_says_why(raw: dict[str, Any], said: str) 
 
 def test_a_value_of_an_unknown_type_is_unreadable() -> None:
     with pytest.raises(UnreadableChange, match="unknown type") as error:
-        read(record(None, {"x": {"Z": "hunter2"}})).document()
+        read(record(None, {"x": {"Z": "hunter2"}}))
     assert "hunter2" not in str(error.value)
 
 
@@ -130,6 +149,18 @@ def test_a_change_that_fits_a_line_is_whole() -> None:
     document = read(record(None, {"a": {"S": "x" * 100_000}})).document()
 
     assert fitted(document) is document
+
+
+def test_the_names_of_what_is_left_out_are_cut_by_their_bytes() -> None:
+    names = [f"{number:03}" + "\U0001f600" * 1_000 for number in range(200)]
+    document = read(record(None, {})).document()
+    document["changed"] = {name: {"new": "x" * 3_000} for name in names}
+
+    shown = fitted(document)
+
+    assert len(json.dumps(shown)) <= item_changes.MAX_BYTES
+    assert len(shown["left_out"]["names"]) == 100
+    assert shown["left_out"]["names"][0].startswith("0")
 
 
 @pytest.mark.parametrize("attributes", [1, 3, 30_000])

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +18,12 @@ ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 MAGIC = b"\xf3\x89\x9a\xc2"
 
 
-def raw(data: bytes, sequence: str = "4959", **more: Any) -> dict[str, Any]:
+def raw(content: bytes, sequence: str = "4959", **more: Any) -> dict[str, Any]:
     kinesis = {
         "kinesisSchemaVersion": "1.0",
         "partitionKey": "a",
         "sequenceNumber": sequence,
-        "data": base64.b64encode(data).decode(),
+        "data": base64.b64encode(content).decode(),
         "approximateArrivalTimestamp": 1616413258.5,
     }
     kinesis.update(more)
@@ -108,6 +109,47 @@ def test_a_packed_record_whose_partition_key_is_missing_loses_no_message(index: 
     assert [record.data for record in records] == [b"a", b"b"]
     # Without one of its own, it has that of the record that it came in.
     assert records[1].partition_key == ("key" if index == 0 else "a")
+
+
+FAULTS: dict[str, tuple[Any, str]] = {
+    "not an object": ("x", "kinesis.sequenceNumber"),
+    "nothing": (None, "kinesis.sequenceNumber"),
+    "no kinesis": ({"eventID": "shardId-7:1"}, "kinesis.sequenceNumber"),
+    "a number for a sequence number": (raw(b"x", sequenceNumber=4959), "kinesis.sequenceNumber"),
+    "no data": (raw(b"x", data=None), "kinesis.data"),
+    "data of another type": (raw(b"x", data=["x"]), "kinesis.data"),
+    "data that is not base64": (raw(b"x", data="%"), "not base64"),
+    "data beyond ASCII": (raw(b"x", data="é"), "not base64"),
+}
+
+
+@pytest.mark.parametrize(("given_record", "fault"), FAULTS.values(), ids=FAULTS)
+def test_a_record_that_cannot_be_read_says_why_and_is_kept_whole(
+    given_record: Any, fault: str
+) -> None:
+    before, broken, after = user_records([raw(b"a"), given_record, raw(b"b")])
+
+    assert (before.data, before.fault, after.data) == (b"a", None, b"b")
+    assert broken.fault is not None
+    assert fault in broken.fault
+    assert json.loads(broken.data) == given_record
+    assert broken.event_id
+
+
+def test_two_broken_records_without_a_name_have_two() -> None:
+    one, other = user_records([{"a": 1}, {"a": 2}])
+
+    assert one.event_id != other.event_id
+
+
+def test_what_a_record_need_not_have_may_be_missing() -> None:
+    whole = raw(b"x")
+    del whole["eventID"], whole["eventSourceARN"], whole["kinesis"]["partitionKey"]
+
+    (record,) = user_records([whole])
+
+    assert (record.fault, record.data, record.event_id) == (None, b"x", "4959")
+    assert (record.shard, record.stream, record.partition_key) == ("", "", "")
 
 
 BROKEN = {

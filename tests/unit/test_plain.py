@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.plain import REDACTED, UnknownType, json_number, plain, row
+from leda.plain import (
+    REDACTED,
+    UnknownType,
+    canonical,
+    canonical_row,
+    json_number,
+    plain,
+    require_known,
+    row,
+)
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
     lambda number: -130 <= number.adjusted() <= 125
@@ -76,6 +85,110 @@ def test_what_is_no_value_is_refused_without_saying_it(value: dict[str, Any]) ->
     with pytest.raises(UnknownType) as error:
         plain(value)
     assert "secret" not in str(error.value)
+
+
+def deep(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"S": "secret"}
+    for level in range(levels):
+        value = {"M": {"m": value}} if level % 2 else {"L": [value]}
+    return value
+
+
+KNOWN: list[dict[str, Any]] = [
+    {"S": ""},
+    {"N": "-1.5E+10"},
+    {"B": "AAE="},
+    {"BOOL": False},
+    {"NULL": True},
+    {"L": []},
+    {"M": {}},
+    {"SS": ["b", "a"]},
+    {"NS": ["10", "9"]},
+    {"BS": ["AQ=="]},
+    deep(32),
+]
+
+
+@pytest.mark.parametrize("value", KNOWN, ids=repr)
+def test_what_dynamodb_can_hold_is_known(value: dict[str, Any]) -> None:
+    require_known(value)
+
+
+UNKNOWN: list[Any] = [
+    None,
+    "secret",
+    [],
+    {},
+    {"S": "secret", "N": "1"},
+    {"secret" * 20: "x"},
+    {"S": 5},
+    {"S": None},
+    {"N": 5},
+    {"N": "secret"},
+    {"N": "NaN"},
+    {"N": "1E+126"},
+    {"B": [1]},
+    {"BOOL": "true"},
+    {"NULL": False},
+    {"L": {"x": {"S": "secret"}}},
+    {"L": [{"S": "x"}, "secret"]},
+    {"M": []},
+    {"M": {"x": None}},
+    {"SS": "secret"},
+    {"SS": [1]},
+    {"NS": ["secret"]},
+    deep(33),
+    deep(300),
+]
+
+
+@pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: repr(value)[:40])
+def test_what_dynamodb_cannot_hold_is_refused_without_saying_it(value: Any) -> None:
+    with pytest.raises(UnknownType) as error:
+        require_known(value)
+    assert "secretsecretsecretsecret" not in str(error.value)
+
+
+EQUAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"N": "100"}, {"N": "1E+2"}),
+    ({"N": "1.50"}, {"N": "1.5"}),
+    ({"N": "0"}, {"N": "-0.0"}),
+    ({"SS": ["a", "b"]}, {"SS": ["b", "a"]}),
+    ({"NS": ["1", "20"]}, {"NS": ["2E+1", "1.0"]}),
+    ({"BS": ["AA==", "AQ=="]}, {"BS": ["AQ==", "AA=="]}),
+    ({"L": [{"N": "1"}]}, {"L": [{"N": "1.0"}]}),
+    (
+        {"M": {"a": {"SS": ["x", "y"]}, "b": {"S": ""}}},
+        {"M": {"b": {"S": ""}, "a": {"SS": ["y", "x"]}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+def test_equal_values_are_equal_however_they_are_written(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert canonical(one) == canonical(other)
+    assert canonical_row({"x": one}) == canonical_row({"x": other})
+
+
+DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"N": "1"}, {"S": "1"}),
+    ({"N": "100"}, {"N": "100.00000000000000000000000000000000001"}),
+    ({"L": [{"S": "a"}, {"S": "b"}]}, {"L": [{"S": "b"}, {"S": "a"}]}),
+    ({"L": [{"S": "a"}]}, {"SS": ["a"]}),
+    ({"SS": ["1"]}, {"NS": ["1"]}),
+    ({"BOOL": True}, {"N": "1"}),
+    ({"BOOL": True}, {"NULL": True}),
+    ({"M": {}}, {"L": []}),
+    ({"M": {"a": {"S": "x"}}}, {"M": {"b": {"S": "x"}}}),
+    ({"S": "é"}, {"S": "e\u0301"}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_different_values_are_different(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert canonical(one) != canonical(other)
 
 
 SECRETS = ["s3cr3t", "41983.25", "c2VjcmV0"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.quarantine import BadRecord, Quarantine
+from leda.quarantine import BadRecord, Quarantine, key_of, made_up_id, whole
 
 BAD = BadRecord(
     "not JSON",
@@ -75,6 +75,29 @@ def test_an_event_id_makes_a_key_without_folders_or_signs(event_id: str) -> None
     name = put(replace(BAD, event_id=event_id), Bucket()).removeprefix("StateLambda/2026/03/07/")
 
     assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+
+
+def test_a_long_event_id_makes_a_key_that_s3_takes_and_others_have_others() -> None:
+    keys = {key_of("f" * 64, BAD.arrived, "\U0001f600" * 5_000 + end) for end in "ab"}
+
+    assert len(keys) == 2
+    assert all(len(key.encode()) <= 1_024 for key in keys)
+
+
+def test_a_record_without_a_name_has_one_by_its_content() -> None:
+    assert made_up_id(b"a") == made_up_id(b"a") != made_up_id(b"b")
+
+
+def test_a_record_is_kept_as_it_came_and_only_what_is_too_deep_is_cut() -> None:
+    deep: Any = {"end": "end"}
+    for _ in range(50_000):
+        deep = [deep]
+
+    assert json.loads(whole({"a": [1, None, "\ud800"]})) == {"a": [1, None, "\ud800"]}
+    kept = json.loads(whole({"a": 1, "b": deep, "c": {"d": deep}}))
+    assert kept["a"] == 1
+    assert json.dumps(kept["b"]).strip("[]") == '"[...]"'
+    assert json.dumps(kept["c"]["d"]).strip("[]") == '"[...]"'
 
 
 @given(st.binary(max_size=100))

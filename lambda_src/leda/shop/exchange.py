@@ -58,7 +58,7 @@ def read(event: Mapping[str, Any]) -> Request:
             "TooLarge",
             f"The body has more than {MAX_BODY_BYTES} bytes.",
         )
-    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
     return Request(
         path=event.get("pathParameters") or {},
         query=event.get("queryStringParameters") or {},

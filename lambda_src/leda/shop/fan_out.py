@@ -72,7 +72,8 @@ def payloads(records: Sequence[Raw], shard: str | None) -> Iterator[bytes]:
     part: list[bytes] = []
     size = 0
     for record in records:
-        text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+        # In ASCII, which can hold every text that JSON can: a lone surrogate has no UTF-8.
+        text = json.dumps(record, separators=(",", ":")).encode()
         if part and size + len(text) > MAX_PAYLOAD_BYTES:
             yield b",".join(part).join(frame)
             part, size = [], 0
