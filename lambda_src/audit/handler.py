@@ -1,21 +1,24 @@
 """AuditLambda: compares AggregateTable with StateTable while the pipeline runs, and counts what is wrong."""
 
-from functools import partial
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda import sdk, settings
-from leda.audit import audit, read_state, read_totals
+from leda.audit import Tables, audit, read_state, read_totals
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Registry, live_configuration
 from leda.telemetry import count, logger, metrics
 
 # A damaged table is not listed whole, an invocation a time; `leda verify` lists it.
 LOGGED = 100
 
 dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
-expected = partial(read_state, dynamodb, settings.required("STATE_TABLE"))
-found = partial(read_totals, dynamodb, settings.required("AGGREGATE_TABLE"))
+state_table = settings.required("STATE_TABLE")
+aggregate_table = settings.required("AGGREGATE_TABLE")
+registry = Registry(dynamodb, settings.required("REGISTRY_TABLE"))
+deployed = Configuration.from_json(settings.required("CONFIGURATION"))
 freshness = settings.positive("FRESHNESS_SECONDS", default=30)
 
 
@@ -23,10 +26,17 @@ freshness = settings.positive("FRESHNESS_SECONDS", default=30)
 @metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Audit once; the metric Drift is the number of totals that are wrong, and the log names them."""
-    result = audit(expected, found, freshness)
+    configuration = live_configuration(registry, deployed)
+    tables = Tables(
+        configuration.names,
+        lambda: read_state(dynamodb, state_table, configuration),
+        lambda: read_totals(dynamodb, aggregate_table, configuration.names),
+    )
+    result = audit(tables, freshness)
+    wrong = {row.identifier for row in result.wrong}
     counts = {
-        "Drift": len(result.wrong),
-        "InFlight": len(result.in_flight),
+        "Drift": len(wrong),
+        "InFlight": len({row.identifier for row in result.in_flight} - wrong),
         "Totals": result.totals,
         "Rows": result.expected.rows,
         "UnreadableRows": result.expected.unreadable,
@@ -37,6 +47,7 @@ def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str,
             "a total is wrong",
             extra={
                 "identifier": row.identifier,
+                "measure": row.measure,
                 "expected": f"{row.expected:f}",
                 "lowest": f"{row.lowest:f}",
                 "highest": f"{row.highest:f}",

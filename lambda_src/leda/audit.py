@@ -6,14 +6,18 @@ and again for as long as a change needs to come through. The first look lacks wh
 the last one has all that the scan has read. So a total that is right, and flows, is met at, or passes, the
 scan's sum on its way from the first look to the last, whatever the lag was:
 
-- a look equals the sum: the row is exact;
-- the looks lie on both sides of the sum: the row is in flight, between the two;
-- every look is on one side of it: the row is wrong, by the distance of the nearest look at least; by just that
-  if the row never moved.
+- a look equals the sum: the total is exact;
+- the looks lie on both sides of the sum: the total is in flight, between the two;
+- every look is on one side of it: the total is wrong, by the distance of the nearest look at least; by just that
+  if the total never moved.
 
-The last is not certain for a row that moves back and forth: a scan takes its time, and reads one trade before a
+Each measure of a total is compared. A total without a row is one with 0 in every measure, and the other way round: a
+row stays when nothing is left below it, because it holds the total's checkpoint. Rows whose names begin with ":" are
+no totals.
+
+The last case is not certain for a total that moves back and forth: a scan takes its time, and reads one trade before a
 change and another one after a later change, which adds up to what the total never was. What is lost stays lost,
-and such a sum does not come again; so a row is called wrong only after a second round has found it so, on the
+and such a sum does not come again; so a total is called wrong only after a second round has found it so, on the
 same side. A pipeline that is further behind than the time allowed is found wrong: it is not as fresh as promised.
 """
 
@@ -26,7 +30,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from leda import images
+from leda.changes import UnreadableRow
+from leda.engine.configuration import Amount, Amounts, Configuration
+from leda.engine.delta_rows import RESERVED
 from leda.hierarchy import nodes
 from leda.numbers import NotExact, number
 from leda.streams import Image
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 
 # A scan of one segment is bound by the time of a request; eight at a time leave connections for the others.
 SEGMENTS = 8
-# Looks at AggregateTable after the scan, while not every row is exact.
+# Looks at AggregateTable after the scan, while not every total is exact.
 LOOKS = 6
 # Of the rows that cannot be read, so many are named.
 NAMED = 10
@@ -54,10 +60,11 @@ _NOTHING = Decimal(0)
 class Expected:
     """The sum of rows of StateTable at every node: `rows` were read, `unreadable` of them count as nothing.
 
-    `totals` leaves out what adds up to 0. `named` tells the first unreadable rows, and why they are.
+    `totals` has one amount a measure for each node that has rows below it. `named` tells the first unreadable rows, and
+    why they are.
     """
 
-    totals: dict[str, Decimal] = field(default_factory=dict)
+    totals: dict[str, Amounts] = field(default_factory=dict)
     rows: int = 0
     unreadable: int = 0
     named: list[str] = field(default_factory=list)
@@ -67,51 +74,58 @@ class Expected:
 class _Leaves:
     """A part of StateTable, summed at the leaves."""
 
-    sums: dict[str, Decimal] = field(default_factory=dict)
+    configuration: Configuration
+    sums: dict[str, list[Amount]] = field(default_factory=dict)
     rows: int = 0
     unreadable: list[str] = field(default_factory=list)
     unreadable_count: int = 0
 
-    def take(self, rows: Iterable[Image]) -> int:
-        """Add rows; how many there were. An unreadable one adds nothing, as Map adds nothing for it."""
-        count = 0
+    def take(self, rows: Iterable[Image]) -> None:
+        """Add rows. An unreadable one adds nothing, as Map adds nothing for it."""
         with decimal.localcontext(_WIDE):
             for row in rows:
-                count += 1
+                self.rows += 1
                 try:
-                    found = images.contribution(row)
-                except images.UnreadableImage as error:
+                    found = self.configuration.contribution(row)
+                except UnreadableRow as error:
                     self.unreadable_count += 1
                     if len(self.unreadable) < NAMED:
                         self.unreadable.append(f"{row.get('id', {}).get('S')}: {error}")
                     continue
                 if found:
-                    self.sums[found.path] = self.sums.get(found.path, _NOTHING) + found.value
-        self.rows += count
-        return count
+                    _add(self.sums, found.path, found.amounts)
 
 
-def fold(rows: Iterable[Image]) -> Expected:
+def fold(rows: Iterable[Image], configuration: Configuration) -> Expected:
     """What these rows of StateTable (DynamoDB's JSON) add up to, exactly."""
-    leaves = _Leaves()
+    leaves = _Leaves(configuration)
     leaves.take(rows)
     return _roll_up([leaves])
 
 
 def _roll_up(parts: Iterable[_Leaves]) -> Expected:
     expected = Expected()
-    sums: dict[str, Decimal] = {}
+    sums: dict[str, list[Amount]] = {}
     with decimal.localcontext(_WIDE):
         for part in parts:
-            for path, value in part.sums.items():
+            for path, amounts in part.sums.items():
                 for node in nodes(path):
-                    sums[node] = sums.get(node, _NOTHING) + value
+                    _add(sums, node, amounts)
             expected.rows += part.rows
             expected.unreadable += part.unreadable_count
             expected.named += part.unreadable
-    expected.totals = {node: total for node, total in sums.items() if total}
+    expected.totals = {node: tuple(amounts) for node, amounts in sums.items()}
     expected.named = expected.named[:NAMED]
     return expected
+
+
+def _add(sums: dict[str, list[Amount]], node: str, amounts: Sequence[Amount]) -> None:
+    found = sums.get(node)
+    if found is None:
+        sums[node] = list(amounts)
+        return
+    for place, amount in enumerate(amounts):
+        found[place] += amount
 
 
 # -- reading the tables
@@ -120,62 +134,78 @@ def _roll_up(parts: Iterable[_Leaves]) -> Expected:
 def read_state(
     client: "DynamoDBClient",
     table: str,
+    configuration: Configuration,
     segments: int = SEGMENTS,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> Expected:
-    """What StateTable adds up to, by a parallel scan; `advance` hears of rows as they are read, one call at a time.
+    """What StateTable adds up to, by a parallel scan; `advance` hears of rows as they are read, one call at a time."""
+    parts = [_Leaves(configuration) for _ in range(segments)]
+    takers = [part.take for part in parts]
+    scan(client, table, attributes_of(configuration), takers, advance)
+    return _roll_up(parts)
+
+
+def attributes_of(configuration: Configuration) -> list[str]:
+    """The attributes of StateTable that say what a row adds, and the row's key."""
+    fields = [measure.field for measure in configuration.measures if measure.field]
+    return list(dict.fromkeys(["id", "Deleted", configuration.path, *fields]))
+
+
+def scan(
+    client: "DynamoDBClient",
+    table: str,
+    attributes: Sequence[str],
+    takers: Sequence[Callable[[list[dict[str, Any]]], None]],
+    advance: Callable[[int], object] = lambda _count: None,
+) -> None:
+    """Scan the table in as many segments at a time as there are takers, each of which takes its segment's pages.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
     """
     one_at_a_time, failed = threading.Lock(), threading.Event()
 
-    def read(segment: int) -> _Leaves:
-        leaves = _Leaves()
+    def read(segment: int) -> None:
         try:
-            for rows in _pages(
-                client, table, ("id", "Path", "Value", "Deleted"), segment, segments
-            ):
-                count = leaves.take(rows)
+            for rows in _pages(client, table, attributes, segment, len(takers)):
+                takers[segment](rows)
                 with one_at_a_time:
-                    advance(count)
+                    advance(len(rows))
                 if failed.is_set():
                     break
         except BaseException:
             failed.set()
             raise
-        return leaves
 
-    with ThreadPoolExecutor(segments) as pool:
+    with ThreadPoolExecutor(len(takers)) as pool:
         try:
-            return _roll_up(pool.map(read, range(segments)))
+            list(pool.map(read, range(len(takers))))
         except BaseException:
             # Ctrl-C too: the other segments end with their page, not with the table.
             failed.set()
             raise
 
 
-def read_rows(client: "DynamoDBClient", table: str) -> dict[str, Mapping[str, Any]]:
-    """AggregateTable as it is: each row's Value in DynamoDB's JSON ({} where it has none)."""
-    return {
-        row["Identifier"]["S"]: row.get("Value", {})
-        for rows in _pages(client, table, ("Identifier", "Value"))
-        for row in rows
-    }
+def read_totals(
+    client: "DynamoDBClient", table: str, measures: Sequence[str]
+) -> dict[str, Amounts]:
+    """AggregateTable's totals, one amount a measure; a measure that is not a number counts as 0.
+
+    Totals with 0 in every measure are left out: nothing is below them.
+    """
+    found: dict[str, Amounts] = {}
+    for rows in _pages(client, table, ["Identifier", *measures]):
+        for row in rows:
+            amounts = tuple([amount_of(row.get(name)) or _NOTHING for name in measures])
+            name = row["Identifier"]["S"]
+            if any(amounts) and not name.startswith(RESERVED):
+                found[name] = amounts
+    return found
 
 
-def read_totals(client: "DynamoDBClient", table: str) -> dict[str, Decimal]:
-    """AggregateTable's totals; a row without a number has none, which counts as 0."""
-    return {
-        name: total
-        for name, value in read_rows(client, table).items()
-        if (total := total_of(value)) is not None
-    }
-
-
-def total_of(value: Mapping[str, Any]) -> Decimal | None:
-    """The number in a row's Value (DynamoDB's JSON); None where there is none."""
+def amount_of(value: Mapping[str, Any] | None) -> Decimal | None:
+    """The number in an attribute (DynamoDB's JSON); None where there is none."""
     try:
-        return number(value["N"])
+        return None if value is None else number(value["N"])
     except (KeyError, NotExact):
         return None
 
@@ -187,13 +217,14 @@ def _pages(
     segment: int = 0,
     segments: int = 1,
 ) -> Iterator[list[dict[str, Any]]]:
+    names = {f"#a{place}": name for place, name in enumerate(attributes)}
     request: dict[str, Any] = {
         "TableName": table,
         "ConsistentRead": True,
         "Segment": segment,
         "TotalSegments": segments,
-        "ProjectionExpression": ", ".join(f"#{name}" for name in attributes),
-        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": names,
     }
     while True:
         page = client.scan(**request)
@@ -208,16 +239,17 @@ def _pages(
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """A row of which no look was the expected total: the looks lie between `lowest` and `highest`."""
+    """A measure of a total of which no look was the expected amount: the looks lie between `lowest` and `highest`."""
 
     identifier: str
-    expected: Decimal
-    lowest: Decimal
-    highest: Decimal
+    measure: str
+    expected: Amount
+    lowest: Amount
+    highest: Amount
 
     @property
     def off(self) -> Decimal:
-        """How far the nearest look is above the expected total (below: negative); 0: the row is in flight."""
+        """How far the nearest look is above the expected amount (below: negative); 0: it is in flight."""
         if self.lowest > self.expected:
             return _WIDE.subtract(self.lowest, self.expected)
         if self.highest < self.expected:
@@ -226,26 +258,33 @@ class Bracket:
 
     @property
     def moved(self) -> bool:
-        """Whether the looks differ: the row is then off by at least `off`, else by just that."""
+        """Whether the looks differ: the total is then off by at least `off`, else by just that."""
         return self.lowest != self.highest
 
 
 def brackets(
-    expected: Mapping[str, Decimal], looks: Sequence[Mapping[str, Decimal]]
+    measures: Sequence[str],
+    expected: Mapping[str, Amounts],
+    looks: Sequence[Mapping[str, Amounts]],
 ) -> list[Bracket]:
-    """The rows that were not as expected in any of the looks, in order. A row with 0 counts as missing."""
+    """What was not as expected in any of the looks, in order. A total that is missing has 0 in every measure."""
+    nothing = (_NOTHING,) * len(measures)
     found = []
     for row in sorted({*expected, *(row for look in looks for row in look)}):
-        wanted = expected.get(row, _NOTHING)
-        seen = [look.get(row, _NOTHING) for look in looks]
-        if wanted not in seen:
-            found.append(Bracket(row, wanted, min(seen), max(seen)))
+        wanted = expected.get(row, nothing)
+        seen = [look.get(row, nothing) for look in looks]
+        if wanted in seen:
+            continue
+        for place, measure in enumerate(measures):
+            amounts = [amounts[place] for amounts in seen]
+            if wanted[place] not in amounts:
+                found.append(Bracket(row, measure, wanted[place], min(amounts), max(amounts)))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit of a running pipeline found: `totals` were compared; the rest of them are exact."""
+    """What an audit of a running pipeline found: `totals` were compared; those without a bracket are exact."""
 
     expected: Expected
     totals: int
@@ -253,41 +292,50 @@ class Audit:
     in_flight: list[Bracket]
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The two sides of the comparison: how to read them, and the names of the measures."""
+
+    measures: Sequence[str]
+    expected: Callable[[], Expected]
+    found: Callable[[], Mapping[str, Amounts]]
+
+
 def audit(
-    read_expected: Callable[[], Expected],
-    read_found: Callable[[], Mapping[str, Decimal]],
+    tables: Tables,
     freshness: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Audit:
     """Audit a pipeline that may be running; a total comes through within `freshness` seconds.
 
-    Ends as soon as every row is exact; at the latest, after two rounds of a scan and `freshness` seconds.
+    Ends as soon as every total is exact; at the latest, after two rounds of a scan and `freshness` seconds.
     """
-    first = _round(read_expected, read_found, freshness, clock, sleep)
+    first = _round(tables, freshness, clock, sleep)
     if not first.wrong:
         return first
-    second = _round(read_expected, read_found, freshness, clock, sleep)
-    sides = {row.identifier: row.off > 0 for row in first.wrong}
-    wrong = [row for row in second.wrong if sides.get(row.identifier) is (row.off > 0)]
+    second = _round(tables, freshness, clock, sleep)
+    sides = {(row.identifier, row.measure): row.off > 0 for row in first.wrong}
+    wrong = [
+        row for row in second.wrong if sides.get((row.identifier, row.measure)) is (row.off > 0)
+    ]
     in_flight = [*second.in_flight, *(row for row in second.wrong if row not in wrong)]
     return Audit(second.expected, second.totals, wrong, in_flight)
 
 
 def _round(
-    read_expected: Callable[[], Expected],
-    read_found: Callable[[], Mapping[str, Decimal]],
+    tables: Tables,
     freshness: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> Audit:
-    looks = [read_found()]
-    expected = read_expected()
+    looks = [tables.found()]
+    expected = tables.expected()
     end = clock() + freshness
     while True:
         is_last = clock() >= end
-        looks.append(read_found())
-        open_rows = brackets(expected.totals, looks)
+        looks.append(tables.found())
+        open_rows = brackets(tables.measures, expected.totals, looks)
         if is_last or not open_rows:
             break
         sleep(max(0.0, min(freshness / LOOKS, end - clock())))

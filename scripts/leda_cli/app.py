@@ -33,7 +33,7 @@ _COMMANDS = {
     "verify": ("verify", "verify"),
     "redrive": ("redrive", "redrive"),
     "replay": ("replay", "replay"),
-    "rebuild": ("rebuild", "rebuild"),
+    "rebuild": ("rebuild_command", "rebuild"),
     "simulate": ("simulate", "simulate"),
     "cost": ("cost", "cost"),
     "scale": ("scale", "scale"),

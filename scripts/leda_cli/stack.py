@@ -65,7 +65,7 @@ class Stack:
     state_table: str = "StateTable"
     reduce_table: str = "ReduceTable"
     aggregate_table: str = "AggregateTable"
-    checkpoint_table: str = "CheckpointTable"
+    registry_table: str = "RegistryTable"
     parameter_table: str = "ParameterTable"
     functions: Mapping[str, str] = field(
         default_factory=lambda: {part: f"{part.title()}Lambda" for part in STAGES}
@@ -97,7 +97,7 @@ class Stack:
         found: dict[str, Any] = {}
         if outputs.get("stream"):
             found["stream"] = outputs["stream"]["name"]
-        for table in ("state", "reduce", "aggregate", "checkpoint", "parameter"):
+        for table in ("state", "reduce", "aggregate", "registry", "parameter"):
             if table in outputs.get("tables", {}):
                 found[f"{table}_table"] = outputs["tables"][table]["name"]
         stages = {part: outputs.get("functions", {}).get(part) for part in STAGES}

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from leda.checkpoints import padded
-from leda_cli import fences
-from leda_cli import rebuild as rebuild_module
+from leda.engine.configuration import Configuration
+from leda.engine.delta_rows import RESERVED
+from leda.engine.registry import Assignment
+from leda_cli import journal, watermarks
 from leda_cli.operations import Operation
-from leda_cli.rebuild import Rebuild, Tables
+from leda_cli.rebuild import Rebuild, Result, Tables
 from support import trades
 from support.faults import Fault
-from support.pipeline import Function, Pipeline, event
+from support.pipeline import CONFIGURATION, Function, Pipeline, event
+
+STREAMS = {"map": "StateTable", "reduce": "ReduceTable"}
+
+Total = tuple[int, Decimal]
 
 
 class FakeMappings:
-    """Mappings that are switched at once; nothing is delivered but by the test."""
+    """Map's mapping, which is switched at once."""
 
     def __init__(self) -> None:
-        self.on = {"state": True, "map": True, "reduce": True}
+        self.on = {"map": True}
 
     def enabled(self) -> list[str]:
         return [name for name, is_on in self.on.items() if is_on]
@@ -68,25 +74,35 @@ class Site:
 
     pipeline: Pipeline
     draw: random.Random
+    lanes: int = 1
     sent: list[trades.Version] = field(default_factory=list)
     mappings: FakeMappings = field(default_factory=FakeMappings)
+    is_reduce_on: bool = True
     numbers: Any = field(default_factory=itertools.count)
     functions: dict[str, Function] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STREAMS, 0))
 
     @classmethod
-    def started(cls, pipeline: Pipeline, windowed: bool) -> Site:
-        """Trades whose totals are there; deliveries named the shard (`windowed`), or not."""
-        made = cls(pipeline, random.Random(5))
+    def started(cls, pipeline: Pipeline, lanes: int = 1) -> Site:
+        """Trades whose totals are there."""
+        pipeline.settings["REDUCE_LANES"] = str(lanes)
+        made = cls(pipeline, random.Random(5), lanes)
         made.store(8)
-        made.deliver(windowed)
+        made.flow()
         assert made.found() == made.expected()
         return made
 
     def warm(self, name: str) -> Function:
-        """An execution environment of the function that stays, and remembers what it did."""
+        """An execution environment of the function that stays."""
         if name not in self.functions:
             self.functions[name] = self.pipeline.function(name)
         return self.functions[name]
+
+    def set_lanes(self, lanes: int) -> None:
+        """Deploy Map with another number of lanes."""
+        self.lanes = lanes
+        self.pipeline.settings["REDUCE_LANES"] = str(lanes)
+        self.functions.pop("map", None)
 
     def store(self, count: int = 3) -> None:
         """Some messages through State."""
@@ -95,49 +111,77 @@ class Site:
             trades.Version(f"{name}-{each.id}", each.number, each.value, each.levels)
             for each in trades.versions(self.draw, count, 2)
         ]
+        self.send(made)
+
+    def send(self, made: list[trades.Version]) -> None:
         self.sent += made
         self.warm("state")(self.pipeline.kinesis_event(*trades.burst(self.draw, made, bad=0)))
 
-    def lose(self) -> None:
-        """Changes that Map has never seen: its checkpoint passes them, as if their 24 hours were over."""
-        self.store()
-        last = self.pipeline.stream_records("StateTable")[-1]["dynamodb"]["SequenceNumber"]
-        self.pipeline.dynamodb.update_item(
-            TableName=self.table("Checkpoint"),
-            Key=self.key("Map", "StateTable"),
-            UpdateExpression="SET #Sequence = :last",
-            ExpressionAttributeNames={"#Sequence": "Sequence"},
-            ExpressionAttributeValues={":last": {"S": padded(int(last))}},
-        )
+    def flow(self) -> None:
+        """What the mappings deliver by now."""
+        if self.mappings.on["map"]:
+            self.deliver_new("map")
+        if self.is_reduce_on:
+            self.deliver_new("reduce")
 
-    def key(self, function: str, table: str) -> dict[str, Any]:
-        """The checkpoint under the stream's name, as deliveries without a window move it."""
-        stream = self.pipeline.stream_arn(table)
-        source = f"{self.pipeline.prefix}{function}Lambda|{stream}"
-        return {"Source": {"S": source}, "Lane": {"S": stream}}
+    def deliver_new(self, name: str) -> None:
+        """What is new in the function's stream."""
+        records = self.pipeline.stream_records(STREAMS[name])
+        new, self.read[name] = records[self.read[name] :], len(records)
+        if new:
+            self.warm(name)(event(new, self.pipeline.shard(STREAMS[name])))
+
+    def deliver_again(self) -> None:
+        """Both streams from their beginning, in other batches, to fresh functions."""
+        for name, table in STREAMS.items():
+            records, shard = self.pipeline.stream_records(table), self.pipeline.shard(table)
+            self.read[name] = len(records)
+            function, first = self.pipeline.function(name), 0
+            while first < len(records):
+                last = first + self.draw.randint(1, 7)
+                function(event(records[first:last], shard))
+                first = last
+
+    def lose(self) -> None:
+        """Changes that Map never sees, as if their 24 hours were over."""
+        self.store()
+        self.read["map"] = len(self.pipeline.stream_records("StateTable"))
 
     def table(self, name: str) -> str:
         return f"{self.pipeline.prefix}{name}Table"
 
     def damage(self) -> None:
         """A total that somebody changed, one that is gone, and one of nothing."""
-        rows = sorted(self.pipeline.totals())
+        rows = sorted(self.found())
         self.set_total(rows[0], {"N": "123456.5"})
-        self.pipeline.dynamodb.delete_item(
-            TableName=self.table("Aggregate"), Key={"Identifier": {"S": rows[1]}}
-        )
+        self.delete_total(rows[1])
         self.set_total("nobody", {"N": "7"})
 
-    def set_total(self, name: str, value: dict[str, str]) -> None:
-        self.pipeline.dynamodb.put_item(
-            TableName=self.table("Aggregate"), Item={"Identifier": {"S": name}, "Value": value}
+    def set_total(self, name: str, value: dict[str, str] | None, measure: str = "Value") -> None:
+        """Write a measure by hand; None removes it."""
+        request: dict[str, Any] = {
+            "TableName": self.table("Aggregate"),
+            "Key": {"Identifier": {"S": name}},
+            "ExpressionAttributeNames": {"#a": measure},
+        }
+        if value is None:
+            self.pipeline.dynamodb.update_item(**request, UpdateExpression="REMOVE #a")
+            return
+        self.pipeline.dynamodb.update_item(
+            **request, UpdateExpression="SET #a = :a", ExpressionAttributeValues={":a": value}
         )
 
-    def rebuild(self, calls: Calls | None = None, **options: Any) -> rebuild_module.Result:
+    def delete_total(self, name: str) -> None:
+        self.pipeline.dynamodb.delete_item(
+            TableName=self.table("Aggregate"), Key={"Identifier": {"S": name}}
+        )
+
+    def rebuild(self, calls: Calls | None = None, **options: Any) -> Result:
         return self.work(calls or Calls(), **options).run()
 
     def work(self, calls: Calls, **options: Any) -> Rebuild:
         pipeline = self.pipeline
+        settings = {"segments": 1, "sleep": lambda _seconds: self.flow(), **options}
         return Rebuild(
             calls.wrap(pipeline.dynamodb),
             calls.wrap(pipeline.streams),
@@ -146,39 +190,53 @@ class Site:
                 self.table("State"),
                 self.table("Reduce"),
                 self.table("Aggregate"),
-                self.table("Checkpoint"),
-                f"{pipeline.prefix}MapLambda",
-                f"{pipeline.prefix}ReduceLambda",
+                self.table("Registry"),
             ),
             Operation(as_json=False),
-            segments=1,
-            sleep=lambda _seconds: None,
-            **options,
+            Assignment(
+                Configuration.from_json(pipeline.settings.get("CONFIGURATION", CONFIGURATION)),
+                self.lanes,
+            ),
+            **settings,
         )
 
-    def deliver(self, windowed: bool) -> None:
-        """Both streams from their beginning, to fresh functions."""
-        for name, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
-            if records := self.pipeline.stream_records(table):
-                shard = self.pipeline.shard(table) if windowed else None
-                self.pipeline.function(name)(event(records, shard))
+    def total_rows(self) -> dict[str, dict[str, Any]]:
+        return {row["Identifier"]["S"]: row for row in self.pipeline.rows("AggregateTable")}
 
-    def found(self) -> dict[str, Decimal]:
-        return {name: total for name, total in self.pipeline.totals().items() if total}
+    def found(self) -> dict[str, Total]:
+        """Count and Value of every total that is not absent."""
+        found = {}
+        for name, row in self.total_rows().items():
+            total = int(row["Count"]["N"]), Decimal(row["Value"]["N"])
+            if any(total) and not name.startswith(RESERVED):
+                found[name] = total
+        return found
 
-    def expected(self) -> dict[str, Decimal]:
-        return trades.fold(self.sent)
+    def expected(self) -> dict[str, Total]:
+        values = trades.fold(self.sent)
+        return {
+            node: (count, values.get(node, Decimal(0)))
+            for node, count in trades.count(self.sent).items()
+        }
 
     def check(self) -> None:
-        """The totals are exact, now and after everything came again under either name; nothing is left over."""
+        """The totals are exact, now and after everything came again; nothing is left over."""
         self.check_leftovers()
-        for windowed in (False, True):
-            self.deliver(windowed)
+        for _ in range(2):
+            self.deliver_again()
             assert self.found() == self.expected()
 
     def check_leftovers(self) -> None:
-        assert self.mappings.on == {"state": True, "map": True, "reduce": True}
-        for table in ("StateTable", "ReduceTable"):
-            assert [row for row in self.pipeline.rows(table) if fences.ATTRIBUTE in row] == []
-        sources = {row["Source"]["S"] for row in self.pipeline.rows("CheckpointTable")}
-        assert rebuild_module.JOURNAL["Source"]["S"] not in sources
+        assert self.mappings.on == {"map": True}
+        assert [
+            row for row in self.pipeline.rows("StateTable") if watermarks.ATTRIBUTE in row
+        ] == []
+        assert [name for name in self.total_rows() if name.startswith(RESERVED)] == []
+        scopes = {row["Scope"]["S"] for row in self.pipeline.rows("RegistryTable")}
+        assert journal.SCOPE not in scopes
+        streams = [
+            row
+            for row in self.pipeline.rows("RegistryTable")
+            if row["Scope"]["S"].startswith("streams/")
+        ]
+        assert json.dumps(streams).count("true") == len(streams)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -84,17 +85,29 @@ def burst(draw: random.Random, of: list[Version], bad: int = 3) -> list[bytes]:
 
 def fold(of: Iterable[Version]) -> dict[str, Decimal]:
     """Every node's total over the highest version of each trade; nodes that are 0 are left out."""
+    sums: dict[str, Fraction] = {}
+    for version in _newest(of):
+        for node in _nodes(version):
+            sums[node] = sums.get(node, Fraction(0)) + Fraction(version.value or 0)
+    return {node: decimal_of(total) for node, total in sums.items() if total}
+
+
+def count(of: Iterable[Version]) -> dict[str, int]:
+    """How many trades there are below every node, by the highest version of each."""
+    return dict(Counter(node for version in _newest(of) for node in _nodes(version)))
+
+
+def _newest(of: Iterable[Version]) -> list[Version]:
+    """The highest version of each trade, without those that delete it."""
     newest: dict[str, Version] = {}
     for version in of:
         if version.id not in newest or version.number > newest[version.id].number:
             newest[version.id] = version
-    sums: dict[str, Fraction] = {}
-    for version in newest.values():
-        if version.value is not None:
-            for depth in (1, 2, 3):
-                node = ":".join(version.levels[:depth])
-                sums[node] = sums.get(node, Fraction(0)) + Fraction(version.value)
-    return {node: decimal_of(total) for node, total in sums.items() if total}
+    return [version for version in newest.values() if version.value is not None]
+
+
+def _nodes(version: Version) -> list[str]:
+    return [":".join(version.levels[:depth]) for depth in (1, 2, 3)]
 
 
 def decimal_of(total: Fraction) -> Decimal:

@@ -6,11 +6,14 @@ decides how a shard's changes are computed and applied is stored when the shard 
     Scope                     Name            attributes
     configurations            <version>       Document: the configuration's JSON
     configurations            live            Version: what shards get that are met from now on
-    lanes                     <version>.<n>   (nothing: a number of lanes that has been used with that configuration)
+    lanes                     <version>.<n>   CorrectedAt?: a number of lanes that has been used with that configuration,
+                                              and when a rebuild last wrote corrections into them
     source/<stream ARN>       <shard ID>      Version, Lanes: how Map computes the shard's changes
     reduce/<stream ARN>       <shard ID>      Epoch: where the shard's positions stand among those of other shards
     streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals
     counters                  epochs          Last: the last epoch that was drawn
+    counters                  rebuilds        Last: the number of the last rebuild
+    rebuild                   journal         the rebuild that is open (leda_cli.journal)
 """
 
 import time
@@ -238,9 +241,15 @@ def configuration_of(registry: Registry, version: str) -> Configuration:
     if row is None:
         raise RegistryError(
             f"the registry has no configuration {version}, which a shard or the live version names: restore "
-            "RegistryTable, or run `leda rebuild`"
+            "RegistryTable from a backup"
         )
     return Configuration.from_json(row["Document"]["S"])
+
+
+def live_configuration(registry: Registry, deployed: Configuration) -> Configuration:
+    """The live configuration; the deployed one where Map has not met a shard yet, because Map then makes it live."""
+    live = registry.get(CONFIGURATIONS, LIVE)
+    return deployed if live is None else configuration_of(registry, live["Version"]["S"])
 
 
 class RegistryError(RuntimeError):
