@@ -4,6 +4,9 @@
 PYTHON ?= python3
 leda := .venv/bin/leda
 
+# What a shell sets for its own Python does not reach ours.
+unexport $(filter-out PYTHON PYTHONIOENCODING PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo simulate scale bench up down status build test lint fmt clean
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
+import os
 
 from benchmarks.parts import Section, Target, paragraph
 from leda_cli.pipeline_units import ENVIRONMENTS, Comparison, Mix, all_mixes, compare, markdown
+from leda_cli.processes import in_processes
 
 MOST_A_MESSAGE = 1.08
 
 
 def section() -> Section:
     """Every mix, computed: there is nothing to repeat, and nothing to disturb."""
-    with ProcessPoolExecutor() as processes:
-        found = list(processes.map(_compared, all_mixes()))
+    found = list(in_processes(_compared, all_mixes(), os.cpu_count() or 1))
     dearer = [each for each in found if each.leda.per_unique() > each.published.per_unique()]
     lines = [
         *paragraph(

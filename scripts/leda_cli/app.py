@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import math
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
-from leda_cli.console import LedaError, error_console, print_error
-
-INTERRUPTED = 130  # what a shell calls a program that SIGINT ended
+from leda_cli.console import LedaError, print_error
+from leda_cli.start import INTERRUPTED, interrupted
 
 app = typer.Typer(
     name="leda",
@@ -51,6 +54,20 @@ _PASSES_ARGUMENTS = {
 }
 
 
+def _finite(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command refuse numbers that are not finite: `1e400` is infinite in Python, and `nan` passes any limit."""
+
+    @functools.wraps(command)
+    def checked(*arguments: Any, **options: Any) -> None:
+        for name, value in options.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                option = f"--{name.replace('_', '-')}"
+                raise typer.BadParameter(f"{value} is not a finite number", param_hint=option)
+        command(*arguments, **options)
+
+    return checked
+
+
 @app.callback()
 def leda() -> None:
     """Exact, near-real-time totals on Kinesis, Lambda and DynamoDB: the local stack and its tools."""
@@ -63,7 +80,7 @@ def _register(called: list[str]) -> None:
             continue
         imported = importlib.import_module(f"leda_cli.{module}")
         settings = _PASSES_ARGUMENTS if command == "test" else None
-        app.command(command, context_settings=settings)(getattr(imported, function))
+        app.command(command, context_settings=settings)(_finite(getattr(imported, function)))
 
 
 def main() -> None:
@@ -75,16 +92,11 @@ def main() -> None:
         print_error(error)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(_interrupted())
+        sys.exit(interrupted())
     except SystemExit as end:
         if end.code == INTERRUPTED:  # Typer has seen the Ctrl-C
-            _interrupted()
+            interrupted()
         raise
-
-
-def _interrupted() -> int:
-    error_console.print("Interrupted. What is incomplete is mended by the next run.")
-    return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
+from leda_cli.clients import local_client
 from leda_cli.console import console, heading
 from leda_cli.errors import LedaError
 from leda_cli.instance import Instance, Running, client_variables
@@ -59,23 +57,8 @@ class ExampleAws:
         return self.variables["AWS_ENDPOINT_URL"]
 
     def client(self, service: str) -> Any:
-        """A new client. An invocation may take Lambda's 15 minutes, and is not made again by itself."""
-        make: Any = boto3.client  # boto3's types know services by literal names only
-        attempts = 1 if service == "lambda" else 5
-        return make(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.variables["AWS_REGION"],
-            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
-            config=Config(
-                read_timeout=900 if service == "lambda" else 60,
-                retries={"total_max_attempts": attempts},
-                max_pool_connections=32,
-                # Local AWS has no name for each bucket.
-                s3={"addressing_style": "path"},
-            ),
-        )
+        """A new client."""
+        return local_client(service, self.variables)
 
 
 def names() -> list[str]:

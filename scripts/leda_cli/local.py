@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -28,11 +29,13 @@ from leda_cli.localstack import LocalStack
 from leda_cli.locks import only_one
 from leda_cli.ministack import MiniStack
 from leda_cli.paths import BUILD, ENV_FILE, LOCAL, OUTPUTS_FILE, ROOT, VENV
+from leda_cli.shell import LOOPBACK
 from leda_cli.terraform import TfLocal, require_terraform
 
 DEFAULT_PORT = 4566
 MINISTACK_ENV_FILE = LOCAL / "ministack.env"
 VARIABLES = ROOT / "scripts" / "local.tfvars"
+_UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 APPLYING = "applying"
 """File in an instance's folder for as long as something is applied there."""
 
@@ -80,7 +83,7 @@ def chosen_port() -> int | None:
     text = os.environ.get("LEDA_PORT", "").strip()
     if not text:
         return None
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
         raise LedaError(
             f"LEDA_PORT is {text!r}, which is no port.", "Set it to a number from 1024 to 65535."
         )
@@ -93,8 +96,16 @@ def outputs_of(text: str) -> dict[str, object]:
 
 
 def env_file(variables: Mapping[str, str]) -> str:
-    """Return the lines of .local/env, a file to `source`."""
-    return "".join(f"export {name}={value}\n" for name, value in variables.items())
+    """Return the lines of .local/env, a file to `source`: it also puts aside what a shell has for another AWS."""
+    direct = ",".join(LOOPBACK)
+    return "".join(
+        [
+            f"unset {' '.join(_UNSET)}\n",
+            *(f"export {name}={value}\n" for name, value in variables.items()),
+            f'export NO_PROXY="{direct}${{no_proxy:+,$no_proxy}}${{NO_PROXY:+,$NO_PROXY}}"\n',
+            'export no_proxy="$NO_PROXY"\n',
+        ]
+    )
 
 
 def _instance(name: str) -> LocalStack:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from leda_cli import shell
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 REQUIREMENTS = ROOT / "requirements"
@@ -25,14 +27,10 @@ OUTPUTS_FILE = LOCAL / "outputs.json"
 def contained_environment(base: dict[str, str] | None = None) -> dict[str, str]:
     """Return `base` (default: this process's environment) with every cache and scratch folder under .local/.
 
-    HOME stays: package managers read the user's index and proxy settings there, and with these
-    variables set they write nothing to it.
+    What would change how a program works, or where its calls go, is left out (leda_cli/shell.py). HOME stays: package
+    managers read the user's index and proxy settings there, and with these variables set they write nothing to it.
     """
-    environment = dict(os.environ if base is None else base)
-    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"):
-        environment.pop(name, None)
-    if index := environment.get("PIP_INDEX_URL"):
-        environment.setdefault("UV_DEFAULT_INDEX", index)  # uv does not read pip's setting
+    environment = shell.for_children(os.environ if base is None else base)
     TMP.mkdir(parents=True, exist_ok=True)
     environment.update(
         TMPDIR=str(TMP),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leda_cli.clients import callers_client
 from leda_cli.console import info
 from leda_cli.errors import LedaError
 
 if TYPE_CHECKING:
-    from botocore.config import _RetryDict, _S3Dict
     from mypy_boto3_s3 import S3Client
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -59,7 +58,7 @@ def upload(zips: Mapping[str, bytes], manifest: bytes, target: Target) -> None:
     )
 
     try:
-        client = _client()
+        client: S3Client = callers_client("s3")
         for name, content in zips.items():
             key = target.key(name)
             if _is_there(client, target.bucket, key, len(content)):
@@ -84,18 +83,6 @@ def upload(zips: Mapping[str, bytes], manifest: bytes, target: Target) -> None:
             f"Cannot write to s3://{target.bucket}: {error}",
             "Check AWS_PROFILE, AWS_REGION and AWS_ENDPOINT_URL.",
         ) from None
-
-
-def _client() -> S3Client:
-    import boto3
-    from botocore.config import Config
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    # An emulator's host name does not resolve with a bucket's name in front of it.
-    s3: _S3Dict = {"addressing_style": "path" if endpoint else "auto"}
-    retries: _RetryDict = {"mode": "standard", "max_attempts": 3}
-    config = Config(s3=s3, connect_timeout=10, retries=retries)
-    return boto3.client("s3", config=config)
 
 
 def _is_there(client: S3Client, bucket: str, key: str, size: int) -> bool:

@@ -7,7 +7,6 @@ real account is used only when asked for, because a load costs money there.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import boto3
 import typer
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
 
-from leda_cli.console import LedaError
+from leda_cli.clients import callers_client, local_client
+from leda_cli.console import LedaError, error_console
 from leda_cli.oracle import Names
 from leda_cli.paths import ENV_FILE, OUTPUTS_FILE, ROOT
 
@@ -77,19 +76,14 @@ class Stack:
     """None where Terraform's outputs are not at hand: the bucket's name has the account in it."""
     names: Names = field(default_factory=Names)
     environment: Mapping[str, str] = field(default_factory=dict)
-    """AWS_* settings that take the place of the process's own; empty for a real account."""
+    """AWS_* settings of local AWS, which take the place of the process's own; empty for a real account."""
 
     @classmethod
     def find(cls, aws: bool = False, outputs: Path | None = None) -> Stack:
         """The stack that the options of a command mean. Raises LedaError where there is none."""
-        environment: dict[str, str] = {}
-        if not aws:
-            if "AWS_ENDPOINT_URL" not in os.environ:
-                environment = read_env(ENV_FILE)
-            outputs = outputs or OUTPUTS_FILE
-        if outputs is None:
-            return cls(environment=environment)
-        return cls.from_outputs(read_outputs(outputs), environment)
+        if aws:
+            return cls.from_outputs(read_outputs(outputs) if outputs else {}, {})
+        return cls.from_outputs(read_outputs(outputs or OUTPUTS_FILE), read_env(ENV_FILE))
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Stack:
@@ -117,60 +111,81 @@ class Stack:
     @property
     def endpoint(self) -> str | None:
         """Where local AWS answers; None for a real account."""
-        return self.environment.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL")
+        return self.environment.get("AWS_ENDPOINT_URL")
 
     @cached_property
     def kinesis(self) -> KinesisClient:
         """The client, made at its first use."""
-        return self._session.client("kinesis", endpoint_url=self.endpoint, config=_CONFIG)
+        client: KinesisClient = self._client("kinesis")
+        return client
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """The client, made at its first use."""
-        return self._session.client("dynamodb", endpoint_url=self.endpoint, config=_CONFIG)
+        client: DynamoDBClient = self._client("dynamodb")
+        return client
 
     @cached_property
     def streams(self) -> DynamoDBStreamsClient:
         """The client, made at its first use."""
-        return self._session.client("dynamodbstreams", endpoint_url=self.endpoint, config=_CONFIG)
+        client: DynamoDBStreamsClient = self._client("dynamodbstreams")
+        return client
 
     @cached_property
     def lambdas(self) -> LambdaClient:
         """The client, made at its first use. An invocation that got no answer is not made again by itself."""
-        config = _CONFIG.merge(Config(read_timeout=900, retries={"total_max_attempts": 1}))
-        return self._session.client("lambda", endpoint_url=self.endpoint, config=config)
+        client: LambdaClient = self._client("lambda")
+        return client
 
     @cached_property
     def s3(self) -> S3Client:
         """The client, made at its first use."""
-        # Local AWS has no name for each bucket.
-        style = Config(s3={"addressing_style": "path"}) if self.endpoint else Config()
-        return self._session.client("s3", endpoint_url=self.endpoint, config=_CONFIG.merge(style))
+        client: S3Client = self._client("s3")
+        return client
 
-    @cached_property
-    def _session(self) -> boto3.Session:
-        given = self.environment
-        return boto3.Session(
-            aws_access_key_id=given.get("AWS_ACCESS_KEY_ID"),
-            aws_secret_access_key=given.get("AWS_SECRET_ACCESS_KEY"),
-            region_name=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
-        )
+    def _client(self, service: str) -> Any:
+        if self.environment:
+            return local_client(service, self.environment)
+        return callers_client(service)
 
     def check(self) -> None:
-        """Raise LedaError unless the stack answers."""
+        """Raise LedaError unless the stack answers; say which account, Region and endpoints those are that will."""
         try:
+            if not self.environment:
+                # On standard error: standard output may be JSON.
+                error_console.print(f"    {escape(self._account())}")
             self.dynamodb.describe_table(TableName=self.aggregate_table)
             self.kinesis.describe_stream_summary(StreamName=self.stream)
         except ClientError as error:
             raise LedaError(
                 f"the stack is not there: {error.response['Error'].get('Message', error)}",
-                "run `make up` (local AWS), or `terraform apply` and pass --aws",
+                (
+                    "run `make up`"
+                    if self.endpoint
+                    else "look at the account and the Region, run `terraform apply`, and pass its outputs (--outputs)"
+                ),
             ) from error
         except BotoCoreError as error:
+            if self.endpoint:
+                raise LedaError(
+                    f"nothing answers at {self.endpoint}, where local AWS was: {error}",
+                    "run `make up`",
+                ) from error
             raise LedaError(
-                f"nothing answers at {self.endpoint or 'AWS'}: {error}",
-                "run `make up`; for a real account pass --aws and set AWS_REGION and credentials",
+                f"AWS cannot be called: {error}",
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION; without --aws the "
+                "command uses local AWS",
             ) from error
+
+    def _account(self) -> str:
+        """The account, the Region and the endpoints that the caller's settings mean."""
+        identity = self._client("sts").get_caller_identity()
+        clients = (self.dynamodb, self.streams, self.kinesis, self.lambdas, self.s3)
+        endpoints = dict.fromkeys(client.meta.endpoint_url for client in clients)
+        return (
+            f"AWS account {identity['Account']}, Region {self.dynamodb.meta.region_name}, "
+            f"{', '.join(endpoints)}"
+        )
 
     def totals(self) -> dict[str, Decimal]:
         """Every row of AggregateTable."""
@@ -207,14 +222,6 @@ class Stack:
                 yield {name: read(value) for name, value in item.items()}
 
 
-_CONFIG = Config(
-    max_pool_connections=16,
-    connect_timeout=5,
-    read_timeout=60,
-    retries={"mode": "standard", "max_attempts": 5},
-)
-
-
 @contextmanager
 def answering(endpoint: str | None) -> Iterator[None]:
     """Turn a call that the stack does not answer, or refuses, into an error that says what to do."""
@@ -222,7 +229,7 @@ def answering(endpoint: str | None) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise LedaError(
-            f"{endpoint or 'AWS'} no longer answers as it should: {error}",
+            f"{f'local AWS at {endpoint}' if endpoint else 'AWS'} no longer answers as it should: {error}",
             (
                 "look at `leda status` and begin again with `make up`"
                 if endpoint
@@ -233,7 +240,11 @@ def answering(endpoint: str | None) -> Iterator[None]:
 
 def read_env(path: Path) -> dict[str, str]:
     """The settings in a file of `export NAME=value` lines."""
-    return dict(_env_lines(_read(path).splitlines()))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _not_set_up(path, error) from error
+    return dict(_env_lines(text.splitlines()))
 
 
 def _env_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -246,7 +257,14 @@ def _env_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 def read_outputs(path: Path) -> dict[str, Any]:
     """Terraform's outputs, with or without the wrapping that `terraform output -json` gives each."""
     try:
-        outputs = json.loads(_read(path))
+        outputs = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        if path == OUTPUTS_FILE:
+            raise _not_set_up(path, error) from error
+        raise LedaError(
+            f"{path} cannot be read: {error.strerror}",
+            "pass a file that `terraform output -json` has written",
+        ) from error
     except ValueError as error:
         raise LedaError(f"{path} is not JSON: {error}", "write it anew with `make up`") from error
     return {
@@ -255,12 +273,9 @@ def read_outputs(path: Path) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        raise LedaError(
-            f"{shown} cannot be read ({error.strerror}): local AWS is not set up",
-            "run `make up`, or pass --aws for the account of your AWS environment",
-        ) from error
+def _not_set_up(path: Path, error: OSError) -> LedaError:
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return LedaError(
+        f"{shown} cannot be read ({error.strerror}): local AWS is not set up",
+        "run `make up`, or pass --aws for the account of your AWS environment",
+    )

@@ -130,10 +130,6 @@ def terraform_environment(environment: Mapping[str, str] | None = None) -> dict[
     plugin_cache.mkdir(parents=True, exist_ok=True)
     result.setdefault("TF_PLUGIN_CACHE_DIR", str(plugin_cache))
     result.update(TF_IN_AUTOMATION="1", TF_INPUT="0")
-    for name in [name for name in result if name.startswith(("TF_VAR_", "TF_CLI_ARGS"))]:
-        del result[name]
-    for name in ("TF_WORKSPACE", "TF_DATA_DIR", "TF_LOG"):
-        result.pop(name, None)
     return result
 
 
@@ -183,8 +179,6 @@ class TfLocal:
     def environment(self) -> dict[str, str]:
         """Return the environment of every run."""
         environment = terraform_environment()
-        for name in [name for name in environment if name.startswith("AWS_")]:
-            del environment[name]
         environment.update(self._aws)
         # An address, so that tflocal does not send S3 calls to a name that only a resolver on the net knows.
         environment["S3_HOSTNAME"] = "127.0.0.1"

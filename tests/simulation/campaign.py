@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from leda_cli.processes import in_processes
 from simulation.plans import Plan
 from simulation.runs import Result, plan, run
 from simulation.shrinking import shrink
@@ -68,17 +67,10 @@ def play(jobs: Sequence[Job]) -> Tally:
 
 
 def campaign(jobs: Iterable[Job], processes: int) -> Iterator[Tally]:
-    """Play the jobs in so many processes; a tally comes whenever some are done."""
+    """Play the jobs in so many processes; a tally comes for each chunk of them."""
     jobs = list(jobs)
     chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
-    # Spawned, not forked: greenlets and threads of the caller stay where they are.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(chunks) or 1), mp_context=context)
-    try:
-        for future in as_completed([pool.submit(play, chunk) for chunk in chunks]):
-            yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_processes(play, chunks, processes)
 
 
 def smallest(job: Job, tries: int = 400, seconds: float = 120.0) -> tuple[Plan, Result]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
-import boto3
 from botocore.config import Config
 
+from leda_cli.clients import local_client
 from leda_cli.local import StartedAws
 
 POLL_SECONDS = 0.1
@@ -45,20 +45,8 @@ class LiveAws(Generic[_Aws]):
 
     def client(self, service: str) -> Any:
         """A client that sends each call once: what fails shows."""
-        variables = self.aws.variables
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.aws.endpoint,
-            region_name=variables["AWS_REGION"],
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            config=Config(
-                read_timeout=180,
-                retries={"total_max_attempts": 1},
-                max_pool_connections=32,
-                s3={"addressing_style": "path"},
-            ),
-        )
+        once = Config(read_timeout=180, retries={"total_max_attempts": 1})
+        return local_client(service, self.aws.variables, once)
 
     @cached_property
     def kinesis(self) -> Any:

@@ -1,0 +1,51 @@
+"""Clients of AWS's services. Every command makes its clients here: of local AWS, or of the caller's account."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+_DEFAULTS = Config(
+    max_pool_connections=32,
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"mode": "standard", "max_attempts": 5},
+)
+_LONG_INVOCATION = Config(read_timeout=900, retries={"total_max_attempts": 1})
+"""An invocation may take Lambda's 15 minutes; one that got no answer is not made again by itself."""
+_PATH_STYLE = Config(s3={"addressing_style": "path"})
+"""An emulator's host has no name for each bucket."""
+
+
+def local_client(service: str, variables: Mapping[str, str], config: Config | None = None) -> Any:
+    """Make a client of local AWS; nothing of the caller's AWS settings or proxies has a part in it.
+
+    variables: the AWS_* settings of that local AWS (`instance.client_variables`).
+    config: goes before the defaults.
+    """
+    # A session of its own: boto3's default one must not be used by several threads.
+    session: Any = boto3.Session(
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=variables["AWS_REGION"],
+    )
+    merged = _config(service, config).merge(_PATH_STYLE).merge(Config(proxies={}))
+    return session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"], config=merged)
+
+
+def callers_client(service: str, config: Config | None = None) -> Any:
+    """Make a client of the account, Region and endpoint that the caller's AWS settings name; boto3 reads them."""
+    merged = _config(service, config)
+    if os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3"):
+        merged = merged.merge(_PATH_STYLE)
+    session: Any = boto3.Session()
+    return session.client(service, config=merged)
+
+
+def _config(service: str, config: Config | None) -> Config:
+    found = _DEFAULTS.merge(_LONG_INVOCATION) if service == "lambda" else _DEFAULTS
+    return found.merge(config) if config else found
