@@ -18,7 +18,7 @@ import re
 import select
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import botocore
 from botocore.exceptions import (
@@ -88,11 +88,10 @@ class Connections:
 
     def _kept(self) -> "_Connection | None":
         """A connection that the server, as far as is known, has not closed."""
-        while self._idle:
+        while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                # Another thread took it.
                 return None
             if connection.is_quiet():
                 return connection
@@ -257,9 +256,6 @@ class _Connection:
     def _received(self, most: int = _RECEIVED_AT_ONCE) -> bytes:
         part = self._socket.recv(most)
         if not part:
-            self._closed()
+            raise ConnectionClosedError(endpoint_url=self._url)
         self.is_answering = True
         return part
-
-    def _closed(self) -> NoReturn:
-        raise ConnectionClosedError(endpoint_url=self._url, error="no more of an answer came")

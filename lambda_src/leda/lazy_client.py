@@ -1,7 +1,6 @@
 """Clients of boto3 that are made at their first call, for what most invocations never need.
 
-To import boto3 and make a client takes longer than all the rest of a cold start
-(docs/decisions/0001-own-dynamodb-client.md).
+To import boto3 and make a client takes longer than all the rest of a cold start; docs/decisions has the figures.
 """
 
 import threading

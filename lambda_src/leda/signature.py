@@ -46,7 +46,8 @@ def credentials_from_environment() -> Callable[[], Credentials]:
 
     def current() -> Credentials:
         frozen = found.get_frozen_credentials()
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        # The stubs allow for keys that are None, which credentials that were found do not have.
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)  # type: ignore[arg-type]
 
     return current
 

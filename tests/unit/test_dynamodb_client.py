@@ -1,0 +1,369 @@
+"""The client for DynamoDB's hot calls: boto3's answers and errors, from a real server."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoRegionError,
+)
+
+from leda.dynamodb_client import connect
+from support.scripted_server import Request, ScriptedServer, Step, Then, answer, chunked, serving
+
+CALLS = (
+    "batch_execute_statement",
+    "batch_get_item",
+    "get_item",
+    "put_item",
+    "query",
+    "update_item",
+)
+STATEMENT = {
+    "Statement": 'UPDATE "T" SET "Value" = "Value" + ? WHERE "Identifier" = ?',
+    "Parameters": [{"N": "1.5"}, {"S": "Zürich:€:\u2028:🎲"}],
+    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+}
+ITEM = {
+    "Identifier": {"S": "Zürich:€:🎲"},
+    "Value": {"N": "-1E-10"},
+    "L": {"L": [{"N": "1"}, {"NULL": True}, {"BOOL": False}]},
+    "M": {"M": {"a": {"SS": ["x", "y"]}}},
+}
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the client would have slept, at most."""
+    asked: list[float] = []
+    monkeypatch.setattr("leda.dynamodb_client.random.uniform", lambda _lowest, highest: highest)
+    monkeypatch.setattr("leda.dynamodb_client.time.sleep", asked.append)
+    return asked
+
+
+@contextmanager
+def dynamodb(*steps: Step) -> Iterator[ScriptedServer]:
+    """The endpoint that the environment names."""
+    with serving(steps) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        yield server
+
+
+def boto3_client() -> Any:
+    make: Any = boto3.client
+    return make("dynamodb", config=Config(retries={"total_max_attempts": 1}))
+
+
+def metadata(response: Any) -> dict[str, Any]:
+    """An answer's, without boto3's note that it has tried as often as it may."""
+    found: dict[str, Any] = response["ResponseMetadata"]
+    return {name: value for name, value in found.items() if name != "MaxAttemptsReached"}
+
+
+def call(client: Any, name: str = "get_item", **request: Any) -> Any:
+    return getattr(client, name)(**(request or {"TableName": "T", "Key": {"id": {"S": "1"}}}))
+
+
+def error(code: str, status: int = 400, message: str = "why", **more: Any) -> bytes:
+    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
+    return answer({"__type": kind, "message": message, **more}, status)
+
+
+# -- requests and answers
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_names_its_operation_and_sends_its_arguments(name: str) -> None:
+    arguments = {"TableName": "T", "Item": ITEM, "Statements": [STATEMENT]}
+    with dynamodb(answer({"Item": ITEM})) as server:
+        found = call(connect(), name, **arguments)
+
+    (request,) = server.requests
+    operation = "".join(word.title() for word in name.split("_"))
+    assert request.headers["x-amz-target"] == f"DynamoDB_20120810.{operation}"
+    assert json.loads(request.body) == arguments
+    assert found["Item"] == ITEM
+
+
+def test_an_answer_is_what_boto3_answers() -> None:
+    failed = {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
+    body = {
+        "Responses": [
+            {"TableName": "T"},
+            {"TableName": "T", "Error": {**failed, "Item": ITEM}},
+            {"Error": {"Code": "ValidationError", "Message": "schlecht: ü"}},
+        ]
+    }
+    with dynamodb(answer(body), answer(body)):
+        own, boto3s = (
+            call(client, "batch_execute_statement", Statements=[STATEMENT])
+            for client in (connect(), boto3_client())
+        )
+
+    assert own == {**boto3s, "ResponseMetadata": metadata(boto3s)}
+    assert own["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_the_request_is_boto3s() -> None:
+    with dynamodb(answer({"Responses": []}), answer({"Responses": []})) as server:
+        for client in (connect(), boto3_client()):
+            call(client, "batch_execute_statement", Statements=[STATEMENT])
+
+    own, boto3s = server.requests
+    assert json.loads(own.body) == json.loads(boto3s.body)
+    for name in ("host", "content-type", "x-amz-target", "x-amz-security-token"):
+        assert own.headers[name] == boto3s.headers[name]
+
+
+def test_a_large_batch_in_chunks_is_read_whole() -> None:
+    item = {"S": "ü" * 100_000}
+    text = json.dumps({"Responses": [{"Item": {"a": item}}] * 25}).encode()
+    chunks = [text[at : at + 8192] for at in range(0, len(text), 8192)]
+    statements = [{**STATEMENT, "Parameters": [item]}] * 25
+    with dynamodb(chunked(*chunks)) as server:
+        found = call(connect(), "batch_execute_statement", Statements=statements)
+
+    assert found["Responses"] == [{"Item": {"a": item}}] * 25
+    assert json.loads(server.requests[0].body) == {"Statements": statements}
+
+
+def test_threads_share_a_client() -> None:
+    def echo(request: Request) -> bytes:
+        return answer({"Item": json.loads(request.body)["Key"]})
+
+    keys = [{"id": {"N": str(number)}} for number in range(300)]
+    with dynamodb(*[echo] * len(keys)), ThreadPoolExecutor(16) as pool:
+        client: Any = connect()
+        answers = pool.map(lambda key: client.get_item(TableName="T", Key=key), keys)
+
+        assert [each["Item"] for each in answers] == keys
+
+
+def test_clients_of_one_endpoint_share_their_connections() -> None:
+    with dynamodb(answer({}), answer({})) as server:
+        for tries in (1, 3):
+            call(connect(tries))
+
+    assert server.connections == 1
+
+
+# -- errors
+
+
+def raised(client: Any) -> ClientError:
+    with pytest.raises(ClientError) as caught:
+        call(client)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        error("ConditionalCheckFailedException", Item=ITEM),
+        error("ConditionalCheckFailedException", message="ü"),
+        error("ProvisionedThroughputExceededException"),
+        error("InternalServerError", 500),
+        answer({"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "no"}, 400),
+        answer({"__type": "ValidationException"}, 400),
+        answer({"__type": "ThrottlingException:http://internal.amazon.com/", "message": ""}, 400),
+        answer({"message": "Missing Authentication Token"}, 403),
+        answer({}, 400),
+        answer(b"", 413),
+        answer(b"no JSON", 500),
+    ],
+)
+def test_an_error_is_what_boto3_raises(step: bytes) -> None:
+    with dynamodb(step, step):
+        own, boto3s = raised(connect()), raised(boto3_client())
+
+    assert own.response["Error"] == boto3s.response["Error"]
+    assert own.response.get("Item") == boto3s.response.get("Item")
+    assert own.operation_name == boto3s.operation_name
+    assert own.response["ResponseMetadata"] == metadata(boto3s.response)
+
+
+@pytest.mark.parametrize("body", [b"<html><b>Service Unavailable</b></html>", b"", b"[1]"])
+def test_an_error_that_is_not_dynamodbs_has_its_status_as_code(body: bytes) -> None:
+    with dynamodb(answer(body, 503)):
+        found = raised(connect())
+
+    assert found.response["Error"] == {"Code": "503", "Message": body.decode()}
+    assert found.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+def test_an_answer_with_another_checksum_is_an_error() -> None:
+    with dynamodb(answer({}, x_amz_crc32="1")), pytest.raises(HTTPClientError, match="CRC32"):
+        call(connect())
+
+
+def test_an_answer_without_a_checksum_is_taken() -> None:
+    with dynamodb(chunked(b'{"Item": {"a": {"S": "b"}}}')):
+        assert call(connect())["Item"] == {"a": {"S": "b"}}
+
+
+def test_an_answer_that_is_not_json_is_an_error() -> None:
+    with dynamodb(answer(b"{")), pytest.raises(HTTPClientError, match="not JSON"):
+        call(connect())
+
+
+def test_no_answer_is_an_error() -> None:
+    with dynamodb(Then()), pytest.raises(ConnectionClosedError):
+        call(connect())
+
+
+def test_nobody_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dynamodb() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.endpoint)
+
+    with pytest.raises(EndpointConnectionError):
+        call(connect())
+
+
+# -- tries
+
+SERVER_ERROR = error("InternalServerError", 500)
+THROTTLED = error("ThrottlingException")
+TRANSIENT = [
+    SERVER_ERROR,
+    answer(b"<html>", 503),
+    THROTTLED,
+    error("ProvisionedThroughputExceededException"),
+    error("RequestLimitExceeded"),
+    Then(),
+    answer({}, x_amz_crc32="1"),
+]
+
+
+@pytest.mark.parametrize("step", TRANSIENT)
+def test_what_may_pass_is_tried_three_times_where_that_is_asked_for(step: Step) -> None:
+    with dynamodb(step, step, answer({"Item": ITEM})) as server:
+        found = call(connect(tries=3))
+
+    assert found["Item"] == ITEM
+    assert found["ResponseMetadata"]["RetryAttempts"] == 2
+    assert len({request.body for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("step", TRANSIENT)
+def test_by_default_a_call_is_tried_once(step: Step, pauses: list[float]) -> None:
+    with dynamodb(step, answer({})) as server, pytest.raises((ClientError, HTTPClientError)):
+        call(connect())
+
+    assert len(server.requests) == 1
+    assert pauses == []
+
+
+def test_the_last_tries_error_is_raised() -> None:
+    steps = [THROTTLED, SERVER_ERROR, error("InternalServerError", 500, "the last"), answer({})]
+    with dynamodb(*steps) as server:
+        found = raised(connect(tries=3))
+
+    assert found.response["Error"]["Message"] == "the last"
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ConditionalCheckFailedException", "ValidationException", "AccessDeniedException"],
+)
+def test_what_will_not_pass_is_not_tried_again(code: str) -> None:
+    with dynamodb(error(code), answer({})) as server:
+        found = raised(connect(tries=3))
+
+    assert found.response["Error"]["Code"] == code
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "longest"), [(SERVER_ERROR, [0.025, 0.05]), (THROTTLED, [1.0, 2.0])]
+)
+def test_pauses_are_the_sdks(step: Step, longest: list[float], pauses: list[float]) -> None:
+    with dynamodb(step, step, answer({})):
+        call(connect(tries=3))
+
+    assert pauses == longest
+
+
+# -- where the endpoint is
+
+
+def endpoint() -> str:
+    client: Any = connect()
+    return str(client._connections.url)
+
+
+def test_the_endpoint_is_the_regions() -> None:
+    assert endpoint() == "https://dynamodb.eu-west-1.amazonaws.com"
+
+
+def test_the_region_may_be_lambdas_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "ap-southeast-2")
+
+    assert endpoint() == "https://dynamodb.ap-southeast-2.amazonaws.com"
+
+
+def test_without_a_region_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    with pytest.raises(NoRegionError):
+        connect()
+
+
+def test_the_services_own_variable_comes_before_the_one_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert endpoint() == "http://127.0.0.1:1"
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:2")
+    assert endpoint() == "http://127.0.0.1:2"
+
+
+@pytest.mark.parametrize(
+    ("region", "variable"),
+    [
+        ("us-east-1", None),
+        ("mx-central-1", None),
+        ("us-gov-west-1", None),
+        ("cn-north-1", None),
+        ("us-gov-west-1", "AWS_USE_FIPS_ENDPOINT"),
+        ("us-east-1", "AWS_USE_DUALSTACK_ENDPOINT"),
+    ],
+)
+def test_the_endpoint_is_boto3s(
+    region: str, variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    if variable:
+        monkeypatch.setenv(variable, "true")
+
+    assert endpoint() == boto3_client().meta.endpoint_url
+
+
+def test_a_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving([]) as proxy, dynamodb(answer({"Item": ITEM})):
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.endpoint)
+
+        assert call(connect())["Item"] == ITEM
+    assert proxy.connections == 0

@@ -1,0 +1,365 @@
+"""Kept-alive connections: what is read, when a connection is used again, and which error says what went wrong."""
+
+import datetime
+import ipaddress
+import itertools
+import re
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from leda import settings
+from leda.http_connections import Connections
+from support.scripted_server import Request, Silence, Step, Then, answer, chunked, serving
+
+SHORT_SECONDS = 0.2
+
+
+def request(body: bytes = b"{}") -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def test_an_answer_has_its_status_headers_and_body() -> None:
+    with serving([answer(b"hello", 418, X_Name="  value ")]) as server:
+        found = Connections(server.endpoint).exchange(request())
+
+    assert (found.status, found.body) == (418, b"hello")
+    assert found.headers["x-name"] == "value"
+
+
+def test_a_request_arrives_as_it_is_given() -> None:
+    body = "Zürich €".encode() * 40_000
+    with serving([answer(b"")]) as server:
+        Connections(server.endpoint).exchange(request(body))
+
+    assert server.requests[0].body == body
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 3_000_000])
+def test_a_body_with_a_length_is_read_whole(size: int) -> None:
+    body = bytes(number % 251 for number in range(size))
+    with serving([answer(body), answer(b"next")]) as server:
+        connections = Connections(server.endpoint)
+        assert connections.exchange(request()).body == body
+        assert connections.exchange(request()).body == b"next"
+
+
+def test_a_body_in_chunks_is_read_whole_and_the_connection_goes_on() -> None:
+    chunks = [b"a", b"b" * 100_000, b"\r\n\r\n", b"0\r\n"]
+    with serving([chunked(*chunks), chunked(), answer(b"next")]) as server:
+        connections = Connections(server.endpoint)
+        bodies = [connections.exchange(request()).body for _ in range(3)]
+
+    assert bodies == [b"".join(chunks), b"", b"next"]
+    assert server.connections == 1
+
+
+def test_a_body_without_a_length_ends_with_the_connection() -> None:
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    with serving([Then(head + b"x" * 100_000), answer(b"next")]) as server:
+        connections = Connections(server.endpoint)
+        assert connections.exchange(request()).body == b"x" * 100_000
+        assert connections.exchange(request()).body == b"next"
+
+    assert server.connections == 2
+
+
+def test_an_answer_may_come_byte_by_byte() -> None:
+    whole = chunked(b"some", b"more")
+
+    # A relay that hands on single bytes.
+    with (
+        serving([whole]) as server,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        connections = Connections(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        found = pool.submit(connections.exchange, request())
+        near, _ = listener.accept()
+        with near, socket.create_connection(("127.0.0.1", server.port)) as far:
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            far.sendall(near.recv(65_536))
+            for _ in whole:
+                near.sendall(far.recv(1))
+        assert found.result().body == b"somemore"
+
+
+def test_an_interim_answer_is_passed_over() -> None:
+    with serving([b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"the answer")]) as server:
+        assert Connections(server.endpoint).exchange(request()).body == b"the answer"
+
+
+def test_requests_one_after_the_other_share_a_connection() -> None:
+    with serving([answer(b"")] * 5) as server:
+        connections = Connections(server.endpoint)
+        for _ in range(5):
+            connections.exchange(request())
+
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "last",
+    [answer(b"a", Connection="close"), answer(b"a").replace(b"HTTP/1.1", b"HTTP/1.0")],
+    ids=["Connection: close", "HTTP/1.0"],
+)
+def test_a_connection_that_the_server_ends_is_not_used_again(last: bytes) -> None:
+    with serving([last, answer(b"b")]) as server:
+        connections = Connections(server.endpoint)
+        bodies = [connections.exchange(request()).body for _ in range(2)]
+
+    assert bodies == [b"a", b"b"]
+    assert [each.connection for each in server.requests] == [1, 2]
+
+
+def test_threads_have_connections_of_their_own_and_each_its_answer() -> None:
+    def echo(each: Request) -> bytes:
+        time.sleep(0.001)
+        return answer(each.body)
+
+    bodies = [b"%d" % number for number in range(400)]
+    with serving(itertools.repeat(echo)) as server, ThreadPoolExecutor(16) as pool:
+        connections = Connections(server.endpoint)
+        found = pool.map(lambda body: connections.exchange(request(body)).body, bodies)
+
+        assert list(found) == bodies
+    assert server.connections <= 16
+
+
+# -- connections that the server closes
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_not_used() -> None:
+    with serving([answer(b"a"), answer(b"b")]) as server:
+        connections = Connections(server.endpoint)
+        connections.exchange(request())
+        server.close_connections()
+        (kept,) = connections._idle
+        until = time.monotonic() + 5
+        while kept.is_quiet() and time.monotonic() < until:
+            time.sleep(0.001)
+
+        assert connections.exchange(request()).body == b"b"
+    assert len(server.requests) == 2
+
+
+def test_a_kept_connection_that_closes_unanswered_costs_one_more_request_on_a_new_one() -> None:
+    with serving([answer(b"a"), Then(), answer(b"b")]) as server:
+        connections = Connections(server.endpoint)
+        connections.exchange(request())
+
+        assert connections.exchange(request()).body == b"b"
+    assert [each.connection for each in server.requests] == [1, 1, 2]
+
+
+def test_a_request_is_sent_twice_at_most() -> None:
+    with serving([answer(b"a"), Then(), Then(), answer(b"b")]) as server:
+        connections = Connections(server.endpoint)
+        connections.exchange(request())
+
+        with pytest.raises(ConnectionClosedError):
+            connections.exchange(request())
+    assert len(server.requests) == 3
+
+
+def test_a_new_connection_that_closes_unanswered_is_an_error() -> None:
+    with serving([Then()]) as server, pytest.raises(ConnectionClosedError, match=server.endpoint):
+        Connections(server.endpoint).exchange(request())
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    "part",
+    [b"HTTP/1.1 200", answer(b"hello")[:-1], chunked(b"hello")[:-2]],
+    ids=["head", "length", "chunks"],
+)
+def test_an_answer_that_is_cut_off_is_an_error_and_nothing_is_sent_again(
+    part: bytes, kept: bool
+) -> None:
+    first: list[Step] = [answer(b"")] if kept else []
+    steps = [*first, Then(part), answer(b"another")]
+    with serving(steps) as server:
+        connections = Connections(server.endpoint)
+        for _ in first:
+            connections.exchange(request())
+        with pytest.raises(ConnectionClosedError):
+            connections.exchange(request())
+
+        assert connections.exchange(request()).body == b"another"
+    assert len(server.requests) == len(steps)
+
+
+# -- other errors
+
+
+def test_silence_is_a_read_timeout_and_the_connection_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving([Silence(), answer(b"b")]) as server:
+        connections = Connections(server.endpoint)
+        with monkeypatch.context() as patch:
+            patch.setattr(settings, "READ_SECONDS", SHORT_SECONDS)
+            began = time.monotonic()
+            with pytest.raises(ReadTimeoutError, match=server.endpoint):
+                connections.exchange(request())
+            assert time.monotonic() - began >= SHORT_SECONDS
+
+        assert connections.exchange(request()).body == b"b"
+    assert [each.connection for each in server.requests] == [1, 2]
+
+
+@pytest.fixture
+def short_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "CONNECT_SECONDS", SHORT_SECONDS)
+
+
+@pytest.mark.usefixtures("short_connect_timeout")
+def test_a_connection_that_is_not_taken_is_a_connect_timeout() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        # The one place in the queue; what comes then is dropped.
+        with socket.create_connection(listener.getsockname()):
+            connections = Connections(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            with pytest.raises(ConnectTimeoutError, match=connections.url):
+                connections.exchange(request())
+
+
+def test_a_port_where_nobody_listens_is_an_endpoint_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(EndpointConnectionError, match=f"http://127.0.0.1:{port}"):
+        Connections(f"http://127.0.0.1:{port}").exchange(request())
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 two hundred\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: some\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n",
+    ],
+)
+def test_what_is_not_http_is_an_error(nonsense: bytes) -> None:
+    with (
+        serving([Then(nonsense)]) as server,
+        pytest.raises(HTTPClientError, match="not an answer of HTTP"),
+    ):
+        Connections(server.endpoint).exchange(request())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host"),
+    [
+        ("http://127.0.0.1:4566", "127.0.0.1:4566"),
+        ("http://127.0.0.1:80/", "127.0.0.1"),
+        ("https://dynamodb.eu-west-1.amazonaws.com", "dynamodb.eu-west-1.amazonaws.com"),
+        ("https://dynamodb.eu-west-1.amazonaws.com:443", "dynamodb.eu-west-1.amazonaws.com"),
+        ("http://[::1]:8000", "[::1]:8000"),
+    ],
+)
+def test_the_host_is_named_without_the_schemes_own_port(endpoint: str, host: str) -> None:
+    assert Connections(endpoint).host == host
+
+
+@pytest.mark.parametrize("endpoint", ["", "127.0.0.1:4566", "ftp://host", "http://host/path"])
+def test_what_is_not_an_endpoint_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(endpoint))):
+        Connections(endpoint)
+
+
+# -- TLS
+
+
+def certificate(folder: Path, *addresses: str) -> tuple[Path, ssl.SSLContext]:
+    """A certificate that signs itself: where it is, and a server's context with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    bundle, secret = folder / "certificate.pem", folder / "key.pem"
+    bundle.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(bundle, secret)
+    return bundle, context
+
+
+def test_tls_is_spoken_with_a_server_whose_certificate_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, context = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    with serving([answer(b"a" * 100_000), answer(b"b")], context) as server:
+        connections = Connections(server.endpoint)
+        bodies = [connections.exchange(request()).body for _ in range(2)]
+
+    assert bodies == [b"a" * 100_000, b"b"]
+    assert server.connections == 1
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, context = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    with serving([], context) as server, pytest.raises(SSLError, match="self-signed"):
+        Connections(server.endpoint).exchange(request())
+
+
+def test_a_certificate_of_another_host_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, context = certificate(tmp_path, "127.0.0.2")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    with serving([], context) as server, pytest.raises(SSLError, match="not valid for"):
+        Connections(server.endpoint).exchange(request())
+
+
+@pytest.mark.usefixtures("short_connect_timeout")
+def test_a_server_that_does_not_shake_hands_is_a_connect_timeout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, _ = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connections = Connections(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(ConnectTimeoutError):
+            connections.exchange(request())
