@@ -6,22 +6,23 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
+from leda import sdk, settings
 from leda.engine import health
+from leda.engine.registry import Registry, Stage
 from leda.telemetry import count, logger, metrics
 
-dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
-lambda_client = boto3.client("lambda", config=settings.CLIENT)
-registry_table = settings.required("REGISTRY_TABLE")
+dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
+lambda_client = boto3.client("lambda", config=sdk.CLIENT)
+registry = Registry(dynamodb, settings.required("REGISTRY_TABLE"))
 mappings: dict[str, str] = json.loads(settings.required("MAPPINGS"))
-tables: dict[str, str] = json.loads(settings.required("TABLES"))
+tables: dict[Stage, str] = json.loads(settings.required("TABLES"))
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     """Check once; each metric counts what is wrong, and the log names it."""
-    found = health.check(dynamodb, lambda_client, registry_table, mappings, tables)
+    found = health.check(registry, dynamodb, lambda_client, mappings, tables)
     counts = found.counts
     count(**counts)
     if any(counts.values()):

@@ -6,10 +6,11 @@ import botocore.exceptions
 import pytest
 
 from leda.engine.health import Health, check
+from leda.engine.registry import Registry, Stage
 
 REGISTRY = "RegistryTable"
 MAPPINGS = {"StateLambda": "s", "MapLambda": "m", "ReduceLambda": "r"}
-TABLES = {"map": "StateTable", "reduce": "ReduceTable"}
+TABLES: dict[Stage, str] = {"map": "StateTable", "reduce": "ReduceTable"}
 
 
 class Gone(botocore.exceptions.ClientError):
@@ -35,7 +36,7 @@ class Lambda:
 
 
 class Dynamo:
-    """Answers for RegistryTable and for the streams of two tables; a page of a query has one row."""
+    """Answers for RegistryTable and for the streams of two tables."""
 
     def __init__(self) -> None:
         self.journal: dict[str, Any] | None = None
@@ -59,17 +60,15 @@ class Dynamo:
             described["StreamSpecification"] = {"StreamEnabled": True}
         return {"Table": described}
 
-    def get_paginator(self, operation: str) -> "Dynamo":
-        assert operation == "query"
-        return self
-
-    def paginate(self, *, TableName: str, ConsistentRead: bool, **request: Any) -> Any:
+    def query(self, *, TableName: str, ConsistentRead: bool, **request: Any) -> dict[str, Any]:
         assert (TableName, ConsistentRead) == (REGISTRY, True)
         scope = request["ExpressionAttributeValues"][":scope"]["S"]
-        return [
-            {"Items": [{"Name": {"S": arn}, "IsSettled": {"BOOL": is_settled}}]}
-            for arn, is_settled in self.met[scope].items()
-        ]
+        return {
+            "Items": [
+                {"Name": {"S": arn}, "IsSettled": {"BOOL": is_settled}}
+                for arn, is_settled in self.met[scope].items()
+            ]
+        }
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def dynamodb() -> Dynamo:
 def found(dynamodb: Dynamo, **states: str) -> Health:
     client: Any = dynamodb
     functions: Any = Lambda(**states)
-    return check(client, functions, REGISTRY, MAPPINGS, TABLES)
+    return check(Registry(client, REGISTRY), client, functions, MAPPINGS, TABLES)
 
 
 def test_a_pipeline_that_runs_is_healthy(dynamodb: Dynamo) -> None:

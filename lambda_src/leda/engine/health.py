@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leda.engine.registry import Registry, Stage, streams_scope
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -24,7 +26,7 @@ class Health:
 
     is_rebuild_open: bool
     mappings_off: Mapping[str, str]
-    streams_not_settled: Mapping[str, str]
+    streams_not_settled: Mapping[Stage, str]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -37,27 +39,27 @@ class Health:
 
 
 def check(
+    registry: Registry,
     dynamodb: "DynamoDBClient",
     lambda_client: "LambdaClient",
-    registry_table: str,
     mappings: Mapping[str, str],
-    tables: Mapping[str, str],
+    tables: Mapping[Stage, str],
 ) -> Health:
     """Check the pipeline once.
 
     mappings: UUIDs of event source mappings by the names of their functions.
-    tables: names of the tables whose streams the stages read, by stage (`map`, `reduce`).
+    tables: names of the tables whose streams the stages read.
     Raises botocore's ClientError where something cannot be read.
     """
     states = {name: mapping_state(lambda_client, uuid) for name, uuid in mappings.items()}
     streams = {stage: current_stream(dynamodb, table) for stage, table in tables.items()}
     return Health(
-        is_rebuild_open(dynamodb, registry_table),
+        registry.get("rebuild", "journal") is not None,
         {name: state for name, state in states.items() if state in _OFF},
         {
             stage: stream
             for stage, stream in streams.items()
-            if not is_settled(dynamodb, registry_table, stage, stream)
+            if not is_settled(registry, stage, stream)
         },
     )
 
@@ -82,17 +84,7 @@ def current_stream(dynamodb: "DynamoDBClient", table: str) -> str:
     return description["LatestStreamArn"]
 
 
-def is_rebuild_open(dynamodb: "DynamoDBClient", registry_table: str) -> bool:
-    """Return whether the rebuild's journal is open: a rebuild runs, or was stopped before its end."""
-    answer = dynamodb.get_item(
-        TableName=registry_table,
-        Key={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}},
-        ConsistentRead=True,
-    )
-    return "Item" in answer
-
-
-def is_settled(dynamodb: "DynamoDBClient", registry_table: str, stage: str, stream: str) -> bool:
+def is_settled(registry: Registry, stage: Stage, stream: str) -> bool:
     """Return whether the totals were computed with this stream of the stage's table.
 
     The first stream that a stage meets is settled, and so is every one while the stage has not met any; a later stream
@@ -100,12 +92,6 @@ def is_settled(dynamodb: "DynamoDBClient", registry_table: str, stage: str, stre
     """
     if not stream:
         return False
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=registry_table,
-        KeyConditionExpression="#Scope = :scope",
-        ExpressionAttributeNames={"#Scope": "Scope"},
-        ExpressionAttributeValues={":scope": {"S": f"streams/{stage}"}},
-        ConsistentRead=True,
-    )
-    met = {row["Name"]["S"]: row["IsSettled"]["BOOL"] for page in pages for row in page["Items"]}
+    rows = registry.rows(streams_scope(stage))
+    met: dict[str, bool] = {row["Name"]["S"]: row["IsSettled"]["BOOL"] for row in rows}
     return met.get(stream, not met)
