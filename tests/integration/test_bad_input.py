@@ -220,24 +220,28 @@ def test_rows_of_reducetable_that_reduce_cannot_read_are_quarantined_and_the_res
     before = stack.objects("ReduceLambda/").keys()
     junk = f"{trades.root}-junk"
 
-    def totals(**values: Any) -> dict[str, Any]:
-        return {"Totals": {"M": {name.replace("_", ":"): value for name, value in values.items()}}}
+    lane = "0123abcd.1.0"
 
+    def totals(node: str, *values: Any) -> dict[str, Any]:
+        measures = {"L": [{"S": "Count"}, {"S": "Value"}]}
+        return {"Measures": measures, "Totals": {"M": {node: {"L": list(values)}}}}
+
+    one = {"N": "1"}
     rows: dict[str, dict[str, Any]] = {
         "no totals": {},
         "totals text": {"Totals": {"S": "PV"}},
-        "value text": totals(PV={"S": "5"}),
-        "value missing": totals(PV={"NULL": True}),
-        "too many paths": totals(**{f"{junk}_{n}": {"N": "1"} for n in range(150)}),
-        "path too long": {"Totals": {"M": {"x" * 3000: {"N": "1"}}}},
-        "sum needs 39 digits": {"Totals": {"M": {trades.root: {"N": "1E+40"}}}},
+        "value text": totals(f"{junk}:PV", one, {"S": "5"}),
+        "value missing": totals(f"{junk}:PV", one, {"NULL": True}),
+        "a value too few": totals(f"{junk}:PV", one),
+        "path too long": totals("x" * 3000, one, one),
+        "sum needs 39 digits": totals(trades.root, {"N": "0"}, {"N": "1E+40"}),
     }
     stack.put(trades.load(100, seed=6))
     stack.settle(trades)
     with stack.without_mapping("reduce"):
         stack.put(trades.load(100, seed=7))
         for name, row in rows.items():
-            key = {"Lane": {"N": "0"}, "Delta": {"S": f"{junk} {name}"}}
+            key = {"Lane": {"S": lane}, "Source": {"S": f"{junk} {name}"}}
             stack.dynamodb.put_item(TableName="ReduceTable", Item={**key, **row})
         stack.put(trades.load(100, seed=8))
     try:
@@ -250,14 +254,14 @@ def test_rows_of_reducetable_that_reduce_cannot_read_are_quarantined_and_the_res
         found = set()
         for each in kept.values():
             record = json.loads(base64.b64decode(each["data"], validate=True))
-            found.add(record["dynamodb"]["Keys"]["Delta"]["S"])
+            found.add(record["dynamodb"]["Keys"]["Source"]["S"])
             assert each["function"] == "ReduceLambda"
             assert each["stream"] == stack.stream_arn("reduce")
         assert found == {f"{junk} {name}" for name in rows}
         assert not stack.totals(junk), "a row is applied whole or not at all"
     finally:
         for name in rows:
-            key = {"Lane": {"N": "0"}, "Delta": {"S": f"{junk} {name}"}}
+            key = {"Lane": {"S": lane}, "Source": {"S": f"{junk} {name}"}}
             stack.dynamodb.delete_item(TableName="ReduceTable", Key=key)
     stack.catch_up(trades)
 

@@ -1,7 +1,7 @@
 """Whatever is delivered, to any function, by a plain `lambda invoke`, the totals stay exact.
 
 The records are the streams' own. What holds for all of these deliveries is only what AWS promises: a record is first
-delivered in order within its shard. LocalStack's mappings name no shard; deliveries with a tumbling window's fields do.
+delivered in order within its shard, and the event names the shard.
 """
 
 import random
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from leda_cli.oracle import Oracle
 from leda_cli.totals import EXACT, compare, difference_lines
-from support.lambda_events import Record, cut, sequence_number
+from support.lambda_events import Record, cut, event, sequence_number
 from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
@@ -51,14 +52,13 @@ def test_a_batch_that_was_applied_may_come_again_in_any_way(
 ) -> None:
     rng = random.Random(part)
     source = _tail(stack.records(part))
-    for size, window in ((100, False), (100, True), (37, False), (11, True)):
+    for size in (100, 37, 11):
         batches = _all_batches(source, size)
         rng.shuffle(batches)
         for shard, batch in batches:
-            stack.deliver_batch(part, shard, batch, window)
+            stack.deliver_batch(part, shard, batch)
     for shard, batch in _all_batches(source, 40):
-        shuffled = rng.sample(batch, len(batch))
-        stack.deliver_batch(part, shard, shuffled, window=rng.random() < 0.5)
+        stack.deliver_batch(part, shard, rng.sample(batch, len(batch)))
     stack.assert_exact(applied)
     stack.catch_up(applied)
 
@@ -69,37 +69,45 @@ def test_a_whole_stream_may_come_again_from_its_start_twice_at_once(
 ) -> None:
     source = stack.records(part)
 
-    def replay(size: int, window: bool) -> None:
+    def replay(size: int) -> None:
         for shard, batch in _all_batches(source, size):
-            stack.deliver_batch(part, shard, batch, window)
+            stack.deliver_batch(part, shard, batch)
 
-    _at_once([lambda: replay(1000, False), lambda: replay(700, True)])
+    _at_once([lambda: replay(1000), lambda: replay(700)])
     stack.assert_exact(applied)
     stack.catch_up(applied)
 
 
-@pytest.mark.parametrize(("part", "first"), [("map", True), ("reduce", False)])
-def test_the_window_may_be_set_or_removed_between_deliveries(
-    stack: LiveStack, applied: Trades, part: str, first: bool
+@pytest.mark.parametrize("part", ["map", "reduce"])
+def test_an_event_that_names_no_shard_is_refused_and_changes_nothing(
+    stack: LiveStack, applied: Trades, part: str
+) -> None:
+    batch, *_ = _all_batches(_tail(stack.records(part)), 10)
+    with pytest.raises(AssertionError, match="tumbling_window_in_seconds"):
+        stack.invoke(part, event(batch[1]))
+    stack.catch_up(applied)
+
+
+@pytest.mark.parametrize("part", ["map", "reduce"])
+def test_new_records_may_come_by_hand_while_the_mapping_is_off_and_again_when_it_is_on(
+    stack: LiveStack, applied: Trades, part: str
 ) -> None:
     rng = random.Random(part)
     with stack.without_mapping(part):
         source = stack.records(part)
         recent, last = _tail(source), _last(source)
-        for turn, window in enumerate([first, not first, first]):
+        for turn in range(2):
             stack.put(applied.load(120, seed=20 + turn))
             fresh = _fresh(stack, applied, part, last)
             for shard, records in fresh.items():
-                stack.deliver(part, shard, records, size=50, window=window)
+                stack.deliver(part, shard, records, size=50)
                 recent.setdefault(shard, []).extend(records)
             if part == "reduce":
                 stack.assert_exact(applied)
-            # All of it again under the other name, the new records and the old ones in any order.
             batches = _all_batches(recent, 50)
             rng.shuffle(batches)
             for shard, batch in batches:
-                stack.deliver_batch(part, shard, batch, window=rng.random() < 0.5)
-                stack.deliver_batch(part, shard, batch, window=not window)
+                stack.deliver_batch(part, shard, batch)
             last |= _last(fresh)
             stack.settle(applied, hold=0.5)
     # The mapping is on again and delivers from the stream's start.
@@ -107,7 +115,7 @@ def test_the_window_may_be_set_or_removed_between_deliveries(
 
 
 @pytest.mark.parametrize("part", ["map", "reduce"])
-def test_new_records_may_come_in_several_deliveries_at_once_with_the_shards_name_and_without(
+def test_new_records_may_come_in_several_deliveries_at_once(
     stack: LiveStack, applied: Trades, part: str
 ) -> None:
     with stack.without_mapping(part):
@@ -115,20 +123,32 @@ def test_new_records_may_come_in_several_deliveries_at_once_with_the_shards_name
         stack.put(applied.load(200, seed=30))
         fresh = _fresh(stack, applied, part, last)
 
-        def deliver(size: int, window: bool) -> None:
+        def deliver(size: int) -> None:
             # As a mapping does: a batch that failed comes again, and nothing after it before.
             for shard, batch in _all_batches(fresh, size):
-                _until_taken(stack, part, shard, batch, window)
+                _until_taken(stack, part, shard, batch)
 
-        _at_once(
-            [
-                lambda: deliver(20, True),
-                lambda: deliver(33, False),
-                lambda: deliver(15, False),
-                lambda: deliver(50, True),
-            ]
-        )
+        _at_once([partial(deliver, size) for size in (20, 33, 15, 50)])
         stack.settle(applied)
+    stack.catch_up(applied)
+
+
+def test_the_number_of_lanes_may_change_while_everything_comes_again(
+    stack: LiveStack, applied: Trades
+) -> None:
+    """1 -> 4 -> 1: redeliveries find the rows of the first delivery, since the number belongs to the shard."""
+    variables = stack.functions.get_function_configuration(FunctionName=stack.function("map"))
+    before = variables["Environment"]["Variables"]
+    try:
+        for turn, lanes in enumerate(("4", "1")):
+            stack.set_variables("map", before | {"REDUCE_LANES": lanes})
+            stack.put(applied.load(100, seed=60 + turn))
+            for part in ("map", "reduce"):
+                for shard, batch in _all_batches(_tail(stack.records(part)), 40):
+                    _until_taken(stack, part, shard, batch)
+            stack.settle(applied, hold=0.5)
+    finally:
+        stack.set_variables("map", before)
     stack.catch_up(applied)
 
 
@@ -147,7 +167,7 @@ def test_state_takes_new_messages_in_any_order_and_at_once(
             random.Random(seed).shuffle(batches)
             for shard, batch in batches:
                 shuffled = random.Random(seed).sample(list(batch), len(batch))
-                stack.deliver_batch("state", shard, shuffled, window=bool(seed % 2))
+                stack.deliver_batch("state", shard, shuffled)
 
         _at_once([lambda: deliver(rng.randrange(9)), lambda: deliver(9), lambda: deliver(10)])
         stack.settle(applied)
@@ -158,12 +178,14 @@ def test_replays_by_hand_beside_the_working_mappings_change_nothing(
     stack: LiveStack, applied: Trades
 ) -> None:
     done = threading.Event()
+    # A record that the mapping has not delivered yet must not be skipped: what is there now was delivered.
+    there = {part: stack.records(part) for part in FUNCTIONS}
 
-    def replay(part: str, window: bool) -> None:
+    def replay(part: str) -> None:
         while not done.is_set():
-            for shard, records in stack.records(part).items():
+            for shard, records in there[part].items():
                 for batch in cut(records[-400:] if part == "state" else records, 500):
-                    _until_taken(stack, part, shard, batch, window)
+                    _until_taken(stack, part, shard, batch)
                     if done.is_set():
                         return
 
@@ -175,14 +197,7 @@ def test_replays_by_hand_beside_the_working_mappings_change_nothing(
         finally:
             done.set()
 
-    _at_once(
-        [
-            load,
-            lambda: replay("map", True),
-            lambda: replay("reduce", True),
-            lambda: replay("state", False),
-        ]
-    )
+    _at_once([load, *(partial(replay, part) for part in FUNCTIONS)])
     stack.settle(applied)
     stack.catch_up(applied)
 
@@ -194,11 +209,11 @@ def _at_once(work: Sequence[Callable[[], object]]) -> None:
 
 
 def _until_taken(
-    stack: LiveStack, part: str, shard: str, batch: Sequence[Record], window: bool, tries: int = 5
+    stack: LiveStack, part: str, shard: str, batch: Sequence[Record], tries: int = 5
 ) -> None:
     for attempt in range(tries):
         try:
-            stack.deliver_batch(part, shard, batch, window)
+            stack.deliver_batch(part, shard, batch)
             return
         except AssertionError:
             if attempt == tries - 1:
@@ -238,17 +253,20 @@ def _state_sums(stack: LiveStack, trades: Trades) -> dict[str, Decimal]:
 
 
 def _delta_sums(stack: LiveStack, trades: Trades) -> dict[str, Decimal]:
-    """What the delta rows with totals of the test add up to."""
+    """What Map has ever written of the test's totals, by the records of ReduceTable's stream."""
     sums: dict[str, Decimal] = {}
-    for row in _scan(
-        stack,
-        stack.table("reduce"),
-        FilterExpression="attribute_exists(Totals.#root)",
-        ExpressionAttributeNames={"#root": trades.root},
-    ):
-        for path, value in row["Totals"]["M"].items():
-            if path.split(":")[0] == trades.root:
-                sums[path] = EXACT.add(sums.get(path, Decimal(0)), Decimal(value["N"]))
+    for records in stack.records("reduce").values():
+        for record in records:
+            row = record["dynamodb"].get("NewImage", {})
+            place = (
+                [name["S"] for name in row.get("Measures", {}).get("L", [])].index("Value")
+                if row
+                else 0
+            )
+            for node, amounts in row.get("Totals", {}).get("M", {}).items():
+                if node.split(":")[0] == trades.root:
+                    added = Decimal(amounts["L"][place]["N"])
+                    sums[node] = EXACT.add(sums.get(node, Decimal(0)), added)
     return sums
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
 
@@ -112,43 +111,64 @@ def test_rows_have_the_attributes_and_types_of_the_contract(
 
     nodes = [trades.root, f"{trades.root}:FXSpot", f"{trades.root}:FXSpot:AMER"]
     for node in nodes:
-        assert row("AggregateTable", Identifier={"S": node}) == {
-            "Identifier": {"S": node},
-            "Value": {"N": "34624.51"},
-        }
+        found = row("AggregateTable", Identifier={"S": node})
+        applied = [name for name in found if re.fullmatch(r"Applied[0-9a-f]{8}_1", name)]
+        assert set(found) == {"Identifier", "Value", "Count", *applied}
+        assert found["Value"] == {"N": "34624.51"}
+        assert found["Count"] == {"N": "1"}
+        (checkpoint,) = applied
+        assert re.fullmatch(r"\d{10}\.\d{40}", found[checkpoint]["S"])
 
-    deltas = stack.dynamodb.scan(TableName="ReduceTable", ConsistentRead=True)["Items"]
-    (delta,) = (each for each in deltas if trades.root in each["Totals"]["M"])
+
+def test_a_row_of_reducetable_says_which_batch_of_which_shard_it_sums(
+    stack: LiveStack, trades: Trades
+) -> None:
+    stack.put([trades.message("t1", 3, "34624.51", region="AMER")])
+    stack.settle(trades)
+
+    rows = [
+        record["dynamodb"]["NewImage"]
+        for records in stack.records("reduce").values()
+        for record in records
+    ]
+    (delta,) = (each for each in rows if trades.root in each["Totals"]["M"])
     assert set(delta) == {
         "Lane",
-        "Delta",
+        "Source",
+        "Sequence",
+        "Measures",
         "Totals",
         "Records",
         "OldestTimestamp",
-        "NewestTimestamp",
         "ExpiresAt",
     }
-    assert delta["Lane"] == {"N": "0"}
-    assert re.fullmatch(r".+#\d{56}#\d+", delta["Delta"]["S"])
-    assert {node: delta["Totals"]["M"][node] for node in nodes} == {
-        node: {"N": "34624.51"} for node in nodes
-    }
+    assert re.fullmatch(r"[0-9a-f]{8}\.1\.0", delta["Lane"]["S"])
+    label = stack.stream_arn("state").rpartition("/")[2]
+    assert delta["Source"]["S"].startswith(f"{label}/shardId-")
+    assert re.fullmatch(r"\d{40}", delta["Sequence"]["S"])
+    assert delta["Measures"] == {"L": [{"S": "Count"}, {"S": "Value"}]}
+    nodes = [trades.root, f"{trades.root}:FXSpot", f"{trades.root}:FXSpot:AMER"]
+    amounts = {"L": [{"N": "1"}, {"N": "34624.51"}]}
+    assert {node: delta["Totals"]["M"][node] for node in nodes} == dict.fromkeys(nodes, amounts)
 
 
-def test_checkpoints_name_the_function_its_stream_and_a_padded_sequence_number(
-    stack: LiveStack, trades: Trades
-) -> None:
+def test_the_registry_holds_what_each_shard_was_met_with(stack: LiveStack, trades: Trades) -> None:
     stack.put([trades.message("t1")])
     stack.settle(trades)
-    rows = wait_for(
-        "checkpoints of MapLambda and ReduceLambda",
-        lambda: stack.dynamodb.scan(TableName="CheckpointTable", ConsistentRead=True)["Items"],
-        lambda rows: len({row["Source"]["S"] for row in rows}) == 2,
-    )
-    assert {row["Source"]["S"] for row in rows} == {
-        f"MapLambda|{stack.stream_arn('state')}",
-        f"ReduceLambda|{stack.stream_arn('reduce')}",
+
+    found: dict[str, dict[str, Any]] = {}
+    for row in stack.dynamodb.scan(TableName="RegistryTable", ConsistentRead=True)["Items"]:
+        found.setdefault(row["Scope"]["S"], {})[row["Name"]["S"]] = row
+    version = found["configurations"]["live"]["Version"]["S"]
+    assert json.loads(found["configurations"][version]["Document"]["S"]) == {
+        "path": "Path",
+        "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
     }
-    for row in rows:
-        assert row["Lane"]["S"] == row["Source"]["S"].split("|")[1] or "shard" in row["Lane"]["S"]
-        assert "Sequence" not in row or re.fullmatch(r"\d{56}", row["Sequence"]["S"])
+    assert f"{version}.1" in found["lanes"]
+    for row in found[f"source/{stack.stream_arn('state')}"].values():
+        assert row["Version"] == {"S": version}
+    for row in found[f"reduce/{stack.stream_arn('reduce')}"].values():
+        assert int(row["Epoch"]["N"]) > 1_700_000_000
+    for stage, part in (("map", "state"), ("reduce", "reduce")):
+        streams = found[f"streams/{stage}"]
+        assert streams[stack.stream_arn(part)]["IsSettled"] == {"BOOL": True}

@@ -211,6 +211,20 @@ class LiveStack(LiveAws[LocalAws]):
             lambda state: state in ("Enabled", "Disabled"),
         )
 
+    def set_variables(self, part: str, variables: Mapping[str, str]) -> None:
+        """Give a function other environment variables, as an apply does, and wait until it has them."""
+        name = self.function(part)
+        self.functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": dict(variables)}
+        )
+        wait_for(
+            f"{name} with its new variables",
+            lambda: self.functions.get_function_configuration(FunctionName=name)[
+                "LastUpdateStatus"
+            ],
+            "Successful".__eq__,
+        )
+
     def switch(self, part: str, on: bool) -> None:
         """Switch a mapping on or off and wait until it is so."""
         wanted = "Enabled" if on else "Disabled"
@@ -271,18 +285,15 @@ class LiveStack(LiveAws[LocalAws]):
         shard: str,
         records: Sequence[lambda_events.Record],
         size: int = 100,
-        window: bool = False,
     ) -> None:
         """Deliver records of a shard in order in batches of `size`; each is taken whole."""
         for batch in lambda_events.cut(records, size):
-            self.deliver_batch(part, shard, batch, window)
+            self.deliver_batch(part, shard, batch)
 
-    def deliver_batch(
-        self, part: str, shard: str, batch: Sequence[lambda_events.Record], window: bool = False
-    ) -> None:
-        """Deliver one batch; with `window`, as a mapping with a tumbling window does."""
-        answer = self.invoke(part, lambda_events.event(batch, shard if window else None))
-        if window and part != "state":
+    def deliver_batch(self, part: str, shard: str, batch: Sequence[lambda_events.Record]) -> None:
+        """Deliver one batch, to Map and Reduce as a mapping with a tumbling window does."""
+        answer = self.invoke(part, lambda_events.event(batch, None if part == "state" else shard))
+        if part != "state":
             assert "state" in answer, f"a response to a window has no state: {answer}"
         assert not answer.get("batchItemFailures"), answer
 
