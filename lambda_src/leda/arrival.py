@@ -1,6 +1,7 @@
 """When a stream took a record, as Lambda's events say it. No total depends on it, so no form of it is an error."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # No epoch time in seconds is as large before the year 5138, and one in milliseconds was as large in 1973.
 _LEAST_OF_A_FINER_UNIT = 10**11
@@ -19,6 +20,12 @@ def arrival_time(given: object) -> datetime | None:
     """
     if isinstance(given, bool) or not isinstance(given, int | float):
         return None
+    return _time(given)
+
+
+@lru_cache(maxsize=100)
+def _time(given: float) -> datetime | None:
+    """The records of a batch have few different times."""
     for units in _UNITS_A_SECOND:
         # NaN is in no range, and an integer of any size can be compared.
         if 0 <= given < _LEAST_OF_A_FINER_UNIT * units:

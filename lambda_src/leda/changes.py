@@ -1,6 +1,7 @@
 """A change of a table's row: what it takes out of the totals, and what it puts in."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from leda.streams import IMAGES, Image, StreamRecord
@@ -23,28 +24,26 @@ def read(
     if record.expired:
         # Time to live keeps the table small; it does not take anything back.
         return None, None, []
-    if (reason := _not_whole(record)) is not None:
-        return None, None, [reason]
+    if (record.old is not None, record.new is not None) != IMAGES.get(record.event_name):
+        # With one image of two, the row would be counted a second time, or stay counted.
+        return None, None, [_not_whole(record)]
+    before = after = None
     reasons = []
-    found: list[T | None] = []
-    for image in (record.old, record.new):
-        try:
-            found.append(contribution(image))
-        except UnreadableRow as error:
-            found.append(None)
-            if image is record.new:
-                # The old image was reported when it was the new one.
-                reasons.append(str(error))
-    return found[0], found[1], reasons
+    if record.old is not None:
+        # One that cannot be read was reported when it was the new image.
+        with suppress(UnreadableRow):
+            before = contribution(record.old)
+    try:
+        after = contribution(record.new)
+    except UnreadableRow as error:
+        reasons.append(str(error))
+    return before, after, reasons
 
 
-def _not_whole(record: StreamRecord) -> str | None:
-    """Why the record does not tell what the change did; None where it does."""
+def _not_whole(record: StreamRecord) -> str:
+    """Why the record does not tell what the change did."""
     if record.event_name not in IMAGES:
         return f"eventName is not one of {', '.join(IMAGES)}"
-    if (record.old is not None, record.new is not None) == IMAGES[record.event_name]:
-        return None
-    # With one image of two, the row would be counted a second time, or stay counted.
     return (
         f"{record.event_name} without its images: the table's stream must carry NEW_AND_OLD_IMAGES"
     )

@@ -9,7 +9,7 @@ has lost it. A record that has no place in its shard is given back with the reas
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from leda.arrival import arrival_time
 
@@ -24,11 +24,11 @@ LONGEST_SEQUENCE_NUMBER = 40
 IMAGES = {"INSERT": (False, True), "MODIFY": (True, True), "REMOVE": (True, False)}
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
+class StreamRecord(NamedTuple):
     """One change of an item. `sequence` orders the records of a shard; `raw` is the record as received.
 
-    `old` and `new` are None where the record has no such image; what is in them is not checked.
+    `old` and `new` are None where the record has no such image; what is in them is not checked. A named tuple is made
+    in a third of the time of a frozen dataclass, and there is one for each record of a batch.
     """
 
     sequence: int
@@ -83,12 +83,12 @@ def read(records: Iterable[Any]) -> Batch:
         else:
             found.setdefault(record.sequence, record)
     ordered = [found[sequence] for sequence in sorted(found)]
-    if not all(map(is_made_up, ordered)):
+    made_up = [record for record in ordered if is_made_up(record)]
+    if made_up and len(made_up) < len(ordered):
         # Made-up numbers are a shard of their own, as in console test events. Between a stream's they say nothing.
         batch.unreadable += [
             Unreadable(record.raw, "the SequenceNumber is shorter than a stream's")
-            for record in ordered
-            if is_made_up(record)
+            for record in made_up
         ]
         ordered = [record for record in ordered if not is_made_up(record)]
     batch.records = ordered
@@ -97,10 +97,11 @@ def read(records: Iterable[Any]) -> Batch:
 
 def read_one(raw: Any) -> StreamRecord:
     """The change that a stream record tells. Raises MalformedRecord."""
-    if not isinstance(raw, Mapping):
+    # JSON's objects are dictionaries. To ask for a Mapping takes a tenth of the time of Map.
+    if not isinstance(raw, dict):
         raise MalformedRecord("the record is not a JSON object")
     change = raw.get("dynamodb")
-    if not isinstance(change, Mapping):
+    if not isinstance(change, dict):
         raise MalformedRecord(
             "the record has no 'dynamodb': is the mapping's source a DynamoDB stream?"
         )
@@ -115,7 +116,7 @@ def read_one(raw: Any) -> StreamRecord:
         event_name=str(raw.get("eventName")),
         old=_image(change.get("OldImage")),
         new=_image(change.get("NewImage")),
-        expired=_expired(raw),
+        expired="userIdentity" in raw and _expired(raw),
         arrived=arrival_time(change.get("ApproximateCreationDateTime")),
         raw=raw,
     )
@@ -143,13 +144,15 @@ def content(image: Image, name: str, kind: str) -> str | None:
     '5'
     """
     value = image.get(name)
-    text = value.get(kind) if isinstance(value, Mapping) else None
+    if not isinstance(value, dict):
+        return None
+    text = value.get(kind)
     return text if isinstance(text, str) else None
 
 
 def _require_dynamodb(raw: Any) -> None:
     """Raises MalformedEvent where the record names another service as its source."""
-    source = raw.get("eventSource") if isinstance(raw, Mapping) else None
+    source = raw.get("eventSource") if isinstance(raw, dict) else None
     if isinstance(source, str) and source != "aws:dynamodb":
         raise MalformedEvent(
             f"a record's eventSource is {source[:100]!r}: "
@@ -158,7 +161,7 @@ def _require_dynamodb(raw: Any) -> None:
 
 
 def _image(given: Any) -> Image | None:
-    return given if isinstance(given, Mapping) else None
+    return given if isinstance(given, dict) else None
 
 
 def _expired(raw: Mapping[str, Any]) -> bool:
@@ -168,8 +171,8 @@ def _expired(raw: Mapping[str, Any]) -> bool:
     """
     identity = raw.get("userIdentity")
     return (
-        raw.get("eventName") == "REMOVE"
-        and isinstance(identity, Mapping)
+        isinstance(identity, dict)
+        and raw.get("eventName") == "REMOVE"
         and identity.get("type") == "Service"
         and identity.get("principalId") == "dynamodb.amazonaws.com"
     )

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from leda.engine import map_rows
 from leda.engine.configuration import Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import lane_number
-from leda.engine.map_rows import Change, by_lane, covering, parts, read
+from leda.engine.map_rows import (
+    Change,
+    by_lane,
+    covering,
+    oldest_time,
+    outsize_apart,
+    parts,
+    read,
+)
 from leda.engine.registry import Assignment
 from leda.engine.shards import padded
 from leda.hierarchy import nodes
@@ -36,7 +44,8 @@ def record(sequence: int, old: Any, new: Any) -> StreamRecord:
 
 
 def changes(*records: StreamRecord) -> list[Change]:
-    return [change for each in records for change in read(each, CONFIGURATION, Schema())[0]]
+    found, _ = read(records, CONFIGURATION)
+    return outsize_apart(found, Schema())
 
 
 def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None:
@@ -61,6 +70,43 @@ def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves()
     ]
     assert positions == [[padded(1)], [padded(2)], [padded(2) + ".1"], [padded(3)]]
     assert padded(2) < padded(2) + ".1" == covering(2) < padded(3)
+
+
+@pytest.mark.parametrize("value", ["1E+12", "-1E+12", "0.000000000000000001", "123456789012.5E+1"])
+def test_one_value_beyond_the_limits_is_found_among_many(value: str) -> None:
+    plain = [record(number, None, row("A", f"{number}.25")) for number in range(1, 20)]
+    found = changes(*plain, record(20, None, row("A", value)))
+
+    assert [change.sequence for change in found if change.is_outsize] == [20]
+
+
+@pytest.mark.parametrize(
+    "value", ["999999999999.99", "-0.00000000000000001", "1.50000000000000000000"]
+)
+def test_a_value_within_the_limits_is_not_cut(value: str) -> None:
+    (change,) = changes(record(1, row("A", value), row("A", value)))
+
+    assert not change.is_outsize
+
+
+def test_a_value_of_0_is_taken_out_as_0() -> None:
+    (change,) = changes(record(1, row("A", "0.00"), row("A", "-0")))
+
+    (_, amounts), (_, others) = change.contributions
+    assert (str(amounts[1]), str(others[1])) == ("0", "0")
+
+
+@pytest.mark.parametrize(
+    ("times", "oldest"),
+    [
+        ([], None),
+        (["1616413258.9", "9", "10"], "9"),
+        (["x", "1616413258.9", "2E+3"], "2E+3"),
+        (["x"], None),
+    ],
+)
+def test_the_oldest_time_is_the_lowest_number(times: list[str], oldest: str | None) -> None:
+    assert oldest_time(times) == oldest
 
 
 PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(":".join)

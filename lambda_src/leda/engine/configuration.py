@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from leda.changes import UnreadableRow
 from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR, nodes
 from leda.numbers import NotExact, limited, number
 from leda.schema import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
-from leda.streams import Image
+from leda.streams import Image, content
 
 Amount = Decimal | int
 Amounts = tuple[Amount, ...]
@@ -35,7 +35,12 @@ MAX_IMAGE_BYTES = 150_000
 _BYTES_OF_AN_ENTRY = 4
 _BYTES_OF_A_MEASURE = 22
 
+_ZERO = Decimal(0)
+_DELETED = {"BOOL": True}
 _OPERATIONS = ("count", "sum")
+
+# Within the widest limits and the 38 digits, as nearly every number is, so that it need not be measured.
+_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,15})?")
 
 # A measure is an attribute of a total, beside its key and its checkpoints, and stands in statements of PartiQL.
 MEASURE_NAME = re.compile(r"(?!Identifier$|Applied)[A-Za-z][A-Za-z0-9_]*")
@@ -53,16 +58,20 @@ class Measure:
     field: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """What an image adds: one amount a measure, in their order, at `path` and at every node above it."""
 
     path: str
     amounts: Amounts
 
     def negated(self) -> "Contribution":
-        """What removing the image adds. Call it inside `numbers.exact()`: a minus rounds to the context's digits."""
-        return Contribution(self.path, tuple(-amount for amount in self.amounts))
+        """What removing the image adds."""
+        return Contribution(self.path, tuple([_negated(amount) for amount in self.amounts]))
+
+
+def _negated(amount: Amount) -> Amount:
+    # A minus would round to the digits of Decimal's context; and a 0 has no other sign.
+    return amount.copy_negate() if isinstance(amount, Decimal) and amount else -amount
 
 
 @dataclass(frozen=True)
@@ -101,21 +110,24 @@ class Configuration:
         """The measures' names, in the order of a contribution's amounts."""
         return tuple(measure.name for measure in self.measures)
 
+    @cached_property
+    def _fields(self) -> tuple[str | None, ...]:
+        return tuple(measure.field for measure in self.measures)
+
     def contribution(self, image: Image | None) -> Contribution | None:
         """What the image adds; None for no image and for a deleted row. Raises UnreadableRow.
 
         It depends on nothing but the image: whatever was added for an image is later removed for the same image.
         """
-        if image is None or _value(image, "Deleted", "BOOL") is True:
+        if image is None or image.get("Deleted") == _DELETED:
             return None
-        path = _value(image, self.path, "S")
-        if not isinstance(path, str) or not path:
+        path = content(image, self.path, "S")
+        if not path:
             raise UnreadableRow(f"the row has no {self.path} (a string)")
         if reason := _unfit(path, len(self.measures)):
             raise UnreadableRow(f"{self.path} {reason}")
         return Contribution(
-            path,
-            tuple([_amount(image, each.field) if each.field else 1 for each in self.measures]),
+            path, tuple([_amount(image, field) if field else 1 for field in self._fields])
         )
 
 
@@ -136,16 +148,12 @@ def _measure(name: str, definition: object) -> Measure:
     return Measure(name, field)
 
 
-def _value(image: Image, attribute: str, kind: str) -> object:
-    """The attribute's value in DynamoDB's JSON; None where it is missing or of another type."""
-    value = image.get(attribute)
-    return value.get(kind) if isinstance(value, Mapping) else None
-
-
 def _amount(image: Image, field: str) -> Decimal:
-    text = _value(image, field, "N")
-    if not isinstance(text, str):
+    text = content(image, field, "N")
+    if text is None:
         raise UnreadableRow(f"the row has no {field} (a number)")
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text) or _ZERO  # a 0 has no sign
     try:
         return limited(number(text), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES)
     except NotExact as error:
@@ -163,7 +171,9 @@ def _unfit(path: str, measures: int) -> str | None:
         return f"has more than the {MAX_PATH_BYTES} bytes of a key"
     if not all(path.split(SEPARATOR)):
         return "has an empty level"
-    if bytes_of(nodes(path), measures) > MAX_IMAGE_BYTES:
+    # The first test is the second's bound, and nearly always decides.
+    most = (path.count(SEPARATOR) + 1) * bytes_of([path], measures)
+    if most > MAX_IMAGE_BYTES and bytes_of(nodes(path), measures) > MAX_IMAGE_BYTES:
         return (
             f"has so many levels that the names of its nodes take more than {MAX_IMAGE_BYTES} bytes"
         )

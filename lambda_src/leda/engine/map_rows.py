@@ -9,16 +9,16 @@ A sum of 0 is written too: the row says how far Map has come.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from leda import changes, images
+from leda import changes
 from leda.engine.backoff import Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import Lane, item, lane_number
@@ -26,9 +26,9 @@ from leda.engine.registry import Assignment, SourceShards, condition_failed
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created, padded
 from leda.hierarchy import nodes
-from leda.numbers import NotExact, exact, limited
+from leda.numbers import NotExact, exact, limited, number
 from leda.schema import Schema
-from leda.streams import StreamRecord
+from leda.streams import StreamRecord, content
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,19 +40,24 @@ MAX_ROW_BYTES = 350_000
 # What was throttled is asked for in halves while it is larger than this: the partition may not have so much at once.
 SPLIT_BYTES = 20_000
 
-# A change whose old or new value is beyond the schema's limits is written in two halves (`_outsize`); the second one's
+# A change whose old or new value is beyond the schema's limits is written in two halves (`_halves`); the second one's
 # position lies between the change's own and the next change's.
 _SECOND_HALF = ".1"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one record, or half of it, adds. `position` orders the changes of a shard; `at` is the message's time."""
+class Change(NamedTuple):
+    """What one record, or `half` of it, adds; `at` is the text of the message's time, where the row has one."""
 
-    position: str
+    sequence: int
     contributions: tuple[Contribution, ...]
-    is_outsize: bool
-    at: Decimal | None
+    at: str | None
+    is_outsize: bool = False
+    half: str = ""
+
+    @property
+    def position(self) -> str:
+        """It orders the changes of a shard."""
+        return padded(self.sequence) + self.half
 
 
 Sums = dict[str, list[Amount]]
@@ -107,15 +112,11 @@ class MapRows:
             return outcome
         made = created(records)
         assignment = self._shards.of(shard, made)
-        found: list[Change] = []
-        for record in records:
-            read_, reasons = read(record, assignment.configuration, self._schema)
-            found += read_
-            outcome.rejected += [Reject(record, reason) for reason in reasons]
+        found, outcome.rejected = read(records, assignment.configuration)
         for reject in outcome.rejected:
             self._reject(shard, reject)
         expires = None if made is None else int(made) + self._retention
-        for part in parts(found, assignment):
+        for part in parts(outsize_apart(found, self._schema), assignment):
             self._write_part(_Source(shard, assignment, expires), part, outcome)
         return outcome
 
@@ -199,9 +200,9 @@ class _LaneWriter:
         row = item(
             self._lane, source.shard.source, part[-1].position, self._measures, sums, len(part)
         )
-        times = [change.at for change in part if change.at is not None]
-        if times:
-            row["OldestTimestamp"] = {"N": str(min(times))}
+        oldest = oldest_time([change.at for change in part if change.at is not None])
+        if oldest is not None:
+            row["OldestTimestamp"] = {"N": oldest}
         if source.expires is not None:
             row["ExpiresAt"] = {"N": str(source.expires)}
         return self._client.put_item(
@@ -250,37 +251,95 @@ def _gigabytes(answer: Any) -> float:
 
 
 def read(
-    record: StreamRecord, configuration: Configuration, schema: Schema
-) -> tuple[list[Change], list[str]]:
-    """The changes of the record (none where it adds nothing), and why its new image cannot be read."""
-    old, new, reasons = changes.read(record, configuration.contribution)
-    if old is None and new is None:
-        return [], reasons
-    with exact():
-        given = [each for each in (old and old.negated(), new) if each]
-    position, at = padded(record.sequence), images.timestamp(record.new)
-    if all(_fits(each, schema) for each in given):
-        return [Change(position, tuple(given), False, at)], reasons
-    return _outsize(position, given, at), reasons
+    records: Iterable[StreamRecord], configuration: Configuration
+) -> tuple[list[Change], list[Reject]]:
+    """What the records add, those that add nothing left out; and those whose new image cannot be read."""
+    found: list[Change] = []
+    rejected: list[Reject] = []
+    for record in records:
+        old, new, reasons = changes.read(record, configuration.contribution)
+        if reasons:
+            rejected += [Reject(record, reason) for reason in reasons]
+        given: tuple[Contribution, ...]
+        if old is not None:
+            given = (old.negated(),) if new is None else (old.negated(), new)
+        elif new is not None:
+            given = (new,)
+        else:
+            continue
+        at = None if record.new is None else content(record.new, "Timestamp", "N")
+        found.append(Change(record.sequence, given, at))
+    return found, rejected
 
 
-def _outsize(position: str, given: Sequence[Contribution], at: Decimal | None) -> list[Change]:
-    """A change with a value beyond the schema's limits (written by hand, or under wider limits than today's).
+def outsize_apart(found: list[Change], schema: Schema) -> list[Change]:
+    """The changes, with each that has a value beyond the schema's limits (see `_halves`) cut in two."""
+    amounts = [
+        amount
+        for change in found
+        for each in change.contributions
+        for amount in each.amounts
+        if isinstance(amount, Decimal)
+    ]
+    if _are_limited(amounts, schema):
+        return found
+    return [part for change in found for part in _halves(change, schema)]
+
+
+def _are_limited(amounts: Sequence[Decimal], schema: Schema) -> bool:
+    """Whether all are within the schema's limits; False where only a look at each would tell."""
+    if not amounts:
+        return True
+    try:
+        with exact():
+            # A sum has as many decimal places as the number with the most.
+            exponent = sum(amounts, Decimal(0)).as_tuple().exponent
+    except NotExact:
+        return False
+    digits = max(min(amounts).adjusted(), max(amounts).adjusted())
+    return (
+        isinstance(exponent, int)
+        and -exponent <= schema.max_decimal_places
+        and digits < schema.max_integer_digits
+    )
+
+
+def _halves(change: Change, schema: Schema) -> list[Change]:
+    """A change with a value beyond the schema's limits (written by hand, or under wider limits than today's), cut.
 
     The limits are what makes sums fit the 38 digits of a number. So each value has a row of its own: should a total
     have no digits for it, nothing else is refused with it. The old and the new value may have no common sum either.
     """
+    amounts = [amount for each in change.contributions for amount in each.amounts]
+    if all(_is_limited(amount, schema) for amount in amounts if isinstance(amount, Decimal)):
+        return [change]
     return [
-        Change(position + suffix, (each,), True, at)
-        for each, suffix in zip(given, ("", _SECOND_HALF), strict=False)
+        change._replace(contributions=(each,), is_outsize=True, half=half)
+        for each, half in zip(change.contributions, ("", _SECOND_HALF), strict=False)
     ]
 
 
-def _fits(contribution: Contribution, schema: Schema) -> bool:
+def _is_limited(amount: Decimal, schema: Schema) -> bool:
     try:
-        for amount in contribution.amounts:
-            if isinstance(amount, Decimal):
-                limited(amount, schema.max_integer_digits, schema.max_decimal_places)
+        limited(amount, schema.max_integer_digits, schema.max_decimal_places)
+    except NotExact:
+        return False
+    return True
+
+
+def oldest_time(times: Sequence[str]) -> str | None:
+    """The lowest of the numbers; None where none is one. No total depends on it: of equal floats it is either."""
+    try:
+        return str(number(min(times, key=float))) if times else None
+    except (ValueError, NotExact):
+        # Only a row that somebody has made up has a number that none is.
+        found = [time_ for time_ in times if _is_number(time_)]
+        return min(found, key=float, default=None)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number(text)
     except NotExact:
         return False
     return True
@@ -341,15 +400,9 @@ class _Sizes:
 
 def by_lane(part: Sequence[Change], assignment: Assignment) -> dict[int, Sums]:
     """The sums at the nodes of each lane that the changes touch."""
-    leaves: Sums = {}
-    totals: Sums = {}
     with exact():
-        for change in part:
-            for each in change.contributions:
-                _add(leaves, each.path, each.amounts)
-        for path, amounts in leaves.items():
-            for node in nodes(path):
-                _add(totals, node, amounts)
+        leaves = _sums(each for change in part for each in change.contributions)
+        totals = _sums((node, amounts) for path, amounts in leaves.items() for node in nodes(path))
     if assignment.lanes == 1:
         return {0: totals} if totals else {}
     found: dict[int, Sums] = {}
@@ -358,10 +411,20 @@ def by_lane(part: Sequence[Change], assignment: Assignment) -> dict[int, Sums]:
     return found
 
 
-def _add(sums: Sums, node: str, amounts: Sequence[Amount]) -> None:
-    found = sums.get(node)
-    if found is None:
-        sums[node] = list(amounts)
-        return
-    for place, amount in enumerate(amounts):
-        found[place] += amount
+def _sums(entries: Iterable[tuple[str, Sequence[Amount]]]) -> Sums:
+    """The sum of the amounts at each node, measure by measure; `sum` adds in C."""
+    found: dict[str, list[Sequence[Amount]]] = {}
+    for node, amounts in entries:
+        known = found.get(node)
+        if known is None:
+            found[node] = [amounts]
+        else:
+            known.append(amounts)
+    return {
+        node: (
+            list(given[0])
+            if len(given) == 1
+            else [sum(column) for column in zip(*given, strict=True)]
+        )
+        for node, given in found.items()
+    }

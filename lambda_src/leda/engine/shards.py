@@ -83,10 +83,11 @@ def created(records: Sequence[StreamRecord]) -> float | None:
     Rows expire by this time and never by the function's clock: a checkpoint that a fast clock lets expire early would
     let a late delivery count twice. The function's clock only tells which times are implausible; they are unknown.
     """
-    times = [record.arrived.timestamp() for record in records if record.arrived is not None]
-    if not times or abs(max(times) - time.time()) > _PLAUSIBLE_SECONDS:
+    times = {record.arrived for record in records if record.arrived is not None}
+    youngest = max(times).timestamp() if times else None
+    if youngest is None or abs(youngest - time.time()) > _PLAUSIBLE_SECONDS:
         return None
-    return max(times)
+    return youngest
 
 
 def extent(shard: Shard, records: Sequence[StreamRecord]) -> dict[str, object]:
