@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Annotated, Protocol
 
 import typer
@@ -26,7 +25,7 @@ from rich.table import Table
 from leda import game
 from leda_cli.console import LedaError, console, heading, info, step, warn
 from leda_cli.load import THREADS, Putting, put_and_show, regroup, schema_of
-from leda_cli.oracle import Oracle
+from leda_cli.oracle import Oracle, Total
 from leda_cli.screen import ACCENT, INDENT, RoundView, totals_tree
 from leda_cli.stack import FAULTS, SPECIAL_TRADES, AwsOption, OutputsOption, Stack, answering
 from leda_cli.totals import (
@@ -76,8 +75,8 @@ class View(Protocol):
 
     def settling(
         self,
-        found: Mapping[str, Decimal],
-        expected: Mapping[str, Decimal],
+        found: Mapping[str, Total],
+        expected: Mapping[str, Total],
         wrong: Sequence[Difference],
         seconds: float,
         matched: float | None,
@@ -88,8 +87,8 @@ class View(Protocol):
 class Totals(Protocol):
     """What is looked at until the totals settle."""
 
-    def totals(self) -> dict[str, Decimal]:
-        """Every row of AggregateTable."""
+    def totals(self) -> dict[str, Total]:
+        """Every total of AggregateTable."""
 
 
 def plan(rounds: int) -> list[bool]:
@@ -99,7 +98,7 @@ def plan(rounds: int) -> list[bool]:
 
 def settle(
     tables: Totals,
-    expected: Mapping[str, Decimal],
+    expected: Mapping[str, Total],
     last_put: float,
     view: View,
     patience: float = PATIENCE_SECONDS,
@@ -274,9 +273,9 @@ def report_round(result: Round) -> None:
             f"and still so {HOLD_SECONDS:.0f} s later"
         )
         return
-    wrong = result.outcome.wrong
+    wrong = {row.identifier for row in result.outcome.wrong}
     console.print(
-        f"    [bold red]{len(wrong)} rows differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
+        f"    [bold red]{len(wrong)} totals differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
     )
 
 

@@ -247,9 +247,8 @@ def load(
     if outcome.wrong:
         for line in difference_lines(outcome.wrong):
             info(line)
-        raise LedaError(
-            f"{len(outcome.wrong)} totals differ", "keep the tables and look at the logs"
-        )
+        wrong = {row.identifier for row in outcome.wrong}
+        raise LedaError(f"{len(wrong)} totals differ", "keep the tables and look at the logs")
     console.print(f"    [cyan]exact[/]  settled {outcome.seconds:.1f} s after the last message")
 
 
