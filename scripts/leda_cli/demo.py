@@ -52,6 +52,11 @@ class Outcome:
     seconds: float | None
     wrong: list[Difference] = field(default_factory=list)
 
+    @property
+    def wrong_totals(self) -> int:
+        """How many totals have a measure that differs."""
+        return len({row.identifier for row in self.wrong})
+
 
 @dataclass(slots=True)
 class Round:
@@ -273,9 +278,8 @@ def report_round(result: Round) -> None:
             f"and still so {HOLD_SECONDS:.0f} s later"
         )
         return
-    wrong = {row.identifier for row in result.outcome.wrong}
     console.print(
-        f"    [bold red]{len(wrong)} totals differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
+        f"    [bold red]{result.outcome.wrong_totals} totals differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
     )
 
 
@@ -313,7 +317,7 @@ def verdict_table(played: Sequence[Round]) -> Table:
             (
                 f"[{ACCENT}]exact[/]"
                 if each.exact
-                else f"[bold red]{len(each.outcome.wrong)} rows differ[/]"
+                else f"[bold red]{each.outcome.wrong_totals} totals differ[/]"
             ),
         )
     return table
@@ -341,8 +345,8 @@ def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
             info(line)
     sent = sum(each.counts.messages for each in played)
     if wrong:
-        rows = sum(len(each.outcome.wrong) for each in wrong)
-        console.print(f"    [bold red]Not exact:[/] {rows} rows differ.")
+        totals = sum(each.outcome.wrong_totals for each in wrong)
+        console.print(f"    [bold red]Not exact:[/] {totals} totals differ.")
     elif complete:
         console.print(f"    [{ACCENT}]Exact:[/] {sent:,} messages, no total off by any amount.")
 

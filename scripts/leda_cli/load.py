@@ -247,8 +247,9 @@ def load(
     if outcome.wrong:
         for line in difference_lines(outcome.wrong):
             info(line)
-        wrong = {row.identifier for row in outcome.wrong}
-        raise LedaError(f"{len(wrong)} totals differ", "keep the tables and look at the logs")
+        raise LedaError(
+            f"{outcome.wrong_totals} totals differ", "keep the tables and look at the logs"
+        )
     console.print(f"    [cyan]exact[/]  settled {outcome.seconds:.1f} s after the last message")
 
 
