@@ -20,7 +20,7 @@ from leda import game
 from leda_cli import local
 from leda_cli.load import THREADS, Putting, regroup, schema_of
 from leda_cli.local import LocalAws
-from leda_cli.oracle import Oracle
+from leda_cli.oracle import Oracle, Total
 from leda_cli.stack import Stack
 from leda_cli.totals import POLL_SECONDS, Phase, Settling
 
@@ -69,7 +69,7 @@ class Subject:
 
     def totals(self) -> dict[str, Decimal]:
         """What AggregateTable holds."""
-        found = self.stack.totals()
+        found = _values(self.stack.totals())
         if not self.rounded:
             return found
         cents = {path: total.quantize(_CENT) for path, total in found.items()}
@@ -97,7 +97,7 @@ class Subject:
             pass
         putting.stop()
         settled = self._settled(putting.began + limit)
-        expected = sum(self._roots(self.oracle.totals())) - before
+        expected = sum(self._roots(_values(self.oracle.totals()))) - before
         return Burst(
             self.name,
             messages,
@@ -111,7 +111,7 @@ class Subject:
 
     def _settled(self, deadline: float) -> float | None:
         """When every total was right, None: not before the deadline."""
-        settling = Settling(self.oracle.totals(), time.monotonic(), patience=float("inf"))
+        settling = Settling(_values(self.oracle.totals()), time.monotonic(), patience=float("inf"))
         while True:
             now = time.monotonic()
             if settling.look(self.totals(), now) is Phase.SETTLED:
@@ -129,6 +129,11 @@ class Subject:
     @staticmethod
     def _roots(totals: Mapping[str, Decimal]) -> Iterator[Decimal]:
         return (total for path, total in totals.items() if ":" not in path)
+
+
+def _values(totals: Mapping[str, Total]) -> dict[str, Decimal]:
+    """The totals' values; the published design has no other measure, and no rows of 0."""
+    return {path: total.value for path, total in totals.items() if total.value}
 
 
 @contextmanager

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Annotated, Protocol
 
 import typer
@@ -26,7 +25,7 @@ from rich.table import Table
 from leda import game
 from leda_cli.console import LedaError, console, heading, info, step, warn
 from leda_cli.load import THREADS, Putting, put_and_show, regroup, schema_of
-from leda_cli.oracle import Oracle
+from leda_cli.oracle import Oracle, Total
 from leda_cli.screen import ACCENT, INDENT, RoundView, totals_tree
 from leda_cli.stack import FAULTS, SPECIAL_TRADES, AwsOption, OutputsOption, Stack, answering
 from leda_cli.totals import (
@@ -53,6 +52,11 @@ class Outcome:
     seconds: float | None
     wrong: list[Difference] = field(default_factory=list)
 
+    @property
+    def wrong_totals(self) -> int:
+        """How many totals have a measure that differs."""
+        return len({row.identifier for row in self.wrong})
+
 
 @dataclass(slots=True)
 class Round:
@@ -76,8 +80,8 @@ class View(Protocol):
 
     def settling(
         self,
-        found: Mapping[str, Decimal],
-        expected: Mapping[str, Decimal],
+        found: Mapping[str, Total],
+        expected: Mapping[str, Total],
         wrong: Sequence[Difference],
         seconds: float,
         matched: float | None,
@@ -88,8 +92,8 @@ class View(Protocol):
 class Totals(Protocol):
     """What is looked at until the totals settle."""
 
-    def totals(self) -> dict[str, Decimal]:
-        """Every row of AggregateTable."""
+    def totals(self) -> dict[str, Total]:
+        """Every total of AggregateTable."""
 
 
 def plan(rounds: int) -> list[bool]:
@@ -99,7 +103,7 @@ def plan(rounds: int) -> list[bool]:
 
 def settle(
     tables: Totals,
-    expected: Mapping[str, Decimal],
+    expected: Mapping[str, Total],
     last_put: float,
     view: View,
     patience: float = PATIENCE_SECONDS,
@@ -274,9 +278,8 @@ def report_round(result: Round) -> None:
             f"and still so {HOLD_SECONDS:.0f} s later"
         )
         return
-    wrong = result.outcome.wrong
     console.print(
-        f"    [bold red]{len(wrong)} rows differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
+        f"    [bold red]{result.outcome.wrong_totals} totals differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
     )
 
 
@@ -314,7 +317,7 @@ def verdict_table(played: Sequence[Round]) -> Table:
             (
                 f"[{ACCENT}]exact[/]"
                 if each.exact
-                else f"[bold red]{len(each.outcome.wrong)} rows differ[/]"
+                else f"[bold red]{each.outcome.wrong_totals} totals differ[/]"
             ),
         )
     return table
@@ -342,8 +345,8 @@ def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
             info(line)
     sent = sum(each.counts.messages for each in played)
     if wrong:
-        rows = sum(len(each.outcome.wrong) for each in wrong)
-        console.print(f"    [bold red]Not exact:[/] {rows} rows differ.")
+        totals = sum(each.outcome.wrong_totals for each in wrong)
+        console.print(f"    [bold red]Not exact:[/] {totals} totals differ.")
     elif complete:
         console.print(f"    [{ACCENT}]Exact:[/] {sent:,} messages, no total off by any amount.")
 

@@ -248,7 +248,7 @@ def load(
         for line in difference_lines(outcome.wrong):
             info(line)
         raise LedaError(
-            f"{len(outcome.wrong)} totals differ", "keep the tables and look at the logs"
+            f"{outcome.wrong_totals} totals differ", "keep the tables and look at the logs"
         )
     console.print(f"    [cyan]exact[/]  settled {outcome.seconds:.1f} s after the last message")
 

@@ -55,6 +55,10 @@ class LambdaMappings:
         found = (uuid for stage in self._functions for uuid in self._of(stage))
         return [uuid for uuid in found if self._state(uuid) not in _OFF]
 
+    def by_function(self) -> dict[str, str]:
+        """The UUID of each function's mapping, by the function's name. Raises LedaError where a function has none."""
+        return {self._functions[stage]: self._of(stage)[0] for stage in self._functions}
+
     def pause(self, uuids: Iterable[str]) -> None:
         """Switch the mappings off; returns when they are. Raises LedaError after PATIENCE_SECONDS."""
         self._switch(list(uuids), False)
@@ -75,8 +79,8 @@ class LambdaMappings:
         found = [each["UUID"] for page in pages for each in page["EventSourceMappings"]]
         if not found:
             raise LedaError(
-                f"{function} has no event source mapping, so nothing would go on after the rebuild",
-                "create it with `terraform apply`, and run `leda rebuild` again",
+                f"{function} has no event source mapping, so nothing reaches it",
+                "create it with `terraform apply`, and run the command again",
             )
         return found
 

@@ -1,7 +1,8 @@
 """What the totals must be: one plain pass over the messages.
 
 It is independent of lambda_src/ on purpose and shares no code with it, so that one mistake cannot be in both: the
-highest version of an id wins, `Deleted` takes it out, and what is left is summed at every node of the hierarchy.
+highest version of an id wins, `Deleted` takes it out, and what is left is counted and summed at every node of the
+hierarchy.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 # Wider than any DynamoDB Number (38 digits): a sum is exact or raises, it is never rounded.
 _EXACT = decimal.Context(prec=200, traps=[decimal.Inexact, decimal.InvalidOperation])
@@ -27,6 +28,17 @@ class Names:
     deleted: str = "Deleted"
     hierarchy: str | None = "Hierarchy"
     levels: tuple[str, ...] = ("RiskType", "TradeDesk", "Region")
+
+
+class Total(NamedTuple):
+    """What stands at a node: how many trades are below it, and what they add up to."""
+
+    trades: int
+    value: Decimal
+
+
+NOTHING = Total(0, Decimal(0))
+"""What stands at a node without trades, whether it has a row or not."""
 
 
 @dataclass(slots=True)
@@ -62,9 +74,9 @@ class Oracle:
         value = Decimal(0) if deleted else row["Value"]
         self._take(row["id"], int(row["Version"]), path, value)
 
-    def totals(self) -> dict[str, Decimal]:
-        """Every node's total; nodes that add up to 0 are left out, like rows that do not exist."""
-        sums: dict[str, Decimal] = {}
+    def totals(self) -> dict[str, Total]:
+        """The total of every node that has trades below it."""
+        sums: dict[str, Total] = {}
         with decimal.localcontext(_EXACT):
             for _, path, value in self._state.values():
                 if path is None:
@@ -72,8 +84,9 @@ class Oracle:
                 parts = path.split(":")
                 for depth in range(1, len(parts) + 1):
                     node = ":".join(parts[:depth])
-                    sums[node] = sums.get(node, Decimal(0)) + value
-        return {node: total for node, total in sums.items() if total}
+                    known = sums.get(node, NOTHING)
+                    sums[node] = Total(known.trades + 1, known.value + value)
+        return sums
 
     def _take(self, identifier: str, version: int, path: str | None, value: Decimal) -> None:
         known = self._state.get(identifier)
@@ -81,7 +94,7 @@ class Oracle:
             self._state[identifier] = (version, path, value)
 
 
-def fold(messages: Iterable[Mapping[str, Any]], names: Names | None = None) -> dict[str, Decimal]:
+def fold(messages: Iterable[Mapping[str, Any]], names: Names | None = None) -> dict[str, Total]:
     """The totals over `messages`."""
     oracle = Oracle(names or Names())
     for message in messages:

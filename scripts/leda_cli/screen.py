@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from leda_cli.oracle import NOTHING, Total
 from leda_cli.totals import EXACT, Difference
 
 ACCENT = "cyan"
@@ -38,22 +39,22 @@ def places_of(values: Sequence[Decimal]) -> int:
 
 
 def totals_tree(
-    found: Mapping[str, Decimal], expected: Mapping[str, Decimal] | None = None
+    found: Mapping[str, Total], expected: Mapping[str, Total] | None = None
 ) -> RenderableType:
-    """The totals as a tree, numbers aligned; with `expected`, what each total still lacks."""
-    nothing = Decimal(0)
+    """The totals' values as a tree, numbers aligned; with `expected`, what each total still lacks."""
     rows = sorted({*found, *(expected or {})})
     if not rows:
         return Text("no totals yet", style="dim")
+    values = {row: total.value for row, total in found.items()}
     lacks = {
-        row: EXACT.subtract((expected or {}).get(row, nothing), found.get(row, nothing))
+        row: EXACT.subtract((expected or {}).get(row, NOTHING).value, found.get(row, NOTHING).value)
         for row in rows
     }
-    shown = [*found.values(), *lacks.values()] if expected is not None else list(found.values())
+    shown = [*values.values(), *lacks.values()] if expected is not None else list(values.values())
     places = places_of(shown)
     names = max(_GUIDE * row.count(":") + len(row.rpartition(":")[2]) for row in rows)
     # Wide enough for the end as for now, or the columns would jump while the totals grow.
-    ends = [*found.values(), *(expected or {}).values()]
+    ends = [*values.values(), *(total.value for total in (expected or {}).values())]
     width = max([16, *(len(money(value, places)) for value in ends)])
     rest = max([16, *(len(money(value, places)) for value in lacks.values())])
 
@@ -66,16 +67,25 @@ def totals_tree(
         parent, _, name = row.rpartition(":")
         column = names - _GUIDE * row.count(":")
         label = Text(f"{name:<{column}}  ", style="bold" if not parent else "", no_wrap=True)
-        exact = expected is not None and not lacks[row]
-        label.append(
-            f"{money(found.get(row, nothing), places):>{width}}", style=ACCENT if exact else ""
-        )
+        total = found.get(row, NOTHING)
+        wanted = (expected or {}).get(row, NOTHING)
+        exact = expected is not None and total == wanted
+        label.append(f"{money(total.value, places):>{width}}", style=ACCENT if exact else "")
         if expected is not None:
-            text = "exact" if exact else money(lacks[row], places)
+            text = (
+                "exact"
+                if exact
+                else _still_to_come(lacks[row], wanted.trades - total.trades, places)
+            )
             label.append(f"  {text:>{rest}}", style=ACCENT if exact else "dim")
         # A parent that has no row of its own cannot happen in LEDA's table; a foreign row hangs from the root.
         nodes[row] = nodes.get(parent, tree).add(label)
     return Group(header, tree)
+
+
+def _still_to_come(value: Decimal, trades: int, places: int) -> str:
+    """What a total lacks: mostly a value, else trades that add up to 0."""
+    return money(value, places) if value else f"{trades:+,} trades"
 
 
 class RoundView(AbstractContextManager["RoundView"]):
@@ -121,7 +131,7 @@ class RoundView(AbstractContextManager["RoundView"]):
         """Whether the block is redrawn in place."""
         return self._live is not None
 
-    def putting(self, sent: int, found: Mapping[str, Decimal]) -> None:
+    def putting(self, sent: int, found: Mapping[str, Total]) -> None:
         """Show how many messages are put, and the totals as they are."""
         seconds = time.monotonic() - self._began
         if self._live:
@@ -133,14 +143,14 @@ class RoundView(AbstractContextManager["RoundView"]):
 
     def settling(
         self,
-        found: Mapping[str, Decimal],
-        expected: Mapping[str, Decimal],
+        found: Mapping[str, Total],
+        expected: Mapping[str, Total],
         wrong: Sequence[Difference],
         seconds: float,
         matched: float | None,
     ) -> None:
         """Show the totals `seconds` after the last message; `matched` is when they first matched."""
-        exact = len({*expected, *found}) - len(wrong)
+        exact = len({*expected, *found}) - len({row.identifier for row in wrong})
         every = len({*expected, *found})
         if matched is None:
             text = f"{seconds:.1f} s after the last message: {exact} of {every} totals exact"

@@ -21,9 +21,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
+from leda.engine.delta_rows import RESERVED
 from leda_cli.clients import callers_client, local_client
 from leda_cli.console import LedaError, error_console
-from leda_cli.oracle import Names
+from leda_cli.oracle import Names, Total
 from leda_cli.paths import ENV_FILE, OUTPUTS_FILE, ROOT
 
 if TYPE_CHECKING:
@@ -187,12 +188,14 @@ class Stack:
             f"{', '.join(endpoints)}"
         )
 
-    def totals(self) -> dict[str, Decimal]:
-        """Every row of AggregateTable."""
-        return {
-            row["Identifier"]: row["Value"]
-            for row in self._scan(self.aggregate_table, "#Identifier, #Value")
-        }
+    def totals(self) -> dict[str, Total]:
+        """Every total of AggregateTable that has trades below it, or a value without trades, which is an error."""
+        found = {}
+        for row in self._scan(self.aggregate_table, "#Identifier, #Value, #Count"):
+            total = Total(int(row.get("Count", 0)), row.get("Value", Decimal(0)))
+            if any(total) and not row["Identifier"].startswith(RESERVED):
+                found[row["Identifier"]] = total
+        return found
 
     def state(self) -> Iterator[dict[str, Any]]:
         """Every row of StateTable, with what the oracle reads of it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from typing import Any, Protocol
 
-from leda_cli.oracle import Names, Oracle
+from leda_cli.oracle import Names, Oracle, Total
 
 HOLD_SECONDS = 2.0
 """Totals count as settled when they match and still match so much later."""
@@ -20,16 +20,18 @@ POLL_SECONDS = 0.25
 EXACT = Context(prec=400, traps=[Inexact])
 """Wide enough for the difference of any two DynamoDB Numbers that a sum of valid messages can make."""
 
-_NOTHING = Decimal(0)
+Figure = Decimal | Total
+"""What is compared: a number, or a total with all its measures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row whose total is not what it must be; a missing row counts as 0."""
+    """A number that is not what it must be; what is missing counts as 0. `measure` is empty where there is only one."""
 
     identifier: str
     expected: Decimal
     found: Decimal
+    measure: str = ""
 
     @property
     def off(self) -> Decimal:
@@ -37,11 +39,25 @@ class Difference:
         return EXACT.subtract(self.found, self.expected)
 
 
-def compare(expected: Mapping[str, Decimal], found: Mapping[str, Decimal]) -> list[Difference]:
-    """The rows that differ by any amount, in order. A row with 0 counts as missing."""
-    rows = sorted({*expected, *found})
-    pairs = ((row, expected.get(row, _NOTHING), found.get(row, _NOTHING)) for row in rows)
-    return [Difference(row, wanted, got) for row, wanted, got in pairs if wanted != got]
+def compare(expected: Mapping[str, Figure], found: Mapping[str, Figure]) -> list[Difference]:
+    """What differs by any amount, in order. What is missing counts as 0, in every measure."""
+    differences = []
+    for row in sorted({*expected, *found}):
+        wanted, got = _measures(expected.get(row)), _measures(found.get(row))
+        for measure in wanted | got:
+            one, other = wanted.get(measure, Decimal(0)), got.get(measure, Decimal(0))
+            if one != other:
+                differences.append(Difference(row, one, other, measure))
+    return differences
+
+
+def _measures(figure: Figure | None) -> dict[str, Decimal]:
+    """The numbers of a figure, by the names of their measures."""
+    if figure is None:
+        return {}
+    if isinstance(figure, Decimal):
+        return {"": figure}
+    return {"Count": Decimal(figure.trades), "Value": figure.value}
 
 
 class Phase(enum.Enum):
@@ -57,17 +73,17 @@ class Phase(enum.Enum):
 class Settling:
     """Decides from one look after the other whether the totals have settled. `began` starts the patience."""
 
-    expected: Mapping[str, Decimal]
+    expected: Mapping[str, Figure]
     began: float
     hold: float = HOLD_SECONDS
     patience: float = PATIENCE_SECONDS
     wrong: list[Difference] = field(default_factory=list)
     matched: float | None = None
     """Since when every total matches; None while one does not."""
-    _last: dict[str, Decimal] | None = None
+    _last: dict[str, Figure] | None = None
     _changed: float = 0.0
 
-    def look(self, found: Mapping[str, Decimal], now: float) -> Phase:
+    def look(self, found: Mapping[str, Figure], now: float) -> Phase:
         """Take the totals as they are at `now`."""
         if self._last is None or found != self._last:
             self._changed = self.began if self._last is None else now
@@ -88,8 +104,8 @@ class Tables(Protocol):
     def names(self) -> Names:
         """The names of a message's fields."""
 
-    def totals(self) -> dict[str, Decimal]:
-        """Every row of AggregateTable."""
+    def totals(self) -> dict[str, Total]:
+        """Every total of AggregateTable."""
 
     def state(self) -> Iterable[dict[str, Any]]:
         """Every row of StateTable."""
@@ -116,7 +132,7 @@ def wait_until_quiet(
     """
     oracle = Oracle(tables.names)
 
-    def expected() -> dict[str, Decimal]:
+    def expected() -> dict[str, Total]:
         nonlocal oracle
         oracle = fold_state(tables)
         return oracle.totals()
@@ -126,8 +142,8 @@ def wait_until_quiet(
 
 
 def settle_on(
-    expected: Callable[[], Mapping[str, Decimal]],
-    found: Callable[[], Mapping[str, Decimal]],
+    expected: Callable[[], Mapping[str, Figure]],
+    found: Callable[[], Mapping[str, Figure]],
     patience: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
@@ -156,10 +172,15 @@ def settle_on(
 
 
 def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[str]:
-    """A line for each row that differs, aligned, at most `limit` of them."""
+    """A line for each difference, aligned, at most `limit` of them."""
     wrong = list(wrong)
     cells = [
-        (row.identifier, f"{row.expected:,f}", f"{row.found:,f}", f"{row.off:+,f}")
+        (
+            f"{row.identifier}  {row.measure}".rstrip(),
+            f"{row.expected:,f}",
+            f"{row.found:,f}",
+            f"{row.off:+,f}",
+        )
         for row in wrong[:limit]
     ]
     widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(4)]

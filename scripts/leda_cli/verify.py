@@ -6,53 +6,40 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
-from leda.audit import Bracket, Expected, audit, read_state, read_totals
+from leda.audit import Bracket, Expected, Tables, audit
+from leda.engine import health
+from leda.engine.configuration import Amounts
+from leda.engine.health import Health
 from leda_cli.console import LedaError
-from leda_cli.operations import Advance, JsonOption, Operation
+from leda_cli.deployed import both_sides, live
+from leda_cli.mappings import LambdaMappings
+from leda_cli.operations import JsonOption, Operation
 from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
 from leda_cli.totals import Difference, difference_lines, settle_on
 
 SHOWN = 20
 
-
-class Source(Protocol):
-    """Where the two sides of the comparison are read."""
-
-    def expected(self) -> Expected:
-        """What StateTable adds up to, now."""
-
-    def found(self) -> Mapping[str, Decimal]:
-        """What AggregateTable holds, now."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSource:
-    """The tables of a stack."""
-
-    stack: Stack
-    advance: Advance
-
-    def expected(self) -> Expected:
-        """A parallel scan of StateTable."""
-        return read_state(self.stack.dynamodb, self.stack.state_table, advance=self.advance)
-
-    def found(self) -> Mapping[str, Decimal]:
-        """A scan of AggregateTable."""
-        return read_totals(self.stack.dynamodb, self.stack.aggregate_table)
+# Between a node and a measure, which never has a space in its name.
+_GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison found: the rows that are wrong, and those that are in flight (only while running)."""
+    """What a comparison found: the measures that are wrong, and those that are in flight (only while running)."""
 
     expected: Expected
     totals: int
     wrong: list[Difference] | list[Bracket]
     in_flight: list[Bracket]
+
+    @property
+    def wrong_totals(self) -> int:
+        """How many totals have a wrong measure."""
+        return len({row.identifier for row in self.wrong})
 
     def as_json(self) -> dict[str, Any]:
         """The report for another program."""
@@ -76,10 +63,12 @@ class Verdict:
                 f"{self.expected.unreadable:,} rows of StateTable cannot be read and count as nothing: "
                 + "; ".join(self.expected.named)
             )
-        exact = self.totals - len(self.wrong) - len(self.in_flight)
         if not self.wrong:
-            flying = f", {len(self.in_flight):,} in flight" if self.in_flight else ""
-            yield f"exact  {exact:,} totals over {self.expected.rows:,} trades{flying}"
+            flying = len({row.identifier for row in self.in_flight})
+            ending = f", {flying:,} in flight" if flying else ""
+            yield (
+                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} trades{ending}"
+            )
 
 
 def verify(
@@ -87,7 +76,7 @@ def verify(
         bool,
         typer.Option(
             "--while-running",
-            help="Do not wait for a quiet moment: tell rows that are in flight from rows that are wrong.",
+            help="Do not wait for a quiet moment: tell totals that are in flight from totals that are wrong.",
         ),
     ] = False,
     wait: Annotated[
@@ -102,7 +91,7 @@ def verify(
     aws: AwsOption = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Compare every total with a sum over StateTable, exactly; exit status 1 if one is wrong."""
+    """Compare every total with a sum over StateTable, exactly; exit status 1 if one is wrong, or soon may be."""
     stack = Stack.find(aws, outputs)
     stack.check()
     operation = Operation(as_json)
@@ -112,43 +101,92 @@ def verify(
         answering(stack.endpoint),
         operation.progress(f"adding up trades until the totals {until}") as advance,
     ):
-        verdict = look(LiveSource(stack, advance), wait)
-    operation.report(verdict.as_json(), verdict.lines())
+        verdict = look(both_sides(stack, live(stack), advance), wait)
+    with answering(stack.endpoint):
+        dangers = list(danger_lines(health_of(stack)))
+    operation.report(verdict.as_json() | {"dangers": dangers}, [*verdict.lines(), *dangers])
     if verdict.wrong:
         raise LedaError(
-            f"{len(verdict.wrong)} of {verdict.totals} totals differ",
+            f"{verdict.wrong_totals} of {verdict.totals} totals differ",
             "if the pipeline still works on a backlog, give it time with --wait; if changes were lost, "
             "`leda rebuild` computes the totals anew",
         )
+    if dangers:
+        raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")
+
+
+def health_of(stack: Stack) -> Health:
+    """What may make the totals wrong although they are not."""
+    mappings = LambdaMappings(stack.lambdas, stack.functions, stack.mappings)
+    return health.check(
+        stack.dynamodb,
+        stack.lambdas,
+        stack.registry_table,
+        mappings.by_function(),
+        {"map": stack.state_table, "reduce": stack.reduce_table},
+    )
+
+
+def danger_lines(found: Health) -> Iterator[str]:
+    """A line for each danger, with what to do about it."""
+    if found.is_rebuild_open:
+        yield "a rebuild is open: it is running, or it was stopped before its end; then run `leda rebuild`"
+    for name, state in found.mappings_off.items():
+        yield (
+            f"the mapping of {name} is {state}: changes wait, and are lost after 24 hours; if no rebuild is open, "
+            "switch it on with `terraform apply`"
+        )
+    for stage, stream in found.streams_not_settled.items():
+        table = {"map": "StateTable", "reduce": "ReduceTable"}[stage]
+        what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
+        yield f"{what}: changes may be missing; `terraform apply`, then run `leda rebuild`"
 
 
 def quiet(
-    source: Source,
+    tables: Tables,
     wait: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Verdict:
     """Wait until the totals are still: right, or different for `wait` seconds."""
-    latest = Expected()
+    latest, seen = Expected(), 0
 
     def expected() -> Mapping[str, Decimal]:
         nonlocal latest
-        latest = source.expected()
-        return latest.totals
+        latest = tables.expected()
+        return _by_measure(tables.measures, latest.totals)
 
-    wrong = settle_on(expected, source.found, wait, clock, sleep)
-    rows = {*latest.totals, *(row.identifier for row in wrong)}
-    return Verdict(latest, len(rows), wrong, [])
+    def found() -> Mapping[str, Decimal]:
+        nonlocal seen
+        totals = tables.found()
+        seen = len({*latest.totals, *totals})
+        return _by_measure(tables.measures, totals)
+
+    differences = settle_on(expected, found, wait, clock, sleep)
+    wrong = []
+    for row in differences:
+        node, _, measure = row.identifier.rpartition(_GAP)
+        wrong.append(Difference(node, row.expected, row.found, measure))
+    return Verdict(latest, seen, wrong, [])
+
+
+def _by_measure(measures: Sequence[str], totals: Mapping[str, Amounts]) -> Mapping[str, Decimal]:
+    """Every measure of every total for itself."""
+    return {
+        node + _GAP + measure: Decimal(amount)
+        for node, amounts in totals.items()
+        for measure, amount in zip(measures, amounts, strict=True)
+    }
 
 
 def running(
-    source: Source,
+    tables: Tables,
     wait: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Verdict:
     """Compare while totals move: `leda.audit` tells what is in flight from what is wrong."""
-    found = audit(source.expected, source.found, wait, clock, sleep)
+    found = audit(tables, wait, clock, sleep)
     return Verdict(found.expected, found.totals, found.wrong, found.in_flight)
 
 
@@ -158,12 +196,12 @@ def off_by(row: Bracket) -> str:
 
 
 def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_by) -> Iterator[str]:
-    """A line for each row that was compared while it may move, aligned, at most SHOWN of them; `say` ends it."""
+    """A line for each measure that was compared while it may move, aligned, at most SHOWN of them; `say` ends it."""
     cells = [
         (
-            row.identifier,
-            f"{row.expected:,f}",
-            f"{row.lowest:,f}" + (f" to {row.highest:,f}" if row.moved else ""),
+            f"{row.identifier}  {row.measure}",
+            f"{Decimal(row.expected):,f}",
+            f"{Decimal(row.lowest):,f}" + (f" to {Decimal(row.highest):,f}" if row.moved else ""),
             say(row),
         )
         for row in rows[:SHOWN]
@@ -182,7 +220,8 @@ def _row(row: Difference | Bracket) -> dict[str, Any]:
     ends = (row.found, row.found) if isinstance(row, Difference) else (row.lowest, row.highest)
     return {
         "identifier": row.identifier,
-        "expected": row.expected,
-        "found_between": ends,
+        "measure": row.measure,
+        "expected": Decimal(row.expected),
+        "found_between": [Decimal(end) for end in ends],
         "off": row.off,
     }

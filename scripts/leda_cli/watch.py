@@ -68,6 +68,6 @@ def _look(stack: Stack, check: bool) -> tuple[RenderableType, dict[str, object]]
     now = time.strftime("%H:%M:%S")
     if expected is None:
         return Group(tree, Text(f"{now}  {len(found):,} totals", style="dim")), seen
-    wrong = len(compare(expected, found))
+    wrong = len({row.identifier for row in compare(expected, found)})
     text = "all agree with StateTable" if not wrong else f"{wrong} lack something StateTable has"
     return Group(tree, Text(f"{now}  {len(found):,} totals, {text}", style="dim")), seen

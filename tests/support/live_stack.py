@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from leda_cli.local import LocalAws, outputs_of
+from leda_cli.oracle import Total
 from leda_cli.stack import FAULTS, SPECIAL_TRADES, Stack
 from leda_cli.totals import Phase, Settling, compare, difference_lines
 from support import lambda_events
@@ -127,7 +127,7 @@ class LiveStack(LiveAws[LocalAws]):
 
     # -- totals
 
-    def totals(self, root: str | None = None) -> dict[str, Decimal]:
+    def totals(self, root: str | None = None) -> dict[str, Total]:
         """AggregateTable, or the rows under one root of the hierarchy."""
         rows = self.stack.totals()
         if root is None:
@@ -140,7 +140,7 @@ class LiveStack(LiveAws[LocalAws]):
 
     def settle_at(
         self,
-        expected: Mapping[str, Decimal],
+        expected: Mapping[str, Total],
         root: str | None = None,
         hold: float = 1.0,
         patience: float = PATIENCE_SECONDS,

@@ -7,10 +7,9 @@ import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from leda_cli.oracle import Oracle
+from leda_cli.oracle import Oracle, Total
 
 
 @dataclass(slots=True)
@@ -47,7 +46,7 @@ class Trades:
         self.oracle.see_bytes(data)
         return data
 
-    def totals(self) -> dict[str, Decimal]:
+    def totals(self) -> dict[str, Total]:
         """What the totals under the root must be."""
         return self.oracle.totals()
 

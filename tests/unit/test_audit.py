@@ -1,5 +1,6 @@
 """The audit: what rows of StateTable add up to, and which totals of a running pipeline are wrong."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -11,9 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda import audit as module
-from leda.audit import Bracket, Expected, audit, brackets, fold, read_state, read_totals
+from leda.audit import Bracket, Expected, Tables, audit, brackets, fold, read_state, read_totals
+from leda.engine.configuration import Configuration
 
 Row = dict[str, Any]
+
+CONFIGURATION = Configuration.from_json(
+    json.dumps(
+        {
+            "path": "Path",
+            "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
+        }
+    )
+)
+VALUE = ("Value",)
 
 
 def row(name: str, path: str | None, value: str | None, **more: Any) -> Row:
@@ -37,33 +49,39 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-def test_every_node_is_the_exact_sum_of_the_rows_below_it(rows: list[Row]) -> None:
-    sums: dict[str, Fraction] = {}
+def test_every_node_has_the_exact_count_and_sum_of_the_rows_below_it(rows: list[Row]) -> None:
+    sums: dict[str, tuple[int, Fraction]] = {}
     for each in rows:
         if "S" in each["Path"]:
             levels = each["Path"]["S"].split(":")
             for depth in range(1, len(levels) + 1):
                 node = ":".join(levels[:depth])
-                sums[node] = sums.get(node, Fraction(0)) + Fraction(each["Value"]["N"])
-    found = fold(rows)
-    assert {node: Fraction(total) for node, total in found.totals.items()} == {
-        node: total for node, total in sums.items() if total
-    }
+                count, value = sums.get(node, (0, Fraction(0)))
+                sums[node] = count + 1, value + Fraction(each["Value"]["N"])
+    found = fold(rows, CONFIGURATION)
+    assert {node: (count, Fraction(value)) for node, (count, value) in found.totals.items()} == sums
     assert (found.rows, found.unreadable) == (len(rows), 0)
 
 
 def test_rows_that_cannot_be_read_add_nothing_and_are_counted_and_named() -> None:
     broken = [row(f"t{number}", "PV", None) for number in range(30)]
-    found = fold([row("good", "PV", "5"), *broken, row("odd", "PV::x", "1")])
-    assert found.totals == {"PV": Decimal(5)}
+    found = fold([row("good", "PV", "5"), *broken, row("odd", "PV::x", "1")], CONFIGURATION)
+    assert found.totals == {"PV": (1, Decimal(5))}
     assert (found.rows, found.unreadable) == (32, 31)
     assert found.named[0] == "t0: the row has no Value (a number)"
     assert len(found.named) == module.NAMED
 
 
 def test_a_sum_of_more_digits_than_a_number_of_dynamodb_is_exact_all_the_same() -> None:
-    found = fold([row("a", "PV", "1E+28"), row("b", "PV", "1E-28")])
-    assert Fraction(found.totals["PV"]) == Fraction(10**28) + Fraction(1, 10**28)
+    found = fold([row("a", "PV", "1E+28"), row("b", "PV", "1E-28")], CONFIGURATION)
+    assert Fraction(found.totals["PV"][1]) == Fraction(10**28) + Fraction(1, 10**28)
+
+
+def test_a_row_counts_as_the_configuration_says_and_not_otherwise() -> None:
+    document = {"path": "Region", "measures": {"Pieces": {"op": "sum", "field": "Quantity"}}}
+    stored = row("a", "PV", "5", Region={"S": "EMEA:Ulm"}, Quantity={"N": "3"})
+    found = fold([stored], Configuration.from_json(json.dumps(document)))
+    assert found.totals == {"EMEA": (Decimal(3),), "EMEA:Ulm": (Decimal(3),)}
 
 
 class Table:
@@ -89,7 +107,8 @@ def test_a_parallel_scan_reads_every_row_once_and_consistently(segments: int) ->
     rows = [row(f"t{n}", f"PV:{n % 4}", f"{n}.5") for n in range(25)]
     table: Any = Table(rows)
     counts: list[int] = []
-    assert read_state(table, "StateTable", segments, counts.append) == fold(rows)
+    found = read_state(table, "StateTable", CONFIGURATION, segments, counts.append)
+    assert found == fold(rows, CONFIGURATION)
     assert sum(counts) == len(rows)
     assert all(request["ConsistentRead"] for request in table.requests)
     assert {request["Segment"] for request in table.requests} == set(range(segments))
@@ -107,34 +126,44 @@ def test_a_segment_that_fails_ends_the_others() -> None:
 
     table.fail = fail
     with pytest.raises(RuntimeError, match="throttled"):
-        read_state(table, "StateTable", 2)
+        read_state(table, "StateTable", CONFIGURATION, 2)
     # A segment has a thousand pages; it ends soon after the other has failed.
     assert len(table.requests) < 500
 
 
-def test_totals_without_a_number_count_as_missing() -> None:
+def test_only_what_has_a_number_is_a_total_and_reserved_rows_are_no_totals() -> None:
     table: Any = Table(
         [
-            {"Identifier": {"S": "a"}, "Value": {"N": "1.50"}},
-            {"Identifier": {"S": "b"}, "Value": {"S": "x"}},
+            {"Identifier": {"S": "a"}, "Value": {"N": "1.50"}, "Count": {"N": "2"}},
+            {"Identifier": {"S": "b"}, "Value": {"S": "x"}, "Count": {"N": "1"}},
             {"Identifier": {"S": "c"}},
+            {"Identifier": {"S": "d"}, "Value": {"N": "0"}, "Count": {"N": "0"}},
+            {"Identifier": {"S": "e"}, "Value": {"N": "7"}, "Count": {"N": "0"}},
+            {"Identifier": {"S": ":rebuild:1:2:a.1.0"}, "Value": {"N": "7"}, "Count": {"N": "1"}},
         ]
     )
-    assert read_totals(table, "AggregateTable") == {"a": Decimal("1.5")}
+    assert read_totals(table, "AggregateTable", CONFIGURATION.names) == {
+        "a": (2, Decimal("1.5")),
+        "b": (1, 0),
+        "e": (0, 7),
+    }
 
 
 # -- brackets
 
-TOTALS = st.dictionaries(st.sampled_from("abcd"), st.integers(-5, 5).map(Decimal), max_size=4)
+AMOUNTS = st.integers(-5, 5).map(Decimal)
+TOTALS = st.dictionaries(st.sampled_from("abcd"), st.tuples(AMOUNTS), max_size=4)
+PAIRS = st.dictionaries(st.sampled_from("abcd"), st.tuples(AMOUNTS, AMOUNTS), max_size=4)
 
 
 @given(TOTALS, st.lists(TOTALS, min_size=1, max_size=4))
 def test_a_row_is_off_by_the_distance_of_the_nearest_look_or_in_flight_or_exact(
-    expected: dict[str, Decimal], looks: list[dict[str, Decimal]]
+    expected: dict[str, tuple[Decimal]], looks: list[dict[str, tuple[Decimal]]]
 ) -> None:
-    found = {each.identifier: each for each in brackets(expected, looks)}
+    found = {each.identifier: each for each in brackets(VALUE, expected, looks)}
+    nothing = (Decimal(0),)
     for name in "abcd":
-        seen = [look.get(name, Decimal(0)) - expected.get(name, Decimal(0)) for look in looks]
+        seen = [look.get(name, nothing)[0] - expected.get(name, nothing)[0] for look in looks]
         if 0 in seen:
             assert name not in found
         elif min(seen) < 0 < max(seen):
@@ -144,10 +173,29 @@ def test_a_row_is_off_by_the_distance_of_the_nearest_look_or_in_flight_or_exact(
             assert found[name].moved is (len(set(seen)) > 1)
 
 
-def test_rows_that_differ_are_in_order_and_a_row_of_0_is_no_row() -> None:
-    assert brackets({"b": Decimal(1), "z": Decimal(0)}, [{"a": Decimal(2), "y": Decimal(0)}]) == [
-        Bracket("a", Decimal(0), Decimal(2), Decimal(2)),
-        Bracket("b", Decimal(1), Decimal(0), Decimal(0)),
+@given(PAIRS, st.lists(PAIRS, min_size=1, max_size=4))
+def test_each_measure_is_compared_as_if_it_were_the_only_one(
+    expected: dict[str, tuple[Decimal, ...]], looks: list[dict[str, tuple[Decimal, ...]]]
+) -> None:
+    def only(totals: Mapping[str, tuple[Decimal, ...]], place: int) -> dict[str, tuple[Decimal]]:
+        return {name: (amounts[place],) for name, amounts in totals.items()}
+
+    alone = [
+        bracket
+        for place, measure in enumerate(("Count", "Value"))
+        for bracket in brackets(
+            (measure,), only(expected, place), [only(look, place) for look in looks]
+        )
+    ]
+    together = brackets(("Count", "Value"), expected, looks)
+    assert together == sorted(alone, key=lambda bracket: (bracket.identifier, bracket.measure))
+
+
+def test_what_differs_is_in_order_and_a_total_of_0_is_no_total() -> None:
+    expected = {"b": (Decimal(1),), "z": (Decimal(0),)}
+    assert brackets(VALUE, expected, [{"a": (Decimal(2),), "y": (Decimal(0),)}]) == [
+        Bracket("a", "Value", Decimal(0), Decimal(2), Decimal(2)),
+        Bracket("b", "Value", Decimal(1), Decimal(0), Decimal(0)),
     ]
 
 
@@ -181,17 +229,21 @@ class Running:
     def expected(self) -> Expected:
         self.scans += 1
         self.clock.sleep(self.scan_seconds / 2)
-        totals = {name: Decimal(value) for name, value in self.true(self.clock()).items()}
+        totals = {name: (Decimal(value),) for name, value in self.true(self.clock()).items()}
         self.clock.sleep(self.scan_seconds / 2)
-        return Expected(totals, rows=1)
+        return Expected({**totals}, rows=1)
 
-    def found(self) -> dict[str, Decimal]:
+    def found(self) -> dict[str, tuple[Decimal]]:
         late = self.true(self.clock() - self.lag)
         rows = {*late, *self.off}
-        return {name: Decimal(late.get(name, 0) + self.off.get(name, 0)) for name in rows}
+        return {name: (Decimal(late.get(name, 0) + self.off.get(name, 0)),) for name in rows}
+
+    @property
+    def tables(self) -> Tables:
+        return Tables(VALUE, lambda: self.expected(), lambda: self.found())
 
     def audit(self, freshness: float = 30) -> module.Audit:
-        return audit(self.expected, self.found, freshness, self.clock, self.clock.sleep)
+        return audit(self.tables, freshness, self.clock, self.clock.sleep)
 
 
 def test_a_quiet_pipeline_is_found_exact_at_once() -> None:
@@ -244,7 +296,7 @@ def test_a_sum_that_never_was_is_not_called_wrong_when_the_next_round_does_not_f
         found = read()
         if running.scans == 1:
             # One trade read before it changed, another after it changed back.
-            found.totals["a"] += 10
+            found.totals["a"] = (found.totals["a"][0] + 10,)
         return found
 
     running.expected = torn  # type: ignore[method-assign]
@@ -259,7 +311,7 @@ def test_a_row_that_is_off_to_the_other_side_the_second_time_is_in_flight() -> N
 
     def torn() -> Expected:
         found = read()
-        found.totals["a"] += 10 if running.scans == 1 else -10
+        found.totals["a"] = (found.totals["a"][0] + (10 if running.scans == 1 else -10),)
         return found
 
     running.expected = torn  # type: ignore[method-assign]
@@ -273,11 +325,12 @@ def test_the_last_look_is_as_late_as_a_change_may_be() -> None:
     running = Running(lambda _now: {"a": 5})
     running.off = {"a": 1}
 
-    def found() -> dict[str, Decimal]:
+    def found() -> dict[str, tuple[Decimal]]:
         looks.append(running.clock())
         return Running.found(running)
 
-    audit(running.expected, found, 30, running.clock, running.clock.sleep)
+    running.found = found  # type: ignore[method-assign]
+    running.audit()
     first = [look for look in looks if look < 1041]
     assert first[0] == 1000
     assert first[1] == 1010

@@ -16,7 +16,7 @@ from leda_cli import screen, totals
 from leda_cli.console import LedaError
 from leda_cli.demo import Outcome, Round, baseline, demo, plan, print_verdict, settle, verdict_table
 from leda_cli.load import load
-from leda_cli.oracle import Names, Oracle
+from leda_cli.oracle import NOTHING, Names, Oracle, Total
 from leda_cli.stack import Stack
 from leda_cli.totals import Difference, Phase, Settling, wait_until_quiet
 
@@ -59,7 +59,7 @@ class FakeStack:
     def __init__(self, looks: int = 3) -> None:
         self.kinesis = self
         self.oracle = Oracle()
-        self.shown: dict[str, Decimal] = {}
+        self.shown: dict[str, Total] = {}
         self.looks = looks
         self.left = 0
         self.off = Decimal(0)
@@ -76,7 +76,7 @@ class FakeStack:
         self.left = self.looks
         return {"FailedRecordCount": 0, "Records": [{} for _ in Records]}
 
-    def totals(self) -> dict[str, Decimal]:
+    def totals(self) -> dict[str, Total]:
         self.asked += 1
         if self.asked == self.interrupt_at_look:
             raise KeyboardInterrupt
@@ -85,7 +85,8 @@ class FakeStack:
         else:
             self.shown = self.oracle.totals()
             if self.off:
-                self.shown["PV"] = self.shown.get("PV", Decimal(0)) + self.off
+                known = self.shown.get("PV", NOTHING)
+                self.shown["PV"] = Total(known.trades, known.value + self.off)
         return self.shown
 
     def state(self) -> Iterator[dict[str, Any]]:
@@ -180,7 +181,7 @@ def test_totals_that_never_match_end_with_the_rows_that_differ() -> None:
     stack.put_records("", [{"Data": _message("a", "5")}])
     expected = stack.oracle.totals()
     outcome = settle(stack, expected, clock.now, NoView(), clock=clock, sleep=clock.sleep)
-    assert outcome == Outcome(None, [Difference("PV", Decimal(5), Decimal("5.01"))])
+    assert outcome == Outcome(None, [Difference("PV", Decimal(5), Decimal("5.01"), "Value")])
 
 
 def _message(name: str, value: str) -> bytes:
@@ -271,7 +272,7 @@ def test_a_total_off_by_a_cent_is_listed_and_ends_with_status_1(
         demo(rounds=3, messages=400, seed=7)
     shown = capsys.readouterr().out
     assert end.value.exit_code == 1
-    assert "1 rows differ" in shown
+    assert "1 totals differ" in shown
     assert "off by +0.01" in shown
     assert "look at MapLambda and ReduceLambda" in shown
     assert "rounds that are left are not played" in shown
@@ -320,14 +321,19 @@ def _round(number: int, hard: bool, outcome: Outcome) -> Round:
 
 
 def test_the_verdict_fits_a_terminal_of_100_columns() -> None:
-    wrong = [Difference(str(n), Decimal(1), Decimal(2)) for n in range(18)]
+    wrong = [
+        Difference(str(n), Decimal(1), Decimal(2), measure)
+        for n in range(18)
+        for measure in ("Count", "Value")
+    ]
     table = verdict_table([_round(1, False, Outcome(4.2)), _round(2, True, Outcome(None, wrong))])
     output = io.StringIO()
     Console(file=output, width=96).print(table)
     lines = output.getvalue().splitlines()
     assert " ".join(lines[1].split()) == "1 plain 10,000 8,490 1,250 251 9 21.3 s 4.2 s exact"
     assert (
-        " ".join(lines[2].split()) == "2 hard 10,000 8,490 1,250 251 9 21.3 s never 18 rows differ"
+        " ".join(lines[2].split())
+        == "2 hard 10,000 8,490 1,250 251 9 21.3 s never 18 totals differ"
     )
 
 
@@ -355,11 +361,15 @@ def _plain(console_width: int, *things: Any) -> str:
 
 def test_the_tree_aligns_its_numbers_and_shows_what_is_missing() -> None:
     found = {
-        "PV": Decimal("1234.5"),
-        "PV:FXSpot": Decimal("1234.5"),
-        "PV:FXSpot:EMEA": Decimal("1234.5"),
+        "PV": Total(2, Decimal("1234.5")),
+        "PV:FXSpot": Total(2, Decimal("1234.5")),
+        "PV:FXSpot:EMEA": Total(2, Decimal("1234.5")),
     }
-    expected = {**found, "PV": Decimal(2000), "PV:FXOptions": Decimal("765.5")}
+    expected = {
+        **found,
+        "PV": Total(3, Decimal(2000)),
+        "PV:FXOptions": Total(1, Decimal("765.5")),
+    }
     lines = [line.rstrip() for line in _plain(80, screen.totals_tree(found, expected)).splitlines()]
     assert len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["PV", "1,234.50", "765.50"]
@@ -368,10 +378,16 @@ def test_the_tree_aligns_its_numbers_and_shows_what_is_missing() -> None:
 
 
 def test_the_tree_never_rounds_a_difference_away() -> None:
-    found = {"PV": Decimal("12345678901234567890.00000000000000001")}
-    shown = _plain(120, screen.totals_tree(found, {"PV": Decimal("12345678901234567890")}))
+    found = {"PV": Total(1, Decimal("12345678901234567890.00000000000000001"))}
+    expected = {"PV": Total(1, Decimal("12345678901234567890"))}
+    shown = _plain(120, screen.totals_tree(found, expected))
     assert "-0.00000000000000001" in shown
     assert "exact" not in shown
+
+
+def test_a_total_that_lacks_trades_is_not_exact_although_its_value_is() -> None:
+    found, expected = {"PV": Total(2, Decimal(5))}, {"PV": Total(3, Decimal(5))}
+    assert "+1 trades" in _plain(120, screen.totals_tree(found, expected))
 
 
 def test_off_a_terminal_a_load_prints_plain_lines() -> None:
@@ -381,9 +397,10 @@ def test_off_a_terminal_a_load_prints_plain_lines() -> None:
         for sent in (0, 100, 250, 260, 600, 1000):
             view.putting(sent, {})
         for seconds in (0.2, 1.0, 5.5, 6.0, 11.0, 20.0, 36.0):
-            view.settling(
-                {}, {"PV": Decimal(1)}, [Difference("PV", Decimal(1), Decimal(0))], seconds, None
-            )
+            wrong = [
+                Difference("PV", Decimal(1), Decimal(0), measure) for measure in ("Count", "Value")
+            ]
+            view.settling({}, {"PV": Total(1, Decimal(1))}, wrong, seconds, None)
     lines = output.getvalue().splitlines()
     assert [line.split("(")[0].strip() for line in lines[:2]] == [
         "put 250 of 1,000 messages",

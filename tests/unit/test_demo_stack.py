@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from leda_cli import stack as stack_module
 from leda_cli.console import LedaError
-from leda_cli.oracle import Names
+from leda_cli.oracle import Names, Total
 from leda_cli.stack import Stack, read_env, read_outputs
 
 OUTPUTS = {
@@ -115,11 +115,24 @@ def test_tables_are_read_whole_and_numbers_stay_exact(monkeypatch: pytest.Monkey
         rows = {f"{number:04d}".ljust(1024, "x"): wide for number in range(1500)}
         for start in range(0, len(rows), 25):
             requests = [
-                {"PutRequest": {"Item": {"Identifier": {"S": row}, "Value": {"N": wide}}}}
+                {
+                    "PutRequest": {
+                        "Item": {
+                            "Identifier": {"S": row},
+                            "Value": {"N": wide},
+                            "Count": {"N": "3"},
+                        }
+                    }
+                }
                 for row in list(rows)[start : start + 25]
             ]
             client.batch_write_item(RequestItems={"AggregateTable": requests})  # type: ignore[dict-item]
+        for name, count, value in (("absent", "0", "0"), (":reserved", "1", "1")):
+            client.put_item(
+                TableName="AggregateTable",
+                Item={"Identifier": {"S": name}, "Value": {"N": value}, "Count": {"N": count}},
+            )
         stack = Stack()
-        assert stack.totals() == {row: Decimal(wide) for row in rows}
+        assert stack.totals() == {row: Total(3, Decimal(wide)) for row in rows}
         stack.set_parameters({"SCORE": 300, "SPECIAL_TRADES": 1})
         assert stack.parameters() == {"SCORE": 300, "SPECIAL_TRADES": 1}

@@ -28,10 +28,10 @@ def trade(
 
 def test_a_trade_counts_at_every_level() -> None:
     assert oracle.fold([trade("a", 0, "1.10"), trade("b", 0, "2", "PV:FXSpot:APAC")]) == {
-        "PV": Decimal("3.10"),
-        "PV:FXSpot": Decimal("3.10"),
-        "PV:FXSpot:EMEA": Decimal("1.10"),
-        "PV:FXSpot:APAC": Decimal(2),
+        "PV": (2, Decimal("3.10")),
+        "PV:FXSpot": (2, Decimal("3.10")),
+        "PV:FXSpot:EMEA": (1, Decimal("1.10")),
+        "PV:FXSpot:APAC": (1, Decimal(2)),
     }
 
 
@@ -43,9 +43,9 @@ def test_the_highest_version_wins_whenever_it_comes() -> None:
 def test_a_moved_trade_leaves_nothing_behind() -> None:
     moved = oracle.fold([trade("a", 0, "5"), trade("a", 1, "5", "Delta:FXSpot:EMEA")])
     assert moved == {
-        "Delta": Decimal(5),
-        "Delta:FXSpot": Decimal(5),
-        "Delta:FXSpot:EMEA": Decimal(5),
+        "Delta": (1, Decimal(5)),
+        "Delta:FXSpot": (1, Decimal(5)),
+        "Delta:FXSpot:EMEA": (1, Decimal(5)),
     }
 
 
@@ -53,7 +53,12 @@ def test_a_deleted_trade_counts_nowhere_until_a_newer_version_comes() -> None:
     deleted = trade("a", 1, "5", Deleted=True)
     assert oracle.fold([trade("a", 0, "5"), deleted]) == {}
     assert oracle.fold([deleted, trade("a", 0, "5")]) == {}
-    assert oracle.fold([deleted, trade("a", 2, "6")])["PV"] == Decimal(6)
+    assert oracle.fold([deleted, trade("a", 2, "6")])["PV"] == (1, Decimal(6))
+
+
+def test_trades_that_add_up_to_0_are_a_total_all_the_same() -> None:
+    folded = oracle.fold([trade("a", 0, "5"), trade("b", 0, "-5")])
+    assert folded["PV"] == (2, Decimal(0))
 
 
 def test_a_deletion_needs_neither_value_nor_hierarchy() -> None:
@@ -63,14 +68,17 @@ def test_a_deletion_needs_neither_value_nor_hierarchy() -> None:
 def test_levels_can_be_at_the_top_of_the_message() -> None:
     names = oracle.Names(id="Meter", hierarchy=None, levels=("City", "Street"))
     message = {"Meter": "m", "Version": 0, "Value": 3, "City": "Ulm", "Street": "Am Bach"}
-    assert oracle.fold([message], names) == {"Ulm": Decimal(3), "Ulm:Am Bach": Decimal(3)}
+    assert oracle.fold([message], names) == {
+        "Ulm": (1, Decimal(3)),
+        "Ulm:Am Bach": (1, Decimal(3)),
+    }
 
 
 def test_bytes_are_read_without_a_float() -> None:
     seen = oracle.Oracle(oracle.Names(hierarchy=None, levels=("L",)))
     seen.see_bytes(b'{"TradeID": "a", "Version": 0, "Value": 0.1, "L": "x"}')
     seen.see_bytes(b'{"TradeID": "b", "Version": 0, "Value": 0.2, "L": "x"}')
-    assert seen.totals() == {"x": Decimal("0.3")}
+    assert seen.totals() == {"x": (2, Decimal("0.3"))}
 
 
 def test_rows_of_state_table_and_messages_go_together() -> None:
@@ -80,9 +88,9 @@ def test_rows_of_state_table_and_messages_go_together() -> None:
     seen.see(trade("a", 0, "100"))
     seen.see(trade("b", 2, "100"))
     assert seen.totals() == {
-        "PV": Decimal(5),
-        "PV:FXSpot": Decimal(5),
-        "PV:FXSpot:EMEA": Decimal(5),
+        "PV": (1, Decimal(5)),
+        "PV:FXSpot": (1, Decimal(5)),
+        "PV:FXSpot:EMEA": (1, Decimal(5)),
     }
     assert len(seen) == 2
 

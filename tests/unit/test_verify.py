@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from leda.audit import Expected
+from leda.audit import Expected, Tables
+from leda.engine.health import Health
 from leda_cli import verify as module
 from leda_cli.console import LedaError
 from leda_cli.stack import Stack
-from leda_cli.verify import quiet, running, verify
+from leda_cli.verify import danger_lines, quiet, running, verify
 
 
 class Clock:
@@ -30,23 +31,29 @@ class Clock:
 
 
 class Source:
-    """Tables in memory."""
+    """Tables in memory: one trade at each node; `totals` and `counts` are what AggregateTable has."""
 
     def __init__(self, trades: dict[str, str]) -> None:
         self.trades = {name: Decimal(value) for name, value in trades.items()}
         self.totals = dict(self.trades)
+        self.counts = dict.fromkeys(trades, 1)
         self.unreadable: list[str] = []
 
-    def expected(self) -> Expected:
-        return Expected(dict(self.trades), len(self.trades), len(self.unreadable), self.unreadable)
+    @property
+    def tables(self) -> Tables:
+        return Tables(("Count", "Value"), self.expected, self.found)
 
-    def found(self) -> dict[str, Decimal]:
-        return dict(self.totals)
+    def expected(self) -> Expected:
+        totals: Any = {name: (1, value) for name, value in self.trades.items()}
+        return Expected(totals, len(self.trades), len(self.unreadable), self.unreadable)
+
+    def found(self) -> Any:
+        return {name: (self.counts[name], value) for name, value in self.totals.items()}
 
 
 def test_totals_that_are_still_and_right_are_exact() -> None:
     clock = Clock()
-    verdict = quiet(Source({"PV": "5", "PV:a": "5"}), 30, clock, clock.sleep)
+    verdict = quiet(Source({"PV": "5", "PV:a": "5"}).tables, 30, clock, clock.sleep)
     assert (verdict.wrong, verdict.in_flight, verdict.totals) == ([], [], 2)
     assert [*verdict.lines()] == ["exact  2 totals over 2 trades"]
     assert clock() == 2
@@ -63,24 +70,34 @@ def test_totals_that_are_on_their_way_are_waited_for() -> None:
             source.totals = {"PV": Decimal(int(clock()))}
 
     clock.each_time = arrive
-    assert quiet(source, 8, clock, clock.sleep).wrong == []
+    assert quiet(source.tables, 8, clock, clock.sleep).wrong == []
 
 
 def test_totals_that_are_still_and_differ_are_wrong_by_just_that() -> None:
     clock, source = Clock(), Source({"PV": "5"})
     source.totals["PV"] += Decimal("0.01")
-    verdict = quiet(source, 30, clock, clock.sleep)
+    verdict = quiet(source.tables, 30, clock, clock.sleep)
     (line,) = verdict.lines()
-    assert line == "PV  expected 5  found 5.01  off by +0.01"
+    assert line == "PV  Value  expected 5  found 5.01  off by +0.01"
     assert verdict.as_json()["wrong"] == [
         {
             "identifier": "PV",
+            "measure": "Value",
             "expected": Decimal(5),
-            "found_between": (Decimal("5.01"), Decimal("5.01")),
+            "found_between": [Decimal("5.01"), Decimal("5.01")],
             "off": Decimal("0.01"),
         }
     ]
     assert 30 <= clock() < 31
+
+
+@pytest.mark.parametrize("look", [quiet, running])
+def test_a_wrong_number_of_trades_is_wrong_although_the_value_is_right(look: Any) -> None:
+    clock, source = Clock(), Source({"PV": "0", "PV:a": "7"})
+    source.counts["PV"] = 2
+    verdict = look(source.tables, 30, clock, clock.sleep)
+    assert [*verdict.lines()] == ["PV  Count  expected 1  found 2  off by +1"]
+    assert (verdict.totals, verdict.wrong_totals) == (2, 1)
 
 
 def test_while_running_rows_in_flight_are_told_from_wrong_ones() -> None:
@@ -92,12 +109,12 @@ def test_while_running_rows_in_flight_are_told_from_wrong_ones() -> None:
         source.totals["Delta"] += 1
 
     clock.each_time = flow
-    verdict = running(source, 30, clock, clock.sleep)
+    verdict = running(source.tables, 30, clock, clock.sleep)
     assert [row.identifier for row in verdict.wrong] == ["Delta"]
     # PV had passed its sum when the second round began: what was in flight once is not called wrong.
     assert [*verdict.lines()] == [
-        "Delta  expected 100  found -2 to 4  off by -96 at least",
-        "PV  expected 5  found 12 to 24  in flight",
+        "Delta  Value  expected 100  found -2 to 4  off by -96 at least",
+        "PV  Value  expected 5  found 12 to 24  in flight",
     ]
     report = verdict.as_json()
     assert report["exact"] is False
@@ -112,10 +129,10 @@ def test_while_running_what_is_in_flight_is_said_and_is_no_error() -> None:
         source.totals["PV"] += 2
 
     clock.each_time = flow
-    verdict = running(source, 30, clock, clock.sleep)
+    verdict = running(source.tables, 30, clock, clock.sleep)
     assert verdict.wrong == []
     assert [*verdict.lines()] == [
-        "PV  expected 5  found 0 to 12  in flight",
+        "PV  Value  expected 5  found 0 to 12  in flight",
         "exact  0 totals over 1 trades, 1 in flight",
     ]
 
@@ -123,7 +140,7 @@ def test_while_running_what_is_in_flight_is_said_and_is_no_error() -> None:
 def test_rows_that_cannot_be_read_are_named() -> None:
     clock, source = Clock(), Source({"PV": "5"})
     source.unreadable = ["t7: the row has no Path (a string)"]
-    lines = [*quiet(source, 30, clock, clock.sleep).lines()]
+    lines = [*quiet(source.tables, 30, clock, clock.sleep).lines()]
     assert lines[0].startswith("1 rows of StateTable cannot be read")
     assert "t7" in lines[0]
 
@@ -132,8 +149,32 @@ def test_only_so_many_rows_are_shown() -> None:
     clock = Clock()
     source = Source({f"n{number:02d}": "1" for number in range(25)})
     source.totals = {}
-    assert [*quiet(source, 1, clock, clock.sleep).lines()][-1] == "and 5 more"
-    assert [*running(source, 1, clock, clock.sleep).lines()][-1] == "and 5 more"
+    assert [*quiet(source.tables, 1, clock, clock.sleep).lines()][-1] == "and 30 more"
+    assert [*running(source.tables, 1, clock, clock.sleep).lines()][-1] == "and 30 more"
+
+
+# -- dangers
+
+
+def test_a_healthy_pipeline_is_in_no_danger() -> None:
+    assert [*danger_lines(Health(False, {}, {}))] == []
+
+
+@pytest.mark.parametrize(
+    ("health", "says"),
+    [
+        (Health(True, {}, {}), ["a rebuild is open", "`leda rebuild`"]),
+        (Health(False, {"MapLambda": "Disabled"}, {}), ["MapLambda is Disabled", "24 hours"]),
+        (Health(False, {}, {"reduce": "arn:x"}), ["ReduceTable's stream arn:x is new"]),
+        (Health(False, {}, {"map": ""}), ["StateTable has no stream", "`terraform apply`"]),
+    ],
+)
+def test_each_danger_is_said_with_what_to_do(health: Health, says: list[str]) -> None:
+    (line,) = danger_lines(health)
+    assert [text for text in says if text not in line] == []
+
+
+# -- the command
 
 
 class FakeStack:
@@ -148,11 +189,20 @@ class FakeStack:
 
 
 @pytest.fixture
-def source(monkeypatch: pytest.MonkeyPatch) -> Source:
+def health(monkeypatch: pytest.MonkeyPatch) -> list[Health]:
+    """What the command finds beside the totals: the last one."""
+    found = [Health(False, {}, {})]
+    monkeypatch.setattr(module, "health_of", lambda _stack: found[-1])
+    return found
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch, health: list[Health]) -> Source:
     """What the command finds in the stack's tables; waiting takes no time."""
     clock, made = Clock(), Source({"PV": "5", "PV:a": "5", "PV:a:x": "5"})
     monkeypatch.setattr(Stack, "find", lambda *_: FakeStack())
-    monkeypatch.setattr(module, "LiveSource", lambda *_: made)
+    monkeypatch.setattr(module, "live", lambda _stack: None)
+    monkeypatch.setattr(module, "both_sides", lambda *_: made.tables)
     for function in (quiet, running):
         monkeypatch.setattr(function, "__defaults__", (clock, clock.sleep))
     return made
@@ -165,10 +215,24 @@ def test_the_command_passes_only_exact_totals(
     verify(while_running=while_running)
     assert "exact  3 totals over 3 trades" in capsys.readouterr().out
     source.totals["PV"] += Decimal("0.01")
+    source.counts["PV"] = 7
     with pytest.raises(LedaError, match="1 of 3 totals differ") as error:
         verify(while_running=while_running)
     assert "leda rebuild" in error.value.fix
-    assert "off by +0.01" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "found 5.01  off by +0.01" in shown
+    assert "PV  Count  expected 1" in shown
+
+
+def test_the_command_fails_on_exact_totals_that_are_in_danger(
+    source: Source, health: list[Health], capsys: pytest.CaptureFixture[str]
+) -> None:
+    health.append(Health(True, {}, {}))
+    with pytest.raises(LedaError, match="may not stay so"):
+        verify(as_json=True)
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert report["exact"] is True
+    assert "a rebuild is open" in report["dangers"][0]
 
 
 def test_the_report_as_json_stands_alone_on_standard_output(
@@ -179,4 +243,5 @@ def test_the_report_as_json_stands_alone_on_standard_output(
         verify(as_json=True)
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert report["totals"] == 3
+    assert report["wrong"][0]["measure"] == "Value"
     assert report["wrong"][0]["off"] == "0.01"
