@@ -46,7 +46,7 @@ def markdown(parts: Sequence[Measured]) -> str:
         ),
         "",
         *paragraph(
-            "Where nothing else is said, the functions are the real ones with the real boto3, and DynamoDB is a "
+            "Where nothing else is said, the functions are the real ones with their real clients, and DynamoDB is a "
             "stub on the loopback interface ([benchmarks/stub.py](../benchmarks/stub.py)) that answers at once or "
             "after 5 ms, without TLS. Processor time is that of the function's process, with the parsing of its "
             "event and without the stub. Brackets hold the lowest and the highest figure."

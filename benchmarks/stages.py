@@ -2,7 +2,7 @@
 
 Both designs get the same messages in turns, LEDA first in one repetition and last in the next: State gets a batch of
 1,000, Map the changes that State made of it, Reduce the row that Map made of those. The functions are the real ones,
-with the real boto3, each in a process of its own; DynamoDB is the stub.
+with their real clients, each in a process of its own; DynamoDB is the stub.
 """
 
 from __future__ import annotations
