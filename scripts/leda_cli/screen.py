@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from leda_cli.terminal import shown
 from leda_cli.totals import EXACT, Difference
 
 ACCENT = "cyan"
@@ -49,9 +50,9 @@ def totals_tree(
         row: EXACT.subtract((expected or {}).get(row, nothing), found.get(row, nothing))
         for row in rows
     }
-    shown = [*found.values(), *lacks.values()] if expected is not None else list(found.values())
-    places = places_of(shown)
-    names = max(_GUIDE * row.count(":") + len(row.rpartition(":")[2]) for row in rows)
+    values = [*found.values(), *lacks.values()] if expected is not None else list(found.values())
+    places = places_of(values)
+    names = max(_GUIDE * row.count(":") + len(shown(row.rpartition(":")[2])) for row in rows)
     # Wide enough for the end as for now, or the columns would jump while the totals grow.
     ends = [*found.values(), *(expected or {}).values()]
     width = max([16, *(len(money(value, places)) for value in ends)])
@@ -65,7 +66,7 @@ def totals_tree(
     for row in rows:
         parent, _, name = row.rpartition(":")
         column = names - _GUIDE * row.count(":")
-        label = Text(f"{name:<{column}}  ", style="bold" if not parent else "", no_wrap=True)
+        label = Text(f"{shown(name):<{column}}  ", style="bold" if not parent else "", no_wrap=True)
         exact = expected is not None and not lacks[row]
         label.append(
             f"{money(found.get(row, nothing), places):>{width}}", style=ACCENT if exact else ""

@@ -10,6 +10,7 @@ from decimal import Context, Decimal, Inexact
 from typing import Any, Protocol
 
 from leda_cli.oracle import Names, Oracle
+from leda_cli.terminal import shown
 
 HOLD_SECONDS = 2.0
 """Totals count as settled when they match and still match so much later."""
@@ -159,7 +160,7 @@ def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[s
     """A line for each row that differs, aligned, at most `limit` of them."""
     wrong = list(wrong)
     cells = [
-        (row.identifier, f"{row.expected:,f}", f"{row.found:,f}", f"{row.off:+,f}")
+        (shown(row.identifier), f"{row.expected:,f}", f"{row.found:,f}", f"{row.off:+,f}")
         for row in wrong[:limit]
     ]
     widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(4)]

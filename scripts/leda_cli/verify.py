@@ -14,6 +14,7 @@ from leda.audit import Bracket, Expected, audit, read_state, read_totals
 from leda_cli.console import LedaError
 from leda_cli.operations import Advance, JsonOption, Operation
 from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.terminal import shown
 from leda_cli.totals import Difference, difference_lines, settle_on
 
 SHOWN = 20
@@ -161,7 +162,7 @@ def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_b
     """A line for each row that was compared while it may move, aligned, at most SHOWN of them; `say` ends it."""
     cells = [
         (
-            row.identifier,
+            shown(row.identifier),
             f"{row.expected:,f}",
             f"{row.lowest:,f}" + (f" to {row.highest:,f}" if row.moved else ""),
             say(row),
