@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leda.kinesis import UserRecord
+from leda.process_function import WrongProcessError, require_ran, require_runnable
 from leda.put_aside import PutAside, bad_record
 from leda.quarantine import BadRecord
 from leda.records import Record, Unprocessable
@@ -55,6 +56,8 @@ class Processing:
     """Runs `process` over batches."""
 
     def __init__(self, process: Callable[[Record], object], put_aside: PutAside) -> None:
+        """Take the user's function. Raises WrongProcessError where a call of it would run nothing."""
+        require_runnable(process)
         self._process = process
         self._put_aside = put_aside
 
@@ -78,7 +81,10 @@ class Processing:
             record = Record.of(user)
             _log(record)
             try:
-                self._process(record)
+                require_ran(self._process(record))
+            except WrongProcessError:
+                # No record is to blame, and none is done: the invocation fails until the function is mended.
+                raise
             except Unprocessable as error:
                 bad.append(bad_record(user, str(error)))
             except Exception as error:

@@ -15,8 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from leda_cli.console import cell
 from leda_cli.leaderboard import Place
 from leda_cli.screen import ACCENT, INDENT, PLAIN_EVERY_SECONDS
+from leda_cli.terminal import shown
 
 BAR = 28
 
@@ -44,7 +46,7 @@ def board_table(places: Sequence[Place]) -> RenderableType:
         )
         table.add_row(
             str(place.rank),
-            Text(place.total.username, style="bold" if place.rank == 1 else ""),
+            cell(place.total.username, style="bold" if place.rank == 1 else ""),
             f"{place.total.score:,f}",
             str(place.total.records),
             bar,
@@ -88,5 +90,7 @@ class BoardView(AbstractContextManager["BoardView"]):
             self._live.update(Padding(block, (0, 0, 0, INDENT)), refresh=True)
         elif time.monotonic() - self._printed >= PLAIN_EVERY_SECONDS:
             self._printed = time.monotonic()
-            first = ", ".join(f"{each.total.username} {each.total.score:f}" for each in places[:3])
+            first = ", ".join(
+                f"{shown(each.total.username)} {each.total.score:f}" for each in places[:3]
+            )
             self._console.print(" " * INDENT + f"{status}; {first}", markup=False)

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from leda_cli.console import console, error_console
+from leda_cli.terminal import shown
 
 PLAIN_SECONDS = 10.0
 """Off a terminal a line of progress comes so often."""
@@ -54,11 +55,11 @@ class Operation:
 
     def heading(self, text: str) -> None:
         """Name the step that begins."""
-        self.screen.print(f"[bold cyan]==>[/] [bold]{escape(text)}[/]")
+        self.screen.print(f"[bold cyan]==>[/] [bold]{escape(shown(text))}[/]")
 
     def say(self, text: str) -> None:
         """A line of detail under the last heading."""
-        self.screen.print(f"    {escape(text)}")
+        self.screen.print(f"    {escape(shown(text))}")
 
     @contextmanager
     def progress(self, text: str, total: int | None = None) -> Iterator[Advance]:
@@ -83,14 +84,14 @@ class Operation:
                 yield advance
         else:
             self.say(f"{text} ...")
-            shown = began
+            said = began
 
             def advance(count: int = 1, *, total: int | None = None) -> None:
-                nonlocal done, known, shown
+                nonlocal done, known, said
                 done += count
                 known = total if total is not None else known
-                if self._clock() - shown >= PLAIN_SECONDS:
-                    shown = self._clock()
+                if self._clock() - said >= PLAIN_SECONDS:
+                    said = self._clock()
                     self.say(f"{text}: {done:,}{f' of {known:,}' if known is not None else ''}")
 
             yield advance
@@ -106,7 +107,7 @@ class Operation:
             typer.echo(json.dumps(result, indent=2, default=_plain))
             return
         for line in lines:
-            self.screen.print(f"    {escape(line)}")
+            self.screen.print(f"    {escape(shown(line))}")
 
 
 def _plain(value: object) -> str:

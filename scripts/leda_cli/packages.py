@@ -34,6 +34,7 @@ from leda_cli.console import console, info, step, warn
 from leda_cli.errors import LedaError
 from leda_cli.import_graph import Module
 from leda_cli.paths import BUILD, LOCAL, ROOT
+from leda_cli.process_function import require_process
 
 RUNTIME_PROVIDES = frozenset({"boto3", "botocore"})
 """What a zip leaves to the runtime: Lambda's Python runtimes include the AWS SDK, AWS keeps it patched,
@@ -179,7 +180,7 @@ def own_files(folder: Path) -> dict[str, Path]:
 def processor_files(core: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     """The files of a record processor: `core`'s, with those of `folder` in the place of its process.py.
 
-    Raises LedaError where the folder has no function `process`, or a file that the core has too.
+    Raises LedaError where the folder has no function `process` that can run, or a file that the core has too.
     """
     files = own_files(folder) if folder.is_dir() else {}
     if PROCESS not in files:
@@ -197,11 +198,7 @@ def processor_files(core: Mapping[str, Path], folder: Path) -> dict[str, Path]:
         tree = ast.parse(files[PROCESS].read_bytes(), str(files[PROCESS]))
     except SyntaxError as error:
         raise _syntax_error(error) from None
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "process" for node in tree.body):
-        raise LedaError(
-            f"{files[PROCESS]} defines no function `process`.",
-            "Define `def process(record: Record) -> None` in it: docs/record-processor.md",
-        )
+    require_process(tree, files[PROCESS])
     return kept | files
 
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
-from leda_cli.console import console, heading, info, step
+from leda_cli.console import cell, console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.function_log import FunctionLog
@@ -194,10 +193,10 @@ def _table(lines: list[dict[str, Any]]) -> Table:
     for line in lines:
         for place, (name, sides) in enumerate(sorted(line["changed"].items())):
             table.add_row(
-                "" if place else Text(line["event"], style="bold"),
-                name,
+                "" if place else cell(line["event"], style="bold"),
+                cell(name),
                 *(
-                    Text(json.dumps(sides[side]) if side in sides else "")
+                    cell(json.dumps(sides[side]) if side in sides else "")
                     for side in ("old", "new")
                 ),
             )

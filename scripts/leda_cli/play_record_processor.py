@@ -14,10 +14,9 @@ from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from leda.aggregated import MAGIC
-from leda_cli.console import console, heading, info, step
+from leda_cli.console import cell, console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.function_log import FunctionLog
@@ -186,10 +185,10 @@ def _payloads(records: Processor) -> None:
     table = _table("partition key", "arrived", "kind", "payload")
     for line in lines:
         payload = line["payload"]
-        shown = payload if isinstance(payload, str) else json.dumps(payload)
-        shown = shown if len(shown) <= 28 else f"{shown[:28]}…"
+        preview = payload if isinstance(payload, str) else json.dumps(payload)
+        preview = preview if len(preview) <= 28 else f"{preview[:28]}…"
         arrived = line["arrived"][11:23]
-        table.add_row(line["partition_key"], arrived, line["payload_kind"], Text(shown))
+        table.add_row(cell(line["partition_key"]), arrived, line["payload_kind"], cell(preview))
     _print(table)
     kinds = [line["payload_kind"] for line in lines]
     if kinds != ["text", "json", "binary", "text", "json", "text"]:
@@ -235,7 +234,7 @@ def _readings(readings: Processor, draw: random.Random) -> None:
         )
     table = _table("sensor", "measured", "celsius")
     for sensor, newest in sorted(expected.items()):
-        table.add_row(sensor, *newest)
+        table.add_row(cell(sensor), *map(cell, newest))
     _print(table)
     aside = readings.quarantined()
     for kept in (aside[each] for each in numbers if each in aside):

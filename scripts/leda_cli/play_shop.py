@@ -17,9 +17,8 @@ from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
-from leda_cli.console import console, heading, info, step
+from leda_cli.console import cell, console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.screen import ACCENT, INDENT
@@ -93,7 +92,7 @@ def _shelves(shop: Shop) -> Ledger:
     shown = list(shop.customers.each("products", "products"))
     table = _table("product", "price", "in stock", right=("price", "in stock"))
     for product in shown:
-        table.add_row(product["name"], _money(product["priceCents"]), f"{product['qty']:,}")
+        table.add_row(cell(product["name"]), _money(product["priceCents"]), f"{product['qty']:,}")
     _print(table)
     _require(
         len(shown) >= 3
@@ -148,7 +147,7 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     for attempt in attempts(ledger):
         answer = shop.customers.order(attempt.request)
         said = answer.error.get("message") or f"order {(answer.body or {}).get('orderId', '')[:8]}…"
-        table.add_row(attempt.what, f"{answer.status} {answer.error.get('code', '')}", Text(said))
+        table.add_row(attempt.what, f"{answer.status} {answer.error.get('code', '')}", cell(said))
         good = TAKEN if attempt.status == 201 else (attempt.status,)
         if answer.status not in good or answer.error.get("code") != attempt.code:
             _print(table)
@@ -265,7 +264,7 @@ def _inventory(shop: Shop) -> None:
     for product in shop.operators.each("products", "admin", "inventory"):
         coming = product["openVendorOrder"]
         table.add_row(
-            product["name"],
+            cell(product["name"]),
             *(f"{product[name]:,}" for name in ("qty", "ordered", "sold")),
             f"{coming['qty']:,}" if coming else "",
         )
@@ -288,7 +287,7 @@ def _lake(shop: Shop) -> None:
         wait_for("what the table's order lines add up to", arrived, PATIENCE_SECONDS)
     table = _table("product", "units", "revenue", right=("units", "revenue"))
     for product, units, cents in found:
-        table.add_row(product, f"{units:,}", _money(cents))
+        table.add_row(cell(product), f"{units:,}", _money(cents))
     _print(table)
     info(
         f"Each change once, however often it was delivered: what {shop.table}'s order lines add up to."

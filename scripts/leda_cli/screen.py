@@ -18,6 +18,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from leda_cli.oracle import NOTHING, Total
+from leda_cli.terminal import shown
 from leda_cli.totals import EXACT, Difference
 
 ACCENT = "cyan"
@@ -50,9 +51,9 @@ def totals_tree(
         row: EXACT.subtract((expected or {}).get(row, NOTHING).value, found.get(row, NOTHING).value)
         for row in rows
     }
-    shown = [*values.values(), *lacks.values()] if expected is not None else list(values.values())
-    places = places_of(shown)
-    names = max(_GUIDE * row.count(":") + len(row.rpartition(":")[2]) for row in rows)
+    amounts = [*values.values(), *lacks.values()] if expected is not None else list(values.values())
+    places = places_of(amounts)
+    names = max(_GUIDE * row.count(":") + len(shown(row.rpartition(":")[2])) for row in rows)
     # Wide enough for the end as for now, or the columns would jump while the totals grow.
     ends = [*values.values(), *(total.value for total in (expected or {}).values())]
     width = max([16, *(len(money(value, places)) for value in ends)])
@@ -66,7 +67,7 @@ def totals_tree(
     for row in rows:
         parent, _, name = row.rpartition(":")
         column = names - _GUIDE * row.count(":")
-        label = Text(f"{name:<{column}}  ", style="bold" if not parent else "", no_wrap=True)
+        label = Text(f"{shown(name):<{column}}  ", style="bold" if not parent else "", no_wrap=True)
         total = found.get(row, NOTHING)
         wanted = (expected or {}).get(row, NOTHING)
         exact = expected is not None and total == wanted

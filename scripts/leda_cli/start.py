@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import sys
 
-from leda_cli import shell
+from leda_cli import shell, terminal
 
 INTERRUPTED = 130
 """What a shell calls a program that SIGINT ended."""
@@ -24,6 +25,14 @@ def main() -> None:
         for name in found:
             del os.environ[name]
         os.execv(sys.executable, [sys.executable, *sys.argv])
+    if not sys.flags.utf8_mode and locale.getencoding().lower() != "utf-8":
+        # Files, and what other programs say, are in UTF-8; only the terminal is not.
+        os.environ.setdefault("PYTHONIOENCODING", locale.getencoding())
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    # What the terminal's encoding lacks is replaced. It is no other program's: those write to pipes and logs.
+    terminal.accept_any_encoding()
+    os.environ.pop("PYTHONIOENCODING", None)
     shell.prepare(os.environ, sys.argv[1:])
 
     try:

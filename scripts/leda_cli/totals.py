@@ -10,6 +10,7 @@ from decimal import Context, Decimal, Inexact
 from typing import Any, Protocol
 
 from leda_cli.oracle import Names, Oracle, Total
+from leda_cli.terminal import shown
 
 HOLD_SECONDS = 2.0
 """Totals count as settled when they match and still match so much later."""
@@ -176,7 +177,7 @@ def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[s
     wrong = list(wrong)
     cells = [
         (
-            f"{row.identifier}  {row.measure}".rstrip(),
+            f"{shown(row.identifier)}  {row.measure}".rstrip(),
             f"{row.expected:,f}",
             f"{row.found:,f}",
             f"{row.off:+,f}",

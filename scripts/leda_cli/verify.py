@@ -19,6 +19,7 @@ from leda_cli.deployed import both_sides, live
 from leda_cli.mappings import LambdaMappings
 from leda_cli.operations import JsonOption, Operation
 from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.terminal import shown
 from leda_cli.totals import Difference, difference_lines, settle_on
 
 SHOWN = 20
@@ -199,7 +200,7 @@ def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_b
     """A line for each measure that was compared while it may move, aligned, at most SHOWN of them; `say` ends it."""
     cells = [
         (
-            f"{row.identifier}  {row.measure}",
+            f"{shown(row.identifier)}  {row.measure}",
             f"{Decimal(row.expected):,f}",
             f"{Decimal(row.lowest):,f}" + (f" to {Decimal(row.highest):,f}" if row.moved else ""),
             say(row),

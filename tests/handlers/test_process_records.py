@@ -4,13 +4,15 @@ import base64
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 
+from leda.process_function import WrongProcessError
 from leda.records import Record, Unprocessable
 from support.faults import client_error
 from support.log_lines import recorded
@@ -200,6 +202,72 @@ def test_a_record_has_what_its_producer_and_the_stream_gave_it(pipeline: Pipelin
     assert record.sequence_number == numbers(event)[0]
     assert record.arrived is not None
     assert record.arrived.isoformat() == "2021-03-22T11:40:58.900000+00:00"
+
+
+# -- a `process` of which a call runs nothing
+
+
+def generator(record: Record) -> Iterator[bytes]:
+    yield record.data
+
+
+async def coroutine(record: Record) -> None: ...
+
+
+async def async_generator(record: Record) -> AsyncIterator[bytes]:
+    yield record.data
+
+
+class Later:
+    async def __call__(self, record: Record) -> None: ...
+
+
+class Now:
+    def __call__(self, record: Record) -> None: ...
+
+
+RUN_NOTHING = [generator, coroutine, async_generator, partial(coroutine), Later()]
+WITHOUT_THE_RECORD: list[Any] = [
+    lambda: None,
+    lambda _record, _context: None,
+    partial(lambda record: None, 1),
+]
+
+
+@pytest.mark.parametrize("process", RUN_NOTHING, ids=repr)
+def test_a_process_that_would_not_run_is_refused_when_the_function_starts(
+    pipeline: Pipeline, process: Any
+) -> None:
+    with pytest.raises(WrongProcessError, match="without `yield`"):
+        processor(pipeline, process)
+
+
+@pytest.mark.parametrize("process", WITHOUT_THE_RECORD)
+def test_a_process_that_does_not_take_the_record_is_refused_when_the_function_starts(
+    pipeline: Pipeline, process: Any
+) -> None:
+    with pytest.raises(WrongProcessError, match="one argument, the record"):
+        processor(pipeline, process)
+
+
+def test_a_process_that_is_no_function_is_refused(pipeline: Pipeline) -> None:
+    with pytest.raises(WrongProcessError, match="not a function"):
+        processor(pipeline, "process")  # type: ignore[arg-type]
+
+
+def test_what_hides_that_it_runs_nothing_is_refused_at_its_first_record(
+    pipeline: Pipeline,
+) -> None:
+    for hidden in (generator, coroutine, async_generator):
+        function = processor(pipeline, lambda record, hidden=hidden: hidden(record))
+        with pytest.raises(WrongProcessError, match="runs nothing"):
+            function(pipeline.kinesis_event(b"x"))
+    assert pipeline.bucket.objects == {}
+
+
+@pytest.mark.parametrize("process", [Now(), Now().__call__, partial(lambda _n, _r: None, 1), print])
+def test_whatever_takes_a_record_and_runs_is_taken(pipeline: Pipeline, process: Any) -> None:
+    assert processor(pipeline, process)(pipeline.kinesis_event(b"x")) == answer(1)
 
 
 # -- what `process` may raise

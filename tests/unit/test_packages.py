@@ -267,6 +267,21 @@ def test_a_folder_of_ones_own_takes_the_place_of_process_py(tree: Tree) -> None:
         ({"helper_py": ""}, r"has no process\.py"),
         ({"process_py": "def other(record): ..."}, "defines no function `process`"),
         ({"process_py": "def process(:"}, r"process\.py, line 1"),
+        (
+            {"process_py": "def process(record):\n    yield record"},
+            "line 1: `process` is a generator",
+        ),
+        (
+            {"process_py": "def process(record):\n  if 1:\n    x = yield from record"},
+            "is a generator",
+        ),
+        ({"process_py": "\nasync def process(record): ..."}, "line 2: `process` is `async`"),
+        ({"process_py": "def process(): ..."}, "called with one argument"),
+        ({"process_py": "def process(event, context): ..."}, "called with one argument"),
+        ({"process_py": "def process(record, *, option): ..."}, "called with one argument"),
+        ({"process_py": "def process(*, record): ..."}, "called with one argument"),
+        ({"process_py": "def process(r): ...\ndef process(): ..."}, "line 2: .* one argument"),
+        ({"process_py": "class process: ..."}, "defines no function `process`"),
         ({"process_py": PROCESS, "handler_py": ""}, "the record processor's own file"),
         ({"process_py": PROCESS}, "helper"),
     ],
@@ -277,6 +292,25 @@ def test_a_folder_that_would_not_run_is_refused(
     source = tree(CORE)
     with pytest.raises(LedaError, match=said):
         packages.assemble(source, {}, processors(tree, **files))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def process(record, /): ...",
+        "def process(*records): ...",
+        "def process(record, option=1, *, more=2, **others): ...",
+        "def process(record=None): ...",
+        "def process(record):\n    def each():\n        yield 1\n    return list(each())",
+        "def process(record):\n    return list(x for x in record)",
+        "def process(): ...\ndef process(record): ...",
+        "from functools import cache\n@cache\ndef process(): ...",
+    ],
+)
+def test_a_process_that_takes_a_record_and_runs_is_built(tree: Tree, text: str) -> None:
+    own, _ = packages.assemble(tree(CORE), {}, processors(tree, process_py=text))
+
+    assert own.function == "mine"
 
 
 def test_a_processor_cannot_take_a_functions_name(tree: Tree) -> None:

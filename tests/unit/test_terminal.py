@@ -1,0 +1,255 @@
+"""What goes to a terminal: no control character of a text, no forged line, and never an error of encodings."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from leda.audit import Bracket, Expected
+from leda_cli import console as console_module
+from leda_cli import operations
+from leda_cli.board_view import board_table
+from leda_cli.console import LedaError, Screen, cell
+from leda_cli.leaderboard import Place, Total
+from leda_cli.oracle import NOTHING
+from leda_cli.paths import ROOT
+from leda_cli.redrive_report import detail_lines, list_lines
+from leda_cli.screen import totals_tree
+from leda_cli.terminal import accept_any_encoding, shown, shown_lines
+from leda_cli.totals import Difference, difference_lines
+from leda_cli.verify import Verdict
+
+EVIL = "\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"
+SHOWN = r"\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (EVIL, SHOWN),
+        ("plain", "plain"),
+        (
+            "Größe: 3 €, 日本\u3000語, \u00a0 and \U0001f600",
+            "Größe: 3 €, 日本\u3000語, \u00a0 and \U0001f600",
+        ),
+        ("a\tb\0", r"a\tb\x00"),
+        ("C:\\new", "C:\\new"),
+        ("\U000e0001", r"\U000e0001"),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_escaped(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@given(st.text())
+def test_a_shown_text_is_one_line_and_stays_as_it_is(text: str) -> None:
+    once = shown(text)
+
+    assert shown(once) == once
+    assert once.splitlines() in ([once], [])
+    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in once)
+
+
+def test_lines_stay_lines() -> None:
+    assert shown_lines("a\x1b\nb\r\n") == "a\\x1b\nb\\r\n"
+
+
+# -- everything that is printed
+
+
+def printed(show: Callable[[Screen], object], terminal: bool = False) -> str:
+    """What `show` prints on a console of the commands."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace")
+    screen = Screen(
+        file=stream,
+        force_terminal=terminal,
+        no_color=True,
+        width=300,
+        highlight=False,
+        soft_wrap=True,
+    )
+    show(screen)
+    stream.flush()
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
+
+
+def table_of(text: str) -> Table:
+    table = Table(box=None)
+    table.add_column("x")
+    table.add_row(cell(text))
+    return table
+
+
+DIFFERENCE = Difference(EVIL, Decimal(1), Decimal(2))
+BRACKET = Bracket(EVIL, "Value", Decimal(1), Decimal(2), Decimal(2))
+DETAIL = {
+    **dict.fromkeys(("key", "stage", "kind", "reason", "arrived", "stream", "shard"), EVIL),
+    "text": EVIL,
+    "data": "",
+}
+LISTED: dict[str, Any] = {
+    "objects": [{"stage": "state", "kind": "record", "records": 1, "reason": EVIL, "key": EVIL}],
+    "foreign": [{"key": EVIL, "reason": EVIL}],
+}
+
+
+def report(lines: Callable[[], Iterator[str]]) -> Callable[[Screen], None]:
+    """The lines as a command reports them."""
+
+    def show(screen: Screen) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(operations, "console", screen)
+            operations.Operation(as_json=False).report({}, lines())
+
+    return show
+
+
+def through(name: str) -> Callable[[Screen], None]:
+    """The text through one of the functions that commands print with."""
+
+    def show(screen: Screen) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(console_module, "console", screen)
+            getattr(console_module, name)(EVIL)
+
+    return show
+
+
+PRINTED: dict[str, Callable[[Screen], object]] = {
+    "the tree of totals": lambda screen: screen.print(totals_tree({EVIL: NOTHING}, {})),
+    "a leaderboard": lambda screen: screen.print(
+        board_table([Place(1, Total(EVIL, Decimal(1), 1))])
+    ),
+    "a table of an example": lambda screen: screen.print(table_of(EVIL)),
+    "leda verify": report(
+        Verdict(Expected(named=[EVIL], unreadable=1), 1, [DIFFERENCE], [BRACKET]).lines
+    ),
+    "leda verify of a running pipeline": report(Verdict(Expected(), 1, [BRACKET], []).lines),
+    "leda load": report(lambda: difference_lines([DIFFERENCE])),
+    "leda redrive": report(lambda: list_lines(LISTED)),
+    "leda redrive --show": report(lambda: detail_lines(DETAIL)),
+    **{name: through(name) for name in ("info", "warn", "heading")},
+}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("show", PRINTED.values(), ids=PRINTED)
+def test_no_command_sends_a_control_character_of_the_data_or_a_forged_line(
+    show: Callable[[Screen], object], terminal: bool
+) -> None:
+    text = printed(show, terminal)
+
+    assert r"\x1b[31mred" in text
+    assert not [line for line in text.split("\n") if line.strip().startswith("PV  expected 1")]
+    for forbidden in (
+        "\x1b[31m",
+        "\x1b[2J",
+        "\x1b]0",
+        "\x07",
+        "\x9b",
+        "\r",
+        "\u202e",
+        "\ufeff",
+        "\u2028",
+    ):
+        assert forbidden not in text
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda screen: screen.print(EVIL, markup=False),
+        lambda screen: screen.print(f"[bold]{escape(EVIL)}[/]"),
+        lambda screen: screen.print(Text(EVIL, style="red")),
+        lambda screen: Live(Text(EVIL), console=screen, auto_refresh=False)
+        .__enter__()
+        .__exit__(None, None, None),
+    ],
+)
+def test_whatever_is_printed_has_no_control_characters_but_richs_own(
+    show: Callable[[Screen], object],
+) -> None:
+    text = printed(show, terminal=True)
+
+    assert "red" in text
+    for forbidden in ("\x1b[31mred", "\x1b[2J", "\x1b]0", "\x07", "\x9b", "\u202e"):
+        assert forbidden not in text
+
+
+def test_an_error_keeps_its_lines_and_loses_what_a_terminal_would_act_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def show(screen: Screen) -> None:
+        monkeypatch.setattr(console_module, "error_console", screen)
+        console_module.print_error(LedaError("one\ntwo \x1b[2J[red]", "fix \x07"))
+
+    assert printed(show).splitlines() == [
+        "Error: one",
+        r"two \x1b[2J[red]",
+        r"What to do: fix \x07",
+    ]
+
+
+# -- encodings
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+        monkeypatch.setattr(sys, name, stream)
+
+    accept_any_encoding()
+
+    for stream in streams:
+        print("3 € → 日本 \ud800", file=stream, flush=True)
+        assert isinstance(stream.buffer, io.BytesIO)
+        assert stream.buffer.getvalue().decode(encoding).startswith("3 ")
+
+
+ENVIRONMENTS = {
+    "PYTHONIOENCODING=latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "PYTHONIOENCODING=ascii": {"PYTHONIOENCODING": "ascii"},
+    "LC_ALL=C": {"LC_ALL": "C"},
+    "LC_ALL=C, and nothing that mends it": {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    },
+    "LC_ALL=POSIX": {"LC_ALL": "POSIX"},
+    "LANG that is none": {"LANG": "xx_YY.ISO-8859-1"},
+}
+CALLS = (["cost", "--help"], ["cost", "--rate", "100"], ["verify", "--outputs", "ä€.json"])
+
+
+@pytest.mark.parametrize("call", CALLS, ids=" ".join)
+@pytest.mark.parametrize("more", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_no_command_fails_for_an_encoding(call: list[str], more: dict[str, str]) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "leda"), *call],
+        env={**kept, **more},
+        cwd=ROOT,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (1 if call[0] == "verify" else 0)
+    assert done.stdout if call[0] == "cost" else b"What to do" in done.stderr
