@@ -152,7 +152,14 @@ class LaneRows:
                 if not condition_failed(error):
                     raise
                 found: Any = error.response
-                return str(found["Item"]["Sequence"]["S"])
+                stored = found["Item"]["Sequence"].get("S")
+                if not isinstance(stored, str):
+                    raise LedaError(
+                        f"{self._table}'s row {lane.name}, {source} has no Sequence (a string of digits), so somebody "
+                        "has written it by hand",
+                        "delete the row, and run `leda rebuild` again",
+                    ) from error
+                return stored
 
 
 _PREFIX = f"{RESERVED}{SOURCE}:"

@@ -14,6 +14,7 @@ from leda.audit import Bracket, Expected, Tables, audit
 from leda.engine import health
 from leda.engine.configuration import Amounts
 from leda.engine.health import Health
+from leda.engine.registry import Registry
 from leda_cli.console import LedaError
 from leda_cli.deployed import both_sides, live
 from leda_cli.mappings import LambdaMappings
@@ -120,9 +121,9 @@ def health_of(stack: Stack) -> Health:
     """What may make the totals wrong although they are not."""
     mappings = LambdaMappings(stack.lambdas, stack.functions, stack.mappings)
     return health.check(
+        Registry(stack.dynamodb, stack.registry_table),
         stack.dynamodb,
         stack.lambdas,
-        stack.registry_table,
         mappings.by_function(),
         {"map": stack.state_table, "reduce": stack.reduce_table},
     )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda import images
+from leda.engine.health import current_stream
 from leda.engine.registry import condition_failed
 from leda.messages import Message
 from leda_cli.errors import LedaError
@@ -291,7 +292,7 @@ def _key(place: int) -> Item:
 
 def stream_of(dynamodb: DynamoDBClient, table: str) -> str:
     """The ARN of the table's stream. Raises LedaError where it has no stream."""
-    arn: str | None = dynamodb.describe_table(TableName=table)["Table"].get("LatestStreamArn")
+    arn = current_stream(dynamodb, table)
     if not arn:
         raise LedaError(
             f"{table} has no stream, so no function follows it",

@@ -21,21 +21,46 @@ _IMAGES = {"NEW_AND_OLD_IMAGES": ("OldImage", "NewImage"), "NEW_IMAGE": ("NewIma
 
 @dataclass
 class _Stream:
-    """A table's stream of one shard, which holds a change as soon as it is committed."""
+    """A table's stream with one open shard, which holds a change as soon as it is committed."""
 
     arn: str
     view: str
-    shard: Shard
+    shards: dict[str, Shard] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(_FIRST_SEQUENCE + 1))
+    is_enabled: bool = True
+
+    def __post_init__(self) -> None:
+        self._open(())
 
     @property
-    def shards(self) -> dict[str, Shard]:
-        return {self.shard.id: self.shard}
+    def shard(self) -> Shard:
+        """The open shard."""
+        return list(self.shards.values())[-1]
+
+    def roll(self) -> None:
+        """Close the open shard, and open its child."""
+        parent = self.shard
+        parent.end = next(self.numbers)
+        self._open((parent.id,))
+
+    def _open(self, parents: tuple[str, ...]) -> None:
+        name = f"shardId-{len(self.shards) + 1:04d}"
+        self.shards[name] = Shard(name, parents, 0, _HIGHEST_KEY, next(self.numbers))
 
     def description(self) -> list[dict[str, Any]]:
-        """The shard as DescribeStream lists it."""
-        begins = {"StartingSequenceNumber": str(_FIRST_SEQUENCE)}
-        return [{"ShardId": self.shard.id, "SequenceNumberRange": begins}]
+        """The shards as DescribeStream lists them."""
+        listed = []
+        for shard in self.shards.values():
+            described: dict[str, Any] = {
+                "ShardId": shard.id,
+                "SequenceNumberRange": {"StartingSequenceNumber": str(shard.start)},
+            }
+            if shard.end is not None:
+                described["SequenceNumberRange"]["EndingSequenceNumber"] = str(shard.end)
+            if shard.parents:
+                described["ParentShardId"] = shard.parents[0]
+            listed.append(described)
+        return listed
 
     def take(self, change: Change) -> None:
         """Append the change's record."""
@@ -73,18 +98,37 @@ class _DynamoDB(MemoryDynamoDB):
         answer = super().create_table(**request)
         if wanted["StreamEnabled"]:
             arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{name}/stream/2026-01-01T00:00:00.000"
-            shard = Shard("shardId-0001", (), 0, _HIGHEST_KEY, _FIRST_SEQUENCE)
-            stream = _Stream(arn, wanted["StreamViewType"], shard)
+            stream = _Stream(arn, wanted["StreamViewType"])
             self._of_table[name] = stream
             self.streams.known[arn] = stream  # type: ignore[assignment]
         return answer
 
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
-        """The ARN of a table's stream."""
-        return {"Table": {"LatestStreamArn": self._of_table[TableName].arn}}
+        """The ARN of a table's stream, where it is enabled."""
+        stream = self._of_table[TableName]
+        if not stream.is_enabled:
+            return {"Table": {"LatestStreamArn": stream.arn}}
+        specification = {"StreamEnabled": True, "StreamViewType": stream.view}
+        return {"Table": {"LatestStreamArn": stream.arn, "StreamSpecification": specification}}
+
+    def roll(self, table: str) -> None:
+        """Close the open shard of the table's stream, and open its child."""
+        self._of_table[table].roll()
+
+    def disable_stream(self, table: str) -> None:
+        """Disable the table's stream; what is in it can still be read."""
+        self._of_table[table].is_enabled = False
+
+    def enable_stream(self, table: str) -> None:
+        """Give the table a new stream."""
+        old = self._of_table[table]
+        label = f"2026-01-{len(self.streams.known) + 1:02d}T00:00:00.000"
+        arn = f"{old.arn.rpartition('/')[0]}/{label}"
+        self._of_table[table] = self.streams.known[arn] = _Stream(arn, old.view)  # type: ignore[assignment]
 
     def _changed(self, change: Change) -> None:
-        if stream := self._of_table.get(change.table):
+        stream = self._of_table.get(change.table)
+        if stream and stream.is_enabled:
             stream.take(change)
 
 

@@ -134,12 +134,19 @@ class Tables:
 
     def stream_records(self, table: str) -> list[dict[str, Any]]:
         """All records of the table's stream so far, as Lambda delivers them."""
+        return [record for records in self.records_by_shard(table).values() for record in records]
+
+    def records_by_shard(self, table: str) -> dict[str, list[dict[str, Any]]]:
+        """The same for each shard."""
         arn = self.stream_arn(table)
-        return [
-            _as_delivered(record, arn)
-            for shard in shards_of(self.streams, arn)
-            for record in ShardReader(self.streams, arn, shard["ShardId"]).read_all()
-        ]
+        names = [shard["ShardId"] for shard in shards_of(self.streams, arn)]
+        return {
+            name: [
+                _as_delivered(record, arn)
+                for record in ShardReader(self.streams, arn, name).read_all()
+            ]
+            for name in names
+        }
 
     def shard(self, table: str) -> str:
         arn = self.stream_arn(table)
