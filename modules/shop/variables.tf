@@ -12,7 +12,7 @@ variable "name_prefix" {
 }
 
 variable "site_directory" {
-  description = "Folder with the site's files: `index.html` and `operators.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
+  description = "Folder with the site's files: `index.html`, `operators.html` and `404.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
   type        = string
   nullable    = false
 

@@ -111,8 +111,10 @@ class Shop(System):
             writes += [(token, asked)] * draw.choice((1, 1, 1, 2))
             if draw.random() < 0.8:
                 kind = draw.choice(
-                    ("ship", "ship", "receive", "receive", "receive", "delete")
-                    + ("pay", "expire", "cancel", "remake")
+                    (
+                        *("ship", "ship", "receive", "receive", "receive", "delete"),
+                        *("pay", "expire", "cancel", "remake"),
+                    )
                 )
                 writes.append((token, json.dumps({"do": kind}).encode()))
             if draw.random() < 0.1:

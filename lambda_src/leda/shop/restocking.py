@@ -81,9 +81,9 @@ class Restocking:
         keys = [rows.part_key(product) for product in products]
         found = reading.batch(self._client, self._table, keys)
         there = []
-        for row in found.values():
+        for part_row in found.values():
             try:
-                there.append(parts.read(row))
+                there.append(parts.read(part_row))
             except UnreadableRow:
                 continue
         named = [Number(part.product, part.restocks).key for part in there]
