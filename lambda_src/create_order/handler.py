@@ -1,5 +1,6 @@
 """fnCreateOrder: POST /orders."""
 
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -11,7 +12,12 @@ from leda.shop.ordering import Ordering
 from leda.telemetry import logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=CLIENT)
-ordering = Ordering(dynamodb, settings.required("SHOP_TABLE"))
+ordering = Ordering(
+    dynamodb,
+    settings.required("SHOP_TABLE"),
+    pay_within=timedelta(minutes=settings.positive("PAY_WITHIN_MINUTES", 24 * 60)),
+    most_unpaid=settings.positive("MOST_UNPAID_ORDERS", 20),
+)
 api = Api({"POST /orders": ordering.create})
 
 

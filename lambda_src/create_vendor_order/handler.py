@@ -12,7 +12,7 @@ from leda.telemetry import count, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
 consumer = Consumer.from_environment(dynamodb)
-restocking = Restocking(settings.required("SHOP_TABLE"))
+restocking = Restocking(dynamodb, settings.required("SHOP_TABLE"))
 
 
 @logger.inject_lambda_context

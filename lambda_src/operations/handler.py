@@ -16,9 +16,12 @@ api = Api(
     {
         "GET /admin/inventory": operations.inventory,
         "GET /admin/orders": operations.orders,
+        "GET /admin/orders/{id}": operations.order,
+        "POST /admin/orders/{id}/pay": operations.pay,
         "POST /admin/orders/{id}/ship": operations.ship,
         "GET /admin/vendor-orders": operations.vendor_orders,
         "POST /admin/vendor-orders/{id}/receive": operations.receive,
+        "POST /admin/vendor-orders/{id}/cancel": operations.cancel,
         "GET /admin/metrics": operations.metrics,
     }
 )

@@ -7,12 +7,15 @@ locals {
     "GET /products/{id}"                     = { function = "storefront" }
     "GET /orders/{id}"                       = { function = "storefront" }
     "GET /customers/{id}/orders"             = { function = "storefront" }
-    "POST /orders"                           = { function = "create_order" }
+    "POST /orders"                           = { function = "create_order", throttle = var.orders.throttle }
     "GET /admin/inventory"                   = { function = "operations", token = true }
     "GET /admin/orders"                      = { function = "operations", token = true }
+    "GET /admin/orders/{id}"                 = { function = "operations", token = true }
+    "POST /admin/orders/{id}/pay"            = { function = "operations", token = true }
     "POST /admin/orders/{id}/ship"           = { function = "operations", token = true }
     "GET /admin/vendor-orders"               = { function = "operations", token = true }
     "POST /admin/vendor-orders/{id}/receive" = { function = "operations", token = true }
+    "POST /admin/vendor-orders/{id}/cancel"  = { function = "operations", token = true }
     "GET /admin/metrics"                     = { function = "operations", token = true }
   }
 
@@ -20,6 +23,10 @@ locals {
     create_order = {
       service     = "CreateOrder"
       description = "LEDA: takes orders"
+      environment = {
+        PAY_WITHIN_MINUTES = var.orders.pay_within_minutes
+        MOST_UNPAID_ORDERS = var.orders.most_unpaid
+      }
       statements = [{
         sid       = "Order"
         actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
@@ -46,11 +53,11 @@ locals {
 
     operations = {
       service     = "Operations"
-      description = "LEDA: shows operators stock, orders and vendor orders, ships and receives"
+      description = "LEDA: shows operators stock, orders and vendor orders, and changes them"
       statements = [
         {
           sid       = "Operate"
-          actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+          actions   = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:Query", "dynamodb:UpdateItem"]
           resources = [module.table.arn]
         },
         {
@@ -74,13 +81,13 @@ module "http_function" {
   description = each.value.description
   package     = each.key
 
-  environment = {
+  environment = merge({
     POWERTOOLS_SERVICE_NAME          = each.value.service
     POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names[each.key]
     POWERTOOLS_LOG_LEVEL             = var.log_level
     SHOP_TABLE                       = module.table.name
-  }
+  }, try(each.value.environment, {}))
 
   policy_statements = each.value.statements
 

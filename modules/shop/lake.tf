@@ -3,7 +3,7 @@
 locals {
   strings = [
     "sequence_number", "event_id", "event", "changed_at", "item_type", "pk", "sk",
-    "order_id", "vendor_order_id", "product_id", "name", "status", "old_status", "shipping_option",
+    "order_ref", "vendor_order_id", "product_id", "name", "status", "old_status", "shipping_option",
     "created_at", "shipped_at", "received_at",
   ]
   numbers = ["qty", "old_qty", "price_cents", "total_cents", "lines"]

@@ -13,6 +13,7 @@ locals {
     vendor_orders = "${var.name_prefix}fnCreateVendorOrder"
     firehose      = "${var.name_prefix}fnWriteFirehose"
     read_stream   = "${var.name_prefix}fnReadStream"
+    expire_orders = "${var.name_prefix}fnExpireOrders"
     shop          = "${var.name_prefix}shop"
   }
 

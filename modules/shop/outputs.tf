@@ -40,6 +40,7 @@ output "functions" {
     read_stream         = module.read_stream
     create_vendor_order = module.create_vendor_order
     write_firehose      = module.write_firehose
+    expire_orders       = module.expire_orders
   })
 }
 

@@ -132,7 +132,7 @@ module "create_vendor_order" {
   policy_statements = [
     {
       sid       = "Order"
-      actions   = ["dynamodb:UpdateItem"]
+      actions   = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
       resources = [module.table.arn]
     },
     {

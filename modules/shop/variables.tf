@@ -12,7 +12,7 @@ variable "name_prefix" {
 }
 
 variable "site_directory" {
-  description = "Folder with the site's files: `index.html` and `operators.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
+  description = "Folder with the site's files: `index.html`, `operators.html` and `404.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
   type        = string
   nullable    = false
 
@@ -55,6 +55,27 @@ variable "throttle" {
   })
   default  = { rate = 50, burst = 100 }
   nullable = false
+}
+
+variable "orders" {
+  description = <<-EOT
+    What limits orders, which anybody can make before anything is paid.
+    - `pay_within_minutes` (1440): an order that is not paid by then expires, and its pieces are in stock again
+    - `most_unpaid` (20): how many unpaid orders a customer may have at a time
+    - `throttle` (`{ rate = 5, burst = 20 }`): how many orders a second (`rate`) and at once (`burst`) are taken from all customers together
+  EOT
+  type = object({
+    pay_within_minutes = optional(number, 1440)
+    most_unpaid        = optional(number, 20)
+    throttle           = optional(object({ rate = number, burst = number }), { rate = 5, burst = 20 })
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for number in [var.orders.pay_within_minutes, var.orders.most_unpaid] : number >= 1 && number == floor(number)])
+    error_message = "orders.pay_within_minutes and orders.most_unpaid are whole numbers of at least 1."
+  }
 }
 
 variable "batch_size" {

@@ -11,13 +11,18 @@ variable "bucket_name" {
 }
 
 variable "directory" {
-  description = "Folder with the files, with an `index.html`."
+  description = "Folder with the files, with an `index.html`, and a `404.html` that is shown for a path where nothing is."
   type        = string
   nullable    = false
 
   validation {
     condition     = fileexists("${var.directory}/index.html")
     error_message = "The folder has no index.html."
+  }
+
+  validation {
+    condition     = fileexists("${var.directory}/404.html")
+    error_message = "The folder has no 404.html, which is shown for a path where nothing is."
   }
 }
 

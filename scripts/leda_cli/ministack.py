@@ -23,6 +23,7 @@ SERVICES = (
     "cognito-idp",
     "dynamodb",
     "dynamodbstreams",
+    "events",
     "firehose",
     "glue",
     "iam",

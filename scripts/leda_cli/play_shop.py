@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -30,7 +29,10 @@ from leda_cli.waiting import wait_for
 LAST = 10
 CUSTOMERS = 100
 MORE_ORDERS = 12
-MOST_OF_A_LINE = 1000
+MOST_OF_A_LINE = 100
+"""The shop's limit: whoever orders has not paid yet."""
+PAID = 3
+SHIPPED = 5
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.5
 
@@ -234,10 +236,13 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     refused = shop.customers.get("admin", "metrics").status
     info(f"GET /admin/metrics without a token: {refused}; with an operator's, below")
     _require(refused == 401, "The operators' routes must refuse who has no token.")
-    for order in draw.sample(ledger.orders, 5):
-        answer = shop.operators.post("admin", "orders", order.order_id, "ship")
-        _require(answer.status == 200, f"Shipping answers {answer.status}: {answer.body}")
-        ledger.shipped(order.order_id)
+    for number, order in enumerate(draw.sample(ledger.orders, SHIPPED + PAID)):
+        answer = shop.operators.post("admin", "orders", order.order_id, "pay")
+        _require(answer.status == 200, f"Paying answers {answer.status}: {answer.body}")
+        if number < SHIPPED:
+            answer = shop.operators.post("admin", "orders", order.order_id, "ship")
+            _require(answer.status == 200, f"Shipping answers {answer.status}: {answer.body}")
+            ledger.shipped(order.order_id)
     with step("waiting until the stream's functions have counted and reordered"):
         settle(shop, ledger)
     _inventory(shop)
@@ -325,10 +330,7 @@ def _farewell(shop: Shop) -> None:
     info("What to try next:")
     console.print()
     product = next(iter(shop.customers.each("products", "products")))["productId"]
-    request = {
-        **new_request({product: 1}, customer=secrets.token_hex(8)),
-        "clientToken": "my-first-order-1",
-    }
+    request = new_request({product: 1})
     for line in (
         f"curl {shop.customers.url}/products",
         f"curl {shop.customers.url}/orders -H 'content-type: application/json' -d '{json.dumps(request)}'",

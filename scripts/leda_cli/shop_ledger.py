@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 ORDERS, SHIPPED, REVENUE = "orders", "orders shipped", "revenue in cents"
+EXPIRED = {"S": "Expired"}
+"""The status of an order that was not paid in time, which counts for nothing."""
 
 
 def of_product(product: str, what: str) -> str:
@@ -113,6 +115,8 @@ def counted(rows: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
     found: Counter[str] = Counter()
     for row in rows:
         kind = row.get("itemType", {}).get("S")
+        if row.get("status") == EXPIRED:
+            continue
         shipped = row.get("status") == {"S": "Shipped"}
         if kind == "order":
             found[ORDERS] += 1
@@ -130,7 +134,7 @@ def best_sellers(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, int]
     units: Counter[str] = Counter()
     cents: Counter[str] = Counter()
     for row in rows:
-        if row.get("itemType") == {"S": "orderLine"}:
+        if row.get("itemType") == {"S": "orderLine"} and row.get("status") != EXPIRED:
             product, qty = row["productId"]["S"], int(row["qty"]["N"])
             units[product] += qty
             cents[product] += qty * int(row["priceCents"]["N"])

@@ -28,6 +28,8 @@ FUNCTIONS_PYTHON = "3.13"
 NODE_AT_LEAST = 18
 JAVA_AT_LEAST = 17
 
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
 PLUGIN = ROOT / "scripts" / "localstack_plugin"
 
 
@@ -186,6 +188,34 @@ def _in_wheel(python: Path, package: str, file: str) -> Path:
             f"The wheel of {package} holds no {file}.", "Run: make clean, then try again."
         )
     return found[0]
+
+
+def find_chromium() -> Path | None:
+    """Return the machine's Chromium, which the tests of the shop's pages drive; None where it has none."""
+    return next((Path(path) for name in CHROMIUMS if (path := shutil.which(name))), None)
+
+
+def install_chromium() -> Path:
+    """Return Chromium: the machine's, or Debian's package, which only root can install."""
+    found = find_chromium()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        fix = "Install Chromium, then run the same command again."
+        failed = "Debian's package chromium could not be installed."
+        with step("Chromium, for the tests of the shop's pages"):
+            for arguments in (
+                ["update"],
+                ["install", "--yes", "--no-install-recommends", "chromium"],
+            ):
+                command = ["apt-get", "--quiet", *arguments]
+                environment = {"DEBIAN_FRONTEND": "noninteractive"}
+                environments.run_quietly(command, "chromium", failed, fix, **environment)
+        found = find_chromium()
+    if found is None:
+        raise LedaError(
+            "This machine has no Chromium, which the tests of the shop's pages need.",
+            "Install it (on Debian, as root: apt-get install chromium), then run again.",
+        )
+    return found
 
 
 def npm_command(node: Path) -> list[str]:

@@ -22,7 +22,7 @@ from support.faults import (
     timed_out,
 )
 from support.pipeline import Function
-from support.shop import CUSTOMER, Response, ShopTables, http_event, order
+from support.shop import CUSTOMER, OPERATOR, Response, ShopTables, http_event, order
 
 
 @pytest.fixture
@@ -50,21 +50,22 @@ def test_an_order_is_made_with_its_lines_and_takes_its_pieces(shop: ShopTables) 
     shown = made.document
     assert shown == {
         "orderId": shown["orderId"],
-        "customerId": CUSTOMER,
         "status": "Created",
         "shippingOption": "standard",
         "totalCents": 2 * 4999 + 3,
         "createdAt": shown["createdAt"],
+        "payBy": shown["payBy"],
         "shippedAt": None,
         "lines": [
-            {"productId": "vest", "name": "Vest", "qty": 2, "priceCents": 4999},
             {"productId": "axe", "name": "Axe", "qty": 3, "priceCents": 1},
+            {"productId": "vest", "name": "Vest", "qty": 2, "priceCents": 4999},
         ],
     }
     assert made.headers["location"] == f"/orders/{shown['orderId']}"
     assert (shop.stock("vest"), shop.stock("axe")) == (8, 97)
     types = Counter(row["itemType"]["S"] for row in shop.rows("UnifiedTable"))
-    assert types == {"part": 2, "order": 1, "orderLine": 2, "customerOrder": 1, "clientToken": 1}
+    once = dict.fromkeys(("order", "customerOrder", "clientToken", "unpaid"), 1)
+    assert types == {"part": 2, "orderLine": 2, **once}
 
 
 def test_a_client_that_names_a_price_is_refused(shop: ShopTables) -> None:
@@ -74,17 +75,40 @@ def test_a_client_that_names_a_price_is_refused(shop: ShopTables) -> None:
     assert shop.request("POST /orders", body).error == (400, "InvalidRequest", "lines[0]")
 
 
-def test_the_same_request_again_is_answered_with_the_same_order(shop: ShopTables) -> None:
-    body = order(("vest", 2))
+def test_the_same_request_again_is_answered_with_the_same_bytes_as_is_a_read(
+    shop: ShopTables,
+) -> None:
+    shop.sell("hat")
+    body = order(("vest", 2), ("hat", 1), ("axe", 3))
     first, again = (shop.request("POST /orders", body) for _ in range(2))
 
     assert (first.status, again.status) == (201, 200)
-    assert again.document == first.document
+    assert again.body == first.body
+    assert again.headers == first.headers
     assert shop.stock("vest") == 8
     # Even when nothing is left, and however its JSON is written.
     assert shop.order(("vest", 8)).status == 201
     third = shop.request("POST /orders", dict(reversed(body.items())))
-    assert third.document == first.document
+    assert third.body == first.body
+    identifier = first.document["orderId"]
+    assert shop.request("GET /orders/{id}", id=identifier).body == first.body
+    assert shop.request("GET /admin/orders/{id}", id=identifier).body == first.body
+
+
+def test_an_order_tells_nothing_that_leads_to_another(shop: ShopTables) -> None:
+    body = order(("vest", 1))
+    made = shop.request("POST /orders", body)
+    identifier = made.document["orderId"]
+    shop.request("POST /admin/orders/{id}/ship", id=identifier)
+    for answer in (
+        made,
+        shop.request("GET /orders/{id}", id=identifier),
+        shop.request("GET /admin/orders/{id}", id=identifier),
+        shop.request("GET /admin/orders", query={"status": "Shipped"}),
+    ):
+        assert identifier in answer.body
+        assert body["customerId"] not in answer.body
+        assert body["clientToken"] not in answer.body
 
 
 def test_a_token_that_comes_with_another_order_is_refused_and_shows_nothing(
@@ -284,10 +308,48 @@ def test_a_body_that_is_base64_is_read_and_one_that_is_too_large_is_not(shop: Sh
     assert function(event | {"body": encoded, "isBase64Encoded": True})["statusCode"] == 201
     assert function(event | {"body": "?", "isBase64Encoded": True})["statusCode"] == 400
     assert function(event | {"body": " " * 16_385})["statusCode"] == 413
+    assert (
+        shop.function("storefront")({"routeKey": "GET /products", "body": "x" * 16_385})[
+            "statusCode"
+        ]
+        == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 201),
+        ("Application/JSON; charset=utf-8", 201),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=application/json", 415),
+        ("application/jsonp", 415),
+        (None, 415),
+    ],
+)
+def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(
+    shop: ShopTables, content_type: str | None, status: int
+) -> None:
+    event: Any = http_event("POST /orders", order(("vest", 1)))
+    event["headers"] = {} if content_type is None else {"content-type": content_type}
+    assert shop.function("create_order")(event)["statusCode"] == status
+    assert shop.stock("vest") == (9 if status == 201 else 10)
+
+
+def test_an_operators_change_takes_no_body_or_json(shop: ShopTables) -> None:
+    made = shop.order(("vest", 1)).document["orderId"]
+    for route in ("pay", "ship"):
+        name = f"POST /admin/orders/{{id}}/{route}"
+        assert shop.request(name, id=made).status == 200
+        assert shop.request(name, {}, id=made).status == 200
+        event: Any = http_event(name, {}, {"id": made}, claims=OPERATOR)
+        event["headers"] = {"content-type": "text/plain"}
+        assert shop.function("operations")(event)["statusCode"] == 415
 
 
 def test_the_log_holds_no_customer_no_token_and_no_order(shop: ShopTables) -> None:
-    body = order(("vest", 1))
+    body = order(("vest", 1), customerId=CUSTOMER)
     with log_lines.recorded() as lines:
         made = shop.request("POST /orders", body)
         shop.request("POST /orders", body | {"lines": [{"productId": "vest", "qty": 99}]})

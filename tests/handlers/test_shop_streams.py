@@ -1,6 +1,7 @@
 """The shop's stream functions over DynamoDB Local: exact counts, one open vendor order a part, lines for the lake."""
 
 import base64
+import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -258,7 +259,8 @@ def test_any_schedule_leaves_at_most_one_open_vendor_order_a_part_and_one_for_ea
 
 def test_every_change_is_a_flat_line_with_its_sequence_number(shop: ShopTables) -> None:
     shop.sell("vest", price_cents=1000)
-    made = shop.order(("vest", 2)).document
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document
     ship(shop, made["orderId"])
 
     assert deliver(shop, "write_firehose") is None
@@ -280,9 +282,9 @@ def test_every_change_is_a_flat_line_with_its_sequence_number(shop: ShopTables) 
         "event": "create",
         "changed_at": line["changed_at"],
         "item_type": "orderLine",
-        "pk": f"CUST-ORDER-{made['orderId']}",
+        "pk": f"CUST-ORDER-{line['order_ref']}",
         "sk": "vest",
-        "order_id": made["orderId"],
+        "order_ref": hashlib.sha256(made["orderId"].encode()).hexdigest()[:32],
         "product_id": "vest",
         "name": "Vest",
         "status": "Created",
@@ -296,7 +298,11 @@ def test_every_change_is_a_flat_line_with_its_sequence_number(shop: ShopTables) 
     ]
     assert (shipped["old_status"], shipped["status"]) == ("Created", "Shipped")
     assert shipped["shipped_at"] > shipped["created_at"]
-    assert "customer" not in json.dumps(lines)
+    # Nothing in it opens anything in the shop.
+    for secret in ("customer", made["orderId"], body["customerId"], body["clientToken"]):
+        assert secret not in json.dumps(lines)
+    assert shipped["order_ref"] == line["order_ref"]
+    assert shop.request("GET /orders/{id}", id=line["order_ref"]).status == 404
 
 
 def test_what_firehose_refuses_is_sent_again_and_nothing_else(
@@ -414,7 +420,7 @@ def test_rows_of_other_types_and_empty_windows_call_nobody(shop: ShopTables) -> 
         for record in shop.records()
         if record not in of_kinds(shop.records(), {"part", "order", "orderLine", "vendorOrder"})
     ]
-    assert len(others) == 5
+    assert len(others) == 6
 
     assert deliver(shop, "read_stream", others) == {"state": {}}
     assert shop.function("read_stream")({"Records": [], "state": {"a": 1}}) == {"state": {"a": 1}}

@@ -22,6 +22,7 @@ from uuid import UUID
 from greenlet import getcurrent
 
 from leda.shop import parts
+from leda.shop.paging import Listing, Page
 from simulation.functions import Failed, Function, in_one_thread
 from simulation.memory_dynamodb import Change
 from simulation.plans import Frame, Plan, Put
@@ -38,13 +39,25 @@ IN_LAKE = ("part", "order", "orderLine", "vendorOrder")
 CALLED = {
     "ordering": "create_order",
     "operations": "operations",
+    "expiry": "expire_orders",
     "vendor": "create_vendor_order",
     "firehose": "write_firehose",
 }
 
 
+def _unpaid(client: Any, table: str, _listing: Listing, _query: Mapping[str, str]) -> Page:
+    """The unpaid orders, the oldest first, without the index, which the simulation's tables lack."""
+    unpaid = {"itemType": {"S": "order"}, "status": {"S": "Created"}}
+    items = client.scan(TableName=table, ConsistentRead=True)["Items"]
+    found = [row for row in items if unpaid.items() <= row.items()]
+    return Page(sorted(found, key=lambda row: str(row["ordersSort"])), None)
+
+
 class Shop(System):
-    """Orders are made and shipped, vendor orders made and received; rows are broken and orders deleted."""
+    """Orders are made, paid and shipped or expire, vendor orders are made, received and cancelled.
+
+    Rows are broken, lines deleted, and parts deleted and made again.
+    """
 
     SUBJECTS: ClassVar = {
         "LEDA": {
@@ -97,7 +110,12 @@ class Shop(System):
             asked = json.dumps({"do": "order", "lines": lines}).encode()
             writes += [(token, asked)] * draw.choice((1, 1, 1, 2))
             if draw.random() < 0.8:
-                kind = draw.choice(("ship", "ship", "receive", "receive", "receive", "delete"))
+                kind = draw.choice(
+                    (
+                        *("ship", "ship", "receive", "receive", "receive", "delete"),
+                        *("pay", "expire", "cancel", "remake"),
+                    )
+                )
                 writes.append((token, json.dumps({"do": kind}).encode()))
             if draw.random() < 0.1:
                 writes.append((token, json.dumps({"do": "break"}).encode()))
@@ -130,6 +148,9 @@ class Shop(System):
                 ("leda.shop.ordering.uuid4", lambda: UUID(int=draw.getrandbits(128))),
                 ("leda.shop.sales.MAX_EFFECTS", 2 if plan.small_transactions else 98),
                 ("leda.shop.restocking.MAX_EFFECTS", 1 if plan.small_transactions else 98),
+                # The simulation's invocations tell of a second.
+                ("leda.shop.expiring.LAST_MILLISECONDS", 0),
+                ("leda.shop.expiring.paging.page", _unpaid),
             ):
                 stack.enter_context(mock.patch(place, value))
             # The world's time, as everything else; a jump of its clocks may end a request early.
@@ -141,6 +162,7 @@ class Shop(System):
         return {
             "SHOP_TABLE": TABLE,
             "DELIVERY_STREAM": "lake",
+            "PAY_WITHIN_MINUTES": "1",
             "CREATE_VENDOR_ORDER_FUNCTION": "vendor",
             "WRITE_FIREHOSE_FUNCTION": "firehose",
         }
@@ -162,13 +184,26 @@ class Shop(System):
                     "shippingOption": "drone",
                     "lines": lines,
                 }
-                self._ask("ordering", "POST /orders", {"body": json.dumps(body)})
+                headers = {"content-type": "application/json"}
+                event = {"body": json.dumps(body), "headers": headers}
+                self._ask("ordering", "POST /orders", event)
             case "ship" if order := self._some("order"):
                 path = {"id": order["orderId"]["S"]}
                 self._operate("POST /admin/orders/{id}/ship", path)
             case "receive" if vendor_order := self._some("vendorOrder", status={"S": "Open"}):
                 path = {"id": vendor_order["vendorOrderId"]["S"]}
                 self._operate("POST /admin/vendor-orders/{id}/receive", path)
+            case "pay" if order := self._some("order"):
+                self._operate("POST /admin/orders/{id}/pay", {"id": order["orderId"]["S"]})
+            case "expire":
+                self._expire()
+            case "cancel" if vendor_order := self._some("vendorOrder", status={"S": "Open"}):
+                path = {"id": vendor_order["vendorOrderId"]["S"]}
+                self._operate("POST /admin/vendor-orders/{id}/cancel", path)
+            case "remake" if part := self._some("part"):
+                key = {name: part[name] for name in ("pk", "sk")}
+                self.store.delete_item(TableName=TABLE, Key=key)
+                self.store.put_item(TableName=TABLE, Item={**part, "restocks": {"N": "0"}})
             case "delete" if line := self._some("orderLine"):
                 key = {name: line[name] for name in ("pk", "sk")}
                 self.store.delete_item(TableName=TABLE, Key=key)
@@ -183,8 +218,23 @@ class Shop(System):
         return self._draw.choice(found) if found else None
 
     def _operate(self, route: str, path: dict[str, str]) -> None:
-        claims = {"authorizer": {"jwt": {"claims": {"sub": "olga"}}}}
+        claims = {"authorizer": {"jwt": {"claims": {"sub": "olga", "token_use": "id"}}}}
         self._ask("operations", route, {"pathParameters": path, "requestContext": claims})
+
+    def _expire(self) -> None:
+        """Once what is unpaid now has expired, close it."""
+
+        def run() -> None:
+            self.world.sleep(61)
+            while True:
+                try:
+                    self._called["expiry"].invoke({})
+                except Failed:
+                    self.world.sleep(self._draw.uniform(0, 10))
+                else:
+                    return
+
+        self.world.spawn(run)
 
     def _ask(self, name: str, route: str, event: dict[str, Any]) -> None:
         """Send the request until it is answered."""
@@ -210,6 +260,8 @@ class Shop(System):
             if row and row.get("itemType") == {"S": "vendorOrder"}:
                 is_open = row["status"] == {"S": "Open"}
                 self._open[row["productId"]["S"]] += step * is_open
+        if change.new and change.new.get("itemType") == {"S": "order"}:
+            self.counts["orders that have expired"] += change.new["status"] == {"S": "Expired"}
         if change.new and change.new.get("itemType") == {"S": "part"}:
             self._oversold += [change.new["pk"]["S"]] * (int(change.new["qty"]["N"]) < 0)
         self._overlaps += [product for product, count in self._open.items() if count > 1]
@@ -236,7 +288,8 @@ class Shop(System):
         }
         for product, pieces in PRODUCTS.items():
             # What was deleted was taken from stock all the same.
-            must[f"{product} in stock"] = pieces + table.received(product) - self._taken(product)
+            came = table.received(product) + self._returned(product)
+            must[f"{product} in stock"] = pieces + came - self._taken(product)
             found[f"{product} in stock"] = table.stock(product)
         return {
             name: (must.get(name), found.get(name))
@@ -264,6 +317,16 @@ class Shop(System):
             if image["itemType"]["S"] in IN_LAKE:
                 found.add(int(raw["dynamodb"]["SequenceNumber"]))
         return found
+
+    def _returned(self, product: str) -> int:
+        """The pieces in lines of orders that ever expired, by the stream."""
+        returned = 0
+        for raw in self._history():
+            old, new = (raw["dynamodb"].get(name, {}) for name in ("OldImage", "NewImage"))
+            if old.get("itemType") == {"S": "orderLine"} and old["sk"] == {"S": product}:
+                expired = new.get("status") == {"S": "Expired"} != old["status"]
+                returned += expired * int(old["qty"]["N"])
+        return returned
 
     def _taken(self, product: str) -> int:
         """The pieces in lines that were ever made, by the stream."""
@@ -297,20 +360,18 @@ class Rows:
     def counts_of_lines(self) -> dict[str, object]:
         """Ordered and sold by product, and the shop's totals."""
         found: Counter[str] = Counter()
-        shipped = {
-            order["orderId"]["S"]
-            for order in self.of("order")
-            if order["status"] == {"S": "Shipped"}
-        }
+        status = {order["orderId"]["S"]: order["status"]["S"] for order in self.of("order")}
         for line in self.of("orderLine"):
-            if "N" not in line["qty"]:
+            if "N" not in line["qty"] or status[line["orderId"]["S"]] == "Expired":
                 continue
             product, pieces = line["productId"]["S"], int(line["qty"]["N"])
             found[f"{product} ordered"] += pieces
-            found[f"{product} sold"] += pieces * (line["orderId"]["S"] in shipped)
+            found[f"{product} sold"] += pieces * (status[line["orderId"]["S"]] == "Shipped")
         for order in self.of("order"):
+            if order["status"] == {"S": "Expired"}:
+                continue
             found["total qty"] += 1
-            found["total shipped"] += order["orderId"]["S"] in shipped
+            found["total shipped"] += order["status"] == {"S": "Shipped"}
             found["total revenueCents"] += int(order["totalCents"]["N"])
         return {name: count for name, count in found.items() if count}
 
@@ -348,11 +409,21 @@ class Rows:
         }
 
     def open_vendor_orders(self) -> dict[str, object]:
-        """The numbers of the open vendor orders of each part that has any."""
+        """The numbers of the open vendor orders of each part that has any.
+
+        A part that is not low any more, because orders have expired, may have kept the one that it wanted.
+        """
+        enough = {
+            (row["pk"]["S"], int(row["restocks"]["N"]))
+            for row in self.of("part")
+            if int(row["qty"]["N"]) >= REORDER_BELOW
+        }
         found: dict[str, list[int]] = {}
         for row in self.of("vendorOrder"):
             if row["status"]["S"] == "Open":
                 number = int(row["vendorOrderId"]["S"].rpartition("-")[2])
+                if (row["productId"]["S"], number) in enough:
+                    continue
                 name = f"{row['productId']['S']} open vendor orders"
                 found.setdefault(name, []).append(number)
         return dict(found)

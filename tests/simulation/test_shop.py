@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leda.shop import orders, parts, restocking, vendor_orders
+from leda.shop import orders, parts, restocking
 from leda.shop.fan_out import FanOut, NotDone
 from leda.shop.ordering import Ordering
-from leda.shop.vendor_orders import Number
+from leda.shop.restocking import Restocking
 from leda.streams import Image
 from simulation.runs import plan, run
 
@@ -28,39 +28,18 @@ def test_orders_are_made_refused_shipped_and_parts_restocked_in_trouble() -> Non
     for kind in (
         *("POST /orders: 201", "POST /orders: 200", "POST /orders: 409", "POST /orders: 503"),
         *("POST /admin/orders/{id}/ship: 200", "POST /admin/vendor-orders/{id}/receive: 200"),
+        *("POST /admin/orders/{id}/pay: 200", "POST /admin/vendor-orders/{id}/cancel: 200"),
         *("records that Firehose refused", "function errors: NotDone", "timeouts"),
+        "orders that have expired",
     ):
         assert counts[kind] > 0, kind
 
 
-def a_vendor_order_is_written_over_the_one_that_is_there(patch: Patch) -> None:
-    real = vendor_orders.open_action
+def a_part_that_was_made_again_keeps_the_number_that_it_is_made_with(patch: Patch) -> None:
+    def keeps(_self: Restocking, part: parts.Part) -> restocking._Want:
+        return restocking._Want(part, part.restocks, is_there=True)
 
-    def write(*arguments: Any) -> dict[str, Any]:
-        action = real(*arguments)
-        names = action["Update"]["ExpressionAttributeNames"]
-        action["Update"]["UpdateExpression"] = "SET " + ", ".join(
-            f"{name} = :{name[1:]}" for name in names
-        )
-        return action
-
-    patch.setattr(vendor_orders, "open_action", write)
-
-
-def vendor_orders_have_one_number_for_ever(patch: Patch) -> None:
-    patch.setattr(restocking, "Number", lambda product, _number: Number(product, 0))
-
-
-def a_receipt_does_not_move_the_number(patch: Patch) -> None:
-    real = vendor_orders.receipt
-
-    def receipt(*arguments: Any) -> list[dict[str, Any]]:
-        close, stock = real(*arguments)
-        values = stock["Update"]["ExpressionAttributeValues"]
-        values[":next"] = values[":number"]
-        return [close, stock]
-
-    patch.setattr(vendor_orders, "receipt", receipt)
+    patch.setattr(Restocking, "_anew", keeps)
 
 
 def the_fan_out_does_not_look_at_the_answers(patch: Patch) -> None:
@@ -96,7 +75,8 @@ def a_token_is_written_over(patch: Patch) -> None:
 def the_stock_is_checked_when_it_is_read_and_not_when_it_is_taken(patch: Patch) -> None:
     def unchecked(actions: list[dict[str, Any]]) -> None:
         for update in (action["Update"] for action in actions if "Update" in action):
-            update["ConditionExpression"] = "#itemType = :part AND #priceCents = :price"
+            if ":price" in update["ExpressionAttributeValues"]:
+                update["ConditionExpression"] = "#itemType = :part AND #priceCents = :price"
 
     change_order(patch, unchecked)
 
@@ -104,6 +84,15 @@ def the_stock_is_checked_when_it_is_read_and_not_when_it_is_taken(patch: Patch) 
 def an_order_is_shipped_without_its_lines(patch: Patch) -> None:
     real = orders.shipment
     patch.setattr(orders, "shipment", lambda *arguments: real(*arguments)[:2])
+
+
+def an_order_expires_and_keeps_its_pieces(patch: Patch) -> None:
+    real = orders.expiry
+
+    def expiry(table: str, order: Any, expired: str, _sold: Any) -> list[dict[str, Any]]:
+        return real(table, order, expired, ())
+
+    patch.setattr(orders, "expiry", expiry)
 
 
 def a_part_that_is_low_by_one_counts_as_enough(patch: Patch) -> None:
@@ -120,13 +109,12 @@ def a_part_that_is_low_by_one_counts_as_enough(patch: Patch) -> None:
 @pytest.mark.parametrize(
     "mutation",
     [
-        a_vendor_order_is_written_over_the_one_that_is_there,
-        vendor_orders_have_one_number_for_ever,
-        a_receipt_does_not_move_the_number,
+        a_part_that_was_made_again_keeps_the_number_that_it_is_made_with,
         the_fan_out_does_not_look_at_the_answers,
         a_token_is_written_over,
         the_stock_is_checked_when_it_is_read_and_not_when_it_is_taken,
         an_order_is_shipped_without_its_lines,
+        an_order_expires_and_keeps_its_pieces,
         a_part_that_is_low_by_one_counts_as_enough,
     ],
     ids=lambda mutation: mutation.__name__,

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 SWITCHES = (
     "--headless",
     # The tests may run as root, whom Chromium's sandbox refuses; the pages are the project's own.
@@ -40,11 +38,6 @@ SWITCHES = (
 # Only a test that fails waits so long.
 PATIENCE_SECONDS = 90.0
 _ABOVE_THE_PIPES = 10
-
-
-def find_chromium() -> str | None:
-    """The machine's Chromium, or None."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class BrowserError(AssertionError):
@@ -179,6 +172,44 @@ class Page:
         self.wait_for(f"{selector} to fill", f"!!{found}")
         self.evaluate(f"({found}.focus(), {found}.select())")
         self._call("Input.insertText", text=text)
+
+    def in_view(self, selector: str) -> bool:
+        """Whether a person sees the whole element on the screen as it stands, and nothing covers its middle."""
+        look = """(element => {
+            if (!element) return false;
+            const {left, right, top, bottom} = element.getBoundingClientRect();
+            const middle = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+            return left >= 0 && right <= innerWidth && top >= 0 && bottom <= innerHeight
+                && right > left && element.contains(middle);
+        })"""
+        return bool(self.evaluate(f"{look}(document.querySelector({json.dumps(selector)}))"))
+
+    def scroll_to(self, selector: str) -> None:
+        """Scroll up or down, and never to a side, until an element is in the middle of the screen."""
+        self.wait_for(
+            f"{selector} to scroll to", f"!!document.querySelector({json.dumps(selector)})"
+        )
+        self.evaluate(
+            f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center', inline: 'nearest'}})"
+        )
+
+    def broken_words(self) -> list[str]:
+        """The words that do not stand on one line, without those that are longer than any name."""
+        found: list[str] = self.evaluate("""(() => {
+            const found = [];
+            const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+            for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+                if (text.parentElement.closest('code')) continue;
+                for (const {0: word, index} of text.data.matchAll(/[^\\s-]+/g)) {
+                    const range = document.createRange();
+                    range.setStart(text, index);
+                    range.setEnd(text, index + word.length);
+                    if (word.length < 20 && range.getClientRects().length > 1) found.push(word);
+                }
+            }
+            return found;
+        })()""")
+        return found
 
     def unnamed_controls(self) -> list[str]:
         """The controls that a screen reader could only call "button" or "edit text": they have no name."""

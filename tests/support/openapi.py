@@ -26,7 +26,7 @@ class OpenApi:
     """A document's operations, by route key ("GET /orders/{id}")."""
 
     def __init__(self, path: Path) -> None:
-        self.document = json.loads(path.read_text())
+        self.document = json.loads(path.read_text(), object_pairs_hook=_object)
         self.operations: dict[str, Schema] = {
             f"{method.upper()} {route}": operation
             for route, methods in self.document["paths"].items()
@@ -106,6 +106,13 @@ class OpenApi:
             case _ if keyword not in _KEYWORDS:
                 raise NotImplementedError(keyword)
         return "" if holds else f"{place} is {value!r}, which breaks {keyword}: {rule}"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of which JSON's readers would drop all but the last of the same name."""
+    found = dict(pairs)
+    assert len(found) == len(pairs), f"a name comes twice in {[name for name, _ in pairs]}"
+    return found
 
 
 _KEYWORDS = {

@@ -15,7 +15,7 @@ from support.pipeline import Function, Tables
 
 TABLE = "UnifiedTable"
 OPENAPI = OpenApi(Path(__file__).resolve().parents[2] / "modules" / "shop" / "openapi.json")
-OPERATOR = {"cognito:username": "olga", "sub": "1"}
+OPERATOR = {"cognito:username": "olga", "sub": "1", "token_use": "id"}
 CUSTOMER = "customer-0123456789"
 
 ROUTES = {
@@ -26,9 +26,12 @@ ROUTES = {
     "GET /customers/{id}/orders": "storefront",
     "GET /admin/inventory": "operations",
     "GET /admin/orders": "operations",
+    "GET /admin/orders/{id}": "operations",
+    "POST /admin/orders/{id}/pay": "operations",
     "POST /admin/orders/{id}/ship": "operations",
     "GET /admin/vendor-orders": "operations",
     "POST /admin/vendor-orders/{id}/receive": "operations",
+    "POST /admin/vendor-orders/{id}/cancel": "operations",
     "GET /admin/metrics": "operations",
 }
 
@@ -40,6 +43,8 @@ class Response:
     status: int
     document: Any
     headers: dict[str, str]
+    body: str
+    """What `document` was read from."""
 
     @property
     def error(self) -> tuple[int, str, str | None]:
@@ -200,7 +205,9 @@ class ShopTables(Tables):
             claims = OPERATOR
         answer = function(http_event(route, body, path, query, claims))
         assert answer["headers"]["content-type"] == "application/json"
-        response = Response(answer["statusCode"], json.loads(answer["body"]), answer["headers"])
+        response = Response(
+            answer["statusCode"], json.loads(answer["body"]), answer["headers"], answer["body"]
+        )
         OPENAPI.check(route, response.status, response.document)
         return response
 
@@ -220,6 +227,7 @@ def http_event(
     event: dict[str, Any] = {"version": "2.0", "routeKey": route, "isBase64Encoded": False}
     event["requestContext"] = {"authorizer": {"jwt": {"claims": claims}}} if claims else {}
     if body is not None:
+        event["headers"] = {"content-type": "application/json"}
         event["body"] = body.decode() if isinstance(body, bytes) else json.dumps(body)
     if path:
         event["pathParameters"] = path
@@ -229,10 +237,10 @@ def http_event(
 
 
 def order(*lines: tuple[str, int], **changed: Any) -> dict[str, Any]:
-    """The body of a new order."""
+    """The body of a new order, of a customer who has no other."""
     return {
         "clientToken": uuid.uuid4().hex,
-        "customerId": CUSTOMER,
+        "customerId": uuid.uuid4().hex,
         "shippingOption": "standard",
         "lines": [{"productId": product, "qty": qty} for product, qty in lines],
         **changed,

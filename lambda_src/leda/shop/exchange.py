@@ -20,7 +20,10 @@ MAX_BODY_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that the API has matched to a route; `claims` are of the token that its authorizer has checked."""
+    """A request that the API has matched to a route; `claims` are of the token that its authorizer has checked.
+
+    `body` is empty for a method that has none.
+    """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -46,6 +49,22 @@ class Answer:
 
 def read(event: Mapping[str, Any]) -> Request:
     """The request of an event. Raises Refused."""
+    body = _body(event) if (event.get("routeKey") or "").startswith("POST ") else b""
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    return Request(
+        path=event.get("pathParameters") or {},
+        query=event.get("queryStringParameters") or {},
+        body=body,
+        claims=(authorizer.get("jwt") or {}).get("claims") or {},
+    )
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    """The body of a POST, which is JSON and says so.
+
+    A page of any other site can make a browser send text/plain or a form without asking first, but not
+    application/json (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+    """
     body: bytes = (event.get("body") or "").encode(errors="surrogatepass")
     if event.get("isBase64Encoded"):
         try:
@@ -58,24 +77,30 @@ def read(event: Mapping[str, Any]) -> Request:
             "TooLarge",
             f"The body has more than {MAX_BODY_BYTES} bytes.",
         )
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    return Request(
-        path=event.get("pathParameters") or {},
-        query=event.get("queryStringParameters") or {},
-        body=body,
-        claims=(authorizer.get("jwt") or {}).get("claims") or {},
-    )
+    # An HTTP API writes the names of headers in lower case (payload format 2.0).
+    content_type = (event.get("headers") or {}).get("content-type", "")
+    if body and content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            "The body's content type must be application/json.",
+        )
+    return body
 
 
 def operator_of(request: Request) -> str:
-    """Who the operator is, by the token. Raises Refused where the API let somebody in without one.
+    """Who the operator is, by the ID token. Raises Refused where the API let somebody in without one.
 
+    The API's authorizer takes every token that the pool has signed for the client, access tokens too.
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
     """
-    for claim in ("cognito:username", "username", "sub"):
-        if name := request.claims.get(claim):
-            return str(name)
-    raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Sign in as an operator.")
+    if request.claims.get("token_use") == "id":
+        for claim in ("cognito:username", "sub"):
+            if name := request.claims.get(claim):
+                return str(name)
+    raise Refused(
+        HTTPStatus.UNAUTHORIZED, "Unauthorized", "Sign in as an operator, and send the ID token."
+    )
 
 
 def _no_number(name: str) -> NoReturn:

@@ -1,13 +1,17 @@
 """The lines of the data lake: a change of a part, an order, a line or a vendor order, flat, with the columns' names.
 
     {"sequence_number": "0000...", "event_id": "c4ca...", "event": "create", "changed_at": "2026-11-21 15:10:00.000",
-     "item_type": "orderLine", "pk": "CUST-ORDER-...", "sk": "camo-tactical-vest", "product_id": "camo-tactical-vest",
-     "qty": 2, "price_cents": 4999, "status": "Created", "created_at": "2026-11-21 15:09:59.123", ...}
+     "item_type": "orderLine", "pk": "CUST-ORDER-...", "sk": "camo-tactical-vest", "order_ref": "5d41...",
+     "product_id": "camo-tactical-vest", "qty": 2, "price_cents": 4999, "status": "Created", ...}
 
-Times are UTC. A line may come twice, with the same sequence number. It holds no customer's ID: that opens the
-customer's orders, and whoever reads the lake must not get in that way.
+Times are UTC. A line may come twice, with the same sequence number.
+
+Whoever reads the lake must not get into the shop by what is written there. A customer's ID opens the customer's orders,
+and an order's ID opens the order: neither is in a line. `order_ref` is the same in all lines of an order, and nobody
+finds the ID from it: it is made of the ID's SHA-256, and an ID has 122 random bits.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,7 +32,6 @@ SEQUENCE_DIGITS = 40
 
 # What a row's attributes are called in the lake.
 _IDENTIFIERS = {
-    "orderId": "order_id",
     "vendorOrderId": "vendor_order_id",
     "productId": "product_id",
 }
@@ -84,8 +87,9 @@ def _columns(change: ItemChange) -> dict[str, Any]:
         "event": change.event,
         "changed_at": _moment(record.arrived),
         "item_type": _text(image, "itemType"),
-        "pk": _text(change.keys, "pk"),
+        "pk": _partition(change.keys),
         "sk": _text(change.keys, "sk"),
+        "order_ref": order_ref(_text(image, "orderId")),
         **{column: _text(image, name) for name, column in _IDENTIFIERS.items()},
         **{column: _text(new, name) for name, column in _TEXTS.items()},
         **{column: _number(new, name) for name, column in _NUMBERS.items()},
@@ -96,6 +100,18 @@ def _columns(change: ItemChange) -> dict[str, Any]:
     if columns["item_type"] == rows.PART:
         columns["product_id"] = columns["pk"]
     return {name: value for name, value in columns.items() if value is not None}
+
+
+def order_ref(order: str | None) -> str | None:
+    """What an order is called in the lake."""
+    return order and hashlib.sha256(order.encode()).hexdigest()[:32]
+
+
+def _partition(keys: Image) -> str | None:
+    """The partition key, with an order's reference where it has the order's ID."""
+    pk = _text(keys, "pk")
+    order = rows.order_of_partition(pk) if pk else None
+    return pk if order is None else rows.order_partition(order_ref(order) or "")
 
 
 def _text(image: Image, name: str) -> str | None:

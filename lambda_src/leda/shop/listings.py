@@ -37,32 +37,37 @@ def orders_of(customer: str) -> Listing:
 
 
 def orders_by_status(status: str) -> Listing:
-    """The orders of a status, the oldest first."""
+    """The orders of a status: those that are closed the newest first, the others, which wait, the oldest first."""
 
     def key_at(place: str) -> Row:
         return _in_orders(orders.index_key(status), place) | rows.order_key(_identifier(place))
 
-    return _of_orders(orders.index_key(status), _ORDER_PLACE, key_at)
+    forward = status not in orders.CLOSED
+    return _of_orders(orders.index_key(status), _ORDER_PLACE, key_at, forward)
 
 
 def vendor_orders_by_status(status: str) -> Listing:
-    """The vendor orders of a status, the oldest first."""
+    """The vendor orders of a status: the open ones the oldest first, the others the newest first."""
 
     def key_at(place: str) -> Row:
         which = vendor_orders.named(_identifier(place))
         assert which is not None, "the place's pattern holds the ID's"
         return _in_orders(vendor_orders.index_key(status), place) | which.key
 
-    return _of_orders(vendor_orders.index_key(status), _VENDOR_ORDER_PLACE, key_at)
+    forward = status not in vendor_orders.CLOSED
+    return _of_orders(vendor_orders.index_key(status), _VENDOR_ORDER_PLACE, key_at, forward)
 
 
-def _of_orders(value: str, place: re.Pattern[str], key_at: Callable[[str], Row]) -> Listing:
+def _of_orders(
+    value: str, place: re.Pattern[str], key_at: Callable[[str], Row], forward: bool
+) -> Listing:
     return Listing(
         partition=("ordersKey", value),
         sort="ordersSort",
         place=place,
         key_at=key_at,
         index=rows.ORDERS_INDEX,
+        forward=forward,
     )
 
 

@@ -1,8 +1,9 @@
-"""What operators see and do: inventory, orders by status, vendor orders, totals; ship an order, receive a vendor order.
+"""What operators see and do: inventory, orders, vendor orders and totals; pay and ship orders, close vendor orders.
 
-Both changes are made once however often they are asked for: whoever asks again is shown what is there.
+Each change is made once however often it is asked for: whoever asks again is shown what is there.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -51,42 +52,81 @@ class Operations:
         )
 
     def orders(self, request: Request) -> Answer:
-        """GET /admin/orders?status=: a page, the oldest first."""
+        """GET /admin/orders?status=: a page; those that are closed the newest first, the others the oldest first."""
         operator_of(request)
         status = paging.choice(request.query, "status", orders.STATUSES)
         found = self._page(listings.orders_by_status(status), request)
         return Answer(
             {
-                "orders": [
-                    orders.summary(row, "customerId", "shippingOption") for row in found.rows
-                ],
+                "orders": [orders.summary(row, "shippingOption") for row in found.rows],
                 "nextCursor": found.cursor,
             }
         )
 
+    def order(self, request: Request) -> Answer:
+        """GET /admin/orders/{id}: what is to be packed."""
+        operator_of(request)
+        return self._shown_order(request)
+
+    def pay(self, request: Request) -> Answer:
+        """POST /admin/orders/{id}/pay: the order is paid, and does not expire any more."""
+        operator = operator_of(request)
+
+        def actions(order: list[Row]) -> list[dict[str, Any]]:
+            return orders.payment(self._table, order, times.now(), operator)
+
+        # What is shipped already is not waited for.
+        return self._change_order(request, actions, done=(orders.PAID, orders.SHIPPED))
+
     def ship(self, request: Request) -> Answer:
         """POST /admin/orders/{id}/ship: header, lines and the customer's row in one transaction."""
         operator = operator_of(request)
-        identifier = request.path.get("id", "")
+
+        def actions(order: list[Row]) -> list[dict[str, Any]]:
+            return orders.shipment(self._table, order, times.now(), operator)
+
+        return self._change_order(request, actions, done=(orders.SHIPPED,))
+
+    def _change_order(
+        self,
+        request: Request,
+        actions: Callable[[list[Row]], list[dict[str, Any]]],
+        done: tuple[str, ...],
+    ) -> Answer:
+        """Change an order unless it has one of the statuses `done`, and show it."""
 
         def attempt() -> Step[None]:
-            order = (
-                reading.order(self._client, self._table, identifier)
-                if orders.is_identifier(identifier)
-                else []
-            )
-            header = next((row for row in order if rows.is_a(rows.ORDER, row)), None)
+            order = self._read_order(request)
+            header = orders.header_of(order)
             if header is None:
                 raise not_found("order")
-            if header["status"]["S"] == orders.SHIPPED:
+            if header["status"]["S"] in done:
                 return Step(None)
-            return Step(None, orders.shipment(self._table, order, times.now(), operator))
+            if header["status"]["S"] == orders.EXPIRED:
+                raise Refused(
+                    HTTPStatus.CONFLICT,
+                    "OrderExpired",
+                    "The order was not paid in time: its pieces are in stock again.",
+                )
+            return Step(None, actions(order))
 
         settle(self._client, attempt)
-        return Answer(orders.document(reading.order(self._client, self._table, identifier)))
+        return self._shown_order(request)
+
+    def _read_order(self, request: Request) -> list[Row]:
+        identifier = request.path.get("id", "")
+        if not orders.is_identifier(identifier):
+            return []
+        return reading.order(self._client, self._table, identifier)
+
+    def _shown_order(self, request: Request) -> Answer:
+        shown = orders.document(self._read_order(request))
+        if shown is None:
+            raise not_found("order")
+        return Answer(shown)
 
     def vendor_orders(self, request: Request) -> Answer:
-        """GET /admin/vendor-orders?status=: a page, the oldest first."""
+        """GET /admin/vendor-orders?status=: a page; the open ones the oldest first, the others the newest first."""
         operator_of(request)
         status = paging.choice(request.query, "status", vendor_orders.STATUSES)
         found = self._page(listings.vendor_orders_by_status(status), request)
@@ -100,27 +140,53 @@ class Operations:
     def receive(self, request: Request) -> Answer:
         """POST /admin/vendor-orders/{id}/receive: the pieces are in stock, and the vendor order is closed."""
         operator = operator_of(request)
+
+        def actions(row: Row, part: Part | None) -> list[dict[str, Any]]:
+            if part is None:
+                raise Refused(
+                    HTTPStatus.CONFLICT,
+                    "PartGone",
+                    "The product is not sold any more. Cancel the vendor order, or make the product again.",
+                )
+            return vendor_orders.receipt(self._table, row, part, times.now(), operator)
+
+        return self._close(request, vendor_orders.RECEIVED, actions)
+
+    def cancel(self, request: Request) -> Answer:
+        """POST /admin/vendor-orders/{id}/cancel: it is closed, and a part that is still low gets another one."""
+        operator = operator_of(request)
+
+        def actions(row: Row, part: Part | None) -> list[dict[str, Any]]:
+            return vendor_orders.cancellation(self._table, row, part, times.now(), operator)
+
+        return self._close(request, vendor_orders.CANCELLED, actions)
+
+    def _close(
+        self,
+        request: Request,
+        status: str,
+        actions: Callable[[Row, Part | None], list[dict[str, Any]]],
+    ) -> Answer:
+        """Close a vendor order in that way, once, and show it. `actions` gets its row, and its part if it is there."""
         which = vendor_orders.named(request.path.get("id", ""))
         if which is None:
             raise not_found("vendor order")
 
         def attempt() -> Step[None]:
-            found = reading.batch(
-                self._client, self._table, [which.key, rows.part_key(which.product)]
-            )
+            part_key = rows.part_key(which.product)
+            found = reading.batch(self._client, self._table, [which.key, part_key])
             row = found.get(reading.place(which.key))
             if row is None:
                 raise not_found("vendor order")
-            if row["status"]["S"] == vendor_orders.RECEIVED:
+            if row["status"]["S"] == status:
                 return Step(None)
-            part = found.get((which.product, which.product), {})
-            if part.get("restocks") != {"N": str(which.number)}:
+            if not vendor_orders.is_open(row):
                 raise Refused(
                     HTTPStatus.CONFLICT,
-                    "PartGone",
-                    "The part was deleted, or made anew, since the vendor order was made.",
+                    "VendorOrderClosed",
+                    f"The vendor order is {row['status']['S'].lower()} already.",
                 )
-            return Step(None, vendor_orders.receipt(self._table, row, times.now(), operator))
+            return Step(None, actions(row, _part(found.get(reading.place(part_key)))))
 
         settle(self._client, attempt)
         found = reading.batch(self._client, self._table, [which.key])
@@ -147,14 +213,31 @@ class Operations:
         return paging.page(self._client, self._table, listing, request.query, most)
 
 
+def _part(row: Row | None) -> Part | None:
+    """The part in the row, None where there is no row. Raises Refused."""
+    if row is None:
+        return None
+    try:
+        return parts.read(row)
+    except UnreadableRow as error:
+        raise Refused(
+            HTTPStatus.CONFLICT,
+            "PartUnreadable",
+            f"The product's row must be mended first: {error}.",
+        ) from error
+
+
 def _in_inventory(part: Part, others: dict[tuple[str, str], Row]) -> dict[str, Any]:
     counts = rows.values(others.get(reading.place(rows.counts_key(part.product)), {}))
     vendor_order = others.get(reading.place(Number(part.product, part.restocks).key))
+    is_coming = vendor_orders.is_open(vendor_order)
     return {
         **part.document(),
         "reorderBelow": part.reorder_below,
         "reorderQty": part.reorder_quantity,
         "ordered": counts.get("ordered", 0),
         "sold": counts.get("sold", 0),
-        "openVendorOrder": vendor_order and vendor_orders.document(vendor_order),
+        "openVendorOrder": (
+            vendor_orders.document(vendor_order) if vendor_order and is_coming else None
+        ),
     }

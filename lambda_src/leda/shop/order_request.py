@@ -16,10 +16,13 @@ from typing import Any
 
 from leda.shop.refusals import invalid
 
-# The transaction of an order has the header, the customer's row, the token's, and for each line the line and the part.
+# The transaction of an order has the header, the customer's row, the token's, the count of the customer's unpaid
+# orders, and for each line the line and the part.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-MAX_LINES = (100 - 3) // 2
-MAX_PIECES = 1000
+MAX_LINES = (100 - 4) // 2
+# Nobody who orders has paid yet, so one order must not empty the shop.
+MAX_PIECES = 100
+MAX_PIECES_OF_AN_ORDER = 200
 
 SHIPPING_OPTIONS = ("standard", "1-day", "drone")
 # Drawn by the client at random: whoever knows a customer's ID sees the customer's orders.
@@ -71,6 +74,8 @@ def read(document: Any) -> OrderRequest:
         if line.product in seen:
             raise invalid(f"lines[{place}].productId", "The product is in an earlier line already.")
         seen.add(line.product)
+    if sum(line.pieces for line in request.lines) > MAX_PIECES_OF_AN_ORDER:
+        raise invalid("lines", f"An order has at most {MAX_PIECES_OF_AN_ORDER} pieces.")
     return request
 
 

@@ -4,9 +4,13 @@ The transaction holds the token's row, the order's rows, and of each part
     qty = qty - pieces, if it is a part, has the price that the order has, and qty >= pieces.
 It is committed as a whole or not at all, so no order is half written and no piece is sold twice. Whoever sends the
 same request again meets the token's row and is answered with the order that it names.
+
+Whoever orders has not paid: a customer may have only so many unpaid orders, and one that is not paid in time expires
+(`expiring`).
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -36,9 +40,14 @@ class Made:
 class Ordering:
     """Makes orders in one table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, pay_within: timedelta, most_unpaid: int
+    ) -> None:
+        """`pay_within`: how long an order waits for its payment; `most_unpaid`: how many of a customer may wait."""
         self._client = client
         self._table = table
+        self._pay_within = pay_within
+        self._most_unpaid = most_unpaid
 
     def create(self, request: Request) -> Answer:
         """The route POST /orders."""
@@ -47,17 +56,26 @@ class Ordering:
         identifier = uuid4().hex
         made = settle(self._client, lambda: self._attempt(asked, identifier))
         order = made.rows or reading.order(self._client, self._table, made.order)
+        shown = orders.document(order)
+        if shown is None:
+            raise Refused(
+                HTTPStatus.GONE,
+                "OrderGone",
+                "The order was made and has been deleted since. A new one needs a new client token.",
+                "clientToken",
+            )
         return Answer(
-            orders.document(order),
+            shown,
             # After a lost answer the order is met as one that is there already.
             HTTPStatus.CREATED if made.order == identifier else HTTPStatus.OK,
             {"location": f"/orders/{made.order}"},
         )
 
     def _attempt(self, asked: OrderRequest, identifier: str) -> Step[Made]:
-        keys = [rows.token_key(asked.token), *(rows.part_key(line.product) for line in asked.lines)]
-        found = reading.batch(self._client, self._table, keys)
-        token = found.get(reading.place(keys[0]))
+        token_key, unpaid_key = rows.token_key(asked.token), rows.unpaid_key(asked.customer)
+        part_keys = [rows.part_key(line.product) for line in asked.lines]
+        found = reading.batch(self._client, self._table, [token_key, unpaid_key, *part_keys])
+        token = found.get(reading.place(token_key))
         if token:
             if token["fingerprint"]["S"] != asked.fingerprint:
                 raise Refused(
@@ -71,7 +89,15 @@ class Ordering:
             _taken(line, found.get((line.product, line.product)), f"lines[{place}]")
             for place, line in enumerate(asked.lines)
         ]
-        order = Order(identifier, times.now(), asked, taken)
+        unpaid = rows.values(found.get(reading.place(unpaid_key), {})).get("orders", 0)
+        if unpaid >= self._most_unpaid:
+            raise Refused(
+                HTTPStatus.CONFLICT,
+                "TooManyUnpaid",
+                f"{unpaid} of your orders are not paid yet. Pay one of them first, or wait until one expires.",
+                "customerId",
+            )
+        order = Order(identifier, times.now(), times.after(self._pay_within), asked, taken)
         written = order.rows()
         return Step(Made(identifier, written[1:]), self._actions(written, order))
 
@@ -108,7 +134,11 @@ class Ordering:
             }
             for line, part in zip(order.request.lines, order.parts, strict=True)
         ]
-        return puts + takes
+        return [
+            *puts,
+            *takes,
+            orders.one_unpaid_more(self._table, order.request.customer, self._most_unpaid),
+        ]
 
 
 def _taken(line: Line, row: Row | None, field: str) -> Part:
@@ -126,7 +156,7 @@ def _taken(line: Line, row: Row | None, field: str) -> Part:
         raise Refused(
             HTTPStatus.CONFLICT,
             "OutOfStock",
-            f"There are {part.stock} left." if part.stock else "There are none left.",
+            f"{part.name}: {part.stock or 'none'} left.",
             f"{field}.qty",
         )
     return part

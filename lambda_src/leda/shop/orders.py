@@ -1,21 +1,26 @@
-"""Orders: the rows that one is made of, what is written when it is shipped, and how it is shown.
+"""Orders: the rows that one is made of, what is written when its status changes, and how it is shown.
 
-An order is Created, then Shipped. Every row of it has the status, so that whoever reads one row, in a query or in the
-stream, knows it.
+An order is Created (not paid yet), then Paid, then Shipped. One that is not paid in time is Expired, and its pieces are
+in stock again. Every row of an order has the status, so that whoever reads one row, in a query or in the stream, knows
+it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from leda.shop import rows
+from leda.changes import UnreadableRow
+from leda.shop import rows, whole
 from leda.shop.order_request import OrderRequest
 from leda.shop.parts import Part
 from leda.shop.rows import Row
 
-CREATED, SHIPPED = "Created", "Shipped"
-STATUSES = (CREATED, SHIPPED)
+CREATED, PAID, SHIPPED, EXPIRED = "Created", "Paid", "Shipped", "Expired"
+STATUSES = (CREATED, PAID, SHIPPED, EXPIRED)
+CLOSED = frozenset({SHIPPED, EXPIRED})
+"""The statuses that are the last of an order."""
 IDENTIFIER = r"[0-9a-f]{32}"
 _IDENTIFIER = re.compile(IDENTIFIER, re.ASCII)
 
@@ -26,6 +31,7 @@ class Order:
 
     identifier: str
     created: str
+    pay_by: str
     request: OrderRequest
     parts: Sequence[Part]
 
@@ -60,6 +66,7 @@ class Order:
                 **totals,
                 "customerId": request.customer,
                 "shippingOption": request.shipping,
+                "payBy": self.pay_by,
                 "ordersKey": index_key(CREATED),
                 "ordersSort": place,
             },
@@ -97,23 +104,124 @@ def index_key(status: str) -> str:
     return f"CUST-{status}"
 
 
+def header_of(order: Sequence[Row]) -> Row | None:
+    """The header among an order's rows; None where there is no such order."""
+    return next((row for row in order if rows.is_a(rows.ORDER, row)), None)
+
+
+def payment(table: str, order: Sequence[Row], paid: str, operator: str) -> list[dict[str, Any]]:
+    """The actions that mark an order of these rows as paid, while it is Created."""
+    return _moved(table, order, PAID, header={"paidAt": paid, "paidBy": operator})
+
+
 def shipment(table: str, order: Sequence[Row], shipped: str, operator: str) -> list[dict[str, Any]]:
-    """The actions that ship an order of these rows, while it is Created. All of it is shipped, or nothing."""
-    header = next(row for row in order if rows.is_a(rows.ORDER, row))
-    known = rows.values(header)
+    """The actions that ship an order of these rows, while it has the status that they say."""
+    header = {"shippedBy": operator, "ordersSort": _place(order, shipped)}
+    return _moved(table, order, SHIPPED, header=header, everywhere={"shippedAt": shipped})
+
+
+def expiry(
+    table: str, order: Sequence[Row], expired: str, parts: Collection[str]
+) -> list[dict[str, Any]]:
+    """The actions that close an order of these rows that was not paid, while it is Created.
+
+    The pieces of the products in `parts` are in stock again; the others are not sold any more.
+    """
+    header = {"expiredAt": expired, "ordersSort": _place(order, expired)}
+    returns = [
+        {
+            "Update": {
+                "TableName": table,
+                "Key": rows.part_key(product),
+                "UpdateExpression": "SET #qty = #qty + :pieces",
+                "ConditionExpression": "#itemType = :part",
+                "ExpressionAttributeNames": {"#qty": "qty", "#itemType": "itemType"},
+                "ExpressionAttributeValues": {
+                    ":pieces": {"N": str(pieces)},
+                    ":part": {"S": rows.PART},
+                },
+            }
+        }
+        for product, pieces in _pieces(order).items()
+        if product in parts
+    ]
+    return _moved(table, order, EXPIRED, header=header) + returns
+
+
+def _pieces(order: Sequence[Row]) -> dict[str, int]:
+    """How many pieces of each product the order's lines have; a line that somebody broke has none."""
+    found: dict[str, int] = {}
+    for row in order:
+        if not rows.is_a(rows.LINE, row):
+            continue
+        # fnUpdateInventory has put the broken one aside, and an alarm has told of it.
+        with suppress(UnreadableRow):
+            found[row["sk"]["S"]] = whole.attribute(row, "qty", least=1)
+    return found
+
+
+def _moved(
+    table: str,
+    order: Sequence[Row],
+    status: str,
+    header: dict[str, str],
+    everywhere: dict[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """The actions that give an order another status, all of it or nothing.
+
+    header: further attributes of the header; everywhere: of the header and the lines.
+    """
+    known = rows.values(next(row for row in order if rows.is_a(rows.ORDER, row)))
     of_customer = rows.key(
         rows.customer_partition(known["customerId"]),
         rows.sort_place(known["createdAt"], known["orderId"]),
     )
-    lines = [rows.key(row["pk"]["S"], row["sk"]["S"]) for row in order if row is not header]
-    changed = {"status": SHIPPED, "shippedAt": shipped}
-    shipped_by = {"shippedBy": operator, "ordersKey": index_key(SHIPPED)}
+    changed = {"status": status, **(everywhere or {})}
+    of_header = {**changed, **header, "ordersKey": index_key(status)}
+    lines = [rows.key(row["pk"]["S"], row["sk"]["S"]) for row in order if rows.is_a(rows.LINE, row)]
     return [
-        # The header's condition stands for the whole order: it is shipped once.
-        _set(table, rows.order_key(known["orderId"]), {**changed, **shipped_by}, CREATED),
-        _set(table, of_customer, {"status": SHIPPED}),
+        # The header's condition stands for the whole order: each change is made once.
+        _set(table, rows.order_key(known["orderId"]), of_header, known["status"]),
+        _set(table, of_customer, {"status": status}),
         *(_set(table, line, changed) for line in lines),
+        *([_one_unpaid_less(table, known["customerId"])] if known["status"] == CREATED else []),
     ]
+
+
+def one_unpaid_more(table: str, customer: str, most: int) -> dict[str, Any]:
+    """The action that counts one more unpaid order of a customer, who has fewer than `most`."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": rows.unpaid_key(customer),
+            "UpdateExpression": "SET #itemType = :unpaid ADD #orders :one",
+            "ConditionExpression": "attribute_not_exists(#orders) OR #orders < :most",
+            "ExpressionAttributeNames": {"#itemType": "itemType", "#orders": "orders"},
+            "ExpressionAttributeValues": {
+                ":unpaid": {"S": rows.UNPAID},
+                ":one": {"N": "1"},
+                ":most": {"N": str(most)},
+            },
+        }
+    }
+
+
+def _one_unpaid_less(table: str, customer: str) -> dict[str, Any]:
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": rows.unpaid_key(customer),
+            "UpdateExpression": "SET #itemType = :unpaid ADD #orders :one",
+            "ExpressionAttributeNames": {"#itemType": "itemType", "#orders": "orders"},
+            "ExpressionAttributeValues": {":unpaid": {"S": rows.UNPAID}, ":one": {"N": "-1"}},
+        }
+    }
+
+
+def _place(order: Sequence[Row], closed: str) -> str:
+    """Where a closed order stands among others."""
+    known = rows.values(next(row for row in order if rows.is_a(rows.ORDER, row)))
+    return rows.sort_place(closed, known["orderId"])
 
 
 def _set(
@@ -135,23 +243,27 @@ def _set(
 
 
 def document(order: Sequence[Row]) -> dict[str, Any] | None:
-    """An order's rows as its customer sees it; None where there is no header."""
-    header = next((row for row in order if rows.is_a(rows.ORDER, row)), None)
+    """An order's rows as it is shown; None where there is no header.
+
+    Its lines are sorted by product, as a query has them: an order is the same bytes whoever answers with it. It does
+    not tell whose it is: an order may be shown to others, and the customer's ID opens all of the customer's orders.
+    """
+    header = header_of(order)
     if header is None:
         return None
     known = rows.values(header)
     lines = [rows.values(row) for row in order if rows.is_a(rows.LINE, row)]
     return {
         "orderId": known["orderId"],
-        "customerId": known["customerId"],
         "status": known["status"],
         "shippingOption": known["shippingOption"],
         "totalCents": known["totalCents"],
         "createdAt": known["createdAt"],
+        "payBy": known.get("payBy"),
         "shippedAt": known.get("shippedAt"),
         "lines": [
             {name: line[name] for name in ("productId", "name", "qty", "priceCents")}
-            for line in lines
+            for line in sorted(lines, key=lambda line: str(line["productId"]))
         ],
     }
 

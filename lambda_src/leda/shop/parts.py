@@ -3,8 +3,9 @@
     {"pk", "sk": "camo-tactical-vest", "itemType": "part", "inventoryKey": "part", "name", "description",
      "priceCents": 4999, "qty": 200, "reorderBelow": 50, "reorderQty": 200, "restocks": 0}
 
-`qty` is the stock, `restocks` the number of vendor orders received: the running number of the next one. A part that is
-deleted and made again must begin with a number of restocks that it has not had: older vendor orders keep theirs.
+`qty` is the stock, `restocks` the number of the next vendor order: it begins with 0 and goes up when one is received or
+cancelled. Vendor orders outlive their part; one that is made again begins with 0 as well, and fnCreateVendorOrder gives
+it the first number that is free.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ class Part:
     reorder_below: int
     reorder_quantity: int
     restocks: int
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is to be ordered from the vendor."""
+        return self.stock < self.reorder_below
 
     def document(self) -> dict[str, Any]:
         """What customers see of it."""

@@ -3,11 +3,12 @@
 | itemType      | pk                       | sk                      | written by                                      |
 |---------------|--------------------------|-------------------------|-------------------------------------------------|
 | part          | <product>                | <product>               | the merchant; orders and receipts change `qty`  |
-| order         | CUST-ORDER-<order>       | Order                   | fnCreateOrder; fnOperations ships it            |
+| order         | CUST-ORDER-<order>       | Order                   | fnCreateOrder; fnOperations; fnExpireOrders     |
 | orderLine     | CUST-ORDER-<order>       | <product>               | the same                                        |
 | customerOrder | CUSTOMER-<customer>      | <created>#<order>       | the same                                        |
 | clientToken   | CLIENT-TOKEN-<token>     | Order                   | fnCreateOrder                                   |
-| vendorOrder   | VEND-ORDER-<product>-<n> | <product>               | fnCreateVendorOrder; fnOperations receives it   |
+| unpaid        | UNPAID-<customer>        | Orders                  | those who write orders                          |
+| vendorOrder   | VEND-ORDER-<product>-<n> | <product>               | fnCreateVendorOrder; fnOperations closes it     |
 | counts        | <product>                | Counts                  | fnUpdateInventory                               |
 | metrics       | totalorders              | Metrics                 | fnUpdateInventory                               |
 
@@ -20,7 +21,8 @@ An index holds only the rows that have its keys, and a key may mean something el
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-gsi-overloading.html):
 
 - `inventory` (inventoryKey, pk): the parts.
-- `orders` (ordersKey, ordersSort): orders and vendor orders by status, oldest first.
+- `orders` (ordersKey, ordersSort): orders and vendor orders by status, sorted by when they were made; those that are
+  closed, by when they were closed.
 
 A customer's orders need no index: a query of the table, which shows an order at once.
 """
@@ -36,15 +38,17 @@ Row = dict[str, Any]
 
 PART, ORDER, LINE, CUSTOMER_ORDER = "part", "order", "orderLine", "customerOrder"
 TOKEN, VENDOR_ORDER, COUNTS, METRICS = "clientToken", "vendorOrder", "counts", "metrics"
+UNPAID = "unpaid"
 
 INVENTORY_INDEX, ORDERS_INDEX = "inventory", "orders"
 INVENTORY = "part"
 """The inventoryKey of every part."""
 
-_ORDER, _CUSTOMER, _TOKEN, _VENDOR_ORDER = (
+_ORDER, _CUSTOMER, _TOKEN, _UNPAID, _VENDOR_ORDER = (
     "CUST-ORDER-",
     "CUSTOMER-",
     "CLIENT-TOKEN-",
+    "UNPAID-",
     "VEND-ORDER-",
 )
 HEADER = "Order"
@@ -84,6 +88,16 @@ def order_key(order: str) -> Row:
 def customer_partition(customer: str) -> str:
     """The partition key of a customer's list of orders."""
     return _CUSTOMER + customer
+
+
+def unpaid_key(customer: str) -> Row:
+    """The key of the row that counts a customer's unpaid orders."""
+    return key(_UNPAID + customer, "Orders")
+
+
+def order_of_partition(pk: str) -> str | None:
+    """The order's ID in the partition key of its rows; None for the key of another kind of row."""
+    return pk.removeprefix(_ORDER) if pk.startswith(_ORDER) else None
 
 
 def token_key(token: str) -> Row:

@@ -2,6 +2,7 @@
 
 - A line counts for its product: `ordered` its pieces, `sold` the same once it is shipped.
 - A header counts for the shop: an order (`qty`), once it is shipped (`shipped`), and its total (`revenueCents`).
+- An order that has expired counts for nothing: nobody paid it, and its pieces are in stock again.
 
 A change takes out what the row counted before it and puts in what it counts after it, so that shipping adds to `sold`
 alone, and a row that somebody deletes counts no more.
@@ -54,20 +55,26 @@ def counted(image: Image | None) -> Counted | None:
     if rows.is_a(rows.LINE, image):
         product = whole.text_attribute(image, "productId")
         pieces = whole.attribute(image, "qty", least=1)
-        sold = pieces if _is_shipped(image) else 0
+        status = _status(image)
+        if status == orders.EXPIRED:
+            return None
+        sold = pieces if status == orders.SHIPPED else 0
         return Counted(rows.COUNTS, rows.counts_key(product), {"ordered": pieces, "sold": sold})
     if rows.is_a(rows.ORDER, image):
         total = whole.attribute(image, "totalCents")
-        amounts = {"qty": 1, "shipped": int(_is_shipped(image)), "revenueCents": total}
+        status = _status(image)
+        if status == orders.EXPIRED:
+            return None
+        amounts = {"qty": 1, "shipped": int(status == orders.SHIPPED), "revenueCents": total}
         return Counted(rows.METRICS, rows.metrics_key(), amounts)
     return None
 
 
-def _is_shipped(image: Image) -> bool:
+def _status(image: Image) -> str:
     status = whole.text_attribute(image, "status")
     if status not in orders.STATUSES:
         raise changes.UnreadableRow(f"status is none of {', '.join(orders.STATUSES)}")
-    return status == orders.SHIPPED
+    return status
 
 
 class Sales:

@@ -1,7 +1,7 @@
 """Times as the shop writes them: UTC, milliseconds, so that their texts sort as the times do."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def text(moment: datetime) -> str:
@@ -11,7 +11,12 @@ def text(moment: datetime) -> str:
 
 def now() -> str:
     """The time by this machine's clock."""
-    return text(datetime.fromtimestamp(time.time(), UTC))
+    return after(timedelta())
+
+
+def after(delay: timedelta) -> str:
+    """The time by this machine's clock when so much more has passed."""
+    return text(datetime.fromtimestamp(time.time(), UTC) + delay)
 
 
 def sql(written: str) -> str:

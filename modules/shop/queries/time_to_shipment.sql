@@ -1,10 +1,10 @@
 WITH shipped AS (
-  SELECT DISTINCT sequence_number, order_id, CAST(created_at AS timestamp) AS created, CAST(shipped_at AS timestamp) AS shipped
+  SELECT DISTINCT sequence_number, CAST(created_at AS timestamp) AS created, CAST(shipped_at AS timestamp) AS shipped
   FROM changes
   WHERE day >= CAST(CAST(current_date - INTERVAL '90' DAY AS date) AS varchar)
     AND item_type = 'order'
     AND status = 'Shipped'
-    AND old_status = 'Created'
+    AND old_status IN ('Created', 'Paid')
 )
 SELECT
   CAST(created AS date) AS ordered_on,

@@ -98,6 +98,7 @@ run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
       read_stream         = "fnReadStream"
       create_vendor_order = "fnCreateVendorOrder"
       write_firehose      = "fnWriteFirehose"
+      expire_orders       = "fnExpireOrders"
     }
     error_message = "The functions must have their names."
   }
@@ -138,12 +139,28 @@ run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
   }
 
   assert {
-    condition = { for package in ["create_order", "storefront", "operations"] : package => join(" ", [for statement in jsondecode(output.functions[package].policy).Statement : "${statement.Sid}:${join(",", statement.Action)}" if statement.Sid != "Logs"]) } == {
-      create_order = "Order:dynamodb:BatchGetItem,dynamodb:PutItem,dynamodb:Query,dynamodb:UpdateItem"
-      storefront   = "Read:dynamodb:GetItem,dynamodb:Query ReadIndex:dynamodb:Query"
-      operations   = "Operate:dynamodb:BatchGetItem,dynamodb:GetItem,dynamodb:Query,dynamodb:UpdateItem ReadIndexes:dynamodb:Query"
+    condition = { for package in ["create_order", "storefront", "operations", "expire_orders"] : package => join(" ", [for statement in jsondecode(output.functions[package].policy).Statement : "${statement.Sid}:${join(",", statement.Action)}" if statement.Sid != "Logs"]) } == {
+      create_order  = "Order:dynamodb:BatchGetItem,dynamodb:PutItem,dynamodb:Query,dynamodb:UpdateItem"
+      storefront    = "Read:dynamodb:GetItem,dynamodb:Query ReadIndex:dynamodb:Query"
+      operations    = "Operate:dynamodb:BatchGetItem,dynamodb:ConditionCheckItem,dynamodb:Query,dynamodb:UpdateItem ReadIndexes:dynamodb:Query"
+      expire_orders = "Close:dynamodb:BatchGetItem,dynamodb:Query,dynamodb:UpdateItem ReadIndex:dynamodb:Query"
     }
     error_message = "The shop window must be able to read only, and nobody to delete."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.expire_orders.schedule_expression == "rate(5 minutes)" && aws_cloudwatch_event_target.expire_orders.arn == output.functions.expire_orders.arn && aws_lambda_permission.expire_orders.source_arn == aws_cloudwatch_event_rule.expire_orders.arn
+    error_message = "Orders that nobody pays must be closed on a schedule."
+  }
+
+  assert {
+    condition     = local.routes["POST /orders"].throttle == { rate = 5, burst = 20 } && module.http_function["create_order"].environment.PAY_WITHIN_MINUTES == "1440" && module.http_function["create_order"].environment.MOST_UNPAID_ORDERS == "20"
+    error_message = "Orders must be limited: all customers' by the second, a customer's by the number that is not paid, each by the time to pay."
+  }
+
+  assert {
+    condition     = !contains(local.strings, "order_id")
+    error_message = "The lake must not have orders' IDs, which open the orders."
   }
 
   assert {

@@ -30,6 +30,7 @@ variables {
 run "puts_the_files_into_the_bucket_and_serves_them_by_cloudfront_only" {
   assert {
     condition = { for key, file in aws_s3_object.file : key => file.content_type } == {
+      "404.html"   = "text/html; charset=utf-8"
       "index.html" = "text/html; charset=utf-8"
       "js/page.js" = "text/javascript; charset=utf-8"
     }
@@ -54,6 +55,11 @@ run "puts_the_files_into_the_bucket_and_serves_them_by_cloudfront_only" {
   assert {
     condition     = one(aws_cloudfront_distribution.this[0].origin).origin_access_control_id == "OAC1" && aws_cloudfront_origin_access_control.this[0].signing_behavior == "always"
     error_message = "CloudFront must sign what it asks of the bucket."
+  }
+
+  assert {
+    condition     = { for each in aws_cloudfront_distribution.this[0].custom_error_response : each.error_code => "${each.response_code} ${each.response_page_path}" } == { "403" = "404 /404.html", "404" = "404 /404.html" }
+    error_message = "A path where nothing is must show the site's own page, and not S3's XML."
   }
 
   assert {

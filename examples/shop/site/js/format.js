@@ -14,6 +14,11 @@ export function moment(text) {
   return text ? moments.format(new Date(text)) : "–";
 }
 
+/** The time of day of a Date, with its seconds. */
+export function time(date) {
+  return date.toLocaleTimeString("en-GB");
+}
+
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en-US")} ${number === 1 ? one : many}`;
 }

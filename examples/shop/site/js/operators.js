@@ -2,16 +2,28 @@
 
 import { Api, settings } from "./api.js";
 import { byId, element, replace } from "./dom.js";
-import { count, moment, money } from "./format.js";
+import { moment, money, time } from "./format.js";
 import * as signIn from "./sign-in.js";
 
 const REFRESH_MILLISECONDS = 5000;
+const PAGE = 10;
+const PLACE = "operator-place";
 const view = byId("view");
 let config;
 let api;
-// Which orders and vendor orders are listed.
-const listed = { orders: "Created", vendorOrders: "Open" };
+/**
+ * Where the operator is: which orders and vendor orders are listed, and the cursors of the pages up to the one that is
+ * shown. It outlives the sign-in page.
+ */
+const place = {
+  orders: { status: "Paid", cursors: [null] },
+  vendorOrders: { status: "Open", cursors: [null] },
+  ...JSON.parse(sessionStorage.getItem(PLACE) ?? "{}"),
+};
+// An order's lines never change: they are fetched once.
+const linesOf = new Map();
 let newest = 0;
+let isStale = false;
 
 function notice(text, wrong = false) {
   const shown = byId("notice");
@@ -22,8 +34,13 @@ function notice(text, wrong = false) {
 
 // -- signed out
 
-function showSignIn() {
+/** `why`: what is said above it, where somebody was signed in. */
+function showSignIn(why = null) {
+  // What is still under way is not drawn any more.
+  newest += 1;
+  signIn.forgetToken();
   replace(byId("operator"));
+  notice(why, true);
   replace(
     view,
     element(
@@ -34,6 +51,10 @@ function showSignIn() {
       element("p", {}, element("button", { id: "sign-in", click: () => signIn.begin(config.signIn) }, "Sign in")),
     ),
   );
+}
+
+function endSession() {
+  showSignIn("Your sign-in has ended. Please sign in again: you come back to what you were looking at.");
 }
 
 function showOperator() {
@@ -49,42 +70,78 @@ function showOperator() {
 
 /** Fetch everything and draw it; the focus stays where it is. Of several at once the newest is drawn. */
 async function refresh() {
+  if (!signIn.currentToken()) {
+    endSession();
+    return;
+  }
   const mine = ++newest;
   try {
     const [metrics, inventory, orders, vendorOrders] = await Promise.all([
       api.get("/admin/metrics"),
       api.all("/admin/inventory", "products"),
-      api.get(`/admin/orders?status=${listed.orders}`),
-      api.get(`/admin/vendor-orders?status=${listed.vendorOrders}`),
+      api.get(listPath("/admin/orders", place.orders)),
+      api.get(listPath("/admin/vendor-orders", place.vendorOrders)),
     ]);
-    if (mine !== newest) return;
-    const focused = document.activeElement?.id;
-    replace(
-      view,
-      element(
-        "div",
-        { class: "lead" },
-        element("h1", {}, "The shelves right now"),
-        element("p", { id: "as-of" }, `As of ${new Date().toLocaleTimeString("en-GB")}`),
-      ),
-      figures(metrics),
-      element(
-        "div",
-        { class: "dashboard" },
-        inventoryPanel(inventory),
-        element("div", { class: "stack" }, ordersPanel(orders), vendorPanel(vendorOrders)),
-      ),
-    );
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-  } catch (error) {
-    if (error.status === 401) {
-      signIn.forgetToken();
-      showSignIn();
-      notice("Your sign-in has ended. Please sign in again.", true);
-    } else {
-      notice(error.message, true);
+    for (const { orderId } of orders.orders) {
+      if (linesOf.has(orderId)) continue;
+      const { lines } = await api.get(`/admin/orders/${encodeURIComponent(orderId)}`);
+      linesOf.set(orderId, lines);
     }
+    if (mine !== newest) return;
+    if (isStale) notice(null);
+    isStale = false;
+    draw(metrics, inventory, orders, vendorOrders);
+  } catch (error) {
+    if (mine !== newest) return;
+    if (error.status === 401) endSession();
+    else showStale(error);
   }
+}
+
+function listPath(path, { status, cursors }) {
+  const query = new URLSearchParams({ status, limit: PAGE });
+  const cursor = cursors.at(-1);
+  if (cursor) query.set("cursor", cursor);
+  return `${path}?${query}`;
+}
+
+function draw(metrics, inventory, orders, vendorOrders) {
+  const focused = document.activeElement?.id;
+  replace(
+    view,
+    element(
+      "div",
+      { class: "lead" },
+      element("h1", {}, "The shelves right now"),
+      element("p", { id: "as-of" }, `As of ${time(new Date())}`),
+    ),
+    figures(metrics),
+    element(
+      "div",
+      { class: "dashboard" },
+      element("div", { class: "stack" }, ordersPanel(orders), vendorPanel(vendorOrders)),
+      inventoryPanel(inventory),
+    ),
+  );
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+/** What is shown stays, and says that it is old. */
+function showStale(error) {
+  isStale = true;
+  const shown = document.getElementById("as-of");
+  if (shown && !shown.classList.contains("stale")) {
+    shown.classList.add("stale");
+    shown.textContent = `${shown.textContent}: not up to date`;
+  }
+  notice(`${error.message} What is shown may be out of date; it is asked for again every few seconds.`, true);
+}
+
+/** Remember where the operator is, and show it. */
+function go(name, status, cursors) {
+  place[name] = { status, cursors };
+  sessionStorage.setItem(PLACE, JSON.stringify(place));
+  refresh();
 }
 
 function figures({ orders, shipped, revenueCents }) {
@@ -94,7 +151,7 @@ function figures({ orders, shipped, revenueCents }) {
     "dl",
     { class: "figures" },
     figure("Orders in total", "total-orders", orders.toLocaleString("en-US")),
-    figure("To be shipped", "open-orders", (orders - shipped).toLocaleString("en-US")),
+    figure("Not shipped yet", "open-orders", (orders - shipped).toLocaleString("en-US")),
     figure("Shipped", "shipped-orders", shipped.toLocaleString("en-US")),
     figure("Ordered for", "revenue", money(revenueCents)),
   );
@@ -106,15 +163,11 @@ function inventoryPanel(products) {
     { class: "panel", "aria-labelledby": "inventory-title" },
     element("h2", { id: "inventory-title" }, "Inventory"),
     element(
-      "div",
-      { class: "scroll" },
-      element(
-        "table",
-        { id: "inventory" },
-        element("caption", {}, "Ordered and sold (shipped) are counted since the shop opened"),
-        headings(["Product"], ["In stock", 2], ["Ordered", 1], ["Sold", 1], ["Vendor order"]),
-        element("tbody", {}, products.map(inventoryRow)),
-      ),
+      "table",
+      { id: "inventory", class: "cards" },
+      element("caption", {}, "Ordered and sold (shipped) are counted since the shop opened"),
+      headings(["Product"], ["In stock", 1], ["", 0], ["Ordered", 1], ["Sold", 1], ["Vendor order"]),
+      element("tbody", {}, products.map(inventoryRow)),
     ),
   );
 }
@@ -124,11 +177,11 @@ function inventoryRow({ productId, name, qty, reorderBelow, reorderQty, ordered,
   return element(
     "tr",
     { "data-product": productId },
-    element("td", {}, name),
-    element("td", { class: "number" }, qty.toLocaleString("en-US")),
-    element(
-      "td",
-      {},
+    cell(null, { class: "title" }, name),
+    cell("In stock", { class: "number" }, qty.toLocaleString("en-US")),
+    cell(
+      null,
+      { class: "gauge" },
       element("meter", {
         min: "0",
         max: String(Math.max(most, qty)),
@@ -138,9 +191,13 @@ function inventoryRow({ productId, name, qty, reorderBelow, reorderQty, ordered,
         "aria-label": `Stock of ${name}: ${qty}, ordered anew below ${reorderBelow}`,
       }),
     ),
-    element("td", { class: "number" }, ordered.toLocaleString("en-US")),
-    element("td", { class: "number" }, sold.toLocaleString("en-US")),
-    element("td", {}, openVendorOrder && element("span", { class: "tag low" }, `${openVendorOrder.qty} coming`)),
+    cell("Ordered", { class: "number" }, ordered.toLocaleString("en-US")),
+    cell("Sold", { class: "number" }, sold.toLocaleString("en-US")),
+    cell(
+      "Vendor order",
+      {},
+      openVendorOrder ? element("span", { class: "tag low" }, `${openVendorOrder.qty} coming`) : "–",
+    ),
   );
 }
 
@@ -148,57 +205,64 @@ function ordersPanel({ orders, nextCursor }) {
   const rows = orders.map((order) =>
     element(
       "tr",
-      {},
-      element(
-        "td",
-        {},
+      { "data-order": order.orderId },
+      cell(
+        null,
+        { class: "title" },
         element("code", { title: order.orderId }, order.orderId.slice(0, 8)),
-        element("div", { class: "muted small whole" }, moment(order.createdAt)),
+        element("div", { class: "muted small" }, `${moment(order.createdAt)}, ${order.shippingOption}`),
       ),
-      element(
-        "td",
-        {},
-        count(order.lines, "article"),
-        element("div", { class: "muted small" }, order.shippingOption),
+      cell(
+        null,
+        { class: "wide-cell" },
+        element(
+          "ul",
+          { class: "packing", "aria-label": `To pack for order ${order.orderId}` },
+          linesOf.get(order.orderId).map(({ qty, name }) => element("li", {}, `${qty} × ${name}`)),
+        ),
       ),
-      element("td", { class: "number" }, money(order.totalCents)),
-      element(
-        "td",
-        { class: "number" },
-        order.status === "Created" &&
-          action(`ship-${order.orderId}`, "Ship", `Ship order ${order.orderId}`, `/admin/orders/${order.orderId}/ship`),
-      ),
+      cell("Total", { class: "number" }, money(order.totalCents)),
+      cell(null, { class: "actions" }, orderActions(order)),
     ),
   );
-  return listPanel("orders", "Orders", { Created: "To be shipped", Shipped: "Shipped" }, rows, nextCursor);
+  const states = { Created: "Not paid", Paid: "To be shipped", Shipped: "Shipped", Expired: "Expired" };
+  return listPanel("orders", "Orders", states, rows, nextCursor);
+}
+
+function orderActions({ orderId, status }) {
+  const path = `/admin/orders/${orderId}`;
+  return [
+    status === "Created" && action(`pay-${orderId}`, "Paid", `Mark order ${orderId} as paid`, `${path}/pay`),
+    (status === "Created" || status === "Paid") &&
+      action(`ship-${orderId}`, "Ship", `Ship order ${orderId}`, `${path}/ship`),
+  ];
 }
 
 function vendorPanel({ vendorOrders, nextCursor }) {
   const rows = vendorOrders.map((order) =>
     element(
       "tr",
-      {},
-      element(
-        "td",
-        {},
+      { "data-vendor-order": order.vendorOrderId },
+      cell(
+        null,
+        { class: "title" },
         order.productId,
-        element("div", { class: "muted small whole" }, moment(order.receivedAt ?? order.createdAt)),
+        element("div", { class: "muted small" }, moment(order.receivedAt ?? order.cancelledAt ?? order.createdAt)),
       ),
-      element("td", { class: "number" }, order.qty.toLocaleString("en-US")),
-      element(
-        "td",
-        { class: "number" },
-        order.status === "Open" &&
-          action(
-            `receive-${order.vendorOrderId}`,
-            "Receive",
-            `Receive vendor order ${order.vendorOrderId}`,
-            `/admin/vendor-orders/${order.vendorOrderId}/receive`,
-          ),
-      ),
+      cell("Pieces", { class: "number" }, order.qty.toLocaleString("en-US")),
+      cell(null, { class: "actions" }, order.status === "Open" && vendorActions(order.vendorOrderId)),
     ),
   );
-  return listPanel("vendorOrders", "Vendor orders", { Open: "Open", Received: "Received" }, rows, nextCursor);
+  const states = { Open: "Open", Received: "Received", Cancelled: "Cancelled" };
+  return listPanel("vendorOrders", "Vendor orders", states, rows, nextCursor);
+}
+
+function vendorActions(vendorOrderId) {
+  const path = `/admin/vendor-orders/${vendorOrderId}`;
+  return [
+    action(`receive-${vendorOrderId}`, "Receive", `Receive vendor order ${vendorOrderId}`, `${path}/receive`),
+    action(`cancel-${vendorOrderId}`, "Cancel", `Cancel vendor order ${vendorOrderId}`, `${path}/cancel`),
+  ];
 }
 
 /** A list with a button for each state it can be shown in. */
@@ -209,11 +273,8 @@ function listPanel(name, title, states, rows, nextCursor) {
       {
         id: `${name}-${state}`,
         class: "slim",
-        "aria-pressed": String(listed[name] === state),
-        click: () => {
-          listed[name] = state;
-          refresh();
-        },
+        "aria-pressed": String(place[name].status === state),
+        click: () => go(name, state, [null]),
       },
       text,
     ),
@@ -229,9 +290,29 @@ function listPanel(name, title, states, rows, nextCursor) {
     ),
     rows.length === 0
       ? element("p", { class: "muted" }, "None.")
-      : element("div", { class: "scroll" }, element("table", { id: name }, element("tbody", {}, rows))),
-    nextCursor && element("p", { class: "muted small" }, `The first ${rows.length} are shown.`),
+      : element("table", { id: name, class: "cards" }, element("tbody", {}, rows)),
+    pages(name, title, nextCursor),
   );
+}
+
+/** The buttons that lead from page to page; none where one page has all. */
+function pages(name, title, nextCursor) {
+  const { status, cursors } = place[name];
+  if (cursors.length === 1 && !nextCursor) return null;
+  const turn = (id, text, disabled, to) =>
+    element("button", { id: `${name}-${id}`, class: "quiet slim", disabled, click: () => go(name, status, to) }, text);
+  return element(
+    "div",
+    { class: "pages", role: "group", "aria-label": `Pages of ${title.toLowerCase()}` },
+    turn("back", "Back", cursors.length === 1, cursors.slice(0, -1)),
+    element("span", { class: "muted small" }, `Page ${cursors.length}`),
+    turn("next", "Next", !nextCursor, [...cursors, nextCursor]),
+  );
+}
+
+/** A cell; on a narrow screen, where a row is a block of its own, it shows the column's name. */
+function cell(column, attributes, ...children) {
+  return element("td", { ...attributes, "data-column": column }, element("div", {}, children));
 }
 
 function action(id, text, label, path) {
@@ -250,26 +331,31 @@ function action(id, text, label, path) {
 
 function headings(...columns) {
   const cells = columns.map(([text, number]) =>
-    element("th", { scope: "col", class: number === 1 && "number", colspan: number === 2 && "2" }, text),
+    element(text ? "th" : "td", { scope: text && "col", class: number === 1 && "number" }, text),
   );
   return element("thead", {}, element("tr", {}, cells));
 }
 
 // -- begin
 
+let problem = null;
 try {
   config = await settings();
   api = new Api(config.apiUrl, signIn.currentToken);
   await signIn.finish(config.signIn);
 } catch (error) {
-  notice(error.message, true);
+  problem = error.message;
+  notice(problem, true);
 }
 if (config && signIn.currentToken()) {
   showOperator();
   await refresh();
-  setInterval(() => {
-    if (!document.hidden && signIn.currentToken()) refresh();
-  }, REFRESH_MILLISECONDS);
+  const look = () => {
+    // Signed out, there is nothing to bring up to date.
+    if (!document.hidden && byId("operator").childElementCount) refresh();
+  };
+  setInterval(look, REFRESH_MILLISECONDS);
+  document.addEventListener("visibilitychange", look);
 } else if (config) {
-  showSignIn();
+  showSignIn(problem);
 }

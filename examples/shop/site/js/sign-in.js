@@ -4,6 +4,10 @@
 const TOKEN = "operator-token";
 const PENDING = "operator-sign-in";
 
+// What the hosted page says in the address is never shown: anybody can make a link with any text in it.
+// https://docs.aws.amazon.com/cognito/latest/developerguide/authorization-endpoint.html
+const REFUSALS = { access_denied: "The sign-in was refused. Please try again." };
+
 /** The token of this tab's operator, or null: none was given, or it has expired. */
 export function currentToken() {
   const token = sessionStorage.getItem(TOKEN);
@@ -59,10 +63,12 @@ export async function finish(signIn) {
   const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? "{}");
   sessionStorage.removeItem(PENDING);
   history.replaceState(null, "", redirectUri());
-  if (answer.has("error")) throw new Error(answer.get("error_description") ?? answer.get("error"));
   // A code that this tab did not ask for would sign the operator in as somebody else.
   if (!pending.state || answer.get("state") !== pending.state) {
     throw new Error("This sign-in was not begun in this tab. Please sign in again.");
+  }
+  if (answer.has("error")) {
+    throw new Error(REFUSALS[answer.get("error")] ?? "The sign-in did not succeed. Please try again.");
   }
   const response = await fetch(signIn.tokenUrl, {
     method: "POST",
@@ -79,9 +85,9 @@ export async function finish(signIn) {
   keepToken((await response.json()).id_token);
 }
 
-/** End the session here and on the hosted page. */
+/** End the session here and on the hosted page; the tab forgets what the operator looked at. */
 export function end(signIn) {
-  forgetToken();
+  sessionStorage.clear();
   const query = new URLSearchParams({ client_id: signIn.clientId, logout_uri: redirectUri() });
   location.assign(`${signIn.logoutUrl}?${query}`);
 }

@@ -23,22 +23,46 @@ export function customerId() {
 }
 
 /**
- * The request for an order of the basket. Its client token stays the same until the order is placed or changed, through
- * reloads too: an order whose answer was lost is not placed a second time.
+ * The request for an order of the basket. Its client token stays the same until an order is placed, through reloads and
+ * changes of the basket: of all requests with a token the shop takes one. So an order whose answer was lost is not placed
+ * a second time, and neither is a changed one beside it.
  */
 export function checkout(shippingOption) {
   const lines = [...basket()].map(([productId, qty]) => ({ productId, qty }));
-  const order = { customerId: customerId(), shippingOption, lines };
-  const before = read(CHECKOUT);
-  const { clientToken, ...same } = before ?? {};
-  if (before && JSON.stringify(same) === JSON.stringify(order)) return before;
-  return write(CHECKOUT, { ...order, clientToken: crypto.randomUUID() });
+  const { clientToken, sent } = read(CHECKOUT) ?? { clientToken: crypto.randomUUID(), sent: [] };
+  const request = { clientToken, customerId: customerId(), shippingOption, lines };
+  const others = sent.filter((each) => !isSame(each, request));
+  write(CHECKOUT, { clientToken, sent: [request, ...others] });
+  return request;
 }
 
-/** The order is placed: the next one begins with an empty basket. */
-export function placed() {
-  localStorage.removeItem(BASKET);
+/** The other requests that were sent with the token of this one, the newest first. */
+export function sentBefore(request) {
+  return (read(CHECKOUT)?.sent ?? []).filter((each) => !isSame(each, request));
+}
+
+/** An order is placed: its lines are taken out of the basket, and the next one gets a token of its own. */
+export function placed(order) {
+  const lines = basket();
+  for (const { productId, qty } of order.lines) setQuantity(productId, (lines.get(productId) ?? 0) - qty);
+  forgetCheckout();
+}
+
+/** The next order gets a token of its own. */
+export function forgetCheckout() {
   localStorage.removeItem(CHECKOUT);
+}
+
+/** Call a function whenever another tab of this browser changes the basket. */
+export function onChangeElsewhere(changed) {
+  window.addEventListener("storage", (event) => {
+    // A null key: the other tab has cleared everything.
+    if (event.key === BASKET || event.key === null) changed();
+  });
+}
+
+function isSame(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function read(key) {
