@@ -249,9 +249,9 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
         )
     ]
     for attribute, addend in (("it", {"N": "1"}), ("it", {"S": "x"}), ("is", {"N": "1"})):
-        for start in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
-            yield f"a statement that adds {addend} to {attribute} where it is {start}", [
-                put("a", it=start),
+        for before in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
+            yield f"a statement that adds {addend} to {attribute} where it is {before}", [
+                put("a", it=before),
                 batch(
                     {
                         "Statement": ADD_TO[attribute],

@@ -24,8 +24,8 @@ from greenlet import getcurrent
 from leda.shop import parts
 from simulation.functions import Failed, Function, in_one_thread
 from simulation.memory_dynamodb import Change
-from simulation.plans import Frame, Plan, Put
-from simulation.systems import LAMBDA_SRC, System
+from simulation.plans import COMMON, WINDOW, Frame, Plan, Put
+from simulation.systems import LAMBDA_SRC, System, TableShape
 from simulation.world import Task, World
 
 TABLE = "UnifiedTable"
@@ -46,6 +46,7 @@ CALLED = {
 class Shop(System):
     """Orders are made and shipped, vendor orders made and received; rows are broken and orders deleted."""
 
+    FAMILIES: ClassVar = (*COMMON, WINDOW)
     SUBJECTS: ClassVar = {
         "LEDA": {
             "inventory": LAMBDA_SRC / "update_inventory" / "handler.py",
@@ -53,8 +54,10 @@ class Shop(System):
         }
     }
     TABLES: ClassVar = {
-        TABLE: {"pk": "S", "sk": "S"},
-        "CheckpointTable": {"Source": "S", "Lane": "S"},
+        "LEDA": {
+            TABLE: TableShape({"pk": "S", "sk": "S"}),
+            "CheckpointTable": TableShape({"Source": "S", "Lane": "S"}),
+        }
     }
     SOURCES: ClassVar = {"inventory": TABLE, "reader": TABLE}
 
@@ -88,7 +91,7 @@ class Shop(System):
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
         """Some orders, more than there are pieces; operators ship, receive and delete now and then."""
-        frame = Frame.of("shop", seed, families)
+        frame = Frame.of("shop", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
         for number in range(draw.choice((1, 2, 3, 6))):
