@@ -137,6 +137,9 @@ class Mapping:
             records = draw.choices(records, k=len(records))
         elif draw.random() < 0.5:
             draw.shuffle(records)
+        records = [record for record in records if not self.stream.is_trimmed(record)]
+        if not records:
+            return
         self.counts["redelivered records"] += len(records)
 
         def deliver() -> None:

@@ -100,6 +100,9 @@ class Frame:
             chosen = families
         # Late redeliveries need hours to be late in.
         span = draw.choice((120.0, 600.0, DAY + 3600)) if LATE in chosen else 120.0
+        if EXPIRY in chosen:
+            # Rows live for two days.
+            span = draw.choice((span, 3 * DAY))
         return cls(draw, chosen, span)
 
     def puts(self, messages: Sequence[tuple[str, bytes]]) -> tuple[Put, ...]:
