@@ -19,9 +19,7 @@ from simulation.mappings import Settings
 from simulation.operator import Operator
 from simulation.plans import (
     COMMON,
-    DOUBLE,
     EXPIRY,
-    LATE,
     LOSS,
     NARROW,
     OFF,
