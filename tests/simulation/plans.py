@@ -114,8 +114,11 @@ class Frame:
         return tuple(sorted(found, key=lambda put: put.at))
 
     def fault_rate(self) -> float:
-        """The share of calls that meet a fault."""
-        return self.draw.choice((0.03, 0.1, 0.3))
+        """The share of calls that meet a fault.
+
+        Where every third call fails for a day, records are trimmed before the calls that a new shard needs all succeed.
+        """
+        return self.draw.choice((0.03, 0.1, 0.3 if self.span < DAY else 0.1))
 
     def disturbances(
         self, kinesis: Collection[str], dynamodb: Mapping[str, int]

@@ -133,7 +133,7 @@ def a_shard_does_not_know_the_streams_checkpoint(patch: Patch) -> None:
 
 
 def records_are_taken_in_the_order_of_the_batch(patch: Patch) -> None:
-    patch.setattr(streams, "read", lambda records: [streams._read(raw) for raw in records])
+    patch.setattr(streams, "read", lambda records: streams.Batch([*map(streams.read_one, records)]))
 
 
 def a_lost_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> None:

@@ -1,0 +1,364 @@
+"""The simulation finds what it is there for: with each of these faults built into the engine, a total is wrong.
+
+Without these tests a simulation that exercises nothing would pass for ever. What a mutation takes out is a rule
+of docs/exactly-once.md. What random schedules do not find is in test_directed.py.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import localcontext
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from leda import streams
+from leda.engine import delta_rows, map_rows, registry, shards, totals
+from leda.engine.configuration import Configuration, Contribution
+from leda.engine.map_rows import MapRows, _LaneWriter
+from leda.engine.registry import Epochs, SourceShards
+from leda.engine.totals import Totals, _Statements
+from simulation.functions import ERRORS, KILLS, LOST
+from simulation.pipeline import Pipeline
+from simulation.plans import CLOCKS, EXPIRY, LOSS, NARROW, RESHARD, SETTINGS, STREAMS
+from simulation.runs import plan, run
+
+# Without a mutation all of these pass (test_simulation plays them).
+SEEDS = range(1, 301)
+# What a mutation breaks is not mended by a rebuild.
+WITHOUT = {LOSS, STREAMS, NARROW}
+
+Patch = pytest.MonkeyPatch
+
+
+# -- Map
+
+
+def the_row_is_put_without_a_condition(patch: Patch) -> None:
+    def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
+        return send(**without_condition(request))
+
+    change_put(patch, put)
+
+
+def the_rows_sequence_counts_as_new(patch: Patch) -> None:
+    """`<=` where `<` belongs."""
+
+    def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
+        request["ConditionExpression"] = request["ConditionExpression"].replace("<", "<=")
+        return send(**request)
+
+    change_put(patch, put)
+
+
+def nothing_is_dropped_when_the_condition_fails(patch: Patch) -> None:
+    """The whole part again, on the condition that the row is still as it came back."""
+    patch.setattr(_LaneWriter, "_beyond", lambda self, todo, error: list(todo))
+    stored: dict[int, str] = {}
+
+    def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
+        if id(self) in stored:
+            request["ExpressionAttributeValues"][":first"] = {"S": stored.pop(id(self)) + "~"}
+        try:
+            return send(**request)
+        except ClientError as error:
+            row: Any = error.response.get("Item")
+            if row:
+                stored[id(self)] = row["Sequence"]["S"]
+            raise
+
+    change_put(patch, put)
+
+
+def one_change_too_many_is_dropped(patch: Patch) -> None:
+    real = _LaneWriter._beyond
+
+    def beyond(self: Any, todo: Any, error: Any) -> Any:
+        left = real(self, todo, error)
+        return [part for part in (left[0][1:], *left[1:]) if part] if left else left
+
+    patch.setattr(_LaneWriter, "_beyond", beyond)
+
+
+def the_row_says_the_first_change_as_its_sequence(patch: Patch) -> None:
+    def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
+        request["Item"]["Sequence"] = request["ExpressionAttributeValues"][":first"]
+        return send(**request)
+
+    change_put(patch, put)
+
+
+def a_lost_answer_is_taken_for_a_write(patch: Patch) -> None:
+    def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
+        try:
+            return send(**request)
+        except ReadTimeoutError:
+            return {}
+
+    change_put(patch, put)
+
+
+def a_lost_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> None:
+    def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
+        try:
+            return send(**request)
+        except ReadTimeoutError:
+            return send(**without_condition(request))
+
+    change_put(patch, put)
+
+
+def map_leaves_out_a_sum_of_0(patch: Patch) -> None:
+    """Half of what it is worth: a row that lacks its zeros loses no total, one that is not written its checkpoint."""
+    real = map_rows.by_lane
+
+    def by_lane(part: Any, assignment: Any) -> Any:
+        found = {
+            lane: {node: sums for node, sums in totals_.items() if any(sums)}
+            for lane, totals_ in real(part, assignment).items()
+        }
+        return {lane: totals_ for lane, totals_ in found.items() if totals_}
+
+    patch.setattr(map_rows, "by_lane", by_lane)
+
+
+def the_lanes_number_is_that_of_the_environment(patch: Patch) -> None:
+    real = SourceShards.of
+
+    def of(self: Any, shard: Any, created: Any) -> Any:
+        return replace(real(self, shard, created), lanes=self._lanes)
+
+    patch.setattr(SourceShards, "of", of)
+
+
+def the_configuration_is_that_of_the_environment(patch: Patch) -> None:
+    real = SourceShards.of
+
+    def of(self: Any, shard: Any, created: Any) -> Any:
+        return replace(real(self, shard, created), configuration=self._deployed)
+
+    patch.setattr(SourceShards, "of", of)
+
+
+def rows_expire_by_the_functions_clock(patch: Patch) -> None:
+    patch.setattr(map_rows, "created", lambda _records: time.time())
+
+
+def rows_live_for_a_minute(patch: Patch) -> None:
+    real = MapRows.__init__
+
+    def init(self: Any, client: Any, table: Any, schema: Any, shards_: Any, retention: int, *rest: Any) -> None:
+        real(self, client, table, schema, shards_, 60, *rest)
+
+    patch.setattr(MapRows, "__init__", init)
+
+
+def records_are_taken_in_the_order_of_the_batch(patch: Patch) -> None:
+    patch.setattr(
+        streams, "read", lambda records: streams.Batch([streams.read_one(raw) for raw in records])
+    )
+
+
+def a_minus_is_rounded_to_28_digits(patch: Patch) -> None:
+    real = Contribution.negated
+
+    def negated(self: Contribution) -> Contribution:
+        with localcontext(prec=28):
+            return real(self)
+
+    patch.setattr(Contribution, "negated", negated)
+
+
+def the_old_image_is_not_taken_out(patch: Patch) -> None:
+    real = map_rows.changes.read
+
+    def only_new(record: Any, contribution: Any) -> Any:
+        _, new, reasons = real(record, contribution)
+        return None, new, reasons
+
+    patch.setattr(map_rows.changes, "read", only_new)
+
+
+def a_row_has_no_lane_of_another_number_of_lanes(patch: Patch) -> None:
+    """Lanes of every number of lanes have the same keys and checkpoints."""
+    patch.setattr(
+        delta_rows.Lane, "name", property(lambda lane: f"{lane.version}.{MANY}.{lane.number}")
+    )
+
+
+MANY = 4
+
+
+# -- Reduce
+
+
+def totals_are_updated_without_a_condition(patch: Patch) -> None:
+    change_statements(patch, lambda text, applied: text.split(f' AND ("{applied}"')[0] + f' AND ("{applied}" IS MISSING OR "{applied}" <> ?)')
+
+
+def the_totals_checkpoint_counts_as_new(patch: Patch) -> None:
+    change_statements(patch, lambda text, applied: text.replace(f'"{applied}" < ?', f'"{applied}" <= ?'))
+
+
+def the_checkpoint_is_the_first_row_of_the_total(patch: Patch) -> None:
+    real = totals._by_node
+
+    def by_node(rows: Any) -> Any:
+        found = real(rows)
+        for each in found:
+            each.last = each.first
+        return found
+
+    patch.setattr(totals, "_by_node", by_node)
+
+
+def the_checkpoint_is_the_batchs_end_before_all_is_added(patch: Patch) -> None:
+    """One row of a total is lost where several come in a batch."""
+    real = totals._by_node
+
+    def by_node(rows: Any) -> Any:
+        found = real(rows)
+        for each in found:
+            if each.sums is not None:
+                each.sums = list(totals.amounts_of(each.texts))
+        return found
+
+    patch.setattr(totals, "_by_node", by_node)
+
+
+def a_total_has_one_checkpoint_for_every_number_of_lanes(patch: Patch) -> None:
+    patch.setattr(delta_rows.Lane, "applied", property(lambda lane: f"Applied{lane.version}"))
+
+
+def epochs_are_not_looked_at(patch: Patch) -> None:
+    patch.setattr(totals, "position", lambda _epoch, sequence: registry.position(1, sequence))
+
+
+def an_epoch_is_drawn_by_every_environment(patch: Patch) -> None:
+    real = Epochs._settle
+    patch.setattr(Epochs, "_stored", lambda self, shard: None)
+
+    def settle(self: Any, shard: Any, created: Any) -> int:
+        return self._registry.draw(registry.EPOCHS)  # type: ignore[no-any-return]
+
+    patch.setattr(Epochs, "_settle", settle)
+    assert real
+
+
+def a_replaced_row_is_not_taken(patch: Patch) -> None:
+    """Reduce's mapping lets INSERT through alone, as that of the engine before did."""
+    real = Totals.apply
+
+    def apply(self: Any, shard: Any, records: Any) -> Any:
+        return real(self, shard, [each for each in records if each.event_name != "MODIFY"])
+
+    patch.setattr(Totals, "apply", apply)
+
+
+def reduce_leaves_out_a_sum_of_0(patch: Patch) -> None:
+    real = totals._by_node
+
+    def by_node(rows: Any) -> Any:
+        return [
+            each
+            for each in real(rows)
+            if any(each.sums if each.sums is not None else totals.amounts_of(each.texts))
+        ]
+
+    patch.setattr(totals, "_by_node", by_node)
+
+
+def no_answer_is_taken_for_a_write(patch: Patch) -> None:
+    real = Totals._ask
+
+    def ask(self: Any, line: Any, part: Any) -> Any:
+        return [{} if each.get("Code") == "NoAnswer" else each for each in real(self, line, part)]
+
+    patch.setattr(Totals, "_ask", ask)
+
+
+def no_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> None:
+    """Again, on no condition."""
+    real = Totals._ask
+
+    def ask(self: Any, line: Any, part: Any) -> Any:
+        answers = list(real(self, line, part))
+        for place, (each, answer) in enumerate(zip(part, answers, strict=True)):
+            if answer.get("Code") == "NoAnswer" and each.kind is totals._Kind.UPDATE:
+                statement = line.statement(each)
+                text = statement["Statement"].split(" AND (")[0]
+                statement = {"Statement": text, "Parameters": statement["Parameters"][:-1]}
+                answers[place] = self._client.batch_execute_statement(Statements=[statement])[
+                    "Responses"
+                ][0].get("Error", {})
+        return answers
+
+    patch.setattr(Totals, "_ask", ask)
+
+
+def reduces_table_has_no_local_index(patch: Patch) -> None:
+    tables = Pipeline.TABLES["LEDA"]
+    without = {**tables, "ReduceTable": replace(tables["ReduceTable"], local_index=None)}
+    patch.setattr(Pipeline, "TABLES", {**Pipeline.TABLES, "LEDA": without})
+
+
+MUTATIONS = [
+    value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__annotations__", {}).get("patch") is Patch
+]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_the_simulation_finds(
+    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
+) -> None:
+    mutation(monkeypatch)
+
+    assert any(is_wrong(seed) for seed in SEEDS)
+
+
+# -- how
+
+
+def is_wrong(seed: int) -> bool:
+    """Whether a total is wrong after the seed's schedule, in which nothing is lost on purpose."""
+    families = tuple(each for each in plan(seed).families if each not in WITHOUT)
+    return run(plan(seed, families)).wrong
+
+
+def change_put(patch: Patch, put: Callable[[Any, dict[str, Any], Callable[..., Any]], Any]) -> None:
+    """Let `put(writer, request, send)` put Map's rows."""
+    real = _LaneWriter._put
+
+    def changed(self: Any, part: Any, sums: Any) -> Any:
+        client = self._client
+
+        class Client:
+            def put_item(_self, **request: Any) -> Any:  # noqa: N805
+                return put(self, request, client.put_item)
+
+        self._client = Client()
+        try:
+            return real(self, part, sums)
+        finally:
+            self._client = client
+
+    patch.setattr(_LaneWriter, "_put", changed)
+
+
+def without_condition(request: Mapping[str, Any]) -> dict[str, Any]:
+    left = ("ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
+    return {name: value for name, value in request.items() if name not in left}
+
+
+def change_statements(patch: Patch, change: Callable[[str, str], str]) -> None:
+    """Change the text of Reduce's UPDATEs; `change` gets the text and the checkpoint's attribute."""
+    real = _Statements.__init__
+
+    def init(self: Any, table: str, applied: str, measures: Sequence[str]) -> None:
+        real(self, table, applied, measures)
+        self.update, self.move = change(self.update, applied), change(self.move, applied)
+
+    patch.setattr(_Statements, "__init__", init)
