@@ -137,7 +137,7 @@ class Pipeline(System):
             in_one_thread(
                 stack,
                 *("leda.state_store", "leda.put_aside", "leda.audit"),
-                *("leda.engine.map_rows", "leda.engine.totals"),
+                *("leda.engine.map_rows", "leda.engine.totals", "leda_cli.stored_totals"),
             )
             if plan.small_transactions:
                 for name, value in (
@@ -218,6 +218,14 @@ class Pipeline(System):
                 self.operator.damage(draw)
             case "stream made anew":
                 self._make_stream_anew(stage)
+            case "backup":
+                self.operator.back_up()
+            case "table restored":
+                table = draw.choice(("AggregateTable", "ReduceTable"))
+                self.operator.restore(table)
+                if table == "ReduceTable":
+                    # A restored table is a new one, with a stream of its own.
+                    self._make_stream_anew("reduce")
             case "rebuild":
                 self.operator.start(draw)
             case "lanes":
@@ -316,7 +324,8 @@ def _of_the_engine(frame: Frame, puts: Sequence[Put]) -> Iterator[Disturbance]:
     if STREAMS in families:
         yield from _loss(frame.draw, puts, "stream made anew")
     if LOSS in families:
-        yield from _loss(frame.draw, puts, frame.draw.choice(("records lost", "total damaged")))
+        kinds = ("records lost", "total damaged", "table restored")
+        yield from _loss(frame.draw, puts, frame.draw.choice(kinds))
 
 
 def _loss(draw: random.Random, puts: Sequence[Put], kind: str) -> Iterator[Disturbance]:
@@ -327,6 +336,7 @@ def _loss(draw: random.Random, puts: Sequence[Put], kind: str) -> Iterator[Distu
         stage = draw.choice(("map", "reduce"))
         return Disturbance(round(max(0.0, at), 3), kind, stage, draw.getrandbits(32))
 
+    yield one("backup", at - draw.uniform(5, 60))
     yield one(kind, at - draw.uniform(0, 5))
     yield one("rebuild", at)
     if draw.random() < 0.4:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,10 +77,19 @@ class DynamoDBStreams:
         arn, name, place = ShardIterator.split(" ")
         shard = self.known[arn].shards[name]
         records = shard.records[int(place) :][:Limit]
-        answer: dict[str, Any] = {"Records": [record.raw for record in records]}
+        answer: dict[str, Any] = {"Records": [_of_the_api(record.raw) for record in records]}
         if shard.is_open or records:
             answer["NextShardIterator"] = f"{arn} {name} {int(place) + len(records)}"
         return answer
+
+
+def _of_the_api(raw: Raw) -> Raw:
+    """The record as boto3 gives it: the API has a time where Lambda's events have a number."""
+    created = raw["dynamodb"]["ApproximateCreationDateTime"]
+    if isinstance(created, datetime):
+        return raw
+    at = datetime.fromtimestamp(created, UTC)
+    return {**raw, "dynamodb": {**raw["dynamodb"], "ApproximateCreationDateTime": at}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,9 @@ def rows_expire_by_the_functions_clock(patch: Patch) -> None:
 def rows_live_for_a_minute(patch: Patch) -> None:
     real = MapRows.__init__
 
-    def init(self: Any, client: Any, table: Any, schema: Any, shards_: Any, retention: int, *rest: Any) -> None:
+    def init(
+        self: Any, client: Any, table: Any, schema: Any, shards_: Any, retention: int, *rest: Any
+    ) -> None:
         real(self, client, table, schema, shards_, 60, *rest)
 
     patch.setattr(MapRows, "__init__", init)
@@ -194,11 +196,17 @@ MANY = 4
 
 
 def totals_are_updated_without_a_condition(patch: Patch) -> None:
-    change_statements(patch, lambda text, applied: text.split(f' AND ("{applied}"')[0] + f' AND ("{applied}" IS MISSING OR "{applied}" <> ?)')
+    change_statements(
+        patch,
+        lambda text, applied: text.split(f' AND ("{applied}"')[0]
+        + f' AND ("{applied}" IS MISSING OR "{applied}" <> ?)',
+    )
 
 
 def the_totals_checkpoint_counts_as_new(patch: Patch) -> None:
-    change_statements(patch, lambda text, applied: text.replace(f'"{applied}" < ?', f'"{applied}" <= ?'))
+    change_statements(
+        patch, lambda text, applied: text.replace(f'"{applied}" < ?', f'"{applied}" <= ?')
+    )
 
 
 def the_checkpoint_is_the_first_row_of_the_total(patch: Patch) -> None:
