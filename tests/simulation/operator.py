@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from leda.engine.backoff import GaveUpError
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
@@ -27,6 +29,8 @@ TABLES = Tables(
 )
 # The stage that reads each table's stream.
 READERS = {"StateTable": "map", "ReduceTable": "reduce"}
+# boto3's for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
+SDK_TRIES = 10
 _LOSSES = ("records that were lost", "total damaged", "stream made anew", "table restored")
 
 
@@ -60,7 +64,7 @@ class Operator:
         if checkpoint == "kept":
             row |= applied
         elif checkpoint == "ahead":
-            row |= dict.fromkeys(applied, {"S": f"9999999999.{'9' * 40}"})
+            row |= {name: {"S": f"9999999999.{'9' * 40}"} for name in applied}
         store.put_item(TableName="AggregateTable", Item=row)
 
     def back_up(self) -> None:
@@ -152,6 +156,10 @@ class _Pace:
         """Wait after a call's effect."""
         self._world.sleep(self._random.expovariate(1 / 0.01))
 
+    def throttled(self, tries: int) -> None:
+        """Wait before the SDK's next try."""
+        self._world.sleep(self._random.uniform(0, min(20.0, 2.0**tries)))
+
 
 class _Paced:
     """A client whose calls take time, so that others go on meanwhile."""
@@ -167,11 +175,22 @@ class _Paced:
                 stream = self._streams[READERS[request["TableName"]]]
                 answer: Any = {"Table": {"LatestStreamArn": stream.arn}}
             else:
-                answer = getattr(self._real, name)(**request)
+                answer = self._send(name, request)
             self._pace.after()
             return answer
 
         return call
+
+    def _send(self, name: str, request: Mapping[str, Any]) -> Any:
+        """Make the call as often as the SDK does."""
+        for tries in range(1, SDK_TRIES):
+            try:
+                return getattr(self._real, name)(**request)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ThrottlingException":
+                    raise
+                self._pace.throttled(tries)
+        return getattr(self._real, name)(**request)
 
 
 class _Mappings:

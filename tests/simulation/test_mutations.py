@@ -7,21 +7,20 @@ of docs/exactly-once.md. What random schedules do not find is in test_directed.p
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import localcontext
+from decimal import Context, localcontext
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leda import streams
-from leda.engine import delta_rows, map_rows, registry, shards, totals
-from leda.engine.configuration import Configuration, Contribution
+from leda.engine import delta_rows, map_rows, registry, totals
+from leda.engine.configuration import Contribution
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
 from leda.engine.totals import Totals, _Statements
-from simulation.functions import ERRORS, KILLS, LOST
 from simulation.pipeline import Pipeline
-from simulation.plans import CLOCKS, EXPIRY, LOSS, NARROW, RESHARD, SETTINGS, STREAMS
+from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).
@@ -166,7 +165,7 @@ def a_minus_is_rounded_to_28_digits(patch: Patch) -> None:
     real = Contribution.negated
 
     def negated(self: Contribution) -> Contribution:
-        with localcontext(prec=28):
+        with localcontext(Context(prec=28)):
             return real(self)
 
     patch.setattr(Contribution, "negated", negated)
@@ -244,14 +243,10 @@ def epochs_are_not_looked_at(patch: Patch) -> None:
 
 
 def an_epoch_is_drawn_by_every_environment(patch: Patch) -> None:
-    real = Epochs._settle
     patch.setattr(Epochs, "_stored", lambda self, shard: None)
-
-    def settle(self: Any, shard: Any, created: Any) -> int:
-        return self._registry.draw(registry.EPOCHS)  # type: ignore[no-any-return]
-
-    patch.setattr(Epochs, "_settle", settle)
-    assert real
+    patch.setattr(
+        Epochs, "_settle", lambda self, shard, created: self._registry.draw(registry.EPOCHS)
+    )
 
 
 def a_replaced_row_is_not_taken(patch: Patch) -> None:
@@ -344,7 +339,7 @@ def change_put(patch: Patch, put: Callable[[Any, dict[str, Any], Callable[..., A
         client = self._client
 
         class Client:
-            def put_item(_self, **request: Any) -> Any:  # noqa: N805
+            def put_item(_self, **request: Any) -> Any:
                 return put(self, request, client.put_item)
 
         self._client = Client()
