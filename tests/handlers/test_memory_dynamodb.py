@@ -36,12 +36,14 @@ from support import dynamodb_local
 
 TABLES = {
     "StateTable": {"id": "S"},
-    "ReduceTable": {"Lane": "N", "Delta": "S"},
+    "NumberTable": {"Lane": "N", "Delta": "S"},
+    "ReduceTable": {"Lane": "S", "Source": "S"},
     "AggregateTable": {"Identifier": "S"},
     "CheckpointTable": {"Source": "S", "Lane": "S"},
+    "RegistryTable": {"Scope": "S", "Name": "S"},
 }
 # The local secondary indexes' sort keys, by table.
-INDEXES = {"ReduceTable": "Never"}
+INDEXES = {"NumberTable": "Never", "ReduceTable": "Never"}
 # The ValidationErrors that DynamoDB Local raises instead of listing them.
 OF_OPERANDS = (
     "An operand in the update expression has an incorrect data type",

@@ -155,7 +155,7 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
             (
                 "put_item",
                 {
-                    "TableName": "ReduceTable",
+                    "TableName": "NumberTable",
                     "Item": {"Lane": {"N": "1.0"}, "Delta": {"S": sort_key}},
                 },
             )
@@ -249,9 +249,9 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
         )
     ]
     for attribute, addend in (("it", {"N": "1"}), ("it", {"S": "x"}), ("is", {"N": "1"})):
-        for start in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
-            yield f"a statement that adds {addend} to {attribute} where it is {start}", [
-                put("a", it=start),
+        for before in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
+            yield f"a statement that adds {addend} to {attribute} where it is {before}", [
+                put("a", it=before),
                 batch(
                     {
                         "Statement": ADD_TO[attribute],
@@ -278,7 +278,7 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
     for never in ({"S": "x"}, {"N": "1"}, {"S": ""}):
         row = {"Lane": {"N": "0"}, "Delta": {"S": "a"}, "Never": never}
         yield f"a local index's key {never}", [
-            ("put_item", {"TableName": "ReduceTable", "Item": row}),
+            ("put_item", {"TableName": "NumberTable", "Item": row}),
         ]
     yield "a batch of 0, 1, 100 and 101 keys", [
         put("a7", it={"N": "1"}, Value={"N": "2"}),
@@ -296,7 +296,7 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
         look("a", "a"),
         look("a", ""),
         look("a", LONG),
-        look("a", table="ReduceTable"),
+        look("a", table="NumberTable"),
         look("a", table="Nowhere"),
     ]
     yield "missing tables", [
@@ -376,7 +376,7 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
             (
                 "query",
                 {
-                    "TableName": "ReduceTable",
+                    "TableName": "NumberTable",
                     "KeyConditionExpression": condition,
                     "ExpressionAttributeNames": {k: v for k, v in names.items() if k in condition},
                     "ExpressionAttributeValues": {k: v for k, v in given.items() if k in condition},

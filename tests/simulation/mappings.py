@@ -12,7 +12,8 @@ The rules are those of AWS's pages:
 - Delivery is at least once: a poller may begin anew where an earlier one had long been, two may read one shard for a
   while, and records that were delivered may come again, later and in any order
   (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html).
-- With a tumbling window the event names the shard, and the answer must hold a state
+- With a tumbling window the event names the shard and holds the state that the invocation before it in this window
+  answered; the answer must hold a state; when a window has ended, an invocation without records follows
   (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html).
 """
 
@@ -23,7 +24,8 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from simulation.functions import Failed, Function
@@ -32,6 +34,8 @@ from simulation.world import Task, World
 
 POLL_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
+# The longest that Lambda allows, and what the modules set.
+WINDOW_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Mapping:
         self._pollers: list[_Poller] = []
         self._acknowledged: dict[tuple[str, int], int] = {}
         self._finished: set[tuple[str, int]] = set()
+        self._windows: dict[str, _Window] = {}
         self.enabled = True
         stream.listen(self._look)
         self._look()
@@ -132,12 +137,15 @@ class Mapping:
             records = draw.choices(records, k=len(records))
         elif draw.random() < 0.5:
             draw.shuffle(records)
+        records = [record for record in records if not self.stream.is_trimmed(record)]
+        if not records:
+            return
         self.counts["redelivered records"] += len(records)
 
         def deliver() -> None:
             # Whatever becomes of it: nobody waits for this delivery.
             with suppress(Failed):
-                self._invoke(shard, records)
+                self._invoke(self.event(shard, records, {} if self.tumbling_window else None))
 
         self.world.spawn(deliver)
 
@@ -212,19 +220,18 @@ class Mapping:
         if poller in self._pollers:
             self._pollers.remove(poller)
 
-    def _invoke(self, shard: Shard, records: Sequence[Record], window: bool | None = None) -> Any:
+    def _invoke(self, event: dict[str, Any]) -> Any:
         self.counts["invocations"] += 1
-        return self._function.invoke(self.event(shard, records, window))
+        return self._function.invoke(event)
 
-    def event(
-        self, shard: Shard, records: Sequence[Record], window: bool | None = None
-    ) -> dict[str, Any]:
-        """The event of a batch; `window`: whether of a tumbling window, None: as the mapping is now."""
+    def event(self, shard: Shard, records: Sequence[Record], state: Any = None) -> dict[str, Any]:
+        """The event of a batch; with a `state`, that of a tumbling window."""
         event: dict[str, Any] = {"Records": [record.raw for record in records]}
-        if self.tumbling_window if window is None else window:
+        if state is not None:
+            start = self._window_start()
             event |= {
-                "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:15:00Z"},
-                "state": {},
+                "window": {"start": _text(start), "end": _text(start + WINDOW_SECONDS)},
+                "state": state,
                 "shardId": shard.id,
                 "eventSourceARN": self.stream.arn,
                 "isFinalInvokeForWindow": not records,
@@ -233,10 +240,14 @@ class Mapping:
         return event
 
     def attempt(self, shard: Shard, records: Sequence[Record], window: bool | None = None) -> int:
-        """Deliver; answers how many records from the start are done with. Raises Failed."""
-        answer = self._invoke(shard, records, window)
-        if self.tumbling_window and not isinstance(answer.get("state"), dict):
-            raise Failed("a function of a tumbling window answered without a state")
+        """Deliver; answers how many records from the start are done with. Raises Failed.
+
+        `window`: whether the events are of a tumbling window; None: as the mapping is now.
+        """
+        if self.tumbling_window if window is None else window:
+            answer = self._attempt_in_window(shard, records)
+        else:
+            answer = self._invoke(self.event(shard, records))
         numbers = [failure["itemIdentifier"] for failure in answer.get("batchItemFailures", ())]
         if not numbers:
             return len(records)
@@ -245,6 +256,39 @@ class Mapping:
             raise Failed(f"batchItemFailures holds what is not in the batch: {numbers}")
         self.counts["partial responses"] += 1
         return min(known[number] for number in numbers)
+
+    def _attempt_in_window(self, shard: Shard, records: Sequence[Record]) -> Any:
+        start = self._window_start()
+        window = self._windows.setdefault(shard.id, _Window(start))
+        if window.start != start:
+            self._answered(window, self._invoke(self.event(shard, (), window.state)))
+            self.counts["windows that ended"] += 1
+            window = self._windows[shard.id] = _Window(start)
+        answer = self._invoke(self.event(shard, records, window.state))
+        self._answered(window, answer)
+        return answer
+
+    @staticmethod
+    def _answered(window: _Window, answer: Any) -> None:
+        if not isinstance(answer.get("state"), dict):
+            raise Failed("a function of a tumbling window answered without a state")
+        window.state = answer["state"]
+
+    def _window_start(self) -> float:
+        now = self.world.true_clock()
+        return now - now % WINDOW_SECONDS
+
+
+@dataclass(slots=True)
+class _Window:
+    """A shard's tumbling window: when it began (epoch seconds), and what was last answered in it."""
+
+    start: float
+    state: Any = field(default_factory=dict)
+
+
+def _text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _Poller:

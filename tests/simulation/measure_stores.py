@@ -2,8 +2,7 @@
 
     PYTHONPATH=scripts:lambda_src:tests python -m simulation.measure_stores
 
-prints a table in Markdown. The requests are those of LEDA's own code: a checkpoint read, Reduce's transaction of 12
-actions, State's batch of 25 statements.
+prints a table in Markdown: a read, a transaction of 12 updates, State's batch of 25 statements.
 """
 
 import itertools
@@ -20,12 +19,8 @@ from typing import Any
 import boto3
 import moto
 
-from leda.checkpoints import Checkpoints, Position
-from leda.lanes import Lane
 from leda.messages import Message
-from leda.reduce_stage import ReduceStage
 from leda.state_store import MAX_STATEMENTS, StateStore
-from leda.streams import StreamRecord
 from leda_cli import toolchain
 from simulation.memory_dynamodb import MemoryDynamoDB
 from support import dynamodb_local
@@ -39,9 +34,7 @@ ROWS = 1_000
 TABLES = {
     "StateTable": ["id"],
     "AggregateTable": ["Identifier"],
-    "CheckpointTable": ["Source", "Lane"],
 }
-LANE = Lane("arn:aws:dynamodb:us-east-1:000000000000:table/ReduceTable/stream/2026", "shardId-1")
 
 
 @contextmanager
@@ -101,31 +94,26 @@ def _create(client: Any) -> None:
         )
 
 
-class Reduce:
-    """Reduce's transactions: the checkpoint's action (the first has another, and is not counted), and ADDs."""
+def _transaction(client: Any) -> Callable[[], object]:
+    """A transaction that adds to some rows."""
+    actions = [
+        {
+            "Update": {
+                "TableName": "AggregateTable",
+                "Key": {"Identifier": {"S": f"PV:desk{number}:EMEA"}},
+                "UpdateExpression": "ADD #Value :value",
+                "ExpressionAttributeNames": {"#Value": "Value"},
+                "ExpressionAttributeValues": {":value": {"N": "34624.51"}},
+            }
+        }
+        for number in range(ACTIONS)
+    ]
+    return lambda: client.transact_write_items(TransactItems=actions)
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._checkpoints = Checkpoints(client, "CheckpointTable", "ReduceLambda")
-        self._position: Position = self._checkpoints.read(LANE)
-        self._sequences = itertools.count(1 + self._position.floor)
-        totals = {f"PV:desk{number}:EMEA": {"N": "34624.51"} for number in range(ACTIONS - 1)}
-        row = {"Totals": {"M": totals}}
-        record = StreamRecord(1, "1", "INSERT", None, row, False, None, {})
-        self._effects = ReduceStage("AggregateTable").plan(LANE, [record]).actions
 
-    def read(self) -> None:
-        self._client.get_item(
-            TableName="CheckpointTable",
-            Key={"Source": {"S": f"ReduceLambda|{LANE.stream}"}, "Lane": {"S": LANE.name}},
-            ConsistentRead=True,
-        )
-
-    def commit(self) -> None:
-        last = next(self._sequences)
-        actions = self._checkpoints.advance(LANE, self._position, last) + self._effects
-        self._client.transact_write_items(TransactItems=actions)
-        self._position = self._checkpoints.moved(LANE, self._position, last)
+def _read(client: Any) -> Callable[[], object]:
+    key = {"Identifier": {"S": "PV:desk0:EMEA"}}
+    return lambda: client.get_item(TableName="AggregateTable", Key=key, ConsistentRead=True)
 
 
 def _batches(client: Any) -> Callable[[], object]:
@@ -184,11 +172,12 @@ def main() -> None:
     for store in STORES.values():
         with store() as client:
             _create(client)
-            reduce = Reduce(client)
-            commit, read, batch = _time(reduce.commit), _time(reduce.read), _time(_batches(client))
+            transaction = _transaction(client)
+            commit, read = _time(transaction), _time(_read(client))
+            batch = _time(_batches(client))
             total = _sum_of_38_digits(client)
             _fill(client)
-            figures = [read, commit, _time(reduce.commit), batch, total]
+            figures = [read, commit, _time(transaction), batch, total]
         for cells, figure in zip(rows.values(), figures, strict=True):
             cells.append(figure)
     print(f"| | {' | '.join(STORES)} |")

@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from leda.engine.backoff import GaveUpError
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Assignment
 from leda_cli.errors import LedaError
 from leda_cli.rebuild import Rebuild, Tables
 from support.faults import Killed
@@ -20,10 +25,13 @@ TABLES = Tables(
     state="StateTable",
     reduce="ReduceTable",
     aggregate="AggregateTable",
-    checkpoint="CheckpointTable",
-    map_function="MapLambda",
-    reduce_function="ReduceLambda",
+    registry="RegistryTable",
 )
+# The stage that reads each table's stream.
+READERS = {"StateTable": "map", "ReduceTable": "reduce"}
+# boto3's for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
+SDK_TRIES = 10
+_LOSSES = ("records that were lost", "total damaged", "stream made anew", "table restored")
 
 
 class Operator:
@@ -34,9 +42,10 @@ class Operator:
         self._system = system
         self._world = system.world
         self._random = system.world.random("operator")
+        self._backup: dict[str, list[dict[str, Any]]] = {}
 
     def damage(self, draw: random.Random) -> None:
-        """Somebody writes to AggregateTable by hand."""
+        """Somebody writes to AggregateTable by hand, also what is no number, or no checkpoint of Reduce's."""
         rows = self._system.rows("AggregateTable")
         if not rows:
             return
@@ -45,13 +54,33 @@ class Operator:
         store = self._system.store
         if draw.random() < 0.3:
             store.delete_item(TableName="AggregateTable", Key={"Identifier": row["Identifier"]})
-        else:
-            store.put_item(TableName="AggregateTable", Item={**row, "Value": {"N": "12.5"}})
+            return
+        applied = {name: row.pop(name) for name in list(row) if name.startswith("Applied")}
+        row.pop("Value", None)
+        values = ({"N": "12.5"}, {"N": "12.5"}, {"S": "x"}, {"N": "9" * 38}, None)
+        if value := draw.choice(values):
+            row["Value"] = value
+        checkpoint = draw.choice(("kept", "kept", "kept", "gone", "ahead"))
+        if checkpoint == "kept":
+            row |= applied
+        elif checkpoint == "ahead":
+            row |= {name: {"S": f"9999999999.{'9' * 40}"} for name in applied}
+        store.put_item(TableName="AggregateTable", Item=row)
+
+    def back_up(self) -> None:
+        """Keep the tables as they are now."""
+        for table in ("AggregateTable", "ReduceTable"):
+            self._backup[table] = self._system.rows(table)
+
+    def restore(self, table: str) -> None:
+        """Put a table back as it was when it was backed up."""
+        self.needed = True
+        self._system.store.restore(table, self._backup.get(table, []))
 
     def start(self, draw: random.Random) -> None:
         """Rebuild in a task of its own, which may be stopped anywhere; another one then goes on, within minutes.
 
-        Not within days: a stopped rebuild leaves the mappings off, and what waits in the streams is trimmed after one.
+        Not within days: a stopped rebuild leaves the mapping off, and what waits in the stream is trimmed after one.
         """
 
         def work() -> None:
@@ -59,6 +88,10 @@ class Operator:
                 self.rebuild()
             except Killed:
                 self._system.counts["rebuilds stopped half-way"] += 1
+                if draw.random() < 0.3:
+                    # `terraform apply` switches the mapping on, whatever the journal says.
+                    later = self._world.now + draw.uniform(0, 300)
+                    self._world.at(later, self._system.mappings["map"].resume)
                 again = self._world.now + draw.uniform(0, 600)
                 self._world.at(again, lambda: self.start(draw))
 
@@ -70,54 +103,94 @@ class Operator:
                 if not task.dead:
                     task.interrupt(Killed())
 
-            self._world.at(self._world.now + draw.uniform(0, 30), stop)
+            self._world.at(self._world.now + draw.uniform(0, 40), stop)
 
     def rebuild(self) -> None:
         """Run `leda rebuild` to its end, or to the error that it ends with."""
-        system = self._system
+        system, counts = self._system, self._system.counts
+        variables = system.functions["map"].variables
+        deployed = Assignment(
+            Configuration.from_json(variables["CONFIGURATION"]), int(variables["REDUCE_LANES"])
+        )
+        pace = _Pace(self._world, self._random)
         work = Rebuild(
-            _Paced(self._world, self._random, system.store),  # type: ignore[arg-type]
-            _Paced(self._world, self._random, system.dynamodb_streams),  # type: ignore[arg-type]
-            _Mappings(system.mappings),
+            _Paced(pace, system.store, system.streams),  # type: ignore[arg-type]
+            _Paced(pace, system.dynamodb_streams, system.streams),  # type: ignore[arg-type]
+            _Mappings({"map": system.mappings["map"]}),
             TABLES,
             _Silent(),  # type: ignore[arg-type]
-            in_parts=True,
+            deployed,
             segments=2,
+            clock=lambda: self._world.now,
             sleep=self._world.sleep,
         )
-        lost_before = system.counts["records that were lost"], system.counts["total damaged"]
+        lost_before = [counts[loss] for loss in _LOSSES]
+        counts["rebuilds begun"] += 1
         try:
             work.run()
-        except LedaError:
-            # Somebody goes on writing, or another rebuild has taken over.
-            system.counts["rebuilds given up"] += 1
+        except (LedaError, GaveUpError):
+            # Somebody writes what a rebuild cannot allow, or another rebuild has taken over.
+            counts["rebuilds given up"] += 1
             return
-        system.counts["rebuilds"] += 1
-        if lost_before == (system.counts["records that were lost"], system.counts["total damaged"]):
+        counts["rebuilds"] += 1
+        if lost_before == [counts[loss] for loss in _LOSSES]:
             self.needed = False
+
+
+class _Pace:
+    """How long the calls of one run take; the operator's machine may sleep before one of them for minutes."""
+
+    def __init__(self, world: World, draw: random.Random) -> None:
+        self._world, self._random = world, draw
+        self._calls = 0
+        self._asleep_at = draw.randrange(150) if draw.random() < 0.4 else -1
+
+    def before(self) -> None:
+        """Wait before a call's effect."""
+        self._calls += 1
+        if self._calls == self._asleep_at:
+            self._world.sleep(self._random.uniform(5, 400))
+        self._world.sleep(self._random.expovariate(1 / 0.02))
+
+    def after(self) -> None:
+        """Wait after a call's effect."""
+        self._world.sleep(self._random.expovariate(1 / 0.01))
+
+    def throttled(self, tries: int) -> None:
+        """Wait before the SDK's next try."""
+        self._world.sleep(self._random.uniform(0, min(20.0, 2.0**tries)))
 
 
 class _Paced:
     """A client whose calls take time, so that others go on meanwhile."""
 
-    def __init__(self, world: World, draw: random.Random, real: Any) -> None:
-        self._world, self._random, self._real = world, draw, real
+    def __init__(self, pace: _Pace, real: Any, streams: Mapping[str, Any]) -> None:
+        self._pace, self._real, self._streams = pace, real, streams
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
+            self._pace.before()
             if name == "describe_table":
                 # The store keeps no streams; the system does.
-                return {"Table": {"LatestStreamArn": _arn(request["TableName"])}}
-            self._world.sleep(self._random.expovariate(1 / 0.02))
-            answer = getattr(self._real, name)(**request)
-            self._world.sleep(self._random.expovariate(1 / 0.01))
+                stream = self._streams[READERS[request["TableName"]]]
+                answer: Any = {"Table": {"LatestStreamArn": stream.arn}}
+            else:
+                answer = self._send(name, request)
+            self._pace.after()
             return answer
 
         return call
 
-
-def _arn(table: str) -> str:
-    return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026"
+    def _send(self, name: str, request: Mapping[str, Any]) -> Any:
+        """Make the call as often as the SDK does."""
+        for tries in range(1, SDK_TRIES):
+            try:
+                return getattr(self._real, name)(**request)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ThrottlingException":
+                    raise
+                self._pace.throttled(tries)
+        return getattr(self._real, name)(**request)
 
 
 class _Mappings:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.mappings import Settings
+from simulation.memory_partitions import UNIT_BYTES, UNITS_PER_SECOND
 
 CUTS, DOUBLE, ANEW, LATE = "other cuts", "two pollers", "created anew", "late redelivery"
 RESHARD, CLOCKS, WINDOW = "resharding", "jumping clocks", "window off and on"
-LOSS = "loss and rebuild"
+LOSS, STREAMS = "loss and rebuild", "streams made anew"
+SETTINGS, OFF, EXPIRY = "changed settings", "mappings off and on", "time to live"
+NARROW = "narrow partitions"
 
-FAMILIES = (ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, CLOCKS, WINDOW, LOSS)
+COMMON = (ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, CLOCKS)
+"""What can befall any system."""
 DAY = 24 * 3600.0
 
 
@@ -56,6 +60,16 @@ class Plan:
     disturbances: tuple[Disturbance, ...]
     spared: frozenset[str] = frozenset()
     """Faults that do not strike: those that a smaller plan does without."""
+    lanes: int = 1
+    """How many lanes Map is set to have at first."""
+    rising_numbers: bool = True
+    """Whether the sequence numbers of a table's stream rise from a shard to its children."""
+    partitions: int = 1
+    """How many partitions each table has."""
+    units_per_second: float = UNITS_PER_SECOND
+    """What a partition takes."""
+    unit_bytes: int = UNIT_BYTES
+    """How many bytes a write unit is for: small schedules meet a partition's limit when it is small, too."""
 
     def text(self) -> str:
         """The plan as JSON that a person can read."""
@@ -76,14 +90,19 @@ class Frame:
     span: float
 
     @classmethod
-    def of(cls, system: str, seed: int, families: tuple[str, ...] | None) -> Frame:
-        """The frame of a seed; with `families`, with these kinds of trouble and no others."""
+    def of(
+        cls, system: str, seed: int, families: tuple[str, ...] | None, possible: tuple[str, ...]
+    ) -> Frame:
+        """The frame of a seed: some of the possible kinds of trouble; with `families`, these and no others."""
         draw = random.Random(f"{system}/{seed}")
-        chosen = tuple(family for family in FAMILIES if draw.random() < 0.6)
+        chosen = tuple(family for family in possible if draw.random() < 0.6)
         if families is not None:
             chosen = families
         # Late redeliveries need hours to be late in.
         span = draw.choice((120.0, 600.0, DAY + 3600)) if LATE in chosen else 120.0
+        if EXPIRY in chosen:
+            # Rows live for two days.
+            span = draw.choice((span, 3 * DAY))
         return cls(draw, chosen, span)
 
     def puts(self, messages: Sequence[tuple[str, bytes]]) -> tuple[Put, ...]:
@@ -95,21 +114,21 @@ class Frame:
         return tuple(sorted(found, key=lambda put: put.at))
 
     def fault_rate(self) -> float:
-        """The share of calls that meet a fault."""
-        return self.draw.choice((0.03, 0.1, 0.3))
+        """The share of calls that meet a fault.
+
+        Where every third call fails for a day, records are trimmed before the calls that a new shard needs all succeed.
+        """
+        return self.draw.choice((0.03, 0.1, 0.3 if self.span < DAY else 0.1))
 
     def disturbances(
         self, kinesis: Collection[str], dynamodb: Mapping[str, int]
     ) -> tuple[Disturbance, ...]:
         """What happens to the stages that read a Kinesis stream, or a table's stream of so many shards."""
-        draw, found = self.draw, list[Disturbance]()
+        found = list[Disturbance]()
         everywhere = (*kinesis, *dynamodb)
 
         def add(kind: str, stages: Sequence[str] = everywhere, most: int = 3) -> None:
-            for _ in range(draw.randint(1, most) if stages else 0):
-                at = draw.choice((draw.uniform(0, 60), draw.uniform(0, self.span)))
-                stage = draw.choice(stages)
-                found.append(Disturbance(round(at, 3), kind, stage, draw.getrandbits(32)))
+            found.extend(self.some(kind, stages, most))
 
         if KILLS in self.families:
             add("deployment")
@@ -125,13 +144,20 @@ class Frame:
             add("split", tuple(kinesis))
             add("merge", tuple(kinesis))
             add("roll", tuple(dynamodb))
-            # Several open shards are no chain, and a mapping without a window needs one.
+            # A stage whose windows are switched off needs a chain, which several open shards are not.
             add("split", [stage for stage, shards in dynamodb.items() if shards > 1], most=1)
         if CLOCKS in self.families:
             add("clock")
         if WINDOW in self.families:
             add("window", tuple(dynamodb), most=6)
         return tuple(sorted(found, key=lambda disturbance: disturbance.at))
+
+    def some(self, kind: str, stages: Sequence[str], most: int) -> Iterator[Disturbance]:
+        """A disturbance of one of the stages, between once and `most` times; at no stage, never."""
+        draw = self.draw
+        for _ in range(draw.randint(1, most) if stages else 0):
+            at = draw.choice((draw.uniform(0, 60), draw.uniform(0, self.span)))
+            yield Disturbance(round(at, 3), kind, draw.choice(stages), draw.getrandbits(32))
 
     def exactly_once(self) -> Settings:
         """Settings that the modules allow a function that applies each record exactly once.

@@ -205,7 +205,7 @@ def _query(condition: str, low: Any, high: Any, limit: int, forward: bool) -> Op
 
     def call(store: Any, _: StateStore) -> Any:
         pages = store.get_paginator("query").paginate(
-            TableName="ReduceTable",
+            TableName="NumberTable",
             KeyConditionExpression=condition,
             ExpressionAttributeNames={"#Lane": "Lane", "#Delta": "Delta"},
             ExpressionAttributeValues=used,
@@ -228,7 +228,7 @@ delta_rows = st.builds(
     lambda lane, delta: (
         "Put",
         {
-            "TableName": "ReduceTable",
+            "TableName": "NumberTable",
             "Item": {"Lane": {"N": lane}, "Delta": delta, "v": {"N": "1"}},
         },
     ),

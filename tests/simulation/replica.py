@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from simulation.functions import in_one_thread
 from simulation.mappings import Settings
-from simulation.plans import WINDOW, Frame, Plan, Put
-from simulation.systems import LAMBDA_SRC, System
+from simulation.plans import COMMON, Frame, Plan, Put
+from simulation.systems import LAMBDA_SRC, System, TableShape
 
 PLACE, END = "_place", "_end"
 
@@ -19,19 +18,20 @@ PLACE, END = "_place", "_end"
 class Replica(System):
     """Items are written, changed, deleted and written again; a copy follows."""
 
+    FAMILIES: ClassVar = COMMON
     SUBJECTS: ClassVar = {"LEDA": {"replica": LAMBDA_SRC / "table_replica" / "handler.py"}}
     TABLES: ClassVar = {
-        "Users": {"user_id": "S", "timestamp": "N"},
-        "UsersReplica": {"user_id": "S", "timestamp": "N"},
+        "LEDA": {
+            "Users": TableShape({"user_id": "S", "timestamp": "N"}),
+            "UsersReplica": TableShape({"user_id": "S", "timestamp": "N"}),
+        }
     }
     SOURCES: ClassVar = {"replica": "Users"}
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
         """Many writes of few items, a third of them deletions; some that the replica must refuse."""
-        frame = Frame.of("replica", seed, families)
-        # The function keeps no checkpoint, so its mapping has no window.
-        frame = replace(frame, families=tuple(f for f in frame.families if f != WINDOW))
+        frame = Frame.of("replica", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
         for number in range(draw.choice((1, 10, 40, 80))):

@@ -8,8 +8,8 @@ import os
 import random
 import warnings
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -80,10 +80,10 @@ def plan(seed: int, families: tuple[str, ...] | None = None, system: str = "pipe
     return SYSTEMS[system].plan_of(seed, families)
 
 
-def run(plan: Plan, subject: str = "LEDA") -> Result:
-    """Play the plan to its end: the faults stop, everything is delivered, what State gave up is put back."""
+@contextmanager
+def opened(plan: Plan, subject: str = "LEDA") -> Iterator[System]:
+    """The plan's system in a world of its own, in which nothing has happened yet."""
     world = World(plan.seed)
-    result = Result(plan.seed)
     # Jitter is drawn from the module's generator.
     random.seed(plan.seed)
     with (
@@ -97,13 +97,20 @@ def run(plan: Plan, subject: str = "LEDA") -> Result:
         try:
             kind = SYSTEMS[plan.system]
             with world.installed(), kind.installed(plan):
-                system = kind(world, plan, subject)
-                try:
-                    _play(world, system)
-                except Exception as error:
-                    result.broken = repr(error)
+                yield kind(world, plan, subject)
         finally:
             logging.disable(logging.NOTSET)
+
+
+def run(plan: Plan, subject: str = "LEDA") -> Result:
+    """Play the plan to its end: the faults stop, everything is delivered, what State gave up is put back."""
+    result = Result(plan.seed)
+    with opened(plan, subject) as system:
+        try:
+            _play(system.world, system)
+        except Exception as error:
+            result.broken = repr(error)
+    world = system.world
     result.counts = system.counts
     result.struck = system.weather.struck
     result.seconds = world.now

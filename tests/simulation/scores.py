@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Any, ClassVar
 from unittest import mock
 
-from simulation.plans import Frame, Plan, Put
-from simulation.systems import LAMBDA_SRC, System
+from simulation.plans import COMMON, WINDOW, Frame, Plan, Put
+from simulation.systems import LAMBDA_SRC, System, TableShape
 from support import trades
 
 USERS = ("Jane Doe", "John", "Zoë", "李", "a", "b", "c", "d")
@@ -21,18 +21,21 @@ USERS = ("Jane Doe", "John", "Zoë", "李", "a", "b", "c", "d")
 class Scores(System):
     """Score records are written, changed, moved to another user and deleted; totals follow."""
 
+    FAMILIES: ClassVar = (*COMMON, WINDOW)
     SUBJECTS: ClassVar = {"LEDA": {"scores": LAMBDA_SRC / "aggregate_scores" / "handler.py"}}
     TABLES: ClassVar = {
-        "GameScoreRecords": {"RecordID": "S"},
-        "GameScoresByUser": {"Username": "S"},
-        "CheckpointTable": {"Source": "S", "Lane": "S"},
+        "LEDA": {
+            "GameScoreRecords": TableShape({"RecordID": "S"}),
+            "GameScoresByUser": TableShape({"Username": "S"}),
+            "CheckpointTable": TableShape({"Source": "S", "Lane": "S"}),
+        }
     }
     SOURCES: ClassVar = {"scores": "GameScoreRecords"}
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
         """Some versions of each record, deletes among them, and records that nobody can read."""
-        frame = Frame.of("scores", seed, families)
+        frame = Frame.of("scores", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
         for _ in range(draw.choice((1, 10, 40, 80))):

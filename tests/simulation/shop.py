@@ -25,8 +25,8 @@ from leda.shop import parts
 from leda.shop.paging import Listing, Page
 from simulation.functions import Failed, Function, in_one_thread
 from simulation.memory_dynamodb import Change
-from simulation.plans import Frame, Plan, Put
-from simulation.systems import LAMBDA_SRC, System
+from simulation.plans import COMMON, WINDOW, Frame, Plan, Put
+from simulation.systems import LAMBDA_SRC, System, TableShape
 from simulation.world import Task, World
 
 TABLE = "UnifiedTable"
@@ -59,6 +59,7 @@ class Shop(System):
     Rows are broken, lines deleted, and parts deleted and made again.
     """
 
+    FAMILIES: ClassVar = (*COMMON, WINDOW)
     SUBJECTS: ClassVar = {
         "LEDA": {
             "inventory": LAMBDA_SRC / "update_inventory" / "handler.py",
@@ -66,8 +67,10 @@ class Shop(System):
         }
     }
     TABLES: ClassVar = {
-        TABLE: {"pk": "S", "sk": "S"},
-        "CheckpointTable": {"Source": "S", "Lane": "S"},
+        "LEDA": {
+            TABLE: TableShape({"pk": "S", "sk": "S"}),
+            "CheckpointTable": TableShape({"Source": "S", "Lane": "S"}),
+        }
     }
     SOURCES: ClassVar = {"inventory": TABLE, "reader": TABLE}
 
@@ -101,7 +104,7 @@ class Shop(System):
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
         """Some orders, more than there are pieces; operators ship, receive and delete now and then."""
-        frame = Frame.of("shop", seed, families)
+        frame = Frame.of("shop", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
         for number in range(draw.choice((1, 2, 3, 6))):

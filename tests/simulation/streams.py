@@ -3,9 +3,10 @@
 - A key's records are in one shard at a time, in order; a child shard holds what comes after its parents
   (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-resharding.html,
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing).
-- Sequence numbers rise within a shard, with gaps, and a child's are above its parents'; across other shards
-  they mean nothing.
-- Records are trimmed after 24 hours.
+- Sequence numbers rise within a shard, with gaps. In Kinesis a child's are above its parents'; of DynamoDB's shards AWS
+  says nothing of the kind, so here a child's may be below them.
+- Records are trimmed after 24 hours; a closed shard that has none left is not listed any more, and its children still
+  name it as their parent.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Shard:
     records: list[Record] = field(default_factory=list)
     end: int | None = None
     """Its last possible sequence number; None while it is open."""
+    closed: float | None = None
+    """When it was closed, in seconds of the world's clock."""
 
     @property
     def is_open(self) -> bool:
@@ -61,10 +64,16 @@ class Shard:
 
 
 class Stream:
-    """A stream of `shards` shards; `digits` is the length of its sequence numbers."""
+    """A stream of `shards` shards; `digits` is the length of its sequence numbers.
 
-    def __init__(self, world: World, arn: str, shards: int, digits: int) -> None:
+    `is_rising`: whether a child's sequence numbers are above its parents'; else they begin anywhere.
+    """
+
+    def __init__(
+        self, world: World, arn: str, shards: int, digits: int, *, is_rising: bool = True
+    ) -> None:
         self.arn = arn
+        self.is_rising = is_rising
         self.shards: dict[str, Shard] = {}
         self._world = world
         self._random = world.random("stream", arn)
@@ -73,8 +82,7 @@ class Stream:
         self._due: dict[str, float] = {}
         bounds = [_KEYS * number // shards for number in range(shards + 1)]
         for low, high in itertools.pairwise(bounds):
-            start = self._random.randrange(10 ** (digits - 1), 2 * 10 ** (digits - 1))
-            self._open((), low, high, start)
+            self._open((), low, high, self._anywhere())
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call the listener when there is a new record or shard."""
@@ -132,6 +140,8 @@ class Stream:
         """The shards as DescribeStream lists them."""
         listed = []
         for shard in self.shards.values():
+            if self.is_gone(shard):
+                continue
             numbers = {"StartingSequenceNumber": str(shard.start + 1)}
             if shard.end is not None:
                 numbers["EndingSequenceNumber"] = str(shard.end)
@@ -145,14 +155,25 @@ class Stream:
         """Whether the record is too old to be read."""
         return record.arrived < self._world.now - RETENTION_SECONDS
 
+    def is_gone(self, shard: Shard) -> bool:
+        """Whether the shard is not listed any more."""
+        return shard.closed is not None and shard.closed < self._world.now - RETENTION_SECONDS
+
     def _open(self, parents: Sequence[str], low: int, high: int, start: int) -> None:
         shard = Shard(f"shardId-{len(self.shards):012d}", tuple(parents), low, high, start)
         self.shards[shard.id] = shard
 
     def _close(self, shard: Shard) -> None:
         shard.end = shard.last + self._random.randrange(3)
+        shard.closed = self._world.now
+
+    def _anywhere(self) -> int:
+        least = 10 ** (self._digits - 1)
+        return self._random.randrange(least, 2 * least)
 
     def _above(self, *parents: Shard) -> int:
+        if not self.is_rising:
+            return self._anywhere()
         return max(parent.end or 0 for parent in parents) + self._random.randrange(1, 1000)
 
     def _tell(self) -> None:

@@ -1,0 +1,148 @@
+"""Schedules that a test writes itself: the pipeline without any trouble but what the test makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+from leda.engine.delta_rows import RESERVED
+from leda.hierarchy import nodes
+from simulation.functions import FAULTS, Failed
+from simulation.mappings import Settings
+from simulation.pipeline import STAGES, Pipeline
+from simulation.plans import Plan
+from simulation.runs import opened
+from simulation.streams import Record, Shard
+
+_BATCH = Settings(batch_size=100, tumbling_window=True)
+
+
+class Scene:
+    """Map and Reduce beside a table to which the test writes; their mappings are off until the test says else."""
+
+    def __init__(self, system: Pipeline) -> None:
+        self.system = system
+        self.world = system.world
+        self._faults: list[tuple[str, str, str]] = []
+        system.weather.draw = self._draw  # type: ignore[method-assign, assignment]
+        for stage in ("map", "reduce"):
+            self.off(stage)
+
+    def write(self, trade: str, value: str | None, path: str = "PV:a:EMEA") -> None:
+        """Write a row of StateTable; None deletes it."""
+        row = {
+            "id": {"S": trade},
+            "Path": {"S": path},
+            "Value": {"N": value or "0"},
+            "Version": {"N": "1"},
+            "Deleted": {"BOOL": value is None},
+        }
+        self.system.store.put_item(TableName="StateTable", Item=row)
+
+    def off(self, stage: str) -> None:
+        """Switch the stage's mapping off."""
+        self.system.mappings[stage].pause()
+
+    def on(self, *stages: str) -> None:
+        """Switch mappings on, and go on until nothing more happens."""
+        for stage in stages or ("map", "reduce"):
+            self.system.mappings[stage].resume()
+        self.go_on()
+
+    def go_on(self, seconds: float = 0) -> None:
+        """Go on until nothing more happens; then so much time goes by."""
+        self.world.run()
+        if seconds:
+            self.world.at(self.world.now + seconds, lambda: None)
+            self.world.run()
+
+    def shards(self, stage: str) -> list[Shard]:
+        """The shards of the stage's stream, the oldest first."""
+        return list(self.system.streams[stage].shards.values())
+
+    def records(self, stage: str, shard: int = 0) -> list[Record]:
+        """The records of one of the stage's shards."""
+        return self.shards(stage)[shard].records
+
+    def deliver(self, stage: str, records: Sequence[Record], shard: int = 0) -> str:
+        """Deliver the records by hand, to a cold environment; the error that the function ends with, or nothing."""
+        mapping, known = self.system.mappings[stage], self.shards(stage)[shard]
+        errors: list[str] = []
+
+        def call() -> None:
+            try:
+                self.system.functions[stage].invoke(mapping.event(known, records, {}))
+            except Failed as error:
+                errors.append(str(error))
+
+        self.system.functions[stage].forget_environments()
+        self.world.spawn(call)
+        self.world.run()
+        return "".join(errors)
+
+    def strike(self, stage: str, operation: str, fault: str) -> None:
+        """Let the stage's next call of that operation meet the fault (a name in FAULTS)."""
+        self._faults.append((f"{stage.title()}Lambda", operation, fault))
+
+    def set(self, stage: str, **variables: str) -> None:
+        """Deploy the stage with other settings."""
+        function = self.system.functions[stage]
+        function.variables = {**function.variables, **variables}
+        function.forget_environments()
+
+    def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The totals that are not what StateTable's rows add up to: {node, or (node, count): (must, is)}."""
+        must: dict[str, Decimal] = {}
+        for row in self.system.rows("StateTable"):
+            if row["Deleted"]["BOOL"]:
+                continue
+            for node in nodes(row["Path"]["S"]):
+                must[node] = must.get(node, Decimal(0)) + Decimal(row["Value"]["N"])
+                must[f"{node}, count"] = must.get(f"{node}, count", Decimal(0)) + 1
+        found: dict[str, Decimal] = {}
+        for name, row in self.totals().items():
+            found[name] = Decimal(row.get("Value", {}).get("N", "NaN"))
+            found[f"{name}, count"] = Decimal(row.get("Count", {}).get("N", "NaN"))
+        zero = Decimal(0)
+        return {
+            name: (must.get(name, zero), found.get(name, zero))
+            for name in {*must, *found}
+            if must.get(name, zero) != found.get(name, zero)
+        }
+
+    def totals(self) -> dict[str, dict[str, Any]]:
+        """AggregateTable's rows by name, without those that are no totals."""
+        rows = {row["Identifier"]["S"]: row for row in self.system.rows("AggregateTable")}
+        return {name: row for name, row in rows.items() if not name.startswith(RESERVED)}
+
+    def _draw(self, _random: Any, place: str, operation: str) -> Any:
+        for fault in self._faults:
+            function, name, kind = fault
+            if place.startswith(function) and operation == name:
+                self._faults.remove(fault)
+                return FAULTS[kind]
+        return None
+
+
+@contextmanager
+def scene(
+    lanes: int = 1, map_shards: int = 1, reduce_shards: int = 1, **more: Any
+) -> Iterator[Scene]:
+    """A scene; `more` are further parts of its plan."""
+    plan = Plan(
+        system="pipeline",
+        seed=1,
+        families=(),
+        puts=(),
+        shards={"state": 1, "map": map_shards, "reduce": reduce_shards},
+        mappings=dict.fromkeys(STAGES, _BATCH),
+        fault_rate=0.0,
+        disturbances=(),
+        lanes=lanes,
+        **{"small_transactions": False, **more},
+    )
+    with opened(plan) as system:
+        assert isinstance(system, Pipeline)
+        yield Scene(system)
