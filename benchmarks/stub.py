@@ -1,6 +1,6 @@
-"""The stub: `store` behind HTTP on a loopback port, in a process of its own, with a latency that can be set.
+"""The stub: `leda_cli.memory_store` over HTTP on a loopback port, in a process of its own, with a set latency.
 
-    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of `store.Store`)
+    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of its Store)
 
 A request is answered so many milliseconds after its first byte came, or when it is done, whichever is later.
 Connections are kept open, as AWS keeps them. There is no TLS: what it costs a request is missing from the figures of
@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.store import Refused, Store
+from leda_cli.memory_store import Refused, Store
 from leda_cli.paths import ROOT
 
 _END_OF_HEADERS = b"\r\n\r\n"
