@@ -16,7 +16,7 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +48,10 @@ class Service:
             return counts
         if operation == "TakeChanges":
             return self.store.taken(request["table"])
+        if operation == "PutRows":
+            for row in request["rows"]:
+                self.store.call("PutItem", {"TableName": request["table"], "Item": row})
+            return {}
         raise Refused("UnknownOperationException", operation)
 
 
@@ -150,6 +154,10 @@ class Stub:
     def take_changes(self, table: str) -> list[tuple[Any, Any]]:
         """The (old, new) images of the changes of a table since this was last asked."""
         return [(old, new) for old, new in self._call("TakeChanges", table=table)]
+
+    def put_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put rows into a table."""
+        self._call("PutRows", table=table, rows=rows)
 
     def _call(self, operation: str, **request: Any) -> Any:
         headers = {"X-Amz-Target": f"{_CONTROL}.{operation}", "Content-Type": _JSON}
