@@ -1,8 +1,7 @@
 """How fast LEDA is, and how fast the published design of its pipeline is, measured side by side: `make bench`.
 
 published/     the published design, as Lambda functions with boto3
-store          what DynamoDB answers, in memory
-stub           that store as an HTTP server, with a set latency, in a process of its own
+stub           what DynamoDB answers (leda_cli.memory_store), over HTTP, with a set latency, in a process of its own
 environment    an execution environment: a handler in a process of its own, which says what each event took
 designs        the two designs: their handlers, their settings, their tables
 events         what Lambda delivers

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.environment import Environment
 from leda_cli.paths import ROOT
+from leda_cli.pipeline_units import CONFIGURATION
 
 STAGES = ("state", "map", "reduce")
 SCORES = "aggregate_scores"
@@ -63,6 +64,7 @@ LEDA = Design(
     {stage: LAMBDA_SRC / stage / "handler.py" for stage in (*STAGES, SCORES)},
     {
         "SCHEMA": "{}",
+        "CONFIGURATION": CONFIGURATION.document,
         "QUARANTINE_BUCKET": "quarantine",
         "POWERTOOLS_SERVICE_NAME": "benchmark",
         "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
@@ -70,9 +72,10 @@ LEDA = Design(
     },
     {
         "StateTable": ("id",),
-        "ReduceTable": ("Lane", "Delta"),
+        "ReduceTable": ("Lane", "Source"),
         "AggregateTable": ("Identifier",),
-        "CheckpointTable": ("Source", "Lane"),
+        "RegistryTable": ("Scope", "Name"),
+        "CheckpointTable": ("Source", "Lane"),  # of AggregateScoresByUser
         "ScoresTable": ("Username",),
     },
 )

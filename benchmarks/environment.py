@@ -29,10 +29,14 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What something took in milliseconds: of the processor (all threads, user and system), and of the clock."""
+    """What something took in milliseconds: of the processor (all threads, user and system), and of the clock.
+
+    `peak_mb`: the most memory that the process has had in RAM so far.
+    """
 
     cpu_ms: float
     wall_ms: float
+    peak_mb: float
 
 
 class Environment:
@@ -139,7 +143,22 @@ class _Clock:
         return {
             "cpu_ms": (time.process_time() - self._cpu) * 1000,
             "wall_ms": (time.perf_counter() - self._wall) * 1000,
+            "peak_mb": _peak_mb(),
         }
+
+
+def _peak_mb() -> float:
+    """The process's peak, as Linux tells it; not a number on other systems.
+
+    getrusage's peak would be that of the process that started this one, where that is larger.
+    https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return float("nan")
+    [peak] = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+    return int(peak) / 1024
 
 
 def _load(file: Path) -> Any:

@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import random
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,8 @@ Image = dict[str, Any]
 _KINESIS = "arn:aws:kinesis:us-east-1:123456789012:stream/IncomingDataStream"
 _DYNAMODB = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-01-01T00:00:00.000"
 _SHARD = "shardId-00000001772345678901-0a1b2c3d"
-_ARRIVED = 1_772_000_000
+# Records of today: Map lets its rows expire by the time of their changes, where that is plausible.
+_ARRIVED = int(time.time())
 # As long as the real ones: 56 digits, and 30.
 _KINESIS_SEQUENCE = 4 * 10**55
 _DYNAMODB_SEQUENCE = 10**29

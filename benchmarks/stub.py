@@ -1,6 +1,6 @@
-"""The stub: `store` behind HTTP on a loopback port, in a process of its own, with a latency that can be set.
+"""The stub: `leda_cli.memory_store` over HTTP on a loopback port, in a process of its own, with a set latency.
 
-    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of `store.Store`)
+    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of its Store)
 
 A request is answered so many milliseconds after its first byte came, or when it is done, whichever is later.
 Connections are kept open, as AWS keeps them. There is no TLS: what it costs a request is missing from the figures of
@@ -16,12 +16,12 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.store import Refused, Store
+from leda_cli.memory_store import Refused, Store
 from leda_cli.paths import ROOT
 
 _END_OF_HEADERS = b"\r\n\r\n"
@@ -48,6 +48,10 @@ class Service:
             return counts
         if operation == "TakeChanges":
             return self.store.taken(request["table"])
+        if operation == "PutRows":
+            for row in request["rows"]:
+                self.store.call("PutItem", {"TableName": request["table"], "Item": row})
+            return {}
         raise Refused("UnknownOperationException", operation)
 
 
@@ -150,6 +154,10 @@ class Stub:
     def take_changes(self, table: str) -> list[tuple[Any, Any]]:
         """The (old, new) images of the changes of a table since this was last asked."""
         return [(old, new) for old, new in self._call("TakeChanges", table=table)]
+
+    def put_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put rows into a table."""
+        self._call("PutRows", table=table, rows=rows)
 
     def _call(self, operation: str, **request: Any) -> Any:
         headers = {"X-Amz-Target": f"{_CONTROL}.{operation}", "Content-Type": _JSON}

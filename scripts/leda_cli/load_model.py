@@ -1,4 +1,4 @@
-"""What each stage has to do at a message rate: batches, invocations, transactions and units a second, in steady state.
+"""What each stage has to do at a message rate: batches, invocations, requests and units a second, in steady state.
 
 Pure functions, shared by the cost model and the scaling model. Sizes of items and events come from rows that LEDA's
 own code builds; what State writes comes from running it (`pipeline_units`).
@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from leda import images
-from leda.lanes import Lane
-from leda.map_stage import MapStage
+from leda.engine.configuration import bytes_of
+from leda.engine.delta_rows import Lane, item
+from leda.engine.map_rows import MAX_ROW_BYTES, covering
+from leda.engine.shards import Shard
+from leda.engine.totals import MAX_STATEMENTS
 from leda.messages import Message, parse
 from leda.schema import Schema
-from leda.streams import StreamRecord
-from leda.transactions import MAX_EFFECTS
 from leda_cli.measured import ServiceTimes
-from leda_cli.pipeline_units import ENVIRONMENTS, Mix, Units, leda_units
-from leda_cli.units import TRANSACTION_FACTOR, item_bytes, read_units, write_units_of_bytes
+from leda_cli.pipeline_units import (
+    CONFIGURATION,
+    ENVIRONMENTS,
+    RETENTION_SECONDS,
+    Mix,
+    Units,
+    leda_units,
+)
+from leda_cli.units import item_bytes, read_units, write_units_of_bytes
 
 # A shard takes 1,000 records and 1 MiB a second.
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -48,11 +57,14 @@ DYNAMODB_POLL_SECONDS = 0.25
 # The memory at which a function has one processor. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MEMORY_OF_A_PROCESSOR = 1769
 
-# The lane's own checkpoint is written, a row of less than a kilobyte. A lane's first transaction, which writes another,
-# is one of very many.
-CHECKPOINT_UNITS = TRANSACTION_FACTOR
+# MapLambda writes to so many lanes at a time (`leda.engine.map_rows.MapRows`).
+MAP_THREADS = 4
+# A shard of a table's stream is written to for some four hours, and a row of ReduceTable stays for its shard.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+SHARD_SECONDS = 4 * 3600
 
 _NAME = "FXSpot"
+_SHARD = "shardId-00000001772345678901-0a1b2c3d"
 _ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/StateTable/stream/2026-01-01T00:00:00.000"
 _SEQUENCE = 10**29
 
@@ -89,13 +101,22 @@ class Workload:
     def _widths(self) -> list[int]:
         return [math.prod(self.hierarchy[: depth + 1]) for depth in range(len(self.hierarchy))]
 
+    @property
+    def depth(self) -> int:
+        """How many totals a message is in."""
+        return len(self.hierarchy)
+
     def touched(self, changes: float) -> float:
         """How many different nodes so many changes touch, with leaves drawn evenly.
 
         Of k nodes of a level, n draws hit k (1 - (1 - 1/k)^n).
         """
+        return sum(self.touched_by_level(changes))
+
+    def touched_by_level(self, changes: float) -> list[float]:
+        """The same, of each level from the roots on."""
         paths = changes * (1 + self.modifications)  # a modified trade moves
-        return sum(width * -math.expm1(paths * _log_miss(width)) for width in self._widths())
+        return [width * -math.expm1(paths * _log_miss(width)) for width in self._widths()]
 
 
 def _log_miss(width: int) -> float:
@@ -123,6 +144,7 @@ class Settings:
     reduce_batch_size: int = 1000
     reduce_window: float = 0.0
     reduce_memory: int = 512
+    reduce_threads: int = 4
     reduce_lanes: int = 1
     warm_write_units: int = NEW_TABLE_WRITE_UNITS
     warm_read_units: int = NEW_TABLE_READ_UNITS
@@ -134,9 +156,9 @@ class Settings:
 class StageLoad:
     """One stage: `lanes` shards (times the parallelization factor), each with `records` a second.
 
-    `batch`: records of an invocation; `invocations`, `transactions` and units: a second, in all lanes;
-    `gather`: seconds for which a batch gathers, from a poll to the end of the window that the next poll begins;
-    `seconds`: how long an invocation runs.
+    `batch`: records of an invocation; `invocations` and units: a second, in all lanes; `gather`: seconds for which a
+    batch gathers, from a poll to the end of the window that the next poll begins; `seconds`: how long an invocation
+    runs.
     """
 
     lanes: int
@@ -146,7 +168,6 @@ class StageLoad:
     seconds: float
     memory: int
     invocations: float
-    transactions: float
     write_units: float
     read_units: float = 0.0
 
@@ -157,8 +178,23 @@ class StageLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class DeltaRows:
+    """What a batch of Map puts: so many `rows`, each of `bytes` with `entries`, in so many `lanes`."""
+
+    rows: float
+    entries: float
+    bytes: float
+    lanes: float
+
+    @property
+    def write_units(self) -> float:
+        """The units of all rows. A row replaces one of its size, and the local index holds no row."""
+        return self.rows * write_units_of_bytes(math.ceil(self.bytes))
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """The three stages, and what flows between them."""
+    """The three stages, and what flows between them: `delta_rows` a second, and those of a batch of Map."""
 
     workload: Workload
     settings: Settings
@@ -167,7 +203,17 @@ class Load:
     map: StageLoad
     reduce: StageLoad
     delta_rows: float
-    delta_row_bytes: float
+    of_a_batch: DeltaRows
+
+    @property
+    def stored_delta_rows(self) -> float:
+        """Rows that ReduceTable holds: one for each lane and shard of the last days, as Map replaces them."""
+        return (
+            self.map.lanes
+            * RETENTION_SECONDS
+            / SHARD_SECONDS
+            * min(self.delta_rows, self.settings.reduce_lanes)
+        )
 
 
 def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
@@ -177,11 +223,11 @@ def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
     needed = max(state.write_units, settings.warm_write_units, NEW_TABLE_WRITE_UNITS)
     lanes = math.ceil(needed / PARTITION_WRITE_UNITS)
     mapped = _map(workload, settings, times, lanes, between=1 / state.invocations)
-    rows_of_a_batch, row_bytes = delta_rows(workload, mapped.batch)
-    rows = mapped.invocations * rows_of_a_batch
-    reduced = _reduce(workload, settings, times, rows, mapped.batch / rows_of_a_batch, row_bytes)
+    made = delta_rows(workload, mapped.batch, settings.reduce_lanes)
+    rows = mapped.invocations * made.rows
+    reduced = _reduce(workload, settings, times, rows, made, mapped.batch)
     shards = state.lanes // settings.state_parallelization
-    return Load(workload, settings, shards, state, mapped, reduced, rows, row_bytes)
+    return Load(workload, settings, shards, state, mapped, reduced, rows, made)
 
 
 def shards_of(workload: Workload, settings: Settings) -> int:
@@ -209,16 +255,47 @@ def state_seconds(
 ) -> float:
     """How long State works on a batch: its CPU, and its requests (so many a record) with all threads."""
     work = times.invocation_cpu_ms + times.state_cpu_ms_per_1000 * records / 1000
-    waits = math.ceil(max(1.0, records * requests) / settings.write_threads) * times.call_ms / 1000
-    return cpu_seconds(work, settings.state_memory) + waits
+    waits = rounds(max(1.0, records * requests), settings.write_threads) * times.statements_ms
+    return cpu_seconds(work, settings.state_memory) + waits / 1000
 
 
-def stream_seconds(
-    records: float, per_1000_ms: float, memory: int, transactions: float, times: ServiceTimes
+def map_work_seconds(
+    changes: float, made: DeltaRows, settings: Settings, times: ServiceTimes
 ) -> float:
-    """How long Map or Reduce works on a batch of so many records and transactions, one after the other."""
-    work = times.invocation_cpu_ms + per_1000_ms * records / 1000
-    return cpu_seconds(work, memory) + transactions * times.transaction_ms / 1000
+    """The CPU of Map for a batch: by the changes that it reads, and by the entries that it puts."""
+    work = (
+        times.invocation_cpu_ms
+        + times.map_cpu_ms_per_1000 * changes / 1000
+        + times.map_cpu_ms_per_1000_entries * made.rows * made.entries / 1000
+    )
+    return cpu_seconds(work, settings.map_memory)
+
+
+def map_put_rounds(made: DeltaRows) -> int:
+    """How many puts Map waits for, one after the other: lanes at the same time, the parts of a lane in turn."""
+    return rounds(made.lanes, MAP_THREADS) * math.ceil(made.rows / made.lanes)
+
+
+def reduce_work_seconds(
+    rows: float, made: DeltaRows, totals: float, settings: Settings, times: ServiceTimes
+) -> float:
+    """The CPU of Reduce for a batch: by the entries of its rows, and by the totals that it writes."""
+    work = (
+        times.invocation_cpu_ms
+        + times.reduce_cpu_ms_per_1000_entries * rows * made.entries / 1000
+        + times.reduce_cpu_ms_per_1000_totals * totals / 1000
+    )
+    return cpu_seconds(work, settings.reduce_memory)
+
+
+def reduce_call_rounds(totals: float, settings: Settings) -> int:
+    """How many requests Reduce waits for, one after the other, to write so many totals."""
+    return rounds(math.ceil(totals / MAX_STATEMENTS), settings.reduce_threads)
+
+
+def rounds(requests: float, threads: int) -> int:
+    """How many requests one of so many threads sends, one after the other."""
+    return math.ceil(math.ceil(requests) / threads)
 
 
 def batch_of(records: float, gather: float, limit: float) -> float:
@@ -246,7 +323,6 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
         seconds,
         settings.state_memory,
         invocations=workload.rate / batch,
-        transactions=0,
         write_units=workload.unique_rate * state_write_units(workload, lanes),
         read_units=workload.unique_rate * state_read_units(workload, lanes),
     )
@@ -263,10 +339,12 @@ def _map(
     seconds = 0.0
     for _ in range(4):
         batch = batch_of(records, max(gather, seconds, between), limit)
-        seconds = stream_seconds(batch, times.map_cpu_ms_per_1000, settings.map_memory, 1, times)
-    rows, row_bytes = delta_rows(workload, batch)
+        made = delta_rows(workload, batch, settings.reduce_lanes)
+        seconds = (
+            map_work_seconds(batch, made, settings, times)
+            + map_put_rounds(made) * times.call_ms / 1000
+        )
     invocations = changes / batch
-    units = rows * write_units_of_bytes(math.ceil(row_bytes), transaction=True) + CHECKPOINT_UNITS
     return StageLoad(
         lanes,
         records,
@@ -275,8 +353,7 @@ def _map(
         seconds,
         settings.map_memory,
         invocations,
-        transactions=invocations,
-        write_units=invocations * units,
+        write_units=invocations * made.write_units,
     )
 
 
@@ -285,23 +362,24 @@ def _reduce(
     settings: Settings,
     times: ServiceTimes,
     rows: float,
-    changes_of_a_row: float,
-    row_bytes: float,
+    made: DeltaRows,
+    changes: float,
 ) -> StageLoad:
-    # Rows of one lane are in one partition; a table begins with four.
-    lanes = min(settings.reduce_lanes, NEW_TABLE_WRITE_UNITS // PARTITION_WRITE_UNITS)
+    # DynamoDB keeps lanes that are written to much in partitions of their own, and a partition has a shard:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
+    lanes = settings.reduce_lanes
     records = rows / lanes
-    limit = min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(row_bytes))
+    limit = min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(made))
     gather = settings.reduce_window + DYNAMODB_POLL_SECONDS
     seconds = 0.0
     for _ in range(4):
         batch = batch_of(records, max(gather, seconds), limit)
-        transactions, nodes = reduce_transactions(workload, batch, changes_of_a_row)
-        seconds = stream_seconds(
-            batch, times.reduce_cpu_ms_per_1000, settings.reduce_memory, transactions, times
+        totals = totals_of_rows(workload, batch, made, changes, lanes)
+        seconds = (
+            reduce_work_seconds(batch, made, totals, settings, times)
+            + reduce_call_rounds(totals, settings) * times.statements_ms / 1000
         )
     invocations = rows / batch
-    units = transactions * CHECKPOINT_UNITS + nodes * TRANSACTION_FACTOR
     return StageLoad(
         lanes,
         records,
@@ -310,36 +388,40 @@ def _reduce(
         seconds,
         settings.reduce_memory,
         invocations,
-        transactions=invocations * transactions,
-        write_units=invocations * units,
+        # A total is a row of less than a kilobyte.
+        write_units=invocations * totals,
     )
 
 
-def reduce_transactions(
-    workload: Workload, rows: float, changes_of_a_row: float
-) -> tuple[float, float]:
-    """How many transactions a batch of Reduce takes, and how many totals they update together.
+def totals_of_rows(
+    workload: Workload, rows: float, made: DeltaRows, changes: float, lanes: int
+) -> float:
+    """How many totals of a lane so many of its rows touch; a batch of Map has `made` them of so many `changes`.
 
-    Rows join while they touch no more than 98 totals. Where Map's sums take several rows, each of them has 98
-    others, and none join.
+    A lane that has a row of each batch sees all changes at its share of the nodes.
     """
-    per_row = workload.touched(changes_of_a_row)
-    if workload.touched(rows * changes_of_a_row) <= MAX_EFFECTS:
-        return 1, workload.touched(rows * changes_of_a_row)
-    join = 1.0
-    while join < rows and workload.touched((join + 1) * changes_of_a_row) <= MAX_EFFECTS:
-        join += 1
-    if join == 1:
-        return rows, rows * min(per_row, MAX_EFFECTS)
-    return rows / join, rows / join * workload.touched(join * changes_of_a_row)
+    batches = rows / (made.rows / made.lanes)
+    return (
+        min(workload.touched(batches * changes) / lanes, rows * made.entries)
+        if lanes > 1
+        else workload.touched(batches * changes)
+    )
 
 
-def delta_rows(workload: Workload, changes: float) -> tuple[int, float]:
-    """How many delta rows a batch of Map makes, and the bytes of one."""
-    nodes = workload.touched(changes)
-    rows = math.ceil(nodes / MAX_EFFECTS)
-    base, entry = delta_row_bytes(len(workload.hierarchy))
-    return rows, base + entry * nodes / rows
+def delta_rows(workload: Workload, changes: float, lanes: int) -> DeltaRows:
+    """The rows that a batch of Map puts: of each lane that it touches, cut where a row would be too large."""
+    # Of k lanes, n nodes fall to k (1 - (1 - 1/k)^n).
+    touched = lanes * -math.expm1(workload.touched(changes) * _log_miss(lanes))
+    base, by_level = delta_row_bytes(workload.depth)
+    bound = sum(
+        nodes * bytes_of([_path(level + 1)], len(CONFIGURATION.measures))
+        for level, nodes in enumerate(workload.touched_by_level(changes))
+    )
+    parts = max(1, math.ceil(bound / touched / MAX_ROW_BYTES))
+    # The parts of a batch have nodes in common: each has those that its share of the changes touches.
+    nodes = workload.touched_by_level(changes / parts)
+    entries = sum(map(operator.mul, nodes, by_level))
+    return DeltaRows(touched * parts, sum(nodes) / touched, base + entries / touched, touched)
 
 
 @cache
@@ -392,21 +474,29 @@ def state_row(workload: Workload) -> dict[str, Any]:
     return {"id": {"S": message.id}, **dict(zip(images.ATTRIBUTES, values, strict=True))}
 
 
+def _path(levels: int) -> str:
+    return ":".join([_NAME] * levels)
+
+
+def _delta_row(*nodes: str) -> dict[str, Any]:
+    """A row of ReduceTable as Map puts it; a sum has some more digits than a value."""
+    row = item(
+        Lane(CONFIGURATION.version, 10, 1),
+        Shard(_ARN, _SHARD).source,
+        covering(_SEQUENCE),
+        CONFIGURATION.names,
+        dict.fromkeys(nodes, (123, "1234567.89")),
+        1000,
+    )
+    return {**row, "OldestTimestamp": {"N": "1616413258.8997078"}, "ExpiresAt": {"N": "1616413259"}}
+
+
 @cache
-def delta_row_bytes(levels: int) -> tuple[float, float]:
-    """The bytes of a delta row without entries, and of an entry, from rows that Map's code makes."""
-    message = sample(levels)
-    row: dict[str, Any] = {
-        "id": {"S": message.id},
-        **dict(zip(images.ATTRIBUTES, images.values(message), strict=True)),
-    }
-    record = StreamRecord(_SEQUENCE, "", "INSERT", None, row, False, None, raw={})
-    stage = MapStage("ReduceTable", Schema(), lanes=1, retention_seconds=1)
-    lane = Lane(_ARN, "shardId-00000001772345678901-0a1b2c3d")
-    made = stage.plan(lane, [record]).actions[0]["Put"]["Item"]
-    entries = item_bytes({"": made["Totals"]}) - item_bytes({"": {"M": {}}})
-    # A sum of many values has some more digits than one.
-    return item_bytes(made) - entries, entries / levels + 3
+def delta_row_bytes(levels: int) -> tuple[float, list[float]]:
+    """The bytes of a row of ReduceTable without entries, and of an entry of each level."""
+    empty = item_bytes(_delta_row())
+    entries = [item_bytes(_delta_row(_path(level + 1))) - empty for level in range(levels)]
+    return empty, [float(entry) for entry in entries]
 
 
 def kinesis_event_bytes(workload: Workload) -> int:
@@ -436,9 +526,10 @@ def state_event_bytes(workload: Workload) -> float:
     return _stream_envelope() + row * (1 + workload.modifications)
 
 
-def delta_event_bytes(row_bytes: float) -> float:
-    """A delta row in a function's event; JSON and its type marks take about twice the stored bytes."""
-    return _stream_envelope() + 2 * row_bytes
+def delta_event_bytes(made: DeltaRows) -> float:
+    """A row of ReduceTable in a function's event: JSON and its type marks take more than the stored bytes."""
+    row = _delta_row(_path(1), _path(2), _path(3))
+    return _stream_envelope() + made.bytes * len(json.dumps(row)) / item_bytes(row)
 
 
 def _stream_envelope() -> int:

@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import json
 import random
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import cycle, product
 from typing import Any, NoReturn, cast
 
-from leda import images, totals
-from leda.checkpoints import Checkpoints
-from leda.exactly_once import ExactlyOnce, Planner, Rejected
-from leda.game import CHOICES, MAX_CENTS
-from leda.hierarchy import roll_up
-from leda.lanes import Lane
-from leda.map_stage import MapStage
+from leda import images
+from leda.engine.configuration import Configuration
+from leda.engine.map_rows import MapRows
+from leda.engine.registry import Epochs, Registry, SourceShards
+from leda.engine.rejects import Reject
+from leda.engine.shards import Shard
+from leda.engine.totals import Totals
+from leda.game import MAX_CENTS
+from leda.hierarchy import SEPARATOR, nodes
 from leda.messages import Message, parse
-from leda.reduce_stage import ReduceStage
 from leda.schema import Schema
 from leda.state_store import StateStore, newest
 from leda.streams import StreamRecord
@@ -40,17 +44,24 @@ BATCHES_TO_LEARN_FROM = 2
 
 _KEYS = {
     "StateTable": ("id",),
-    "ReduceTable": ("Lane", "Delta"),
+    "ReduceTable": ("Lane", "Source"),
     "AggregateTable": ("Identifier",),
-    "CheckpointTable": ("Source", "Lane"),
+    "RegistryTable": ("Scope", "Name"),
 }
+# The modules' configuration: what every total holds.
+CONFIGURATION = Configuration.from_json(
+    '{"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}'
+)
+RETENTION_SECONDS = 2 * 24 * 3600
 # As long as the real ones: an ARN and a shard's ID are part of the items.
 _STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-01-01T00:00:00.000"
 _SHARD = "shardId-00000001772345678901-0a1b2c3d"
 _FIRST_SEQUENCE = 10**29
-_HASH = "0" * 32
+_HASH = "0" * 64
 _STREAMS = ("StateTable", "ReduceTable")
 _EPOCH = 1_772_000_000
+_NOTHING = {"N": "0"}
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,8 @@ class Mix:
     are newer versions of trades of earlier batches, one a trade and batch; both 0 to 1. `near`: copies are in the
     batch of their original, else in a later one. `batch` is the records of a batch of State and of Map, `rows` the
     delta rows of a batch of Reduce, `first_version` what the producer counts from. State's batches go in turns to so
-    many `environments`, each of which remembers and learns for itself.
+    many `environments`, each of which remembers and learns for itself. `hierarchy`: how many children a node has, level
+    by level; `lanes`: reduce_lanes.
     """
 
     duplicates: float
@@ -71,6 +83,8 @@ class Mix:
     rows: int = 1
     first_version: int = 0
     environments: int = 1
+    hierarchy: tuple[int, ...] = (2, 2, 3)
+    lanes: int = 1
 
 
 @dataclass(slots=True)
@@ -149,7 +163,12 @@ class Source:
             self._ids.append(str(uuid.UUID(int=draw.getrandbits(128), version=4)))
             self._versions.append(self._mix.first_version)
         cents = draw.randrange(MAX_CENTS)
-        levels = {level: draw.choice(CHOICES[level]) for level in self._schema.levels}
+        levels = {
+            level: name_of(depth, draw.randrange(width))
+            for depth, (level, width) in enumerate(
+                zip(self._schema.levels, self._mix.hierarchy, strict=True)
+            )
+        }
         fields = {
             "TradeID": self._ids[trade],
             "Version": self._versions[trade],
@@ -160,40 +179,70 @@ class Source:
         return parse(text.encode(), self._schema)
 
 
+def name_of(depth: int, child: int) -> str:
+    """The name of a node's child; it is as long as the workshop's are."""
+    return f"{'ABCDEFGH'[depth]}{child:05d}"
+
+
 def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     """The units of LEDA's own code over at least so many messages, in environments that are warm.
 
     As many messages before them are not counted, and at least BATCHES_TO_LEARN_FROM batches of each environment.
     """
-    meter = Meter(_KEYS)
-    schema = Schema()
+    meter = Meter(_KEYS, frozenset(_STREAMS))
+    _make_totals(meter, mix.hierarchy)
+    client, schema = cast(Any, meter), Schema()
     stores = cycle(
-        [
-            StateStore(cast(Any, meter), "StateTable", threads=1)
-            for _environment in range(mix.environments)
-        ]
+        [StateStore(client, "StateTable", threads=1) for _environment in range(mix.environments)]
     )
-    map_stage = MapStage("ReduceTable", schema, lanes=1, retention_seconds=7 * 24 * 3600)
+    registry = Registry(client, "RegistryTable")
+    map_rows = MapRows(
+        client,
+        "ReduceTable",
+        schema,
+        SourceShards(registry, CONFIGURATION, mix.lanes),
+        RETENTION_SECONDS,
+        _refuse,
+        threads=1,
+    )
+    totals = Totals(client, "AggregateTable", Epochs(registry, client), _refuse, threads=1)
 
     def state(batch: list[Message]) -> None:
         next(stores).write(newest(batch)[0])
 
-    return _run(
-        mix,
-        messages,
-        Source(mix, seed, schema),
-        meter,
-        [
-            state,
-            _applying(meter, "MapLambda", "StateTable", map_stage.plan),
-            _applying(meter, "ReduceLambda", "ReduceTable", ReduceStage("AggregateTable").plan),
-        ],
-    )
+    stages = [state, _reading("StateTable", map_rows.write), _reading("ReduceTable", totals.apply)]
+    return _run(mix, messages, Source(mix, seed, schema), meter, stages)
+
+
+def _make_totals(meter: Meter, hierarchy: Sequence[int]) -> None:
+    """Put every total, so that what is counted is what an update of them costs."""
+    levels = [
+        [name_of(depth, child) for child in range(width)] for depth, width in enumerate(hierarchy)
+    ]
+    for depth in range(len(levels)):
+        for names in product(*levels[: depth + 1]):
+            row = {"Identifier": {"S": SEPARATOR.join(names)}, "Count": _NOTHING, "Value": _NOTHING}
+            meter.put_item(TableName="AggregateTable", Item=row)
+
+
+def _reading(
+    table: str, write: Callable[[Shard, Sequence[StreamRecord]], object]
+) -> Callable[[Sequence[Change]], None]:
+    """A stage that reads a shard of the table's stream."""
+    shard = Shard(_STREAM.format(table), _SHARD)
+    sequence = _FIRST_SEQUENCE
+
+    def deliver(changes: Sequence[Change]) -> None:
+        nonlocal sequence
+        write(shard, _records(changes, sequence))
+        sequence += len(changes)
+
+    return deliver
 
 
 def published_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     """The units of the published design for the same messages."""
-    meter = Meter(_KEYS)
+    meter = Meter(_KEYS, frozenset(_STREAMS))
     rows: dict[str, Row] = {}
 
     def state(batch: list[Message]) -> None:
@@ -208,20 +257,21 @@ def published_units(mix: Mix, messages: int, seed: int = 1) -> Units:
                 meter.changes["StateTable"].append((old, new))
 
     def put(changes: Sequence[Change]) -> None:
-        contributions = []
+        sums: dict[str, Decimal] = {}
         for old, new in changes:
-            if before := images.contribution(old):
-                contributions.append((before.path, -before.value))
-            if after := images.contribution(new):
-                contributions.append((after.path, after.value))
-        sums = {path: {"N": str(value)} for path, value in roll_up(contributions).items()}
-        row: Row = {"Lane": {"N": "0"}, "Delta": {"S": _HASH}, "Totals": {"M": sums}}
+            for image, sign in ((old, -1), (new, 1)):
+                if image is not None:
+                    for node in nodes(image["Path"]["S"]):
+                        sums[node] = sums.get(node, _ZERO) + sign * Decimal(image["Value"]["N"])
+        text = json.dumps({node: float(value) for node, value in sums.items()})
+        row: Row = {"MessageId": {"S": _HASH}, "Message": {"S": text}}
         meter.writes["ReduceTable"] += write_units(None, row)
         meter.changes["ReduceTable"].append((None, row))
 
     def add(changes: Sequence[Change]) -> None:
-        for path, value in totals.add_up(_records(changes, 0)).totals.items():
-            row: Row = {"Identifier": {"S": path}, "Value": {"N": str(value)}}
+        touched = {node for _, row in changes for node in json.loads(row["Message"]["S"])}
+        for node in touched:
+            row: Row = {"Identifier": {"S": node}, "Value": {"N": "34624.51"}}
             meter.writes["AggregateTable"] += write_units(row, row, transaction=True)
 
     return _run(mix, messages, Source(mix, seed, Schema()), meter, [state, put, add])
@@ -269,30 +319,16 @@ def _run(
     return units
 
 
-def _applying(
-    meter: Meter, function: str, table: str, plan: Planner
-) -> Callable[[Sequence[Change]], None]:
-    checkpoints = Checkpoints(cast(Any, meter), "CheckpointTable", function)
-    exactly_once = ExactlyOnce(cast(Any, meter), checkpoints, _refuse)
-    lane = Lane(_STREAM.format(table), _SHARD)
-    sequence = _FIRST_SEQUENCE
-
-    def apply(changes: Sequence[Change]) -> None:
-        nonlocal sequence
-        exactly_once.apply(lane, _records(changes, sequence), plan)
-        sequence += len(changes)
-
-    return apply
-
-
-def _refuse(_lane: Lane, rejected: Rejected) -> NoReturn:
+def _refuse(_shard: Shard, rejected: Reject) -> NoReturn:
     raise RuntimeError(f"a record of the mix was rejected: {rejected.reason}")
 
 
 def _records(changes: Sequence[Change], first: int) -> list[StreamRecord]:
+    # A time whose last digit is not 0, so that ExpiresAt has the same size whenever this runs.
+    arrived = datetime.fromtimestamp(int(time.time()) // 10 * 10 + 1, UTC)
     return [
         StreamRecord(
-            first + place, "", "MODIFY" if old else "INSERT", old, new, False, None, raw={}
+            first + place, "", "MODIFY" if old else "INSERT", old, new, False, arrived, raw={}
         )
         for place, (old, new) in enumerate(changes)
     ]
@@ -303,7 +339,7 @@ def state_units_of_a_message() -> dict[str, tuple[float, float]]:
 
     Met: the environment has lately stored or read the trade's row.
     """
-    meter = Meter(_KEYS)
+    meter = Meter(_KEYS, frozenset(_STREAMS))
     store, other = (
         StateStore(cast(Any, meter), "StateTable", threads=1) for _environment in range(2)
     )

@@ -53,6 +53,8 @@ def value_bytes(value: Mapping[str, Any]) -> int:
                 for name, entry in content.items()
             )
             return _LIST_OR_MAP_BYTES + sum(entries)
+        case "L":
+            return _LIST_OR_MAP_BYTES + sum(value_bytes(each) + _ELEMENT_BYTES for each in content)
     raise ValueError(f"no size is known for a value of the type {kind}")
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from leda.changes import UnreadableRow
@@ -34,6 +34,9 @@ MAX_IMAGE_BYTES = 150_000
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 _BYTES_OF_AN_ENTRY = 4
 _BYTES_OF_A_MEASURE = 22
+
+# A path of so many characters has at most half as many levels, so that its nodes always fit.
+_SHORT_PATH, _FEW_MEASURES = 255, 40
 
 _ZERO = Decimal(0)
 _DELETED = {"BOOL": True}
@@ -160,20 +163,19 @@ def _amount(image: Image, field: str) -> Decimal:
         raise UnreadableRow(f"{field} {error}") from error
 
 
-@lru_cache(maxsize=1000)
 def _unfit(path: str, measures: int) -> str | None:
-    """Why AggregateTable cannot have a row for each of the path's nodes. Most rows share their path with others."""
+    """Why AggregateTable cannot have a row for each of the path's nodes."""
+    if not all(path.split(SEPARATOR)):
+        return "has an empty level"
+    if len(path) <= _SHORT_PATH and measures <= _FEW_MEASURES and path.isascii():
+        return None
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
         return "is not valid Unicode (a lone surrogate)"
     if size > MAX_PATH_BYTES:
         return f"has more than the {MAX_PATH_BYTES} bytes of a key"
-    if not all(path.split(SEPARATOR)):
-        return "has an empty level"
-    # The first test is the second's bound, and nearly always decides.
-    most = (path.count(SEPARATOR) + 1) * bytes_of([path], measures)
-    if most > MAX_IMAGE_BYTES and bytes_of(nodes(path), measures) > MAX_IMAGE_BYTES:
+    if bytes_of(nodes(path), measures) > MAX_IMAGE_BYTES:
         return (
             f"has so many levels that the names of its nodes take more than {MAX_IMAGE_BYTES} bytes"
         )
