@@ -18,15 +18,15 @@ module "pipeline" {
     batching_window_seconds = 1
   }
 
-  # StateTable's stream has a shard for each of its 80 partitions. With the window they make 64 transactions a second;
-  # each costs 4 write units, whatever it holds.
+  # StateTable's stream has a shard for each of its 80 partitions. A batch writes one row for each lane that it touches, however many
+  # changes it holds: so batches are large, and gather for a second.
   map_function = {
     memory_mb               = 1024
     batch_size              = 10000
     batching_window_seconds = 1
   }
 
-  # One lane adds up what 80 lanes of Map write in a second, in one transaction.
+  # Reduce adds up what Map writes of 80 shards in a second, and writes each total that it touches once.
   reduce_function = {
     batching_window_seconds = 1
   }

@@ -80,7 +80,7 @@ locals {
     rebuild-open = {
       metric      = "RebuildOpen"
       checks      = 3
-      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. Run `leda rebuild` again; it goes on from where the other one stood."
+      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. If none runs, run `leda rebuild`: it does all of it again."
     }
     mappings-off = {
       metric      = "MappingsOff"
