@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "AGGREGATE_TABLE": "AggregateTable",
     "CHECKPOINT_TABLE": "CheckpointTable",
     "REGISTRY_TABLE": "RegistryTable",
+    "CONFIGURATION": '{"path": "Path", "measures": {"Count": {"op": "count"}}}',
     "MAPPINGS": "{}",
     "TABLES": "{}",
     "PARAMETER_TABLE": "ParameterTable",
