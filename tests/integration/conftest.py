@@ -44,6 +44,7 @@ ORDER = (
     "test_game_played",
     "test_faults",
     "test_tools",
+    "test_hostile_shells",
     "test_whole_session",
     "test_removal",
     "test_examples",

@@ -1,7 +1,5 @@
 """`leda demo` and `leda verify` on a stack: what they say and their exit status."""
 
-import os
-import subprocess
 import sys
 from decimal import Decimal
 from functools import partial
@@ -10,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from leda_cli import app, demo
-from leda_cli.paths import ROOT, VENV
+from leda_cli import stack as stack_module
 from leda_cli.totals import wait_until_quiet
 from support.live_stack import LiveStack
 from support.live_trades import Trades
+from support.local_command import leda
 
 
 @pytest.fixture
@@ -24,21 +23,12 @@ def outputs(stack: LiveStack, tmp_path: Path) -> Path:
     return file
 
 
-def _leda(stack: LiveStack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(VENV / "bin" / "leda"), *arguments],
-        cwd=ROOT,
-        env={**os.environ, **stack.aws.variables, "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-
-
-def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, outputs: Path) -> None:
-    done = _leda(
-        stack,
+def test_a_small_demo_ends_exact_with_status_0(
+    stack: LiveStack, outputs: Path, tmp_path: Path
+) -> None:
+    done = leda(
+        stack.aws.variables,
+        tmp_path,
         "demo",
         "--rounds",
         "2",
@@ -58,6 +48,7 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
     stack: LiveStack,
     trades: Trades,
     outputs: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -66,14 +57,15 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
     row = f"{trades.root}:FXSpot"
     _add(stack, row, "0.00000000001")
     try:
-        verified = _leda(stack, "verify", "--wait", "2", "--outputs", str(outputs))
+        verified = leda(
+            stack.aws.variables, tmp_path, "verify", "--wait", "2", "--outputs", str(outputs)
+        )
         assert verified.returncode == 1
         assert row in verified.stdout
         assert "+0.00000000001" in verified.stdout
 
         # The demo in this process, to shorten how long it waits for a total that may still move.
-        for name, value in stack.aws.variables.items():
-            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(stack_module, "ENV_FILE", tmp_path / "env")
         monkeypatch.setattr(demo, "wait_until_quiet", partial(wait_until_quiet, patience=2))
         arguments = ["leda", "demo", "--messages", "100", "--outputs", str(outputs)]
         monkeypatch.setattr(sys, "argv", arguments)
@@ -84,7 +76,7 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
     finally:
         _add(stack, row, "-0.00000000001")
     assert stack.totals(trades.root)[row] == Decimal("2.5")
-    assert _leda(stack, "verify", "--outputs", str(outputs)).returncode == 0
+    assert leda(stack.aws.variables, tmp_path, "verify", "--outputs", str(outputs)).returncode == 0
 
 
 def _add(stack: LiveStack, row: str, amount: str) -> None:

@@ -1,0 +1,47 @@
+"""Runs `leda` as a user does, as a local command on a test's own local AWS instead of the developer's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from leda_cli.local import env_file
+from leda_cli.paths import ROOT
+
+# The command with another .local/env.
+_CODE = """
+import sys
+from pathlib import Path
+from leda_cli import paths
+paths.ENV_FILE = Path(sys.argv[1])
+sys.argv = ["leda", *sys.argv[2:]]
+from leda_cli.start import main
+main()
+"""
+
+
+def leda(
+    aws: Mapping[str, str],
+    folder: Path,
+    *arguments: str,
+    shell: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the local AWS whose clients' settings are `aws`.
+
+    folder: where a file that takes the place of .local/env may be written.
+    shell: what the caller's shell has set besides what this process has.
+    """
+    settings = folder / "env"
+    settings.write_text(env_file(aws))
+    return subprocess.run(
+        [sys.executable, "-c", _CODE, str(settings), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "160", **(shell or {})},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
