@@ -14,7 +14,7 @@ module "changes" {
 
   # Who gets a better plan, whose balance falls below nothing, who is gone, and whose password was changed.
   notify = {
-    email = var.email
+    emails = var.email == null ? [] : [var.email]
     filter_patterns = [
       jsonencode({ event = ["update"], changed = { plan = { new = ["gold"] } } }),
       jsonencode({ changed = { balance = { new = [{ numeric = ["<", 0] }] } } }),

@@ -14,11 +14,8 @@ variable "producer_principals" {
 
 variable "packages" {
   description = "Where the functions' packages are; the default is the checkout's `build/`."
-  type = object({
-    directory = optional(string)
-    bucket    = optional(string)
-    prefix    = optional(string)
-  })
+  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
+  type     = map(string)
   default  = {}
   nullable = false
 }

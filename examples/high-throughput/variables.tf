@@ -7,11 +7,8 @@ variable "name_prefix" {
 
 variable "packages" {
   description = "Where the functions' packages are; the default is the checkout's `build/`."
-  type = object({
-    directory = optional(string)
-    bucket    = optional(string)
-    prefix    = optional(string)
-  })
+  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
+  type     = map(string)
   default  = {}
   nullable = false
 }

@@ -1,7 +1,8 @@
 # notify: an SNS message for each change that a pattern matches.
 
 locals {
-  makes_topic = try(var.notify.topic, null) == null && var.notify != null
+  # Not by `try`, which is unknown where any part of its argument is: whether a topic was given is known by the object.
+  makes_topic = var.notify == null ? false : var.notify.topic == null
   topic_arn   = var.notify == null ? null : local.makes_topic ? one(aws_sns_topic.changes[*].arn) : var.notify.topic.arn
 
   notify_statements = var.notify == null ? [] : [{
@@ -22,9 +23,9 @@ resource "aws_sns_topic" "changes" {
 
 # Whoever reads the mails confirms the subscription by a link; until then nothing is sent.
 resource "aws_sns_topic_subscription" "email" {
-  count = try(var.notify.email, null) == null ? 0 : 1
+  count = var.notify == null ? 0 : length(var.notify.emails)
 
   topic_arn = local.topic_arn
   protocol  = "email"
-  endpoint  = var.notify.email
+  endpoint  = var.notify.emails[count.index]
 }

@@ -47,13 +47,13 @@ variable "notify" {
   description = <<-EOT
     An SNS message for each change that matches a filter. `null`: off.
     - `topic`: a topic to publish to, by its `arn`; not a FIFO topic. `null`: the module makes one
-    - `email`: address that is subscribed to the topic, and must confirm it (none)
+    - `emails`: addresses that are subscribed to the topic, and must confirm it (none)
     - `filter_patterns`: event patterns in JSON, of which a change must match one (all changes are published). A pattern looks at the
       change as the log has it, before redaction: `event`, `table`, `keys`, `changed` with `old` and `new`
   EOT
   type = object({
     topic           = optional(object({ arn = string }))
-    email           = optional(string)
+    emails          = optional(list(string), [])
     filter_patterns = optional(list(string), [])
   })
   default = null
@@ -64,8 +64,8 @@ variable "notify" {
   }
 
   validation {
-    condition     = try(var.notify.email, null) == null ? true : can(regex("^[^@ ]+@[^@ ]+$", var.notify.email))
-    error_message = "notify.email is one e-mail address."
+    condition     = var.notify == null ? true : alltrue([for address in var.notify.emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "Each of notify.emails is one e-mail address."
   }
 
   validation {
@@ -247,13 +247,10 @@ variable "packages" {
     Where the functions' packages are. Either
     - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
     - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages before the plan.
+      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
   EOT
-  type = object({
-    directory = optional(string)
-    bucket    = optional(string)
-    prefix    = optional(string)
-  })
+  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
+  type     = map(string)
   default  = {}
   nullable = false
 }

@@ -20,7 +20,7 @@ resource "aws_lambda_function" "this" {
   role          = aws_iam_role.this.arn
 
   filename         = local.from_s3 ? null : local.zip_path
-  s3_bucket        = local.from_s3 ? var.packages.bucket : null
+  s3_bucket        = local.bucket
   s3_key           = local.from_s3 ? local.zip_key : null
   source_code_hash = local.zip_digest
 

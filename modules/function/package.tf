@@ -2,12 +2,14 @@
 # (what `scripts/build --publish s3://bucket/prefix` uploads).
 
 locals {
-  from_s3 = var.packages.bucket != null
+  # By the key, which the plan knows: the bucket's name may be known only at the apply.
+  from_s3 = contains(keys(var.packages), "bucket")
+  bucket  = lookup(var.packages, "bucket", null)
 
-  directory = coalesce(var.packages.directory, "${path.module}/../../build")
+  directory = coalesce(lookup(var.packages, "directory", null), "${path.module}/../../build")
   zip_path  = "${local.directory}/${var.package}.zip"
 
-  prefix       = trim(coalesce(var.packages.prefix, "/"), "/")
+  prefix       = trim(coalesce(lookup(var.packages, "prefix", null), "/"), "/")
   manifest_key = join("/", compact([local.prefix, "packages.json"]))
   manifest     = local.from_s3 ? jsondecode(data.aws_s3_object.manifest[0].body) : {}
   published    = lookup(local.manifest, var.package, null)
@@ -21,7 +23,7 @@ locals {
 
   package_missing = (
     local.from_s3
-    ? "s3://${coalesce(var.packages.bucket, "-")}/${local.manifest_key} lists no package \"${var.package}\". Publish the packages with: scripts/build --publish s3://${join("/", compact([var.packages.bucket, local.prefix]))}"
+    ? "s3://${coalesce(local.bucket, "-")}/${local.manifest_key} lists no package \"${var.package}\". Publish the packages with: scripts/build --publish s3://${join("/", compact([local.bucket, local.prefix]))}"
     : "There is no package ${local.zip_path}. Build the packages with: make build (or scripts/build), or set packages to the folder, or to the S3 bucket and prefix, that holds them."
   )
 }
@@ -30,13 +32,13 @@ locals {
 data "aws_s3_objects" "manifest" {
   count = local.from_s3 ? 1 : 0
 
-  bucket = var.packages.bucket
+  bucket = local.bucket
   prefix = local.manifest_key
 
   lifecycle {
     postcondition {
       condition     = contains(self.keys, local.manifest_key)
-      error_message = "There is no s3://${coalesce(var.packages.bucket, "-")}/${local.manifest_key}. Publish the packages with: scripts/build --publish s3://${join("/", compact([var.packages.bucket, local.prefix]))}"
+      error_message = "There is no s3://${coalesce(local.bucket, "-")}/${local.manifest_key}. Publish the packages with: scripts/build --publish s3://${join("/", compact([local.bucket, local.prefix]))}"
     }
   }
 }

@@ -27,23 +27,30 @@ variable "packages" {
     Where the packages are. Either
     - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
     - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages before the plan.
+      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
   EOT
-  type = object({
-    directory = optional(string)
-    bucket    = optional(string)
-    prefix    = optional(string)
-  })
+  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
+  type     = map(string)
   default  = {}
   nullable = false
 
   validation {
-    condition     = var.packages.directory == null || var.packages.bucket == null
+    condition     = length(setsubtract(keys(var.packages), ["directory", "bucket", "prefix"])) == 0
+    error_message = "packages has a directory, or a bucket and a prefix, and nothing else."
+  }
+
+  validation {
+    condition     = contains(keys(var.packages), "bucket") ? var.packages["bucket"] != null : true
+    error_message = "packages.bucket is null: leave it out where the packages are in a folder."
+  }
+
+  validation {
+    condition     = contains(keys(var.packages), "bucket") ? lookup(var.packages, "directory", null) == null : true
     error_message = "packages names a directory or a bucket, not both."
   }
 
   validation {
-    condition     = var.packages.prefix == null || var.packages.bucket != null
+    condition     = contains(keys(var.packages), "bucket") ? true : lookup(var.packages, "prefix", null) == null
     error_message = "packages.prefix is a prefix in packages.bucket, which is not set."
   }
 }

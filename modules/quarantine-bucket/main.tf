@@ -48,9 +48,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
+# Always there, for the plan need not know the days: without them, only uploads that were never completed are removed.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  count = var.retention_days == null ? 0 : 1
-
   bucket = aws_s3_bucket.this.id
 
   rule {
@@ -59,12 +58,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     filter {}
 
-    expiration {
-      days = var.retention_days
+    dynamic "expiration" {
+      for_each = var.retention_days[*]
+
+      content {
+        days = expiration.value
+      }
     }
 
-    noncurrent_version_expiration {
-      noncurrent_days = var.noncurrent_retention_days
+    dynamic "noncurrent_version_expiration" {
+      for_each = var.retention_days[*]
+
+      content {
+        noncurrent_days = var.noncurrent_retention_days
+      }
     }
 
     abort_incomplete_multipart_upload {

@@ -184,13 +184,10 @@ variable "packages" {
     Where the functions' packages are. Either
     - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
     - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages before the plan.
+      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
   EOT
-  type = object({
-    directory = optional(string)
-    bucket    = optional(string)
-    prefix    = optional(string)
-  })
+  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
+  type     = map(string)
   default  = {}
   nullable = false
 }

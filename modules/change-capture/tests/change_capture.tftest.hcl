@@ -176,7 +176,7 @@ run "saves_no_query_where_none_is_wanted" {
 run "notifies_through_a_topic_of_its_own" {
   variables {
     notify = {
-      email           = "support@example.org"
+      emails          = ["support@example.org", "you@example.org"]
       filter_patterns = ["{\"event\":[\"update\"]}", "{\"changed\":{\"plan\":{\"new\":[{\"prefix\":\"go,{\\\"\"}]}}}"]
     }
     redacted_attributes = ["password"]
@@ -203,8 +203,8 @@ run "notifies_through_a_topic_of_its_own" {
   }
 
   assert {
-    condition     = one(aws_sns_topic_subscription.email[*].endpoint) == "support@example.org" && one(aws_sns_topic.changes[*].kms_master_key_id) == "alias/aws/sns"
-    error_message = "The address must be subscribed, and the topic encrypted."
+    condition     = tolist(aws_sns_topic_subscription.email[*].endpoint) == tolist(["support@example.org", "you@example.org"]) && one(aws_sns_topic.changes[*].kms_master_key_id) == "alias/aws/sns"
+    error_message = "The addresses must be subscribed, and the topic encrypted."
   }
 }
 
@@ -328,7 +328,7 @@ run "refuses_an_address_that_is_none" {
   command = plan
 
   variables {
-    notify = { email = "support" }
+    notify = { emails = ["support"] }
   }
 
   expect_failures = [var.notify]

@@ -13,7 +13,7 @@ mock_provider "aws" {
 
   mock_data "aws_s3_objects" {
     defaults = {
-      keys = ["releases/1.2.3/packages.json"]
+      keys = ["packages.json", "releases/1.2.3/packages.json"]
     }
   }
 
@@ -176,6 +176,42 @@ run "refuses_a_folder_and_a_bucket_at_once" {
 
   variables {
     packages = { directory = "tests/packages", bucket = "artifacts" }
+  }
+
+  expect_failures = [var.packages]
+}
+
+run "takes_null_for_what_is_not_there" {
+  command = plan
+
+  variables {
+    packages = { directory = null, prefix = null }
+  }
+
+  # The default folder: the checkout's own, which may hold packages or none yet.
+  assert {
+    condition     = length(data.aws_s3_objects.manifest) == 0 && endswith(local.directory, "/../../build")
+    error_message = "Without a folder and a bucket the packages must be those of the checkout."
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "refuses_a_bucket_that_is_null" {
+  command = plan
+
+  variables {
+    packages = { bucket = null }
+  }
+
+  expect_failures = [var.packages]
+}
+
+run "refuses_what_is_not_of_packages" {
+  command = plan
+
+  variables {
+    packages = { folder = "tests/packages" }
   }
 
   expect_failures = [var.packages]

@@ -63,17 +63,17 @@ run "keeps_objects_as_long_as_told" {
   }
 
   assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.this[0].rule[0].expiration[0].days == 90
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration[0].days == 90
     error_message = "Objects must expire after the retention."
   }
 
   assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.this[0].rule[0].noncurrent_version_expiration[0].noncurrent_days == 7
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[0].noncurrent_version_expiration[0].noncurrent_days == 7
     error_message = "Overwritten versions must expire too."
   }
 
   assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.this[0].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 1
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 1
     error_message = "Uploads that were given up must be removed."
   }
 }
@@ -84,7 +84,7 @@ run "keeps_objects_for_good_if_told" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.this) == 0
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration) == 0 && length(aws_s3_bucket_lifecycle_configuration.this.rule[0].noncurrent_version_expiration) == 0
     error_message = "Nothing must expire."
   }
 }
