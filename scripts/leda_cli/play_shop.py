@@ -134,10 +134,10 @@ def attempts(ledger: Ledger) -> list[Attempt]:
             "what nobody sells", new_request({"chainsaw-of-destiny": 1}), 422, "UnknownProduct"
         ),
         Attempt(
-            "more than there is",
-            new_request({two: 1, three: ledger.stock(three) + 1}),
-            409,
-            "OutOfStock",
+            "more than one order may take",
+            new_request({two: 1, three: MOST_OF_A_LINE + 1}),
+            400,
+            "InvalidRequest",
         ),
     ]
 
