@@ -167,7 +167,7 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
             )
         if attempt.status == 200:
             _require(
-                first is not None and answer.body == first.body,
+                first is not None and answer.content == first.content,
                 "A retried request must be answered with its order.",
             )
     _print(table)
