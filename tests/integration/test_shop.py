@@ -455,7 +455,7 @@ def test_what_is_not_there_cannot_be_shipped_or_received(shop: Shop) -> None:
 
 
 def test_an_order_that_nobody_pays_gives_its_pieces_back(shop: Shop) -> None:
-    """The schedule starts the function; here it is called, and the order's time to pay is over already."""
+    """The schedule starts the function; here it is called as well, and the order's time to pay is over already."""
     product = live_shop.stock(shop, qty=9)
     due, paid, waiting = (live_shop.placed(shop, {product: 2})["orderId"] for _ in range(3))
     assert shop.operators.post("admin", "orders", paid, "pay").body["status"] == "Paid"
