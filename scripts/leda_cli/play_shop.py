@@ -134,10 +134,10 @@ def attempts(ledger: Ledger) -> list[Attempt]:
             "what nobody sells", new_request({"chainsaw-of-destiny": 1}), 422, "UnknownProduct"
         ),
         Attempt(
-            "more than there is",
-            new_request({two: 1, three: ledger.stock(three) + 1}),
-            409,
-            "OutOfStock",
+            "more than one order may take",
+            new_request({two: 1, three: MOST_OF_A_LINE + 1}),
+            400,
+            "InvalidRequest",
         ),
     ]
 
@@ -167,7 +167,7 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
             )
         if attempt.status == 200:
             _require(
-                first is not None and answer.body == first.body,
+                first is not None and answer.content == first.content,
                 "A retried request must be answered with its order.",
             )
     _print(table)

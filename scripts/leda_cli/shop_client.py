@@ -28,11 +28,12 @@ TAKEN = (200, 201)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `body` is its JSON, None where it is none."""
+    """An HTTP answer. `body` is its JSON, None where it is none; `content` is what that was read from."""
 
     status: int
     body: Any
     headers: Mapping[str, str]
+    content: bytes = b""
 
     @property
     def error(self) -> Any:
@@ -64,7 +65,7 @@ class ShopClient:
         except ValueError:
             content = None
         lowered = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(answer.status, content, lowered)
+        return Answer(answer.status, content, lowered, answer.data)
 
     def get(self, *parts: str, **query: str | int) -> Answer:
         """GET /part/part?query, again while the shop is busy."""
@@ -106,11 +107,17 @@ class ShopClient:
 
 @dataclass(frozen=True)
 class Operator:
-    """An account of the operators' user pool, and a token of its own."""
+    """An account of the operators' user pool, and its tokens."""
 
     email: str
     password: str
-    token: str
+    tokens: Mapping[str, Any]
+    """As the token endpoint gives them: `id_token`, `access_token`, `refresh_token`."""
+
+    @property
+    def token(self) -> str:
+        """The one that the API takes."""
+        return str(self.tokens["id_token"])
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ class Shop:
             UserPoolId=pool, Username=email, Password=password, Permanent=True
         )
         tokens = sign_in(self.site["signIn"], self.operators_url, email, password)
-        return Operator(email, password, tokens["id_token"])
+        return Operator(email, password, tokens)
 
     @cached_property
     def operators(self) -> ShopClient:

@@ -25,7 +25,7 @@ from support import trades
 from support.faults import client_error
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Pipeline, event
-from support.rebuild_site import STREAMS, Calls, Site
+from support.rebuild_site import Calls, Site
 
 VERSION = Configuration.from_json(CONFIGURATION).version
 

@@ -89,7 +89,7 @@ def _columns(change: ItemChange) -> dict[str, Any]:
         "item_type": _text(image, "itemType"),
         "pk": _partition(change.keys),
         "sk": _text(change.keys, "sk"),
-        "order_ref": order_ref(_text(image, "orderId")),
+        "order_ref": order_ref(order) if (order := _text(image, "orderId")) else None,
         **{column: _text(image, name) for name, column in _IDENTIFIERS.items()},
         **{column: _text(new, name) for name, column in _TEXTS.items()},
         **{column: _number(new, name) for name, column in _NUMBERS.items()},
@@ -102,16 +102,16 @@ def _columns(change: ItemChange) -> dict[str, Any]:
     return {name: value for name, value in columns.items() if value is not None}
 
 
-def order_ref(order: str | None) -> str | None:
-    """What an order is called in the lake."""
-    return order and hashlib.sha256(order.encode()).hexdigest()[:32]
+def order_ref(order: str) -> str:
+    """What the order with that ID is called in the lake."""
+    return hashlib.sha256(order.encode()).hexdigest()[:32]
 
 
 def _partition(keys: Image) -> str | None:
     """The partition key, with an order's reference where it has the order's ID."""
     pk = _text(keys, "pk")
     order = rows.order_of_partition(pk) if pk else None
-    return pk if order is None else rows.order_partition(order_ref(order) or "")
+    return pk if order is None else rows.order_partition(order_ref(order))
 
 
 def _text(image: Image, name: str) -> str | None:

@@ -1,6 +1,5 @@
 WITH ordered AS (
-  SELECT DISTINCT
-    sequence_number,
+  SELECT DISTINCT sequence_number,
     product_id,
     qty * (CASE WHEN status = 'Expired' THEN -1 ELSE 1 END) AS pieces,
     price_cents,

@@ -55,6 +55,12 @@ mock_provider "aws" {
     }
   }
 
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = {
+      arn = "arn:aws:events:eu-west-1:111111111111:rule/Schedule"
+    }
+  }
+
   mock_resource "aws_cognito_user_pool" {
     defaults = {
       id       = "eu-west-1_x"
@@ -216,9 +222,11 @@ run "refuses_values_that_leave_no_name_or_no_site" {
     site_directory = "../static-site/tests/site"
     cloudfront     = false
     log_level      = "LOUD"
+    orders         = { most_unpaid = 0 }
   }
 
   expect_failures = [
+    var.orders,
     var.name_prefix,
     var.site_directory,
     var.site_url,

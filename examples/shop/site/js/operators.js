@@ -119,7 +119,8 @@ function draw(metrics, inventory, orders, vendorOrders) {
     element(
       "div",
       { class: "dashboard" },
-      element("div", { class: "stack" }, ordersPanel(orders), vendorPanel(vendorOrders)),
+      ordersPanel(orders),
+      vendorPanel(vendorOrders),
       inventoryPanel(inventory),
     ),
   );
@@ -160,7 +161,7 @@ function figures({ orders, shipped, revenueCents }) {
 function inventoryPanel(products) {
   return element(
     "section",
-    { class: "panel", "aria-labelledby": "inventory-title" },
+    { class: "panel all-columns", "aria-labelledby": "inventory-title" },
     element("h2", { id: "inventory-title" }, "Inventory"),
     element(
       "table",
