@@ -229,7 +229,7 @@ class Pipeline(System):
             case "total damaged":
                 self.operator.damage(draw)
             case "stream made anew":
-                self._make_stream_anew(stage)
+                self.make_stream_anew(stage)
             case "backup":
                 self.operator.back_up()
             case "table restored":
@@ -237,7 +237,7 @@ class Pipeline(System):
                 self.operator.restore(table)
                 if table == "ReduceTable":
                     # A restored table is a new one, with a stream of its own.
-                    self._make_stream_anew("reduce")
+                    self.make_stream_anew("reduce")
             case "rebuild":
                 self.operator.start(draw)
             case "lanes":
@@ -270,7 +270,7 @@ class Pipeline(System):
         if draw.random() < 0.7:
             function.forget_environments()
 
-    def _make_stream_anew(self, stage: str) -> None:
+    def make_stream_anew(self, stage: str) -> None:
         """A table's stream is disabled and enabled: it has another label, and what was not read is lost."""
         self.operator.needed = True
         self.mappings[stage].pause()

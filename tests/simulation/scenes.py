@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from leda.engine.delta_rows import RESERVED
@@ -14,7 +15,7 @@ from simulation.mappings import Settings
 from simulation.pipeline import STAGES, Pipeline
 from simulation.plans import Plan
 from simulation.runs import opened
-from simulation.streams import Record, Shard
+from simulation.streams import Record, Shard, Stream
 
 _BATCH = Settings(batch_size=100, tumbling_window=True)
 
@@ -66,21 +67,47 @@ class Scene:
         """The records of one of the stage's shards."""
         return self.shards(stage)[shard].records
 
-    def deliver(self, stage: str, records: Sequence[Record], shard: int = 0) -> str:
+    def deliver(
+        self, stage: str, records: Sequence[Record], shard: int = 0, stream: Stream | None = None
+    ) -> str:
         """Deliver the records by hand, to a cold environment; the error that the function ends with, or nothing."""
-        mapping, known = self.system.mappings[stage], self.shards(stage)[shard]
-        errors: list[str] = []
+        (error,) = self.deliver_together(stage, [(records, shard)], stream)
+        return error
 
-        def call() -> None:
+    def deliver_together(
+        self,
+        stage: str,
+        batches: Sequence[tuple[Sequence[Record], int]],
+        stream: Stream | None = None,
+    ) -> list[str]:
+        """Deliver batches (records, shard) by hand at the same time; the error of each."""
+        source = stream or self.system.streams[stage]
+        shards = list(source.shards.values())
+        errors = [""] * len(batches)
+
+        def call(number: int) -> None:
+            records, shard = batches[number]
+            event = {
+                "Records": [record.raw for record in records],
+                "state": {},
+                "shardId": shards[shard].id,
+            }
             try:
-                self.system.functions[stage].invoke(mapping.event(known, records, {}))
+                self.system.functions[stage].invoke(event)
             except Failed as error:
-                errors.append(str(error))
+                errors[number] = str(error)
 
         self.system.functions[stage].forget_environments()
-        self.world.spawn(call)
+        for number in range(len(batches)):
+            self.world.spawn(partial(call, number))
         self.world.run()
-        return "".join(errors)
+        return errors
+
+    def rebuild(self) -> None:
+        """Run `leda rebuild` to its end."""
+        self.system.operator.needed = True
+        self.world.spawn(self.system.operator.rebuild)
+        self.world.run()
 
     def strike(self, stage: str, operation: str, fault: str) -> None:
         """Let the stage's next call of that operation meet the fault (a name in FAULTS)."""
@@ -128,12 +155,12 @@ class Scene:
 
 @contextmanager
 def scene(
-    lanes: int = 1, map_shards: int = 1, reduce_shards: int = 1, **more: Any
+    lanes: int = 1, map_shards: int = 1, reduce_shards: int = 1, seed: int = 1, **more: Any
 ) -> Iterator[Scene]:
     """A scene; `more` are further parts of its plan."""
     plan = Plan(
         system="pipeline",
-        seed=1,
+        seed=seed,
         families=(),
         puts=(),
         shards={"state": 1, "map": map_shards, "reduce": reduce_shards},

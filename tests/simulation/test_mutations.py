@@ -7,15 +7,13 @@ of docs/exactly-once.md. What random schedules do not find is in test_directed.p
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Context, localcontext
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leda import streams
-from leda.engine import delta_rows, map_rows, registry, totals
-from leda.engine.configuration import Contribution
+from leda.engine import configuration, delta_rows, map_rows, registry, totals
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
 from leda.engine.totals import Totals, _Statements
@@ -161,14 +159,9 @@ def records_are_taken_in_the_order_of_the_batch(patch: Patch) -> None:
     )
 
 
-def a_minus_is_rounded_to_28_digits(patch: Patch) -> None:
-    real = Contribution.negated
-
-    def negated(self: Contribution) -> Contribution:
-        with localcontext(Context(prec=28)):
-            return real(self)
-
-    patch.setattr(Contribution, "negated", negated)
+def a_minus_rounds_to_28_digits(patch: Patch) -> None:
+    """Decimal's minus, outside of a context that is exact."""
+    patch.setattr(configuration, "_negated", lambda amount: -amount)
 
 
 def the_old_image_is_not_taken_out(patch: Patch) -> None:
@@ -179,16 +172,6 @@ def the_old_image_is_not_taken_out(patch: Patch) -> None:
         return None, new, reasons
 
     patch.setattr(map_rows.changes, "read", only_new)
-
-
-def a_row_has_no_lane_of_another_number_of_lanes(patch: Patch) -> None:
-    """Lanes of every number of lanes have the same keys and checkpoints."""
-    patch.setattr(
-        delta_rows.Lane, "name", property(lambda lane: f"{lane.version}.{MANY}.{lane.number}")
-    )
-
-
-MANY = 4
 
 
 # -- Reduce

@@ -1,0 +1,246 @@
+"""Rules of the engine whose breach random schedules do not find: a schedule for each, with and without the breach."""
+
+from typing import Any
+
+import pytest
+
+from leda.engine import delta_rows, registry
+from leda.engine.map_rows import _LaneWriter
+from leda.engine.registry import Epochs
+from leda.engine.shards import Shard
+from leda.engine.totals import Totals
+from simulation.scenes import Scene, scene
+
+Patch = pytest.MonkeyPatch
+
+
+# Their lanes of four are in different shards of ReduceTable's stream.
+ROOTS = ("PV", "Delta", "Vega", "Rho", "Theta", "Gamma")
+
+
+def test_lanes_of_other_numbers_have_rows_and_checkpoints_of_their_own(monkeypatch: Patch) -> None:
+    def wrong() -> list[str]:
+        return [root for root in ROOTS if one_lane_after_four(root)]
+
+    assert not wrong()
+    monkeypatch.setattr(
+        delta_rows.Lane, "name", property(lambda lane: f"{lane.version}.4.{lane.number}")
+    )
+    assert wrong()
+
+
+def one_lane_after_four(root: str) -> Any:
+    with scene(lanes=1, reduce_shards=8) as it:
+        places = rows_of_one_and_four_lanes(it, root)
+        for place in reversed(places):
+            it.deliver("reduce", it.records("reduce", place), place)
+        it.write("t3", "4", root)
+        it.on()
+        return it.differences()
+
+
+def test_a_total_that_somebody_else_has_made_meanwhile_is_updated(monkeypatch: Patch) -> None:
+    def wrong() -> list[int]:
+        return [seed for seed in range(1, 9) if two_lanes_make_a_total(seed)]
+
+    assert not wrong()
+    real = Totals._ask
+
+    def ask(self: Any, line: Any, part: Any) -> Any:
+        answers = real(self, line, part)
+        return [{} if each.get("Code") == "DuplicateItem" else each for each in answers]
+
+    monkeypatch.setattr(Totals, "_ask", ask)
+    assert wrong()
+
+
+def two_lanes_make_a_total(seed: int) -> Any:
+    """Two deliveries at once; the seed decides whose requests come first."""
+    with scene(lanes=1, reduce_shards=8, seed=seed) as it:
+        places = rows_of_one_and_four_lanes(it, ROOTS[0])
+        # Both shards have their epochs, so that the first to come has nothing more to do than the second.
+        stream = it.system.streams["reduce"].arn
+        known = registry.Registry(it.system.store, "RegistryTable")  # type: ignore[arg-type]
+        for epoch, place in enumerate(places, 1):
+            row = {"Epoch": {"N": str(epoch)}}
+            known.put(registry.reduce_scope(stream), it.shards("reduce")[place].id, row)
+        it.deliver_together("reduce", [(it.records("reduce", place), place) for place in places])
+        it.on()
+        return it.differences()
+
+
+def rows_of_one_and_four_lanes(it: Scene, root: str) -> list[int]:
+    """Write two trades at the root, one under one lane and one under four; the shards with their rows."""
+    it.write("t1", "1", root)
+    it.on("map")
+    it.off("map")
+    it.system.streams["map"].roll()
+    it.set("map", REDUCE_LANES="4")
+    it.write("t2", "2", root)
+    it.on("map")
+    records = {
+        record.raw["dynamodb"]["Keys"]["Source"]["S"]: place
+        for place, shard in enumerate(it.shards("reduce"))
+        for record in shard.records
+    }
+    assert len(records) == 2
+    return [records[source] for source in sorted(records)]
+
+
+def test_a_row_that_a_partition_has_no_room_for_is_written_in_parts(monkeypatch: Patch) -> None:
+    def errors_and_differences() -> tuple[str, Any]:
+        with scene(small_transactions=True, units_per_second=10.0, unit_bytes=32) as it:
+            it.write("first", "1")
+            it.on("map")
+            it.off("map")
+            for number in range(8):
+                it.write(f"t{number}", "1", f"PV:desk{number}:EMEA")
+                it.go_on(seconds=1)
+            error = it.deliver("map", it.records("map"))
+            it.on("reduce")
+            return error, it.differences()
+
+    assert errors_and_differences() == ("", {})
+    monkeypatch.setattr(_LaneWriter, "_halved", lambda self, part, sums: [part])
+    error, differences = errors_and_differences()
+    assert "GaveUpError" in error
+    assert differences
+
+
+def test_a_child_that_is_met_before_its_parent_has_the_higher_epoch(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1", "PV:a:EMEA")
+            it.on("map")
+            it.system.streams["reduce"].roll()
+            it.write("t2", "2", "Delta:a:EMEA")
+            it.on("map")
+            it.deliver("reduce", it.records("reduce", 1), 1)
+            it.on()
+            it.write("t3", "4", "PV:a:EMEA")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Epochs, "_ancestors", lambda self, shard: [])
+    assert differences()
+
+
+def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
+    with scene(rising_numbers=False) as it:
+        it.write("t1", "1")
+        it.on()
+        it.system.streams["reduce"].roll()
+        it.go_on(seconds=25 * 3600)
+        it.system.streams["reduce"].roll()
+        it.write("t2", "2")
+        it.on()
+        listed = it.system.dynamodb_streams.describe_stream(
+            StreamArn=it.system.streams["reduce"].arn
+        )
+
+        assert not it.differences()
+        assert "shardId-000000000000" not in str(
+            [shard["ShardId"] for shard in listed["StreamDescription"]["Shards"]]
+        )
+
+
+def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            it.system.make_stream_anew("map")
+            (shard,) = it.shards("map")
+            shard.start = 10**22
+            it.write("t2", "2")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Shard, "source", property(lambda shard: shard.id))
+    assert differences()
+
+
+def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on("map")
+            older = it.system.streams["reduce"]
+            it.system.make_stream_anew("reduce")
+            it.write("t2", "2")
+            it.on()
+            assert it.differences()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Epochs, "_is_of_older_stream", lambda self, shard: False)
+    assert differences()
+
+
+def test_a_stream_that_is_made_anew_is_not_settled_until_a_rebuild() -> None:
+    def settled(it: Scene) -> list[bool]:
+        rows = registry.Registry(it.system.store, "RegistryTable").rows(f"streams/{stage}")  # type: ignore[arg-type]
+        return [row["IsSettled"]["BOOL"] for row in rows]
+
+    for stage in ("map", "reduce"):
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            assert settled(it) == [True]
+            it.system.make_stream_anew(stage)
+            it.write("t2", "2")
+            it.on()
+            assert settled(it) == [True, False]
+            it.rebuild()
+            assert settled(it) == [True, True]
+            assert not it.differences()
+
+
+def test_an_event_without_a_shard_is_refused_and_nothing_of_it_is_counted() -> None:
+    with scene() as it:
+        it.write("t1", "1")
+        it.go_on()
+        event = {"Records": [record.raw for record in it.records("map")]}
+        errors: list[str] = []
+
+        def call() -> None:
+            try:
+                it.system.functions["map"].invoke(event)
+            except Exception as error:
+                errors.append(str(error))
+
+        it.world.spawn(call)
+        it.go_on()
+
+        assert "tumbling_window" in errors[0]
+        assert not it.shards("reduce")[0].records
+
+
+def test_a_whole_stream_from_its_start_again_changes_nothing() -> None:
+    with scene(lanes=2) as it:
+        for number in range(10):
+            it.write(f"t{number % 4}", str(number), f"PV:{'ab'[number % 2]}:EMEA")
+            if number in (3, 6):
+                it.on()
+                it.system.streams["map"].roll()
+                it.system.streams["reduce"].roll()
+                it.set("map", REDUCE_LANES=str(number))
+        it.on()
+        assert not it.differences()
+        for stage in ("map", "reduce"):
+            for place, shard in enumerate(it.shards(stage)):
+                for size in (1, 3, 100):
+                    for start in range(0, len(shard.records), size):
+                        it.deliver(stage, shard.records[start : start + size], place)
+        it.on()
+
+        assert not it.differences()
