@@ -10,9 +10,11 @@ samples        repeated figures: median, spread, ratio
 stages         1, 2: processor time, requests and wall time of each stage; a shard's records a second
 arithmetic     Map's sums against the plain way to add them up
 units          3: write and read units a message
-end_to_end     4: bursts through the applied stack on local AWS, and through the published design beside it
-cold_start     5: imports, first calls, sizes of packages
-growth         6: more totals, users, shards, delta rows, trades
+totals         4: Map and Reduce by the number of totals, beside LEDA's first engine too
+memory_use     5: the memory of Map and Reduce
+end_to_end     6: bursts through the applied stack on local AWS, and through the published design beside it
+cold_start     7: imports, first calls, sizes of packages
+growth         8: more users, shards, rows of ReduceTable, trades
 
 parts          what a part of the benchmark gives, and the list of all
 page           docs/performance.md and docs/measured.json

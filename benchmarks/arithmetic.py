@@ -1,36 +1,45 @@
-"""Map's sums against the plain way to add them up exactly: each change into each of its nodes, as a Decimal."""
+"""Part 2: Map without its requests: the sums against the plain way, and all of it against the published design's Map.
+
+The plain way adds each change into each of its nodes, as one would write it first.
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import Any, NoReturn, cast
+from unittest import mock
 
+from benchmarks.designs import PUBLISHED
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
-from leda import deltas, images, streams
-from leda.hierarchy import roll_up
+from leda import images, streams
+from leda.engine import map_rows
+from leda.engine.map_rows import Change, MapRows, Sums
+from leda.engine.registry import Assignment, Registry, SourceShards
+from leda.engine.rejects import Reject
+from leda.engine.shards import Shard, of_event
+from leda.hierarchy import nodes
 from leda.messages import parse
 from leda.numbers import exact
 from leda.schema import Schema
+from leda_cli.metering import Meter
+from leda_cli.pipeline_units import CONFIGURATION, RETENTION_SECONDS
 
 CHANGES = 1000
-LEVELS = ("RiskType", "TradeDesk", "Region")
 
-Record = dict[str, Any]
-Change = tuple[str, Decimal]
-Sums = dict[str, Decimal]
+Event = dict[str, Any]
 
 
-def records(seed: int, modified: bool) -> list[Record]:
-    """Records of StateTable's stream: new trades, or all of them `modified`, which adds at two places."""
+def event_of(seed: int, modified: bool) -> Event:
+    """An event of StateTable's stream: new trades, or all of them `modified`, which adds at two places."""
     source, schema = Messages(seed, duplicates=0, modified=0), Schema()
 
-    def rows() -> list[Record]:
+    def rows() -> list[dict[str, Any]]:
         messages = (parse(data, schema) for data in source.batch(CHANGES))
         return [
             {
@@ -41,63 +50,66 @@ def records(seed: int, modified: bool) -> list[Record]:
         ]
 
     old = rows() if modified else [None] * CHANGES
-    event = Events().dynamodb("StateTable", zip(old, rows(), strict=True))
-    made: list[Record] = event["Records"]
-    return made
+    return Events().dynamodb("StateTable", zip(old, rows(), strict=True))
 
 
-def changes(given: Sequence[Record]) -> list[Change]:
-    """What the records add, and where: (path, value)."""
-    with exact():
-        return [
-            (image["Path"]["S"], sign * Decimal(image["Value"]["N"]))
-            for record in given
-            for name, sign in (("OldImage", -1), ("NewImage", 1))
-            if (image := record["dynamodb"].get(name))
-        ]
+def changes(event: Event) -> list[Change]:
+    """What the event's records add, and where."""
+    found, _ = map_rows.read(streams.read(event["Records"]).records, CONFIGURATION)
+    return found
 
 
-def plain_sums(given: Iterable[Change]) -> Sums:
+def plain_sums(given: Sequence[Change]) -> Sums:
     """Each change into each of its nodes."""
     sums: Sums = {}
     with exact():
-        for path, value in given:
-            names = path.split(":")
-            for depth in range(1, len(names) + 1):
-                node = ":".join(names[:depth])
-                sums[node] = sums.get(node, Decimal(0)) + value
+        for change in given:
+            for each in change.contributions:
+                for node in nodes(each.path):
+                    before = sums.get(node, [0] * len(each.amounts))
+                    sums[node] = [
+                        one + more for one, more in zip(before, each.amounts, strict=True)
+                    ]
     return sums
 
 
-def leaf_sums(given: Iterable[Change]) -> Sums:
-    """At the leaves, then rolled up once, as `deltas.fold` does it."""
-    leaves: Sums = {}
-    with exact():
-        for path, value in given:
-            leaves[path] = leaves[path] + value if path in leaves else value
-    return roll_up(leaves.items())
-
-
-def plain_map(given: Sequence[Record]) -> Sums:
-    """From the records on, the way one would write it first. Nothing is checked."""
-    sums: Sums = {}
-    with exact():
-        for record in given:
-            change = record["dynamodb"]
-            for name, sign in (("OldImage", -1), ("NewImage", 1)):
-                if (image := change.get(name)) is None:
-                    continue
-                names = json.loads(image["Hierarchy"]["S"])
-                for depth in range(1, len(LEVELS) + 1):
-                    node = ":".join(names[level] for level in LEVELS[:depth])
-                    sums[node] = sums.get(node, Decimal(0)) + sign * Decimal(image["Value"]["N"])
+def leda_sums(given: Sequence[Change]) -> Sums:
+    """At the leaves, then rolled up once."""
+    (sums,) = map_rows.by_lane(given, Assignment(CONFIGURATION, 1)).values()
     return sums
 
 
-def leda_map(given: Sequence[Record]) -> Sums:
-    """From the records on, as MapLambda does it: every record and row is checked."""
-    (sums,) = deltas.fold(streams.read(given), Schema()).parts()
-    return sums
+class _AnsweredAtOnce:
+    """A client whose puts are answered at once, with nothing."""
+
+    def put_item(self, **_request: Any) -> dict[str, Any]:
+        return {}
+
+
+def _leda_map() -> Callable[[Event], object]:
+    """MapLambda without its requests, its log and its metrics: every record, path and number is checked."""
+    registry = Registry(cast(Any, Meter({"RegistryTable": ("Scope", "Name")})), "RegistryTable")
+    shards = SourceShards(registry, CONFIGURATION, lanes=1)
+    client = cast(Any, _AnsweredAtOnce())
+    rows = MapRows(client, "ReduceTable", Schema(), shards, RETENTION_SECONDS, _refuse)
+
+    def run(event: Event) -> object:
+        records = streams.read(event["Records"]).records
+        return rows.write(of_event(event, records), records)
+
+    return run
+
+
+def _refuse(_shard: Shard, rejected: Reject) -> NoReturn:
+    raise RuntimeError(f"a record was rejected: {rejected.reason}")
+
+
+def _published_map() -> Callable[[Event], object]:
+    """The published design's Map without its requests. It checks nothing, and its sums round."""
+    with mock.patch.dict(os.environ, PUBLISHED.variables("map", "http://127.0.0.1:9")):
+        published: Any = import_module("benchmarks.published.map")
+    published.dynamodb = _AnsweredAtOnce()
+    return partial(published.lambda_handler, _context=None)
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
@@ -106,37 +118,59 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.process_time() - began) * 1000
 
 
+def _in_turns(
+    theirs: Callable[[], object], ours: Callable[[], object], times: int
+) -> tuple[Sample, Sample]:
+    taken = [(_milliseconds(theirs), _milliseconds(ours)) for _ in range(times)]
+    one, other = (Sample.of(figures) for figures in zip(*taken, strict=True))
+    return one, other
+
+
 def section(short: bool) -> Section:
     """Measure both ways, in turns."""
-    repetitions = 5 if short else 31
+    repetitions = 5 if short else 51
+    leda_map, published_map = _leda_map(), _published_map()
     rows, targets = [], []
     for name, modified in (("new trades", False), ("modified trades", True)):
-        batch = records(1, modified)
-        pairs = changes(batch)
-        for what, plain, ours in (
-            ("sums alone", partial(plain_sums, pairs), partial(leaf_sums, pairs)),
-            ("from the records on", partial(plain_map, batch), partial(leda_map, batch)),
-        ):
-            if plain() != ours():
-                raise RuntimeError("the two ways to add up differ")
-            taken = [(_milliseconds(plain), _milliseconds(ours)) for _ in range(repetitions)]
-            theirs, own = (Sample.of(figures) for figures in zip(*taken, strict=True))
-            times = ratio(theirs, own)
-            rows.append([name, what, own.text(2), theirs.text(2), f"**{times.text(1)}**"])
-            if what == "sums alone":
-                targets.append(_target(name, times.median))
+        event = event_of(1, modified)
+        given = changes(event)
+        if plain_sums(given) != leda_sums(given):
+            raise RuntimeError("the two ways to add up differ")
+        theirs, own = _in_turns(partial(plain_sums, given), partial(leda_sums, given), repetitions)
+        times = ratio(theirs, own)
+        rows.append([name, "sums alone", own.text(2), theirs.text(2), f"**{times.text(1)}**"])
+        targets.append(_sums_target(name, times.median))
+        theirs, own = _in_turns(
+            partial(published_map, event), partial(leda_map, event), repetitions
+        )
+        times = ratio(theirs, own)
+        rows.append(
+            [name, "from the records on", own.text(2), theirs.text(2), f"**{times.text(2)}**"]
+        )
+        targets.append(_map_target(name, times.median))
     lines = [
         *paragraph(
-            f"{CHANGES:,} changes into exact sums at all 18 nodes; milliseconds of the processor. *Plain* adds each "
-            "change into each of its nodes and, from the records on, checks nothing; LEDA adds at the leaves and "
-            "rolls up once, and checks every record, path and number before."
+            f"{CHANGES:,} changes into exact counts and sums at all 18 nodes; milliseconds of the processor. *Sums "
+            "alone*: LEDA adds at the leaves and rolls up once; the plain way adds each change into each of its nodes. "
+            "*From the records on*: all of Map but its event's parsing, its requests and its log. LEDA checks every "
+            "record, path and number, and adds exactly; the other is the published design's Map, which hashes the "
+            "batch, checks nothing, adds binary floats and counts nothing."
         ),
         "",
-        *table(["changes", "what", "LEDA", "plain", "plain / LEDA"], rows, left=2),
+        *table(["changes", "what", "LEDA", "the other", "the other / LEDA"], rows, left=2),
     ]
     return Section("Map's arithmetic", lines, targets)
 
 
-def _target(name: str, times: float) -> Target:
+def _sums_target(name: str, times: float) -> Target:
     wanted = "at least 5 times less than the plain way"
     return Target(f"Map's arithmetic, {name}", wanted, f"{times:.1f}", times >= 5)
+
+
+def _map_target(name: str, times: float) -> Target:
+    return Target(
+        f"Map's processor time from the records on, {name}",
+        "at most the published design's",
+        f"{1 / times:.2f} of it",
+        times >= 1,
+    )

@@ -1,4 +1,4 @@
-"""Part 5: cold starts. What loading each function takes, its first call, what its dependencies cost, how large it is.
+"""Part 7: cold starts. What loading each function takes, its first call, what its dependencies cost, how large it is.
 
 The functions run from their packages (`leda build`), unpacked as Lambda has them: without bytecode, in a folder that
 is only read, so that each cold start compiles what it imports. boto3 is the one beside this interpreter, with bytecode.
@@ -26,9 +26,11 @@ from benchmarks.environment import Environment
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Say, Section, paragraph, table
 from benchmarks.samples import Sample
+from leda.engine.delta_rows import Lane, item
 from leda_cli.locks import only_one
 from leda_cli.packages import build
 from leda_cli.paths import BUILD
+from leda_cli.pipeline_units import CONFIGURATION
 
 _SHOWN = 8
 # boto3 and all that it imports.
@@ -135,7 +137,9 @@ _IMAGES: Mapping[tuple[str, str], dict[str, object]] = {
         "Value": _NUMBER,
         "Path": {"S": "PV:FXSpot:EMEA"},
     },
-    ("LEDA", "reduce"): {"Lane": {"N": "0"}, "Delta": {"S": "a"}, "Totals": {"M": {"PV": _NUMBER}}},
+    ("LEDA", "reduce"): item(
+        Lane(CONFIGURATION.version, 1, 0), "a/b", "1" * 40, CONFIGURATION.names, {"PV": (1, 1)}, 1
+    ),
     ("published", "map"): {"id": {"S": "a"}, "Value": _NUMBER, "Hierarchy": _TEXT},
     ("published", "reduce"): {"MessageId": {"S": "a"}, "Message": {"S": '{"PV": 34624.51}'}},
 }

@@ -1,4 +1,4 @@
-"""Part 4: bursts through both designs on one local AWS, from the first message put to the last total right.
+"""Part 6: bursts through both designs on one local AWS, from the first message put to the last total right.
 
 The applied stack, and the published design beside it on tables and a stream of its own. One burst at a time; what a
 design has not settled within its limit is stopped, and counted as far as it came.

@@ -1,4 +1,4 @@
-"""The memory of Map and Reduce, by the size of a batch and the number of totals."""
+"""Part 5: the memory of Map and Reduce, by the size of a batch and the number of totals."""
 
 from __future__ import annotations
 

@@ -77,9 +77,11 @@ def markdown(parts: Sequence[Measured]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def service_times(part: Measured) -> dict[str, Any]:
+def service_times(parts: Sequence[Measured]) -> dict[str, Any]:
     """docs/measured.json, which `leda cost` and `leda scale` read."""
-    return {
-        "source": f"{part.command} on {part.machine}, {part.date}; {part.versions}",
-        **part.section.figures,
-    }
+    given = [part for part in parts if part.section.figures]
+    sources = dict.fromkeys(
+        f"{part.command} on {part.machine}, {part.date}; {part.versions}" for part in given
+    )
+    figures = {name: value for part in given for name, value in part.section.figures.items()}
+    return {"source": "; ".join(sources), **figures}

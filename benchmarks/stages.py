@@ -105,40 +105,22 @@ def measured(repetitions: int, latency_ms: float, seed: int, say: Say) -> Runs:
 
 
 def small_batches(repetitions: int, seed: int) -> dict[str, Sample]:
-    """Processor milliseconds of LEDA's stages for one record, and of Reduce ("rows") for 1,000 delta rows."""
+    """Processor milliseconds of LEDA's stages for one record."""
     messages = Messages(seed, duplicates=0, modified=0)
-    found: dict[str, list[float]] = {"rows": []}
+    found: dict[str, list[float]] = {}
     with pipelines([LEDA]) as started:
-        pipeline = started[LEDA.name]
-        table_name = LEDA.table("ReduceTable")
         for repetition in range(-NOT_COUNTED, repetitions):
-            runs = pipeline.play(messages.batch(1))
-            pipeline.invoke("state", pipeline.events.kinesis(messages.batch(BATCH)))
-            pipeline.invoke("map", pipeline.changes("StateTable"))
-            [(_, row)] = pipeline.stub.take_changes(table_name)
-            rows = pipeline.events.dynamodb(table_name, [(None, row)] * BATCH)
-            many = pipeline.invoke("reduce", rows)
-            if repetition >= 0:
-                for stage, run in runs.items():
+            for stage, run in started[LEDA.name].play(messages.batch(1)).items():
+                if repetition >= 0:
                     found.setdefault(stage, []).append(run.took.cpu_ms)
-                found["rows"].append(many.took.cpu_ms)
     return {name: Sample.of(values) for name, values in found.items()}
 
 
 def service_times(runs: Runs, small: Mapping[str, Sample]) -> dict[str, float]:
-    """The figures of `leda_cli.measured`: what an invocation takes by itself, and what 1,000 records add."""
+    """Figures of `leda_cli.measured`: what an invocation takes by itself, and what 1,000 messages add to State's."""
     own = sum(small[stage].median for stage in STAGES) / len(STAGES)
-    changes = BATCH * (1 - 0.07)
-
-    def added(total: float, records: float) -> float:
-        return round((total - own) * 1000 / records, 2)
-
-    return {
-        "state_cpu_ms_per_1000": added(cpu(runs, LEDA, "state").median, BATCH),
-        "map_cpu_ms_per_1000": added(cpu(runs, LEDA, "map").median, changes),
-        "reduce_cpu_ms_per_1000": added(small["rows"].median, BATCH),
-        "invocation_cpu_ms": round(own, 2),
-    }
+    added = (cpu(runs, LEDA, "state").median - own) * 1000 / BATCH
+    return {"state_cpu_ms_per_1000": round(added, 2), "invocation_cpu_ms": round(own, 2)}
 
 
 def cpu(runs: Runs, design: Design, stage: str) -> Sample:

@@ -24,18 +24,29 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "performance.md"
 RESULTS = LOCAL / "performance"
 """The last whole result of each part; the page is made of all of them."""
-MEASURES = "stages"
-"""The part whose figures the models take."""
+MEASURES = ("stages", "totals")
+"""The parts whose figures the models take."""
 
 
 def parts() -> dict[str, Callable[[bool], Section]]:
     """Every part by its name, in the order of the page; each takes whether it is to be short."""
-    from benchmarks import arithmetic, cold_start, end_to_end, growth, stages, units
+    from benchmarks import (
+        arithmetic,
+        cold_start,
+        end_to_end,
+        growth,
+        memory_use,
+        stages,
+        totals,
+        units,
+    )
 
     return {
         "stages": lambda short: stages.section(short, info),
         "arithmetic": arithmetic.section,
         "units": lambda _short: units.section(),
+        "totals": lambda short: totals.section(short, info),
+        "memory": lambda short: memory_use.section(short, info),
         "end-to-end": lambda short: end_to_end.section(short, info),
         "cold-start": lambda short: cold_start.section(short, info),
         "growth": lambda short: growth.section(short, info),
@@ -46,8 +57,8 @@ def bench(
     only: Annotated[
         str | None,
         typer.Option(
-            help="Measure these parts alone, separated by commas: stages, arithmetic, units, end-to-end, cold-start, "
-            "growth.",
+            help="Measure these parts alone, separated by commas: stages, arithmetic, units, totals, memory, "
+            "end-to-end, cold-start, growth.",
             show_default="all",
         ),
     ] = None,
@@ -87,7 +98,7 @@ def bench(
     if short:
         info("A short run: its figures scatter, and nothing was written.")
         return
-    written = [PAGE] if MEASURES in missing else [PAGE, measured.FILE]
+    written = [PAGE] if set(MEASURES) & set(missing) else [PAGE, measured.FILE]
     info(f"written: {', '.join(str(file.relative_to(ROOT)) for file in written)}")
     if missing:
         info(f"not measured here, and so not on the page: {', '.join(missing)}")
@@ -123,7 +134,7 @@ def write(known: list[str]) -> list[str]:
         if (RESULTS / f"{name}.json").exists()
     }
     PAGE.write_text(markdown(list(found.values())), encoding="utf-8")
-    if MEASURES in found:
-        text = json.dumps(service_times(found[MEASURES]), indent=2) + "\n"
+    if set(MEASURES) <= set(found):
+        text = json.dumps(service_times([found[name] for name in MEASURES]), indent=2) + "\n"
         measured.FILE.write_text(text, encoding="utf-8")
     return [name for name in known if name not in found]

@@ -20,7 +20,7 @@ from leda_cli.cost_model import (
     provisioned_dollars,
     slowest_seconds,
 )
-from leda_cli.limits import tightest
+from leda_cli.limits import TARGET, tightest
 from leda_cli.load_model import Load, Settings, Workload, load
 from leda_cli.measured import ServiceTimes, service_times
 from leda_cli.operations import JsonOption, Operation
@@ -135,8 +135,11 @@ def settings_of(found: Load) -> dict[str, Any]:
             "batching_window_seconds": settings.reduce_window,
         },
         "reduce_lanes": settings.reduce_lanes,
+        "reduce_threads": settings.reduce_threads,
         "write_threads": settings.write_threads,
         "warm write units of StateTable": settings.warm_write_units,
+        "warm write units of ReduceTable": settings.warm_delta_units,
+        "warm write units of AggregateTable": settings.warm_total_units,
         "executions at once": settings.concurrency,
     }
 
@@ -175,15 +178,13 @@ def _show(
     if pipelines > 1:
         table.add_row("", f"{pipelines} pipelines", "", f"{monthly.dollars * pipelines:,.2f}")
     operation.screen.print(table)
-    limit = tightest(found, times)
+    limit = tightest(found)
     operation.say(
         f"write units per unique message {monthly.write_units:.3f}; without queues a message takes "
         f"{mean_seconds(found):.1f} s, at most {slowest_seconds(found):.1f} s"
     )
     state = "too much" if limit.strain > 1 else "used most"
-    operation.say(
-        f"{state}: {limit.name}, {limit.used:.0%} (target {limit.target:.0%}); {limit.remedy}"
-    )
+    operation.say(f"{state}: {limit.name}, {limit.used:.0%} (target {TARGET:.0%}); {limit.remedy}")
     operation.say(one_line(settings_of(found)))
 
 
@@ -213,7 +214,7 @@ def _result(
 
 
 def _part(found: Load, monthly: Bill, prices: Prices, times: ServiceTimes) -> dict[str, Any]:
-    limit = tightest(found, times)
+    limit = tightest(found)
     return {
         "dollars": monthly.dollars,
         "dollars_by_service": monthly.by_service(),
@@ -222,6 +223,6 @@ def _part(found: Load, monthly: Bill, prices: Prices, times: ServiceTimes) -> di
         "write_dollars_if_provisioned": provisioned_dollars(found, prices),
         "mean_seconds": mean_seconds(found),
         "slowest_seconds": slowest_seconds(found),
-        "tightest_limit": {"name": limit.name, "used": limit.used, "target": limit.target},
+        "tightest_limit": {"name": limit.name, "used": limit.used, "target": TARGET},
         "settings": settings_of(found),
     }

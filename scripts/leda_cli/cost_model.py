@@ -36,7 +36,6 @@ DAY_HOURS = 24
 WEEK_HOURS = 168
 PUT_UNIT_BYTES = 25 * 1024
 ON_DEMAND_STEP_BYTES = 1024
-DELTA_RETENTION_SECONDS = 7 * 24 * 3600
 # An object of the quarantine bucket (leda.quarantine): the message in base 64 and where it came from; kept a year.
 QUARANTINE_BYTES, QUARANTINE_MONTHS = 420, 12
 LOG_RETENTION_MONTHS = 30 / (HOURS_OF_A_MONTH / 24)
@@ -175,13 +174,13 @@ def tiered(quantity: float, tiers: Sequence[Sequence[float]]) -> float:
 def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
     """https://aws.amazon.com/dynamodb/pricing/on-demand/: units, stored GB, and GB with point-in-time recovery.
 
-    The reads of CheckpointTable are not listed: Map and Reduce read their checkpoint at a cold start only.
+    The requests to RegistryTable are not listed: there are some for each new shard of a stream and each cold start.
     """
     price, service = prices.dynamodb, "DynamoDB"
     written = {
         "StateTable": found.state.write_units,
-        "Map (ReduceTable, CheckpointTable)": found.map.write_units,
-        "Reduce (AggregateTable, CheckpointTable)": found.reduce.write_units,
+        "ReduceTable": found.map.write_units,
+        "AggregateTable": found.reduce.write_units,
     }
     for name, each in written.items():
         quantity = each * SECONDS_OF_A_MONTH
@@ -191,11 +190,7 @@ def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
     dollars = reads / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: reads", reads, "read units", dollars)
     row = item_bytes(state_row(found.workload)) + STORAGE_OVERHEAD_BYTES
-    deltas = (
-        found.delta_rows
-        * DELTA_RETENTION_SECONDS
-        * (found.delta_row_bytes + STORAGE_OVERHEAD_BYTES)
-    )
+    deltas = found.stored_delta_rows * (found.of_a_batch.bytes + STORAGE_OVERHEAD_BYTES)
     for name, size in (("StateTable", found.workload.trades * row), ("ReduceTable", deltas)):
         gb = size / GB
         dollars = gb * (price.gb_month + price.point_in_time_recovery_gb_month)
@@ -257,7 +252,7 @@ class Choice:
 
 WINDOWS = (0, 1, 2, 5, 10, 20, 30, 60)
 MEMORIES = (256, 512, 1024, 1769)
-LANES = (1, 4)
+LANES = (1, 4, 16)
 # Pipelines (each under a name_prefix of its own) among which producers divide the trades by their key.
 PIPELINES = (1, 2, 4, 8, 16)
 
@@ -271,9 +266,9 @@ def cheapest(
 ) -> Choice | None:
     """The cheapest settings with which a message's longest way takes at most `latency` seconds; None: there are none.
 
-    Tried are windows, memories, lanes, and a provisioned stream against one on demand; the shards, StateTable's
-    warm throughput and the account's concurrency are as many as the load needs. What `base` says of the rest
-    (retention, threads) stays. Where one pipeline cannot carry the load, it is divided.
+    Tried are windows, memories, lanes, and a provisioned stream against one on demand; the shards, the tables' warm
+    throughput and the account's concurrency are as many as the load needs. What `base` says of the rest (retention,
+    threads) stays. Where one pipeline cannot carry the load, it is divided.
     """
     for pipelines in PIPELINES:
         part = replace(
@@ -292,7 +287,7 @@ def _cheapest_alone(
     for candidate in _candidates(workload, base, latency):
         settings = _with_best_memory(workload, _sized(workload, candidate, times), times)
         found = load(workload, settings, times)
-        if slowest_seconds(found) > latency or tightest(found, times).strain > 1:
+        if slowest_seconds(found) > latency or tightest(found).strain > 1:
             continue
         choice = Choice(settings, found, bill(found, prices))
         if best is None or choice.bill.dollars < best.bill.dollars:
@@ -334,10 +329,20 @@ def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Setti
     warm_reads = max(settings.warm_read_units, rounded_up(reads / TARGET, PARTITION_READ_UNITS))
     settings = replace(settings, warm_write_units=warm, warm_read_units=warm_reads)
     found = load(workload, settings, times)
+    settings = replace(
+        settings,
+        warm_delta_units=_warmed(settings.warm_delta_units, found.map),
+        warm_total_units=_warmed(settings.warm_total_units, found.reduce),
+    )
     running = sum(stage.invocations * stage.seconds for stage in _stages(found).values())
     # Room for the smallest memory, with which everything takes up to four times as long.
     concurrency = max(settings.concurrency, rounded_up(4 * running / TARGET, 500))
     return replace(settings, concurrency=concurrency)
+
+
+def _warmed(units: int, stage: StageLoad) -> int:
+    """The warm write units of the stage's table: those that it has, or as many as the stage needs."""
+    return max(units, rounded_up(stage.write_units / TARGET, PARTITION_WRITE_UNITS))
 
 
 def rounded_up(value: float, step: int) -> int:

@@ -105,7 +105,7 @@ def _bills(
     yield "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     for rate in RATES:
         found = load(replace(workload, rate=float(rate)), Settings(), times)
-        limit = tightest(found, times)
+        limit = tightest(found)
         monthly = bill(found, prices)
         name = "defaults" if limit.strain <= 1 else f"defaults: too small ({limit.name})"
         yield _bill_row(rate, name, 1, monthly.by_service(), monthly.write_units, found)

@@ -6,10 +6,10 @@ chance alone makes queues, so settings are to keep every share below a target.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from leda_cli.load_model import (
-    CHECKPOINT_UNITS,
     PARTITION_WRITE_UNITS,
     SHARD_BYTES,
     SHARD_RECORDS,
@@ -21,10 +21,8 @@ from leda_cli.load_model import (
 from leda_cli.measured import ServiceTimes
 
 TARGET = 0.7
-# A row held by a transaction makes no queue: others are refused, and try again until they give up.
-TARGET_OF_A_HELD_ROW = 0.3
-# A transaction names a row and has 2 units of it, and of the row's partition, for 1,000 a second.
-_UNITS_OF_A_ROW = 2
+# Where a table has a local index, the rows of one partition key are not split over partitions, and have at most 10 GB.
+COLLECTION_BYTES = 10 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +33,33 @@ class Limit:
     used: float
     remedy: str
     page: str
-    target: float = TARGET
 
     @property
     def strain(self) -> float:
         """What is used as a share of the target; above 1 the settings are not for this load."""
-        return self.used / self.target
+        return self.used / TARGET
 
 
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
 _PARTITION = f"{_DYNAMODB}bp-partition-key-design.html"
-_TRANSACTIONS = f"{_DYNAMODB}transaction-apis.html#transaction-conflict-handling"
+_COLLECTIONS = f"{_DYNAMODB}burst-adaptive-capacity.html"
+_BOUGHT = (
+    "ingest: ",
+    "Lambda: ",
+    "StateTable: ",
+    "ReduceTable: warm ",
+    "AggregateTable: warm ",
+)
 _KINESIS = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 
 
-def limits(found: Load, times: ServiceTimes) -> list[Limit]:
+def limits(found: Load) -> list[Limit]:
     """Every limit of the load, in the order of the pipeline."""
     workload, settings = found.workload, found.settings
     state, mapped, reduced = found.state, found.map, found.reduce
-    hold = times.transaction_ms / 1000
     running = sum(stage.invocations * stage.seconds for stage in (state, mapped, reduced))
-    delta_units = mapped.write_units - mapped.transactions * CHECKPOINT_UNITS
-    # Only lanes that work at once meet on a row; one lane alone never does. Map's have no row in common.
-    meetings = reduced.transactions if reduced.lanes > 1 else 0.0
+    lanes = settings.reduce_lanes
     return [
         Limit(
             "ingest: records of a shard",
@@ -103,33 +104,32 @@ def limits(found: Load, times: ServiceTimes) -> list[Limit]:
             "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html",
         ),
         Limit(
-            "Map: write units of CheckpointTable's partition",
-            mapped.transactions * CHECKPOINT_UNITS / PARTITION_WRITE_UNITS,
-            "map_function's batching_window_seconds, then several pipelines",
-            _PARTITION,
+            "ReduceTable: write units of a lane's partition",
+            mapped.write_units / lanes / PARTITION_WRITE_UNITS,
+            "map_function's batching_window_seconds, then reduce_lanes",
+            _COLLECTIONS,
         ),
         Limit(
-            "ReduceTable: write units of a lane's partition",
-            delta_units / settings.reduce_lanes / PARTITION_WRITE_UNITS,
-            "map_function's batching_window_seconds, then reduce_lanes",
-            _PARTITION,
+            "ReduceTable: bytes of a lane's collection",
+            found.stored_delta_rows * found.of_a_batch.bytes / lanes / COLLECTION_BYTES,
+            "reduce_lanes, or a shorter delta_retention_seconds",
+            f"{_DYNAMODB}LSI.html#LSI.ItemCollections.SizeLimit",
+        ),
+        Limit(
+            "ReduceTable: warm write units",
+            mapped.write_units / settings.warm_delta_units,
+            "warm ReduceTable's throughput before the load comes",
+            f"{_DYNAMODB}warm-throughput.html",
         ),
         Limit(
             "Reduce: time of a lane",
             reduced.busy,
-            "reduce_function's batch_size and batching_window_seconds, then reduce_lanes",
+            "reduce_function's batch_size, batching_window_seconds and memory_mb, reduce_threads, then reduce_lanes",
             "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html",
         ),
         Limit(
-            "Reduce: the root's row, held by transactions",
-            meetings * hold,
-            "fewer reduce_lanes, or reduce_function's batching_window_seconds",
-            _TRANSACTIONS,
-            TARGET_OF_A_HELD_ROW,
-        ),
-        Limit(
-            "AggregateTable: write units of the root's row",
-            reduced.transactions * _UNITS_OF_A_ROW / PARTITION_WRITE_UNITS,
+            "AggregateTable: write units of a total's row",
+            reduced.invocations / lanes / PARTITION_WRITE_UNITS,
             "reduce_function's batching_window_seconds",
             _PARTITION,
         ),
@@ -142,22 +142,33 @@ def limits(found: Load, times: ServiceTimes) -> list[Limit]:
     ]
 
 
-def tightest(found: Load, times: ServiceTimes) -> Limit:
+def of_the_pipeline(limit: Limit) -> bool:
+    """Whether it is a limit of the pipeline itself: not of the stream before it, StateTable or the account's quotas.
+
+    Those grow with what is bought; these are moved by settings only.
+    """
+    return not limit.name.startswith(_BOUGHT)
+
+
+def tightest(found: Load) -> Limit:
     """The limit that is strained most."""
-    return max(limits(found, times), key=lambda limit: limit.strain)
+    return max(limits(found), key=lambda limit: limit.strain)
 
 
 def breaking_rate(
-    workload: Workload, settings: Settings, times: ServiceTimes
+    workload: Workload,
+    settings: Settings,
+    times: ServiceTimes,
+    counts: Callable[[Limit], bool] = lambda _limit: True,
 ) -> tuple[float, Limit]:
-    """The message rate at which the first limit is used up, and that limit.
+    """The message rate at which the first limit (of those that count) is used up, and that limit.
 
     Searched by halving, up to 10^8 messages a second: what is used grows with the rate.
     """
 
     def most_used_at(rate: float) -> Limit:
         found = load(replace(workload, rate=rate), settings, times)
-        return max(limits(found, times), key=lambda limit: limit.used)
+        return max(filter(counts, limits(found)), key=lambda limit: limit.used)
 
     low, high = 1.0, 1e8
     while high / low > 1.001:

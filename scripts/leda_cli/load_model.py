@@ -127,8 +127,9 @@ def _log_miss(width: int) -> float:
 class Settings:
     """The variables of the Terraform modules that matter to speed, under names like theirs; seconds and MB.
 
-    `warm_write_units`, `warm_read_units`: what StateTable has been warmed to; `warm_total_units`: the same of
-    AggregateTable's writes. `concurrency`: the account's limit of executions.
+    `warm_write_units`, `warm_read_units`: what StateTable has been warmed to; `warm_delta_units` and
+    `warm_total_units`: the same of ReduceTable's and AggregateTable's writes. `concurrency`: the account's limit of
+    executions.
     """
 
     shard_count: int | None = None
@@ -148,6 +149,7 @@ class Settings:
     reduce_lanes: int = 1
     warm_write_units: int = NEW_TABLE_WRITE_UNITS
     warm_read_units: int = NEW_TABLE_READ_UNITS
+    warm_delta_units: int = NEW_TABLE_WRITE_UNITS
     warm_total_units: int = NEW_TABLE_WRITE_UNITS
     concurrency: int = 1000
 
@@ -396,16 +398,9 @@ def _reduce(
 def totals_of_rows(
     workload: Workload, rows: float, made: DeltaRows, changes: float, lanes: int
 ) -> float:
-    """How many totals of a lane so many of its rows touch; a batch of Map has `made` them of so many `changes`.
-
-    A lane that has a row of each batch sees all changes at its share of the nodes.
-    """
+    """How many totals of a lane so many of its rows touch; a batch of Map has `made` them of so many `changes`."""
     batches = rows / (made.rows / made.lanes)
-    return (
-        min(workload.touched(batches * changes) / lanes, rows * made.entries)
-        if lanes > 1
-        else workload.touched(batches * changes)
-    )
+    return workload.touched(batches * changes) / lanes
 
 
 def delta_rows(workload: Workload, changes: float, lanes: int) -> DeltaRows:

@@ -210,8 +210,8 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     def state(batch: list[Message]) -> None:
         next(stores).write(newest(batch)[0])
 
-    stages = [state, _reading("StateTable", map_rows.write), _reading("ReduceTable", totals.apply)]
-    return _run(mix, messages, Source(mix, seed, schema), meter, stages)
+    put, add = _reading("StateTable", map_rows.write), _reading("ReduceTable", totals.apply)
+    return _run(mix, messages, Source(mix, seed, schema), meter, [state, put, add])
 
 
 def _make_totals(meter: Meter, hierarchy: Sequence[int]) -> None:

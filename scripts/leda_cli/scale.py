@@ -30,8 +30,8 @@ def scale(
     duplicates: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the messages that are copies.")
     ] = 0.07,
-    transaction_ms: Annotated[
-        float | None, typer.Option(min=1, help="Take this time of a transaction.")
+    statements_ms: Annotated[
+        float | None, typer.Option(min=1, help="Take this time of a request with 25 statements.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
     seconds: Annotated[float, typer.Option(min=10, help="Simulated seconds of a run.")] = 60,
@@ -44,9 +44,9 @@ def scale(
     """Simulate the pipeline with the recommended settings; says where each breaks."""
     operation = Operation(as_json)
     times = service_times()
-    if transaction_ms is not None:
-        source = dict.fromkeys(["transaction_ms"], "given on the command line")
-        times = replace(times, transaction_ms=transaction_ms, sources={**times.sources, **source})
+    if statements_ms is not None:
+        source = dict.fromkeys(["statements_ms"], "given on the command line")
+        times = replace(times, statements_ms=statements_ms, sources={**times.sources, **source})
     play = Play(seed=seed, seconds=seconds)
     workload = Workload(1.0, duplicates=duplicates, hierarchy=levels_of(hierarchy))
     if report is not None:
@@ -122,8 +122,6 @@ def _result(found: list[Played], workload: Workload, times: ServiceTimes) -> dic
                     for share in (0.5, 0.95, 0.99)
                 },
                 "verdict": each.verdict,
-                "transactions": each.outcome.transactions,
-                "conflicts": each.outcome.conflicts,
             }
             for each in found
         ],

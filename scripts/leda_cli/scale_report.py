@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from leda_cli.cost_model import rounded_up
-from leda_cli.limits import breaking_rate, limits
-from leda_cli.load_model import NEW_TABLE_WRITE_UNITS, Load, Settings, Workload, load
+from leda_cli.limits import TARGET, breaking_rate, limits, of_the_pipeline, tightest
+from leda_cli.load_model import (
+    NEW_TABLE_READ_UNITS,
+    NEW_TABLE_WRITE_UNITS,
+    Load,
+    Settings,
+    Workload,
+    load,
+)
 from leda_cli.measured import ServiceTimes
 from leda_cli.operations import Advance
 from leda_cli.profiles import (
@@ -17,6 +24,7 @@ from leda_cli.profiles import (
     FOR_1K,
     FOR_1M,
     FOR_50K,
+    FOR_MANY_TOTALS,
     FRESHNESS_SECONDS,
     PROFILES,
     Played,
@@ -27,9 +35,11 @@ from leda_cli.scaling import Play
 from leda_cli.svg import Axis, Point, line_chart
 
 RATES = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6)
-HIERARCHIES = ((2, 2, 3), (10, 10, 9), (10, 30, 33))
-LANES = (1, 2, 4)
-TRANSACTION_TIMES = (8.0, 15.0, 30.0)
+HIERARCHIES = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
+LANES = (1, 4, 16, 64)
+# The rate that FOR_MANY_TOTALS is for, by hierarchy.
+MANY_TOTALS = {(10, 10, 9): 250e3, (20, 20, 24): 250e3, (20, 20, 250): 100e3}
+TIMES_AS_LONG = (1, 2, 4)
 COMMAND = "leda scale --report docs/scaling.md"
 LATENCY_PLOT = "scaling-latency.svg"
 
@@ -62,7 +72,7 @@ def write(
         *_model(workload, times, play),
         *_latencies(runs),
         *_breaks(workload, times),
-        *_hierarchies(workload, times),
+        *_hierarchies(workload, times, play),
         *_sensitivity(workload, times, play),
         *_recommended(workload, times),
     ]
@@ -76,10 +86,10 @@ def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]
     yield (
         f"Figures of a model, not of AWS: {play.seconds:g} simulated seconds of each run, seed {play.seed}, even keys, "
         f"messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} copies, {workload.nodes} totals. "
-        "`leda_cli/scaling.py` plays the shards, windows, polls, executions, transactions and partitions and says "
+        "`leda_cli/scaling.py` plays the shards, windows, polls, executions, requests and partitions and says "
         "what it leaves out; `leda_cli/limits.py` computes what a rate uses of each limit, with the page that states "
         "it; tests hold the two to each other, and to the queue M/D/1. A latency is the time from a message's "
-        "arrival until the totals above it are committed."
+        "arrival until it is in the totals."
     )
     yield ""
     yield "| service time | | from |"
@@ -122,18 +132,19 @@ def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
         rate, limit = breaking_rate(workload, profile.settings, times)
         yield (f"| {profile.name} | {rate:,.0f} | [{limit.name}]({limit.page}) | {limit.remedy} |")
     yield ""
-    at = {profile.name: _at(profile, workload, times) for profile in (FOR_1K, FOR_50K, FOR_1M)}
+    at = {profile.name: _at(profile, workload, times) for profile in RECOMMENDED}
     yield "What the three recommended settings use of each limit at their rate:"
     yield ""
     yield f"| limit | {' | '.join(at)} | at most |"
     yield f"|---|{'---:|' * len(at)}---:|"
-    columns = [limits(found, times) for found in at.values()]
+    columns = [limits(found) for found in at.values()]
     for row in zip(*columns, strict=True):
         used = " | ".join(f"{limit.used:.0%}" for limit in row)
-        yield f"| [{row[0].name}]({row[0].page}) | {used} | {row[0].target:.0%} |"
+        yield f"| [{row[0].name}]({row[0].page}) | {used} | {TARGET:.0%} |"
     yield ""
 
 
+RECOMMENDED = (FOR_1K, FOR_50K, FOR_1M)
 _RATES = {FOR_1K.name: 1e3, FOR_50K.name: 5e4, FOR_1M.name: 1e6}
 
 
@@ -141,13 +152,16 @@ def _at(profile: Profile, workload: Workload, times: ServiceTimes) -> Load:
     return load(replace(workload, rate=_RATES[profile.name]), profile.settings, times)
 
 
-def _hierarchies(workload: Workload, times: ServiceTimes) -> Iterator[str]:
-    yield "## More totals, more lanes of Reduce"
+def _hierarchies(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
+    yield "## Many totals"
     yield ""
     yield (
-        "The rate at which the settings for 50 k (with more shards, and AggregateTable warm enough for any rate) meet "
-        "their first limit. Delta rows of more than 98 totals do not join, so Reduce has a transaction for each. All "
-        "lanes of Reduce write to the root's row, so they hold each other up: more than a few do not help."
+        "The rate at which the first limit of the pipeline itself is used up, by the number of totals and of lanes, "
+        f"with the other settings of the profile {FOR_MANY_TOTALS.name!r} below; the limits of the stream before it, "
+        "of StateTable, of the tables' warm throughput and of the account's quotas grow with what is bought. A lane is "
+        "a partition key of ReduceTable, whose rows a partition holds together (the table's local index sees to that): "
+        "Map may write 1,000 units a second into it. DynamoDB keeps lanes that are written to much in partitions of "
+        f"their own ([page]({_DYNAMODB}burst-adaptive-capacity.html)); the model takes it that it has."
     )
     yield ""
     yield "| totals | " + " | ".join(f"`reduce_lanes` = {lanes}" for lanes in LANES) + " |"
@@ -156,53 +170,84 @@ def _hierarchies(workload: Workload, times: ServiceTimes) -> Iterator[str]:
         deep = replace(workload, hierarchy=hierarchy)
         cells = []
         for lanes in LANES:
-            settings = replace(
-                FOR_50K.settings,
-                shard_count=1440,
-                warm_total_units=1_000_000,
-                concurrency=100_000,
-                reduce_lanes=lanes,
-            )
-            rate, limit = breaking_rate(deep, settings, times)
+            settings = replace(FOR_MANY_TOTALS.settings, reduce_lanes=lanes)
+            rate, limit = breaking_rate(deep, settings, times, of_the_pipeline)
             cells.append(f"{rate:,.0f}/s: {limit.name}")
         yield f"| {deep.nodes:,} | {' | '.join(cells)} |"
+    yield ""
+    yield (
+        f"With {FOR_MANY_TOTALS.settings.reduce_lanes} lanes, at the rates that the profile is for: the latency "
+        "(p50 / p95 / p99 in seconds), and the limit that is strained most, of all."
+    )
+    yield ""
+    yield "| totals | messages/s | latency | the limit that is strained most | used |"
+    yield "|---:|---:|---|---|---:|"
+    for hierarchy, rate in MANY_TOTALS.items():
+        deep = replace(workload, hierarchy=hierarchy, rate=rate)
+        limit = tightest(load(deep, FOR_MANY_TOTALS.settings, times))
+        latency = _cell(played(FOR_MANY_TOTALS, deep, times, play))
+        yield f"| {deep.nodes:,} | {rate:,.0f} | {latency} | {limit.name} | {limit.used:.0%} |"
     yield ""
 
 
 def _sensitivity(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
-    yield "## If a transaction takes longer"
+    yield "## If requests take longer"
     yield ""
     yield (
-        "The time of a transaction matters most, and has not been measured on AWS. p50 / p95 / p99 in seconds at the "
-        "rate that the settings are for:"
+        "The time of a request has not been measured on AWS. p50 / p95 / p99 in seconds at the rate that the settings "
+        f"are for, if a request takes {times.call_ms:g} ms ({times.statements_ms:g} ms with 25 statements), and "
+        "several times as long:"
     )
     yield ""
-    header = " | ".join(f"{milliseconds:g} ms" for milliseconds in TRANSACTION_TIMES)
-    yield f"| settings | {header} |"
-    yield f"|---|{'---|' * len(TRANSACTION_TIMES)}"
-    for profile in (FOR_1K, FOR_50K, FOR_1M):
-        at_rate = replace(workload, rate=_RATES[profile.name])
+    yield f"| settings | {' | '.join(f'{factor} times' for factor in TIMES_AS_LONG)} |"
+    yield f"|---|{'---|' * len(TIMES_AS_LONG)}"
+    cases = [(profile, replace(workload, rate=_RATES[profile.name])) for profile in RECOMMENDED]
+    cases += [
+        (FOR_MANY_TOTALS, replace(workload, hierarchy=hierarchy, rate=rate))
+        for hierarchy, rate in MANY_TOTALS.items()
+    ]
+    for profile, at_rate in cases:
         cells = [
-            _cell(played(profile, at_rate, replace(times, transaction_ms=milliseconds), play))
-            for milliseconds in TRANSACTION_TIMES
+            _cell(
+                played(
+                    profile,
+                    at_rate,
+                    replace(
+                        times,
+                        call_ms=factor * times.call_ms,
+                        statements_ms=factor * times.statements_ms,
+                    ),
+                    play,
+                )
+            )
+            for factor in TIMES_AS_LONG
         ]
-        yield f"| {profile.name} | {' | '.join(cells)} |"
+        name = profile.name + ("" if profile is not FOR_MANY_TOTALS else f": {at_rate.nodes:,}")
+        yield f"| {name} | {' | '.join(cells)} |"
     yield ""
 
 
 def _recommended(workload: Workload, times: ServiceTimes) -> Iterator[str]:
     yield "## What to set"
     yield ""
-    for profile in (FOR_1K, FOR_50K, FOR_1M):
+    for profile in RECOMMENDED:
         rate = _RATES[profile.name]
-        found = _at(profile, workload, times)
         yield f"### {rate:,.0f} messages/s"
         yield ""
         if profile is FOR_50K:
             yield "This is [examples/high-throughput](../examples/high-throughput)."
             yield ""
         yield from _terraform(profile.settings)
-        yield from _before_the_load(found)
+        yield from _before_the_load([_at(profile, workload, times)])
+    yield "### Many totals: 250,000 messages/s with 10,020 totals, 100,000 with 100,420"
+    yield ""
+    yield from _terraform(FOR_MANY_TOTALS.settings)
+    yield from _before_the_load(
+        [
+            load(replace(workload, hierarchy=hierarchy, rate=rate), FOR_MANY_TOTALS.settings, times)
+            for hierarchy, rate in MANY_TOTALS.items()
+        ]
+    )
     yield (
         f"`shard_count = null` (on demand) begins with 4 MB/s and grows with the load ([page]({_SHARD_PAGE})); a load "
         "that begins at once needs shards. The defaults hold to "
@@ -233,28 +278,39 @@ def _terraform(settings: Settings) -> Iterator[str]:
         changed = [f"{name} = {new:g}" for name, (new, old) in values.items() if new != old]
         if changed:
             yield f"{stage}_function = {{ {', '.join(changed)} }}"
+    if settings.reduce_threads != default.reduce_threads:
+        yield f"reduce_threads = {settings.reduce_threads}"
     if settings.reduce_lanes != default.reduce_lanes:
         yield f"reduce_lanes = {settings.reduce_lanes}"
     yield "```"
     yield ""
 
 
-def _before_the_load(found: Load) -> Iterator[str]:
-    settings = found.settings
-    stages = (found.state, found.map, found.reduce)
-    running = math.ceil(sum(stage.invocations * stage.seconds for stage in stages))
+def _before_the_load(found: Sequence[Load]) -> Iterator[str]:
+    """The steps for loads with the same settings."""
+    settings = found[0].settings
+    running = max(
+        math.ceil(
+            sum(stage.invocations * stage.seconds for stage in (each.state, each.map, each.reduce))
+        )
+        for each in found
+    )
     steps = []
-    if settings.warm_write_units > NEW_TABLE_WRITE_UNITS:
-        steps.append(
-            f"warm StateTable: `aws dynamodb update-table --table-name StateTable --warm-throughput "
-            f"ReadUnitsPerSecond={settings.warm_read_units},WriteUnitsPerSecond={settings.warm_write_units}` "
-            f"([page]({_DYNAMODB}warm-throughput.html))"
-        )
-    if settings.warm_write_units > _TABLE_QUOTA:
-        steps.append(
-            f"raise DynamoDB's quota of a table's write units from {_TABLE_QUOTA:,} to "
-            f"{rounded_up(settings.warm_write_units, 10_000):,} ([page]({_TABLE_QUOTA_PAGE}))"
-        )
+    for table, reads, writes in (
+        ("StateTable", settings.warm_read_units, settings.warm_write_units),
+        ("ReduceTable", NEW_TABLE_READ_UNITS, settings.warm_delta_units),
+        ("AggregateTable", NEW_TABLE_READ_UNITS, settings.warm_total_units),
+    ):
+        if writes > NEW_TABLE_WRITE_UNITS:
+            steps.append(
+                f"warm {table}: `aws dynamodb update-table --table-name {table} --warm-throughput "
+                f"ReadUnitsPerSecond={reads},WriteUnitsPerSecond={writes}` ([page]({_DYNAMODB}warm-throughput.html))"
+            )
+        if writes > _TABLE_QUOTA:
+            steps.append(
+                f"raise DynamoDB's quota of a table's write units from {_TABLE_QUOTA:,} to "
+                f"{rounded_up(writes, 10_000):,} for {table} ([page]({_TABLE_QUOTA_PAGE}))"
+            )
     steps.append(
         f"Lambda runs {running} of LEDA's executions at once on average"
         + (

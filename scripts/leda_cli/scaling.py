@@ -1,9 +1,9 @@
 """A seeded simulation, event by event, of how long messages take through the pipeline at a rate and with settings.
 
 What queues is simulated: shards that gather batches by size, window and poll; invocations under the account's
-concurrency; StateTable's warm throughput; write units of single partitions; Reduce's few lanes, whose transactions
-meet on one row and try again as `leda.exactly_once` does. What each piece of work takes comes from `load_model` and
-the measured service times.
+concurrency; the tables' warm throughput; write units of the partitions that hold ReduceTable's lanes; Reduce's lanes,
+each of which waits for its own rows. What each piece of work takes comes from `load_model` and the measured service
+times. A message is in the totals when every lane that its batch of Map touched has them.
 
 Not each message is an event, or a million a second could not be played: messages arrive at a shard in groups, of
 many shards that are alike some are played with the weight of all, and a batch carries a few arrival times drawn from
@@ -20,42 +20,41 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from leda.exactly_once import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, MAX_TRIES
 from leda_cli.load_model import (
-    CHECKPOINT_UNITS,
     DYNAMODB_POLL_SECONDS,
     KINESIS_POLL_SECONDS,
     PARTITION_WRITE_UNITS,
     PAYLOAD_BYTES,
     SHARD_BYTES,
     SHARD_RECORDS,
+    DeltaRows,
     Settings,
     Workload,
     delta_event_bytes,
     delta_rows,
     kinesis_event_bytes,
     load,
-    reduce_transactions,
+    map_put_rounds,
+    map_work_seconds,
+    reduce_call_rounds,
+    reduce_work_seconds,
     state_event_bytes,
     state_seconds,
     state_units,
     state_write_units,
-    stream_seconds,
+    totals_of_rows,
 )
 from leda_cli.measured import ServiceTimes
-from leda_cli.units import TRANSACTION_FACTOR, write_units_of_bytes
 
 SHARDS_PLAYED = 24
 GROUPS_A_SECOND = 40.0
 SAMPLES_OF_A_BATCH = 4
-# The spread (sigma of a logarithmic normal) of a transaction's time around its mean; assumed.
-TRANSACTION_SPREAD = 0.5
+# The spread (sigma of a logarithmic normal) of a request's time around its mean; assumed.
+REQUEST_SPREAD = 0.5
 # What waits on average in the last third of a run may be more than in the second by this share of a third's messages;
 # more says that the pipeline falls behind.
 STEADY_SHARE = 0.05
 WATCH_SECONDS = 0.5
-# Lambda's pause before it delivers a failed batch again; assumed.
-REDELIVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Play:
     kinesis_poll: float = KINESIS_POLL_SECONDS
     dynamodb_poll: float = DYNAMODB_POLL_SECONDS
     groups: float = GROUPS_A_SECOND
-    spread: float = TRANSACTION_SPREAD
+    spread: float = REQUEST_SPREAD
     burst: int = 0
 
 
@@ -81,9 +80,6 @@ class Outcome:
     latencies: list[float] = field(default_factory=list)
     state_waits: list[float] = field(default_factory=list)
     map_busy: float = 0.0
-    transactions: int = 0
-    conflicts: int = 0
-    given_up: int = 0
     committed: float = 0.0
     last_commit: float = 0.0
     fell_behind: bool = False
@@ -158,21 +154,34 @@ class _StreamLane:
     sent: float = 0.0
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What a batch of Map put: of how many changes, some of their arrivals, and the lanes that have not added it."""
+
+    changes: float
+    made: DeltaRows
+    samples: tuple[float, ...]
+    lanes_left: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Delta rows of a transaction of Map: when it was, how many, of how many changes, and some of their arrivals."""
+    """A batch's rows of one lane, and when they were put."""
 
     at: float
-    rows: int
-    changes: float
-    samples: tuple[float, ...]
+    batch: _Batch
+
+    @property
+    def count(self) -> float:
+        """How many rows."""
+        return self.batch.made.rows / self.batch.made.lanes
 
 
 @dataclass(slots=True)
 class _ReduceLane:
     phase: float
     waiting: deque[_Rows] = field(default_factory=deque)
-    rows: int = 0
+    rows: float = 0.0
     sent: float = 0.0
 
 
@@ -210,18 +219,17 @@ class Simulation:
         self._groups: list[list[_Group]] = []
         self._mappers = steady.map.lanes
         self._map_limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
-        self._checkpoints = Bucket(PARTITION_WRITE_UNITS)
+        self._delta_table = Bucket(settings.warm_delta_units)
         self._deltas = [Bucket(PARTITION_WRITE_UNITS) for _ in range(settings.reduce_lanes)]
 
         self._reducers = [
             _ReduceLane(self._random.random() * play.dynamodb_poll)
-            for _ in range(steady.reduce.lanes)
+            for _ in range(settings.reduce_lanes)
         ]
+        self._reducers_by_number = range(settings.reduce_lanes)
         self._reduce_limit = min(
-            settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(steady.delta_row_bytes)
+            settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(steady.of_a_batch)
         )
-        self._root_until = 0.0
-        self._root = Bucket(PARTITION_WRITE_UNITS)
         self._totals = Bucket(settings.warm_total_units)
         self._waited: list[float] = []
 
@@ -376,25 +384,28 @@ class Simulation:
         share = min(self._stored[-1] - lane.cursor, self._map_limit * self._mappers)
         samples = tuple(self._sample(lane.cursor, share) for _ in range(SAMPLES_OF_A_BATCH))
         changes = share / self._mappers
-        rows, row_bytes = delta_rows(self._workload, changes)
-        units = rows * write_units_of_bytes(math.ceil(row_bytes), transaction=True)
-        work = stream_seconds(
-            changes, self._times.map_cpu_ms_per_1000, self._settings.map_memory, 0, self._times
-        )
-        reducer = self._random.randrange(self._settings.reduce_lanes)
+        made = delta_rows(self._workload, changes, self._settings.reduce_lanes)
+        # The lanes that it touches: as many as on average, each time others.
+        lanes = self._random.sample(self._reducers_by_number, round(made.lanes))
+        batch = _Batch(changes, made, samples, len(lanes))
+        work = map_work_seconds(changes, made, self._settings, self._times)
 
         def write() -> None:
-            end = self._now + self._transaction_seconds()
-            end = max(end, self._checkpoints.passed(self._now, CHECKPOINT_UNITS))
-            end = max(end, self._deltas[reducer].passed(self._now, units))
-            self._at(end, commit)
+            end = self._now + self._request_seconds(self._times.call_ms, map_put_rounds(made))
+            end = max(end, self._delta_table.passed(self._now, made.write_units))
+            for number in lanes:
+                units = made.write_units / len(lanes)
+                end = max(end, self._deltas[number].passed(self._now, units))
+            self._at(end, written)
 
-        def commit() -> None:
+        def written() -> None:
             self._concurrency.leave(1)
-            self._outcome.transactions += 1
             self._outcome.map_busy += self._now - began
             lane.cursor += share
-            self._give(reducer, _Rows(self._now, rows, changes, samples))
+            for number in lanes:
+                rows = _Rows(self._now, batch)
+                self._reducers[number].waiting.append(rows)
+                self._reducers[number].rows += rows.count
             is_full = (self._stored[-1] - lane.cursor) / self._mappers >= self._map_limit
             poll = self._play.dynamodb_poll
             when = self._now if is_full else _next_poll(self._now, lane.phase, poll)
@@ -414,21 +425,14 @@ class Simulation:
                 return arrival
         return groups[-1][2]
 
-    def _transaction_seconds(self) -> float:
+    def _request_seconds(self, milliseconds: float, rounds: int) -> float:
+        """The time of so many requests, one after the other."""
         spread = self._play.spread
         # Its mean is the time that is given.
-        return (
-            self._times.transaction_ms
-            / 1000
-            * self._random.lognormvariate(-(spread**2) / 2, spread)
-        )
+        draw = self._random.lognormvariate(-(spread**2) / 2, spread)
+        return rounds * milliseconds / 1000 * draw
 
     # Reduce: lanes of ReduceTable's stream.
-
-    def _give(self, lane: int, rows: _Rows) -> None:
-        reducer = self._reducers[lane % len(self._reducers)]
-        reducer.waiting.append(rows)
-        reducer.rows += rows.rows
 
     def _poll_rows(self, lane: _ReduceLane) -> None:
         poll, now = self._play.dynamodb_poll, self._now
@@ -442,61 +446,45 @@ class Simulation:
 
     def _reduce(self, lane: _ReduceLane) -> None:
         taken: list[_Rows] = []
-        count = 0
-        while lane.waiting and (not taken or count + lane.waiting[0].rows <= self._reduce_limit):
+        count = 0.0
+        while lane.waiting and (not taken or count + lane.waiting[0].count <= self._reduce_limit):
             taken.append(lane.waiting.popleft())
-            count += taken[-1].rows
+            count += taken[-1].count
         lane.rows -= count
         lane.sent = self._now
-        changes = sum(each.changes for each in taken)
-        transactions, nodes = reduce_transactions(self._workload, count, changes / count)
-        left = math.ceil(transactions)
-        units_of_one = nodes / left * TRANSACTION_FACTOR
-        shared = len(self._reducers) > 1
-        tries = 0
-        work = stream_seconds(
-            count, self._times.reduce_cpu_ms_per_1000, self._settings.reduce_memory, 0, self._times
+        changes = sum(each.batch.changes for each in taken)
+        made = taken[0].batch.made
+        totals = totals_of_rows(
+            self._workload, count, made, changes / len(taken), len(self._reducers)
         )
+        work = reduce_work_seconds(count, made, totals, self._settings, self._times)
 
-        def attempt() -> None:
-            nonlocal tries
-            if shared and self._root_until > self._now:
-                self._outcome.conflicts += 1
-                tries += 1
-                pause = self._times.call_ms / 1000 + _pause(self._random, tries)
-                if tries == MAX_TRIES:
-                    self._outcome.given_up += 1
-                    tries, pause = 0, REDELIVERY_SECONDS + work
-                self._at(self._now + pause, attempt)
-                return
-            end = self._now + self._transaction_seconds()
-            self._root_until = end if shared else 0.0
-            end = max(end, self._root.passed(self._now, TRANSACTION_FACTOR))
-            end = max(end, self._totals.passed(self._now, units_of_one))
-            self._at(end, commit)
+        def write() -> None:
+            rounds = reduce_call_rounds(totals, self._settings)
+            end = self._now + self._request_seconds(self._times.statements_ms, rounds)
+            self._at(max(end, self._totals.passed(self._now, totals)), written)
 
-        def commit() -> None:
-            nonlocal left, tries
-            self._outcome.transactions += 1
-            left, tries = left - 1, 0
-            if left > 0:
-                attempt()
-                return
+        def written() -> None:
             self._concurrency.leave(1)
-            self._outcome.committed += changes
-            self._outcome.last_commit = self._now
-            self._outcome.latencies += [
-                self._now - arrival
-                for each in taken
-                for arrival in each.samples
-                if self._is_counted(arrival)
-            ]
+            for each in taken:
+                self._added(each.batch)
             is_full = lane.rows >= self._reduce_limit
             poll = self._play.dynamodb_poll
             when = self._now if is_full else _next_poll(self._now, lane.phase, poll)
             self._at(when, lambda: self._poll_rows(lane))
 
-        self._at(self._now + work, attempt)
+        self._at(self._now + work, write)
+
+    def _added(self, batch: _Batch) -> None:
+        """A lane has added its rows of the batch; with the last lane, the batch's messages are in the totals."""
+        batch.lanes_left -= 1
+        if batch.lanes_left:
+            return
+        self._outcome.committed += batch.changes
+        self._outcome.last_commit = self._now
+        self._outcome.latencies += [
+            self._now - arrival for arrival in batch.samples if self._is_counted(arrival)
+        ]
 
 
 def simulate(
@@ -511,8 +499,3 @@ def _next_poll(now: float, phase: float, interval: float) -> float:
     if interval <= 0:
         return now
     return phase + math.ceil((now - phase) / interval - 1e-9) * interval
-
-
-def _pause(draw: random.Random, tries: int) -> float:
-    """What `leda.exactly_once` waits after so many tries."""
-    return draw.uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**tries))
