@@ -75,7 +75,7 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
         assert row in capsys.readouterr().out
     finally:
         _add(stack, row, "-0.00000000001")
-    assert stack.totals(trades.root)[row] == Decimal("2.5")
+    assert stack.totals(trades.root)[row].value == Decimal("2.5")
     assert leda(stack.aws.variables, tmp_path, "verify", "--outputs", str(outputs)).returncode == 0
 
 

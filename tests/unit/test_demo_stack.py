@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -10,8 +11,10 @@ from moto import mock_aws
 
 from leda_cli import stack as stack_module
 from leda_cli.console import LedaError
+from leda_cli.instance import client_variables, free_port
+from leda_cli.local import env_file
 from leda_cli.oracle import Names, Total
-from leda_cli.stack import Stack, read_env, read_outputs
+from leda_cli.stack import Stack, answering, read_env, read_outputs
 
 OUTPUTS = {
     "stream": {"sensitive": False, "value": {"name": "x-IncomingDataStream", "arn": "arn"}},
@@ -67,11 +70,72 @@ def test_local_aws_is_the_default(tmp_path: Path) -> None:
     (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
     (tmp_path / "env").write_text(
         "# comment\nexport AWS_ENDPOINT_URL=http://127.0.0.1:4750\nexport AWS_REGION='us-east-1'\n"
+        "export AWS_ACCESS_KEY_ID=test\nexport AWS_SECRET_ACCESS_KEY=test\n"
     )
     stack = Stack.find()
     assert stack.endpoint == "http://127.0.0.1:4750"
     assert stack.dynamodb.meta.endpoint_url == "http://127.0.0.1:4750"
     assert read_env(tmp_path / "env") == stack.environment
+
+
+def test_a_local_stack_is_found_whatever_the_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
+    (tmp_path / "env").write_text(env_file(client_variables(4750)))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://far.example.com")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://far.example.com")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    stack = Stack.find()
+    clients: tuple[Any, ...] = (
+        stack.kinesis,
+        stack.dynamodb,
+        stack.streams,
+        stack.lambdas,
+        stack.s3,
+    )
+    for client in clients:
+        assert client.meta.endpoint_url == "http://127.0.0.1:4750"
+        assert client._request_signer._credentials.access_key == "test"
+
+
+def test_an_account_is_called_where_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://kinesis.example.com")
+    stack = Stack.find(aws=True)
+    assert stack.endpoint is None
+    assert stack.kinesis.meta.endpoint_url == "http://kinesis.example.com"
+    assert stack.dynamodb.meta.endpoint_url == "https://dynamodb.eu-west-1.amazonaws.com"
+
+
+def test_the_account_is_shown_before_anything_is_asked_of_the_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws(), pytest.raises(LedaError, match="the stack is not there") as error:
+        Stack().check()
+    shown = capsys.readouterr().err
+    assert "AWS account 123456789012, Region us-east-1, https://dynamodb.us-east-1" in shown
+    assert "make up" not in error.value.fix
+
+
+def test_an_error_of_a_local_command_names_the_local_stack_and_never_aws() -> None:
+    stack = Stack(environment=client_variables(free_port()))
+    with pytest.raises(LedaError) as nothing_there:
+        stack.check()
+    with pytest.raises(LedaError) as gone, answering(stack.endpoint):
+        stack.totals()
+    for error in (nothing_there.value, gone.value):
+        assert f"{stack.endpoint}" in error.what
+        assert "AWS" not in f"{error.what} {error.fix}".replace("local AWS", "")
+
+
+def test_an_outputs_file_that_the_user_names_is_not_blamed_on_local_aws(tmp_path: Path) -> None:
+    with pytest.raises(LedaError, match="cannot be read") as error:
+        Stack.find(aws=True, outputs=tmp_path / "none.json")
+    assert "terraform output -json" in error.value.fix
 
 
 def test_without_local_aws_nothing_is_sent_to_an_account_by_accident() -> None:

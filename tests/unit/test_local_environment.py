@@ -156,19 +156,35 @@ def test_the_port_can_be_chosen(
     assert local.chosen_port() == port
 
 
-@pytest.mark.parametrize("text", ["abc", "0", "65536", "-1"])
+@pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "²", "٤٦٠٠", "4_600", "9" * 5000])
 def test_what_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDA_PORT", text)
     with pytest.raises(LedaError, match="LEDA_PORT"):
         local.chosen_port()
 
 
-def test_the_env_file_can_be_sourced() -> None:
+@pytest.mark.parametrize(
+    ("shell", "direct"),
+    [
+        ({}, "127.0.0.1,localhost,::1"),
+        ({"NO_PROXY": ".corp"}, "127.0.0.1,localhost,::1,.corp"),
+        ({"no_proxy": ".corp"}, "127.0.0.1,localhost,::1,.corp"),
+    ],
+)
+def test_the_env_file_makes_a_shell_one_for_local_aws(shell: dict[str, str], direct: str) -> None:
+    other = {"AWS_PROFILE": "prod", "AWS_SESSION_TOKEN": "token", "AWS_ENDPOINT_URL": "http://far"}
     text = local.env_file(client_variables(4566))
     done = subprocess.run(
-        ["sh", "-c", f"{text}\nenv"], capture_output=True, text=True, check=True, env={}
+        ["sh", "-c", f"{text}\nenv"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**other, **shell},
     )
-    assert "AWS_ENDPOINT_URL=http://127.0.0.1:4566" in done.stdout.splitlines()
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert found["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & found.keys()
+    assert (found["NO_PROXY"], found["no_proxy"]) == (direct, direct)
 
 
 def test_outputs_are_the_values_alone() -> None:

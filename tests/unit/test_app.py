@@ -1,0 +1,24 @@
+"""The `leda` command itself: which numbers its options take."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from leda_cli import app
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "nan", "inf"])
+@pytest.mark.parametrize("command", [["verify", "--wait"], ["watch", "--seconds"]])
+def test_a_number_that_is_not_finite_is_refused(
+    command: list[str],
+    number: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["leda", *command[:-1], f"{command[-1]}={number}"])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    assert command[-1] in capsys.readouterr().err

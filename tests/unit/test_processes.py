@@ -1,0 +1,67 @@
+"""Work in several processes: results in order, and an end at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from leda_cli.paths import ROOT, VENV
+from leda_cli.processes import in_processes
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def fail_on_three(number: int) -> int:
+    if number == 3:
+        raise ValueError("three")
+    time.sleep(30)
+    return number
+
+
+def test_results_come_in_the_order_of_the_jobs() -> None:
+    assert list(in_processes(square, range(20), 3)) == [number * number for number in range(20)]
+    assert list(in_processes(square, [], 3)) == []
+
+
+def test_an_error_of_a_job_ends_all_without_waiting_for_the_others() -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="three"):
+        list(in_processes(fail_on_three, [3, 1, 2], 2))
+    assert time.monotonic() - began < 25
+    assert multiprocessing.active_children() == []
+
+
+def test_who_does_not_ask_for_the_rest_does_not_wait_for_it() -> None:
+    results = in_processes(square, range(1000), 2)
+    assert next(results) == 0
+    results.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 4.0])
+def test_ctrl_c_ends_simulate_at_once_with_one_line(seconds: float) -> None:
+    """The terminal sends the signal to the command and to all of its processes."""
+    process = subprocess.Popen(
+        [str(VENV / "bin" / "leda"), "simulate", "--seeds", "1:100000"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert "Simulating" in process.stdout.readline()
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert process.returncode == 130
+    assert errors == "Interrupted. What is incomplete is mended by the next run.\n"
