@@ -132,12 +132,14 @@ wait_seconds = float(settings.optional("WAIT_SECONDS") or DEFAULT_WAIT_SECONDS)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Play one round. Returns what was sent, the seconds it took, the rows that differ and the score."""
     end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    wait = float(event.get("wait_seconds", wait_seconds))
+    # A field that is null is one that is not there.
+    given = {name: value for name, value in event.items() if value is not None}
+    wait = float(given.get("wait_seconds", wait_seconds))
 
     rules = game.HARD if stack.parameter("SPECIAL_TRADES") else game.PLAIN
-    if "messages" in event:
-        rules = replace(rules, messages=int(event["messages"]))
-    burst = game.Burst(rules, random.Random(event.get("seed")), schema)
+    if "messages" in given:
+        rules = replace(rules, messages=int(given["messages"]))
+    burst = game.Burst(rules, random.Random(given.get("seed")), schema)
     before = stack.totals()
     began = time.monotonic()
     result: dict[str, Any] = {"mode": "hard" if rules.modify_percent else "plain"}

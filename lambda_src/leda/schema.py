@@ -57,9 +57,15 @@ class Schema:
             given = json.loads(text)
         except ValueError as error:
             raise SchemaError(f"SCHEMA is not JSON: {error}") from error
+        if not isinstance(given, dict):
+            raise SchemaError("SCHEMA is not a JSON object")
         unknown = set(given) - {field.name for field in fields(cls)}
         if unknown:
             raise SchemaError(f"SCHEMA has unknown attributes: {sorted(unknown)}")
+        # Without a hierarchy the levels are fields of the message; null in any other attribute means its default.
+        given = {
+            name: each for name, each in given.items() if each is not None or name == "hierarchy"
+        }
         if "levels" in given:
             given["levels"] = tuple(given["levels"])
         return cls(**given)

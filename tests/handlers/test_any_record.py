@@ -254,9 +254,14 @@ def update_inventory(endpoint: str) -> System:
 
 def create_vendor_order(endpoint: str) -> System:
     shop = ShopTables(endpoint)
+
+    def record(name: str) -> dict[str, Any]:
+        shop.sell(name, qty=1)
+        return part_record(name)
+
     return System(
         shop.function("create_vendor_order"),
-        part_record,
+        record,
         lambda _log: {row["productId"]["S"] for row in shop.of_type("vendorOrder")},
     )
 

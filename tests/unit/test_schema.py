@@ -35,10 +35,19 @@ def test_every_attribute_can_be_set() -> None:
     }
 
 
+def test_null_is_as_if_the_attribute_were_not_there_but_for_the_hierarchy() -> None:
+    names = ("id", "version", "value", "timestamp", "deleted", "levels", "max_integer_digits")
+
+    assert Schema.from_json(json.dumps(dict.fromkeys(names))) == Schema()
+    assert Schema.from_json('{"hierarchy": null}') == Schema(hierarchy=None)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("not json", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
         ('{"levels": []}', "levels is empty"),
         ('{"levels": ["a", "b", "a"]}', "names a level twice"),
         ('{"lvels": ["a"]}', "unknown attributes.*lvels"),

@@ -368,7 +368,7 @@ run "refuses_patterns_that_do_not_fit_the_functions_environment" {
   command = plan
 
   variables {
-    notify = { filter_patterns = ["{\"event\":[\"${format("%2000s", "x")}\"]}"] }
+    notify = { filter_patterns = ["{\"event\":[\"${join("", [for _ in range(501) : "\U0001F600"])}\"]}"] }
   }
 
   expect_failures = [var.notify]
