@@ -1,8 +1,8 @@
 """The tables of inputs and outputs in the READMEs of the Terraform modules.
 
-`.venv/bin/python -m leda_cli.module_docs` writes them between the markers below, from the module's variables.tf and outputs.tf;
-with `--check` it only says which are not current, and fails. It reads files as `terraform fmt` writes them: blocks
-begin and end in the first column, their arguments in the third.
+`.venv/bin/python -m leda_cli.module_docs` writes them between the markers below, from the module's variables.tf and
+outputs.tf; with `--check` it only says which are not current, and fails. It reads files as `terraform fmt` writes them:
+blocks begin and end in the first column, their arguments in the third.
 """
 
 from __future__ import annotations
