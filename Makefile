@@ -1,5 +1,5 @@
 # Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= EXAMPLE= (demo), SEEDS=FIRST:LAST (simulate),
-# ARGS= (demo, simulate, scale, bench, test), LEDA_PORT= (environment), PYTHON=
+# ARGS= (demo, simulate, scale, bench, test), LEDA_PORT= and LEDA_SHOP_PORT= (environment), PYTHON=
 
 PYTHON ?= python3
 leda := .venv/bin/leda

@@ -104,6 +104,8 @@ class Instance(ABC, Generic[Tools]):
     """The emulator's name."""
     HEALTH: ClassVar[str]
     """The path that answers 200 with JSON once the emulator takes calls."""
+    PORT_SETTING: ClassVar[str]
+    """The environment variable that chooses the developer's port."""
 
     def __init__(self, folder: Path, log_name: str) -> None:
         self.folder = folder
@@ -174,7 +176,7 @@ class Instance(ABC, Generic[Tools]):
         if (running is None or running.port != wanted) and not port_is_free(wanted):
             raise LedaError(
                 f"Port {wanted} is taken by {owner_of(wanted)}.",
-                "Stop that program, or choose another port: LEDA_PORT=4599 make up (any free port).",
+                f"Stop that program, or set {self.PORT_SETTING} to a port that is free, like 4599.",
             )
         if running:
             self.stop()
@@ -271,10 +273,13 @@ class Instance(ABC, Generic[Tools]):
 
 
 def owner_of(port: int) -> str:
-    """Name the program that listens on `port`, as far as this user may know."""
+    """Name the program that listens on `port`, as far as this user may know; an emulator by its instance's folder."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN
             if listens and connection.pid and getattr(connection.laddr, "port", None) == port:
-                return f"{psutil.Process(connection.pid).name()} (PID {connection.pid})"
+                process = psutil.Process(connection.pid)
+                if folder := process.environ().get(MARKER):
+                    return f"a local AWS of LEDA ({folder}, PID {connection.pid})"
+                return f"{process.name()} (PID {connection.pid})"
     return "another program"

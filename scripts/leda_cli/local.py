@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from leda_cli import toolchain
-from leda_cli.console import console, heading, info, step
+from leda_cli.console import console, heading, info, step, warn
 from leda_cli.environments import digest_of
 from leda_cli.errors import LedaError
 from leda_cli.instance import Instance, Running, Tools, client_variables
@@ -78,14 +78,14 @@ class LocalAws(StartedAws):
         self.terraform.destroy()
 
 
-def chosen_port() -> int | None:
-    """Return LEDA_PORT, or None when it is not set; raise LedaError when it is no port."""
-    text = os.environ.get("LEDA_PORT", "").strip()
+def chosen_port(setting: str) -> int | None:
+    """Return the port in the environment variable, or None when it is not set; raise LedaError when it is no port."""
+    text = os.environ.get(setting, "").strip()
     if not text:
         return None
     if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
         raise LedaError(
-            f"LEDA_PORT is {text!r}, which is no port.", "Set it to a number from 1024 to 65535."
+            f"{setting} is {text!r}, which is no port.", "Set it to a number from 1024 to 65535."
         )
     return int(text)
 
@@ -139,13 +139,24 @@ def _prepare(instance: Instance[Tools]) -> Tools:
 def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running:
     """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
     if (instance.folder / APPLYING).exists() and instance.current():
-        info("the last apply was interrupted: starting afresh")
+        warn("the last apply was interrupted, and nothing tells what is there: starting afresh")
+        if lost := applied_there(instance.folder):
+            warn(
+                f"gone with it: {', '.join(lost)}. The next `make` that needs one applies it again."
+            )
         instance.stop()
     with step(instance.TITLE):
         running, fresh = instance.start(port, tools)
     if not fresh:
         info(f"already runs at {running.endpoint}")
     return running
+
+
+def applied_there(folder: Path) -> list[str]:
+    """Name what is applied on the instance in that folder, each as the user calls it."""
+    stack = ["the stack"] if (folder / "applied").exists() else []
+    examples = (file.parent.name for file in (folder / "examples").glob("*/applied"))
+    return stack + [f"examples/{name}" for name in sorted(examples)]
 
 
 def apply_changes(
@@ -168,6 +179,13 @@ def apply_changes(
         applying.touch()
         try:
             terraform.apply()
+        except KeyboardInterrupt:
+            if others := applied_there(instance.folder):
+                warn(
+                    f"the next start begins with an empty {instance.TITLE}: "
+                    f"{', '.join(others)} will be gone as well"
+                )
+            raise
         except LedaError:
             applying.unlink()  # Terraform ended in order: its state is true, and an apply can go on from it
             raise
@@ -205,7 +223,10 @@ def developers() -> Iterator[tuple[LocalStack, Running]]:
 
 @contextmanager
 def developers_ministack() -> Iterator[tuple[MiniStack, Running]]:
-    """Yield the developer's MiniStack, as `developers` does; it listens on any free port unless LEDA_PORT names one."""
+    """Yield the developer's MiniStack, as `developers` does, on LEDA_SHOP_PORT or any free port.
+
+    Not on LEDA_PORT: that is LocalStack's, which may run beside it.
+    """
     with _developers("ministack", _ministack("aws"), MINISTACK_ENV_FILE, None) as started:
         yield started
 
@@ -214,7 +235,7 @@ def developers_ministack() -> Iterator[tuple[MiniStack, Running]]:
 def _developers(
     lock: str, instance: AnInstance, env_file_: Path, default_port: int | None
 ) -> Iterator[tuple[AnInstance, Running]]:
-    port = chosen_port()
+    port = chosen_port(instance.PORT_SETTING)
     heading("Setting up")
     require_terraform()
     with only_one(lock):

@@ -56,6 +56,7 @@ class LocalStack(Instance[Toolchain]):
 
     TITLE = "LocalStack"
     HEALTH = "/_localstack/health"
+    PORT_SETTING = "LEDA_PORT"
 
     def install(self) -> Toolchain:
         """LocalStack with the project's plugin, its emulators and the functions' interpreter."""

@@ -60,6 +60,7 @@ class MiniStack(Instance[Path]):
 
     TITLE = "MiniStack"
     HEALTH = "/_ministack/health"
+    PORT_SETTING = "LEDA_SHOP_PORT"
 
     def install(self) -> Path:
         """Its own environment, which is the functions' too."""

@@ -1,8 +1,8 @@
 """The tables of inputs and outputs in the READMEs of the Terraform modules.
 
-`python -m leda_cli.module_docs` writes them between the markers below, from the module's variables.tf and outputs.tf;
-with `--check` it only says which are not current, and fails. It reads files as `terraform fmt` writes them: blocks
-begin and end in the first column, their arguments in the third.
+`.venv/bin/python -m leda_cli.module_docs` writes them between the markers below, from the module's variables.tf and
+outputs.tf; with `--check` it only says which are not current, and fails. It reads files as `terraform fmt` writes them:
+blocks begin and end in the first column, their arguments in the third.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def main(arguments: list[str]) -> int:
     for readme in found:
         print(f"{'not current' if check else 'written'}: {readme.relative_to(ROOT)}")
     if check and found:
-        print("run: python -m leda_cli.module_docs", file=sys.stderr)
+        print("run: .venv/bin/python -m leda_cli.module_docs", file=sys.stderr)
     return 1 if check and found else 0
 
 

@@ -133,8 +133,10 @@ def build(
     with nullcontext() if known else step("Downloading the functions' dependencies"):
         distributions = wheels.fetch(pins, cache)
     built = assemble(source, distributions, processors)
+    known_digests = _digests(output)
     manifest = write(built, output)
-    _show(built, output)
+    changed = [each for each in built if known_digests.get(each.function) != each.entry["sha256"]]
+    _show(changed, output)
     if target:
         publishing.upload(
             {p.entry["key"]: p.content for p in built}, manifest_bytes(manifest), target
@@ -405,15 +407,27 @@ def _is_data(name: str) -> bool:
     return not name.endswith(_NOT_CARRIED)
 
 
-def _show(built: list[Package], output: Path) -> None:
-    """Print the sizes, and which wheels whose packages carry."""
+def _digests(output: Path) -> dict[str, str]:
+    """The packages that are in the folder, by function: the digests that its manifest tells."""
+    try:
+        manifest = json.loads((output / _MANIFEST).read_text())
+        return {function: str(entry["sha256"]) for function, entry in manifest.items()}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _show(changed: list[Package], output: Path) -> None:
+    """Print the sizes of the packages that are new or changed, and which wheels they carry."""
+    if not changed:
+        info("the functions' packages are up to date")
+        return
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column("package")
-    table.add_column("bytes", justify="right")
-    table.add_column("files", justify="right")
-    table.add_column("sha256")
+    table.add_column("package", no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("files", justify="right", no_wrap=True)
+    table.add_column("sha256", no_wrap=True)
     carriers: dict[str, list[str]] = {}
-    for package in built:
+    for package in changed:
         entry = package.entry
         table.add_row(
             entry["file"], f"{entry['size']:,}", str(len(package.files)), entry["sha256"][:16]

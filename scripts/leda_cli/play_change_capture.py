@@ -24,6 +24,7 @@ from leda_cli.waiting import wait_for
 
 PLACE, END = "_replica_place", "_replica_end"
 ROUNDS = 3
+WRITES = 150
 SECRET = "correct horse battery staple"  # noqa: S105
 
 
@@ -151,10 +152,11 @@ def play(aws: ExampleAws) -> None:
     changes, draw = Changes(aws), random.Random()
     user = f"ada-{secrets.token_hex(2)}"
     changes.inbox()  # of an earlier run
+    counted_before = _counts(changes).total()
     lines = _story(changes, user)
     _notified(changes, user, lines)
-    _replayed(changes, draw)
-    _counted(changes)
+    changed = len(lines) + _replayed(changes, draw)
+    _counted(changes, counted_before, changed)
     _farewell(changes, user)
 
 
@@ -229,19 +231,24 @@ def _heard_id(message: Mapping[str, Any]) -> str:
     return str(message["MessageAttributes"]["deduplication_id"]["Value"])
 
 
-def _replayed(changes: Changes, draw: random.Random) -> None:
+def _replayed(changes: Changes, draw: random.Random) -> int:
+    """Write items, replay the stream into the copy, and return how many of the writes have changed an item."""
     heading("A copy that no replay changes")
     users = [f"{name}-{secrets.token_hex(2)}" for name in ("bela", "chidi", "dara", "emre", "femi")]
     counts: Counter[str] = Counter()
-    with step("150 changes of 5 users"):
-        for _ in range(150):
+    balances: dict[tuple[str, int], str | None] = {}
+    with step(f"{WRITES} writes of 5 users"):
+        for number in range(WRITES):
             user, timestamp = draw.choice(users), draw.randint(1, 3)
-            if draw.random() < 0.25:
+            balance = None if draw.random() < 0.25 else str(number)
+            if balance is None:
                 changes.delete(user, timestamp)
-                counts["deletes"] += 1
             else:
-                changes.put(user, {"balance": {"N": str(draw.randint(1, 99))}}, timestamp)
-                counts["puts"] += 1
+                changes.put(user, {"balance": {"N": balance}}, timestamp)
+            counts["deletes" if balance is None else "puts"] += 1
+            # To delete what is not there is no change: nothing of it comes into the stream.
+            counts["changes"] += balances.get((user, timestamp)) != balance
+            balances[user, timestamp] = balance
     with step("waiting until the copy has all of them"):
         wait_for("the copy equals the table", lambda: changes.copies() == changes.items())
     before = changes.rows()
@@ -255,24 +262,34 @@ def _replayed(changes: Changes, draw: random.Random) -> None:
     if changes.copies() != changes.items():
         raise LedaError("The copy differs from the table.", "That is a bug in LEDA.")
     info(
-        f"{counts['puts']} puts and {counts['deletes']} deletes; then {redelivery.records:,} deliveries of records."
+        f"{counts['puts']} puts and {counts['deletes']} deletes. {counts['changes']} of them are changes: "
+        "a delete of what is not there is none, and the stream has nothing of it."
     )
+    info(f"Then {redelivery.records:,} deliveries of records.")
     console.print(
         f"    [{ACCENT}]Equal:[/] {len(changes.copies())} items in {changes.table} and in {changes.copy}, "
         f"and {len(changes.tombstones())} tombstones of items that are gone."
     )
+    return counts["changes"]
 
 
-def _counted(changes: Changes) -> None:
-    heading("Counts by kind")
+def _counts(changes: Changes) -> Counter[str]:
+    """The changes that the function has counted, by kind."""
     counted: Counter[str] = Counter()
     for line in changes.log.all():
         if "Changes" in line:
             counted[line["event"]] += int(sum(line["Changes"]))
-    if not counted:
-        raise LedaError("The log has no counts.", "That is a bug in LEDA.")
-    for event, count in sorted(counted.items()):
+    return counted
+
+
+def _counted(changes: Changes, before: int, changed: int) -> None:
+    """Show the counts, which must have grown by the changes of this run; one that is delivered again counts again."""
+    heading("Counts by kind")
+    wait_for(f"{changed} changes counted", lambda: _counts(changes).total() - before >= changed)
+    for event, count in sorted(_counts(changes).items()):
         info(f"{event:>10}  {count:,}")
+    more = f" and {before:,} of earlier runs" if before else ""
+    info(f"They are the {changed:,} changes of this run{more}.")
     info("On AWS they are the metric Changes in the namespace LEDA, a minute fresh.")
 
 

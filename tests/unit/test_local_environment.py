@@ -7,14 +7,24 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from leda_cli import environments, local, paths, terraform, toolchain
 from leda_cli.errors import LedaError
-from leda_cli.instance import MARKER, client_variables, free_port, owner_of, port_is_free
+from leda_cli.instance import (
+    MARKER,
+    Running,
+    client_variables,
+    free_port,
+    owner_of,
+    port_is_free,
+)
 from leda_cli.localstack import LocalStack
 
 
@@ -153,14 +163,92 @@ def test_the_port_can_be_chosen(
     text: str, port: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDA_PORT", text)
-    assert local.chosen_port() == port
+    assert local.chosen_port("LEDA_PORT") == port
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "²", "٤٦٠٠", "4_600", "9" * 5000])
 def test_what_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDA_PORT", text)
     with pytest.raises(LedaError, match="LEDA_PORT"):
-        local.chosen_port()
+        local.chosen_port("LEDA_PORT")
+
+
+def test_localstack_and_ministack_have_settings_of_their_own_for_their_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With LEDA_PORT exported, the shop's emulator wanted the port that LocalStack had."""
+    started: list[tuple[str, int | None]] = []
+
+    def start(instance: Any, _tools: object, port: int | None) -> Running:
+        started.append((instance.TITLE, port))
+        return Running(1, 0.0, port or 4999, "", "")
+
+    monkeypatch.setattr(local, "_start", start)
+    monkeypatch.setattr(local, "_prepare", lambda _instance: None)
+    monkeypatch.setattr(local, "require_terraform", lambda: None)
+    for name in ("ENV_FILE", "MINISTACK_ENV_FILE", "OUTPUTS_FILE"):
+        monkeypatch.setattr(local, name, tmp_path / name)
+    monkeypatch.setattr(local, "LOCAL", tmp_path)
+    monkeypatch.setenv("LEDA_PORT", "4600")
+    monkeypatch.delenv("LEDA_SHOP_PORT", raising=False)
+    with local.developers(), local.developers_ministack():
+        pass
+    monkeypatch.setenv("LEDA_SHOP_PORT", "4601")
+    with local.developers_ministack():
+        pass
+    assert started == [("LocalStack", 4600), ("MiniStack", None), ("MiniStack", 4601)]
+
+
+def test_a_port_that_a_local_aws_has_is_said_to_be_its(tmp_path: Path) -> None:
+    port = free_port()
+    code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, MARKER: "/checkout/.local/aws"}
+    )
+    try:
+        while port_is_free(port):
+            time.sleep(0.02)
+        expected = f"a local AWS of LEDA (/checkout/.local/aws, PID {process.pid})"
+        assert owner_of(port) == expected
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_apply_that_was_interrupted_says_what_is_gone_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("scores", "change-capture"):
+        (tmp_path / "examples" / name).mkdir(parents=True)
+        (tmp_path / "examples" / name / "applied").touch()
+    (tmp_path / "examples" / "record-processor").mkdir()
+    (tmp_path / "applied").touch()
+    said: list[str] = []
+    monkeypatch.setattr(local, "warn", said.append)
+
+    class Terraform:
+        def prepare(self) -> None: ...
+
+        init = prepare
+
+        def apply(self) -> None:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "examples" / "record-processor"
+    instance: Any = SimpleNamespace(folder=tmp_path, TITLE="LocalStack", current=lambda: True)
+    terraform_: Any = Terraform()
+    with pytest.raises(KeyboardInterrupt):
+        local.apply_changes(instance, terraform_, folder, "digest")
+    (line,) = said
+    gone = "the stack, examples/change-capture, examples/scores"
+    assert gone in line
+
+    said.clear()
+    instance.stop = lambda: said.append("stopped")
+    instance.start = lambda _port, _tools: (Running(1, 0.0, 1, "", ""), True)
+    local._start(instance, None, None)
+    assert gone in said[1]
+    assert said[-1] == "stopped"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from leda_cli import packages, wheels
 from leda_cli.errors import LedaError
@@ -573,6 +574,33 @@ def test_an_unchanged_package_is_not_written_again(tree: Tree, tmp_path: Path) -
     os.utime(tmp_path / "build" / "a.zip", (1, 1))
     packages.write(built, tmp_path / "build")
     assert (tmp_path / "build" / "a.zip").stat().st_mtime == 1
+
+
+def test_only_what_has_changed_is_shown_and_no_row_is_broken(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr("leda_cli.console.console", Console(file=shown, width=80, highlight=False))
+    monkeypatch.setattr(packages, "console", Console(file=shown, width=80, highlight=False))
+    source = tree({"one/handler.py": "x = 1\n", "create_vendor_order_two/handler.py": "x = 2\n"})
+
+    def build() -> str:
+        shown.seek(0)
+        shown.truncate()
+        built = packages.assemble(source, {})
+        before = packages._digests(tmp_path)
+        packages.write(built, tmp_path)
+        changed = [each for each in built if before.get(each.function) != each.entry["sha256"]]
+        packages._show(changed, tmp_path)
+        return shown.getvalue()
+
+    (line,) = [line for line in build().splitlines() if "create_vendor_order_two" in line]
+    assert len(line.split()) == 4
+    assert build().strip() == "the functions' packages are up to date"
+    (source / "one" / "handler.py").write_text("x = 3\n")
+    text = build()
+    assert "one.zip" in text
+    assert "create_vendor_order_two" not in text
 
 
 def test_without_an_environment_the_script_says_how_to_get_one(tmp_path: Path) -> None:
