@@ -173,7 +173,10 @@ class _Paced:
             if name == "describe_table":
                 # The store keeps no streams; the system does.
                 stream = self._streams[READERS[request["TableName"]]]
-                answer: Any = {"Table": {"LatestStreamArn": stream.arn}}
+                enabled = {"StreamEnabled": True}
+                answer: Any = {
+                    "Table": {"LatestStreamArn": stream.arn, "StreamSpecification": enabled}
+                }
             else:
                 answer = self._send(name, request)
             self._pace.after()

@@ -106,7 +106,7 @@ class Scene:
     def rebuild(self) -> None:
         """Run `leda rebuild` to its end."""
         self.system.operator.needed = True
-        self.world.spawn(self.system.operator.rebuild)
+        self.system.rebuild()
         self.world.run()
 
     def strike(self, stage: str, operation: str, fault: str) -> None:

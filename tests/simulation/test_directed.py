@@ -65,7 +65,6 @@ def two_lanes_make_a_total(seed: int) -> Any:
             row = {"Epoch": {"N": str(epoch)}}
             known.put(registry.reduce_scope(stream), it.shards("reduce")[place].id, row)
         it.deliver_together("reduce", [(it.records("reduce", place), place) for place in places])
-        it.on()
         return it.differences()
 
 
