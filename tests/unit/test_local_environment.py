@@ -114,6 +114,10 @@ def test_a_mirror_serves_the_provider_and_the_registry_the_rest() -> None:
     assert "provider_installation" not in terraform.cli_configuration(None)
 
 
+def test_a_mirror_may_be_in_a_folder_of_any_name() -> None:
+    assert 'path    = "/a$HOME/\\"b\\"/c"' in terraform.cli_configuration(Path('/a$HOME/"b"/c'))
+
+
 def test_the_users_own_cli_configuration_is_kept_when_it_exists(tmp_path: Path) -> None:
     own = tmp_path / "own.tfrc"
     own.touch()
