@@ -207,8 +207,9 @@ def install_chromium() -> Path:
                 ["install", "--yes", "--no-install-recommends", "chromium"],
             ):
                 command = ["apt-get", "--quiet", *arguments]
-                environment = {"DEBIAN_FRONTEND": "noninteractive"}
-                environments.run_quietly(command, "chromium", failed, fix, **environment)
+                environments.run_quietly(
+                    command, "chromium", failed, fix, DEBIAN_FRONTEND="noninteractive"
+                )
         found = find_chromium()
     if found is None:
         raise LedaError(
