@@ -55,9 +55,14 @@ def python_of(folder: Path) -> Path:
 
 
 def run_quietly(
-    command: list[str], log_name: str, failed: str, fix: str, **environment: str
+    command: list[str],
+    log_name: str,
+    failed: str,
+    fix: str,
+    folder: Path = ROOT,
+    **environment: str,
 ) -> None:
-    """Run a command with its output in .local/logs/; raise LedaError with the last lines when it fails."""
+    """Run a command in `folder`, with its output in .local/logs/; raise LedaError with the last lines when it fails."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{log_name}.log"
     with log.open("wb") as output:
@@ -66,7 +71,7 @@ def run_quietly(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=ROOT,
+            cwd=folder,
             env={**contained_environment(), **environment},
             check=False,
         ).returncode

@@ -40,7 +40,8 @@ def contained_environment(base: dict[str, str] | None = None) -> dict[str, str]:
         UV_PYTHON_DOWNLOADS="never",
         PIP_CACHE_DIR=str(CACHE / "pip"),
         PIP_DISABLE_PIP_VERSION_CHECK="1",
-        npm_config_cache=str(CACHE / "npm"),
+        # npm takes `${...}` in a setting for a variable.
+        npm_config_cache=str(CACHE / "npm").replace("${", "\\${"),
         npm_config_update_notifier="false",
         CHECKPOINT_DISABLE="1",
         DISABLE_EVENTS="1",

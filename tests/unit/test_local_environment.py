@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -48,6 +49,38 @@ def test_every_cache_is_in_the_checkout_and_the_users_python_settings_are_droppe
     assert environment["HOME"] == "/home/me"
     for name in ("TMPDIR", "XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR", "npm_config_cache"):
         assert Path(environment[name]).is_relative_to(paths.LOCAL)
+
+
+def test_npm_takes_the_name_of_a_folder_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "a${HOME}$HOME b"
+    monkeypatch.setattr(paths, "CACHE", cache)
+    command = [*toolchain.npm_command(toolchain.find_node()), "config", "get", "cache"]
+    done = subprocess.run(
+        command,
+        env=paths.contained_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(cache / "npm")
+
+
+def test_uv_is_told_of_the_checkout_without_the_name_of_its_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would take `${HOME}` in the path of what it installs for a variable."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(environments, "sync", lambda *_, after, state: commands.extend(after))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", sys.dont_write_bytecode)
+
+    runpy.run_path(str(paths.ROOT / "scripts" / "bootstrap"))["bootstrap"]()
+
+    [command] = commands
+    assert command[command.index("--editable") + 1] == "."
 
 
 def test_an_environment_is_made_anew_when_its_inputs_changed_or_it_was_interrupted(
@@ -112,6 +145,10 @@ def test_a_mirror_serves_the_provider_and_the_registry_the_rest() -> None:
     assert 'path    = "/mirror"' in text
     assert text.count('["registry.terraform.io/hashicorp/aws"]') == 2
     assert "provider_installation" not in terraform.cli_configuration(None)
+
+
+def test_a_mirror_may_be_in_a_folder_of_any_name() -> None:
+    assert 'path    = "/a$HOME/\\"b\\"/c"' in terraform.cli_configuration(Path('/a$HOME/"b"/c'))
 
 
 def test_the_users_own_cli_configuration_is_kept_when_it_exists(tmp_path: Path) -> None:
