@@ -22,14 +22,24 @@ module "audit_function" {
     POWERTOOLS_LOG_LEVEL             = var.log_level
     STATE_TABLE                      = module.state_table.name
     AGGREGATE_TABLE                  = module.aggregate_table.name
+    REGISTRY_TABLE                   = module.registry_table.name
+    CONFIGURATION                    = jsonencode(local.configuration)
     FRESHNESS_SECONDS                = ceil(var.freshness_seconds)
   }
 
-  policy_statements = [{
-    sid       = "ReadTables"
-    actions   = ["dynamodb:Scan"]
-    resources = [module.state_table.arn, module.aggregate_table.arn]
-  }]
+  policy_statements = [
+    {
+      sid       = "ReadTables"
+      actions   = ["dynamodb:Scan"]
+      resources = [module.state_table.arn, module.aggregate_table.arn]
+    },
+    {
+      # The live configuration says what the totals are sums of.
+      sid       = "Registry"
+      actions   = ["dynamodb:GetItem"]
+      resources = [module.registry_table.arn]
+    },
+  ]
 
   packages           = var.packages
   runtime            = var.runtime

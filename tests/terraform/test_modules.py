@@ -12,6 +12,9 @@ from leda_cli.shared_provider import shared_provider
 from leda_cli.terraform import require_terraform, terraform_environment
 
 MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
+BLOCK = re.compile(r'^module "\w+" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
+PACKAGE = re.compile(r'^  package += "(\w+)"', re.MULTILINE)
+REQUIRED = re.compile(r'settings\.required\(\s*"(\w+)"')
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
 
 
@@ -86,3 +89,23 @@ def test_every_validation_of_a_variable_is_seen_to_refuse(module: Path) -> None:
     if module.name == "stream-function":
         untried = {name for name in untried if f'variable "{name}"' not in shared}
     assert untried == set()
+
+
+def functions_of_modules() -> dict[str, str]:
+    """The block of each module call that makes a function of ours, by the name of its package."""
+    found = {}
+    for file in ROOT.glob("modules/*/*.tf"):
+        for block in BLOCK.findall(file.read_text()):
+            for package in PACKAGE.findall(block):
+                found[package] = block
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(functions_of_modules()))
+def test_a_function_gets_every_setting_that_its_handler_requires(package: str) -> None:
+    """A setting that is not there ends the function's first invocation on a real account, and no unit test sees it."""
+    handler = (ROOT / "lambda_src" / package / "handler.py").read_text()
+    block = functions_of_modules()[package]
+    # Lambda itself sets the function's name.
+    required = set(REQUIRED.findall(handler)) - {"AWS_LAMBDA_FUNCTION_NAME"}
+    assert {name for name in required if not re.search(rf"\b{name}\b +=", block)} == set()

@@ -451,7 +451,7 @@ run "audits_on_a_schedule_when_told" {
   }
 }
 
-run "lets_audit_scan_the_two_tables_and_nothing_else" {
+run "lets_audit_scan_the_two_tables_and_read_the_configuration_and_nothing_else" {
   variables {
     audit = {}
   }
@@ -461,6 +461,7 @@ run "lets_audit_scan_the_two_tables_and_nothing_else" {
       for statement in jsondecode(output.functions.audit.policy).Statement : statement.Sid => [statement.Action, statement.Resource] if statement.Sid != "Logs"
       } == {
       ReadTables = [["dynamodb:Scan"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/StateTable", "arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
+      Registry   = [["dynamodb:GetItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable"]]
     }
     error_message = "AuditLambda's rights must be exactly these."
   }
