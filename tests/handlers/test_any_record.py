@@ -96,7 +96,8 @@ def state(endpoint: str) -> System:
     def record(name: str) -> dict[str, Any]:
         hierarchy = {"RiskType": "PV", "TradeDesk": "FXSpot", "Region": "EMEA"}
         message = {"TradeID": name, "Version": 1, "Value": 1, "Hierarchy": hierarchy}
-        return pipeline.kinesis_event(message)["Records"][0]
+        found: dict[str, Any] = pipeline.kinesis_event(message)["Records"][0]
+        return found
 
     return System(
         pipeline.function("state"),

@@ -268,7 +268,12 @@ def test_an_event_of_the_schedule_plays_a_whole_round(
         aws_request_id="r",
         get_remaining_time_in_millis=lambda: 60_000,
     )
-    event = {"version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events"}
+    event: dict[str, Any] = {
+        "version": "0",
+        "id": "1",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+    }
     # Null is as if it were not there.
     event |= {"messages": None, "wait_seconds": None, "seed": None}
     result = played.module.lambda_handler(event, context)

@@ -258,8 +258,11 @@ def test_a_process_that_is_no_function_is_refused(pipeline: Pipeline) -> None:
 def test_what_hides_that_it_runs_nothing_is_refused_at_its_first_record(
     pipeline: Pipeline,
 ) -> None:
+    def hiding(hidden: Callable[[Record], object]) -> Process:
+        return lambda record: hidden(record)
+
     for hidden in (generator, coroutine, async_generator):
-        function = processor(pipeline, lambda record, hidden=hidden: hidden(record))
+        function = processor(pipeline, hiding(hidden))
         with pytest.raises(WrongProcessError, match="runs nothing"):
             function(pipeline.kinesis_event(b"x"))
     assert pipeline.bucket.objects == {}

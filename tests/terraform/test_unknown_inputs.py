@@ -7,6 +7,7 @@ has, which keys a map has, or on a switch. https://developer.hashicorp.com/terra
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -330,7 +331,8 @@ def _root(module: str, arguments: str, folder: Path) -> str:
     """A configuration that makes the values and calls the module with them in one apply."""
     unknown = {**UNKNOWN, "packages": str(PACKAGES)}
     values = "\n".join(
-        f"    {name} = {value if isinstance(value, int) else chr(34) + value + chr(34)}"
+        # Texts and whole numbers are the same in JSON and in HCL.
+        f"    {name} = {json.dumps(value)}"
         for name, value in unknown.items()
     )
     # Only a path that begins with a dot is read where it lies, with the modules beside it.
