@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from unittest import mock
 
 from leda.engine.delta_rows import RESERVED
+from leda.engine.health import is_rebuild_open, is_settled
 from simulation.functions import in_one_thread
 from simulation.mappings import Settings
 from simulation.operator import Operator
@@ -306,9 +307,12 @@ class Pipeline(System):
         if not self.counts["rebuilds"]:
             return []
         found = [row["id"]["S"] for row in self.rows("StateTable") if "Watermark" in row]
-        for row in self.rows("RegistryTable"):
-            if row["Scope"]["S"] == "rebuild" or row.get("IsSettled") == {"BOOL": False}:
-                found.append(f"{row['Scope']['S']} {row['Name']['S']}")
+        if is_rebuild_open(self.store, "RegistryTable"):  # type: ignore[arg-type]
+            found.append("the journal")
+        for stage in self.SOURCES:
+            arn = self.streams[stage].arn
+            if not is_settled(self.store, "RegistryTable", stage, arn):  # type: ignore[arg-type]
+                found.append(f"{arn} is not settled")
         return found + [
             f"{name} is off" for name, each in self.mappings.items() if not each.enabled
         ]
