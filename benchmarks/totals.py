@@ -191,8 +191,8 @@ def _lines(found: dict[int, Played], first: dict[int, FirstEngine]) -> list[str]
         *paragraph(
             f"Processor milliseconds for {BATCH:,} new trades whose leaves are drawn evenly, and for the rows that Map "
             "makes of them; the totals exist. The published design's Reduce takes up to 100 totals. LEDA's first "
-            "engine is no longer in the code: its figures (benchmarks/first_engine.toml) were measured in turns with the "
-            "published design too, so both engines are told as multiples of the published design's Map for the same "
+            "engine is no longer in the code: its figures (benchmarks/first_engine.toml) were measured in turns with "
+            "the published design too, so both engines are told as multiples of its Map's time for the same "
             "changes. A total that is made takes Reduce two requests, once."
         ),
         "",

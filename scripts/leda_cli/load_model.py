@@ -30,7 +30,7 @@ from leda_cli.pipeline_units import (
     Units,
     leda_units,
 )
-from leda_cli.units import item_bytes, read_units, write_units_of_bytes
+from leda_cli.units import WRITE_STEP_BYTES, item_bytes, read_units, write_units_of_bytes
 
 # A shard takes 1,000 records and 1 MiB a second.
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -190,8 +190,12 @@ class DeltaRows:
 
     @property
     def write_units(self) -> float:
-        """The units of all rows. A row replaces one of its size, and the local index holds no row."""
-        return self.rows * write_units_of_bytes(math.ceil(self.bytes))
+        """The units of all rows. A row replaces one of its size, and the local index holds no row.
+
+        Rows differ in size, so the last kilobyte of one is half full on average.
+        """
+        kilobytes = self.bytes / WRITE_STEP_BYTES
+        return self.rows * (1 if kilobytes <= 1 else kilobytes + 0.5)
 
 
 @dataclass(frozen=True, slots=True)

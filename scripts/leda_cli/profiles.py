@@ -54,11 +54,11 @@ FOR_MANY_TOTALS = Profile(
     replace(
         FOR_50K.settings,
         shard_count=360,
-        reduce_lanes=16,
+        reduce_lanes=32,
         reduce_memory=1024,
         warm_write_units=400_000,
         warm_read_units=36_000,
-        warm_delta_units=16_000,
+        warm_delta_units=32_000,
         warm_total_units=80_000,
     ),
 )

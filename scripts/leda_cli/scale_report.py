@@ -36,7 +36,7 @@ from leda_cli.svg import Axis, Point, line_chart
 
 RATES = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6)
 HIERARCHIES = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
-LANES = (1, 4, 16, 64)
+LANES = (1, 4, 16, 32)
 # The rate that FOR_MANY_TOTALS is for, by hierarchy.
 MANY_TOTALS = {(10, 10, 9): 250e3, (20, 20, 24): 250e3, (20, 20, 250): 100e3}
 TIMES_AS_LONG = (1, 2, 4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import arithmetic, cold_start, events, page, stages
+from benchmarks import arithmetic, cold_start, events, page, stages, totals
 from benchmarks.designs import DESIGNS, LEDA, PUBLISHED, STAGES
 from benchmarks.end_to_end import Burst, _settled_text, _targets, published_limit
 from benchmarks.environment import Took
@@ -46,7 +46,7 @@ def test_less_memory_stretches_the_processors_time_and_not_the_waiting() -> None
 def _runs() -> stages.Runs:
     times = {LEDA.name: 20.0, PUBLISHED.name: 400.0}
     return {
-        (design.name, stage): [Run(Took(times[design.name], 2 * times[design.name]), 40)] * 2
+        (design.name, stage): [Run(Took(times[design.name], 2 * times[design.name], 50), 40)] * 2
         for design in DESIGNS
         for stage in STAGES
     }
@@ -65,14 +65,46 @@ def test_the_targets_of_a_stage_are_ratios() -> None:
 def test_an_invocations_own_time_is_not_in_the_time_of_its_records() -> None:
     small = {"state": Sample((2.0,)), "map": Sample((2.0,)), "reduce": Sample((2.0,))}
 
-    found = stages.service_times(_runs(), {**small, "rows": Sample((52.0,))})
+    found = stages.service_times(_runs(), small)
 
-    assert found == {
-        "state_cpu_ms_per_1000": 18.0,
-        "map_cpu_ms_per_1000": 19.35,
-        "reduce_cpu_ms_per_1000": 50.0,
-        "invocation_cpu_ms": 2.0,
+    assert found == {"state_cpu_ms_per_1000": 18.0, "invocation_cpu_ms": 2.0}
+
+
+def _played(map_ms: float, reduce_ms: float, entries: int) -> totals.Played:
+    def runs(cpu_ms: float) -> list[Run]:
+        return [Run(Took(cpu_ms, cpu_ms, 50), 1)]
+
+    mapped = {LEDA.name: runs(map_ms), PUBLISHED.name: runs(10.0)}
+    return totals.Played(mapped, {LEDA.name: runs(reduce_ms)}, Sample((float(entries),)))
+
+
+def test_what_a_change_an_entry_and_a_total_take_is_told_apart() -> None:
+    found = {18: _played(10.0, 2.0, 18), 10_020: _played(13.0, 20.0, 1018)}
+
+    figures = totals._figures(found, many_rows=Sample((36.0,)))
+
+    assert figures == {
+        "map_cpu_ms_per_1000": 10.0,
+        "map_cpu_ms_per_1000_entries": 3.0,  # 3 ms for 1,000 entries more
+        "reduce_cpu_ms_per_1000_entries": 2.0,  # 36 ms for 1,000 rows of 18
+        "reduce_cpu_ms_per_1000_totals": pytest.approx(17.65, abs=0.01),
     }
+
+
+@pytest.mark.parametrize(("reduce_ms", "met"), [(20.0, True), (20.2, False)])
+def test_reduce_is_to_take_no_more_than_the_first_engine(reduce_ms: float, met: bool) -> None:
+    before = totals.FirstEngine(18, map=1.0, reduce=2.0, reduce_requests=8)
+
+    assert totals._target(18, _played(10.0, reduce_ms, 18), before).met is met
+
+
+def test_the_first_engine_s_figures_are_there_for_each_number_of_totals() -> None:
+    assert list(totals.first_engine()) == [totals.totals_of(widths) for widths in totals.WIDTHS]
+
+
+@pytest.mark.parametrize(("times", "met"), [(1.01, True), (0.99, False)])
+def test_map_is_to_take_no_more_than_the_published_design(times: float, met: bool) -> None:
+    assert arithmetic._map_target("new trades", times).met is met
 
 
 def _result(section: Section) -> Measured:
@@ -107,13 +139,15 @@ def test_a_result_is_the_same_when_it_is_read_again() -> None:
 
 
 def test_the_models_read_the_figures_that_are_written(tmp_path: Path) -> None:
-    figures = stages.service_times(_runs(), dict.fromkeys((*STAGES, "rows"), Sample((2.0,))))
+    figures = stages.service_times(_runs(), dict.fromkeys(STAGES, Sample((2.0,))))
+    more = {"map_cpu_ms_per_1000": 9.5}
+    results = [_result(Section("", figures=each)) for each in (figures, more, {})]
     file = tmp_path / "measured.json"
-    file.write_text(json.dumps(page.service_times(_result(Section("", figures=figures)))))
+    file.write_text(json.dumps(page.service_times(results)))
 
     found = measured.service_times(file)
 
-    assert found.figures().items() >= figures.items()
+    assert found.figures().items() >= (figures | more).items()
     assert found.sources["invocation_cpu_ms"].startswith("measured: make bench on 2 cores")
     # It was not measured: the stub's latency is set.
     assert not found.sources["call_ms"].startswith("measured")
@@ -135,14 +169,12 @@ def test_a_part_that_there_is_not_is_named() -> None:
 
 @pytest.mark.parametrize("modified", [False, True])
 def test_all_ways_to_add_up_agree(modified: bool) -> None:
-    batch = arithmetic.records(seed=1, modified=modified)
-    changes = arithmetic.changes(batch)
+    given = arithmetic.changes(arithmetic.event_of(seed=1, modified=modified))
 
-    sums = arithmetic.leda_map(batch)
+    sums = arithmetic.leda_sums(given)
 
     assert len(sums) == 18
-    assert sums == arithmetic.plain_map(batch)
-    assert sums == arithmetic.plain_sums(changes) == arithmetic.leaf_sums(changes)
+    assert sums == arithmetic.plain_sums(given)
 
 
 def test_messages_have_the_shares_of_copies_and_of_newer_versions_that_are_asked_for() -> None:

@@ -16,7 +16,9 @@ from benchmarks.events import Messages
 from benchmarks.stages import pipelines
 from benchmarks.stub import Stub
 
-KEYS = {"Trades": ("id",), "Rows": ("Lane", "Delta")}
+KEYS = {"Trades": ("id",), "Rows": ("Lane", "Source")}
+ADD = 'UPDATE "Trades" SET "Value" = "Value" + ? SET "At" = ? WHERE "id" = ? AND ("At" IS MISSING OR "At" < ?)'
+MEND = 'UPDATE "Trades" SET "Value" = ? WHERE "id" = ? AND "Value" IS MISSING'
 INSERT = "INSERT INTO \"Trades\" VALUE {'id': ?, 'Version': ?}"
 UPDATE = 'UPDATE "Trades" SET "Version" = ? WHERE "id" = ? AND "Version" < ?'
 
@@ -72,22 +74,25 @@ def test_an_update_writes_on_its_condition_only(dynamodb: Any, trade: dict[str, 
     assert row == {"id": trade, "Version": number(10), "Count": number(2)}
 
 
+def execute(
+    dynamodb: Any, statement: str, *parameters: dict[str, str], **more: str
+) -> dict[str, Any]:
+    given = {"Statement": statement, "Parameters": list(parameters), **more}
+    [response] = dynamodb.batch_execute_statement(Statements=[given])["Responses"]
+    return dict(response)
+
+
 def test_statements_say_which_rows_are_there_and_which_are_newer(
     dynamodb: Any, trade: dict[str, str]
 ) -> None:
-    def execute(statement: str, *parameters: dict[str, str], **more: str) -> dict[str, Any]:
-        given = {"Statement": statement, "Parameters": list(parameters), **more}
-        [response] = dynamodb.batch_execute_statement(Statements=[given])["Responses"]
-        return dict(response)
-
-    absent = execute(UPDATE, number(1), trade, number(1))
-    first = execute(INSERT, trade, number(1))
-    again = execute(INSERT, trade, number(1))
-    newer = execute(UPDATE, number(2), trade, number(2))
+    absent = execute(dynamodb, UPDATE, number(1), trade, number(1))
+    first = execute(dynamodb, INSERT, trade, number(1))
+    again = execute(dynamodb, INSERT, trade, number(1))
+    newer = execute(dynamodb, UPDATE, number(2), trade, number(2))
     older = execute(
-        UPDATE, number(1), trade, number(1), ReturnValuesOnConditionCheckFailure="ALL_OLD"
+        dynamodb, UPDATE, number(1), trade, number(1), ReturnValuesOnConditionCheckFailure="ALL_OLD"
     )
-    read = execute('SELECT "Version" FROM "Trades" WHERE "id" = ?', trade)
+    read = execute(dynamodb, 'SELECT "Version" FROM "Trades" WHERE "id" = ?', trade)
 
     assert absent["Error"]["Code"] == "ConditionalCheckFailed"
     assert "Item" not in absent["Error"]
@@ -97,11 +102,65 @@ def test_statements_say_which_rows_are_there_and_which_are_newer(
     assert read["Item"] == {"Version": number(2)}
 
 
+def test_a_total_s_checkpoint_decides_whether_a_statement_adds(
+    dynamodb: Any, trade: dict[str, str]
+) -> None:
+    def add(value: int, at: str) -> str:
+        answer = execute(dynamodb, ADD, number(value), {"S": at}, trade, {"S": at})
+        return str(answer.get("Error", {}).get("Code", "applied"))
+
+    dynamodb.put_item(TableName="Trades", Item={"id": trade})
+    assert add(5, "1") == "ValidationError"
+    assert "Error" not in execute(dynamodb, MEND, number(0), trade)
+    assert execute(dynamodb, MEND, number(0), trade)["Error"]["Code"] == "ConditionalCheckFailed"
+    assert [add(5, "1"), add(5, "1"), add(2, "2")] == [
+        "applied",
+        "ConditionalCheckFailed",
+        "applied",
+    ]
+    row = dynamodb.get_item(TableName="Trades", Key={"id": trade})["Item"]
+    assert row == {"id": trade, "Value": number(7), "At": {"S": "2"}}
+
+
+def test_a_put_that_a_row_refuses_gives_the_row_back(dynamodb: Any, trade: dict[str, str]) -> None:
+    def put(sequence: str) -> Any:
+        return dynamodb.put_item(
+            TableName="Rows",
+            Item={"Lane": trade, "Source": trade, "Sequence": {"S": sequence}},
+            ConditionExpression="attribute_not_exists(#Sequence) OR #Sequence < :first",
+            ExpressionAttributeNames={"#Sequence": "Sequence"},
+            ExpressionAttributeValues={":first": {"S": sequence}},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            ReturnItemCollectionMetrics="SIZE",
+        )
+
+    metrics = put("2")["ItemCollectionMetrics"]
+    assert metrics == {"ItemCollectionKey": {"Lane": trade}, "SizeEstimateRangeGB": [0.0, 1.0]}
+    with pytest.raises(ClientError) as raised:
+        put("2")
+    assert raised.value.response["Item"]["Sequence"] == {"S": "2"}
+
+
+def test_a_counter_begins_where_it_is_told_and_rises(dynamodb: Any, trade: dict[str, str]) -> None:
+    drawn = [
+        dynamodb.update_item(
+            TableName="Trades",
+            Key={"id": trade},
+            UpdateExpression="SET #Last = if_not_exists(#Last, :now) + :one",
+            ExpressionAttributeNames={"#Last": "Last"},
+            ExpressionAttributeValues={":now": number(start), ":one": number(1)},
+            ReturnValues="UPDATED_NEW",
+        )["Attributes"]
+        for start in (100, 500)
+    ]
+    assert drawn == [{"Last": number(101)}, {"Last": number(102)}]
+
+
 def test_a_cancelled_transaction_writes_nothing_and_says_why(
     dynamodb: Any, trade: dict[str, str]
 ) -> None:
     store(dynamodb, trade, 1)
-    new = {"Lane": number(0), "Delta": trade}
+    new = {"Lane": {"S": "0"}, "Source": trade}
     check = {
         "TableName": "Trades",
         "Key": {"id": trade},
@@ -138,7 +197,7 @@ def test_a_transaction_whose_token_is_known_is_not_made_again(
 
 def test_a_transaction_of_more_than_100_actions_is_refused(dynamodb: Any) -> None:
     rows = [
-        {"Put": {"TableName": "Rows", "Item": {"Lane": number(place), "Delta": {"S": "a"}}}}
+        {"Put": {"TableName": "Rows", "Item": {"Lane": {"S": str(place)}, "Source": {"S": "a"}}}}
         for place in range(101)
     ]
     with pytest.raises(ClientError, match="less than or equal to 100"):
@@ -159,7 +218,7 @@ def test_what_the_stub_does_not_know_it_refuses(dynamodb: Any, trade: dict[str, 
         dynamodb.update_item(
             TableName="Trades",
             Key={"id": trade},
-            UpdateExpression="SET #Count = if_not_exists(#Count, :one)",
+            UpdateExpression="SET #Count = list_append(#Count, :one)",
             ExpressionAttributeNames={"#Count": "Count"},
             ExpressionAttributeValues={":one": number(1)},
         )

@@ -81,18 +81,25 @@ def test_messages_that_cannot_be_read_cost_a_put_each_and_a_year_of_storage() ->
 
 @pytest.mark.parametrize("near", [True, False])
 @pytest.mark.parametrize("modifications", [0.0, 0.5])
+@pytest.mark.parametrize(
+    ("hierarchy", "lanes"), [((2, 2, 3), 1), ((10, 10, 9), 1), ((10, 10, 9), 4)]
+)
 def test_the_units_of_the_bill_are_those_that_the_code_takes(
-    near: bool, modifications: float
+    near: bool, modifications: float, hierarchy: tuple[int, ...], lanes: int
 ) -> None:
-    workload = Workload(1000, modifications=modifications, near=near)
-    found = load(workload, replace(ROOMY, map_window=3.75, reduce_window=0.75), TIMES)
+    workload = Workload(1000, modifications=modifications, near=near, hierarchy=hierarchy)
+    settings = replace(ROOMY, map_window=3.75, reduce_window=0.75, reduce_lanes=lanes)
+    found = load(workload, settings, TIMES)
     mix = Mix(
         workload.duplicates,
         modifications,
         round(found.map.batch),
         near,
-        round(found.reduce.batch),
+        # Here one shard has the rows of all lanes.
+        round(found.reduce.batch) * lanes,
         environments=found.state.lanes,
+        hierarchy=hierarchy,
+        lanes=lanes,
     )
     metered = leda_units(mix, messages=2000, seed=5)
     assert found.state.write_units / workload.unique_rate == pytest.approx(
@@ -128,7 +135,7 @@ def test_the_cheapest_settings_keep_the_latency_and_every_limit() -> None:
         choice = cheapest(Workload(rate), PRICES, TIMES, latency=10)
         assert choice is not None
         assert slowest_seconds(choice.load) <= 10
-        assert all(limit.strain <= 1 for limit in limits(choice.load, TIMES))
+        assert all(limit.strain <= 1 for limit in limits(choice.load))
         default = bill(load(Workload(rate), Settings(), TIMES), PRICES)
         assert choice.dollars < default.dollars
 
@@ -144,11 +151,11 @@ def test_more_time_is_never_dearer_and_no_time_is_not_to_be_had() -> None:
 
 
 def test_what_one_pipeline_cannot_carry_is_divided() -> None:
-    choice = cheapest(Workload(3_000_000), PRICES, TIMES, latency=10)
+    choice = cheapest(Workload(10_000_000), PRICES, TIMES, latency=10)
     assert choice is not None
     assert choice.pipelines > 1
     assert choice.dollars == choice.bill.dollars * choice.pipelines
-    assert choice.load.workload.rate * choice.pipelines == 3_000_000
+    assert choice.load.workload.rate * choice.pipelines == 10_000_000
 
 
 def test_a_stream_on_demand_has_at_least_four_shards() -> None:
@@ -188,8 +195,8 @@ def test_measured_times_replace_the_stated_ones_and_say_so(tmp_path: Path) -> No
     found = service_times(file)
     assert found.call_ms == 4
     assert found.sources["call_ms"] == "measured: make bench"
-    assert found.transaction_ms == TIMES.transaction_ms
-    assert found.sources["transaction_ms"].startswith("assumed")
+    assert found.statements_ms == TIMES.statements_ms
+    assert found.sources["statements_ms"].startswith("assumed")
     assert service_times(tmp_path / "none.json") == TIMES
     file.write_text('{"call_ms": 4}')
     with pytest.raises(LedaError, match="not what the benchmark writes"):

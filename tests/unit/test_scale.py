@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from leda_cli import profiles, scale_report
 from leda_cli.errors import LedaError
-from leda_cli.limits import TARGET, breaking_rate, limits, tightest
+from leda_cli.limits import TARGET, breaking_rate, limits, of_the_pipeline, tightest
 from leda_cli.load_model import Settings, Workload, load
 from leda_cli.measured import ServiceTimes
 from leda_cli.paths import ROOT
-from leda_cli.profiles import FOR_1K, FOR_1M, FOR_50K, played
+from leda_cli.profiles import FOR_1K, FOR_1M, FOR_50K, FOR_MANY_TOTALS, played
 from leda_cli.scale import rates_of, scale
 from leda_cli.scaling import Bucket, Concurrency, Play, simulate
 from leda_cli.svg import Axis, line_chart
@@ -31,7 +31,7 @@ WARM = Settings(shard_count=40, warm_write_units=45_000, map_window=1.0, reduce_
 def test_one_shard_with_batches_of_one_waits_as_the_queue_m_d_1_does(use: float) -> None:
     """Random arrivals, one server, fixed work s: the mean wait is use * s / (2 (1 - use))."""
     # No polls, no windows, no spread: what is left is the queue. 50 ms of work, all of it State's.
-    times = ServiceTimes(invocation_cpu_ms=50, state_cpu_ms_per_1000=0, call_ms=0)
+    times = ServiceTimes(invocation_cpu_ms=50, state_cpu_ms_per_1000=0, statements_ms=0)
     settings = Settings(shard_count=1, state_batch_size=1, state_window=0, state_memory=1769)
     play = Play(seconds=3000, kinesis_poll=0, groups=math.inf, spread=0)
     workload = Workload(use / 0.050, duplicates=0)
@@ -53,7 +53,7 @@ def test_lanes_are_busy_as_the_utilisation_law_says() -> None:
         (Settings(shard_count=40), "StateTable: warm write units"),
         (Settings(shard_count=2), "ingest: records of a shard"),
         (replace(WARM, state_memory=128, write_threads=1), "State: time of a lane"),
-        (replace(WARM, concurrency=5), "Lambda: executions at once"),
+        (replace(WARM, concurrency=15), "Lambda: executions at once"),
     ],
 )
 def test_it_holds_below_the_rate_at_which_the_law_says_that_a_limit_breaks_it(
@@ -84,20 +84,24 @@ def test_every_message_takes_at_least_its_windows_and_most_take_no_more_than_the
     assert outcome.percentile(0.5) < outcome.percentile(0.95) < outcome.percentile(0.99)
 
 
-def test_lanes_of_map_meet_on_no_row() -> None:
-    settings = Settings(shard_count=30, warm_write_units=30_000)
-    outcome = simulate(Workload(20_000), settings, TIMES, SHORT)
-    assert outcome.transactions > 1000
-    assert (outcome.conflicts, outcome.given_up) == (0, 0)
-
-
-def test_lanes_of_reduce_meet_on_the_root() -> None:
-    workload = Workload(2000, hierarchy=(10, 10, 9))
-    settings = Settings(shard_count=4, warm_total_units=40_000)
+def test_more_lanes_of_reduce_carry_more_totals() -> None:
+    workload = Workload(1, hierarchy=(10, 10, 9))
+    settings = replace(FOR_MANY_TOTALS.settings, reduce_lanes=1)
+    rate, limit = breaking_rate(workload, settings, TIMES)
+    assert limit.name == "ReduceTable: write units of a lane's partition"
+    # Somewhat above it, batches of Map that wait grow, and take fewer units a change.
+    workload = replace(workload, rate=3 * rate)
     one = simulate(workload, settings, TIMES, SHORT)
-    four = simulate(workload, replace(settings, reduce_lanes=4), TIMES, SHORT)
-    assert one.conflicts == 0
-    assert four.conflicts > 0
+    eight = simulate(workload, replace(settings, reduce_lanes=8), TIMES, SHORT)
+    assert one.fell_behind
+    assert not eight.fell_behind
+
+
+def test_a_batch_s_messages_are_in_the_totals_when_its_last_lane_has_added_them() -> None:
+    play = Play(seconds=60, burst=1000)
+    for lanes in (1, 4, 16):
+        outcome = simulate(Workload(1), Settings(reduce_lanes=lanes), TIMES, play)
+        assert outcome.committed == pytest.approx(930)
 
 
 def test_a_burst_on_the_emulator_settles_in_the_time_that_was_measured_there() -> None:
@@ -132,13 +136,25 @@ def test_recommended_settings_strain_no_limit_and_hold(
 ) -> None:
     strained = [
         limit.name
-        for limit in limits(load(Workload(rate), profile.settings, TIMES), TIMES)
+        for limit in limits(load(Workload(rate), profile.settings, TIMES))
         if limit.strain > 1
     ]
     assert strained == []
     run = played(profile, Workload(rate), TIMES, SHORT)
     assert not run.outcome.fell_behind
     assert run.outcome.percentile(0.99) < profiles.FRESHNESS_SECONDS
+
+
+@pytest.mark.parametrize(("hierarchy", "rate"), scale_report.MANY_TOTALS.items())
+def test_settings_for_many_totals_strain_no_limit_and_first_meet_one_beyond_their_rate(
+    hierarchy: tuple[int, ...], rate: float
+) -> None:
+    workload = Workload(rate, hierarchy=hierarchy)
+    settings = FOR_MANY_TOTALS.settings
+    strained = [limit.name for limit in limits(load(workload, settings, TIMES)) if limit.strain > 1]
+    assert strained == []
+    first, _ = breaking_rate(workload, settings, TIMES, of_the_pipeline)
+    assert first > rate
 
 
 def test_the_example_has_the_settings_that_are_recommended_for_50_k() -> None:
@@ -182,7 +198,7 @@ def test_the_model_has_the_defaults_of_the_modules() -> None:
 
 def test_the_tightest_limit_is_strained_most() -> None:
     found = load(Workload(3000), Settings(shard_count=10), TIMES)
-    limit = tightest(found, TIMES)
+    limit = tightest(found)
     assert limit.name == "StateTable: warm write units"
     assert limit.strain == pytest.approx(limit.used / TARGET)
 
@@ -224,12 +240,12 @@ def command() -> typer.Typer:
 
 
 def test_the_command_answers_in_json_and_as_a_table() -> None:
-    arguments = ["--rates", "1000", "--seconds", "12", "--transaction-ms", "20"]
+    arguments = ["--rates", "1000", "--seconds", "12", "--statements-ms", "20"]
     answer = CliRunner().invoke(command(), [*arguments, "--json"])
     assert answer.exit_code == 0, answer.output
     result = json.loads(answer.stdout)
-    assert result["service_times"]["transaction_ms"] == 20
-    assert result["service_time_sources"]["transaction_ms"] == "given on the command line"
+    assert result["service_times"]["statements_ms"] == 20
+    assert result["service_time_sources"]["statements_ms"] == "given on the command line"
     verdicts = {run["settings"]: run["verdict"] for run in result["runs"]}
     assert verdicts["defaults"] == "holds"
     assert result["breaks_at"]["for 1 k"]["limit"] == "ingest: records of a shard"
@@ -240,7 +256,8 @@ def test_the_command_answers_in_json_and_as_a_table() -> None:
 
 def test_the_report_comes_with_its_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_report, "RATES", (1e3, 1e4))
-    monkeypatch.setattr(scale_report, "TRANSACTION_TIMES", (15.0,))
+    monkeypatch.setattr(scale_report, "TIMES_AS_LONG", (1,))
+    monkeypatch.setattr(scale_report, "MANY_TOTALS", {(10, 10, 9): 1e4})
     page = tmp_path / "scaling.md"
     files = scale_report.write(
         page, Workload(1), TIMES, Play(seconds=12), lambda count=1, *, total=None: None

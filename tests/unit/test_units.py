@@ -7,10 +7,13 @@ import pytest
 from leda.messages import Message, parse
 from leda.schema import Schema
 from leda.state_store import StateStore
+from leda_cli.load_model import Workload, delta_rows
+from leda_cli.memory_store import Refused
 from leda_cli.metering import Meter
 from leda_cli.pipeline_units import (
     Mix,
     Source,
+    all_mixes,
     compare,
     leda_units,
     markdown,
@@ -51,14 +54,15 @@ def test_an_item_is_its_names_and_values() -> None:
         "Totals": {
             "M": {"PV": {"N": "1"}, "Delta": {"N": "22"}}
         },  # 6 + 3 + (2 + 2 + 1) + (5 + 2 + 1)
+        "Sums": {"L": [{"N": "1"}, {"N": "22"}]},  # 4 + 3 + (2 + 1) + (2 + 1)
     }
-    assert item_bytes(item) == 4 + 8 + 8 + 5 + 22
+    assert item_bytes(item) == 4 + 8 + 8 + 5 + 22 + 13
     assert item_bytes(None) == 0
 
 
 def test_a_type_without_a_known_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="type L"):
-        value_bytes({"L": []})
+    with pytest.raises(ValueError, match="type B"):
+        value_bytes({"B": "AA=="})
 
 
 @pytest.mark.parametrize(("size", "units"), [(10, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3)])
@@ -100,11 +104,11 @@ def message(identifier: str, version: int) -> Message:
 
 
 def test_the_meter_keeps_what_the_store_writes_and_its_changes() -> None:
-    meter = Meter({"StateTable": ("id",)})
+    meter = Meter({"StateTable": ("id",)}, frozenset({"StateTable"}))
     store = StateStore(meter, "StateTable", threads=1)  # type: ignore[arg-type]
     for version in (3, 5, 4):
         store.write([message("a", version)])
-    assert meter.rows["StateTable"]["a",]["Version"] == {"N": "5"}
+    assert meter.tables["StateTable"]["a",]["Version"] == {"N": "5"}
     versions = [
         (old and old["Version"]["N"], new["Version"]["N"]) for old, new in meter.taken("StateTable")
     ]
@@ -114,7 +118,7 @@ def test_the_meter_keeps_what_the_store_writes_and_its_changes() -> None:
 
 def test_the_meter_charges_a_batch_of_reads_row_by_row() -> None:
     meter = Meter({"StateTable": ("id",)})
-    meter.rows["StateTable"]["a",] = text_item(4097)
+    meter.tables["StateTable"]["a",] = text_item(4097)
     keys = [{"id": {"S": name}} for name in "ab"]
     answer = meter.batch_get_item(
         RequestItems={"StateTable": {"Keys": keys, "ConsistentRead": True}}
@@ -124,38 +128,84 @@ def test_the_meter_charges_a_batch_of_reads_row_by_row() -> None:
         "UnprocessedKeys": {},
     }
     assert meter.reads["StateTable"] == 2 + 1
-    assert meter.requests == {"batch_get_item": 1}
+    assert meter.requests == {"BatchGetItem": 1}
 
 
-def test_the_meter_refuses_calls_that_it_does_not_know() -> None:
+def test_the_meter_charges_each_write_by_the_larger_row_and_failed_conditions_too() -> None:
     meter = Meter({"T": ("id",)})
-    with pytest.raises(NotImplementedError):
-        meter.transact_write_items(
-            TransactItems=[{"Delete": {"TableName": "T", "Key": {"id": {"S": "a"}}}}]
+
+    def put(size: int, **condition: Any) -> None:
+        meter.put_item(
+            TableName="T", Item={**text_item(20), "text": {"S": "x" * size}}, **condition
         )
-    statement = {"Statement": 'UPDATE "T" SET "a" = ? WHERE "id" = ?', "Parameters": [{}, {}]}
-    with pytest.raises(NotImplementedError):
-        meter.batch_execute_statement(Statements=[statement])
+
+    put(3000)
+    assert meter.writes["T"] == 3
+    put(10)
+    assert meter.writes["T"] == 3 + 3
+    put(3000)
+    with pytest.raises(Refused):
+        put(10, ConditionExpression="attribute_not_exists(id)")
+    assert meter.writes["T"] == 3 + 3 + 3 + 3
+
+
+def test_statements_of_a_total_are_charged_one_by_one() -> None:
+    meter = Meter({"T": ("id",)})
+    text = 'UPDATE "T" SET "Value" = "Value" + ? SET "At" = ? WHERE "id" = ? AND ("At" IS MISSING OR "At" < ?)'
+
+    def add(at: str) -> dict[str, Any]:
+        given = [{"N": "1"}, {"S": at}, {"S": "a"}, {"S": at}]
+        statement = {"Statement": text, "Parameters": given}
+        (answer,) = meter.batch_execute_statement(Statements=[statement])["Responses"]
+        error: dict[str, Any] = answer.get("Error", {})
+        return error
+
+    assert add("1")["Code"] == "ConditionalCheckFailed"
+    meter.put_item(TableName="T", Item={"id": {"S": "a"}})
+    assert add("1")["Code"] == "ValidationError"
+    meter.put_item(TableName="T", Item={"id": {"S": "a"}, "Value": {"N": "5"}})
+    meter.forget()
+    assert not add("1")
+    assert add("1")["Code"] == "ConditionalCheckFailed"
+    assert not add("2")
+    assert meter.tables["T"]["a",] == {"id": {"S": "a"}, "Value": {"N": "7"}, "At": {"S": "2"}}
+    assert meter.writes["T"] == 3
 
 
 def test_batches_of_one_new_trade_cost_what_the_hand_computes() -> None:
     ours = leda_units(Mix(0, 0, 1), messages=20)
     assert ours.per_unique("state") == 1
-    # A delta row of three totals, put in a transaction; the checkpoint.
-    assert ours.per_unique("map") == 2 + 2
-    assert ours.per_unique("reduce") == 3 * 2 + 2
+    # A row of three totals; each of them is a row.
+    assert ours.per_unique("map") == 1
+    assert ours.per_unique("reduce") == 3
     theirs = published_units(Mix(0, 0, 1), messages=20)
     assert [theirs.per_unique(stage) for stage in ("state", "map", "reduce")] == [1, 1, 3 * 2]
     assert theirs.reads_per_unique() == 0
 
 
-def test_batches_of_a_thousand_share_a_row_and_two_transactions() -> None:
+def test_batches_of_a_thousand_share_a_row_and_write_each_total_once() -> None:
     ours = leda_units(Mix(0, 0, 1000), messages=1000)
-    # 18 totals fit a kilobyte; each is updated in Reduce's transaction.
-    assert ours.per_unique("map") == pytest.approx((2 + 2) / 1000)
-    assert ours.per_unique("reduce") == pytest.approx((18 * 2 + 2) / 1000)
+    # 18 totals fit a kilobyte.
+    assert ours.per_unique("map") == pytest.approx(1 / 1000)
+    assert ours.per_unique("reduce") == pytest.approx(18 / 1000)
     joined = leda_units(Mix(0, 0, 1000, rows=4), messages=4000)
-    assert joined.per_unique("reduce") == pytest.approx((18 * 2 + 2) / 4000)
+    assert joined.per_unique("reduce") == pytest.approx(18 / 4000)
+
+
+def test_map_writes_a_unit_for_each_kilobyte_and_lane_and_reduce_one_for_each_total() -> None:
+    hierarchy = (10, 10, 9)
+    touched = Workload(1, hierarchy=hierarchy).touched(1000)
+    for lanes in (1, 4):
+        ours = leda_units(Mix(0, 0, 1000, hierarchy=hierarchy, lanes=lanes), messages=1000)
+        made = delta_rows(Workload(1, hierarchy=hierarchy), 1000, lanes)
+        assert ours.writes["map"] == pytest.approx(made.write_units, rel=0.1)
+        assert ours.writes["reduce"] == pytest.approx(touched, rel=0.03)
+
+
+@pytest.mark.parametrize("mix", [mix for mix in all_mixes() if mix.batch <= 100], ids=str)
+def test_at_no_mix_more_is_written_than_by_the_published_design(mix: Mix) -> None:
+    (found,) = compare([mix])
+    assert found.leda.per_unique() <= found.published.per_unique()
 
 
 def test_a_copy_in_the_batch_of_its_original_costs_nothing() -> None:
