@@ -34,10 +34,7 @@ OF_BOTO3: Mapping[str, Mapping[str, str]] = {
         "REQUESTS_CA_BUNDLE": "/nonexistent.pem",
     },
     "a role from a container": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": FOREIGN},
-    "a proxy": {
-        name: FOREIGN
-        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY")
-    },
+    "a proxy": dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"), FOREIGN),
     "a proxy for everything but the company": {
         "http_proxy": FOREIGN,
         "no_proxy": ".example.com",
