@@ -26,7 +26,7 @@ from leda import game
 from leda_cli.console import LedaError, console, heading, info, step, warn
 from leda_cli.load import THREADS, Putting, put_and_show, regroup, schema_of
 from leda_cli.oracle import Oracle, Total
-from leda_cli.screen import ACCENT, INDENT, RoundView, totals_tree
+from leda_cli.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
 from leda_cli.stack import FAULTS, SPECIAL_TRADES, AwsOption, OutputsOption, Stack, answering
 from leda_cli.totals import (
     HOLD_SECONDS,
@@ -326,13 +326,7 @@ def verdict_table(played: Sequence[Round]) -> Table:
 def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
     """Print the rounds, the rows that differ and the one sentence that counts."""
     heading("Verdict")
-    console.print()
-    table = Padding(verdict_table(played), (0, 0, 0, INDENT), expand=False)
-    # A line that a narrow window breaks is still whole; a cell that is cut is not.
-    given, console.width = console.width, max(console.width, 100)
-    console.print(table, soft_wrap=False)
-    console.width = given
-    console.print()
+    print_table(console, verdict_table(played))
     info("put: the time to send all messages. settled: from the last message to the first")
     info(f"moment at which every total was exact; it was still so {HOLD_SECONDS:.0f} s later.")
     if any(each.hard for each in played):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rich.padding import Padding
 from rich.table import Table
 
 from leda_cli.console import cell, console, heading, info, step
@@ -19,7 +18,7 @@ from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.function_log import FunctionLog
 from leda_cli.redelivery import Redelivery
-from leda_cli.screen import ACCENT, INDENT
+from leda_cli.screen import ACCENT, print_table
 from leda_cli.waiting import wait_for
 
 PLACE, END = "_replica_place", "_replica_end"
@@ -176,9 +175,7 @@ def _story(changes: Changes, user: str) -> list[dict[str, Any]]:
     with step("waiting for the log of the 5 changes"):
         wait_for("the five changes in the log", lambda: len(changes.changes(user)) == 5)
     lines = changes.changes(user)
-    console.print()
-    console.print(Padding(_table(lines), (0, 0, 0, INDENT)), soft_wrap=False)
-    console.print()
+    print_table(console, _table(lines))
     if [line["event"] for line in lines] != ["create", "update", "update", "update", "delete"]:
         raise LedaError("The log does not tell what happened.", "That is a bug in LEDA.")
     everything = json.dumps(changes.log.all())

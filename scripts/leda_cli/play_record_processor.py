@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rich.padding import Padding
 from rich.table import Table
 
 from leda.aggregated import MAGIC
@@ -20,7 +19,7 @@ from leda_cli.console import cell, console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.function_log import FunctionLog
-from leda_cli.screen import ACCENT, INDENT
+from leda_cli.screen import ACCENT, print_table
 from leda_cli.waiting import wait_for
 
 ANSWER = {
@@ -189,7 +188,7 @@ def _payloads(records: Processor) -> None:
         preview = preview if len(preview) <= 28 else f"{preview[:28]}…"
         arrived = line["arrived"][11:23]
         table.add_row(cell(line["partition_key"]), arrived, line["payload_kind"], cell(preview))
-    _print(table)
+    print_table(console, table)
     kinds = [line["payload_kind"] for line in lines]
     if kinds != ["text", "json", "binary", "text", "json", "text"]:
         raise LedaError(f"The payloads were taken for {kinds}.", "That is a bug in LEDA.")
@@ -235,7 +234,7 @@ def _readings(readings: Processor, draw: random.Random) -> None:
     table = _table("sensor", "measured", "celsius")
     for sensor, newest in sorted(expected.items()):
         table.add_row(cell(sensor), *map(cell, newest))
-    _print(table)
+    print_table(console, table)
     aside = readings.quarantined()
     for kept in (aside[each] for each in numbers if each in aside):
         info(f"in quarantine: {base64.b64decode(kept['data']).decode()}")
@@ -251,12 +250,6 @@ def _table(*columns: str) -> Table:
     for name in columns:
         table.add_column(name, no_wrap=True)
     return table
-
-
-def _print(table: Table) -> None:
-    console.print()
-    console.print(Padding(table, (0, 0, 0, INDENT)), soft_wrap=False)
-    console.print()
 
 
 def _farewell(records: Processor, readings: Processor) -> None:

@@ -21,8 +21,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from rich.padding import Padding
-
 from leda_cli import leaderboard, score_oracle
 from leda_cli.board_view import BoardView, board_table
 from leda_cli.console import console, heading, info, step
@@ -30,7 +28,7 @@ from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.leaderboard import Total
 from leda_cli.redelivery import Redelivery
-from leda_cli.screen import ACCENT, INDENT
+from leda_cli.screen import ACCENT, print_table
 from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, compare, difference_lines
 
 SEASON_SECONDS = 20.0
@@ -274,9 +272,7 @@ def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
     ordered = sorted(
         scores.expected_totals().values(), key=lambda each: (-each.score, each.username)
     )
-    console.print()
-    console.print(Padding(board_table(board), (0, 0, 0, INDENT), expand=False), soft_wrap=False)
-    console.print()
+    print_table(console, board_table(board))
     if [place.total for place in board] != ordered[:PLACES]:
         raise LedaError("The leaderboard is not the order of the totals.", "That is a bug in LEDA.")
     info("Two are level on purpose: equals share a rank, and among them the name decides.")

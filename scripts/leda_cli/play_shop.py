@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rich.padding import Padding
 from rich.table import Table
 
 from leda_cli.console import cell, console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
-from leda_cli.screen import ACCENT, INDENT
+from leda_cli.screen import ACCENT, print_table
 from leda_cli.shop_client import TAKEN, Answer, Shop, new_request
 from leda_cli.shop_ledger import Ledger, best_sellers, figures
 from leda_cli.totals import Phase, Settling, difference_lines
@@ -95,7 +94,7 @@ def _shelves(shop: Shop) -> Ledger:
     table = _table("product", "price", "in stock", right=("price", "in stock"))
     for product in shown:
         table.add_row(cell(product["name"]), _money(product["priceCents"]), f"{product['qty']:,}")
-    _print(table)
+    print_table(console, table)
     _require(
         len(shown) >= 3
         and {each["productId"] for each in shown} == {each["productId"] for each in inventory},
@@ -152,7 +151,7 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
         table.add_row(attempt.what, f"{answer.status} {answer.error.get('code', '')}", cell(said))
         good = TAKEN if attempt.status == 201 else (attempt.status,)
         if answer.status not in good or answer.error.get("code") != attempt.code:
-            _print(table)
+            print_table(console, table)
             raise LedaError(
                 f"{attempt.what}: must be answered with {attempt.status} {attempt.code or ''}.",
                 "That is a bug in LEDA.",
@@ -170,7 +169,7 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
                 first is not None and answer.content == first.content,
                 "A retried request must be answered with its order.",
             )
-    _print(table)
+    print_table(console, table)
     with step(f"{MORE_ORDERS} more orders"):
         for _ in range(MORE_ORDERS):
             _place(shop, ledger, {product: draw.randint(1, 3) for product in _some(ledger, draw)})
@@ -273,7 +272,7 @@ def _inventory(shop: Shop) -> None:
             *(f"{product[name]:,}" for name in ("qty", "ordered", "sold")),
             f"{coming['qty']:,}" if coming else "",
         )
-    _print(table)
+    print_table(console, table)
 
 
 def _lake(shop: Shop) -> None:
@@ -293,7 +292,7 @@ def _lake(shop: Shop) -> None:
     table = _table("product", "units", "revenue", right=("units", "revenue"))
     for product, units, cents in found:
         table.add_row(cell(product), f"{units:,}", _money(cents))
-    _print(table)
+    print_table(console, table)
     info(
         f"Each change once, however often it was delivered: what {shop.table}'s order lines add up to."
     )
@@ -313,12 +312,6 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left")
     return table
-
-
-def _print(table: Table) -> None:
-    console.print()
-    console.print(Padding(table, (0, 0, 0, INDENT), expand=False), soft_wrap=False)
-    console.print()
 
 
 def _farewell(shop: Shop) -> None:

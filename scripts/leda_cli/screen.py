@@ -23,9 +23,26 @@ from leda_cli.totals import EXACT, Difference
 
 ACCENT = "cyan"
 INDENT = 4
+WIDEST = 1000
 PLAIN_EVERY_SECONDS = 5.0
 PLAIN_STILL_SECONDS = 30.0  # where nothing has changed since the last line
 _GUIDE = 4  # columns that Rich's Tree puts before a node, a level
+
+
+def print_table(console: Console, table: RenderableType) -> None:
+    """Print a table with an empty line above and below, as wide as its cells are.
+
+    A line that a narrow window breaks is still whole; a cell that is broken or cut is not.
+    """
+    padded = Padding(table, (0, 0, 0, INDENT), expand=False)
+    widest = console.measure(padded, options=console.options.update(width=WIDEST)).maximum
+    given, console.width = console.width, max(console.width, widest)
+    try:
+        console.print()
+        console.print(padded, soft_wrap=False)
+        console.print()
+    finally:
+        console.width = given
 
 
 def money(value: Decimal, places: int) -> str:

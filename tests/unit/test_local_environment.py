@@ -384,3 +384,57 @@ def test_stopping_ends_every_process_of_the_instance_and_no_other(tmp_path: Path
         for process in (mine, other):
             process.kill()
             process.wait()
+
+
+# -- Chromium, for the tests of the shop's pages
+
+
+def fake_programs(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    for name, script in programs.items():
+        program = folder / name.replace("_", "-")
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+
+def test_the_machines_chromium_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_programs(tmp_path, monkeypatch, chromium_browser="exit 0")
+    assert toolchain.install_chromium() == tmp_path / "chromium-browser"
+
+
+def test_root_installs_debians_chromium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, chromium = tmp_path / "log", tmp_path / "chromium"
+    install = f'echo "$@" >> {log}; case "$*" in *install*) : > {chromium}; /bin/chmod +x {chromium};; esac'
+    fake_programs(tmp_path, monkeypatch, apt_get=install)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(environments, "contained_environment", lambda: {"PATH": str(tmp_path)})
+
+    assert toolchain.install_chromium() == chromium
+    assert log.read_text().splitlines() == [
+        "--quiet update",
+        "--quiet install --yes --no-install-recommends chromium",
+    ]
+
+
+def test_a_machine_without_chromium_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_programs(tmp_path, monkeypatch, apt_get="exit 1")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(LedaError, match="no Chromium") as error:
+        toolchain.install_chromium()
+    assert "apt-get install chromium" in (error.value.fix or "")
+
+
+@pytest.mark.parametrize(("ci", "installed"), [("true", 1), ("", 0)])
+def test_set_up_brings_chromium_where_nothing_may_be_skipped(
+    monkeypatch: pytest.MonkeyPatch, ci: str, installed: int
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(local, "require_terraform", lambda: None)
+    monkeypatch.setattr(toolchain, "install", lambda: None)
+    monkeypatch.setattr(toolchain, "describe", lambda _tools: None)
+    monkeypatch.setattr(toolchain, "install_chromium", lambda: calls.append("chromium"))
+    local.setup()
+    assert len(calls) == installed

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from leda_cli import play_shop
 from leda_cli.errors import LedaError
+from leda_cli.screen import print_table
 from leda_cli.shop_client import Answer, ShopClient, new_request
 from leda_cli.shop_ledger import Ledger, best_sellers, counted, figures, of_product
 
@@ -265,3 +267,45 @@ def test_a_figure_that_stays_wrong_is_an_error_and_is_shown(
     with pytest.raises(LedaError, match="4 of"):
         play_shop.settle(shop, ledger, patience=0)
     assert "vest: in stock" in screen.getvalue()
+
+
+def test_a_table_is_not_broken_in_a_narrow_window() -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, width=80, highlight=False)
+    table = play_shop._table("order", "answer", "what it says")
+    words = (
+        "a sentence that is longer than all of the window is, which has eighty columns and no more"
+    )
+    table.add_row("its token, another order", "422 ClientTokenReused", words)
+    print_table(console, table)
+
+    assert words in shown.getvalue()
+    assert console.width == 80
+
+
+class AppliedShop:
+    """The applied shop, as far as the farewell names it."""
+
+    aws = SimpleNamespace(endpoint="http://aws")
+    url = "http://site"
+    operators_url = "http://site/operators.html"
+    operator = SimpleNamespace(email="olga@example.com", password="secret")
+
+    class customers:
+        url = "http://api"
+
+        @staticmethod
+        def each(*_parts: str) -> Iterator[dict[str, str]]:
+            yield {"productId": "axe"}
+
+
+def test_the_order_that_is_suggested_is_a_new_one_in_every_run(screen: io.StringIO) -> None:
+    requests = []
+    for _ in range(2):
+        shop: Any = AppliedShop
+        play_shop._farewell(shop)
+        requests.append(json.loads(screen.getvalue().split("-d '")[1].split("'")[0]))
+        screen.seek(0)
+        screen.truncate()
+    for name in ("clientToken", "customerId"):
+        assert requests[0][name] != requests[1][name]
