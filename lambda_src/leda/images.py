@@ -1,34 +1,16 @@
-"""Rows of StateTable: how a message is stored, and what a stored row adds to the totals."""
+"""Rows of StateTable: how a message is stored, and when it was made."""
 
-from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
-from leda.changes import UnreadableRow
-from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR
 from leda.messages import Message
-from leda.numbers import NotExact, limited, number
-from leda.schema import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
+from leda.numbers import NotExact, number
 from leda.streams import Image, content
-from leda.texts import utf8_bytes
 
 # In the order of the statements' parameters (state_store).
 ATTRIBUTES = ("Version", "Value", "Path", "Hierarchy", "Timestamp", "Deleted")
 
 _NULL = {"NULL": True}
-
-
-class UnreadableImage(UnreadableRow):
-    """A row that LEDA did not write, or that somebody changed; the text says what is wrong with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What a row adds to the totals: `value` at `path` and at every node above it."""
-
-    path: str
-    value: Decimal
 
 
 def values(message: Message) -> list[dict[str, Any]]:
@@ -44,35 +26,6 @@ def values(message: Message) -> list[dict[str, Any]]:
         _NULL if message.timestamp is None else {"N": str(message.timestamp)},
         {"BOOL": message.deleted},
     ]
-
-
-def contribution(image: Image | None) -> Contribution | None:
-    """What the row adds, None for no row or a deleted trade. Raises UnreadableImage."""
-    if image is None or image.get("Deleted") == {"BOOL": True}:
-        return None
-    path, value = content(image, "Path", "S"), content(image, "Value", "N")
-    if not path:
-        raise UnreadableImage("the row has no Path (a string)")
-    if not _has_rows(path):
-        # Reduce could write no total for it, and the other trades of its delta row would be lost with it.
-        raise UnreadableImage(
-            "Path is too long for a key, is not valid Unicode, or one of its levels is empty"
-        )
-    if value is None:
-        raise UnreadableImage("the row has no Value (a number)")
-    try:
-        return Contribution(
-            path, limited(number(value), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES)
-        )
-    except NotExact as error:
-        raise UnreadableImage(f"Value {error}") from error
-
-
-@lru_cache(maxsize=1000)
-def _has_rows(path: str) -> bool:
-    """Whether AggregateTable can have a row for each of the path's nodes. Most rows have a path that others have."""
-    size = utf8_bytes(path)
-    return size is not None and size <= MAX_PATH_BYTES and all(path.split(SEPARATOR))
 
 
 def timestamp(image: Image | None) -> Decimal | None:

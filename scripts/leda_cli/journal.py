@@ -54,6 +54,11 @@ class Journal:
         """Raise LedaError if the journal is another run's."""
         self._change("SET #Run = :run", {}, {})
 
+    def exists(self) -> bool:
+        """Whether there is a journal, whosever it is."""
+        row = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
+        return "Item" in row
+
     def close(self) -> None:
         """Delete the journal if it is this run's."""
         try:

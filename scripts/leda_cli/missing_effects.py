@@ -1,9 +1,9 @@
 """What Map's and Reduce's quarantined records are, and what StateTable says of their effect today.
 
-They are not delivered again: their shard's checkpoint has passed them, so Map and Reduce would drop them, and a record
-that was delivered past its checkpoint could be counted twice. What they lack is mended where it is missing: the row
-in StateTable (the change that mends it is counted), or the totals, which `leda rebuild` computes anew. Whether
-anything is missing is not for a record to say; `leda verify` compares everything.
+They are not delivered again: the row of ReduceTable, or the total, has passed them, so Map and Reduce would drop them
+as duplicates. What they lack is mended where it is missing: the row in StateTable (the change that mends it is
+counted), or the totals, which `leda rebuild` computes anew. Whether anything is missing is not for a record to say;
+`leda verify` compares everything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.images import UnreadableImage, contribution
+from leda.audit import attributes_of
+from leda.changes import UnreadableRow
+from leda.engine.configuration import Configuration
+from leda_cli.deployed import live
 from leda_cli.quarantined import GivenUp, Kept, PutAside
 from leda_cli.state_rows import state_rows
 
@@ -37,33 +40,42 @@ def effects_today(stack: Stack, objects: Iterable[Kept]) -> dict[str, Today]:
         if isinstance(kept, GivenUp):
             found[kept.key] = Today(f"{kept.count} changes of {kept.shard} were not counted")
         elif kept.stage == "reduce":
-            row = _key(kept, "Delta")
-            found[kept.key] = Today(f"the sums of the delta row {row or '?'} were not added")
+            row = _key(kept, "Lane"), _key(kept, "Source")
+            named = " of ".join(filter(None, row)) or "which the record does not name"
+            found[kept.key] = Today(
+                f"sums of ReduceTable's row {named} were not added: {kept.reason}"
+            )
         elif identifier := _key(kept, "id"):
             rows_of[kept.key] = identifier
         else:
             found[kept.key] = Today("a change of a row that the record does not name")
-    rows = state_rows(stack, rows_of.values())
-    for key, identifier in rows_of.items():
-        found[key] = _row_today(identifier, rows.get(identifier))
+    if rows_of:
+        configuration = live(stack)
+        rows = state_rows(stack, rows_of.values(), attributes_of(configuration))
+        for key, identifier in rows_of.items():
+            found[key] = _row_today(identifier, rows.get(identifier), configuration)
     return found
 
 
-def _row_today(identifier: str, row: Mapping[str, Any] | None) -> Today:
+def _row_today(
+    identifier: str, row: Mapping[str, Any] | None, configuration: Configuration
+) -> Today:
     if row is None:
         return Today(f"the trade {identifier} has no row today")
     try:
-        counted = contribution(row)
-    except UnreadableImage as error:
+        counted = configuration.contribution(row)
+    except UnreadableRow as error:
         return Today(
             f"the row of the trade {identifier} is still damaged ({error}) and in no total: mend it",
             True,
         )
     if counted is None:
         return Today(f"the trade {identifier} is deleted today")
-    return Today(
-        f"the row of the trade {identifier} is readable today: {counted.path} {counted.value}"
+    amounts = ", ".join(
+        f"{name} {amount}"
+        for name, amount in zip(configuration.names, counted.amounts, strict=True)
     )
+    return Today(f"the row of the trade {identifier} is readable today: {counted.path} {amounts}")
 
 
 def _key(kept: PutAside, name: str) -> str | None:

@@ -178,6 +178,7 @@ class PutBack:
         return state_rows(
             self._stack,
             (message.content.id for message in messages if isinstance(message.content, Message)),
+            ("id", "Version"),
         )
 
     def _messages(self, work: _Work) -> Iterator[_Message]:

@@ -86,6 +86,8 @@ STREAM_SECONDS = 5.0
 # A marker that is lost on its way (its stream's 24 hours were missed) is written again.
 MARKER_SECONDS, MAX_MARKERS = 60, 60
 POLL_SECONDS = 0.5
+# Long enough for another run to get from switching the mapping on to closing its journal.
+HAND_OVER_SECONDS = 10
 # Records are delivered for a day at most, and a row of Map that covers them must be there for as long.
 ROW_SECONDS = 2 * 24 * 3600
 
@@ -193,10 +195,14 @@ class Rebuild:
             self._prepare()
             expected, mark = self._rebuild()
         except LaneTakenError as error:
+            self._hand_over()
             raise self.journal.taken() from error
         except LedaError:
-            if self.journal.is_open and not self.journal.is_moving:
+            if not self.journal.is_open:
+                self._hand_over()
+            elif not self.journal.is_moving:
                 self.journal.require_own()
+                self._watermarks.remove_markers()
                 self._resume()
                 self.journal.close()
             raise
@@ -244,14 +250,28 @@ class Rebuild:
     def _finish(self, mark: Watermark) -> None:
         self.journal.require_own()
         self._settle_streams()
+        self._watermarks.remove_markers()
         self._resume()
         with self._operation.progress("removing what is left over"):
             self._totals.remove_markers(self._run)
             self._remove_old_versions(mark)
+        # A run that this one has taken over from may have switched it off once more before it noticed.
+        self._resume()
         self.journal.close()
 
+    def _hand_over(self) -> None:
+        """Leave the mapping to the run that has the journal now, or had it and is done.
+
+        That run knows the mapping from this one's journal. But when it has come to its end, this one may have switched
+        the mapping off after it.
+        """
+        for _ in range(int(HAND_OVER_SECONDS / POLL_SECONDS)):
+            if not self.journal.exists():
+                self._resume()
+                return
+            self._sleep(POLL_SECONDS)
+
     def _resume(self) -> None:
-        self._watermarks.remove_markers()
         with self._operation.progress("switching the mapping on"):
             self._mappings.resume(self.journal.mappings)
 

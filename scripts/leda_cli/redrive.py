@@ -11,6 +11,7 @@ from typing import Annotated, TypeGuard
 import typer
 
 from leda_cli import redrive_report as report
+from leda_cli.deployed import both_sides, live
 from leda_cli.errors import LedaError
 from leda_cli.missing_effects import effects_today
 from leda_cli.operations import DryRunOption, JsonOption, Operation
@@ -18,7 +19,7 @@ from leda_cli.put_back import Became, Outcome, PutBack
 from leda_cli.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
 from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
 from leda_cli.state_events import Deployed, StateFunction
-from leda_cli.verify import LiveSource, Verdict, running
+from leda_cli.verify import Verdict, running
 
 FRESH_SECONDS = 30.0
 """How long a change may take to reach its totals, as `leda verify` has it."""
@@ -192,7 +193,7 @@ def _compare(stack: Stack, operation: Operation) -> Verdict:
     """What `leda verify --while-running` finds."""
     operation.heading(f"Comparing {stack.aggregate_table} with the sum over {stack.state_table}")
     with operation.progress("adding up trades until the totals are told apart") as advance:
-        return running(LiveSource(stack, advance), FRESH_SECONDS)
+        return running(both_sides(stack, live(stack), advance), FRESH_SECONDS)
 
 
 def _show(stack: Stack, bucket: Bucket, key: str, operation: Operation) -> None:

@@ -21,9 +21,16 @@ Image = dict[str, Any]
 
 
 def state_rows(
-    stack: Stack, ids: Iterable[str], pause: Callable[[float], None] = time.sleep
+    stack: Stack,
+    ids: Iterable[str],
+    attributes: Iterable[str],
+    pause: Callable[[float], None] = time.sleep,
 ) -> dict[str, Image]:
-    """The rows with these ids in DynamoDB's JSON, as they are now; ids without a row are left out."""
+    """These attributes of the rows with these ids, in DynamoDB's JSON, as they are now; ids without a row are left out.
+
+    `attributes` include the id.
+    """
+    names = {f"#a{place}": name for place, name in enumerate(attributes)}
     found: dict[str, Image] = {}
     for some in in_groups(sorted(set(ids)), MAX_KEYS):
         left: list[Image] = [{"id": {"S": each}} for each in some]
@@ -35,11 +42,8 @@ def state_rows(
                     stack.state_table: {
                         "Keys": left,
                         "ConsistentRead": True,
-                        "ProjectionExpression": "#id, #Version, #Value, #Path, #Deleted",
-                        "ExpressionAttributeNames": {
-                            f"#{name}": name
-                            for name in ("id", "Version", "Value", "Path", "Deleted")
-                        },
+                        "ProjectionExpression": ", ".join(names),
+                        "ExpressionAttributeNames": names,
                     }
                 }
             )

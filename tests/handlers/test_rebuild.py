@@ -198,13 +198,7 @@ def test_a_table_that_was_lost_whole_is_made_anew(site: Site, table: str) -> Non
 
 def test_a_deleted_total_that_nothing_is_below_gets_a_checkpoint_all_the_same(site: Site) -> None:
     """It is only named in ReduceTable's stream, whose rows may be delivered again."""
-    name = ("PV", "a", "only")
-    site.send([trades.Version("alone", 0, "5", name), trades.Version("alone", 1, None, name)])
-    site.flow()
-    site.send([trades.Version("other", 0, "5", name)])
-    site.flow()
-    site.send([trades.Version("other", 1, None, name)])
-    site.flow()
+    site.leave_nothing(("PV", "a", "only"))
     site.delete_total("PV:a:only")
     assert "PV:a:only" not in site.expected()
 

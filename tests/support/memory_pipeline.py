@@ -37,11 +37,11 @@ class _Stream:
         """The open shard."""
         return list(self.shards.values())[-1]
 
-    def roll(self) -> None:
-        """Close the open shard, and open its child."""
+    def roll(self, *, is_child: bool = True) -> None:
+        """Close the open shard, and open its child, or one of another line of shards."""
         parent = self.shard
         parent.end = next(self.numbers)
-        self._open((parent.id,))
+        self._open((parent.id,) if is_child else ())
 
     def _open(self, parents: tuple[str, ...]) -> None:
         name = f"shardId-{len(self.shards) + 1:04d}"
@@ -115,9 +115,9 @@ class _DynamoDB(MemoryDynamoDB):
         specification = {"StreamEnabled": True, "StreamViewType": stream.view}
         return {"Table": {"LatestStreamArn": stream.arn, "StreamSpecification": specification}}
 
-    def roll(self, table: str) -> None:
-        """Close the open shard of the table's stream, and open its child."""
-        self._of_table[table].roll()
+    def roll(self, table: str, *, is_child: bool = True) -> None:
+        """Close the open shard of the table's stream, and open its child, or one of another line of shards."""
+        self._of_table[table].roll(is_child=is_child)
 
     def disable_stream(self, table: str) -> None:
         """Disable the table's stream; what is in it can still be read."""

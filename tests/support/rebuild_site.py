@@ -172,9 +172,18 @@ class Site:
             self.flow()
         assert self.found() == self.expected()
 
-    def roll(self, name: str) -> None:
+    def roll(self, name: str, *, is_child: bool = True) -> None:
         """Close the open shard of the function's stream (in memory only)."""
-        self.pipeline.dynamodb.roll(self.pipeline.prefix + STREAMS[name])
+        table = self.pipeline.prefix + STREAMS[name]
+        self.pipeline.dynamodb.roll(table, is_child=is_child)
+
+    def leave_nothing(self, place: tuple[str, str, str]) -> None:
+        """Trades at a place where there was none, and none of them in the end."""
+        for name in ("alone", "other"):
+            self.send([trades.Version(f"{name}-{place}", 0, "5", place)])
+            self.flow()
+            self.send([trades.Version(f"{name}-{place}", 1, None, place)])
+            self.flow()
 
     def table(self, name: str) -> str:
         return f"{self.pipeline.prefix}{name}Table"

@@ -30,6 +30,7 @@ from leda_cli.errors import LedaError
 from leda_cli.quarantined import Bucket
 from leda_cli.stack import Stack
 from leda_cli.verify import Verdict
+from support.pipeline import CONFIGURATION
 
 REGION = "us-east-1"
 STREAM = f"arn:aws:kinesis:{REGION}:000000000000:stream/IncomingDataStream"
@@ -94,6 +95,8 @@ class StateLambda:
         self.delivered: list[bytes] = []
 
     def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
+        if FunctionName == "MapLambda":
+            return {"Environment": {"Variables": {"CONFIGURATION": CONFIGURATION}}}
         assert FunctionName == "StateLambda"
         schema = {
             "max_integer_digits": self.schema.max_integer_digits,
@@ -272,15 +275,22 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(state_events, "FIRST_PAUSE_SECONDS", 0)
     own = uuid.uuid4().hex[:12]
     stack = Stack(
-        stream=f"{own}-stream", state_table=f"{own}-table", quarantine_bucket=f"{own}-quarantine"
+        stream=f"{own}-stream",
+        state_table=f"{own}-table",
+        registry_table=f"{own}-registry",
+        quarantine_bucket=f"{own}-quarantine",
     )
     dynamodb, s3 = clients["dynamodb"], clients["s3"]
-    dynamodb.create_table(
-        TableName=stack.state_table,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-    )
+    for name, keys in ((stack.state_table, ["id"]), (stack.registry_table, ["Scope", "Name"])):
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
     s3.create_bucket(Bucket=stack.quarantine_bucket)
     s3.put_bucket_versioning(
         Bucket=stack.quarantine_bucket, VersioningConfiguration={"Status": "Enabled"}
@@ -600,7 +610,7 @@ def change(name: str) -> bytes:
 
 
 DELTA = json.dumps(
-    {"dynamodb": {"Keys": {"Lane": {"N": "0"}, "Delta": {"S": "shard#7#00"}}}}
+    {"dynamodb": {"Keys": {"Lane": {"S": "3f2a9c01.4.2"}, "Source": {"S": "2026/shardId-7"}}}}
 ).encode()
 
 
@@ -613,7 +623,7 @@ def downstream(site: Site) -> dict[str, str]:
     site.table.put({"id": {"S": "deleted"}, "Deleted": {"BOOL": True}})
     said = {
         "no row today": change("gone"),
-        "readable today: PV:FX:EMEA 2.5": change("mended"),
+        "readable today: PV:FX:EMEA Count 1, Value 2.5": change("mended"),
         "still damaged (the row has no Value": change("damaged"),
         "is deleted today": change("deleted"),
         "does not name": b"[]",
@@ -622,7 +632,9 @@ def downstream(site: Site) -> dict[str, str]:
         site.put_aside(data, "MapLambda", stream=TABLE_STREAM, event_id=f"e{place}"): text
         for place, (text, data) in enumerate(said.items())
     }
-    keys[site.put_aside(DELTA, "ReduceLambda")] = "shard#7#00 were not added"
+    keys[site.put_aside(DELTA, "ReduceLambda")] = (
+        "row 3f2a9c01.4.2 of 2026/shardId-7 were not added: "
+    )
     records = [{"dynamodb": {"SequenceNumber": "1"}, "kinesis": {"sequenceNumber": "1"}}]
     keys[site.give_up(records, "MapLambda")] = "1 changes of"
     return keys
@@ -650,8 +662,8 @@ def verdict(
     return lambda *_: Verdict(Expected(), 3, list(wrong), list(in_flight))
 
 
-OFF = Bracket("PV", Decimal(2), Decimal(1), Decimal(1))
-FLYING = Bracket("PV", Decimal(2), Decimal(1), Decimal(3))
+OFF = Bracket("PV", "Value", Decimal(2), Decimal(1), Decimal(1))
+FLYING = Bracket("PV", "Value", Decimal(2), Decimal(1), Decimal(3))
 
 
 @pytest.mark.parametrize(

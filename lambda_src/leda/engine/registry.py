@@ -6,8 +6,8 @@ decides how a shard's changes are computed and applied is stored when the shard 
     Scope                     Name            attributes
     configurations            <version>       Document: the configuration's JSON
     configurations            live            Version: what shards get that are met from now on
-    lanes                     <version>.<n>   CorrectedAt?: a number of lanes that was used with that configuration, and
-                                              when a rebuild last wrote corrections into them
+    lanes                     <version>.<n>   a number of lanes that has been used with that configuration;
+                                              CorrectedAt?: when a rebuild last wrote corrections into them
     source/<stream ARN>       <shard ID>      Version, Lanes: how Map computes the shard's changes
     reduce/<stream ARN>       <shard ID>      Epoch: where the shard's positions stand among those of other shards
     streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals

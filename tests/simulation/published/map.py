@@ -8,13 +8,17 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from leda import images, sdk
+from leda import sdk
+from leda.engine.configuration import Configuration
 from leda.hierarchy import roll_up
 from leda.numbers import exact
 from simulation.published import batch_hash
 
 dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
 table = os.environ["REDUCE_TABLE"]
+values = Configuration.from_json(
+    '{"path": "Path", "measures": {"Value": {"op": "sum", "field": "Value"}}}'
+)
 
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -32,10 +36,10 @@ def aggregate(records: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
     with exact():
         for record in records:
             change = record["dynamodb"]
-            if old := images.contribution(change.get("OldImage")):
-                changes.append((old.path, -old.value))
-            if new := images.contribution(change.get("NewImage")):
-                changes.append((new.path, new.value))
+            if old := values.contribution(change.get("OldImage")):
+                changes.append((old.path, -Decimal(old.amounts[0])))
+            if new := values.contribution(change.get("NewImage")):
+                changes.append((new.path, Decimal(new.amounts[0])))
     return roll_up(changes)
 
 
