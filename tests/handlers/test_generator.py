@@ -66,7 +66,7 @@ class Game:
             )
             for number in range(len(Records))
         ]
-        totals = self.oracle.totals()
+        totals = {node: total.value for node, total in self.oracle.totals().items()}
         self.spoil(totals)
         for row, total in totals.items():
             item = {"Identifier": {"S": row}, "Value": {"N": str(total)}}

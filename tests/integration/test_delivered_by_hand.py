@@ -230,7 +230,7 @@ def _fresh(
 ) -> dict[str, list[Record]]:
     """What a function's source holds after `last`, once all that was put has come there."""
     summed = _state_sums if part == "map" else _delta_sums
-    expected = trades.totals()
+    expected = {node: total.value for node, total in trades.totals().items()}
     wait_for(
         f"everything put in the source of {part}",
         lambda: list(difference_lines(compare(expected, summed(stack, trades)))),
@@ -249,7 +249,7 @@ def _state_sums(stack: LiveStack, trades: Trades) -> dict[str, Decimal]:
         ExpressionAttributeValues={":root": {"S": f"{trades.root}/"}},
     ):
         oracle.see_row({name: _READ.deserialize(value) for name, value in row.items()})
-    return oracle.totals()
+    return {node: total.value for node, total in oracle.totals().items()}
 
 
 def _delta_sums(stack: LiveStack, trades: Trades) -> dict[str, Decimal]:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from integration.test_failure_destination import few_retries
 from leda_cli import app, redrive
+from leda_cli.oracle import Total
 from support.live_aws import wait_for
 from support.live_stack import LiveStack, Put
 from support.live_trades import Trades
@@ -241,7 +241,7 @@ def state_rows(stack: LiveStack) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in stack.stack.state()}
 
 
-def others(totals: dict[str, Decimal], trades: Trades) -> dict[str, Decimal]:
+def others(totals: dict[str, Total], trades: Trades) -> dict[str, Total]:
     """The totals of all other tests."""
     return {name: value for name, value in totals.items() if name.split(":")[0] != trades.root}
 

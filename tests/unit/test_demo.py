@@ -236,7 +236,7 @@ def test_a_total_that_goes_wrong_after_the_last_round_is_found(
 
 
 def test_a_stack_that_stops_answering_is_an_error_with_a_way_out(stack: FakeStack) -> None:
-    def gone() -> dict[str, Decimal]:
+    def gone() -> dict[str, Total]:
         raise EndpointConnectionError(endpoint_url=stack.endpoint)
 
     stack.totals = gone  # type: ignore[method-assign]

@@ -1,11 +1,9 @@
 """RegistryTable: what is settled once, whoever asks first, and counters that only rise."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from leda.engine import registry as module
 from leda.engine.configuration import Configuration
 from leda.engine.registry import (
     Epochs,
@@ -49,9 +47,9 @@ def registry(client: Any) -> Registry:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1_800_000_000.0]
-    monkeypatch.setattr(module.time, "time", lambda: now[0])
+    monkeypatch.setattr("leda.engine.registry.time.time", lambda: now[0])
     return now
 
 
