@@ -64,6 +64,7 @@ class Environment:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C in the user's terminal is not for it
         )
 
     @cached_property
@@ -91,6 +92,7 @@ class Environment:
         trace: TracebackType | None,
     ) -> None:
         """End the process."""
+        self._process.kill()  # it has nothing to finish, and an interrupted run waits for nothing
         self._process.communicate()
 
     def _write(self, line: str) -> None:

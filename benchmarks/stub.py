@@ -175,12 +175,14 @@ def running(keys: Mapping[str, tuple[str, ...]], streamed: frozenset[str]) -> It
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # Ctrl-C in the user's terminal is not for it
     )
     assert process.stdin
     assert process.stdout
     try:
         yield Stub(int(process.stdout.readline()))
     finally:
+        process.kill()
         process.stdin.close()
         process.wait()
         process.stdout.close()
