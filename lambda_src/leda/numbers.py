@@ -19,6 +19,7 @@ _EXACT = decimal.Context(
     traps=[
         decimal.Inexact,
         decimal.Overflow,
+        decimal.Subnormal,  # below 1E-130
         decimal.Underflow,
         decimal.InvalidOperation,
         decimal.DivisionByZero,

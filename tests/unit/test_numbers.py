@@ -21,11 +21,32 @@ def test_a_39th_digit_is_refused_and_not_rounded(digits: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "NaN", "sNaN", "Infinity", "-inf", "1e126", "1e-200", "1,5", "0x10", "1e"]
+    "text",
+    [
+        "",
+        "x",
+        "NaN",
+        "sNaN",
+        "Infinity",
+        "-inf",
+        "1e126",
+        "1e-200",
+        "1e-131",
+        "9.9e-131",
+        "1,5",
+        "0x10",
+        "1e",
+    ],
 )
 def test_what_is_no_dynamodb_number_is_refused(text: str) -> None:
     with pytest.raises(NotExact):
         number(text)
+
+
+def test_the_smallest_and_the_largest_number_are_read() -> None:
+    assert number("1E-130") == Decimal("1E-130")
+    assert number("-9.9999999999999999999999999999999999999E+125").adjusted() == 125
+    assert number("0E-400") == 0
 
 
 def test_a_sum_that_needs_39_digits_raises_and_is_not_rounded() -> None:

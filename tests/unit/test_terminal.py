@@ -231,10 +231,8 @@ ENVIRONMENTS = {
         "PYTHONUTF8": "0",
         "PYTHONCOERCECLOCALE": "0",
     },
-    "LC_ALL=POSIX": {"LC_ALL": "POSIX"},
-    "LANG that is none": {"LANG": "xx_YY.ISO-8859-1"},
 }
-CALLS = (["cost", "--help"], ["cost", "--rate", "100"], ["verify", "--outputs", "ä€.json"])
+CALLS = (["cost", "--help"], ["verify", "--outputs", "ä€.json"])
 
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
