@@ -1,5 +1,6 @@
 """AuditLambda: compares AggregateTable with StateTable while the pipeline runs, and counts what is wrong."""
 
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -48,9 +49,9 @@ def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str,
             extra={
                 "identifier": row.identifier,
                 "measure": row.measure,
-                "expected": f"{row.expected:f}",
-                "lowest": f"{row.lowest:f}",
-                "highest": f"{row.highest:f}",
+                "expected": f"{Decimal(row.expected):f}",
+                "lowest": f"{Decimal(row.lowest):f}",
+                "highest": f"{Decimal(row.highest):f}",
                 "off": f"{row.off:+f}",
             },
         )

@@ -263,10 +263,11 @@ class Rebuild:
         """Leave the mapping to the run that has the journal now, or had it and is done.
 
         That run knows the mapping from this one's journal. But when it has come to its end, this one may have switched
-        the mapping off after it.
+        the mapping off after it, and have written markers after it.
         """
         for _ in range(int(HAND_OVER_SECONDS / POLL_SECONDS)):
             if not self.journal.exists():
+                self._watermarks.remove_markers()
                 self._resume()
                 return
             self._sleep(POLL_SECONDS)

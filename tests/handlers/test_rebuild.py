@@ -204,6 +204,8 @@ def test_a_deleted_total_that_nothing_is_below_gets_a_checkpoint_all_the_same(si
 
     site.rebuild()
 
+    site.deliver_last_of("PV:a:only")
+    assert site.found() == site.expected()
     site.check()
 
 

@@ -389,6 +389,8 @@ def _totals_of_nothing_are_deleted(site: Site) -> None:
     site.leave_nothing(("PV", "a", "only"))
     site.delete_total("PV:a:only")
     site.rebuild()
+    site.deliver_last_of("PV:a:only")
+    assert site.found() == site.expected()
     site.check()
 
 

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from unittest import mock
 
 from leda.engine.delta_rows import RESERVED
-from leda.engine.health import is_rebuild_open, is_settled
+from leda.engine.health import is_settled
+from leda.engine.registry import Registry, Stage
 from simulation.functions import in_one_thread
 from simulation.mappings import Settings
 from simulation.operator import Operator
@@ -307,12 +308,13 @@ class Pipeline(System):
         if not self.counts["rebuilds"]:
             return []
         found = [row["id"]["S"] for row in self.rows("StateTable") if "Watermark" in row]
-        if is_rebuild_open(self.store, "RegistryTable"):  # type: ignore[arg-type]
+        registry = Registry(self.store, "RegistryTable")  # type: ignore[arg-type]
+        if registry.rows("rebuild"):
             found.append("the journal")
-        for stage in self.SOURCES:
-            arn = self.streams[stage].arn
-            if not is_settled(self.store, "RegistryTable", stage, arn):  # type: ignore[arg-type]
-                found.append(f"{arn} is not settled")
+        stages: tuple[Stage, ...] = ("map", "reduce")
+        for stage in stages:
+            if not is_settled(registry, stage, self.streams[stage].arn):
+                found.append(f"{self.streams[stage].arn} is not settled")
         return found + [
             f"{name} is off" for name, each in self.mappings.items() if not each.enabled
         ]

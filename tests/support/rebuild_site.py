@@ -185,6 +185,18 @@ class Site:
             self.send([trades.Version(f"{name}-{place}", 1, None, place)])
             self.flow()
 
+    def deliver_last_of(self, node: str) -> None:
+        """The last row of Map's that names the node comes again; those before it are trimmed."""
+        for shard, records in self.records("reduce").items():
+            naming = [
+                record
+                for record in records
+                if node in record["dynamodb"]["NewImage"]["Totals"]["M"]
+                and record["dynamodb"]["NewImage"]["Source"] != {"S": "rebuild"}
+            ]
+            if naming:
+                self.pipeline.function("reduce")(event(naming[-1:], shard))
+
     def table(self, name: str) -> str:
         return f"{self.pipeline.prefix}{name}Table"
 
