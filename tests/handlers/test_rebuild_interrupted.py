@@ -18,6 +18,7 @@ from leda_cli.lane_rows import LaneRows, Lanes, NamedNodes
 from leda_cli.operations import Operation
 from leda_cli.rebuild import Rebuild
 from leda_cli.state_sum import Spool
+from leda_cli.watermarks import Watermark
 from support.faults import Killed, after, client_error, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline
 from support.rebuild_site import STREAMS, Calls, Site
@@ -312,7 +313,7 @@ def _two_numbers_of_lanes(given: Site) -> None:
 
 def _ignore_what_was_written_between_the_watermarks(patch: Patch) -> None:
     def as_scanned(spool: Spool, high: Any) -> Any:
-        return as_of(spool, rebuild_module.Watermark(high.open, high.closed, {}, high.created))
+        return as_of(spool, Watermark(high.open, high.closed, {}, high.created))
 
     as_of: Any = Spool.as_of
     patch.setattr(Spool, "as_of", as_scanned)

@@ -4,21 +4,27 @@ import json
 import os
 import signal
 import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leda.audit import read_state
-from leda.checkpoints import padded
+from leda.engine.map_rows import covering
+from leda.engine.registry import Registry, source_scope
+from leda.engine.shards import Shard
+from leda_cli import journal
+from leda_cli.lane_rows import LaneRows, Lanes
+from leda_cli.oracle import Total
 from leda_cli.paths import ROOT, VENV
-from leda_cli.rebuild import JOURNAL
-from leda_cli.totals import compare, difference_lines
+from leda_cli.totals import compare, difference_lines, fold_state
 from support.lambda_events import sequence_number
 from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
+
+_TOMORROW = int(time.time()) + 24 * 3600
 
 
 @pytest.fixture
@@ -52,24 +58,29 @@ def _run(
 
 
 def _lose(stack: LiveStack, trades: Trades, messages: list[bytes]) -> None:
-    """Changes that Map never sees: they wait while its mapping is off, and its checkpoint passes them by hand."""
+    """Changes that Map never sees: they wait while its mapping is off, and its rows are moved past them by hand."""
+    # Map has met the shards then, and has rows for them.
+    stack.put([trades.message("before")])
+    stack.catch_up(trades)
+    arn = stack.stream_arn("state")
+    registry = Registry(stack.dynamodb, stack.table("registry"))
     with stack.without_mapping("map"):
         stack.put(messages)
         _stored(stack, trades)
-        last = max(int(sequence_number(each[-1])) for each in stack.records("map").values() if each)
-        arn = stack.stream_arn("state")
-        stack.dynamodb.update_item(
-            TableName=stack.table("checkpoint"),
-            Key={"Source": {"S": f"{stack.function('map')}|{arn}"}, "Lane": {"S": arn}},
-            UpdateExpression="SET #Sequence = :last",
-            ExpressionAttributeNames={"#Sequence": "Sequence"},
-            ExpressionAttributeValues={":last": {"S": padded(last)}},
-        )
+        records = stack.records("map")
+        for row in registry.rows(source_scope(arn)):
+            shard, lanes = row["Name"]["S"], Lanes(row["Version"]["S"], int(row["Lanes"]["N"]))
+            if not records.get(shard):
+                continue
+            rows = LaneRows(stack.dynamodb, stack.table("reduce"), ("Count", "Value"))
+            last = covering(int(sequence_number(records[shard][-1])))
+            for lane in lanes.each():
+                assert rows.move(lane, Shard(arn, shard).source, last, _TOMORROW) == last
 
 
 def _stored(stack: LiveStack, trades: Trades) -> None:
     def wrong() -> list[str]:
-        sums = read_state(stack.dynamodb, stack.table("state"), segments=1).totals
+        sums = fold_state(stack.stack).totals()
         mine = {name: total for name, total in sums.items() if name.split(":")[0] == trades.root}
         return list(difference_lines(compare(trades.totals(), mine)))
 
@@ -82,7 +93,7 @@ def _states(stack: LiveStack) -> dict[str, str]:
 
 def _journal(stack: LiveStack) -> dict[str, Any] | None:
     answer = stack.dynamodb.get_item(
-        TableName=stack.table("checkpoint"), Key=JOURNAL, ConsistentRead=True
+        TableName=stack.table("registry"), Key=journal.KEY, ConsistentRead=True
     )
     found: dict[str, Any] | None = answer.get("Item")
     return found
@@ -94,15 +105,19 @@ def test_changes_whose_24_hours_were_missed_are_found_and_mended_under_load(
     _lose(stack, trades, [trades.message("lost", value="17.25"), *trades.load(60, seed=70)])
 
     verified = _run(stack, outputs, "verify", "--wait", "4", "--json", status=1)
-    rows = {row["identifier"]: row for row in json.loads(verified.stdout)["wrong"]}
-    assert trades.root in rows
-    assert Decimal(rows[trades.root]["expected"]) == trades.totals()[trades.root]
+    wrong = {
+        (row["identifier"], row["measure"]): Decimal(row["expected"])
+        for row in json.loads(verified.stdout)["wrong"]
+    }
+    assert wrong[trades.root, "Value"] == trades.totals()[trades.root].value
+    assert wrong[trades.root, "Count"] == trades.totals()[trades.root].trades
     running = _run(stack, outputs, "verify", "--while-running", "--wait", "2", status=1)
     assert trades.root in running.stdout
 
     planned = _run(stack, outputs, "rebuild", "--dry-run", "--json")
     changes = {row["identifier"]: row["new"] for row in json.loads(planned.stdout)["changes"]}
-    assert Decimal(changes[trades.root]) == trades.totals()[trades.root]
+    new = changes[trades.root]
+    assert Total(int(new["Count"]), Decimal(new["Value"])) == trades.totals()[trades.root]
     assert _states(stack) == dict.fromkeys(FUNCTIONS, "Enabled")
 
     with stack.steady_load(trades, seed=700):
@@ -128,6 +143,7 @@ def test_a_rebuild_that_was_interrupted_says_so_and_the_next_one_finishes(
     assert process.returncode == 130, out + errors
     assert "Run `leda rebuild` again" in out
     assert _journal(stack)
+    assert "a rebuild is open" in _run(stack, outputs, "verify", "--wait", "2", status=1).stdout
 
     done = _run(stack, outputs, "rebuild")
     assert "going on with the rebuild that began at" in done.stdout
