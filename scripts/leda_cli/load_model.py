@@ -16,8 +16,8 @@ from typing import Any
 from leda import images
 from leda.engine.configuration import bytes_of
 from leda.engine.delta_rows import Lane, item
-from leda.engine.map_rows import MAX_ROW_BYTES, covering
-from leda.engine.shards import Shard
+from leda.engine.map_rows import MAX_ROW_BYTES
+from leda.engine.shards import Shard, padded
 from leda.engine.totals import MAX_STATEMENTS
 from leda.messages import Message, parse
 from leda.schema import Schema
@@ -482,7 +482,7 @@ def _delta_row(*nodes: str) -> dict[str, Any]:
     row = item(
         Lane(CONFIGURATION.version, 10, 1),
         Shard(_ARN, _SHARD).source,
-        covering(_SEQUENCE),
+        padded(_SEQUENCE),
         CONFIGURATION.names,
         dict.fromkeys(nodes, (123, "1234567.89")),
         1000,

@@ -43,7 +43,6 @@ from botocore.exceptions import ClientError
 from leda import audit
 from leda.audit import Expected
 from leda.engine.configuration import Amounts, Configuration
-from leda.engine.map_rows import covering
 from leda.engine.registry import (
     EPOCHS,
     IGNORED,
@@ -59,7 +58,7 @@ from leda.engine.registry import (
     source_scope,
     streams_scope,
 )
-from leda.engine.shards import Shard
+from leda.engine.shards import Shard, padded
 from leda.numbers import NotExact, exact, number
 from leda.streams import LONGEST_SEQUENCE_NUMBER
 from leda_cli.errors import LedaError
@@ -92,7 +91,7 @@ HAND_OVER_SECONDS = 10
 ROW_SECONDS = 2 * 24 * 3600
 
 # The Sequence of a row that covers all that its shard can have.
-_END = covering(10**LONGEST_SEQUENCE_NUMBER - 1)
+_END = padded(10**LONGEST_SEQUENCE_NUMBER - 1)
 
 _NOTHING = Decimal(0)
 
@@ -397,7 +396,7 @@ class Rebuild:
         for shard in self._older_shards():
             self._move_row(shard, _END, expires, mark)
         for name, end in mark.ends.items():
-            shard, target = Shard(self._state_stream, name), covering(end)
+            shard, target = Shard(self._state_stream, name), padded(end)
             lanes, stored = self._move_row(shard, target, expires, mark)
             if name in mark.open:
                 if stored > target:

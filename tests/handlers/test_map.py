@@ -343,6 +343,39 @@ def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the
     assert written(pipeline) == {"PV": Decimal("1E-28")}
 
 
+def test_a_batch_that_comes_again_under_narrower_limits_is_covered(pipeline: Pipeline) -> None:
+    put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
+    put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+
+    pipeline.settings["SCHEMA"] = json.dumps({"max_integer_digits": 3})
+    pipeline.function("map")(batch)
+
+    assert written(pipeline) == {"PV": 2000000}
+
+
+def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider_ones(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.settings["SCHEMA"] = json.dumps({"max_integer_digits": 3})
+    put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
+    put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)
+    batch = batch_of(pipeline)
+    faults = Faults()
+    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    function({**batch, "Records": batch["Records"][:1]})
+    faults.arm("put_item", 3, instead(Killed()))
+    with pytest.raises(Killed):
+        function(batch)
+    assert written(pipeline) == {"PV": 0}
+
+    pipeline.settings["SCHEMA"] = "{}"
+    pipeline.function("map")(batch)
+
+    assert written(pipeline) == {"PV": 2000000}
+
+
 # -- shards
 
 

@@ -16,7 +16,6 @@ from leda.engine.delta_rows import lane_number
 from leda.engine.map_rows import (
     Change,
     by_lane,
-    covering,
     oldest_time,
     outsize_apart,
     parts,
@@ -51,7 +50,7 @@ def changes(*records: StreamRecord) -> list[Change]:
 def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None:
     (change,) = changes(record(7, row("A:B", "5"), row("A:C", "6")))
 
-    assert change.position == padded(7)
+    assert change.end == padded(7)
     assert change.contributions == (Contribution("A:B", (-1, -5)), Contribution("A:C", (1, 6)))
     assert by_lane([change], Assignment(CONFIGURATION, 1)) == {
         0: {"A": [0, 1], "A:B": [-1, -5], "A:C": [1, 6]}
@@ -65,11 +64,22 @@ def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves()
         record(3, None, row("A", "1")),
     )
 
-    positions = [
-        [change.position for change in part] for part in parts(found, Assignment(CONFIGURATION, 1))
-    ]
-    assert positions == [[padded(1)], [padded(2)], [padded(2) + ".1"], [padded(3)]]
-    assert padded(2) < padded(2) + ".1" == covering(2) < padded(3)
+    ends = [[change.end for change in part] for part in parts(found, Assignment(CONFIGURATION, 1))]
+    assert ends == [[padded(1)], [padded(1) + ".1"], [padded(2)], [padded(3)]]
+    assert [change.beyond(padded(1)) for change in found] == [None, *found[1:]]
+
+
+def test_a_row_that_was_written_under_other_limits_lacks_what_it_lacks() -> None:
+    """Whether a change is cut is decided anew at each delivery."""
+    change, *_ = read([record(2, row("A", "1E+20"), row("A", "1E-20"))], CONFIGURATION)[0]
+    first, second = outsize_apart([change], Schema())
+
+    assert change.beyond(first.end) == change._replace(
+        contributions=change.contributions[1:], is_second_half=True
+    )
+    assert (
+        first.beyond(change.end) is second.beyond(change.end) is change.beyond(second.end) is None
+    )
 
 
 @pytest.mark.parametrize("value", ["1E+12", "-1E+12", "0.000000000000000001", "123456789012.5E+1"])

@@ -40,24 +40,41 @@ MAX_ROW_BYTES = 350_000
 # What was throttled is asked for in halves while it is larger than this: the partition may not have so much at once.
 SPLIT_BYTES = 20_000
 
-# A change whose old or new value is beyond the schema's limits is written in two halves (`_halves`); the second one's
-# position lies between the change's own and the next change's.
-_SECOND_HALF = ".1"
+# A change whose old or new value is beyond the schema's limits is written in two halves (`_halves`). A row with the first
+# half has a Sequence between the numbers of the change before and of the change.
+_FIRST_HALF = ".1"
 
 
 class Change(NamedTuple):
-    """What one record, or `half` of it, adds; `at` is the text of the message's time, where the row has one."""
+    """What one record, or a half of it, adds; `at` is the text of the message's time, where the row has one."""
 
     sequence: int
     contributions: tuple[Contribution, ...]
     at: str | None
     is_outsize: bool = False
-    half: str = ""
+    is_first_half: bool = False
+    is_second_half: bool = False
 
     @property
-    def position(self) -> str:
-        """It orders the changes of a shard."""
-        return padded(self.sequence) + self.half
+    def begin(self) -> str:
+        """A row whose Sequence is below it has nothing of the change."""
+        if self.is_second_half:
+            return self.end
+        return padded(self.sequence - 1) + _FIRST_HALF
+
+    @property
+    def end(self) -> str:
+        """The Sequence of a row with all of the change."""
+        return self.begin if self.is_first_half else padded(self.sequence)
+
+    def beyond(self, stored: str) -> "Change | None":
+        """What a row with the Sequence `stored` lacks of the change."""
+        if stored >= self.end:
+            return None
+        if stored < self.begin:
+            return self
+        # A delivery under other limits has cut the change, and has not come to its second half.
+        return self._replace(contributions=self.contributions[1:], is_second_half=True)
 
 
 Sums = dict[str, list[Amount]]
@@ -71,11 +88,6 @@ class Outcome:
     duplicates: int = 0
     rejected: list[Reject] = field(default_factory=list)
     lane_gigabytes: float = 0.0
-
-
-def covering(sequence: int) -> str:
-    """The Sequence of a row that covers everything up to that sequence number, second halves included."""
-    return padded(sequence) + _SECOND_HALF
 
 
 class MapRows:
@@ -197,9 +209,7 @@ class _LaneWriter:
 
     def _put(self, part: Sequence[Change], sums: Sums) -> Any:
         source = self._source
-        row = item(
-            self._lane, source.shard.source, part[-1].position, self._measures, sums, len(part)
-        )
+        row = item(self._lane, source.shard.source, part[-1].end, self._measures, sums, len(part))
         oldest = oldest_time([change.at for change in part if change.at is not None])
         if oldest is not None:
             row["OldestTimestamp"] = {"N": oldest}
@@ -210,7 +220,7 @@ class _LaneWriter:
             Item=row,
             ConditionExpression="attribute_not_exists(#Sequence) OR #Sequence < :first",
             ExpressionAttributeNames={"#Sequence": "Sequence"},
-            ExpressionAttributeValues={":first": {"S": part[0].position}},
+            ExpressionAttributeValues={":first": {"S": part[0].begin}},
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
             ReturnItemCollectionMetrics="SIZE",
         )
@@ -226,7 +236,7 @@ class _LaneWriter:
                 f"{self._table}'s row {self._lane.name}, {self._source.shard.source} has no Sequence (a string of "
                 "digits), so somebody has written it by hand: delete the row and run `leda rebuild`"
             ) from error
-        left = [[change for change in part if change.position > stored] for part in todo]
+        left = [[rest for change in part if (rest := change.beyond(stored))] for part in todo]
         self.covered += sum(map(len, todo)) - sum(map(len, left))
         return [part for part in left if part]
 
@@ -309,13 +319,19 @@ def _halves(change: Change, schema: Schema) -> list[Change]:
 
     The limits are what makes sums fit the 38 digits of a number. So each value has a row of its own: should a total
     have no digits for it, nothing else is refused with it. The old and the new value may have no common sum either.
+
+    The next delivery of the change may find other limits, and cut it or not: its Sequence is the same in the end.
     """
     amounts = [amount for each in change.contributions for amount in each.amounts]
     if all(_is_limited(amount, schema) for amount in amounts if isinstance(amount, Decimal)):
         return [change]
+    outsize = change._replace(is_outsize=True)
+    if len(change.contributions) == 1:
+        return [outsize]
+    old, new = change.contributions
     return [
-        change._replace(contributions=(each,), is_outsize=True, half=half)
-        for each, half in zip(change.contributions, ("", _SECOND_HALF), strict=False)
+        outsize._replace(contributions=(old,), is_first_half=True),
+        outsize._replace(contributions=(new,), is_second_half=True),
     ]
 
 
