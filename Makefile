@@ -1,4 +1,4 @@
-# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= SEED= EXAMPLE= (demo), SEEDS=FIRST:LAST (simulate),
+# Every target sets up what it needs. Settings: ROUNDS= MESSAGES= HIERARCHY= SEED= EXAMPLE= (demo), SEEDS=FIRST:LAST (simulate),
 # ARGS= (demo, simulate, scale, bench, test), LEDA_PORT= and LEDA_SHOP_PORT= (environment), PYTHON=
 
 PYTHON ?= python3
@@ -20,7 +20,7 @@ setup: .venv ## install everything into the checkout: Python environments, Local
 	@$(leda) setup
 
 demo: .venv ## start local AWS, deploy, play the game under faults, prove every total exact (ROUNDS=3 MESSAGES=10000); or EXAMPLE=scores
-	@$(if $(EXAMPLE),$(leda) example $(EXAMPLE) $(ARGS),$(leda) up && $(leda) demo $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(SEED),--seed $(SEED)) $(ARGS))
+	@$(if $(EXAMPLE),$(leda) example $(EXAMPLE) $(ARGS),$(leda) up && $(leda) demo $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(HIERARCHY),--hierarchy $(HIERARCHY)) $(if $(SEED),--seed $(SEED)) $(ARGS))
 
 simulate: .venv ## hunt for a wrong total in seeded schedules of deliveries and failures (SEEDS=1:300)
 	@$(leda) simulate $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

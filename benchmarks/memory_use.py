@@ -10,7 +10,8 @@ from benchmarks import stub
 from benchmarks.designs import LEDA
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
-from benchmarks.totals import WIDTHS, state_changes, totals_of
+from benchmarks.totals import WIDTHS, state_changes
+from leda_cli.hierarchies import totals_of
 from leda_cli.load_model import PAYLOAD_BYTES
 
 BATCHES = (100, 1_000, 10_000)

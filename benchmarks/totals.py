@@ -7,7 +7,6 @@ design's Map for the same changes, which was measured in turns with it, as it is
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,15 +23,11 @@ from benchmarks.stages import BATCH, NOT_COUNTED, Pipeline, Run, pipelines
 from leda import images
 from leda.messages import parse
 from leda.schema import Schema
+from leda_cli.hierarchies import totals_of
 
 WIDTHS = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
 FIRST_ENGINE = Path(__file__).with_name("first_engine.toml")
 _PUT_AT_A_TIME = 5_000
-
-
-def totals_of(widths: Sequence[int]) -> int:
-    """How many totals such a tree has."""
-    return sum(math.prod(widths[: depth + 1]) for depth in range(len(widths)))
 
 
 def state_changes(messages: Messages, size: int) -> list[dict[str, Any]]:

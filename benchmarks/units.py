@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 
-from benchmarks.parts import Section, Target, paragraph
-from leda_cli.pipeline_units import ENVIRONMENTS, Comparison, Mix, all_mixes, compare, markdown
+from benchmarks.parts import Section, Target, paragraph, table
+from benchmarks.totals import WIDTHS
+from leda_cli.hierarchies import totals_of
+from leda_cli.pipeline_units import (
+    ENVIRONMENTS,
+    Comparison,
+    Mix,
+    Units,
+    all_mixes,
+    compare,
+    leda_units,
+    markdown,
+)
+from leda_cli.prices import of_region
 from leda_cli.processes import in_processes
 
 MOST_A_MESSAGE = 1.08
+ROWS = (1, 10)
+LANES = (1, 4)
+_DUPLICATES = 0.07
 
 
 def section() -> Section:
     """Every mix, computed: there is nothing to repeat, and nothing to disturb."""
-    found = list(in_processes(_compared, all_mixes(), os.cpu_count() or 1))
+    processes = os.cpu_count() or 1
+    found = list(in_processes(_compared, all_mixes(), processes))
+    cases = list(product(WIDTHS[1:], ROWS, LANES))
+    many = list(in_processes(_many_totals, cases, processes))
     dearer = [each for each in found if each.leda.per_unique() > each.published.per_unique()]
     lines = [
         *paragraph(
@@ -25,7 +44,10 @@ def section() -> Section:
         ),
         "",
         *markdown(found),
-        *_why(dearer),
+        "",
+        *paragraph(_why_environments_cost()),
+        "",
+        *_many_lines(many),
     ]
     targets = [
         *(
@@ -39,8 +61,74 @@ def section() -> Section:
             _dearer(dearer, len(found)),
             not dearer,
         ),
+        _a_total([(each.mix, each.leda) for each in found] + many),
     ]
     return Section("Write and read units", lines, targets)
+
+
+def _why_environments_cost() -> str:
+    copies = _DUPLICATES / (1 - _DUPLICATES)
+    not_met = copies * (ENVIRONMENTS - 1) / ENVIRONMENTS
+    prices = of_region("us-east-1").dynamodb
+    a_read = prices.per_million_read_units / prices.per_million_write_units
+    return (
+        f"A copy that comes to an environment which has not met its trade fails a statement, and that costs a unit, "
+        f"as each copy costs the published design. With {_DUPLICATES:.0%} copies there are {copies:.4f} of them for a "
+        f"unique message, and {ENVIRONMENTS - 1} of {ENVIRONMENTS} come to another environment: {not_met:.3f} units. "
+        "To look at each row before it is written would avoid them and cost a read unit a message, as much as "
+        f"{a_read:.1f} write units. So State looks first only where copies are many, and {MOST_A_MESSAGE} is not met."
+    )
+
+
+def _many_totals(case: tuple[tuple[int, ...], int, int]) -> tuple[Mix, Units]:
+    hierarchy, rows, lanes = case
+    mix = Mix(_DUPLICATES, 0, 1000, rows=rows * lanes, hierarchy=hierarchy, lanes=lanes)
+    return mix, leda_units(mix, 1000 * rows)
+
+
+def _many_lines(many: list[tuple[Mix, Units]]) -> list[str]:
+    rows = []
+    for mix, units in many:
+        touched = units.touched * mix.rows / units.handled["reduce"]
+        rows.append(
+            [
+                f"{totals_of(mix.hierarchy):,}",
+                f"{mix.lanes}",
+                f"{mix.rows // mix.lanes}",
+                f"{units.per_unique('map'):.4f}",
+                f"{units.per_unique('reduce'):.4f}",
+                f"{touched:,.0f}",
+                f"{units.writes['reduce'] / units.touched:.3f}",
+            ]
+        )
+    columns = [
+        "totals",
+        "lanes",
+        "batches of Map in a batch of Reduce",
+        "Map, a message",
+        "Reduce, a message",
+        "totals that a batch of Reduce touches",
+        "Reduce, a total",
+    ]
+    return [
+        *paragraph(
+            f"Many totals, {_DUPLICATES:.0%} copies, batches of 1,000: Map puts a row a lane, which costs a unit a "
+            "kilobyte, and Reduce writes each total that its batch touches once, for a unit. The published design's "
+            "Reduce takes up to 100 totals."
+        ),
+        "",
+        *table(columns, rows, left=0),
+    ]
+
+
+def _a_total(found: list[tuple[Mix, Units]]) -> Target:
+    most = max(units.writes["reduce"] / units.touched for _, units in found)
+    return Target(
+        "Reduce's write units for each total that a batch touches, once the totals exist",
+        "1",
+        f"{most:.3f} at most",
+        most <= 1,
+    )
 
 
 def _compared(mix: Mix) -> Comparison:
@@ -48,35 +136,19 @@ def _compared(mix: Mix) -> Comparison:
     return found
 
 
-def _why(dearer: list[Comparison]) -> list[str]:
-    """What the mixes have in common at which LEDA writes more."""
-    if not dearer:
-        return []
-    a_batch = max(
-        (each.leda.per_unique() - each.published.per_unique()) * each.mix.batch for each in dearer
-    )
-    return [
-        "",
-        *paragraph(
-            f"Where LEDA writes more, it is at most {a_batch:.1f} units a batch, whatever the batch holds: Map's delta "
-            "row and checkpoint are one transaction of 4 units, where the published design puts a row for 1; Reduce's "
-            "checkpoint is 2. That is what it costs that totals stay right when a retry cuts a batch otherwise or "
-            "comes late, as the published design's do not ([the simulation](simulation-results.md))."
-        ),
-    ]
-
-
 def _most(found: list[Comparison], modifications: float, environments: int) -> Target:
     """The dearest of the usual mixes: 7 % copies, batches that are worth it."""
     most = max(
         each.leda.per_unique()
         for each in found
-        if each.mix.duplicates == 0.07
+        if each.mix.duplicates == _DUPLICATES
         and each.mix.modifications == modifications
         and each.mix.environments == environments
         and each.mix.batch >= 1000
     )
-    copies = "7 % copies" + (f" to any of {environments} environments" if environments > 1 else "")
+    copies = f"{_DUPLICATES:.0%} copies" + (
+        f" to any of {environments} environments" if environments > 1 else ""
+    )
     return Target(
         f"Write units per unique message, {copies}, {modifications:.0%} modifications, batches of 1,000 and more",
         f"at most {MOST_A_MESSAGE}",

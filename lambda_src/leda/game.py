@@ -19,7 +19,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, localcontext
 from typing import Any
@@ -120,13 +120,15 @@ class _Trade:
 class Burst:
     """One burst, generated call by call while it is sent, so that its timestamps are those of the sending.
 
-    `expected` and `counts` describe the calls taken so far; after the last call, the whole burst.
+    `choices` are the names that a message may have at each level of the hierarchy. `expected` and `counts` describe the
+    calls taken so far; after the last call, the whole burst.
     """
 
     rules: Rules = PLAIN
     rng: random.Random = field(default_factory=random.Random)
     schema: Schema = field(default_factory=Schema)
     clock: Callable[[], float] = time.time
+    choices: Mapping[str, Sequence[str]] = field(default_factory=lambda: CHOICES)
     counts: Counts = field(default_factory=Counts)
     _trades: dict[str, _Trade] = field(default_factory=dict)
     _ids: list[str] = field(default_factory=list)
@@ -175,7 +177,8 @@ class Burst:
             self.counts.new += 1
         cents = rng.randint(0, MAX_CENTS)
         place = {
-            level: rng.choice(CHOICES.get(level, OTHER_CHOICES)) for level in self.schema.levels
+            level: rng.choice(self.choices.get(level, OTHER_CHOICES))
+            for level in self.schema.levels
         }
         before = self._trades.get(trade_id)
         if before is None or before.version < version:

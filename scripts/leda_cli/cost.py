@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from leda_cli import prices as price_table
-from leda_cli.console import LedaError
 from leda_cli.cost_model import (
     Bill,
     Choice,
@@ -20,6 +19,7 @@ from leda_cli.cost_model import (
     provisioned_dollars,
     slowest_seconds,
 )
+from leda_cli.hierarchies import levels_of
 from leda_cli.limits import TARGET, tightest
 from leda_cli.load_model import Load, Settings, Workload, load
 from leda_cli.measured import ServiceTimes, service_times
@@ -100,17 +100,6 @@ def cost(
             operation.say(f"prices of {name}: {source}")
     else:
         operation.report(_result(workload, rates_of_region, times, default, choice), ())
-
-
-def levels_of(text: str) -> tuple[int, ...]:
-    """The hierarchy in `2x2x3`. Raises LedaError."""
-    try:
-        levels = tuple(int(part) for part in text.split("x"))
-    except ValueError:
-        levels = ()
-    if not levels or min(levels) < 1:
-        raise LedaError(f"{text!r} is no hierarchy", "write children of a node by level, as 2x2x3")
-    return levels
 
 
 def settings_of(found: Load) -> dict[str, Any]:

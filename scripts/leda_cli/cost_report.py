@@ -32,7 +32,7 @@ from leda_cli.prices import SECONDS_OF_A_MONTH, Prices
 RATES = (1, 100, 1_000, 50_000, 1_000_000)
 LATENCIES = (3, 10, 60)
 # 18 totals, some 1,000, 10,000 and 100,000.
-HIERARCHIES = ((2, 2, 3), (10, 10, 9), (10, 30, 33), (10, 100, 100))
+HIERARCHIES = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
 TRADES = (10_000, 100_000, 1_000_000, 10_000_000)
 UNITS_TARGET, TARGET_DUPLICATES = 1.08, 0.07
 # Records of a batch of State and of Map, delta rows of a batch of Reduce.
@@ -156,11 +156,11 @@ def _money(dollars: float) -> str:
 def _settings(choices: dict[tuple[float, float], Choice | None]) -> Iterator[str]:
     yield "## The settings behind it"
     yield ""
-    yield "Batch sizes are 10,000, so that the windows decide. StateTable is warmed to so many write units a second."
+    yield "Batch sizes are 10,000, so that the windows decide. The tables are warmed to so many write units a second."
     yield ""
     yield (
         "| messages/s | at most | pipelines | `shard_count` | windows of State, Map, Reduce (s) | memory (MB) | "
-        "`reduce_lanes` | StateTable | executions |"
+        "`reduce_lanes` | StateTable, ReduceTable, AggregateTable | executions |"
     )
     yield "|---:|---:|---:|---:|---|---|---:|---:|---:|"
     for (rate, latency), choice in choices.items():
@@ -172,7 +172,8 @@ def _settings(choices: dict[tuple[float, float], Choice | None]) -> Iterator[str
         yield (
             f"| {rate:,} | {latency} s | {choice.pipelines} | {settings.shard_count or 'null'} | "
             f"{', '.join(f'{window:g}' for window in windows)} | {', '.join(map(str, memories))} | "
-            f"{settings.reduce_lanes} | {settings.warm_write_units:,} | {settings.concurrency:,} |"
+            f"{settings.reduce_lanes} | {settings.warm_write_units:,}, {settings.warm_delta_units:,}, "
+            f"{settings.warm_total_units:,} | {settings.concurrency:,} |"
         )
     yield ""
 
@@ -220,9 +221,11 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield ""
     yield (
         "From the calls and items that LEDA's code makes in memory (`leda_cli/pipeline_units.py`), priced by AWS's "
-        "rules (`leda_cli/units.py`): 18 totals, a batch of Reduce holds one delta row, which is the dearest case. "
+        "rules (`leda_cli/units.py`): 18 totals, a batch of Reduce holds one row, which is the dearest case. "
         "Published: State updates message by message on condition, Map puts a row a batch under the batch's hash, "
-        "Reduce adds to the totals in a transaction, without a read. A transaction's writes count twice."
+        "Reduce adds to the totals in a transaction, whose writes count twice. LEDA's Map puts a row a batch and lane "
+        "on condition of that row's own checkpoint, and its Reduce writes each total that a batch touches once, on "
+        "condition of the total's own."
     )
     yield ""
     yield from units(comparisons)
@@ -230,10 +233,9 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield from _target()
     dearer = [each for each in comparisons if each.leda.per_unique() > each.published.per_unique()]
     yield (
-        f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. What it pays "
-        "for exactness is the same for every batch: the delta row in a transaction, which doubles it, and the "
-        "checkpoints of Map and of Reduce. What it saves are copies: in one batch they cost nothing, in an environment "
-        "that has lately met their trade (`leda/recent_versions.py`) or where they are many, a read unit."
+        f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. Exactness costs "
+        "no unit: a checkpoint is an attribute of the row that it protects. Copies cost nothing in one batch, and a "
+        "read unit in an environment that has lately met their trade (`leda/recent_versions.py`) or where they are many."
     )
     yield ""
     yield "What State writes and reads for one message (the published design writes 1 each):"

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from leda import game
 from leda_cli.console import LedaError, console, heading, info, step, warn
+from leda_cli.hierarchies import choices_of, levels_of
 from leda_cli.load import THREADS, Putting, put_and_show, regroup, schema_of
 from leda_cli.oracle import Oracle, Total
 from leda_cli.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
@@ -41,6 +42,7 @@ from leda_cli.totals import (
     wait_until_quiet,
 )
 
+Choices = Mapping[str, Sequence[str]]
 HARD = {name: game.HARD_PARAMETERS[name] for name in (SPECIAL_TRADES, *FAULTS)}
 CALM = dict.fromkeys(HARD, 0)
 
@@ -166,6 +168,13 @@ def demo(
         ),
     ] = 3,
     messages: Annotated[int, typer.Option(min=1, help="How many messages a round sends.")] = 10_000,
+    hierarchy: Annotated[
+        str | None,
+        typer.Option(
+            help="Children of a node, level by level: 20x20x24 spreads the messages over 10,020 totals.",
+            show_default="the workshop's 18 totals",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed plays the same game.", show_default="random")
     ] = None,
@@ -175,11 +184,14 @@ def demo(
     """Play the workshop's game and compare every total exactly; exit status 1 if one differs."""
     stack = Stack.find(aws, outputs)
     stack.check()
+    choices = (
+        game.CHOICES if hierarchy is None else choices_of(levels_of(hierarchy), stack.names.levels)
+    )
     seed = secrets.randbelow(10**6) if seed is None else seed
     played: list[Round] = []
     try:
         with answering(stack.endpoint), calm_afterwards(stack):
-            agree = _play(stack, rounds, messages, seed, played)
+            agree = _play(stack, rounds, messages, choices, seed, played)
     except KeyboardInterrupt:
         console.print()
         if played:
@@ -198,7 +210,9 @@ def demo(
         raise typer.Exit(1)
 
 
-def _play(stack: Stack, rounds: int, messages: int, seed: int, played: list[Round]) -> bool:
+def _play(
+    stack: Stack, rounds: int, messages: int, choices: Choices, seed: int, played: list[Round]
+) -> bool:
     """Play the rounds; says whether StateTable holds the messages' final state at the end."""
     kinds = plan(rounds)
     plain, hard = kinds.count(False), kinds.count(True)
@@ -213,7 +227,7 @@ def _play(stack: Stack, rounds: int, messages: int, seed: int, played: list[Roun
         rates = " / ".join(f"{HARD[name]} %" for name in FAULTS)
         kind = f"hard: copies, older versions, functions fail at {rates}" if is_hard else "plain"
         heading(f"Round {number} of {rounds}, {kind}")
-        result = play_round(stack, oracle, number, is_hard, messages, rng)
+        result = play_round(stack, oracle, number, is_hard, messages, choices, rng)
         played.append(result)
         report_round(result)
         if not result.exact:
@@ -234,11 +248,17 @@ def _play(stack: Stack, rounds: int, messages: int, seed: int, played: list[Roun
 
 
 def play_round(
-    stack: Stack, oracle: Oracle, number: int, hard: bool, messages: int, rng: random.Random
+    stack: Stack,
+    oracle: Oracle,
+    number: int,
+    hard: bool,
+    messages: int,
+    choices: Choices,
+    rng: random.Random,
 ) -> Round:
     """Put one burst and wait until its totals settle."""
     rules = replace(game.HARD if hard else game.PLAIN, messages=messages)
-    burst = game.Burst(rules, rng, schema_of(stack.names))
+    burst = game.Burst(rules, rng, schema_of(stack.names), choices=choices)
     putting = Putting(
         stack.kinesis,
         stack.stream,

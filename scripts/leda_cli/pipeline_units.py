@@ -12,7 +12,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -92,11 +92,12 @@ class Units:
     """Counts: messages, `unique` of them no copies; by stage what it handled, gave on, wrote, read and called.
 
     State handles unique messages and gives on changes, Map handles changes and gives on delta rows, Reduce handles
-    delta rows.
+    delta rows. `touched` sums the totals that each batch of Reduce touches.
     """
 
     messages: int = 0
     unique: int = 0
+    touched: int = 0
     handled: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
     given: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
     writes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
@@ -211,7 +212,8 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
         next(stores).write(newest(batch)[0])
 
     put, add = _reading("StateTable", map_rows.write), _reading("ReduceTable", totals.apply)
-    return _run(mix, messages, Source(mix, seed, schema), meter, [state, put, add])
+    source = Source(mix, seed, schema)
+    return _run(mix, messages, source, meter, [state, put, add], lambda row: row["Totals"]["M"])
 
 
 def _make_totals(meter: Meter, hierarchy: Sequence[int]) -> None:
@@ -269,12 +271,18 @@ def published_units(mix: Mix, messages: int, seed: int = 1) -> Units:
         meter.changes["ReduceTable"].append((None, row))
 
     def add(changes: Sequence[Change]) -> None:
-        touched = {node for _, row in changes for node in json.loads(row["Message"]["S"])}
+        touched = {node for _, row in changes for node in _published_nodes(row)}
         for node in touched:
             row: Row = {"Identifier": {"S": node}, "Value": {"N": "34624.51"}}
             meter.writes["AggregateTable"] += write_units(row, row, transaction=True)
 
-    return _run(mix, messages, Source(mix, seed, Schema()), meter, [state, put, add])
+    source = Source(mix, seed, Schema())
+    return _run(mix, messages, source, meter, [state, put, add], _published_nodes)
+
+
+def _published_nodes(row: Row) -> Iterable[str]:
+    found: dict[str, float] = json.loads(row["Message"]["S"])
+    return found
 
 
 def _run(
@@ -283,6 +291,7 @@ def _run(
     source: Source,
     meter: Meter,
     stages: Sequence[Callable[[Any], None]],
+    nodes_of: Callable[[Row], Iterable[str]],
 ) -> Units:
     units = Units()
 
@@ -313,6 +322,9 @@ def _run(
                 units.handled["map"] += mix.batch
             while len(rows) >= mix.rows:
                 deliver(2, rows[: mix.rows])
+                units.touched += len(
+                    {node for _, row in rows[: mix.rows] for node in nodes_of(row)}
+                )
                 del rows[: mix.rows]
                 units.handled["reduce"] += mix.rows
     units.unique = units.handled["state"]

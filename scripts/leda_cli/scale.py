@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from leda_cli.console import LedaError
-from leda_cli.cost import levels_of
+from leda_cli.hierarchies import levels_of
 from leda_cli.limits import breaking_rate
 from leda_cli.load_model import Workload
 from leda_cli.measured import ServiceTimes, service_times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from types import TracebackType
@@ -24,6 +24,7 @@ from leda_cli.totals import EXACT, Difference
 ACCENT = "cyan"
 INDENT = 4
 WIDEST = 1000
+MOST_SHOWN = 100
 PLAIN_EVERY_SECONDS = 5.0
 PLAIN_STILL_SECONDS = 30.0  # where nothing has changed since the last line
 _GUIDE = 4  # columns that Rich's Tree puts before a node, a level
@@ -60,10 +61,11 @@ def totals_tree(
     found: Mapping[str, Total], expected: Mapping[str, Total] | None = None
 ) -> RenderableType:
     """The totals' values as a tree, numbers aligned; with `expected`, what each total still lacks."""
-    rows = sorted({*found, *(expected or {})})
+    every = {*found, *(expected or {})}
+    rows = _shown_rows(every)
     if not rows:
         return Text("no totals yet", style="dim")
-    values = {row: total.value for row, total in found.items()}
+    values = {row: found[row].value for row in rows if row in found}
     lacks = {
         row: EXACT.subtract((expected or {}).get(row, NOTHING).value, found.get(row, NOTHING).value)
         for row in rows
@@ -72,7 +74,10 @@ def totals_tree(
     places = places_of(amounts)
     names = max(_GUIDE * row.count(":") + len(shown(row.rpartition(":")[2])) for row in rows)
     # Wide enough for the end as for now, or the columns would jump while the totals grow.
-    ends = [*values.values(), *(total.value for total in (expected or {}).values())]
+    ends = [
+        *values.values(),
+        *(expected[row].value for row in rows if expected and row in expected),
+    ]
     width = max([16, *(len(money(value, places)) for value in ends)])
     rest = max([16, *(len(money(value, places)) for value in lacks.values())])
 
@@ -98,7 +103,19 @@ def totals_tree(
             label.append(f"  {text:>{rest}}", style=ACCENT if exact else "dim")
         # A parent that has no row of its own cannot happen in LEDA's table; a foreign row hangs from the root.
         nodes[row] = nodes.get(parent, tree).add(label)
-    return Group(header, tree)
+    left_out = len(every) - len(rows)
+    rest_of_them = [Text(f"and {left_out:,} more totals", style="dim")] if left_out else []
+    return Group(header, tree, *rest_of_them)
+
+
+def _shown_rows(every: Collection[str]) -> list[str]:
+    """The totals that a screen can show, sorted: all, or those of as many levels from the roots on as fit."""
+    by_depth = sorted(every, key=lambda row: (row.count(":"), row))
+    if len(by_depth) <= MOST_SHOWN:
+        return sorted(by_depth)
+    depth = by_depth[MOST_SHOWN].count(":")
+    whole_levels = [row for row in by_depth if row.count(":") < depth]
+    return sorted(whole_levels or by_depth[:MOST_SHOWN])
 
 
 def _still_to_come(value: Decimal, trades: int, places: int) -> str:

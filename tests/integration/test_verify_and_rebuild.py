@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine.map_rows import covering
 from leda.engine.registry import Registry, source_scope
-from leda.engine.shards import Shard
+from leda.engine.shards import Shard, padded
 from leda_cli import journal
 from leda_cli.lane_rows import LaneRows, Lanes
 from leda_cli.oracle import Total
@@ -73,7 +72,7 @@ def _lose(stack: LiveStack, trades: Trades, messages: list[bytes]) -> None:
             if not records.get(shard):
                 continue
             rows = LaneRows(stack.dynamodb, stack.table("reduce"), ("Count", "Value"))
-            last = covering(int(sequence_number(records[shard][-1])))
+            last = padded(int(sequence_number(records[shard][-1])))
             for lane in lanes.each():
                 assert rows.move(lane, Shard(arn, shard).source, last, _TOMORROW) == last
 

@@ -17,6 +17,7 @@ from benchmarks.samples import Sample, ratio
 from benchmarks.stages import Run
 from leda_cli import bench, measured
 from leda_cli.errors import LedaError
+from leda_cli.hierarchies import totals_of
 
 
 def test_a_sample_is_told_by_its_median_and_its_spread() -> None:
@@ -99,7 +100,7 @@ def test_reduce_is_to_take_no_more_than_the_first_engine(reduce_ms: float, met: 
 
 
 def test_the_first_engine_s_figures_are_there_for_each_number_of_totals() -> None:
-    assert list(totals.first_engine()) == [totals.totals_of(widths) for widths in totals.WIDTHS]
+    assert list(totals.first_engine()) == [totals_of(widths) for widths in totals.WIDTHS]
 
 
 @pytest.mark.parametrize(("times", "met"), [(1.01, True), (0.99, False)])

@@ -138,7 +138,8 @@ def test_a_put_that_a_row_refuses_gives_the_row_back(dynamodb: Any, trade: dict[
     assert metrics == {"ItemCollectionKey": {"Lane": trade}, "SizeEstimateRangeGB": [0.0, 1.0]}
     with pytest.raises(ClientError) as raised:
         put("2")
-    assert raised.value.response["Item"]["Sequence"] == {"S": "2"}
+    response: dict[str, Any] = dict(raised.value.response)
+    assert response["Item"]["Sequence"] == {"S": "2"}
 
 
 def test_a_counter_begins_where_it_is_told_and_rises(dynamodb: Any, trade: dict[str, str]) -> None:

@@ -9,9 +9,10 @@ import typer
 from typer.testing import CliRunner
 
 from leda_cli import cost_model, cost_report
-from leda_cli.cost import cost, levels_of
+from leda_cli.cost import cost
 from leda_cli.cost_model import Line, bill, cheapest, slowest_seconds, tiered
 from leda_cli.errors import LedaError
+from leda_cli.hierarchies import choices_of, levels_of, totals_of
 from leda_cli.limits import limits
 from leda_cli.load_model import Load, Settings, Workload, load, shards_of
 from leda_cli.measured import ServiceTimes, service_times
@@ -205,6 +206,13 @@ def test_measured_times_replace_the_stated_ones_and_say_so(tmp_path: Path) -> No
 
 def test_a_hierarchy_is_read_level_by_level() -> None:
     assert levels_of("2x2x3") == (2, 2, 3)
+    assert totals_of((20, 20, 24)) == 10_020
+    assert choices_of((1, 2), ["Shop", "Day"]) == {
+        "Shop": ("Shop0000",),
+        "Day": ("Day0000", "Day0001"),
+    }
+    with pytest.raises(LedaError, match="3 levels, and the stack's messages have 2"):
+        choices_of((2, 2, 3), ["Shop", "Day"])
     for text in ("", "2x", "0x3", "many"):
         with pytest.raises(LedaError):
             levels_of(text)

@@ -205,6 +205,16 @@ def test_hard_rounds_make_the_functions_fail_and_the_end_stops_it(stack: FakeSta
     assert stack.written == [CALM, CALM, HARD, HARD, CALM]
 
 
+def test_a_demo_may_spread_over_many_totals(
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo(rounds=2, messages=400, hierarchy="5x5x6", seed=7)
+    assert "no total off by any amount" in " ".join(capsys.readouterr().out.split())
+    assert 150 < len(stack.oracle.totals()) <= 5 + 25 + 150
+    with pytest.raises(LedaError, match="3"):
+        demo(rounds=1, messages=80, hierarchy="20x20", seed=7)
+
+
 def test_a_demo_adds_to_what_is_there(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
     demo(rounds=2, messages=80, seed=7)
     demo(rounds=2, messages=80, seed=8)
@@ -375,6 +385,18 @@ def test_the_tree_aligns_its_numbers_and_shows_what_is_missing() -> None:
     assert lines[1].split() == ["PV", "1,234.50", "765.50"]
     assert lines[2].split() == ["├──", "FXOptions", "0.00", "765.50"]
     assert lines[4].split() == ["└──", "EMEA", "1,234.50", "exact"]
+
+
+def test_of_many_totals_the_tree_shows_the_levels_that_fit() -> None:
+    paths = [
+        f"R{root}{below}"
+        for root in range(9)
+        for below in ("", ":D", *(f":D:{n}" for n in range(30)))
+    ]
+    found = {path: Total(1, Decimal(1)) for path in paths}
+    lines = _plain(80, screen.totals_tree(found)).splitlines()
+    assert len(lines) == 1 + 18 + 1
+    assert lines[-1].strip() == "and 270 more totals"
 
 
 def test_the_tree_never_rounds_a_difference_away() -> None:

@@ -103,6 +103,14 @@ def test_a_hard_call_has_35_generated_messages_and_5_copies_of_them() -> None:
     assert 180 <= burst.counts.newer + burst.counts.older <= 345
 
 
+def test_a_burst_spreads_over_the_names_that_it_is_given() -> None:
+    choices = {level: tuple(f"{level}{n}" for n in range(5)) for level in Schema().levels}
+    burst = burst_of(game.Rules(messages=2000), choices=choices)
+    places = [read(record)["Hierarchy"] for call in burst.calls() for record in call]
+    assert {place["Region"] for place in places} == set(choices["Region"])
+    assert len({tuple(place.values()) for place in places}) == 125
+
+
 def test_versions_of_a_trade_have_partition_keys_of_their_own() -> None:
     burst = burst_of(game.Rules(messages=500, modify_percent=50))
     keys = {record.partition_key for call in burst.calls() for record in call}
