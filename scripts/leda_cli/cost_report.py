@@ -235,7 +235,8 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield (
         f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. Exactness costs "
         "no unit: a checkpoint is an attribute of the row that it protects. Copies cost nothing in one batch, and a "
-        "read unit in an environment that has lately met their trade (`leda/recent_versions.py`) or where they are many."
+        "read unit in an environment that has lately met their trade (`leda/recent_versions.py`) or where there are "
+        "many."
     )
     yield ""
     yield "What State writes and reads for one message (the published design writes 1 each):"

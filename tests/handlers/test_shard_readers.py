@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda_cli.fences import Fence, StateMarkers
 from leda_cli.stream_shards import ShardReader, shards_of
+from leda_cli.watermarks import Watermarks
 from support import dynamodb_local
 
 Arns = dict[str, str]
@@ -84,7 +84,7 @@ def test_a_line_is_drawn_through_a_stream_without_records(
     dynamodb: Any, streams: Any, arns: Arns
 ) -> None:
     class Busy:
-        """Somebody writes to the other table before each of the fence's writes."""
+        """Somebody writes to the other table before each marker is written."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(dynamodb, name)
@@ -94,8 +94,7 @@ def test_a_line_is_drawn_through_a_stream_without_records(
             return dynamodb.put_item(**request)
 
     client: Any = Busy()
-    fence = Fence(client, streams, "Mine", StateMarkers())
 
-    line = fence.draw()
+    watermark = Watermarks(client, streams, "Mine", ("id",)).low()
 
-    assert list(line.open) == [shard["ShardId"] for shard in shards_of(streams, arns["Mine"])]
+    assert list(watermark.open) == [shard["ShardId"] for shard in shards_of(streams, arns["Mine"])]

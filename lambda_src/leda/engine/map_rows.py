@@ -40,8 +40,8 @@ MAX_ROW_BYTES = 350_000
 # What was throttled is asked for in halves while it is larger than this: the partition may not have so much at once.
 SPLIT_BYTES = 20_000
 
-# A change whose old or new value is beyond the schema's limits is written in two halves (`_halves`). A row with the first
-# half has a Sequence between the numbers of the change before and of the change.
+# A change whose old or new value is beyond the schema's limits is written in two halves (`_halves`). The Sequence of a
+# row with the first half alone is between the number of the change before and the change's own.
 _FIRST_HALF = ".1"
 
 
