@@ -298,6 +298,15 @@ def client_that_reads(*there: dict[str, Any]) -> Any:
     return SimpleNamespace(batch_get_item=batch_get_item)
 
 
+def test_a_part_whose_product_no_sort_key_holds_is_no_part() -> None:
+    def part(product: str) -> Any:
+        return parts.read(parts.item(product, "Vest", "-", 1, 0, 5, 50))
+
+    assert part("é" * 512).product == "é" * 512
+    with pytest.raises(UnreadableRow, match="more than 1024 bytes"):
+        part("é" * 512 + "x")
+
+
 def test_a_part_is_wanted_once_in_a_transaction_and_by_the_first_record_that_says_so() -> None:
     low = [parts.item("vest", "Vest", "-", 1, qty, 5, 50) for qty in (4, 3, 2)]
     prefix = restocking.Restocking(client_that_reads(low[-1]), "T").plan(

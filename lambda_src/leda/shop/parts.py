@@ -16,6 +16,10 @@ from leda.shop import rows, whole
 from leda.shop.rows import Row
 from leda.streams import Image
 
+# A part's sort key is its product, too, and such a key has at most 1,024 bytes.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+MAX_PRODUCT_BYTES = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -51,8 +55,11 @@ def read(image: Image) -> Part:
     """The part. Raises UnreadableRow: somebody wrote the row otherwise than `item` does."""
     if not rows.is_a(rows.PART, image):
         raise UnreadableRow("the row is no part")
+    product = whole.text_attribute(image, "pk")
+    if len(product.encode()) > MAX_PRODUCT_BYTES:
+        raise UnreadableRow(f"pk has more than {MAX_PRODUCT_BYTES} bytes, so it is no product's")
     return Part(
-        product=whole.text_attribute(image, "pk"),
+        product=product,
         name=whole.text_attribute(image, "name"),
         description=whole.text_attribute(image, "description"),
         price=whole.attribute(image, "priceCents"),
