@@ -13,6 +13,7 @@ from simulation.functions import Failed
 from simulation.mappings import Mapping as EventSourceMapping
 from simulation.mappings import Settings
 from simulation.streams import Stream
+from simulation.systems import DynamoDBStreams
 from simulation.world import Endless, World
 from support.faults import Killed
 
@@ -311,3 +312,78 @@ def test_tasks_take_turns_where_they_wait_and_can_be_ended_there() -> None:
     # At 4 s both are due; the end of b was put on the list first.
     assert seen == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("b", -1), ("a", 2)]
     assert world.now == 6
+
+
+def test_a_childs_numbers_may_be_below_its_parents_where_nothing_is_said_of_them() -> None:
+    world = World(1)
+    stream = Stream(world, "arn:stream", 1, digits=23, is_rising=False)
+    starts = []
+    for _ in range(20):
+        starts.append(stream.open_shards()[0].start)
+        stream.roll()
+
+    assert starts != sorted(starts)
+    assert {len(str(start)) for start in starts} == {23}
+
+
+def test_a_closed_shard_is_listed_for_a_day_and_its_child_names_it_for_ever() -> None:
+    scene = Scene(Recorder())
+    scene.world.at(100.0, scene.stream.roll)
+    scene.world.at(100.0 + 24 * 3600, lambda: listed.append(scene.stream.description()))
+    scene.world.at(101.0 + 24 * 3600, lambda: listed.append(scene.stream.description()))
+    listed: list[Any] = []
+    scene.world.run()
+
+    before, after = listed
+    parent, child = (each["ShardId"] for each in before)
+    assert [each["ShardId"] for each in after] == [child]
+    assert after[0]["ParentShardId"] == parent
+
+
+def test_keys_that_are_alike_go_to_several_shards() -> None:
+    stream = Stream(World(1), "arn:stream", 8, digits=23)
+    for number in range(8):
+        stream.publish(f"{{'S': 'd5045f79.8.{number}'}}", lambda _shard, _sequence: {})
+
+    assert sum(bool(shard.records) for shard in stream.shards.values()) > 3
+
+
+def test_shards_are_described_in_pages() -> None:
+    api = DynamoDBStreams(page=2)
+    stream = api.known["arn:stream"] = Stream(World(1), "arn:stream", 5, digits=23)
+    found, request = [], {"StreamArn": "arn:stream"}
+    while True:
+        description = api.describe_stream(**request)["StreamDescription"]
+        found.append([each["ShardId"] for each in description["Shards"]])
+        if "LastEvaluatedShardId" not in description:
+            break
+        request["ExclusiveStartShardId"] = description["LastEvaluatedShardId"]
+
+    assert [len(page) for page in found] == [2, 2, 1]
+    assert [name for page in found for name in page] == list(stream.shards)
+
+
+def test_a_window_hands_its_state_on_and_ends_without_records() -> None:
+    recorder = Recorder(lambda batch: {"state": {"batches": len(recorder.batches)}})
+    scene = Scene(recorder, batch_size=5, tumbling_window=True)
+    scene.world.at(950.0, lambda: scene.put(1, first=10))
+    scene.world.run()
+
+    assert [event["state"] for event in recorder.events] == [
+        *({}, {"batches": 1}, {"batches": 2}),
+        {},
+    ]
+    assert recorder.batches[2:] == [[], [10]]
+    assert [event["isFinalInvokeForWindow"] for event in recorder.events] == [
+        *(False, False, True, False)
+    ]
+
+
+def test_what_is_too_old_to_be_read_is_not_delivered_again() -> None:
+    recorder = Recorder()
+    scene = Scene(recorder, batch_size=100)
+    draw = random.Random(1)
+    scene.world.at(25 * 3600.0, lambda: scene.mapping.redeliver(draw))
+    scene.world.run()
+
+    assert recorder.batches == [list(range(10))]

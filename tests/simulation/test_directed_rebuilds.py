@@ -1,0 +1,276 @@
+"""Rules of `leda rebuild` that random schedules do not test: for each, a schedule with and without its breach."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from leda.engine.delta_rows import Lane
+from leda.engine.registry import Epochs
+from leda_cli import rebuild
+from leda_cli.lane_rows import LaneRows
+from leda_cli.rebuild import Rebuild
+from leda_cli.state_sum import Spool
+from simulation.memory_dynamodb import Change
+from simulation.scenes import Scene, scene
+
+Patch = pytest.MonkeyPatch
+
+
+def before(patch: Patch, method: str, call: Callable[[Rebuild], None]) -> None:
+    """Let the call come before each call of the method."""
+    real = getattr(Rebuild, method)
+
+    def changed(self: Rebuild, *arguments: Any) -> Any:
+        call(self)
+        return real(self, *arguments)
+
+    patch.setattr(Rebuild, method, changed)
+
+
+def damaged(it: Scene, **attributes: Any) -> None:
+    """Edit the root's total."""
+    row = {**it.totals()["PV"], **attributes}
+    it.system.store.put_item(TableName="AggregateTable", Item=row)
+
+
+def test_what_is_written_while_the_table_is_read_counts_as_it_was_written(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            # After the scan, before the high watermark.
+            before(patch, "_let_streams_catch_up", lambda _run: write_once(it))
+            it.rebuild()
+            return it.differences()
+
+    def write_once(it: Scene) -> None:
+        if len(it.system.rows("StateTable")) < 2 or not it.system.counts["written"]:
+            it.system.counts["written"] = 1
+            it.write("t1", "5")
+
+    assert not differences()
+    real = Spool.as_of
+    monkeypatch.setattr(Spool, "as_of", lambda self, mark: real(self, replace(mark, images={})))
+    assert differences()
+
+
+def test_a_checkpoint_that_reduce_has_not_written_is_removed(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
+            ahead = {"S": f"9999999999.{'9' * 40}"}
+            damaged(it, Value={"N": "7"}, **{applied: ahead})
+            it.rebuild()
+            it.write("t2", "2")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_mend_checkpoints", lambda self, suspects: None)
+    assert differences()
+
+
+def test_a_total_gets_a_checkpoint_of_every_number_of_lanes(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            it.system.streams["map"].roll()
+            it.set("map", REDUCE_LANES="4")
+            it.write("t2", "2")
+            it.on()
+            it.system.store.delete_item(TableName="AggregateTable", Key={"Identifier": {"S": "PV"}})
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("reduce", it.records("reduce")[:1])
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(LaneRows, "touch", lambda self, lanes, nodes: None)
+    assert differences()
+
+
+def test_what_map_writes_beside_a_rebuild_is_not_taken_out(monkeypatch: Patch) -> None:
+    """Somebody invokes Map by hand, with a change from after the watermark."""
+
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            before(patch, "_drain", lambda _run: invoke_map_once(it))
+            it.rebuild()
+            return it.differences()
+
+    def invoke_map_once(it: Scene) -> None:
+        if it.system.counts["invoked"]:
+            return
+        it.system.counts["invoked"] = 1
+        it.write("t2", "2")
+        it.world.sleep(10)
+        event = it.system.mappings["map"].event(it.shards("map")[0], it.records("map"), {})
+        it.system.functions["map"].invoke(event)
+        it.world.sleep(10)
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_check", lambda self, attempt: None)
+    assert differences()
+
+
+def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            runs: list[Rebuild] = []
+            is_time: list[bool] = []
+
+            def catch_up(run: Rebuild) -> None:
+                """The first run sleeps here, before its high watermark."""
+                if run not in runs:
+                    runs.append(run)
+                if run is runs[0]:
+                    sleep_until(it, lambda: bool(is_time))
+
+            def correct(run: Rebuild) -> None:
+                """When the second one has checked Map's rows, a trade is written, and the first one wakes."""
+                if not is_time:
+                    it.write("t2", "2")
+                    is_time.append(True)
+                    it.world.sleep(60)
+
+            before(patch, "_let_streams_catch_up", catch_up)
+            before(patch, "_write_corrections", correct)
+            it.system.operator.needed = True
+            it.world.spawn(it.system.operator.rebuild)
+            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+            it.go_on()
+            assert is_time
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(rebuild.Journal, "moving", lambda self: None)
+    assert differences()
+
+
+def sleep_until(it: Scene, is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        it.world.sleep(1)
+    raise AssertionError("it never was")
+
+
+@pytest.mark.parametrize("breach", ["not ignored", "not an ancestor", "both"])
+def test_a_shard_that_reduce_never_met_adds_nothing_after_the_rebuild(
+    monkeypatch: Patch, breach: str
+) -> None:
+    """A rebuild lets Reduce ignore it; and as an ancestor of a shard that was met it has a lower epoch already."""
+    if breach != "not an ancestor":
+        monkeypatch.setattr(Rebuild, "_ignore_unmet", lambda self, closed, mark: None)
+    if breach != "not ignored":
+        monkeypatch.setattr(Epochs, "_ancestors", lambda self, shard: [])
+    with scene() as it:
+        it.write("t1", "1")
+        it.on("map")
+        it.system.streams["reduce"].roll()
+        it.system.mappings["reduce"].lose()
+        it.write("t2", "2")
+        it.on()
+        assert it.differences()
+        it.rebuild()
+        assert not it.differences()
+        it.deliver("reduce", it.records("reduce", 0), 0)
+
+        assert bool(it.differences()) is (breach == "both")
+
+
+def test_a_total_that_is_not_as_it_was_set_is_corrected_again(monkeypatch: Patch) -> None:
+    """Somebody has moved its checkpoint beyond what Reduce has read, so that the correction is dropped."""
+
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
+            epoch = it.totals()["PV"][applied]["S"].partition(".")[0]
+            damaged(it, Value={"N": "7"}, **{applied: {"S": f"{epoch}.{'9' * 40}"}})
+            it.rebuild()
+            return it.differences()
+
+    assert not differences()
+    do_not_compare(monkeypatch)
+    assert differences()
+
+
+@pytest.mark.parametrize("breach", ["no wait", "no comparison", "both"])
+def test_what_reduce_had_not_applied_yet_is_waited_for_or_found_out(
+    monkeypatch: Patch, breach: str
+) -> None:
+    """Either rule makes good what the other one lets through."""
+    if breach != "no comparison":
+        real = Rebuild._drain
+        drains: list[object] = []
+
+        def drain(self: Any) -> Any:
+            drains.append(self)
+            return [] if len(drains) % 2 else real(self)
+
+        monkeypatch.setattr(Rebuild, "_drain", drain)
+    if breach != "no wait":
+        do_not_compare(monkeypatch)
+    with scene() as it:
+        it.write("t0", "1")
+        it.on()
+        it.off("reduce")
+        it.write("t1", "2")
+        it.go_on()
+        damaged(it, Value={"N": "7"})
+        it.world.at(it.world.now + 60, it.system.mappings["reduce"].resume)
+        it.rebuild()
+
+        assert bool(it.differences()) is (breach == "both")
+
+
+def do_not_compare(patch: Patch) -> None:
+    real = Rebuild._correct
+
+    def correct(self: Any, attempt: Any, suspects: Any) -> set[str]:
+        real(self, attempt, suspects)
+        return set()
+
+    patch.setattr(Rebuild, "_correct", correct)
+
+
+def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch: Patch) -> None:
+    def written() -> list[str]:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on("map")
+            lane = Lane.parse(it.records("reduce")[0].raw["dynamodb"]["Keys"]["Lane"]["S"])
+            LaneRows(it.system.store, "ReduceTable", ("Count", "Value")).mark({lane: ":last"})  # type: ignore[arg-type]
+            it.go_on()
+            assert len(it.records("reduce")) == 2
+            order: list[str] = []
+            tell = it.system.store._on_change
+
+            def told(change: Change) -> None:
+                if change.table == "AggregateTable":
+                    order.append(change.keys["Identifier"]["S"])
+                tell(change)
+
+            it.system.store._on_change = told
+            it.deliver("reduce", it.records("reduce"))
+            return order
+
+    assert written() == ["PV", "PV:a", "PV:a:EMEA", ":last"]
+    monkeypatch.setattr("leda.engine.totals.RESERVED", "PV")
+    assert written()[0] == ":last"
