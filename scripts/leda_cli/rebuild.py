@@ -381,7 +381,7 @@ class Rebuild:
 
     def _let_streams_catch_up(self) -> None:
         """Wait until what was written so far is in its stream, and so before the markers that are written next."""
-        with self._operation.progress(f"letting the streams catch up ({STREAM_SECONDS:.0f} s)"):
+        with self._operation.progress("letting the streams catch up"):
             self._sleep(STREAM_SECONDS)
 
     def _met(self) -> set[str]:
