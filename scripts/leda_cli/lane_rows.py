@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda.engine import map_rows
-from leda.engine.backoff import Backoff, is_throttle
+from leda.engine.backoff import Backoff, GaveUpError, is_throttle
 from leda.engine.configuration import Amounts, bytes_of
 from leda.engine.delta_rows import RESERVED, Lane, item, lane_number
 from leda.engine.registry import condition_failed
@@ -147,7 +147,12 @@ class LaneRows:
                 return sequence
             except ClientError as error:
                 if is_throttle(error):
-                    backoff.failed(error)
+                    try:
+                        backoff.failed(error)
+                    except GaveUpError as end:
+                        raise LedaError(
+                            str(end), "run `leda rebuild` again when the table is less busy"
+                        ) from error
                     continue
                 if not condition_failed(error):
                     raise

@@ -90,6 +90,8 @@ HAND_OVER_SECONDS = 10
 # Records are delivered for a day at most, and a row of Map that covers them must be there for as long.
 ROW_SECONDS = 2 * 24 * 3600
 
+_NO_STREAM = frozenset({"ResourceNotFoundException", "ValidationException"})
+
 # The Sequence of a row that covers all that its shard can have.
 _END = padded(10**LONGEST_SEQUENCE_NUMBER - 1)
 
@@ -381,7 +383,7 @@ class Rebuild:
 
     def _let_streams_catch_up(self) -> None:
         """Wait until what was written so far is in its stream, and so before the markers that are written next."""
-        with self._operation.progress(f"letting the streams catch up ({STREAM_SECONDS:.0f} s)"):
+        with self._operation.progress("letting the streams catch up"):
             self._sleep(STREAM_SECONDS)
 
     def _met(self) -> set[str]:
@@ -423,8 +425,8 @@ class Rebuild:
             try:
                 names |= shards_with_parents(self._streams, stream).keys()
             except ClientError as error:
-                # It is readable for a day after it was disabled.
-                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                # It is readable for a day after it was disabled. An event that was made by hand may name anything.
+                if error.response["Error"]["Code"] not in _NO_STREAM:
                     raise
             for name in sorted(names):
                 yield Shard(stream, name)

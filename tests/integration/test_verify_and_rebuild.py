@@ -56,11 +56,14 @@ def _run(
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
-def _lose(stack: LiveStack, trades: Trades, messages: list[bytes]) -> None:
-    """Changes that Map never sees: they wait while its mapping is off, and its rows are moved past them by hand."""
-    # Map has met the shards then, and has rows for them.
+def _meet(stack: LiveStack, trades: Trades) -> None:
+    """Map has met the shards then, and has rows for them."""
     stack.put([trades.message("before")])
     stack.catch_up(trades)
+
+
+def _lose(stack: LiveStack, trades: Trades, messages: list[bytes]) -> None:
+    """Changes that Map never sees: they wait while its mapping is off, and its rows are moved past them by hand."""
     arn = stack.stream_arn("state")
     registry = Registry(stack.dynamodb, stack.table("registry"))
     with stack.without_mapping("map"):
@@ -101,6 +104,7 @@ def _journal(stack: LiveStack) -> dict[str, Any] | None:
 def test_changes_whose_24_hours_were_missed_are_found_and_mended_under_load(
     stack: LiveStack, trades: Trades, outputs: Path
 ) -> None:
+    _meet(stack, trades)
     _lose(stack, trades, [trades.message("lost", value="17.25"), *trades.load(60, seed=70)])
 
     verified = _run(stack, outputs, "verify", "--wait", "4", "--json", status=1)
@@ -133,6 +137,7 @@ def test_changes_whose_24_hours_were_missed_are_found_and_mended_under_load(
 def test_a_rebuild_that_was_interrupted_says_so_and_the_next_one_finishes(
     stack: LiveStack, trades: Trades, outputs: Path
 ) -> None:
+    _meet(stack, trades)
     _lose(stack, trades, [trades.message("lost", value="17.25")])
 
     process = _start(stack, outputs, "rebuild")
