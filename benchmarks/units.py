@@ -76,7 +76,7 @@ def _why_environments_cost() -> str:
         f"as each copy costs the published design. With {_DUPLICATES:.0%} copies there are {copies:.4f} of them for a "
         f"unique message, and {ENVIRONMENTS - 1} of {ENVIRONMENTS} come to another environment: {not_met:.3f} units. "
         "To look at each row before it is written would avoid them and cost a read unit a message, as much as "
-        f"{a_read:.1f} write units. So State looks first only where copies are many, and {MOST_A_MESSAGE} is not met."
+        f"{a_read:.1f} write units. So State looks first only where copies are many."
     )
 
 
