@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from leda.engine import map_rows
 from leda.engine.map_rows import BadCheckpointError
 from leda.engine.shards import MissingShardIdError
 from leda.streams import MalformedEvent
@@ -185,6 +186,26 @@ def test_a_batch_with_many_nodes_becomes_several_rows_one_after_the_other(
     assert pipeline.run()["PV"] == 435
 
 
+@pytest.mark.parametrize("lanes", ["1", "4"])
+def test_a_batch_of_many_rows_that_comes_again_asks_once_for_each_lane(
+    pipeline: Pipeline, lanes: str
+) -> None:
+    """Or else a delivery that ran out of time would be followed by one that takes as long, for ever."""
+    pipeline.settings |= {"REDUCE_LANES": lanes, "SCHEMA": json.dumps({"max_integer_digits": 1})}
+    for number in range(10):
+        put(pipeline, f"t{number}", {"S": "PV:A:B"}, {"N": "10"})
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+    assert written(pipeline)["PV"] == 100
+    faults = Faults()
+    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+
+    function(batch)
+
+    touched = {row["Lane"]["S"] for row in pipeline.rows("ReduceTable")}
+    assert faults.log.count("put_item") == len(touched)
+
+
 def test_a_throttled_large_put_is_asked_for_in_halves(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,9 +376,12 @@ def test_a_batch_that_comes_again_under_narrower_limits_is_covered(pipeline: Pip
     assert written(pipeline) == {"PV": 2000000}
 
 
+@pytest.mark.parametrize("most", [map_rows.MAX_ROW_BYTES, 1])
 def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider_ones(
-    pipeline: Pipeline,
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
+    """With rows for one change each, the first row that comes back already says so of the last change."""
+    monkeypatch.setattr(map_rows, "MAX_ROW_BYTES", most)
     pipeline.settings["SCHEMA"] = json.dumps({"max_integer_digits": 3})
     put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
     put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)

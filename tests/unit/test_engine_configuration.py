@@ -9,11 +9,14 @@ import pytest
 from leda.changes import UnreadableRow
 from leda.engine.configuration import (
     MAX_IMAGE_BYTES,
+    VERSION_DIGITS,
     Configuration,
     ConfigurationError,
     Contribution,
     bytes_of,
 )
+from leda.engine.delta_rows import Lane
+from leda.engine.totals import _Statements
 from leda.numbers import exact
 
 DOCUMENT: dict[str, Any] = {
@@ -118,3 +121,17 @@ def test_a_definition_that_is_not_usable_is_refused(text: str) -> None:
 def test_the_size_of_entries_grows_with_names_and_measures() -> None:
     """A number takes at most 21 bytes and one as an element, a list three, an entry of a map one beside its name."""
     assert bytes_of(["ab", "é"], 2) == 2 * (2 + 1 + 3 + 2 * 22)
+
+
+def test_measures_that_no_statement_can_name_are_refused_before_anything_is_counted() -> None:
+    """Or else DynamoDB refuses every total's statement, and every row is quarantined."""
+
+    def configuration(count: int) -> Configuration:
+        measures = {f"Measure{number:043d}": {"op": "count"} for number in range(count)}
+        return Configuration.from_json(json.dumps({"path": "Path", "measures": measures}))
+
+    longest_checkpoint = Lane("0" * VERSION_DIGITS, 999_999, 0).applied + "m"
+    widest = _Statements("t" * 255, longest_checkpoint, configuration(64).names)
+    assert max(map(len, (widest.update, widest.insert, widest.move))) <= 8192
+    with pytest.raises(ConfigurationError, match="fewer measures, or shorter names"):
+        configuration(65)

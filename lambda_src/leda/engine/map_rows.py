@@ -128,21 +128,30 @@ class MapRows:
         for reject in outcome.rejected:
             self._reject(shard, reject)
         expires = None if made is None else int(made) + self._retention
+        source, writers = _Source(shard, assignment, expires), dict[int, _LaneWriter]()
         for part in parts(outsize_apart(found, self._schema), assignment):
-            self._write_part(_Source(shard, assignment, expires), part, outcome)
+            self._write_part(source, writers, part, outcome)
+        outcome.rows = sum(writer.rows for writer in writers.values())
+        outcome.lane_gigabytes = max((each.gigabytes for each in writers.values()), default=0.0)
         return outcome
 
-    def _write_part(self, source: "_Source", part: Sequence[Change], outcome: Outcome) -> None:
+    def _write_part(
+        self,
+        source: "_Source",
+        writers: dict[int, "_LaneWriter"],
+        part: Sequence[Change],
+        outcome: Outcome,
+    ) -> None:
         lanes = by_lane(part, source.assignment)
-        jobs = [_LaneWriter(self._client, self._table, source, lane, self._pause) for lane in lanes]
+        for lane in lanes.keys() - writers.keys():
+            writers[lane] = _LaneWriter(self._client, self._table, source, lane, self._pause)
+        jobs = [writers[lane] for lane in lanes]
         if len(jobs) == 1:
             jobs[0].write(part, next(iter(lanes.values())))
         else:
             list(self._pool.map(_LaneWriter.write, jobs, [part] * len(jobs), lanes.values()))
-        outcome.rows += sum(job.rows for job in jobs)
         # A change counts as a duplicate when no lane lacks it.
-        outcome.duplicates += min((job.covered for job in jobs), default=0)
-        outcome.lane_gigabytes = max(outcome.lane_gigabytes, *(job.gigabytes for job in jobs))
+        outcome.duplicates += min(job.covered for job in jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +162,11 @@ class _Source:
 
 
 class _LaneWriter:
-    """Writes one lane's row for a part of a batch."""
+    """Writes one lane's row for the parts of a batch, one after the other.
+
+    What a row that came back has covered is not asked for again. So a delivery that comes after one that has run out of
+    time begins where that one ended, however many parts there are.
+    """
 
     def __init__(
         self,
@@ -171,13 +184,22 @@ class _LaneWriter:
         self._number = lane
         self._lane = Lane(configuration.version, source.assignment.lanes, lane)
         self._backoff = Backoff(f"lane {self._lane.name} of {table} for {source.shard.id}", pause)
+        self._stored = ""
         self.rows = 0
         self.covered = 0
         self.gigabytes = 0.0
 
     def write(self, part: Sequence[Change], sums: Sums) -> None:
-        """Put the row, as often as it takes; `sums` are the part's at the lane's nodes."""
-        todo: list[Sequence[Change]] = [part]
+        """Put the row, as often as it takes; `sums` are the part's at the lane's nodes.
+
+        Then `covered` is the number of the part's changes that the row had before.
+        """
+        self.covered = 0
+        todo = [part]
+        if self._stored:
+            todo = self._beyond(todo)
+            if todo != [part]:
+                sums = {}
         while todo:
             if not sums:
                 sums = by_lane(todo[0], self._source.assignment).get(self._number, {})
@@ -188,7 +210,9 @@ class _LaneWriter:
                 answer = self._put(todo[0], sums)
             except ClientError as error:
                 if condition_failed(error):
-                    todo = self._beyond(todo, error)
+                    self._stored = self._sequence(error)
+                    todo = self._beyond(todo)
+                    self._backoff.succeeded()
                     sums = {}
                     continue
                 if is_throttle(error):
@@ -225,10 +249,8 @@ class _LaneWriter:
             ReturnItemCollectionMetrics="SIZE",
         )
 
-    def _beyond(
-        self, todo: Sequence[Sequence[Change]], error: ClientError
-    ) -> list[Sequence[Change]]:
-        """What the row that has failed the condition does not cover."""
+    def _sequence(self, error: ClientError) -> str:
+        """The Sequence of the row that has failed the condition."""
         row: Any = error.response.get("Item", {})
         stored = row.get("Sequence", {}).get("S")
         if not isinstance(stored, str):
@@ -236,7 +258,11 @@ class _LaneWriter:
                 f"{self._table}'s row {self._lane.name}, {self._source.shard.source} has no Sequence (a string of "
                 "digits), so somebody has written it by hand: delete the row and run `leda rebuild`"
             ) from error
-        left = [[rest for change in part if (rest := change.beyond(stored))] for part in todo]
+        return stored
+
+    def _beyond(self, todo: Sequence[Sequence[Change]]) -> list[Sequence[Change]]:
+        """What the row, as far as is known of it, does not cover."""
+        left = [[rest for change in part if (rest := change.beyond(self._stored))] for part in todo]
         self.covered += sum(map(len, todo)) - sum(map(len, left))
         return [part for part in left if part]
 
