@@ -248,14 +248,14 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
             },
         )
     ]
-    for attribute, addend in (("it", {"N": "1"}), ("it", {"S": "x"}), ("is", {"N": "1"})):
+    for attribute, added in (("it", {"N": "1"}), ("it", {"S": "x"}), ("is", {"N": "1"})):
         for before in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
-            yield f"a statement that adds {addend} to {attribute} where it is {before}", [
+            yield f"a statement that adds {added} to {attribute} where it is {before}", [
                 put("a", it=before),
                 batch(
                     {
                         "Statement": ADD_TO[attribute],
-                        "Parameters": [addend, {"S": "2"}, {"S": "a"}, {"S": "1"}],
+                        "Parameters": [added, {"S": "2"}, {"S": "a"}, {"S": "1"}],
                         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                     }
                 ),

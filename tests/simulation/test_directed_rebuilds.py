@@ -8,7 +8,7 @@ import pytest
 
 from leda.engine.delta_rows import Lane
 from leda.engine.registry import Epochs
-from leda_cli import rebuild
+from leda_cli.journal import Journal
 from leda_cli.lane_rows import LaneRows
 from leda_cli.rebuild import Rebuild
 from leda_cli.state_sum import Spool
@@ -157,7 +157,7 @@ def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch)
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr(rebuild.Journal, "moving", lambda self: None)
+    monkeypatch.setattr(Journal, "moving", lambda self: None)
     assert differences()
 
 

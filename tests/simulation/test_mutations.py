@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leda import streams
+from leda import changes, streams
 from leda.engine import configuration, delta_rows, map_rows, registry, totals
+from leda.engine.delta_rows import amounts_of
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
 from leda.engine.totals import Totals, _Statements
@@ -165,13 +166,13 @@ def a_minus_rounds_to_28_digits(patch: Patch) -> None:
 
 
 def the_old_image_is_not_taken_out(patch: Patch) -> None:
-    real = map_rows.changes.read
+    real = changes.read
 
     def only_new(record: Any, contribution: Any) -> Any:
         _, new, reasons = real(record, contribution)
         return None, new, reasons
 
-    patch.setattr(map_rows.changes, "read", only_new)
+    patch.setattr(changes, "read", only_new)
 
 
 # -- Reduce
@@ -211,7 +212,7 @@ def the_checkpoint_is_the_batchs_end_before_all_is_added(patch: Patch) -> None:
         found = real(rows)
         for each in found:
             if each.sums is not None:
-                each.sums = list(totals.amounts_of(each.texts))
+                each.sums = list(amounts_of(each.texts))
         return found
 
     patch.setattr(totals, "_by_node", by_node)
@@ -249,7 +250,7 @@ def reduce_leaves_out_a_sum_of_0(patch: Patch) -> None:
         return [
             each
             for each in real(rows)
-            if any(each.sums if each.sums is not None else totals.amounts_of(each.texts))
+            if any(each.sums if each.sums is not None else amounts_of(each.texts))
         ]
 
     patch.setattr(totals, "_by_node", by_node)

@@ -351,7 +351,8 @@ def test_keys_that_are_alike_go_to_several_shards() -> None:
 def test_shards_are_described_in_pages() -> None:
     api = DynamoDBStreams(page=2)
     stream = api.known["arn:stream"] = Stream(World(1), "arn:stream", 5, digits=23)
-    found, request = [], {"StreamArn": "arn:stream"}
+    request: dict[str, Any] = {"StreamArn": "arn:stream"}
+    found = []
     while True:
         description = api.describe_stream(**request)["StreamDescription"]
         found.append([each["ShardId"] for each in description["Shards"]])
