@@ -331,17 +331,29 @@ def _round(
 ) -> Audit:
     looks = [tables.found()]
     expected = tables.expected()
+    wanted: Mapping[str, Amounts] = expected.totals
     end = clock() + freshness
     while True:
         is_last = clock() >= end
-        looks.append(tables.found())
-        open_rows = brackets(tables.measures, expected.totals, looks)
+        look = tables.found()
+        totals = len({*expected.totals, *look})
+        # A total that was exact once stays so. Of the looks that are over, only what is still open is kept.
+        looks.append(look if len(looks) == 1 else _only(look, wanted))
+        open_rows = brackets(tables.measures, wanted, looks)
         if is_last or not open_rows:
             break
+        names = {row.identifier for row in open_rows}
+        nothing = (_NOTHING,) * len(tables.measures)
+        wanted = {name: expected.totals.get(name, nothing) for name in names}
+        looks = [_only(each, wanted) for each in looks]
         sleep(max(0.0, min(freshness / LOOKS, end - clock())))
     return Audit(
         expected,
-        len({*expected.totals, *looks[-1]}),
+        totals,
         [row for row in open_rows if row.off],
         [row for row in open_rows if not row.off],
     )
+
+
+def _only(look: Mapping[str, Amounts], wanted: Mapping[str, Amounts]) -> Mapping[str, Amounts]:
+    return {name: look[name] for name in wanted if name in look}

@@ -254,8 +254,9 @@ class Rebuild:
         self._watermarks.remove_markers()
         self._resume()
         with self._operation.progress("removing what is left over"):
-            self._totals.remove_markers(self._run)
-            self._remove_old_versions(mark)
+            rows = self._totals.read_all()
+            self._totals.remove_markers(rows, self._run)
+            self._remove_old_versions(rows, mark)
         # A run that this one has taken over from may have switched it off once more before it noticed.
         self._resume()
         self.journal.close()
@@ -288,12 +289,12 @@ class Rebuild:
             for name in {stream, *(row["Name"]["S"] for row in self._registry.rows(scope))}:
                 self._registry.put(scope, name, {"IsSettled": {"BOOL": True}})
 
-    def _remove_old_versions(self, mark: Watermark) -> None:
+    def _remove_old_versions(self, rows: Mapping[str, Row], mark: Watermark) -> None:
         """Remove the checkpoints of versions under which no change can come any more."""
         used = {self._configuration.version}
         for stream in {row["Name"]["S"] for row in self._registry.rows(streams_scope("map"))}:
-            rows = self._registry.rows(source_scope(stream))
-            used.update(row["Version"]["S"] for row in rows)
+            shards = self._registry.rows(source_scope(stream))
+            used.update(shard["Version"]["S"] for shard in shards)
         registered = self._registry.rows(LANES)
         for row in registered:
             # A rebuild's own rows may be delivered again for as long as Map's.
@@ -301,7 +302,7 @@ class Rebuild:
             if corrected > mark.created - SHARD_ROW_SECONDS:
                 used.add(Lanes.parse(row["Name"]["S"]).version)
         old: dict[str, tuple[Row, list[str]]] = {}
-        for node, total in self._totals.read().items():
+        for node, total in rows.items():
             found = [name for name in total if (of := lanes_of(name)) and of.version not in used]
             if found:
                 old[node] = total, found

@@ -48,8 +48,19 @@ class StoredTotals:
 
     def read(self) -> dict[str, Row]:
         """Every total's row in DynamoDB's JSON, by node."""
-        rows = self._all()
+        rows = self.read_all()
         return {node: row for node, row in rows.items() if not node.startswith(RESERVED)}
+
+    def read_all(self) -> dict[str, Row]:
+        """The same with the rows that are no totals."""
+        found: dict[str, Row] = {}
+        request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
+        while True:
+            page = self._client.scan(**request)
+            found |= {row[KEY]["S"]: row for row in page["Items"]}
+            if "LastEvaluatedKey" not in page:
+                return found
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def is_there(self, node: str) -> bool:
         """Whether there is a row of that name."""
@@ -77,22 +88,12 @@ class StoredTotals:
             for node, (row, names) in rows.items()
         )
 
-    def remove_markers(self, last_run: int) -> None:
-        """Delete what the rebuilds up to this one have left of their markers."""
-        for node in self._all():
+    def remove_markers(self, nodes: Iterable[str], last_run: int) -> None:
+        """Delete those of the rows that are markers of the rebuilds up to this one."""
+        for node in nodes:
             run = run_of(node)
             if run is not None and run <= last_run:
                 self._client.delete_item(TableName=self._table, Key={KEY: {"S": node}})
-
-    def _all(self) -> dict[str, Row]:
-        found: dict[str, Row] = {}
-        request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
-        while True:
-            page = self._client.scan(**request)
-            found |= {row[KEY]["S"]: row for row in page["Items"]}
-            if "LastEvaluatedKey" not in page:
-                return found
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _change_each(self, changes: Iterable[tuple[str, Row, Sequence[str], str]]) -> None:
         with ThreadPoolExecutor(THREADS) as pool:

@@ -40,7 +40,7 @@ class Leda:
 
     def report(self, *arguments: str, status: int) -> dict[str, Any]:
         """Its JSON; fails unless it ends with this exit status."""
-        arguments = ("leda", *arguments, "--json", "--outputs", str(self._outputs))
+        arguments = ("leda", *arguments, "--json", "--aws", "--outputs", str(self._outputs))
         self._monkeypatch.setattr(sys, "argv", list(arguments))
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as ended:

@@ -288,6 +288,26 @@ def test_a_total_that_does_not_move_is_wrong_by_just_its_difference() -> None:
     assert running.clock() >= 1000 + 2 * (10 + 30)
 
 
+@given(PAIRS, st.lists(PAIRS, min_size=9, max_size=9))
+def test_an_audit_finds_what_a_comparison_of_all_its_looks_finds(
+    expected: dict[str, tuple[Decimal, ...]], looks: list[dict[str, tuple[Decimal, ...]]]
+) -> None:
+    clock = Clock()
+    seen: list[dict[str, tuple[Decimal, ...]]] = []
+
+    def found() -> dict[str, tuple[Decimal, ...]]:
+        # The second round begins again with the first look.
+        look = looks[len(seen) % 8]
+        seen.append(look)
+        return look
+
+    tables = Tables(("Count", "Value"), lambda: Expected({**expected}), found)
+    result = audit(tables, 30, clock, clock.sleep)
+    last = seen[8:] or seen
+    compared = brackets(("Count", "Value"), expected, last)
+    assert sorted([*result.wrong, *result.in_flight], key=repr) == sorted(compared, key=repr)
+
+
 def test_a_sum_that_never_was_is_not_called_wrong_when_the_next_round_does_not_find_it() -> None:
     running = Running(lambda _now: {"a": 5})
     read = running.expected
