@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-# The longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all; then the invocation fails, and
+# The longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all; then the invocation fails and
 # Lambda delivers the batch again.
 MAX_TRIES = 10
 FIRST_PAUSE_SECONDS = 0.025

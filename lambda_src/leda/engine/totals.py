@@ -50,7 +50,7 @@ _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
 
 
 class TotalsError(RuntimeError):
-    """A statement failed for a reason that no retry cures (rights, a missing table), or somebody edited a checkpoint."""
+    """A statement failed for a reason that no retry cures (rights, a missing table), or a checkpoint was edited."""
 
 
 class _Kind(enum.Enum):
