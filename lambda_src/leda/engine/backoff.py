@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-# The longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all; then the invocation fails, and Lambda
-# delivers the batch again.
+# The longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all; then the invocation fails and
+# Lambda delivers the batch again.
 MAX_TRIES = 10
 FIRST_PAUSE_SECONDS = 0.025
 LONGEST_PAUSE_SECONDS = 1.6
@@ -59,6 +59,9 @@ class Backoff:
         """Pause before the next try. Raises GaveUpError after MAX_TRIES without progress."""
         self._tries += 1
         if self._tries == MAX_TRIES:
-            raise GaveUpError(f"{self._what}: no success in {MAX_TRIES} tries; last: {reason}")
+            raise GaveUpError(
+                f"{self._what}: no success in {MAX_TRIES} tries. Lambda delivers the batch again; what was written by "
+                f"now is not written twice. The last failure: {reason}"
+            )
         longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._tries)
         self._pause(random.uniform(0, longest))

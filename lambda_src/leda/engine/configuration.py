@@ -45,8 +45,8 @@ _OPERATIONS = ("count", "sum")
 # Within the widest limits and the 38 digits, as nearly every number is, so that it need not be measured.
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,15})?")
 
-# A statement of PartiQL has at most 8,192 characters. That of Reduce names each measure twice, with 16 characters around,
-# beside a table's name (255 characters at most) and the checkpoint's.
+# A statement of PartiQL has at most 8,192 characters. That of Reduce names each measure twice, with 16 characters
+# around, beside a table's name (255 characters at most) and the checkpoint's.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html
 _MOST_CHARACTERS_OF_MEASURES = 7_500
 _CHARACTERS_OF_A_MEASURE = 16
@@ -110,8 +110,8 @@ class Configuration:
         size = sum(2 * len(each.name) + _CHARACTERS_OF_A_MEASURE for each in measures)
         if size > _MOST_CHARACTERS_OF_MEASURES:
             raise ConfigurationError(
-                f"CONFIGURATION's measures take {size} of the {_MOST_CHARACTERS_OF_MEASURES} characters that a statement "
-                "of DynamoDB has for them: use fewer measures, or shorter names"
+                f"CONFIGURATION's measures take {size} characters of a statement of DynamoDB, which has "
+                f"{_MOST_CHARACTERS_OF_MEASURES} for them: use fewer measures, or shorter names"
             )
         return cls(given["path"], measures, json.dumps(given, sort_keys=True))
 

@@ -2,8 +2,8 @@
 
 For a batch of a shard's changes and each lane that they touch, one PutItem replaces the row by the sums of the changes,
 with the last change as its Sequence, on condition that the row's Sequence is below the first change. A row that covers
-some of the changes fails the condition and comes back: Map drops what it covers, sums again and tries again. There is
-nothing to read before, and nothing to remember.
+some of the changes fails the condition and comes back: Map drops what it covers, sums again and tries again. Map reads
+nothing beforehand, and needs nothing that an execution environment remembers from one invocation to the next.
 
 A sum of 0 is written too: the row says how far Map has come.
 """
@@ -164,8 +164,8 @@ class _Source:
 class _LaneWriter:
     """Writes one lane's row for the parts of a batch, one after the other.
 
-    What a row that came back has covered is not asked for again. So a delivery that comes after one that has run out of
-    time begins where that one ended, however many parts there are.
+    A row that came back may cover later parts too; no request is made for those. So a delivery after one that was ended
+    by the function's timeout goes on where that one ended, however many parts there are.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
 
 
 class TotalsError(RuntimeError):
-    """A statement failed for a reason that is the same for every total, or a total's checkpoint is not LEDA's."""
+    """A statement failed for a reason that no retry cures (rights, a missing table), or a checkpoint was edited."""
 
 
 class _Kind(enum.Enum):
@@ -87,9 +87,9 @@ class _Row:
 class _Pending:
     """A total that lacks some of its rows of the batch, as far as is known.
 
-    Mostly one statement adds them all: `first` and `last` are their positions, `texts` are the amounts of an only row,
-    `sums` those of several. When an answer says otherwise, `rows` are looked up, and the next statement takes `take` of
-    them.
+    As a rule one statement adds all of them: `first` and `last` are the positions of the first and the last row,
+    `texts` are the amounts where there is one row, and `sums` where there are several. Where DynamoDB does not apply
+    that statement, `rows` become the rows that the total lacks, and the next statement adds the first `take` of them.
     """
 
     node: str
@@ -245,7 +245,9 @@ class Totals:
         elif code == "ValidationError" and each.kind is not _Kind.MOVE:
             self._refused(line, each, str(error.get("Message")), outcome)
         elif code in _FATAL or code == "ValidationError":
-            raise TotalsError(f"{self._table}, {each.node}: {code}: {error.get('Message')}")
+            raise TotalsError(
+                f"{self._table} refuses the statement for the total {each.node}: {code}: {error.get('Message')}"
+            )
         else:
             # A throttle, a failure of the service, or no answer, after which the statement may have been applied: its
             # condition then says so.
@@ -289,7 +291,9 @@ class Totals:
             answer = self._client.batch_execute_statement(Statements=[statement])  # type: ignore[list-item]
             code = answer["Responses"][0].get("Error", {}).get("Code")
             if code not in (None, "ConditionalCheckFailed", *THROTTLES):
-                raise TotalsError(f"{self._table}, {node}: {answer['Responses'][0]['Error']}")
+                raise TotalsError(
+                    f"{self._table} refuses to give the total {node} a {name} of 0: {answer['Responses'][0]['Error']}"
+                )
         return bool(lacking)
 
 
