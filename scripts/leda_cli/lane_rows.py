@@ -178,33 +178,40 @@ def run_of(node: str) -> int | None:
 
 
 class NamedNodes:
-    """The nodes of all rows that ReduceTable's stream still holds.
+    """The nodes of all rows that ReduceTable's streams still hold.
 
     A total that somebody has deleted has lost its checkpoint with it. Should a row that names it be delivered again, it
-    would be counted; so a rebuild gives each of these totals a checkpoint, although nothing is below them.
+    would be counted; so a rebuild gives each of these totals a checkpoint, although nothing is below them. A stream that
+    the table had before may still be delivered, too.
     """
 
     def __init__(
         self,
         streams: DynamoDBStreamsClient,
         stream: str,
+        older: Iterable[str],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._streams = streams
         self._stream = stream
+        self._older = older
         self._clock = clock
         self._sleep = sleep
-        self._readers: dict[str, ShardReader] = {}
+        self._readers: dict[tuple[str, str], ShardReader] = {}
         self._found: set[str] = set()
 
     def read(self) -> int:
         """Read on, to the end or nearly so; how many records there were."""
+        return sum(self._read_stream(stream) for stream in (*self._older, self._stream))
+
+    def _read_stream(self, stream: str) -> int:
         count = 0
-        for shard in in_order(shards := shards_with_parents(self._streams, self._stream)):
-            if shard not in self._readers:
-                self._readers[shard] = ShardReader(self._streams, self._stream, shard)
-            for record in _all(self._readers[shard], is_closed=shards[shard][1] is not None):
+        for shard in in_order(shards := shards_with_parents(self._streams, stream)):
+            if (stream, shard) not in self._readers:
+                self._readers[stream, shard] = ShardReader(self._streams, stream, shard)
+            reader = self._readers[stream, shard]
+            for record in _all(reader, is_closed=shards[shard][1] is not None):
                 count += 1
                 totals = record["dynamodb"].get("NewImage", {}).get("Totals", {})
                 self._found.update(totals.get("M", {}))

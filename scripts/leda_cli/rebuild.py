@@ -68,6 +68,7 @@ from leda_cli.mappings import Mappings
 from leda_cli.operations import Operation
 from leda_cli.state_sum import Spool, first, require_fit
 from leda_cli.stored_totals import Row, StoredTotals, epoch_of, lanes_of
+from leda_cli.stream_shards import streams_of
 from leda_cli.watermarks import Watermark, Watermarks, shards_with_parents, stream_of
 
 if TYPE_CHECKING:
@@ -234,7 +235,12 @@ class Rebuild:
             self._sleep,
         )
         self._reduce_stream = stream_of(self._dynamodb, self._tables.reduce)
-        self._named = NamedNodes(streams, self._reduce_stream, self._clock, self._sleep)
+        older = [
+            stream
+            for stream in streams_of(streams, self._tables.reduce)
+            if stream != self._reduce_stream
+        ]
+        self._named = NamedNodes(streams, self._reduce_stream, older, self._clock, self._sleep)
         self._state_stream = self._watermarks.stream
 
     def _prepare(self) -> None:
@@ -417,11 +423,13 @@ class Rebuild:
         return lanes, max(stored)
 
     def _older_shards(self) -> Iterator[Shard]:
-        """The shards of streams that StateTable had before, whose changes are all before the watermark."""
-        for row in self._registry.rows(streams_scope("map")):
-            stream = row["Name"]["S"]
-            if stream == self._state_stream:
-                continue
+        """The shards of streams that StateTable had before, whose changes are all before the watermark.
+
+        Map may have met such a stream, or meet it yet: its mapping was off when the stream was disabled, say.
+        """
+        met = {row["Name"]["S"] for row in self._registry.rows(streams_scope("map"))}
+        kept = streams_of(self._streams, self._tables.state)
+        for stream in sorted({*met, *kept} - {self._state_stream}):
             names = {each["Name"]["S"] for each in self._registry.rows(source_scope(stream))}
             try:
                 names |= shards_with_parents(self._streams, stream).keys()

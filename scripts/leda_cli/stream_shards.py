@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_dynamodbstreams.type_defs import (
         DescribeStreamInputTypeDef,
+        ListStreamsInputTypeDef,
         RecordTypeDef,
         ShardTypeDef,
     )
@@ -36,6 +37,23 @@ def shards_of(client: DynamoDBStreamsClient, stream: str) -> Iterator[ShardTypeD
         if not last:
             return
         request["ExclusiveStartShardId"] = last
+
+
+def streams_of(client: DynamoDBStreamsClient, table: str) -> list[str]:
+    """The ARNs of the table's stream and of those before it whose records are still kept.
+
+    A stream that was disabled can be read for a day.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ListStreams.html
+    """
+    found: list[str] = []
+    request: ListStreamsInputTypeDef = {"TableName": table}
+    while True:
+        page = client.list_streams(**request)
+        found += [stream["StreamArn"] for stream in page["Streams"]]
+        last = page.get("LastEvaluatedStreamArn")
+        if not last:
+            return found
+        request["ExclusiveStartStreamArn"] = last
 
 
 class ShardReader:

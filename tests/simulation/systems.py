@@ -50,6 +50,18 @@ class DynamoDBStreams:
         self.known: dict[str, Stream] = {}
         self._page = page
 
+    def list_streams(self, *, TableName: str, ExclusiveStartStreamArn: str = "") -> dict[str, Any]:
+        """The table's streams; those before the present one are kept for ever here. One a page."""
+        listed = sorted(
+            arn
+            for arn in self.known
+            if f":table/{TableName}/" in arn and arn > ExclusiveStartStreamArn
+        )
+        answer: dict[str, Any] = {"Streams": [{"StreamArn": arn} for arn in listed[:1]]}
+        if len(listed) > 1:
+            answer["LastEvaluatedStreamArn"] = listed[0]
+        return answer
+
     def describe_stream(
         self, *, StreamArn: str, ExclusiveStartShardId: str = "", Limit: int = 100
     ) -> dict[str, Any]:

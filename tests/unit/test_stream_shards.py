@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda_cli.stream_shards import MAX_RECORDS, ShardReader, shards_of
+from leda_cli.stream_shards import MAX_RECORDS, ShardReader, shards_of, streams_of
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 
@@ -29,6 +29,11 @@ class Streams:
         shards = [name for name in ("a", "b", "c") if name > ExclusiveStartShardId][:2]
         more = {"LastEvaluatedShardId": shards[-1]} if shards[-1] != "c" else {}
         return {"StreamDescription": {"Shards": [{"ShardId": name} for name in shards], **more}}
+
+    def list_streams(self, *, TableName: str, ExclusiveStartStreamArn: str = "") -> Any:
+        names = [name for name in ("1", "2", "3") if name > ExclusiveStartStreamArn][:2]
+        more = {"LastEvaluatedStreamArn": names[-1]} if names[-1] != "3" else {}
+        return {"Streams": [{"StreamArn": name} for name in names], **more}
 
     def get_shard_iterator(
         self, *, StreamArn: str, ShardId: str, ShardIteratorType: str, SequenceNumber: str = ""
@@ -156,3 +161,9 @@ def test_every_page_of_shards_is_listed() -> None:
     streams: Any = Streams()
 
     assert [shard["ShardId"] for shard in shards_of(streams, ARN)] == ["a", "b", "c"]
+
+
+def test_the_streams_of_a_table_are_listed_to_the_last_page() -> None:
+    streams: Any = Streams()
+
+    assert streams_of(streams, "T") == ["1", "2", "3"]
