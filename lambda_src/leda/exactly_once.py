@@ -60,8 +60,8 @@ class Prefix:
 class Planner(Protocol):
     """Cuts the longest prefix that fits one transaction.
 
-    It may be asked again about the same records, and what it answers last is written. So it is pure; one that reads rows
-    (`leda.shop.restocking`) must plan right whatever became of them since.
+    It may be asked again about the same records, and what it answers last is written. So it is pure; one that reads
+    rows (`leda.shop.restocking`) must plan right whatever became of them since.
     """
 
     def __call__(self, lane: Lane, records: Sequence[StreamRecord], /) -> Prefix:
