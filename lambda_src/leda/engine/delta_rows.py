@@ -127,8 +127,9 @@ def read(row: Image | None) -> Delta:
             raise UnreadableDeltaError(
                 f"Totals has {len(amounts)} numbers at {node[:60]!r}, and there are {len(measures)} Measures"
             )
-        if not all(isinstance(text, str) for text in amounts):
-            raise UnreadableDeltaError("Totals has a value that is not a list of numbers")
+        for text in amounts:
+            if not isinstance(text, str):
+                raise UnreadableDeltaError("Totals has a value that is not a list of numbers")
         size = utf8_bytes(node)
         if not size or size > MAX_PATH_BYTES:
             raise UnreadableDeltaError(

@@ -35,7 +35,7 @@ from leda.engine.delta_rows import RESERVED, Delta, UnreadableDeltaError, amount
 from leda.engine.registry import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
-from leda.numbers import NotExact, exact
+from leda.numbers import NotExact, exact, number
 from leda.streams import IMAGES, StreamRecord
 
 if TYPE_CHECKING:
@@ -379,28 +379,30 @@ class _Line:
 def _by_node(rows: Sequence[_Row]) -> list[_Pending]:
     """What the rows add, by total."""
     found: dict[str, _Pending] = {}
-    with exact():
-        for row in rows:
-            place = row.position
-            for node, texts in row.delta.totals.items():
-                known = found.get(node)
-                if known is None:
-                    found[node] = _Pending(node, place, place, texts)
-                    continue
+    several: dict[str, list[Sequence[str]]] = {}
+    for row in rows:
+        place = row.position
+        for node, texts in row.delta.totals.items():
+            known = found.get(node)
+            if known is None:
+                found[node] = _Pending(node, place, place, texts)
+            else:
                 known.last = place
-                if known.rows is None:
-                    _accumulate(known, texts, rows)
+                several.setdefault(node, [known.texts]).append(texts)
+    for node, given in several.items():
+        _sum_up(found[node], given, rows)
     return list(found.values())
 
 
-def _accumulate(known: _Pending, texts: Sequence[str], rows: Sequence[_Row]) -> None:
+def _sum_up(known: _Pending, given: Sequence[Sequence[str]], rows: Sequence[_Row]) -> None:
+    """Set the sums of the total's entries `given`, measure by measure; `sum` adds in C."""
     try:
-        if known.sums is None:
-            known.sums = list(amounts_of(known.texts))
-        # Into a new list: a sum that does not fit must leave nothing behind.
-        known.sums = [one + other for one, other in zip(known.sums, amounts_of(texts), strict=True)]
-    except (ArithmeticError, UnreadableDeltaError):
-        # The sum needs a digit too many: the rows go one by one, as far as they go.
+        with exact():
+            known.sums = [
+                sum([number(text) for text in column]) for column in zip(*given, strict=True)
+            ]
+    except NotExact:
+        # The sum needs a digit too many, or one of them is no number: the rows go one by one, as far as they go.
         known.rows = [row for row in rows if known.node in row.delta.totals]
         known.take = len(known.rows)
 
