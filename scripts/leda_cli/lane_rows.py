@@ -181,8 +181,8 @@ class NamedNodes:
     """The nodes of all rows that ReduceTable's streams still hold.
 
     A total that somebody has deleted has lost its checkpoint with it. Should a row that names it be delivered again, it
-    would be counted; so a rebuild gives each of these totals a checkpoint, although nothing is below them. A stream that
-    the table had before may still be delivered, too.
+    would be counted; so a rebuild gives each of these totals a checkpoint, although nothing is below them. The table's
+    earlier streams may still be delivered, too.
     """
 
     def __init__(

@@ -72,8 +72,8 @@ def nothing_is_dropped_when_the_condition_fails(patch: Patch) -> None:
 def one_change_too_many_is_dropped(patch: Patch) -> None:
     real = _LaneWriter._beyond
 
-    def beyond(self: Any, todo: Any, error: Any) -> Any:
-        left = real(self, todo, error)
+    def beyond(self: Any, todo: Any) -> Any:
+        left = real(self, todo)
         return [part for part in (left[0][1:], *left[1:]) if part] if left else left
 
     patch.setattr(_LaneWriter, "_beyond", beyond)
