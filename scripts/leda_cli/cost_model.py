@@ -252,7 +252,7 @@ class Choice:
 
 WINDOWS = (0, 1, 2, 5, 10, 20, 30, 60)
 MEMORIES = (256, 512, 1024, 1769)
-LANES = (1, 4, 16)
+LANES = (1, 16)
 # Pipelines (each under a name_prefix of its own) among which producers divide the trades by their key.
 PIPELINES = (1, 2, 4, 8, 16)
 

@@ -11,6 +11,7 @@ import math
 import operator
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from leda import images
@@ -99,7 +100,7 @@ class Workload:
         return sum(self._widths())
 
     def _widths(self) -> list[int]:
-        return [math.prod(self.hierarchy[: depth + 1]) for depth in range(len(self.hierarchy))]
+        return list(accumulate(self.hierarchy, operator.mul))
 
     @property
     def depth(self) -> int:
@@ -409,16 +410,15 @@ def totals_of_rows(
 
 def delta_rows(workload: Workload, changes: float, lanes: int) -> DeltaRows:
     """The rows that a batch of Map puts: of each lane that it touches, cut where a row would be too large."""
+    nodes = workload.touched_by_level(changes)
     # Of k lanes, n nodes fall to k (1 - (1 - 1/k)^n).
-    touched = lanes * -math.expm1(workload.touched(changes) * _log_miss(lanes))
+    touched = lanes * -math.expm1(sum(nodes) * _log_miss(lanes))
     base, by_level = delta_row_bytes(workload.depth)
-    bound = sum(
-        nodes * bytes_of([_path(level + 1)], len(CONFIGURATION.measures))
-        for level, nodes in enumerate(workload.touched_by_level(changes))
-    )
+    bound = sum(map(operator.mul, nodes, _entry_bounds(workload.depth)))
     parts = max(1, math.ceil(bound / touched / MAX_ROW_BYTES))
-    # The parts of a batch have nodes in common: each has those that its share of the changes touches.
-    nodes = workload.touched_by_level(changes / parts)
+    if parts > 1:
+        # The parts of a batch have nodes in common: each has those that its share of the changes touches.
+        nodes = workload.touched_by_level(changes / parts)
     entries = sum(map(operator.mul, nodes, by_level))
     return DeltaRows(touched * parts, sum(nodes) / touched, base + entries / touched, touched)
 
@@ -441,14 +441,15 @@ def state_units(workload: Workload, lanes: int) -> Units:
 
 def state_write_units(workload: Workload, lanes: int) -> float:
     """State's write units per unique message. Each of its writes is charged by the row, failed ones too."""
-    rows = write_units_of_bytes(item_bytes(state_row(workload)))
-    return state_units(workload, lanes).per_unique("state") * rows
+    sizes = _state_row_sizes(workload.depth, workload.message_bytes)
+    return state_units(workload, lanes).per_unique("state") * sizes.write_units
 
 
 def state_read_units(workload: Workload, lanes: int) -> float:
     """State's read units per unique message: it looks at some rows before it writes, or instead."""
     metered = state_units(workload, lanes)
-    return metered.reads["state"] / metered.handled["state"] * read_units(state_row(workload))
+    sizes = _state_row_sizes(workload.depth, workload.message_bytes)
+    return metered.reads["state"] / metered.handled["state"] * sizes.read_units
 
 
 def sample(levels: int, message_bytes: int = 0) -> Message:
@@ -468,9 +469,29 @@ def sample(levels: int, message_bytes: int = 0) -> Message:
 
 def state_row(workload: Workload) -> dict[str, Any]:
     """A row of StateTable for a message of the workload, as LEDA's code makes it."""
-    message = sample(len(workload.hierarchy), workload.message_bytes)
+    return _state_row(workload.depth, workload.message_bytes)
+
+
+def _state_row(levels: int, message_bytes: int) -> dict[str, Any]:
+    message = sample(levels, message_bytes)
     values = images.values(message)
     return {"id": {"S": message.id}, **dict(zip(images.ATTRIBUTES, values, strict=True))}
+
+
+@dataclass(frozen=True, slots=True)
+class _RowSizes:
+    """What a row of StateTable takes: units of a write and of a read, and bytes in a function's event."""
+
+    write_units: int
+    read_units: float
+    event_bytes: int
+
+
+@cache
+def _state_row_sizes(levels: int, message_bytes: int) -> _RowSizes:
+    # The models ask for them some hundred thousand times.
+    row = _state_row(levels, message_bytes)
+    return _RowSizes(write_units_of_bytes(item_bytes(row)), read_units(row), len(json.dumps(row)))
 
 
 def _path(levels: int) -> str:
@@ -491,6 +512,12 @@ def _delta_row(*nodes: str) -> dict[str, Any]:
 
 
 @cache
+def _entry_bounds(levels: int) -> list[int]:
+    """By what Map cuts a row: the bound of an entry's bytes, of each level."""
+    return [bytes_of([_path(level + 1)], len(CONFIGURATION.measures)) for level in range(levels)]
+
+
+@cache
 def delta_row_bytes(levels: int) -> tuple[float, list[float]]:
     """The bytes of a row of ReduceTable without entries, and of an entry of each level."""
     empty = item_bytes(_delta_row())
@@ -500,6 +527,11 @@ def delta_row_bytes(levels: int) -> tuple[float, list[float]]:
 
 def kinesis_event_bytes(workload: Workload) -> int:
     """A record of the ingest stream in a function's event: the envelope, and the data in base 64."""
+    return _kinesis_envelope() + 4 * -(-workload.message_bytes // 3)
+
+
+@cache
+def _kinesis_envelope() -> int:
     envelope = {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -516,21 +548,27 @@ def kinesis_event_bytes(workload: Workload) -> int:
         "awsRegion": "us-east-1",
         "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/IncomingDataStream",
     }
-    return len(json.dumps(envelope)) + 4 * -(-workload.message_bytes // 3)
+    return len(json.dumps(envelope))
 
 
 def state_event_bytes(workload: Workload) -> float:
     """A change of StateTable in a function's event: both images of a modification."""
-    row = len(json.dumps(state_row(workload)))
+    row = _state_row_sizes(workload.depth, workload.message_bytes).event_bytes
     return _stream_envelope() + row * (1 + workload.modifications)
 
 
 def delta_event_bytes(made: DeltaRows) -> float:
     """A row of ReduceTable in a function's event: JSON and its type marks take more than the stored bytes."""
+    return _stream_envelope() + made.bytes * _delta_json_factor()
+
+
+@cache
+def _delta_json_factor() -> float:
     row = _delta_row(_path(1), _path(2), _path(3))
-    return _stream_envelope() + made.bytes * len(json.dumps(row)) / item_bytes(row)
+    return len(json.dumps(row)) / item_bytes(row)
 
 
+@cache
 def _stream_envelope() -> int:
     envelope = {
         "eventID": "0" * 32,
