@@ -91,7 +91,7 @@ class Operator:
                 if draw.random() < 0.3:
                     # `terraform apply` switches the mapping on, whatever the journal says.
                     later = self._world.now + draw.uniform(0, 300)
-                    self._world.at(later, self._system.mappings["map"].resume)
+                    self._world.at(later, lambda: self._system.mappings["map"].resume())
                 again = self._world.now + draw.uniform(0, 600)
                 self._world.at(again, lambda: self.start(draw))
 

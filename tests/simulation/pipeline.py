@@ -251,7 +251,8 @@ class Pipeline(System):
                 pass
             case "mapping off":
                 self.mappings[stage].pause()
-                self.world.at(self.world.now + draw.uniform(1, 900), self.mappings[stage].resume)
+                later = self.world.now + draw.uniform(1, 900)
+                self.world.at(later, lambda: self.mappings[stage].resume())
             case "expiry":
                 for table in ("ReduceTable", "RegistryTable"):
                     self.counts["rows that expired"] += self.store.delete_expired(table)
