@@ -226,7 +226,13 @@ class Now:
     def __call__(self, record: Record) -> None: ...
 
 
-RUN_NOTHING = [generator, coroutine, async_generator, partial(coroutine), Later()]
+RUN_NOTHING: dict[str, Any] = {
+    "a generator": generator,
+    "a coroutine": coroutine,
+    "an asynchronous generator": async_generator,
+    "a partial coroutine": partial(coroutine),
+    "an object whose call is a coroutine": Later(),
+}
 WITHOUT_THE_RECORD: list[Any] = [
     lambda: None,
     lambda _record, _context: None,
@@ -234,7 +240,7 @@ WITHOUT_THE_RECORD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("process", RUN_NOTHING, ids=repr)
+@pytest.mark.parametrize("process", RUN_NOTHING.values(), ids=RUN_NOTHING)
 def test_a_process_that_would_not_run_is_refused_when_the_function_starts(
     pipeline: Pipeline, process: Any
 ) -> None:

@@ -57,7 +57,7 @@ def test_terraform_on_local_aws_gets_the_local_keys_and_endpoint(
 @pytest.mark.parametrize(
     "name",
     [
-        *PROXIES,
+        *sorted(PROXIES),
         "SSL_CERT_FILE",
         "PIP_INDEX_URL",
         "PIP_TRUSTED_HOST",
