@@ -18,6 +18,7 @@ from leda.engine.delta_rows import amounts_of
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
 from leda.engine.totals import Totals, _Statements
+from leda.streams import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline
 from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
@@ -40,11 +41,13 @@ def the_row_is_put_without_a_condition(patch: Patch) -> None:
     change_put(patch, put)
 
 
-def the_rows_sequence_counts_as_new(patch: Patch) -> None:
-    """`<=` where `<` belongs."""
+def the_rows_last_change_counts_as_new(patch: Patch) -> None:
+    """A row that ends with the batch's first change meets the condition, too."""
 
     def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
-        request["ConditionExpression"] = request["ConditionExpression"].replace("<", "<=")
+        first = request["ExpressionAttributeValues"][":first"]
+        before = int(first["S"].partition(".")[0])
+        first["S"] = f"{before + 1:0{LONGEST_SEQUENCE_NUMBER}d}~"
         return send(**request)
 
     change_put(patch, put)
@@ -52,7 +55,7 @@ def the_rows_sequence_counts_as_new(patch: Patch) -> None:
 
 def nothing_is_dropped_when_the_condition_fails(patch: Patch) -> None:
     """The whole part again, on the condition that the row is still as it came back."""
-    patch.setattr(_LaneWriter, "_beyond", lambda self, todo, error: list(todo))
+    patch.setattr(_LaneWriter, "_beyond", lambda self, todo: list(todo))
     stored: dict[int, str] = {}
 
     def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
