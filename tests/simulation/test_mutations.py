@@ -110,20 +110,6 @@ def a_lost_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> Non
     change_put(patch, put)
 
 
-def map_leaves_out_a_sum_of_0(patch: Patch) -> None:
-    """Half of what it is worth: a row that lacks its zeros loses no total, one that is not written its checkpoint."""
-    real = map_rows.by_lane
-
-    def by_lane(part: Any, assignment: Any) -> Any:
-        found = {
-            lane: {node: sums for node, sums in totals_.items() if any(sums)}
-            for lane, totals_ in real(part, assignment).items()
-        }
-        return {lane: totals_ for lane, totals_ in found.items() if totals_}
-
-    patch.setattr(map_rows, "by_lane", by_lane)
-
-
 def the_lanes_number_is_that_of_the_environment(patch: Patch) -> None:
     real = SourceShards.of
 
@@ -244,19 +230,6 @@ def a_replaced_row_is_not_taken(patch: Patch) -> None:
         return real(self, shard, [each for each in records if each.event_name != "MODIFY"])
 
     patch.setattr(Totals, "apply", apply)
-
-
-def reduce_leaves_out_a_sum_of_0(patch: Patch) -> None:
-    real = totals._by_node
-
-    def by_node(rows: Any) -> Any:
-        return [
-            each
-            for each in real(rows)
-            if any(each.sums if each.sums is not None else amounts_of(each.texts))
-        ]
-
-    patch.setattr(totals, "_by_node", by_node)
 
 
 def no_answer_is_taken_for_a_write(patch: Patch) -> None:
