@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine import delta_rows, registry
+from leda.engine import delta_rows, registry, totals
 from leda.engine.map_rows import _LaneWriter
 from leda.engine.registry import Epochs
 from leda.engine.shards import Shard
@@ -243,3 +243,46 @@ def test_a_whole_stream_from_its_start_again_changes_nothing() -> None:
         it.on()
 
         assert not it.differences()
+
+
+def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "5")
+            it.write("t1", None)
+            it.on()
+            it.deliver("map", it.records("map")[:1])
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    real = _LaneWriter.write
+
+    def write(self: Any, part: Any, sums: Any) -> None:
+        if any(any(each) for each in sums.values()):
+            real(self, part, sums)
+
+    monkeypatch.setattr(_LaneWriter, "write", write)
+    assert differences()
+
+
+def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            for value in ("5", None):
+                it.write("t1", value)
+                it.on("map")
+            it.on("reduce")
+            it.deliver("reduce", it.records("reduce")[:1])
+            return it.differences()
+
+    assert not differences()
+    real = totals._by_node
+    monkeypatch.setattr(
+        totals, "_by_node", lambda rows: [each for each in real(rows) if any(each.sums or (1,))]
+    )
+    assert differences()

@@ -274,3 +274,28 @@ def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch
     assert written() == ["PV", "PV:a", "PV:a:EMEA", ":last"]
     monkeypatch.setattr("leda.engine.totals.RESERVED", "PV")
     assert written()[0] == ":last"
+
+
+def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t0", "1")
+            it.on()
+            it.off("map")
+            it.write("t1", "2")
+            it.go_on()
+            older = it.system.streams["map"]
+            it.system.make_stream_anew("map")
+            it.write("t2", "4")
+            it.on()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("map", next(iter(older.shards.values())).records, stream=older)
+            it.go_on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_older_shards", lambda self: iter(()))
+    assert differences()

@@ -18,6 +18,7 @@ from leda.engine.delta_rows import amounts_of
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
 from leda.engine.totals import Totals, _Statements
+from leda.streams import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline
 from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
@@ -40,11 +41,13 @@ def the_row_is_put_without_a_condition(patch: Patch) -> None:
     change_put(patch, put)
 
 
-def the_rows_sequence_counts_as_new(patch: Patch) -> None:
-    """`<=` where `<` belongs."""
+def the_rows_last_change_counts_as_new(patch: Patch) -> None:
+    """A row that ends with the batch's first change meets the condition, too."""
 
     def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
-        request["ConditionExpression"] = request["ConditionExpression"].replace("<", "<=")
+        first = request["ExpressionAttributeValues"][":first"]
+        before = int(first["S"].partition(".")[0])
+        first["S"] = f"{before + 1:0{LONGEST_SEQUENCE_NUMBER}d}~"
         return send(**request)
 
     change_put(patch, put)
@@ -52,7 +55,7 @@ def the_rows_sequence_counts_as_new(patch: Patch) -> None:
 
 def nothing_is_dropped_when_the_condition_fails(patch: Patch) -> None:
     """The whole part again, on the condition that the row is still as it came back."""
-    patch.setattr(_LaneWriter, "_beyond", lambda self, todo, error: list(todo))
+    patch.setattr(_LaneWriter, "_beyond", lambda self, todo: list(todo))
     stored: dict[int, str] = {}
 
     def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
@@ -105,20 +108,6 @@ def a_lost_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> Non
             return send(**without_condition(request))
 
     change_put(patch, put)
-
-
-def map_leaves_out_a_sum_of_0(patch: Patch) -> None:
-    """Half of what it is worth: a row that lacks its zeros loses no total, one that is not written its checkpoint."""
-    real = map_rows.by_lane
-
-    def by_lane(part: Any, assignment: Any) -> Any:
-        found = {
-            lane: {node: sums for node, sums in totals_.items() if any(sums)}
-            for lane, totals_ in real(part, assignment).items()
-        }
-        return {lane: totals_ for lane, totals_ in found.items() if totals_}
-
-    patch.setattr(map_rows, "by_lane", by_lane)
 
 
 def the_lanes_number_is_that_of_the_environment(patch: Patch) -> None:
@@ -241,19 +230,6 @@ def a_replaced_row_is_not_taken(patch: Patch) -> None:
         return real(self, shard, [each for each in records if each.event_name != "MODIFY"])
 
     patch.setattr(Totals, "apply", apply)
-
-
-def reduce_leaves_out_a_sum_of_0(patch: Patch) -> None:
-    real = totals._by_node
-
-    def by_node(rows: Any) -> Any:
-        return [
-            each
-            for each in real(rows)
-            if any(each.sums if each.sums is not None else amounts_of(each.texts))
-        ]
-
-    patch.setattr(totals, "_by_node", by_node)
 
 
 def no_answer_is_taken_for_a_write(patch: Patch) -> None:

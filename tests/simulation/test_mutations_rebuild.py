@@ -39,19 +39,6 @@ def rows_of_closed_shards_stay_where_they_are(patch: Patch) -> None:
     patch.setattr(Rebuild, "_move_rows", move)
 
 
-def rows_of_older_streams_stay_where_they_are(patch: Patch) -> None:
-    patch.setattr(Rebuild, "_older_shards", lambda self: iter(()))
-
-
-def right_totals_get_no_checkpoint(patch: Patch) -> None:
-    real = Rebuild._write_corrections
-
-    def write(self: Any, changes: Any, mark: Any) -> None:
-        real(self, rebuild._wrong(changes), mark)
-
-    patch.setattr(Rebuild, "_write_corrections", write)
-
-
 def nodes_that_are_only_named_get_no_checkpoint(patch: Patch) -> None:
     patch.setattr(NamedNodes, "up_to", lambda self, markers: set())
 
