@@ -299,3 +299,51 @@ def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(
     assert not differences()
     monkeypatch.setattr(Rebuild, "_older_shards", lambda self: iter(()))
     assert differences()
+
+
+def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t0", "1")
+            it.go_on()
+            older = it.system.streams["map"]
+            it.system.make_stream_anew("map")
+            it.write("t1", "2")
+            it.on()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("map", next(iter(older.shards.values())).records, stream=older)
+            it.go_on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr("leda_cli.rebuild.streams_of", lambda _client, _table: [])
+    assert differences()
+
+
+def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
+    monkeypatch: Patch,
+) -> None:
+    """The totals are gone with their checkpoints, and no row of the new stream names them."""
+
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t0", "1")
+            it.on()
+            it.write("t0", None)
+            it.on()
+            older = it.system.streams["reduce"]
+            for name in it.totals():
+                it.system.store.delete_item(
+                    TableName="AggregateTable", Key={"Identifier": {"S": name}}
+                )
+            it.system.make_stream_anew("reduce")
+            it.on()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("reduce", next(iter(older.shards.values())).records[:1], stream=older)
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr("leda_cli.rebuild.streams_of", lambda _client, _table: [])
+    assert differences()
