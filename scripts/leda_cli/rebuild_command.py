@@ -107,6 +107,11 @@ def _lines(result: Result) -> Iterator[str]:
             f"{result.expected.unreadable:,} rows of StateTable cannot be read and count as nothing: "
             + "; ".join(result.expected.named)
         )
+    if not result.mappings:
+        yield (
+            "Map's event source mapping was off before the rebuild, so it is off now: the totals fall behind until "
+            "somebody switches it on"
+        )
     yield f"done  {len(result.changes):,} totals corrected, {len(result.expected.totals):,} in all"
 
 

@@ -42,13 +42,14 @@ class FakeRebuild:
     """Ends as the test wants it to."""
 
     error: BaseException | None = None
+    mappings = ("uuid",)
 
     def __init__(self, *_: Any) -> None:
         self.journal = self
         self.is_open = self.error is not None
 
     def look(self) -> Result:
-        return Result(TODAY, Expected({"PV": (2, Decimal("7.5"))}, rows=2), CHANGES, ["uuid"])
+        return Result(TODAY, Expected({"PV": (2, Decimal("7.5"))}, rows=2), CHANGES, self.mappings)
 
     def run(self) -> Result:
         if self.error:
@@ -79,6 +80,19 @@ def test_it_says_which_measures_of_which_totals_were_corrected(
     assert "PV      Value  from         5  to 7.5" in lines
     assert "nobody  Value  from no number  to   0" in lines
     assert "done  2 totals corrected, 1 in all" in lines
+
+
+@pytest.mark.usefixtures("found")
+def test_it_says_when_the_mapping_of_map_was_off_before_and_so_still_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuild(wait=0)
+    assert "is off now" not in capsys.readouterr().out
+
+    monkeypatch.setattr(FakeRebuild, "mappings", ())
+    rebuild(wait=0)
+
+    assert "is off now" in capsys.readouterr().out
 
 
 def test_the_report_as_json_has_every_measure(
