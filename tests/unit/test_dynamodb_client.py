@@ -69,7 +69,8 @@ def dynamodb(*steps: Step) -> Iterator[ScriptedServer]:
 
 
 def boto3_client() -> Any:
-    make: Any = boto3.client
+    # A session of its own: the default one keeps the credentials that it has found for an earlier test.
+    make: Any = boto3.session.Session().client
     return make("dynamodb", config=Config(retries={"total_max_attempts": 1}))
 
 
