@@ -278,7 +278,7 @@ def test_both_stores_make_the_same_of_any_statements(pair: Pair, sequence: list[
 @given(sequence=st.lists(calls, min_size=5, max_size=15))
 def test_both_stores_make_the_same_of_what_leda_does(pair: Pair, sequence: list[Operation]) -> None:
     # Epochs are drawn from the clock's seconds, and both stores must draw the same ones.
-    with mock.patch("leda.engine.registry.time.time", lambda: 1_800_000_000.0):
+    with mock.patch("leda.engine.registry.time.time", return_value=1_800_000_000.0):
         _compared(pair, sequence)
 
 

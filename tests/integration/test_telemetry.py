@@ -1,4 +1,4 @@
-"""What the functions log: counts and lanes as JSON, metrics in CloudWatch's embedded metric format."""
+"""What the functions log: counts and shards as JSON, metrics in CloudWatch's embedded metric format."""
 
 import json
 from typing import Any
@@ -11,13 +11,13 @@ from support.live_trades import Trades
 
 METRICS = {
     "state": {"Records", "Duplicates", "StaleVersions", "Quarantined"},
-    "map": {"Records", "Duplicates", "Quarantined"},
+    "map": {"Records", "Duplicates", "Quarantined", "LaneGigabytes"},
     "reduce": {"Records", "Duplicates", "Quarantined", "DeltasApplied", "Lag"},
 }
 COUNTS = {
     "state": {"stored", "duplicates", "stale_versions", "quarantined"},
-    "map": {"lane", "records", "applied", "duplicates"},
-    "reduce": {"lane", "records", "applied", "duplicates"},
+    "map": {"shard", "records", "rows", "duplicates"},
+    "reduce": {"shard", "records", "applied", "duplicates", "totals_written"},
 }
 
 

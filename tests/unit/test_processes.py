@@ -55,6 +55,8 @@ def test_ctrl_c_ends_simulate_at_once_with_one_line(seconds: float) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A job in a shell's background ignores SIGINT, and what it starts does too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert "Simulating" in process.stdout.readline()

@@ -185,10 +185,11 @@ run "takes_null_for_what_is_not_there" {
   command = plan
 
   variables {
+    package  = "never_built"
     packages = { directory = null, prefix = null }
   }
 
-  # The default folder: the checkout's own, which may hold packages or none yet.
+  # The default folder is the checkout's own, which may hold packages or none yet, but never this one.
   assert {
     condition     = length(data.aws_s3_objects.manifest) == 0 && endswith(local.directory, "/../../build")
     error_message = "Without a folder and a bucket the packages must be those of the checkout."
