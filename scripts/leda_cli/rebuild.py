@@ -58,7 +58,7 @@ from leda.engine.registry import (
     source_scope,
     streams_scope,
 )
-from leda.engine.shards import Shard, padded
+from leda.engine.shards import Shard, label, padded
 from leda.numbers import NotExact, exact, number
 from leda.streams import LONGEST_SEQUENCE_NUMBER
 from leda_cli.errors import LedaError
@@ -238,7 +238,7 @@ class Rebuild:
         older = [
             stream
             for stream in streams_of(streams, self._tables.reduce)
-            if stream != self._reduce_stream
+            if _is_older(stream, self._reduce_stream)
         ]
         self._named = NamedNodes(streams, self._reduce_stream, older, self._clock, self._sleep)
         self._state_stream = self._watermarks.stream
@@ -292,7 +292,9 @@ class Rebuild:
         }
         for stage, stream in current.items():
             scope = streams_scope(stage)
-            for name in {stream, *(row["Name"]["S"] for row in self._registry.rows(scope))}:
+            met = {row["Name"]["S"] for row in self._registry.rows(scope)}
+            # A stream that came meanwhile needs a rebuild of its own.
+            for name in {stream, *(each for each in met if _is_older(each, stream))}:
                 self._registry.put(scope, name, {"IsSettled": {"BOOL": True}})
 
     def _remove_old_versions(self, rows: Mapping[str, Row], mark: Watermark) -> None:
@@ -429,7 +431,7 @@ class Rebuild:
         """
         met = {row["Name"]["S"] for row in self._registry.rows(streams_scope("map"))}
         kept = streams_of(self._streams, self._tables.state)
-        for stream in sorted({*met, *kept} - {self._state_stream}):
+        for stream in sorted(each for each in {*met, *kept} if _is_older(each, self._state_stream)):
             names = {each["Name"]["S"] for each in self._registry.rows(source_scope(stream))}
             try:
                 names |= shards_with_parents(self._streams, stream).keys()
@@ -548,6 +550,11 @@ class Rebuild:
                 self._rows.correct(lanes, amounts)
             else:
                 self._rows.touch(lanes, amounts)
+
+
+def _is_older(stream: str, than: str) -> bool:
+    """Whether the table had this stream before the other one: a label is the time when the stream was enabled."""
+    return label(stream) < label(than)
 
 
 def _closed(streams: DynamoDBStreamsClient, stream: str) -> list[str]:
