@@ -347,3 +347,28 @@ def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
     assert not differences()
     monkeypatch.setattr("leda_cli.rebuild.streams_of", lambda _client, _table: [])
     assert differences()
+
+
+def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t0", "1")
+            it.on()
+            came = iter([True])
+
+            def come(_work: Rebuild) -> None:
+                if next(came, False):
+                    it.system.make_stream_anew("map")
+                    it.write("t1", "2")
+
+            before(patch, "_move_rows", come)
+            it.rebuild()
+            it.on()
+            it.rebuild()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr("leda_cli.rebuild._is_older", lambda stream, than: stream != than)
+    assert differences()
