@@ -311,6 +311,21 @@ class LiveStack(LiveAws[LocalAws]):
         assert isinstance(found, dict)
         return found
 
+    @contextmanager
+    def empty_quarantine(self) -> Iterator[None]:
+        """Take all objects out of the quarantine bucket inside, and put them back afterwards."""
+        kept = {
+            key: self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            for key in self.objects("")
+        }
+        try:
+            for key in kept:
+                self.s3.delete_object(Bucket=self.bucket, Key=key)
+            yield
+        finally:
+            for key, body in kept.items():
+                self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
     def quarantined(self, part: str, after: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
         """What a function has put aside, without the keys in `after`."""
         keys = self.objects(f"{self.function(part)}/").keys() - set(after)
