@@ -65,7 +65,7 @@ def plain_sums(given: Sequence[Change]) -> Sums:
     with exact():
         for change in given:
             for each in change.contributions:
-                for node in nodes(each.path):
+                for node in (node for leaf in each.leaves for node in nodes(leaf)):
                     before = sums.get(node, [0] * len(each.amounts))
                     sums[node] = [
                         one + more for one, more in zip(before, each.amounts, strict=True)

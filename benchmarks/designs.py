@@ -64,6 +64,7 @@ LEDA = Design(
     {stage: LAMBDA_SRC / stage / "handler.py" for stage in (*STAGES, SCORES)},
     {
         "SCHEMA": "{}",
+        "LIMITS": "{}",
         "CONFIGURATION": CONFIGURATION.document,
         "QUARANTINE_BUCKET": "quarantine",
         "POWERTOOLS_SERVICE_NAME": "benchmark",

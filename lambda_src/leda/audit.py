@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Amount, Amounts, Configuration
 from leda.engine.delta_rows import RESERVED
-from leda.hierarchy import nodes
 from leda.numbers import NotExact, number
 from leda.streams import Image
 
@@ -92,8 +91,8 @@ class _Leaves:
                     if len(self.unreadable) < NAMED:
                         self.unreadable.append(f"{row.get('id', {}).get('S')}: {error}")
                     continue
-                if found:
-                    _add(self.sums, found.path, found.amounts)
+                for leaf in found.leaves if found else ():
+                    _add(self.sums, leaf, found.amounts)
 
 
 def fold(rows: Iterable[Image], configuration: Configuration) -> Expected:
@@ -108,8 +107,8 @@ def _roll_up(parts: Iterable[_Leaves]) -> Expected:
     sums: dict[str, list[Amount]] = {}
     with decimal.localcontext(_WIDE):
         for part in parts:
-            for path, amounts in part.sums.items():
-                for node in nodes(path):
+            for leaf, amounts in part.sums.items():
+                for node in part.configuration.nodes(leaf):
                     _add(sums, node, amounts)
             expected.rows += part.rows
             expected.unreadable += part.unreadable_count
@@ -147,8 +146,7 @@ def read_state(
 
 def attributes_of(configuration: Configuration) -> list[str]:
     """The attributes of StateTable that say what a row adds, and the row's key."""
-    fields = [measure.field for measure in configuration.measures if measure.field]
-    return list(dict.fromkeys(["id", "Deleted", configuration.path, *fields]))
+    return list(dict.fromkeys(["id", *configuration.attributes]))
 
 
 def scan(

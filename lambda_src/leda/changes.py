@@ -14,15 +14,15 @@ class UnreadableRow(ValueError):
 
 
 def read(
-    record: StreamRecord, contribution: Callable[[Image | None], T | None]
+    record: StreamRecord, contribution: Callable[[Image | None], T | None], *, keeps_expired: bool
 ) -> tuple[T | None, T | None, list[str]]:
     """What the row added before the change, what it adds after it, and why the row as it is now cannot be read.
 
     `contribution` says what an image adds (None: nothing) or raises UnreadableRow. A row that cannot be read adds
     nothing until it is mended, and the change that mends it adds it: what is read of an image depends on nothing else.
+    With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row is a deleted one.
     """
-    if record.expired:
-        # Time to live keeps the table small; it does not take anything back.
+    if keeps_expired and record.expired:
         return None, None, []
     if (record.old is not None, record.new is not None) != IMAGES.get(record.event_name):
         # With one image of two, the row would be counted a second time, or stay counted.

@@ -3,15 +3,7 @@
 import json
 from dataclasses import dataclass, fields
 
-from leda.numbers import DIGITS
-
-# A total over so many messages still fits a DynamoDB Number when every value is within the limits.
-MESSAGES_A_TOTAL_CAN_HOLD_DIGITS = 9
-
-# The most that any schema may allow (one digit stays before the point). A stored row is measured by these, never by
-# the schema of the day: a limit that was lowered must not hide the value that a row has added to the totals.
-WIDEST_INTEGER_DIGITS = DIGITS - MESSAGES_A_TOTAL_CAN_HOLD_DIGITS
-WIDEST_DECIMAL_PLACES = WIDEST_INTEGER_DIGITS - 1
+from leda.limits import Limits, LimitsError
 
 
 class SchemaError(ValueError):
@@ -41,14 +33,10 @@ class Schema:
             raise SchemaError("schema.levels is empty: name at least one level of the hierarchy")
         if len(set(self.levels)) != len(self.levels):
             raise SchemaError(f"schema.levels names a level twice: {list(self.levels)}")
-        needed = (
-            self.max_integer_digits + MESSAGES_A_TOTAL_CAN_HOLD_DIGITS + self.max_decimal_places
-        )
-        if needed > DIGITS or self.max_integer_digits < 1 or self.max_decimal_places < 0:
-            raise SchemaError(
-                f"schema.max_integer_digits + {MESSAGES_A_TOTAL_CAN_HOLD_DIGITS} + "
-                f"schema.max_decimal_places is {needed}; a DynamoDB Number holds {DIGITS} digits"
-            )
+        try:
+            Limits(self.max_integer_digits, self.max_decimal_places)
+        except LimitsError as error:
+            raise SchemaError(f"schema: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":

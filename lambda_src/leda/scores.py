@@ -83,7 +83,7 @@ def fold(records: Sequence[StreamRecord]) -> Fold:
     folded = Fold()
     with exact():
         for record in records:
-            old, new, reasons = changes.read(record, score)
+            old, new, reasons = changes.read(record, score, keeps_expired=True)
             touched = {each.username for each in (old, new) if each}
             if len(folded.users.keys() | touched) > MAX_EFFECTS and folded.count:
                 break

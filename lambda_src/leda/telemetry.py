@@ -19,7 +19,7 @@ metrics.set_default_dimensions(function_name=settings.required("AWS_LAMBDA_FUNCT
 
 
 def count(**counts: int) -> None:
-    """Add to the invocation's counts: Records, Duplicates, StaleVersions, Quarantined, DeltasApplied."""
+    """Add to the invocation's counts: Records, Duplicates, StaleVersions, Quarantined, Waiting, DeltasApplied."""
     for name, value in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 

@@ -12,8 +12,8 @@ from leda.engine.map_rows import MapRows, Outcome
 from leda.engine.registry import Registry, SourceShards
 from leda.engine.rejects import Rejects
 from leda.faults import Faults
+from leda.limits import Limits
 from leda.quarantine import Quarantine
-from leda.schema import Schema
 from leda.telemetry import count, gigabytes, logger, metrics
 
 # Writes of batches have their own backoff; the other calls have the SDK's three tries.
@@ -29,11 +29,12 @@ rejects = Rejects(
 rows = MapRows(
     dynamodb,
     settings.required("REDUCE_TABLE"),
-    Schema.from_json(settings.required("SCHEMA")),
+    Limits.from_json(settings.required("LIMITS")),
     SourceShards(
         Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE")),
         Configuration.from_json(settings.required("CONFIGURATION")),
         settings.positive("REDUCE_LANES", default=1),
+        needs_backfill=settings.optional("BACKFILL") == "required",
     ),
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
@@ -57,6 +58,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             Records=len(event["Records"]),
             Duplicates=outcome.duplicates,
             Quarantined=len(outcome.rejected) + len(batch.unreadable),
+            Waiting=outcome.waiting,
         )
     if faults.strike():
         # After the write: the worst place, as all of it is delivered again.
@@ -76,6 +78,7 @@ def _add(event: dict[str, Any], batch: streams.Batch) -> Outcome:
             **shards.extent(shard, batch.records),
             "rows": outcome.rows,
             "duplicates": outcome.duplicates,
+            "waiting": outcome.waiting,
         },
     )
     return outcome

@@ -7,9 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leda import lazy_client, settings, streams
 from leda.dynamodb_client import connect
 from leda.engine import shards
-from leda.engine.registry import Epochs, Registry
+from leda.engine.registry import Definitions, Epochs, Registry
 from leda.engine.rejects import Rejects
-from leda.engine.totals import Outcome, Totals
+from leda.engine.totals import KEY, Outcome, Totals
 from leda.faults import Faults
 from leda.quarantine import Quarantine
 from leda.telemetry import count, lag, logger, metrics
@@ -24,15 +24,15 @@ rejects = Rejects(
     ),
     logger.warning,
 )
+registry = Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE"))
 totals = Totals(
     dynamodb,
     settings.required("AGGREGATE_TABLE"),
-    Epochs(
-        Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE")),
-        lazy_client.dynamodb_streams(),
-    ),
+    Epochs(registry, lazy_client.dynamodb_streams()),
+    Definitions(registry).of,
     rejects.put,
     settings.positive("REDUCE_THREADS", default=4),
+    settings.optional("TOTALS_KEY") or KEY,
 )
 faults = Faults(
     dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT"

@@ -75,7 +75,9 @@ def _row_today(
         f"{name} {amount}"
         for name, amount in zip(configuration.names, counted.amounts, strict=True)
     )
-    return Today(f"the row of the trade {identifier} is readable today: {counted.path} {amounts}")
+    return Today(
+        f"the row of the trade {identifier} is readable today: {', '.join(counted.leaves)} {amounts}"
+    )
 
 
 def _key(kept: PutAside, name: str) -> str | None:

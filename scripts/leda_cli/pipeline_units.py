@@ -22,12 +22,13 @@ from typing import Any, NoReturn, cast
 from leda import images
 from leda.engine.configuration import Configuration
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import Epochs, Registry, SourceShards
+from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
 from leda.engine.totals import Totals
 from leda.game import MAX_CENTS
 from leda.hierarchy import SEPARATOR, nodes
+from leda.limits import Limits
 from leda.messages import Message, parse
 from leda.schema import Schema
 from leda.state_store import StateStore, newest
@@ -200,13 +201,20 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     map_rows = MapRows(
         client,
         "ReduceTable",
-        schema,
+        Limits(),
         SourceShards(registry, CONFIGURATION, mix.lanes),
         RETENTION_SECONDS,
         _refuse,
         threads=1,
     )
-    totals = Totals(client, "AggregateTable", Epochs(registry, client), _refuse, threads=1)
+    totals = Totals(
+        client,
+        "AggregateTable",
+        Epochs(registry, client),
+        Definitions(registry).of,
+        _refuse,
+        threads=1,
+    )
 
     def state(batch: list[Message]) -> None:
         next(stores).write(newest(batch)[0])

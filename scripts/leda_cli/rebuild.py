@@ -420,6 +420,7 @@ class Rebuild:
     ) -> tuple[Lanes, str]:
         """Move the shard's rows; its lanes, and the highest Sequence that one of its rows has then."""
         assignment = self._shards.of(shard, mark.created)
+        assert assignment is not None
         lanes = Lanes(assignment.configuration.version, assignment.lanes)
         stored = [self._rows.move(lane, shard.source, target, expires) for lane in lanes.each()]
         return lanes, max(stored)

@@ -11,8 +11,11 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.engine import map_rows
-from leda.engine.map_rows import BadCheckpointError
-from leda.engine.shards import MissingShardIdError
+from leda.engine.configuration import Configuration
+from leda.engine.delta_rows import Lane, item
+from leda.engine.map_rows import BadCheckpointError, RowClosedError
+from leda.engine.registry import Assignment, Registry
+from leda.engine.shards import MissingShardIdError, Shard
 from leda.streams import MalformedEvent
 from support.faults import (
     Fault,
@@ -191,7 +194,7 @@ def test_a_batch_of_many_rows_that_comes_again_asks_once_for_each_lane(
     pipeline: Pipeline, lanes: str
 ) -> None:
     """Or else a delivery that ran out of time would be followed by one that takes as long, for ever."""
-    pipeline.settings |= {"REDUCE_LANES": lanes, "SCHEMA": json.dumps({"max_integer_digits": 1})}
+    pipeline.settings |= {"REDUCE_LANES": lanes, "LIMITS": json.dumps({"max_integer_digits": 1})}
     for number in range(10):
         put(pipeline, f"t{number}", {"S": "PV:A:B"}, {"N": "10"})
     batch = batch_of(pipeline)
@@ -307,7 +310,13 @@ def test_without_the_bucket_a_row_that_cannot_be_counted_waits(pipeline: Pipelin
     assert len(pipeline.bucket.objects) == 1
 
 
-def test_a_removal_by_time_to_live_is_no_delete_and_one_by_hand_is(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(("on_expiry", "left"), [("keep", 5), ("subtract", 0)])
+def test_a_removal_by_time_to_live_is_a_delete_unless_expired_rows_are_kept(
+    pipeline: Pipeline, on_expiry: str, left: int
+) -> None:
+    pipeline.settings["CONFIGURATION"] = json.dumps(
+        {**json.loads(CONFIGURATION), "on_expiry": on_expiry}
+    )
     for identifier in ("expired", "deleted"):
         put(pipeline, identifier, {"S": "PV"}, {"N": "5"})
         pipeline.dynamodb.delete_item(
@@ -318,7 +327,103 @@ def test_a_removal_by_time_to_live_is_no_delete_and_one_by_hand_is(pipeline: Pip
 
     pipeline.function("map")(event(records, pipeline.shard("StateTable")))
 
-    assert written(pipeline) == {"PV": 5}
+    assert written(pipeline) == {"PV": left}
+
+
+# -- configurations that a backfill brings
+
+OTHER = json.dumps(
+    {"group_by": {"paths": {"keys": ["Path"]}}, "measures": {"Rows": {"op": "count"}}}
+)
+
+
+def backfilled(pipeline: Pipeline, configuration: str, sequence: str) -> None:
+    """Do to the shard what `leda backfill` does to it: close the former rows, move new ones, assign it anew."""
+    registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
+    former, new = Configuration.from_json(CONFIGURATION), Configuration.from_json(configuration)
+    shard = Shard(pipeline.stream_arn("StateTable"), pipeline.shard("StateTable"))
+    ended = Lane(former.version, 1, 0), shard.source, "9" * 40, {"ClosedBy": {"S": new.version}}
+    begun = Lane(new.version, 1, 0), Assignment(new, 1, 7).source(shard), sequence, {}
+    for lane, source, end, more in (ended, begun):
+        row = item(lane, source, end, new.names, {}, 0)
+        pipeline.dynamodb.put_item(TableName=pipeline.prefix + "ReduceTable", Item={**row, **more})
+    registry.put("configurations", new.version, {"Document": {"S": new.document}})
+    registry.put("configurations", "live", {"Version": {"S": new.version}})
+    assigned = {"Version": {"S": new.version}, "Lanes": {"N": "1"}, "Generation": {"N": "7"}}
+    registry.put(f"source/{shard.stream}", shard.id, assigned)
+
+
+def test_an_environment_that_remembers_the_former_assignment_goes_on_with_the_new_one(
+    pipeline: Pipeline,
+) -> None:
+    remembers = pipeline.function("map")
+    trades(pipeline, 2)
+    batch = batch_of(pipeline)
+    remembers(batch)
+    last = f"{int(batch['Records'][-1]['dynamodb']['SequenceNumber']):040d}"
+    backfilled(pipeline, OTHER, last)
+    put(pipeline, "new", {"S": "PV:A"}, {"N": "4"})
+
+    # The whole stream comes again: only what is beyond the watermark counts, and only under the new configuration.
+    for function in (remembers, remembers, pipeline.function("map")):
+        function(batch_of(pipeline))
+
+    rows = [record["dynamodb"]["NewImage"] for record in pipeline.stream_records("ReduceTable")]
+    totals = [row["Totals"].get("M", {}) for row in rows]
+    assert totals[0].keys() == {"PV", "PV:A"}
+    assert totals[1:] == [{}, {}, {"paths:PV%3AA": {"L": [{"N": "1"}]}}]
+
+
+def test_a_shard_whose_rows_are_closed_and_that_has_no_other_yet_waits(pipeline: Pipeline) -> None:
+    trades(pipeline, 1)
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+    registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
+    shard = Shard(pipeline.stream_arn("StateTable"), pipeline.shard("StateTable"))
+    (former,) = registry.rows(f"source/{shard.stream}")
+    last = f"{int(batch['Records'][-1]['dynamodb']['SequenceNumber']):040d}"
+    backfilled(pipeline, OTHER, last)
+    kept = {name: former[name] for name in ("Version", "Lanes")}
+    registry.put(f"source/{shard.stream}", shard.id, kept)
+    put(pipeline, "new", {"S": "PV:A"}, {"N": "4"})
+
+    with pytest.raises(RowClosedError, match="`leda backfill` is at work"):
+        pipeline.function("map")(batch_of(pipeline))
+
+    (*_, last_row) = pipeline.stream_records("ReduceTable")
+    assert last_row["dynamodb"]["NewImage"]["Sequence"] == {"S": last}
+
+
+def test_a_table_with_rows_is_not_counted_before_its_backfill(pipeline: Pipeline) -> None:
+    pipeline.settings |= {"BACKFILL": "required", "CONFIGURATION": OTHER}
+    trades(pipeline, 3)
+    function = pipeline.function("map")
+
+    assert function(batch_of(pipeline)) == {"state": {}}
+
+    assert pipeline.rows("ReduceTable") == []
+    assert pipeline.rows("RegistryTable") == []
+    records = pipeline.stream_records("StateTable")
+    watermark = f"{int(records[-1]['dynamodb']['SequenceNumber']):040d}"
+    backfilled(pipeline, OTHER, watermark)
+    put(pipeline, "new", {"S": "PV"}, {"N": "4"})
+    function(batch_of(pipeline))
+    totals = [
+        record["dynamodb"]["NewImage"]["Totals"].get("M", {})
+        for record in pipeline.stream_records("ReduceTable")
+    ]
+    assert totals == [{}, {}, {"paths:PV": {"L": [{"N": "1"}]}}]
+
+
+def test_totals_of_groupings_have_no_message_s_time(pipeline: Pipeline) -> None:
+    pipeline.settings["CONFIGURATION"] = OTHER
+    trades(pipeline, 1)
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+
+    (row,) = pipeline.rows("ReduceTable")
+    created = batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"]
+    assert float(row["OldestTimestamp"]["N"]) == created
 
 
 # -- values beyond the schema's limits
@@ -370,7 +475,7 @@ def test_a_batch_that_comes_again_under_narrower_limits_is_covered(pipeline: Pip
     batch = batch_of(pipeline)
     pipeline.function("map")(batch)
 
-    pipeline.settings["SCHEMA"] = json.dumps({"max_integer_digits": 3})
+    pipeline.settings["LIMITS"] = json.dumps({"max_integer_digits": 3})
     pipeline.function("map")(batch)
 
     assert written(pipeline) == {"PV": 2000000}
@@ -382,7 +487,7 @@ def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider
 ) -> None:
     """With rows for one change each, the first row that comes back already says so of the last change."""
     monkeypatch.setattr(map_rows, "MAX_ROW_BYTES", most)
-    pipeline.settings["SCHEMA"] = json.dumps({"max_integer_digits": 3})
+    pipeline.settings["LIMITS"] = json.dumps({"max_integer_digits": 3})
     put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
     put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)
     batch = batch_of(pipeline)
@@ -394,7 +499,7 @@ def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider
         function(batch)
     assert written(pipeline) == {"PV": 0}
 
-    pipeline.settings["SCHEMA"] = "{}"
+    pipeline.settings["LIMITS"] = "{}"
     pipeline.function("map")(batch)
 
     assert written(pipeline) == {"PV": 2000000}
@@ -562,6 +667,7 @@ def test_a_value_that_a_narrower_schema_would_refuse_is_still_taken_out_again(
     assert pipeline.run() == {"PV": Decimal(123456)}
 
     pipeline.settings["SCHEMA"] = json.dumps({"levels": ["A"], "max_integer_digits": 3})
+    pipeline.settings["LIMITS"] = json.dumps({"max_integer_digits": 3})
     pipeline.function("state")(pipeline.kinesis_event(message | {"Version": 2, "Value": 5}))
 
     assert pipeline.run() == {"PV": Decimal(5)}

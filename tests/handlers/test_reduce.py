@@ -1,5 +1,6 @@
 """ReduceLambda over DynamoDB Local: totals with their checkpoints, rows that Map did not write, limits."""
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Registry
 from leda.engine.shards import Shard
 from leda.engine.totals import TotalsError
 from support.faults import Faults, FaultyClient, after, client_error, timed_out
@@ -247,6 +250,53 @@ def test_lanes_of_other_numbers_and_versions_have_checkpoints_of_their_own(
         f"Applied{VERSION}_4",
         "Appliedfedcba98_1",
     }
+
+
+def test_a_total_of_a_grouping_is_made_with_what_it_is_called(pipeline: Pipeline) -> None:
+    group_by = {
+        "desk": {"keys": ["risk", "at:hour as hour"], "rollup": True},
+        "days": {"keys": ["day"]},
+    }
+    measures = {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "v"}}
+    known = Configuration.from_json(json.dumps({"group_by": group_by, "measures": measures}))
+    registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
+    registry.put("configurations", known.version, {"Document": {"S": known.document}})
+    nodes = ("desk:FX", "desk:FX:2026-08-01T13", "days:%", "made by hand")
+    put_delta(pipeline, 1, dict.fromkeys(nodes, 1), f"{known.version}.1.0")
+    put_delta(pipeline, 2, {"days:%": 2, "desk:FX": 2}, f"{known.version}.1.0")
+
+    reduce(pipeline)
+
+    found = {
+        row["Identifier"]["S"]: tuple(row.get(name) for name in ("Grouping", "Parent", "Keys"))
+        for row in pipeline.rows("AggregateTable")
+    }
+    fx, hour = {"risk": {"S": "FX"}}, {"hour": {"S": "2026-08-01T13"}}
+    assert found == {
+        "desk:FX": ({"S": "desk"}, {"S": "desk"}, {"M": fx}),
+        "desk:FX:2026-08-01T13": ({"S": "desk"}, {"S": "desk:FX"}, {"M": fx | hour}),
+        "days:%": ({"S": "days"}, {"S": "days"}, {"M": {"day": {"S": ""}}}),
+        "made by hand": (None, None, None),
+    }
+    assert values(pipeline)["days:%"] == 3
+
+
+def test_the_totals_table_s_key_may_have_another_name(pipeline: Pipeline) -> None:
+    name = pipeline.prefix + "GameScoresByUser"
+    pipeline._create("GameScoresByUser", {"Username": "S"})
+    pipeline.settings |= {"TOTALS_KEY": "Username", "AGGREGATE_TABLE": name}
+    try:
+        for number in (1, 2):
+            put_delta(pipeline, number, {"ann": number, "bob": 5})
+            reduce(pipeline)
+
+        rows = pipeline.rows("GameScoresByUser")
+        assert {row["Username"]["S"]: row["Value"]["N"] for row in rows} == {
+            "ann": "3",
+            "bob": "10",
+        }
+    finally:
+        pipeline.dynamodb.delete_table(TableName=name)
 
 
 def test_reserved_nodes_are_written_after_all_others_of_their_batch(pipeline: Pipeline) -> None:

@@ -165,6 +165,7 @@ class Pipeline(System):
             },
             "REGISTRY_TABLE": "RegistryTable",
             "SCHEMA": "{}",
+            "LIMITS": "{}",
             "CONFIGURATION": json.dumps(CONFIGURATION),
             "REDUCE_LANES": str(self.plan.lanes),
         }

@@ -12,12 +12,19 @@ from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane as DeltaLane
 from leda.engine.delta_rows import item, lane_number
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import COUNTERS, EPOCHS, Epochs, Registry, SourceShards
+from leda.engine.registry import (
+    COUNTERS,
+    EPOCHS,
+    Definitions,
+    Epochs,
+    Registry,
+    SourceShards,
+)
 from leda.engine.shards import Shard, padded
 from leda.engine.totals import Totals
 from leda.lanes import Lane
+from leda.limits import Limits
 from leda.messages import Message
-from leda.schema import Schema
 from leda.state_store import StateStore
 from leda.statement_guess import Request
 from leda.streams import StreamRecord
@@ -92,7 +99,7 @@ def _map(shard: Shard, records: Sequence[StreamRecord], count: int) -> Operation
     def call(store: Any, _: StateStore) -> Any:
         assignments = SourceShards(_registry(store), _DEFINITION, count)
         rows = MapRows(
-            store, "ReduceTable", Schema(), assignments, 3600, lambda *_: None, threads=1
+            store, "ReduceTable", Limits(), assignments, 3600, lambda *_: None, threads=1
         )
         outcome = rows.write(shard, records)
         return outcome.rows, outcome.duplicates
@@ -117,10 +124,12 @@ def _reduce(shard: Shard, records: Sequence[StreamRecord]) -> Operation:
         description = {"StreamDescription": {"Shards": [{"ShardId": name} for name in SHARDS]}}
         streams: Any = SimpleNamespace(describe_stream=lambda **_request: description)
         rejected: list[str] = []
+        registry = _registry(store)
         totals = Totals(
             store,
             "AggregateTable",
-            Epochs(_registry(store), streams),
+            Epochs(registry, streams),
+            Definitions(registry).of,
             lambda _shard, reject: rejected.append(str(reject.node)),
             threads=1,
         )

@@ -176,6 +176,7 @@ class Pipeline(Tables):
         }
         self.settings = {
             "SCHEMA": "{}",
+            "LIMITS": "{}",
             "CONFIGURATION": CONFIGURATION,
             **tables,
             **self.settings,

@@ -34,7 +34,7 @@ ROW: dict[str, Any] = {
 
 def test_a_row_counts_once_and_adds_its_value_at_its_path() -> None:
     assert CONFIGURATION.names == ("Count", "Value")
-    assert CONFIGURATION.contribution(ROW) == Contribution("PV:FXSpot", (1, Decimal("1.5")))
+    assert CONFIGURATION.contribution(ROW) == Contribution(("PV:FXSpot",), (1, Decimal("1.5")))
 
 
 @pytest.mark.parametrize("image", [None, ROW | {"Deleted": {"BOOL": True}}])
@@ -56,7 +56,7 @@ def test_no_row_and_a_deleted_row_add_nothing(image: Any) -> None:
         ({"Path": {"S": ":a"}}, "empty level"),
         ({"Path": {"S": "a::b"}}, "empty level"),
         ({"Path": {"S": "a:"}}, "empty level"),
-        ({"Path": {"S": ":".join("x" * 1000)}}, f"more than {MAX_IMAGE_BYTES} bytes"),
+        ({"Path": {"S": ":".join("x" * 1000)}}, f"take more than {MAX_IMAGE_BYTES} bytes"),
         ({"Value": {"NULL": True}}, "no Value"),
         ({"Value": {"S": "5"}}, "no Value"),
         ({"Value": {"N": 5}}, "no Value"),
@@ -75,7 +75,7 @@ def test_a_row_that_cannot_be_counted_is_refused_with_the_reason(
 def test_a_configuration_without_a_sum_asks_for_no_number() -> None:
     counting = Configuration.from_json('{"path": "Path", "measures": {"Rows": {"op": "count"}}}')
 
-    assert counting.contribution({"Path": {"S": "A"}}) == Contribution("A", (1,))
+    assert counting.contribution({"Path": {"S": "A"}}) == Contribution(("A",), (1,))
 
 
 def test_what_is_removed_is_what_was_added_to_the_last_of_38_digits() -> None:
@@ -84,7 +84,7 @@ def test_what_is_removed_is_what_was_added_to_the_last_of_38_digits() -> None:
     assert added
 
     with exact():
-        assert added.negated() == Contribution("PV:FXSpot", (-1, -Decimal(value)))
+        assert added.negated() == Contribution(("PV:FXSpot",), (-1, -Decimal(value)))
 
 
 def test_the_version_is_that_of_the_meaning_and_not_of_the_text() -> None:
@@ -111,6 +111,15 @@ def test_the_version_is_that_of_the_meaning_and_not_of_the_text() -> None:
         '{"path": "Path", "measures": {"Identifier": {"op": "count"}}}',
         '{"path": "Path", "measures": {"AppliedHere": {"op": "count"}}}',
         '{"path": "Path", "measures": {"a\\" = 1": {"op": "count"}}}',
+        '{"path": "Path", "measures": {"Keys": {"op": "count"}}}',
+        '{"path": "Path", "measures": {"Count": {"op": "count", "field": "x"}}}',
+        '{"path": "Path", "measures": {"V": {"op": "sum", "field": "x", "missing": "none"}}}',
+        '{"path": "Path", "measures": {"V": {"op": "sum", "field": "x..y"}}}',
+        '{"path": "Path", "measures": {"Count": {"op": "count"}}, "on_expiry": "forget"}',
+        '{"path": "Path", "measures": {"Count": {"op": "count"}}, "identifiers": "short"}',
+        '{"path": "Path", "measures": {"Count": {"op": "count"}}, "colour": "red"}',
+        '{"path": "Path", "group_by": {"a": {"keys": ["a"]}}, "measures": {"Count": {"op": "count"}}}',
+        '{"group_by": {}, "measures": {"Count": {"op": "count"}}}',
     ],
 )
 def test_a_definition_that_is_not_usable_is_refused(text: str) -> None:
@@ -131,7 +140,7 @@ def test_measures_that_no_statement_can_name_are_refused_before_anything_is_coun
         return Configuration.from_json(json.dumps({"path": "Path", "measures": measures}))
 
     longest_checkpoint = Lane("0" * VERSION_DIGITS, 999_999, 0).applied + "m"
-    widest = _Statements("t" * 255, longest_checkpoint, configuration(64).names)
-    assert max(map(len, (widest.update, widest.insert, widest.move))) <= 8192
+    widest = _Statements("t" * 255, "k" * 255, longest_checkpoint, configuration(64).names)
+    assert max(map(len, (widest.update, widest.insert_with_labels, widest.move))) <= 8192
     with pytest.raises(ConfigurationError, match="fewer measures, or shorter names"):
         configuration(65)

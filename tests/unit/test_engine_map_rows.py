@@ -24,8 +24,8 @@ from leda.engine.map_rows import (
 from leda.engine.registry import Assignment
 from leda.engine.shards import padded
 from leda.hierarchy import nodes
+from leda.limits import Limits
 from leda.numbers import exact
-from leda.schema import Schema
 from leda.streams import StreamRecord
 
 CONFIGURATION = Configuration.from_json(
@@ -44,14 +44,17 @@ def record(sequence: int, old: Any, new: Any) -> StreamRecord:
 
 def changes(*records: StreamRecord) -> list[Change]:
     found, _ = read(records, CONFIGURATION)
-    return outsize_apart(found, Schema())
+    return outsize_apart(found, Limits())
 
 
 def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None:
     (change,) = changes(record(7, row("A:B", "5"), row("A:C", "6")))
 
     assert change.end == padded(7)
-    assert change.contributions == (Contribution("A:B", (-1, -5)), Contribution("A:C", (1, 6)))
+    assert change.contributions == (
+        Contribution(("A:B",), (-1, -5)),
+        Contribution(("A:C",), (1, 6)),
+    )
     assert by_lane([change], Assignment(CONFIGURATION, 1)) == {
         0: {"A": [0, 1], "A:B": [-1, -5], "A:C": [1, 6]}
     }
@@ -72,7 +75,7 @@ def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves()
 def test_a_row_that_was_written_under_other_limits_lacks_what_it_lacks() -> None:
     """Whether a change is cut is decided anew at each delivery."""
     change, *_ = read([record(2, row("A", "1E+20"), row("A", "1E-20"))], CONFIGURATION)[0]
-    first, second = outsize_apart([change], Schema())
+    first, second = outsize_apart([change], Limits())
 
     assert change.beyond(first.end) == change._replace(
         contributions=change.contributions[1:], is_second_half=True

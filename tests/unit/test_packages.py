@@ -59,6 +59,7 @@ ENVIRONMENT = {
     "QUARANTINE_BUCKET": "quarantine",
     "STREAM_NAME": "IncomingDataStream",
     "SCHEMA": "{}",
+    "LIMITS": "{}",
 }
 """What Terraform and Lambda set for a function; a handler reads it when it is imported."""
 

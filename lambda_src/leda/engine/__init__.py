@@ -1,6 +1,8 @@
 """The engine: exact totals over a table's stream, with a checkpoint in every row that it protects.
 
 configuration   what an image of the source table adds to which totals, and the version of that definition
+groupings       which totals a row counts in, how their identifiers are written, and what they are called
+attributes      how a row's attributes are read: nested ones, texts of keys, time buckets
 shards          the shard of a stream that an event names, and sequence numbers as strings that order
 registry        what must not depend on a deployment: a shard's configuration, number of lanes and epoch
 delta_rows      the rows of ReduceTable: lanes, their names, and how a row is written and read

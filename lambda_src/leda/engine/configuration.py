@@ -1,26 +1,34 @@
-"""The definition of the totals: what an image of the source table adds, at which nodes, and its version.
+"""The definition of the totals: what an image of the source table adds, at which totals, and its version.
 
-    {"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}
+    {"group_by": {"source": {"keys": ["source_platform", "date"]}},
+     "measures": {"Count": {"op": "count"}, "Sentiment": {"op": "sum", "field": "sentiment_score"}}}
 
-`path` is the attribute with the row's place in the hierarchy; a measure is an attribute of every total. Everything that
-decides what a change adds is in here, and the version is a hash of it: changes that are computed under one version are
-never mixed with those of another (`registry`).
+`group_by` has the groupings (`groupings`); the pipeline has `path` in its place, the attribute with the row's place in
+the hierarchy. A measure is an attribute of every total: the number of its rows, or the sum of their attribute `field`,
+for which `missing` stands where a row has none. With `"on_expiry": "keep"` a row that time to live removes stays in the
+totals. With `"identifiers": "plain"` the text of the only key is a total's key.
+
+Everything that decides what a change adds is in here, and the version is a hash of it: changes that are computed under
+one version are never mixed with those of another (`registry`).
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from leda.changes import UnreadableRow
-from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR, nodes
+from leda.engine.attributes import PATH, AttributePath
+from leda.engine.groupings import GroupingError, Groupings, HierarchyPath, Labels, PlainKey
+from leda.hierarchy import MAX_PATH_BYTES
+from leda.limits import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
 from leda.numbers import NotExact, limited, number
-from leda.schema import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
-from leda.streams import Image, content
+from leda.streams import Image
+from leda.texts import utf8_bytes
 
 Amount = Decimal | int
 Amounts = tuple[Amount, ...]
@@ -35,11 +43,13 @@ MAX_IMAGE_BYTES = 150_000
 _BYTES_OF_AN_ENTRY = 4
 _BYTES_OF_A_MEASURE = 22
 
-# A path of so many characters has at most half as many levels, so that its nodes always fit.
-_SHORT_PATH, _FEW_MEASURES = 255, 40
+# Identifiers of so many characters altogether have at most half as many levels, so that their nodes always fit.
+_FEW_CHARACTERS, _FEW_LEAVES, _FEW_MEASURES = 255, 100, 40
+
+# A row with this attribute is a marker of `leda backfill` or `leda rebuild`, and adds nothing.
+WATERMARK = "LedaWatermark"
 
 _ZERO = Decimal(0)
-_DELETED = {"BOOL": True}
 _OPERATIONS = ("count", "sum")
 
 # Within the widest limits and the 38 digits, as nearly every number is, so that it need not be measured.
@@ -51,8 +61,8 @@ _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,15})?")
 _MOST_CHARACTERS_OF_MEASURES = 7_500
 _CHARACTERS_OF_A_MEASURE = 16
 
-# A measure is an attribute of a total, beside its key and its checkpoints, and stands in statements of PartiQL.
-MEASURE_NAME = re.compile(r"(?!Identifier$|Applied)[A-Za-z][A-Za-z0-9_]*")
+# A measure is an attribute of a total, beside its key, labels and checkpoints, and stands in statements of PartiQL.
+MEASURE_NAME = re.compile(r"(?!(?:Identifier|Grouping|Keys|Parent)$|Applied)[A-Za-z][A-Za-z0-9_]*")
 
 
 class ConfigurationError(ValueError):
@@ -64,18 +74,36 @@ class Measure:
     """One attribute of every total: the number of rows (`field` None), or the sum of their attribute `field`."""
 
     name: str
-    field: str | None
+    field: AttributePath | None
+    missing: Decimal | None = None
+
+    def amount(self, image: Image) -> Amount:
+        """What the row adds. Raises UnreadableRow."""
+        if self.field is None:
+            return 1
+        value = self.field.value(image)
+        if value is None and self.missing is not None:
+            return self.missing
+        text = None if value is None else value.get("N")
+        if not isinstance(text, str):
+            raise UnreadableRow(f"the row has no {self.field.text} (a number)")
+        if _PLAIN_NUMBER.fullmatch(text):
+            return Decimal(text) or _ZERO  # a 0 has no sign
+        try:
+            return limited(number(text), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES)
+        except NotExact as error:
+            raise UnreadableRow(f"{self.field.text} {error}") from error
 
 
 class Contribution(NamedTuple):
-    """What an image adds: one amount a measure, in their order, at `path` and at every node above it."""
+    """What an image adds: one amount a measure, in their order, at each leaf and at the nodes above it."""
 
-    path: str
+    leaves: tuple[str, ...]
     amounts: Amounts
 
     def negated(self) -> "Contribution":
         """What removing the image adds."""
-        return Contribution(self.path, tuple([_negated(amount) for amount in self.amounts]))
+        return Contribution(self.leaves, tuple([_negated(amount) for amount in self.amounts]))
 
 
 def _negated(amount: Amount) -> Amount:
@@ -87,8 +115,9 @@ def _negated(amount: Amount) -> Amount:
 class Configuration:
     """What an image adds to the totals; `document` is its canonical JSON, and `measures` are ordered by name."""
 
-    path: str
+    totals: HierarchyPath | Groupings | PlainKey
     measures: tuple[Measure, ...]
+    keeps_expired: bool
     document: str
 
     @classmethod
@@ -98,11 +127,11 @@ class Configuration:
             given = json.loads(text)
         except ValueError as error:
             raise ConfigurationError(f"CONFIGURATION is not JSON: {error}") from error
-        if not isinstance(given, dict) or given.keys() != {"path", "measures"}:
-            raise ConfigurationError("CONFIGURATION is not an object with `path` and `measures`")
-        if not isinstance(given["path"], str) or not given["path"]:
-            raise ConfigurationError("CONFIGURATION's `path` is not the name of an attribute")
-        if not isinstance(given["measures"], dict) or not given["measures"]:
+        if not isinstance(given, dict):
+            raise ConfigurationError("CONFIGURATION is not an object")
+        if unknown := given.keys() - {"path", "group_by", "measures", "on_expiry", "identifiers"}:
+            raise ConfigurationError(f"CONFIGURATION has the unknown attributes {sorted(unknown)}")
+        if not isinstance(given.get("measures"), dict) or not given["measures"]:
             raise ConfigurationError("CONFIGURATION's `measures` names no measure")
         measures = tuple(
             _measure(name, definition) for name, definition in sorted(given["measures"].items())
@@ -113,7 +142,14 @@ class Configuration:
                 f"CONFIGURATION's measures take {size} characters of a statement of DynamoDB, which has "
                 f"{_MOST_CHARACTERS_OF_MEASURES} for them: use fewer measures, or shorter names"
             )
-        return cls(given["path"], measures, json.dumps(given, sort_keys=True))
+        if given.get("on_expiry", _SUBTRACT) not in (_SUBTRACT, _KEEP):
+            raise ConfigurationError(f"CONFIGURATION's `on_expiry` is not {_SUBTRACT} or {_KEEP}")
+        return cls(
+            _totals(given),
+            measures,
+            given.get("on_expiry") == _KEEP,
+            json.dumps(given, sort_keys=True),
+        )
 
     @cached_property
     def version(self) -> str:
@@ -125,76 +161,119 @@ class Configuration:
         """The measures' names, in the order of a contribution's amounts."""
         return tuple(measure.name for measure in self.measures)
 
-    @cached_property
-    def _fields(self) -> tuple[str | None, ...]:
-        return tuple(measure.field for measure in self.measures)
+    @property
+    def attributes(self) -> list[str]:
+        """The names of the row's attributes that decide what it adds, in order."""
+        fields = {each.field.names[0] for each in self.measures if each.field}
+        return sorted({WATERMARK, *self.totals.attributes, *fields})
+
+    @property
+    def time_attribute(self) -> str | None:
+        """The attribute with the time of a row's message; None where the rows are no messages."""
+        return "Timestamp" if isinstance(self.totals, HierarchyPath) else None
 
     def contribution(self, image: Image | None) -> Contribution | None:
-        """What the image adds; None for no image and for a deleted row. Raises UnreadableRow.
+        """What the image adds; None for no image, and for a row that no total counts. Raises UnreadableRow.
 
         It depends on nothing but the image: whatever was added for an image is later removed for the same image.
         """
-        if image is None or image.get("Deleted") == _DELETED:
+        if image is None or WATERMARK in image:
             return None
-        path = content(image, self.path, "S")
-        if not path:
-            raise UnreadableRow(f"the row has no {self.path} (a string)")
-        if reason := _unfit(path, len(self.measures)):
-            raise UnreadableRow(f"{self.path} {reason}")
-        return Contribution(
-            path, tuple([_amount(image, field) if field else 1 for field in self._fields])
-        )
+        leaves = self.totals.leaves(image)
+        if not leaves:
+            return None
+        self._require_fit(leaves)
+        return Contribution(leaves, tuple([measure.amount(image) for measure in self.measures]))
+
+    def nodes(self, leaf: str) -> list[str]:
+        """The totals that a leaf's amounts are added to, from the root down."""
+        return self.totals.nodes(leaf)
+
+    def labels(self, identifier: str) -> Labels | None:
+        """The attributes that a total has beside its key and its measures; None where it has none."""
+        return self.totals.labels(identifier)
+
+    def _require_fit(self, leaves: tuple[str, ...]) -> None:
+        """Raise UnreadableRow where the totals table cannot have a row for each of the leaves' nodes."""
+        measures = len(self.measures)
+        if (
+            measures <= _FEW_MEASURES
+            and len(leaves) <= _FEW_LEAVES
+            and sum(map(len, leaves)) <= _FEW_CHARACTERS
+            and all(map(str.isascii, leaves))
+        ):
+            return
+        for leaf in leaves:
+            size = utf8_bytes(leaf)
+            if size is None:
+                raise UnreadableRow(
+                    f"the total {leaf[:60]!r} is not valid Unicode (a lone surrogate)"
+                )
+            if size > MAX_PATH_BYTES:
+                raise UnreadableRow(
+                    f"the total {leaf[:60]!r} has more than the {MAX_PATH_BYTES} bytes of a key"
+                )
+        nodes = {node for leaf in leaves for node in self.nodes(leaf)}
+        if bytes_of(nodes, measures) > MAX_IMAGE_BYTES:
+            raise UnreadableRow(
+                f"the row counts in {len(nodes)} totals, whose names and amounts take more than {MAX_IMAGE_BYTES} bytes"
+            )
+
+
+_SUBTRACT, _KEEP = "subtract", "keep"
+_PREFIXED, _PLAIN = "prefixed", "plain"
+
+
+def _totals(given: Mapping[str, Any]) -> HierarchyPath | Groupings | PlainKey:
+    if ("path" in given) == ("group_by" in given):
+        raise ConfigurationError("CONFIGURATION has not one of `path` and `group_by`")
+    identifiers = given.get("identifiers", _PREFIXED)
+    if identifiers not in (_PREFIXED, _PLAIN):
+        raise ConfigurationError(f"CONFIGURATION's `identifiers` is not {_PREFIXED} or {_PLAIN}")
+    try:
+        if "path" in given:
+            return HierarchyPath(given["path"])
+        if identifiers == _PLAIN:
+            return PlainKey(given["group_by"])
+        return Groupings(given["group_by"])
+    except GroupingError as error:
+        raise ConfigurationError(f"CONFIGURATION: {error}") from error
 
 
 def _measure(name: str, definition: object) -> Measure:
     if not MEASURE_NAME.fullmatch(name):
         raise ConfigurationError(
-            f"CONFIGURATION's measure {name!r} is not a name of letters, digits and underscores, or begins with Applied"
+            f"CONFIGURATION's measure {name!r} is not a name of letters, digits and underscores, or is that of another "
+            "attribute of a total (Identifier, Grouping, Keys, Parent, Applied...)"
         )
     if not isinstance(definition, dict) or definition.get("op") not in _OPERATIONS:
         raise ConfigurationError(
             f"CONFIGURATION's measure {name} has no `op` out of {', '.join(_OPERATIONS)}"
         )
+    known = {"op"} if definition["op"] == "count" else {"op", "field", "missing"}
+    if unknown := definition.keys() - known:
+        raise ConfigurationError(
+            f"CONFIGURATION's measure {name} has the unknown attributes {sorted(unknown)}"
+        )
     if definition["op"] == "count":
         return Measure(name, None)
     field = definition.get("field")
-    if not isinstance(field, str) or not field:
+    if not isinstance(field, str) or not re.fullmatch(PATH, field):
         raise ConfigurationError(f"CONFIGURATION's measure {name} has no `field` to sum")
-    return Measure(name, field)
-
-
-def _amount(image: Image, field: str) -> Decimal:
-    text = content(image, field, "N")
-    if text is None:
-        raise UnreadableRow(f"the row has no {field} (a number)")
-    if _PLAIN_NUMBER.fullmatch(text):
-        return Decimal(text) or _ZERO  # a 0 has no sign
+    if "missing" not in definition:
+        return Measure(name, AttributePath.parse(field))
     try:
-        return limited(number(text), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES)
-    except NotExact as error:
-        raise UnreadableRow(f"{field} {error}") from error
-
-
-def _unfit(path: str, measures: int) -> str | None:
-    """Why AggregateTable cannot have a row for each of the path's nodes."""
-    if not all(path.split(SEPARATOR)):
-        return "has an empty level"
-    if len(path) <= _SHORT_PATH and measures <= _FEW_MEASURES and path.isascii():
-        return None
-    try:
-        size = len(path.encode())
-    except UnicodeEncodeError:
-        return "is not valid Unicode (a lone surrogate)"
-    if size > MAX_PATH_BYTES:
-        return f"has more than the {MAX_PATH_BYTES} bytes of a key"
-    if bytes_of(nodes(path), measures) > MAX_IMAGE_BYTES:
-        return (
-            f"has so many levels that the names of its nodes take more than {MAX_IMAGE_BYTES} bytes"
+        missing = limited(
+            number(str(definition["missing"])), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES
         )
-    return None
+    except NotExact as error:
+        raise ConfigurationError(
+            f"CONFIGURATION's measure {name} has a `missing` that {error}"
+        ) from error
+    return Measure(name, AttributePath.parse(field), missing)
 
 
-def bytes_of(names: "list[str] | Mapping[str, Any]", measures: int) -> int:
+def bytes_of(names: Collection[str], measures: int) -> int:
     """What the entries of nodes with these names take in a row of ReduceTable, at most."""
     each = _BYTES_OF_AN_ENTRY + measures * _BYTES_OF_A_MEASURE
     return sum([len(name.encode()) for name in names]) + each * len(names)

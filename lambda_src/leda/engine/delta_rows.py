@@ -24,6 +24,8 @@ from leda.texts import utf8_bytes
 # there says so of everything before it; they are no totals.
 RESERVED = ":"
 
+# The version of the configuration that a backfill has brought: the shard's changes are in other rows from then on.
+CLOSED_BY = "ClosedBy"
 
 _LANE = re.compile(
     rf"(?P<version>[0-9A-Za-z]{{{VERSION_DIGITS}}})\.(?P<count>[0-9]{{1,6}})\.(?P<number>[0-9]{{1,6}})"

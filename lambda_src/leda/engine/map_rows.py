@@ -6,6 +6,10 @@ some of the changes fails the condition and comes back: Map drops what it covers
 nothing beforehand, and needs nothing that an execution environment remembers from one invocation to the next.
 
 A sum of 0 is written too: the row says how far Map has come.
+
+`leda backfill` gives a shard another assignment (a configuration and a number of lanes): it closes the rows of the
+former one, so that no execution environment that remembers it can write them, and the changes from then on go to rows
+of the new one.
 """
 
 import time
@@ -21,13 +25,13 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda import changes
 from leda.engine.backoff import Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration, Contribution, bytes_of
-from leda.engine.delta_rows import Lane, item, lane_number
+from leda.engine.delta_rows import CLOSED_BY, Lane, item, lane_number
 from leda.engine.registry import Assignment, SourceShards, condition_failed
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created, padded
-from leda.hierarchy import nodes
+from leda.hierarchy import SEPARATOR
 from leda.numbers import NotExact, exact, limited, number
-from leda.schema import Schema
+from leda.limits import Limits
 from leda.streams import StreamRecord, content
 
 if TYPE_CHECKING:
@@ -40,7 +44,7 @@ MAX_ROW_BYTES = 350_000
 # What was throttled is asked for in halves while it is larger than this: the partition may not have so much at once.
 SPLIT_BYTES = 20_000
 
-# A change whose old or new value is beyond the schema's limits is written in two halves (`_halves`). The Sequence of a
+# A change whose old or new value is beyond the limits is written in two halves (`_halves`). The Sequence of a
 # row with the first half alone is between the number of the change before and the change's own.
 _FIRST_HALF = ".1"
 
@@ -82,9 +86,14 @@ Sums = dict[str, list[Amount]]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: rows that were put, changes that were covered already, records that were rejected."""
+    """What became of a batch.
+
+    Rows that were put, changes that were covered already, records that were rejected, and records that were left for
+    `leda backfill`.
+    """
 
     rows: int = 0
+    waiting: int = 0
     duplicates: int = 0
     rejected: list[Reject] = field(default_factory=list)
     lane_gigabytes: float = 0.0
@@ -97,7 +106,7 @@ class MapRows:
         self,
         client: "DynamoDBClient",
         table: str,
-        schema: Schema,
+        limits: Limits,
         shards: SourceShards,
         retention_seconds: int,
         reject: Callable[[Shard, Reject], None],
@@ -106,7 +115,7 @@ class MapRows:
     ) -> None:
         self._client = client
         self._table = table
-        self._schema = schema
+        self._limits = limits
         self._shards = shards
         self._retention = retention_seconds
         self._reject = reject
@@ -119,17 +128,35 @@ class MapRows:
         Raises GaveUpError, BadCheckpointError or the client's error; rows that were put by then stay, and the next
         delivery finds itself covered by them.
         """
-        outcome = Outcome()
         if not records:
-            return outcome
+            return Outcome()
         made = created(records)
+        try:
+            return self._write(shard, records, made)
+        except _RowClosedError:
+            # Another environment's backfill was faster than this one's memory of the shard.
+            self._shards.forget(shard)
+            try:
+                return self._write(shard, records, made)
+            except _RowClosedError as error:
+                raise RowClosedError(
+                    f"{error}, and the registry still names the former assignment: `leda backfill` is at work, or has "
+                    "been stopped; run it again"
+                ) from error
+
+    def _write(self, shard: Shard, records: Sequence[StreamRecord], made: float | None) -> Outcome:
+        outcome = Outcome()
         assignment = self._shards.of(shard, made)
+        if assignment is None:
+            # The backfill's sums have these changes: it reads the table after it has switched the mapping off.
+            outcome.waiting = len(records)
+            return outcome
         found, outcome.rejected = read(records, assignment.configuration)
         for reject in outcome.rejected:
             self._reject(shard, reject)
         expires = None if made is None else int(made) + self._retention
         source, writers = _Source(shard, assignment, expires), dict[int, _LaneWriter]()
-        for part in parts(outsize_apart(found, self._schema), assignment):
+        for part in parts(outsize_apart(found, self._limits), assignment):
             self._write_part(source, writers, part, outcome)
         outcome.rows = sum(writer.rows for writer in writers.values())
         outcome.lane_gigabytes = max((each.gigabytes for each in writers.values()), default=0.0)
@@ -159,6 +186,11 @@ class _Source:
     shard: Shard
     assignment: Assignment
     expires: int | None
+
+    @property
+    def name(self) -> str:
+        """The sort key of the shard's rows."""
+        return self.assignment.source(self.shard)
 
 
 class _LaneWriter:
@@ -233,7 +265,7 @@ class _LaneWriter:
 
     def _put(self, part: Sequence[Change], sums: Sums) -> Any:
         source = self._source
-        row = item(self._lane, source.shard.source, part[-1].end, self._measures, sums, len(part))
+        row = item(self._lane, source.name, part[-1].end, self._measures, sums, len(part))
         oldest = oldest_time([change.at for change in part if change.at is not None])
         if oldest is not None:
             row["OldestTimestamp"] = {"N": oldest}
@@ -255,9 +287,13 @@ class _LaneWriter:
         stored = row.get("Sequence", {}).get("S")
         if not isinstance(stored, str):
             raise BadCheckpointError(
-                f"{self._table}'s row {self._lane.name}, {self._source.shard.source} has no Sequence (a string of "
+                f"{self._table}'s row {self._lane.name}, {self._source.name} has no Sequence (a string of "
                 "digits), so somebody has written it by hand: delete the row and run `leda rebuild`"
             ) from error
+        if CLOSED_BY in row:
+            raise _RowClosedError(
+                f"{self._table}'s row {self._lane.name}, {self._source.name} was closed by a backfill"
+            )
         return stored
 
     def _beyond(self, todo: Sequence[Sequence[Change]]) -> list[Sequence[Change]]:
@@ -271,6 +307,14 @@ class _LaneWriter:
             return [part]
         middle = len(part) // 2
         return [part[:middle], part[middle:]]
+
+
+class _RowClosedError(Exception):
+    """The row belongs to an assignment that the shard has no more; the text says which row."""
+
+
+class RowClosedError(RuntimeError):
+    """A backfill has closed the shard's rows and has not assigned it anew yet; the next delivery may find that done."""
 
 
 class BadCheckpointError(RuntimeError):
@@ -293,7 +337,9 @@ def read(
     found: list[Change] = []
     rejected: list[Reject] = []
     for record in records:
-        old, new, reasons = changes.read(record, configuration.contribution)
+        old, new, reasons = changes.read(
+            record, configuration.contribution, keeps_expired=configuration.keeps_expired
+        )
         if reasons:
             rejected += [Reject(record, reason) for reason in reasons]
         given: tuple[Contribution, ...]
@@ -303,13 +349,22 @@ def read(
             given = (new,)
         else:
             continue
-        at = None if record.new is None else content(record.new, "Timestamp", "N")
-        found.append(Change(record.sequence, given, at))
+        found.append(Change(record.sequence, given, _time_of(record, configuration)))
     return found, rejected
 
 
-def outsize_apart(found: list[Change], schema: Schema) -> list[Change]:
-    """The changes, with each that has a value beyond the schema's limits (see `_halves`) cut in two."""
+def _time_of(record: StreamRecord, configuration: Configuration) -> str | None:
+    """The text of the time from which the totals' lag is counted, in epoch seconds.
+
+    A message says when it was made. Of the rows of other tables it is known when they were changed.
+    """
+    if configuration.time_attribute is None:
+        return None if record.arrived is None else str(record.arrived.timestamp())
+    return None if record.new is None else content(record.new, configuration.time_attribute, "N")
+
+
+def outsize_apart(found: list[Change], limits: Limits) -> list[Change]:
+    """The changes, with each that has a value beyond the limits (see `_halves`) cut in two."""
     amounts = [
         amount
         for change in found
@@ -317,13 +372,13 @@ def outsize_apart(found: list[Change], schema: Schema) -> list[Change]:
         for amount in each.amounts
         if isinstance(amount, Decimal)
     ]
-    if _are_limited(amounts, schema):
+    if _are_limited(amounts, limits):
         return found
-    return [part for change in found for part in _halves(change, schema)]
+    return [part for change in found for part in _halves(change, limits)]
 
 
-def _are_limited(amounts: Sequence[Decimal], schema: Schema) -> bool:
-    """Whether all are within the schema's limits; False where only a look at each would tell."""
+def _are_limited(amounts: Sequence[Decimal], limits: Limits) -> bool:
+    """Whether all are within the limits; False where only a look at each would tell."""
     if not amounts:
         return True
     try:
@@ -335,13 +390,13 @@ def _are_limited(amounts: Sequence[Decimal], schema: Schema) -> bool:
     digits = max(min(amounts).adjusted(), max(amounts).adjusted())
     return (
         isinstance(exponent, int)
-        and -exponent <= schema.max_decimal_places
-        and digits < schema.max_integer_digits
+        and -exponent <= limits.max_decimal_places
+        and digits < limits.max_integer_digits
     )
 
 
-def _halves(change: Change, schema: Schema) -> list[Change]:
-    """A change with a value beyond the schema's limits (written by hand, or under wider limits than today's), cut.
+def _halves(change: Change, limits: Limits) -> list[Change]:
+    """A change with a value beyond the limits (written by hand, or under wider limits than today's), cut.
 
     The limits are what makes sums fit the 38 digits of a number. So each value has a row of its own: should a total
     have no digits for it, nothing else is refused with it. The old and the new value may have no common sum either.
@@ -349,7 +404,7 @@ def _halves(change: Change, schema: Schema) -> list[Change]:
     The next delivery of the change may find other limits, and cut it or not: its Sequence is the same in the end.
     """
     amounts = [amount for each in change.contributions for amount in each.amounts]
-    if all(_is_limited(amount, schema) for amount in amounts if isinstance(amount, Decimal)):
+    if all(_is_limited(amount, limits) for amount in amounts if isinstance(amount, Decimal)):
         return [change]
     outsize = change._replace(is_outsize=True)
     if len(change.contributions) == 1:
@@ -361,9 +416,9 @@ def _halves(change: Change, schema: Schema) -> list[Change]:
     ]
 
 
-def _is_limited(amount: Decimal, schema: Schema) -> bool:
+def _is_limited(amount: Decimal, limits: Limits) -> bool:
     try:
-        limited(amount, schema.max_integer_digits, schema.max_decimal_places)
+        limited(amount, limits.max_integer_digits, limits.max_decimal_places)
     except NotExact:
         return False
     return True
@@ -390,8 +445,9 @@ def _is_number(text: str) -> bool:
 def parts(found: Sequence[Change], assignment: Assignment) -> Iterator[Sequence[Change]]:
     """Cut a batch where a lane's row would be too large; an outsize change is a part of its own."""
     measures = len(assignment.configuration.measures)
-    paths = {each.path for change in found for each in change.contributions}
-    bound = sum([(path.count(":") + 1) * bytes_of([path], measures) for path in paths])
+    leaves = {leaf for change in found for each in change.contributions for leaf in each.leaves}
+    # A leaf has as many nodes as levels, at most.
+    bound = sum([(leaf.count(SEPARATOR) + 1) * bytes_of([leaf], measures) for leaf in leaves])
     if bound <= MAX_ROW_BYTES and not any(change.is_outsize for change in found):
         if found:
             yield found
@@ -414,6 +470,7 @@ class _Sizes:
     """The sizes in bytes that the lanes' rows would have."""
 
     def __init__(self, assignment: Assignment) -> None:
+        self._configuration = assignment.configuration
         self._lanes = assignment.lanes
         self._measures = len(assignment.configuration.measures)
         self._nodes: set[str] = set()
@@ -435,16 +492,23 @@ class _Sizes:
     def _new(self, change: Change) -> set[str]:
         found: set[str] = set()
         for each in change.contributions:
-            if each.path not in self._nodes:
-                found.update(nodes(each.path))
+            for leaf in each.leaves:
+                if leaf not in self._nodes:
+                    found.update(self._configuration.nodes(leaf))
         return found - self._nodes
 
 
 def by_lane(part: Sequence[Change], assignment: Assignment) -> dict[int, Sums]:
     """The sums at the nodes of each lane that the changes touch."""
     with exact():
-        leaves = _sums(each for change in part for each in change.contributions)
-        totals = _sums((node, amounts) for path, amounts in leaves.items() for node in nodes(path))
+        leaves = _sums(
+            (leaf, each.amounts)
+            for change in part
+            for each in change.contributions
+            for leaf in each.leaves
+        )
+        nodes = assignment.configuration.nodes
+        totals = _sums((node, amounts) for leaf, amounts in leaves.items() for node in nodes(leaf))
     if assignment.lanes == 1:
         return {0: totals} if totals else {}
     found: dict[int, Sums] = {}

@@ -8,7 +8,7 @@ decides how a shard's changes are computed and applied is stored when the shard 
     configurations            live            Version: what shards get that are met from now on
     lanes                     <version>.<n>   a number of lanes that has been used with that configuration;
                                               CorrectedAt?: when a rebuild last wrote corrections into them
-    source/<stream ARN>       <shard ID>      Version, Lanes: how Map computes the shard's changes
+    source/<stream ARN>       <shard ID>      Version, Lanes, Generation?: how Map computes the shard's changes
     reduce/<stream ARN>       <shard ID>      Epoch: where the shard's positions stand among those of other shards
     streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals
     counters                  epochs          Last: the last epoch that was drawn
@@ -176,34 +176,70 @@ def _shard_row(attributes: Row, created: float | None) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """How Map computes a shard's changes: under which configuration, and into how many lanes."""
+    """How Map computes a shard's changes: under which configuration, and into how many lanes.
+
+    Each backfill gives a shard a new `generation`, with rows of its own, since the former ones are closed for good.
+    """
 
     configuration: Configuration
     lanes: int
+    generation: int = 0
+
+    def source(self, shard: Shard) -> str:
+        """The sort key of the shard's rows of ReduceTable."""
+        return f"{shard.source}/{self.generation}" if self.generation else shard.source
 
 
 class SourceShards:
-    """The assignments of the source table's shards, each settled when Map first meets the shard."""
+    """The assignments of the source table's shards, each settled when Map first meets the shard.
 
-    def __init__(self, registry: Registry, deployed: Configuration, lanes: int) -> None:
+    With `needs_backfill` nothing is counted until `leda backfill` has made a configuration live: the table may have rows
+    that no record of the stream tells.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        deployed: Configuration,
+        lanes: int,
+        *,
+        needs_backfill: bool = False,
+    ) -> None:
         self._registry = registry
         self._deployed = deployed
         self._lanes = lanes
+        self._needs_backfill = needs_backfill
         self._known: dict[Shard, Assignment] = {}
 
-    def of(self, shard: Shard, created: float | None) -> Assignment:
-        """The shard's assignment; `created` is the time of its records in epoch seconds, where it is known."""
+    def forget(self, shard: Shard) -> None:
+        """Read the shard's assignment again the next time."""
+        self._known.pop(shard, None)
+
+    def of(self, shard: Shard, created: float | None) -> Assignment | None:
+        """The shard's assignment; None: nothing is counted before the first backfill.
+
+        `created` is the time of the shard's records in epoch seconds, where it is known.
+        """
         known = self._known.get(shard)
         if known is None:
             name = shard.id
             row = self._registry.get(source_scope(shard.stream), name)
             if row is None:
                 row = self._settle(shard, created)
-            known = Assignment(self._configuration(row["Version"]["S"]), int(row["Lanes"]["N"]))
+            if row is None:
+                # Not remembered: the backfill may come at any time.
+                return None
+            known = Assignment(
+                self._configuration(row["Version"]["S"]),
+                int(row["Lanes"]["N"]),
+                int(row.get("Generation", {"N": "0"})["N"]),
+            )
             self._known[shard] = known
         return known
 
-    def _settle(self, shard: Shard, created: float | None) -> Row:
+    def _settle(self, shard: Shard, created: float | None) -> Row | None:
+        if self._needs_backfill and self._registry.get(CONFIGURATIONS, LIVE) is None:
+            return None
         if not shard.is_made_up:
             self._registry.meet_stream("map", shard.stream)
         version = self._live_version()
@@ -244,6 +280,23 @@ def configuration_of(registry: Registry, version: str) -> Configuration:
             "RegistryTable from a backup"
         )
     return Configuration.from_json(row["Document"]["S"])
+
+
+class Definitions:
+    """The configurations by their version, each read when it is first asked for."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._known: dict[str, Configuration] = {}
+
+    def of(self, version: str) -> Configuration | None:
+        """The configuration with that version; None where the registry has none, as for a row that was made by hand."""
+        if version not in self._known:
+            try:
+                self._known[version] = configuration_of(self._registry, version)
+            except RegistryError:
+                return None
+        return self._known[version]
 
 
 def live_configuration(registry: Registry, deployed: Configuration) -> Configuration:

@@ -1,6 +1,7 @@
 """Reduce: adds the rows of ReduceTable to the totals; every total carries its own checkpoint.
 
-    AggregateTable {Identifier, <measures>, Applied<version>_<lanes>: "<epoch, 10 digits>.<sequence number, 40 digits>"}
+    AggregateTable {Identifier, <measures>, Applied<version>_<lanes>: "<epoch, 10 digits>.<sequence number, 40 digits>",
+                    Grouping?, Keys?, Parent?}
 
 A total's checkpoint for a version and a number of lanes says how far it has come in its lane's line of shards. For a
 batch and each total, the sum of the batch's rows is added on condition that the checkpoint is below the first of them:
@@ -12,6 +13,8 @@ batch and each total, the sum of the batch's rows is added on condition that the
                                                quarantined for this total: MOVE its checkpoint over the row
     INSERT  applied                            done
             DuplicateItem                      somebody has made the total meanwhile: UPDATE
+
+The three last attributes say what a total of a grouping is called; the INSERT sets them.
 
 Totals have nothing to do with each other: there is no transaction, no limit to their number, and no conflict.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
@@ -30,8 +33,9 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.engine.backoff import THROTTLES, Backoff, is_throttle, is_unanswered
-from leda.engine.configuration import Amount
+from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import RESERVED, Delta, UnreadableDeltaError, amounts_of, read
+from leda.engine.groupings import GROUPING, KEYS, PARENT, Labels
 from leda.engine.registry import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
@@ -41,6 +45,7 @@ from leda.streams import IMAGES, StreamRecord
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+# The totals table's key attribute, unless it was given another name.
 KEY = "Identifier"
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html
@@ -112,14 +117,18 @@ class Totals:
         client: "DynamoDBClient",
         table: str,
         epochs: Epochs,
+        definitions: Callable[[str], Configuration | None],
         reject: Callable[[Shard, Reject], None],
         threads: int = 4,
+        key: str = KEY,
         pause: Callable[[float], None] | None = None,
     ) -> None:
         self._client = client
         self._table = table
         self._epochs = epochs
+        self._definitions = definitions
         self._reject = reject
+        self._key = key
         self._pool = ThreadPoolExecutor(threads)
         self._pause = pause or time.sleep
         self._statements: dict[tuple[str, tuple[str, ...]], _Statements] = {}
@@ -140,7 +149,14 @@ class Totals:
             self._reject(shard, reject)
         for (applied, measures), rows in lines.items():
             pending = _by_node(rows)
-            line = _Line(shard, applied, measures, rows, self._statements_of(applied, measures))
+            line = _Line(
+                shard,
+                applied,
+                measures,
+                rows,
+                self._statements_of(applied, measures),
+                self._definitions(rows[0].delta.lane.version),
+            )
             for is_reserved in (False, True):
                 self._write(
                     line,
@@ -181,7 +197,7 @@ class Totals:
         found = self._statements.get((applied, measures))
         if found is None:
             found = self._statements[applied, measures] = _Statements(
-                self._table, applied, measures
+                self._table, self._key, applied, measures
             )
         return found
 
@@ -282,12 +298,15 @@ class Totals:
 
         A total of an older configuration, or one that somebody has edited, may lack a measure; such a sum is refused.
         """
-        key = {KEY: {"S": node}}
+        key = {self._key: {"S": node}}
         row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         lacking = [name for name in line.measures if row and name not in row]
         for name in lacking:
-            text = f'UPDATE "{self._table}" SET "{name}" = ? WHERE "{KEY}" = ? AND "{name}" IS MISSING'  # noqa: S608
-            statement: dict[str, Any] = {"Statement": text, "Parameters": [{"N": "0"}, key[KEY]]}
+            text = f'UPDATE "{self._table}" SET "{name}" = ? WHERE "{self._key}" = ? AND "{name}" IS MISSING'  # noqa: S608
+            statement: dict[str, Any] = {
+                "Statement": text,
+                "Parameters": [{"N": "0"}, {"S": node}],
+            }
             answer = self._client.batch_execute_statement(Statements=[statement])  # type: ignore[list-item]
             code = answer["Responses"][0].get("Error", {}).get("Code")
             if code not in (None, "ConditionalCheckFailed", *THROTTLES):
@@ -300,24 +319,34 @@ class Totals:
 class _Statements:
     """The texts of the statements for one checkpoint attribute and one list of measures."""
 
-    def __init__(self, table: str, applied: str, measures: Sequence[str]) -> None:
-        where = f'WHERE "{KEY}" = ? AND ("{applied}" IS MISSING OR "{applied}" < ?)'
+    def __init__(self, table: str, key: str, applied: str, measures: Sequence[str]) -> None:
+        where = f'WHERE "{key}" = ? AND ("{applied}" IS MISSING OR "{applied}" < ?)'
         added = " ".join(f'SET "{name}" = "{name}" + ?' for name in measures)
-        columns = ", ".join(f"'{name}': ?" for name in (KEY, *measures, applied))
+        columns = (key, *measures, applied)
         self.update = f'UPDATE "{table}" {added} SET "{applied}" = ? {where}'  # noqa: S608
-        self.insert = f'INSERT INTO "{table}" VALUE {{{columns}}}'
+        self.insert = _insert(table, columns)
+        self.insert_with_labels = _insert(table, (*columns, GROUPING, KEYS, PARENT))
         self.move = f'UPDATE "{table}" SET "{applied}" = ? {where}'  # noqa: S608
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    values = ", ".join(f"'{name}': ?" for name in columns)
+    return f'INSERT INTO "{table}" VALUE {{{values}}}'
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The rows of a batch that move one checkpoint attribute."""
+    """The rows of a batch that move one checkpoint attribute, and the configuration that they were computed under.
+
+    Rows that were written by hand may name a version that no configuration has.
+    """
 
     shard: Shard
     applied: str
     measures: tuple[str, ...]
     rows: Sequence[_Row]
     statements: _Statements
+    definition: Configuration | None
 
     def rows_of(self, each: _Pending) -> list[_Row]:
         """The total's rows, which are looked up once and from then on are what is left of them."""
@@ -347,7 +376,14 @@ class _Line:
             first, last = each.rows[0].position, each.rows[each.take - 1].position
         node, amounts, moved = {"S": each.node}, [{"N": str(text)} for text in texts], {"S": last}
         if each.kind is _Kind.INSERT:
-            return {"Statement": self.statements.insert, "Parameters": [node, *amounts, moved]}
+            given = [node, *amounts, moved]
+            labels = self.definition.labels(each.node) if self.definition else None
+            if labels is None:
+                return {"Statement": self.statements.insert, "Parameters": given}
+            return {
+                "Statement": self.statements.insert_with_labels,
+                "Parameters": [*given, *attributes_of(labels)],
+            }
         if each.kind is _Kind.UPDATE:
             text, parameters = self.statements.update, [*amounts, moved, node, {"S": first}]
         else:
@@ -374,6 +410,12 @@ class _Line:
         except (NotExact, UnreadableDeltaError):
             each.take = 1
             return first
+
+
+def attributes_of(labels: Labels) -> list[dict[str, Any]]:
+    """A total's attributes GROUPING, KEYS and PARENT, in that order and in DynamoDB's JSON."""
+    keys = {name: {"S": text} for name, text in labels.keys.items()}
+    return [{"S": labels.grouping}, {"M": keys}, {"S": labels.parent}]
 
 
 def _by_node(rows: Sequence[_Row]) -> list[_Pending]:

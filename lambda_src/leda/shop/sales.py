@@ -88,7 +88,7 @@ class Sales:
         sums: dict[Place, _Sum] = {}
         prefix = Prefix(count=0)
         for record in records:
-            old, new, reasons = changes.read(record, counted)
+            old, new, reasons = changes.read(record, counted, keeps_expired=True)
             touched = {each.place for each in (old, new) if each}
             if len(sums.keys() | touched) > MAX_EFFECTS and prefix.count:
                 break

@@ -37,9 +37,9 @@ def aggregate(records: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
         for record in records:
             change = record["dynamodb"]
             if old := values.contribution(change.get("OldImage")):
-                changes.append((old.path, -Decimal(old.amounts[0])))
+                changes.append((old.leaves[0], -Decimal(old.amounts[0])))
             if new := values.contribution(change.get("NewImage")):
-                changes.append((new.path, Decimal(new.amounts[0])))
+                changes.append((new.leaves[0], Decimal(new.amounts[0])))
     return roll_up(changes)
 
 

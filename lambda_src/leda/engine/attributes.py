@@ -1,0 +1,134 @@
+"""Attributes of a row as a configuration reads them: nested ones, texts of keys, and time buckets.
+
+What is read depends on the image alone, and on no setting of the machine: the same image gives the same text at its
+first delivery, at a later one, and years afterwards when it is subtracted.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from leda.changes import UnreadableRow
+from leda.numbers import NotExact, number
+from leda.streams import Image
+
+BUCKETS = {
+    "minute": "%Y-%m-%dT%H:%M",
+    "hour": "%Y-%m-%dT%H",
+    "day": "%Y-%m-%d",
+    "month": "%Y-%m",
+}
+
+ATTRIBUTE_NAME = r"[^\s.:\[\]]+"
+PATH = rf"{ATTRIBUTE_NAME}(?:\.{ATTRIBUTE_NAME})*"
+
+Value = Mapping[str, Any]
+
+# As milliseconds it is in 1973, as seconds in the year 5138.
+_FIRST_MILLISECONDS = 10**11
+
+# Python's own parser takes other forms in other versions of Python.
+_ISO_8601 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?)?"
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributePath:
+    """The place of an attribute: names from the row's attribute down through maps, written with dots."""
+
+    text: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "AttributePath":
+        """The path that the text of the form PATH names."""
+        return cls(text, tuple(text.split(".")))
+
+    def value(self, image: Image) -> Value | None:
+        """The attribute in DynamoDB's JSON; None where the image has no such attribute, or NULL."""
+        value: Any = image.get(self.names[0])
+        for name in self.names[1:]:
+            if not isinstance(value, dict) or not isinstance(inner := value.get("M"), dict):
+                return None
+            value = inner.get(name)
+        return value if isinstance(value, dict) and "NULL" not in value else None
+
+
+def text_of(value: Value, path: str) -> str:
+    """The text of a string, a number or a boolean. Raises UnreadableRow for any other type."""
+    if isinstance(text := value.get("S", value.get("N")), str):
+        return text
+    if isinstance(truth := value.get("BOOL"), bool):
+        return "true" if truth else "false"
+    raise UnreadableRow(f"{path} is not a string, a number or a boolean")
+
+
+def texts_of_elements(value: Value, path: str) -> Sequence[str]:
+    """The texts of the elements of a list or a set, each once. Raises UnreadableRow."""
+    for kind in ("SS", "NS"):
+        if isinstance(members := value.get(kind), list) and all(
+            isinstance(each, str) for each in members
+        ):
+            return list(dict.fromkeys(members))
+    if isinstance(elements := value.get("L"), list):
+        found = [
+            text_of(each if isinstance(each, dict) else {}, f"an element of {path}")
+            for each in elements
+        ]
+        return list(dict.fromkeys(found))
+    raise UnreadableRow(f"{path} is not a list, or a set of strings or numbers")
+
+
+def bucket_of(value: Value, bucket: str, path: str) -> str:
+    """The text of the minute, hour, day or month (in UTC) of a time. Raises UnreadableRow.
+
+    A number is a time in epoch seconds, or from 10^11 on in milliseconds; a string is one of ISO 8601, in UTC where it
+    names no zone.
+    """
+    if isinstance(text := value.get("N"), str):
+        moment = _of_epoch(text)
+    elif isinstance(text := value.get("S"), str):
+        moment = _of_iso_8601(text)
+    else:
+        moment = None
+    if moment is None:
+        raise UnreadableRow(f"{path} is not a time (epoch seconds, milliseconds or ISO 8601)")
+    # strftime pads the year on some systems, and does not on others.
+    return f"{moment.year:04d}" + moment.strftime(BUCKETS[bucket].removeprefix("%Y"))
+
+
+def _of_epoch(text: str) -> datetime | None:
+    try:
+        given = number(text)
+    except NotExact:
+        return None
+    try:
+        if abs(given) >= _FIRST_MILLISECONDS:
+            return _EPOCH + timedelta(seconds=int(given // 1000))
+        # Down to the second before, also for a negative number with a fraction.
+        whole = int(given)
+        return _EPOCH + timedelta(seconds=whole - (whole > given))
+    except (ArithmeticError, OverflowError):
+        return None
+
+
+def _of_iso_8601(text: str) -> datetime | None:
+    match = _ISO_8601.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    sign, hours, minutes = match[8], int(match[9] or 0), int(match[10] or 0)
+    if hours > 23 or minutes > 59:
+        return None
+    offset = timedelta(hours=hours, minutes=minutes)
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return moment + offset if sign == "-" else moment - offset
+    except (ValueError, OverflowError):
+        return None

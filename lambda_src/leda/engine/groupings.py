@@ -1,0 +1,339 @@
+"""Groupings: under which totals a row counts, as GROUP BY with its keys, conditions and levels.
+
+    {"source": {"keys": ["source_platform", "date"], "missing": {"source_platform": "unknown"}},
+     "urgent": {"keys": ["date"], "where": {"urgency": ["high"]}},
+     "tags":   {"keys": ["tags[]", "created_at:day as day"]},
+     "desk":   {"keys": ["RiskType", "TradeDesk", "Region"], "rollup": true}}
+
+A total's identifier is the grouping's name and the texts of the keys, joined by colons: `source:web:2026-08-01`. In a
+text, `%` is written as `%25` and `:` as `%3A`, and an empty text as `%`; so no two different keys share a total, and no
+identifier is longer than it must be.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from leda import hierarchy
+from leda.changes import UnreadableRow
+from leda.engine import attributes
+from leda.engine.attributes import AttributePath
+from leda.hierarchy import SEPARATOR
+from leda.streams import Image
+
+# The attributes of a total that say which one it is. A measure has none of these names.
+GROUPING, KEYS, PARENT = "Grouping", "Keys", "Parent"
+
+# A row of StateTable that a message has deleted is still there, with the version of the deletion.
+DELETED = "Deleted"
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_KEY = re.compile(
+    rf"(?P<path>{attributes.PATH})(?P<each>\[\])?(?::(?P<bucket>\w+))?(?: as (?P<name>[^\s:.\[\]]+))?"
+)
+
+
+class GroupingError(ValueError):
+    """A grouping is not usable; the text says which one and why."""
+
+
+class Labels(NamedTuple):
+    """What a total is called: its grouping, the texts of its keys by name, and the identifier above it."""
+
+    grouping: str
+    keys: Mapping[str, str]
+    parent: str
+
+
+def escaped(text: str) -> str:
+    """The text of a key as it stands in an identifier.
+
+    >>> escaped("arn:aws:s3"), escaped("")
+    ('arn%3Aaws%3As3', '%')
+    """
+    if not text:
+        return "%"
+    if "%" in text or SEPARATOR in text:
+        return text.replace("%", "%25").replace(SEPARATOR, "%3A")
+    return text
+
+
+def unescaped(text: str) -> str:
+    """The text of a key from its part of an identifier; the reverse of `escaped`."""
+    if text == "%":
+        return ""
+    return text.replace("%3A", SEPARATOR).replace("%25", "%")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a grouping: an attribute, each element of one, or the time bucket of one."""
+
+    name: str
+    path: AttributePath
+    is_each: bool
+    bucket: str | None
+    missing: str | None
+
+    @classmethod
+    def parse(cls, text: object, missing: Mapping[str, str]) -> "Key":
+        """The key in its written form. Raises GroupingError."""
+        match = _KEY.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise GroupingError(
+                f"the key {str(text)[:60]!r} is not of the form <attribute>[.<attribute>][[]][:<bucket>][ as <name>]"
+            )
+        bucket = match["bucket"]
+        if bucket is not None and bucket not in attributes.BUCKETS:
+            raise GroupingError(
+                f"the key {text!r} has the bucket {bucket!r}, which is not one of {', '.join(attributes.BUCKETS)}"
+            )
+        if bucket is not None and match["each"]:
+            raise GroupingError(f"the key {text!r} has both a bucket and the elements of a list")
+        path = AttributePath.parse(match["path"])
+        return cls(
+            match["name"] or path.text, path, bool(match["each"]), bucket, missing.get(path.text)
+        )
+
+    def texts(self, image: Image) -> Sequence[str]:
+        """The key's texts for the row: one, or one for each element. Raises UnreadableRow."""
+        value = self.path.value(image)
+        if value is None:
+            if self.missing is None:
+                raise UnreadableRow(f"the row has no {self.path.text}")
+            return [self.missing]
+        if self.is_each:
+            return attributes.texts_of_elements(value, self.path.text)
+        if self.bucket:
+            return [attributes.bucket_of(value, self.bucket, self.path.text)]
+        return [attributes.text_of(value, self.path.text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Holds for a row whose attribute has one of the texts."""
+
+    path: AttributePath
+    texts: frozenset[str]
+    missing: str | None
+
+    def holds(self, image: Image) -> bool:
+        """Whether the row meets the condition; one without the attribute, or with a list in it, does not."""
+        value = self.path.value(image)
+        if value is None:
+            return self.missing in self.texts
+        try:
+            return attributes.text_of(value, self.path.text) in self.texts
+        except UnreadableRow:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A set of totals: one for each combination of its keys' texts in the rows that meet its conditions."""
+
+    name: str
+    keys: tuple[Key, ...]
+    where: tuple[Condition, ...]
+    is_rollup: bool
+
+    @classmethod
+    def parse(cls, name: str, given: object) -> "Grouping":
+        """The grouping in its written form. Raises GroupingError."""
+        if not _NAME.fullmatch(name):
+            raise GroupingError(
+                f"the grouping {name[:80]!r} is not a name of 1 to 64 letters, digits, hyphens and underscores that "
+                "begins with a letter"
+            )
+        try:
+            return cls._parse(name, given)
+        except GroupingError as error:
+            raise GroupingError(f"the grouping {name}: {error}") from error
+
+    @classmethod
+    def _parse(cls, name: str, given: object) -> "Grouping":
+        if not isinstance(given, dict):
+            raise GroupingError("it is not an object")
+        if unknown := given.keys() - {"keys", "where", "missing", "rollup"}:
+            raise GroupingError(f"it has the unknown attributes {sorted(unknown)}")
+        if not isinstance(given.get("keys"), list) or not given["keys"]:
+            raise GroupingError("it has no `keys`, so all rows would be one group")
+        missing = _texts(given.get("missing", {}), "missing")
+        keys = tuple(Key.parse(key, missing) for key in given["keys"])
+        names = [key.name for key in keys]
+        if len(set(names)) < len(names):
+            raise GroupingError(f"two of its keys have one name: {', '.join(names)}")
+        each = [key.path.text for key in keys if key.is_each]
+        if len(each) > 1:
+            raise GroupingError(f"it has the elements of more than one list: {', '.join(each)}")
+        if each and given.get("rollup"):
+            raise GroupingError(
+                f"it has both rollup and the elements of {each[0]}: a row would count once for each element at the "
+                "levels above. Use a grouping for each level"
+            )
+        where = _conditions(given.get("where", {}), missing)
+        named = {each.path.text for each in (*keys, *where)}
+        if strange := missing.keys() - named:
+            raise GroupingError(
+                f"its `missing` names {sorted(strange)}, which is no key and no condition"
+            )
+        return cls(name, keys, where, given.get("rollup") is True)
+
+    def leaves(self, image: Image) -> Iterator[str]:
+        """The identifiers of the row's finest totals. Raises UnreadableRow."""
+        if not all([condition.holds(image) for condition in self.where]):
+            return
+        texts = [[escaped(text) for text in key.texts(image)] for key in self.keys]
+        for combination in itertools.product(*texts):
+            yield SEPARATOR.join((self.name, *combination))
+
+    @property
+    def attributes(self) -> set[str]:
+        """The names of the row's attributes that the grouping reads."""
+        return {each.path.names[0] for each in (*self.keys, *self.where)}
+
+
+def _texts(given: object, name: str) -> Mapping[str, str]:
+    if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+        raise GroupingError(f"its `{name}` is not a map of strings")
+    return given
+
+
+def _conditions(given: object, missing: Mapping[str, str]) -> tuple[Condition, ...]:
+    if not isinstance(given, dict):
+        raise GroupingError("its `where` is not a map from attributes to lists of texts")
+    found = []
+    for path, texts in given.items():
+        if not re.fullmatch(attributes.PATH, path):
+            raise GroupingError(f"its `where` names {path[:60]!r}, which is no attribute")
+        if (
+            not isinstance(texts, list)
+            or not texts
+            or not all(isinstance(text, str) for text in texts)
+        ):
+            raise GroupingError(f"its `where` has no list of texts for {path}")
+        found.append(Condition(AttributePath.parse(path), frozenset(texts), missing.get(path)))
+    return tuple(found)
+
+
+class Groupings:
+    """All groupings of a configuration."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """Read the document's `group_by`. Raises GroupingError."""
+        if not isinstance(document, dict) or not document:
+            raise GroupingError("`group_by` names no grouping")
+        self._groupings = {name: Grouping.parse(name, given) for name, given in document.items()}
+        self._rollups = {each.name for each in self._groupings.values() if each.is_rollup}
+
+    def leaves(self, image: Image) -> tuple[str, ...]:
+        """The identifiers of the row's finest totals. Raises UnreadableRow."""
+        found: list[str] = []
+        for grouping in self._groupings.values():
+            found += grouping.leaves(image)
+        return tuple(found)
+
+    def nodes(self, leaf: str) -> list[str]:
+        """The totals that a leaf's amounts are added to: itself, and with rollup those above it."""
+        if self._rollups and leaf.partition(SEPARATOR)[0] in self._rollups:
+            # The first one is the grouping's name alone.
+            return hierarchy.nodes(leaf)[1:]
+        return [leaf]
+
+    def labels(self, identifier: str) -> Labels | None:
+        """What the total is called; None for an identifier that these groupings do not give."""
+        name, *texts = identifier.split(SEPARATOR)
+        grouping = self._groupings.get(name)
+        if grouping is None or not texts or len(texts) > len(grouping.keys):
+            return None
+        if len(texts) < len(grouping.keys) and not grouping.is_rollup:
+            return None
+        keys = {key.name: unescaped(text) for key, text in zip(grouping.keys, texts, strict=False)}
+        parent = identifier.rpartition(SEPARATOR)[0] if grouping.is_rollup else name
+        return Labels(name, keys, parent)
+
+    @property
+    def attributes(self) -> set[str]:
+        """The names of the row's attributes that the groupings read."""
+        return set().union(*(each.attributes for each in self._groupings.values()))
+
+
+class PlainKey:
+    """One grouping of one key, whose totals are named by the key's text as it is."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """Read the document's `group_by`. Raises GroupingError."""
+        groupings = [
+            Grouping.parse(name, given)
+            for name, given in (document.items() if isinstance(document, dict) else ())
+        ]
+        if len(groupings) != 1 or len(groupings[0].keys) != 1 or groupings[0].is_rollup:
+            raise GroupingError(
+                "plain identifiers need one grouping of one key, without rollup: others would share totals"
+            )
+        self._grouping = groupings[0]
+
+    def leaves(self, image: Image) -> tuple[str, ...]:
+        """The key's texts. Raises UnreadableRow."""
+        if not all([condition.holds(image) for condition in self._grouping.where]):
+            return ()
+        texts = tuple(self._grouping.keys[0].texts(image))
+        if not all(text and text[0] != SEPARATOR for text in texts):
+            raise UnreadableRow(
+                f"{self._grouping.keys[0].path.text} is empty or begins with {SEPARATOR!r}, so it cannot be a total's key"
+            )
+        return texts
+
+    @staticmethod
+    def nodes(leaf: str) -> list[str]:
+        """The total itself."""
+        return [leaf]
+
+    @staticmethod
+    def labels(_identifier: str) -> None:
+        """Not a label: the total's key says it all."""
+        return None
+
+    @property
+    def attributes(self) -> set[str]:
+        """The names of the row's attributes that the grouping reads."""
+        return self._grouping.attributes
+
+
+class HierarchyPath:
+    """The place of a row in a tree, ready in one attribute, with a total at every level."""
+
+    def __init__(self, attribute: object) -> None:
+        """Read the document's `path`. Raises GroupingError."""
+        if not isinstance(attribute, str) or not attribute:
+            raise GroupingError("`path` is not the name of an attribute")
+        self._attribute = attribute
+
+    def leaves(self, image: Image) -> tuple[str, ...]:
+        """The path; nothing for a row that a message has deleted. Raises UnreadableRow."""
+        if image.get(DELETED) == {"BOOL": True}:
+            return ()
+        value = image.get(self._attribute)
+        path = value.get("S") if isinstance(value, dict) else None
+        if not isinstance(path, str) or not path:
+            raise UnreadableRow(f"the row has no {self._attribute} (a string)")
+        if SEPARATOR * 2 in path or path[0] == SEPARATOR or path[-1] == SEPARATOR:
+            raise UnreadableRow(f"{self._attribute} has an empty level")
+        return (path,)
+
+    @staticmethod
+    def nodes(leaf: str) -> list[str]:
+        """The path's nodes, from the root down."""
+        return hierarchy.nodes(leaf)
+
+    @staticmethod
+    def labels(_identifier: str) -> None:
+        """Not a label: the identifier has been the whole of it since the workshop's text."""
+        return None
+
+    @property
+    def attributes(self) -> set[str]:
+        """The names of the row's attributes that say where it stands."""
+        return {self._attribute, DELETED}
