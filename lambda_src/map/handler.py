@@ -39,6 +39,9 @@ rows = MapRows(
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
 )
+only_shards = (
+    shards.OnlyShards(lazy_client.dynamodb_streams()) if settings.optional("SINGLE_SHARD") else None
+)
 faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
 
@@ -69,7 +72,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def _add(event: dict[str, Any], batch: streams.Batch) -> Outcome:
     if not batch.records:
         return Outcome()
-    shard = shards.of_event(event, batch.records)
+    shard = shards.of_event(event, batch.records, only_shards)
     outcome = rows.write(shard, batch.records)
     gigabytes(LaneGigabytes=outcome.lane_gigabytes)
     logger.info(

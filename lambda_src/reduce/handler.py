@@ -34,6 +34,9 @@ totals = Totals(
     settings.positive("REDUCE_THREADS", default=4),
     settings.optional("TOTALS_KEY") or KEY,
 )
+only_shards = (
+    shards.OnlyShards(lazy_client.dynamodb_streams()) if settings.optional("SINGLE_SHARD") else None
+)
 faults = Faults(
     dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT"
 )
@@ -67,7 +70,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def _add(event: dict[str, Any], batch: streams.Batch) -> Outcome:
     if not batch.records:
         return Outcome()
-    shard = shards.of_event(event, batch.records)
+    shard = shards.of_event(event, batch.records, only_shards)
     outcome = totals.apply(shard, batch.records)
     logger.info(
         "consumed",

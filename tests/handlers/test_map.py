@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -390,7 +392,7 @@ def test_a_shard_whose_rows_are_closed_and_that_has_no_other_yet_waits(pipeline:
     with pytest.raises(RowClosedError, match="`leda backfill` is at work"):
         pipeline.function("map")(batch_of(pipeline))
 
-    (*_, last_row) = pipeline.stream_records("ReduceTable")
+    *_, last_row = pipeline.stream_records("ReduceTable")
     assert last_row["dynamodb"]["NewImage"]["Sequence"] == {"S": last}
 
 
@@ -516,6 +518,28 @@ def test_an_event_without_a_shard_is_refused_with_the_setting(pipeline: Pipeline
         pipeline.function("map")(event(records))
     assert pipeline.rows("ReduceTable") == []
     assert pipeline.rows("RegistryTable") == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_where_mappings_have_no_window_a_stream_s_only_shard_needs_no_name(
+    pipeline: Pipeline, count: int
+) -> None:
+    pipeline.settings["SINGLE_SHARD"] = "true"
+    trades(pipeline, 2)
+    batch = event(pipeline.stream_records("StateTable"))
+    listed = {"StreamDescription": {"Shards": [{"ShardId": f"shardId-{n}"} for n in range(count)]}}
+    with mock.patch.object(
+        pipeline, "streams", SimpleNamespace(describe_stream=lambda **_: listed)
+    ):
+        function = pipeline.function("map")
+
+    if count == 1:
+        function(batch)
+        (row,) = pipeline.rows("ReduceTable")
+        assert row["Source"]["S"].endswith("/shardId-0")
+    else:
+        with pytest.raises(MissingShardIdError):
+            function(batch)
 
 
 def test_an_event_of_another_source_is_refused(pipeline: Pipeline) -> None:

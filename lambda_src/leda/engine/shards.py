@@ -9,9 +9,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leda.streams import LONGEST_SEQUENCE_NUMBER, MalformedEvent, StreamRecord, is_made_up
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 MADE_UP = "made-up"
 
@@ -46,10 +49,33 @@ def label(stream: str) -> str:
     return stream.rpartition("/")[2]
 
 
-def of_event(event: Mapping[str, Any], records: Sequence[StreamRecord]) -> Shard:
+class OnlyShards:
+    """The shard of each stream that has only one, for emulators whose mappings have no tumbling window.
+
+    On AWS a stream has several shards over time, so that Lambda has to name the shard in each event.
+    """
+
+    def __init__(self, streams: "DynamoDBStreamsClient") -> None:
+        self._streams = streams
+
+    def of(self, stream: str) -> str | None:
+        """The ID of the stream's only shard; None where it lists another number of shards.
+
+        It asks each time, and remembers nothing: a second shard may come.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
+        """
+        description = self._streams.describe_stream(StreamArn=stream)["StreamDescription"]
+        shards = description["Shards"]
+        is_whole = not description.get("LastEvaluatedShardId")
+        return shards[0]["ShardId"] if len(shards) == 1 and is_whole else None
+
+
+def of_event(
+    event: Mapping[str, Any], records: Sequence[StreamRecord], only: OnlyShards | None = None
+) -> Shard:
     """The shard that the event's records (at least one) come from. Raises MalformedEvent or MissingShardIdError.
 
-    Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
+    An event without a shardId is that of a stream's only shard, where `only` is given and the stream has one. Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
     their own: in a shard of the stream they would hide records, or be hidden.
     """
     stream = records[0].raw.get("eventSourceARN")
@@ -59,7 +85,7 @@ def of_event(event: Mapping[str, Any], records: Sequence[StreamRecord]) -> Shard
         raise MalformedEvent("the records name several event sources; those of a batch have one")
     if is_made_up(records[0]):
         return Shard(stream, MADE_UP)
-    shard = event.get("shardId")
+    shard = event.get("shardId") or (only and only.of(stream))
     if not isinstance(shard, str) or not shard:
         raise MissingShardIdError(
             f"the event names no shardId. Set tumbling_window_in_seconds of the event source mapping on {stream} "
