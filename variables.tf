@@ -136,11 +136,6 @@ variable "reduce_lanes" {
   type        = number
   default     = 1
   nullable    = false
-
-  validation {
-    condition     = var.reduce_lanes >= 1 && var.reduce_lanes <= 1000 && floor(var.reduce_lanes) == var.reduce_lanes
-    error_message = "reduce_lanes is a whole number from 1 to 1000."
-  }
 }
 
 variable "freshness_seconds" {
@@ -169,11 +164,6 @@ variable "log_level" {
   type        = string
   default     = "INFO"
   nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
 }
 
 variable "log_retention_days" {

@@ -120,15 +120,15 @@ variable "map_function" {
     - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
   EOT
   type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
+    memory_mb                  = optional(number)
+    timeout_seconds            = optional(number)
     reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 1000)
-    batching_window_seconds    = optional(number, 0)
-    parallelization_factor     = optional(number, 1)
+    enabled                    = optional(bool)
+    batch_size                 = optional(number)
+    batching_window_seconds    = optional(number)
+    parallelization_factor     = optional(number)
     maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
+    maximum_record_age_seconds = optional(number)
     bisect                     = optional(bool)
     tumbling_window_seconds    = optional(number)
   })
@@ -145,15 +145,15 @@ variable "reduce_function" {
     - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
   EOT
   type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
+    memory_mb                  = optional(number)
+    timeout_seconds            = optional(number)
     reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 1000)
-    batching_window_seconds    = optional(number, 0)
-    parallelization_factor     = optional(number, 1)
+    enabled                    = optional(bool)
+    batch_size                 = optional(number)
+    batching_window_seconds    = optional(number)
+    parallelization_factor     = optional(number)
     maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
+    maximum_record_age_seconds = optional(number)
     bisect                     = optional(bool)
     tumbling_window_seconds    = optional(number)
   })
@@ -166,11 +166,6 @@ variable "reduce_lanes" {
   type        = number
   default     = 1
   nullable    = false
-
-  validation {
-    condition     = var.reduce_lanes >= 1 && var.reduce_lanes <= 1000 && floor(var.reduce_lanes) == var.reduce_lanes
-    error_message = "reduce_lanes is a whole number from 1 to 1000."
-  }
 }
 
 variable "delta_retention_seconds" {
@@ -178,13 +173,6 @@ variable "delta_retention_seconds" {
   type        = number
   default     = 172800
   nullable    = false
-
-  validation {
-    # StateTable's stream keeps a record for 24 hours, and removes it at some moment after that.
-    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
-    condition     = var.delta_retention_seconds >= 129600 && floor(var.delta_retention_seconds) == var.delta_retention_seconds
-    error_message = "delta_retention_seconds is at least 129600 (36 hours): a row is Map's checkpoint, and must outlive the 24 hours in which StateTable's stream can still deliver the records that it covers, and the while that they take to go. A record delivered after its checkpoint has expired is counted twice."
-  }
 }
 
 variable "write_threads" {
@@ -204,11 +192,6 @@ variable "reduce_threads" {
   type        = number
   default     = 4
   nullable    = false
-
-  validation {
-    condition     = var.reduce_threads >= 1 && var.reduce_threads <= 32 && floor(var.reduce_threads) == var.reduce_threads
-    error_message = "reduce_threads is a whole number from 1 to 32."
-  }
 }
 
 variable "freshness_seconds" {
@@ -225,22 +208,11 @@ variable "audit" {
     - `memory_mb` (1024), `timeout_seconds` (300): a larger StateTable needs more of both
   EOT
   type = object({
-    schedule_expression = optional(string, "rate(1 hour)")
-    memory_mb           = optional(number, 1024)
-    timeout_seconds     = optional(number, 300)
+    schedule_expression = optional(string)
+    memory_mb           = optional(number)
+    timeout_seconds     = optional(number)
   })
   default = null
-
-  validation {
-    condition     = var.audit == null ? true : can(regex("^(rate|cron)\\(.+\\)$", var.audit.schedule_expression))
-    error_message = "audit.schedule_expression is rate(...) or cron(...)."
-  }
-
-  validation {
-    # Where a total seems to be wrong, the audit looks again, and waits for changes under way both times.
-    condition     = var.audit == null ? true : var.audit.timeout_seconds >= 2 * var.freshness_seconds + 30
-    error_message = "audit.timeout_seconds must be at least 2 * freshness_seconds + 30: an audit waits twice for changes that are under way."
-  }
 }
 
 variable "log_level" {
@@ -248,11 +220,6 @@ variable "log_level" {
   type        = string
   default     = "INFO"
   nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
 }
 
 variable "log_retention_days" {

@@ -89,12 +89,15 @@ resource "aws_iam_role_policy" "this" {
         Resource = ["${aws_cloudwatch_log_group.this.arn}:log-stream:*"]
       }],
       local.own_key_statements,
-      [for statement in var.policy_statements : {
-        Sid      = statement.sid
-        Effect   = "Allow"
-        Action   = statement.actions
-        Resource = statement.resources
-      }],
+      [for statement in var.policy_statements : merge(
+        {
+          Sid      = statement.sid
+          Effect   = "Allow"
+          Action   = statement.actions
+          Resource = statement.resources
+        },
+        { for part, conditions in { Condition = statement.conditions } : part => conditions if length(conditions) > 0 },
+      )],
     )
   })
 }

@@ -267,11 +267,12 @@ variable "environment" {
 }
 
 variable "policy_statements" {
-  description = "What the function's role may do besides writing its logs, reading its stream and writing to its failure destination: exact actions on exact ARNs."
+  description = "What the function's role may do besides writing its logs, reading its stream and writing to its failure destination: exact actions on exact ARNs, where needed under `conditions` (operator -> key -> values)."
   type = list(object({
-    sid       = string
-    actions   = list(string)
-    resources = list(string)
+    sid        = string
+    actions    = list(string)
+    resources  = list(string)
+    conditions = optional(map(map(list(string))), {})
   }))
   default  = []
   nullable = false

@@ -58,6 +58,12 @@ _QUARANTINE = """
   quarantine_bucket_name    = local.unknown.bucket
   quarantine_retention_days = local.unknown.days
 """
+_TABLE = """table = {
+    name        = local.unknown.name
+    arn         = local.unknown.table_arn
+    stream_arn  = local.unknown.table_stream_arn
+    kms_key_arn = local.unknown.key_arn
+  }"""
 _FUNCTION = """{
     memory_mb            = local.unknown.thousand
     timeout_seconds      = local.unknown.days
@@ -66,6 +72,33 @@ _FUNCTION = """{
 
 # A module: one or more sets of arguments; every value that a caller may compute is unknown.
 ARGUMENTS: dict[str, dict[str, str]] = {
+    "aggregation": {
+        "a bucket of its own": f"""
+  {_COMMON}
+  {_QUARANTINE}
+  {_PACKAGES}
+  {_TABLE}
+  names          = {{ map = local.unknown.name }}
+  measures       = {{ Count = {{ op = "count" }}, Score = {{ op = "sum", field = local.unknown.text, missing = local.unknown.one }} }}
+  group_by       = {{ daily = {{ keys = [local.unknown.text], where = {{ region = [local.unknown.name] }} }} }}
+  map_function   = {_FUNCTION}
+  reduce_lanes   = local.unknown.one
+  reduce_threads = local.unknown.one
+  limits         = {{ max_decimal_places = local.unknown.one }}
+  indexes        = {{ children = true, top = ["Count"] }}
+  audit          = {{ schedule_expression = "rate(1 hour)" }}
+""",
+        "a given bucket, and functions that write the table": f"""
+  {_COMMON}
+  {_PACKAGES}
+  {_TABLE}
+  measures          = {{ Count = {{ op = "count" }} }}
+  hierarchy_path    = local.unknown.text
+  quarantine_bucket = {{ name = local.unknown.bucket, arn = local.unknown.bucket_arn }}
+  writers           = {{ Writer = {{ name = local.unknown.name, mapping_uuid = local.unknown.text, mapping_arn = local.unknown.function_arn }} }}
+  backfill          = "none"
+""",
+    },
     "aggregation-pipeline": {
         "": f"""
   {_COMMON}

@@ -185,9 +185,10 @@ def test_the_example_has_the_settings_that_are_recommended_for_50_k() -> None:
 
 
 def test_the_model_has_the_defaults_of_the_modules() -> None:
-    text = (ROOT / "modules" / "aggregation-pipeline" / "variables.tf").read_text()
     settings = Settings()
-    for stage in ("state", "map", "reduce"):
+    modules = {"state": "aggregation-pipeline", "map": "aggregation", "reduce": "aggregation"}
+    for stage, module in modules.items():
+        text = (ROOT / "modules" / module / "variables.tf").read_text()
         block = text.split(f'variable "{stage}_function"')[1].split("\n}\n")[0]
         stated = dict(re.findall(r"(\w+) += optional\(number, (\d+)\)", block))
         assert int(stated["memory_mb"]) == getattr(settings, f"{stage}_memory")

@@ -1,6 +1,14 @@
 # Checks every five minutes what the streams' own metrics do not show: a rebuild that was left open, a mapping that is off, and a stream
 # that began without the totals knowing.
 
+locals {
+  mapped = concat(values(var.writers), [for function in [module.map_function, module.reduce_function] : {
+    name         = function.name
+    mapping_uuid = function.mapping_uuid
+    mapping_arn  = function.mapping_arn
+  }])
+}
+
 module "health_function" {
   source = "../function"
 
@@ -17,10 +25,8 @@ module "health_function" {
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.health
     POWERTOOLS_LOG_LEVEL             = var.log_level
     REGISTRY_TABLE                   = module.registry_table.name
-    MAPPINGS = jsonencode({
-      for function in [module.state_function, module.map_function, module.reduce_function] : function.name => function.mapping_uuid
-    })
-    TABLES = jsonencode({ map = module.state_table.name, reduce = module.reduce_table.name })
+    MAPPINGS                         = jsonencode({ for function in local.mapped : function.name => function.mapping_uuid })
+    TABLES                           = jsonencode({ map = local.source_table, reduce = module.reduce_table.name })
   }
 
   policy_statements = [
@@ -32,12 +38,12 @@ module "health_function" {
     {
       sid       = "Mappings"
       actions   = ["lambda:GetEventSourceMapping"]
-      resources = [module.state_function.mapping_arn, module.map_function.mapping_arn, module.reduce_function.mapping_arn]
+      resources = local.mapped[*].mapping_arn
     },
     {
       sid       = "Tables"
       actions   = ["dynamodb:DescribeTable"]
-      resources = [module.state_table.arn, module.reduce_table.arn]
+      resources = [var.table.arn, module.reduce_table.arn]
     },
   ]
 
@@ -80,17 +86,17 @@ locals {
     rebuild-open = {
       metric      = "RebuildOpen"
       checks      = 3
-      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. If none runs, run `leda rebuild`: it does all of it again."
+      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. If none runs, run `leda rebuild ${local.command_target}`: it does all of it again."
     }
     mappings-off = {
       metric      = "MappingsOff"
       checks      = 3
-      description = "A function's event source mapping is off, so totals stand still, and after 24 hours its stream drops changes. If `leda verify` says that a rebuild is open, run `leda rebuild`; else switch the mapping on with `terraform apply`."
+      description = "A function's event source mapping is off, so totals stand still, and after 24 hours its stream drops changes. If `leda verify ${local.command_target}` says that a rebuild is open, run `leda rebuild ${local.command_target}`; else switch the mapping on with `terraform apply`."
     }
     streams-not-settled = {
       metric      = "StreamsNotSettled"
       checks      = 1
-      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. Run `leda rebuild`."
+      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. Run `leda rebuild ${local.command_target}`."
     }
   }
 }
@@ -120,7 +126,7 @@ resource "aws_cloudwatch_metric_alarm" "health" {
 # The function's own alarm waits for three failures in five minutes, which this schedule never makes.
 resource "aws_cloudwatch_metric_alarm" "health_failed" {
   alarm_name        = "${local.names.health}-failed"
-  alarm_description = "${local.names.health} fails, so nobody would hear of an open rebuild, a mapping that is off or a stream that is new: read /aws/lambda/${local.names.health}, and run `leda verify`."
+  alarm_description = "${local.names.health} fails, so nobody would hear of an open rebuild, a mapping that is off or a stream that is new: read /aws/lambda/${local.names.health}, and run `leda verify ${local.command_target}`."
 
   namespace   = "AWS/Lambda"
   metric_name = "Errors"

@@ -1,43 +1,37 @@
 locals {
-  dashboard_functions = {
-    StateLambda  = module.state_function.name
-    MapLambda    = module.map_function.name
-    ReduceLambda = module.reduce_function.name
-  }
-
   # One graph each, two a row. A line is [namespace, metric, dimension, value, ...].
   dashboard_graphs = [
     {
-      title = "Lag: from a message's timestamp to its committed total (ms)"
+      title = "Lag: from a record's time to its committed total (ms)"
       stat  = "p99"
       lines = [["LEDA", "Lag", "service", "ReduceLambda", "function_name", module.reduce_function.name]]
     },
     {
       title = "Records applied"
       stat  = "Sum"
-      lines = [for service, name in local.dashboard_functions : ["LEDA", "Records", "service", service, "function_name", name]]
+      lines = [for service, name in local.watched : ["LEDA", "Records", "service", service, "function_name", name]]
     },
     {
       title = "Age of the iterators (ms)"
       stat  = "Maximum"
-      lines = [for name in values(local.dashboard_functions) : ["AWS/Lambda", "IteratorAge", "FunctionName", name]]
+      lines = [for name in values(local.watched) : ["AWS/Lambda", "IteratorAge", "FunctionName", name]]
     },
     {
       title = "Duration (ms)"
       stat  = "p99"
-      lines = [for name in values(local.dashboard_functions) : ["AWS/Lambda", "Duration", "FunctionName", name]]
+      lines = [for name in values(local.watched) : ["AWS/Lambda", "Duration", "FunctionName", name]]
     },
     {
       title = "Errors and throttles"
       stat  = "Sum"
-      lines = flatten([for name in values(local.dashboard_functions) : [
+      lines = flatten([for name in values(local.watched) : [
         for metric in ["Errors", "Throttles"] : { line = ["AWS/Lambda", metric, "FunctionName", name] }
       ]])[*].line
     },
     {
-      title = "Quarantined messages"
+      title = "Quarantined records"
       stat  = "Sum"
-      lines = [for service, name in local.dashboard_functions : ["LEDA", "Quarantined", "service", service, "function_name", name]]
+      lines = [for service, name in local.watched : ["LEDA", "Quarantined", "service", service, "function_name", name]]
     },
     {
       title = "Health: rebuilds open, mappings off, streams not settled"

@@ -1,15 +1,11 @@
-# Compares every total with a sum over StateTable, while the pipeline runs, as often as `audit` says.
-
-locals {
-  audit_name = "${var.name_prefix}AuditLambda"
-}
+# Compares every total with a sum over the source table, while changes go on, as often as `audit` says.
 
 module "audit_function" {
   count  = var.audit == null ? 0 : 1
   source = "../function"
 
-  name        = local.audit_name
-  description = "LEDA: compares the totals with a sum over StateTable"
+  name        = local.names.audit
+  description = "LEDA: compares the totals with a sum over ${var.table.name}"
   package     = "audit"
 
   memory_mb       = var.audit.memory_mb
@@ -18,20 +14,21 @@ module "audit_function" {
   environment = {
     POWERTOOLS_SERVICE_NAME          = "AuditLambda"
     POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.audit_name
+    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.audit
     POWERTOOLS_LOG_LEVEL             = var.log_level
-    STATE_TABLE                      = module.state_table.name
+    STATE_TABLE                      = local.source_table
     AGGREGATE_TABLE                  = module.aggregate_table.name
+    TOTALS_KEY                       = var.totals_key
     REGISTRY_TABLE                   = module.registry_table.name
     CONFIGURATION                    = jsonencode(local.configuration)
     FRESHNESS_SECONDS                = ceil(var.freshness_seconds)
   }
 
-  policy_statements = [
+  policy_statements = concat(local.source_key_statements, [
     {
       sid       = "ReadTables"
       actions   = ["dynamodb:Scan"]
-      resources = [module.state_table.arn, module.aggregate_table.arn]
+      resources = [var.table.arn, module.aggregate_table.arn]
     },
     {
       # The live configuration says what the totals are sums of.
@@ -39,7 +36,7 @@ module "audit_function" {
       actions   = ["dynamodb:GetItem"]
       resources = [module.registry_table.arn]
     },
-  ]
+  ])
 
   packages           = var.packages
   runtime            = var.runtime
@@ -85,12 +82,12 @@ resource "aws_lambda_permission" "audit" {
 resource "aws_cloudwatch_metric_alarm" "drift" {
   count = var.audit == null ? 0 : 1
 
-  alarm_name        = "${local.audit_name}-drift"
-  alarm_description = "Totals differ from the sum over StateTable: read /aws/lambda/${local.audit_name} and run `leda verify`; `leda rebuild` computes them anew."
+  alarm_name        = "${local.names.audit}-drift"
+  alarm_description = "Totals differ from the sum over ${var.table.name}: read /aws/lambda/${local.names.audit} and run `leda verify ${local.command_target}`; `leda rebuild ${local.command_target}` computes them anew."
 
   namespace   = "LEDA"
   metric_name = "Drift"
-  dimensions  = { service = "AuditLambda", function_name = local.audit_name }
+  dimensions  = { service = "AuditLambda", function_name = local.names.audit }
   statistic   = "Maximum"
   period      = 60
 
@@ -108,12 +105,12 @@ resource "aws_cloudwatch_metric_alarm" "drift" {
 resource "aws_cloudwatch_metric_alarm" "audit_failed" {
   count = var.audit == null ? 0 : 1
 
-  alarm_name        = "${local.audit_name}-failed"
-  alarm_description = "An audit did not come to its end, so nobody knows whether the totals are right: read /aws/lambda/${local.audit_name}. A large StateTable needs more of audit.timeout_seconds or audit.memory_mb."
+  alarm_name        = "${local.names.audit}-failed"
+  alarm_description = "An audit did not come to its end, so nobody knows whether the totals are right: read /aws/lambda/${local.names.audit}. A large table needs more of audit.timeout_seconds or audit.memory_mb."
 
   namespace   = "AWS/Lambda"
   metric_name = "Errors"
-  dimensions  = { FunctionName = local.audit_name }
+  dimensions  = { FunctionName = local.names.audit }
   statistic   = "Sum"
   period      = 60
 

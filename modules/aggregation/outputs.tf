@@ -1,0 +1,52 @@
+output "totals_table" {
+  description = "The table with the totals: `name` and `arn`, for readers."
+  value = {
+    name = module.aggregate_table.name
+    arn  = module.aggregate_table.arn
+  }
+}
+
+output "functions" {
+  description = "The functions `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And without a mapping `health`, and `audit` where it is on."
+  value = merge(
+    {
+      map    = module.map_function
+      reduce = module.reduce_function
+      health = module.health_function
+    },
+    { for part, function in { audit = one(module.audit_function) } : part => function if function != null },
+  )
+
+  precondition {
+    # The bytes of the variables as JSON, which is how Lambda gets them; base64 has four characters for three bytes.
+    condition     = floor(length(base64encode(jsonencode(module.map_function.environment))) * 3 / 4) <= local.most_environment_bytes
+    error_message = "The environment of ${local.names.map} takes ${floor(length(base64encode(jsonencode(module.map_function.environment))) * 3 / 4)} bytes, most of them for group_by and measures, and Lambda takes ${local.most_environment_bytes}. Use fewer groupings or shorter names, or a second module on the same table (a stream has two readers)."
+  }
+}
+
+output "tables" {
+  description = "The module's tables `reduce`, `aggregate` (the totals) and `registry`: `name`, `arn`, `stream_arn` and `index_arns`."
+  value = {
+    reduce    = module.reduce_table
+    aggregate = module.aggregate_table
+    registry  = module.registry_table
+  }
+}
+
+output "quarantine_bucket" {
+  description = "The bucket with what could not be counted: `name` and `arn`."
+  value       = local.quarantine_bucket
+}
+
+locals {
+  what_counts = (
+    var.backfill == "required"
+    ? "${local.names.map} counts nothing before the first backfill. Run this now, and"
+    : "${local.names.map} counts from the first change on. Run this"
+  )
+}
+
+output "next_step" {
+  description = "What to do after `terraform apply`, with the command. Make it an output of your root module, and apply shows it."
+  value       = "${local.what_counts} after each apply that changes group_by, measures, on_expiry or identifiers; until then the former configuration stays live: leda backfill ${local.command_target}"
+}
