@@ -23,12 +23,13 @@ from rich.padding import Padding
 from rich.table import Table
 
 from leda import game
+from leda_cli.account import AwsOption, answering
 from leda_cli.console import LedaError, console, heading, info, step, warn
 from leda_cli.hierarchies import choices_of, levels_of
 from leda_cli.load import THREADS, Putting, put_and_show, regroup, schema_of
 from leda_cli.oracle import Oracle, Total
 from leda_cli.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
-from leda_cli.stack import FAULTS, SPECIAL_TRADES, AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import FAULTS, SPECIAL_TRADES, OutputsOption, Stack
 from leda_cli.totals import (
     HOLD_SECONDS,
     PATIENCE_SECONDS,

@@ -15,9 +15,9 @@ from typing import Annotated
 import typer
 
 from leda_cli import examples
+from leda_cli.account import answering
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
-from leda_cli.stack import answering
 
 
 def example(

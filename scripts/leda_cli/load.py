@@ -15,10 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leda import game
 from leda.schema import Schema
+from leda_cli.account import AwsOption, answering
 from leda_cli.console import LedaError, console, heading, info
 from leda_cli.oracle import Names, Oracle
 from leda_cli.screen import RoundView
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import OutputsOption, Stack
 from leda_cli.totals import difference_lines
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from leda import audit
+from leda_cli.account import AwsOption, answering
 from leda_cli.deployed import both_sides, deployed
 from leda_cli.errors import LedaError
 from leda_cli.mappings import LambdaMappings
 from leda_cli.operations import DryRunOption, JsonOption, Operation
 from leda_cli.rebuild import Rebuild, Result, Tables
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import OutputsOption, Stack
 from leda_cli.verify import bracket_lines
 
 SHOWN = 20

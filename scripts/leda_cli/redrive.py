@@ -11,13 +11,14 @@ from typing import Annotated, TypeGuard
 import typer
 
 from leda_cli import redrive_report as report
+from leda_cli.account import AwsOption, answering
 from leda_cli.deployed import both_sides, live
 from leda_cli.errors import LedaError
 from leda_cli.missing_effects import effects_today
 from leda_cli.operations import DryRunOption, JsonOption, Operation
 from leda_cli.put_back import Became, Outcome, PutBack
 from leda_cli.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import OutputsOption, Stack
 from leda_cli.state_events import Deployed, StateFunction
 from leda_cli.verify import Verdict, running
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leda_cli.account import AwsOption, answering
 from leda_cli.errors import LedaError
 from leda_cli.kinesis_shards import Cursor, shard_ids
 from leda_cli.operations import DryRunOption, JsonOption, Operation
 from leda_cli.quarantined import Bucket
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import OutputsOption, Stack
 from leda_cli.state_events import Deployed, Failure, Record, StateFunction, batches, of_stream
 
 if TYPE_CHECKING:

@@ -7,44 +7,25 @@ real account is used only when asked for, because a load costs money there.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.markup import escape
 
 from leda.engine.delta_rows import RESERVED
-from leda_cli.clients import callers_client, local_client
-from leda_cli.console import LedaError, error_console
+from leda_cli.account import Account, not_set_up, read_env
+from leda_cli.console import LedaError
 from leda_cli.oracle import Names, Total
-from leda_cli.paths import ENV_FILE, OUTPUTS_FILE, ROOT
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
-    from mypy_boto3_kinesis import KinesisClient
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_s3 import S3Client
+from leda_cli.paths import ENV_FILE, OUTPUTS_FILE
 
 FAULTS = ("FAILURE_STATE_LAMBDA_PCT", "FAILURE_MAP_LAMBDA_PCT", "FAILURE_REDUCE_LAMBDA_PCT")
 SPECIAL_TRADES = "SPECIAL_TRADES"
 STAGES = ("state", "map", "reduce")
 
-AwsOption = Annotated[
-    bool,
-    typer.Option(
-        "--aws",
-        help="Use the AWS account of the usual environment (AWS_PROFILE, AWS_REGION), not local AWS.",
-    ),
-]
 OutputsOption = Annotated[
     Path | None,
     typer.Option(
@@ -54,11 +35,9 @@ OutputsOption = Annotated[
     ),
 ]
 
-_EXPORT = re.compile(r"""^\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(["']?)(.*?)\2\s*$""")
-
 
 @dataclass(frozen=True)
-class Stack:
+class Stack(Account):
     """The deployed stack, by the names of its parts."""
 
     stream: str = "IncomingDataStream"
@@ -76,8 +55,6 @@ class Stack:
     quarantine_bucket: str | None = None
     """None where Terraform's outputs are not at hand: the bucket's name has the account in it."""
     names: Names = field(default_factory=Names)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """AWS_* settings of local AWS, which take the place of the process's own; empty for a real account."""
 
     @classmethod
     def find(cls, aws: bool = False, outputs: Path | None = None) -> Stack:
@@ -109,84 +86,13 @@ class Stack:
             found["names"] = Names(**known)
         return cls(environment=environment, **found)
 
-    @property
-    def endpoint(self) -> str | None:
-        """Where local AWS answers; None for a real account."""
-        return self.environment.get("AWS_ENDPOINT_URL")
-
-    @cached_property
-    def kinesis(self) -> KinesisClient:
-        """The client, made at its first use."""
-        client: KinesisClient = self._client("kinesis")
-        return client
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """The client, made at its first use."""
-        client: DynamoDBClient = self._client("dynamodb")
-        return client
-
-    @cached_property
-    def streams(self) -> DynamoDBStreamsClient:
-        """The client, made at its first use."""
-        client: DynamoDBStreamsClient = self._client("dynamodbstreams")
-        return client
-
-    @cached_property
-    def lambdas(self) -> LambdaClient:
-        """The client, made at its first use. An invocation that got no answer is not made again by itself."""
-        client: LambdaClient = self._client("lambda")
-        return client
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """The client, made at its first use."""
-        client: S3Client = self._client("s3")
-        return client
-
-    def _client(self, service: str) -> Any:
-        if self.environment:
-            return local_client(service, self.environment)
-        return callers_client(service)
-
     def check(self) -> None:
         """Raise LedaError unless the stack answers; say which account, Region and endpoints those are that will."""
-        try:
-            if not self.environment:
-                # On standard error: standard output may be JSON.
-                error_console.print(f"    {escape(self._account())}")
+        with self.reached(
+            "the stack is not there", "`terraform apply`, and pass its outputs (--outputs)"
+        ):
             self.dynamodb.describe_table(TableName=self.aggregate_table)
             self.kinesis.describe_stream_summary(StreamName=self.stream)
-        except ClientError as error:
-            raise LedaError(
-                f"the stack is not there: {error.response['Error'].get('Message', error)}",
-                (
-                    "run `make up`"
-                    if self.endpoint
-                    else "look at the account and the Region, run `terraform apply`, and pass its outputs (--outputs)"
-                ),
-            ) from error
-        except BotoCoreError as error:
-            if self.endpoint:
-                raise LedaError(
-                    f"nothing answers at {self.endpoint}, where local AWS was: {error}",
-                    "run `make up`",
-                ) from error
-            raise LedaError(
-                f"AWS cannot be called: {error}",
-                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION; without --aws the "
-                "command uses local AWS",
-            ) from error
-
-    def _account(self) -> str:
-        """The account, the Region and the endpoints that the caller's settings mean."""
-        identity = self._client("sts").get_caller_identity()
-        clients = (self.dynamodb, self.streams, self.kinesis, self.lambdas, self.s3)
-        endpoints = dict.fromkeys(client.meta.endpoint_url for client in clients)
-        return (
-            f"AWS account {identity['Account']}, Region {self.dynamodb.meta.region_name}, "
-            f"{', '.join(endpoints)}"
-        )
 
     def totals(self) -> dict[str, Total]:
         """Every total of AggregateTable that has trades below it, or a value without trades, which is an error."""
@@ -225,45 +131,13 @@ class Stack:
                 yield {name: read(value) for name, value in item.items()}
 
 
-@contextmanager
-def answering(endpoint: str | None) -> Iterator[None]:
-    """Turn a call that the stack does not answer, or refuses, into an error that says what to do."""
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise LedaError(
-            f"{f'local AWS at {endpoint}' if endpoint else 'AWS'} no longer answers as it should: {error}",
-            (
-                "look at `leda status` and begin again with `make up`"
-                if endpoint
-                else "look at the account's limits and at the permissions of your credentials"
-            ),
-        ) from error
-
-
-def read_env(path: Path) -> dict[str, str]:
-    """The settings in a file of `export NAME=value` lines."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise _not_set_up(path, error) from error
-    return dict(_env_lines(text.splitlines()))
-
-
-def _env_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        match = _EXPORT.match(line)
-        if match:
-            yield match[1], match[3]
-
-
 def read_outputs(path: Path) -> dict[str, Any]:
     """Terraform's outputs, with or without the wrapping that `terraform output -json` gives each."""
     try:
         outputs = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         if path == OUTPUTS_FILE:
-            raise _not_set_up(path, error) from error
+            raise not_set_up(path, error) from error
         raise LedaError(
             f"{path} cannot be read: {error.strerror}",
             "pass a file that `terraform output -json` has written",
@@ -274,11 +148,3 @@ def read_outputs(path: Path) -> dict[str, Any]:
         name: output["value"] if isinstance(output, dict) and "sensitive" in output else output
         for name, output in outputs.items()
     }
-
-
-def _not_set_up(path: Path, error: OSError) -> LedaError:
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    return LedaError(
-        f"{shown} cannot be read ({error.strerror}): local AWS is not set up",
-        "run `make up`, or pass --aws for the account of your AWS environment",
-    )

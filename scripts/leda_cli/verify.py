@@ -15,11 +15,12 @@ from leda.engine import health
 from leda.engine.configuration import Amounts
 from leda.engine.health import Health
 from leda.engine.registry import Registry
+from leda_cli.account import AwsOption, answering
 from leda_cli.console import LedaError
 from leda_cli.deployed import both_sides, live
 from leda_cli.mappings import LambdaMappings
 from leda_cli.operations import JsonOption, Operation
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import OutputsOption, Stack
 from leda_cli.terminal import shown
 from leda_cli.totals import Difference, difference_lines, settle_on
 

@@ -11,9 +11,10 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from leda_cli.account import AwsOption, answering
 from leda_cli.console import console, heading
 from leda_cli.screen import INDENT, totals_tree
-from leda_cli.stack import AwsOption, OutputsOption, Stack, answering
+from leda_cli.stack import OutputsOption, Stack
 from leda_cli.totals import compare, fold_state
 
 

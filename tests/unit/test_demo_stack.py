@@ -10,11 +10,12 @@ import pytest
 from moto import mock_aws
 
 from leda_cli import stack as stack_module
+from leda_cli.account import answering, read_env
 from leda_cli.console import LedaError
 from leda_cli.instance import client_variables, free_port
 from leda_cli.local import env_file
 from leda_cli.oracle import Names, Total
-from leda_cli.stack import Stack, answering, read_env, read_outputs
+from leda_cli.stack import Stack, read_outputs
 
 OUTPUTS = {
     "stream": {"sensitive": False, "value": {"name": "x-IncomingDataStream", "arn": "arn"}},

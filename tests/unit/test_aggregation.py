@@ -1,0 +1,168 @@
+"""An instance of the engine is found from the name of its Map function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leda.engine.configuration import Configuration
+from leda_cli.aggregation import Aggregation
+from leda_cli.errors import LedaError
+from leda_cli.source_table import SourceTable
+from support.pipeline import CONFIGURATION
+
+ACCOUNT = "arn:aws:lambda:eu-west-1:111122223333:function:"
+SOURCE = "arn:aws:dynamodb:eu-west-1:111122223333:table/Feedback/stream/2026-08-01T00:00:00.000"
+REDUCE = (
+    "arn:aws:dynamodb:eu-west-1:111122223333:table/F-ReduceTable/stream/2026-08-02T00:00:00.000"
+)
+MAP = {
+    "REDUCE_TABLE": "F-ReduceTable",
+    "REGISTRY_TABLE": "F-RegistryTable",
+    "QUARANTINE_BUCKET": "bad",
+    "CONFIGURATION": CONFIGURATION,
+    "REDUCE_LANES": "4",
+}
+KEY_SCHEMAS = {
+    "Feedback": [("at", "RANGE", "N"), ("source", "HASH", "S")],
+    "F-ReduceTable": [("Lane", "HASH", "S")],
+    SOURCE.partition("/stream/")[0].replace("1111", "9999"): [("id", "HASH", "B")],
+}
+
+
+class FakeAccount:
+    """Functions with their environments, mappings, and tables."""
+
+    def __init__(self) -> None:
+        self.dynamodb = self.lambdas = self
+        self.functions = {
+            "F-Map": dict(MAP),
+            "F-Reader": {},
+            "F-Reduce": {"AGGREGATE_TABLE": "F-AggregateTable"},
+        }
+        self.mappings = [
+            ("uuid-map", "F-Map", SOURCE),
+            ("uuid-reader", "F-Reader", REDUCE),
+            ("uuid-reduce", "F-Reduce", REDUCE),
+        ]
+        self.has_reduce_stream = True
+
+    def get_function_configuration(self, FunctionName: str) -> Any:
+        variables = self.functions[FunctionName]
+        return {"FunctionArn": ACCOUNT + FunctionName, "Environment": {"Variables": variables}}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_event_source_mappings"
+        return self
+
+    def paginate(self, FunctionName: str = "", EventSourceArn: str = "") -> Any:
+        for uuid, function, source in self.mappings:
+            if function == FunctionName or source == EventSourceArn:
+                found = {"UUID": uuid, "FunctionArn": ACCOUNT + function, "EventSourceArn": source}
+                yield {"EventSourceMappings": [found]}
+
+    def describe_table(self, TableName: str) -> Any:
+        keys = KEY_SCHEMAS[TableName]
+        return {
+            "Table": {
+                "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind, _ in keys],
+                "AttributeDefinitions": [
+                    {"AttributeName": "of an index", "AttributeType": "S"},
+                    *({"AttributeName": name, "AttributeType": type_} for name, _, type_ in keys),
+                ],
+                "StreamSpecification": {"StreamEnabled": self.has_reduce_stream},
+                "LatestStreamArn": REDUCE,
+            }
+        }
+
+
+@pytest.fixture
+def account() -> FakeAccount:
+    return FakeAccount()
+
+
+def _found(account: Any) -> Aggregation:
+    return Aggregation.of_function(account, "F-Map")
+
+
+def test_all_of_it_is_found_from_the_map_function(account: FakeAccount) -> None:
+    found = _found(account)
+    assert found.source == SourceTable("Feedback", {"source": "S", "at": "N"})
+    assert list(found.source.keys) == ["source", "at"], "the partition key is first"
+    assert (found.reduce_table, found.registry_table) == ("F-ReduceTable", "F-RegistryTable")
+    assert (found.reduce_function, found.reduce_mapping) == ("F-Reduce", "uuid-reduce")
+    assert found.map_mappings == {"uuid-map": SOURCE}
+    assert (found.totals_table, found.totals_key) == ("F-AggregateTable", "Identifier")
+    assert found.quarantine_bucket == "bad"
+    assert found.deployed.configuration == Configuration.from_json(CONFIGURATION)
+    assert found.deployed.lanes == 4
+    assert not found.needs_backfill
+
+
+def test_optional_settings_are_taken_from_the_environments(account: FakeAccount) -> None:
+    account.functions["F-Map"]["BACKFILL"] = "required"
+    del account.functions["F-Map"]["REDUCE_LANES"]
+    account.functions["F-Reduce"]["TOTALS_KEY"] = "Username"
+    found = _found(account)
+    assert found.needs_backfill
+    assert found.deployed.lanes == 1
+    assert found.totals_key == "Username"
+
+
+def test_a_table_of_another_account_is_named_by_its_arn(account: FakeAccount) -> None:
+    foreign = SOURCE.replace("1111", "9999")
+    account.mappings[0] = ("uuid-map", "F-Map", foreign)
+    assert _found(account).source == SourceTable(foreign.partition("/stream/")[0], {"id": "B"})
+
+
+def test_mappings_of_an_older_and_the_newer_stream_of_a_table_are_one_table(
+    account: FakeAccount,
+) -> None:
+    account.mappings.append(("uuid-older", "F-Map", SOURCE.replace("08-01", "07-01")))
+    assert _found(account).source.name == "Feedback"
+    assert len(_found(account).map_mappings) == 2
+
+
+@pytest.mark.parametrize("name", ["REDUCE_TABLE", "CONFIGURATION", "QUARANTINE_BUCKET"])
+def test_a_function_that_is_not_map_is_refused(account: FakeAccount, name: str) -> None:
+    del account.functions["F-Map"][name]
+    with pytest.raises(LedaError, match=f"F-Map's environment has no {name}"):
+        _found(account)
+
+
+@pytest.mark.parametrize(("name", "value"), [("CONFIGURATION", "{}"), ("REDUCE_LANES", "many")])
+def test_an_environment_that_cannot_be_read_is_refused(
+    account: FakeAccount, name: str, value: str
+) -> None:
+    account.functions["F-Map"][name] = value
+    with pytest.raises(LedaError, match="this version of LEDA cannot read"):
+        _found(account)
+
+
+def test_a_map_function_without_a_mapping_or_with_two_tables_is_refused(
+    account: FakeAccount,
+) -> None:
+    account.mappings.append(("uuid-other", "F-Map", REDUCE))
+    with pytest.raises(LedaError, match="streams of 2 tables"):
+        _found(account)
+    account.mappings = []
+    with pytest.raises(LedaError, match="streams of 0 tables"):
+        _found(account)
+
+
+def test_a_missing_reduce_function_or_stream_is_named(account: FakeAccount) -> None:
+    account.mappings.pop()
+    with pytest.raises(LedaError, match="no Reduce function reads F-ReduceTable's stream"):
+        _found(account)
+    account.has_reduce_stream = False
+    with pytest.raises(LedaError, match="F-ReduceTable has no stream"):
+        _found(account)
+
+
+def test_keys_are_compared_whole_and_shown_for_people() -> None:
+    table = SourceTable("T", {"a": "S", "b": "B"})
+    row = {"b": {"B": b"\x01\xff"}, "a": {"S": "x, y"}, "other": {"N": "1"}}
+    assert table.key_of(row) == table.key_of(dict(reversed(row.items())))
+    assert table.key_of(row) != table.key_of({**row, "b": {"B": b"\x01\xfe"}})
+    assert table.key_text(row) == "x, y, 01ff"
