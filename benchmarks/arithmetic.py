@@ -24,6 +24,7 @@ from leda.engine.registry import Assignment, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
 from leda.hierarchy import nodes
+from leda.limits import Limits
 from leda.messages import parse
 from leda.numbers import exact
 from leda.schema import Schema
@@ -91,7 +92,7 @@ def _leda_map() -> Callable[[Event], object]:
     registry = Registry(cast(Any, Meter({"RegistryTable": ("Scope", "Name")})), "RegistryTable")
     shards = SourceShards(registry, CONFIGURATION, lanes=1)
     client = cast(Any, _AnsweredAtOnce())
-    rows = MapRows(client, "ReduceTable", Schema(), shards, RETENTION_SECONDS, _refuse)
+    rows = MapRows(client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse)
 
     def run(event: Event) -> object:
         records = streams.read(event["Records"]).records

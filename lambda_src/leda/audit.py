@@ -91,8 +91,9 @@ class _Leaves:
                     if len(self.unreadable) < NAMED:
                         self.unreadable.append(f"{row.get('id', {}).get('S')}: {error}")
                     continue
-                for leaf in found.leaves if found else ():
-                    _add(self.sums, leaf, found.amounts)
+                if found:
+                    for leaf in found.leaves:
+                        _add(self.sums, leaf, found.amounts)
 
 
 def fold(rows: Iterable[Image], configuration: Configuration) -> Expected:

@@ -20,7 +20,7 @@ def read(
 
     `contribution` says what an image adds (None: nothing) or raises UnreadableRow. A row that cannot be read adds
     nothing until it is mended, and the change that mends it adds it: what is read of an image depends on nothing else.
-    With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row is a deleted one.
+    With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row is deleted.
     """
     if keeps_expired and record.expired:
         return None, None, []

@@ -344,9 +344,11 @@ def backfilled(pipeline: Pipeline, configuration: str, sequence: str) -> None:
     registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
     former, new = Configuration.from_json(CONFIGURATION), Configuration.from_json(configuration)
     shard = Shard(pipeline.stream_arn("StateTable"), pipeline.shard("StateTable"))
-    ended = Lane(former.version, 1, 0), shard.source, "9" * 40, {"ClosedBy": {"S": new.version}}
-    begun = Lane(new.version, 1, 0), Assignment(new, 1, 7).source(shard), sequence, {}
-    for lane, source, end, more in (ended, begun):
+    closed: dict[str, Any] = {"ClosedBy": {"S": new.version}}
+    for lane, source, end, more in (
+        (Lane(former.version, 1, 0), shard.source, "9" * 40, closed),
+        (Lane(new.version, 1, 0), Assignment(new, 1, 7).source(shard), sequence, {}),
+    ):
         row = item(lane, source, end, new.names, {}, 0)
         pipeline.dynamodb.put_item(TableName=pipeline.prefix + "ReduceTable", Item={**row, **more})
     registry.put("configurations", new.version, {"Document": {"S": new.document}})

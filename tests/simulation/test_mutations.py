@@ -114,7 +114,8 @@ def the_lanes_number_is_that_of_the_environment(patch: Patch) -> None:
     real = SourceShards.of
 
     def of(self: Any, shard: Any, created: Any) -> Any:
-        return replace(real(self, shard, created), lanes=self._lanes)
+        found = real(self, shard, created)
+        return found and replace(found, lanes=self._lanes)
 
     patch.setattr(SourceShards, "of", of)
 
@@ -123,7 +124,8 @@ def the_configuration_is_that_of_the_environment(patch: Patch) -> None:
     real = SourceShards.of
 
     def of(self: Any, shard: Any, created: Any) -> Any:
-        return replace(real(self, shard, created), configuration=self._deployed)
+        found = real(self, shard, created)
+        return found and replace(found, configuration=self._deployed)
 
     patch.setattr(SourceShards, "of", of)
 
@@ -136,9 +138,9 @@ def rows_live_for_a_minute(patch: Patch) -> None:
     real = MapRows.__init__
 
     def init(
-        self: Any, client: Any, table: Any, schema: Any, shards_: Any, retention: int, *rest: Any
+        self: Any, client: Any, table: Any, limits: Any, shards_: Any, retention: int, *rest: Any
     ) -> None:
-        real(self, client, table, schema, shards_, 60, *rest)
+        real(self, client, table, limits, shards_, 60, *rest)
 
     patch.setattr(MapRows, "__init__", init)
 
@@ -157,8 +159,8 @@ def a_minus_rounds_to_28_digits(patch: Patch) -> None:
 def the_old_image_is_not_taken_out(patch: Patch) -> None:
     real = changes.read
 
-    def only_new(record: Any, contribution: Any) -> Any:
-        _, new, reasons = real(record, contribution)
+    def only_new(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
+        _, new, reasons = real(record, contribution, keeps_expired=keeps_expired)
         return None, new, reasons
 
     patch.setattr(changes, "read", only_new)
@@ -320,8 +322,8 @@ def change_statements(patch: Patch, change: Callable[[str, str], str]) -> None:
     """Change the text of Reduce's UPDATEs; `change` gets the text and the checkpoint's attribute."""
     real = _Statements.__init__
 
-    def init(self: Any, table: str, applied: str, measures: Sequence[str]) -> None:
-        real(self, table, applied, measures)
+    def init(self: Any, table: str, key: str, applied: str, measures: Sequence[str]) -> None:
+        real(self, table, key, applied, measures)
         self.update, self.move = change(self.update, applied), change(self.move, applied)
 
     patch.setattr(_Statements, "__init__", init)

@@ -235,7 +235,7 @@ def test_every_text_comes_back_from_its_identifier(text: str) -> None:
 @given(st.lists(st.lists(st.text(alphabet=":%3A25a"), min_size=2, max_size=2), max_size=9))
 def test_no_two_keys_share_a_total(pairs: list[list[str]]) -> None:
     group = configuration({"g": {"keys": ["a", "b"]}})
-    found = Counter()
+    found: Counter[str] = Counter()
     for first, second in {tuple(pair) for pair in pairs}:
         contribution = group.contribution({"a": {"S": first}, "b": {"S": second}})
         assert contribution

@@ -84,6 +84,8 @@ def test_the_first_who_meets_a_shard_settles_its_lanes_and_its_configuration(
     first = SourceShards(registry, FIRST, 4).of(shard, None)
     again = SourceShards(registry, SECOND, 1).of(shard, None)
 
+    assert first
+    assert again
     assert (first.lanes, first.configuration.version) == (4, FIRST.version)
     assert (again.lanes, again.configuration.version) == (4, FIRST.version)
     assert again.configuration.measures == FIRST.measures
@@ -96,6 +98,7 @@ def test_a_new_shard_takes_the_deployed_number_of_lanes_and_the_live_configurati
 
     found = SourceShards(registry, SECOND, 4).of(Shard(STREAM, "shardId-2"), None)
 
+    assert found
     assert (found.lanes, found.configuration.version) == (4, FIRST.version)
     lanes = {row["Name"]["S"] for row in registry.rows("lanes")}
     assert lanes == {f"{FIRST.version}.1", f"{FIRST.version}.4"}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from leda import scores
 from leda.lanes import Lane
+from leda.limits import VALUES_A_TOTAL_CAN_HOLD_DIGITS
 from leda.numbers import DIGITS
-from leda.schema import MESSAGES_A_TOTAL_CAN_HOLD_DIGITS
 from leda.scores import MAX_DECIMAL_PLACES, MAX_INTEGER_DIGITS, UnreadableScore
 from leda.scores_stage import ScoresStage
 from leda.streams import StreamRecord
@@ -121,7 +121,7 @@ def test_the_longest_user_and_the_largest_and_finest_scores_are_read() -> None:
 
 
 def test_a_total_over_a_billion_records_fits_a_number() -> None:
-    assert MAX_INTEGER_DIGITS + MESSAGES_A_TOTAL_CAN_HOLD_DIGITS + MAX_DECIMAL_PLACES == DIGITS
+    assert MAX_INTEGER_DIGITS + VALUES_A_TOTAL_CAN_HOLD_DIGITS + MAX_DECIMAL_PLACES == DIGITS
 
 
 ROWS = st.one_of(

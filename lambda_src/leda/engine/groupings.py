@@ -174,7 +174,8 @@ class Grouping:
                 "levels above. Use a grouping for each level"
             )
         where = _conditions(given.get("where", {}), missing)
-        named = {each.path.text for each in (*keys, *where)}
+        paths = [*(key.path for key in keys), *(condition.path for condition in where)]
+        named = {path.text for path in paths}
         if strange := missing.keys() - named:
             raise GroupingError(
                 f"its `missing` names {sorted(strange)}, which is no key and no condition"
@@ -183,7 +184,7 @@ class Grouping:
 
     def leaves(self, image: Image) -> Iterator[str]:
         """The identifiers of the row's finest totals. Raises UnreadableRow."""
-        if not all([condition.holds(image) for condition in self.where]):
+        if not all(condition.holds(image) for condition in self.where):
             return
         texts = [[escaped(text) for text in key.texts(image)] for key in self.keys]
         for combination in itertools.product(*texts):
@@ -192,7 +193,8 @@ class Grouping:
     @property
     def attributes(self) -> set[str]:
         """The names of the row's attributes that the grouping reads."""
-        return {each.path.names[0] for each in (*self.keys, *self.where)}
+        paths = [*(key.path for key in self.keys), *(each.path for each in self.where)]
+        return {path.names[0] for path in paths}
 
 
 def _texts(given: object, name: str) -> Mapping[str, str]:
@@ -277,12 +279,13 @@ class PlainKey:
 
     def leaves(self, image: Image) -> tuple[str, ...]:
         """The key's texts. Raises UnreadableRow."""
-        if not all([condition.holds(image) for condition in self._grouping.where]):
+        if not all(condition.holds(image) for condition in self._grouping.where):
             return ()
         texts = tuple(self._grouping.keys[0].texts(image))
         if not all(text and text[0] != SEPARATOR for text in texts):
+            name = self._grouping.keys[0].path.text
             raise UnreadableRow(
-                f"{self._grouping.keys[0].path.text} is empty or begins with {SEPARATOR!r}, so it cannot be a total's key"
+                f"{name} is empty or begins with {SEPARATOR!r}, so it cannot be a total's key"
             )
         return texts
 
@@ -294,7 +297,7 @@ class PlainKey:
     @staticmethod
     def labels(_identifier: str) -> None:
         """Not a label: the total's key says it all."""
-        return None
+        return
 
     @property
     def attributes(self) -> set[str]:
@@ -331,7 +334,7 @@ class HierarchyPath:
     @staticmethod
     def labels(_identifier: str) -> None:
         """Not a label: the identifier has been the whole of it since the workshop's text."""
-        return None
+        return
 
     @property
     def attributes(self) -> set[str]:

@@ -30,8 +30,8 @@ from leda.engine.registry import Assignment, SourceShards, condition_failed
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created, padded
 from leda.hierarchy import SEPARATOR
-from leda.numbers import NotExact, exact, limited, number
 from leda.limits import Limits
+from leda.numbers import NotExact, exact, limited, number
 from leda.streams import StreamRecord, content
 
 if TYPE_CHECKING:

@@ -193,8 +193,8 @@ class Assignment:
 class SourceShards:
     """The assignments of the source table's shards, each settled when Map first meets the shard.
 
-    With `needs_backfill` nothing is counted until `leda backfill` has made a configuration live: the table may have rows
-    that no record of the stream tells.
+    With `needs_backfill` nothing is counted until `leda backfill` has made a configuration live: the table may have
+    rows that no record of the stream tells.
     """
 
     def __init__(

@@ -75,7 +75,9 @@ def of_event(
 ) -> Shard:
     """The shard that the event's records (at least one) come from. Raises MalformedEvent or MissingShardIdError.
 
-    An event without a shardId is that of a stream's only shard, where `only` is given and the stream has one. Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
+    An event without a shardId is that of a stream's only shard, where `only` is given and the stream has one.
+
+    Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
     their own: in a shard of the stream they would hide records, or be hidden.
     """
     stream = records[0].raw.get("eventSourceARN")
