@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -115,7 +115,8 @@ def _negated(amount: Amount) -> Amount:
 class Configuration:
     """What an image adds to the totals; `document` is its canonical JSON, and `measures` are ordered by name."""
 
-    totals: HierarchyPath | Groupings | PlainKey
+    # The document says all of it.
+    totals: HierarchyPath | Groupings | PlainKey = field(compare=False)
     measures: tuple[Measure, ...]
     keeps_expired: bool
     document: str

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -152,8 +153,8 @@ class MapRows:
             outcome.waiting = len(records)
             return outcome
         found, outcome.rejected = read(records, assignment.configuration)
-        for reject in outcome.rejected:
-            self._reject(shard, reject)
+        # One after the other, a batch of nothing else would outlast the function.
+        list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         expires = None if made is None else int(made) + self._retention
         source, writers = _Source(shard, assignment, expires), dict[int, _LaneWriter]()
         for part in parts(outsize_apart(found, self._limits), assignment):

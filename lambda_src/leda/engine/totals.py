@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +146,8 @@ class Totals:
             # A total may have a lane of each version and number of lanes, but only one of each.
             applied = row.delta.lane.applied + ("m" if shard.is_made_up else "")
             lines.setdefault((applied, row.delta.measures), []).append(row)
-        for reject in outcome.rejected:
-            self._reject(shard, reject)
+        # One after the other, a batch of nothing else would outlast the function.
+        list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         for (applied, measures), rows in lines.items():
             pending = _by_node(rows)
             line = _Line(
