@@ -90,7 +90,7 @@ variable "measures" {
     condition = alltrue([for name in keys(var.measures) :
       !contains(["Identifier", "Grouping", "Keys", "Parent", var.totals_key], name) && !startswith(name, "Applied")
     ])
-    error_message = "A total has attributes named Identifier, Grouping, Keys, Parent, ${var.totals_key} (totals_key) and Applied...: no measure can be called so."
+    error_message = "A total has attributes named ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent"]))} and Applied...: no measure can be called so."
   }
 
   validation {
@@ -206,7 +206,9 @@ variable "group_by" {
     condition = alltrue([for grouping in values(var.group_by) :
       alltrue([for path, values in grouping.where : can(regex(local.path_form, path)) && length(values) > 0])
     ])
-    error_message = "where maps attributes (outer.inner for one in a map) to the values that count, at least one each: with an empty list no row would count."
+    error_message = "where maps attributes (outer.inner for one in a map) to the values that count, at least one each: with an empty list no row would count. Not so in: ${join(", ", [for name, grouping in var.group_by :
+      name if !alltrue([for path, values in grouping.where : can(regex(local.path_form, path)) && length(values) > 0])
+    ])}."
   }
 
   validation {
