@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 EXAMPLES = (
     "test_examples",
     "test_scores",
+    "test_feedback",
     "test_change_capture",
     "test_record_processor",
     "test_tumbling_windows",

@@ -18,7 +18,9 @@ output "functions" {
   )
 
   precondition {
-    # The bytes of the variables as JSON, which is how Lambda gets them; base64 has four characters for three bytes.
+    # The bytes of the variables as JSON, which is how Lambda gets them; base64 has four characters for three bytes. Measures that fit
+    # here fit a statement of Reduce, too: it names each twice, with 16 characters around, and has 8,192.
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html
     condition     = floor(length(base64encode(jsonencode(module.map_function.environment))) * 3 / 4) <= local.most_environment_bytes
     error_message = "The environment of ${local.names.map} takes ${floor(length(base64encode(jsonencode(module.map_function.environment))) * 3 / 4)} bytes, most of them for group_by and measures, and Lambda takes ${local.most_environment_bytes}. Use fewer groupings or shorter names, or a second module on the same table (a stream has two readers)."
   }

@@ -90,7 +90,7 @@ variable "measures" {
     condition = alltrue([for name in keys(var.measures) :
       !contains(["Identifier", "Grouping", "Keys", "Parent", var.totals_key], name) && !startswith(name, "Applied")
     ])
-    error_message = "A total has attributes named Identifier, Grouping, Keys, Parent, ${var.totals_key} (totals_key) and Applied...: no measure can be called so."
+    error_message = "A total has attributes named ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent"]))} and Applied...: no measure can be called so."
   }
 
   validation {
@@ -138,6 +138,11 @@ variable "group_by" {
   validation {
     condition     = length(var.group_by) > 0 || var.hierarchy_path != null
     error_message = "group_by names no grouping, so there is nothing to count by. At least one is needed, as daily = { keys = [\"date\"] }."
+  }
+
+  validation {
+    condition     = length(var.group_by) == 0 || var.hierarchy_path == null
+    error_message = "hierarchy_path takes the place of group_by: give one of the two."
   }
 
   validation {
@@ -201,7 +206,9 @@ variable "group_by" {
     condition = alltrue([for grouping in values(var.group_by) :
       alltrue([for path, values in grouping.where : can(regex(local.path_form, path)) && length(values) > 0])
     ])
-    error_message = "where maps attributes (outer.inner for one in a map) to the values that count, at least one each: with an empty list no row would count."
+    error_message = "where maps attributes (outer.inner for one in a map) to the values that count, at least one each: with an empty list no row would count. Not so in: ${join(", ", [for name, grouping in var.group_by :
+      name if !alltrue([for path, values in grouping.where : can(regex(local.path_form, path)) && length(values) > 0])
+    ])}."
   }
 
   validation {
@@ -214,13 +221,13 @@ variable "group_by" {
   }
 
   validation {
-    # The order of where's values, and one that is there twice, change nothing.
-    condition = length(distinct([for grouping in values(var.group_by) : jsonencode(merge(grouping, {
-      where = { for path, values in grouping.where : path => sort(distinct(values)) }
-    }))])) == length(var.group_by)
-    error_message = "Two groupings are the same but for their names, so one of them is paid for and says nothing new: ${join(", ", flatten([for name, grouping in var.group_by : [
-      for other, again in var.group_by : "${name} and ${other}" if name < other && jsonencode(merge(grouping, { where = { for path, values in grouping.where : path => sort(distinct(values)) } })) == jsonencode(merge(again, { where = { for path, values in again.where : path => sort(distinct(values)) } }))
-    ]]))}."
+    # The names of each definition. The order of where's values, and one that is there twice, change nothing.
+    condition = alltrue([for names in values({ for name, grouping in var.group_by :
+      jsonencode(merge(grouping, { where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
+    }) : length(names) == 1])
+    error_message = "Groupings are the same but for their names, so all but one are paid for and say nothing new: ${join("; ", [for names in values({ for name, grouping in var.group_by :
+      jsonencode(merge(grouping, { where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
+    }) : join(" and ", names) if length(names) > 1])}."
   }
 
   validation {
@@ -241,11 +248,6 @@ variable "hierarchy_path" {
   EOT
   type        = string
   default     = null
-
-  validation {
-    condition     = var.hierarchy_path == null || length(var.group_by) == 0
-    error_message = "hierarchy_path takes the place of group_by: give one of the two."
-  }
 }
 
 variable "on_expiry" {
@@ -331,7 +333,7 @@ variable "indexes" {
 
 variable "limits" {
   description = <<-EOT
-    The largest values that are summed; a row beyond them is quarantined.
+    The largest values that are expected. A value beyond them is added apart from the others of its batch, and quarantined where a total has no digits left for it.
     - `max_integer_digits` (12), `max_decimal_places` (17). A sum of 10^9 values needs 9 digits more, and a DynamoDB number has 38
   EOT
   type = object({

@@ -49,6 +49,7 @@ ORDER = (
     "test_removal",
     "test_examples",
     "test_scores",
+    "test_feedback",
     "test_change_capture",
     "test_record_processor",
     "test_tumbling_windows",
@@ -89,7 +90,7 @@ def systems_under_way(
     request: pytest.FixtureRequest, bare: BareAws
 ) -> Iterator[Mapping[str, Future[ExampleAws]]]:
     """The examples of the other systems, being applied all at once."""
-    names = ("scores", "change-capture", "record-processor")
+    names = ("scores", "feedback", "change-capture", "record-processor")
     with ThreadPoolExecutor() as pool:
         under_way = {name: pool.submit(applied, bare.aws, name) for name in names}
         yield under_way

@@ -709,7 +709,7 @@ run "refuses_both_groupings_and_a_ready_path" {
     hierarchy_path = "Path"
   }
 
-  expect_failures = [var.hierarchy_path]
+  expect_failures = [var.group_by]
 }
 
 run "refuses_a_groupings_name_with_a_colon" {

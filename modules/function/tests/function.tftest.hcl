@@ -127,6 +127,27 @@ run "may_do_exactly_what_is_given" {
   }
 }
 
+run "may_do_what_is_given_under_its_conditions" {
+  variables {
+    policy_statements = [{
+      sid        = "Key"
+      actions    = ["kms:Decrypt"]
+      resources  = ["arn:aws:kms:eu-west-1:111111111111:key/0b0b"]
+      conditions = { StringEquals = { "kms:ViaService" = ["dynamodb.eu-west-1.amazonaws.com"] } }
+    }]
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[1].Condition == { StringEquals = { "kms:ViaService" = ["dynamodb.eu-west-1.amazonaws.com"] } }
+    error_message = "The statement must hold under its condition only."
+  }
+
+  assert {
+    condition     = !contains(keys(jsondecode(aws_iam_role_policy.this.policy).Statement[0]), "Condition")
+    error_message = "A statement without conditions must have none."
+  }
+}
+
 run "alarms_on_errors_and_throttles" {
   variables {
     alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]

@@ -1,0 +1,109 @@
+"""examples/feedback: GROUP BY over a table of its own, with rows that come, change, vanish and cannot be counted."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from leda_cli.examples import ExampleAws
+from support.live_aws import wait_for
+
+ROW = {
+    "date": {"S": "2026-08-01"},
+    "created_at": {"N": "1785589500"},
+    "source_platform": {"S": "web:mobile"},
+    "region": {"S": "EMEA"},
+    "urgency": {"S": "high"},
+    "category": {"S": "delivery"},
+    "sentiment_label": {"S": "negative"},
+    "sentiment_score": {"N": "-0.75"},
+    "tags": {"L": [{"S": "late"}, {"S": "driver"}, {"S": "late"}]},
+}
+
+
+@pytest.fixture(scope="module")
+def feedback(systems: dict[str, ExampleAws]) -> ExampleAws:
+    return systems["feedback"]
+
+
+def put(feedback: ExampleAws, row: str, **changed: Any) -> None:
+    given = {**ROW, **changed}
+    feedback.client("dynamodb").put_item(
+        TableName=feedback.outputs["table"]["name"],
+        Item={"id": {"S": row}, **{name: value for name, value in given.items() if value}},
+    )
+
+
+def rows(feedback: ExampleAws) -> dict[str, dict[str, Any]]:
+    table = feedback.outputs["totals_table"]["name"]
+    found = feedback.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
+    return {row["Identifier"]["S"]: row for row in found}
+
+
+def totals(feedback: ExampleAws) -> dict[str, tuple[int, Decimal]]:
+    return {
+        identifier: (int(row["Count"]["N"]), Decimal(row["Sentiment"]["N"]))
+        for identifier, row in rows(feedback).items()
+        if row["Count"]["N"] != "0"
+    }
+
+
+def test_a_plan_after_apply_is_empty(feedback: ExampleAws) -> None:
+    assert feedback.terraform.plan_is_empty(), f"see {feedback.terraform.log}"
+
+
+def test_rows_that_come_change_and_vanish_are_counted_exactly(feedback: ExampleAws) -> None:
+    put(feedback, "changed")
+    put(feedback, "kept", urgency=None, tags=None, sentiment_score={"N": "0.5"})
+    put(feedback, "vanished")
+    put(feedback, "changed", date={"S": "2026-08-02"}, urgency={"S": "low"}, tags={"SS": ["slow"]})
+    feedback.client("dynamodb").delete_item(
+        TableName=feedback.outputs["table"]["name"], Key={"id": {"S": "vanished"}}
+    )
+
+    low, high, both = Decimal("-0.75"), Decimal("0.5"), Decimal("-0.25")
+    expected = {
+        "daily:2026-08-01": (1, high),
+        "daily:2026-08-02": (1, low),
+        "source:web%3Amobile:2026-08-01": (1, high),
+        "source:web%3Amobile:2026-08-02": (1, low),
+        "tags:none:2026-08-01": (1, high),
+        "tags:slow:2026-08-02": (1, low),
+        "hourly:EMEA:2026-08-01T13": (2, both),
+        "category:delivery": (2, both),
+        "category:delivery:negative": (2, both),
+    }
+    wait_for("the totals", lambda: totals(feedback), expected.__eq__)
+
+
+def test_a_total_says_what_it_is(feedback: ExampleAws) -> None:
+    found = wait_for("totals", lambda: rows(feedback))
+    web = found["source:web%3Amobile:2026-08-02"]
+    assert web["Grouping"] == {"S": "source"}
+    assert web["Keys"] == {
+        "M": {"source_platform": {"S": "web:mobile"}, "date": {"S": "2026-08-02"}}
+    }
+    assert web["Parent"] == {"S": "source"}
+    assert found["category:delivery:negative"]["Parent"] == {"S": "category:delivery"}
+    assert found["category:delivery"]["Parent"] == {"S": "category"}
+
+
+def test_a_row_that_cannot_be_counted_is_quarantined_until_a_change_mends_it(
+    feedback: ExampleAws,
+) -> None:
+    day = {"S": "2026-08-03"}
+    put(feedback, "unsummed", date=day, sentiment_score={"S": "bad"})
+    s3, bucket = feedback.client("s3"), feedback.outputs["quarantine_bucket"]["name"]
+
+    def reasons() -> list[str]:
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix="Feedback-MapLambda/").get("Contents", [])
+        bodies = [s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in listed]
+        return [str(json.loads(body)["reason"]) for body in bodies]
+
+    wait_for("the quarantined row", reasons)
+    assert ["sentiment_score" in reason for reason in reasons()] == [True]
+    assert "daily:2026-08-03" not in totals(feedback)
+
+    put(feedback, "unsummed", date=day, sentiment_score={"N": "1"})
+    wait_for("the mended row", lambda: totals(feedback).get("daily:2026-08-03"), (1, 1).__eq__)
