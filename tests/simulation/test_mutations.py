@@ -4,7 +4,6 @@ Without these tests a simulation that exercises nothing would pass for ever. Wha
 of docs/exactly-once.md. What random schedules do not find is in test_directed.py.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -128,10 +127,6 @@ def the_configuration_is_that_of_the_environment(patch: Patch) -> None:
         return found and replace(found, configuration=self._deployed)
 
     patch.setattr(SourceShards, "of", of)
-
-
-def rows_expire_by_the_functions_clock(patch: Patch) -> None:
-    patch.setattr(map_rows, "created", lambda _records: time.time())
 
 
 def rows_live_for_a_minute(patch: Patch) -> None:
