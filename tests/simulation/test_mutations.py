@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leda import changes, streams
-from leda.engine import configuration, delta_rows, map_rows, registry, totals
+from leda.engine import configuration, delta_rows, registry, totals
 from leda.engine.delta_rows import amounts_of
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
