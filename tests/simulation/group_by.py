@@ -61,6 +61,7 @@ class GroupBy(Engine):
         "published": {"map": PUBLISHED / "unconditional_add.py"},
     }
     SOURCES: ClassVar = {"map": SOURCE, "reduce": "ReduceTable"}
+    COMPARED_WITH: ClassVar = "an unconditional ADD a total and record"
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         self._totals_key: str = plan.design["totals_key"]

@@ -56,12 +56,6 @@ OTHER_CONFIGURATIONS = (
     },
     {"path": "id", "measures": {"Value": {"op": "count"}}},
 )
-# Why the published design is not played under some kinds of trouble.
-NOT_COMPARED = {
-    LOSS: "no way back",
-    STREAMS: "no way back",
-    NARROW: "a transaction that never fits is tried for ever",
-}
 MOST_REDRIVES = 100
 
 
@@ -87,6 +81,12 @@ class Pipeline(Engine):
         },
     }
     SOURCES: ClassVar = {"map": "StateTable", "reduce": "ReduceTable"}
+    COMPARED_WITH: ClassVar = "the published design"
+    NOT_COMPARED: ClassVar = {
+        LOSS: "no way back",
+        STREAMS: "no way back",
+        NARROW: "a transaction that never fits is tried for ever",
+    }
     THREADED: ClassVar = ("leda.state_store", "leda.put_aside")
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:

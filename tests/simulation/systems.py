@@ -127,6 +127,10 @@ class System(ABC):
     """The tables of each subject."""
     SOURCES: ClassVar[Mapping[str, str]]
     """The table that a stage's stream belongs to; a stage that is missing here reads Kinesis."""
+    COMPARED_WITH: ClassVar[str] = ""
+    """What the subject `published` is, where there is one."""
+    NOT_COMPARED: ClassVar[Mapping[str, str]] = {}
+    """Why the subject `published` is not played under some kinds of trouble."""
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         self.plan = plan
