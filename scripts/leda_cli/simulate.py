@@ -7,7 +7,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +30,7 @@ def simulate(
     seeds: Annotated[str, typer.Option(help="The seeds to play: FIRST:LAST, or one.")] = "1:300",
     system: Annotated[
         str | None,
-        typer.Option(help="Play this system alone: pipeline, scores, ...", show_default="all"),
+        typer.Option(help="Play this system alone: pipeline, group-by, ...", show_default="all"),
     ] = None,
     only: Annotated[
         str | None,
@@ -42,8 +42,8 @@ def simulate(
         int,
         typer.Option(
             min=0,
-            help="Also play so many seeds of the pipeline under each kind of trouble alone, with LEDA and with "
-            "the published design.",
+            help="Also play so many seeds of the pipeline and of group-by under each kind of trouble alone, with LEDA "
+            "and with what each is compared with.",
         ),
     ] = 0,
     report: Annotated[
@@ -53,7 +53,6 @@ def simulate(
 ) -> None:
     """Play seeded schedules of deliveries, failures and reshardings; exit status 1 if a total of LEDA is wrong."""
     from simulation.campaign import Job
-    from simulation.pipeline import NOT_COMPARED, Pipeline
     from simulation.runs import SYSTEMS
 
     first, last = _range(seeds)
@@ -76,18 +75,11 @@ def simulate(
         for name in chosen
         if only is None or only in SYSTEMS[name].FAMILIES
     }
-    compared: dict[str, dict[str, Tally]] = {}
-    for family in Pipeline.FAMILIES if compare else ():
-        operation.heading(f"Only {family}: {compare:,} schedules each")
-        subjects = ("LEDA",) if family in NOT_COMPARED else ("LEDA", "published")
-        compared[family] = {
-            subject: _played(
-                operation,
-                subject,
-                [Job(seed, subject, (family,)) for seed in range(first, first + compare)],
-            )
-            for subject in subjects
-        }
+    compared: dict[str, dict[str, dict[str, Tally]]] = {
+        name: _compared(operation, name, range(first, first + compare))
+        for name in chosen
+        if compare and SYSTEMS[name].COMPARED_WITH
+    }
     seconds = time.monotonic() - began
     result = _result(seeds, tallies, compared, seconds)
     operation.report(result, _lines(result))
@@ -103,8 +95,9 @@ def simulate(
         for name, tally in tallies.items()
         for seed in tally.wrong
     ] + [
-        Job(seed, "LEDA", (family,))
-        for family, both in compared.items()
+        Job(seed, families=(family,), system=name)
+        for name, families in compared.items()
+        for family, both in families.items()
         for seed in both["LEDA"].wrong
     ]
     if jobs:
@@ -137,6 +130,24 @@ def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
     return tally
 
 
+def _compared(operation: Operation, name: str, seeds: Sequence[int]) -> dict[str, dict[str, Tally]]:
+    """By kind of trouble and by subject: what comes of each kind of trouble alone."""
+    from simulation.campaign import Job
+    from simulation.runs import SYSTEMS
+
+    system, found = SYSTEMS[name], {}
+    for family in system.FAMILIES:
+        operation.heading(f"{name}, only {family}: {len(seeds):,} schedules each")
+        subjects = ("LEDA",) if family in system.NOT_COMPARED else ("LEDA", "published")
+        found[family] = {
+            subject: _played(
+                operation, subject, [Job(seed, subject, (family,), name) for seed in seeds]
+            )
+            for subject in subjects
+        }
+    return found
+
+
 def _explain(operation: Operation, job: Job) -> None:
     from simulation.campaign import smallest
 
@@ -157,7 +168,7 @@ def _explain(operation: Operation, job: Job) -> None:
 def _result(
     seeds: str,
     tallies: dict[str, Tally],
-    compared: dict[str, dict[str, Tally]],
+    compared: dict[str, dict[str, dict[str, Tally]]],
     seconds: float,
 ) -> dict[str, Any]:
     from simulation.campaign import Tally
@@ -170,7 +181,7 @@ def _result(
     kinds = {"split", "merge", "roll", "restart", "double", "create anew", "redeliver"}
     kinds |= {"clock", "window", "deployment", "records lost", "total damaged", "rebuild"}
     kinds |= {"stream made anew", "backup", "table restored"}
-    kinds |= {"lanes", "configuration", "mapping off", "expiry"}
+    kinds |= {"lanes", "configuration", "mapping off", "expiry", "rows expire"}
     return {
         "seeds": seeds,
         "schedules": tally.schedules,
@@ -186,15 +197,18 @@ def _result(
         "virtual_hours": round(tally.virtual_seconds / 3600, 1),
         "seconds": round(seconds, 1),
         "compared": {
-            family: {
-                subject: {
-                    "schedules": one.schedules,
-                    "wrong": len(one.wrong),
-                    "median_error": round(statistics.median(one.errors or [0]), 4),
+            name: {
+                family: {
+                    subject: {
+                        "schedules": one.schedules,
+                        "wrong": len(one.wrong),
+                        "median_error": round(statistics.median(one.errors or [0]), 4),
+                    }
+                    for subject, one in both.items()
                 }
-                for subject, one in both.items()
+                for family, both in families.items()
             }
-            for family, both in compared.items()
+            for name, families in compared.items()
         },
     }
 
@@ -205,20 +219,19 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"{name}:"
         for kind, count in result[name].items():
             yield f"    {count:>10,}  {kind}"
-    for family, both in result["compared"].items():
-        wrong = ", ".join(
-            f"{subject} {one['wrong']:,} of {one['schedules']:,} wrong"
-            for subject, one in both.items()
-        )
-        yield f"only {family}: {wrong}"
+    for name, families in result["compared"].items():
+        for family, both in families.items():
+            wrong = ", ".join(
+                f"{subject} {one['wrong']:,} of {one['schedules']:,} wrong"
+                for subject, one in both.items()
+            )
+            yield f"{name}, only {family}: {wrong}"
     for name, one in result["systems"].items():
         yield f"{name}: {one['schedules']:,} schedules, {len(one['wrong']):,} with a wrong total"
 
 
 def markdown(result: dict[str, Any], command: str) -> str:
     """The result as a page of docs/; `command` is what made it."""
-    from simulation.pipeline import NOT_COMPARED
-
     lines = [
         "# What the simulation found",
         "",
@@ -247,25 +260,31 @@ def markdown(result: dict[str, Any], command: str) -> str:
         left = f"{faults[place][0]} | {faults[place][1]:,}" if place < len(faults) else " | "
         right = f"{events[place][0]} | {events[place][1]:,}" if place < len(events) else " | "
         lines.append(f"| {left} | | {right} |")
-    if result["compared"]:
-        lines += [
-            "",
-            "One kind of trouble alone, the same seeds for both designs. The error of a schedule is its largest error",
-            "of a total, as a share of the largest of the totals that are wrong.",
-            "",
-            "| trouble | LEDA: wrong schedules | the published design: wrong schedules | share | median error |",
-            "|---|---:|---:|---:|---:|",
-        ]
-        for family, both in result["compared"].items():
-            ours, theirs = both["LEDA"], both.get("published")
-            if theirs is None:
-                lines.append(
-                    f"| {family} | {ours['wrong']:,} of {ours['schedules']:,} | {NOT_COMPARED[family]} | | |"
-                )
-                continue
-            share = theirs["wrong"] / theirs["schedules"] if theirs["schedules"] else 0
-            lines.append(
-                f"| {family} | {ours['wrong']:,} of {ours['schedules']:,} | {theirs['wrong']:,} of "
-                f"{theirs['schedules']:,} | {share:.1%} | {theirs['median_error']:.0%} |"
-            )
+    for name, families in result["compared"].items():
+        lines += _comparison(name, families)
     return "\n".join(lines) + "\n"
+
+
+def _comparison(name: str, families: dict[str, Any]) -> Iterator[str]:
+    from simulation.runs import SYSTEMS
+
+    system = SYSTEMS[name]
+    yield from (
+        "",
+        f"{name}: one kind of trouble alone, the same seeds for LEDA and for {system.COMPARED_WITH}. The error of a",
+        "schedule is its largest error of a total, as a share of the largest of the totals that are wrong.",
+        "",
+        f"| trouble | LEDA: wrong schedules | {system.COMPARED_WITH}: wrong schedules | share | median error |",
+        "|---|---:|---:|---:|---:|",
+    )
+    for family, both in families.items():
+        ours, theirs = both["LEDA"], both.get("published")
+        if theirs is None:
+            wrong = f"{ours['wrong']:,} of {ours['schedules']:,}"
+            yield f"| {family} | {wrong} | {system.NOT_COMPARED[family]} | | |"
+            continue
+        share = theirs["wrong"] / theirs["schedules"] if theirs["schedules"] else 0
+        yield (
+            f"| {family} | {ours['wrong']:,} of {ours['schedules']:,} | {theirs['wrong']:,} of "
+            f"{theirs['schedules']:,} | {share:.1%} | {theirs['median_error']:.0%} |"
+        )

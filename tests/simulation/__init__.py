@@ -6,7 +6,9 @@ mappings    event source mappings: batches, retries, partial responses, bisect, 
 functions   execution environments: cold and warm, timeouts, kills; each AWS call may fail
 plans       what a seed stands for: messages, settings, faults, disturbances
 systems     a system under test: its tables, streams, functions and mappings, and what must come out
+engine      Map and Reduce as parts of such a system, and an operator who rebuilds the totals
 pipeline    the aggregation pipeline, and the published design of it, as such a system
+group_by    groupings of a random table, and a hand-written aggregator, as such a system
 runs        one plan from its first message to the comparison of the totals
 shrinking   from a plan that fails to a small one that fails
 """

@@ -1,11 +1,12 @@
 """Attribute values as DynamoDB keeps them: numbers in one text, sizes, order.
 
-An item is {name: {"S" | "N" | "BOOL" | "NULL" | "M" | "L": content}}, as boto3's client takes and gives it. What is
-stored is never changed in place, so rows may share values; what is handed out is a copy.
+An item is {name: {"S" | "N" | "BOOL" | "NULL" | "M" | "L" | "SS" | "NS": content}}, as boto3's client takes and gives
+it. What is stored is never changed in place, so rows may share values; what is handed out is a copy. Sets are sorted,
+since DynamoDB promises no order of theirs.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation
 from typing import Any
 
@@ -91,7 +92,17 @@ def stored(value: Mapping[str, Any]) -> Value:
         return {"M": {name: stored(each) for name, each in content.items()}}
     if kind == "L":
         return {"L": [stored(each) for each in content]}
+    if kind in ("SS", "NS"):
+        return {kind: _set(content if kind == "SS" else [number(each) for each in content])}
     raise NotImplementedError(f"a value like {value!r}")
+
+
+def _set(elements: Sequence[str]) -> list[str]:
+    if not elements:
+        raise Invalid("One or more parameter values were invalid: An string set  may not be empty")
+    if len(set(elements)) < len(elements):
+        raise Invalid("Input collection contains duplicates")
+    return sorted(elements)
 
 
 def stored_item(item: Mapping[str, Any]) -> Item:
@@ -109,7 +120,7 @@ def _copied(value: Value) -> Value:
         return {"M": copied(value["M"])}
     if "L" in value:
         return {"L": [_copied(each) for each in value["L"]]}
-    return value.copy()
+    return {kind: list(each) if isinstance(each, list) else each for kind, each in value.items()}
 
 
 def size(item: Item) -> int:
@@ -133,6 +144,8 @@ def _size(value: Value) -> int:
             return 3 + len(content) + size(content)
         if kind == "L":
             return 3 + sum(1 + _size(each) for each in content)
+        if kind in ("SS", "NS"):
+            return 3 + sum(1 + _size({kind[0]: each}) for each in content)
     return 1
 
 

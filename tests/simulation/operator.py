@@ -17,18 +17,10 @@ from leda_cli.rebuild import Rebuild, Tables
 from support.faults import Killed
 
 if TYPE_CHECKING:
+    from simulation.engine import Engine
     from simulation.mappings import Mapping as EventSourceMapping
-    from simulation.systems import System
     from simulation.world import World
 
-TABLES = Tables(
-    state="StateTable",
-    reduce="ReduceTable",
-    aggregate="AggregateTable",
-    registry="RegistryTable",
-)
-# The stage that reads each table's stream.
-READERS = {"StateTable": "map", "ReduceTable": "reduce"}
 # boto3's for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
 SDK_TRIES = 10
 _LOSSES = ("records that were lost", "total damaged", "stream made anew", "table restored")
@@ -37,8 +29,9 @@ _LOSSES = ("records that were lost", "total damaged", "stream made anew", "table
 class Operator:
     """Rebuilds the totals of a pipeline. `needed`: something was lost that no rebuild has brought back yet."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: Engine) -> None:
         self.needed = False
+        self.totals_key = "Identifier"
         self._system = system
         self._world = system.world
         self._random = system.world.random("operator")
@@ -50,18 +43,20 @@ class Operator:
         if not rows:
             return
         self.needed = True
-        row = draw.choice(sorted(rows, key=lambda row: str(row["Identifier"])))
+        row = draw.choice(sorted(rows, key=lambda row: str(row[self.totals_key])))
         store = self._system.store
         if draw.random() < 0.3:
             # A narrow partition may refuse it for now; then nothing is damaged.
             with suppress(ClientError):
-                store.delete_item(TableName="AggregateTable", Key={"Identifier": row["Identifier"]})
+                key = {self.totals_key: row[self.totals_key]}
+                store.delete_item(TableName="AggregateTable", Key=key)
             return
         applied = {name: row.pop(name) for name in list(row) if name.startswith("Applied")}
-        row.pop("Value", None)
+        measure = draw.choice(sorted(self._system.measures))
+        row.pop(measure, None)
         values = ({"N": "12.5"}, {"N": "12.5"}, {"S": "x"}, {"N": "9" * 38}, None)
         if value := draw.choice(values):
-            row["Value"] = value
+            row[measure] = value
         checkpoint = draw.choice(("kept", "kept", "kept", "gone", "ahead"))
         if checkpoint == "kept":
             row |= applied
@@ -117,10 +112,15 @@ class Operator:
         )
         pace = _Pace(self._world, self._random)
         work = Rebuild(
-            _Paced(pace, system.store, system.streams),  # type: ignore[arg-type]
-            _Paced(pace, system.dynamodb_streams, system.streams),  # type: ignore[arg-type]
+            _Paced(pace, system.store, system),  # type: ignore[arg-type]
+            _Paced(pace, system.dynamodb_streams, system),  # type: ignore[arg-type]
             _Mappings({"map": system.mappings["map"]}),
-            TABLES,
+            Tables(
+                state=system.SOURCES["map"],
+                reduce="ReduceTable",
+                aggregate="AggregateTable",
+                registry="RegistryTable",
+            ),
             _Silent(),  # type: ignore[arg-type]
             deployed,
             segments=2,
@@ -167,15 +167,20 @@ class _Pace:
 class _Paced:
     """A client whose calls take time, so that others go on meanwhile."""
 
-    def __init__(self, pace: _Pace, real: Any, streams: Mapping[str, Any]) -> None:
-        self._pace, self._real, self._streams = pace, real, streams
+    def __init__(self, pace: _Pace, real: Any, system: Engine) -> None:
+        self._pace, self._real, self._system = pace, real, system
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
             self._pace.before()
             if name == "describe_table":
                 # The store keeps no streams; the system does.
-                stream = self._streams[READERS[request["TableName"]]]
+                (stage,) = (
+                    stage
+                    for stage, table in self._system.SOURCES.items()
+                    if table == request["TableName"]
+                )
+                stream = self._system.streams[stage]
                 enabled = {"StreamEnabled": True}
                 answer: Any = {
                     "Table": {"LatestStreamArn": stream.arn, "StreamSpecification": enabled}

@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 
 from leda.engine.delta_rows import RESERVED
-from leda.engine.health import is_settled
-from leda.engine.registry import Registry, Stage
-from simulation.functions import in_one_thread
+from simulation.engine import (
+    MOST_LANES,
+    NARROW_PARTITIONS,
+    REDUCE_TABLE,
+    REGISTRY_TABLE,
+    Engine,
+    of_the_engine,
+)
 from simulation.mappings import Settings
-from simulation.operator import Operator
 from simulation.plans import (
     COMMON,
     EXPIRY,
     LOSS,
     NARROW,
     OFF,
-    RESHARD,
     SETTINGS,
     STREAMS,
-    Disturbance,
     Frame,
     Plan,
     Put,
 )
 from simulation.streams import Raw
-from simulation.systems import KINESIS, LAMBDA_SRC, System, TableShape
+from simulation.systems import KINESIS, LAMBDA_SRC, TableShape
 from simulation.world import World
 from support import trades
 
@@ -57,18 +56,10 @@ OTHER_CONFIGURATIONS = (
     },
     {"path": "id", "measures": {"Value": {"op": "count"}}},
 )
-MOST_LANES = 4
-# Why the published design is not played under some kinds of trouble.
-NOT_COMPARED = {
-    LOSS: "no way back",
-    STREAMS: "no way back",
-    NARROW: "a transaction that never fits is tried for ever",
-}
 MOST_REDRIVES = 100
-MOST_REBUILDS = 5
 
 
-class Pipeline(System):
+class Pipeline(Engine):
     """State, Map and Reduce, or the published design's versions of them."""
 
     FAMILIES: ClassVar = (*COMMON, SETTINGS, OFF, EXPIRY, NARROW, STREAMS, LOSS)
@@ -79,14 +70,9 @@ class Pipeline(System):
     TABLES: ClassVar = {
         "LEDA": {
             "StateTable": TableShape({"id": "S"}),
-            "ReduceTable": TableShape(
-                {"Lane": "S", "Source": "S"},
-                local_index="Never",
-                expires_by="ExpiresAt",
-                view="NEW_IMAGE",
-            ),
+            "ReduceTable": REDUCE_TABLE,
             "AggregateTable": TableShape({"Identifier": "S"}),
-            "RegistryTable": TableShape({"Scope": "S", "Name": "S"}, expires_by="ExpiresAt"),
+            "RegistryTable": REGISTRY_TABLE,
         },
         "published": {
             "StateTable": TableShape({"id": "S"}),
@@ -95,11 +81,17 @@ class Pipeline(System):
         },
     }
     SOURCES: ClassVar = {"map": "StateTable", "reduce": "ReduceTable"}
+    COMPARED_WITH: ClassVar = "the published design"
+    NOT_COMPARED: ClassVar = {
+        LOSS: "no way back",
+        STREAMS: "no way back",
+        NARROW: "a transaction that never fits is tried for ever",
+    }
+    THREADED: ClassVar = ("leda.state_store", "leda.put_aside")
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         super().__init__(world, plan, subject)
         self._is_leda = subject == "LEDA"
-        self.operator = Operator(self)
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
@@ -120,7 +112,7 @@ class Pipeline(System):
             bisect=draw.random() < 0.5,
         )
         puts = frame.puts([(f"k{draw.randrange(20)}", message) for message in burst])
-        disturbances = [*frame.disturbances(("state",), shards), *_of_the_engine(frame, puts)]
+        disturbances = [*frame.disturbances(("state",), shards), *of_the_engine(frame, puts)]
         is_narrow = NARROW in frame.families
         return Plan(
             system="pipeline",
@@ -138,36 +130,14 @@ class Pipeline(System):
             **(NARROW_PARTITIONS if is_narrow else {}),
         )
 
-    @staticmethod
-    @contextmanager
-    def installed(plan: Plan) -> Iterator[None]:
-        """One thread; and, where the plan says so, small rows and requests, so that few records take many."""
-        with ExitStack() as stack:
-            in_one_thread(
-                stack,
-                *("leda.state_store", "leda.put_aside", "leda.audit"),
-                *("leda.engine.map_rows", "leda.engine.totals", "leda_cli.stored_totals"),
-            )
-            if plan.small_transactions:
-                for name, value in (
-                    ("leda.engine.map_rows.MAX_ROW_BYTES", 800),
-                    ("leda.engine.map_rows.SPLIT_BYTES", 100),
-                    ("leda.engine.totals.MAX_STATEMENTS", 3),
-                ):
-                    stack.enter_context(mock.patch(name, value))
-            yield
-
     def variables(self) -> dict[str, str]:
-        """The tables' names, the schema and what the totals are."""
+        """StateTable, the schema and what the totals are."""
         return {
-            **{
-                f"{name.upper()}_TABLE": f"{name}Table" for name in ("State", "Reduce", "Aggregate")
-            },
-            "REGISTRY_TABLE": "RegistryTable",
+            **super().variables(),
+            "STATE_TABLE": "StateTable",
             "SCHEMA": "{}",
             "LIMITS": "{}",
             "CONFIGURATION": json.dumps(CONFIGURATION),
-            "REDUCE_LANES": str(self.plan.lanes),
         }
 
     def put(self, put: Put) -> None:
@@ -194,16 +164,6 @@ class Pipeline(System):
 
         self.streams["state"].publish(put.key, raw)
 
-    def rebuild(self) -> None:
-        """Run `leda rebuild`, if something was lost, and again where it says so."""
-
-        def work() -> None:
-            for _ in range(MOST_REBUILDS):
-                if self.operator.needed:
-                    self.operator.rebuild()
-
-        self.world.spawn(work)
-
     def redrive(self) -> None:
         """Put back what the State mapping gave up, as `leda redrive` does."""
         mapping = self.mappings["state"]
@@ -223,63 +183,10 @@ class Pipeline(System):
         self.world.spawn(work)
         super().redrive()
 
-    def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
-        """What befalls this system alone; after a loss an operator rebuilds the totals, and may be stopped half-way."""
-        match kind:
-            case "records lost":
-                self.counts["records that were lost"] += self.mappings[stage].lose()
-                self.operator.needed = True
-            case "total damaged":
-                self.operator.damage(draw)
-            case "stream made anew":
-                self.make_stream_anew(stage)
-            case "backup":
-                self.operator.back_up()
-            case "table restored":
-                table = draw.choice(("AggregateTable", "ReduceTable"))
-                self.operator.restore(table)
-                if table == "ReduceTable":
-                    # A restored table is a new one, with a stream of its own.
-                    self.make_stream_anew("reduce")
-            case "rebuild":
-                self.operator.start(draw)
-            case "lanes":
-                self._deploy(draw, REDUCE_LANES=str(draw.randint(1, MOST_LANES)))
-            case "configuration" if self._is_live:
-                self._deploy(draw, CONFIGURATION=json.dumps(draw.choice(OTHER_CONFIGURATIONS)))
-            case "configuration":
-                # The first configuration that Map runs with goes live: another one would define other totals.
-                pass
-            case "mapping off":
-                self.mappings[stage].pause()
-                later = self.world.now + draw.uniform(1, 900)
-                self.world.at(later, lambda: self.mappings[stage].resume())
-            case "expiry":
-                for table in ("ReduceTable", "RegistryTable"):
-                    self.counts["rows that expired"] += self.store.delete_expired(table)
-            case _:
-                super().disturb_otherwise(kind, stage, draw)
-
     @property
-    def _is_live(self) -> bool:
-        live = {"Scope": {"S": "configurations"}, "Name": {"S": "live"}}
-        return "Item" in self.store.get_item(
-            TableName="RegistryTable", Key=live, ConsistentRead=True
-        )
-
-    def _deploy(self, draw: random.Random, **variables: str) -> None:
-        """Change Map's settings. Environments that run go on as they were for a while, some for long."""
-        function = self.functions["map"]
-        function.variables = {**function.variables, **variables}
-        if draw.random() < 0.7:
-            function.forget_environments()
-
-    def make_stream_anew(self, stage: str) -> None:
-        """A table's stream is disabled and enabled: it has another label, and what was not read is lost."""
-        self.operator.needed = True
-        self.mappings[stage].pause()
-        labels = self.streams[stage].arn.rpartition("/")[2]
-        self._connect(stage, int(labels[8:10]) + 1)
+    def other_configurations(self) -> Sequence[dict[str, Any]]:
+        """Other measures of the hierarchy, and another hierarchy."""
+        return OTHER_CONFIGURATIONS
 
     def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
         """AggregateTable against a plain fold over the messages; a row that is 0 is as good as none."""
@@ -294,32 +201,13 @@ class Pipeline(System):
         if self._is_leda:
             must |= {_count(node): Decimal(count) for node, count in trades.count(good).items()}
             found |= {_count(node): _number(row, "Count") for node, row in rows.items()}
-            found |= dict.fromkeys(self._left_over(), Decimal(1))
+            found |= dict.fromkeys(self.left_over(), Decimal(1))
         zero = Decimal(0)
         return {
             node: (must.get(node, zero), found.get(node, zero))
             for node in sorted({*must, *found})
             if must.get(node, zero) != found.get(node, zero)
         }
-
-    def _left_over(self) -> list[str]:
-        """What no rebuild must leave: its markers, its journal, streams that are not settled, a mapping that is off.
-
-        Its markers in AggregateTable come again with a late delivery of ReduceTable's stream; they are no totals.
-        """
-        if not self.counts["rebuilds"]:
-            return []
-        found = [row["id"]["S"] for row in self.rows("StateTable") if "Watermark" in row]
-        registry = Registry(self.store, "RegistryTable")  # type: ignore[arg-type]
-        if registry.rows("rebuild"):
-            found.append("the journal")
-        stages: tuple[Stage, ...] = ("map", "reduce")
-        for stage in stages:
-            if not is_settled(registry, stage, self.streams[stage].arn):
-                found.append(f"{self.streams[stage].arn} is not settled")
-        return found + [
-            f"{name} is off" for name, each in self.mappings.items() if not each.enabled
-        ]
 
     def lost(self) -> int:
         """How many bad messages are not in State's quarantine; and one, if a rebuild did not come to its end."""
@@ -332,51 +220,9 @@ class Pipeline(System):
         return (bad - kept).total() + self.operator.needed
 
 
-# A row takes most of what such a partition has in a second, so lanes and batches get into each other's way.
-NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 32}
-
-
 def _number(row: dict[str, Any], measure: str) -> Decimal:
     return Decimal(row.get(measure, {}).get("N", "NaN"))
 
 
 def _count(node: str) -> str:
     return f"{node}, count"
-
-
-def _of_the_engine(frame: Frame, puts: Sequence[Put]) -> Iterator[Disturbance]:
-    """What befalls Map and Reduce alone."""
-    families, tables = frame.families, ("map", "reduce")
-    if SETTINGS in families:
-        yield from frame.some("lanes", ("map",), most=4)
-        yield from frame.some("configuration", ("map",), most=2)
-    if OFF in families:
-        yield from frame.some("mapping off", tables, most=3)
-    if EXPIRY in families:
-        yield from frame.some("expiry", ("reduce",), most=3)
-    if RESHARD in families:
-        yield from frame.some("split", tables, most=3)
-        yield from frame.some("roll", tables, most=3)
-    if STREAMS in families:
-        yield from _loss(frame.draw, puts, "stream made anew")
-    if LOSS in families:
-        kinds = ("records lost", "total damaged", "table restored")
-        yield from _loss(frame.draw, puts, frame.draw.choice(kinds))
-
-
-def _loss(draw: random.Random, puts: Sequence[Put], kind: str) -> Iterator[Disturbance]:
-    """Something is lost while messages come, and soon after it an operator rebuilds the totals."""
-    at = draw.choice(puts).at + draw.uniform(0, 5)
-
-    def one(kind: str, at: float) -> Disturbance:
-        stage = draw.choice(("map", "reduce"))
-        return Disturbance(round(max(0.0, at), 3), kind, stage, draw.getrandbits(32))
-
-    yield one("backup", at - draw.uniform(5, 60))
-    yield one(kind, at - draw.uniform(0, 5))
-    yield one("rebuild", at)
-    if draw.random() < 0.4:
-        # Two at once, or one soon after the other.
-        yield one("rebuild", at + draw.uniform(0, 20))
-    if draw.random() < 0.3:
-        yield one("mapping off", at + draw.uniform(-5, 10))

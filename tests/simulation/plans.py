@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from simulation.functions import ERRORS, KILLS, LOST
@@ -20,6 +20,7 @@ RESHARD, CLOCKS, WINDOW = "resharding", "jumping clocks", "window off and on"
 LOSS, STREAMS = "loss and rebuild", "streams made anew"
 SETTINGS, OFF, EXPIRY = "changed settings", "mappings off and on", "time to live"
 NARROW = "narrow partitions"
+CHANGES = "changed configurations"
 
 COMMON = (ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, CLOCKS)
 """What can befall any system."""
@@ -70,11 +71,15 @@ class Plan:
     """What a partition takes."""
     unit_bytes: int = UNIT_BYTES
     """How many bytes a write unit is for: small schedules meet a partition's limit when it is small, too."""
+    design: Mapping[str, Any] = field(default_factory=dict)
+    """What the system itself is built of, where that is the seed's choice; values of JSON."""
 
     def text(self) -> str:
         """The plan as JSON that a person can read."""
         given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        given["puts"] = [f"{put.at:.1f} s {put.data.decode()}" for put in self.puts]
+        given["puts"] = [
+            f"{put.at:.1f} s {put.data.decode() or f'delete {put.key}'}" for put in self.puts
+        ]
         given["mappings"] = {stage: asdict(settings) for stage, settings in self.mappings.items()}
         given["disturbances"] = [f"{d.at:.1f} s {d.kind}: {d.stage}" for d in self.disturbances]
         del given["spared"]

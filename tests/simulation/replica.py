@@ -58,9 +58,9 @@ class Replica(System):
             disturbances=frame.disturbances((), shards),
         )
 
-    @staticmethod
+    @classmethod
     @contextmanager
-    def installed(plan: Plan) -> Iterator[None]:
+    def installed(cls, plan: Plan) -> Iterator[None]:
         """One thread."""
         with ExitStack() as stack:
             in_one_thread(stack, "leda.replica", "leda.put_aside")

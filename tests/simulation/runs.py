@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import partial
 from unittest import mock
 
+from simulation.group_by import GroupBy
 from simulation.pipeline import Pipeline
 from simulation.plans import Plan
 from simulation.replica import Replica
@@ -34,6 +35,7 @@ QUIET = {
 
 SYSTEMS: dict[str, type[System]] = {
     "pipeline": Pipeline,
+    "group-by": GroupBy,
     "scores": Scores,
     "replica": Replica,
     "shop": Shop,

@@ -57,9 +57,9 @@ class Scores(System):
             disturbances=frame.disturbances((), shards),
         )
 
-    @staticmethod
+    @classmethod
     @contextmanager
-    def installed(plan: Plan) -> Iterator[None]:
+    def installed(cls, plan: Plan) -> Iterator[None]:
         """Room for two users in a transaction, where the plan says so."""
         with mock.patch("leda.scores.MAX_EFFECTS", 2 if plan.small_transactions else 98):
             yield

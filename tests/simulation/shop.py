@@ -140,9 +140,9 @@ class Shop(System):
             disturbances=frame.disturbances((), shards),
         )
 
-    @staticmethod
+    @classmethod
     @contextmanager
-    def installed(plan: Plan) -> Iterator[None]:
+    def installed(cls, plan: Plan) -> Iterator[None]:
         """One thread, the seed's order IDs, and room for few effects in a transaction where the plan says so."""
         draw = random.Random(f"order IDs/{plan.seed}")
         with ExitStack() as stack:

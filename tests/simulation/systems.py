@@ -127,11 +127,15 @@ class System(ABC):
     """The tables of each subject."""
     SOURCES: ClassVar[Mapping[str, str]]
     """The table that a stage's stream belongs to; a stage that is missing here reads Kinesis."""
+    COMPARED_WITH: ClassVar[str] = ""
+    """What the subject `published` is, where there is one."""
+    NOT_COMPARED: ClassVar[Mapping[str, str]] = {}
+    """Why the subject `published` is not played under some kinds of trouble."""
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         self.plan = plan
         self.world = world
-        self.tables = self.TABLES[subject]
+        self.tables = self.tables_of(subject)
         self.counts: Counter[str] = Counter()
         self.bucket = Bucket()
         self.weather = Weather(
@@ -186,15 +190,19 @@ class System(ABC):
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
         """The plan of a seed; with `families`, with these kinds of trouble and no others."""
 
-    @staticmethod
+    @classmethod
     @contextmanager
-    def installed(plan: Plan) -> Iterator[None]:
+    def installed(cls, plan: Plan) -> Iterator[None]:
         """What the code under test must find while the system runs."""
         yield
 
     @abstractmethod
     def put(self, put: Put) -> None:
         """Somebody writes into the system."""
+
+    def tables_of(self, subject: str) -> Mapping[str, TableShape]:
+        """The tables of the subject."""
+        return self.TABLES[subject]
 
     def rebuild(self) -> None:  # noqa: B027 - most systems have none
         """When the trouble is over, an operator makes good what was lost, where the system has a way back."""

@@ -1,10 +1,11 @@
 """Rules of the engine whose breach random schedules do not find: a schedule for each, with and without the breach."""
 
+import time
 from typing import Any
 
 import pytest
 
-from leda.engine import delta_rows, registry, totals
+from leda.engine import delta_rows, map_rows, registry, totals
 from leda.engine.map_rows import _LaneWriter
 from leda.engine.registry import Epochs
 from leda.engine.shards import Shard
@@ -12,6 +13,7 @@ from leda.engine.totals import Totals
 from simulation.scenes import Scene, scene
 
 Patch = pytest.MonkeyPatch
+HOUR = 3600.0
 
 
 # Their lanes of four are in different shards of ReduceTable's stream.
@@ -142,6 +144,25 @@ def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
         assert "shardId-000000000000" not in str(
             [shard["ShardId"] for shard in listed["StreamDescription"]["Shards"]]
         )
+
+
+def test_a_row_of_map_expires_by_the_time_of_its_records(monkeypatch: Patch) -> None:
+    """The function's clock is two days behind but for an hour; two hours later the batch comes again."""
+
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "5")
+            it.world.skew = -47 * HOUR
+            it.on()
+            it.go_on(seconds=2 * HOUR)
+            it.system.store.delete_expired("ReduceTable")
+            it.deliver("map", it.records("map"))
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(map_rows, "created", lambda _records: time.time())
+    assert differences()
 
 
 def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(

@@ -4,7 +4,6 @@ Without these tests a simulation that exercises nothing would pass for ever. Wha
 of docs/exactly-once.md. What random schedules do not find is in test_directed.py.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leda import changes, streams
-from leda.engine import configuration, delta_rows, map_rows, registry, totals
+from leda.engine import configuration, delta_rows, registry, totals
 from leda.engine.delta_rows import amounts_of
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
@@ -128,10 +127,6 @@ def the_configuration_is_that_of_the_environment(patch: Patch) -> None:
         return found and replace(found, configuration=self._deployed)
 
     patch.setattr(SourceShards, "of", of)
-
-
-def rows_expire_by_the_functions_clock(patch: Patch) -> None:
-    patch.setattr(map_rows, "created", lambda _records: time.time())
 
 
 def rows_live_for_a_minute(patch: Patch) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import floor
 from typing import Any
 
 from leda.changes import UnreadableRow
@@ -108,13 +109,11 @@ def _of_epoch(text: str) -> datetime | None:
         given = number(text)
     except NotExact:
         return None
+    # Whole numbers from here on: what Decimal's operators do with a negative one, or a long one, is another thing.
+    seconds = floor(given) if abs(given) < _FIRST_MILLISECONDS else floor(given) // 1000
     try:
-        if abs(given) >= _FIRST_MILLISECONDS:
-            return _EPOCH + timedelta(seconds=int(given // 1000))
-        # Down to the second before, also for a negative number with a fraction.
-        whole = int(given)
-        return _EPOCH + timedelta(seconds=whole - (whole > given))
-    except (ArithmeticError, OverflowError):
+        return _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
         return None
 
 

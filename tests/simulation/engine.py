@@ -1,0 +1,214 @@
+"""Map and Reduce as parts of a system under test: what befalls them, and an operator who rebuilds the totals."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, ClassVar
+from unittest import mock
+
+from leda.engine.health import is_settled
+from leda.engine.registry import Registry, Stage
+from simulation.functions import in_one_thread
+from simulation.operator import Operator
+from simulation.plans import (
+    EXPIRY,
+    LOSS,
+    OFF,
+    RESHARD,
+    SETTINGS,
+    STREAMS,
+    Disturbance,
+    Frame,
+    Plan,
+    Put,
+)
+from simulation.systems import System, TableShape
+from simulation.world import World
+
+MOST_LANES = 4
+MOST_REBUILDS = 5
+
+# A row takes most of what such a partition has in a second, so lanes and batches get into each other's way.
+NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 32}
+
+REDUCE_TABLE = TableShape(
+    {"Lane": "S", "Source": "S"}, local_index="Never", expires_by="ExpiresAt", view="NEW_IMAGE"
+)
+REGISTRY_TABLE = TableShape({"Scope": "S", "Name": "S"}, expires_by="ExpiresAt")
+
+
+class Engine(System):
+    """The totals of a table, kept by Map and Reduce."""
+
+    THREADED: ClassVar[Sequence[str]] = ()
+    """Modules beside the engine's whose thread pools run in order."""
+
+    def __init__(self, world: World, plan: Plan, subject: str) -> None:
+        super().__init__(world, plan, subject)
+        self.operator = Operator(self)
+
+    @classmethod
+    @contextmanager
+    def installed(cls, plan: Plan) -> Iterator[None]:
+        """One thread; and, where the plan says so, small rows and requests, so that few records take many."""
+        with ExitStack() as stack:
+            in_one_thread(
+                stack,
+                *cls.THREADED,
+                *("leda.audit", "leda.engine.map_rows", "leda.engine.totals"),
+                "leda_cli.stored_totals",
+            )
+            if plan.small_transactions:
+                for name, value in (
+                    ("leda.engine.map_rows.MAX_ROW_BYTES", 800),
+                    ("leda.engine.map_rows.SPLIT_BYTES", 100),
+                    ("leda.engine.totals.MAX_STATEMENTS", 3),
+                ):
+                    stack.enter_context(mock.patch(name, value))
+            yield
+
+    def variables(self) -> dict[str, str]:
+        """The engine's tables, and into how many lanes Map writes at first."""
+        return {
+            "REDUCE_TABLE": "ReduceTable",
+            "AGGREGATE_TABLE": "AggregateTable",
+            "REGISTRY_TABLE": "RegistryTable",
+            "REDUCE_LANES": str(self.plan.lanes),
+        }
+
+    def rebuild(self) -> None:
+        """Run `leda rebuild`, if something was lost, and again where it says so."""
+
+        def work() -> None:
+            for _ in range(MOST_REBUILDS):
+                if self.operator.needed:
+                    self.operator.rebuild()
+
+        self.world.spawn(work)
+
+    def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
+        """What befalls the engine; after a loss an operator rebuilds the totals, and may be stopped half-way."""
+        match kind:
+            case "records lost":
+                self.counts["records that were lost"] += self.mappings[stage].lose()
+                self.operator.needed = True
+            case "total damaged":
+                self.operator.damage(draw)
+            case "stream made anew":
+                self.make_stream_anew(stage)
+            case "backup":
+                self.operator.back_up()
+            case "table restored":
+                table = draw.choice(("AggregateTable", "ReduceTable"))
+                self.operator.restore(table)
+                if table == "ReduceTable":
+                    # A restored table is a new one, with a stream of its own.
+                    self.make_stream_anew("reduce")
+            case "rebuild":
+                self.operator.start(draw)
+            case "lanes":
+                self.deploy(draw, REDUCE_LANES=str(draw.randint(1, MOST_LANES)))
+            case "configuration" if self.is_live:
+                other = draw.choice(self.other_configurations)
+                self.deploy(draw, CONFIGURATION=json.dumps(other))
+            case "configuration":
+                # The first configuration that Map runs with goes live: another one would define other totals.
+                pass
+            case "mapping off":
+                self.mappings[stage].pause()
+                later = self.world.now + draw.uniform(1, 900)
+                self.world.at(later, lambda: self.mappings[stage].resume())
+            case "expiry":
+                for table in ("ReduceTable", "RegistryTable"):
+                    self.counts["rows that expired"] += self.store.delete_expired(table)
+            case _:
+                super().disturb_otherwise(kind, stage, draw)
+
+    @property
+    def other_configurations(self) -> Sequence[dict[str, Any]]:
+        """What may be deployed later, without effect: shards are computed under the version that is live."""
+        return ()
+
+    @property
+    def measures(self) -> Collection[str]:
+        """The names of the totals' measures."""
+        return ("Value",)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a configuration is live."""
+        return Registry(self.store, "RegistryTable").get("configurations", "live") is not None  # type: ignore[arg-type]
+
+    def deploy(self, draw: random.Random, **variables: str) -> None:
+        """Change Map's settings. Environments that run go on as they were for a while, some for long."""
+        function = self.functions["map"]
+        function.variables = {**function.variables, **variables}
+        if draw.random() < 0.7:
+            function.forget_environments()
+
+    def make_stream_anew(self, stage: str) -> None:
+        """A table's stream is disabled and enabled: it has another label, and what was not read is lost."""
+        self.operator.needed = True
+        self.mappings[stage].pause()
+        labels = self.streams[stage].arn.rpartition("/")[2]
+        self._connect(stage, int(labels[8:10]) + 1)
+
+    def left_over(self) -> list[str]:
+        """What no rebuild must leave: its markers, its journal, streams that are not settled, a mapping that is off.
+
+        Its markers in AggregateTable come again with a late delivery of ReduceTable's stream; they are no totals.
+        """
+        if not self.counts["rebuilds"]:
+            return []
+        found = [str(row) for row in self.rows(self.SOURCES["map"]) if "Watermark" in row]
+        registry = Registry(self.store, "RegistryTable")  # type: ignore[arg-type]
+        if registry.rows("rebuild"):
+            found.append("the journal")
+        stages: tuple[Stage, ...] = ("map", "reduce")
+        for stage in stages:
+            if not is_settled(registry, stage, self.streams[stage].arn):
+                found.append(f"{self.streams[stage].arn} is not settled")
+        return found + [
+            f"{name} is off" for name, each in self.mappings.items() if not each.enabled
+        ]
+
+
+def of_the_engine(frame: Frame, puts: Sequence[Put]) -> Iterator[Disturbance]:
+    """What befalls Map and Reduce alone."""
+    families, tables = frame.families, ("map", "reduce")
+    if SETTINGS in families:
+        yield from frame.some("lanes", ("map",), most=4)
+        yield from frame.some("configuration", ("map",), most=2)
+    if OFF in families:
+        yield from frame.some("mapping off", tables, most=3)
+    if EXPIRY in families:
+        yield from frame.some("expiry", ("reduce",), most=3)
+    if RESHARD in families:
+        yield from frame.some("split", tables, most=3)
+        yield from frame.some("roll", tables, most=3)
+    if STREAMS in families:
+        yield from _loss(frame.draw, puts, "stream made anew")
+    if LOSS in families:
+        kinds = ("records lost", "total damaged", "table restored")
+        yield from _loss(frame.draw, puts, frame.draw.choice(kinds))
+
+
+def _loss(draw: random.Random, puts: Sequence[Put], kind: str) -> Iterator[Disturbance]:
+    """Something is lost while messages come, and soon after it an operator rebuilds the totals."""
+    at = draw.choice(puts).at + draw.uniform(0, 5)
+
+    def one(kind: str, at: float) -> Disturbance:
+        stage = draw.choice(("map", "reduce"))
+        return Disturbance(round(max(0.0, at), 3), kind, stage, draw.getrandbits(32))
+
+    yield one("backup", at - draw.uniform(5, 60))
+    yield one(kind, at - draw.uniform(0, 5))
+    yield one("rebuild", at)
+    if draw.random() < 0.4:
+        # Two at once, or one soon after the other.
+        yield one("rebuild", at + draw.uniform(0, 20))
+    if draw.random() < 0.3:
+        yield one("mapping off", at + draw.uniform(-5, 10))
