@@ -22,11 +22,12 @@ from functools import cached_property
 from typing import Any
 
 from leda_cli import leaderboard, score_oracle
-from leda_cli.board_view import BoardView, board_table
+from leda_cli.board_view import board_table, first_places
 from leda_cli.console import console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.leaderboard import Total
+from leda_cli.live_view import LiveView
 from leda_cli.redelivery import Redelivery
 from leda_cli.screen import ACCENT, print_table
 from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, compare, difference_lines
@@ -227,31 +228,28 @@ def _season(scores: Scores, season: Season, redelivery: Redelivery) -> None:
     stop_writing, stop_delivering = threading.Event(), threading.Event()
     began = time.monotonic()
 
-    def status() -> str:
-        seconds = time.monotonic() - began
-        changes = sum(season.counts.values())
-        return (
-            f"{seconds:4.1f} s: {changes:,} changes written, "
-            f"{redelivery.records:,} records delivered again in {redelivery.deliveries:,} invocations"
-        )
+    with ThreadPoolExecutor(2) as pool, LiveView(console) as view:
 
-    with ThreadPoolExecutor(2) as pool, BoardView(console) as view:
+        def look() -> None:
+            _raise_what_failed(writing, delivering)
+            seconds, changes = time.monotonic() - began, sum(season.counts.values())
+            status = (
+                f"{seconds:4.1f} s: {changes:,} changes written, "
+                f"{redelivery.records:,} records delivered again in {redelivery.deliveries:,} invocations"
+            )
+            places = scores.board()
+            view.show(board_table(places), status, first_places(places))
+
         writing = pool.submit(season.run, stop_writing)
         delivering = pool.submit(redelivery.run, stop_delivering)
         try:
             while (now := time.monotonic() - began) < SEASON_SECONDS:
-                _raise_what_failed(writing, delivering)
                 if now > SEASON_SECONDS / 2 and not season.counts["unreadable"]:
                     season.write_one_that_cannot_be_read()
-                view.show(scores.board(), status())
+                look()
                 time.sleep(LOOK_SECONDS)
             stop_writing.set()
             writing.result()
-
-            def look() -> None:
-                _raise_what_failed(delivering)
-                view.show(scores.board(), status())
-
             _settle(scores, look, hold=0)
             board = scores.board(2)
             season.draw_level(board[1].total, board[0].total)
