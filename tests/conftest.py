@@ -39,7 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 # On the local AWS of examples that are applied beside each other.
 EXAMPLES = ("test_examples", "test_tumbling_windows")
 # Each on a local AWS of its own.
-ALONE = ("test_scores", "test_change_capture", "test_record_processor")
+ALONE = (
+    "test_feedback",
+    "test_favourites",
+    "test_scores",
+    "test_change_capture",
+    "test_record_processor",
+)
 
 
 class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]

@@ -219,6 +219,48 @@ def test_the_counts_of_a_product_outlive_it_and_go_on(shop: ShopTables) -> None:
     assert (vest["ordered"], vest["qty"]) == (5, 97)
 
 
+def metrics(shop: ShopTables) -> tuple[int, int, int]:
+    """What the operators see of the shop's totals: orders, shipped orders, revenue."""
+    found = shop.request("GET /admin/metrics").document
+    return found["orders"], found["shipped"], found["revenueCents"]
+
+
+def test_the_shops_totals_outlive_its_orders_and_go_on(shop: ShopTables) -> None:
+    shop.sell("vest", price_cents=10)
+    assert metrics(shop) == (0, 0, 0)
+    for _ in range(2):
+        made = shop.order(("vest", 2)).document["orderId"]
+    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
+    follow(shop)
+    assert metrics(shop) == (2, 1, 40)
+    for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
+        delete(shop, row)
+    follow(shop)
+    assert metrics(shop) == (0, 0, 0)
+    assert len(shop.of_type("metrics")) == 1
+    shop.order(("vest", 3))
+    follow(shop)
+    assert metrics(shop) == (1, 0, 30)
+
+
+def test_the_shops_totals_begin_anew_where_their_row_is_deleted_and_go_on_where_it_is_put_back(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", price_cents=10)
+    shop.order(("vest", 2))
+    follow(shop)
+    (row,) = shop.of_type("metrics")
+    delete(shop, row)
+    assert metrics(shop) == (0, 0, 0)
+    shop.order(("vest", 3))
+    follow(shop)
+    assert metrics(shop) == (1, 0, 30)
+    put(shop, row)
+    shop.order(("vest", 4))
+    follow(shop)
+    assert metrics(shop) == (2, 0, 60)
+
+
 # -- orders, lines, the customer's rows, tokens
 
 

@@ -50,6 +50,8 @@ ORDER = (
     "test_hostile_shells",
     "test_whole_session",
     "test_removal",
+    "test_feedback",
+    "test_favourites",
     "test_scores",
     "test_change_capture",
     "test_record_processor",
