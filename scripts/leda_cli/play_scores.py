@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import secrets
-import shutil
 import threading
 import time
 from collections import Counter
@@ -30,6 +29,7 @@ from leda_cli.live_view import LiveView
 from leda_cli.redelivery import Redelivery
 from leda_cli.screen import ACCENT, print_table
 from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, compare, difference_lines
+from leda_cli.what_next import say_what_next
 
 SEASON_SECONDS = 20.0
 PAUSE_SECONDS = 0.01
@@ -319,21 +319,16 @@ def _raise_what_failed(*work: Future[None]) -> None:
 
 
 def _farewell(scores: Scores) -> None:
-    heading("What stays running")
-    info(f"Local AWS at {scores.aws.endpoint} with the example; `make down` stops it.")
-    info("What to try next:")
-    console.print()
     records, totals = scores.table("records"), scores.table("scores")
     item = '{"RecordID": {"S": "1"}, "Username": {"S": "You"}, "Score": {"N": "9000"}}'
     index = scores.aws.outputs["tables"]["scores"]["index_name"]
-    calls = (
-        f"aws dynamodb put-item --table-name {records} --item '{item}'",
-        f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
-        "--max-items 3 --key-condition-expression 'Board = :b' "
-        """--expression-attribute-values '{":b": {"S": "all"}}'""",
+    say_what_next(
+        scores.aws,
+        (
+            f"aws dynamodb put-item --table-name {records} --item '{item}'",
+            f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
+            "--max-items 3 --key-condition-expression 'Board = :b' "
+            """--expression-attribute-values '{":b": {"S": "all"}}'""",
+        ),
     )
-    again = "make demo EXAMPLE=scores"
-    for line in ("source .local/env", *(calls if shutil.which("aws") else ()), again):
-        console.print(f"    {line}", style=ACCENT, markup=False)
-    console.print()
     info("docs/scores.md says why the totals are exact and how the leaderboard is read.")
