@@ -36,14 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")
 
 
-# On a local AWS without the stack.
-EXAMPLES = (
-    "test_examples",
+# On the local AWS of examples that are applied beside each other.
+EXAMPLES = ("test_examples", "test_tumbling_windows")
+# Each on a local AWS of its own.
+ALONE = (
+    "test_feedback",
+    "test_favourites",
     "test_scores",
     "test_feedback",
     "test_change_capture",
     "test_record_processor",
-    "test_tumbling_windows",
 )
 
 
@@ -52,9 +54,9 @@ class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        if not file.startswith("tests/integration/"):
-            return file
         name = Path(file).stem
+        if not file.startswith("tests/integration/") or name in ALONE:
+            return file
         if name.startswith("test_shop"):
             return "the shop"
         return "the examples" if name in EXAMPLES else "the stack"

@@ -13,6 +13,12 @@ class FunctionLog:
         self._logs = logs
         self.group = group
 
+    @property
+    def command(self) -> str:
+        """How a person reads it with the AWS CLI, version 1 or 2."""
+        read = f"aws logs filter-log-events --log-group-name {self.group}"
+        return f"{read} --query 'events[].message' --output text"
+
     def lines(self, message: str) -> list[dict[str, Any]]:
         """The lines with that message, oldest first."""
         return [line for line in self.all() if line.get("message") == message]

@@ -20,6 +20,7 @@ from leda_cli.function_log import FunctionLog
 from leda_cli.redelivery import Redelivery
 from leda_cli.screen import ACCENT, print_table
 from leda_cli.waiting import wait_for
+from leda_cli.what_next import say_what_next
 
 PLACE, END = "_replica_place", "_replica_end"
 ROUNDS = 3
@@ -291,21 +292,16 @@ def _counted(changes: Changes, before: int, changed: int) -> None:
 
 
 def _farewell(changes: Changes, user: str) -> None:
-    heading("What stays running")
-    info(f"Local AWS at {changes.aws.endpoint} with the example; `make down` stops it.")
-    info("What to try next:")
-    console.print()
     item = json.dumps({**key("you"), "plan": {"S": "gold"}})
-    for line in (
-        "source .local/env",
-        f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
-        f"aws logs tail {changes.log.group} --format short",
-        f"aws dynamodb scan --table-name {changes.copy}",
-        f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
-        "make demo EXAMPLE=change-capture",
-    ):
-        console.print(f"    {line}", style=ACCENT, markup=False)
-    console.print()
+    say_what_next(
+        changes.aws,
+        (
+            f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
+            f"{changes.log.command} | grep '\"you\"'",
+            f"aws dynamodb scan --table-name {changes.copy}",
+            f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
+        ),
+    )
     info(
         f"On AWS, the saved query tells what happened to {user}; docs/change-capture.md explains it."
     )

@@ -21,6 +21,7 @@ from leda_cli.examples import ExampleAws
 from leda_cli.function_log import FunctionLog
 from leda_cli.screen import ACCENT, print_table
 from leda_cli.waiting import wait_for
+from leda_cli.what_next import say_what_next
 
 ANSWER = {
     "message": "Successfully processed 1 records.",
@@ -253,21 +254,17 @@ def _table(*columns: str) -> Table:
 
 
 def _farewell(records: Processor, readings: Processor) -> None:
-    heading("What stays running")
-    info(f"Local AWS at {records.aws.endpoint} with the example; `make down` stops it.")
-    info("What to try next:")
-    console.print()
     reading = '{"sensor": "roof", "measured": 1700000000, "celsius": 21.5}'
-    put = "aws kinesis put-record --cli-binary-format raw-in-base64-out --partition-key you"
-    for line in (
-        "source .local/env",
-        f"{put} --stream-name {records.stream} --data 'anything'",
-        f"aws logs tail {records.log.group} --format short",
-        f"{put} --stream-name {readings.stream} --data '{reading}'",
-        f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
-        f"aws s3 ls --recursive s3://{readings.bucket}/",
-        "make demo EXAMPLE=record-processor",
-    ):
-        console.print(f"    {line}", style=ACCENT, markup=False)
-    console.print()
+    # Version 2 of the AWS CLI takes bytes as base64, version 1 takes them as they are; a file means the same to both.
+    put = "aws kinesis put-record --partition-key you --data fileb:///dev/stdin --stream-name"
+    say_what_next(
+        records.aws,
+        (
+            f"printf anything | {put} {records.stream}",
+            f"{records.log.command} | grep '{DECODED}'",
+            f"printf '{reading}' | {put} {readings.stream}",
+            f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
+            f"aws s3 ls --recursive s3://{readings.bucket}/",
+        ),
+    )
     info("docs/record-processor.md says how to plug in a function of your own.")

@@ -6,11 +6,9 @@ the end every total must be what one plain pass over GameScoreRecords gives.
 
 from __future__ import annotations
 
-import base64
 import json
 import random
 import secrets
-import shutil
 import threading
 import time
 from collections import Counter
@@ -21,15 +19,17 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from leda_cli import leaderboard, score_oracle
-from leda_cli.board_view import BoardView, board_table
+from leda_cli import leaderboard, refused_rows, score_oracle
+from leda_cli.board_view import board_table, first_places
 from leda_cli.console import console, heading, info, step
 from leda_cli.errors import LedaError
 from leda_cli.examples import ExampleAws
 from leda_cli.leaderboard import Total
+from leda_cli.live_view import LiveView
 from leda_cli.redelivery import Redelivery
 from leda_cli.screen import ACCENT, print_table
 from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, compare, difference_lines
+from leda_cli.what_next import say_what_next
 
 SEASON_SECONDS = 20.0
 PAUSE_SECONDS = 0.01
@@ -227,31 +227,28 @@ def _season(scores: Scores, season: Season, redelivery: Redelivery) -> None:
     stop_writing, stop_delivering = threading.Event(), threading.Event()
     began = time.monotonic()
 
-    def status() -> str:
-        seconds = time.monotonic() - began
-        changes = sum(season.counts.values())
-        return (
-            f"{seconds:4.1f} s: {changes:,} changes written, "
-            f"{redelivery.records:,} records delivered again in {redelivery.deliveries:,} invocations"
-        )
+    with ThreadPoolExecutor(2) as pool, LiveView(console) as view:
 
-    with ThreadPoolExecutor(2) as pool, BoardView(console) as view:
+        def look() -> None:
+            _raise_what_failed(writing, delivering)
+            seconds, changes = time.monotonic() - began, sum(season.counts.values())
+            status = (
+                f"{seconds:4.1f} s: {changes:,} changes written, "
+                f"{redelivery.records:,} records delivered again in {redelivery.deliveries:,} invocations"
+            )
+            places = scores.board()
+            view.show(board_table(places), status, first_places(places))
+
         writing = pool.submit(season.run, stop_writing)
         delivering = pool.submit(redelivery.run, stop_delivering)
         try:
             while (now := time.monotonic() - began) < SEASON_SECONDS:
-                _raise_what_failed(writing, delivering)
                 if now > SEASON_SECONDS / 2 and not season.counts["unreadable"]:
                     season.write_one_that_cannot_be_read()
-                view.show(scores.board(), status())
+                look()
                 time.sleep(LOOK_SECONDS)
             stop_writing.set()
             writing.result()
-
-            def look() -> None:
-                _raise_what_failed(delivering)
-                view.show(scores.board(), status())
-
             _settle(scores, look, hold=0)
             board = scores.board(2)
             season.draw_level(board[1].total, board[0].total)
@@ -281,29 +278,13 @@ def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
         f"{done['new']:,} records written, {done['changed']:,} changed, {done['moved']:,} moved to "
         f"another player, {done['deleted']:,} deleted; {redelivery.records:,} deliveries of records again"
     )
-    _require_put_aside(scores, season.unreadable)
+    bucket, unreadable = scores.aws.outputs["quarantine_bucket"]["name"], season.unreadable
+    s3 = scores.aws.client("s3")
+    why = refused_rows.reason(s3, bucket, scores.function, {"RecordID": {"S": unreadable}})
+    info(f"1 record could not be read and is in s3://{bucket}: {why}")
     console.print(
         f"    [{ACCENT}]Exact:[/] every score and every number of records is what one plain pass over "
         f"{scores.table('records')} gives."
-    )
-
-
-def _require_put_aside(scores: Scores, record: str) -> None:
-    """The record that cannot be read is in the bucket, whole."""
-    bucket, client = scores.aws.outputs["quarantine_bucket"]["name"], scores.aws.client("s3")
-    pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=f"{scores.function}/"
-    )
-    for page in pages:
-        for entry in page.get("Contents", []):
-            body = json.loads(client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
-            raw = json.loads(base64.b64decode(body["data"]))
-            if raw["dynamodb"]["Keys"] == {"RecordID": {"S": record}}:
-                info(f"1 record could not be read and is in s3://{bucket}: {body['reason']}")
-                return
-    raise LedaError(
-        f"The record {record}, whose Score is a word, is not in the quarantine bucket.",
-        f"read the function's log: /aws/lambda/{scores.function}",
     )
 
 
@@ -338,21 +319,16 @@ def _raise_what_failed(*work: Future[None]) -> None:
 
 
 def _farewell(scores: Scores) -> None:
-    heading("What stays running")
-    info(f"Local AWS at {scores.aws.endpoint} with the example; `make down` stops it.")
-    info("What to try next:")
-    console.print()
     records, totals = scores.table("records"), scores.table("scores")
     item = '{"RecordID": {"S": "1"}, "Username": {"S": "You"}, "Score": {"N": "9000"}}'
     index = scores.aws.outputs["tables"]["scores"]["index_name"]
-    calls = (
-        f"aws dynamodb put-item --table-name {records} --item '{item}'",
-        f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
-        "--max-items 3 --key-condition-expression 'Board = :b' "
-        """--expression-attribute-values '{":b": {"S": "all"}}'""",
+    say_what_next(
+        scores.aws,
+        (
+            f"aws dynamodb put-item --table-name {records} --item '{item}'",
+            f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
+            "--max-items 3 --key-condition-expression 'Board = :b' "
+            """--expression-attribute-values '{":b": {"S": "all"}}'""",
+        ),
     )
-    again = "make demo EXAMPLE=scores"
-    for line in ("source .local/env", *(calls if shutil.which("aws") else ()), again):
-        console.print(f"    {line}", style=ACCENT, markup=False)
-    console.print()
     info("docs/scores.md says why the totals are exact and how the leaderboard is read.")

@@ -27,7 +27,10 @@ TRIES = 5
 
 
 class Redelivery:
-    """Invokes a function with records of a stream; `deliveries` and `records` count what was delivered."""
+    """Invokes a function with records of a stream; `deliveries` and `records` count what was delivered.
+
+    windowed: whether the function's mapping has a tumbling window, so that every event names its shard; else some do.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Redelivery:
         stream: str,
         function: str,
         draw: random.Random,
+        windowed: bool = False,
     ) -> None:
         self.deliveries = 0
         self.records = 0
@@ -44,6 +48,7 @@ class Redelivery:
         self._stream = stream
         self._function = function
         self._draw = draw
+        self._windowed = windowed
         self._readers: dict[str, ShardReader] = {}
         self._seen: dict[str, list[Record]] = {}
 
@@ -89,16 +94,16 @@ class Redelivery:
     def _deliver(self, shard: str, records: Sequence[Record]) -> None:
         """Invoke the function until it takes the batch: nothing of a shard may come before what it refused."""
         event: dict[str, Any] = {"Records": list(records)}
-        if self._draw.random() < 0.5:
+        if self._windowed or self._draw.random() < 0.5:
             event |= {"shardId": shard, "state": {}}  # as a mapping with a tumbling window does
         for attempt in range(1, TRIES + 1):
             answer = self._lambdas.invoke(FunctionName=self._function, Payload=json.dumps(event))
-            if "FunctionError" not in answer:
+            text = answer["Payload"].read().decode(errors="replace")
+            if "FunctionError" not in answer and not json.loads(text).get("batchItemFailures"):
                 self.deliveries += 1
                 self.records += len(records)
                 return
             if attempt == TRIES:
-                text = answer["Payload"].read().decode(errors="replace")
                 raise LedaError(
                     f"{self._function} does not take a batch of {len(records)} records: {text[:500]}",
                     f"read its log: /aws/lambda/{self._function}",

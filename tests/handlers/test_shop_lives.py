@@ -1,10 +1,11 @@
 """The life of each kind of row: made, changed, deleted, and made again."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from leda.shop import restocking, settling
+from leda.shop import restocking, settling, times
 from support.pipeline import event
 from support.shop import Response, ShopTables, order
 
@@ -218,6 +219,48 @@ def test_the_counts_of_a_product_outlive_it_and_go_on(shop: ShopTables) -> None:
     assert (vest["ordered"], vest["qty"]) == (5, 97)
 
 
+def metrics(shop: ShopTables) -> tuple[int, int, int]:
+    """What the operators see of the shop's totals: orders, shipped orders, revenue."""
+    found = shop.request("GET /admin/metrics").document
+    return found["orders"], found["shipped"], found["revenueCents"]
+
+
+def test_the_shops_totals_outlive_its_orders_and_go_on(shop: ShopTables) -> None:
+    shop.sell("vest", price_cents=10)
+    assert metrics(shop) == (0, 0, 0)
+    for _ in range(2):
+        made = shop.order(("vest", 2)).document["orderId"]
+    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
+    follow(shop)
+    assert metrics(shop) == (2, 1, 40)
+    for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
+        delete(shop, row)
+    follow(shop)
+    assert metrics(shop) == (0, 0, 0)
+    assert len(shop.of_type("metrics")) == 1
+    shop.order(("vest", 3))
+    follow(shop)
+    assert metrics(shop) == (1, 0, 30)
+
+
+def test_the_shops_totals_begin_anew_where_their_row_is_deleted_and_go_on_where_it_is_put_back(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", price_cents=10)
+    shop.order(("vest", 2))
+    follow(shop)
+    (row,) = shop.of_type("metrics")
+    delete(shop, row)
+    assert metrics(shop) == (0, 0, 0)
+    shop.order(("vest", 3))
+    follow(shop)
+    assert metrics(shop) == (1, 0, 30)
+    put(shop, row)
+    shop.order(("vest", 4))
+    follow(shop)
+    assert metrics(shop) == (2, 0, 60)
+
+
 # -- orders, lines, the customer's rows, tokens
 
 
@@ -237,6 +280,64 @@ def test_an_order_whose_rows_are_deleted_and_put_back_counts_as_they_do(shop: Sh
     follow(shop)
     assert (shop.counts(), shop.totals()) == ({"vest": (2, 0)}, (1, 0, 20))
     assert shop.request("POST /orders", body).document["orderId"] == identifier
+
+
+def listed(shop: ShopTables, customer: str) -> list[tuple[str, str]]:
+    """ID and status of each order in a customer's list."""
+    found = shop.request("GET /customers/{id}/orders", id=customer).document["orders"]
+    return [(each["orderId"], each["status"]) for each in found]
+
+
+def test_an_order_whose_row_in_the_customers_list_is_deleted_is_listed_again_with_its_next_change(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", price_cents=10)
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document["orderId"]
+    for what, status in (("pay", "Paid"), ("ship", "Shipped")):
+        (row,) = shop.of_type("customerOrder")
+        delete(shop, row)
+        assert listed(shop, body["customerId"]) == []
+        # The order is there all the same.
+        assert shop.request("GET /orders/{id}", id=made).status == 200
+
+        moved = shop.request(f"POST /admin/orders/{{id}}/{what}", id=made)
+
+        assert (moved.status, moved.document["status"]) == (200, status)
+        assert shop.of_type("customerOrder") == [row | {"status": {"S": status}}]
+        assert listed(shop, body["customerId"]) == [(made, status)]
+
+
+def test_an_unpaid_order_whose_row_in_the_customers_list_is_deleted_expires(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sell("vest", qty=5)
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document["orderId"]
+    (row,) = shop.of_type("customerOrder")
+    delete(shop, row)
+    now = times.after
+    monkeypatch.setattr(times, "after", lambda delay: now(delay + timedelta(days=1)))
+
+    shop.function("expire_orders")({})
+
+    assert shop.stock("vest") == 5
+    assert listed(shop, body["customerId"]) == [(made, "Expired")]
+
+
+def test_a_row_of_a_customers_list_that_is_put_back_is_up_to_date_after_the_next_change(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest")
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document["orderId"]
+    (row,) = shop.of_type("customerOrder")
+    delete(shop, row)
+    assert shop.request("POST /admin/orders/{id}/pay", id=made).status == 200
+    put(shop, row)
+    assert listed(shop, body["customerId"]) == [(made, "Created")]
+    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
+    assert listed(shop, body["customerId"]) == [(made, "Shipped")]
 
 
 def test_a_request_whose_tokens_row_is_deleted_is_a_new_order(shop: ShopTables) -> None:

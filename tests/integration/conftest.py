@@ -1,14 +1,16 @@
 """Local AWS for the integration tests, started once each, on a free port and in a folder of its own.
 
-One with the root module applied, for the tests of the stack; one for the examples, so that another process can have
-them (tests/conftest.py); and one for the shop, which needs services that LocalStack lacks. Each ends with the last of
-these tests that its process has, not with the session: what polls streams takes time from the tests that follow.
+One with the root module applied, for the tests of the stack; one for examples that are applied beside each other; one
+for each example that has a demo; and one for the shop, which needs services that LocalStack lacks. Other processes can
+have them (tests/conftest.py). Each ends with the last of these tests that its process has, not with the session: what
+polls streams takes time from the tests that follow.
+
+A demo is the first thing that is done on its local AWS, where nothing else is: so a user has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +26,14 @@ HERE = Path(__file__).parent
 
 # The files in the order they run. A mapping that is switched on or created anew reads its stream from the beginning
 # here, so what does that comes while the streams are short, and large loads come after it. What looks at everything
-# that the session did comes after them, then what removes the stack. The examples of the other systems come after the
-# file that sees its own examples destroyed.
+# that the session did comes after them, then what removes the stack.
 ORDER = (
+    "test_shop_demo",
     "test_shop_pages",
     "test_shop",
     "test_shop_contract",
     "test_shop_roles",
+    "test_demo",
     "test_names_and_shapes",
     "test_telemetry",
     "test_versions",
@@ -47,11 +50,12 @@ ORDER = (
     "test_hostile_shells",
     "test_whole_session",
     "test_removal",
-    "test_examples",
-    "test_scores",
     "test_feedback",
+    "test_favourites",
+    "test_scores",
     "test_change_capture",
     "test_record_processor",
+    "test_examples",
     "test_tumbling_windows",
 )
 
@@ -85,24 +89,17 @@ def bare(request: pytest.FixtureRequest) -> Iterator[BareAws]:
         yield LiveAws(aws)
 
 
-@pytest.fixture(scope="package")
-def systems_under_way(
-    request: pytest.FixtureRequest, bare: BareAws
-) -> Iterator[Mapping[str, Future[ExampleAws]]]:
-    """The examples of the other systems, being applied all at once."""
-    names = ("scores", "feedback", "change-capture", "record-processor")
-    with ThreadPoolExecutor() as pool:
-        under_way = {name: pool.submit(applied, bare.aws, name) for name in names}
-        yield under_way
-        if request.config.getoption("--keep-stack"):
-            for each in under_way.values():
-                each.result().terraform.destroy()
+@pytest.fixture(scope="module")
+def alone(request: pytest.FixtureRequest) -> Iterator[BareAws]:
+    """A fresh local AWS for the tests of one example, the module's EXAMPLE."""
+    with local.running_empty(f"test-{request.module.EXAMPLE}") as aws:
+        yield LiveAws(aws)
 
 
-@pytest.fixture(scope="package")
-def systems(systems_under_way: Mapping[str, Future[ExampleAws]]) -> dict[str, ExampleAws]:
-    """The examples of the other systems."""
-    return {name: under_way.result() for name, under_way in systems_under_way.items()}
+@pytest.fixture(scope="module")
+def example(request: pytest.FixtureRequest, alone: BareAws) -> ExampleAws:
+    """The module's EXAMPLE, applied."""
+    return applied(alone.aws, request.module.EXAMPLE)
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""Change capture, applied beside the pipeline: the log, notifications, the copy; each while another one fails."""
+"""Change capture, applied by itself: the log, notifications, the copy; each while another one fails."""
 
 import base64
 import json
@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
+from leda_cli.example import player
 from leda_cli.examples import ExampleAws
 from leda_cli.play_change_capture import Changes
 from support import lambda_events
 from support.live_aws import BareAws, wait_for
 from support.live_function import with_variables
 
+EXAMPLE = "change-capture"
 CAPTURE, REPLICA = "dynamodb-stream-capture", "dynamodb-stream-capture-replica"
 GOLD, FREE = {"plan": {"S": "gold"}}, {"plan": {"S": "free"}}
 
 
 @pytest.fixture(scope="module")
-def changes(systems: dict[str, ExampleAws]) -> Changes:
-    return Changes(systems["change-capture"])
+def changes(example: ExampleAws) -> Changes:
+    return Changes(example)
 
 
 @pytest.fixture
@@ -92,6 +94,10 @@ def quarantined(changes: Changes, part: str) -> dict[str, dict[str, Any]]:
         for entry in page.get("Contents", [])
     ]
     return {body["eventID"]: body for body in bodies}
+
+
+def test_its_demo_is_the_first_thing_that_is_done_with_it(example: ExampleAws) -> None:
+    player(EXAMPLE)(example)
 
 
 def test_names_and_shapes_are_the_texts(changes: Changes) -> None:
@@ -256,14 +262,14 @@ def life(changes: Changes, prefix: str, seed: int, count: int = 120) -> None:
 
 
 def test_the_copy_is_the_table_while_functions_are_killed_and_records_come_again(
-    bare: BareAws, changes: Changes, user: str
+    alone: BareAws, changes: Changes, user: str
 ) -> None:
     redelivery = changes.redelivery("replica", random.Random(7))
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(life, changes, user, 7)
         while not writing.done():
             redelivery.once()
-            bare.aws.kill_functions(REPLICA)
+            alone.aws.kill_functions(REPLICA)
         writing.result()
     redelivery.once()
     wait_for_copy(changes)

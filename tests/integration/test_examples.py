@@ -37,10 +37,8 @@ def totals_of(example: ExampleAws) -> dict[str, Decimal]:
 
 
 @pytest.fixture(scope="module")
-def examples(
-    bare: BareAws, systems_under_way: object, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, ExampleAws]:
-    """Both examples, applied on the session's local AWS, beside those of the other systems."""
+def examples(bare: BareAws, tmp_path_factory: pytest.TempPathFactory) -> dict[str, ExampleAws]:
+    """Both examples, applied on the session's local AWS."""
     aws = dict(bare.aws.variables)
     bare.s3.create_bucket(Bucket=BUCKET)
     with pytest.MonkeyPatch.context() as patch:

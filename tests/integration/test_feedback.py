@@ -9,6 +9,8 @@ import pytest
 from leda_cli.examples import ExampleAws
 from support.live_aws import wait_for
 
+EXAMPLE = "feedback"
+
 ROW = {
     "date": {"S": "2026-08-01"},
     "created_at": {"N": "1785589500"},
@@ -23,8 +25,8 @@ ROW = {
 
 
 @pytest.fixture(scope="module")
-def feedback(systems: dict[str, ExampleAws]) -> ExampleAws:
-    return systems["feedback"]
+def feedback(example: ExampleAws) -> ExampleAws:
+    return example
 
 
 def put(feedback: ExampleAws, row: str, **changed: Any) -> None:

@@ -1,4 +1,4 @@
-"""The record processor, applied beside the pipeline: what it logs, and a user's function that fails in each way."""
+"""The record processor, applied by itself: what it logs, and a user's function that fails in each way."""
 
 import base64
 import json
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leda_cli.example import player
 from leda_cli.examples import ExampleAws
 from leda_cli.play_record_processor import (
     ANSWER,
@@ -19,20 +20,17 @@ from leda_cli.play_record_processor import (
 from support.live_aws import BareAws, wait_for
 from support.live_function import with_variables
 
-
-@pytest.fixture(scope="module")
-def aws(systems: dict[str, ExampleAws]) -> ExampleAws:
-    return systems["record-processor"]
+EXAMPLE = "record-processor"
 
 
 @pytest.fixture(scope="module")
-def records(aws: ExampleAws) -> Processor:
-    return Processor(aws, "records")
+def records(example: ExampleAws) -> Processor:
+    return Processor(example, "records")
 
 
 @pytest.fixture(scope="module")
-def readings(aws: ExampleAws) -> Processor:
-    return Processor(aws, "readings")
+def readings(example: ExampleAws) -> Processor:
+    return Processor(example, "readings")
 
 
 @pytest.fixture
@@ -53,14 +51,18 @@ def wait_for_reading(readings: Processor, sensor: str, measured: int) -> None:
     )
 
 
+def test_its_demo_is_the_first_thing_that_is_done_with_it(example: ExampleAws) -> None:
+    player(EXAMPLE)(example)
+
+
 def test_names_are_the_texts(records: Processor, readings: Processor) -> None:
     assert records.function == "ProcessKinesisRecords"
     assert readings.function == "Readings-ProcessKinesisRecords"
     assert records.stream == "Records"
 
 
-def test_a_plan_after_apply_is_empty(aws: ExampleAws) -> None:
-    assert aws.terraform.plan_is_empty(), f"see {aws.terraform.log}"
+def test_a_plan_after_apply_is_empty(example: ExampleAws) -> None:
+    assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
 
 
 def test_the_blueprints_test_event_gives_its_result_through_a_plain_invoke(
@@ -152,10 +154,10 @@ def test_while_the_functions_table_is_away_records_wait_and_none_is_lost(
     assert set(failed) == {numbers[1]}, "what follows a record that fails must wait for it"
 
 
-def test_killed_functions_lose_no_record(bare: BareAws, readings: Processor, sensor: str) -> None:
+def test_killed_functions_lose_no_record(alone: BareAws, readings: Processor, sensor: str) -> None:
     for number in range(10):
         readings.put([reading(sensor, 10 * number + place) for place in range(10)])
-        bare.aws.kill_functions(readings.function)
+        alone.aws.kill_functions(readings.function)
     wait_for_reading(readings, sensor, 99)
 
 

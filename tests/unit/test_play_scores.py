@@ -3,7 +3,6 @@
 import io
 import json
 import random
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from leda_cli import play_scores, score_oracle
-from leda_cli.board_view import BoardView, board_table
+from leda_cli.board_view import board_table, first_places
 from leda_cli.errors import LedaError
 from leda_cli.leaderboard import Place, Total
 from leda_cli.play_scores import PLAYERS, Scores, Season
@@ -156,20 +155,5 @@ def test_a_board_of_nobody_or_of_losers_can_be_drawn(places: list[Place]) -> Non
     assert lines(console)
 
 
-def test_off_a_terminal_the_first_three_are_a_line_every_few_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = Counter({"now": 0})
-    monkeypatch.setattr("leda_cli.board_view.time.monotonic", lambda: clock["now"])
-    console = Console(file=io.StringIO(), width=200)
-
-    with BoardView(console) as view:
-        for second in range(12):
-            clock["now"] = second
-            view.show(PLACES, f"{second} s")
-
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().splitlines() == [
-        "    5 s; Ada 1234.5, Bela 7, Cem 7",
-        "    10 s; Ada 1234.5, Bela 7, Cem 7",
-    ]
+def test_the_first_three_are_a_line() -> None:
+    assert first_places(PLACES) == "Ada 1234.5, Bela 7, Cem 7"

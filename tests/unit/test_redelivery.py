@@ -58,18 +58,19 @@ class Function:
     def __init__(self) -> None:
         self.batches: list[dict[str, Any]] = []
         self.failures = 0
+        self.failure: dict[str, Any] = {"FunctionError": "Unhandled", "Payload": b"no"}
 
     def invoke(self, *, FunctionName: str, Payload: str) -> Any:
         assert FunctionName == "F"
         if self.failures:
             self.failures -= 1
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b"no")}
+            return self.failure | {"Payload": io.BytesIO(self.failure["Payload"])}
         self.batches.append(json.loads(Payload))
         return {"Payload": io.BytesIO(b"{}")}
 
 
-def redelivery(streams: Any, function: Any, seed: int) -> Redelivery:
-    return Redelivery(streams, function, ARN, "F", random.Random(seed))
+def redelivery(streams: Any, function: Any, seed: int, windowed: bool = False) -> Redelivery:
+    return Redelivery(streams, function, ARN, "F", random.Random(seed), windowed)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -99,6 +100,25 @@ def test_a_record_is_first_delivered_in_order_and_later_in_any_way(seed: int) ->
     assert (work.deliveries, work.records) == (len(function.batches), delivered)
     assert delivered > 2 * (1153 + 576)
     assert len({"shardId" in batch for batch in function.batches}) == 2
+
+
+def test_where_the_mapping_has_a_window_every_event_names_its_shard() -> None:
+    streams, function = Streams(), Function()
+    work = redelivery(streams, function, 1, windowed=True)
+    streams.grow("a", 1000)
+    work.once()
+    assert {batch["shardId"] for batch in function.batches} == {"a"}
+
+
+def test_a_batch_of_which_a_part_failed_is_delivered_again_before_anything_else() -> None:
+    streams, function = Streams(), Function()
+    failed = {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    function.failure = {"Payload": json.dumps(failed).encode()}
+    function.failures = 2
+    streams.grow("a", 1)
+    redelivery(streams, function, 1).once()
+    assert function.failures == 0
+    assert function.batches[0]["Records"][0]["eventID"] == f"{0:021d}"
 
 
 def test_what_the_function_never_takes_is_an_error_that_names_its_log() -> None:

@@ -52,7 +52,6 @@ class Order:
             "createdAt": self.created,
         }
         totals: dict[str, str | int] = {"lines": len(request.lines), "totalCents": self.total}
-        place = rows.sort_place(self.created, self.identifier)
         token = rows.item(
             rows.token_key(request.token),
             rows.TOKEN,
@@ -68,14 +67,10 @@ class Order:
                 "shippingOption": request.shipping,
                 "payBy": self.pay_by,
                 "ordersKey": index_key(CREATED),
-                "ordersSort": place,
+                "ordersSort": rows.sort_place(self.created, self.identifier),
             },
         )
-        of_customer = rows.item(
-            rows.key(rows.customer_partition(request.customer), place),
-            rows.CUSTOMER_ORDER,
-            {**common, **totals},
-        )
+        of_customer = _customers_row(request.customer, {**common, **totals})
         lines = [
             rows.item(
                 rows.key(rows.order_partition(self.identifier), line.product),
@@ -92,6 +87,13 @@ class Order:
             for line, part in zip(request.lines, self.parts, strict=True)
         ]
         return [token, header, of_customer, *lines]
+
+
+def _customers_row(customer: str, listed: dict[str, str | int]) -> Row:
+    """The row of an order in the list of a customer's orders; `listed` is what the list says of it."""
+    place = rows.sort_place(str(listed["createdAt"]), str(listed["orderId"]))
+    key = rows.key(rows.customer_partition(customer), place)
+    return rows.item(key, rows.CUSTOMER_ORDER, listed)
 
 
 def is_identifier(text: str) -> bool:
@@ -172,17 +174,15 @@ def _moved(
     header: further attributes of the header; everywhere: of the header and the lines.
     """
     known = rows.values(next(row for row in order if rows.is_a(rows.ORDER, row)))
-    of_customer = rows.key(
-        rows.customer_partition(known["customerId"]),
-        rows.sort_place(known["createdAt"], known["orderId"]),
-    )
+    listed = {name: known[name] for name in ("orderId", "createdAt", "lines", "totalCents")}
+    of_customer = _customers_row(known["customerId"], {**listed, "status": status})
     changed = {"status": status, **(everywhere or {})}
     of_header = {**changed, **header, "ordersKey": index_key(status)}
     lines = [rows.key(row["pk"]["S"], row["sk"]["S"]) for row in order if rows.is_a(rows.LINE, row)]
     return [
         # The header's condition stands for the whole order: each change is made once.
         _set(table, rows.order_key(known["orderId"]), of_header, known["status"]),
-        _set(table, of_customer, {"status": status}),
+        _written_whole(table, of_customer),
         *(_set(table, line, changed) for line in lines),
         *([_one_unpaid_less(table, known["customerId"])] if known["status"] == CREATED else []),
     ]
@@ -222,6 +222,23 @@ def _place(order: Sequence[Row], closed: str) -> str:
     """Where a closed order stands among others."""
     known = rows.values(next(row for row in order if rows.is_a(rows.ORDER, row)))
     return rows.sort_place(closed, known["orderId"])
+
+
+def _written_whole(table: str, row: Row) -> dict[str, Any]:
+    """The action that writes all attributes of a row, also where somebody has deleted it.
+
+    A row of a customer's list says nothing that the order's header does not: it must not hold the order up.
+    """
+    attributes = {name: value for name, value in row.items() if name not in ("pk", "sk")}
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": rows.key(row["pk"]["S"], row["sk"]["S"]),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+            "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+            "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()},
+        }
+    }
 
 
 def _set(

@@ -1,0 +1,13 @@
+variable "name_prefix" {
+  description = "Prepended to every name."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether `terraform destroy` is refused while there is data. Set it to false, apply, then destroy."
+  type        = bool
+  default     = true
+  nullable    = false
+}

@@ -1,0 +1,27 @@
+"""`make demo`: the first thing that is done with the stack."""
+
+from pathlib import Path
+
+from support.live_stack import LiveStack
+from support.local_command import leda
+
+
+def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(stack.aws.terraform.outputs())
+    done = leda(
+        stack.aws.variables,
+        tmp_path,
+        "demo",
+        "--rounds",
+        "2",
+        "--messages",
+        "500",
+        "--outputs",
+        str(outputs),
+        "--seed",
+        "3",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1,000 messages, no total off by any amount" in done.stdout
+    assert not {name: value for name, value in stack.stack.parameters().items() if value}

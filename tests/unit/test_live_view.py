@@ -1,0 +1,35 @@
+"""The live view off a terminal, where nothing can be redrawn."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from leda_cli.live_view import LiveView
+
+
+def test_off_a_terminal_the_status_and_the_summary_are_a_line_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0
+    monkeypatch.setattr("leda_cli.live_view.time.monotonic", lambda: now)
+    output = io.StringIO()
+
+    with LiveView(Console(file=output, width=200)) as view:
+        for now in range(12):
+            view.show("a block", f"{now} s", f"{2 * now} of it")
+
+    assert output.getvalue().splitlines() == ["    5 s; 10 of it", "    10 s; 20 of it"]
+
+
+def test_on_a_terminal_the_block_is_drawn_each_time() -> None:
+    output = io.StringIO()
+    terminal = Console(file=output, width=200, force_terminal=True, _environ={"TERM": "xterm"})
+
+    with LiveView(terminal) as view:
+        for block in ("first", "second", "third"):
+            view.show(block, "status", "summary")
+
+    shown = output.getvalue()
+    assert all(block in shown for block in ("first", "second", "third"))
+    assert "summary" not in shown
