@@ -256,27 +256,36 @@ def test_a_total_of_a_grouping_is_made_with_what_it_is_called(pipeline: Pipeline
     group_by = {
         "desk": {"keys": ["risk", "at:hour as hour"], "rollup": True},
         "days": {"keys": ["day"]},
+        "hours": {"keys": ["at:hour"], "retention_days": 1},
     }
     measures = {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "v"}}
     known = Configuration.from_json(json.dumps({"group_by": group_by, "measures": measures}))
     registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
     registry.put("configurations", known.version, {"Document": {"S": known.document}})
-    nodes = ("desk:FX", "desk:FX:2026-08-01T13", "days:%", "made by hand")
+    nodes = ("desk:FX", "desk:FX:2026-08-01T13", "days:%", "made by hand", "hours:1970-01-01T00")
     put_delta(pipeline, 1, dict.fromkeys(nodes, 1), f"{known.version}.1.0")
     put_delta(pipeline, 2, {"days:%": 2, "desk:FX": 2}, f"{known.version}.1.0")
 
     reduce(pipeline)
 
     found = {
-        row["Identifier"]["S"]: tuple(row.get(name) for name in ("Grouping", "Parent", "Keys"))
+        row["Identifier"]["S"]: tuple(
+            row.get(name) for name in ("Grouping", "Parent", "Keys", "ExpiresAt")
+        )
         for row in pipeline.rows("AggregateTable")
     }
     fx, hour = {"risk": {"S": "FX"}}, {"hour": {"S": "2026-08-01T13"}}
     assert found == {
-        "desk:FX": ({"S": "desk"}, {"S": "desk"}, {"M": fx}),
-        "desk:FX:2026-08-01T13": ({"S": "desk"}, {"S": "desk:FX"}, {"M": fx | hour}),
-        "days:%": ({"S": "days"}, {"S": "days"}, {"M": {"day": {"S": ""}}}),
-        "made by hand": (None, None, None),
+        "desk:FX": ({"S": "desk"}, {"S": "desk"}, {"M": fx}, None),
+        "desk:FX:2026-08-01T13": ({"S": "desk"}, {"S": "desk:FX"}, {"M": fx | hour}, None),
+        "days:%": ({"S": "days"}, {"S": "days"}, {"M": {"day": {"S": ""}}}, None),
+        "made by hand": (None, None, None, None),
+        "hours:1970-01-01T00": (
+            {"S": "hours"},
+            {"S": "hours"},
+            {"M": {"at": {"S": "1970-01-01T00"}}},
+            {"N": str(25 * 3600)},
+        ),
     }
     assert values(pipeline)["days:%"] == 3
 

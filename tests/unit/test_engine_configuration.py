@@ -16,6 +16,7 @@ from leda.engine.configuration import (
     bytes_of,
 )
 from leda.engine.delta_rows import Lane
+from leda.engine.groupings import Labels
 from leda.engine.totals import _Statements
 from leda.numbers import exact
 
@@ -141,6 +142,7 @@ def test_measures_that_no_statement_can_name_are_refused_before_anything_is_coun
 
     longest_checkpoint = Lane("0" * VERSION_DIGITS, 999_999, 0).applied + "m"
     widest = _Statements("t" * 255, "k" * 255, longest_checkpoint, configuration(64).names)
-    assert max(map(len, (widest.update, widest.insert_with_labels, widest.move))) <= 8192
+    labels = Labels("g", {}, "g", 1).attributes
+    assert max(map(len, (widest.update, widest.insert(labels), widest.move))) <= 8192
     with pytest.raises(ConfigurationError, match="fewer measures, or shorter names"):
         configuration(65)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -262,6 +263,42 @@ def test_a_total_is_called_by_its_grouping_its_keys_and_the_total_above_it() -> 
         assert both.labels(other) is None
 
 
+@pytest.mark.parametrize(
+    ("identifier", "expires"),
+    [
+        ("minutes:EU:2026-12-31T23%3A59", "2027-01-11T00:00"),
+        ("hours:2026-08-01T13", "2026-08-11T14:00"),
+        ("days:2028-02-28", "2028-03-10T00:00"),
+        ("months:2026-12", "2027-01-11T00:00"),
+        ("months:2026-01", "2026-02-11T00:00"),
+        ("both:2026-01:2026-01-05", "2026-02-11T00:00"),
+        ("minutes:EU", None),
+        ("minutes:EU:never", None),
+        ("days:2026-08", None),
+        ("days:9999-12-31", None),
+        ("both:2026-01:never", None),
+        ("kept:2026-08-01", None),
+    ],
+)
+def test_a_total_expires_its_retention_after_its_bucket_has_ended(
+    identifier: str, expires: str | None
+) -> None:
+    group_by: dict[str, Any] = {
+        "minutes": {"keys": ["region", "t:minute"], "rollup": True},
+        "hours": {"keys": ["t:hour"]},
+        "days": {"keys": ["t:day"]},
+        "months": {"keys": ["t:month"]},
+        "both": {"keys": ["t:month", "u:day"]},
+    }
+    retained = {name: {**grouping, "retention_days": 10} for name, grouping in group_by.items()}
+    labels = configuration({**retained, "kept": {"keys": ["t:day"]}}).labels(identifier)
+
+    assert labels
+    moment = None if expires is None else datetime.fromisoformat(expires + "+00:00")
+    assert labels.expires == (moment and int(moment.timestamp()))
+    assert labels.attributes.get("ExpiresAt") == (moment and {"N": str(labels.expires)})
+
+
 def test_a_plain_identifier_is_the_key_s_text() -> None:
     scores = configuration({"user": {"keys": ["Username"]}}, identifiers="plain")
 
@@ -320,6 +357,9 @@ def test_the_attributes_that_decide_are_named_for_a_scan() -> None:
         ({"keys": ["a"], "where": []}, "not a map"),
         ({"keys": ["a"], "missing": {"b": "c"}}, "no key and no condition"),
         ({"keys": ["a"], "missing": {"a": 1}}, "not a map of strings"),
+        ({"keys": ["a:day"], "retention_days": 0}, "whole number of at least 1"),
+        ({"keys": ["a:day"], "retention_days": 1.5}, "whole number of at least 1"),
+        ({"keys": ["a"], "retention_days": 1}, "no key with a time bucket"),
     ],
 )
 def test_a_grouping_that_is_not_usable_is_refused_by_name(grouping: Any, complaint: str) -> None:

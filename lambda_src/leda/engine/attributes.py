@@ -38,6 +38,10 @@ _ISO_8601 = re.compile(
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# The texts of buckets: how many of the year, month, day, hour and minute each has.
+_BUCKET = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2})(?:T([0-9]{2})(?::([0-9]{2}))?)?)?")
+_PARTS = {"month": 2, "day": 3, "hour": 4, "minute": 5}
+
 
 @dataclass(frozen=True, slots=True)
 class AttributePath:
@@ -102,6 +106,20 @@ def bucket_of(value: Value, bucket: str, path: str) -> str:
         raise UnreadableRow(f"{path} is not a time (epoch seconds, milliseconds or ISO 8601)")
     # strftime pads the year on some systems, and does not on others.
     return f"{moment.year:04d}" + moment.strftime(BUCKETS[bucket].removeprefix("%Y"))
+
+
+def end_of_bucket(text: str, bucket: str) -> datetime | None:
+    """The moment at which the bucket of that text ends; None for a text that `bucket_of` does not give."""
+    match = _BUCKET.fullmatch(text)
+    if match is None or sum(part is not None for part in match.groups()) != _PARTS[bucket]:
+        return None
+    year, month, day, hour, minute = (int(part or 0) for part in match.groups())
+    try:
+        if bucket == "month":
+            return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(**{bucket + "s": 1})
+    except (ValueError, OverflowError):
+        return None
 
 
 def _of_epoch(text: str) -> datetime | None:

@@ -62,7 +62,9 @@ _MOST_CHARACTERS_OF_MEASURES = 7_500
 _CHARACTERS_OF_A_MEASURE = 16
 
 # A measure is an attribute of a total, beside its key, labels and checkpoints, and stands in statements of PartiQL.
-MEASURE_NAME = re.compile(r"(?!(?:Identifier|Grouping|Keys|Parent)$|Applied)[A-Za-z][A-Za-z0-9_]*")
+MEASURE_NAME = re.compile(
+    r"(?!(?:Identifier|Grouping|Keys|Parent|ExpiresAt)$|Applied)[A-Za-z][A-Za-z0-9_]*"
+)
 
 
 class ConfigurationError(ValueError):
@@ -245,7 +247,7 @@ def _measure(name: str, definition: object) -> Measure:
     if not MEASURE_NAME.fullmatch(name):
         raise ConfigurationError(
             f"CONFIGURATION's measure {name!r} is not a name of letters, digits and underscores, or is that of another "
-            "attribute of a total (Identifier, Grouping, Keys, Parent, Applied...)"
+            "attribute of a total (Identifier, Grouping, Keys, Parent, ExpiresAt, Applied...)"
         )
     if not isinstance(definition, dict) or definition.get("op") not in _OPERATIONS:
         raise ConfigurationError(

@@ -2,12 +2,15 @@
 
     {"source": {"keys": ["source_platform", "date"], "missing": {"source_platform": "unknown"}},
      "urgent": {"keys": ["date"], "where": {"urgency": ["high"]}},
-     "tags":   {"keys": ["tags[]", "created_at:day as day"]},
+     "tags":   {"keys": ["tags[]", "created_at:day as day"], "retention_days": 400},
      "desk":   {"keys": ["RiskType", "TradeDesk", "Region"], "rollup": true}}
 
 A total's identifier is the grouping's name and the texts of the keys, joined by colons: `source:web:2026-08-01`. In a
 text, `%` is written as `%25` and `:` as `%3A`, and an empty text as `%`; so no two different keys share a total, and no
 identifier is longer than it must be.
+
+With `retention_days` a total is worth nothing that long after its time bucket has ended: readers leave it out, and time
+to live removes it.
 """
 
 import itertools
@@ -23,8 +26,8 @@ from leda.engine.attributes import AttributePath
 from leda.hierarchy import SEPARATOR
 from leda.streams import Image
 
-# The attributes of a total that say which one it is. A measure has none of these names.
-GROUPING, KEYS, PARENT = "Grouping", "Keys", "Parent"
+# The attributes of a total that say which one it is, and until when. A measure has none of these names.
+GROUPING, KEYS, PARENT, EXPIRES_AT = "Grouping", "Keys", "Parent", "ExpiresAt"
 
 # A row of StateTable that a message has deleted is still there, with the version of the deletion.
 DELETED = "Deleted"
@@ -40,11 +43,27 @@ class GroupingError(ValueError):
 
 
 class Labels(NamedTuple):
-    """What a total is called: its grouping, the texts of its keys by name, and the identifier above it."""
+    """What a total is called: its grouping, the texts of its keys by name, and the identifier above it.
+
+    `expires` is the time in epoch seconds from which the total is worth nothing; None: it is kept for ever.
+    """
 
     grouping: str
     keys: Mapping[str, str]
     parent: str
+    expires: int | None = None
+
+    @property
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """The same as attributes of the total, in DynamoDB's JSON."""
+        found: dict[str, dict[str, Any]] = {
+            GROUPING: {"S": self.grouping},
+            KEYS: {"M": {name: {"S": text} for name, text in self.keys.items()}},
+            PARENT: {"S": self.parent},
+        }
+        if self.expires is not None:
+            found[EXPIRES_AT] = {"N": str(self.expires)}
+        return found
 
 
 def escaped(text: str) -> str:
@@ -138,6 +157,7 @@ class Grouping:
     keys: tuple[Key, ...]
     where: tuple[Condition, ...]
     is_rollup: bool
+    retention_days: int | None
 
     @classmethod
     def parse(cls, name: str, given: object) -> "Grouping":
@@ -156,7 +176,7 @@ class Grouping:
     def _parse(cls, name: str, given: object) -> "Grouping":
         if not isinstance(given, dict):
             raise GroupingError("it is not an object")
-        if unknown := given.keys() - {"keys", "where", "missing", "rollup"}:
+        if unknown := given.keys() - {"keys", "where", "missing", "rollup", "retention_days"}:
             raise GroupingError(f"it has the unknown attributes {sorted(unknown)}")
         if not isinstance(given.get("keys"), list) or not given["keys"]:
             raise GroupingError("it has no `keys`, so all rows would be one group")
@@ -180,7 +200,14 @@ class Grouping:
             raise GroupingError(
                 f"its `missing` names {sorted(strange)}, which is no key and no condition"
             )
-        return cls(name, keys, where, given.get("rollup") is True)
+        days = given.get("retention_days")
+        if days is not None and (not isinstance(days, int) or days < 1):
+            raise GroupingError("its `retention_days` is not a whole number of at least 1")
+        if days is not None and not any(key.bucket for key in keys):
+            raise GroupingError(
+                "it has `retention_days` and no key with a time bucket, whose end they would be counted from"
+            )
+        return cls(name, keys, where, given.get("rollup") is True, days)
 
     def leaves(self, image: Image) -> Iterator[str]:
         """The identifiers of the row's finest totals. Raises UnreadableRow."""
@@ -189,6 +216,24 @@ class Grouping:
         texts = [[escaped(text) for text in key.texts(image)] for key in self.keys]
         for combination in itertools.product(*texts):
             yield SEPARATOR.join((self.name, *combination))
+
+    def expires(self, texts: Sequence[str]) -> int | None:
+        """When the total of these keys is worth nothing any more, in epoch seconds; None: never.
+
+        With several buckets it is the last to end that counts. A total without one (a level above it, or rows that have
+        no time) is kept.
+        """
+        if self.retention_days is None:
+            return None
+        ends = [
+            attributes.end_of_bucket(text, key.bucket)
+            for key, text in zip(self.keys, texts, strict=False)
+            if key.bucket
+        ]
+        known = [end for end in ends if end is not None]
+        if not known or len(known) < len(ends):
+            return None
+        return int(max(known).timestamp()) + self.retention_days * 24 * 3600
 
     @property
     def attributes(self) -> set[str]:
@@ -252,9 +297,10 @@ class Groupings:
             return None
         if len(texts) < len(grouping.keys) and not grouping.is_rollup:
             return None
-        keys = {key.name: unescaped(text) for key, text in zip(grouping.keys, texts, strict=False)}
+        plain = [unescaped(text) for text in texts]
+        keys = {key.name: text for key, text in zip(grouping.keys, plain, strict=False)}
         parent = identifier.rpartition(SEPARATOR)[0] if grouping.is_rollup else name
-        return Labels(name, keys, parent)
+        return Labels(name, keys, parent, grouping.expires(plain))
 
     @property
     def attributes(self) -> set[str]:

@@ -1,7 +1,7 @@
 """Reduce: adds the rows of ReduceTable to the totals; every total carries its own checkpoint.
 
     AggregateTable {Identifier, <measures>, Applied<version>_<lanes>: "<epoch, 10 digits>.<sequence number, 40 digits>",
-                    Grouping?, Keys?, Parent?}
+                    Grouping?, Keys?, Parent?, ExpiresAt?}
 
 A total's checkpoint for a version and a number of lanes says how far it has come in its lane's line of shards. For a
 batch and each total, the sum of the batch's rows is added on condition that the checkpoint is below the first of them:
@@ -14,7 +14,8 @@ batch and each total, the sum of the batch's rows is added on condition that the
     INSERT  applied                            done
             DuplicateItem                      somebody has made the total meanwhile: UPDATE
 
-The three last attributes say what a total of a grouping is called; the INSERT sets them.
+The last four attributes say what a total of a grouping is called, and until when it is worth something; the INSERT sets
+them.
 
 Totals have nothing to do with each other: there is no transaction, no limit to their number, and no conflict.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
@@ -36,7 +37,6 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda.engine.backoff import THROTTLES, Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import RESERVED, Delta, UnreadableDeltaError, amounts_of, read
-from leda.engine.groupings import GROUPING, KEYS, PARENT, Labels
 from leda.engine.registry import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
@@ -323,16 +323,14 @@ class _Statements:
     def __init__(self, table: str, key: str, applied: str, measures: Sequence[str]) -> None:
         where = f'WHERE "{key}" = ? AND ("{applied}" IS MISSING OR "{applied}" < ?)'
         added = " ".join(f'SET "{name}" = "{name}" + ?' for name in measures)
-        columns = (key, *measures, applied)
+        self._table, self._columns = table, (key, *measures, applied)
         self.update = f'UPDATE "{table}" {added} SET "{applied}" = ? {where}'  # noqa: S608
-        self.insert = _insert(table, columns)
-        self.insert_with_labels = _insert(table, (*columns, GROUPING, KEYS, PARENT))
         self.move = f'UPDATE "{table}" SET "{applied}" = ? {where}'  # noqa: S608
 
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    values = ", ".join(f"'{name}': ?" for name in columns)
-    return f'INSERT INTO "{table}" VALUE {{{values}}}'
+    def insert(self, labels: Iterable[str]) -> str:
+        """The statement that makes a total with these attributes after its measures and its checkpoint."""
+        values = ", ".join(f"'{name}': ?" for name in (*self._columns, *labels))
+        return f'INSERT INTO "{self._table}" VALUE {{{values}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,13 +375,11 @@ class _Line:
             first, last = each.rows[0].position, each.rows[each.take - 1].position
         node, amounts, moved = {"S": each.node}, [{"N": str(text)} for text in texts], {"S": last}
         if each.kind is _Kind.INSERT:
-            given = [node, *amounts, moved]
-            labels = self.definition.labels(each.node) if self.definition else None
-            if labels is None:
-                return {"Statement": self.statements.insert, "Parameters": given}
+            found = self.definition.labels(each.node) if self.definition else None
+            labels = found.attributes if found else {}
             return {
-                "Statement": self.statements.insert_with_labels,
-                "Parameters": [*given, *attributes_of(labels)],
+                "Statement": self.statements.insert(labels),
+                "Parameters": [node, *amounts, moved, *labels.values()],
             }
         if each.kind is _Kind.UPDATE:
             text, parameters = self.statements.update, [*amounts, moved, node, {"S": first}]
@@ -411,12 +407,6 @@ class _Line:
         except (NotExact, UnreadableDeltaError):
             each.take = 1
             return first
-
-
-def attributes_of(labels: Labels) -> list[dict[str, Any]]:
-    """A total's attributes GROUPING, KEYS and PARENT, in that order and in DynamoDB's JSON."""
-    keys = {name: {"S": text} for name, text in labels.keys.items()}
-    return [{"S": labels.grouping}, {"M": keys}, {"S": labels.parent}]
 
 
 def _by_node(rows: Sequence[_Row]) -> list[_Pending]:
