@@ -33,6 +33,7 @@ _COMMANDS = {
     "example": ("example", "example"),
     "load": ("load", "load"),
     "watch": ("watch", "watch"),
+    "totals": ("totals_command", "totals"),
     "verify": ("verify", "verify"),
     "redrive": ("redrive", "redrive"),
     "replay": ("replay", "replay"),
