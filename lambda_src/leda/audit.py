@@ -164,9 +164,9 @@ def read_source(
     segments: int = SEGMENTS,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> Expected:
-    """What the source table adds up to, by a parallel scan; `advance` hears of rows as they are read, one call at a time.
+    """What the source table adds up to, by a parallel scan.
 
-    `keys` are the attributes of the table's key.
+    `keys` are the attributes of the table's key. `advance` hears of rows as they are read, one call at a time.
     """
     parts = [_Leaves(configuration, keys) for _ in range(segments)]
     takers = [part.take for part in parts]

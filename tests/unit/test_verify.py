@@ -13,8 +13,8 @@ from leda.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.health import Health
 from leda_cli import verify as module
-from leda_cli.console import LedaError
 from leda_cli.aggregation import Aggregation
+from leda_cli.console import LedaError
 from leda_cli.not_live import NotLive
 from leda_cli.verify import danger_lines, quiet, running, verify
 from support.pipeline import CONFIGURATION
