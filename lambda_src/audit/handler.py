@@ -9,14 +9,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda import sdk, settings
-from leda.audit import (
-    Tables,
-    audit,
-    key_names,
-    read_source,
-    read_totals,
-    rows_of_groupings,
-)
+from leda.audit import audit, key_names, rows_of_groupings, tables_of
 from leda.engine.configuration import Configuration
 from leda.engine.registry import CONFIGURATIONS, LIVE, Registry, live_configuration
 from leda.telemetry import count, logger, metrics
@@ -71,13 +64,10 @@ def _limits(configuration: Configuration) -> dict[str, int]:
 
 def _compared(configuration: Configuration) -> dict[str, int]:
     """What the comparison has found; the log names wrong totals and rows that cannot be read."""
-    keys = key_names(dynamodb, source_table)
-    tables = Tables(
-        configuration.names,
-        lambda: read_source(dynamodb, source_table, keys, configuration),
-        lambda: read_totals(dynamodb, totals_table, configuration.names, totals_key),
+    source = source_table, key_names(dynamodb, source_table)
+    result = audit(
+        tables_of(dynamodb, source, (totals_table, totals_key), configuration), freshness
     )
-    result = audit(tables, freshness)
     wrong = {row.identifier for row in result.wrong}
     for row in result.wrong[:LOGGED]:
         logger.error(

@@ -30,7 +30,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -347,6 +347,49 @@ class Tables:
     measures: Sequence[str]
     expected: Callable[[], Expected]
     found: Callable[[], Mapping[str, Amounts]]
+
+
+def tables_of(
+    client: "DynamoDBClient",
+    source: tuple[str, Sequence[str]],
+    totals: tuple[str, str],
+    configuration: Configuration,
+    advance: Callable[[int], object] = lambda _count: None,
+    clock: Callable[[], float] = time.time,
+) -> Tables:
+    """The two sides of an aggregation without the totals that have expired by now.
+
+    source: the source table's name, and the attributes of its key.
+    totals: the totals table's name, and its key attribute.
+    """
+    at = clock()
+
+    def kept(found: Mapping[str, Amounts]) -> dict[str, Amounts]:
+        return {
+            identifier: amounts
+            for identifier, amounts in found.items()
+            if not has_expired(configuration, identifier, at)
+        }
+
+    def expected() -> Expected:
+        found = read_source(client, *source, configuration, advance=advance)
+        return replace(found, totals=kept(found.totals))
+
+    table, key = totals
+    return Tables(
+        configuration.names,
+        expected,
+        lambda: kept(read_totals(client, table, configuration.names, key)),
+    )
+
+
+def has_expired(configuration: Configuration, identifier: str, at: float) -> bool:
+    """Whether the total is worth nothing at that time (epoch seconds), since its grouping retains no older ones.
+
+    Time to live removes its row some time later, and no source row brings it back.
+    """
+    labels = configuration.labels(identifier)
+    return labels is not None and labels.expires is not None and labels.expires <= at
 
 
 def audit(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leda.audit import Tables, read_source, read_totals
+from leda.audit import Tables, tables_of
 from leda.engine import totals
 from leda.engine.configuration import Configuration
 from leda.engine.health import current_stream
@@ -116,11 +116,12 @@ class Aggregation:
 
     def both_sides(self, configuration: Configuration, advance: Advance) -> Tables:
         """How to read what the totals must be, and what they are."""
-        client, keys = self.account.dynamodb, list(self.source.keys)
-        return Tables(
-            configuration.names,
-            lambda: read_source(client, self.source.name, keys, configuration, advance=advance),
-            lambda: read_totals(client, self.totals_table, configuration.names, self.totals_key),
+        return tables_of(
+            self.account.dynamodb,
+            (self.source.name, list(self.source.keys)),
+            (self.totals_table, self.totals_key),
+            configuration,
+            advance,
         )
 
     def live(self) -> Configuration:

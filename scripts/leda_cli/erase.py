@@ -30,7 +30,7 @@ from botocore.exceptions import ClientError
 from leda import audit
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Configuration
-from leda.engine.groupings import KEYS, PlainKey
+from leda.engine.groupings import EXPIRES_AT, KEYS, PlainKey
 from leda.engine.health import current_stream
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
@@ -290,8 +290,9 @@ class Erasure:
 
 
 def _counts(row: Row) -> bool:
-    """Whether a measure of the total is not 0. Nothing else in its row is a number."""
-    return any(Decimal(value["N"]) for value in row.values() if "N" in value)
+    """Whether a measure of the total is not 0. The only other number in its row is when it expires."""
+    numbers = (value["N"] for name, value in row.items() if "N" in value and name != EXPIRES_AT)
+    return any(map(Decimal, numbers))
 
 
 def _nodes(row: Row) -> set[str]:

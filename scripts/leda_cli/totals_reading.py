@@ -6,19 +6,21 @@ how many read units it took. A scan reads consistently; an index follows its tab
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
 
 A total whose number of rows is 0 is absent: its row stays in the table because it holds the total's checkpoint. Without
-a measure that counts, a total with 0 in every measure is.
+a measure that counts, a total with 0 in every measure is. So is a total that has expired (`retention_days`), although
+time to live removes its row some time later.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from leda.audit import amount_of
+from leda.audit import amount_of, has_expired
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.groupings import PARENT, Grouping, Groupings, HierarchyPath, PlainKey, escaped
@@ -61,12 +63,18 @@ class TotalsReader:
     """Reads the totals of one table under the live configuration."""
 
     def __init__(
-        self, client: DynamoDBClient, table: str, key: str, configuration: Configuration
+        self,
+        client: DynamoDBClient,
+        table: str,
+        key: str,
+        configuration: Configuration,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._table = table
         self._key = key
         self._configuration = configuration
+        self._at = clock()
 
     # -- what may be asked for
 
@@ -226,6 +234,8 @@ class TotalsReader:
             }
             is_present = amounts[self.count] if self.count else any(amounts.values())
             if not is_present or identifier.startswith(RESERVED):
+                continue
+            if has_expired(self._configuration, identifier, self._at):
                 continue
             named = self._named(identifier)
             if named is not None:

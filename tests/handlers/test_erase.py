@@ -163,6 +163,13 @@ def test_a_total_that_is_0_in_one_measure_only_is_kept(site: Site) -> None:
     assert _erase(site).rows == {}
 
 
+def test_when_a_total_expires_is_no_measure(site: Site) -> None:
+    _trim(site)
+    for name in TOTALS:
+        site.set_total(name, {"N": "1785542400"}, "ExpiresAt")
+    assert sorted(_erase(site).rows) == TOTALS
+
+
 def test_a_total_that_changes_between_the_look_and_the_deletion_is_kept(site: Site) -> None:
     _trim(site)
     work = Erasure(_aggregation(site))

@@ -4,6 +4,7 @@ import json
 import random
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -262,6 +263,20 @@ def test_without_a_count_a_total_of_0_in_every_measure_is_absent(dynamodb_endpoi
     table.fill([("daily:a", 0, 5), ("daily:b", 5, 0), ("daily:c", 0, 0)])
     assert _names(table.reader.whole("daily")) == ["daily:a", "daily:b"]
     assert table.reader.count is None
+
+
+def test_a_total_that_has_expired_is_absent(dynamodb_endpoint: str) -> None:
+    document = {
+        "group_by": {"daily": {"keys": ["at:day"], "retention_days": 2}},
+        "measures": MEASURES,
+    }
+    table = Table(dynamodb_endpoint, Configuration.from_json(json.dumps(document)))
+    table.create({}, [])
+    table.fill([("daily:2026-08-01", 1, 1), ("daily:2026-08-02", 1, 1)])
+    now = datetime(2026, 8, 4, tzinfo=UTC).timestamp()
+    reader = TotalsReader(table.client, table.name, "Identifier", table.configuration, lambda: now)
+    assert _names(reader.whole("daily")) == ["daily:2026-08-02"]
+    assert reader.one("daily:2026-08-01").totals == []
 
 
 def test_an_average_is_rounded_to_sixteen_digits() -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -22,6 +23,7 @@ from leda.audit import (
     read_source,
     read_totals,
     rows_of_groupings,
+    tables_of,
 )
 from leda.audit import fold as fold_by_key
 from leda.engine.configuration import Configuration
@@ -219,6 +221,40 @@ def test_rows_are_counted_by_grouping_those_with_nothing_below_them_included() -
 
     assert counted() == {"daily": 2, "tags": 1}
     assert counted(identifiers="plain") == {"daily": 3}
+
+
+def test_totals_that_have_expired_are_compared_no_more_on_either_side() -> None:
+    document = {
+        "group_by": {
+            "daily": {"keys": ["at:day"], "retention_days": 2},
+            "users": {"keys": ["user"]},
+        },
+        "measures": {"Count": {"op": "count"}},
+    }
+    configuration = Configuration.from_json(json.dumps(document))
+    rows: list[Row] = [
+        {"id": {"S": day}, "at": {"S": day}, "user": {"S": "ann"}}
+        for day in ("2026-08-01", "2026-08-02")
+    ]
+    stored: list[Row] = [
+        {"Identifier": {"S": name}, "Count": {"N": "1"}}
+        for name in ("daily:2026-07-01", "daily:2026-08-01", "daily:2026-08-02")
+    ]
+
+    class Both(Table):
+        def scan(self, **request: Any) -> dict[str, Any]:
+            self.rows = rows if request["TableName"] == "Feedback" else stored
+            return super().scan(**request)
+
+    client: Any = Both([])
+    # Two days after the first of August has ended.
+    now = datetime(2026, 8, 4, tzinfo=UTC).timestamp()
+    tables = tables_of(
+        client, ("Feedback", ["id"]), ("Totals", "Identifier"), configuration, clock=lambda: now
+    )
+    assert tables.expected().totals == {"daily:2026-08-02": (1,), "users:ann": (2,)}
+    assert tables.expected().rows == 2
+    assert tables.found() == {"daily:2026-08-02": (1,)}
 
 
 # -- brackets
