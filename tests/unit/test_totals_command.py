@@ -12,6 +12,7 @@ import pytest
 
 from leda.engine.configuration import Configuration
 from leda_cli import totals_command as module
+from leda_cli.aggregation import Aggregation
 from leda_cli.errors import LedaError
 from leda_cli.not_live import NotLive
 from leda_cli.totals_age import Age
@@ -69,7 +70,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     aggregation = SimpleNamespace(
         account=account, totals_table="Totals", totals_key="Identifier", live=lambda: made.live
     )
-    monkeypatch.setattr(module.Aggregation, "find", lambda *_: aggregation)
+    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
     monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
     monkeypatch.setattr(module, "age_of", lambda *_: made.age)
     return made
