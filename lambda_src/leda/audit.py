@@ -1,7 +1,7 @@
-"""The audit: what the totals must be by StateTable, and which rows of AggregateTable are not that.
+"""The audit: what the totals must be by their source table, and which rows of the totals table are not that.
 
-A pipeline that is running is always a little behind, so one look at each table would take what is under way
-for an error. The audit looks at AggregateTable first, then scans StateTable, then looks at AggregateTable again
+An aggregation that is running is always a little behind, so one look at each table would take what is under way
+for an error. The audit looks at the totals first, then scans the source table, then looks at the totals again
 and again for as long as a change needs to come through. The first look lacks what was under way before the scan;
 the last one has all that the scan has read. So a total that is right, and flows, is met at, or passes, the
 scan's sum on its way from the first look to the last, whatever the lag was:
@@ -15,40 +15,45 @@ Each measure of a total is compared. A total without a row is one with 0 in ever
 row stays when nothing is left below it, because it holds the total's checkpoint. Rows whose names begin with ":" are
 no totals.
 
-The last case is not certain for a total that moves back and forth: a scan takes its time, and reads one trade before a
+The last case is not certain for a total that moves back and forth: a scan takes its time, and reads one row before a
 change and another one after a later change, which adds up to what the total never was. What is lost stays lost,
 and such a sum does not come again; so a total is called wrong only after a second round has found it so, on the
-same side. A pipeline that is further behind than the time allowed is found wrong: it is not as fresh as promised.
+same side. An aggregation that is further behind than the time allowed is found wrong: it is not as fresh as promised.
+
+With `"on_expiry": "keep"` the source table no longer holds what was counted, so there is nothing to compare with.
 """
 
 import decimal
+import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Amount, Amounts, Configuration
 from leda.engine.delta_rows import RESERVED
+from leda.engine.groupings import PlainKey
+from leda.hierarchy import SEPARATOR
 from leda.numbers import NotExact, number
 from leda.streams import Image
+from leda.uncounted import Uncounted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # A scan of one segment is bound by the time of a request; eight at a time leave connections for the others.
 SEGMENTS = 8
-# Looks at AggregateTable after the scan, while not every total is exact.
+# Looks at the totals after the scan, while not every total is exact.
 LOOKS = 6
-# Of the rows that cannot be read, so many are named.
-NAMED = 10
 
 # Rows written by hand may add up to more than the 38 digits of a DynamoDB Number. The audit says so and does not
 # fail: values have at most 29 digits before and 28 after the point, so these are enough for any count of them.
-_WIDE = decimal.Context(prec=400, traps=[decimal.Inexact, decimal.InvalidOperation])
+WIDE = decimal.Context(prec=400, traps=[decimal.Inexact, decimal.InvalidOperation])
 _NOTHING = Decimal(0)
 
 
@@ -57,66 +62,79 @@ _NOTHING = Decimal(0)
 
 @dataclass(slots=True)
 class Expected:
-    """The sum of rows of StateTable at every node: `rows` were read, `unreadable` of them count as nothing.
+    """The sum of rows of the source table at every node.
 
-    `totals` has one amount a measure for each node that has rows below it. `named` tells the first unreadable rows, and
-    why they are.
+    totals: one amount a measure for each node that has rows below it.
+    rows: how many rows were read.
+    unreadable: how many of them are in no total because they cannot be read; `reasons` says how many for each reason,
+    and `named` tells the first of them by key, and why they are.
+    outside: how many are in no total because no grouping takes them, or because they are deleted or a marker.
     """
 
     totals: dict[str, Amounts] = field(default_factory=dict)
     rows: int = 0
     unreadable: int = 0
     named: list[str] = field(default_factory=list)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    outside: int = 0
 
 
 @dataclass(slots=True)
 class _Leaves:
-    """A part of StateTable, summed at the leaves."""
+    """A part of the source table, summed at the leaves; `keys` are the attributes of the table's key."""
 
     configuration: Configuration
+    keys: Sequence[str]
     sums: dict[str, list[Amount]] = field(default_factory=dict)
     rows: int = 0
-    unreadable: list[str] = field(default_factory=list)
-    unreadable_count: int = 0
+    outside: int = 0
+    uncounted: Uncounted = field(default_factory=Uncounted)
 
     def take(self, rows: Iterable[Image]) -> None:
         """Add rows. An unreadable one adds nothing, as Map adds nothing for it."""
-        with decimal.localcontext(_WIDE):
+        with decimal.localcontext(WIDE):
             for row in rows:
                 self.rows += 1
                 try:
                     found = self.configuration.contribution(row)
                 except UnreadableRow as error:
-                    self.unreadable_count += 1
-                    if len(self.unreadable) < NAMED:
-                        self.unreadable.append(f"{row.get('id', {}).get('S')}: {error}")
+                    self.uncounted.add(key_text(row, self.keys), str(error))
                     continue
-                if found:
-                    for leaf in found.leaves:
-                        _add(self.sums, leaf, found.amounts)
+                if found is None:
+                    self.outside += 1
+                    continue
+                for leaf in found.leaves:
+                    _add(self.sums, leaf, found.amounts)
 
 
-def fold(rows: Iterable[Image], configuration: Configuration) -> Expected:
-    """What these rows of StateTable (DynamoDB's JSON) add up to, exactly."""
-    leaves = _Leaves(configuration)
+def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
+    """What these rows of the source table (DynamoDB's JSON) add up to, exactly."""
+    leaves = _Leaves(configuration, keys)
     leaves.take(rows)
     return _roll_up([leaves])
 
 
 def _roll_up(parts: Iterable[_Leaves]) -> Expected:
-    expected = Expected()
+    expected, uncounted = Expected(), Uncounted()
     sums: dict[str, list[Amount]] = {}
-    with decimal.localcontext(_WIDE):
+    with decimal.localcontext(WIDE):
         for part in parts:
             for leaf, amounts in part.sums.items():
                 for node in part.configuration.nodes(leaf):
                     _add(sums, node, amounts)
             expected.rows += part.rows
-            expected.unreadable += part.unreadable_count
-            expected.named += part.unreadable
+            expected.outside += part.outside
+            uncounted.merge(part.uncounted)
     expected.totals = {node: tuple(amounts) for node, amounts in sums.items()}
-    expected.named = expected.named[:NAMED]
+    expected.unreadable, expected.reasons = uncounted.count, uncounted.reasons
+    expected.named = [f"{key}: {reason}" for key, reason in uncounted.first]
     return expected
+
+
+def key_text(row: Image, keys: Sequence[str]) -> str:
+    """The row's key for a person to read; bytes, as clients return those of a binary key, as hexadecimal digits."""
+    values = [value for name in keys for value in row.get(name, {}).values()]
+    return ", ".join([value.hex() if isinstance(value, bytes) else str(value) for value in values])
 
 
 def _add(sums: dict[str, list[Amount]], node: str, amounts: Sequence[Amount]) -> None:
@@ -131,23 +149,34 @@ def _add(sums: dict[str, list[Amount]], node: str, amounts: Sequence[Amount]) ->
 # -- reading the tables
 
 
-def read_state(
+def key_names(client: "DynamoDBClient", table: str) -> list[str]:
+    """The attributes of the table's key, the partition key first. Raises the client's error."""
+    schema = client.describe_table(TableName=table)["Table"]["KeySchema"]
+    # HASH is before RANGE.
+    return [key["AttributeName"] for key in sorted(schema, key=lambda key: key["KeyType"])]
+
+
+def read_source(
     client: "DynamoDBClient",
     table: str,
+    keys: Sequence[str],
     configuration: Configuration,
     segments: int = SEGMENTS,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> Expected:
-    """What StateTable adds up to, by a parallel scan; `advance` hears of rows as they are read, one call at a time."""
-    parts = [_Leaves(configuration) for _ in range(segments)]
+    """What the source table adds up to, by a parallel scan.
+
+    `keys` are the attributes of the table's key. `advance` hears of rows as they are read, one call at a time.
+    """
+    parts = [_Leaves(configuration, keys) for _ in range(segments)]
     takers = [part.take for part in parts]
-    scan(client, table, attributes_of(configuration), takers, advance)
+    scan(client, table, attributes_of(keys, configuration), takers, advance)
     return _roll_up(parts)
 
 
-def attributes_of(configuration: Configuration) -> list[str]:
-    """The attributes of StateTable that say what a row adds, and the row's key."""
-    return list(dict.fromkeys(["id", *configuration.attributes]))
+def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str]:
+    """The attributes of the source table that say what a row adds, and those of its key."""
+    return list(dict.fromkeys([*keys, *configuration.attributes]))
 
 
 def scan(
@@ -185,19 +214,39 @@ def scan(
 
 
 def read_totals(
-    client: "DynamoDBClient", table: str, measures: Sequence[str]
+    client: "DynamoDBClient", table: str, measures: Sequence[str], key: str
 ) -> dict[str, Amounts]:
-    """AggregateTable's totals, one amount a measure; a measure that is not a number counts as 0.
+    """The totals in a table with that key attribute, one amount a measure; one that is not a number counts as 0.
 
     Totals with 0 in every measure are left out: nothing is below them.
     """
     found: dict[str, Amounts] = {}
-    for rows in _pages(client, table, ["Identifier", *measures]):
+    for rows in _pages(client, table, [key, *measures]):
         for row in rows:
             amounts = tuple([amount_of(row.get(name)) or _NOTHING for name in measures])
-            name = row["Identifier"]["S"]
+            name = row[key]["S"]
             if any(amounts) and not name.startswith(RESERVED):
                 found[name] = amounts
+    return found
+
+
+def rows_of_groupings(
+    client: "DynamoDBClient", table: str, key: str, configuration: Configuration
+) -> Counter[str]:
+    """How many rows each grouping has in the totals table, those with nothing below them included.
+
+    With plain identifiers there is one grouping, and all rows are its own.
+    """
+    names = [*json.loads(configuration.document).get("group_by", {})]
+    is_plain = isinstance(configuration.totals, PlainKey)
+    found: Counter[str] = Counter()
+    for rows in _pages(client, table, [key]):
+        identifiers = [row[key]["S"] for row in rows]
+        found.update(
+            names[0] if is_plain else identifier.partition(SEPARATOR)[0]
+            for identifier in identifiers
+            if not identifier.startswith(RESERVED)
+        )
     return found
 
 
@@ -250,9 +299,9 @@ class Bracket:
     def off(self) -> Decimal:
         """How far the nearest look is above the expected amount (below: negative); 0: it is in flight."""
         if self.lowest > self.expected:
-            return _WIDE.subtract(self.lowest, self.expected)
+            return WIDE.subtract(self.lowest, self.expected)
         if self.highest < self.expected:
-            return _WIDE.subtract(self.highest, self.expected)
+            return WIDE.subtract(self.highest, self.expected)
         return _NOTHING
 
     @property
@@ -283,7 +332,7 @@ def brackets(
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit of a running pipeline found: `totals` were compared; those without a bracket are exact."""
+    """What an audit of a running aggregation found: `totals` were compared; those without a bracket are exact."""
 
     expected: Expected
     totals: int
@@ -300,13 +349,56 @@ class Tables:
     found: Callable[[], Mapping[str, Amounts]]
 
 
+def tables_of(
+    client: "DynamoDBClient",
+    source: tuple[str, Sequence[str]],
+    totals: tuple[str, str],
+    configuration: Configuration,
+    advance: Callable[[int], object] = lambda _count: None,
+    clock: Callable[[], float] = time.time,
+) -> Tables:
+    """The two sides of an aggregation without the totals that have expired by now.
+
+    source: the source table's name, and the attributes of its key.
+    totals: the totals table's name, and its key attribute.
+    """
+    at = clock()
+
+    def kept(found: Mapping[str, Amounts]) -> dict[str, Amounts]:
+        return {
+            identifier: amounts
+            for identifier, amounts in found.items()
+            if not has_expired(configuration, identifier, at)
+        }
+
+    def expected() -> Expected:
+        found = read_source(client, *source, configuration, advance=advance)
+        return replace(found, totals=kept(found.totals))
+
+    table, key = totals
+    return Tables(
+        configuration.names,
+        expected,
+        lambda: kept(read_totals(client, table, configuration.names, key)),
+    )
+
+
+def has_expired(configuration: Configuration, identifier: str, at: float) -> bool:
+    """Whether the total is worth nothing at that time (epoch seconds), since its grouping retains no older ones.
+
+    Time to live removes its row some time later, and no source row brings it back.
+    """
+    labels = configuration.labels(identifier)
+    return labels is not None and labels.expires is not None and labels.expires <= at
+
+
 def audit(
     tables: Tables,
     freshness: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Audit:
-    """Audit a pipeline that may be running; a total comes through within `freshness` seconds.
+    """Audit an aggregation that may be running; a total comes through within `freshness` seconds.
 
     Ends as soon as every total is exact; at the latest, after two rounds of a scan and `freshness` seconds.
     """

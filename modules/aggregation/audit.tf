@@ -1,5 +1,9 @@
 # Compares every total with a sum over the source table, while changes go on, as often as `audit` says.
 
+locals {
+  max_totals = { for name, grouping in var.group_by : name => grouping.max_totals if grouping.max_totals != null }
+}
+
 module "audit_function" {
   count  = var.audit == null ? 0 : 1
   source = "../function"
@@ -11,24 +15,31 @@ module "audit_function" {
   memory_mb       = var.audit.memory_mb
   timeout_seconds = var.audit.timeout_seconds
 
-  environment = {
+  environment = merge({
     POWERTOOLS_SERVICE_NAME          = "AuditLambda"
     POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.audit
     POWERTOOLS_LOG_LEVEL             = var.log_level
-    STATE_TABLE                      = local.source_table
+    SOURCE_TABLE                     = local.source_table
     AGGREGATE_TABLE                  = module.aggregate_table.name
     TOTALS_KEY                       = var.totals_key
     REGISTRY_TABLE                   = module.registry_table.name
     CONFIGURATION                    = jsonencode(local.configuration)
+    BACKFILL                         = var.backfill
     FRESHNESS_SECONDS                = ceil(var.freshness_seconds)
-  }
+  }, length(local.max_totals) == 0 ? {} : { MAX_TOTALS = jsonencode(local.max_totals) })
 
   policy_statements = concat(local.source_key_statements, [
     {
       sid       = "ReadTables"
       actions   = ["dynamodb:Scan"]
       resources = [var.table.arn, module.aggregate_table.arn]
+    },
+    {
+      # The names of its key's attributes, by which rows that cannot be read are named.
+      sid       = "DescribeTable"
+      actions   = ["dynamodb:DescribeTable"]
+      resources = [var.table.arn]
     },
     {
       # The live configuration says what the totals are sums of.
@@ -95,6 +106,28 @@ resource "aws_cloudwatch_metric_alarm" "drift" {
   threshold           = 0
   evaluation_periods  = 1
   # Between two audits there is no data, and a wrong total stays wrong: only an audit without drift ends the alarm.
+  treat_missing_data = "ignore"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "too_many_totals" {
+  count = var.audit == null || length(local.max_totals) == 0 ? 0 : 1
+
+  alarm_name        = "${local.names.audit}-too-many-totals"
+  alarm_description = "A grouping has more totals than its max_totals, and nothing is refused for it: read /aws/lambda/${local.names.audit} for its name. A key with ever new values (a time, an ID) makes a row of ${local.names.totals} for each: group by something coarser, or raise max_totals."
+
+  namespace   = "LEDA"
+  metric_name = "GroupingsOverLimit"
+  dimensions  = { service = "AuditLambda", function_name = local.names.audit }
+  statistic   = "Maximum"
+  period      = 60
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  # Between two audits there is no data: only an audit that finds fewer ends the alarm.
   treat_missing_data = "ignore"
 
   alarm_actions = var.alarm_actions

@@ -125,12 +125,15 @@ variable "group_by" {
     - `where` (none): rows count only where each of these attributes has one of the values, as `{ urgency = ["high"] }`; one without the attribute does not
     - `missing` (none): values that stand for missing attributes of `keys` and `where`; without one, a row without a key is quarantined
     - `rollup` (false): a total for the first key, for the first two, and so on, not only for all
+    - `max_totals` (none): AuditLambda counts the grouping's rows in the totals table, and an alarm goes off where there are more; nothing is refused.
+      Needs `audit`. It is no part of the definition: to change it takes no `leda backfill`
   EOT
   type = map(object({
-    keys    = list(string)
-    where   = optional(map(list(string)), {})
-    missing = optional(map(string), {})
-    rollup  = optional(bool, false)
+    keys       = list(string)
+    where      = optional(map(list(string)), {})
+    missing    = optional(map(string), {})
+    rollup     = optional(bool, false)
+    max_totals = optional(number)
   }))
   default  = {}
   nullable = false
@@ -223,11 +226,21 @@ variable "group_by" {
   validation {
     # The names of each definition. The order of where's values, and one that is there twice, change nothing.
     condition = alltrue([for names in values({ for name, grouping in var.group_by :
-      jsonencode(merge(grouping, { where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
+      jsonencode(merge(grouping, { max_totals = null, where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
     }) : length(names) == 1])
     error_message = "Groupings are the same but for their names, so all but one are paid for and say nothing new: ${join("; ", [for names in values({ for name, grouping in var.group_by :
-      jsonencode(merge(grouping, { where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
+      jsonencode(merge(grouping, { max_totals = null, where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
     }) : join(" and ", names) if length(names) > 1])}."
+  }
+
+  validation {
+    condition     = alltrue([for grouping in values(var.group_by) : grouping.max_totals == null ? true : grouping.max_totals >= 1 && floor(grouping.max_totals) == grouping.max_totals])
+    error_message = "max_totals is a whole number of at least 1. Not so: ${join(", ", [for name, grouping in var.group_by : name if grouping.max_totals == null ? false : grouping.max_totals < 1 || floor(grouping.max_totals) != grouping.max_totals])}."
+  }
+
+  validation {
+    condition     = var.audit != null || alltrue([for grouping in values(var.group_by) : grouping.max_totals == null])
+    error_message = "max_totals is watched by AuditLambda, and audit is null: give audit, as {}, or leave max_totals out of ${join(", ", [for name, grouping in var.group_by : name if grouping.max_totals != null])}."
   }
 
   validation {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leda.audit import Tables, tables_of
 from leda.engine import totals
 from leda.engine.configuration import Configuration
 from leda.engine.health import current_stream
@@ -26,6 +27,8 @@ from leda_cli.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+
+    from leda_cli.operations import Advance
 
 MapFunctionOption = Annotated[
     str | None,
@@ -110,6 +113,16 @@ class Aggregation:
     def mappings(self) -> LambdaMappings:
         """Map's event source mappings, to be switched."""
         return LambdaMappings(self.account.lambdas, {"map": self.map_function}, {})
+
+    def both_sides(self, configuration: Configuration, advance: Advance) -> Tables:
+        """How to read what the totals must be, and what they are."""
+        return tables_of(
+            self.account.dynamodb,
+            (self.source.name, list(self.source.keys)),
+            (self.totals_table, self.totals_key),
+            configuration,
+            advance,
+        )
 
     def live(self) -> Configuration:
         """The configuration under which the totals are kept. Raises LedaError or the client's error."""

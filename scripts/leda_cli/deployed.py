@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leda.audit import Tables, read_state, read_totals
+from leda.audit import Tables, tables_of
+from leda.engine import totals
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment, Registry, RegistryError, live_configuration
 from leda_cli.errors import LedaError
@@ -40,8 +41,10 @@ def live(stack: Stack) -> Configuration:
 
 def both_sides(stack: Stack, configuration: Configuration, advance: Advance) -> Tables:
     """How to read what the totals must be, and what they are."""
-    return Tables(
-        configuration.names,
-        lambda: read_state(stack.dynamodb, stack.state_table, configuration, advance=advance),
-        lambda: read_totals(stack.dynamodb, stack.aggregate_table, configuration.names),
+    return tables_of(
+        stack.dynamodb,
+        (stack.state_table, ["id"]),
+        (stack.aggregate_table, totals.KEY),
+        configuration,
+        advance,
     )

@@ -51,7 +51,7 @@ def effects_today(stack: Stack, objects: Iterable[Kept]) -> dict[str, Today]:
             found[kept.key] = Today("a change of a row that the record does not name")
     if rows_of:
         configuration = live(stack)
-        rows = state_rows(stack, rows_of.values(), attributes_of(configuration))
+        rows = state_rows(stack, rows_of.values(), attributes_of(["id"], configuration))
         for key, identifier in rows_of.items():
             found[key] = _row_today(identifier, rows.get(identifier), configuration)
     return found

@@ -69,6 +69,7 @@ from leda_cli.operations import Operation
 from leda_cli.state_sum import Spool, first, require_fit
 from leda_cli.stored_totals import Row, StoredTotals, epoch_of, lanes_of
 from leda_cli.stream_shards import streams_of
+from leda_cli.watermarks import KEY as SOURCE_KEY
 from leda_cli.watermarks import Watermark, Watermarks, shards_with_parents, stream_of
 
 if TYPE_CHECKING:
@@ -178,8 +179,13 @@ class Rebuild:
         enabled = self._mappings.enabled()
         configuration = self._live()
         with self._operation.progress(f"adding up {self._tables.state}") as advance:
-            expected = audit.read_state(
-                self._dynamodb, self._tables.state, configuration, self._segments, advance
+            expected = audit.read_source(
+                self._dynamodb,
+                self._tables.state,
+                [SOURCE_KEY],
+                configuration,
+                self._segments,
+                advance,
             )
         require_fit(expected)
         changes = _changes(configuration.names, expected, self._totals.read(), set())
@@ -230,7 +236,7 @@ class Rebuild:
             self._dynamodb,
             streams,
             self._tables.state,
-            audit.attributes_of(self._configuration),
+            audit.attributes_of([SOURCE_KEY], self._configuration),
             self._clock,
             self._sleep,
         )
@@ -379,14 +385,14 @@ class Rebuild:
         with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
             spool = Spool(file)
             with self._operation.progress(f"reading {self._tables.state}") as advance:
-                attributes = audit.attributes_of(self._configuration)
+                attributes = audit.attributes_of([SOURCE_KEY], self._configuration)
                 takers = [spool.take] * self._segments
                 audit.scan(self._dynamodb, self._tables.state, attributes, takers, advance)
             self._let_streams_catch_up()
             with self._operation.progress(f"reading {self._tables.state}'s stream"):
                 high = self._watermarks.high(low)
             with self._operation.progress("adding up"):
-                expected = audit.fold(spool.as_of(high), self._configuration)
+                expected = audit.fold(spool.as_of(high), self._configuration, [SOURCE_KEY])
         require_fit(expected)
         return high, expected
 

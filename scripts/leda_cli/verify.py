@@ -1,10 +1,10 @@
-"""`leda verify`: every total against a sum over StateTable, on a quiet pipeline or on one that is running."""
+"""`leda verify`: every total against a sum over the source table, whether that is quiet or written to."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,13 +12,15 @@ import typer
 
 from leda.audit import Bracket, Expected, Tables, audit
 from leda.engine import health
-from leda.engine.configuration import Amounts
+from leda.engine.configuration import Amounts, Configuration
+from leda.engine.groupings import HierarchyPath
 from leda.engine.health import Health
 from leda.engine.registry import Registry
 from leda_cli.account import AwsOption, answering
+from leda_cli.aggregation import Aggregation, MapFunctionOption
 from leda_cli.console import LedaError
-from leda_cli.deployed import both_sides, live
 from leda_cli.mappings import LambdaMappings
+from leda_cli.not_live import NotLive, not_live
 from leda_cli.operations import JsonOption, Operation
 from leda_cli.stack import OutputsOption, Stack
 from leda_cli.terminal import shown
@@ -31,6 +33,18 @@ _GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What the report calls the source table and its rows.
+
+    With groupings it tells how many rows none of them takes; in a hierarchy these are trades that were deleted.
+    """
+
+    table: str
+    rows: str = "trades"
+    has_groupings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a comparison found: the measures that are wrong, and those that are in flight (only while running)."""
 
@@ -38,6 +52,7 @@ class Verdict:
     totals: int
     wrong: list[Difference] | list[Bracket]
     in_flight: list[Bracket]
+    source: Source = Source("StateTable")
 
     @property
     def wrong_totals(self) -> int:
@@ -49,8 +64,13 @@ class Verdict:
         return {
             "exact": not self.wrong and not self.in_flight,
             "totals": self.totals,
-            "trades": self.expected.rows,
-            "unreadable": {"count": self.expected.unreadable, "first": self.expected.named},
+            self.source.rows: self.expected.rows,
+            "unreadable": {
+                "count": self.expected.unreadable,
+                "reasons": self.expected.reasons,
+                "first": self.expected.named,
+            },
+            "in_no_grouping": self.expected.outside if self.source.has_groupings else 0,
             "wrong": [_row(row) for row in self.wrong],
             "in_flight": [_row(row) for row in self.in_flight],
         }
@@ -63,14 +83,21 @@ class Verdict:
         yield from bracket_lines(self.in_flight, lambda _row: "in flight")
         if self.expected.unreadable:
             yield (
-                f"{self.expected.unreadable:,} rows of StateTable cannot be read and count as nothing: "
+                f"{self.expected.unreadable:,} rows of {self.source.table} cannot be read and count as nothing: "
                 + "; ".join(self.expected.named)
+            )
+            by_count = sorted(self.expected.reasons.items(), key=lambda each: (-each[1], each[0]))
+            for reason, count in by_count if len(by_count) > 1 else ():
+                yield f"{count:,} of them: {reason}"
+        if self.expected.outside and self.source.has_groupings:
+            yield (
+                f"{self.expected.outside:,} rows of {self.source.table} are in no total, because no grouping takes them"
             )
         if not self.wrong:
             flying = len({row.identifier for row in self.in_flight})
             ending = f", {flying:,} in flight" if flying else ""
             yield (
-                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} trades{ending}"
+                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} {self.source.rows}{ending}"
             )
 
 
@@ -91,23 +118,39 @@ def verify(
         ),
     ] = 30.0,
     as_json: JsonOption = False,
+    map_function: MapFunctionOption = None,
     aws: AwsOption = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Compare every total with a sum over StateTable, exactly; exit status 1 if one is wrong, or soon may be."""
-    stack = Stack.find(aws, outputs)
-    stack.check()
+    """Compare every total with a sum over its source table, exactly; exit status 1 if one is wrong, or soon may be."""
+    aggregation = Aggregation.find(aws, outputs, map_function)
+    endpoint = aggregation.account.endpoint
     operation = Operation(as_json)
-    operation.heading(f"Comparing {stack.aggregate_table} with the sum over {stack.state_table}")
+    operation.heading(
+        f"Comparing {aggregation.totals_table} with the sum over {aggregation.source.name}"
+    )
+    with answering(endpoint):
+        live = aggregation.live()
+        pending = not_live(aggregation, live)
+    require_comparable(live, pending)
+    source = (
+        Source(aggregation.source.name)
+        if isinstance(live.totals, HierarchyPath)
+        else Source(aggregation.source.name, "rows", has_groupings=True)
+    )
     look, until = (running, "are told apart") if while_running else (quiet, "are still")
     with (
-        answering(stack.endpoint),
-        operation.progress(f"adding up trades until the totals {until}") as advance,
+        answering(endpoint),
+        operation.progress(f"adding up {source.rows} until the totals {until}") as advance,
     ):
-        verdict = look(both_sides(stack, live(stack), advance), wait)
-    with answering(stack.endpoint):
-        dangers = list(danger_lines(health_of(stack)))
-    operation.report(verdict.as_json() | {"dangers": dangers}, [*verdict.lines(), *dangers])
+        verdict = replace(look(aggregation.both_sides(live, advance), wait), source=source)
+    with answering(endpoint):
+        dangers = list(danger_lines(health_of(aggregation), source.table))
+    notes = list(pending.lines())
+    operation.report(
+        verdict.as_json() | {"dangers": dangers, "notes": notes},
+        [*verdict.lines(), *dangers, *notes],
+    )
     if verdict.wrong:
         raise LedaError(
             f"{verdict.wrong_totals} of {verdict.totals} totals differ",
@@ -118,20 +161,47 @@ def verify(
         raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")
 
 
-def health_of(stack: Stack) -> Health:
+def require_comparable(live: Configuration, pending: NotLive) -> None:
+    """Raise LedaError where no sum over the source table says what the totals must be."""
+    if live.keeps_expired:
+        raise LedaError(
+            "on_expiry is keep: the source table no longer holds the rows that time to live has removed and that the "
+            "totals still count, so there is nothing to compare them with",
+            "compare totals of groupings whose rows do not expire, under a configuration of their own",
+        )
+    if pending.is_first:
+        raise LedaError(
+            "no configuration is live, so nothing is counted yet", "run `leda backfill`"
+        )
+
+
+def health_of(aggregation: Aggregation) -> Health:
     """What may make the totals wrong although they are not."""
-    mappings = LambdaMappings(stack.lambdas, stack.functions, stack.mappings)
+    account = aggregation.account
     return health.check(
-        Registry(stack.dynamodb, stack.registry_table),
-        stack.dynamodb,
-        stack.lambdas,
-        mappings.by_function(),
-        {"map": stack.state_table, "reduce": stack.reduce_table},
+        Registry(account.dynamodb, aggregation.registry_table),
+        account.dynamodb,
+        account.lambdas,
+        _mappings(aggregation),
+        {"map": aggregation.source.name, "reduce": aggregation.reduce_table},
     )
 
 
-def danger_lines(found: Health) -> Iterator[str]:
-    """A line for each danger, with what to do about it."""
+def _mappings(aggregation: Aggregation) -> Mapping[str, str]:
+    """The mappings that have to be on, by their functions: in the pipeline, State's is one of them."""
+    account = aggregation.account
+    if isinstance(account, Stack):
+        return LambdaMappings(account.lambdas, account.functions, account.mappings).by_function()
+    found = {aggregation.reduce_function: aggregation.reduce_mapping}
+    for uuid in aggregation.map_mappings:
+        is_only = len(aggregation.map_mappings) == 1
+        name = aggregation.map_function
+        found[name if is_only else f"{name} ({uuid})"] = uuid
+    return found
+
+
+def danger_lines(found: Health, source: str = "StateTable") -> Iterator[str]:
+    """A line for each danger, with what to do about it; `source` is the source table's name."""
     if found.is_rebuild_open:
         yield "a rebuild is open: it is running, or it was stopped before its end; then run `leda rebuild`"
     for name, state in found.mappings_off.items():
@@ -140,7 +210,7 @@ def danger_lines(found: Health) -> Iterator[str]:
             "switch it on with `terraform apply`"
         )
     for stage, stream in found.streams_not_settled.items():
-        table = {"map": "StateTable", "reduce": "ReduceTable"}[stage]
+        table = {"map": source, "reduce": "ReduceTable"}[stage]
         what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
         yield f"{what}: changes may be missing; `terraform apply`, then run `leda rebuild`"
 

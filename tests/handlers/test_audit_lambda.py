@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leda.engine.configuration import Configuration
 from support import trades
 from support.pipeline import Function, Pipeline
 
@@ -17,7 +18,10 @@ COUNTS = ("Drift", "InFlight", "Totals", "Rows", "UnreadableRows")
 def function(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Function:
     """AuditLambda beside a pipeline with some trades; it does not wait."""
     monkeypatch.setattr("leda.audit.time.sleep", lambda _seconds: None)
-    pipeline.settings["FRESHNESS_SECONDS"] = "1"
+    pipeline.settings |= {
+        "FRESHNESS_SECONDS": "1",
+        "SOURCE_TABLE": f"{pipeline.prefix}StateTable",
+    }
     draw = random.Random(4)
     messages = trades.burst(draw, trades.versions(draw, 6, 2), bad=0)
     pipeline.function("state")(pipeline.kinesis_event(*messages))
@@ -91,3 +95,97 @@ def test_a_total_that_somebody_changed_is_drift_and_a_row_that_somebody_damaged_
     assert Decimal(wrong["off"]) == Decimal(by)
     assert Decimal(wrong["lowest"]) == Decimal(wrong["expected"]) + Decimal(by)
     assert unreadable["row"].startswith("damaged: ")
+
+
+# -- a table with groupings
+
+GROUPINGS: dict[str, Any] = {
+    "group_by": {"daily": {"keys": ["date"]}, "tags": {"keys": ["tags[]"]}},
+    "measures": {"Count": {"op": "count"}},
+}
+ROWS = [
+    {"id": {"S": "a"}, "date": {"S": "08-01"}, "tags": {"L": [{"S": "x"}, {"S": "y"}]}},
+    {"id": {"S": "b"}, "date": {"S": "08-01"}, "tags": {"SS": ["x"]}},
+    {"id": {"S": "c"}, "tags": {"L": []}},
+]
+TOTALS = {"daily:08-01": 2, "daily:07-31": 0, "tags:x": 2, "tags:y": 1, "former:z": 4}
+
+
+@pytest.fixture
+def groupings(pipeline: Pipeline) -> Pipeline:
+    """Rows of a source table, and totals of today's groupings and of a former one, under a key of another name."""
+    for row in ROWS:
+        pipeline.dynamodb.put_item(TableName=f"{pipeline.prefix}StateTable", Item=row)
+    pipeline._create("Counts", {"Name": "S"})
+    for name, count in TOTALS.items():
+        pipeline.dynamodb.put_item(
+            TableName=f"{pipeline.prefix}Counts",
+            Item={"Name": {"S": name}, "Count": {"N": str(count)}},
+        )
+    pipeline.settings |= {
+        "FRESHNESS_SECONDS": "1",
+        "SOURCE_TABLE": f"{pipeline.prefix}StateTable",
+        "AGGREGATE_TABLE": f"{pipeline.prefix}Counts",
+        "TOTALS_KEY": "Name",
+        "CONFIGURATION": json.dumps(GROUPINGS),
+    }
+    return pipeline
+
+
+def test_totals_of_groupings_are_compared_in_whatever_table_they_are(
+    groupings: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leda.audit.time.sleep", lambda _seconds: None)
+    answer = groupings.function("audit")({})
+    # Of the former grouping, nothing is below any total; whoever removes one runs `leda backfill`.
+    assert answer == {"Drift": 1, "InFlight": 0, "Totals": 4, "Rows": 3, "UnreadableRows": 1}
+
+
+@pytest.mark.parametrize(
+    ("limits", "beyond"),
+    [({"daily": 2, "tags": 2}, 0), ({"daily": 1, "tags": 5}, 1), ({"daily": 1, "tags": 1}, 2)],
+)
+def test_groupings_with_more_totals_than_they_may_have_are_counted_and_named(
+    groupings: Pipeline,
+    capsys: pytest.CaptureFixture[str],
+    limits: dict[str, int],
+    beyond: int,
+) -> None:
+    groupings.settings |= {
+        "MAX_TOTALS": json.dumps(limits),
+        "CONFIGURATION": json.dumps(GROUPINGS | {"on_expiry": "keep"}),
+    }
+    function = groupings.function("audit")
+    named: list[dict[str, Any]] = []
+    function.module.logger.__dict__["warning"] = lambda _text, extra: named.append(extra)
+    # With `keep` there is nothing to compare with, and the number of totals is counted all the same.
+    assert function({}) == {"GroupingsOverLimit": beyond}
+    assert _metrics(capsys)["GroupingsOverLimit"] == [float(beyond)]
+    assert len(named) == beyond
+    if beyond:
+        assert named[0] == {"grouping": "daily", "totals": 2, "max_totals": 1}
+
+
+def test_where_expired_rows_stay_counted_nothing_is_compared(
+    groupings: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groupings.settings["CONFIGURATION"] = json.dumps(GROUPINGS | {"on_expiry": "keep"})
+    assert groupings.function("audit")({}) == {}
+    assert "Drift" not in capsys.readouterr().out
+
+
+def test_before_the_first_backfill_nothing_is_compared(groupings: Pipeline) -> None:
+    groupings.settings["BACKFILL"] = "required"
+    function = groupings.function("audit")
+    assert function({}) == {}
+    version = Configuration.from_json(json.dumps(GROUPINGS)).version
+    registry = f"{groupings.prefix}RegistryTable"
+    for name, attributes in (
+        ("live", {"Version": {"S": version}}),
+        (version, {"Document": {"S": json.dumps(GROUPINGS)}}),
+    ):
+        groupings.dynamodb.put_item(
+            TableName=registry,
+            Item={"Scope": {"S": "configurations"}, "Name": {"S": name}, **attributes},
+        )
+    assert function({})["Rows"] == 3

@@ -2,12 +2,14 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leda_cli.examples import ExampleAws
 from support.live_aws import wait_for
+from support.local_command import leda
 
 EXAMPLE = "feedback"
 
@@ -117,3 +119,44 @@ def test_a_row_that_cannot_be_counted_is_quarantined_until_a_change_mends_it(
         lambda: totals(feedback).get("daily:2031-08-03"),
         lambda found: found == (1, 1),
     )
+
+
+def _report(feedback: ExampleAws, folder: Path, *arguments: str) -> dict[str, Any]:
+    """What `leda` says of the totals, as JSON."""
+    function = ("--map-function", feedback.outputs["functions"]["map"]["name"])
+    done = leda(feedback.variables, folder, *arguments, *function, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_the_commands_read_and_verify_the_totals_with_their_age(
+    feedback: ExampleAws, tmp_path: Path
+) -> None:
+    put(
+        feedback, "for the commands", date={"S": "2031-08-05"}, tags={"L": [{"S": "a"}, {"S": "b"}]}
+    )
+    wait_for("the row's total", lambda: totals(feedback).get("daily:2031-08-05"))
+
+    verified = _report(feedback, tmp_path, "verify", "--while-running")
+    assert (verified["exact"], verified["dangers"], verified["notes"]) == (True, [], [])
+    assert verified["unreadable"]["count"] == 0
+
+    key = ("--grouping", "daily", "--key", "date=2031-08-05", "--average", "Sentiment")
+    found = _report(feedback, tmp_path, "totals", *key)
+    assert found["age"]["seconds"] == 0
+    assert found["totals"] == [
+        {
+            "identifier": "daily:2031-08-05",
+            "grouping": "daily",
+            "keys": {"date": "2031-08-05"},
+            "measures": {"Count": "1", "Sentiment": "-0.75"},
+            "averages": {"Sentiment": "-0.75"},
+        }
+    ]
+    first = _report(
+        feedback, tmp_path, "totals", "--grouping", "tags", "--top", "2", "--by", "Count"
+    )
+    counts = {name: count for name, (count, _) in totals(feedback).items() if name[:5] == "tags:"}
+    ordered = sorted(counts, key=lambda name: (-counts[name], name))
+    assert [total["identifier"] for total in first["totals"]] == ordered[:2]

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,8 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda import audit as module
-from leda.audit import Bracket, Expected, Tables, audit, brackets, fold, read_state, read_totals
+from leda.audit import (
+    Bracket,
+    Expected,
+    Tables,
+    audit,
+    brackets,
+    key_text,
+    read_source,
+    read_totals,
+    rows_of_groupings,
+    tables_of,
+)
+from leda.audit import fold as fold_by_key
 from leda.engine.configuration import Configuration
+from leda.uncounted import MAX_REASONS, OTHER_REASONS, Uncounted
 
 Row = dict[str, Any]
 
@@ -26,6 +40,10 @@ CONFIGURATION = Configuration.from_json(
     )
 )
 VALUE = ("Value",)
+
+
+def fold(rows: list[Row], configuration: Configuration) -> Expected:
+    return fold_by_key(rows, configuration, ["id"])
 
 
 def row(name: str, path: str | None, value: str | None, **more: Any) -> Row:
@@ -68,8 +86,46 @@ def test_rows_that_cannot_be_read_add_nothing_and_are_counted_and_named() -> Non
     found = fold([row("good", "PV", "5"), *broken, row("odd", "PV::x", "1")], CONFIGURATION)
     assert found.totals == {"PV": (1, Decimal(5))}
     assert (found.rows, found.unreadable) == (32, 31)
-    assert found.named[0] == "t0: the row has no Value (a number)"
-    assert len(found.named) == module.NAMED
+    assert found.reasons == {"the row has no Value (a number)": 30, "Path has an empty level": 1}
+    names = sorted(["odd", *(f"t{number}" for number in range(30))])
+    assert [text.partition(":")[0] for text in found.named] == names[:10]
+
+
+def test_the_same_rows_are_named_in_whatever_order_they_are_read() -> None:
+    broken = [row(f"t{number}", "PV", None) for number in range(30)]
+    assert fold(broken, CONFIGURATION) == fold(broken[::-1], CONFIGURATION)
+
+
+def test_rows_that_no_grouping_takes_are_counted_apart_from_those_that_cannot_be_read() -> None:
+    document = {
+        "group_by": {"urgent": {"keys": ["date"], "where": {"urgency": ["high"]}}},
+        "measures": {"Count": {"op": "count"}},
+    }
+    rows: list[Row] = [
+        {"id": {"S": "a"}, "date": {"S": "d"}, "urgency": {"S": "high"}},
+        {"id": {"S": "b"}, "date": {"S": "d"}, "urgency": {"S": "low"}},
+        {"id": {"S": "c"}, "urgency": {"S": "high"}},
+    ]
+    found = fold(rows, Configuration.from_json(json.dumps(document)))
+    assert found.totals == {"urgent:d": (1,)}
+    assert (found.rows, found.outside, found.unreadable) == (3, 1, 1)
+    assert found.named == ["c: the row has no date"]
+
+
+def test_more_reasons_than_are_kept_apart_are_counted_as_one() -> None:
+    kept, more = Uncounted(), Uncounted()
+    for number in range(MAX_REASONS):
+        kept.add(f"k{number}", f"reason {number}")
+        more.add(f"m{number}", f"another {number}")
+    kept.merge(more)
+    assert kept.count == 2 * MAX_REASONS
+    assert kept.reasons[OTHER_REASONS] == MAX_REASONS
+    assert sum(kept.reasons.values()) == kept.count
+
+
+def test_a_key_is_shown_with_all_its_attributes_and_bytes_as_digits() -> None:
+    stored: Row = {"a": {"B": b"\x01\xff"}, "b": {"N": "7"}, "c": {"S": "x"}}
+    assert key_text(stored, ["a", "b"]) == "01ff, 7"
 
 
 def test_a_sum_of_more_digits_than_a_number_of_dynamodb_is_exact_all_the_same() -> None:
@@ -107,7 +163,7 @@ def test_a_parallel_scan_reads_every_row_once_and_consistently(segments: int) ->
     rows = [row(f"t{n}", f"PV:{n % 4}", f"{n}.5") for n in range(25)]
     table: Any = Table(rows)
     counts: list[int] = []
-    found = read_state(table, "StateTable", CONFIGURATION, segments, counts.append)
+    found = read_source(table, "StateTable", ["id"], CONFIGURATION, segments, counts.append)
     assert found == fold(rows, CONFIGURATION)
     assert sum(counts) == len(rows)
     assert all(request["ConsistentRead"] for request in table.requests)
@@ -126,7 +182,7 @@ def test_a_segment_that_fails_ends_the_others() -> None:
 
     table.fail = fail
     with pytest.raises(RuntimeError, match="throttled"):
-        read_state(table, "StateTable", CONFIGURATION, 2)
+        read_source(table, "StateTable", ["id"], CONFIGURATION, 2)
     # A segment has a thousand pages; it ends soon after the other has failed.
     assert len(table.requests) < 500
 
@@ -142,11 +198,63 @@ def test_only_what_has_a_number_is_a_total_and_reserved_rows_are_no_totals() -> 
             {"Identifier": {"S": ":rebuild:1:2:a.1.0"}, "Value": {"N": "7"}, "Count": {"N": "1"}},
         ]
     )
-    assert read_totals(table, "AggregateTable", CONFIGURATION.names) == {
+    assert read_totals(table, "AggregateTable", CONFIGURATION.names, "Identifier") == {
         "a": (2, Decimal("1.5")),
         "b": (1, 0),
         "e": (0, 7),
     }
+
+
+def test_rows_are_counted_by_grouping_those_with_nothing_below_them_included() -> None:
+    measures = {"Count": {"op": "count"}}
+    rows: list[Row] = [
+        {"User": {"S": name}, "Count": {"N": count}}
+        for name, count in [("daily:a", "1"), ("daily:b", "0"), ("tags:a:b", "3"), (":x", "1")]
+    ]
+    table: Any = Table(rows)
+
+    def counted(**more: Any) -> Mapping[str, int]:
+        document = json.dumps(
+            {"group_by": {"daily": {"keys": ["a"]}}, "measures": measures, **more}
+        )
+        return rows_of_groupings(table, "Totals", "User", Configuration.from_json(document))
+
+    assert counted() == {"daily": 2, "tags": 1}
+    assert counted(identifiers="plain") == {"daily": 3}
+
+
+def test_totals_that_have_expired_are_compared_no_more_on_either_side() -> None:
+    document = {
+        "group_by": {
+            "daily": {"keys": ["at:day"], "retention_days": 2},
+            "users": {"keys": ["user"]},
+        },
+        "measures": {"Count": {"op": "count"}},
+    }
+    configuration = Configuration.from_json(json.dumps(document))
+    rows: list[Row] = [
+        {"id": {"S": day}, "at": {"S": day}, "user": {"S": "ann"}}
+        for day in ("2026-08-01", "2026-08-02")
+    ]
+    stored: list[Row] = [
+        {"Identifier": {"S": name}, "Count": {"N": "1"}}
+        for name in ("daily:2026-07-01", "daily:2026-08-01", "daily:2026-08-02")
+    ]
+
+    class Both(Table):
+        def scan(self, **request: Any) -> dict[str, Any]:
+            self.rows = rows if request["TableName"] == "Feedback" else stored
+            return super().scan(**request)
+
+    client: Any = Both([])
+    # Two days after the first of August has ended.
+    now = datetime(2026, 8, 4, tzinfo=UTC).timestamp()
+    tables = tables_of(
+        client, ("Feedback", ["id"]), ("Totals", "Identifier"), configuration, clock=lambda: now
+    )
+    assert tables.expected().totals == {"daily:2026-08-02": (1,), "users:ann": (2,)}
+    assert tables.expected().rows == 2
+    assert tables.found() == {"daily:2026-08-02": (1,)}
 
 
 # -- brackets

@@ -1,18 +1,23 @@
 """`leda verify`: what it reads, what it says, and its exit status."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from leda.audit import Expected, Tables
+from leda.engine.configuration import Configuration
 from leda.engine.health import Health
 from leda_cli import verify as module
+from leda_cli.aggregation import Aggregation
 from leda_cli.console import LedaError
-from leda_cli.stack import Stack
+from leda_cli.not_live import NotLive
 from leda_cli.verify import danger_lines, quiet, running, verify
+from support.pipeline import CONFIGURATION
 
 
 class Clock:
@@ -38,6 +43,9 @@ class Source:
         self.totals = dict(self.trades)
         self.counts = dict.fromkeys(trades, 1)
         self.unreadable: list[str] = []
+        self.outside = 0
+        self.aggregation: FakeAggregation
+        self.pending: NotLive
 
     @property
     def tables(self) -> Tables:
@@ -45,7 +53,15 @@ class Source:
 
     def expected(self) -> Expected:
         totals: Any = {name: (1, value) for name, value in self.trades.items()}
-        return Expected(totals, len(self.trades), len(self.unreadable), self.unreadable)
+        reasons = Counter(text.partition(": ")[2] for text in self.unreadable)
+        return Expected(
+            totals,
+            len(self.trades),
+            len(self.unreadable),
+            self.unreadable,
+            reasons,
+            self.outside,
+        )
 
     def found(self) -> Any:
         return {name: (self.counts[name], value) for name, value in self.totals.items()}
@@ -177,15 +193,30 @@ def test_each_danger_is_said_with_what_to_do(health: Health, says: list[str]) ->
 # -- the command
 
 
-class FakeStack:
-    """Enough of a stack for the command."""
+PIPELINE = Configuration.from_json(CONFIGURATION)
+GROUPINGS: dict[str, Any] = {
+    "group_by": {"daily": {"keys": ["date"]}},
+    "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
+}
 
-    state_table = "StateTable"
-    aggregate_table = "AggregateTable"
-    endpoint = "http://127.0.0.1:4566"
 
-    def check(self) -> None:
-        pass
+class FakeAggregation:
+    """Enough of an aggregation for the command."""
+
+    totals_table = "AggregateTable"
+    account = SimpleNamespace(endpoint="http://127.0.0.1:4566")
+
+    def __init__(self, source: Source) -> None:
+        self.source = SimpleNamespace(name="StateTable")
+        self.configuration = PIPELINE
+        self._source = source
+
+    def live(self) -> Configuration:
+        return self.configuration
+
+    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
+        assert configuration is self.configuration
+        return self._source.tables
 
 
 @pytest.fixture
@@ -200,9 +231,10 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[Health]:
 def source(monkeypatch: pytest.MonkeyPatch, health: list[Health]) -> Source:
     """What the command finds in the stack's tables; waiting takes no time."""
     clock, made = Clock(), Source({"PV": "5", "PV:a": "5", "PV:a:x": "5"})
-    monkeypatch.setattr(Stack, "find", lambda *_: FakeStack())
-    monkeypatch.setattr(module, "live", lambda _stack: None)
-    monkeypatch.setattr(module, "both_sides", lambda *_: made.tables)
+    made.aggregation = FakeAggregation(made)
+    made.pending = NotLive()
+    monkeypatch.setattr(Aggregation, "find", lambda *_: made.aggregation)
+    monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
     for function in (quiet, running):
         monkeypatch.setattr(function, "__defaults__", (clock, clock.sleep))
     return made
@@ -245,3 +277,85 @@ def test_the_report_as_json_stands_alone_on_standard_output(
     assert report["totals"] == 3
     assert report["wrong"][0]["measure"] == "Value"
     assert report["wrong"][0]["off"] == "0.01"
+
+
+# -- any table
+
+
+def _on_any_table(source: Source, **changes: Any) -> None:
+    source.aggregation.source.name = "Feedback"
+    source.aggregation.configuration = Configuration.from_json(json.dumps(GROUPINGS | changes))
+
+
+def test_rows_of_any_table_that_are_in_no_total_are_told_by_reason(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _on_any_table(source)
+    source.unreadable = ["a: no date", "b: no Value", "c: no Value"]
+    source.outside = 4
+    verify()
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    told = lines.index(
+        "3 rows of Feedback cannot be read and count as nothing: a: no date; b: no Value; c: no Value"
+    )
+    assert lines[told + 1 : told + 5] == [
+        "2 of them: no Value",
+        "1 of them: no date",
+        "4 rows of Feedback are in no total, because no grouping takes them",
+        "exact  3 totals over 3 rows",
+    ]
+    verify(as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report["rows"] == 3
+    assert report["unreadable"]["reasons"] == {"no Value": 2, "no date": 1}
+    assert report["in_no_grouping"] == 4
+
+
+def test_deleted_trades_are_not_told_as_rows_that_no_grouping_takes(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source.outside = 4
+    verify()
+    assert "no grouping" not in capsys.readouterr().out
+
+
+def test_a_configuration_that_waits_for_the_backfill_is_told_and_is_no_error(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _on_any_table(source)
+    source.pending = NotLive(groupings=("hourly",))
+    verify()
+    assert "the grouping hourly is deployed and not live" in capsys.readouterr().out
+    verify(as_json=True)
+    assert "hourly" in json.loads(capsys.readouterr().out)["notes"][0]
+
+
+def test_where_expired_rows_stay_counted_there_is_nothing_to_compare_with(source: Source) -> None:
+    _on_any_table(source, on_expiry="keep")
+    with pytest.raises(LedaError, match="no longer holds the rows that time to live has removed"):
+        verify()
+
+
+def test_before_the_first_backfill_there_is_nothing_to_compare(source: Source) -> None:
+    _on_any_table(source)
+    source.pending = NotLive(is_first=True)
+    with pytest.raises(LedaError, match="no configuration is live") as error:
+        verify()
+    assert "leda backfill" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("mappings", "names"),
+    [(["m"], {"Map": "m"}), (["m", "n"], {"Map (m)": "m", "Map (n)": "n"})],
+)
+def test_the_mappings_of_map_and_reduce_have_to_be_on(
+    mappings: list[str], names: dict[str, str]
+) -> None:
+    aggregation: Any = SimpleNamespace(
+        account=None,
+        map_function="Map",
+        reduce_function="Reduce",
+        map_mappings=dict.fromkeys(mappings, "arn"),
+        reduce_mapping="r",
+    )
+    assert module._mappings(aggregation) == {"Reduce": "r"} | names

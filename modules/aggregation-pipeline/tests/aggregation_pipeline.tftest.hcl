@@ -283,7 +283,7 @@ run "audits_when_told" {
   }
 
   assert {
-    condition     = output.functions.audit.name == "AuditLambda" && output.functions.audit.environment.STATE_TABLE == "StateTable"
+    condition     = output.functions.audit.name == "AuditLambda" && output.functions.audit.environment.SOURCE_TABLE == "StateTable"
     error_message = "AuditLambda must be among the outputs, and compare with StateTable."
   }
 }

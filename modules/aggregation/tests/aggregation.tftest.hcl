@@ -317,7 +317,7 @@ run "names_a_table_of_another_account_by_its_arn" {
   }
 
   assert {
-    condition     = jsondecode(output.functions.health.environment.TABLES).map == "arn:aws:dynamodb:eu-west-1:222222222222:table/Feedback" && output.functions.audit.environment.STATE_TABLE == "arn:aws:dynamodb:eu-west-1:222222222222:table/Feedback"
+    condition     = jsondecode(output.functions.health.environment.TABLES).map == "arn:aws:dynamodb:eu-west-1:222222222222:table/Feedback" && output.functions.audit.environment.SOURCE_TABLE == "arn:aws:dynamodb:eu-west-1:222222222222:table/Feedback"
     error_message = "A name would mean a table of this account."
   }
 }
@@ -586,8 +586,9 @@ run "lets_audit_scan_the_two_tables_and_read_the_configuration_and_nothing_else"
     condition = {
       for statement in jsondecode(output.functions.audit.policy).Statement : statement.Sid => [statement.Action, statement.Resource] if statement.Sid != "Logs"
       } == {
-      ReadTables = [["dynamodb:Scan"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/Feedback", "arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
-      Registry   = [["dynamodb:GetItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable"]]
+      ReadTables    = [["dynamodb:Scan"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/Feedback", "arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable"]]
+      DescribeTable = [["dynamodb:DescribeTable"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/Feedback"]]
+      Registry      = [["dynamodb:GetItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/RegistryTable"]]
     }
     error_message = "AuditLambda's rights must be exactly these."
   }
@@ -613,6 +614,64 @@ run "alarms_on_drift_and_on_an_audit_that_failed" {
     condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.drift[0], aws_cloudwatch_metric_alarm.audit_failed[0]] : alarm.threshold == 0 && alarm.evaluation_periods == 1 && alarm.treat_missing_data == "ignore" && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
     error_message = "One bad audit is enough, the topic must hear of it, and time alone must not end the alarm."
   }
+}
+
+run "watches_the_number_of_totals_where_told" {
+  variables {
+    audit = {}
+    group_by = {
+      daily = { keys = ["date"], max_totals = 5000 }
+      users = { keys = ["user"] }
+    }
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = jsondecode(output.functions.audit.environment.MAX_TOTALS) == { daily = 5000 }
+    error_message = "AuditLambda must know the limits that were given, and no others."
+  }
+
+  assert {
+    condition     = !strcontains(output.functions.map.environment.CONFIGURATION, "max_totals")
+    error_message = "A limit decides nothing of what a change adds, so it must not change the configuration's version."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.too_many_totals[0].metric_name == "GroupingsOverLimit" && aws_cloudwatch_metric_alarm.too_many_totals[0].dimensions == tomap({ service = "AuditLambda", function_name = "AuditLambda" }) && aws_cloudwatch_metric_alarm.too_many_totals[0].treat_missing_data == "ignore" && tolist(aws_cloudwatch_metric_alarm.too_many_totals[0].alarm_actions) == tolist(var.alarm_actions)
+    error_message = "The alarm must watch the metric that the function emits, and time alone must not end it."
+  }
+}
+
+run "watches_no_number_of_totals_unless_told" {
+  variables {
+    audit = {}
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.too_many_totals) == 0 && !contains(keys(output.functions.audit.environment), "MAX_TOTALS")
+    error_message = "Without max_totals there is nothing to watch."
+  }
+}
+
+run "refuses_a_limit_that_nobody_watches" {
+  command = plan
+
+  variables {
+    group_by = { daily = { keys = ["date"], max_totals = 5000 } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_a_limit_that_is_no_number_of_totals" {
+  command = plan
+
+  variables {
+    audit    = {}
+    group_by = { daily = { keys = ["date"], max_totals = 0.5 } }
+  }
+
+  expect_failures = [var.group_by]
 }
 
 run "refuses_a_schedule_that_is_none" {

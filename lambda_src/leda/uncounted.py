@@ -1,0 +1,39 @@
+"""Rows of a source table that are in no total because they cannot be read: how many, why, and the first of them."""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+
+# Of the rows, so many are named: the first ones by their keys, so that two runs name the same ones.
+NAMED = 10
+# A reason may quote the row's data, so that there may be as many reasons as rows. More are counted as one.
+MAX_REASONS = 50
+OTHER_REASONS = "other reasons"
+
+
+@dataclass(slots=True)
+class Uncounted:
+    """Counts such rows by reason; `first` holds the key and the reason of the first of them, ordered by key."""
+
+    count: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, key: str, reason: str) -> None:
+        """Count a row with that key."""
+        self.count += 1
+        self._count(reason, 1)
+        if len(self.first) < NAMED or (key, reason) < self.first[-1]:
+            self.first = sorted([*self.first, (key, reason)])[:NAMED]
+
+    def merge(self, other: "Uncounted") -> None:
+        """Count the other's rows, too."""
+        self.count += other.count
+        for reason, count in other.reasons.items():
+            self._count(reason, count)
+        self.first = heapq.nsmallest(NAMED, [*self.first, *other.first])
+
+    def _count(self, reason: str, count: int) -> None:
+        if reason not in self.reasons and len(self.reasons) >= MAX_REASONS:
+            reason = OTHER_REASONS
+        self.reasons[reason] += count

@@ -1,0 +1,305 @@
+"""Reading totals: one of them, the children of a node, the first of those by a measure, or a whole grouping.
+
+One total is read by its key. Its children and the first of them by a measure come out of the table's indexes `Children`
+and `Top<Measure>` where it has them, and out of a scan of the whole table where it has not: each answer says which, and
+how many read units it took. A scan reads consistently; an index follows its table, within a second as a rule.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
+
+A total whose number of rows is 0 is absent: its row stays in the table because it holds the total's checkpoint. Without
+a measure that counts, a total with 0 in every measure is. So is a total that has expired (`retention_days`), although
+time to live removes its row some time later.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from leda.audit import amount_of, has_expired
+from leda.engine.configuration import Configuration
+from leda.engine.delta_rows import RESERVED
+from leda.engine.groupings import PARENT, Grouping, Groupings, HierarchyPath, PlainKey, escaped
+from leda.hierarchy import SEPARATOR
+from leda_cli.errors import LedaError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CHILDREN, TOP = "Children", "Top"
+# More than are asked for, since totals with a count of 0 come out of an index too.
+_TOP_PAGE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A total that is not absent: the texts of its keys by their names, and its amounts by the names of measures.
+
+    `keys` is empty in a hierarchy, where the identifier says it all.
+    """
+
+    identifier: str
+    grouping: str
+    keys: Mapping[str, str]
+    amounts: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read: `source` says from where, `rows` and `units` (None: not told) what that took."""
+
+    totals: Sequence[Total]
+    source: str
+    rows: int
+    units: Decimal | None
+    is_of_index: bool = False
+
+
+class TotalsReader:
+    """Reads the totals of one table under the live configuration."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        key: str,
+        configuration: Configuration,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._key = key
+        self._configuration = configuration
+        self._at = clock()
+
+    # -- what may be asked for
+
+    @cached_property
+    def groupings(self) -> Mapping[str, Grouping]:
+        """The groupings by their names; none in a hierarchy."""
+        document = json.loads(self._configuration.document)
+        return {
+            name: Grouping.parse(name, given)
+            for name, given in document.get("group_by", {}).items()
+        }
+
+    @property
+    def measures(self) -> Sequence[str]:
+        """The names of the measures."""
+        return self._configuration.names
+
+    @cached_property
+    def count(self) -> str | None:
+        """The measure that counts rows; None where there is none."""
+        names = (each.name for each in self._configuration.measures if each.field is None)
+        return next(names, None)
+
+    def identifier(self, grouping: str, keys: Mapping[str, str]) -> str:
+        """The identifier of a grouping's total with these keys. Raises LedaError where it has no such total."""
+        found = self.require(grouping)
+        names = [key.name for key in found.keys]
+        given = names[: len(keys)]
+        if given != [name for name in names if name in keys] or len(given) != len(keys):
+            raise LedaError(
+                f"the grouping {grouping} has the keys {', '.join(names)}, and not {', '.join(keys)}",
+                "give keys by these names, from the first on",
+            )
+        if len(given) < len(names) and not found.is_rollup:
+            raise LedaError(
+                f"the grouping {grouping} has a total for each {', '.join(names)}, and none for {', '.join(given)}",
+                "give all keys, or none: that reads the whole grouping",
+            )
+        if isinstance(self._configuration.totals, PlainKey):
+            return keys[names[0]]
+        return SEPARATOR.join([grouping, *(escaped(keys[name]) for name in given)])
+
+    def require(self, name: str) -> Grouping:
+        """The grouping with that name. Raises LedaError where the live configuration has none."""
+        found = self.groupings.get(name)
+        if found is None:
+            known = ", ".join(self.groupings)
+            raise LedaError(
+                f"the live configuration has no grouping {name}",
+                f"name one of {known}" if known else "it is a hierarchy: give a total's identifier",
+            )
+        return found
+
+    # -- reading
+
+    def one(self, identifier: str) -> Found:
+        """The total with that identifier, if it is not absent."""
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key={self._key: {"S": identifier}},
+            ConsistentRead=True,
+            ReturnConsumedCapacity="TOTAL",
+            **self._projection(),
+        )
+        rows = [answer["Item"]] if "Item" in answer else []
+        return Found(
+            [*self._present(rows)], f"one row of {self._table}", len(rows), _units([answer])
+        )
+
+    def children(self, parent: str) -> Found:
+        """The totals right below a node, by identifier; an empty `parent` stands for the top of a hierarchy."""
+        if not self._has_index(CHILDREN):
+            return self._scan(lambda total: self._parent(total) == parent)
+        pages = [*self._query(CHILDREN, parent)]
+        rows = [row for page in pages for row in page["Items"]]
+        totals = sorted(self._present(rows), key=_by_identifier)
+        return Found(totals, f"the index {CHILDREN}", len(rows), _units(pages), is_of_index=True)
+
+    def top(self, parent: str, measure: str, count: int) -> Found:
+        """The first of a node's children by a measure, the highest first; equals are ordered by identifier.
+
+        An index does not say in which order equals come, so all that tie with the last one are read.
+        """
+        name = TOP + measure
+        if not self._has_index(name):
+            found = self.children(parent)
+            ordered = sorted(found.totals, key=lambda total: _by_amount(total, measure))
+            return Found(ordered[:count], found.source, found.rows, found.units, found.is_of_index)
+        pages, rows, totals = [], 0, dict[str, Total]()
+        for page in self._query(name, parent, descending=True):
+            pages.append(page)
+            rows += len(page["Items"])
+            # A total that moves while pages are read comes twice: the later row is the newer one.
+            totals |= {total.identifier: total for total in self._present(page["Items"])}
+            ordered = sorted(totals.values(), key=lambda total: _by_amount(total, measure))
+            if len(ordered) >= count and page["Items"]:
+                lowest = amount_of(page["Items"][-1].get(measure)) or Decimal(0)
+                if lowest < ordered[count - 1].amounts[measure]:
+                    break
+        ordered = sorted(totals.values(), key=lambda total: _by_amount(total, measure))
+        return Found(ordered[:count], f"the index {name}", rows, _units(pages), is_of_index=True)
+
+    def whole(self, grouping: str | None) -> Found:
+        """All totals of a grouping, or of the table, by identifier."""
+        if grouping is None:
+            return self._scan(lambda _total: True)
+        if not self.require(grouping).is_rollup:
+            return self.children(grouping)
+        return self._scan(lambda total: total.grouping == grouping)
+
+    def _scan(self, wanted: Callable[[Total], bool]) -> Found:
+        pages = [
+            *self._pages(self._client.scan, {"ConsistentRead": True, "TableName": self._table})
+        ]
+        rows = [row for page in pages for row in page["Items"]]
+        totals = sorted(filter(wanted, self._present(rows)), key=_by_identifier)
+        return Found(totals, f"a scan of {self._table}", len(rows), _units(pages))
+
+    def _query(
+        self, index: str, parent: str, *, descending: bool = False
+    ) -> Iterator[Mapping[str, Any]]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": index,
+            "KeyConditionExpression": "#parent = :parent",
+            "ExpressionAttributeValues": {":parent": {"S": parent}},
+            "ScanIndexForward": not descending,
+        }
+        if descending:
+            request["Limit"] = _TOP_PAGE_ROWS
+        return self._pages(self._client.query, request)
+
+    def _pages(self, call: Any, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        projection = self._projection()
+        if "IndexName" in request:
+            names = projection["ExpressionAttributeNames"] | {"#parent": PARENT}
+            projection |= {"ExpressionAttributeNames": names}
+        whole = {**request, **projection, "ReturnConsumedCapacity": "TOTAL"}
+        while True:
+            page = call(**whole)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            whole["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _projection(self) -> dict[str, Any]:
+        names = {
+            f"#a{place}": name for place, name in enumerate((self._key, *self._configuration.names))
+        }
+        return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+
+    def _present(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Total]:
+        for row in rows:
+            identifier = row[self._key]["S"]
+            amounts = {
+                name: amount_of(row.get(name)) or Decimal(0) for name in self._configuration.names
+            }
+            is_present = amounts[self.count] if self.count else any(amounts.values())
+            if not is_present or identifier.startswith(RESERVED):
+                continue
+            if has_expired(self._configuration, identifier, self._at):
+                continue
+            named = self._named(identifier)
+            if named is not None:
+                yield Total(identifier, *named, amounts)
+
+    def _named(self, identifier: str) -> tuple[str, Mapping[str, str]] | None:
+        """The total's grouping and keys; None for one that the live configuration does not keep."""
+        totals = self._configuration.totals
+        if isinstance(totals, HierarchyPath):
+            return "", {}
+        if isinstance(totals, PlainKey):
+            ((name, grouping),) = self.groupings.items()
+            return name, {grouping.keys[0].name: identifier}
+        labels = self._configuration.labels(identifier)
+        return None if labels is None else (labels.grouping, labels.keys)
+
+    def _parent(self, total: Total) -> str:
+        if isinstance(self._configuration.totals, PlainKey):
+            return total.grouping
+        labels = self._configuration.labels(total.identifier)
+        return total.identifier.rpartition(SEPARATOR)[0] if labels is None else labels.parent
+
+    # -- indexes
+
+    def _has_index(self, name: str) -> bool:
+        """Whether the table has the index, filled and with all measures. Only totals of groupings are in indexes."""
+        return isinstance(self._configuration.totals, Groupings) and name in self._indexes
+
+    @cached_property
+    def _indexes(self) -> set[str]:
+        table = self._client.describe_table(TableName=self._table)["Table"]
+        return {
+            index["IndexName"]
+            for index in table.get("GlobalSecondaryIndexes", ())
+            if index["IndexStatus"] == "ACTIVE" and self._has_measures(index)
+        }
+
+    def _has_measures(self, index: Mapping[str, Any]) -> bool:
+        projection = index["Projection"]
+        held = {key["AttributeName"] for key in index["KeySchema"]}
+        held.update(projection.get("NonKeyAttributes", ()))
+        return projection["ProjectionType"] == "ALL" or held.issuperset(self._configuration.names)
+
+
+def average(total: Total, measure: str, count: str) -> Decimal:
+    """The sum of a measure by the number of rows, rounded to 16 significant digits."""
+    return _ROUNDED.divide(total.amounts[measure], total.amounts[count]).normalize(_ROUNDED)
+
+
+_ROUNDED = Context(prec=16)
+
+
+def _by_identifier(total: Total) -> bytes:
+    """The order of strings in DynamoDB, which is that of their UTF-8 bytes."""
+    return total.identifier.encode()
+
+
+def _by_amount(total: Total, measure: str) -> tuple[Decimal, bytes]:
+    return total.amounts[measure].copy_negate(), total.identifier.encode()
+
+
+def _units(answers: Sequence[Mapping[str, Any]]) -> Decimal | None:
+    """The read units that the calls took together; None where the service does not tell."""
+    found = [answer.get("ConsumedCapacity", {}).get("CapacityUnits") for answer in answers]
+    if not found or None in found:
+        return None
+    return sum((Decimal(str(each)) for each in found), Decimal(0)).normalize()

@@ -1,0 +1,142 @@
+"""How old totals are: what waits for Map, what waits for Reduce, and nothing that waits for neither."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leda.engine.configuration import Configuration
+from leda_cli import totals_age
+from leda_cli.totals_age import Age, Ages
+from leda_cli.totals_age import Site as Parts
+from support.memory_pipeline import MemoryPipeline
+from support.pipeline import CONFIGURATION
+from support.rebuild_site import Site
+
+LATER = 100.0
+"""Seconds after which the tests look."""
+
+
+@pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
+def site(request: pytest.FixtureRequest) -> Site:
+    return Site.started(MemoryPipeline(), request.param)
+
+
+def _age(site: Site) -> Age:
+    pipeline = site.pipeline
+    parts = Parts(
+        pipeline.stream_arn("StateTable"),
+        pipeline.stream_arn("ReduceTable"),
+        site.table("Reduce"),
+        site.table("Aggregate"),
+        "Identifier",
+        site.table("Registry"),
+    )
+    live = Configuration.from_json(CONFIGURATION)
+    clock: Callable[[], float] = lambda: time.time() + LATER  # noqa: E731
+    return Ages(pipeline.dynamodb, pipeline.streams, parts, live, clock).age()
+
+
+def _is_about(seconds: float | None, expected: float) -> bool:
+    return seconds is not None and expected <= seconds < expected + 30
+
+
+def test_totals_that_have_every_change_are_those_of_now(site: Site) -> None:
+    assert _age(site) == Age(None, None)
+    assert _age(site).seconds == 0
+
+
+def test_a_change_that_map_has_not_taken_makes_the_totals_as_old_as_it_is(site: Site) -> None:
+    site.store()
+    age = _age(site)
+    assert _is_about(age.of_map, LATER)
+    assert age.of_reduce is None
+    assert age.seconds == age.of_map
+
+
+def test_a_row_that_reduce_has_not_applied_makes_the_totals_as_old_as_it_is(site: Site) -> None:
+    site.store()
+    site.deliver_new("map")
+    age = _age(site)
+    assert age.of_map is None
+    assert _is_about(age.of_reduce, LATER)
+    site.flow()
+    assert _age(site) == Age(None, None)
+
+
+def test_the_oldest_of_what_waits_counts(site: Site) -> None:
+    site.store()
+    time.sleep(0.3)
+    site.store()
+    seconds = _age(site).seconds
+    site.deliver_new("map")
+    site.deliver_new("reduce")
+    site.store()
+    assert seconds - _age(site).seconds > 0.25
+
+
+def test_a_change_that_adds_nothing_waits_for_nobody(site: Site) -> None:
+    state = site.table("State")
+    site.pipeline.dynamodb.put_item(
+        TableName=state, Item={"id": {"S": "marker"}, "LedaWatermark": {"S": "x"}}
+    )
+    site.pipeline.dynamodb.put_item(
+        TableName=state, Item={"id": {"S": "damaged"}, "Value": {"S": "?"}}
+    )
+    assert _age(site) == Age(None, None)
+
+
+@pytest.mark.parametrize("name", ["map", "reduce"])
+def test_shards_that_were_closed_are_looked_at_until_their_children_were_begun(
+    site: Site, name: str
+) -> None:
+    site.store()
+    if name == "reduce":
+        site.deliver_new("map")
+    site.roll(name)
+    age = _age(site)
+    assert _is_about(age.of_map if name == "map" else age.of_reduce, LATER)
+    site.flow()
+    assert _age(site) == Age(None, None)
+    site.store()
+    site.flow()
+    assert _age(site) == Age(None, None)
+
+
+def test_a_shard_that_was_skipped_before_another_one_is_not_waited_for(site: Site) -> None:
+    site.lose()
+    site.roll("map")
+    site.store()
+    site.flow()
+    assert _age(site) == Age(None, None)
+
+
+def test_a_rebuild_leaves_nothing_that_waits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.lose()
+    site.rebuild()
+    site.flow()
+    assert _age(site) == Age(None, None)
+    site.store()
+    assert _is_about(_age(site).of_map, LATER)
+
+
+def test_where_there_is_more_than_is_read_the_age_is_that_of_the_last_that_was_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals_age, "MAX_PAGES", 1)
+    monkeypatch.setattr("leda_cli.stream_shards.MAX_RECORDS", 2)
+    for number in range(5):
+        site.pipeline.dynamodb.put_item(
+            TableName=site.table("State"), Item={"id": {"S": f"damaged{number}"}}
+        )
+    # The two records that are read add nothing; those behind them might.
+    assert _is_about(_age(site).of_map, LATER)
+
+
+def test_only_a_record_that_names_a_total_waits_for_reduce(site: Site) -> None:
+    row: Any = site.pipeline.rows("ReduceTable")[0]
+    site.pipeline.dynamodb.put_item(
+        TableName=site.table("Reduce"), Item={**row, "Totals": {"M": {}}}
+    )
+    assert _age(site).of_reduce is None

@@ -1,0 +1,59 @@
+"""What of a deployed configuration waits for `leda backfill`."""
+
+import json
+from typing import Any
+
+import pytest
+
+from leda.engine.configuration import Configuration
+from leda_cli.not_live import NotLive, compared
+
+LIVE: dict[str, Any] = {
+    "group_by": {"daily": {"keys": ["date"]}, "source": {"keys": ["source"]}},
+    "measures": {"Count": {"op": "count"}},
+}
+
+
+def _configuration(**changes: Any) -> Configuration:
+    return Configuration.from_json(json.dumps(LIVE | changes))
+
+
+def test_what_is_live_waits_for_nothing() -> None:
+    assert compared(_configuration(), _configuration()) == NotLive()
+    assert [*NotLive().lines()] == []
+
+
+def test_new_and_changed_groupings_and_measures_wait_and_removed_ones_stay() -> None:
+    deployed = _configuration(
+        group_by={"daily": {"keys": ["day"]}, "hourly": {"keys": ["at:hour"]}},
+        measures={"Count": {"op": "count"}, "Sum": {"op": "sum", "field": "x"}},
+    )
+    found = compared(deployed, _configuration())
+    assert found == NotLive(("daily", "hourly"), ("Sum",), ("source",))
+    assert [*found.lines()] == [
+        "the grouping daily is deployed and not live: run `leda backfill`",
+        "the grouping hourly is deployed and not live: run `leda backfill`",
+        "the measure Sum is deployed and not live: run `leda backfill`",
+        "source is no longer deployed and still live: run `leda backfill`",
+    ]
+
+
+def test_any_other_difference_is_said_too() -> None:
+    found = compared(_configuration(on_expiry="keep"), _configuration())
+    assert [*found.lines()] == [
+        "the deployed configuration is not the live one: run `leda backfill`"
+    ]
+
+
+def test_before_the_first_backfill_nothing_is_counted() -> None:
+    (line,) = compared(_configuration(), _configuration(), is_first=True).lines()
+    assert "nothing is counted: run `leda backfill`" in line
+
+
+@pytest.mark.parametrize("path", ["Path", "Place"])
+def test_a_hierarchy_has_no_groupings_to_wait_for(path: str) -> None:
+    document = {"path": path, "measures": LIVE["measures"]}
+    live = Configuration.from_json(json.dumps({**document, "path": "Path"}))
+    found = compared(Configuration.from_json(json.dumps(document)), live)
+    assert found.groupings == ()
+    assert found.has_other_settings is (path != "Path")

@@ -1,0 +1,257 @@
+"""`leda totals`: what its options may ask for, and what it prints."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from leda.engine.configuration import Configuration
+from leda_cli import totals_command as module
+from leda_cli.aggregation import Aggregation
+from leda_cli.errors import LedaError
+from leda_cli.not_live import NotLive
+from leda_cli.totals_age import Age
+from leda_cli.totals_command import Wanted, totals
+
+GROUP_BY = {"daily": {"keys": ["date"]}, "tags": {"keys": ["tags[]", "date"]}}
+MEASURES: dict[str, Any] = {
+    "Count": {"op": "count"},
+    "Sentiment": {"op": "sum", "field": "sentiment_score"},
+}
+LIVE = Configuration.from_json(json.dumps({"group_by": GROUP_BY, "measures": MEASURES}))
+EVIL = "\x1b[31m[bold]=2\n"
+
+
+class Client:
+    """A totals table without indexes."""
+
+    def __init__(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        self.rows = {
+            name: {
+                "Identifier": {"S": name},
+                "Count": {"N": count},
+                "Sentiment": {"N": sentiment},
+            }
+            for name, count, sentiment in rows
+        }
+
+    def get_item(self, Key: Any, **_: Any) -> Any:
+        row = self.rows.get(Key["Identifier"]["S"])
+        return ({"Item": row} if row else {}) | {"ConsumedCapacity": {"CapacityUnits": 1.0}}
+
+    def scan(self, **_: Any) -> Any:
+        return {"Items": [*self.rows.values()], "ConsumedCapacity": {"CapacityUnits": 12.5}}
+
+    def describe_table(self, **_: Any) -> Any:
+        return {"Table": {}}
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the command finds: the live configuration, what is not live, the age, and the table's rows."""
+    account = SimpleNamespace(
+        endpoint=None,
+        dynamodb=Client(
+            [
+                ("daily:2026-08-01", "3", "1"),
+                ("daily:2026-08-02", "12345678901234567890", "-2.50"),
+                ("daily:2026-08-03", "0", "0"),
+                ("tags:a%3Ab:2026-08-01", "1", "1"),
+                (f"tags:{EVIL}:2026-08-01", "1", "1"),
+            ]
+        ),
+    )
+    made = SimpleNamespace(live=LIVE, pending=NotLive(), age=Age(2.25, None))
+    aggregation = SimpleNamespace(
+        account=account, totals_table="Totals", totals_key="Identifier", live=lambda: made.live
+    )
+    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
+    monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
+    monkeypatch.setattr(module, "age_of", lambda *_: made.age)
+    return made
+
+
+def _out(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_a_grouping_is_a_table_with_its_keys_measures_averages_and_age(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals(grouping="daily", averages=["Sentiment"])
+    assert [line.split() for line in _out(capsys)[:3]] == [
+        ["date", "Count", "Sentiment", "Sentiment", "average"],
+        ["2026-08-01", "3", "1", "0.3333333333333333"],
+        [
+            "2026-08-02",
+            "12,345,678,901,234,567,890",
+            "-2.50",
+            "-0.0000000000000000002025000018225",
+        ],
+    ]
+
+
+def test_each_answer_says_how_old_it_is_and_what_reading_it_took(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals("daily:2026-08-01")
+    assert _out(capsys)[2:] == [
+        "age 2.2 s: the oldest change that may be missing waits 2.2 s for Map",
+        "read from one row of Totals: 1 rows, 1 read units",
+    ]
+    found.age = Age(None, None)
+    totals(grouping="daily")
+    assert _out(capsys)[3:] == [
+        "age 0 s: no change waits",
+        "read from a scan of Totals: 5 rows, 12.5 read units",
+    ]
+    found.age = "not allowed"
+    totals(grouping="daily")
+    assert "age not known: not allowed" in _out(capsys)
+
+
+def test_what_others_have_written_is_shown_without_markup_and_control_characters(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals(grouping="tags")
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\\x1b[31m[bold]=2\\n" in shown
+    assert "a:b" in shown
+    totals()
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert r"tags:\x1b[31m[bold]=2\n:2026-08-01" in shown
+
+
+def test_an_absent_total_is_no_error(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals(grouping="daily", key=["date=2026-08-03"])
+    assert _out(capsys)[0] == "no such total: no row counts there"
+
+
+def test_json_has_every_digit_and_the_age_in_seconds(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals(grouping="daily", top=1, by="Count", averages=["Sentiment"], as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "age": {"seconds": 2.25, "map_seconds": 2.25, "reduce_seconds": None, "unknown": None},
+        "notes": [],
+        "read": {"from": "a scan of Totals", "rows": 5, "read_units": "12.5"},
+        "totals": [
+            {
+                "identifier": "daily:2026-08-02",
+                "grouping": "daily",
+                "keys": {"date": "2026-08-02"},
+                "measures": {"Count": "12345678901234567890", "Sentiment": "-2.50"},
+                "averages": {"Sentiment": "-0.0000000000000000002025000018225"},
+            }
+        ],
+    }
+
+
+def test_csv_has_the_keys_as_they_are_and_the_age_is_on_standard_error(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals(grouping="tags", as_csv=True)
+    printed = capsys.readouterr()
+    assert [*csv.reader(io.StringIO(printed.out))] == [
+        ["Identifier", "tags", "date", "Count", "Sentiment"],
+        [f"tags:{EVIL}:2026-08-01", EVIL, "2026-08-01", "1", "1"],
+        ["tags:a%3Ab:2026-08-01", "a:b", "2026-08-01", "1", "1"],
+    ]
+    assert "age 2.2 s" in printed.err
+
+
+def test_csv_on_a_terminal_has_no_control_characters(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    totals(grouping="tags", as_csv=True)
+    assert "\x1b" not in capsys.readouterr().out
+
+
+# -- what is not live
+
+
+def test_a_grouping_that_is_not_live_is_named_with_the_command(found: SimpleNamespace) -> None:
+    found.pending = NotLive(groupings=("hourly",))
+    with pytest.raises(
+        LedaError, match="the grouping hourly is deployed and not live yet"
+    ) as error:
+        totals(grouping="hourly")
+    assert "leda backfill" in error.value.fix
+
+
+def test_what_waits_is_said_with_every_answer(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.pending = NotLive(groupings=("hourly",))
+    totals(grouping="daily")
+    assert "the grouping hourly is deployed and not live: run `leda backfill`" in _out(capsys)
+
+
+def test_before_the_first_backfill_there_is_no_age(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.pending = NotLive(is_first=True)
+    totals(as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report["age"]["unknown"] == "no configuration is live"
+    assert "leda backfill" in report["notes"][0]
+
+
+# -- options
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"as_json": True, "as_csv": True}, "--json and --csv"),
+        ({"identifier": ""}, "not empty"),
+        ({"identifier": "a", "grouping": "daily"}, "an identifier and --grouping"),
+        ({"key": ["date=x"]}, "--key names a key of a grouping"),
+        ({"grouping": "daily", "top": 3}, "--top and --by go together"),
+        ({"grouping": "daily", "by": "Count"}, "--top and --by go together"),
+        ({"grouping": "daily", "top": 3, "by": "Count", "children": True}, "--children and --top"),
+        ({"grouping": "daily", "key": ["date"]}, "--key date has no ="),
+        ({"grouping": "daily", "key": ["date=a", "date=b"]}, "given twice"),
+        ({"grouping": "weekly"}, "no grouping weekly"),
+        ({"grouping": "daily", "top": 3, "by": "Value"}, "--by Value: the live configuration"),
+        ({"grouping": "daily", "averages": ["Count"]}, "--average Count"),
+        ({"children": True}, "need a grouping or a node"),
+        ({"top": 3, "by": "Count"}, "need a grouping or a node"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    found: SimpleNamespace, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(LedaError, match=says):
+        totals(**options)
+
+
+def test_an_average_needs_a_measure_that_counts(found: SimpleNamespace) -> None:
+    document = {"group_by": GROUP_BY, "measures": {"Sentiment": MEASURES["Sentiment"]}}
+    found.live = Configuration.from_json(json.dumps(document))
+    with pytest.raises(LedaError, match="an average needs a measure that counts"):
+        totals(grouping="daily", averages=["Sentiment"])
+
+
+def test_a_key_may_hold_an_equals_sign() -> None:
+    assert Wanted.of(None, "daily", ["date=a=b"], False, None, None).keys == {"date": "a=b"}
+
+
+def test_children_of_a_node_are_read_and_those_of_a_grouping(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals("daily", children=True, as_json=True)
+    first = json.loads(capsys.readouterr().out)["totals"]
+    totals(grouping="daily", children=True, as_json=True)
+    assert json.loads(capsys.readouterr().out)["totals"] == first
+    assert [Decimal(total["measures"]["Count"]) for total in first] == [3, 12345678901234567890]
