@@ -11,7 +11,7 @@ from leda_cli.screen import ACCENT
 
 
 def say_what_next(aws: ExampleAws, commands: Sequence[str]) -> None:
-    """Print commands, those of the AWS CLI (version 1 or 2) only where it is installed, and how to see the demo again."""
+    """Print commands to try, those of the AWS CLI (version 1 or 2) only where it is installed; the last is the demo."""
     heading("What stays running")
     info(f"Local AWS at {aws.endpoint} with the example; `make down` stops it.")
     info("What to try next:")

@@ -593,6 +593,13 @@ def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
         "the basket", "document.querySelector('#basket').getBoundingClientRect().top < 400"
     )
     assert page.in_view("#basket")
+    # And back to where one was, to go on.
+    page.wait_for_text("Keep shopping", "#basket-bar")
+    page.click("#basket-bar button")
+    page.wait_for_text("To the basket", "#basket-bar")
+    assert page.in_view(f"#add-{product}")
+    page.click("#basket-bar button")
+    page.wait_for_text("Keep shopping", "#basket-bar")
     page.scroll_to("#order")
     assert page.in_view("#order")
     page.click("#order")

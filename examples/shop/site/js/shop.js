@@ -14,6 +14,10 @@ let products = [];
 let readAt = new Date();
 // Of several views that are being fetched, the newest is shown.
 let newest = 0;
+// On a narrow screen: whether the basket is looked at, and where among the products somebody was before.
+let atBasket = false;
+let placeBefore = 0;
+const basketWatch = new IntersectionObserver(basketSeen, { rootMargin: "0px 0px -40% 0px" });
 
 function notice(text, wrong = false) {
   const shown = byId("notice");
@@ -60,6 +64,13 @@ function drawShop(shippingOption = "standard") {
     ),
     basketBar(),
   );
+  basketWatch.disconnect();
+  basketWatch.observe(byId("checkout"));
+}
+
+function basketSeen(changes) {
+  atBasket = changes.at(-1).isIntersecting;
+  if (isShopShown()) byId("basket-bar").replaceWith(basketBar());
 }
 
 function asOf() {
@@ -202,19 +213,24 @@ function basketPanel(shippingOption) {
   );
 }
 
-/** On a narrow screen the basket is below all products: this says what is in it, and leads there. */
+/** On a narrow screen the basket is below all products: this says what is in it, leads there, and back. */
 function basketBar() {
   const lines = orderedLines();
   const pieces = lines.reduce((sum, { qty }) => sum + qty, 0);
   const show = () => {
+    placeBefore = scrollY;
+    notice(null);
     byId("basket").scrollIntoView();
     byId("basket").focus({ preventScroll: true });
   };
+  const back = () => scrollTo({ top: placeBefore });
   return element(
     "div",
     { id: "basket-bar", hidden: lines.length === 0 },
     element("span", {}, `${count(pieces, "piece")}, ${money(totalOf(lines))}`),
-    element("button", { click: show }, "To the basket"),
+    atBasket
+      ? element("button", { class: "quiet", click: back }, "Keep shopping")
+      : element("button", { click: show }, "To the basket"),
   );
 }
 
