@@ -14,7 +14,7 @@ totals         4: Map and Reduce by the number of totals, beside LEDA's first en
 memory_use     5: the memory of Map and Reduce
 end_to_end     6: bursts through the applied stack on local AWS, and through the published design beside it
 cold_start     7: imports, first calls, sizes of packages
-growth         8: more users, shards, rows of ReduceTable, trades
+growth         8: more shards, rows of ReduceTable, trades
 
 parts          what a part of the benchmark gives, and the list of all
 page           docs/performance.md and docs/measured.json

@@ -11,7 +11,6 @@ from leda_cli.paths import ROOT
 from leda_cli.pipeline_units import CONFIGURATION
 
 STAGES = ("state", "map", "reduce")
-SCORES = "aggregate_scores"
 LAMBDA_SRC = ROOT / "lambda_src"
 PUBLISHED_SRC = ROOT / "benchmarks" / "published"
 
@@ -61,7 +60,7 @@ class Design:
 
 LEDA = Design(
     "LEDA",
-    {stage: LAMBDA_SRC / stage / "handler.py" for stage in (*STAGES, SCORES)},
+    {stage: LAMBDA_SRC / stage / "handler.py" for stage in STAGES},
     {
         "SCHEMA": "{}",
         "LIMITS": "{}",
@@ -76,8 +75,6 @@ LEDA = Design(
         "ReduceTable": ("Lane", "Source"),
         "AggregateTable": ("Identifier",),
         "RegistryTable": ("Scope", "Name"),
-        "CheckpointTable": ("Source", "Lane"),  # of AggregateScoresByUser
-        "ScoresTable": ("Username",),
     },
 )
 PUBLISHED = Design(

@@ -1,25 +1,20 @@
-"""Part 8: how the figures grow: measured for users and rows of ReduceTable, modelled for shards and trades."""
+"""Part 8: how the figures grow: measured for rows of ReduceTable, modelled for shards and trades."""
 
 from __future__ import annotations
 
-import random
-import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks import stub
-from benchmarks.designs import DESIGNS, LEDA, SCORES
-from benchmarks.events import Events, Messages
+from benchmarks.designs import DESIGNS, LEDA
+from benchmarks.events import Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
-from benchmarks.stages import BATCH, Run, pipelines
+from benchmarks.stages import BATCH, pipelines
 from leda_cli import prices
 from leda_cli.cost_model import bill
 from leda_cli.limits import breaking_rate
 from leda_cli.load_model import SHARD_RECORDS, Settings, Workload, load
 from leda_cli.measured import service_times
 
-USERS = (10, 1_000, 10_000, 100_000)
 ROWS = (1, 10, 100, 1000)
 SHARDS = (1, 2, 4, 8, 16, 32, 64)
 TRADES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -30,50 +25,10 @@ _STORED = "StateTable: storage"
 def section(short: bool, say: Say) -> Section:
     """Measure and compute all of it."""
     repetitions = 2 if short else 3
-    users = _users(repetitions)
-    say("growth: users")
     rows, target = _rows(repetitions)
     say("growth: delta rows")
-    lines = [*users, "", *rows, "", *_shards(), "", *_trades()]
+    lines = [*rows, "", *_shards(), "", *_trades()]
     return Section("Growth", lines, [target])
-
-
-def _figures(runs: Sequence[Run]) -> list[str]:
-    requests = Sample.of(run.requests for run in runs)
-    return [Sample.of(run.took.cpu_ms for run in runs).text(1), f"{requests.median:,.0f}"]
-
-
-def _users(repetitions: int) -> list[str]:
-    """AggregateScoresByUser with more and more users."""
-    rows = []
-    table_name = LEDA.table("GameScoreRecords")
-    for users in USERS:
-        draw, events = random.Random(users), Events()
-        runs = []
-        with (
-            stub.running(LEDA.tables(), LEDA.streamed()) as server,
-            LEDA.environment(SCORES, server.endpoint) as environment,
-        ):
-            for _ in range(repetitions + 1):
-                records = [_score(draw, users) for _ in range(BATCH)]
-                server.take_counts()
-                took = environment.invoke(events.dynamodb(table_name, records))
-                runs.append(Run(took, sum(server.take_counts().values())))
-        rows.append([f"{users:,}", *_figures(runs[1:])])
-    return [
-        f"**Users.** AggregateScoresByUser, for {BATCH:,} new score records of users drawn evenly.",
-        "",
-        *table(["users", "processor, ms", "requests"], rows),
-    ]
-
-
-def _score(draw: random.Random, users: int) -> tuple[None, dict[str, object]]:
-    identifier = str(uuid.UUID(int=draw.getrandbits(128), version=4))
-    return None, {
-        "RecordID": {"S": identifier},
-        "Username": {"S": f"user{draw.randrange(users):06d}"},
-        "Score": {"N": str(draw.randrange(1000))},
-    }
 
 
 def _rows(repetitions: int) -> tuple[list[str], Target]:

@@ -1,10 +1,10 @@
 output "functions" {
-  description = "The function `aggregate`."
+  description = "The functions `aggregate`, `reduce` and `health`."
   value       = module.scores.functions
 }
 
 output "tables" {
-  description = "The tables `records`, `scores` (the totals) and `checkpoint`."
+  description = "The tables `records`, `scores` (the totals), `reduce` and `registry`."
   value       = module.scores.tables
 }
 

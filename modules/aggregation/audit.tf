@@ -68,7 +68,7 @@ resource "aws_lambda_function_event_invoke_config" "audit" {
 resource "aws_cloudwatch_event_rule" "audit" {
   count = var.audit == null ? 0 : 1
 
-  name                = "${var.name_prefix}AuditSchedule"
+  name                = "${local.names.audit}Schedule"
   description         = "Starts ${module.audit_function[0].name}"
   schedule_expression = var.audit.schedule_expression
 }

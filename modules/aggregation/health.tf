@@ -62,7 +62,7 @@ resource "aws_lambda_function_event_invoke_config" "health" {
 }
 
 resource "aws_cloudwatch_event_rule" "health" {
-  name                = "${var.name_prefix}HealthSchedule"
+  name                = "${local.names.health}Schedule"
   description         = "Starts ${module.health_function.name}"
   schedule_expression = "rate(5 minutes)"
 }

@@ -276,7 +276,7 @@ variable "on_expiry" {
 }
 
 variable "identifiers" {
-  description = "How a total is named: `prefixed` (`<grouping>:<key>:<key>`, escaped) or `plain` (the text of the key as it is; for one grouping of one key without rollup, whose totals then have no Grouping, Keys and Parent)."
+  description = "How a total is named: `prefixed` (`<grouping>:<key>:<key>`, escaped) or `plain` (the text of the key as it is; for one grouping of one key without rollup)."
   type        = string
   default     = "prefixed"
   nullable    = false
@@ -339,8 +339,8 @@ variable "indexes" {
   }
 
   validation {
-    condition     = !(var.indexes.children || length(var.indexes.top) > 0) || (var.hierarchy_path == null && var.identifiers != "plain")
-    error_message = "indexes are over the attribute Parent, which totals have with group_by and prefixed identifiers only: an index would stay empty."
+    condition     = !(var.indexes.children || length(var.indexes.top) > 0) || var.hierarchy_path == null
+    error_message = "indexes are over the attribute Parent, which totals have with group_by only: an index would stay empty."
   }
 }
 

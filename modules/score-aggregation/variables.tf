@@ -43,14 +43,14 @@ variable "ttl_attribute" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the record's write on. The alarm goes off when the function is a third of it behind its stream."
+  description = "How old a total may be, from the record's write on. Alarms go off when a function is a third of it behind its stream."
   type        = number
   default     = 30
   nullable    = false
 }
 
 variable "log_level" {
-  description = "What the function logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
   type        = string
   default     = "INFO"
   nullable    = false
@@ -62,7 +62,7 @@ variable "log_level" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the function's logs."
+  description = "Days for which CloudWatch keeps the functions' logs."
   type        = number
   default     = 30
   nullable    = false
@@ -105,7 +105,7 @@ variable "kms_key_arn" {
 
 variable "packages" {
   description = <<-EOT
-    Where the function's package is. Either
+    Where the functions' packages are. Either
     - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
     - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
       The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
@@ -117,14 +117,14 @@ variable "packages" {
 }
 
 variable "runtime" {
-  description = "Lambda runtime of the function."
+  description = "Lambda runtime of the functions."
   type        = string
   default     = "python3.13"
   nullable    = false
 }
 
 variable "architecture" {
-  description = "Processor of the function: `arm64` (cheaper) or `x86_64`."
+  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
   type        = string
   default     = "arm64"
   nullable    = false

@@ -1,9 +1,10 @@
 """The leaderboard of GameScoresByUser: the users with the highest scores, in an order that is the same for everyone.
 
 A higher score comes first; among equal scores the Username decides, by its UTF-8 bytes, as DynamoDB orders strings. The
-index orders by Score alone: what an ADD makes of a total is known to DynamoDB only, so no sort key can be put together
-from it, and the index's order among equals is nobody's promise. So all who tie with the last place are read, and the
-order among equals is made here. That costs a read of each user who has the last place's score, however many there are.
+index orders by Score alone: what an addition makes of a total is known to DynamoDB only, so no sort key can be put
+together from it, and the index's order among equals is nobody's promise. So all who tie with the last place are read,
+and the order among equals is made here. That costs a read of each user who has the last place's score, however many
+there are.
 
 The index follows the table within moments (it is read eventually consistent), and users move while pages are read: a
 board is close to the truth while scores change, and equal to it once they rest.
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-BOARD = "all"
-"""The partition key of every row of the index."""
+BOARD = "users"
+"""The partition key of every row of the index: the grouping's name (modules/score-aggregation)."""
 PAGE_ROWS = 100
 
 
@@ -72,8 +73,8 @@ def _descending(client: DynamoDBClient, table: str, index: str, rows: int) -> It
     pages = client.get_paginator("query").paginate(
         TableName=table,
         IndexName=index,
-        KeyConditionExpression="#Board = :board",
-        ExpressionAttributeNames={"#Board": "Board"},
+        KeyConditionExpression="#Parent = :board",
+        ExpressionAttributeNames={"#Parent": "Parent"},
         ExpressionAttributeValues={":board": {"S": BOARD}},
         ScanIndexForward=False,
         PaginationConfig={"PageSize": rows},

@@ -28,7 +28,7 @@ from leda_cli.leaderboard import Total
 from leda_cli.live_view import LiveView
 from leda_cli.redelivery import Redelivery
 from leda_cli.screen import ACCENT, print_table
-from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, compare, difference_lines
+from leda_cli.totals import HOLD_SECONDS, Difference, Phase, Settling, difference_lines
 from leda_cli.what_next import say_what_next
 
 SEASON_SECONDS = 20.0
@@ -209,6 +209,8 @@ def _test_event(scores: Scores) -> None:
         _settle(scores, lambda: None, hold=0.5)
     first = scores.totals()[TEST_EVENT_USER]
     scores.invoke(event)
+    with step("waiting whether the second time adds anything"):
+        _settle(scores, lambda: None)
     second = scores.totals()[TEST_EVENT_USER]
     info(f"invoked once:  {TEST_EVENT_USER} has {first.score:f} points")
     info(f"invoked twice: {TEST_EVENT_USER} has {second.score:f} points")
@@ -221,9 +223,7 @@ def _season(scores: Scores, season: Season, redelivery: Redelivery) -> None:
         f"{len(PLAYERS)} players, {SEASON_SECONDS:.0f} seconds, every record delivered again and again"
     )
     info("Records are written, changed, moved to another player and deleted. Beside the mapping, a")
-    info(
-        "second delivery repeats the stream: in other batches, in any order, under both of its names."
-    )
+    info("second delivery repeats the stream: in other batches, and in any order.")
     stop_writing, stop_delivering = threading.Event(), threading.Event()
     began = time.monotonic()
 
@@ -263,8 +263,7 @@ def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
     heading("Verdict")
     with step("delivering the whole stream once more, and comparing once more"):
         redelivery.everything()
-        expected = scores.expected()
-        _require_exact(compare(expected, scores.found()), len(expected))
+        _settle(scores, lambda: None)
     board = scores.board()
     ordered = sorted(
         scores.expected_totals().values(), key=lambda each: (-each.score, each.username)
@@ -327,8 +326,8 @@ def _farewell(scores: Scores) -> None:
         (
             f"aws dynamodb put-item --table-name {records} --item '{item}'",
             f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
-            "--max-items 3 --key-condition-expression 'Board = :b' "
-            """--expression-attribute-values '{":b": {"S": "all"}}'""",
+            "--max-items 3 --key-condition-expression 'Parent = :p' "
+            """--expression-attribute-values '{":p": {"S": "users"}}'""",
         ),
     )
     info("docs/scores.md says why the totals are exact and how the leaderboard is read.")

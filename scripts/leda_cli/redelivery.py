@@ -27,10 +27,7 @@ TRIES = 5
 
 
 class Redelivery:
-    """Invokes a function with records of a stream; `deliveries` and `records` count what was delivered.
-
-    windowed: whether the function's mapping has a tumbling window, so that every event names its shard; else some do.
-    """
+    """Invokes a function with records of a stream; `deliveries` and `records` count what was delivered."""
 
     def __init__(
         self,
@@ -39,7 +36,6 @@ class Redelivery:
         stream: str,
         function: str,
         draw: random.Random,
-        windowed: bool = False,
     ) -> None:
         self.deliveries = 0
         self.records = 0
@@ -48,7 +44,6 @@ class Redelivery:
         self._stream = stream
         self._function = function
         self._draw = draw
-        self._windowed = windowed
         self._readers: dict[str, ShardReader] = {}
         self._seen: dict[str, list[Record]] = {}
 
@@ -93,9 +88,8 @@ class Redelivery:
 
     def _deliver(self, shard: str, records: Sequence[Record]) -> None:
         """Invoke the function until it takes the batch: nothing of a shard may come before what it refused."""
-        event: dict[str, Any] = {"Records": list(records)}
-        if self._windowed or self._draw.random() < 0.5:
-            event |= {"shardId": shard, "state": {}}  # as a mapping with a tumbling window does
+        # As a mapping with a tumbling window does.
+        event = {"Records": list(records), "shardId": shard, "state": {}}
         for attempt in range(1, TRIES + 1):
             answer = self._lambdas.invoke(FunctionName=self._function, Payload=json.dumps(event))
             text = answer["Payload"].read().decode(errors="replace")

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from support.any_record import WRONG, changes, put, spoiled
 from support.log_lines import LogLines, recorded
 from support.pipeline import SOURCES, Function, Pipeline, event
-from support.scores import ScoreTables
 from support.shop import CUSTOMER, OPERATOR, ROUTES, Lambda, ShopTables, http_event, order
 from support.users import Users
 
@@ -212,16 +211,6 @@ def user_record(name: str) -> dict[str, Any]:
     return stream_record(arn("Users"), keys, new, old)
 
 
-def aggregate_scores(endpoint: str) -> System:
-    tables = ScoreTables(endpoint)
-
-    def record(name: str) -> dict[str, Any]:
-        new = {"Username": {"S": name}, "Score": {"N": "5"}, "Nickname": {"S": "n"}}
-        return stream_record(arn("GameScoreRecords"), {"RecordID": {"S": name}}, new)
-
-    return System(tables.aggregate(), record, lambda _log: set(tables.totals()))
-
-
 def part_record(name: str) -> dict[str, Any]:
     row = {
         "itemType": {"S": "part"},
@@ -298,7 +287,6 @@ SYSTEMS: dict[str, Callable[[str], System]] = {
     "Reduce": reduce_,
     "change capture": change_capture,
     "replica": table_replica,
-    "scores": aggregate_scores,
     "shop counts": update_inventory,
     "shop vendor orders": create_vendor_order,
     "shop lake": write_firehose,

@@ -19,7 +19,6 @@ from simulation.group_by import GroupBy
 from simulation.pipeline import Pipeline
 from simulation.plans import Plan
 from simulation.replica import Replica
-from simulation.scores import Scores
 from simulation.shop import Shop
 from simulation.systems import System
 from simulation.world import World
@@ -36,7 +35,6 @@ QUIET = {
 SYSTEMS: dict[str, type[System]] = {
     "pipeline": Pipeline,
     "group-by": GroupBy,
-    "scores": Scores,
     "replica": Replica,
     "shop": Shop,
 }

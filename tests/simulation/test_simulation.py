@@ -43,8 +43,8 @@ def test_three_hundred_schedules_leave_the_other_systems_exact(system: str) -> N
         assert all(tally.counts[kind] > 20 for kind in OF_TRANSACTIONS)
 
 
-# Nothing of the engine writes in transactions; those of scores and the shop meet these.
-WITH_TRANSACTIONS = {"scores", "shop"}
+# Nothing of the engine writes in transactions; those of the shop meet these.
+WITH_TRANSACTIONS = {"shop"}
 OF_TRANSACTIONS = {"transaction conflict", "transaction throttled"}
 
 

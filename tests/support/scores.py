@@ -1,18 +1,22 @@
-"""GameScoreRecords, GameScoresByUser and AggregateScoresByUser over DynamoDB Local; random changes of records."""
+"""GameScoreRecords, GameScoresByUser and the two functions between them, over DynamoDB Local."""
 
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from decimal import Context, Decimal
-from fractions import Fraction
+import json
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from support.deliveries import Environment, Record, Schedule
-from support.faults import Faults, FaultyClient
-from support.pipeline import Function, Tables, event
+from support.pipeline import Tables, event
 
-RECORDS, TOTALS, INDEX = "GameScoreRecords", "GameScoresByUser", "ByScore"
+RECORDS, TOTALS, INDEX = "GameScoreRecords", "GameScoresByUser", "TopScore"
 FUNCTION = "AggregateScoresByUser"
+
+# As modules/score-aggregation sets it.
+CONFIGURATION = {
+    "group_by": {"users": {"keys": ["Username"]}},
+    "identifiers": "plain",
+    "measures": {"Score": {"op": "sum", "field": "Score"}, "Records": {"op": "count"}},
+    "on_expiry": "keep",
+}
 
 Row = dict[str, Any]
 
@@ -53,44 +57,37 @@ def record(username: Any, score: Any) -> Row:
     }
 
 
-BAD = [
-    record({"N": "7"}, 5),
-    record("u0", {"S": "5"}),
-    record("u0", "1E+12"),
-    record("u1", "1E-18"),
-    record("x" * 2049, 5),
-    {"Username": {"S": "u1"}},
-    {"Score": {"N": "5"}},
-]
-
-
 @dataclass
 class ScoreTables(Tables):
-    """The system's tables and function; `state` is what was written, by RecordID."""
-
-    state: dict[str, Row] = field(default_factory=dict)
+    """The system's tables and functions."""
 
     def create(self) -> None:
         self.settings = {
-            "AWS_LAMBDA_FUNCTION_NAME": self.prefix + FUNCTION,
-            "SCORES_TABLE": self.prefix + TOTALS,
+            "CONFIGURATION": json.dumps(CONFIGURATION),
+            "LIMITS": "{}",
+            "BACKFILL": "none",
+            "TOTALS_KEY": "Username",
+            "REDUCE_TABLE": self.prefix + "GameScoreDeltas",
+            "REGISTRY_TABLE": self.prefix + "GameScoreRegistry",
+            "AGGREGATE_TABLE": self.prefix + TOTALS,
             **self.settings,
         }
         self._create(RECORDS, {"RecordID": "S"}, "NEW_AND_OLD_IMAGES")
-        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
+        self._create("GameScoreDeltas", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
+        self._create("GameScoreRegistry", {"Scope": "S", "Name": "S"})
         self.dynamodb.create_table(
             TableName=self.prefix + TOTALS,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
                 {"AttributeName": name, "AttributeType": kind}
-                for name, kind in (("Username", "S"), ("Board", "S"), ("Score", "N"))
+                for name, kind in (("Username", "S"), ("Parent", "S"), ("Score", "N"))
             ],
             KeySchema=[{"AttributeName": "Username", "KeyType": "HASH"}],
             GlobalSecondaryIndexes=[
                 {
                     "IndexName": INDEX,
                     "KeySchema": [
-                        {"AttributeName": "Board", "KeyType": "HASH"},
+                        {"AttributeName": "Parent", "KeyType": "HASH"},
                         {"AttributeName": "Score", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "ALL"},
@@ -102,100 +99,33 @@ class ScoreTables(Tables):
         """Write a score record, new or over the old one."""
         item = {"RecordID": {"S": record_id}, **row}
         self.dynamodb.put_item(TableName=self.prefix + RECORDS, Item=item)
-        self.state[record_id] = row
 
     def delete(self, record_id: str) -> None:
         """Delete a score record."""
-        key = {"RecordID": {"S": record_id}}
-        self.dynamodb.delete_item(TableName=self.prefix + RECORDS, Key=key)
-        self.state.pop(record_id, None)
+        self.dynamodb.delete_item(
+            TableName=self.prefix + RECORDS, Key={"RecordID": {"S": record_id}}
+        )
 
-    def records(self) -> list[Record]:
-        """The stream of the score records so far."""
-        return self.stream_records(RECORDS)
+    def aggregate(self, given: dict[str, Any]) -> None:
+        """Deliver an event to a cold environment of AggregateScoresByUser."""
+        assert self.function("map")(given) == {"state": {}}
 
-    def aggregate(self, client_wrapper: Any = None) -> Function:
-        """A cold environment of the function."""
-        return self.function("aggregate_scores", client_wrapper)
+    def reduce(self) -> dict[str, tuple[Any, int]]:
+        """Deliver what AggregateScoresByUser has written so far, and give the totals."""
+        shard = self.shard("GameScoreDeltas")
+        changes = self.stream_records("GameScoreDeltas")
+        assert self.function("reduce")(event(changes, shard)) == {"state": {}}
+        return self.totals()
 
     def run(self) -> dict[str, tuple[Any, int]]:
-        """Deliver the whole stream to a cold environment, and give the totals."""
-        assert self.aggregate()(event(self.records())) == {"state": {}}
-        return self.totals()
+        """Deliver all streams as a whole to cold environments, and give the totals."""
+        self.aggregate(event(self.stream_records(RECORDS), self.shard(RECORDS)))
+        return self.reduce()
 
     def totals(self) -> dict[str, tuple[Any, int]]:
         """Score and number of records of each user who has any."""
-        found = {
+        return {
             row["Username"]["S"]: (Decimal(row["Score"]["N"]), int(row["Records"]["N"]))
             for row in self.rows(TOTALS)
+            if row["Records"]["N"] != "0"
         }
-        return {username: total for username, total in found.items() if any(total)}
-
-
-def fold(rows: Sequence[Row]) -> dict[str, tuple[Any, int]]:
-    """Score and number of the rows of each user, by one plain pass; what cannot be read is left out."""
-    points: dict[str, Fraction] = {}
-    records: dict[str, int] = {}
-    for row in rows:
-        if row not in BAD:
-            username = row["Username"]["S"]
-            points[username] = points.get(username, Fraction(0)) + Fraction(row["Score"]["N"])
-            records[username] = records.get(username, 0) + 1
-    wide = Context(prec=100)
-    return {
-        username: (
-            wide.divide(Decimal(total.numerator), Decimal(total.denominator)),
-            records[username],
-        )
-        for username, total in points.items()
-    }
-
-
-def change_some(tables: ScoreTables, draw: random.Random, times: int) -> None:
-    """New records, changed ones, ones that go to another user, deletions, and some that cannot be read."""
-    for _ in range(times):
-        known = sorted(tables.state)
-        kind = draw.random()
-        if known and kind < 0.25:
-            tables.delete(draw.choice(known))
-            continue
-        fresh = f"r{draw.randrange(10**6)}"
-        record_id = draw.choice(known) if known and kind < 0.6 else fresh
-        if draw.random() < 0.1:
-            tables.put(record_id, draw.choice(BAD))
-            continue
-        places = draw.choice([0, 2, 17])
-        score = Decimal(draw.randint(-(10**11), 10**12 - 1)).scaleb(-places)
-        tables.put(record_id, record(f"u{draw.randrange(6)}", score))
-
-
-class Play:
-    """One random play; `seed` reproduces it."""
-
-    def __init__(
-        self, tables: ScoreTables, seed: int, windowed: Sequence[bool] = (True, False)
-    ) -> None:
-        self.tables = tables
-        self.random = random.Random(seed)
-        self.schedule = Schedule(self.random, self._environment(), windowed)
-
-    def __call__(self, bursts: int = 2, changes: int = 20) -> None:
-        """Change records and deliver the stream in any way; the totals must be exact after each burst."""
-        for _ in range(bursts):
-            change_some(self.tables, self.random, changes)
-            self.schedule.run(self.tables.records())
-            found, expected = self.tables.totals(), fold(list(self.tables.state.values()))
-            assert found == expected, f"after {self.schedule.log}"
-
-    def _environment(self) -> Callable[[], Environment]:
-        def new() -> Environment:
-            faults = Faults()
-            function = self.tables.aggregate(lambda client: FaultyClient(client, faults))
-            shard = self.tables.shard(RECORDS)
-
-            def deliver(batch: Sequence[Record], windowed: bool) -> None:
-                assert function(event(batch, shard if windowed else None)) == {"state": {}}
-
-            return Environment(deliver, faults)
-
-        return new

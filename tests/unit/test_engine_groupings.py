@@ -307,7 +307,8 @@ def test_a_plain_identifier_is_the_key_s_text() -> None:
     assert found
     assert found.leaves == ("a:b%",)
     assert scores.nodes("a:b%") == ["a:b%"]
-    assert scores.labels("a:b%") is None
+    assert scores.labels("a:b%") == Labels("user", {"Username": "a:b%"}, "user")
+    assert scores.labels(":reserved") is None
     for name in ("", ":reserved"):
         with pytest.raises(UnreadableRow, match="cannot be a total's key"):
             scores.contribution({"Username": {"S": name}})

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.scores_stage import BOARD
 from leda_cli import leaderboard, score_oracle
 from leda_cli.leaderboard import Total
 
@@ -72,10 +71,6 @@ def test_a_user_who_moves_while_pages_are_read_has_one_place() -> None:
     rows = [total("Ann", 9), total("Bob", 8), total("Cem", 7), total("Ann", 6), total("Dee", 5)]
 
     assert board(rows, 4) == [(1, "Bob"), (2, "Cem"), (3, "Ann"), (4, "Dee")]
-
-
-def test_the_reader_and_the_function_name_the_same_board() -> None:
-    assert leaderboard.BOARD == BOARD
 
 
 def test_the_oracle_adds_up_records_to_the_last_digit() -> None:

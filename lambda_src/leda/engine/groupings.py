@@ -340,10 +340,12 @@ class PlainKey:
         """The total itself."""
         return [leaf]
 
-    @staticmethod
-    def labels(_identifier: str) -> None:
-        """Not a label: the total's key says it all."""
-        return
+    def labels(self, identifier: str) -> Labels | None:
+        """What the total is called; None for an identifier that no row gives. All have one parent, for the indexes."""
+        if identifier.startswith(SEPARATOR):
+            return None
+        name = self._grouping.name
+        return Labels(name, {self._grouping.keys[0].name: identifier}, name)
 
     @property
     def attributes(self) -> set[str]:

@@ -23,6 +23,25 @@ mock_provider "aws" {
     }
   }
 
+  mock_resource "aws_lambda_function" {
+    defaults = {
+      arn = "arn:aws:lambda:eu-west-1:111111111111:function:Function"
+    }
+  }
+
+  mock_resource "aws_lambda_event_source_mapping" {
+    defaults = {
+      arn  = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:0b0b"
+      uuid = "0b0b"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = {
+      arn = "arn:aws:events:eu-west-1:111111111111:rule/GameScoresHealthSchedule"
+    }
+  }
+
   mock_resource "aws_s3_bucket" {
     defaults = {
       arn = "arn:aws:s3:::quarantine"
@@ -39,13 +58,21 @@ override_resource {
 }
 
 override_resource {
-  target = module.scores_table.aws_dynamodb_table.this
+  target = module.aggregation.module.aggregate_table.aws_dynamodb_table.this
   values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoresByUser" }
 }
 
 override_resource {
-  target = module.checkpoint_table.aws_dynamodb_table.this
-  values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreCheckpoints" }
+  target = module.aggregation.module.reduce_table.aws_dynamodb_table.this
+  values = {
+    arn        = "arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreDeltas"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreDeltas/stream/2025-01-01T00:00:00.000"
+  }
+}
+
+override_resource {
+  target = module.aggregation.module.registry_table.aws_dynamodb_table.this
+  values = { arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreRegistry" }
 }
 
 variables {
@@ -54,13 +81,13 @@ variables {
 
 run "has_the_names_of_the_text" {
   assert {
-    condition     = output.functions.aggregate.name == "AggregateScoresByUser"
-    error_message = "The function must be AggregateScoresByUser."
+    condition     = { for key, function in output.functions : key => function.name } == { aggregate = "AggregateScoresByUser", reduce = "ReduceScoresByUser", health = "GameScoresHealth" }
+    error_message = "The function that reads the records must be AggregateScoresByUser, and none may have a name of the pipeline's."
   }
 
   assert {
-    condition     = { for key, table in output.tables : key => table.name } == { records = "GameScoreRecords", scores = "GameScoresByUser", checkpoint = "GameScoreCheckpoints" }
-    error_message = "The tables must have the text's names, and the checkpoints a table of their own."
+    condition     = { for key, table in output.tables : key => table.name } == { records = "GameScoreRecords", scores = "GameScoresByUser", reduce = "GameScoreDeltas", registry = "GameScoreRegistry" }
+    error_message = "The tables of records and of totals must have the text's names, and none may have a name of the pipeline's."
   }
 
   assert {
@@ -85,61 +112,34 @@ run "puts_the_prefix_before_every_name" {
   }
 }
 
-run "reads_the_records_stream_and_no_other_table_has_one" {
+run "reads_the_records_stream" {
   assert {
-    condition     = output.functions.aggregate.event_source_arn == output.tables.records.stream_arn
-    error_message = "The function must read GameScoreRecords' stream."
-  }
-
-  assert {
-    condition     = output.tables.scores.stream_arn == null && output.tables.checkpoint.stream_arn == null
-    error_message = "Totals and checkpoints have no stream."
-  }
-
-  assert {
-    condition     = output.tables.scores.index_name == "ByScore" && keys(output.tables.scores.index_arns) == ["ByScore"] && length(output.tables.records.index_arns) == 0
-    error_message = "The totals, and only they, must be ordered by an index."
+    condition     = output.functions.aggregate.event_source_arn == output.tables.records.stream_arn && output.functions.reduce.event_source_arn == output.tables.reduce.stream_arn
+    error_message = "AggregateScoresByUser must read GameScoreRecords' stream, and ReduceScoresByUser what it makes of it."
   }
 }
 
-run "may_add_to_scores_move_checkpoints_quarantine_and_nothing_else" {
+run "orders_the_totals_by_score" {
   assert {
-    condition = {
-      for statement in jsondecode(output.functions.aggregate.policy).Statement : statement.Sid => [statement.Action, statement.Resource]
-      if !contains(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket"], statement.Sid)
-      } == {
-      Checkpoints = [["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoreCheckpoints"]]
-      AddToScores = [["dynamodb:UpdateItem"], ["arn:aws:dynamodb:eu-west-1:111111111111:table/GameScoresByUser"]]
-      Quarantine  = [["s3:PutObject"], ["arn:aws:s3:::quarantine/AggregateScoresByUser/*"]]
+    condition     = output.tables.scores.index_name == "TopScore" && length(output.tables.records.index_arns) == 0
+    error_message = "The totals, and not the records, must be ordered by an index."
+  }
+}
+
+run "sums_the_scores_of_each_user_and_counts_the_records" {
+  assert {
+    condition = jsondecode(output.functions.aggregate.environment.CONFIGURATION) == {
+      group_by    = { users = { keys = ["Username"] } }
+      identifiers = "plain"
+      measures    = { Score = { op = "sum", field = "Score" }, Records = { op = "count" } }
+      on_expiry   = "keep"
     }
-    error_message = "The function's rights must be exactly these."
-  }
-}
-
-run "tells_the_function_its_tables_and_bucket" {
-  assert {
-    condition = { for name in ["SCORES_TABLE", "CHECKPOINT_TABLE", "QUARANTINE_BUCKET"] : name => output.functions.aggregate.environment[name] } == {
-      SCORES_TABLE      = "GameScoresByUser"
-      CHECKPOINT_TABLE  = "GameScoreCheckpoints"
-      QUARANTINE_BUCKET = "leda-bad-scores-111111111111-eu-west-1"
-    }
-    error_message = "The function must know where it reads and writes."
-  }
-}
-
-run "alarms_on_a_record_that_could_not_be_counted" {
-  variables {
-    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+    error_message = "A total must be the text's: named by the user as it is, with Score; and what expires must stay in it."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.quarantined.dimensions == tomap({ service = "AggregateScoresByUser", function_name = "AggregateScoresByUser" })
-    error_message = "The function's own count must be watched."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.quarantined.namespace == "LEDA" && aws_cloudwatch_metric_alarm.quarantined.metric_name == "Quarantined" && aws_cloudwatch_metric_alarm.quarantined.threshold == 0 && tolist(aws_cloudwatch_metric_alarm.quarantined.alarm_actions) == tolist(var.alarm_actions)
-    error_message = "One record is enough, and the topic must hear of it."
+    condition     = output.functions.reduce.environment.TOTALS_KEY == "Username" && output.functions.aggregate.environment.BACKFILL == "none"
+    error_message = "Username must be the totals' key, and the first record must count at once."
   }
 }
 

@@ -1,0 +1,134 @@
+"""Scores by user over DynamoDB Local: the text's event and shape, what a change does, bad records, and the board."""
+
+import base64
+import json
+
+import pytest
+
+from leda_cli import leaderboard
+from support.pipeline import event
+from support.scores import INDEX, RECORDS, TOTALS, Row, ScoreTables, record, text_event
+
+
+@pytest.fixture
+def tables(dynamodb_endpoint: str) -> ScoreTables:
+    return ScoreTables(dynamodb_endpoint)
+
+
+def test_the_texts_event_gives_its_result_and_again_no_more(tables: ScoreTables) -> None:
+    for _ in range(3):
+        tables.aggregate(text_event(tables.stream_arn(RECORDS)))
+        tables.reduce()
+
+        (row,) = tables.rows(TOTALS)
+        (checkpoint,) = [name for name in row if name.startswith("Applied")]
+        del row[checkpoint]
+        assert row == {
+            "Username": {"S": "Jane Doe"},
+            "Score": {"N": "100"},
+            "Records": {"N": "1"},
+            "Grouping": {"S": "users"},
+            "Keys": {"M": {"Username": {"S": "Jane Doe"}}},
+            "Parent": {"S": "users"},
+        }
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_texts_event_hides_no_record_of_the_stream_and_none_hides_it(
+    tables: ScoreTables, first: bool
+) -> None:
+    """Its number 111 is no stream's; DynamoDB Local's begin with 1, AWS's are far above."""
+    for number in range(150):
+        tables.put(str(number), record("John", 1))
+    events = [event(tables.stream_records(RECORDS), tables.shard(RECORDS))]
+    events.insert(0 if first else 1, text_event(tables.stream_arn(RECORDS)))
+
+    for each in (*events, *events):
+        tables.aggregate(each)
+
+    assert tables.reduce() == {"John": (150, 150), "Jane Doe": (100, 1)}
+
+
+def test_records_are_added_changed_moved_and_deleted(tables: ScoreTables) -> None:
+    tables.put("1", record("John", 20))
+    tables.put("2", record("Jane", 100))
+    tables.put("3", record("Jane", "0.5"))
+    assert tables.run() == {"John": (20, 1), "Jane": (100.5, 2)}
+    tables.put("1", record("John", 25))
+    tables.put("3", record("John", 1))
+    tables.delete("2")
+    assert tables.run() == {"John": (26, 2)}
+    tables.delete("1")
+    tables.delete("3")
+    assert tables.run() == {}
+
+
+def test_a_removal_by_time_to_live_is_no_delete_and_one_by_hand_is(tables: ScoreTables) -> None:
+    for record_id in ("expired", "deleted"):
+        tables.put(record_id, record("John", 5))
+        tables.delete(record_id)
+    changes = tables.stream_records(RECORDS)
+    changes[1]["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+
+    tables.aggregate(event(changes, tables.shard(RECORDS)))
+
+    assert tables.reduce() == {"John": (5, 1)}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        record({"SS": ["John"]}, 5),
+        record("", 5),
+        record(":John", 5),
+        record("x" * 2049, 5),
+        record("John", {"S": "5"}),
+        {"Username": {"S": "John"}},
+        {"Score": {"N": "5"}},
+    ],
+    ids=range(7),
+)
+def test_a_record_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
+    tables: ScoreTables, bad: Row
+) -> None:
+    tables.put("1", record("John", 1))
+    tables.put("2", bad)
+    tables.put("3", record("John", 2))
+
+    assert tables.run() == {"John": (3, 2)}
+
+    (kept,) = tables.bucket.objects.values()
+    change = tables.stream_records(RECORDS)[1]
+    assert json.loads(base64.b64decode(kept["data"])) == change
+    # Mended, it counts; and it is not reported again.
+    tables.put("2", record("John", 10))
+    assert tables.run() == {"John": (13, 3)}
+    assert len(tables.bucket.objects) == 1
+
+
+def board(tables: ScoreTables, count: int) -> list[tuple[int, str]]:
+    places = leaderboard.read(tables.dynamodb, tables.prefix + TOTALS, INDEX, count)
+    return [(place.rank, place.total.username) for place in places]
+
+
+def test_the_board_is_read_from_the_index_over_its_pages(
+    tables: ScoreTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaderboard, "PAGE_ROWS", 1)
+    for number in range(20):
+        tables.put(f"a{number}", record(f"user {number:02d}", 50))
+    tables.put("top", record("Zoe", "50.1"))
+    tables.put("low", record("Amy", "49.9"))
+    tables.put("gone", record("Max", 99))
+    tables.run()
+    tables.delete("gone")
+    tables.run()
+
+    assert len(tables.rows(TOTALS)) == 23
+    assert board(tables, 3) == [(1, "Zoe"), (2, "user 00"), (2, "user 01")]
+    everyone = [(1, "Zoe"), *((2, f"user {n:02d}") for n in range(20)), (22, "Amy")]
+    assert board(tables, 30) == everyone
+
+
+def test_the_board_of_no_scores_is_empty(tables: ScoreTables) -> None:
+    assert board(tables, 3) == []

@@ -1,0 +1,51 @@
+"""The simulation finds faults in the replica.
+
+Without these tests a simulation that exercises nothing would pass for ever. What a mutation takes out is a rule
+of docs/change-capture.md.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leda import replica
+from leda.item_changes import ItemChange
+from leda.replica import Replica
+from simulation.runs import plan, run
+
+# Without a mutation all of these pass (test_simulation plays them).
+SEEDS = range(1, 201)
+
+Patch = pytest.MonkeyPatch
+
+
+def the_replica_takes_what_comes_last(patch: Patch) -> None:
+    numbers = itertools.count()
+    patch.setattr(replica, "place", lambda _change: f"{next(numbers):012d}")
+
+
+def a_removed_item_leaves_no_place_in_the_replica(patch: Patch) -> None:
+    real = Replica._row
+
+    def row(self: Replica, change: ItemChange) -> dict[str, Any]:
+        made = real(self, change)
+        if change.record.new is None:
+            del made[self._marks.place]
+        return made
+
+    patch.setattr(Replica, "_row", row)
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [the_replica_takes_what_comes_last, a_removed_item_leaves_no_place_in_the_replica],
+    ids=lambda mutation: mutation.__name__,
+)
+def test_the_simulation_finds_in_the_replica(
+    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
+) -> None:
+    mutation(monkeypatch)
+
+    assert any(run(plan(seed, system="replica")).wrong for seed in SEEDS)
