@@ -116,9 +116,7 @@ class GroupedTable:
         """Second deliveries of the source table's stream to Map, and of ReduceTable's to Reduce."""
         outputs, streams = self.aws.outputs, self.aws.client("dynamodbstreams")
         return [
-            Redelivery(
-                streams, self.lambdas, table["stream_arn"], function["name"], draw, windowed=True
-            )
+            Redelivery(streams, self.lambdas, table["stream_arn"], function["name"], draw)
             for table, function in (
                 (outputs["table"], outputs["functions"]["map"]),
                 (outputs["tables"]["reduce"], outputs["functions"]["reduce"]),

@@ -79,7 +79,10 @@ ARGUMENTS: dict[str, dict[str, str]] = {
   {_PACKAGES}
   {_TABLE}
   names          = {{ map = local.unknown.name }}
-  measures       = {{ Count = {{ op = "count" }}, Score = {{ op = "sum", field = local.unknown.text, missing = local.unknown.one }} }}
+  measures = {{
+    Count = {{ op = "count" }}
+    Score = {{ op = "sum", field = local.unknown.text, missing = local.unknown.one }}
+  }}
   group_by       = {{ daily = {{ keys = [local.unknown.text], where = {{ region = [local.unknown.name] }} }} }}
   map_function   = {_FUNCTION}
   reduce_lanes   = local.unknown.one
@@ -95,7 +98,13 @@ ARGUMENTS: dict[str, dict[str, str]] = {
   measures          = {{ Count = {{ op = "count" }} }}
   hierarchy_path    = local.unknown.text
   quarantine_bucket = {{ name = local.unknown.bucket, arn = local.unknown.bucket_arn }}
-  writers           = {{ Writer = {{ name = local.unknown.name, mapping_uuid = local.unknown.text, mapping_arn = local.unknown.function_arn }} }}
+  writers = {{
+    Writer = {{
+      name         = local.unknown.name
+      mapping_uuid = local.unknown.text
+      mapping_arn  = local.unknown.function_arn
+    }}
+  }}
   backfill          = "none"
 """,
     },
