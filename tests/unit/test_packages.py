@@ -52,6 +52,7 @@ ENVIRONMENT = {
     "REPLICA_REGION": "us-east-1",
     "PLACE_ATTRIBUTE": "_place",
     "END_ATTRIBUTE": "_end",
+    "SOURCE_TABLE": "StateTable",
     "SHOP_TABLE": "UnifiedTable",
     "DELIVERY_STREAM": "shop-lake",
     "CREATE_VENDOR_ORDER_FUNCTION": "fnCreateVendorOrder",
