@@ -16,6 +16,7 @@ locals {
     { keys = grouping.keys },
     { for part, given in { where = grouping.where, missing = grouping.missing } : part => given if length(given) > 0 },
     grouping.rollup ? { rollup = true } : {},
+    grouping.retention_days == null ? {} : { retention_days = grouping.retention_days },
   ) }
 
   measures = { for name, measure in var.measures : name => { for part, given in measure : part => given if given != null } }

@@ -84,6 +84,8 @@ module "aggregate_table" {
     }],
   )
 
+  # Only totals of groupings with retention_days have the attribute.
+  ttl_attribute       = anytrue([for grouping in values(var.group_by) : grouping.retention_days != null]) ? "ExpiresAt" : null
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
 }

@@ -88,9 +88,9 @@ variable "measures" {
   validation {
     # A measure is an attribute of a total, beside these.
     condition = alltrue([for name in keys(var.measures) :
-      !contains(["Identifier", "Grouping", "Keys", "Parent", var.totals_key], name) && !startswith(name, "Applied")
+      !contains(["Identifier", "Grouping", "Keys", "Parent", "ExpiresAt", var.totals_key], name) && !startswith(name, "Applied")
     ])
-    error_message = "A total has attributes named ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent"]))} and Applied...: no measure can be called so."
+    error_message = "A total has attributes named ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent", "ExpiresAt"]))} and Applied...: no measure can be called so."
   }
 
   validation {
@@ -127,13 +127,16 @@ variable "group_by" {
     - `rollup` (false): a total for the first key, for the first two, and so on, not only for all
     - `max_totals` (none): AuditLambda counts the grouping's rows in the totals table, and an alarm goes off where there are more; nothing is refused.
       Needs `audit`. It is no part of the definition: to change it takes no `leda backfill`
+    - `retention_days` (none): of a grouping with a time bucket, for how long a total is worth something after its bucket has ended; then readers leave it
+      out, and time to live removes it
   EOT
   type = map(object({
-    keys       = list(string)
-    where      = optional(map(list(string)), {})
-    missing    = optional(map(string), {})
-    rollup     = optional(bool, false)
-    max_totals = optional(number)
+    keys           = list(string)
+    where          = optional(map(list(string)), {})
+    missing        = optional(map(string), {})
+    rollup         = optional(bool, false)
+    max_totals     = optional(number)
+    retention_days = optional(number)
   }))
   default  = {}
   nullable = false
@@ -224,13 +227,27 @@ variable "group_by" {
   }
 
   validation {
-    # The names of each definition. The order of where's values, and one that is there twice, change nothing.
-    condition = alltrue([for names in values({ for name, grouping in var.group_by :
-      jsonencode(merge(grouping, { max_totals = null, where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
-    }) : length(names) == 1])
-    error_message = "Groupings are the same but for their names, so all but one are paid for and say nothing new: ${join("; ", [for names in values({ for name, grouping in var.group_by :
-      jsonencode(merge(grouping, { max_totals = null, where = { for path, values in grouping.where : path => sort(distinct(values)) } })) => name...
-    }) : join(" and ", names) if length(names) > 1])}."
+    # The order of where's values, and one that is there twice, change nothing. Of two that are kept for different times, the longer has all
+    # that the other has.
+    condition = length(distinct([for grouping in values(var.group_by) :
+      jsonencode({ keys = grouping.keys, missing = grouping.missing, rollup = grouping.rollup, where = { for path, values in grouping.where : path => sort(distinct(values)) } })
+    ])) == length(var.group_by)
+    error_message = "Groupings are the same but for their names, so all but one are paid for and say nothing new: ${join(", ", [for name, grouping in var.group_by :
+      name if length([for other in values(var.group_by) : other if jsonencode({ keys = other.keys, missing = other.missing, rollup = other.rollup, where = { for path, values in other.where : path => sort(distinct(values)) } }) == jsonencode({ keys = grouping.keys, missing = grouping.missing, rollup = grouping.rollup, where = { for path, values in grouping.where : path => sort(distinct(values)) } })]) > 1
+    ])}."
+  }
+
+  validation {
+    condition = alltrue([for grouping in values(var.group_by) : grouping.retention_days == null ? true : (
+      grouping.retention_days >= 1 && floor(grouping.retention_days) == grouping.retention_days
+      && anytrue([for key in grouping.keys : try(regex(local.key_form, key).bucket, null) != null])
+    )])
+    error_message = "retention_days is a whole number of at least 1, in a grouping that has a key with a time bucket: the days are counted from the bucket's end. Not so in: ${join(", ", [for name, grouping in var.group_by :
+      name if grouping.retention_days == null ? false : !(
+        grouping.retention_days >= 1 && floor(grouping.retention_days) == grouping.retention_days
+        && anytrue([for key in grouping.keys : try(regex(local.key_form, key).bucket, null) != null])
+      )
+    ])}."
   }
 
   validation {
@@ -264,7 +281,7 @@ variable "hierarchy_path" {
 }
 
 variable "on_expiry" {
-  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed anew from the table: `leda verify`, `rebuild`, `backfill` and the audit refuse."
+  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed anew from the table: `leda verify`, `rebuild`, `backfill` and the audit refuse. A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
   type        = string
   default     = "subtract"
   nullable    = false
@@ -304,8 +321,8 @@ variable "totals_key" {
   }
 
   validation {
-    condition     = !contains(["Grouping", "Keys", "Parent"], var.totals_key) && !startswith(var.totals_key, "Applied")
-    error_message = "A total has attributes named Grouping, Keys, Parent and Applied... beside its key: totals_key is another name."
+    condition     = !contains(["Grouping", "Keys", "Parent", "ExpiresAt"], var.totals_key) && !startswith(var.totals_key, "Applied")
+    error_message = "A total has attributes named Grouping, Keys, Parent, ExpiresAt and Applied... beside its key: totals_key is another name."
   }
 }
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -309,6 +309,11 @@ def test_a_plain_identifier_is_the_key_s_text() -> None:
     assert scores.nodes("a:b%") == ["a:b%"]
     assert scores.labels("a:b%") == Labels("user", {"Username": "a:b%"}, "user")
     assert scores.labels(":reserved") is None
+    daily = configuration(
+        {"daily": {"keys": ["t:day"], "retention_days": 10}}, identifiers="plain"
+    ).labels("2026-08-01")
+    assert daily
+    assert daily.expires == int(datetime(2026, 8, 12, tzinfo=UTC).timestamp())
     for name in ("", ":reserved"):
         with pytest.raises(UnreadableRow, match="cannot be a total's key"):
             scores.contribution({"Username": {"S": name}})

@@ -344,8 +344,9 @@ class PlainKey:
         """What the total is called; None for an identifier that no row gives. All have one parent, for the indexes."""
         if identifier.startswith(SEPARATOR):
             return None
-        name = self._grouping.name
-        return Labels(name, {self._grouping.keys[0].name: identifier}, name)
+        grouping = self._grouping
+        keys = {grouping.keys[0].name: identifier}
+        return Labels(grouping.name, keys, grouping.name, grouping.expires([identifier]))
 
     @property
     def attributes(self) -> set[str]:

@@ -102,7 +102,7 @@ run "tells_map_exactly_what_was_written" {
       source = { keys = ["source_platform", "date"], missing = { source_platform = "unknown" } }
       urgent = { keys = ["date"], where = { urgency = ["high", 1, true] } }
       tags   = { keys = ["tags[]", "date"] }
-      hourly = { keys = ["detail.region as region", "created_at:hour"] }
+      hourly = { keys = ["detail.region as region", "created_at:hour"], retention_days = 90 }
       desk   = { keys = ["RiskType", "TradeDesk", "Region"], rollup = true }
     }
     on_expiry = "keep"
@@ -114,7 +114,7 @@ run "tells_map_exactly_what_was_written" {
       group_by = {
         daily  = { keys = ["date"] }
         desk   = { keys = ["RiskType", "TradeDesk", "Region"], rollup = true }
-        hourly = { keys = ["detail.region as region", "created_at:hour"] }
+        hourly = { keys = ["detail.region as region", "created_at:hour"], retention_days = 90 }
         source = { keys = ["source_platform", "date"], missing = { source_platform = "unknown" } }
         tags   = { keys = ["tags[]", "date"] }
         urgent = { keys = ["date"], where = { urgency = ["high", "1", "true"] } }
@@ -945,6 +945,46 @@ run "refuses_two_groupings_that_are_the_same" {
   }
 
   expect_failures = [var.group_by]
+}
+
+run "refuses_a_retention_of_half_a_day" {
+  command = plan
+
+  variables {
+    group_by = { daily = { keys = ["created_at:day"], retention_days = 0.5 } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_a_retention_without_a_bucket" {
+  command = plan
+
+  variables {
+    group_by = { daily = { keys = ["date"], retention_days = 90 } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_two_groupings_that_only_expire_at_different_times" {
+  command = plan
+
+  variables {
+    group_by = { short = { keys = ["created_at:day"], retention_days = 30 }, long = { keys = ["created_at:day"] } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_a_measure_named_expiresat" {
+  command = plan
+
+  variables {
+    measures = { ExpiresAt = { op = "count" } }
+  }
+
+  expect_failures = [var.measures]
 }
 
 run "refuses_rows_that_cannot_fit_an_item" {
