@@ -30,7 +30,7 @@ from botocore.exceptions import ClientError
 from leda import audit
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Configuration
-from leda.engine.groupings import EXPIRES_AT, KEYS, PlainKey
+from leda.engine.groupings import EXPIRES_AT, KEYS
 from leda.engine.health import current_stream
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
@@ -43,7 +43,6 @@ from leda_cli.operations import DryRunOption, JsonOption, Operation
 from leda_cli.stack import OutputsOption
 from leda_cli.stored_totals import lanes_of
 from leda_cli.stream_shards import streams_of
-from leda_cli.totals_reading import TotalsReader
 
 Row = Mapping[str, Any]
 
@@ -137,11 +136,6 @@ class Erasure:
 
     def with_key(self, name: str, text: str) -> list[str]:
         """The identifiers of all totals with that key: also of former groupings, and with nothing below them."""
-        live = self._of.live()
-        if isinstance(live.totals, PlainKey):
-            reader = TotalsReader(self._dynamodb, self._of.totals_table, self._of.totals_key, live)
-            ((grouping, _),) = reader.groupings.items()
-            return [reader.identifier(grouping, {name: text})]
         rows = self._scan(self._of.totals_table)
         return sorted(
             row[self._of.totals_key]["S"]

@@ -284,24 +284,6 @@ def test_a_key_means_its_totals_in_every_grouping_also_in_former_ones(site: Site
     assert work.with_key("user", "Ann") == ["spent:Ann:2026", "users:Ann"]
 
 
-def test_with_plain_identifiers_the_key_is_the_identifier(site: Site) -> None:
-    document = {
-        "group_by": {"scores": {"keys": ["user"]}},
-        "measures": {"Count": {"op": "count"}},
-        "identifiers": "plain",
-    }
-    for row in site.pipeline.rows("RegistryTable"):
-        if row["Name"] == {"S": "live"}:
-            site.pipeline.dynamodb.delete_item(
-                TableName=site.table("Registry"),
-                Key={name: row[name] for name in ("Scope", "Name")},
-            )
-    work = Erasure(_aggregation(site, json.dumps(document)))
-    assert work.with_key("user", "An:n") == ["An:n"]
-    with pytest.raises(LedaError, match="has the keys user, and not name"):
-        work.with_key("name", "Ann")
-
-
 # -- the command
 
 
