@@ -15,11 +15,19 @@ from leda.engine.registry import Assignment
 from leda_cli.aggregation import Aggregation
 from leda_cli.erase import Erasure, Result, erase
 from leda_cli.errors import LedaError
+from leda_cli.lane_rows import NamedNodes
 from leda_cli.source_table import SourceTable
 from support import trades
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
 from support.rebuild_site import STREAMS, Site
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on its way in a stream in memory."""
+    monkeypatch.setattr("leda_cli.erase.POLL_SECONDS", 0)
+
 
 PLACE = ("Ann", "x", "y")
 TOTALS = ["Ann", "Ann:x", "Ann:x:y"]
@@ -136,6 +144,17 @@ def test_a_total_that_the_stream_still_names_is_kept(site: Site, step: str) -> N
         "ReduceTable's stream still names it: run this again in a day"
     }
     assert site.total_rows().keys() >= {*TOTALS}
+
+
+def test_a_stream_that_has_nothing_for_some_reads_is_read_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = iter([0] * 5)
+    real = NamedNodes.read
+    monkeypatch.setattr(
+        NamedNodes, "read", lambda nodes: real(nodes) if next(pages, None) is None else 0
+    )
+    assert _erase(site).rows == {}
 
 
 def test_it_would_be_wrong_to_delete_a_total_that_the_stream_still_names(site: Site) -> None:

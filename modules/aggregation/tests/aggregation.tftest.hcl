@@ -947,6 +947,17 @@ run "refuses_two_groupings_that_are_the_same" {
   expect_failures = [var.group_by]
 }
 
+run "refuses_two_groupings_that_differ_in_their_limit_alone" {
+  command = plan
+
+  variables {
+    audit    = {}
+    group_by = { small = { keys = ["date"], max_totals = 5 }, large = { keys = ["date"], max_totals = 6 } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
 run "refuses_rows_that_cannot_fit_an_item" {
   command = plan
 
