@@ -24,7 +24,6 @@ With `"on_expiry": "keep"` the source table no longer holds what was counted, so
 """
 
 import decimal
-import json
 import threading
 import time
 from collections import Counter
@@ -37,7 +36,6 @@ from typing import TYPE_CHECKING, Any
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Amount, Amounts, Configuration
 from leda.engine.delta_rows import RESERVED
-from leda.engine.groupings import PlainKey
 from leda.hierarchy import SEPARATOR
 from leda.numbers import NotExact, number
 from leda.streams import Image
@@ -235,18 +233,15 @@ def rows_of_groupings(
 ) -> Counter[str]:
     """How many rows each grouping has in the totals table, those with nothing below them included.
 
-    With plain identifiers there is one grouping, and all rows are its own.
+    Rows of former groupings are counted under the names that these had.
     """
-    names = [*json.loads(configuration.document).get("group_by", {})]
-    is_plain = isinstance(configuration.totals, PlainKey)
     found: Counter[str] = Counter()
     for rows in _pages(client, table, [key]):
-        identifiers = [row[key]["S"] for row in rows]
-        found.update(
-            names[0] if is_plain else identifier.partition(SEPARATOR)[0]
-            for identifier in identifiers
-            if not identifier.startswith(RESERVED)
-        )
+        for row in rows:
+            identifier = row[key]["S"]
+            if not identifier.startswith(RESERVED):
+                labels = configuration.labels(identifier)
+                found[labels.grouping if labels else identifier.partition(SEPARATOR)[0]] += 1
     return found
 
 

@@ -19,6 +19,7 @@ nothing, and its Sequence still says how far Map has come.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,7 +31,7 @@ from botocore.exceptions import ClientError
 from leda import audit
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Configuration
-from leda.engine.groupings import EXPIRES_AT, KEYS, PlainKey
+from leda.engine.groupings import EXPIRES_AT, KEYS
 from leda.engine.health import current_stream
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
@@ -43,9 +44,14 @@ from leda_cli.operations import DryRunOption, JsonOption, Operation
 from leda_cli.stack import OutputsOption
 from leda_cli.stored_totals import lanes_of
 from leda_cli.stream_shards import streams_of
-from leda_cli.totals_reading import TotalsReader
 
 Row = Mapping[str, Any]
+
+# An iterator may need several calls to cross a part of a shard that has no records, so one empty read proves nothing.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
+EMPTY_READS = 20
+# A shard may be read five times a second, and Lambda reads it, too.
+POLL_SECONDS = 0.5
 
 
 def erase(
@@ -130,18 +136,16 @@ class Result:
 class Erasure:
     """Erases totals of one aggregation."""
 
-    def __init__(self, aggregation: Aggregation) -> None:
+    def __init__(
+        self, aggregation: Aggregation, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._of = aggregation
+        self._sleep = sleep
         self._dynamodb = aggregation.account.dynamodb
         self._registry = Registry(self._dynamodb, aggregation.registry_table)
 
     def with_key(self, name: str, text: str) -> list[str]:
         """The identifiers of all totals with that key: also of former groupings, and with nothing below them."""
-        live = self._of.live()
-        if isinstance(live.totals, PlainKey):
-            reader = TotalsReader(self._dynamodb, self._of.totals_table, self._of.totals_key, live)
-            ((grouping, _),) = reader.groupings.items()
-            return [reader.identifier(grouping, {name: text})]
         rows = self._scan(self._of.totals_table)
         return sorted(
             row[self._of.totals_key]["S"]
@@ -232,7 +236,10 @@ class Erasure:
         current = current_stream(self._dynamodb, table)
         older = [each for each in streams_of(streams, table) if label(each) < label(current)]
         nodes = NamedNodes(streams, current, older)
-        nodes.read()
+        empty = 0
+        while empty < EMPTY_READS:
+            empty = 0 if nodes.read() else empty + 1
+            self._sleep(POLL_SECONDS)
         return nodes.up_to(())
 
     def _scan(self, table: str) -> Iterator[Row]:

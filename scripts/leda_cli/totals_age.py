@@ -10,8 +10,9 @@ Nobody asks Lambda, which does not tell where a mapping is. The rows that carry 
 
 The age is that of the oldest one that waits. So every change which is older than the age is in the totals, but for the
 batch that Map or Reduce is writing at that moment: where it has reached one lane or total, it counts as written. Where
-nothing waits, the totals are those of now. At most MAX_PAGES of records are read in each shard; if none of them waits
-and there are more, the age is that of the last one that was read.
+nothing waits, the totals are those of now. At most MAX_PAGES pages of records are read in each shard; if none of them
+waits and there are more, the age is that of the last one that was read. A change is in its stream within a second as a
+rule, and until then nobody sees it wait.
 
 A table's stream has few readers, and this is one for the moment of a command.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 MAX_PAGES = 5
+# An iterator may need several calls to cross a part of a shard that has no records. So many empty pages in a row are
+# taken for the end of an open shard.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
+EMPTY_PAGES = 5
 # Totals that are read to learn how far Reduce has come, beside those that Map has written last.
 SAMPLED_TOTALS = 25
 
@@ -235,13 +240,14 @@ class Ages:
             # The record of that number is gone, and all that is left lies behind it.
             reader = ShardReader(self._streams, shard.stream, shard.id)
         found: list[StreamRecord] = []
-        for _ in range(MAX_PAGES):
+        pages = empty = 0
+        while pages < MAX_PAGES and (is_closed or empty < EMPTY_PAGES):
             page = reader.read()
             found += [stream_records.read_one(_as_delivered(each)) for each in page]
-            # Of a closed shard, an empty page is not the end.
-            if reader.is_at_end or not (page or is_closed):
+            if reader.is_at_end:
                 return found, True
-        return found, not found
+            pages, empty = (pages + 1, 0) if page else (pages, empty + 1)
+        return found, pages < MAX_PAGES
 
     def _made(self, record: StreamRecord) -> float:
         return self._clock() if record.arrived is None else record.arrived.timestamp()

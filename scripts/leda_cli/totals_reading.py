@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from leda.audit import amount_of, has_expired
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
-from leda.engine.groupings import PARENT, Grouping, Groupings, HierarchyPath, PlainKey, escaped
+from leda.engine.groupings import PARENT, Grouping, HierarchyPath, PlainKey, escaped
 from leda.hierarchy import SEPARATOR
 from leda_cli.errors import LedaError
 
@@ -243,26 +243,20 @@ class TotalsReader:
 
     def _named(self, identifier: str) -> tuple[str, Mapping[str, str]] | None:
         """The total's grouping and keys; None for one that the live configuration does not keep."""
-        totals = self._configuration.totals
-        if isinstance(totals, HierarchyPath):
+        if isinstance(self._configuration.totals, HierarchyPath):
             return "", {}
-        if isinstance(totals, PlainKey):
-            ((name, grouping),) = self.groupings.items()
-            return name, {grouping.keys[0].name: identifier}
         labels = self._configuration.labels(identifier)
         return None if labels is None else (labels.grouping, labels.keys)
 
     def _parent(self, total: Total) -> str:
-        if isinstance(self._configuration.totals, PlainKey):
-            return total.grouping
         labels = self._configuration.labels(total.identifier)
         return total.identifier.rpartition(SEPARATOR)[0] if labels is None else labels.parent
 
     # -- indexes
 
     def _has_index(self, name: str) -> bool:
-        """Whether the table has the index, filled and with all measures. Only totals of groupings are in indexes."""
-        return isinstance(self._configuration.totals, Groupings) and name in self._indexes
+        """Whether the table has the index, filled and with all measures. A hierarchy's totals are in none."""
+        return not isinstance(self._configuration.totals, HierarchyPath) and name in self._indexes
 
     @cached_property
     def _indexes(self) -> set[str]:

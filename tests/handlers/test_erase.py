@@ -15,11 +15,19 @@ from leda.engine.registry import Assignment
 from leda_cli.aggregation import Aggregation
 from leda_cli.erase import Erasure, Result, erase
 from leda_cli.errors import LedaError
+from leda_cli.lane_rows import NamedNodes
 from leda_cli.source_table import SourceTable
 from support import trades
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
 from support.rebuild_site import STREAMS, Site
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on its way in a stream in memory."""
+    monkeypatch.setattr("leda_cli.erase.POLL_SECONDS", 0)
+
 
 PLACE = ("Ann", "x", "y")
 TOTALS = ["Ann", "Ann:x", "Ann:x:y"]
@@ -136,6 +144,17 @@ def test_a_total_that_the_stream_still_names_is_kept(site: Site, step: str) -> N
         "ReduceTable's stream still names it: run this again in a day"
     }
     assert site.total_rows().keys() >= {*TOTALS}
+
+
+def test_a_stream_that_has_nothing_for_some_reads_is_read_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = iter([0] * 5)
+    real = NamedNodes.read
+    monkeypatch.setattr(
+        NamedNodes, "read", lambda nodes: real(nodes) if next(pages, None) is None else 0
+    )
+    assert _erase(site).rows == {}
 
 
 def test_it_would_be_wrong_to_delete_a_total_that_the_stream_still_names(site: Site) -> None:
@@ -282,24 +301,6 @@ def test_a_key_means_its_totals_in_every_grouping_also_in_former_ones(site: Site
         site.pipeline.dynamodb.put_item(TableName=site.table("Aggregate"), Item=item)
     work = Erasure(_aggregation(site))
     assert work.with_key("user", "Ann") == ["spent:Ann:2026", "users:Ann"]
-
-
-def test_with_plain_identifiers_the_key_is_the_identifier(site: Site) -> None:
-    document = {
-        "group_by": {"scores": {"keys": ["user"]}},
-        "measures": {"Count": {"op": "count"}},
-        "identifiers": "plain",
-    }
-    for row in site.pipeline.rows("RegistryTable"):
-        if row["Name"] == {"S": "live"}:
-            site.pipeline.dynamodb.delete_item(
-                TableName=site.table("Registry"),
-                Key={name: row[name] for name in ("Scope", "Name")},
-            )
-    work = Erasure(_aggregation(site, json.dumps(document)))
-    assert work.with_key("user", "An:n") == ["An:n"]
-    with pytest.raises(LedaError, match="has the keys user, and not name"):
-        work.with_key("name", "Ann")
 
 
 # -- the command

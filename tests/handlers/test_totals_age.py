@@ -1,13 +1,14 @@
 """How old totals are: what waits for Map, what waits for Reduce, and nothing that waits for neither."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from leda.engine.configuration import Configuration
 from leda_cli import totals_age
+from leda_cli.stream_shards import ShardReader
 from leda_cli.totals_age import Age, Ages
 from leda_cli.totals_age import Site as Parts
 from support.memory_pipeline import MemoryPipeline
@@ -140,3 +141,15 @@ def test_only_a_record_that_names_a_total_waits_for_reduce(site: Site) -> None:
         TableName=site.table("Reduce"), Item={**row, "Totals": {"M": {}}}
     )
     assert _age(site).of_reduce is None
+
+
+def test_some_empty_pages_are_not_the_end_of_a_shard(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.store()
+    empty: Iterator[list[Any]] = iter([[]] * 3)
+    real = ShardReader.read
+    monkeypatch.setattr(
+        ShardReader, "read", lambda reader: real(reader) if next(empty, None) is None else []
+    )
+    assert _is_about(_age(site).of_map, LATER)

@@ -239,15 +239,21 @@ def test_a_hierarchys_children_and_top_are_read_from_its_identifiers(
     assert reader.groupings == {}
 
 
-def test_plain_totals_are_read_by_their_keys_text(dynamodb_endpoint: str) -> None:
+@pytest.mark.parametrize(
+    "indexes", [{}, {"Children": ("Username", "S"), "TopScore": ("Score", "N")}]
+)
+def test_plain_totals_are_read_by_their_keys_text(
+    dynamodb_endpoint: str, indexes: dict[str, tuple[str, str]]
+) -> None:
     table = Table(dynamodb_endpoint, PLAIN, key="Username")
-    table.create({}, [])
+    table.create(indexes, ["Count", "Score"])
     table.fill([("a:b", 3, 3), ("Zoe", 2, 7), ("gone", 0, 0)])
     reader = table.reader
     assert reader.identifier("scores", {"user": "a:b"}) == "a:b"
     assert reader.one("a:b").totals[0].keys == {"user": "a:b"}
     assert _names(reader.whole("scores")) == ["Zoe", "a:b"]
     assert _names(reader.top("scores", "Score", 5)) == ["Zoe", "a:b"]
+    assert reader.top("scores", "Score", 1).is_of_index is bool(indexes)
 
 
 def test_without_a_count_a_total_of_0_in_every_measure_is_absent(dynamodb_endpoint: str) -> None:

@@ -977,6 +977,17 @@ run "refuses_two_groupings_that_only_expire_at_different_times" {
   expect_failures = [var.group_by]
 }
 
+run "refuses_two_groupings_that_differ_in_their_limit_alone" {
+  command = plan
+
+  variables {
+    audit    = {}
+    group_by = { small = { keys = ["date"], max_totals = 5 }, large = { keys = ["date"], max_totals = 6 } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
 run "refuses_a_measure_named_expiresat" {
   command = plan
 
