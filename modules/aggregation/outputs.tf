@@ -41,14 +41,23 @@ output "quarantine_bucket" {
 }
 
 locals {
-  what_counts = (
+  backfill_command = "leda backfill ${local.command_target}"
+
+  first_step = (
     var.backfill == "required"
-    ? "${local.names.map} counts nothing before the first backfill. Run this now, and"
-    : "${local.names.map} counts from the first change on. Run this"
+    ? "${local.names.map} counts nothing before the first backfill. Run now: ${local.backfill_command}"
+    : "${local.names.map} counts from the first change on."
+  )
+
+  # What has expired is in the totals and not in the table, so they cannot be computed anew.
+  later_steps = (
+    var.on_expiry == "keep"
+    ? "With on_expiry = \"keep\" a later change of group_by, measures, on_expiry or identifiers has no effect: use a second module beside this one."
+    : "A later change of group_by, measures, on_expiry or identifiers has no effect before: ${local.backfill_command}"
   )
 }
 
 output "next_step" {
   description = "What to do after `terraform apply`, with the command. Make it an output of your root module, and apply shows it."
-  value       = "${local.what_counts} after each apply that changes group_by, measures, on_expiry or identifiers; until then the former configuration stays live: leda backfill ${local.command_target}"
+  value       = "${local.first_step}\n${local.later_steps}"
 }

@@ -281,7 +281,7 @@ variable "hierarchy_path" {
 }
 
 variable "on_expiry" {
-  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed anew from the table: `leda verify`, `rebuild`, `backfill` and the audit refuse. A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
+  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed anew from the table after the first backfill: `leda verify`, `rebuild`, a later `backfill` and the audit refuse. A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
   type        = string
   default     = "subtract"
   nullable    = false

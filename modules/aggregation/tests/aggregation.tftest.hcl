@@ -226,7 +226,7 @@ run "has_the_usual_names_and_says_what_to_do_next" {
   }
 
   assert {
-    condition     = endswith(output.next_step, "leda backfill --map-function Feedback-MapLambda") && strcontains(output.next_step, "counts nothing before the first backfill")
+    condition     = startswith(output.next_step, "Feedback-MapLambda counts nothing before the first backfill. Run now: leda backfill --map-function Feedback-MapLambda\n") && endswith(output.next_step, "has no effect before: leda backfill --map-function Feedback-MapLambda")
     error_message = "The output must name the command, and say that nothing is counted yet."
   }
 }
@@ -237,13 +237,24 @@ run "says_of_a_new_table_that_it_counts_at_once" {
   }
 
   assert {
-    condition     = strcontains(output.next_step, "MapLambda counts from the first change on") && endswith(output.next_step, "leda backfill --map-function MapLambda")
+    condition     = startswith(output.next_step, "MapLambda counts from the first change on.\n") && endswith(output.next_step, "has no effect before: leda backfill --map-function MapLambda")
     error_message = "A changed configuration needs a backfill here, too."
   }
 
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.waiting) == 0
     error_message = "Nothing waits for a backfill."
+  }
+}
+
+run "says_of_totals_that_keep_what_expired_that_they_stay_as_they_are" {
+  variables {
+    on_expiry = "keep"
+  }
+
+  assert {
+    condition     = strcontains(output.next_step, "Run now: leda backfill") && endswith(output.next_step, "use a second module beside this one.")
+    error_message = "Only the first backfill is possible, and the output must say so."
   }
 }
 
