@@ -15,9 +15,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from leda.audit import amount_of, has_expired
@@ -57,6 +58,32 @@ class Found:
     rows: int
     units: Decimal | None
     is_of_index: bool = False
+
+
+class _Taken:
+    """Counts the rows of pages and the read units that these took, as they go by."""
+
+    def __init__(self, *, is_index: bool = False) -> None:
+        self._is_index = is_index
+        self._rows = 0
+        self._units: Decimal | None = Decimal(0)
+
+    def rows_of(self, pages: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """The rows of each page. A service that does not tell the units of one does not tell their sum."""
+        for page in pages:
+            self._rows += len(page["Items"])
+            units = page.get("ConsumedCapacity", {}).get("CapacityUnits")
+            if units is None or self._units is None:
+                self._units = None
+            else:
+                self._units += Decimal(str(units))
+            yield page["Items"]
+
+    def found(self, totals: Iterable[Total], source: str) -> Found:
+        """What was read, once all of it was."""
+        read = list(totals)
+        units = None if self._units is None else self._units.normalize()
+        return Found(read, source, self._rows, units, self._is_index)
 
 
 class TotalsReader:
@@ -139,19 +166,17 @@ class TotalsReader:
             ReturnConsumedCapacity="TOTAL",
             **self._projection(),
         )
-        rows = [answer["Item"]] if "Item" in answer else []
-        return Found(
-            [*self._present(rows)], f"one row of {self._table}", len(rows), _units([answer])
-        )
+        taken = _Taken()
+        pages = [{**answer, "Items": [answer["Item"]] if "Item" in answer else []}]
+        return taken.found(self._totals(taken.rows_of(pages)), f"one row of {self._table}")
 
     def children(self, parent: str) -> Found:
         """The totals right below a node, by identifier; an empty `parent` stands for the top of a hierarchy."""
         if not self._has_index(CHILDREN):
             return self._scan(lambda total: self._parent(total) == parent)
-        pages = [*self._query(CHILDREN, parent)]
-        rows = [row for page in pages for row in page["Items"]]
-        totals = sorted(self._present(rows), key=_by_identifier)
-        return Found(totals, f"the index {CHILDREN}", len(rows), _units(pages), is_of_index=True)
+        taken = _Taken(is_index=True)
+        totals = self._totals(taken.rows_of(self._query(CHILDREN, parent)))
+        return taken.found(sorted(totals, key=_by_identifier), f"the index {CHILDREN}")
 
     def top(self, parent: str, measure: str, count: int) -> Found:
         """The first of a node's children by a measure, the highest first; equals are ordered by identifier.
@@ -161,21 +186,17 @@ class TotalsReader:
         name = TOP + measure
         if not self._has_index(name):
             found = self.children(parent)
-            ordered = sorted(found.totals, key=lambda total: _by_amount(total, measure))
-            return Found(ordered[:count], found.source, found.rows, found.units, found.is_of_index)
-        pages, rows, totals = [], 0, dict[str, Total]()
-        for page in self._query(name, parent, descending=True):
-            pages.append(page)
-            rows += len(page["Items"])
+            return replace(found, totals=_first(found.totals, measure, count))
+        taken, totals = _Taken(is_index=True), dict[str, Total]()
+        for rows in taken.rows_of(self._query(name, parent, descending=True)):
             # A total that moves while pages are read comes twice: the later row is the newer one.
-            totals |= {total.identifier: total for total in self._present(page["Items"])}
-            ordered = sorted(totals.values(), key=lambda total: _by_amount(total, measure))
-            if len(ordered) >= count and page["Items"]:
-                lowest = amount_of(page["Items"][-1].get(measure)) or Decimal(0)
-                if lowest < ordered[count - 1].amounts[measure]:
+            totals |= {total.identifier: total for total in self._totals([rows])}
+            first = _first(totals.values(), measure, count)
+            if len(first) == count and rows:
+                lowest = amount_of(rows[-1].get(measure)) or Decimal(0)
+                if lowest < first[-1].amounts[measure]:
                     break
-        ordered = sorted(totals.values(), key=lambda total: _by_amount(total, measure))
-        return Found(ordered[:count], f"the index {name}", rows, _units(pages), is_of_index=True)
+        return taken.found(_first(totals.values(), measure, count), f"the index {name}")
 
     def whole(self, grouping: str | None) -> Found:
         """All totals of a grouping, or of the table, by identifier."""
@@ -186,12 +207,10 @@ class TotalsReader:
         return self._scan(lambda total: total.grouping == grouping)
 
     def _scan(self, wanted: Callable[[Total], bool]) -> Found:
-        pages = [
-            *self._pages(self._client.scan, {"ConsistentRead": True, "TableName": self._table})
-        ]
-        rows = [row for page in pages for row in page["Items"]]
-        totals = sorted(filter(wanted, self._present(rows)), key=_by_identifier)
-        return Found(totals, f"a scan of {self._table}", len(rows), _units(pages))
+        taken = _Taken()
+        pages = self._pages(self._client.scan, {"ConsistentRead": True, "TableName": self._table})
+        totals = filter(wanted, self._totals(taken.rows_of(pages)))
+        return taken.found(sorted(totals, key=_by_identifier), f"a scan of {self._table}")
 
     def _query(
         self, index: str, parent: str, *, descending: bool = False
@@ -226,8 +245,9 @@ class TotalsReader:
         }
         return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
 
-    def _present(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Total]:
-        for row in rows:
+    def _totals(self, pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[Total]:
+        """The totals in pages of rows that are not absent."""
+        for row in chain.from_iterable(pages):
             identifier = row[self._key]["S"]
             amounts = {
                 name: amount_of(row.get(name)) or Decimal(0) for name in self._configuration.names
@@ -291,9 +311,5 @@ def _by_amount(total: Total, measure: str) -> tuple[Decimal, bytes]:
     return total.amounts[measure].copy_negate(), total.identifier.encode()
 
 
-def _units(answers: Sequence[Mapping[str, Any]]) -> Decimal | None:
-    """The read units that the calls took together; None where the service does not tell."""
-    found = [answer.get("ConsumedCapacity", {}).get("CapacityUnits") for answer in answers]
-    if not found or None in found:
-        return None
-    return sum((Decimal(str(each)) for each in found), Decimal(0)).normalize()
+def _first(totals: Iterable[Total], measure: str, count: int) -> Sequence[Total]:
+    return sorted(totals, key=lambda total: _by_amount(total, measure))[:count]
