@@ -211,6 +211,20 @@ def test_a_checkpoint_of_other_lanes_that_comes_meanwhile_keeps_the_total(site: 
     site.check()
 
 
+def test_a_checkpoint_whose_lanes_the_registry_has_lost_is_compared_all_the_same(
+    site: Site,
+) -> None:
+    _trim(site)
+    work = Erasure(_aggregation(site))
+    found = work.look(TOTALS)
+    _come_and_go(site)
+    for row in site.pipeline.rows("RegistryTable"):
+        if row["Scope"] == {"S": "lanes"}:
+            key = {name: row[name] for name in ("Scope", "Name")}
+            site.pipeline.dynamodb.delete_item(TableName=site.table("Registry"), Key=key)
+    assert work.erase(found).rows == {}
+
+
 def test_nothing_is_erased_while_a_rebuild_is_open(site: Site) -> None:
     _trim(site)
     site.pipeline.dynamodb.put_item(

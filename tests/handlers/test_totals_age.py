@@ -153,3 +153,29 @@ def test_some_empty_pages_are_not_the_end_of_a_shard(
         ShardReader, "read", lambda reader: real(reader) if next(empty, None) is None else []
     )
     assert _is_about(_age(site).of_map, LATER)
+
+
+def test_lanes_that_the_last_changes_did_not_touch_are_not_behind(site: Site) -> None:
+    for number in range(6):
+        site.leave_nothing((f"place{number}", "x", "y"))
+        assert _age(site) == Age(None, None)
+
+
+def test_what_was_applied_does_not_wait_although_no_total_is_known_to_have_come_so_far(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ages, "_reduce_places", lambda *_: {})
+    site.store()
+    site.flow()
+    assert _age(site) == Age(None, None)
+    site.store()
+    site.deliver_new("map")
+    assert _is_about(_age(site).of_reduce, LATER)
+
+
+def test_no_more_is_read_than_what_lies_behind_the_checkpoints(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals_age, "MAX_PAGES", 1)
+    monkeypatch.setattr("leda_cli.stream_shards.MAX_RECORDS", 1)
+    assert _age(site) == Age(None, None)

@@ -1,5 +1,6 @@
 """`leda demo` and `leda verify` on a stack with a wrong total: what they say and their exit status."""
 
+import json
 import sys
 from decimal import Decimal
 from functools import partial
@@ -34,6 +35,11 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
     stack.put([trades.message("t1", value="2.50")])
     stack.settle(trades)
     row = f"{trades.root}:FXSpot"
+    read = leda(stack.aws.variables, tmp_path, "totals", row, "--json", "--outputs", str(outputs))
+    answer = json.loads(read.stdout)
+    assert answer["age"]["unknown"] is None
+    assert [Decimal(each["measures"]["Value"]) for each in answer["totals"]] == [Decimal("2.5")]
+
     _add(stack, row, "0.00000000001")
     try:
         verified = leda(
