@@ -38,6 +38,7 @@ _COMMANDS = {
     "redrive": ("redrive", "redrive"),
     "replay": ("replay", "replay"),
     "rebuild": ("rebuild_command", "rebuild"),
+    "backfill": ("backfill_command", "backfill"),
     "erase": ("erase", "erase"),
     "simulate": ("simulate", "simulate"),
     "cost": ("cost", "cost"),

@@ -32,6 +32,7 @@ def parts() -> dict[str, Callable[[bool], Section]]:
     """Every part by its name, in the order of the page; each takes whether it is to be short."""
     from benchmarks import (
         arithmetic,
+        backfill,
         cold_start,
         end_to_end,
         growth,
@@ -50,6 +51,7 @@ def parts() -> dict[str, Callable[[bool], Section]]:
         "end-to-end": lambda short: end_to_end.section(short, info),
         "cold-start": lambda short: cold_start.section(short, info),
         "growth": lambda short: growth.section(short, info),
+        "backfill": lambda short: backfill.section(short, info),
     }
 
 
@@ -58,7 +60,7 @@ def bench(
         str | None,
         typer.Option(
             help="Measure these parts alone, separated by commas: stages, arithmetic, units, totals, memory, "
-            "end-to-end, cold-start, growth.",
+            "end-to-end, cold-start, growth, backfill.",
             show_default="all",
         ),
     ] = None,

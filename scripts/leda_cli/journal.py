@@ -26,9 +26,12 @@ KEY = {"Scope": {"S": SCOPE}, "Name": {"S": NAME}}
 class Journal:
     """The journal as one run sees it."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, command: str = "leda rebuild") -> None:
         self._client = client
         self._table = table
+        self._command = command
+        self._target: str | None = None
+        self._is_first = False
         self._run = uuid.uuid4().hex
         self.mappings: list[str] = []
         """The mappings to switch on again: this run's, and those of the runs that it has taken over from."""
@@ -39,11 +42,23 @@ class Journal:
         self.is_open = False
         """Whether the journal may be there and be this run's, so that mappings may be off."""
 
-    def open(self, enabled: Iterable[str]) -> None:
-        """Write the journal with the mappings that are on, or take over the journal that is there."""
+    def open(
+        self, enabled: Iterable[str], target: str | None = None, *, is_first: bool = False
+    ) -> None:
+        """Write the journal with the mappings that are on, or take over the journal that is there.
+
+        target: the version that a backfill makes live; is_first: no version was live before.
+        """
         self.mappings, self.is_open = list(enabled), True
+        self._target, self._is_first = target, is_first
         while not (self._create() or self._take_over()):
             continue
+
+    def unfinished(self) -> tuple[str | None, bool]:
+        """The version that a backfill was to make live which has not come to its end, and whether it is the first."""
+        row = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
+        found = row.get("Item", {})
+        return found.get("Target", {}).get("S"), "IsFirst" in found
 
     def moving(self) -> None:
         """Note that Map's rows will be moved. Raises LedaError if the journal is another run's."""
@@ -78,8 +93,8 @@ class Journal:
         """The error of a run whose journal is now another run's."""
         self.is_open = False
         return LedaError(
-            "another `leda rebuild` has taken this one over",
-            "let it finish; run `leda rebuild` again only if it was stopped",
+            "another run has taken this one over",
+            f"let it finish; run `{self._command}` again only if it was stopped",
         )
 
     def _create(self) -> bool:
@@ -89,6 +104,10 @@ class Journal:
             "Started": {"S": datetime.now(UTC).isoformat(timespec="seconds")},
             "Mappings": {"L": [{"S": name} for name in self.mappings]},
         }
+        if self._target:
+            row["Target"] = {"S": self._target}
+        if self._is_first:
+            row["IsFirst"] = {"BOOL": True}
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -117,14 +136,17 @@ class Journal:
             self._client.update_item(
                 TableName=self._table,
                 Key=KEY,
-                UpdateExpression="SET #Run = :run, #Mappings = :mappings",
+                UpdateExpression="SET #Run = :run, #Mappings = :mappings"
+                + (", #Target = :target" if self._target else ""),
                 ConditionExpression="#Run = :earlier",
-                ExpressionAttributeNames={"#Run": "Run", "#Mappings": "Mappings"},
+                ExpressionAttributeNames={"#Run": "Run", "#Mappings": "Mappings"}
+                | ({"#Target": "Target"} if self._target else {}),
                 ExpressionAttributeValues={
                     ":run": {"S": self._run},
                     ":earlier": found["Run"],
                     ":mappings": {"L": [{"S": name} for name in self.mappings]},
-                },
+                }
+                | ({":target": {"S": self._target}} if self._target else {}),
             )
         except ClientError as error:
             if not condition_failed(error):

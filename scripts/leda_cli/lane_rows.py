@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from leda.engine import map_rows
 from leda.engine.backoff import Backoff, GaveUpError, is_throttle
 from leda.engine.configuration import Amounts, bytes_of
-from leda.engine.delta_rows import RESERVED, Lane, item, lane_number
+from leda.engine.delta_rows import CLOSED_BY, RESERVED, Lane, item, lane_number
 from leda.engine.registry import condition_failed
 from leda.engine.shards import padded
+from leda.streams import LONGEST_SEQUENCE_NUMBER
 from leda_cli.errors import LedaError
 from leda_cli.stream_shards import ShardReader
 from leda_cli.watermarks import PATIENCE_SECONDS, POLL_SECONDS, in_order, shards_with_parents
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 SOURCE = "rebuild"
+
+# The Sequence of a row that covers all that its shard can have.
+END = padded(10**LONGEST_SEQUENCE_NUMBER - 1)
+
+_BELOW = "attribute_not_exists(#Sequence) OR #Sequence < :own"
+_NOT_BEYOND = "attribute_not_exists(#Sequence) OR #Sequence <= :own"
 
 # A run has so many Sequences of its own: its number is in the digits before them.
 _STEPS = 10**12
@@ -81,11 +88,32 @@ class LaneRows:
         """Move Map's row to that Sequence without adding anything; the Sequence that the row has then."""
         return self._put(lane, source, sequence, {}, {"ExpiresAt": {"N": str(expires)}})
 
-    def sequence(self, lane: Lane, source: str) -> str | None:
-        """The Sequence of the row, None where there is no row."""
+    def close(self, lane: Lane, source: str, limit: str, version: str, expires: int) -> str:
+        """Close a row of an assignment that the shard has no more; the Sequence that it had, or has.
+
+        A row beyond `limit` stays as it is: Map has counted in it what the rebuild has not summed. A closed row is
+        beyond every change, for good, and names the `version` that the shard has got.
+        """
+        stored = self._put(
+            lane,
+            source,
+            END,
+            {},
+            {CLOSED_BY: {"S": version}, "ExpiresAt": {"N": str(expires)}},
+            limit,
+        )
+        return limit if stored == END else stored
+
+    def row(self, lane: Lane, source: str) -> Mapping[str, Any] | None:
+        """The row, None where there is none."""
         key = {"Lane": {"S": lane.name}, "Source": {"S": source}}
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return answer["Item"]["Sequence"]["S"] if "Item" in answer else None
+        return answer.get("Item")
+
+    def sequence(self, lane: Lane, source: str) -> str | None:
+        """The Sequence of the row, None where there is no row."""
+        row = self.row(lane, source)
+        return None if row is None else str(row["Sequence"]["S"])
 
     def markers(self, lanes: Iterable[Lanes]) -> dict[Lane, str]:
         """New names of reserved nodes, one for each lane."""
@@ -131,7 +159,9 @@ class LaneRows:
         sequence: str,
         totals: Mapping[str, Amounts],
         more: Mapping[str, Any],
+        limit: str | None = None,
     ) -> str:
+        """Put the row if the one that is there is below `sequence`, or not beyond `limit` where one is given."""
         row = item(lane, source, sequence, self._measures, totals, 0)
         backoff = Backoff(f"lane {lane.name} of {self._table}", self._sleep)
         while True:
@@ -139,9 +169,9 @@ class LaneRows:
                 self._client.put_item(
                     TableName=self._table,
                     Item={**row, **more},
-                    ConditionExpression="attribute_not_exists(#Sequence) OR #Sequence < :own",
+                    ConditionExpression=_BELOW if limit is None else _NOT_BEYOND,
                     ExpressionAttributeNames={"#Sequence": "Sequence"},
-                    ExpressionAttributeValues={":own": {"S": sequence}},
+                    ExpressionAttributeValues={":own": {"S": limit or sequence}},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
                 return sequence
@@ -151,7 +181,7 @@ class LaneRows:
                         backoff.failed(error)
                     except GaveUpError as end:
                         raise LedaError(
-                            str(end), "run `leda rebuild` again when the table is less busy"
+                            str(end), "run the command again when the table is less busy"
                         ) from error
                     continue
                 if not condition_failed(error):
@@ -162,7 +192,7 @@ class LaneRows:
                     raise LedaError(
                         f"{self._table}'s row {lane.name}, {source} has no Sequence (a string of digits), so somebody "
                         "has written it by hand",
-                        "delete the row, and run `leda rebuild` again",
+                        "delete the row, and run the command again",
                     ) from error
                 return stored
 
@@ -227,7 +257,7 @@ class NamedNodes:
             elif self._clock() > deadline:
                 raise LedaError(
                     f"markers that are in the totals did not come out of {self._stream}",
-                    "run `leda rebuild` again; if it stays so, look at the stream in DynamoDB's console",
+                    "run the command again; if it stays so, look at the stream in DynamoDB's console",
                 )
             else:
                 self._sleep(POLL_SECONDS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from leda.audit import attributes_of
 from leda.changes import UnreadableRow
 from leda.engine.configuration import Configuration
-from leda_cli.deployed import live
+from leda_cli.aggregation import Aggregation
 from leda_cli.quarantined import GivenUp, Kept, PutAside
 from leda_cli.state_rows import state_rows
 
@@ -50,7 +50,7 @@ def effects_today(stack: Stack, objects: Iterable[Kept]) -> dict[str, Today]:
         else:
             found[kept.key] = Today("a change of a row that the record does not name")
     if rows_of:
-        configuration = live(stack)
+        configuration = Aggregation.of_function(stack, stack.functions["map"]).live()
         rows = state_rows(stack, rows_of.values(), attributes_of(["id"], configuration))
         for key, identifier in rows_of.items():
             found[key] = _row_today(identifier, rows.get(identifier), configuration)

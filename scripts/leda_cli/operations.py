@@ -62,8 +62,13 @@ class Operation:
         self.screen.print(f"    {escape(shown(text))}")
 
     @contextmanager
-    def progress(self, text: str, total: int | None = None) -> Iterator[Advance]:
-        """Show how many of `total` (None: not known) are done: a bar on a terminal, plain lines off it."""
+    def progress(
+        self, text: str, total: int | None = None, note: Callable[[], str] = lambda: ""
+    ) -> Iterator[Advance]:
+        """Show how many of `total` (None: not known) are done: a bar on a terminal, plain lines off it.
+
+        `note` ends each line with what is to be said of that moment.
+        """
         began = self._clock()
         done, known = 0, total
         if self.screen.is_terminal:
@@ -79,7 +84,7 @@ class Operation:
                 def advance(count: int = 1, *, total: int | None = None) -> None:
                     nonlocal done
                     done += count
-                    bar.update(task, advance=count, total=total)
+                    bar.update(task, advance=count, total=total, description=escape(text + note()))
 
                 yield advance
         else:
@@ -92,12 +97,13 @@ class Operation:
                 known = total if total is not None else known
                 if self._clock() - said >= PLAIN_SECONDS:
                     said = self._clock()
-                    self.say(f"{text}: {done:,}{f' of {known:,}' if known is not None else ''}")
+                    of = f" of {known:,}" if known is not None else ""
+                    self.say(f"{text}: {done:,}{of}{note()}")
 
             yield advance
         count = f": {done:,}" if done else ""
         self.screen.print(
-            f"    [green]done[/] {escape(text)}{count} ({self._clock() - began:.1f} s)"
+            f"    [green]done[/] {escape(text)}{count} ({self._clock() - began:.1f} s){escape(note())}"
         )
 
     def report(self, result: Mapping[str, Any], lines: Iterable[str]) -> None:

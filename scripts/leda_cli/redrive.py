@@ -12,7 +12,7 @@ import typer
 
 from leda_cli import redrive_report as report
 from leda_cli.account import AwsOption, answering
-from leda_cli.deployed import both_sides, live
+from leda_cli.aggregation import Aggregation
 from leda_cli.errors import LedaError
 from leda_cli.missing_effects import effects_today
 from leda_cli.operations import DryRunOption, JsonOption, Operation
@@ -194,7 +194,8 @@ def _compare(stack: Stack, operation: Operation) -> Verdict:
     """What `leda verify --while-running` finds."""
     operation.heading(f"Comparing {stack.aggregate_table} with the sum over {stack.state_table}")
     with operation.progress("adding up trades until the totals are told apart") as advance:
-        return running(both_sides(stack, live(stack), advance), FRESH_SECONDS)
+        aggregation = Aggregation.of_function(stack, stack.functions["map"])
+        return running(aggregation.both_sides(aggregation.live(), advance), FRESH_SECONDS)
 
 
 def _show(stack: Stack, bucket: Bucket, key: str, operation: Operation) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+MARKER = "leda-watermark"
+"""What the keys of marker rows begin with."""
+
+# Of a number with this many digits nobody makes a key, and the marker's own digits still fit the 38 of DynamoDB.
+_MARKER_NUMBER = 10**37
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,47 @@ class SourceTable:
         """The key of a row or record (DynamoDB's JSON) as a string, the same for equal keys."""
         return json.dumps([row[name] for name in self.keys], default=_plain)
 
-    def key_text(self, row: Mapping[str, Any]) -> str:
-        """The key of a row for a person to read."""
-        values = [str(_plain(value)) for name in self.keys for value in row[name].values()]
-        return ", ".join(values)
+    def marker_key(self, place: int) -> dict[str, Any]:
+        """The key of the marker row number `place`, of the types that the table's key has."""
+        text = f"{MARKER}-{place}"
+        values: Mapping[str, Any] = {
+            "S": {"S": text},
+            "N": {"N": str(-_MARKER_NUMBER - place)},
+            "B": {"B": text.encode()},
+        }
+        return {name: values[kind] for name, kind in self.keys.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """What DescribeTable says of a table; DynamoDB counts its rows and bytes anew about every six hours.
+
+    `read_units` is the provisioned capacity, None for a table on demand. `at` is the service's clock, in epoch seconds.
+    """
+
+    rows: int
+    bytes: int
+    read_units: int | None
+    at: float
+
+    @classmethod
+    def of(cls, client: DynamoDBClient, name: str) -> TableSize:
+        """The table's size now. Raises the client's error."""
+        answer = client.describe_table(TableName=name)
+        table = answer["Table"]
+        units = table.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)
+        return cls(
+            table.get("ItemCount", 0), table.get("TableSizeBytes", 0), units or None, _date(answer)
+        )
+
+
+def service_time(client: DynamoDBClient, table: str) -> float:
+    """The service's clock in epoch seconds, to the second: what a machine's own clock says does not matter then."""
+    return _date(client.describe_table(TableName=table))
+
+
+def _date(answer: Mapping[str, Any]) -> float:
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
 
 def _plain(value: object) -> object:

@@ -1,43 +1,49 @@
-"""Watermarks: places in a table's stream, found by writing marker rows and reading where they come out.
+"""Watermarks: places in the shards of a table's stream that divide what a scan has seen from what comes after it.
 
-A shard's records are in order. So a marker that is read back from each open shard divides the stream into what is
-before the watermark and what is after it. Markers are spread over the shards by their keys, and nobody can tell
-beforehand which shard a key goes to, so they are written until each shard has shown one.
-
-Between a low and a high watermark somebody may scan the table, while others write to it: a row that has records between
-the two is as its last record says, and every other row is as the scan has read it (Netflix's DBLog works so,
+A rebuild follows the stream from before its scan of the table on (`Tail`). When the scan is done it looks for a place
+in each open shard with two properties: the record of every change that the scan may have seen is before it, and all
+records before it have been read. A row that has records between the beginning and that watermark is then as its last
+record says, and every other row is as the scan has read it (Netflix's DBLog works so,
 https://arxiv.org/abs/2010.12597).
+
+The beginning needs no care: what was in the stream before the scan began is in what the scan reads, and reading more of
+it does no harm. Of the end there are two ways to be sure:
+
+- With markers (`MarkedEnd`) rows with reserved keys are written until each open shard has shown one. A shard's records
+  are in order, so a marker that comes out has all before it that was written before it.
+- Without them (`WaitedEnd`) nothing is written to the table. After a waiting time each shard is read to its end. That
+  rests on a record's being in its stream within the waiting time (AWS: "in near-real time", a second as a rule).
+
+In both cases a record that comes after the watermark, though its change is older than the end of the scan, proves that
+the stream was slower than assumed (`Tail.require_none_late`): the rebuild then begins anew and waits longer.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from leda import images
+from leda.engine.configuration import WATERMARK
 from leda.engine.health import current_stream
 from leda.engine.registry import condition_failed
-from leda.messages import Message
 from leda_cli.errors import LedaError
-from leda_cli.stream_shards import ShardReader, shards_of
+from leda_cli.source_table import SourceTable, service_time
+from leda_cli.stream_shards import MAX_RECORDS, ShardReader, shards_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 Item = dict[str, Any]
-
-# Markers are deleted trades: they add nothing to any total. The attribute tells them from somebody else's rows.
-KEY = "id"
-PREFIX = "leda-watermark"
-ATTRIBUTE = "Watermark"
+Record = Mapping[str, Any]
+Shards = Mapping[str, tuple[str | None, int | None]]
+"""Each shard's parent, and the last sequence number of a closed one."""
 
 MAX_MARKERS = 2000
 # Seconds without a record after which a marker is given up. A record is in its stream within a second, as a rule.
@@ -45,91 +51,248 @@ PATIENCE_SECONDS = 60.0
 # A shard may be read five times a second.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
 POLL_SECONDS = 0.25
+# The tail is read on so often while the table is scanned; an iterator expires after 15 minutes.
+FOLLOW_SECONDS = 5.0
 # Tries of a watermark while shards are split or closed.
 MAX_TRIES = 5
+# A page has 1 MB of records at most; one that is smaller, and not full, has ended because the shard has no more.
+_FULL_PAGE_BYTES = 900_000
+# An iterator may need several calls to cross a part of a shard that has no records, so one empty page proves nothing.
+EMPTY_PAGES = 20
+
+
+class ShardsMovedError(Exception):
+    """A shard was closed, or a new one came, while a watermark was looked for."""
+
+
+class LateRecordError(Exception):
+    """A record has come after the watermark whose change the scan may have seen; the text says which and how late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
     """A place in a stream.
 
-    open: the sequence number of a marker in each open shard, as received, since GetShardIterator takes no other form.
+    open: the last sequence number before the watermark in each open shard, 0 where there is none.
     closed: the last sequence number of each closed shard.
-    images: what the last record between the low watermark and this one has left of each row, by `key_of`; None for a
-    row that is gone.
-    created: when the youngest marker was written, by the service's clock, in epoch seconds.
+    created: when it was found, by the service's clock, in epoch seconds.
     """
 
-    open: Mapping[str, str]
+    open: Mapping[str, int]
     closed: Mapping[str, int]
-    images: Mapping[str, Item | None]
     created: float
 
     @property
     def ends(self) -> dict[str, int]:
         """The last sequence number before the watermark in each shard."""
-        return {**self.closed, **{shard: int(mark) for shard, mark in self.open.items()}}
-
-
-def key_of(row: Mapping[str, Any]) -> str:
-    """The key of a row, as a string."""
-    return json.dumps(row[KEY], sort_keys=True)
-
-
-class _ShardsMovedError(Exception):
-    """A shard was closed, or a new one came, while a watermark was looked for."""
+        return {**self.closed, **self.open}
 
 
 @dataclass(slots=True)
-class _Reading:
-    """An open shard, or one that was closed since the low watermark; what is before and after its last marker."""
+class Followed:
+    """A shard that may have records since the scan began; `last` is the sequence number of the last one that was read.
+
+    `mark` is set where the shard's watermark has been found, and nothing behind it has been taken.
+    """
 
     reader: ShardReader
+    parent: str | None
     is_open: bool
+    last: str | None = None
     mark: str | None = None
-    created: float = 0.0
-    before: dict[str, Item | None] = field(default_factory=dict)
-    after: dict[str, Item | None] = field(default_factory=dict)
 
 
-class Watermarks:
-    """Finds watermarks in a table's stream; keeps the named attributes of the rows that were written meanwhile."""
+class End(Protocol):
+    """Finds the watermark in each open shard of a tail, `seconds` after the scan."""
+
+    seconds: float
+
+    def find(self, tail: Tail) -> None:
+        """Read on until each open shard has its `mark`, and every closed one has been read to its end."""
+
+    def clean_up(self) -> None:
+        """Remove what was written to the table, by this run and by those before it."""
+
+
+class Tail:
+    """Follows a table's stream from now on; `take` gets the keys and the new image (None: no row) of each change."""
 
     def __init__(
         self,
         dynamodb: DynamoDBClient,
         streams: DynamoDBStreamsClient,
-        table: str,
-        attributes: Sequence[str],
+        table: SourceTable,
+        stream: str,
+        attributes: Iterable[str],
+        take: Callable[[list[tuple[Item, Item | None]]], None],
+    ) -> None:
+        self.table = table
+        self.stream = stream
+        self._dynamodb = dynamodb
+        self._streams = streams
+        self._attributes = frozenset({*table.keys, *attributes})
+        self._take = take
+        self._before: set[str] = set()
+        self.shards: dict[str, Followed] = {}
+        for name, (parent, end) in shards_with_parents(streams, stream).items():
+            if end is not None:
+                # All of it was written before the scan begins.
+                self._before.add(name)
+                continue
+            self.shards[name] = Followed(self._reader(name, from_now=True), parent, True)
+        self._end_of_scan = 0.0
+        self._late = ""
+        # The first page fixes the place where each reader begins.
+        self.read_on()
+
+    def read_on(self) -> None:
+        """Take what the shards have by now."""
+        for _, shard in self.readable():
+            for page in pages(shard):
+                self.take(shard, page)
+
+    def readable(self) -> Iterator[tuple[str, Followed]]:
+        """The shards, each after its parent's end: the last record of a row must be the last one that is taken."""
+        for name, shard in self.shards.items():
+            parent = self.shards.get(shard.parent or "")
+            if parent is None or parent.reader.is_at_end:
+                yield name, shard
+
+    def take(self, shard: Followed, page: Sequence[Record]) -> None:
+        """Take the changes of a page."""
+        if page:
+            self._take([self._change(record) for record in page])
+            shard.last = page[-1]["dynamodb"]["SequenceNumber"]
+
+    def pass_over(self, name: str, page: Iterable[Record]) -> None:
+        """Look at records behind the watermark: none of their changes may be older than the end of the scan.
+
+        AWS gives the times of changes to the second.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+        """
+        for record in page:
+            written = record["dynamodb"]["ApproximateCreationDateTime"].timestamp()
+            if int(written) <= self._end_of_scan and not is_marker(record):
+                self._late = (
+                    f"{name} has got a record whose change is older than the end of the scan"
+                )
+
+    def read_from_start(self, shard: Followed, name: str) -> None:
+        """Read all that the shard has: it has had no record since the scan began, and its last one must be known."""
+        shard.reader = self._reader(name)
+
+    def scanned(self) -> None:
+        """Note that the scan is done: what is written from now on, it has not seen."""
+        self._end_of_scan = service_time(self._dynamodb, self.table.name)
+
+    def watermark(self, end: End) -> Watermark:
+        """A watermark here and now, when all before it has been taken. Raises LedaError."""
+        for _ in range(MAX_TRIES):
+            listed = self._list_again()
+            try:
+                end.find(self)
+            except ShardsMovedError:
+                continue
+            if shards_with_parents(self._streams, self.stream) == listed:
+                return Watermark(
+                    {
+                        name: int(each.mark or 0)
+                        for name, each in self.shards.items()
+                        if each.is_open
+                    },
+                    {name: last for name, (_, last) in listed.items() if last is not None},
+                    service_time(self._dynamodb, self.table.name),
+                )
+        raise LedaError(
+            f"the shards of {self.table.name}'s stream changed at each of {MAX_TRIES} tries",
+            "run the command again in a few minutes",
+        )
+
+    def require_none_late(self) -> None:
+        """Raise LateRecordError where the shards have got a record since the watermark that the scan may have seen."""
+        for name, shard in self.shards.items():
+            if shard.is_open:
+                for page in pages(shard):
+                    self.pass_over(name, page)
+        if self._late:
+            raise LateRecordError(self._late)
+
+    def _list_again(self) -> Shards:
+        """Begin to follow the shards that have come since; marks of an earlier try are forgotten."""
+        listed = shards_with_parents(self._streams, self.stream)
+        if gone := sorted(self.shards.keys() - listed.keys()):
+            raise LedaError(
+                f"{self.table.name}'s stream no longer has the shards {gone}, which it had when the scan began",
+                "a scan of the table may take 24 hours at most: use more --segments, or a faster machine",
+            )
+        for name in in_order(listed):
+            parent, end = listed[name]
+            if name in self.shards:
+                self.shards[name].is_open = end is None
+            elif name not in self._before:
+                self.shards[name] = Followed(self._reader(name), parent, end is None)
+        for name, shard in self.shards.items():
+            if shard.mark is not None:
+                # What was read behind the mark was not taken.
+                shard.reader = self._reader(name, after=shard.mark if int(shard.mark) else None)
+                shard.mark = None
+        return listed
+
+    def _reader(self, name: str, **place: Any) -> ShardReader:
+        return ShardReader(self._streams, self.stream, name, **place)
+
+    def _change(self, record: Record) -> tuple[Item, Item | None]:
+        change = record["dynamodb"]
+        image = change.get("NewImage")
+        kept = image and {name: image[name] for name in image if name in self._attributes}
+        return change["Keys"], kept
+
+
+class MarkedEnd:
+    """The watermark is where marker rows come out; they are written to the table until each open shard has shown one.
+
+    Nobody can tell beforehand which shard a key goes to.
+    """
+
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        table: SourceTable,
+        attributes: Mapping[str, Any],
+        seconds: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        """Markers get these attributes beside their key and WATERMARK."""
+        self.seconds = seconds
         self._dynamodb = dynamodb
-        self._streams = streams
         self._table = table
         self._attributes = attributes
         self._clock = clock
         self._sleep = sleep
-        self._arn = ""
         self._reached: dict[str, int] = {}
         self._top = -1
 
-    @property
-    def stream(self) -> str:
-        """The ARN of the table's stream. Raises LedaError where it has no stream."""
-        if not self._arn:
-            self._arn = stream_of(self._dynamodb, self._table)
-        return self._arn
+    def find(self, tail: Tail) -> None:
+        """Write markers and read on until each open shard has shown one. Raises LedaError if they do not come out."""
+        wait(tail, self.seconds, self._sleep)
+        token = uuid.uuid4().hex
+        still_open = [name for name, shard in tail.shards.items() if shard.is_open]
+        # Where earlier markers came out is known; the others are tried from the first.
+        places = [self._reached[name] for name in still_open if name in self._reached]
+        untried = iter(sorted(set(range(MAX_MARKERS)) - set(places)))
+        while missing := [name for name in still_open if tail.shards[name].mark is None]:
+            places = places or list(itertools.islice(untried, 2 * len(missing)))
+            if not places:
+                raise LedaError(
+                    f"{MAX_MARKERS} markers in {self._table.name} did not reach its stream's shards {missing}",
+                    "run the command again in a few minutes",
+                )
+            written = {place for place in places if self._write(place, token)}
+            self._read_until_seen(tail, written, token)
+            places = []
 
-    def low(self) -> Watermark:
-        """A watermark here and now. Raises LedaError if the markers do not come out of the stream."""
-        return self._try(None)
-
-    def high(self, low: Watermark) -> Watermark:
-        """Another watermark, with what was written since `low`. Raises LedaError like `low`."""
-        return self._try(low)
-
-    def remove_markers(self) -> None:
+    def clean_up(self) -> None:
         """Delete the markers, also those of earlier runs: their numbers have no gap, and go from the highest."""
         # Deleted from below, an interrupted removal would leave some that the next one does not find.
         while self._exists(self._top + 1):
@@ -137,94 +300,30 @@ class Watermarks:
         for place in range(self._top, -1, -1):
             try:
                 self._dynamodb.delete_item(
-                    TableName=self._table,
-                    Key=_key(place),
+                    TableName=self._table.name,
+                    Key=self._table.marker_key(place),
                     ConditionExpression="attribute_exists(#Watermark)",
-                    ExpressionAttributeNames={"#Watermark": ATTRIBUTE},
+                    ExpressionAttributeNames={"#Watermark": WATERMARK},
                 )
             except ClientError as error:
                 if not condition_failed(error):
                     raise
         self._top = -1
 
-    def _try(self, low: Watermark | None) -> Watermark:
-        for _ in range(MAX_TRIES):
-            try:
-                return self._find(low)
-            except _ShardsMovedError:
-                continue
-        raise LedaError(
-            f"the shards of {self._table}'s stream changed at each of {MAX_TRIES} tries",
-            "run `leda rebuild` again in a few minutes",
-        )
-
     def _exists(self, place: int) -> bool:
-        row = self._dynamodb.get_item(TableName=self._table, Key=_key(place), ConsistentRead=True)
+        key = self._table.marker_key(place)
+        row = self._dynamodb.get_item(TableName=self._table.name, Key=key, ConsistentRead=True)
         return "Item" in row
-
-    def _find(self, low: Watermark | None) -> Watermark:
-        shards = shards_with_parents(self._streams, self.stream)
-        readings = self._readings(shards, low)
-        still_open = [shard for shard, reading in readings.items() if reading.is_open]
-        token = uuid.uuid4().hex
-        # Where earlier markers came out is known; the others are tried from the first.
-        places = [self._reached[shard] for shard in still_open if shard in self._reached]
-        untried = iter(sorted(set(range(MAX_MARKERS)) - set(places)))
-        while missing := [shard for shard in still_open if readings[shard].mark is None]:
-            places = places or list(itertools.islice(untried, 2 * len(missing)))
-            if not places:
-                raise LedaError(
-                    f"{MAX_MARKERS} markers in {self._table} did not reach its stream's shards {missing}",
-                    "run `leda rebuild` again in a few minutes",
-                )
-            written = {place for place in places if self._write(place, token)}
-            self._read_until_seen(readings, written, token)
-            places = []
-        if shards_with_parents(self._streams, self.stream) != shards:
-            raise _ShardsMovedError
-        images_: dict[str, Item | None] = {}
-        # Parents come before their children, so that the last record of a row is the last one here.
-        for reading in readings.values():
-            images_ |= reading.before
-        return Watermark(
-            {shard: reading.mark for shard, reading in readings.items() if reading.mark},
-            {shard: end for shard, (_, end) in shards.items() if end is not None},
-            images_,
-            max(reading.created for reading in readings.values()),
-        )
-
-    def _readings(
-        self, shards: Mapping[str, tuple[str | None, int | None]], low: Watermark | None
-    ) -> dict[str, _Reading]:
-        """The shards that have, or may get, records since the low watermark, each after its parent."""
-        if low is not None and (gone := low.open.keys() - shards.keys()):
-            raise LedaError(
-                f"{self._table}'s stream no longer has the shards {sorted(gone)} of the low watermark",
-                "a scan of the table may take 24 hours at most: scan it with more segments, or from a faster machine",
-            )
-        found: dict[str, _Reading] = {}
-        for shard in in_order(shards):
-            is_open = shards[shard][1] is None
-            if low is None:
-                if is_open:
-                    reader = ShardReader(self._streams, self.stream, shard, from_now=True)
-                    found[shard] = _Reading(reader, True)
-            elif shard not in low.closed:
-                # A shard that the low watermark does not know has come after it.
-                reader = ShardReader(self._streams, self.stream, shard, after=low.open.get(shard))
-                found[shard] = _Reading(reader, is_open)
-        return found
 
     def _write(self, place: int, token: str) -> bool:
         """Write a marker, unless somebody else has a row of that key."""
-        message = Message(f"{PREFIX}-{place}", 0, None, None, None, None)
-        values = dict(zip(images.ATTRIBUTES, images.values(message), strict=True))
+        key = self._table.marker_key(place)
         try:
             self._dynamodb.put_item(
-                TableName=self._table,
-                Item={**_key(place), **values, ATTRIBUTE: {"S": token}},
+                TableName=self._table.name,
+                Item={**self._attributes, **key, WATERMARK: {"S": f"{token} {place}"}},
                 ConditionExpression="attribute_not_exists(#key) OR attribute_exists(#Watermark)",
-                ExpressionAttributeNames={"#key": KEY, "#Watermark": ATTRIBUTE},
+                ExpressionAttributeNames={"#key": next(iter(key)), "#Watermark": WATERMARK},
             )
         except ClientError as error:
             if not condition_failed(error):
@@ -233,58 +332,109 @@ class Watermarks:
         self._top = max(self._top, place)
         return True
 
-    def _read_until_seen(
-        self, readings: Mapping[str, _Reading], written: set[int], token: str
-    ) -> None:
+    def _read_until_seen(self, tail: Tail, written: set[int], token: str) -> None:
         """Read until every marker that was written has come out, and every closed shard has ended."""
         unseen = set(written)
         deadline = self._clock() + PATIENCE_SECONDS
         while True:
-            for shard, reading in readings.items():
-                for record in _next(reading):
+            for name, shard in tail.readable():
+                for page in pages(shard):
                     # Whoever works on a backlog makes progress.
                     deadline = self._clock() + PATIENCE_SECONDS
-                    place = self._take(reading, record, token)
-                    if place is not None:
-                        self._reached[shard] = place
-                        unseen.discard(place)
+                    unseen -= self._look(tail, name, page, token)
+                if shard.is_open and shard.reader.is_at_end:
+                    raise ShardsMovedError
             if not unseen and all(
-                each.is_open or each.reader.is_at_end for each in readings.values()
+                each.is_open or each.reader.is_at_end for each in tail.shards.values()
             ):
                 return
             if self._clock() > deadline:
                 raise LedaError(
-                    f"{len(unseen)} of {len(written)} markers in {self._table} did not come out of its "
+                    f"{len(unseen)} of {len(written)} markers in {self._table.name} did not come out of its "
                     f"stream within {PATIENCE_SECONDS:.0f} s",
-                    "run `leda rebuild` again; if it stays so, look at the stream in DynamoDB's console",
+                    "run the command again; if it stays so, look at the stream in DynamoDB's console",
                 )
             self._sleep(POLL_SECONDS)
 
-    def _take(self, reading: _Reading, record: Mapping[str, Any], token: str) -> int | None:
-        """Keep what the record leaves of its row; the marker's number where the record is one of this watermark."""
-        change = record["dynamodb"]
-        image = change.get("NewImage")
-        if image is not None and image.get(ATTRIBUTE) == {"S": token}:
-            reading.mark = change["SequenceNumber"]
-            reading.created = change["ApproximateCreationDateTime"].timestamp()
-            reading.before |= reading.after
-            reading.after = {}
-            return int(change["Keys"][KEY]["S"].rpartition("-")[2])
-        kept = image and {name: image[name] for name in self._attributes if name in image}
-        rows = reading.before if reading.mark is None else reading.after
-        rows[key_of(change["Keys"])] = kept
-        return None
+    def _look(self, tail: Tail, name: str, page: Sequence[Record], token: str) -> set[int]:
+        """Take what is before the shard's first marker; the numbers of this watermark's markers in the page."""
+        shard, seen = tail.shards[name], set[int]()
+        behind = page if shard.mark is not None else ()
+        for position, record in enumerate(page):
+            text = record["dynamodb"].get("NewImage", {}).get(WATERMARK, {}).get("S", "")
+            if not text.startswith(token):
+                continue
+            seen.add(int(text.rpartition(" ")[2]))
+            self._reached[name] = int(text.rpartition(" ")[2])
+            if shard.mark is None:
+                shard.mark = record["dynamodb"]["SequenceNumber"]
+                tail.take(shard, page[: position + 1])
+                behind = page[position + 1 :]
+        if shard.mark is None:
+            tail.take(shard, page)
+        tail.pass_over(name, behind)
+        return seen
 
 
-def _next(reading: _Reading) -> Iterable[Mapping[str, Any]]:
-    """The records that the shard has by now."""
-    yield from reading.reader.read_all()
-    if reading.is_open and reading.reader.is_at_end:
-        raise _ShardsMovedError
+class WaitedEnd:
+    """The watermark is where a shard ends some time after the scan, when what the scan has seen is in the stream."""
+
+    def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.seconds = seconds
+        self._sleep = sleep
+
+    def find(self, tail: Tail) -> None:
+        """Wait, and then read each shard to its end."""
+        wait(tail, self.seconds, self._sleep)
+        idle: dict[str, int] = {}
+        for name, shard in tail.shards.items():
+            for page in pages(shard):
+                tail.take(shard, page)
+            if shard.is_open and shard.last is None:
+                tail.read_from_start(shard, name)
+                idle[name] = 0
+        while idle:
+            for name in list(idle):
+                shard = tail.shards[name]
+                page = shard.reader.read()
+                tail.take(shard, page)
+                idle[name] = 0 if page else idle[name] + 1
+                if idle[name] == EMPTY_PAGES or shard.reader.is_at_end:
+                    del idle[name]
+            self._sleep(POLL_SECONDS)
+        for shard in tail.shards.values():
+            if shard.is_open:
+                if shard.reader.is_at_end:
+                    raise ShardsMovedError
+                shard.mark = shard.last or "0"
+
+    def clean_up(self) -> None:
+        """Nothing was written."""
 
 
-def _key(place: int) -> Item:
-    return {KEY: {"S": f"{PREFIX}-{place}"}}
+def wait(tail: Tail, seconds: float, sleep: Callable[[float], None]) -> None:
+    """Wait, and follow the stream meanwhile."""
+    while seconds > 0:
+        sleep(min(seconds, FOLLOW_SECONDS))
+        tail.read_on()
+        seconds -= FOLLOW_SECONDS
+
+
+def pages(shard: Followed) -> Iterator[Sequence[Record]]:
+    """The pages that the shard has by now: of a closed one to its end, of an open one until a page is not full."""
+    while not shard.reader.is_at_end:
+        page = shard.reader.read()
+        if page:
+            yield page
+        size = sum(record["dynamodb"].get("SizeBytes", 0) for record in page)
+        if shard.is_open and len(page) < MAX_RECORDS and size < _FULL_PAGE_BYTES:
+            return
+
+
+def is_marker(record: Record) -> bool:
+    """Whether the change is one of a marker row."""
+    change = record["dynamodb"]
+    return any(WATERMARK in change.get(image, {}) for image in ("NewImage", "OldImage"))
 
 
 # -- streams
@@ -296,7 +446,7 @@ def stream_of(dynamodb: DynamoDBClient, table: str) -> str:
     if not arn:
         raise LedaError(
             f"{table} has no stream, so no function follows it",
-            "enable its stream with `terraform apply`, and run `leda rebuild` again",
+            "enable its stream with `terraform apply`, and run the command again",
         )
     return arn
 
@@ -312,7 +462,7 @@ def shards_with_parents(
     return found
 
 
-def in_order(shards: Mapping[str, tuple[str | None, int | None]]) -> list[str]:
+def in_order(shards: Shards) -> list[str]:
     """The shards, each after its parent."""
 
     def depth(shard: str) -> int:

@@ -278,7 +278,7 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(site: Site) -> None
         if wrong.get(name, nothing) != total
     }
     assert result.mappings == ["map"]
-    assert set(calls.log) == {"scan", "get_item", "enabled"}
+    assert set(calls.log) == {"scan", "get_item", "enabled", "describe_table"}
     assert before == {name: site.pipeline.rows(name) for name in tables}
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from leda_cli.source_table import SourceTable
 from leda_cli.stream_shards import ShardReader, shards_of
-from leda_cli.watermarks import Watermarks
+from leda_cli.watermarks import MarkedEnd, Tail, WaitedEnd
 from support import dynamodb_local
 
 Arns = dict[str, str]
@@ -80,8 +81,9 @@ def test_a_reader_that_was_made_before_the_first_record_reads_it(
     assert [record["dynamodb"]["Keys"]["id"]["S"] for record in records] == ["1"]
 
 
-def test_a_line_is_drawn_through_a_stream_without_records(
-    dynamodb: Any, streams: Any, arns: Arns
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_stream_without_records_has_a_watermark(
+    dynamodb: Any, streams: Any, arns: Arns, is_marked: bool
 ) -> None:
     class Busy:
         """Somebody writes to the other table before each marker is written."""
@@ -94,7 +96,12 @@ def test_a_line_is_drawn_through_a_stream_without_records(
             return dynamodb.put_item(**request)
 
     client: Any = Busy()
+    table = SourceTable("Mine", {"id": "S"})
+    tail = Tail(client, streams, table, arns["Mine"], (), lambda _changes: None)
+    tail.scanned()
+    put(dynamodb, "Other", "1")
+    end = MarkedEnd(client, table, {}, 0) if is_marked else WaitedEnd(0, lambda _seconds: None)
 
-    watermark = Watermarks(client, streams, "Mine", ("id",)).low()
+    watermark = tail.watermark(end)
 
     assert list(watermark.open) == [shard["ShardId"] for shard in shards_of(streams, arns["Mine"])]

@@ -35,7 +35,7 @@ def _age(site: Site) -> Age:
         site.table("Registry"),
     )
     live = Configuration.from_json(CONFIGURATION)
-    clock: Callable[[], float] = lambda: time.time() + LATER  # noqa: E731
+    clock: Callable[[], float] = lambda: pipeline.dynamodb.now() + LATER  # noqa: E731
     return Ages(pipeline.dynamodb, pipeline.streams, parts, live, clock).age()
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 from unittest import mock
 
+from leda.engine.configuration import WATERMARK
 from leda.engine.health import is_settled
 from leda.engine.registry import Registry, Stage
 from simulation.functions import in_one_thread
@@ -163,7 +164,7 @@ class Engine(System):
         """
         if not self.counts["rebuilds"]:
             return []
-        found = [str(row) for row in self.rows(self.SOURCES["map"]) if "Watermark" in row]
+        found = [str(row) for row in self.rows(self.SOURCES["map"]) if WATERMARK in row]
         registry = Registry(self.store, "RegistryTable")  # type: ignore[arg-type]
         if registry.rows("rebuild"):
             found.append("the journal")

@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -82,7 +83,7 @@ def _calls(operation: str) -> Callable[[Callable[..., Answer]], Callable[..., An
                 except ConditionFailed as error:
                     shown = {"Item": error.item} if error.item else {}
                     _fail(operation, "ConditionalCheckFailedException", _CONDITION_FAILED, **shown)
-            answer["ResponseMetadata"] = _metadata(200)
+            answer["ResponseMetadata"] = _metadata(200, self._clock())
             return answer
 
         return call
@@ -574,11 +575,11 @@ def _require_some(given: Collection[object], name: str) -> None:
         raise ParamValidationError(report=f"Invalid length for parameter {name}, value: 0")
 
 
-def _metadata(status: int) -> Answer:
+def _metadata(status: int, now: float | None = None) -> Answer:
     return {
         "RequestId": "in-memory",
         "HTTPStatusCode": status,
-        "HTTPHeaders": {},
+        "HTTPHeaders": {} if now is None else {"date": formatdate(now, usegmt=True)},
         "RetryAttempts": 0,
     }
 

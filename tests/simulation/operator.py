@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -13,7 +14,8 @@ from leda.engine.backoff import GaveUpError
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli.errors import LedaError
-from leda_cli.rebuild import Rebuild, Tables
+from leda_cli.rebuild import Options, Rebuild, Tables
+from leda_cli.source_table import SourceTable
 from support.faults import Killed
 
 if TYPE_CHECKING:
@@ -110,20 +112,21 @@ class Operator:
         deployed = Assignment(
             Configuration.from_json(variables["CONFIGURATION"]), int(variables["REDUCE_LANES"])
         )
-        pace = _Pace(self._world, self._random)
+        pace, source = _Pace(self._world, self._random), system.SOURCES["map"]
         work = Rebuild(
             _Paced(pace, system.store, system),  # type: ignore[arg-type]
             _Paced(pace, system.dynamodb_streams, system),  # type: ignore[arg-type]
             _Mappings({"map": system.mappings["map"]}),
             Tables(
-                state=system.SOURCES["map"],
+                SourceTable(source, dict(system.tables_of("LEDA")[source].keys)),
                 reduce="ReduceTable",
-                aggregate="AggregateTable",
+                totals="AggregateTable",
                 registry="RegistryTable",
+                totals_key=self.totals_key,
             ),
             _Silent(),  # type: ignore[arg-type]
             deployed,
-            segments=2,
+            Options(segments=2),
             clock=lambda: self._world.now,
             sleep=self._world.sleep,
         )
@@ -147,6 +150,11 @@ class _Pace:
         self._world, self._random = world, draw
         self._calls = 0
         self._asleep_at = draw.randrange(150) if draw.random() < 0.4 else -1
+
+    @property
+    def now(self) -> float:
+        """The service's clock."""
+        return self._world.now
 
     def before(self) -> None:
         """Wait before a call's effect."""
@@ -183,7 +191,10 @@ class _Paced:
                 stream = self._system.streams[stage]
                 enabled = {"StreamEnabled": True}
                 answer: Any = {
-                    "Table": {"LatestStreamArn": stream.arn, "StreamSpecification": enabled}
+                    "Table": {"LatestStreamArn": stream.arn, "StreamSpecification": enabled},
+                    "ResponseMetadata": {
+                        "HTTPHeaders": {"date": formatdate(self._pace.now, usegmt=True)}
+                    },
                 }
             else:
                 answer = self._send(name, request)
@@ -229,5 +240,7 @@ class _Silent:
         pass
 
     @contextmanager
-    def progress(self, text: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    def progress(
+        self, text: str, total: int | None = None, note: Callable[[], str] = str
+    ) -> Iterator[Callable[..., None]]:
         yield lambda count=1, *, total=None: None

@@ -5,8 +5,10 @@ docs/simulation.md measures how fast it is; tests/handlers/test_memory_dynamodb.
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any
 
 from simulation.memory_dynamodb import Change, MemoryDynamoDB
@@ -26,6 +28,7 @@ class _Stream:
     arn: str
     view: str
     shards: dict[str, Shard] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
     numbers: Any = field(default_factory=lambda: itertools.count(_FIRST_SEQUENCE + 1))
     is_enabled: bool = True
 
@@ -78,23 +81,28 @@ class _Stream:
             "eventSource": "aws:dynamodb",
             "awsRegion": "us-east-1",
             "dynamodb": {
-                "ApproximateCreationDateTime": datetime.now(UTC),
+                "ApproximateCreationDateTime": datetime.fromtimestamp(self.clock(), UTC),
                 "Keys": change.keys,
                 "SequenceNumber": str(sequence),
                 "StreamViewType": self.view,
                 **{key: images[key] for key in _IMAGES[self.view] if images[key]},
             },
         }
-        self.shard.records.append(Record(sequence, str(change.keys), time.time(), record))
+        self.shard.records.append(Record(sequence, str(change.keys), self.clock(), record))
 
 
 class _DynamoDB(MemoryDynamoDB):
     """Tables that know their streams."""
 
     def __init__(self) -> None:
-        super().__init__(time.time, self._changed)
+        self.slept = 0.0
+        super().__init__(self.now, self._changed)
         self.streams = DynamoDBStreams()
         self._of_table: dict[str, _Stream] = {}
+
+    def now(self) -> float:
+        """The time: that of the machine, and what a test has slept without taking its time."""
+        return time.time() + self.slept
 
     def create_table(self, **request: Any) -> dict[str, Any]:
         """A table, with a stream where the request wants one."""
@@ -102,18 +110,32 @@ class _DynamoDB(MemoryDynamoDB):
         answer = super().create_table(**request)
         if wanted["StreamEnabled"]:
             arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{name}/stream/2026-01-01T00:00:00.000"
-            stream = _Stream(arn, wanted["StreamViewType"])
+            stream = _Stream(arn, wanted["StreamViewType"], clock=self.now)
             self._of_table[name] = stream
             self.streams.known[arn] = stream  # type: ignore[assignment]
         return answer
 
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
-        """The ARN of a table's stream, where it is enabled."""
-        stream = self._of_table[TableName]
-        if not stream.is_enabled:
-            return {"Table": {"LatestStreamArn": stream.arn}}
-        specification = {"StreamEnabled": True, "StreamViewType": stream.view}
-        return {"Table": {"LatestStreamArn": stream.arn, "StreamSpecification": specification}}
+        """A table's key, and the ARN of its stream, where it is enabled."""
+        keys = self._table(TableName).keys
+        table: dict[str, Any] = {
+            "KeySchema": [
+                {"AttributeName": name, "KeyType": kind}
+                for name, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": kind} for name, kind in keys.items()
+            ],
+        }
+        if stream := self._of_table.get(TableName):
+            table["LatestStreamArn"] = stream.arn
+            if stream.is_enabled:
+                table["StreamSpecification"] = {
+                    "StreamEnabled": True,
+                    "StreamViewType": stream.view,
+                }
+        date = {"date": formatdate(self.now(), usegmt=True)}
+        return {"Table": table, "ResponseMetadata": {"HTTPHeaders": date}}
 
     def roll(self, table: str, *, is_child: bool = True) -> None:
         """Close the open shard of the table's stream, and open its child, or one of another line of shards."""
@@ -128,7 +150,7 @@ class _DynamoDB(MemoryDynamoDB):
         old = self._of_table[table]
         label = f"2026-01-{len(self.streams.known) + 1:02d}T00:00:00.000"
         arn = f"{old.arn.rpartition('/')[0]}/{label}"
-        self._of_table[table] = self.streams.known[arn] = _Stream(arn, old.view)  # type: ignore[assignment]
+        self._of_table[table] = self.streams.known[arn] = _Stream(arn, old.view, clock=self.now)  # type: ignore[assignment]
 
     def _changed(self, change: Change) -> None:
         stream = self._of_table.get(change.table)

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from leda.engine.configuration import Configuration
+from leda.engine.configuration import WATERMARK, Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.registry import Assignment
-from leda_cli import journal, watermarks
+from leda_cli import journal
 from leda_cli.operations import Operation
-from leda_cli.rebuild import Rebuild, Result, Tables
+from leda_cli.rebuild import Options, Rebuild, Result, Tables
+from leda_cli.source_table import SourceTable
 from support import trades
 from support.faults import Fault
+from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Function, Pipeline, event
 
 STREAMS = {"map": "StateTable", "reduce": "ReduceTable"}
@@ -231,13 +233,14 @@ class Site:
 
     def work(self, calls: Calls, **options: Any) -> Rebuild:
         pipeline = self.pipeline
-        settings = {"segments": 1, "sleep": lambda _seconds: self.flow(), **options}
+        settings = {"sleep": self.sleep, **options}
+        settings.setdefault("options", Options(segments=1))
         return Rebuild(
             calls.wrap(pipeline.dynamodb),
             calls.wrap(pipeline.streams),
             calls.wrap(self.mappings),
             Tables(
-                self.table("State"),
+                SourceTable.described(pipeline.dynamodb, self.table("State")),
                 self.table("Reduce"),
                 self.table("Aggregate"),
                 self.table("Registry"),
@@ -249,6 +252,12 @@ class Site:
             ),
             **settings,
         )
+
+    def sleep(self, seconds: float) -> None:
+        """Let the mappings deliver while the command waits."""
+        if isinstance(self.pipeline, MemoryPipeline):
+            self.pipeline.dynamodb.slept += seconds
+        self.flow()
 
     def total_rows(self) -> dict[str, dict[str, Any]]:
         return {row["Identifier"]["S"]: row for row in self.pipeline.rows("AggregateTable")}
@@ -278,9 +287,7 @@ class Site:
 
     def check_leftovers(self) -> None:
         assert self.mappings.on == {"map": True}
-        assert [
-            row for row in self.pipeline.rows("StateTable") if watermarks.ATTRIBUTE in row
-        ] == []
+        assert [row for row in self.pipeline.rows("StateTable") if WATERMARK in row] == []
         assert [name for name in self.total_rows() if name.startswith(RESERVED)] == []
         scopes = {row["Scope"]["S"] for row in self.pipeline.rows("RegistryTable")}
         assert journal.SCOPE not in scopes

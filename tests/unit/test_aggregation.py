@@ -47,6 +47,11 @@ class FakeAccount:
             ("uuid-reduce", "F-Reduce", REDUCE),
         ]
         self.has_reduce_stream = True
+        self.registry: dict[tuple[str, str], Any] = {}
+
+    def get_item(self, Key: dict[str, Any], **_: Any) -> Any:
+        row = self.registry.get((Key["Scope"]["S"], Key["Name"]["S"]))
+        return {} if row is None else {"Item": row}
 
     def get_function_configuration(self, FunctionName: str) -> Any:
         variables = self.functions[FunctionName]
@@ -160,9 +165,43 @@ def test_a_missing_reduce_function_or_stream_is_named(account: FakeAccount) -> N
         _found(account)
 
 
-def test_keys_are_compared_whole_and_shown_for_people() -> None:
+def test_the_live_configuration_is_the_registrys_and_before_the_first_change_the_deployed_one(
+    account: FakeAccount,
+) -> None:
+    other = Configuration.from_json('{"path": "Path", "measures": {"Rows": {"op": "count"}}}')
+    found = _found(account)
+    assert found.live() == Configuration.from_json(CONFIGURATION)
+    account.registry = {
+        ("configurations", "live"): {"Version": {"S": other.version}},
+        ("configurations", other.version): {"Document": {"S": other.document}},
+    }
+    assert found.live() == other
+    del account.registry["configurations", other.version]
+    with pytest.raises(LedaError, match=f"no configuration {other.version}"):
+        found.live()
+
+
+def test_keys_are_compared_whole() -> None:
     table = SourceTable("T", {"a": "S", "b": "B"})
     row = {"b": {"B": b"\x01\xff"}, "a": {"S": "x, y"}, "other": {"N": "1"}}
     assert table.key_of(row) == table.key_of(dict(reversed(row.items())))
     assert table.key_of(row) != table.key_of({**row, "b": {"B": b"\x01\xfe"}})
-    assert table.key_text(row) == "x, y, 01ff"
+
+
+@pytest.mark.parametrize(
+    ("keys", "marker"),
+    [
+        ({"id": "S"}, {"id": {"S": "leda-watermark-7"}}),
+        (
+            {"id": "B", "at": "N"},
+            {
+                "id": {"B": b"leda-watermark-7"},
+                "at": {"N": "-10000000000000000000000000000000000007"},
+            },
+        ),
+    ],
+)
+def test_the_key_of_a_marker_has_the_types_of_the_tables_key(
+    keys: dict[str, str], marker: dict[str, Any]
+) -> None:
+    assert SourceTable("T", keys).marker_key(7) == marker

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,32 +11,43 @@ from leda.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli import rebuild_command as module
-from leda_cli.deployed import deployed, live
+from leda_cli.aggregation import Aggregation
+from leda_cli.corrections import Correction
 from leda_cli.errors import LedaError
-from leda_cli.rebuild import Change, Result
+from leda_cli.rebuild import Result
 from leda_cli.rebuild_command import rebuild
-from leda_cli.stack import Stack
+from leda_cli.source_table import SourceTable
 from support.pipeline import CONFIGURATION
 
 TODAY = Configuration.from_json(CONFIGURATION)
 CHANGES = [
-    Change("PV", (Decimal(1), Decimal(5)), (2, Decimal("7.5"))),
-    Change("nobody", (Decimal(0), None), (Decimal(0), Decimal(0))),
+    Correction("PV", (Decimal(1), Decimal(5)), (2, Decimal("7.5"))),
+    Correction("nobody", (Decimal(0), None), (Decimal(0), Decimal(0))),
 ]
 
 
-class FakeStack:
-    """Enough of a stack for the command."""
+class FakeAggregation:
+    """Enough of an aggregation for the command."""
 
-    state_table, reduce_table = "StateTable", "ReduceTable"
-    aggregate_table, registry_table = "AggregateTable", "RegistryTable"
-    functions = {"map": "MapLambda"}  # noqa: RUF012
-    mappings = {"map": "uuid"}  # noqa: RUF012
-    dynamodb = streams = lambdas = None
-    endpoint = None
+    account = SimpleNamespace(dynamodb=None, streams=None, endpoint=None)
+    map_function, totals_table, reduce_table, registry_table = (
+        "MapLambda",
+        "Totals",
+        "R",
+        "Registry",
+    )
+    totals_key, mappings, needs_backfill = "Identifier", None, False
+    source = SourceTable("Feedback", {"id": "S"})
+    deployed = Assignment(TODAY, 1)
 
-    def check(self) -> None:
-        pass
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+
+    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
+        expected = {"PV": (2, Decimal("7.5"))}
+        return Tables(
+            configuration.names, lambda: Expected({**expected}, rows=2), lambda: {**self.found}
+        )
 
 
 class FakeRebuild:
@@ -49,7 +61,8 @@ class FakeRebuild:
         self.is_open = self.error is not None
 
     def look(self) -> Result:
-        return Result(TODAY, Expected({"PV": (2, Decimal("7.5"))}, rows=2), CHANGES, self.mappings)
+        expected = Expected({"PV": (2, Decimal("7.5"))}, rows=2)
+        return Result(TODAY, expected, CHANGES, self.mappings, behind_seconds=61.5)
 
     def run(self) -> Result:
         if self.error:
@@ -61,13 +74,9 @@ class FakeRebuild:
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What AggregateTable holds in the check at the end."""
     totals: dict[str, Any] = {"PV": (2, Decimal("7.5"))}
-    monkeypatch.setattr(Stack, "find", lambda *_: FakeStack())
-    monkeypatch.setattr(module, "deployed", lambda _stack: Assignment(TODAY, 1))
+    monkeypatch.setattr(Aggregation, "find", lambda *_: FakeAggregation(totals))
     monkeypatch.setattr(module, "Rebuild", FakeRebuild)
     monkeypatch.setattr(FakeRebuild, "error", None)
-    expected = {"PV": (2, Decimal("7.5"))}
-    tables = Tables(TODAY.names, lambda: Expected({**expected}, rows=2), lambda: {**totals})
-    monkeypatch.setattr(module, "both_sides", lambda *_: tables)
     return totals
 
 
@@ -79,7 +88,7 @@ def test_it_says_which_measures_of_which_totals_were_corrected(
     assert "PV      Count  from         1  to   2" in lines
     assert "PV      Value  from         5  to 7.5" in lines
     assert "nobody  Value  from no number  to   0" in lines
-    assert "done  2 totals corrected, 1 in all" in lines
+    assert "done  2 totals corrected, 1 in all, 62 s behind while it ran" in lines
 
 
 @pytest.mark.usefixtures("found")
@@ -138,62 +147,3 @@ def test_a_run_that_does_not_finish_says_that_the_next_one_does(
     assert (
         "The mapping of MapLambda may be off. Run `leda rebuild` again" in capsys.readouterr().out
     )
-
-
-# -- what is deployed
-
-
-class FakeLambda:
-    def __init__(self, variables: dict[str, str]) -> None:
-        self.variables = variables
-
-    def get_function_configuration(self, FunctionName: str) -> Any:
-        assert FunctionName == "MapLambda"
-        return {"Environment": {"Variables": self.variables}}
-
-
-class FakeRegistry:
-    """RegistryTable with these rows."""
-
-    def __init__(self, rows: dict[tuple[str, str], dict[str, Any]]) -> None:
-        self.rows = rows
-
-    def get_item(self, Key: dict[str, Any], **_: Any) -> Any:
-        row = self.rows.get((Key["Scope"]["S"], Key["Name"]["S"]))
-        return {} if row is None else {"Item": row}
-
-
-def _stack(variables: dict[str, str], rows: Any = ()) -> Any:
-    stack: Any = FakeStack()
-    stack.lambdas, stack.dynamodb = FakeLambda(variables), FakeRegistry(dict(rows))
-    return stack
-
-
-def test_what_is_deployed_is_in_maps_environment() -> None:
-    stack = _stack({"CONFIGURATION": CONFIGURATION, "REDUCE_LANES": "4"})
-    assert deployed(stack) == Assignment(TODAY, 4)
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [{}, {"CONFIGURATION": "{}"}, {"CONFIGURATION": CONFIGURATION, "REDUCE_LANES": "many"}],
-)
-def test_an_environment_that_is_not_maps_is_an_error(variables: dict[str, str]) -> None:
-    with pytest.raises(LedaError, match="MapLambda's environment has no CONFIGURATION"):
-        deployed(_stack(variables))
-
-
-def test_the_live_configuration_is_the_registrys_and_before_the_first_change_the_deployed_one() -> (
-    None
-):
-    variables = {"CONFIGURATION": CONFIGURATION}
-    other = Configuration.from_json('{"path": "Path", "measures": {"Rows": {"op": "count"}}}')
-    rows = {
-        ("configurations", "live"): {"Version": {"S": other.version}},
-        ("configurations", other.version): {"Document": {"S": other.document}},
-    }
-    assert live(_stack(variables)) == TODAY
-    assert live(_stack(variables, rows)) == other
-    del rows["configurations", other.version]
-    with pytest.raises(LedaError, match=f"no configuration {other.version}"):
-        live(_stack(variables, rows))

@@ -21,13 +21,17 @@ from typer.testing import CliRunner
 
 from leda import images
 from leda.audit import Bracket, Expected
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Assignment
 from leda.kinesis import UserRecord, user_records
 from leda.messages import BadInput, Message, parse
 from leda.quarantine import BadRecord, Quarantine
 from leda.schema import Schema
 from leda_cli import redrive, state_events
+from leda_cli.aggregation import Aggregation
 from leda_cli.errors import LedaError
 from leda_cli.quarantined import Bucket
+from leda_cli.source_table import SourceTable
 from leda_cli.stack import Stack
 from leda_cli.verify import Verdict
 from support.pipeline import CONFIGURATION
@@ -95,8 +99,6 @@ class StateLambda:
         self.delivered: list[bytes] = []
 
     def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
-        if FunctionName == "MapLambda":
-            return {"Environment": {"Variables": {"CONFIGURATION": CONFIGURATION}}}
         assert FunctionName == "StateLambda"
         schema = {
             "max_integer_digits": self.schema.max_integer_digits,
@@ -300,6 +302,22 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     vars(stack).update(clients, lambdas=state)
     monkeypatch.setattr(Stack, "find", lambda *_: stack)
     monkeypatch.setattr(Stack, "check", lambda _: None)
+    aggregation = Aggregation(
+        stack,
+        map_function="MapLambda",
+        reduce_function="ReduceLambda",
+        map_mappings={},
+        reduce_mapping="",
+        source=SourceTable(stack.state_table, {"id": "S"}),
+        reduce_table=stack.reduce_table,
+        registry_table=stack.registry_table,
+        totals_table=stack.aggregate_table,
+        totals_key="Identifier",
+        quarantine_bucket=str(stack.quarantine_bucket),
+        deployed=Assignment(Configuration.from_json(CONFIGURATION), 1),
+        needs_backfill=False,
+    )
+    monkeypatch.setattr(Aggregation, "of_function", lambda *_: aggregation)
     return Site(stack, table, state, s3, clients["kinesis"])
 
 

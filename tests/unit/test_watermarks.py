@@ -1,18 +1,29 @@
-"""Watermarks in a table's stream: what is between two of them, whatever order the stream shows things in."""
+"""Watermarks in a table's stream: what was written before them, whatever order the stream shows things in."""
 
 import itertools
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from leda_cli import watermarks
+from leda.engine.configuration import WATERMARK
 from leda_cli.errors import LedaError
-from leda_cli.watermarks import Watermarks, in_order
+from leda_cli.source_table import SourceTable
+from leda_cli.watermarks import (
+    EMPTY_PAGES,
+    LateRecordError,
+    MarkedEnd,
+    Tail,
+    WaitedEnd,
+    Watermark,
+    in_order,
+)
 
-CREATED = datetime(2026, 3, 7, 12, tzinfo=UTC)
+SOURCE = SourceTable("StateTable", {"id": "S"})
+BEGIN = datetime(2026, 3, 7, 12, tzinfo=UTC)
 
 
 class Table:
@@ -29,6 +40,11 @@ class Table:
         ]
         self.held: list[Callable[[], None]] | None = None
         self.before_read: Callable[[], None] = lambda: None
+        self.seconds = 0
+
+    @property
+    def now(self) -> datetime:
+        return BEGIN + timedelta(seconds=self.seconds)
 
     @property
     def open(self) -> list[str]:
@@ -49,11 +65,13 @@ class Table:
         else:
             self.rows[key] = image
 
+        written = self.now
+
         def publish() -> None:
             change: dict[str, Any] = {
                 "Keys": {"id": {"S": key}},
                 "SequenceNumber": str(next(self.numbers)),
-                "ApproximateCreationDateTime": CREATED,
+                "ApproximateCreationDateTime": written,
             }
             if image is not None:
                 change["NewImage"] = image
@@ -67,7 +85,8 @@ class Table:
     # -- DynamoDB
 
     def describe_table(self, TableName: str) -> Any:
-        return {"Table": {"LatestStreamArn": "arn", "StreamSpecification": {"StreamEnabled": True}}}
+        date = {"date": format_datetime(self.now, usegmt=True)}
+        return {"ResponseMetadata": {"HTTPHeaders": date}}
 
     def put_item(self, Item: dict[str, Any], **_request: Any) -> None:
         self._record(Item["id"]["S"], Item)
@@ -121,66 +140,158 @@ def table(request: pytest.FixtureRequest) -> Table:
     return Table(request.param)
 
 
-def _watermarks(table: Any) -> Watermarks:
+class Follower:
+    """Follows a table's stream, and keeps the last image of each row."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+        self.images: dict[str, Any] = {}
+        self.tail = Tail(table, table, SOURCE, "arn", ["Value"], self._take)
+
+    def _take(self, changes: list[tuple[Any, Any]]) -> None:
+        self.images |= {keys["id"]["S"]: image for keys, image in changes}
+
+    def watermark(self, end: Any) -> Watermark:
+        return self.tail.watermark(end)
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        """The Value of each row that is no marker."""
+        return {
+            key: image and image["Value"]["N"]
+            for key, image in self.images.items()
+            if not key.startswith("leda-watermark")
+        }
+
+
+def _end(table: Any, is_marked: bool, seconds: float = 5.0) -> Any:
     clock = itertools.count()
 
-    def sleep(_seconds: float) -> None:
+    def sleep(seconds: float) -> None:
+        table.seconds += 1 if seconds < 1 else int(seconds)
         for publish in table.held or []:
             publish()
         if table.held:
             table.held.clear()
 
-    return Watermarks(
-        table, table, "StateTable", ("id", "Value"), lambda: float(next(clock)), sleep
-    )
+    if not is_marked:
+        return WaitedEnd(seconds, sleep)
+    return MarkedEnd(table, SOURCE, {}, seconds, lambda: float(next(clock)), sleep)
 
 
-def _values(images: Any) -> dict[str, str | None]:
-    """The Value of each row that is no marker."""
-    return {
-        key.split('"')[3]: image and image["Value"]["N"]
-        for key, image in images.items()
-        if watermarks.PREFIX not in key
-    }
+@pytest.fixture(params=[True, False], ids=["markers", "waiting"])
+def is_marked(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
 
 
-def test_what_was_written_between_two_watermarks_is_there_as_it_was_last(table: Table) -> None:
-    found = _watermarks(table)
+def test_what_was_written_before_a_watermark_is_there_as_it_was_last(
+    table: Table, is_marked: bool
+) -> None:
     table.put("before", Value={"N": "1"})
-    low = found.low()
+    found = Follower(table)
     for number in range(20):
         table.put(f"k{number % 7}", Value={"N": str(number)}, Unread={"S": "x"})
     table.delete_item({"id": {"S": "k3"}})
-    high = found.high(low)
-    assert _values(high.images) == {
+    found.tail.scanned()
+    mark = found.watermark(_end(table, is_marked))
+    wanted = {
         **{f"k{n}": str(max(m for m in range(20) if m % 7 == n)) for n in range(7)},
         "k3": None,
     }
-    assert not any("Unread" in image for image in high.images.values() if image)
-    assert high.open.keys() == {*table.open}
-    assert high.created == CREATED.timestamp()
+    # Reading more than was written since does no harm.
+    assert {**found.values, "before": None} == {**wanted, "before": None}
+    assert not any("Unread" in image for image in found.images.values() if image)
+    assert mark.open.keys() == {*table.open}
+    assert mark.created == table.now.timestamp()
+
+
+def test_the_watermark_of_each_shard_is_at_its_last_record_before_it(
+    table: Table, is_marked: bool
+) -> None:
+    found = Follower(table)
+    for number in range(9):
+        table.put(f"k{number}", Value={"N": "0"})
+    mark = found.watermark(_end(table, is_marked))
+    for name, records in table.shards.items():
+        before = [
+            int(each["dynamodb"]["SequenceNumber"])
+            for each in records
+            if is_marked or WATERMARK not in each["dynamodb"].get("NewImage", {})
+        ]
+        assert mark.open[name] in before
+
+
+def test_a_shard_without_a_record_since_the_beginning_has_its_watermark_at_its_last_one(
+    table: Table,
+) -> None:
+    for number in range(9):
+        table.put(f"k{number}", Value={"N": "0"})
+    quiet = [name for name, records in table.shards.items() if records]
+    found = Follower(table)
+    mark = found.watermark(_end(table, is_marked=False))
+    for name in quiet:
+        assert mark.open[name] == int(table.shards[name][-1]["dynamodb"]["SequenceNumber"])
+
+
+def test_a_shard_that_never_had_a_record_has_its_watermark_before_all(table: Table) -> None:
+    mark = Follower(table).watermark(_end(table, is_marked=False))
+    assert mark.open == dict.fromkeys(table.shards, 0)
+
+
+def test_one_empty_page_does_not_prove_that_a_shard_has_no_record() -> None:
+    table = Table(1)
+    table.put("old", Value={"N": "1"})
+    found = Follower(table)
+    real, empty = table.get_records, iter(range(EMPTY_PAGES - 1))
+
+    def sparse(ShardIterator: str, Limit: int) -> Any:
+        if ShardIterator.endswith(" 0") and next(empty, None) is not None:
+            return {"Records": [], "NextShardIterator": ShardIterator}
+        return real(ShardIterator, Limit)
+
+    table.get_records = sparse  # type: ignore[method-assign]
+    mark = found.watermark(_end(table, is_marked=False))
+    assert mark.open["s0"] == int(table.shards["s0"][0]["dynamodb"]["SequenceNumber"])
 
 
 def test_a_watermark_is_where_its_marker_comes_out_and_not_where_it_was_written(
     table: Table,
 ) -> None:
     """A record may come later than one of what was written after it: it is then after the watermark."""
-    found = _watermarks(table)
-    low = found.low()
+    found = Follower(table)
     table.held = []
     table.put("late", Value={"N": "1"})
     late = table.held.pop()
-    high = found.high(low)
+    found.watermark(_end(table, is_marked=True))
     late()
-    assert _values(high.images) == {}
+    assert found.values == {}
     table.held = None
-    assert _values(found.high(high).images) == {"late": "1"}
+    found.watermark(_end(table, is_marked=True))
+    assert found.values == {"late": "1"}
 
 
-def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(table: Table) -> None:
-    found = _watermarks(table)
+def test_a_record_behind_the_watermark_of_a_change_before_the_end_of_the_scan_is_found(
+    table: Table, is_marked: bool
+) -> None:
+    found = Follower(table)
+    table.held = []
+    table.put("late", Value={"N": "1"})
+    late = table.held.pop()
+    found.tail.scanned()
+    table.held = None
+    found.watermark(_end(table, is_marked))
+    table.put("in time", Value={"N": "2"})
+    found.tail.require_none_late()
+    late()
+    with pytest.raises(LateRecordError, match="older than the end of the scan"):
+        found.tail.require_none_late()
+
+
+def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(
+    table: Table, is_marked: bool
+) -> None:
     table.put("k", Value={"N": "0"})
-    low = found.low()
+    found = Follower(table)
     table.put("k", Value={"N": "1"})
     parent = table.place_of("k")
     table.split(parent, "a-left", "a-right")
@@ -194,19 +305,18 @@ def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(table: 
     )
     table.put("k", Value={"N": "3"})
 
-    high = found.high(low)
+    mark = found.watermark(_end(table, is_marked))
 
-    assert _values(high.images) == {"k": "3"}
-    assert high.open.keys() == {*table.open}
-    assert high.closed.keys() == {parent, "a-right"}
-    assert high.ends.keys() == {*table.shards}
+    assert found.values == {"k": "3"}
+    assert mark.open.keys() == {*table.open}
+    assert mark.closed.keys() == {parent, "a-right"}
+    assert mark.ends.keys() == {*table.shards}
 
 
 def test_a_shard_that_is_closed_while_a_watermark_is_looked_for_is_looked_at_again(
-    table: Table,
+    table: Table, is_marked: bool
 ) -> None:
-    found = _watermarks(table)
-    low = found.low()
+    found = Follower(table)
     once = iter([True])
 
     def split() -> None:
@@ -215,44 +325,52 @@ def test_a_shard_that_is_closed_while_a_watermark_is_looked_for_is_looked_at_aga
 
     table.before_read = split
     table.put("k", Value={"N": "1"})
-    high = found.high(low)
-    assert high.open.keys() == {*table.open}
-    assert "child" in high.open
-    assert _values(high.images) == {"k": "1"}
+    mark = found.watermark(_end(table, is_marked))
+    assert mark.open.keys() == {*table.open}
+    assert "child" in mark.open
+    assert found.values == {"k": "1"}
 
 
-def test_shards_that_change_at_every_try_end_in_an_error(table: Table) -> None:
+def test_shards_that_change_at_every_try_end_in_an_error(table: Table, is_marked: bool) -> None:
+    found = Follower(table)
     names = itertools.count()
     table.before_read = lambda: table.split(table.open[0], f"child{next(names)}")
     with pytest.raises(LedaError, match="changed at each of 5 tries"):
-        _watermarks(table).low()
+        found.watermark(_end(table, is_marked))
 
 
 def test_markers_that_do_not_come_out_end_in_an_error_that_names_the_table(table: Table) -> None:
-    found = _watermarks(table)
+    found, end = Follower(table), _end(table, is_marked=True)
     table.held = []
-    found._sleep = lambda _seconds: None
+    end._sleep = lambda _seconds: None
     with pytest.raises(LedaError, match="markers in StateTable did not come out"):
-        found.low()
+        found.watermark(end)
 
 
-def test_a_scan_that_outlives_a_shard_ends_in_an_error(table: Table) -> None:
-    found = _watermarks(table)
-    low = found.low()
+def test_a_scan_that_outlives_a_shard_ends_in_an_error(table: Table, is_marked: bool) -> None:
+    found = Follower(table)
     gone = table.open[0]
     table.split(gone, "child")
     del table.shards[gone], table.ends[gone]
     with pytest.raises(LedaError, match="no longer has the shards"):
-        found.high(low)
+        found.watermark(_end(table, is_marked))
 
 
 def test_markers_are_removed_and_those_of_a_run_that_was_killed_too(table: Table) -> None:
-    _watermarks(table).low()
-    found = _watermarks(table)
-    found.low()
+    Follower(table).watermark(_end(table, is_marked=True))
+    end = _end(table, is_marked=True)
+    Follower(table).watermark(end)
     assert table.rows
-    found.remove_markers()
+    end.clean_up()
     assert table.rows == {}
+
+
+def test_waiting_writes_nothing(table: Table) -> None:
+    end = _end(table, is_marked=False)
+    Follower(table).watermark(end)
+    end.clean_up()
+    assert table.rows == {}
+    assert not any(table.shards.values())
 
 
 def test_shards_are_in_the_order_of_their_parents() -> None:

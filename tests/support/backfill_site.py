@@ -1,0 +1,223 @@
+"""A table that users write to, counted by groupings, for the tests of `leda backfill`: what must hold at any time."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from leda.engine.configuration import Configuration
+from leda.engine.delta_rows import RESERVED
+from leda.engine.map_rows import RowClosedError
+from leda_cli.rebuild import Options, Rebuild
+from support.memory_pipeline import MemoryPipeline
+from support.pipeline import Function, event
+from support.rebuild_site import Calls, Site
+
+Row = dict[str, Any]
+Totals = dict[str, tuple[Decimal, ...]]
+
+SOURCES, DATES = ("web", "app:ios"), ("2026-08-01", "2026-08-02", "2026-08-03")
+
+# Three configurations of one table; each has something that another one lacks.
+ONE = json.dumps(
+    {"group_by": {"source": {"keys": ["source"]}}, "measures": {"Count": {"op": "count"}}}
+)
+TWO = json.dumps(
+    {
+        "group_by": {
+            "source": {"keys": ["source", "date"], "rollup": True},
+            "daily": {"keys": ["date"]},
+        },
+        "measures": {"Count": {"op": "count"}, "Score": {"op": "sum", "field": "score"}},
+    }
+)
+THREE = json.dumps(
+    {"group_by": {"daily": {"keys": ["date as day"]}}, "measures": {"Rows": {"op": "count"}}}
+)
+
+
+def _one(row: Row) -> Iterable[tuple[str, tuple[Decimal, ...]]]:
+    yield f"source:{_name(row['source'])}", (Decimal(1),)
+
+
+def _two(row: Row) -> Iterable[tuple[str, tuple[Decimal, ...]]]:
+    amounts = (Decimal(1), Decimal(row["score"]))
+    source = f"source:{_name(row['source'])}"
+    for identifier in (source, f"{source}:{row['date']}", f"daily:{row['date']}"):
+        yield identifier, amounts
+
+
+def _three(row: Row) -> Iterable[tuple[str, tuple[Decimal, ...]]]:
+    yield f"daily:{row['date']}", (Decimal(1),)
+
+
+def _name(text: str) -> str:
+    return text.replace(":", "%3A")
+
+
+ORACLES: Mapping[str, Callable[[Row], Iterable[tuple[str, tuple[Decimal, ...]]]]] = {
+    ONE: _one,
+    TWO: _two,
+    THREE: _three,
+}
+
+
+class MemoryTable(MemoryPipeline):
+    """The engine's tables in memory, for a source table with a partition key and a sort key."""
+
+    def create(self) -> None:
+        """Make the tables."""
+        self.settings = {
+            "LIMITS": "{}",
+            "CONFIGURATION": ONE,
+            **{
+                f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
+                for name in ("Reduce", "Aggregate", "Registry")
+            },
+            **self.settings,
+        }
+        self._create("StateTable", {"place": "S", "at": "N"}, "NEW_AND_OLD_IMAGES")
+        self._create("ReduceTable", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
+        self._create("AggregateTable", {"Identifier": "S"})
+        self._create("RegistryTable", {"Scope": "S", "Name": "S"})
+
+
+class BackfillSite(Site):
+    """A table with rows in it, and Map with one of the configurations."""
+
+    rows: dict[tuple[str, str], Row]
+    live: str
+
+    @classmethod
+    def begun(cls, lanes: int = 1, *, required: bool = True, count: int = 12) -> BackfillSite:
+        """A table with rows from before the aggregation, which Map has not counted."""
+        table = MemoryTable()
+        table.settings |= {
+            "REDUCE_LANES": str(lanes),
+            "BACKFILL": "required" if required else "none",
+        }
+        made = cls(table, random.Random(7), lanes)
+        made.rows, made.live = {}, ""
+        made.store(count)
+        return made
+
+    @classmethod
+    def counted(cls, configuration: str = ONE, lanes: int = 1) -> BackfillSite:
+        """The same when its first backfill is done."""
+        made = cls.begun(lanes)
+        made.deploy(configuration)
+        made.backfill()
+        made.flow()
+        assert made.found() == made.expected()
+        return made
+
+    # -- what users do
+
+    def store(self, count: int = 3) -> None:
+        """Some rows written, changed and deleted."""
+        for _ in range(count):
+            number = next(self.numbers)
+            self.put(f"p{number % 5}", str(number % 7))
+            if self.draw.random() < 0.3:
+                self.remove(self.draw.choice(sorted(self.rows)))
+
+    def put(self, place: str, at: str, **more: Any) -> None:
+        row = {
+            "source": self.draw.choice(SOURCES),
+            "date": self.draw.choice(DATES),
+            "score": str(self.draw.randint(-5, 5)),
+            **more,
+        }
+        self.rows[place, at] = row
+        item = {
+            "place": {"S": place},
+            "at": {"N": at},
+            "source": {"S": row["source"]},
+            "date": {"S": row["date"]},
+            "score": {"N": row["score"]},
+        }
+        self.pipeline.dynamodb.put_item(TableName=self.table("State"), Item=item)
+
+    def remove(self, key: tuple[str, str]) -> None:
+        del self.rows[key]
+        self.pipeline.dynamodb.delete_item(
+            TableName=self.table("State"), Key={"place": {"S": key[0]}, "at": {"N": key[1]}}
+        )
+
+    # -- what the operator does
+
+    def deploy(self, configuration: str) -> None:
+        """Deploy Map with another configuration; environments that are warm go on."""
+        self.pipeline.settings["CONFIGURATION"] = configuration
+
+    def renew(self) -> None:
+        """Let Map's next delivery find a new environment."""
+        self.functions.pop("map", None)
+
+    def backfill(self, calls: Calls | None = None, **options: Any) -> Any:
+        result = self.backfill_work(calls or Calls(), **options).run()
+        self.live = self.pipeline.settings["CONFIGURATION"]
+        return result
+
+    def backfill_work(self, calls: Calls, sleep: Any = None, **options: Any) -> Rebuild:
+        given = {"segments": 1, "is_backfill": True, "needs_backfill": True, **options}
+        return self.work(calls, options=Options(**given), sleep=sleep or self.sleep)
+
+    # -- what the mappings do
+
+    def deliver_new(self, name: str, function: Function | None = None) -> None:
+        """What is new; what Map refuses while a backfill is between its steps stays."""
+        for shard, records in self.records(name).items():
+            place = self._place(name, shard)
+            if new := records[self.delivered.get(place, 0) :]:
+                with suppress(RowClosedError):
+                    (function or self.warm(name))(event(new, shard))
+                    self.delivered[place] = len(records)
+
+    # -- what must hold
+
+    def expected(self) -> dict[str, Any]:
+        """The totals under the live configuration."""
+        found: dict[str, tuple[Decimal, ...]] = {}
+        for row in self.rows.values():
+            for identifier, amounts in ORACLES[self.live](row):
+                known = found.get(identifier, (Decimal(0),) * len(amounts))
+                found[identifier] = tuple(a + b for a, b in zip(known, amounts, strict=True))
+        return {name: amounts for name, amounts in found.items() if any(amounts)}
+
+    def found(self) -> dict[str, Any]:
+        """The totals that are there, absent ones left out."""
+        names = Configuration.from_json(self.live or ONE).names
+        found = {}
+        for name, row in self.total_rows().items():
+            amounts = tuple(Decimal(row.get(each, {"N": "0"})["N"]) for each in names)
+            if any(amounts) and not name.startswith(RESERVED):
+                found[name] = amounts
+        return found
+
+    def check(self) -> None:
+        """The totals are exact, now and after everything came again; labels are right; nothing is left over."""
+        self.check_leftovers()
+        self.check_labels()
+        for _ in range(2):
+            self.deliver_again()
+            assert self.found() == self.expected()
+
+    def check_labels(self) -> None:
+        configuration = Configuration.from_json(self.live)
+        for name, row in self.total_rows().items():
+            labels = configuration.labels(name)
+            keys = (
+                {"M": {key: {"S": text} for key, text in labels.keys.items()}} if labels else None
+            )
+            assert row.get("Grouping") == ({"S": labels.grouping} if labels else None)
+            assert row.get("Keys") == keys
+            assert row.get("Parent") == ({"S": labels.parent} if labels else None)
+            expires = labels.expires if labels else None
+            assert row.get("ExpiresAt") == (None if expires is None else {"N": str(expires)})
+            measures = {each for each in row if each in ("Count", "Score", "Rows")}
+            assert measures == {*configuration.names}
