@@ -1,37 +1,38 @@
-"""The processes of part 9: what loads the table, writes to it, reads it, counts it, and plays Reduce's mapping.
+"""The processes of part 9 that are measured: one reads the table alone, one backfills it.
 
-    python -m benchmarks.backfill_roles ROLE ENDPOINT ARGUMENT...      (started by benchmarks.backfill)
+    python -m benchmarks.backfill_roles read|backfill ENDPOINT      (started by benchmarks.backfill)
 
-A role that measures prints a line of JSON.
+A role prints a line of JSON at its end. The table is behind HTTP (`benchmarks.table_server`). The engine's own tables
+are in this process's memory, with the real handler of Reduce beside the command, so that time and memory are rather too
+high.
 """
 
 from __future__ import annotations
 
-import itertools
+import http.client
 import json
+import os
 import random
 import resource
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.designs import LEDA
 from leda import audit
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli.clients import local_client
 from leda_cli.operations import Operation
+from leda_cli.paths import ROOT
 from leda_cli.rebuild import Options, Rebuild, Tables
 from leda_cli.source_table import SourceTable
-from leda_cli.stream_shards import ShardReader, shards_of
 
-TABLE = "Feedback"
+TABLE, KEY = "Feedback", "feedback_id"
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/Feedback/stream/2026-08-01T00:00:00.000"
 SEGMENTS = 4
-BATCH = 25
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
+EVENT_RECORDS = 1000
 CONFIGURATION = Configuration.from_json(
     json.dumps(
         {
@@ -47,27 +48,15 @@ CONFIGURATION = Configuration.from_json(
         }
     )
 )
-DESIGN = replace(LEDA, settings={**LEDA.settings, "CONFIGURATION": CONFIGURATION.document})
 
 _SOURCES = ("web", "app:ios", "app:android", "email", "phone")
 _TAGS = ("price", "delivery", "quality", "support", "returns", "account")
 
 
-def client(service: str, endpoint: str) -> Any:
-    """A client of DynamoDB Local."""
-    variables = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-    }
-    return local_client(service, variables)
-
-
 def row(number: int, draw: random.Random) -> dict[str, Any]:
-    """A row of the table: some 300 bytes, of which a good part is in no total."""
+    """A row of the table: some 350 bytes as JSON, of which a good part is in no total."""
     return {
-        "feedback_id": {"S": f"{number:012d}"},
+        KEY: {"S": f"{number:012d}"},
         "date": {"S": f"2026-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"},
         "source_platform": {"S": draw.choice(_SOURCES)},
         "sentiment_score": {"N": f"{draw.randint(-100, 100) / 100:g}"},
@@ -76,37 +65,15 @@ def row(number: int, draw: random.Random) -> dict[str, Any]:
     }
 
 
-def load(endpoint: str, first: str, last: str) -> None:
-    """Put the rows of these numbers."""
-    dynamodb, draw = client("dynamodb", endpoint), random.Random(int(first))
-
-    def put(rows: list[dict[str, Any]]) -> None:
-        requests = [{"PutRequest": {"Item": each}} for each in rows]
-        dynamodb.batch_write_item(RequestItems={TABLE: requests})
-
-    numbers = iter(range(int(first), int(last)))
-    with ThreadPoolExecutor(2) as pool:
-        while some := list(itertools.islice(numbers, BATCH * 100)):
-            made = [row(number, draw) for number in some]
-            list(pool.map(put, (made[i : i + BATCH] for i in range(0, len(made), BATCH))))
-
-
-def write(endpoint: str, rows: str, rate: str) -> None:
-    """Write to the table for ever: rows of it that change, new ones, and some that are deleted."""
-    dynamodb, draw = client("dynamodb", endpoint), random.Random(1)
-    new, began = itertools.count(int(rows)), time.monotonic()
-    for done in itertools.count():
-        ahead = done / float(rate) - (time.monotonic() - began)
-        if ahead > 0:
-            time.sleep(ahead)
-        chance = draw.random()
-        number = next(new) if chance < 0.2 else draw.randrange(int(rows))
-        if chance < 0.9:
-            dynamodb.put_item(TableName=TABLE, Item=row(number, draw))
-        else:
-            dynamodb.delete_item(TableName=TABLE, Key={"feedback_id": {"S": f"{number:012d}"}})
-        if done % 1000 == 999:
-            print(done + 1, f"{(done + 1) / (time.monotonic() - began):.0f}", flush=True)
+def client(service: str, endpoint: str) -> Any:
+    """A client of the table server."""
+    variables = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+    }
+    return local_client(service, variables)
 
 
 def read(endpoint: str) -> None:
@@ -118,39 +85,73 @@ def read(endpoint: str) -> None:
         rows += count
 
     began = time.monotonic()
-    attributes = audit.attributes_of(["feedback_id"], CONFIGURATION)
     takers: list[Callable[[list[dict[str, Any]]], None]] = [lambda _rows: None] * SEGMENTS
+    attributes = audit.attributes_of([KEY], CONFIGURATION)
     audit.scan(client("dynamodb", endpoint), TABLE, attributes, takers, advance)
-    _say(began, rows=rows)
+    _say(_measured(began) | {"rows": rows})
 
 
-def backfill(endpoint: str, markers: str) -> None:
-    """`leda backfill`, with Reduce running beside it."""
-    dynamodb = client("dynamodb", endpoint)
+def backfill(endpoint: str) -> None:
+    """`leda backfill`, with Reduce beside it; then Map gets all of the stream, and the totals are compared."""
+    engine = _engine()
+    dynamodb = _Routed(engine.dynamodb, client("dynamodb", endpoint))
+    streams = _Routed(engine.streams, client("dynamodbstreams", endpoint))
     began = time.monotonic()
-    work = Rebuild(
-        dynamodb,
-        client("dynamodbstreams", endpoint),
-        _Mappings(),
-        Tables(
-            SourceTable.described(dynamodb, TABLE),
-            DESIGN.table("ReduceTable"),
-            DESIGN.table("AggregateTable"),
-            DESIGN.table("RegistryTable"),
-        ),
-        Operation(as_json=True),
-        Assignment(CONFIGURATION, 1),
-        Options(
-            is_backfill=True, needs_backfill=True, markers=markers == "markers", segments=SEGMENTS
-        ),
+    with _Reduce(engine) as reducing:
+        result = Rebuild(
+            dynamodb,  # type: ignore[arg-type]
+            streams,  # type: ignore[arg-type]
+            _Mappings(),
+            Tables(
+                SourceTable.described(dynamodb, TABLE),  # type: ignore[arg-type]
+                f"{engine.prefix}ReduceTable",
+                f"{engine.prefix}AggregateTable",
+                f"{engine.prefix}RegistryTable",
+            ),
+            Operation(as_json=True),
+            Assignment(CONFIGURATION, 1),
+            Options(is_backfill=True, needs_backfill=True, markers=False, segments=SEGMENTS),
+        ).run()
+        found = _measured(began)
+        rows, records = _stopped(endpoint, streams)
+        function = engine.function("map")
+        for first in range(0, len(records), EVENT_RECORDS):
+            function(_event(records[first : first + EVENT_RECORDS]))
+        reducing.to_the_end()
+    totals = audit.read_totals(
+        engine.dynamodb, f"{engine.prefix}AggregateTable", CONFIGURATION.names, "Identifier"
     )
-    result = work.run()
+    expected = audit.fold(rows, CONFIGURATION, [KEY]).totals
+    wanted = {name: amounts for name, amounts in expected.items() if any(amounts)}
+    wrong = [name for name in {*wanted, *totals} if wanted.get(name) != totals.get(name)]
     _say(
-        began,
-        rows=result.expected.rows,
-        totals=len(result.expected.totals),
-        behind=result.behind_seconds,
+        found
+        | {
+            "rows": result.expected.rows,
+            "behind": result.behind_seconds,
+            "totals": len(wanted),
+            "wrong": len(wrong),
+            "records": len(records),
+        }
     )
+
+
+class _Routed:
+    """Sends what is about the table to its server, and all else to the tables in memory."""
+
+    def __init__(self, local: Any, remote: Any) -> None:
+        self._local, self._remote = local, remote
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**request: Any) -> Any:
+            is_remote = (
+                request.get("TableName") == TABLE
+                or request.get("StreamArn") == STREAM
+                or request.get("ShardIterator", " ").isdigit()
+            )
+            return getattr(self._remote if is_remote else self._local, name)(**request)
+
+        return call
 
 
 class _Mappings:
@@ -166,65 +167,103 @@ class _Mappings:
         pass
 
 
-def deliver(endpoint: str, stage: str, table: str, seconds: str) -> None:
-    """Play a stage's mapping: for ever, or until the stream of the table has had nothing for so many seconds."""
-    dynamodb, streams = client("dynamodb", endpoint), client("dynamodbstreams", endpoint)
-    arn = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-    readers: dict[str, ShardReader] = {}
-    quiet, records = time.monotonic(), 0
-    with DESIGN.environment(stage, endpoint) as environment:
-        while not float(seconds) or time.monotonic() - quiet < float(seconds):
-            for shard in [each["ShardId"] for each in shards_of(streams, arn)]:
-                reader = readers.setdefault(shard, ShardReader(streams, arn, shard))
-                while page := reader.read():
-                    quiet = time.monotonic()
-                    records += len(page)
-                    environment.invoke(_event(page, arn, shard))
-            time.sleep(0.2)
-    print(json.dumps({"records": records}), flush=True)
+def _engine() -> Any:
+    """The engine's tables in memory, and its functions."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.memory_pipeline import MemoryPipeline
+
+    class Engine(MemoryPipeline):
+        def create(self) -> None:
+            self.settings = {
+                "LIMITS": "{}",
+                "CONFIGURATION": CONFIGURATION.document,
+                **{
+                    f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
+                    for name in ("Reduce", "Aggregate", "Registry")
+                },
+            }
+            self._create("ReduceTable", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
+            self._create("AggregateTable", {"Identifier": "S"})
+            self._create("RegistryTable", {"Scope": "S", "Name": "S"})
+
+    # What the functions print is none of the measured command's.
+    sys.stdout, _Output.real = open(os.devnull, "w"), sys.stdout  # noqa: SIM115
+    return Engine()
 
 
-def _event(page: Iterable[Any], arn: str, shard: str) -> dict[str, Any]:
-    records = []
-    for record in page:
+class _Output:
+    real: Any = sys.stdout
+
+
+class _Reduce(threading.Thread):
+    """Reduce's mapping."""
+
+    def __init__(self, engine: Any) -> None:
+        super().__init__(daemon=True)
+        self._engine = engine
+        self._function = engine.function("reduce")
+        self._done, self._ended = 0, threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.2):
+            self._deliver()
+
+    def to_the_end(self) -> None:
+        """End, when all of the stream has been delivered."""
+        self._ended.set()
+        self.join()
+        self._deliver()
+
+    def _deliver(self) -> None:
+        from support.pipeline import event
+
+        ((shard, records),) = self._engine.records_by_shard("ReduceTable").items()
+        new = records[self._done :]
+        for first in range(0, len(new), EVENT_RECORDS):
+            self._function(event(new[first : first + EVENT_RECORDS], shard))
+        self._done = len(records)
+
+    def __enter__(self) -> _Reduce:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+
+def _stopped(endpoint: str, streams: Any) -> tuple[list[Any], list[Any]]:
+    """The rows of the table when its writes are over, and all records of its stream."""
+    connection = http.client.HTTPConnection(endpoint.removeprefix("http://"))
+    connection.request("POST", "/_stop", "{}")
+    rows = json.load(connection.getresponse())
+    records: list[Any] = []
+    iterator = "0"
+    while page := streams.get_records(ShardIterator=iterator)["Records"]:
+        records += page
+        iterator = str(len(records))
+    return rows, records
+
+
+def _event(records: list[Any]) -> dict[str, Any]:
+    """What Map gets of these records."""
+    from benchmarks.table_server import SHARD
+
+    made = []
+    for record in records:
         change = dict(record["dynamodb"])
         change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-        if change.get("NewImage", {}).get("Totals") == {}:
-            # DynamoDB Local loses the type of an empty map; DynamoDB does not.
-            change["NewImage"] = {**change["NewImage"], "Totals": {"M": {}}}
-        records.append({**record, "dynamodb": change, "eventSourceARN": arn})
-    return {
-        "Records": records,
-        "state": {},
-        "shardId": shard,
-        "eventSourceARN": arn,
-        "isFinalInvokeForWindow": False,
-        "isWindowTerminatedEarly": False,
-    }
+        made.append({**record, "dynamodb": change, "eventSourceARN": STREAM})
+    return {"Records": made, "state": {}, "shardId": SHARD, "eventSourceARN": STREAM}
 
 
-def compare(endpoint: str) -> None:
-    """Compare the totals with the table, when nobody writes."""
-    dynamodb = client("dynamodb", endpoint)
-    expected = audit.read_source(dynamodb, TABLE, ["feedback_id"], CONFIGURATION)
-    found = audit.read_totals(
-        dynamodb, DESIGN.table("AggregateTable"), CONFIGURATION.names, "Identifier"
-    )
-    wanted = {name: amounts for name, amounts in expected.totals.items() if any(amounts)}
-    differing = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
-    print(json.dumps({"totals": len(wanted), "wrong": len(differing)}), flush=True)
-
-
-def _say(began: float, **more: Any) -> None:
-    seconds = time.monotonic() - began
+def _measured(began: float) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak, **more}), flush=True)
+    return {"seconds": time.monotonic() - began, "peak_mb": peak}
 
 
-def _roles() -> Iterator[tuple[str, Callable[..., None]]]:
-    for role in (load, write, read, backfill, deliver, compare):
-        yield role.__name__, role
+def _say(found: dict[str, Any]) -> None:
+    print(json.dumps(found), file=_Output.real, flush=True)
 
 
 if __name__ == "__main__":
-    dict(_roles())[sys.argv[1]](*sys.argv[2:])
+    {"read": read, "backfill": backfill}[sys.argv[1]](*sys.argv[2:])

@@ -146,7 +146,9 @@ class Tail:
         self.read_on()
 
     def read_on(self) -> None:
-        """Take what the shards have by now."""
+        """Take what the shards have by now, and begin to follow the children of those that have ended."""
+        if any(shard.is_open and shard.reader.is_at_end for shard in self.shards.values()):
+            self._list_again()
         for _, shard in self.readable():
             for page in pages(shard):
                 self.take(shard, page)

@@ -26,12 +26,12 @@ def client(service: str, endpoint: str) -> Any:
 
 
 @contextmanager
-def running(java: Path, folder: Path, log: Path, heap: str = "512m") -> Iterator[str]:
+def running(java: Path, folder: Path, log: Path) -> Iterator[str]:
     """Start the DynamoDB Local that is unpacked in `folder`, in memory; gives its endpoint."""
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
     # A session is over before the optimizing compiler pays (docs/local-aws.md).
-    command = [str(java), f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    command = [str(java), "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     command += [f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"]
     command += ["-jar", str(folder / "DynamoDBLocal.jar"), "-inMemory", "-sharedDb"]
     with log.open("wb") as output:

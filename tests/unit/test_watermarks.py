@@ -313,6 +313,17 @@ def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(
     assert mark.ends.keys() == {*table.shards}
 
 
+def test_the_children_of_a_shard_that_has_ended_are_followed_while_the_table_is_read() -> None:
+    """A scan may last longer than a shard; what its children have is not left for the end."""
+    table = Table(1)
+    found = Follower(table)
+    table.split("s0", "child")
+    table.put("k", Value={"N": "1"})
+    found.tail.read_on()
+    found.tail.read_on()
+    assert found.values == {"k": "1"}
+
+
 def test_a_shard_that_is_closed_while_a_watermark_is_looked_for_is_looked_at_again(
     table: Table, is_marked: bool
 ) -> None:
