@@ -45,6 +45,7 @@ from support import trades
 
 SOURCE = "SourceTable"
 STAGES = ("map", "reduce")
+LABELS = ("Grouping", "Keys", "Parent", "ExpiresAt")
 LIMITS = {"max_integer_digits": 12, "max_decimal_places": 17}
 # Where a change of several groupings still fits a row, as it does by the engine's own limits in a real partition.
 NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 256}
@@ -110,7 +111,7 @@ class GroupBy(Engine):
         """The source table has the keys that the plan says, and so has the totals' table."""
         given = {
             SOURCE: TableShape(self.plan.design["keys"], expires_by=tables.EXPIRES_BY),
-            "AggregateTable": TableShape({self._totals_key: "S"}),
+            "AggregateTable": TableShape({self._totals_key: "S"}, expires_by="ExpiresAt"),
         }
         if subject == "LEDA":
             given |= {"ReduceTable": REDUCE_TABLE, "RegistryTable": REGISTRY_TABLE}
@@ -143,6 +144,10 @@ class GroupBy(Engine):
     def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
         """What befalls this system alone."""
         match kind:
+            case "expiry":
+                self.counts["totals that expired"] += self.store.delete_expired("AggregateTable")
+                if self._is_leda:
+                    super().disturb_otherwise(kind, stage, draw)
             case "rows expire":
                 self.counts["source rows that expired"] += self.store.delete_expired(SOURCE)
             case _ if self._is_leda:
@@ -181,30 +186,31 @@ class GroupBy(Engine):
         super()._changed(change)
 
     def differences(self) -> dict[str, tuple[object, object]]:
-        """Every total, and its labels, against the oracle; a total that is 0 is as good as none."""
-        document = self.document
+        """Every total, and its labels, against the oracle; a total that is 0 is as good as none.
+
+        So is one whose time has ended: DynamoDB removes it, with its checkpoint, and a late record may make it anew.
+        """
+        document, now = self.document, self.world.true_clock()
         rows = self.rows(SOURCE)
         if document.get("on_expiry") == "keep":
             rows += self._expired
         must: dict[str, object] = {}
         for total, sums in oracle.totals(document, rows).items():
             identifier, labels = oracle.row_of(document, total)
+            if int(labels.get("ExpiresAt", {}).get("N", now)) < now:
+                continue
             must |= _measured(identifier, {name: trades.decimal_of(sums[name]) for name in sums})
-            if self._is_leda and labels and any(sums.values()):
-                must |= {f"{identifier}, {name}": value for name, value in labels.items()}
+            if self._is_leda and any(sums.values()):
+                must |= {f"{identifier}, {name}": labels.get(name, "none") for name in LABELS}
         found: dict[str, object] = {}
         for row in self.rows("AggregateTable"):
             identifier = row[self._totals_key]["S"]
-            if not identifier.startswith(":"):
-                found |= _measured(
-                    identifier,
-                    {name: _number(row, name) for name in document["measures"]},
-                )
-                labels = {
-                    f"{identifier}, {name}": row.get(name)
-                    for name in ("Grouping", "Keys", "Parent")
-                }
-                found |= {name: value for name, value in labels.items() if name in must}
+            if identifier.startswith(":") or int(row.get("ExpiresAt", {}).get("N", now)) < now:
+                continue
+            amounts = {name: _number(row, name) for name in document["measures"]}
+            found |= _measured(identifier, amounts)
+            labels = {f"{identifier}, {name}": row.get(name, "none") for name in LABELS}
+            found |= {name: value for name, value in labels.items() if name in must}
         if self._is_leda:
             found |= dict.fromkeys(self.left_over(), Decimal(1))
         zero = Decimal(0)

@@ -217,6 +217,24 @@ def labels_are_as_they_are_escaped(patch: Patch) -> None:
     patch.setattr(groupings, "unescaped", lambda text: text)
 
 
+def a_total_is_kept_for_ever(patch: Patch) -> None:
+    patch.setattr(Grouping, "expires", lambda self, texts: None)
+
+
+def a_total_is_kept_an_hour_less(patch: Patch) -> None:
+    real = attributes.end_of_bucket
+
+    def end(text: str, bucket: str) -> datetime | None:
+        found = real(text, bucket)
+        return found and found - timedelta(hours=1)
+
+    patch.setattr(attributes, "end_of_bucket", end)
+
+
+def the_first_bucket_to_end_counts(patch: Patch) -> None:
+    patch.setattr(groupings, "max", min, raising=False)
+
+
 def the_limits_of_a_number_are_not_looked_at(patch: Patch) -> None:
     patch.setattr("leda.engine.configuration.limited", lambda number, *_limits: number)
 
