@@ -267,7 +267,7 @@ def _grouping(draw: random.Random, shape: Mapping[str, str], *, is_plain: bool) 
         made["missing"] = missing
     if not is_plain and not has_list and draw.random() < 0.4:
         made["rollup"] = True
-    if not is_plain and any(":" in text for text in keys) and draw.random() < 0.5:
+    if any(":" in text for text in keys) and draw.random() < 0.5:
         made["retention_days"] = draw.choice((1, 1, 2, 400))
     return made
 
