@@ -7,7 +7,7 @@ AggregateTable are found out. Sums are fractions, as in the other oracles.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
@@ -88,18 +88,47 @@ def counted(document: Document, row: Item) -> tuple[Sequence[Total], Mapping[str
     return found, {name: _amount(row, given) for name, given in document["measures"].items()}
 
 
-def row_of(document: Document, total: Total) -> tuple[str, dict[str, Any] | None]:
-    """The total's key in AggregateTable; its attributes Grouping, Keys and Parent, unless identifiers are plain."""
-    if document.get("identifiers") == "plain":
-        return total.keys[0], None
+def row_of(document: Document, total: Total) -> tuple[str, dict[str, Any]]:
+    """The total's key in its table; its attributes Grouping, Keys, Parent and ExpiresAt."""
     grouping = document["group_by"][total.grouping]
     names = [_key(text).name for text in grouping["keys"]]
     parts = [total.grouping, *map(_escaped, total.keys)]
-    return ":".join(parts), {
+    labels = {
         "Grouping": {"S": total.grouping},
         "Keys": {"M": {name: {"S": text} for name, text in zip(names, total.keys, strict=False)}},
         "Parent": {"S": ":".join(parts[:-1]) if grouping.get("rollup") else total.grouping},
     }
+    if (end := expires(document, total)) is not None:
+        labels["ExpiresAt"] = {"N": str(end)}
+    if document.get("identifiers") == "plain":
+        return total.keys[0], labels
+    return ":".join(parts), labels
+
+
+def expires(document: Document, total: Total) -> int | None:
+    """When the total is worth nothing any more (epoch seconds): so long after the last of its buckets; None: never."""
+    grouping = document["group_by"][total.grouping]
+    ends = [
+        _end(text, key.bucket)
+        for key, text in zip(map(_key, grouping["keys"]), total.keys, strict=False)
+        if key.bucket
+    ]
+    if "retention_days" not in grouping or not ends or None in ends:
+        return None
+    last = max(end for end in ends if end)
+    return int((last + timedelta(days=grouping["retention_days"])).timestamp())
+
+
+def _end(text: str, bucket: str) -> datetime | None:
+    """When the bucket ends; None for the text of a row that has no time."""
+    try:
+        begin = datetime.strptime(text, _FORMS[bucket]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    if bucket == "month":
+        # From the first of a month, 31 days reach into the next one, and not beyond it.
+        return (begin + timedelta(days=31)).replace(day=1)
+    return begin + timedelta(**{f"{bucket}s": 1})
 
 
 def _key(text: str) -> _Key:
@@ -198,8 +227,8 @@ def _amount(row: Item, measure: Mapping[str, str]) -> Fraction:
 
 def _require_fitting(document: Document, total: Total) -> None:
     """Raise CannotCountError for a total that no row of AggregateTable can be for."""
-    identifier, labels = row_of(document, total)
+    identifier, _ = row_of(document, total)
     if len(identifier.encode()) > _LONGEST_IDENTIFIER:
         raise CannotCountError("too long")
-    if labels is None and (not identifier or identifier.startswith(":")):
+    if not identifier or identifier.startswith(":"):
         raise CannotCountError("no key of a table, or one that is reserved")

@@ -81,12 +81,12 @@ class Engine(System):
         }
 
     def rebuild(self) -> None:
-        """Run `leda rebuild`, if something was lost, and again where it says so."""
+        """Run `leda rebuild`, if something was lost, and again where it says so; or `leda backfill`."""
 
         def work() -> None:
             for _ in range(MOST_REBUILDS):
                 if self.operator.needed:
-                    self.operator.rebuild()
+                    self.operator.rebuild(is_backfill=bool(self.operator.deployments))
 
         self.world.spawn(work)
 
@@ -110,6 +110,8 @@ class Engine(System):
                     self.make_stream_anew("reduce")
             case "rebuild":
                 self.operator.start(draw)
+            case "backfill":
+                self.operator.start(draw, is_backfill=True)
             case "lanes":
                 self.deploy(draw, REDUCE_LANES=str(draw.randint(1, MOST_LANES)))
             case "configuration" if self.is_live:
@@ -162,7 +164,7 @@ class Engine(System):
 
         Its markers in AggregateTable come again with a late delivery of ReduceTable's stream; they are no totals.
         """
-        if not self.counts["rebuilds"]:
+        if not self.counts["rebuilds"] + self.counts["backfills"]:
             return []
         found = [str(row) for row in self.rows(self.SOURCES["map"]) if WATERMARK in row]
         registry = Registry(self.store, "RegistryTable")  # type: ignore[arg-type]

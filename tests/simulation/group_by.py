@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from simulation.engine import (
 from simulation.memory_dynamodb import Change
 from simulation.pipeline import PUBLISHED
 from simulation.plans import (
+    CHANGES,
     COMMON,
     EXPIRY,
     LOSS,
@@ -38,30 +40,35 @@ from simulation.plans import (
     Plan,
     Put,
 )
-from simulation.streams import Record
 from simulation.systems import LAMBDA_SRC, TableShape
 from simulation.world import World
 from support import trades
 
 SOURCE = "SourceTable"
 STAGES = ("map", "reduce")
+OTHER_MEASURES = {"Count", "Score", "Price", "Rows"}
+LABELS = ("Grouping", "Keys", "Parent", "ExpiresAt")
 LIMITS = {"max_integer_digits": 12, "max_decimal_places": 17}
 # Where a change of several groupings still fits a row, as it does by the engine's own limits in a real partition.
 NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 256}
 # How often DynamoDB deletes what has expired, at most.
 MOST_DELETIONS = 4
+WRITES_AFTERWARDS, DELIVERIES_AFTERWARDS = 8, 6
+# What only a rebuild, or a backfill, makes good.
+MENDED = {LOSS, STREAMS, CHANGES}
 
 
 class GroupBy(Engine):
     """Rows of a table are written, changed, moved to other groups, deleted, expired, damaged and mended."""
 
-    FAMILIES: ClassVar = (*COMMON, SETTINGS, OFF, EXPIRY, NARROW)
+    FAMILIES: ClassVar = (*COMMON, SETTINGS, OFF, EXPIRY, NARROW, STREAMS, LOSS, CHANGES)
     SUBJECTS: ClassVar = {
         "LEDA": {stage: LAMBDA_SRC / stage / "handler.py" for stage in STAGES},
         "published": {"map": PUBLISHED / "unconditional_add.py"},
     }
     SOURCES: ClassVar = {"map": SOURCE, "reduce": "ReduceTable"}
     COMPARED_WITH: ClassVar = "an unconditional ADD a total and record"
+    NOT_COMPARED: ClassVar = dict.fromkeys((STREAMS, LOSS, CHANGES), "no way back")
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         self._totals_key: str = plan.design["totals_key"]
@@ -69,6 +76,12 @@ class GroupBy(Engine):
         self._expired: list[dict[str, Any]] = []
         super().__init__(world, plan, subject)
         self.operator.totals_key = self._totals_key
+        self.operator.markers = plan.design["markers"]
+        if rows := plan.design["rows"]:
+            # The table is older than its stream.
+            self.store.restore(SOURCE, rows)
+        if plan.design["backfill"] == "required":
+            self.operator.deployments, self.operator.needed = 1, True
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
@@ -76,14 +89,18 @@ class GroupBy(Engine):
         frame = Frame.of("group-by", seed, families, cls.FAMILIES)
         draw = frame.draw
         shape = draw.choice(tables.SHAPES)
-        document = tables.document(
-            draw, shape, may_keep=not {LOSS, STREAMS}.intersection(frame.families)
-        )
+        # The table does not have what was kept, so nobody can compute the totals from it.
+        document = tables.document(draw, shape, may_keep=MENDED.isdisjoint(frame.families))
         documents = [document, *(tables.other_document(draw, document, shape) for _ in range(3))]
         puts = frame.puts(_writes(draw, shape, frame.span))
+        if CHANGES in frame.families:
+            puts = _spread(draw, puts)
         shards = {stage: draw.choice((1, 1, 2, 3)) for stage in cls.SOURCES}
         disturbances = [*frame.disturbances((), shards), *of_the_engine(frame, puts)]
         disturbances += frame.some("rows expire", ("map",), MOST_DELETIONS)
+        is_old = CHANGES in frame.families and draw.random() < 0.5
+        if CHANGES in frame.families:
+            disturbances += _changes(draw, puts)
         is_narrow = NARROW in frame.families
         return Plan(
             system="group-by",
@@ -102,6 +119,9 @@ class GroupBy(Engine):
                 "keys": shape,
                 "configurations": documents,
                 "totals_key": draw.choice(("Identifier", "Identifier", "Username")),
+                "rows": _rows(draw, shape, frame.span) if is_old else [],
+                "backfill": "required" if is_old else "none",
+                "markers": draw.random() < 0.5,
             },
             **(NARROW_PARTITIONS if is_narrow else {}),
         )
@@ -110,7 +130,7 @@ class GroupBy(Engine):
         """The source table has the keys that the plan says, and so has the totals' table."""
         given = {
             SOURCE: TableShape(self.plan.design["keys"], expires_by=tables.EXPIRES_BY),
-            "AggregateTable": TableShape({self._totals_key: "S"}),
+            "AggregateTable": TableShape({self._totals_key: "S"}, expires_by="ExpiresAt"),
         }
         if subject == "LEDA":
             given |= {"ReduceTable": REDUCE_TABLE, "RegistryTable": REGISTRY_TABLE}
@@ -123,6 +143,7 @@ class GroupBy(Engine):
             "LIMITS": json.dumps(LIMITS),
             "CONFIGURATION": json.dumps(self.plan.design["configurations"][0]),
             "TOTALS_KEY": self._totals_key,
+            "BACKFILL": self.plan.design["backfill"],
         }
 
     def put(self, put: Put) -> None:
@@ -143,8 +164,17 @@ class GroupBy(Engine):
     def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
         """What befalls this system alone."""
         match kind:
+            case "expiry":
+                self.counts["totals that expired"] += self.store.delete_expired("AggregateTable")
+                if self._is_leda:
+                    super().disturb_otherwise(kind, stage, draw)
             case "rows expire":
                 self.counts["source rows that expired"] += self.store.delete_expired(SOURCE)
+            case "change":
+                self.operator.deployments += 1
+                self.operator.needed = True
+                other = draw.choice(self.other_configurations)
+                self.deploy(draw, CONFIGURATION=json.dumps(other))
             case _ if self._is_leda:
                 super().disturb_otherwise(kind, stage, draw)
 
@@ -175,38 +205,58 @@ class GroupBy(Engine):
         live: dict[str, Any] = json.loads(rows[rows["live"]["Version"]["S"]]["Document"]["S"])
         return live
 
+    def redrive(self) -> None:
+        """After the last backfill rows are written, and records come again, also from before it.
+
+        Execution environments may remember the former configuration then.
+        """
+        if self.counts["backfills"]:
+            draw = self.world.random("afterwards")
+            for put in draw.choices(self.plan.puts, k=WRITES_AFTERWARDS):
+                self.put(put)
+            for mapping in self.mappings.values():
+                for _ in range(DELIVERIES_AFTERWARDS):
+                    mapping.redeliver(draw)
+        super().redrive()
+
     def _changed(self, change: Change) -> None:
         if change.by_time_to_live and change.table == SOURCE and change.old:
             self._expired.append(change.old)
         super()._changed(change)
 
     def differences(self) -> dict[str, tuple[object, object]]:
-        """Every total, and its labels, against the oracle; a total that is 0 is as good as none."""
-        document = self.document
+        """Every total, and its labels, against the oracle; a total that is 0 is as good as none.
+
+        So is one whose time has ended: DynamoDB removes it, with its checkpoint, and a late record may make it anew.
+        """
+        document, now = self.document, self.world.true_clock()
         rows = self.rows(SOURCE)
         if document.get("on_expiry") == "keep":
             rows += self._expired
         must: dict[str, object] = {}
         for total, sums in oracle.totals(document, rows).items():
             identifier, labels = oracle.row_of(document, total)
+            if _is_over(labels, now):
+                continue
             must |= _measured(identifier, {name: trades.decimal_of(sums[name]) for name in sums})
-            if self._is_leda and labels and any(sums.values()):
-                must |= {f"{identifier}, {name}": value for name, value in labels.items()}
+            if self._is_leda and any(sums.values()):
+                must |= {f"{identifier}, {name}": labels.get(name, "none") for name in LABELS}
         found: dict[str, object] = {}
         for row in self.rows("AggregateTable"):
             identifier = row[self._totals_key]["S"]
-            if not identifier.startswith(":"):
-                found |= _measured(
-                    identifier,
-                    {name: _number(row, name) for name in document["measures"]},
-                )
-                labels = {
-                    f"{identifier}, {name}": row.get(name)
-                    for name in ("Grouping", "Keys", "Parent")
-                }
-                found |= {name: value for name, value in labels.items() if name in must}
+            if identifier.startswith(":") or _is_over(row, now):
+                continue
+            amounts = {name: _number(row, name) for name in document["measures"]}
+            found |= _measured(identifier, amounts)
+            labels = {f"{identifier}, {name}": row.get(name, "none") for name in LABELS}
+            found |= {name: value for name, value in labels.items() if name in must}
+            # A measure that only a former configuration had would stand still. A late row of a rebuild brings it as 0.
+            strange = row.keys() & OTHER_MEASURES - document["measures"].keys()
+            found |= {f"{identifier}, still {name}": _number(row, name) for name in strange}
         if self._is_leda:
             found |= dict.fromkeys(self.left_over(), Decimal(1))
+            if made_live := self.operator.made_live:
+                must["live"], found["live"] = json.loads(made_live), document
         zero = Decimal(0)
         return {
             name: (must.get(name, zero), found.get(name, zero))
@@ -215,23 +265,67 @@ class GroupBy(Engine):
         }
 
     def lost(self) -> int:
-        """How many records are in quarantine that do not belong there, or belong there and are not in it."""
-        kept = [key.rpartition("/")[2].removesuffix(".json") for key in self.bucket.objects]
-        if {LOSS, STREAMS}.isdisjoint(self.plan.families):
-            must = {record.raw["eventID"] for record in self.uncountable()}
-            return len(must.symmetric_difference(kept))
-        return len(set(kept) - {record.raw["eventID"] for record in self.uncountable()})
+        """How many records are in quarantine that do not belong there, or belong there and are not in it.
 
-    def uncountable(self) -> Iterator[Record]:
-        """The records of the source table's streams after which a row could not be counted."""
-        document = self.document
-        for stream in self.dynamodb_streams.known.values():
-            if f":table/{SOURCE}/" in stream.arn:
-                for shard in stream.shards.values():
-                    for record in shard.records:
-                        new = record.raw["dynamodb"].get("NewImage")
-                        if new and not oracle.can_be_counted(document, new):
-                            yield record
+        Those from before the last backfill may have been read under another configuration, or by the backfill alone.
+        """
+        kept = {key.rpartition("/")[2].removesuffix(".json") for key in self.bucket.objects}
+        is_changed = bool(self.counts["backfills"])
+        must = self._uncountable([self.document], self.operator.done_at if is_changed else 0.0)
+        may = self._uncountable(self.other_configurations if is_changed else [self.document], 0.0)
+        missing = must - kept if {LOSS, STREAMS}.isdisjoint(self.plan.families) else set()
+        return len(missing | (kept - may)) + self.operator.needed
+
+    def _uncountable(self, documents: Sequence[dict[str, Any]], since: float) -> set[str]:
+        """The IDs of the records after which a row could not be counted under one of the configurations."""
+        return {
+            record.raw["eventID"]
+            for stream in self.dynamodb_streams.known.values()
+            if f":table/{SOURCE}/" in stream.arn
+            for shard in stream.shards.values()
+            for record in shard.records
+            if record.arrived >= since
+            and "LedaWatermark" not in record.raw["dynamodb"].get("NewImage", {})
+            and (new := record.raw["dynamodb"].get("NewImage"))
+            and not all(oracle.can_be_counted(document, new) for document in documents)
+        }
+
+
+def _spread(draw: random.Random, puts: Sequence[Put]) -> tuple[Put, ...]:
+    """The writes, a third of them some minutes later: a backfill takes as long, and is followed by others."""
+    later = [draw.choice((0.0, 0.0, draw.uniform(0, 600))) for _ in puts]
+    moved = [
+        replace(put, at=round(put.at + more, 3)) for put, more in zip(puts, later, strict=True)
+    ]
+    return tuple(sorted(moved, key=lambda put: put.at))
+
+
+def _changes(draw: random.Random, puts: Sequence[Put]) -> Iterator[Disturbance]:
+    """Configurations are deployed while rows are written, and soon after each an operator makes it live."""
+
+    def one(kind: str, at: float) -> Disturbance:
+        return Disturbance(round(max(0.0, at), 3), kind, "map", draw.getrandbits(32))
+
+    for _ in range(draw.randint(1, 3)):
+        at = draw.choice(puts).at + draw.uniform(-5, 5)
+        yield one("change", at)
+        yield one("backfill", at + draw.uniform(0, 10))
+        if draw.random() < 0.4:
+            # Two at once, or one soon after the other.
+            yield one("backfill", at + draw.uniform(0, 30))
+        if draw.random() < 0.2:
+            yield one("rebuild", at + draw.uniform(0, 30))
+        if draw.random() < 0.3:
+            yield one("mapping off", at + draw.uniform(-5, 10))
+
+
+def _rows(draw: random.Random, shape: Mapping[str, str], span: float) -> list[tables.Item]:
+    """Rows that a table has from before its stream."""
+    found = {}
+    for _ in range(draw.choice((0, 3, 12))):
+        key = tables.key(draw, shape, 10)
+        found[json.dumps(key)] = tables.row(draw, key, span)
+    return list(found.values())
 
 
 def _writes(draw: random.Random, shape: Mapping[str, str], span: float) -> list[tuple[str, bytes]]:
@@ -252,6 +346,10 @@ def _writes(draw: random.Random, shape: Mapping[str, str], span: float) -> list[
         last[name] = item
         found.append((name, tables.written(item)))
     return found
+
+
+def _is_over(total: Mapping[str, Any], now: float) -> bool:
+    return "ExpiresAt" in total and float(total["ExpiresAt"]["N"]) < now
 
 
 def _measured(identifier: str, amounts: Mapping[str, Decimal]) -> dict[str, object]:

@@ -29,11 +29,21 @@ _LOSSES = ("records that were lost", "total damaged", "stream made anew", "table
 
 
 class Operator:
-    """Rebuilds the totals of a pipeline. `needed`: something was lost that no rebuild has brought back yet."""
+    """Rebuilds the totals of a table.
+
+    needed: something was lost that no rebuild has brought back yet, or deployed that no backfill has made live.
+    markers: whether runs write markers to the source table.
+    deployments: how many configurations were deployed that a backfill is to make live.
+    done_at: when the last run came to its end; made_live: the configuration that the last backfill made live.
+    """
 
     def __init__(self, system: Engine) -> None:
         self.needed = False
         self.totals_key = "Identifier"
+        self.markers = True
+        self.deployments = 0
+        self.done_at = 0.0
+        self.made_live = ""
         self._system = system
         self._world = system.world
         self._random = system.world.random("operator")
@@ -77,27 +87,28 @@ class Operator:
         self.needed = True
         self._system.store.restore(table, self._backup.get(table, []))
 
-    def start(self, draw: random.Random) -> None:
-        """Rebuild in a task of its own, which may be stopped anywhere; another one then goes on, within minutes.
+    def start(self, draw: random.Random, *, is_backfill: bool = False) -> None:
+        """Rebuild, or backfill, in a task of its own, which may be stopped anywhere; then another one goes on.
 
-        Not within days: a stopped rebuild leaves the mapping off, and what waits in the stream is trimmed after one.
+        Within minutes, and not within days: a stopped one leaves the mapping off, and records are trimmed after a day.
         """
 
         def work() -> None:
             try:
-                self.rebuild()
+                self.rebuild(is_backfill=is_backfill)
             except Killed:
-                self._system.counts["rebuilds stopped half-way"] += 1
+                name = "backfills" if is_backfill else "rebuilds"
+                self._system.counts[f"{name} stopped half-way"] += 1
                 if draw.random() < 0.3:
                     # `terraform apply` switches the mapping on, whatever the journal says.
                     later = self._world.now + draw.uniform(0, 300)
                     self._world.at(later, lambda: self._system.mappings["map"].resume())
                 again = self._world.now + draw.uniform(0, 600)
-                self._world.at(again, lambda: self.start(draw))
+                self._world.at(again, lambda: self.start(draw, is_backfill=is_backfill))
 
         self.needed = True
         task = self._world.spawn(work)
-        if draw.random() < 0.7:
+        if draw.random() < (0.4 if is_backfill else 0.7):
 
             def stop() -> None:
                 if not task.dead:
@@ -105,20 +116,21 @@ class Operator:
 
             self._world.at(self._world.now + draw.uniform(0, 40), stop)
 
-    def rebuild(self) -> None:
-        """Run `leda rebuild` to its end, or to the error that it ends with."""
+    def rebuild(self, *, is_backfill: bool = False) -> None:
+        """Run `leda rebuild`, or `leda backfill`, to its end, or to the error that it ends with."""
         system, counts = self._system, self._system.counts
-        variables = system.functions["map"].variables
+        variables, source = system.functions["map"].variables, system.SOURCES["map"]
+        name = "backfills" if is_backfill else "rebuilds"
         deployed = Assignment(
             Configuration.from_json(variables["CONFIGURATION"]), int(variables["REDUCE_LANES"])
         )
-        pace, source = _Pace(self._world, self._random), system.SOURCES["map"]
+        pace = _Pace(self._world, self._random)
         work = Rebuild(
             _Paced(pace, system.store, system),  # type: ignore[arg-type]
             _Paced(pace, system.dynamodb_streams, system),  # type: ignore[arg-type]
             _Mappings({"map": system.mappings["map"]}),
             Tables(
-                SourceTable(source, dict(system.tables_of("LEDA")[source].keys)),
+                source=SourceTable(source, system.tables[source].keys),
                 reduce="ReduceTable",
                 totals="AggregateTable",
                 registry="RegistryTable",
@@ -126,20 +138,31 @@ class Operator:
             ),
             _Silent(),  # type: ignore[arg-type]
             deployed,
-            Options(segments=2),
+            Options(
+                is_backfill=is_backfill,
+                needs_backfill=variables.get("BACKFILL") == "required",
+                markers=self.markers,
+                segments=2,
+            ),
             clock=lambda: self._world.now,
             sleep=self._world.sleep,
         )
         lost_before = [counts[loss] for loss in _LOSSES]
-        counts["rebuilds begun"] += 1
+        deployments = self.deployments
+        counts[f"{name} begun"] += 1
         try:
             work.run()
         except (LedaError, GaveUpError):
             # Somebody writes what a rebuild cannot allow, or another rebuild has taken over.
-            counts["rebuilds given up"] += 1
+            counts[f"{name} given up"] += 1
             return
-        counts["rebuilds"] += 1
-        if lost_before == [counts[loss] for loss in _LOSSES]:
+        counts[name] += 1
+        self.done_at = self._world.now
+        if is_backfill:
+            self.made_live = variables["CONFIGURATION"]
+        is_deployed = is_backfill or not self.deployments
+        is_same = deployments == self.deployments
+        if is_deployed and is_same and lost_before == [counts[loss] for loss in _LOSSES]:
             self.needed = False
 
 
@@ -154,7 +177,7 @@ class _Pace:
     @property
     def now(self) -> float:
         """The service's clock."""
-        return self._world.now
+        return self._world.true_clock()
 
     def before(self) -> None:
         """Wait before a call's effect."""

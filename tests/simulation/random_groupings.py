@@ -51,6 +51,11 @@ _TIMES: tuple[dict[str, str], ...] = (
     # Before 1970, and rounded down to another day than up.
     {"N": "-0.5"},
     {"N": "-100051200500"},
+    # Of totals that expire while they are looked at, where they are retained for a day.
+    {"S": "2025-12-30T10:00:00Z"},
+    {"S": "2025-12-31T12:00:00Z"},
+    {"N": "1767225000"},
+    {"N": "1767225600000"},
     {"S": "2026-07-31"},
     {"S": "2026-07-31T23:59:59Z"},
     {"S": "2026-08-01T00:00"},
@@ -262,6 +267,8 @@ def _grouping(draw: random.Random, shape: Mapping[str, str], *, is_plain: bool) 
         made["missing"] = missing
     if not is_plain and not has_list and draw.random() < 0.4:
         made["rollup"] = True
+    if any(":" in text for text in keys) and draw.random() < 0.5:
+        made["retention_days"] = draw.choice((1, 1, 2, 400))
     return made
 
 

@@ -1,8 +1,9 @@
-"""Schedules that a test writes itself: the pipeline without any trouble but what the test makes."""
+"""Schedules that a test writes itself: the pipeline, or groupings, without any trouble but what the test makes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 
 from leda.engine.delta_rows import RESERVED
 from leda.hierarchy import nodes
+from simulation.engine import Engine
 from simulation.functions import FAULTS, Failed
+from simulation.group_by import SOURCE, GroupBy
 from simulation.mappings import Settings
 from simulation.pipeline import STAGES, Pipeline
 from simulation.plans import Plan
@@ -20,27 +23,16 @@ from simulation.streams import Record, Shard, Stream
 _BATCH = Settings(batch_size=100, tumbling_window=True)
 
 
-class Scene:
+class EngineScene:
     """Map and Reduce beside a table to which the test writes; their mappings are off until the test says else."""
 
-    def __init__(self, system: Pipeline) -> None:
+    def __init__(self, system: Engine) -> None:
         self.system = system
         self.world = system.world
         self._faults: list[tuple[str, str, str]] = []
         system.weather.draw = self._draw  # type: ignore[method-assign, assignment]
         for stage in ("map", "reduce"):
             self.off(stage)
-
-    def write(self, trade: str, value: str | None, path: str = "PV:a:EMEA") -> None:
-        """Write a row of StateTable; None deletes it."""
-        row = {
-            "id": {"S": trade},
-            "Path": {"S": path},
-            "Value": {"N": value or "0"},
-            "Version": {"N": "1"},
-            "Deleted": {"BOOL": value is None},
-        }
-        self.system.store.put_item(TableName="StateTable", Item=row)
 
     def off(self, stage: str) -> None:
         """Switch the stage's mapping off."""
@@ -119,6 +111,35 @@ class Scene:
         function.variables = {**function.variables, **variables}
         function.forget_environments()
 
+    def totals(self) -> dict[str, dict[str, Any]]:
+        """AggregateTable's rows by name, without those that are no totals."""
+        key = self.system.operator.totals_key
+        rows = {row[key]["S"]: row for row in self.system.rows("AggregateTable")}
+        return {name: row for name, row in rows.items() if not name.startswith(RESERVED)}
+
+    def _draw(self, _random: Any, place: str, operation: str) -> Any:
+        for fault in self._faults:
+            function, name, kind = fault
+            if place.startswith(function) and operation == name:
+                self._faults.remove(fault)
+                return FAULTS[kind]
+        return None
+
+
+class Scene(EngineScene):
+    """The pipeline's Map and Reduce beside StateTable."""
+
+    def write(self, trade: str, value: str | None, path: str = "PV:a:EMEA") -> None:
+        """Write a row of StateTable; None deletes it."""
+        row = {
+            "id": {"S": trade},
+            "Path": {"S": path},
+            "Value": {"N": value or "0"},
+            "Version": {"N": "1"},
+            "Deleted": {"BOOL": value is None},
+        }
+        self.system.store.put_item(TableName="StateTable", Item=row)
+
     def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The totals that are not what StateTable's rows add up to: {node, or (node, count): (must, is)}."""
         must: dict[str, Decimal] = {}
@@ -139,18 +160,51 @@ class Scene:
             if must.get(name, zero) != found.get(name, zero)
         }
 
-    def totals(self) -> dict[str, dict[str, Any]]:
-        """AggregateTable's rows by name, without those that are no totals."""
-        rows = {row["Identifier"]["S"]: row for row in self.system.rows("AggregateTable")}
-        return {name: row for name, row in rows.items() if not name.startswith(RESERVED)}
 
-    def _draw(self, _random: Any, place: str, operation: str) -> Any:
-        for fault in self._faults:
-            function, name, kind = fault
-            if place.startswith(function) and operation == name:
-                self._faults.remove(fault)
-                return FAULTS[kind]
-        return None
+class GroupByScene(EngineScene):
+    """Groupings of a table of rows with an `id`."""
+
+    def write(self, name: str, **texts: str) -> None:
+        """Write a row with these attributes, all of them strings but `score`."""
+        row = {each: {"N" if each == "score" else "S": text} for each, text in texts.items()}
+        self.system.store.put_item(TableName=SOURCE, Item={"id": {"S": name}, **row})
+
+    def backfill(self, document: Mapping[str, Any] | None = None) -> None:
+        """Deploy the configuration, where there is one, and run `leda backfill`, to its end or its error.
+
+        Execution environments go on as they are: they remember how they were deployed, and what they have read.
+        """
+        if document is not None:
+            function = self.system.functions["map"]
+            variables = {**function.variables, "CONFIGURATION": json.dumps(document)}
+            function.variables = variables
+        self.world.spawn(partial(self.system.operator.rebuild, is_backfill=True))
+        self.go_on()
+
+    def differences(self) -> Mapping[str, tuple[object, object]]:
+        """The totals and their labels that are not what GROUP BY gives over the table."""
+        return self.system.differences()
+
+
+@contextmanager
+def groupings(document: Mapping[str, Any], seed: int = 1, **more: Any) -> Iterator[GroupByScene]:
+    """A scene of groupings; `more` are further parts of its plan's design."""
+    design = {"keys": {"id": "S"}, "configurations": [document], "totals_key": "Identifier"}
+    plan = Plan(
+        system="group-by",
+        seed=seed,
+        families=(),
+        puts=(),
+        shards={"map": 1, "reduce": 1},
+        small_transactions=False,
+        mappings=dict.fromkeys(STAGES, _BATCH),
+        fault_rate=0.0,
+        disturbances=(),
+        design={**design, "rows": [], "backfill": "none", "markers": True, **more},
+    )
+    with opened(plan) as system:
+        assert isinstance(system, GroupBy)
+        yield GroupByScene(system)
 
 
 @contextmanager

@@ -11,21 +11,22 @@ from leda_cli.journal import Journal
 from leda_cli.lane_rows import LaneRows
 from leda_cli.rebuild import Rebuild
 from leda_cli.table_sum import TableSum
+from leda_cli.watermarks import Tail
 from simulation.memory_dynamodb import Change
 from simulation.scenes import Scene, scene
 
 Patch = pytest.MonkeyPatch
 
 
-def before(patch: Patch, method: str, call: Callable[[Rebuild], None]) -> None:
+def before(patch: Patch, method: str, call: Callable[[Any], None], of: type = Rebuild) -> None:
     """Let the call come before each call of the method."""
-    real = getattr(Rebuild, method)
+    real = getattr(of, method)
 
-    def changed(self: Rebuild, *arguments: Any) -> Any:
+    def changed(self: Any, *arguments: Any) -> Any:
         call(self)
         return real(self, *arguments)
 
-    patch.setattr(Rebuild, method, changed)
+    patch.setattr(of, method, changed)
 
 
 def damaged(it: Scene, **attributes: Any) -> None:
@@ -42,8 +43,8 @@ def test_what_is_written_while_the_table_is_read_counts_as_it_was_written(
             it.write("t1", "1")
             it.on()
             damaged(it, Value={"N": "7"})
-            # After the scan, before the high watermark.
-            before(patch, "_let_streams_catch_up", lambda _run: write_once(it))
+            # After the scan, before the watermark.
+            before(patch, "scanned", lambda _tail: write_once(it), Tail)
             it.rebuild()
             return it.differences()
 
@@ -128,14 +129,13 @@ def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch)
             it.write("t1", "1")
             it.on()
             damaged(it, Value={"N": "7"})
-            runs: list[Rebuild] = []
+            tails: list[Tail] = []
             is_time: list[bool] = []
 
-            def catch_up(run: Rebuild) -> None:
-                """The first run sleeps here, before its high watermark."""
-                if run not in runs:
-                    runs.append(run)
-                if run is runs[0]:
+            def scanned(tail: Tail) -> None:
+                """The first run sleeps here, before its watermark."""
+                tails.append(tail)
+                if tail is tails[0]:
                     sleep_until(it, lambda: bool(is_time))
 
             def correct(run: Rebuild) -> None:
@@ -145,7 +145,7 @@ def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch)
                     is_time.append(True)
                     it.world.sleep(60)
 
-            before(patch, "_let_streams_catch_up", catch_up)
+            before(patch, "scanned", scanned, Tail)
             before(patch, "_write_corrections", correct)
             it.system.operator.needed = True
             it.world.spawn(it.system.operator.rebuild)

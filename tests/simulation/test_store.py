@@ -316,7 +316,7 @@ def test_rows_expire_by_the_services_clock_and_their_changes_say_so(alone: Alone
             update("a", "SET it = :n", ConditionExpression=text, **ONE)
             for text in ("size(it) > :n", "it IN (:n)", "contains(it, :n)", "it = :n OR", "it ~ :n")
         ),
-        put("a", it={"SS": ["x"]}),
+        put("a", it={"BS": [b"x"]}),
         put("a", it={"B": b"x"}),
         ("put_item", {**put("a")[1], "ReturnConsumedCapacity": "TOTAL"}),
         ("put_item", {**put("a")[1], "Expected": {}}),

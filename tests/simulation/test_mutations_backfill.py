@@ -1,0 +1,98 @@
+"""The simulation finds what it is there for in `leda backfill`: with each of these faults built in, a total is wrong.
+
+What random schedules do not find is in test_directed_backfills.py.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leda import changes
+from leda.engine import map_rows
+from leda.engine.registry import Assignment, Definitions, SourceShards
+from leda.engine.shards import padded
+from leda_cli.assignments import Assignments
+from leda_cli.lane_rows import LaneRows
+from leda_cli.rebuild import Rebuild
+from leda_cli.table_sum import TableSum
+from simulation.functions import ERRORS, KILLS, LOST
+from simulation.plans import ANEW, CHANGES, CUTS, DOUBLE, LATE, OFF, RESHARD
+from simulation.runs import plan, run
+
+SEEDS = range(1, 101)
+FAMILIES = (CHANGES, ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, OFF)
+
+Patch = pytest.MonkeyPatch
+
+
+def map_takes_a_closed_row_for_one_that_covers_all(patch: Patch) -> None:
+    patch.setattr(map_rows, "CLOSED_BY", "Never")
+
+
+def the_former_rows_are_not_closed(patch: Patch) -> None:
+    patch.setattr(LaneRows, "close", lambda self, *_given: padded(0))
+
+
+def the_new_rows_are_not_at_the_watermark(patch: Patch) -> None:
+    patch.setattr(Assignments, "_move", lambda self, *_given: None)
+
+
+def the_configuration_does_not_go_live(patch: Patch) -> None:
+    patch.setattr(Assignments, "make_live", lambda self: None)
+
+
+def a_shard_has_the_same_rows_for_ever(patch: Patch) -> None:
+    patch.setattr(Assignment, "source", lambda self, shard: shard.source)
+
+
+def totals_keep_their_labels(patch: Patch) -> None:
+    patch.setattr(Rebuild, "_label_changes", lambda self: iter(()))
+
+
+def labels_are_those_of_the_first_version(patch: Patch) -> None:
+    real = Definitions.of
+
+    def of(self: Any, version: str) -> Any:
+        real(self, version)
+        return next(iter(self._known.values()), None)
+
+    patch.setattr(Definitions, "of", of)
+
+
+def the_old_image_is_read_as_it_is_deployed(patch: Patch) -> None:
+    """And the new one as the shard's assignment says."""
+    real_init, real_read = SourceShards.__init__, changes.read
+    deployed: list[Any] = []
+
+    def init(self: Any, *given: Any, **more: Any) -> None:
+        real_init(self, *given, **more)
+        deployed.append(self._deployed)
+
+    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
+        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
+        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
+        return old, new, reasons
+
+    patch.setattr(SourceShards, "__init__", init)
+    patch.setattr(changes, "read", read)
+
+
+def what_is_written_during_the_scan_is_not_taken(patch: Patch) -> None:
+    patch.setattr(TableSum, "write", lambda self, changes: None)
+
+
+MUTATIONS = [
+    value
+    for value in list(globals().values())
+    if callable(value) and getattr(value, "__annotations__", {}).get("patch") is Patch
+]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_the_simulation_finds_in_the_backfill(
+    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
+) -> None:
+    mutation(monkeypatch)
+
+    assert any(run(plan(seed, FAMILIES, "group-by")).wrong for seed in SEEDS)
