@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from leda_cli import refused_rows
+from leda_cli.errors import LedaError
 from leda_cli.example import player
 from leda_cli.examples import ExampleAws
 from support.live_aws import wait_for
@@ -106,16 +108,14 @@ def test_a_row_that_cannot_be_counted_is_quarantined_until_a_change_mends_it(
     put(feedback, "unsummed", date=day, sentiment_score={"S": "bad"})
     s3, bucket = feedback.client("s3"), feedback.outputs["quarantine_bucket"]["name"]
 
-    def reasons() -> list[str]:
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix="Feedback-MapLambda/").get("Contents", [])
-        bodies = [s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in listed]
-        return [str(json.loads(body)["reason"]) for body in bodies]
+    def why() -> str:
+        try:
+            key = {"id": {"S": "unsummed"}}
+            return refused_rows.reason(s3, bucket, "Feedback-MapLambda", key)
+        except LedaError:
+            return ""
 
-    wait_for(
-        "the quarantined row",
-        reasons,
-        lambda found: any("sentiment_score" in reason for reason in found),
-    )
+    assert "sentiment_score" in wait_for("the quarantined row", why)
     assert "daily:2031-08-03" not in totals(feedback)
 
     put(feedback, "unsummed", date=day, sentiment_score={"N": "1"})

@@ -23,7 +23,7 @@ from leda_cli.watermarks import (
 )
 
 SOURCE = SourceTable("StateTable", {"id": "S"})
-BEGIN = datetime(2026, 3, 7, 12, tzinfo=UTC)
+BEGIN = datetime(2026, 3, 7, 12, 0, 7, tzinfo=UTC)
 
 
 class Table:
@@ -41,6 +41,7 @@ class Table:
         self.held: list[Callable[[], None]] | None = None
         self.before_read: Callable[[], None] = lambda: None
         self.seconds = 0
+        self.rounds_to_minutes = False
 
     @property
     def now(self) -> datetime:
@@ -65,7 +66,7 @@ class Table:
         else:
             self.rows[key] = image
 
-        written = self.now
+        written = self.now.replace(second=0) if self.rounds_to_minutes else self.now
 
         def publish() -> None:
             change: dict[str, Any] = {
@@ -285,6 +286,19 @@ def test_a_record_behind_the_watermark_of_a_change_before_the_end_of_the_scan_is
     late()
     with pytest.raises(LateRecordError, match="older than the end of the scan"):
         found.tail.require_none_late()
+
+
+def test_a_record_whose_time_is_rounded_down_to_the_minute_is_not_taken_for_an_old_one(
+    table: Table, is_marked: bool
+) -> None:
+    """DynamoDB Local does so, and a rebuild beside writers would begin again and again for a minute."""
+    table.rounds_to_minutes = True
+    found = Follower(table)
+    found.tail.scanned()
+    found.watermark(_end(table, is_marked))
+    table.seconds += 20
+    table.put("in time", Value={"N": "2"})
+    found.tail.require_none_late()
 
 
 def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(

@@ -1,0 +1,68 @@
+"""The demo of favourites: what it writes, and how its top ten look."""
+
+import io
+import random
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from leda_cli import play_favourites
+from leda_cli.play_favourites import RESTAURANTS, People, board
+from leda_cli.totals_reading import Total
+from support.grouped import Service, grouped_table
+
+CONFIGURATION = {
+    "group_by": {"restaurant": {"keys": ["restaurant_id"]}},
+    "measures": {"Favourites": {"op": "count"}},
+}
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(CONFIGURATION, ("user_id", "restaurant_id"))
+
+
+def test_people_make_favourites_and_change_their_minds(service: Service) -> None:
+    people = People(grouped_table(service), random.Random(1))
+    for _ in range(300):
+        people.once()
+    counts = people.counts
+    assert sum(counts.values()) == 300
+    assert counts["gone"] > 50
+    assert len(service.rows) <= counts["come"] - counts["gone"]
+
+
+@pytest.mark.parametrize("there", [0, 30, 200])
+def test_the_table_is_filled_up_whatever_of_a_batch_is_not_taken_at_first(
+    service: Service, there: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play_favourites, "ROWS", 100)
+    table = grouped_table(service)
+    for number in range(there):
+        table.put(play_favourites.row((f"early-{number}", RESTAURANTS[0])))
+    play_favourites._fill(table, People(table, random.Random(1)))
+    assert len(service.rows) == max(100, there)
+
+
+def test_the_first_restaurants_share_ranks_where_they_are_equal() -> None:
+    first = [
+        Total(
+            f"restaurant:{name}", "restaurant", {"restaurant_id": name}, {"Favourites": Decimal(n)}
+        )
+        for name, n in (("golden-wok", 1200), ("lucky-lion", 7), ("old-lion", 7), ("a\x1b[b", 1))
+    ]
+    output = io.StringIO()
+    Console(file=output, width=100).print(board(first))
+    assert [line.split("━")[0].split() for line in output.getvalue().splitlines()][1:] == [
+        ["1", "golden-wok", "1,200"],
+        ["2", "lucky-lion", "7"],
+        ["2", "old-lion", "7"],
+        ["4", "a\\x1b[b", "1"],
+    ]
+
+
+def test_a_board_of_nobody_can_be_drawn() -> None:
+    output = io.StringIO()
+    Console(file=output, width=100).print(board([]))
+    assert output.getvalue().strip() == "nobody has a favourite yet"
