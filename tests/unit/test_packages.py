@@ -41,7 +41,6 @@ ENVIRONMENT = {
     "STATE_TABLE": "StateTable",
     "REDUCE_TABLE": "ReduceTable",
     "AGGREGATE_TABLE": "AggregateTable",
-    "CHECKPOINT_TABLE": "CheckpointTable",
     "REGISTRY_TABLE": "RegistryTable",
     "CONFIGURATION": '{"path": "Path", "measures": {"Count": {"op": "count"}}}',
     "MAPPINGS": "{}",
