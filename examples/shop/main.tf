@@ -17,5 +17,6 @@ module "shop" {
   # Fresh rather than cheap: an object a minute. A shop with many orders collects for longer.
   lake = { buffering_seconds = 60 }
 
+  single_shard        = var.single_shard
   deletion_protection = var.deletion_protection
 }

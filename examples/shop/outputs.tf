@@ -18,8 +18,13 @@ output "table" {
   value       = module.shop.table
 }
 
+output "totals_table" {
+  description = "The table with what is ordered and sold."
+  value       = module.shop.totals_table
+}
+
 output "functions" {
-  description = "The functions by their packages."
+  description = "The functions."
   value       = module.shop.functions
 }
 

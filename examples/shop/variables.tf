@@ -24,6 +24,13 @@ variable "site_bucket_name" {
   default     = null
 }
 
+variable "single_shard" {
+  description = "For emulators whose event source mappings have no tumbling window. Leave it `false` on AWS."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "deletion_protection" {
   description = "Whether `terraform destroy` is refused while there is data. Set it to false, apply, then destroy."
   type        = bool

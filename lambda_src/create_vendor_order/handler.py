@@ -5,24 +5,29 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import sdk, settings
-from leda.consumer import Consumer, response
+from leda import sdk, settings, streams
+from leda.put_aside import NotPutAsideError, PutAside
 from leda.shop.restocking import Restocking
+from leda.stream_batch import bad_record
 from leda.telemetry import count, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
-consumer = Consumer.from_environment(dynamodb)
 restocking = Restocking(dynamodb, settings.required("SHOP_TABLE"))
+put_aside = PutAside.from_environment()
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """Make the vendor orders that the event's parts want, each once."""
-    outcome = consumer.consume(event, restocking.plan)
-    count(
-        Records=len(event["Records"]),
-        Duplicates=outcome.duplicates,
-        Quarantined=outcome.quarantined,
-    )
-    return response(event)
+    batch = streams.read(event["Records"])
+    rejected = restocking.make(batch.records)
+    shard = event.get("shardId")
+    bad = [bad_record(each.raw, each.reason, shard) for each in batch.unreadable]
+    bad += [bad_record(each.record.raw, each.reason, shard) for each in rejected]
+    failed = put_aside.put(bad)
+    count(Records=len(event["Records"]), Quarantined=len(bad) - len(failed))
+    if failed:
+        raise NotPutAsideError(
+            f"{len(failed)} records were not put aside: see the log's last errors"
+        )

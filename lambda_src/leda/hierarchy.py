@@ -1,9 +1,6 @@
 """The tree of totals: a path names a leaf, and each of its prefixes a node above it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-
-from leda.numbers import exact
+from collections.abc import Mapping, Sequence
 
 SEPARATOR = ":"
 
@@ -56,13 +53,3 @@ def nodes(path: str) -> list[str]:
         end = path.find(SEPARATOR, end + 1)
     found.append(path)
     return found
-
-
-def roll_up(leaves: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    """The sum at every node of the tree over (path, value) pairs. Raises NotExact if a sum needs 39 digits."""
-    totals: dict[str, Decimal] = {}
-    with exact():
-        for path, value in leaves:
-            for node in nodes(path):
-                totals[node] = totals[node] + value if node in totals else value
-    return totals

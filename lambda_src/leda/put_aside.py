@@ -16,6 +16,10 @@ from leda.texts import cut
 THREADS = 8
 
 
+class NotPutAsideError(RuntimeError):
+    """Records could be neither processed nor put aside; the batch comes again."""
+
+
 class PutAside:
     """Puts the records that cannot be processed aside, so that they block nothing."""
 

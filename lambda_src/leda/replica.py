@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from leda.checkpoints import padded
+from leda.engine.shards import padded
 from leda.item_changes import ItemChange
 from leda.plain import canonical_row
 from leda.transactions import Verdict, verdict

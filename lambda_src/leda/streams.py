@@ -56,11 +56,6 @@ class Batch:
     records: list[StreamRecord] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
 
-    @property
-    def raw(self) -> list[Mapping[str, Any]]:
-        """The records as received, without those that have no place."""
-        return [record.raw for record in self.records]
-
 
 class MalformedEvent(ValueError):
     """The event is not one of a DynamoDB stream's mapping; the text says what is missing."""

@@ -10,21 +10,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 MAX_ACTIONS = 100
-# What a transaction may hold beside its effects: the lane's checkpoint, and a shard's first time the stream's row.
-CHECKPOINT_ACTIONS = 2
-MAX_EFFECTS = MAX_ACTIONS - CHECKPOINT_ACTIONS
-
-# Its items may have 4 MB together; the margin covers keys and attribute names that are not counted one by one.
-MAX_TRANSACTION_BYTES = 3_500_000
 
 
 class Verdict(enum.Enum):
     """What to do after a transaction was not confirmed."""
 
-    MOVED = "a condition failed: another delivery moved a checkpoint; read it and go on from there"
+    MOVED = "a condition failed: somebody else has written; read again and decide anew"
     BUSY = "a conflict or a throttle: nothing was written; try the same again after a pause"
-    UNKNOWN = "no answer: it may have been committed; read the checkpoint and go on from there"
-    REFUSED = "the effects are not valid and never will be"
+    UNKNOWN = "no answer: it may have been committed; read again and decide anew"
+    REFUSED = "the writes are not valid and never will be"
     FATAL = "nothing that a retry or another cut can mend: permissions, a missing table"
 
 

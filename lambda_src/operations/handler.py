@@ -11,7 +11,9 @@ from leda.shop.operations import Operations
 from leda.telemetry import logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=CLIENT)
-operations = Operations(dynamodb, settings.required("SHOP_TABLE"))
+operations = Operations(
+    dynamodb, settings.required("SHOP_TABLE"), settings.required("TOTALS_TABLE")
+)
 api = Api(
     {
         "GET /admin/inventory": operations.inventory,

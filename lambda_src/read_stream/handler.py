@@ -6,7 +6,6 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda import settings
-from leda.consumer import response
 from leda.shop import lake_lines, rows
 from leda.shop.fan_out import CLIENT, FanOut, Target
 from leda.telemetry import count, logger, metrics
@@ -14,7 +13,7 @@ from leda.telemetry import count, logger, metrics
 fan_out = FanOut(
     boto3.client("lambda", config=CLIENT),
     [
-        # First the one that applies each record once: if it fails, the lake has no line twice.
+        # First the one for which a record may come twice: if it fails, the lake has no line twice.
         Target(
             settings.required("CREATE_VENDOR_ORDER_FUNCTION"),
             lambda raw: lake_lines.kind_of(raw) == rows.PART,
@@ -33,4 +32,5 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """Hand the event's records on; done when both functions have done their part."""
     fan_out.hand_on(event)
     count(Records=len(event["Records"]))
-    return response(event)
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html: the window's state must be answered.
+    return {"state": event.get("state") or {}}

@@ -36,6 +36,8 @@ locals {
 
   fault_environment = var.fault_injection == null ? {} : { PARAMETER_TABLE = var.fault_injection.parameter_table_name }
 
+  shard_environment = var.single_shard ? { SINGLE_SHARD = "true" } : {}
+
   fault_statements = var.fault_injection == null ? [] : [{
     sid       = "ReadFaults"
     actions   = ["dynamodb:GetItem"]
@@ -124,7 +126,7 @@ module "map_function" {
   exactly_once = true
   mapping      = var.map_function
 
-  environment = merge(local.fault_environment, {
+  environment = merge(local.fault_environment, local.shard_environment, {
     POWERTOOLS_SERVICE_NAME          = "MapLambda"
     POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.map
@@ -185,7 +187,7 @@ module "reduce_function" {
   # Map replaces its rows, so a delta comes as INSERT or MODIFY. A row that expires is a REMOVE, and nothing to subtract.
   mapping = merge(var.reduce_function, { filter_patterns = [jsonencode({ eventName = ["INSERT", "MODIFY"] })] })
 
-  environment = merge(local.fault_environment, {
+  environment = merge(local.fault_environment, local.shard_environment, {
     POWERTOOLS_SERVICE_NAME          = "ReduceLambda"
     POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.reduce

@@ -396,6 +396,13 @@ variable "backfill" {
   }
 }
 
+variable "single_shard" {
+  description = "For emulators whose event source mappings have no tumbling window, so that no event names its shard: such an event is then that of the stream's only shard, and is refused where the stream lists several. On AWS it changes nothing, since the window is always set there and every event names its shard; leave it `false`."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "writers" {
   description = "Functions that write the table and are watched with Map and Reduce: whether their mappings are on, what they quarantine, and their lines on the dashboard. By the names of their services in metrics; `modules/aggregation-pipeline` gives StateLambda."
   type = map(object({

@@ -54,7 +54,13 @@ locals {
     operations = {
       service     = "Operations"
       description = "LEDA: shows operators stock, orders and vendor orders, and changes them"
+      environment = { TOTALS_TABLE = module.counts.totals_table.name }
       statements = [
+        {
+          sid       = "ReadTotals"
+          actions   = ["dynamodb:BatchGetItem"]
+          resources = [module.counts.totals_table.arn]
+        },
         {
           sid       = "Operate"
           actions   = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:Query", "dynamodb:UpdateItem"]

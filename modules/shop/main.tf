@@ -5,11 +5,12 @@ data "aws_region" "current" {}
 locals {
   names = {
     table         = "${var.name_prefix}UnifiedTable"
-    checkpoints   = "${var.name_prefix}UnifiedTableCheckpoints"
     create_order  = "${var.name_prefix}fnCreateOrder"
     storefront    = "${var.name_prefix}fnStorefront"
     operations    = "${var.name_prefix}fnOperations"
     counts        = "${var.name_prefix}fnUpdateInventory"
+    totals        = "${var.name_prefix}fnUpdateTotals"
+    health        = "${var.name_prefix}fnCheckTotals"
     vendor_orders = "${var.name_prefix}fnCreateVendorOrder"
     firehose      = "${var.name_prefix}fnWriteFirehose"
     read_stream   = "${var.name_prefix}fnReadStream"
@@ -25,7 +26,7 @@ locals {
   domain_prefix   = coalesce(var.sign_in_domain_prefix, lower("${var.name_prefix}shop-${data.aws_caller_identity.current.account_id}"))
 }
 
-# Customers' orders, vendors' orders, parts, counts and metrics. Both indexes are sparse: parts only have an inventoryKey, and
+# Customers' orders, vendors' orders and parts. Both indexes are sparse: parts only have an inventoryKey, and
 # of an order only its header has an ordersKey.
 module "table" {
   source = "../table"
@@ -44,17 +45,6 @@ module "table" {
   kms_key_arn         = var.kms_key_arn
 }
 
-# How far each exact reader has come in each shard. A row is one function's: they do not meet.
-module "checkpoint_table" {
-  source = "../table"
-
-  name                = local.names.checkpoints
-  hash_key            = { name = "Source", type = "S" }
-  range_key           = { name = "Lane", type = "S" }
-  deletion_protection = var.deletion_protection
-  kms_key_arn         = var.kms_key_arn
-}
-
 module "quarantine_bucket" {
   source = "../quarantine-bucket"
 
@@ -67,13 +57,12 @@ module "quarantine_bucket" {
 # The functions count what they quarantine (CloudWatch's embedded metric format, in their logs).
 resource "aws_cloudwatch_metric_alarm" "quarantined" {
   for_each = {
-    UpdateInventory   = module.update_inventory.name
     CreateVendorOrder = module.create_vendor_order.name
     WriteFirehose     = module.write_firehose.name
   }
 
   alarm_name        = "${each.value}-quarantined"
-  alarm_description = "${each.value} put changes of ${local.names.table} into quarantine: the counts, the vendor orders or the lake lack them. Read them under s3://${module.quarantine_bucket.name}/${each.value}/."
+  alarm_description = "${each.value} put changes of ${local.names.table} into quarantine: the vendor orders or the lake lack them. Read them under s3://${module.quarantine_bucket.name}/${each.value}/."
 
   namespace   = "LEDA"
   metric_name = "Quarantined"

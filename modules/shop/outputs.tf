@@ -33,10 +33,17 @@ output "table" {
   value       = module.table
 }
 
+output "totals_table" {
+  description = "The table with the counts: `name` and `arn`."
+  value       = module.counts.totals_table
+}
+
 output "functions" {
-  description = "The functions by their packages: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid` of the two that read the stream."
+  description = "The functions: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid` of those that read a stream. `update_inventory`, `update_totals` and `check_totals` are Map, Reduce and Health of the counts."
   value = merge(module.http_function, {
-    update_inventory    = module.update_inventory
+    update_inventory    = module.counts.functions.map
+    update_totals       = module.counts.functions.reduce
+    check_totals        = module.counts.functions.health
     read_stream         = module.read_stream
     create_vendor_order = module.create_vendor_order
     write_firehose      = module.write_firehose

@@ -1,72 +1,14 @@
-# What follows from a change. Three functions want the table's stream, and more than two readers of a shard may be throttled: so
-# one reads for two, and tells them one after the other. It has done a batch when both have.
+# What follows from a change, beside the counts (counts.tf). Three functions want the table's stream, and more than two readers of a shard
+# may be throttled: so one reads for two, and tells them one after the other. It has done a batch when both have.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html, "no more than two processes at most should be reading from the same stream's shard"
 
 locals {
   # Of the items of these types, whatever happens to them. A row that is gone has an old image only.
-  filters = { for reader, types in {
-    counts = ["order", "orderLine"]
-    all    = ["part", "order", "orderLine", "vendorOrder"]
-    } : reader => [
-    jsonencode({ dynamodb = { NewImage = { itemType = { S = types } } } }),
-    jsonencode({ eventName = ["REMOVE"], dynamodb = { OldImage = { itemType = { S = types } } } }),
-  ] }
-
-  # One transaction reads, checks and moves the checkpoints.
-  checkpoint_actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
-}
-
-module "update_inventory" {
-  source = "../stream-function"
-
-  name        = local.names.counts
-  description = "LEDA: counts what was ordered and sold of each product"
-  package     = "update_inventory"
-
-  event_source = { kind = "dynamodb", arn = module.table.stream_arn }
-  exactly_once = true
-
-  mapping = {
-    batch_size      = var.batch_size
-    filter_patterns = local.filters.counts
-  }
-
-  environment = {
-    POWERTOOLS_SERVICE_NAME          = "UpdateInventory"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.counts
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    SHOP_TABLE                       = module.table.name
-    CHECKPOINT_TABLE                 = module.checkpoint_table.name
-    QUARANTINE_BUCKET                = module.quarantine_bucket.name
-  }
-
-  policy_statements = [
-    {
-      sid       = "Count"
-      actions   = ["dynamodb:UpdateItem"]
-      resources = [module.table.arn]
-    },
-    {
-      sid       = "Checkpoints"
-      actions   = local.checkpoint_actions
-      resources = [module.checkpoint_table.arn]
-    },
-    {
-      sid       = "Quarantine"
-      actions   = ["s3:PutObject"]
-      resources = ["${module.quarantine_bucket.arn}/${local.names.counts}/*"]
-    },
+  types = ["part", "order", "orderLine", "vendorOrder"]
+  filters = [
+    jsonencode({ dynamodb = { NewImage = { itemType = { S = local.types } } } }),
+    jsonencode({ eventName = ["REMOVE"], dynamodb = { OldImage = { itemType = { S = local.types } } } }),
   ]
-
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = module.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
 }
 
 module "read_stream" {
@@ -77,11 +19,11 @@ module "read_stream" {
   package     = "read_stream"
 
   event_source = { kind = "dynamodb", arn = module.table.stream_arn }
-  exactly_once = true # It keeps no checkpoint, but one that it calls does: in order, and none left out.
+  exactly_once = true # What it calls wants every record, and none left out.
 
   mapping = {
     batch_size      = var.batch_size
-    filter_patterns = local.filters.all
+    filter_patterns = local.filters
   }
 
   environment = {
@@ -125,7 +67,6 @@ module "create_vendor_order" {
     POWERTOOLS_METRICS_FUNCTION_NAME = local.names.vendor_orders
     POWERTOOLS_LOG_LEVEL             = var.log_level
     SHOP_TABLE                       = module.table.name
-    CHECKPOINT_TABLE                 = module.checkpoint_table.name
     QUARANTINE_BUCKET                = module.quarantine_bucket.name
   }
 
@@ -134,17 +75,6 @@ module "create_vendor_order" {
       sid       = "Order"
       actions   = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
       resources = [module.table.arn]
-    },
-    {
-      # Records that name no shard are placed by the stream's shape.
-      sid       = "Stream"
-      actions   = ["dynamodb:DescribeStream"]
-      resources = [module.table.stream_arn]
-    },
-    {
-      sid       = "Checkpoints"
-      actions   = local.checkpoint_actions
-      resources = [module.checkpoint_table.arn]
     },
     {
       sid       = "Quarantine"

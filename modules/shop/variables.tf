@@ -78,6 +78,13 @@ variable "orders" {
   }
 }
 
+variable "single_shard" {
+  description = "For emulators whose event source mappings have no tumbling window; `modules/aggregation` explains it. Leave it `false` on AWS."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "batch_size" {
   description = "Most changes that a reader of the table's stream gets at once."
   type        = number

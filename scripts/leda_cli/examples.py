@@ -107,9 +107,13 @@ def _applied(name: str, instance: Instance[Any], running: Running, digest: str) 
 
 
 def _on_ministack(running: Running) -> dict[str, object]:
-    """Variables of an example of ON_MINISTACK. No name leads to CloudFront here: the site is at its bucket's URL."""
+    """Variables of an example of ON_MINISTACK.
+
+    No name leads to CloudFront here: the site is at its bucket's URL. No event names its shard.
+    """
     return {
         "cloudfront": False,
+        "single_shard": True,
         "site_bucket_name": SITE_BUCKET,
         "site_url": f"{running.endpoint}/{SITE_BUCKET}",
     }

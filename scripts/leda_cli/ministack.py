@@ -67,8 +67,8 @@ class MiniStack(Instance[Path]):
         return toolchain.install_ministack()
 
     def command(self, tools: Path) -> list[str]:
-        """The server in the foreground."""
-        return [str(tools), "-m", "ministack"]
+        """The server in the foreground; -P, because beside the file lie modules that are none of MiniStack's."""
+        return [str(tools), "-P", str(Path(__file__).with_name("ministack_server.py"))]
 
     def interpreters(self, tools: Path) -> list[Path]:
         """Its own."""
@@ -105,8 +105,9 @@ def allow_what_ministack_mistakes(client: Callable[[str], Any], site: str) -> No
     site: the bucket of the site.
 
     MiniStack speaks HTTP, so a bucket that asks for TLS answers nobody. It takes a call to a table's stream for one to
-    all resources, so a role with the stream's ARN is refused. No name leads to its CloudFront, so the site is read from
-    the bucket.
+    all resources, so a role with the stream's ARN is refused. It asks for a right to BatchExecuteStatement, which AWS
+    does not know: there, each statement needs that of its kind. No name leads to its CloudFront, so the site is read
+    from the bucket.
     """
     s3, iam = client("s3"), client("iam")
     for bucket in s3.list_buckets()["Buckets"]:
@@ -118,24 +119,25 @@ def allow_what_ministack_mistakes(client: Callable[[str], Any], site: str) -> No
     for role in iam.list_roles()["Roles"]:
         for name in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
             policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)
-            actions = _stream_actions(policy["PolicyDocument"])
-            if actions and name != _STREAMS:
+            actions = _mistaken_actions(policy["PolicyDocument"])
+            if actions and name != _MISTAKEN:
                 document = _policy([_allow(actions, "*")])
                 iam.put_role_policy(
-                    RoleName=role["RoleName"], PolicyName=_STREAMS, PolicyDocument=document
+                    RoleName=role["RoleName"], PolicyName=_MISTAKEN, PolicyDocument=document
                 )
 
 
-_STREAMS = "streams"
+_MISTAKEN = "mistaken"
 
 
-def _stream_actions(policy: dict[str, Any]) -> list[str]:
-    return [
-        action
-        for statement in policy["Statement"]
-        for action in statement["Action"]
-        if any("/stream/" in resource for resource in statement["Resource"])
-    ]
+def _mistaken_actions(policy: dict[str, Any]) -> list[str]:
+    found = []
+    for statement in policy["Statement"]:
+        if any("/stream/" in resource for resource in statement["Resource"]):
+            found += statement["Action"]
+        if any(action.startswith("dynamodb:PartiQL") for action in statement["Action"]):
+            found.append("dynamodb:BatchExecuteStatement")
+    return found
 
 
 def _allow(actions: list[str], resource: str) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class Redelivery:
         for attempt in range(1, TRIES + 1):
             answer = self._lambdas.invoke(FunctionName=self._function, Payload=json.dumps(event))
             text = answer["Payload"].read().decode(errors="replace")
-            if "FunctionError" not in answer and not json.loads(text).get("batchItemFailures"):
+            failed = "FunctionError" in answer or (json.loads(text) or {}).get("batchItemFailures")
+            if not failed:
                 self.deliveries += 1
                 self.records += len(records)
                 return

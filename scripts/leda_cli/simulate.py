@@ -179,7 +179,7 @@ def _result(
         tally.merge(each)
     counts = dict(tally.counts)
     kinds = {"split", "merge", "roll", "restart", "double", "create anew", "redeliver"}
-    kinds |= {"clock", "window", "deployment", "records lost", "total damaged", "rebuild"}
+    kinds |= {"clock", "deployment", "records lost", "total damaged", "rebuild"}
     kinds |= {"stream made anew", "backup", "table restored"}
     kinds |= {"lanes", "configuration", "mapping off", "expiry", "rows expire"}
     return {

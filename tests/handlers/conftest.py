@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from leda import exactly_once, state_store
+from leda import state_store
 from leda.engine import backoff, map_rows, totals
 from leda_cli import toolchain
 from support import dynamodb_local
@@ -36,7 +36,6 @@ def memory_pipeline() -> Pipeline:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once: their pauses are for others, and here are none."""
-    monkeypatch.setattr(exactly_once, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.setattr(state_store, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0)
 

@@ -226,22 +226,6 @@ def part_record(name: str) -> dict[str, Any]:
     return stream_record(arn("UnifiedTable"), {"pk": {"S": name}, "sk": {"S": name}}, low, row)
 
 
-def update_inventory(endpoint: str) -> System:
-    shop = ShopTables(endpoint)
-
-    def record(name: str) -> dict[str, Any]:
-        row = {
-            "itemType": {"S": "orderLine"},
-            "productId": {"S": name},
-            "qty": {"N": "2"},
-            "status": {"S": "Created"},
-        }
-        keys = {"pk": {"S": f"CUST-ORDER-{name}"}, "sk": {"S": name}}
-        return stream_record(arn("UnifiedTable"), keys, row)
-
-    return System(shop.function("update_inventory"), record, lambda _log: set(shop.counts()))
-
-
 def create_vendor_order(endpoint: str) -> System:
     shop = ShopTables(endpoint)
 
@@ -287,7 +271,6 @@ SYSTEMS: dict[str, Callable[[str], System]] = {
     "Reduce": reduce_,
     "change capture": change_capture,
     "replica": table_replica,
-    "shop counts": update_inventory,
     "shop vendor orders": create_vendor_order,
     "shop lake": write_firehose,
     "shop fan-out": read_stream,

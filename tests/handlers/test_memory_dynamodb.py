@@ -40,7 +40,6 @@ TABLES = {
     "NumberTable": {"Lane": "N", "Delta": "S"},
     "ReduceTable": {"Lane": "S", "Source": "S"},
     "AggregateTable": {"Identifier": "S"},
-    "CheckpointTable": {"Source": "S", "Lane": "S"},
     "RegistryTable": {"Scope": "S", "Name": "S"},
 }
 # The local secondary indexes' sort keys, by table.

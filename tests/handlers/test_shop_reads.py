@@ -280,15 +280,22 @@ def test_trouble_with_a_change_makes_it_once(shop: ShopTables, fault: Fault) -> 
     assert shop.stock("vest") == 59
 
 
+def total(shop: ShopTables, identifier: str, **measures: int) -> None:
+    shop.dynamodb.put_item(
+        TableName=shop.prefix + "UnifiedTableTotals",
+        Item={
+            "Identifier": {"S": identifier},
+            **{name: {"N": str(value)} for name, value in measures.items()},
+        },
+    )
+
+
 def test_the_inventory_shows_counts_and_the_open_vendor_order(shop: ShopTables) -> None:
     shop.sell("axe", qty=3, restocks=4)
     low(shop, "axe", number=3)
     low(shop, "axe", number=4, pieces=7)
-    counts = {"itemType": {"S": "counts"}, "ordered": {"N": "5"}, "sold": {"N": "2"}}
-    shop.dynamodb.put_item(
-        TableName=shop.prefix + "UnifiedTable",
-        Item={"pk": {"S": "vest"}, "sk": {"S": "Counts"}, **counts},
-    )
+    total(shop, "ordered:vest", Pieces=5)
+    total(shop, "sold:vest", Pieces=2)
 
     axe, vest = shop.request("GET /admin/inventory").document["products"]
 
@@ -303,12 +310,8 @@ def test_the_totals_are_zero_before_the_first_order_and_then_the_rows(shop: Shop
         "shipped": 0,
         "revenueCents": 0,
     }
-    row = {"itemType": "metrics", "qty": 2, "shipped": 1, "revenueCents": 10**14}
-    item = {n: {"S": v} if isinstance(v, str) else {"N": str(v)} for n, v in row.items()}
-    shop.dynamodb.put_item(
-        TableName=shop.prefix + "UnifiedTable",
-        Item={"pk": {"S": "totalorders"}, "sk": {"S": "Metrics"}, **item},
-    )
+    total(shop, "orders:order", Count=2, RevenueCents=10**14)
+    total(shop, "shipped:order", Count=1, RevenueCents=5)
     shown = shop.request("GET /admin/metrics", claims=OPERATOR).document
     assert shown == {"orders": 2, "shipped": 1, "revenueCents": 10**14}
 

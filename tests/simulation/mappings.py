@@ -72,7 +72,6 @@ class Mapping:
     ) -> None:
         self.stream = stream
         self.settings = settings
-        self.tumbling_window = settings.tumbling_window
         self.discarded: list[Discarded] = []
         self.counts = counts
         self.world = world
@@ -112,14 +111,6 @@ class Mapping:
             behind = max(0, self._acknowledged.get(poller.lease, 0) - draw.choice((0, 1, 5, 20)))
             self._start(poller.shard, poller.lane, behind)
 
-    def switch_window(self, draw: random.Random) -> None:
-        """The tumbling window is switched off, or on; the old pollers may go on for a while, with events as before."""
-        if draw.random() < 0.5:
-            for poller in self._pollers:
-                poller.window = self.tumbling_window
-            self.double(draw)
-        self.tumbling_window = not self.tumbling_window
-
     def redeliver(self, draw: random.Random) -> None:
         """Records of a shard come again: a stretch of them in any order, with gaps, twice.
 
@@ -145,7 +136,9 @@ class Mapping:
         def deliver() -> None:
             # Whatever becomes of it: nobody waits for this delivery.
             with suppress(Failed):
-                self._invoke(self.event(shard, records, {} if self.tumbling_window else None))
+                self._invoke(
+                    self.event(shard, records, {} if self.settings.tumbling_window else None)
+                )
 
         self.world.spawn(deliver)
 
@@ -239,12 +232,9 @@ class Mapping:
             }
         return event
 
-    def attempt(self, shard: Shard, records: Sequence[Record], window: bool | None = None) -> int:
-        """Deliver; answers how many records from the start are done with. Raises Failed.
-
-        `window`: whether the events are of a tumbling window; None: as the mapping is now.
-        """
-        if self.tumbling_window if window is None else window:
+    def attempt(self, shard: Shard, records: Sequence[Record]) -> int:
+        """Deliver; answers how many records from the start are done with. Raises Failed."""
+        if self.settings.tumbling_window:
             answer = self._attempt_in_window(shard, records)
         else:
             answer = self._invoke(self.event(shard, records))
@@ -300,7 +290,6 @@ class _Poller:
         self.shard = shard
         self.lane = lane
         self.lease = shard.id, lane
-        self.window: bool | None = None
         """Whether its events are of a tumbling window; None: as the mapping's are."""
         self._mapping = mapping
         self._random = draw
@@ -358,7 +347,7 @@ class _Poller:
                 self._discard(part)
                 continue
             try:
-                done = mapping.attempt(self.shard, part, self.window)
+                done = mapping.attempt(self.shard, part)
             except Failed:
                 failures += 1
                 if mapping.settings.bisect and len(part) > 1:

@@ -16,7 +16,7 @@ from simulation.mappings import Settings
 from simulation.memory_partitions import UNIT_BYTES, UNITS_PER_SECOND
 
 CUTS, DOUBLE, ANEW, LATE = "other cuts", "two pollers", "created anew", "late redelivery"
-RESHARD, CLOCKS, WINDOW = "resharding", "jumping clocks", "window off and on"
+RESHARD, CLOCKS = "resharding", "jumping clocks"
 LOSS, STREAMS = "loss and rebuild", "streams made anew"
 SETTINGS, OFF, EXPIRY = "changed settings", "mappings off and on", "time to live"
 NARROW = "narrow partitions"
@@ -149,12 +149,10 @@ class Frame:
             add("split", tuple(kinesis))
             add("merge", tuple(kinesis))
             add("roll", tuple(dynamodb))
-            # A stage whose windows are switched off needs a chain, which several open shards are not.
+            # A stream that begins with one shard stays one line of shards.
             add("split", [stage for stage, shards in dynamodb.items() if shards > 1], most=1)
         if CLOCKS in self.families:
             add("clock")
-        if WINDOW in self.families:
-            add("window", tuple(dynamodb), most=6)
         return tuple(sorted(found, key=lambda disturbance: disturbance.at))
 
     def some(self, kind: str, stages: Sequence[str], most: int) -> Iterator[Disturbance]:
@@ -165,17 +163,9 @@ class Frame:
             yield Disturbance(round(at, 3), kind, draw.choice(stages), draw.getrandbits(32))
 
     def exactly_once(self) -> Settings:
-        """Settings that the modules allow a function that applies each record exactly once.
-
-        Where the window is switched, it may be off at first: then shards that have been read for long come under their
-        own names for the first time.
-        """
+        """Settings that the modules allow a function that applies each record exactly once."""
         return Settings(
             batch_size=self.draw.choice((1, 4, 10, 100)),
             batching_window=self.draw.choice((0.0, 0.0, 1.0)),
-            tumbling_window=WINDOW not in self.families or self.draw.random() < 0.5,
+            tumbling_window=True,
         )
-
-    def shards(self, *choices: int) -> int:
-        """How many shards a table's stream has: one of the choices, one where windows are switched off."""
-        return 1 if WINDOW in self.families else self.draw.choice(choices)

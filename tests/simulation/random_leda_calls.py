@@ -1,4 +1,4 @@
-"""Random calls of LEDA's own code that writes to DynamoDB: checkpoints, Map, Reduce, State's statements."""
+"""Random calls of LEDA's own code that writes to DynamoDB: Map, Reduce, State's statements."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -7,10 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from leda.checkpoints import Checkpoints, Position
 from leda.engine.configuration import Configuration
-from leda.engine.delta_rows import Lane as DeltaLane
-from leda.engine.delta_rows import item, lane_number
+from leda.engine.delta_rows import Lane, item, lane_number
 from leda.engine.map_rows import MapRows
 from leda.engine.registry import (
     COUNTERS,
@@ -22,7 +20,6 @@ from leda.engine.registry import (
 )
 from leda.engine.shards import Shard, padded
 from leda.engine.totals import Totals
-from leda.lanes import Lane
 from leda.limits import Limits
 from leda.messages import Message
 from leda.state_store import StateStore
@@ -34,41 +31,13 @@ from support.pipeline import CONFIGURATION
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026"
 SHARDS = ["shardId-1", "shardId-2"]
 _DEFINITION = Configuration.from_json(CONFIGURATION)
-lanes = st.sampled_from([*SHARDS, STREAM]).map(lambda name: Lane(STREAM, name))
 sequences = st.integers(1, 6)
-maybe_sequences = st.one_of(st.none(), sequences)
-positions = st.builds(
-    Position,
-    maybe_sequences,
-    maybe_sequences,
-    st.one_of(st.none(), st.integers(1, 2)),
-    st.one_of(st.none(), st.tuples(st.sampled_from(SHARDS), sequences)),
-)
 nodes = st.sampled_from(["PV:a:EMEA", "PV:a:APAC", "PV:b:EMEA"])
 amounts = st.sampled_from(["1", "-0.10", "123456789012.12345678901234567", "0"])
 # Also what a sum of 38 digits has no room for.
 any_amounts = st.one_of(amounts, amounts, st.sampled_from(["9" * 38, "1e-20"]))
 shards = st.sampled_from(SHARDS).map(lambda name: Shard(STREAM, name))
 lane_counts = st.sampled_from([1, 2, 4])
-
-
-def _advance(lane: Lane, position: Position | None, last: int) -> Operation:
-    """The checkpoint's part of a transaction: from `position`, or (None) from where the lane is."""
-
-    def call(store: Any, _: StateStore) -> Any:
-        checkpoints = Checkpoints(store, "CheckpointTable", "MapLambda")
-        start = position or checkpoints.read(lane)
-        return store.transact_write_items(TransactItems=checkpoints.advance(lane, start, last))
-
-    return Operation(f"advance {lane} {position} {last}", call)
-
-
-def _read(lane: Lane) -> Operation:
-    def call(store: Any, _: StateStore) -> Any:
-        found = Checkpoints(store, "CheckpointTable", "MapLambda").read(lane)
-        return found.own, found.stream, found.shards, found.highest
-
-    return Operation(f"read {lane}", call)
 
 
 def _record(sequence: int, old: Any, new: Any) -> StreamRecord:
@@ -108,7 +77,7 @@ def _map(shard: Shard, records: Sequence[StreamRecord], count: int) -> Operation
 
 
 def _delta_row(path: str, value: str, count: int) -> dict[str, Any]:
-    lane = DeltaLane(_DEFINITION.version, count, lane_number(path, count))
+    lane = Lane(_DEFINITION.version, count, lane_number(path, count))
     return item(lane, "source", padded(1), _DEFINITION.names, {path: ("1", value)}, 1)
 
 
@@ -175,11 +144,9 @@ def _statements(batch: Sequence[tuple[Message, Request]]) -> Operation:
 
 distinct_messages = st.lists(messages, min_size=1, max_size=3, unique_by=lambda it: it.id)
 calls = st.one_of(
-    st.builds(_advance, lanes, st.one_of(st.none(), positions), sequences),
     st.builds(_map, shards, state_records, lane_counts),
     st.builds(_reduce, shards, delta_records),
     st.builds(_reduce, shards, delta_records),
-    st.builds(_read, lanes),
     st.builds(_store, distinct_messages),
     st.builds(
         _statements,

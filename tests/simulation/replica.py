@@ -40,7 +40,7 @@ class Replica(System):
                 row["name"] = draw.choice(("Zoë", "李", ""))
             data = b"" if draw.random() < 0.3 else json.dumps(row).encode()
             writes.append((f"u{draw.randrange(draw.choice((1, 4, 12)))}", data))
-        shards = {"replica": frame.shards(1, 2, 3)}
+        shards = {"replica": draw.choice((1, 2, 3))}
         settings = Settings(
             batch_size=draw.choice((1, 4, 10, 100)),
             parallelization_factor=draw.choice((1, 1, 4)),

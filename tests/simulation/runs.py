@@ -133,8 +133,6 @@ def _play(world: World, system: System) -> None:
 
     def calm_down() -> None:
         system.weather.calm = True
-        for mapping in system.mappings.values():
-            mapping.tumbling_window = mapping.settings.tumbling_window
 
     # The trouble goes on for a while after the last message.
     world.at(end + 60, calm_down)

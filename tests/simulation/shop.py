@@ -1,13 +1,12 @@
-"""The shop as a system under test: orders and operators' changes by its own functions, its counts and vendor orders.
+"""The shop as a system under test: orders and operators' changes by its own functions, vendor orders and the lake.
 
-Customers send an order until they are answered, some twice at once, always with the same token. fnUpdateInventory has a
-mapping of its own; fnReadStream has the other one, and what it calls are tasks of their own: a call whose caller has
-ended goes on.
+Customers send an order until they are answered, some twice at once, always with the same token. fnReadStream reads the
+stream, and what it calls are tasks of their own: a call whose caller has ended goes on. The counts are groupings
+(`group_by`), and are not played here.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import random
 import time
@@ -25,7 +24,7 @@ from leda.shop import parts
 from leda.shop.paging import Listing, Page
 from simulation.functions import Failed, Function, in_one_thread
 from simulation.memory_dynamodb import Change
-from simulation.plans import COMMON, WINDOW, Frame, Plan, Put
+from simulation.plans import COMMON, Frame, Plan, Put
 from simulation.systems import LAMBDA_SRC, System, TableShape
 from simulation.world import Task, World
 
@@ -59,20 +58,18 @@ class Shop(System):
     Rows are broken, lines deleted, and parts deleted and made again.
     """
 
-    FAMILIES: ClassVar = (*COMMON, WINDOW)
+    FAMILIES: ClassVar = COMMON
     SUBJECTS: ClassVar = {
         "LEDA": {
-            "inventory": LAMBDA_SRC / "update_inventory" / "handler.py",
             "reader": LAMBDA_SRC / "read_stream" / "handler.py",
         }
     }
     TABLES: ClassVar = {
         "LEDA": {
             TABLE: TableShape({"pk": "S", "sk": "S"}),
-            "CheckpointTable": TableShape({"Source": "S", "Lane": "S"}),
         }
     }
-    SOURCES: ClassVar = {"inventory": TABLE, "reader": TABLE}
+    SOURCES: ClassVar = {"reader": TABLE}
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         self._open: Counter[str] = Counter()
@@ -81,7 +78,7 @@ class Shop(System):
         super().__init__(world, plan, subject)
         self._draw = world.random("shop")
         self.lake = Lake(self)
-        self.bad: list[dict[str, Any]] = []
+        self._broken = 0
         services = {**self.functions["reader"].services, "firehose": self.lake}
         self._called = {
             name: Function(
@@ -126,8 +123,7 @@ class Shop(System):
         if draw.random() < 0.3:
             # A rush: everybody wants the last pieces at once.
             puts = tuple(replace(put, at=round(put.at % 0.05, 3)) for put in puts)
-        count = frame.shards(1, 1, 2, 3)
-        shards = {"inventory": count, "reader": count}
+        shards = {"reader": draw.choice((1, 1, 2, 3))}
         return Plan(
             system="shop",
             seed=seed,
@@ -149,8 +145,7 @@ class Shop(System):
             in_one_thread(stack, "leda.put_aside")
             for place, value in (
                 ("leda.shop.ordering.uuid4", lambda: UUID(int=draw.getrandbits(128))),
-                ("leda.shop.sales.MAX_EFFECTS", 2 if plan.small_transactions else 98),
-                ("leda.shop.restocking.MAX_EFFECTS", 1 if plan.small_transactions else 98),
+                ("leda.shop.restocking.MOST_PARTS", 1 if plan.small_transactions else 50),
                 # The simulation's invocations tell of a second.
                 ("leda.shop.expiring.LAST_MILLISECONDS", 0),
                 ("leda.shop.expiring.paging.page", _unpaid),
@@ -164,6 +159,7 @@ class Shop(System):
         """The table, and what fnReadStream calls."""
         return {
             "SHOP_TABLE": TABLE,
+            "TOTALS_TABLE": "UnifiedTableTotals",
             "DELIVERY_STREAM": "lake",
             "PAY_WITHIN_MINUTES": "1",
             "CREATE_VENDOR_ORDER_FUNCTION": "vendor",
@@ -211,8 +207,8 @@ class Shop(System):
                 key = {name: line[name] for name in ("pk", "sk")}
                 self.store.delete_item(TableName=TABLE, Key=key)
             case "break" if line := self._some("orderLine"):
-                bad = {**line, "sk": {"S": f"bad-{len(self.bad)}"}, "qty": {"S": "some"}}
-                self.bad.append(bad)
+                self._broken += 1
+                bad = {**line, "sk": {"S": f"bad-{self._broken}"}, "qty": {"S": "some"}}
                 self.store.put_item(TableName=TABLE, Item=bad)
 
     def _some(self, kind: str, **attributes: Any) -> dict[str, Any] | None:
@@ -271,14 +267,14 @@ class Shop(System):
         super()._changed(change)
 
     def differences(self) -> dict[str, tuple[object, object]]:
-        """Orders, stock, counts, vendor orders and the lake, each against the rows that it must follow from."""
+        """Orders, stock, vendor orders and the lake, each against the rows that it must follow from."""
         table = Rows(self.rows(TABLE))
         must: dict[str, object] = {
             "orders without a token, or with two": Counter(),
             "vendor orders open at once": [],
             "oversold": [],
             "lines that the lake has not": set(),
-            **table.counts_of_lines(),
+            "lines with another status than their order": [],
             **table.wanted_vendor_orders(),
         }
         found: dict[str, object] = {
@@ -286,7 +282,7 @@ class Shop(System):
             "vendor orders open at once": self._overlaps,
             "oversold": self._oversold,
             "lines that the lake has not": self._changes_for_the_lake() - self.lake.sequences,
-            **table.counts(),
+            "lines with another status than their order": table.lines_against_orders(),
             **table.open_vendor_orders(),
         }
         for product, pieces in PRODUCTS.items():
@@ -299,14 +295,6 @@ class Shop(System):
             for name in sorted({*must, *found})
             if must.get(name) != found.get(name)
         }
-
-    def lost(self) -> int:
-        """How many broken lines are not in quarantine."""
-        images = [
-            json.loads(base64.b64decode(json.loads(body)["data"]))["dynamodb"].get("NewImage")
-            for body in self.bucket.objects.values()
-        ]
-        return sum(bad not in images for bad in self.bad)
 
     def _history(self) -> Iterator[dict[str, Any]]:
         for shard in self.streams["reader"].shards.values():
@@ -360,35 +348,14 @@ class Rows:
         found.subtract(Counter(row["orderId"]["S"] for row in self.of("clientToken")))
         return Counter({order: count for order, count in found.items() if count})
 
-    def counts_of_lines(self) -> dict[str, object]:
-        """Ordered and sold by product, and the shop's totals."""
-        found: Counter[str] = Counter()
-        status = {order["orderId"]["S"]: order["status"]["S"] for order in self.of("order")}
-        for line in self.of("orderLine"):
-            if "N" not in line["qty"] or status[line["orderId"]["S"]] == "Expired":
-                continue
-            product, pieces = line["productId"]["S"], int(line["qty"]["N"])
-            found[f"{product} ordered"] += pieces
-            found[f"{product} sold"] += pieces * (status[line["orderId"]["S"]] == "Shipped")
-        for order in self.of("order"):
-            if order["status"] == {"S": "Expired"}:
-                continue
-            found["total qty"] += 1
-            found["total shipped"] += order["status"] == {"S": "Shipped"}
-            found["total revenueCents"] += int(order["totalCents"]["N"])
-        return {name: count for name, count in found.items() if count}
-
-    def counts(self) -> dict[str, object]:
-        """What the counts' rows say, as `counts_of_lines` has it."""
-        found = {
-            f"{row['pk']['S']} {name}": int(row[name]["N"])
-            for row in self.of("counts")
-            for name in ("ordered", "sold")
-        }
-        for row in self.of("metrics"):
-            names = ("qty", "shipped", "revenueCents")
-            found |= {f"total {name}": int(row[name]["N"]) for name in names}
-        return {name: count for name, count in found.items() if count}
+    def lines_against_orders(self) -> list[str]:
+        """The lines whose status is not that of their order."""
+        status = {order["orderId"]["S"]: order["status"] for order in self.of("order")}
+        return [
+            f"{line['orderId']['S']}: {line['sk']['S']}"
+            for line in self.of("orderLine")
+            if line["status"] != status[line["orderId"]["S"]]
+        ]
 
     def stock(self, product: str) -> int:
         """How many pieces there are."""

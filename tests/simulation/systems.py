@@ -247,8 +247,6 @@ class System(ABC):
                 stream.roll()
             case "clock":
                 self.world.skew += draw.choice((-1, 1)) * draw.choice((1, 60, 3600, 10**6))
-            case "window":
-                mapping.switch_window(draw)
             case kind:
                 self.disturb_otherwise(kind, disturbance.stage, draw)
 
@@ -267,7 +265,6 @@ class System(ABC):
             "POWERTOOLS_SERVICE_NAME": stage,
             "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
             "QUARANTINE_BUCKET": "quarantine",
-            "CHECKPOINT_TABLE": "CheckpointTable",
             **self.variables(),
         }
 

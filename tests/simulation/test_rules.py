@@ -4,7 +4,6 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import pytest
@@ -274,22 +273,6 @@ def test_a_tumbling_window_names_the_shard_and_wants_a_state() -> None:
     assert recorder.batches[0] == recorder.batches[1] == recorder.batches[2]
     assert recorder.events[0]["shardId"] in scene.stream.shards
     assert recorder.events[0]["isFinalInvokeForWindow"] is False
-
-
-def test_while_a_window_is_switched_events_may_come_in_both_forms() -> None:
-    later: list[set[bool]] = []
-    for seed in range(10):
-        recorder = Recorder(lambda _: {"state": {}})
-        scene = Scene(recorder, batch_size=2, tumbling_window=True)
-        scene.world.at(1.0, partial(scene.mapping.switch_window, random.Random(seed)))
-        scene.world.at(1.5, partial(scene.put, 20, first=10))
-        scene.world.run()
-        assert sorted(first_times(recorder.batches)) == list(range(30))
-        events = zip(recorder.times, recorder.events, strict=True)
-        later.append({"shardId" in event for at, event in events if at > 1.5})
-
-    assert {False} in later
-    assert {False, True} in later
 
 
 def test_tasks_take_turns_where_they_wait_and_can_be_ended_there() -> None:

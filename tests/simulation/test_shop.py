@@ -22,7 +22,7 @@ Patch = pytest.MonkeyPatch
 
 def test_orders_are_made_refused_shipped_and_parts_restocked_in_trouble() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(1, 21):
+    for seed in range(1, 61):
         counts += run(plan(seed, system="shop")).counts
 
     for kind in (

@@ -13,8 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.engine.backoff import GaveUpError
-from leda.exactly_once import MAX_TRIES, GaveUp
+from leda.engine.backoff import MAX_TRIES, GaveUpError
 from support.faults import (
     Fault,
     Faults,
@@ -89,7 +88,7 @@ class Schedule:
             environment.deliver(batch, windowed)
         except Killed:
             return
-        except (ClientError, BotoCoreError, GaveUp, GaveUpError) as error:
+        except (ClientError, BotoCoreError, GaveUpError) as error:
             self.log.append(f"{'  ' * depth}-> {type(error).__name__}")
         else:
             self.done = max(self.done, end)

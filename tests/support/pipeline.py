@@ -107,7 +107,6 @@ class Tables:
             "POWERTOOLS_SERVICE_NAME": name,
             "POWERTOOLS_METRICS_NAMESPACE": "LEDA",
             "QUARANTINE_BUCKET": "quarantine",
-            "CHECKPOINT_TABLE": f"{self.prefix}CheckpointTable",
             **self.settings,
         }
 

@@ -11,9 +11,35 @@ from typing import Any
 from leda.shop import parts
 from support.deliveries import Record
 from support.openapi import OpenApi
-from support.pipeline import Function, Tables
+from support.pipeline import Function, Tables, event
 
 TABLE = "UnifiedTable"
+# As modules/shop sets it.
+CONFIGURATION = {
+    "group_by": {
+        "ordered": {
+            "keys": ["productId"],
+            "where": {"itemType": ["orderLine"], "status": ["Created", "Paid", "Shipped"]},
+        },
+        "sold": {
+            "keys": ["productId"],
+            "where": {"itemType": ["orderLine"], "status": ["Shipped"]},
+        },
+        "orders": {
+            "keys": ["itemType"],
+            "where": {"itemType": ["order"], "status": ["Created", "Paid", "Shipped"]},
+        },
+        "shipped": {
+            "keys": ["itemType"],
+            "where": {"itemType": ["order"], "status": ["Shipped"]},
+        },
+    },
+    "measures": {
+        "Count": {"op": "count"},
+        "Pieces": {"op": "sum", "field": "qty", "missing": "0"},
+        "RevenueCents": {"op": "sum", "field": "totalCents", "missing": "0"},
+    },
+}
 OPENAPI = OpenApi(Path(__file__).resolve().parents[2] / "modules" / "shop" / "openapi.json")
 OPERATOR = {"cognito:username": "olga", "sub": "1", "token_use": "id"}
 CUSTOMER = "customer-0123456789"
@@ -111,6 +137,12 @@ class ShopTables(Tables):
     def create(self) -> None:
         self.settings = {
             "SHOP_TABLE": self.prefix + TABLE,
+            "TOTALS_TABLE": self.prefix + "UnifiedTableTotals",
+            "AGGREGATE_TABLE": self.prefix + "UnifiedTableTotals",
+            "REDUCE_TABLE": self.prefix + "UnifiedTableDeltas",
+            "REGISTRY_TABLE": self.prefix + "UnifiedTableRegistry",
+            "CONFIGURATION": json.dumps(CONFIGURATION),
+            "LIMITS": "{}",
             "DELIVERY_STREAM": "shop-lake",
             "CREATE_VENDOR_ORDER_FUNCTION": "fnCreateVendorOrder",
             "WRITE_FIREHOSE_FUNCTION": "fnWriteFirehose",
@@ -137,7 +169,9 @@ class ShopTables(Tables):
             ],
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
-        self._create("CheckpointTable", {"Source": "S", "Lane": "S"})
+        self._create("UnifiedTableDeltas", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
+        self._create("UnifiedTableRegistry", {"Scope": "S", "Name": "S"})
+        self._create("UnifiedTableTotals", {"Identifier": "S"})
 
     def client(self, real: Any, service: str, **arguments: Any) -> Any:
         """Firehose and Lambda are stood in for."""
@@ -171,20 +205,32 @@ class ShopTables(Tables):
         """The table's stream so far."""
         return self.stream_records(TABLE)
 
+    def count(self, records: Sequence[Record] | None = None) -> None:
+        """Let the counts follow the table's stream, or these records of it."""
+        given = self.records() if records is None else records
+        self.function("map")(event(given, self.shard(TABLE)))
+        changes = self.stream_records("UnifiedTableDeltas")
+        self.function("reduce")(event(changes, self.shard("UnifiedTableDeltas")))
+
     def counts(self) -> dict[str, tuple[int, int]]:
         """Ordered and sold pieces of each product that has any."""
-        found = {
-            row["pk"]["S"]: (int(row["ordered"]["N"]), int(row["sold"]["N"]))
-            for row in self.of_type("counts")
+        found = self._measured("Pieces")
+        products = {name.partition(":")[2] for name in found if not name.endswith(":order")}
+        pairs = {
+            product: (found.get(f"ordered:{product}", 0), found.get(f"sold:{product}", 0))
+            for product in products
         }
-        return {product: counts for product, counts in found.items() if any(counts)}
+        return {product: pair for product, pair in pairs.items() if any(pair)}
 
     def totals(self) -> tuple[int, int, int]:
         """Orders, shipped orders, and cents that all of them come to."""
-        row = self.row("totalorders", "Metrics") or {}
-        names = ("qty", "shipped", "revenueCents")
-        first, second, third = (int(row.get(name, {}).get("N", 0)) for name in names)
-        return first, second, third
+        counts, cents = self._measured("Count"), self._measured("RevenueCents")
+        orders, shipped = "orders:order", "shipped:order"
+        return counts.get(orders, 0), counts.get(shipped, 0), cents.get(orders, 0)
+
+    def _measured(self, measure: str) -> dict[str, int]:
+        rows = self.rows("UnifiedTableTotals")
+        return {row["Identifier"]["S"]: int(row[measure]["N"]) for row in rows}
 
     # -- requests
 

@@ -1,10 +1,13 @@
 """docs/adding-a-pattern.md, followed to the letter in a copy of the checkout."""
 
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,24 +18,45 @@ from leda_cli.terraform import require_terraform, terraform_environment
 
 # A line with the file's name in backticks, and the block that follows it.
 _BLOCK = re.compile(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CODE = (
-    "lambda_src/leda/page_seconds.py",
-    "lambda_src/seconds_by_page/handler.py",
-    "tests/simulation/page_seconds.py",
-    "scripts/leda_cli/play_pages.py",
-)
+PROCESS = "examples/pages/visits/process.py"
+CODE = (PROCESS, "scripts/leda_cli/play_pages.py")
+
+# The page's own variables, and what the plan of a provider that is not there knows of nothing.
+_PLAN = """
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-1" }
+  }
+}
+
+run "is_planned" {
+  command = plan
+
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = output.totals_table == "Pages-AggregateTable" && output.visits_table == "Visits"
+    error_message = "The tables must have the names of the page."
+  }
+}
+"""
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout with the page's files in it."""
+    """The checkout with the page's files in it, and its package built."""
     copy = tmp_path_factory.mktemp("checkout")
-    for folder in ("lambda_src", "modules", "tests/simulation", "tests/support", "scripts"):
+    for folder in ("lambda_src", "modules", "scripts"):
         leave = shutil.ignore_patterns("__pycache__", ".terraform*")
         shutil.copytree(ROOT / folder, copy / folder, ignore=leave)
     page = (ROOT / "docs" / "adding-a-pattern.md").read_text()
     blocks = dict(_BLOCK.findall(page))
-    assert len(blocks) == 12
+    assert len(blocks) == 7
     for name, text in blocks.items():
         file = copy / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -42,54 +66,40 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def test_its_package_is_built_with_what_the_handler_imports(followed: Path) -> None:
+def build(followed: Path) -> dict[str, packages.Package]:
     source = followed / "lambda_src"
     distributions = wheels.fetch(source / "requirements.lock", LOCAL / "wheels")
-    built = {package.function: package for package in packages.assemble(source, distributions)}
-
-    files = built["seconds_by_page"].files
-    assert "handler.py" in files
-    assert "leda/page_seconds.py" in files
-    assert "leda/exactly_once.py" in files
-    assert "leda/messages.py" not in files
+    folder = (followed / PROCESS).parent
+    found = packages.assemble(source, distributions, {"visits": folder})
+    return {package.function: package for package in found}
 
 
-def test_its_totals_are_exact_in_the_simulation(followed: Path) -> None:
-    program = (
-        "from simulation.campaign import Job, play\n"
-        "from simulation.page_seconds import PageSeconds\n"
-        "from simulation.runs import SYSTEMS\n"
-        "SYSTEMS['pages'] = PageSeconds\n"
-        "tally = play([Job(seed, system='pages') for seed in range(1, 41)])\n"
-        "print(tally.schedules, tally.wrong, tally.counts['redelivered records'] > 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(str(followed / part) for part in ("tests", "lambda_src")),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_its_package_is_built_with_its_own_process(followed: Path) -> None:
+    package = build(followed)["visits"]
 
-    assert done.stdout == "40 [] True\n", done.stderr
+    with zipfile.ZipFile(io.BytesIO(package.content)) as file:
+        assert file.read("process.py") == (followed / PROCESS).read_bytes()
+        assert "handler.py" in file.namelist()
+        assert "leda/engine/map_rows.py" not in file.namelist()
 
 
-@pytest.mark.parametrize("folder", ["modules/page-seconds", "examples/pages"])
-def test_its_module_and_its_example_are_valid_and_formatted(
-    followed: Path, tmp_path: Path, folder: str
-) -> None:
+def test_its_example_is_formatted_valid_and_planned(followed: Path, tmp_path: Path) -> None:
+    folder = followed / "examples" / "pages"
+    build_folder = followed / "build"
+    build_folder.mkdir(exist_ok=True)
+    for name, package in build(followed).items():
+        (build_folder / f"{name}.zip").write_bytes(package.content)
+    (folder / "pages.tftest.hcl").write_text(_PLAN)
     environment = {**terraform_environment(), "TF_DATA_DIR": str(tmp_path / "terraform")}
     for arguments in (
-        ["fmt", "-check", "-diff"],
+        ["fmt", "-check", "-diff", *(str(file.name) for file in folder.glob("*.tf"))],
         ["init", "-backend=false", "-input=false", "-no-color"],
         ["validate", "-no-color"],
+        ["test", "-no-color"],
     ):
         done = subprocess.run(
             [require_terraform(), *arguments],
-            cwd=followed / folder,
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
@@ -97,6 +107,48 @@ def test_its_module_and_its_example_are_valid_and_formatted(
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("60", "read")),
+        ({"left": 1785589503}, ("3", "glance")),
+        ({"left": 1785689500}, ("1800", "read")),
+        ({"left": 1785589400}, "the visitor left before entering"),
+        ({"page": 7}, "page is missing or not a string"),
+        ({"version": "2"}, "version is missing or not a number"),
+    ],
+)
+def test_its_arithmetic_is_what_the_page_says(
+    followed: Path, given: dict[str, object], expected: object
+) -> None:
+    visit = {"visit": "v", "version": 2, "page": "/help", "entered": 1785589500, "left": 1785589560}
+    program = (
+        "import json, sys\n"
+        "from leda.records import Unprocessable\n"
+        "from process import item_of\n"
+        "try:\n"
+        "    item = item_of(json.loads(sys.argv[1]))\n"
+        "    print(json.dumps([item['Seconds']['N'], item['Kind']['S']]))\n"
+        "except Unprocessable as error:\n"
+        "    print(json.dumps(str(error)))\n"
+    )
+    folders = (followed / "lambda_src", (followed / PROCESS).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(visit | given)],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, folders)),
+            "VISITS_TABLE": "Visits",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout) if done.stdout else done.stderr
+    assert found == (list(expected) if isinstance(expected, tuple) else expected)
 
 
 @pytest.mark.parametrize(
@@ -115,11 +167,10 @@ def test_its_code_passes_the_lint(followed: Path, tool: list[str]) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_its_demo_is_found_and_its_readme_written(followed: Path) -> None:
+def test_its_demo_is_found(followed: Path) -> None:
     program = (
-        "from leda_cli import example, examples, module_docs\n"
+        "from leda_cli import example, examples\n"
         "print('pages' in examples.names(), example.player('pages').__name__)\n"
-        "module_docs.main([])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -129,8 +180,4 @@ def test_its_demo_is_found_and_its_readme_written(followed: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.stdout.splitlines() == [
-        "True play",
-        "written: modules/page-seconds/README.md",
-    ], done.stderr
-    assert "| `pages_table` |" in (followed / "modules/page-seconds/README.md").read_text()
+    assert done.stdout == "True play\n", done.stderr

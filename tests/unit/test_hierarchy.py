@@ -6,12 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.hierarchy import MAX_PATH_BYTES, BadPath, join, nodes, roll_up
-from leda.numbers import NotExact
+from leda.hierarchy import MAX_PATH_BYTES, BadPath, join, nodes
 
 NAMES = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]), min_size=1)
 PATHS = st.lists(st.sampled_from("ABC"), min_size=1, max_size=4).map(":".join)
-CENTS = st.integers(-(10**12), 10**12).map(lambda cents: Decimal(cents).scaleb(-4))
 
 
 @given(st.lists(NAMES, min_size=1, max_size=5))
@@ -48,20 +46,3 @@ def test_a_path_may_have_the_bytes_of_a_key_and_none_more() -> None:
     assert join(["a"], {"a": longest}) == longest
     with pytest.raises(BadPath, match="2049 bytes"):
         join(["a"], {"a": longest + "x"})
-
-
-@given(st.lists(st.tuples(PATHS, CENTS)))
-def test_every_node_is_the_sum_of_the_leaves_at_and_below_it(
-    leaves: list[tuple[str, Decimal]],
-) -> None:
-    totals = roll_up(leaves)
-
-    for node, total in totals.items():
-        below = [value for path, value in leaves if path == node or path.startswith(node + ":")]
-        assert total == sum(below)
-    assert set(totals) == {node for path, _ in leaves for node in nodes(path)}
-
-
-def test_a_sum_that_needs_39_digits_is_refused() -> None:
-    with pytest.raises(NotExact):
-        roll_up([("A", Decimal(10) ** 30), ("A", Decimal(10) ** -10)])

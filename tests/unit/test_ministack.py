@@ -1,8 +1,11 @@
 """MiniStack's environment, the addresses it answers at, and what is lifted for it."""
 
 import json
+import runpy
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
@@ -12,7 +15,7 @@ from moto import mock_aws
 from leda_cli import toolchain
 from leda_cli.instance import REGION
 from leda_cli.ministack import MiniStack, allow_what_ministack_mistakes, local_addresses
-from leda_cli.paths import REQUIREMENTS
+from leda_cli.paths import REQUIREMENTS, ROOT
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 
@@ -86,12 +89,15 @@ def test_buckets_answer_over_http_and_only_the_site_to_everybody(aws: Any) -> No
         s3.get_bucket_policy(Bucket="lake")
 
 
-def test_only_roles_that_may_read_a_stream_may_read_streams(aws: Any) -> None:
+def test_only_roles_that_may_read_a_stream_or_write_by_statements_may_do_so_to_all(
+    aws: Any,
+) -> None:
     aws("s3").create_bucket(Bucket="site")
     iam = aws("iam")
     for role, resource, action in (
         ("reader", STREAM, "dynamodb:GetRecords"),
         ("writer", STREAM.partition("/stream")[0], "dynamodb:PutItem"),
+        ("adder", STREAM.partition("/stream")[0], "dynamodb:PartiQLUpdate"),
     ):
         iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
         statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
@@ -102,7 +108,31 @@ def test_only_roles_that_may_read_a_stream_may_read_streams(aws: Any) -> None:
         allow_what_ministack_mistakes(aws, "site")
 
     assert iam.list_role_policies(RoleName="writer")["PolicyNames"] == ["function"]
-    added = iam.get_role_policy(RoleName="reader", PolicyName="streams")["PolicyDocument"]
-    assert added["Statement"] == [
-        {"Effect": "Allow", "Action": ["dynamodb:GetRecords"], "Resource": "*"}
-    ]
+    for role, action in (
+        ("reader", "dynamodb:GetRecords"),
+        ("adder", "dynamodb:BatchExecuteStatement"),
+    ):
+        added = iam.get_role_policy(RoleName=role, PolicyName="mistaken")["PolicyDocument"]
+        assert added["Statement"] == [{"Effect": "Allow", "Action": [action], "Resource": "*"}]
+
+
+def test_the_key_of_a_condition_is_found_beside_an_alternative(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[Any] = []
+    dynamodb: Any = SimpleNamespace(_pq_conditions=looked_at.append)
+    monkeypatch.setitem(sys.modules, "ministack", ModuleType("ministack"))
+    monkeypatch.setitem(sys.modules, "ministack.services", SimpleNamespace(dynamodb=dynamodb))
+    runpy.run_path(str(ROOT / "scripts" / "leda_cli" / "ministack_server.py"))
+    key, other, new = ("cmp", "=", 1), ("cmp", "<", 2), ("is", "MISSING")
+
+    for where in (
+        ("and", key, ("or", new, other)),
+        ("and", ("or", new, other), ("and", key, other)),
+        ("or", key, other),
+        key,
+        None,
+    ):
+        dynamodb._pq_conditions(where)
+
+    assert looked_at == [key, ("and", key, other), None, key, None]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from leda import streams
 from leda.changes import UnreadableRow
 from leda.item_changes import UnreadableChange
-from leda.lanes import Lane
 from leda.shop import (
     delivery,
     fan_out,
@@ -26,7 +25,6 @@ from leda.shop import (
     parts,
     restocking,
     rows,
-    sales,
     times,
     vendor_orders,
     whole,
@@ -36,8 +34,8 @@ from leda.shop.order_request import Line, OrderRequest
 from leda.shop.orders import Order
 from leda.shop.refusals import Refused
 from leda.streams import StreamRecord
+from support.faults import client_error
 
-LANE = Lane("arn:aws:dynamodb:us-east-1:000000000000:table/UnifiedTable/stream/1", "shardId-1")
 CREATED = "2026-11-21T15:10:00.123Z"
 
 
@@ -210,7 +208,7 @@ def record(sequence: int, new: Any = None, old: Any = None, **more: Any) -> dict
     return {
         "eventID": f"e{sequence}",
         "eventName": kind,
-        "eventSourceARN": LANE.stream,
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:000000000000:table/UnifiedTable/stream/1",
         "dynamodb": change,
         **more,
     }
@@ -223,68 +221,6 @@ def stream(*records: dict[str, Any]) -> Sequence[StreamRecord]:
 def order_line(product: str, pieces: int, status: str) -> dict[str, Any]:
     attributes: dict[str, str | int] = {"productId": product, "qty": pieces, "status": status}
     return rows.item(rows.key("CUST-ORDER-1", product), rows.LINE, attributes)
-
-
-LINE_CHANGES = st.lists(
-    st.tuples(
-        st.sampled_from("abcd"),
-        st.one_of(
-            st.none(),
-            st.tuples(
-                st.integers(1, 9),
-                st.sampled_from(["Created", "Paid", "Shipped", "Expired", "Lost"]),
-            ),
-        ),
-    ),
-    max_size=20,
-)
-
-
-@given(LINE_CHANGES, st.integers(1, 4))
-def test_counts_follow_the_rows_wherever_the_prefixes_are_cut(
-    changes: list[tuple[str, tuple[int, str] | None]], most: int
-) -> None:
-    now: dict[str, dict[str, Any]] = {}
-    written = []
-    for sequence, (product, value) in enumerate(changes, start=10**21):
-        new = order_line(product, *value) if value else None
-        old = now.get(product)
-        if new is None and old is None:
-            continue
-        written.append(record(sequence, new, old))
-        if new:
-            now[product] = new
-        else:
-            now.pop(product, None)
-    found: dict[tuple[str, str], int] = {}
-    pending = stream(*written)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sales, "MAX_EFFECTS", most)
-        while pending:
-            prefix = sales.Sales("T").plan(LANE, pending)
-            assert len(prefix.actions) <= most
-            for action in prefix.actions:
-                key = action["Update"]["Key"]["pk"]["S"]
-                values = action["Update"]["ExpressionAttributeValues"]
-                for name in ("ordered", "sold"):
-                    place = key, name
-                    found[place] = found.get(place, 0) + int(values[f":{name}"]["N"])
-            pending = pending[prefix.count :]
-    for product in "abcd":
-        row = now.get(product, {})
-        readable = row.get("status", {}).get("S") in ("Created", "Paid", "Shipped")
-        pieces = int(row["qty"]["N"]) if readable else 0
-        assert found.get((product, "ordered"), 0) == pieces
-        sold = pieces if row.get("status") == {"S": "Shipped"} else 0
-        assert found.get((product, "sold"), 0) == sold
-
-
-def test_changes_that_cancel_out_write_nothing() -> None:
-    line = order_line("vest", 2, "Created")
-    prefix = sales.Sales("T").plan(
-        LANE, stream(record(10**21, line), record(10**21 + 1, None, line))
-    )
-    assert (prefix.count, prefix.actions, prefix.rejected) == (2, [], [])
 
 
 def client_that_reads(*there: dict[str, Any]) -> Any:
@@ -307,14 +243,21 @@ def test_a_part_whose_product_no_sort_key_holds_is_no_part() -> None:
         part("é" * 512 + "x")
 
 
-def test_a_part_is_wanted_once_in_a_transaction_and_by_the_first_record_that_says_so() -> None:
+def made(*raw: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of the vendor order that the records' part wants, whose row is `now`."""
+    calls: list[Any] = []
+    client = client_that_reads(now)
+    client.transact_write_items = lambda TransactItems: calls.append(TransactItems)
+    assert restocking.Restocking(client, "T").make(stream(*raw)) == []
+    (actions,) = calls
+    (action,) = actions
+    values: dict[str, Any] = action["Update"]["ExpressionAttributeValues"]
+    return values
+
+
+def test_a_part_is_wanted_once_and_by_the_first_record_that_says_so() -> None:
     low = [parts.item("vest", "Vest", "-", 1, qty, 5, 50) for qty in (4, 3, 2)]
-    prefix = restocking.Restocking(client_that_reads(low[-1]), "T").plan(
-        LANE, stream(*(record(10**21 + n, row) for n, row in enumerate(low)))
-    )
-    (action,) = prefix.actions
-    values = action["Update"]["ExpressionAttributeValues"]
-    assert prefix.count == 3
+    values = made(*(record(10**21 + n, row) for n, row in enumerate(low)), now=low[-1])
     assert values[":vendorOrderId"] == {"S": "vest-0"}
     assert values[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
 
@@ -326,11 +269,29 @@ def test_a_low_part_whose_change_has_no_time_wants_its_vendor_order_now(
     part = parts.item("vest", "Vest", "-", 1, 0, 5, 50)
     raw = record(10**21, part)
     del raw["dynamodb"]["ApproximateCreationDateTime"]
-    prefix = restocking.Restocking(client_that_reads(part), "T").plan(LANE, stream(raw))
-    (action,) = prefix.actions
-    assert (prefix.count, prefix.rejected) == (1, [])
-    values = action["Update"]["ExpressionAttributeValues"]
-    assert values[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
+    assert made(raw, now=part)[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
+
+
+def test_what_dynamodb_refuses_is_put_aside_alone_and_the_others_have_their_vendor_orders() -> None:
+    low = [parts.item(name, "Vest", "-", 1, 0, 5, 50) for name in ("axe", "bad", "hat", "vest")]
+    made: list[str] = []
+
+    def transact_write_items(TransactItems: list[Any]) -> None:
+        names = [
+            each["Update"]["ExpressionAttributeValues"][":productId"]["S"] for each in TransactItems
+        ]
+        if "bad" in names:
+            raise client_error("ValidationException")
+        made.extend(names)
+
+    client = client_that_reads(*low)
+    client.transact_write_items = transact_write_items
+    (rejected,) = restocking.Restocking(client, "T").make(
+        stream(*(record(10**21 + n, row) for n, row in enumerate(low)))
+    )
+    assert rejected.record.sequence == 10**21 + 1
+    assert rejected.reason.startswith("DynamoDB refuses the vendor order")
+    assert sorted(made) == ["axe", "hat", "vest"]
 
 
 # -- the lake

@@ -11,7 +11,6 @@ from support.faults import cancelled, client_error
     [
         (["ConditionalCheckFailed", "None"], Verdict.MOVED),
         (["None", "ConditionalCheckFailed"], Verdict.MOVED),
-        # The other delivery has been there: the checkpoint says how far.
         (["ConditionalCheckFailed", "TransactionConflict"], Verdict.MOVED),
         (["ConditionalCheckFailed", "ValidationError"], Verdict.MOVED),
         (["None", "TransactionConflict"], Verdict.BUSY),

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from leda.changes import UnreadableRow
-from leda.shop import listings, orders, paging, parts, reading, rows, times, vendor_orders
+from leda.shop import figures, listings, orders, paging, parts, reading, rows, times, vendor_orders
 from leda.shop.exchange import Answer, Request, operator_of
 from leda.shop.parts import Part
 from leda.shop.refusals import Refused, not_found
@@ -20,16 +20,17 @@ from leda.telemetry import logger
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A page of the inventory reads each part's counts and vendor order in one BatchGetItem of at most 100 keys.
+# A page of the inventory reads two totals of each part in one BatchGetItem of at most 100 keys.
 MOST_PARTS = 50
 
 
 class Operations:
-    """Reads and changes one table; every route asks for an operator's token."""
+    """Reads and changes UnifiedTable, and reads the totals; every route asks for an operator's token."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, totals: str) -> None:
         self._client = client
         self._table = table
+        self._totals = totals
 
     def inventory(self, request: Request) -> Answer:
         """GET /admin/inventory: a page of the parts, with what is ordered of them, sold, and on its way to the shop."""
@@ -41,12 +42,13 @@ class Operations:
                 shown.append(parts.read(row))
             except UnreadableRow as error:
                 logger.error("unreadable part", extra={"key": row["pk"], "reason": str(error)})
-        beside = [rows.counts_key(part.product) for part in shown]
-        beside += [Number(part.product, part.restocks).key for part in shown]
-        others = reading.batch(self._client, self._table, beside)
+        coming = reading.batch(
+            self._client, self._table, [Number(part.product, part.restocks).key for part in shown]
+        )
+        counted = figures.of_products(self._client, self._totals, [part.product for part in shown])
         return Answer(
             {
-                "products": [_in_inventory(part, others) for part in shown],
+                "products": [_in_inventory(part, coming, counted[part.product]) for part in shown],
                 "nextCursor": found.cursor,
             }
         )
@@ -195,17 +197,7 @@ class Operations:
     def metrics(self, request: Request) -> Answer:
         """GET /admin/metrics: how many orders, how many of them shipped, and what all of them come to."""
         operator_of(request)
-        key = rows.metrics_key()
-        known = rows.values(
-            reading.batch(self._client, self._table, [key]).get(reading.place(key), {})
-        )
-        return Answer(
-            {
-                "orders": known.get("qty", 0),
-                "shipped": known.get("shipped", 0),
-                "revenueCents": known.get("revenueCents", 0),
-            }
-        )
+        return Answer(figures.of_shop(self._client, self._totals))
 
     def _page(
         self, listing: paging.Listing, request: Request, most: int = paging.MOST_ROWS
@@ -227,16 +219,17 @@ def _part(row: Row | None) -> Part | None:
         ) from error
 
 
-def _in_inventory(part: Part, others: dict[tuple[str, str], Row]) -> dict[str, Any]:
-    counts = rows.values(others.get(reading.place(rows.counts_key(part.product)), {}))
-    vendor_order = others.get(reading.place(Number(part.product, part.restocks).key))
+def _in_inventory(
+    part: Part, coming: dict[tuple[str, str], Row], counted: figures.OfProduct
+) -> dict[str, Any]:
+    vendor_order = coming.get(reading.place(Number(part.product, part.restocks).key))
     is_coming = vendor_orders.is_open(vendor_order)
     return {
         **part.document(),
         "reorderBelow": part.reorder_below,
         "reorderQty": part.reorder_quantity,
-        "ordered": counts.get("ordered", 0),
-        "sold": counts.get("sold", 0),
+        "ordered": counted.ordered,
+        "sold": counted.sold,
         "openVendorOrder": (
             vendor_orders.document(vendor_order) if vendor_order and is_coming else None
         ),

@@ -156,7 +156,7 @@ def _pieces(order: Sequence[Row]) -> dict[str, int]:
     for row in order:
         if not rows.is_a(rows.LINE, row):
             continue
-        # fnUpdateInventory has put the broken one aside, and an alarm has told of it.
+        # fnUpdateInventory has quarantined the broken one, and an alarm has told of it.
         with suppress(UnreadableRow):
             found[row["sk"]["S"]] = whole.attribute(row, "qty", least=1)
     return found

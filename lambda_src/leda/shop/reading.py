@@ -1,7 +1,7 @@
 """Reads that several routes make. All are consistent: who has just written sees it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leda.shop import rows
 from leda.shop.refusals import busy
@@ -9,6 +9,8 @@ from leda.shop.rows import Row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+Place = TypeVar("Place", bound=Hashable)
 
 # A batch answers at most 16 MB, which a hundred rows of the shop are far below; a throttled table answers less.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
@@ -30,7 +32,14 @@ def order(client: "DynamoDBClient", table: str, identifier: str) -> list[Row]:
 
 def batch(client: "DynamoDBClient", table: str, keys: Sequence[Row]) -> dict[tuple[str, str], Row]:
     """The rows of up to 100 keys, by (pk, sk); a key without a row is not there. Raises Refused (Busy)."""
-    found: dict[tuple[str, str], Row] = {}
+    return batch_by(client, table, keys, place)
+
+
+def batch_by(
+    client: "DynamoDBClient", table: str, keys: Sequence[Row], place: Callable[[Row], Place]
+) -> dict[Place, Row]:
+    """The same of a table with other keys: `place` says under what a row is found."""
+    found: dict[Place, Row] = {}
     left: Any = {table: {"Keys": list(keys), "ConsistentRead": True}} if keys else {}
     for _ in range(MAX_READS):
         if not left:
@@ -45,5 +54,5 @@ def batch(client: "DynamoDBClient", table: str, keys: Sequence[Row]) -> dict[tup
 
 
 def place(row: Row) -> tuple[str, str]:
-    """A row's key, or a key, as `batch` answers it."""
+    """The key of a row of UnifiedTable, or a key, as `batch` answers it."""
     return row["pk"]["S"], row["sk"]["S"]

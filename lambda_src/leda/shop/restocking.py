@@ -4,28 +4,30 @@ A part below its `reorderBelow` wants the vendor order that its `restocks` names
 low part wants it; the first makes it, and for the others it is there.
 
 What a part wants is decided by its row as it is now, and not as the record shows it: whatever changes the row later is
-in the stream later, and is decided then. So it does no harm that a plan which is made again may be another one.
+in the stream later, and is decided then. Making a vendor order that is there changes nothing. So a record may come as
+often as it likes and in any order, and there is no checkpoint.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from leda.changes import UnreadableRow
-from leda.exactly_once import Prefix, Rejected
-from leda.lanes import Lane
 from leda.shop import parts, reading, rows, times, vendor_orders
 from leda.shop.parts import Part
+from leda.shop.settling import Step, settle
 from leda.shop.vendor_orders import Number
 from leda.streams import StreamRecord
-from leda.transactions import MAX_EFFECTS
+from leda.transactions import MAX_ACTIONS, Verdict, verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # A part may need another number, and a vendor order.
-ACTIONS_OF_A_PART = 2
+MOST_PARTS = MAX_ACTIONS // 2
 # Closed vendor orders of a part that was made again are passed over by so many in a read.
 NUMBERS_OF_A_READ = 25
 
@@ -40,41 +42,68 @@ class _Want:
     """Whether there is an open vendor order with that number already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record for which no vendor order can be made, and why."""
+
+    record: StreamRecord
+    reason: str
+
+
 class Restocking:
-    """Plans the vendor orders in one table."""
+    """Makes the vendor orders in one table."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
 
-    def plan(self, _lane: Lane, records: Sequence[StreamRecord]) -> Prefix:
-        """The longest prefix whose vendor orders fit a transaction."""
-        since: dict[str, str] = {}
-        prefix = Prefix(count=0)
+    def make(self, records: Sequence[StreamRecord]) -> list[Rejected]:
+        """Make the vendor orders that the records' parts want. Raises Refused (Busy) or the client's error."""
+        concerned: dict[str, StreamRecord] = {}
+        rejected = []
         for record in records:
             try:
                 product = _concerned(record)
             except UnreadableRow as error:
-                prefix.rejected.append(Rejected(record, str(error)))
-                product = None
-            if product and product not in since:
-                if since and ACTIONS_OF_A_PART * (len(since) + 1) > MAX_EFFECTS:
-                    break
-                # When the part ran low, not when this is planned. Where the record does not say it, the clock does:
-                # a vendor order that is there keeps its time, whatever a plan that is made again holds.
-                since[product] = times.text(record.arrived) if record.arrived else times.now()
-            prefix.count += 1
-        for want in self._wants(since):
-            prefix.actions += self._actions(want, since[want.part.product])
-        return prefix
+                rejected.append(Rejected(record, str(error)))
+                continue
+            if product is not None:
+                concerned.setdefault(product, record)
+        todo = list(concerned.items())
+        for start in range(0, len(todo), MOST_PARTS):
+            rejected += self._make(dict(todo[start : start + MOST_PARTS]))
+        return rejected
 
-    def _actions(self, want: _Want, created: str) -> Iterator[dict[str, Any]]:
-        part, table = want.part, self._table
-        if want.number != part.restocks:
-            yield vendor_orders.renumbering(table, part, want.number)
-        if part.is_low and not want.is_there:
-            which = Number(part.product, want.number)
-            yield vendor_orders.open_action(table, which, part.reorder_quantity, created)
+    def _make(self, concerned: Mapping[str, StreamRecord]) -> list[Rejected]:
+        """Make them in one transaction.
+
+        Where DynamoDB refuses it: in halves, until the part that it refuses stands alone.
+        """
+        try:
+            settle(self._client, lambda: Step(None, list(self._actions(concerned))))
+        except ClientError as error:
+            if verdict(error) is not Verdict.REFUSED:
+                raise
+            if len(concerned) == 1:
+                (record,) = concerned.values()
+                return [Rejected(record, f"DynamoDB refuses the vendor order: {error}")]
+            todo = list(concerned.items())
+            middle = len(todo) // 2
+            return self._make(dict(todo[:middle])) + self._make(dict(todo[middle:]))
+        return []
+
+    def _actions(self, concerned: Mapping[str, StreamRecord]) -> Iterator[dict[str, Any]]:
+        for want in self._wants(concerned):
+            part = want.part
+            if want.number != part.restocks:
+                yield vendor_orders.renumbering(self._table, part, want.number)
+            if part.is_low and not want.is_there:
+                # When the part ran low, not when this is decided. Where the record does not say it, the clock does: a
+                # vendor order that is there keeps its time.
+                arrived = concerned[part.product].arrived
+                created = times.text(arrived) if arrived else times.now()
+                which = Number(part.product, want.number)
+                yield vendor_orders.open_action(self._table, which, part.reorder_quantity, created)
 
     def _wants(self, products: Iterable[str]) -> Iterator[_Want]:
         """What the parts want that are there now; a row that cannot be read wants nothing until it is mended."""

@@ -9,12 +9,8 @@
 | clientToken   | CLIENT-TOKEN-<token>     | Order                   | fnCreateOrder                                   |
 | unpaid        | UNPAID-<customer>        | Orders                  | those who write orders                          |
 | vendorOrder   | VEND-ORDER-<product>-<n> | <product>               | fnCreateVendorOrder; fnOperations closes it     |
-| counts        | <product>                | Counts                  | fnUpdateInventory                               |
-| metrics       | totalorders              | Metrics                 | fnUpdateInventory                               |
 
-The counts are rows of their own, beside the part: DynamoDB cancels transactions that meet on an item, and a part's row
-is where its orders meet already
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling).
+What was ordered and sold is counted in a table of its own (`figures`).
 
 An index holds only the rows that have its keys, and a key may mean something else in each kind of row
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-general-sparse-indexes.html,
@@ -37,8 +33,7 @@ Row = dict[str, Any]
 """An item in DynamoDB's JSON."""
 
 PART, ORDER, LINE, CUSTOMER_ORDER = "part", "order", "orderLine", "customerOrder"
-TOKEN, VENDOR_ORDER, COUNTS, METRICS = "clientToken", "vendorOrder", "counts", "metrics"
-UNPAID = "unpaid"
+TOKEN, VENDOR_ORDER, UNPAID = "clientToken", "vendorOrder", "unpaid"
 
 INVENTORY_INDEX, ORDERS_INDEX = "inventory", "orders"
 INVENTORY = "part"
@@ -63,16 +58,6 @@ def key(pk: str, sk: str) -> Row:
 def part_key(product: str) -> Row:
     """The key of a product's row."""
     return key(product, product)
-
-
-def counts_key(product: str) -> Row:
-    """The key of a product's counts."""
-    return key(product, "Counts")
-
-
-def metrics_key() -> Row:
-    """The key of the shop's totals."""
-    return key("totalorders", "Metrics")
 
 
 def order_partition(order: str) -> str:

@@ -392,6 +392,24 @@ run "injects_faults_with_read_rights_on_the_parameters_only" {
   }
 }
 
+run "asks_for_the_shards_name_unless_told" {
+  assert {
+    condition     = alltrue([for part in ["map", "reduce"] : !contains(keys(output.functions[part].environment), "SINGLE_SHARD")])
+    error_message = "An event without a shard's name must be refused."
+  }
+}
+
+run "takes_events_without_a_shards_name_when_told" {
+  variables {
+    single_shard = true
+  }
+
+  assert {
+    condition     = alltrue([for part in ["map", "reduce"] : output.functions[part].environment.SINGLE_SHARD == "true"])
+    error_message = "Map and Reduce must take events that name no shard."
+  }
+}
+
 run "takes_the_settings_of_each_function" {
   variables {
     map_function            = { batch_size = 500, memory_mb = 1024 }

@@ -29,6 +29,13 @@ mock_provider "aws" {
     }
   }
 
+  mock_resource "aws_lambda_event_source_mapping" {
+    defaults = {
+      arn  = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:0b0b"
+      uuid = "0b0b"
+    }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = {
       arn = "arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/Function"
@@ -84,6 +91,14 @@ mock_provider "aws" {
   }
 }
 
+override_resource {
+  target = module.counts.module.reduce_table.aws_dynamodb_table.this
+  values = {
+    arn        = "arn:aws:dynamodb:eu-west-1:111111111111:table/Deltas"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Deltas/stream/2025-01-01T00:00:00.000"
+  }
+}
+
 variables {
   site_directory = "tests/site"
   packages       = { directory = "../function/tests/packages" }
@@ -101,6 +116,8 @@ run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
       storefront          = "fnStorefront"
       operations          = "fnOperations"
       update_inventory    = "fnUpdateInventory"
+      update_totals       = "fnUpdateTotals"
+      check_totals        = "fnCheckTotals"
       read_stream         = "fnReadStream"
       create_vendor_order = "fnCreateVendorOrder"
       write_firehose      = "fnWriteFirehose"
@@ -130,17 +147,34 @@ run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
   }
 
   assert {
-    condition     = toset([for package, function in output.functions : package if can(function.mapping_uuid)]) == toset(["update_inventory", "read_stream"])
-    error_message = "A third reader would be throttled."
+    condition     = toset([for part, function in output.functions : part if try(function.event_source_arn == output.table.stream_arn, false)]) == toset(["update_inventory", "read_stream"])
+    error_message = "A third reader of the table's stream would be throttled."
   }
 
   assert {
-    condition     = jsondecode(local.filters.counts[0]) == { dynamodb = { NewImage = { itemType = { S = ["order", "orderLine"] } } } } && jsondecode(local.filters.counts[1]) == { eventName = ["REMOVE"], dynamodb = { OldImage = { itemType = { S = ["order", "orderLine"] } } } }
-    error_message = "Counts must see orders, and orders that were deleted."
+    condition = jsondecode(output.functions.update_inventory.environment.CONFIGURATION) == {
+      group_by = {
+        ordered = { keys = ["productId"], where = { itemType = ["orderLine"], status = ["Created", "Paid", "Shipped"] } }
+        sold    = { keys = ["productId"], where = { itemType = ["orderLine"], status = ["Shipped"] } }
+        orders  = { keys = ["itemType"], where = { itemType = ["order"], status = ["Created", "Paid", "Shipped"] } }
+        shipped = { keys = ["itemType"], where = { itemType = ["order"], status = ["Shipped"] } }
+      }
+      measures = {
+        Count        = { op = "count" }
+        Pieces       = { op = "sum", field = "qty", missing = "0" }
+        RevenueCents = { op = "sum", field = "totalCents", missing = "0" }
+      }
+    }
+    error_message = "Lines must count for their product, orders for the shop, and neither once it has expired."
   }
 
   assert {
-    condition     = jsondecode(local.filters.all[0]).dynamodb.NewImage.itemType.S == ["part", "order", "orderLine", "vendorOrder"]
+    condition     = output.functions.operations.environment.TOTALS_TABLE == output.totals_table.name && output.totals_table.name == "UnifiedTableTotals"
+    error_message = "Operators must be shown these totals."
+  }
+
+  assert {
+    condition     = jsondecode(local.filters[0]).dynamodb.NewImage.itemType.S == ["part", "order", "orderLine", "vendorOrder"]
     error_message = "Vendor orders and the lake must see everything but the functions' own rows."
   }
 
@@ -148,7 +182,7 @@ run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
     condition = { for package in ["create_order", "storefront", "operations", "expire_orders"] : package => join(" ", [for statement in jsondecode(output.functions[package].policy).Statement : "${statement.Sid}:${join(",", statement.Action)}" if statement.Sid != "Logs"]) } == {
       create_order  = "Order:dynamodb:BatchGetItem,dynamodb:PutItem,dynamodb:Query,dynamodb:UpdateItem"
       storefront    = "Read:dynamodb:GetItem,dynamodb:Query ReadIndex:dynamodb:Query"
-      operations    = "Operate:dynamodb:BatchGetItem,dynamodb:ConditionCheckItem,dynamodb:Query,dynamodb:UpdateItem ReadIndexes:dynamodb:Query"
+      operations    = "ReadTotals:dynamodb:BatchGetItem Operate:dynamodb:BatchGetItem,dynamodb:ConditionCheckItem,dynamodb:Query,dynamodb:UpdateItem ReadIndexes:dynamodb:Query"
       expire_orders = "Close:dynamodb:BatchGetItem,dynamodb:Query,dynamodb:UpdateItem ReadIndex:dynamodb:Query"
     }
     error_message = "The shop window must be able to read only, and nobody to delete."
@@ -209,7 +243,7 @@ run "fits_into_an_account_beside_another_and_tells_somebody" {
   }
 
   assert {
-    condition     = { for service, alarm in aws_cloudwatch_metric_alarm.quarantined : service => alarm.dimensions.function_name } == { UpdateInventory = "Test-fnUpdateInventory", CreateVendorOrder = "Test-fnCreateVendorOrder", WriteFirehose = "Test-fnWriteFirehose" } && alltrue([for alarm in aws_cloudwatch_metric_alarm.quarantined : tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
+    condition     = { for service, alarm in aws_cloudwatch_metric_alarm.quarantined : service => alarm.dimensions.function_name } == { CreateVendorOrder = "Test-fnCreateVendorOrder", WriteFirehose = "Test-fnWriteFirehose" } && alltrue([for alarm in aws_cloudwatch_metric_alarm.quarantined : tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
     error_message = "Every function that puts changes aside must raise an alarm."
   }
 }

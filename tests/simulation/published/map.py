@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from leda import sdk
 from leda.engine.configuration import Configuration
-from leda.hierarchy import roll_up
+from leda.hierarchy import nodes
 from leda.numbers import exact
 from simulation.published import batch_hash
 
@@ -31,16 +31,16 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def aggregate(records: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
     """The sum of new - old at every node of the hierarchy."""
-    changes = []
+    sums: dict[str, Decimal] = {}
     # Outside of it, even the minus sign rounds to 28 digits.
     with exact():
         for record in records:
             change = record["dynamodb"]
-            if old := values.contribution(change.get("OldImage")):
-                changes.append((old.leaves[0], -Decimal(old.amounts[0])))
-            if new := values.contribution(change.get("NewImage")):
-                changes.append((new.leaves[0], Decimal(new.amounts[0])))
-    return roll_up(changes)
+            for image, sign in (("OldImage", -1), ("NewImage", 1)):
+                if found := values.contribution(change.get(image)):
+                    for node in nodes(found.leaves[0]):
+                        sums[node] = sums.get(node, Decimal(0)) + sign * Decimal(found.amounts[0])
+    return sums
 
 
 def put(name: str, sums: Mapping[str, Decimal]) -> None:
