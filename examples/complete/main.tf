@@ -45,7 +45,6 @@ module "pipeline" {
     maximum_retry_attempts     = 20
     maximum_record_age_seconds = 86400
     bisect                     = true
-    tumbling_window_seconds    = 0
   }
   write_threads = 8
 

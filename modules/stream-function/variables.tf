@@ -78,7 +78,7 @@ variable "mapping" {
     - `maximum_retry_attempts`: retries before a batch goes to the failure destination, 0 to 10000; -1: until the record expires (-1 / 10)
     - `maximum_record_age_seconds`: age beyond which a record goes to the failure destination, 60 to 604800; -1: none (-1)
     - `bisect`: whether a failed batch is cut in two and tried again (false / true)
-    - `tumbling_window_seconds`: length of the tumbling window, which makes Lambda name the shard in the event, 0 (none) to 900 (900 for DynamoDB with exactly_once, else 0)
+    - `tumbling_window_seconds`: length of the tumbling window, which makes Lambda name the shard in the event, 0 (none) to 900 (900 for DynamoDB with exactly_once, else 0); only with exactly_once
     - `filter_patterns`: only records that match one of these JSON patterns are delivered (all)
 
     The mapping always starts at the oldest record (`TRIM_HORIZON`): `LATEST` would skip what was written before the
@@ -164,6 +164,12 @@ variable "mapping" {
   }
 
   # What any function needs of it.
+  validation {
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html (the same for DynamoDB): an answer without `state` is a failed invocation.
+    condition     = var.exactly_once || coalesce(var.mapping.tumbling_window_seconds, 0) == 0
+    error_message = "mapping.tumbling_window_seconds must be 0 without exactly_once: a mapping with a tumbling window takes an answer without `state` for a failure, and only functions that keep a checkpoint per shard answer with it. Every batch would fail."
+  }
+
   validation {
     condition     = var.exactly_once || coalesce(var.mapping.maximum_retry_attempts, 10) >= 0 || var.mapping.maximum_record_age_seconds > 0
     error_message = "mapping.maximum_retry_attempts or mapping.maximum_record_age_seconds must be bounded without exactly_once: a batch that always fails would block its shard until the records expire, and they would be lost. With a limit it goes to the failure destination."

@@ -224,6 +224,33 @@ run "refuses_a_table_stream_without_a_window_for_an_exactly_once_function" {
   expect_failures = [var.mapping]
 }
 
+run "refuses_a_window_for_a_function_that_does_not_answer_with_the_windows_state" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { tumbling_window_seconds = 60 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "takes_a_window_of_none_for_any_function" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { tumbling_window_seconds = 0 }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.tumbling_window_in_seconds == 0
+    error_message = "No window is what every function can answer."
+  }
+}
+
 run "refuses_unlimited_retries_for_an_idempotent_function" {
   command = plan
 
