@@ -42,10 +42,9 @@ module "pipeline" {
     batch_size                 = 500
     batching_window_seconds    = 2
     parallelization_factor     = 10
-    maximum_retry_attempts     = 20
-    maximum_record_age_seconds = 86400
-    bisect                     = true
-    tumbling_window_seconds    = 0
+    maximum_retry_attempts     = -1
+    maximum_record_age_seconds = 604800 # a week, the longest that Lambda knows; then a batch goes to the bucket
+    bisect                     = false
   }
   write_threads = 8
 

@@ -45,7 +45,7 @@ module "state_function" {
   description = "LEDA: keeps the newest version of each trade"
   package     = "state"
 
-  event_source = { kind = "kinesis", arn = module.ingest_stream.arn }
+  event_source = { kind = "kinesis", arn = module.ingest_stream.arn, retention_hours = var.stream_retention_hours }
   exactly_once = false # A conditional write makes every record idempotent by itself.
   mapping      = var.state_function
 

@@ -92,7 +92,7 @@ variable "state_function" {
     Settings of StateLambda and its mapping; `modules/stream-function` explains the mapping's.
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (1), `parallelization_factor` (1), up to 10
-    - `maximum_retry_attempts` (10), `maximum_record_age_seconds` (-1), `bisect` (true), `tumbling_window_seconds` (0)
+    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (an hour less than `stream_retention_hours`, at most a week), `bisect` (false)
   EOT
   type = object({
     memory_mb                  = optional(number, 512)
@@ -103,9 +103,8 @@ variable "state_function" {
     batching_window_seconds    = optional(number, 1)
     parallelization_factor     = optional(number, 1)
     maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
+    maximum_record_age_seconds = optional(number)
     bisect                     = optional(bool)
-    tumbling_window_seconds    = optional(number)
   })
   default  = {}
   nullable = false

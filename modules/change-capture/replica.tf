@@ -44,10 +44,6 @@ module "replica_function" {
     batch_size              = var.replica_function.batch_size
     batching_window_seconds = var.replica_function.batching_window_seconds
     parallelization_factor  = var.replica_function.parallelization_factor
-    # A change that is given up is missing in the copy, so the function tries for as long as the stream has it. An hour
-    # before its 24 end, the mapping sends the records to the bucket: later there would be none to send.
-    maximum_retry_attempts     = -1
-    maximum_record_age_seconds = 82800
   }
 
   environment = merge(

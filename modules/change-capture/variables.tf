@@ -157,7 +157,7 @@ variable "capture_function" {
     Settings of the function that logs, counts and notifies, and of its mapping; `modules/stream-function` explains the mapping's.
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (0), `parallelization_factor` (1), up to 10
-    - `maximum_retry_attempts` (10), `maximum_record_age_seconds` (-1)
+    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (82800: an hour before the stream forgets a change)
   EOT
   type = object({
     memory_mb                  = optional(number, 512)
@@ -168,7 +168,7 @@ variable "capture_function" {
     batching_window_seconds    = optional(number, 0)
     parallelization_factor     = optional(number, 1)
     maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
+    maximum_record_age_seconds = optional(number)
   })
   default  = {}
   nullable = false

@@ -41,7 +41,7 @@ module "function" {
   description = "LEDA: logs and processes each record of ${local.names.stream}"
   package     = var.package
 
-  event_source = { kind = "kinesis", arn = module.stream.arn }
+  event_source = { kind = "kinesis", arn = module.stream.arn, retention_hours = var.stream_retention_hours }
   exactly_once = false # `process` may see a record twice, and must not mind.
 
   mapping = {
@@ -51,7 +51,7 @@ module "function" {
     parallelization_factor     = var.function.parallelization_factor
     maximum_retry_attempts     = var.function.maximum_retry_attempts
     maximum_record_age_seconds = var.function.maximum_record_age_seconds
-    bisect                     = var.function.bisect
+    bisect                     = var.function.bisect # `process` may fail because of one record, which then stands alone.
   }
 
   environment = merge(var.environment, {

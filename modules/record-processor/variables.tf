@@ -69,7 +69,7 @@ variable "function" {
     Settings of the function and its mapping; `modules/stream-function` explains the mapping's.
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (100), `batching_window_seconds` (0), `parallelization_factor` (1), up to 10
-    - `maximum_retry_attempts` (10), `maximum_record_age_seconds` (-1), `bisect` (true)
+    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (an hour less than `stream_retention_hours`, at most a week), `bisect` (true)
   EOT
   type = object({
     memory_mb                  = optional(number, 512)
@@ -80,8 +80,8 @@ variable "function" {
     batching_window_seconds    = optional(number, 0)
     parallelization_factor     = optional(number, 1)
     maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
-    bisect                     = optional(bool)
+    maximum_record_age_seconds = optional(number)
+    bisect                     = optional(bool, true)
   })
   default  = {}
   nullable = false

@@ -18,6 +18,12 @@ locals {
   }
 
   needs_window = var.exactly_once && var.event_source.kind == "dynamodb"
+
+  # The functions quarantine a record that they cannot process, so a batch that fails has met a failing service: what is
+  # in it is worth every retry. An hour before the stream forgets a record, the mapping sends it to the failure
+  # destination; later there would be nothing to send. Lambda knows no longer age than a week.
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+  longest_age_seconds = min(604800, (var.event_source.retention_hours - 1) * 3600)
 }
 
 module "function" {
@@ -69,9 +75,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   batch_size                         = var.mapping.batch_size
   maximum_batching_window_in_seconds = var.mapping.batching_window_seconds
   parallelization_factor             = var.mapping.parallelization_factor
-  maximum_retry_attempts             = coalesce(var.mapping.maximum_retry_attempts, var.exactly_once ? -1 : 10)
-  maximum_record_age_in_seconds      = var.mapping.maximum_record_age_seconds
-  bisect_batch_on_function_error     = coalesce(var.mapping.bisect, !var.exactly_once)
+  maximum_retry_attempts             = coalesce(var.mapping.maximum_retry_attempts, -1)
+  maximum_record_age_in_seconds      = coalesce(var.mapping.maximum_record_age_seconds, var.exactly_once ? -1 : local.longest_age_seconds)
+  bisect_batch_on_function_error     = var.mapping.bisect
   tumbling_window_in_seconds         = coalesce(var.mapping.tumbling_window_seconds, local.needs_window ? 900 : 0)
   function_response_types            = ["ReportBatchItemFailures"]
 

@@ -36,16 +36,25 @@ variable "packages" {
 }
 
 variable "event_source" {
-  description = "The stream that the function reads: its `kind` (`kinesis` or `dynamodb`) and its ARN (of a table's stream, not of the table)."
+  description = <<-EOT
+    The stream that the function reads: its `kind` (`kinesis` or `dynamodb`), its ARN (of a table's stream, not of the table), and
+    for Kinesis `retention_hours`, how long it keeps a record (24, as Kinesis does by itself). A table's stream keeps a record for 24 hours.
+  EOT
   type = object({
-    kind = string
-    arn  = string
+    kind            = string
+    arn             = string
+    retention_hours = optional(number, 24)
   })
   nullable = false
 
   validation {
     condition     = contains(["kinesis", "dynamodb"], var.event_source.kind)
     error_message = "event_source.kind is kinesis or dynamodb."
+  }
+
+  validation {
+    condition     = var.event_source.kind == "kinesis" ? var.event_source.retention_hours >= 24 && var.event_source.retention_hours <= 8760 : var.event_source.retention_hours == 24
+    error_message = "event_source.retention_hours is 24 to 8760 for a Kinesis stream, and 24 for a table's stream."
   }
 
   validation {
@@ -75,10 +84,11 @@ variable "mapping" {
     - `batch_size`: most records of a batch, 1 to 10000 (1000)
     - `batching_window_seconds`: how long a batch may wait to fill up, 0 to 300 (0)
     - `parallelization_factor`: batches of one shard in flight at once, 1 to 10 (1)
-    - `maximum_retry_attempts`: retries before a batch goes to the failure destination, 0 to 10000; -1: until the record expires (-1 / 10)
-    - `maximum_record_age_seconds`: age beyond which a record goes to the failure destination, 60 to 604800; -1: none (-1)
-    - `bisect`: whether a failed batch is cut in two and tried again (false / true)
-    - `tumbling_window_seconds`: length of the tumbling window, which makes Lambda name the shard in the event, 0 (none) to 900 (900 for DynamoDB with exactly_once, else 0)
+    - `maximum_retry_attempts`: retries before a batch goes to the failure destination, 0 to 10000; -1: until the record expires or is too old (-1)
+    - `maximum_record_age_seconds`: age beyond which a record goes to the failure destination, 60 to 604800; -1: none (-1 / an hour less than the
+      stream keeps it, at most the week that Lambda allows)
+    - `bisect`: whether a failed batch is cut in two and tried again (false). For functions that fail because of a single record
+    - `tumbling_window_seconds`: length of the tumbling window, which makes Lambda name the shard in the event, 0 (none) to 900 (900 for DynamoDB with exactly_once, else 0); only with exactly_once
     - `filter_patterns`: only records that match one of these JSON patterns are delivered (all)
 
     The mapping always starts at the oldest record (`TRIM_HORIZON`): `LATEST` would skip what was written before the
@@ -90,8 +100,8 @@ variable "mapping" {
     batching_window_seconds    = optional(number, 0)
     parallelization_factor     = optional(number, 1)
     maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
-    bisect                     = optional(bool)
+    maximum_record_age_seconds = optional(number)
+    bisect                     = optional(bool, false)
     tumbling_window_seconds    = optional(number)
     filter_patterns            = optional(list(string), [])
   })
@@ -123,7 +133,7 @@ variable "mapping" {
 
   validation {
     # 0 to 59 are accepted by some clients and refused by the service.
-    condition     = var.mapping.maximum_record_age_seconds == -1 || (var.mapping.maximum_record_age_seconds >= 60 && var.mapping.maximum_record_age_seconds <= 604800)
+    condition     = var.mapping.maximum_record_age_seconds == null ? true : var.mapping.maximum_record_age_seconds == -1 || (var.mapping.maximum_record_age_seconds >= 60 && var.mapping.maximum_record_age_seconds <= 604800)
     error_message = "mapping.maximum_record_age_seconds is 60 to 604800 (a week), or -1 for no limit."
   }
 
@@ -149,12 +159,12 @@ variable "mapping" {
   }
 
   validation {
-    condition     = !var.exactly_once || var.mapping.maximum_record_age_seconds == -1
+    condition     = !var.exactly_once || coalesce(var.mapping.maximum_record_age_seconds, -1) == -1
     error_message = "mapping.maximum_record_age_seconds must be -1 (no limit) with exactly_once: records that are dropped for their age are missing from the totals."
   }
 
   validation {
-    condition     = !var.exactly_once || !coalesce(var.mapping.bisect, false)
+    condition     = !var.exactly_once || !var.mapping.bisect
     error_message = "mapping.bisect must be false with exactly_once: the function quarantines a bad record by itself, so a batch that fails has met a failing service, and halves of it only multiply the calls."
   }
 
@@ -165,8 +175,19 @@ variable "mapping" {
 
   # What any function needs of it.
   validation {
-    condition     = var.exactly_once || coalesce(var.mapping.maximum_retry_attempts, 10) >= 0 || var.mapping.maximum_record_age_seconds > 0
-    error_message = "mapping.maximum_retry_attempts or mapping.maximum_record_age_seconds must be bounded without exactly_once: a batch that always fails would block its shard until the records expire, and they would be lost. With a limit it goes to the failure destination."
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html (the same for DynamoDB): an answer without `state` is a failed invocation.
+    condition     = var.exactly_once || coalesce(var.mapping.tumbling_window_seconds, 0) == 0
+    error_message = "mapping.tumbling_window_seconds must be 0 without exactly_once: a mapping with a tumbling window takes an answer without `state` for a failure, and only functions that keep a checkpoint per shard answer with it. Every batch would fail."
+  }
+
+  validation {
+    # What the stream has forgotten cannot be sent anywhere.
+    condition = (
+      var.exactly_once
+      || coalesce(var.mapping.maximum_retry_attempts, -1) >= 0
+      || (var.mapping.maximum_record_age_seconds == null ? true : var.mapping.maximum_record_age_seconds > 0 && var.mapping.maximum_record_age_seconds < var.event_source.retention_hours * 3600)
+    )
+    error_message = "mapping.maximum_record_age_seconds must be less than the stream keeps a record (event_source.retention_hours) without exactly_once and with unlimited retries: a batch that always fails would block its shard until the stream has forgotten its records, and they would be lost. With this limit they reach the failure destination first."
   }
 }
 

@@ -39,14 +39,15 @@ def broken_state(stack: LiveStack) -> Iterator[None]:
 
 @contextmanager
 def few_retries(stack: LiveStack, trades: Trades) -> Iterator[None]:
-    """The mapping tries a batch once more, not ten times with growing pauses."""
+    """The mapping tries a batch once more, not until the stream has nearly forgotten it."""
+    given = stack.mapping("state")["MaximumRetryAttempts"]
     stack.update_mapping("state", MaximumRetryAttempts=1)
     # A changed mapping begins at the stream's start here; what comes next is only what the test puts.
     stack.catch_up(trades)
     try:
         yield
     finally:
-        stack.update_mapping("state", MaximumRetryAttempts=10)
+        stack.update_mapping("state", MaximumRetryAttempts=given)
 
 
 def test_batches_that_state_cannot_store_end_in_the_bucket_and_count_when_sent_again(

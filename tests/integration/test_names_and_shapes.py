@@ -77,8 +77,10 @@ def test_mappings_have_the_settings_that_the_totals_rest_on(stack: LiveStack, pa
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ParallelizationFactor"] == 1
     if part == "state":
-        assert mapping["MaximumRetryAttempts"] == 10
-        assert mapping["BisectBatchOnFunctionError"] is True
+        # Unlimited, up to an hour before the stream forgets a record.
+        assert mapping["MaximumRetryAttempts"] == -1
+        assert mapping["MaximumRecordAgeInSeconds"] == 23 * 3600
+        assert mapping["BisectBatchOnFunctionError"] is False
         assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(stack.bucket)
         return
     assert mapping["MaximumRetryAttempts"] == -1

@@ -168,7 +168,7 @@ def test_a_record_that_always_fails_is_given_up_alone_and_what_follows_goes_on(
     lambdas: Any = readings.aws.client("lambda")
     uuid = readings.aws.outputs["readings"]["function"]["mapping_uuid"]
 
-    # One retry instead of ten, whose pauses grow. This is the last test of the stack: nothing is set back.
+    # One retry instead of a week of them. This is the last test of the stack: nothing is set back.
     lambdas.update_event_source_mapping(UUID=uuid, MaximumRetryAttempts=1)
     wait_for(
         "the mapping at rest",

@@ -58,16 +58,56 @@ run "an_exactly_once_function_gets_its_records_in_order_and_without_gaps" {
   }
 }
 
-run "an_idempotent_function_gives_up_a_batch_that_always_fails" {
+run "an_idempotent_function_is_tried_until_an_hour_before_its_stream_forgets" {
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades", retention_hours = 168 }
+    exactly_once = false
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 167 * 3600
+    error_message = "A batch that meets a failing service is healthy: it must be tried for as long as there is something to send to the bucket afterwards."
+  }
+
+  assert {
+    condition     = !aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
+    error_message = "Halves of a healthy batch only multiply the calls to a failing service."
+  }
+}
+
+run "a_stream_that_keeps_its_records_for_longer_than_lambda_allows_gives_them_up_after_a_week" {
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades", retention_hours = 336 }
+    exactly_once = false
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 604800
+    error_message = "Lambda refuses a larger age."
+  }
+}
+
+run "an_idempotent_function_on_a_table_s_stream_gives_up_an_hour_before_the_day_ends" {
+  variables {
+    exactly_once = false
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 82800
+    error_message = "A table's stream keeps its records for 24 hours."
+  }
+}
+
+run "takes_what_keeps_an_idempotent_function_correct" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { parallelization_factor = 10, batching_window_seconds = 1, maximum_record_age_seconds = 3600, enabled = false }
+    mapping      = { parallelization_factor = 10, batching_window_seconds = 1, maximum_retry_attempts = 10, maximum_record_age_seconds = 3600, bisect = true, enabled = false }
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == 10 && aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
-    error_message = "Retries must be bounded, and failing batches cut down to the record that fails."
+    error_message = "A function may be given up by the record that fails."
   }
 
   assert {
@@ -224,15 +264,74 @@ run "refuses_a_table_stream_without_a_window_for_an_exactly_once_function" {
   expect_failures = [var.mapping]
 }
 
-run "refuses_unlimited_retries_for_an_idempotent_function" {
+run "refuses_a_window_for_a_function_that_does_not_answer_with_the_windows_state" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { tumbling_window_seconds = 60 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "takes_a_window_of_none_for_any_function" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { tumbling_window_seconds = 0 }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.tumbling_window_in_seconds == 0
+    error_message = "No window is what every function can answer."
+  }
+}
+
+run "refuses_unlimited_retries_without_an_age_for_an_idempotent_function" {
   command = plan
 
   variables {
     exactly_once = false
-    mapping      = { maximum_retry_attempts = -1 }
+    mapping      = { maximum_record_age_seconds = -1 }
   }
 
   expect_failures = [var.mapping]
+}
+
+run "refuses_an_age_that_the_stream_does_not_reach" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { maximum_record_age_seconds = 86400 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_retention_that_no_stream_has" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades", retention_hours = 23 }
+    exactly_once = false
+  }
+
+  expect_failures = [var.event_source]
+}
+
+run "refuses_a_retention_for_a_table_s_stream" {
+  command = plan
+
+  variables {
+    event_source = { kind = "dynamodb", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Trades/stream/2025-01-01T00:00:00.000", retention_hours = 168 }
+  }
+
+  expect_failures = [var.event_source]
 }
 
 run "refuses_an_empty_batch" {
