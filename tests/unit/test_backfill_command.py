@@ -87,8 +87,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return FakeAggregation(found["document"])
 
     def work_of(aggregation: Any, options: Options, _operation: Any) -> FakeRebuild:
-        found["work"] = FakeRebuild(aggregation, options)
-        return found["work"]
+        found["work"] = work = FakeRebuild(aggregation, options)
+        return work
 
     monkeypatch.setattr(Aggregation, "find", find)
     monkeypatch.setattr(module, "work_of", work_of)
@@ -162,7 +162,7 @@ def test_where_totals_keep_expired_rows_it_says_what_is_not_counted_and_compares
     made: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made["document"] = {**DOCUMENT, "on_expiry": "keep"}
-    monkeypatch.setattr(rebuild_command.audit, "audit", None)
+    monkeypatch.setattr("leda_cli.rebuild_command.audit.audit", None)
     backfill(wait=0, map_function="Feedback-MapLambda")
     assert "rows that time to live had removed before this backfill are not counted" in (
         capsys.readouterr().out
