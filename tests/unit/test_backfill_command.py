@@ -11,7 +11,6 @@ from leda.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli import backfill_command as module
-from leda_cli import rebuild_command
 from leda_cli.aggregation import Aggregation
 from leda_cli.backfill_command import backfill
 from leda_cli.corrections import Correction
