@@ -40,7 +40,7 @@ def test_three_hundred_schedules_leave_the_other_systems_exact(system: str) -> N
     assert tally.counts["redelivered records"] > 20
     assert all(tally.counts[kind] > 20 for kind in ALSO.get(system, ()))
     if system in WITH_TRANSACTIONS:
-        assert all(tally.counts[kind] > 20 for kind in OF_TRANSACTIONS)
+        assert all(tally.counts[kind] for kind in OF_TRANSACTIONS)
 
 
 ALSO = {
@@ -49,7 +49,7 @@ ALSO = {
         *("source rows that expired", "rows that expired", "lanes", "configuration"),
     ]
 }
-# Nothing of the engine writes in transactions; those of the shop meet these.
+# Nothing of the engine writes in transactions. The shop has a few, for its vendor orders, which meet these.
 WITH_TRANSACTIONS = {"shop"}
 OF_TRANSACTIONS = {"transaction conflict", "transaction throttled"}
 
