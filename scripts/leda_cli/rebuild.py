@@ -115,7 +115,7 @@ MAX_TRIES = 5
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 STREAM_SECONDS = 5.0
 # The same where no marker proves it.
-WAITING_SECONDS = 15.0
+WAITING_SECONDS = 10.0
 # A marker that is lost on its way (its stream's 24 hours were missed) is written again.
 MARKER_SECONDS, MAX_MARKERS = 60, 60
 POLL_SECONDS = 0.5

@@ -39,7 +39,8 @@ class SourceTable:
 
     def key_of(self, row: Mapping[str, Any]) -> str:
         """The key of a row or record (DynamoDB's JSON) as a string, the same for equal keys."""
-        return json.dumps([row[name] for name in self.keys], default=_plain)
+        texts = [_text(row[name][kind]) for name, kind in self.keys.items()]
+        return texts[0] if len(texts) == 1 else json.dumps(texts)
 
     def marker_key(self, place: int) -> dict[str, Any]:
         """The key of the marker row number `place`, of the types that the table's key has."""
@@ -84,6 +85,6 @@ def _date(answer: Mapping[str, Any]) -> float:
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
 
-def _plain(value: object) -> object:
+def _text(value: str | bytes) -> str:
     """Bytes, as clients return those of a binary key, as hexadecimal digits."""
     return value.hex() if isinstance(value, bytes) else value

@@ -122,7 +122,7 @@ def test_the_report_of_a_dry_run_as_json(
     assert report["groupings"] == {"daily": 2, "source": 1}
     assert report["unreadable"]["count"] == 1
     assert report["forecast"]["reading_seconds"] == 12.0
-    assert report["forecast"]["behind_seconds"] > 12.0 + 15.0
+    assert report["forecast"]["behind_seconds"] > 12.0 + 10.0
 
 
 def test_a_dry_run_ends_with_an_error_where_the_stream_would_not_keep_what_is_written(
