@@ -44,7 +44,8 @@ def wrong(schedule: Callable[[int], Any]) -> list[int]:
 
 
 def from_region_to_scores(seed: int) -> Any:
-    with groupings(BY_REGION, seed) as it:
+    # Markers add nothing, and a batch that adds nothing lets Map look at the registry.
+    with groupings(BY_REGION, seed, markers=False) as it:
         write_some(it, 0)
         it.on()
         it.backfill(WITH_SCORES)
@@ -62,6 +63,29 @@ def test_a_change_after_the_backfill_counts_once_whatever_an_environment_remembe
         assert wrong(from_region_to_scores)
     monkeypatch.setattr(LaneRows, "close", lambda self, *_given: padded(0))
     assert wrong(from_region_to_scores)
+
+
+def test_a_change_that_counts_for_nothing_under_the_former_configuration_is_not_dropped(
+    monkeypatch: Patch,
+) -> None:
+    """An environment that remembers the former one would write no row, and so meet none that is closed."""
+    nothing = {
+        "group_by": {"daily": {"keys": ["region"], "where": {"type": ["never"]}}},
+        "measures": COUNT,
+    }
+
+    def schedule(seed: int) -> Any:
+        with groupings(nothing, seed) as it:
+            write_some(it, 0)
+            it.on()
+            it.backfill(BY_REGION)
+            write_some(it, 2)
+            it.on()
+            return it.differences()
+
+    assert not wrong(schedule)
+    monkeypatch.setattr(SourceShards, "is_current", lambda self, shard: True)
+    assert wrong(schedule)
 
 
 def test_what_came_before_the_backfill_counts_nowhere_when_it_comes_again(
