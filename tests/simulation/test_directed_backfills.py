@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leda import changes
 from leda.engine import map_rows
 from leda.engine.registry import Assignment, SourceShards
 from leda.engine.shards import padded
@@ -106,6 +107,41 @@ def test_what_came_before_the_backfill_counts_nowhere_when_it_comes_again(
     assert not wrong(schedule)
     monkeypatch.setattr(Assignments, "_move", lambda self, *_given: None)
     assert wrong(schedule)
+
+
+def test_both_images_are_read_under_the_shards_configuration_whatever_is_deployed(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with groupings(BY_REGION) as it:
+            write_some(it, 0)
+            it.on()
+            it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
+            it.write("r2", region="b", type="c", score="1")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    read_old_images_as_deployed(monkeypatch)
+    assert differences()
+
+
+def read_old_images_as_deployed(patch: Patch) -> None:
+    """And the new ones as the shard's assignment says."""
+    real_init, real_read = SourceShards.__init__, changes.read
+    deployed: list[Any] = []
+
+    def init(self: Any, *given: Any, **more: Any) -> None:
+        real_init(self, *given, **more)
+        deployed.append(self._deployed)
+
+    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
+        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
+        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
+        return old, new, reasons
+
+    patch.setattr(SourceShards, "__init__", init)
+    patch.setattr(changes, "read", read)
 
 
 def test_the_way_back_is_a_backfill_too_with_rows_of_its_own(monkeypatch: Patch) -> None:
