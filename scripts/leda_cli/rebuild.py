@@ -358,8 +358,9 @@ class Rebuild:
         self._registry.put_if_absent(CONFIGURATIONS, self._configuration.version, document)
         # Should the registry have lost lanes, the totals still know them.
         known = {lanes_of(name) for _, row in self._totals.rows() for name in row}
-        for lanes in {self._lanes, *(each for each in known if each)}:
-            self._registry.put_if_absent(LANES, lanes.name, {})
+        names = {self._lanes.name, *(each.name for each in known if each)}
+        for name in sorted(names):
+            self._registry.put_if_absent(LANES, name, {})
         # A run with a higher number finds these lanes registered; one with a lower number is kept out of them.
         self._run = self._registry.draw(REBUILDS)
         self.journal.require_own()
@@ -376,7 +377,10 @@ class Rebuild:
             # From now on Map counts what it gets, and no longer leaves it to the backfill: a delivery that goes on may
             # have records from after the watermark. Until this run or the next one is done, the journal is the latch.
             self.journal.moving()
-            self._assignments.make_live()
+            try:
+                self._assignments.make_live()
+            except WentOnError as error:
+                raise self.journal.taken() from error
 
     def _finish(self, mark: Watermark) -> None:
         self.journal.require_own()
@@ -438,7 +442,7 @@ class Rebuild:
             scope = streams_scope(stage)
             met = {row["Name"]["S"] for row in self._registry.rows(scope)}
             # A stream that came meanwhile needs a rebuild of its own.
-            for name in {stream, *(each for each in met if _is_older(each, stream))}:
+            for name in sorted({stream, *(each for each in met if _is_older(each, stream))}):
                 self._registry.put(scope, name, {"IsSettled": {"BOOL": True}})
 
     def _label_changes(self) -> Iterator[Change]:
@@ -460,7 +464,7 @@ class Rebuild:
     def _used_versions(self, mark: Watermark) -> set[str]:
         """The versions under which a change may still come."""
         used = {self._configuration.version}
-        for stream in {row["Name"]["S"] for row in self._registry.rows(streams_scope("map"))}:
+        for stream in [row["Name"]["S"] for row in self._registry.rows(streams_scope("map"))]:
             shards = self._registry.rows(source_scope(stream))
             used.update(shard["Version"]["S"] for shard in shards)
         for row in self._registry.rows(LANES):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leda import changes
 from leda.engine import map_rows
 from leda.engine.registry import Assignment, SourceShards
 from leda.engine.shards import padded
@@ -44,7 +45,8 @@ def wrong(schedule: Callable[[int], Any]) -> list[int]:
 
 
 def from_region_to_scores(seed: int) -> Any:
-    with groupings(BY_REGION, seed) as it:
+    # Markers add nothing, and a batch that adds nothing lets Map look at the registry.
+    with groupings(BY_REGION, seed, markers=False) as it:
         write_some(it, 0)
         it.on()
         it.backfill(WITH_SCORES)
@@ -62,6 +64,29 @@ def test_a_change_after_the_backfill_counts_once_whatever_an_environment_remembe
         assert wrong(from_region_to_scores)
     monkeypatch.setattr(LaneRows, "close", lambda self, *_given: padded(0))
     assert wrong(from_region_to_scores)
+
+
+def test_a_change_that_counts_for_nothing_under_the_former_configuration_is_not_dropped(
+    monkeypatch: Patch,
+) -> None:
+    """An environment that remembers the former one would write no row, and so meet none that is closed."""
+    nothing = {
+        "group_by": {"daily": {"keys": ["region"], "where": {"type": ["never"]}}},
+        "measures": COUNT,
+    }
+
+    def schedule(seed: int) -> Any:
+        with groupings(nothing, seed) as it:
+            write_some(it, 0)
+            it.on()
+            it.backfill(BY_REGION)
+            write_some(it, 2)
+            it.on()
+            return it.differences()
+
+    assert not wrong(schedule)
+    monkeypatch.setattr(SourceShards, "is_current", lambda self, shard: True)
+    assert wrong(schedule)
 
 
 def test_what_came_before_the_backfill_counts_nowhere_when_it_comes_again(
@@ -82,6 +107,41 @@ def test_what_came_before_the_backfill_counts_nowhere_when_it_comes_again(
     assert not wrong(schedule)
     monkeypatch.setattr(Assignments, "_move", lambda self, *_given: None)
     assert wrong(schedule)
+
+
+def test_both_images_are_read_under_the_shards_configuration_whatever_is_deployed(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with groupings(BY_REGION) as it:
+            write_some(it, 0)
+            it.on()
+            it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
+            it.write("r2", region="b", type="c", score="1")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    read_old_images_as_deployed(monkeypatch)
+    assert differences()
+
+
+def read_old_images_as_deployed(patch: Patch) -> None:
+    """And the new ones as the shard's assignment says."""
+    real_init, real_read = SourceShards.__init__, changes.read
+    deployed: list[Any] = []
+
+    def init(self: Any, *given: Any, **more: Any) -> None:
+        real_init(self, *given, **more)
+        deployed.append(self._deployed)
+
+    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
+        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
+        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
+        return old, new, reasons
+
+    patch.setattr(SourceShards, "__init__", init)
+    patch.setattr(changes, "read", read)
 
 
 def test_the_way_back_is_a_backfill_too_with_rows_of_its_own(monkeypatch: Patch) -> None:

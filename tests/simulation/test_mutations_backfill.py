@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from leda import changes
 from leda.engine import map_rows
-from leda.engine.registry import Assignment, Definitions, SourceShards
+from leda.engine.registry import Assignment, Definitions
 from leda.engine.shards import padded
 from leda_cli.assignments import Assignments
 from leda_cli.lane_rows import LaneRows
@@ -58,24 +57,6 @@ def labels_are_those_of_the_first_version(patch: Patch) -> None:
         return next(iter(self._known.values()), None)
 
     patch.setattr(Definitions, "of", of)
-
-
-def the_old_image_is_read_as_it_is_deployed(patch: Patch) -> None:
-    """And the new one as the shard's assignment says."""
-    real_init, real_read = SourceShards.__init__, changes.read
-    deployed: list[Any] = []
-
-    def init(self: Any, *given: Any, **more: Any) -> None:
-        real_init(self, *given, **more)
-        deployed.append(self._deployed)
-
-    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
-        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
-        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
-        return old, new, reasons
-
-    patch.setattr(SourceShards, "__init__", init)
-    patch.setattr(changes, "read", read)
 
 
 def what_is_written_during_the_scan_is_not_taken(patch: Patch) -> None:

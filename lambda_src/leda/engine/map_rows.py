@@ -153,12 +153,15 @@ class MapRows:
             outcome.waiting = len(records)
             return outcome
         found, outcome.rejected = read(records, assignment.configuration)
-        # One after the other, a batch of nothing else would outlast the function.
-        list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         expires = None if made is None else int(made) + self._retention
         source, writers = _Source(shard, assignment, expires), dict[int, _LaneWriter]()
         for part in parts(outsize_apart(found, self._limits), assignment):
             self._write_part(source, writers, part, outcome)
+        if not writers and not self._shards.is_current(shard):
+            # No row could tell: under the former assignment the records count for nothing.
+            raise _RowClosedError(f"a backfill has assigned {shard.id} anew")
+        # One after the other, a batch of nothing else would outlast the function.
+        list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         outcome.rows = sum(writer.rows for writer in writers.values())
         outcome.lane_gigabytes = max((each.gigabytes for each in writers.values()), default=0.0)
         return outcome

@@ -190,6 +190,12 @@ class Assignment:
         return f"{shard.source}/{self.generation}" if self.generation else shard.source
 
 
+def _of_row(row: Row) -> tuple[str, int, int]:
+    """The version, the number of lanes and the generation that the row of a shard has."""
+    generation = int(row.get("Generation", {"N": "0"})["N"])
+    return row["Version"]["S"], int(row["Lanes"]["N"]), generation
+
+
 class SourceShards:
     """The assignments of the source table's shards, each settled when Map first meets the shard.
 
@@ -215,6 +221,15 @@ class SourceShards:
         """Read the shard's assignment again the next time."""
         self._known.pop(shard, None)
 
+    def is_current(self, shard: Shard) -> bool:
+        """Whether the registry still has the assignment of the shard that is remembered."""
+        known, row = self._known.get(shard), self._registry.get(
+            source_scope(shard.stream), shard.id
+        )
+        if known is None or row is None:
+            return True
+        return _of_row(row) == (known.configuration.version, known.lanes, known.generation)
+
     def of(self, shard: Shard, created: float | None) -> Assignment | None:
         """The shard's assignment; None: nothing is counted before the first backfill.
 
@@ -229,11 +244,8 @@ class SourceShards:
             if row is None:
                 # Not remembered: the backfill may come at any time.
                 return None
-            known = Assignment(
-                self._configuration(row["Version"]["S"]),
-                int(row["Lanes"]["N"]),
-                int(row.get("Generation", {"N": "0"})["N"]),
-            )
+            version, lanes, generation = _of_row(row)
+            known = Assignment(self._configuration(version), lanes, generation)
             self._known[shard] = known
         return known
 
