@@ -40,8 +40,8 @@ from leda_cli.what_next import say_what_next
 ROWS = 10_000
 USERS = 2_500
 LIVE_SECONDS = 15.0
-PAUSE_SECONDS = 0.01
-WAIT_SECONDS = 10.0
+PAUSE_SECONDS = 0.02
+WAIT_SECONDS = 15.0
 """A change may take so long to reach its total in the check after the first computation."""
 LOOK_SECONDS = 0.25
 PLACES = 10
@@ -123,7 +123,7 @@ def play(aws: ExampleAws) -> None:
 
 
 def _fill(favourites: GroupedTable, people: People) -> None:
-    heading(f"A table with {ROWS:,} favourites, before anything counts them")
+    heading(f"A table with {ROWS:,} favourites")
     there = sum(1 for _ in favourites.rows())
     missing: set[Favourite] = set()
     while len(missing) < ROWS - there:

@@ -10,9 +10,5 @@ def test_its_demo_is_the_first_thing_that_is_done_with_it(example: ExampleAws) -
     player(EXAMPLE)(example)
 
 
-def test_a_second_demo_goes_on_from_there(example: ExampleAws) -> None:
-    player(EXAMPLE)(example)
-
-
 def test_a_plan_after_apply_is_empty(example: ExampleAws) -> None:
     assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
