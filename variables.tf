@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "shard_count" {
   description = "Number of shards of the ingest stream. `null` lets Kinesis scale by itself (on-demand mode)."
   type        = number

@@ -46,6 +46,7 @@ ALONE = (
     "test_feedback",
     "test_change_capture",
     "test_record_processor",
+    "test_two_regions",
 )
 
 

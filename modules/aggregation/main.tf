@@ -118,9 +118,10 @@ module "quarantine_bucket" {
 module "map_function" {
   source = "../stream-function"
 
-  name        = local.names.map
-  description = "LEDA: turns changes of ${var.table.name} into sums to add"
-  package     = "map"
+  name               = local.names.map
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: turns changes of ${var.table.name} into sums to add"
+  package            = "map"
 
   event_source = { kind = "dynamodb", arn = var.table.stream_arn }
   exactly_once = true
@@ -177,9 +178,10 @@ module "map_function" {
 module "reduce_function" {
   source = "../stream-function"
 
-  name        = local.names.reduce
-  description = "LEDA: adds the sums to the totals"
-  package     = "reduce"
+  name               = local.names.reduce
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: adds the sums to the totals"
+  package            = "reduce"
 
   event_source = { kind = "dynamodb", arn = module.reduce_table.stream_arn }
   exactly_once = true

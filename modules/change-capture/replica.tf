@@ -32,9 +32,10 @@ module "replica_function" {
   source = "../stream-function"
   count  = var.replica == null ? 0 : 1
 
-  name        = local.names.replica
-  description = "LEDA: keeps a copy of ${local.table.name}"
-  package     = "table_replica"
+  name               = local.names.replica
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: keeps a copy of ${local.table.name}"
+  package            = "table_replica"
 
   event_source = { kind = "dynamodb", arn = local.table.stream_arn }
   exactly_once = false # Each row's place makes every record idempotent by itself.

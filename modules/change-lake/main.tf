@@ -93,7 +93,9 @@ resource "aws_cloudwatch_log_stream" "delivery" {
 }
 
 resource "aws_iam_role" "delivery" {
-  name        = "${var.name}-delivery"
+  # Names of roles are the account's, not a Region's.
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  name        = "${var.name}-delivery${var.global_name_suffix}"
   description = "Firehose's role to write the changes of ${var.name} to S3"
 
   assume_role_policy = jsonencode({
@@ -105,6 +107,11 @@ resource "aws_iam_role" "delivery" {
       Condition = { StringEquals = { "aws:SourceArn" = local.stream_arn } }
     }]
   })
+
+  # Under another name the stream has the new role before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
@@ -153,6 +160,10 @@ resource "aws_iam_role_policy" "delivery" {
       }],
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_glue_catalog_database" "this" {

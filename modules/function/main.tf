@@ -61,7 +61,9 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
+  # Names of roles are the account's, not a Region's.
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  name        = "${var.name}${var.global_name_suffix}"
   description = "Execution role of the Lambda function ${var.name}"
 
   assume_role_policy = jsonencode({
@@ -72,6 +74,11 @@ resource "aws_iam_role" "this" {
       Action    = "sts:AssumeRole"
     }]
   })
+
+  # Under another name the function has the new role before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -100,4 +107,8 @@ resource "aws_iam_role_policy" "this" {
       )],
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "shard_count" {
   description = "Number of shards of the stream. `null` lets Kinesis scale by itself (on-demand mode)."
   type        = number

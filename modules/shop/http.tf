@@ -83,9 +83,10 @@ module "http_function" {
   source   = "../function"
   for_each = local.http_functions
 
-  name        = local.names[each.key]
-  description = each.value.description
-  package     = each.key
+  name               = local.names[each.key]
+  global_name_suffix = var.global_name_suffix
+  description        = each.value.description
+  package            = each.key
 
   environment = merge({
     POWERTOOLS_SERVICE_NAME          = each.value.service

@@ -30,6 +30,7 @@ module "function" {
   source = "../function"
 
   name                 = var.name
+  global_name_suffix   = var.global_name_suffix
   description          = var.description
   package              = var.package
   packages             = var.packages

@@ -55,6 +55,7 @@ ORDER = (
     "test_scores",
     "test_change_capture",
     "test_record_processor",
+    "test_two_regions",
     "test_examples",
     "test_tumbling_windows",
 )

@@ -15,6 +15,7 @@ MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
 BLOCK = re.compile(r'^module "\w+" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 PACKAGE = re.compile(r'^  package += "(\w+)"', re.MULTILINE)
 REQUIRED = re.compile(r'settings\.required\(\s*"(\w+)"')
+SUFFIX = "global_name_suffix"
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
 
 
@@ -99,6 +100,41 @@ def functions_of_modules() -> dict[str, str]:
             for package in PACKAGE.findall(block):
                 found[package] = block
     return found
+
+
+def calls_of_suffixed_modules() -> list[tuple[str, str]]:
+    """Each call of a module that makes something of which an account has each name only once, with who calls."""
+    suffixed = [
+        path.parent.name
+        for path in ROOT.glob("modules/*/variables.tf")
+        if f'variable "{SUFFIX}"' in path.read_text()
+    ]
+    return [
+        (file.parent.name, block)
+        for file in [ROOT / "main.tf", *ROOT.glob("modules/*/*.tf")]
+        for block in BLOCK.findall(file.read_text())
+        if any(f'/{name}"' in block.split("\n")[0] for name in suffixed)
+    ]
+
+
+def test_every_name_that_an_account_has_only_once_has_the_suffix() -> None:
+    """Without it a second Region's apply fails (roles), or overwrites what the first one made (dashboards)."""
+    named = re.compile(
+        r'^resource "(?:aws_iam_\w+|aws_cloudwatch_dashboard)" .*?^  \w*name += (.*?)$',
+        re.MULTILINE | re.DOTALL,
+    )
+    files = ROOT.glob("modules/*/*.tf")
+    names = [name for file in files for name in named.findall(file.read_text())]
+    assert len(names) >= 5
+    # A policy in a role has a name in that role only.
+    assert {name for name in names if SUFFIX not in name} == {'"delivery"', '"function"'}
+
+
+def test_the_suffix_reaches_every_role_and_dashboard() -> None:
+    calls = calls_of_suffixed_modules()
+    assert {caller for caller, _ in calls} >= {"aggregation", "shop", "stream-function"}
+    given = re.compile(rf"^  {SUFFIX} += var\.{SUFFIX}$", re.MULTILINE)
+    assert [(caller, block) for caller, block in calls if not given.search(block)] == []
 
 
 @pytest.mark.parametrize("package", sorted(functions_of_modules()))

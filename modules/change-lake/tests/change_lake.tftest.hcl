@@ -92,6 +92,38 @@ run "writes_parquet_by_day_where_the_table_looks_for_it_and_nothing_else" {
   }
 }
 
+run "lets_another_region_of_the_account_have_the_same_lake" {
+  variables {
+    global_name_suffix = "-eu-central-1"
+  }
+
+  assert {
+    condition     = aws_iam_role.delivery.name == "shop-delivery-eu-central-1" && aws_kinesis_firehose_delivery_stream.this.name == "shop"
+    error_message = "Names of roles are the account's, so the role must have the suffix; what is the Region's own must not."
+  }
+}
+
+run "refuses_a_suffix_that_makes_the_role_s_name_too_long" {
+  command = plan
+
+  variables {
+    name               = "a-lake-whose-name-takes-most-of-what-a-role-may"
+    global_name_suffix = "-eu-central-1"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
+run "refuses_a_suffix_that_no_name_may_have" {
+  command = plan
+
+  variables {
+    global_name_suffix = ".eu"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
 run "keeps_what_does_not_fit_and_limits_what_a_query_may_scan" {
   variables {
     alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]

@@ -84,6 +84,50 @@ run "takes_a_prefix_with_slashes_at_its_ends" {
   }
 }
 
+run "has_a_role_under_the_function_s_name" {
+  assert {
+    condition     = aws_iam_role.this.name == "Function"
+    error_message = "Without a suffix the role must keep its name: another one would replace it."
+  }
+}
+
+run "lets_another_region_of_the_account_have_the_same_function" {
+  variables {
+    global_name_suffix = "-eu-central-1"
+  }
+
+  assert {
+    condition     = aws_iam_role.this.name == "Function-eu-central-1" && aws_iam_role_policy.this.role == "Function-eu-central-1"
+    error_message = "Names of roles are the account's, so the role must have the suffix."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.function_name == "Function" && aws_cloudwatch_log_group.this.name == "/aws/lambda/Function"
+    error_message = "What is the Region's own must keep its name."
+  }
+}
+
+run "refuses_a_suffix_that_makes_the_role_s_name_too_long" {
+  command = plan
+
+  variables {
+    name               = "a-function-whose-name-takes-most-of-what-a-role-may-have"
+    global_name_suffix = "-eu-central-1"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
+run "refuses_a_suffix_that_no_name_may_have" {
+  command = plan
+
+  variables {
+    global_name_suffix = ".eu"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
 run "may_write_its_logs_and_nothing_else_by_default" {
   assert {
     condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
