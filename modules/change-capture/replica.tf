@@ -22,6 +22,9 @@ locals {
     sid       = "ReplicaKey"
     actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
     resources = [var.replica.kms_key_arn]
+    # By way of DynamoDB where the replica is, and in no other way. The name ends in amazonaws.com in all partitions.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    conditions = { StringEquals = { "kms:ViaService" = ["dynamodb.${local.replica_region}.amazonaws.com"] } }
   }]
 
   # What somebody who writes to the replica must be allowed: this function's role, or the one that it assumes.
@@ -64,10 +67,11 @@ module "replica_function" {
   )
 
   policy_statements = concat(
-    local.replica_role == null ? local.replica_statements : [{
+    [for statement in local.replica_statements : statement if local.replica_role == null],
+    [for role in local.replica_role[*] : {
       sid       = "AssumeReplicaRole"
       actions   = ["sts:AssumeRole"]
-      resources = [local.replica_role]
+      resources = [role]
     }],
     [{
       sid       = "Quarantine"

@@ -131,7 +131,7 @@ variable "deletion_protection" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key for the stream, the bucket, the results and the log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it. `null`: AWS's keys."
+  description = "ARN of an own KMS key for the stream, the bucket, the results and the log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's keys."
   type        = string
   default     = null
 

@@ -151,8 +151,8 @@ module "site" {
 
   # The API must know the site's address before it has one of its own, so any API of the region has to do.
   connect_sources = [
-    "https://*.execute-api.${data.aws_region.current.id}.amazonaws.com",
-    "https://${local.domain_prefix}.auth.${data.aws_region.current.id}.amazoncognito.com",
+    "https://*.execute-api.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}",
+    module.operators.sign_in_url,
   ]
 
   deletion_protection = var.deletion_protection

@@ -335,7 +335,7 @@ variable "log_retention_days" {
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of an own KMS key that encrypts the logs, and the data that the function reads and writes: its role may use it.
-    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it too. `null`: AWS's keys.
+    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it too. `null`: AWS's keys.
   EOT
   type        = string
   default     = null

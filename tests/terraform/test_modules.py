@@ -102,6 +102,35 @@ def functions_of_modules() -> dict[str, str]:
     return found
 
 
+# Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. Logs' principal does not.
+# https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#viaService_table
+ALIKE_EVERYWHERE = re.compile(
+    r'"(?:apigateway|cloudfront|cloudwatch|events|firehose|lambda|sns)\.amazonaws\.com"'
+    r'|"(?:dynamodb|s3|\$\{service\})\.\$\{[\w.]+\}\.amazonaws\.com"'
+)
+PROSE = re.compile(
+    r"#[^\n]*$|^ *(?:description|error_message) += (?:<<-EOT$.*?EOT$|[^\n]*$)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_nothing_names_the_partition_it_runs_in() -> None:
+    """China's ARNs begin with arn:aws-cn, GovCloud's with arn:aws-us-gov; China's host names end in amazonaws.com.cn."""
+    found = [
+        (file.relative_to(ROOT).as_posix(), line.strip())
+        for file in [*ROOT.glob("modules/*/*.tf"), *ROOT.glob("examples/*/*.tf"), ROOT / "main.tf"]
+        for line in ALIKE_EVERYWHERE.sub("", PROSE.sub("", file.read_text())).splitlines()
+        if re.search(r"arn:aws:|amazonaws\.com|amazoncognito\.com", line)
+    ]
+    # The blueprint's test event, as it is printed in the console; and Cognito's host, which has one end in all
+    # partitions that have user pools.
+    assert {file for file, _ in found} == {
+        "examples/record-processor/outputs.tf",
+        "modules/operator-sign-in/main.tf",
+    }
+    assert len(found) == 3
+
+
 def calls_of_suffixed_modules() -> list[tuple[str, str]]:
     """Each call of a module that makes something of which an account has each name only once, with who calls."""
     suffixed = [

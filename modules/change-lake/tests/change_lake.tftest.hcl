@@ -82,8 +82,12 @@ run "writes_parquet_by_day_where_the_table_looks_for_it_and_nothing_else" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.delivery.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceArn"] == "arn:aws:firehose:eu-west-1:111111111111:deliverystream/shop"
-    error_message = "Only this stream must get the role."
+    condition = jsondecode(aws_iam_role.delivery.assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Principal = { Service = "firehose.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+    error_message = "The role's trust must be the one that Firehose's guide gives: a condition on what Firehose does not send would keep it out."
   }
 
   assert {
@@ -172,7 +176,7 @@ run "uses_an_own_key_everywhere" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.delivery.policy).Statement : statement.Resource if statement.Sid == "OwnKey"] == [["arn:aws:kms:eu-west-1:111111111111:key/0b0b"]]
+    condition     = [for statement in jsondecode(aws_iam_role_policy.delivery.policy).Statement : [statement.Resource, statement.Condition.StringEquals["kms:ViaService"]] if statement.Sid == "OwnKey"] == [[["arn:aws:kms:eu-west-1:111111111111:key/0b0b"], "s3.eu-west-1.amazonaws.com"]]
     error_message = "Firehose must be able to use the key."
   }
 }

@@ -1,4 +1,10 @@
 mock_provider "aws" {
+  mock_data "aws_region" {
+    defaults = {
+      id = "eu-west-1"
+    }
+  }
+
   mock_resource "aws_iam_role" {
     defaults = {
       arn = "arn:aws:iam::111111111111:role/Function"
@@ -84,6 +90,17 @@ run "takes_a_prefix_with_slashes_at_its_ends" {
   }
 }
 
+run "grants_no_use_of_a_key_to_a_function_that_calls_no_service" {
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:111111111111:key/0b0b"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[*].Sid == ["Logs"]
+    error_message = "CloudWatch Logs uses the key by the key's policy; the role needs nothing of it."
+  }
+}
+
 run "has_a_role_under_the_function_s_name" {
   assert {
     condition     = aws_iam_role.this.name == "Function"
@@ -163,6 +180,11 @@ run "may_do_exactly_what_is_given" {
   assert {
     condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[1].Resource == ["arn:aws:kms:eu-west-1:111111111111:key/0b0b"]
     error_message = "The role must be able to use the own key, and no other."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[1].Condition == { StringEquals = { "kms:ViaService" = ["dynamodb.eu-west-1.amazonaws.com"] } }
+    error_message = "The key must serve the role only by way of the services that it may call."
   }
 
   assert {
