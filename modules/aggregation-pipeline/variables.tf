@@ -103,18 +103,21 @@ variable "state_function" {
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (1), `parallelization_factor` (1), up to 10
     - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (an hour less than `stream_retention_hours`, at most a week), `bisect` (false)
+    - `starting_position` (`TRIM_HORIZON`), `LATEST` or, with `starting_position_timestamp`, `AT_TIMESTAMP`: where a new mapping begins
   EOT
   type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 1000)
-    batching_window_seconds    = optional(number, 1)
-    parallelization_factor     = optional(number, 1)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool)
+    memory_mb                   = optional(number, 512)
+    timeout_seconds             = optional(number, 60)
+    reserved_concurrency        = optional(number)
+    enabled                     = optional(bool, true)
+    batch_size                  = optional(number, 1000)
+    batching_window_seconds     = optional(number, 1)
+    parallelization_factor      = optional(number, 1)
+    maximum_retry_attempts      = optional(number)
+    maximum_record_age_seconds  = optional(number)
+    bisect                      = optional(bool)
+    starting_position           = optional(string)
+    starting_position_timestamp = optional(string)
   })
   default  = {}
   nullable = false

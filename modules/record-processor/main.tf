@@ -53,6 +53,9 @@ module "function" {
     maximum_retry_attempts     = var.function.maximum_retry_attempts
     maximum_record_age_seconds = var.function.maximum_record_age_seconds
     bisect                     = var.function.bisect # `process` may fail because of one record, which then stands alone.
+
+    starting_position           = var.function.starting_position
+    starting_position_timestamp = var.function.starting_position_timestamp
   }
 
   environment = merge(var.environment, {

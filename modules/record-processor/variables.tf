@@ -80,18 +80,21 @@ variable "function" {
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (100), `batching_window_seconds` (0), `parallelization_factor` (1), up to 10
     - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (an hour less than `stream_retention_hours`, at most a week), `bisect` (true)
+    - `starting_position` (`TRIM_HORIZON`), `LATEST` or, with `starting_position_timestamp`, `AT_TIMESTAMP`: where a new mapping begins
   EOT
   type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 100)
-    batching_window_seconds    = optional(number, 0)
-    parallelization_factor     = optional(number, 1)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool, true)
+    memory_mb                   = optional(number, 512)
+    timeout_seconds             = optional(number, 60)
+    reserved_concurrency        = optional(number)
+    enabled                     = optional(bool, true)
+    batch_size                  = optional(number, 100)
+    batching_window_seconds     = optional(number, 0)
+    parallelization_factor      = optional(number, 1)
+    maximum_retry_attempts      = optional(number)
+    maximum_record_age_seconds  = optional(number)
+    bisect                      = optional(bool, true)
+    starting_position           = optional(string)
+    starting_position_timestamp = optional(string)
   })
   default  = {}
   nullable = false
