@@ -38,13 +38,17 @@ def test_a_plan_after_apply_is_empty(example: ExampleAws) -> None:
     assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
 
 
+def wait_for_totals(example: ExampleAws, region: str, value: str) -> None:
+    nodes = ("Delta", "Delta:FXSpot", "Delta:FXSpot:EMEA")
+    wanted = dict.fromkeys(nodes, Decimal(value))
+    wait_for(f"the totals of {region}", lambda: totals(example, region), wanted.__eq__)
+
+
 def test_each_region_counts_its_own_messages(example: ExampleAws) -> None:
     put(example, FIRST, "t1", "1.5")
     put(example, SECOND, "t1", "20.25")
-    for region, value in ((FIRST, "1.5"), (SECOND, "20.25")):
-        nodes = ("Delta", "Delta:FXSpot", "Delta:FXSpot:EMEA")
-        wanted = dict.fromkeys(nodes, Decimal(value))
-        wait_for(f"the totals of {region}", lambda: totals(example, region), wanted.__eq__)
+    wait_for_totals(example, FIRST, "1.5")
+    wait_for_totals(example, SECOND, "20.25")
 
 
 @pytest.mark.parametrize("part", ["state", "map", "reduce", "health"])

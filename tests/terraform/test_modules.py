@@ -102,7 +102,8 @@ def functions_of_modules() -> dict[str, str]:
     return found
 
 
-# Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. Logs' principal does not.
+# Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. That of
+# Logs does not.
 # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#viaService_table
 ALIKE_EVERYWHERE = re.compile(
     r'"(?:apigateway|cloudfront|cloudwatch|events|firehose|lambda|sns)\.amazonaws\.com"'
@@ -115,7 +116,7 @@ PROSE = re.compile(
 
 
 def test_nothing_names_the_partition_it_runs_in() -> None:
-    """China's ARNs begin with arn:aws-cn, GovCloud's with arn:aws-us-gov; China's host names end in amazonaws.com.cn."""
+    """ARNs begin with arn:aws-cn in China, arn:aws-us-gov in GovCloud; China's hosts end in amazonaws.com.cn."""
     found = [
         (file.relative_to(ROOT).as_posix(), line.strip())
         for file in [*ROOT.glob("modules/*/*.tf"), *ROOT.glob("examples/*/*.tf"), ROOT / "main.tf"]
