@@ -200,7 +200,7 @@ variable "dashboard" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: tables are protected, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

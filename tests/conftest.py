@@ -47,6 +47,7 @@ ALONE = (
     "test_change_capture",
     "test_record_processor",
     "test_two_regions",
+    "test_deletion_guard",
 )
 
 

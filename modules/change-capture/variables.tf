@@ -225,7 +225,7 @@ variable "alarm_actions" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: the table is protected, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. The table is protected by itself, too, and the quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

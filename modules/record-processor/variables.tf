@@ -134,7 +134,7 @@ variable "alarm_actions" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there are records in the quarantine bucket."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. The quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

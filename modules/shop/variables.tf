@@ -151,7 +151,7 @@ variable "alarm_actions" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: tables and operators are protected, and buckets are only deleted when they are empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables and operators are protected by themselves, too, and buckets are only deleted when they are empty."
   type        = bool
   default     = true
   nullable    = false

@@ -56,6 +56,7 @@ ORDER = (
     "test_change_capture",
     "test_record_processor",
     "test_two_regions",
+    "test_deletion_guard",
     "test_examples",
     "test_tumbling_windows",
 )

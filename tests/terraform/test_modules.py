@@ -102,6 +102,27 @@ def functions_of_modules() -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize("guard", [ROOT / "guard.tf", *ROOT.glob("modules/*/guard.tf")])
+def test_the_deletion_guard_depends_on_everything_of_its_module(guard: Path) -> None:
+    """What it does not depend on may be deleted before it refuses."""
+    text = "".join(file.read_text() for file in guard.parent.glob("*.tf") if file != guard)
+    made = [f"module.{name}" for name in re.findall(r'^module "(\w+)"', text, re.MULTILINE)]
+    made += [
+        ".".join(names) for names in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.MULTILINE)
+    ]
+    guarded = re.findall(r"^    ([\w.]+),$", guard.read_text(), re.MULTILINE)
+    assert sorted(guarded) == sorted(made)
+
+
+def test_every_module_that_reads_a_stream_has_a_deletion_guard() -> None:
+    callers = {
+        file.parent
+        for file in ROOT.glob("modules/*/*.tf")
+        if re.search(r'source += "\.\./(?:stream-function|aggregation)"', file.read_text())
+    }
+    assert {folder.name for folder in callers if not (folder / "guard.tf").is_file()} == set()
+
+
 # Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. That of
 # Logs does not.
 # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#viaService_table
