@@ -3,8 +3,9 @@
 module "pipeline" {
   source = "./modules/aggregation-pipeline"
 
-  name_prefix = var.name_prefix
-  schema      = var.schema
+  name_prefix        = var.name_prefix
+  global_name_suffix = var.global_name_suffix
+  schema             = var.schema
 
   shard_count            = var.shard_count
   stream_retention_hours = var.stream_retention_hours
@@ -40,10 +41,11 @@ module "pipeline" {
 module "game" {
   source = "./modules/game"
 
-  name_prefix     = var.name_prefix
-  schema          = module.pipeline.schema
-  stream          = module.pipeline.stream
-  aggregate_table = module.pipeline.tables.aggregate
+  name_prefix        = var.name_prefix
+  global_name_suffix = var.global_name_suffix
+  schema             = module.pipeline.schema
+  stream             = module.pipeline.stream
+  aggregate_table    = module.pipeline.tables.aggregate
 
   schedule_enabled = var.generator_schedule_enabled
 

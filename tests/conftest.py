@@ -46,6 +46,8 @@ ALONE = (
     "test_feedback",
     "test_change_capture",
     "test_record_processor",
+    "test_two_regions",
+    "test_deletion_guard",
 )
 
 

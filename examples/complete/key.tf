@@ -25,7 +25,7 @@ resource "aws_kms_key" "this" {
           # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
           Sid       = "Logs"
           Effect    = "Allow"
-          Principal = { Service = "logs.${data.aws_region.current.id}.amazonaws.com" }
+          Principal = { Service = "logs.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}" }
           Action    = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
           Resource  = "*"
           Condition = {

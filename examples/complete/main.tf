@@ -45,6 +45,7 @@ module "pipeline" {
     maximum_retry_attempts     = -1
     maximum_record_age_seconds = 604800 # a week, the longest that Lambda knows; then a batch goes to the bucket
     bisect                     = false
+    starting_position          = "TRIM_HORIZON" # or LATEST; or AT_TIMESTAMP with a starting_position_timestamp
   }
   write_threads = 8
 

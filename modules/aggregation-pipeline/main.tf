@@ -41,9 +41,10 @@ module "state_table" {
 module "state_function" {
   source = "../stream-function"
 
-  name        = local.names.state
-  description = "LEDA: keeps the newest version of each trade"
-  package     = "state"
+  name               = local.names.state
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: keeps the newest version of each trade"
+  package            = "state"
 
   event_source = { kind = "kinesis", arn = module.ingest_stream.arn, retention_hours = var.stream_retention_hours }
   exactly_once = false # A conditional write makes every record idempotent by itself.
@@ -91,10 +92,11 @@ module "state_function" {
 module "aggregation" {
   source = "../aggregation"
 
-  name_prefix = var.name_prefix
-  table       = module.state_table
-  writers     = { StateLambda = module.state_function }
-  backfill    = "none" # StateTable is made with the pipeline.
+  name_prefix        = var.name_prefix
+  global_name_suffix = var.global_name_suffix
+  table              = module.state_table
+  writers            = { StateLambda = module.state_function }
+  backfill           = "none" # StateTable is made with the pipeline.
 
   hierarchy_path = "Path"
   measures = {

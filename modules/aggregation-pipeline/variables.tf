@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "shard_count" {
   description = "Number of shards of the ingest stream. `null` lets Kinesis scale by itself (on-demand mode)."
   type        = number
@@ -93,18 +103,21 @@ variable "state_function" {
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (1), `parallelization_factor` (1), up to 10
     - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (an hour less than `stream_retention_hours`, at most a week), `bisect` (false)
+    - `starting_position` (`TRIM_HORIZON`), `LATEST` or, with `starting_position_timestamp`, `AT_TIMESTAMP`: where a new mapping begins
   EOT
   type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 1000)
-    batching_window_seconds    = optional(number, 1)
-    parallelization_factor     = optional(number, 1)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool)
+    memory_mb                   = optional(number, 512)
+    timeout_seconds             = optional(number, 60)
+    reserved_concurrency        = optional(number)
+    enabled                     = optional(bool, true)
+    batch_size                  = optional(number, 1000)
+    batching_window_seconds     = optional(number, 1)
+    parallelization_factor      = optional(number, 1)
+    maximum_retry_attempts      = optional(number)
+    maximum_record_age_seconds  = optional(number)
+    bisect                      = optional(bool)
+    starting_position           = optional(string)
+    starting_position_timestamp = optional(string)
   })
   default  = {}
   nullable = false
@@ -243,7 +256,7 @@ variable "dashboard" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: tables are protected, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

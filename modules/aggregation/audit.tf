@@ -8,9 +8,10 @@ module "audit_function" {
   count  = var.audit == null ? 0 : 1
   source = "../function"
 
-  name        = local.names.audit
-  description = "LEDA: compares the totals with a sum over ${var.table.name}"
-  package     = "audit"
+  name               = local.names.audit
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: compares the totals with a sum over ${var.table.name}"
+  package            = "audit"
 
   memory_mb       = var.audit.memory_mb
   timeout_seconds = var.audit.timeout_seconds

@@ -12,9 +12,10 @@ locals {
 module "health_function" {
   source = "../function"
 
-  name        = local.names.health
-  description = "LEDA: watches rebuilds, mappings and streams"
-  package     = "health"
+  name               = local.names.health
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: watches rebuilds, mappings and streams"
+  package            = "health"
 
   memory_mb       = 256
   timeout_seconds = 60

@@ -25,7 +25,8 @@ locals {
   # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/rbac-cross-account-access.html
   source_table = split(":", var.table.arn)[4] == data.aws_caller_identity.current.account_id ? var.table.name : var.table.arn
 
-  # Whoever reads a table or its stream must be able to use the table's key, by way of DynamoDB and no other way.
+  # Whoever reads a table or its stream must be able to use the table's key, by way of DynamoDB and no other way. The name
+  # ends in amazonaws.com in all partitions.
   # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
   source_key_statements = var.table.kms_key_arn == null ? [] : [{
     sid        = "SourceTableKey"
@@ -118,9 +119,10 @@ module "quarantine_bucket" {
 module "map_function" {
   source = "../stream-function"
 
-  name        = local.names.map
-  description = "LEDA: turns changes of ${var.table.name} into sums to add"
-  package     = "map"
+  name               = local.names.map
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: turns changes of ${var.table.name} into sums to add"
+  package            = "map"
 
   event_source = { kind = "dynamodb", arn = var.table.stream_arn }
   exactly_once = true
@@ -177,9 +179,10 @@ module "map_function" {
 module "reduce_function" {
   source = "../stream-function"
 
-  name        = local.names.reduce
-  description = "LEDA: adds the sums to the totals"
-  package     = "reduce"
+  name               = local.names.reduce
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: adds the sums to the totals"
+  package            = "reduce"
 
   event_source = { kind = "dynamodb", arn = module.reduce_table.stream_arn }
   exactly_once = true

@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "names" {
   description = <<-EOT
     Whole names, without the prefix, in place of the usual ones.
@@ -573,7 +583,7 @@ variable "dashboard" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: tables are protected, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

@@ -69,9 +69,10 @@ module "quarantine_bucket" {
 module "capture_function" {
   source = "../stream-function"
 
-  name        = local.names.capture
-  description = "LEDA: logs every change of ${local.table.name}"
-  package     = "change_capture"
+  name               = local.names.capture
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: logs every change of ${local.table.name}"
+  package            = "change_capture"
 
   event_source = { kind = "dynamodb", arn = local.table.stream_arn }
   exactly_once = false # A change that comes again is logged again, under the same event ID.

@@ -25,12 +25,15 @@ output "replica_policy" {
   description = "What the role of `replica.role_arn` must be allowed, as a policy in JSON; `null` without `replica`."
   value = var.replica == null ? null : jsonencode({
     Version = "2012-10-17"
-    Statement = [for statement in local.replica_statements : {
-      Sid      = statement.sid
-      Effect   = "Allow"
-      Action   = statement.actions
-      Resource = statement.resources
-    }]
+    Statement = [for statement in local.replica_statements : merge(
+      {
+        Sid      = statement.sid
+        Effect   = "Allow"
+        Action   = statement.actions
+        Resource = statement.resources
+      },
+      { for part, conditions in { Condition = lookup(statement, "conditions", {}) } : part => conditions if length(conditions) > 0 },
+    )]
   })
 }
 

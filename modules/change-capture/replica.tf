@@ -22,6 +22,9 @@ locals {
     sid       = "ReplicaKey"
     actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
     resources = [var.replica.kms_key_arn]
+    # By way of DynamoDB where the replica is, and in no other way. The name ends in amazonaws.com in all partitions.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    conditions = { StringEquals = { "kms:ViaService" = ["dynamodb.${local.replica_region}.amazonaws.com"] } }
   }]
 
   # What somebody who writes to the replica must be allowed: this function's role, or the one that it assumes.
@@ -32,9 +35,10 @@ module "replica_function" {
   source = "../stream-function"
   count  = var.replica == null ? 0 : 1
 
-  name        = local.names.replica
-  description = "LEDA: keeps a copy of ${local.table.name}"
-  package     = "table_replica"
+  name               = local.names.replica
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: keeps a copy of ${local.table.name}"
+  package            = "table_replica"
 
   event_source = { kind = "dynamodb", arn = local.table.stream_arn }
   exactly_once = false # Each row's place makes every record idempotent by itself.
@@ -63,10 +67,11 @@ module "replica_function" {
   )
 
   policy_statements = concat(
-    local.replica_role == null ? local.replica_statements : [{
+    [for statement in local.replica_statements : statement if local.replica_role == null],
+    [for role in local.replica_role[*] : {
       sid       = "AssumeReplicaRole"
       actions   = ["sts:AssumeRole"]
-      resources = [local.replica_role]
+      resources = [role]
     }],
     [{
       sid       = "Quarantine"

@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: those of the IAM roles. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "table" {
   description = <<-EOT
     The table whose changes are captured, by its stream: `stream_arn`, of a table in this account and region whose stream carries
@@ -215,7 +225,7 @@ variable "alarm_actions" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: the table is protected, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. The table is protected by itself, too, and the quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

@@ -9,8 +9,6 @@ locals {
   database = replace(lower(var.name), "/[^a-z0-9_]/", "_")
   table    = "changes"
 
-  stream_arn = "arn:${data.aws_partition.current.partition}:firehose:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:deliverystream/${var.name}"
-
   # Where things are in the bucket.
   changes = "changes/"
   errors  = "errors/"
@@ -93,18 +91,27 @@ resource "aws_cloudwatch_log_stream" "delivery" {
 }
 
 resource "aws_iam_role" "delivery" {
-  name        = "${var.name}-delivery"
+  # Names of roles are the account's, not a Region's.
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  name        = "${var.name}-delivery${var.global_name_suffix}"
   description = "Firehose's role to write the changes of ${var.name} to S3"
 
+  # No condition on the stream's ARN: no page says that Firehose sends aws:SourceArn when it assumes the role, and where it
+  # does not, nothing would be delivered.
+  # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#firehose-assume-role
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect    = "Allow"
       Principal = { Service = "firehose.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceArn" = local.stream_arn } }
     }]
   })
+
+  # Under another name the stream has the new role before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
@@ -150,9 +157,16 @@ resource "aws_iam_role_policy" "delivery" {
         Effect   = "Allow"
         Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource = [var.kms_key_arn]
+        # By way of S3 and in no other way. The name ends in amazonaws.com in all partitions.
+        # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+        Condition = { StringEquals = { "kms:ViaService" = "s3.${data.aws_region.current.id}.amazonaws.com" } }
       }],
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_glue_catalog_database" "this" {

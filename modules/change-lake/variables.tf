@@ -10,6 +10,27 @@ variable "name" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: that of Firehose's IAM role. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9-_]{0,32}$", var.global_name_suffix))
+    error_message = "global_name_suffix has up to 32 letters, digits, hyphens or underscores."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    condition     = length(var.name) + length(var.global_name_suffix) <= 55
+    error_message = "A role's name, name with global_name_suffix and `-delivery`, has at most 64 characters."
+  }
+}
+
 variable "bucket_name" {
   description = "Name of the bucket: `changes/day=<date>/` (the table), `errors/` (what Firehose could not write there) and `results/` (Athena's). It must be unique in all of AWS."
   type        = string
@@ -110,7 +131,7 @@ variable "deletion_protection" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key for the stream, the bucket, the results and the log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it. `null`: AWS's keys."
+  description = "ARN of an own KMS key for the stream, the bucket, the results and the log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's keys."
   type        = string
   default     = null
 

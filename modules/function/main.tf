@@ -1,11 +1,19 @@
+data "aws_region" "current" {}
+
 locals {
-  own_key_statements = var.kms_key_arn == null ? [] : [{
+  # The services through which the function reaches what the key encrypts are those that it may call at all.
+  key_services = distinct([for action in flatten(var.policy_statements[*].actions) : split(":", action)[0]])
+
+  own_key_statements = var.kms_key_arn == null || length(local.key_services) == 0 ? [] : [{
     # Decrypt: encrypted stream records and tables. GenerateDataKey: objects and tables that it writes. Encrypt and DescribeKey: DynamoDB asks for them on behalf of whoever uses a table with an own key.
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
     Sid      = "OwnKey"
     Effect   = "Allow"
     Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
     Resource = [var.kms_key_arn]
+    # By way of these services and in no other way. The names end in amazonaws.com in all partitions.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    Condition = { StringEquals = { "kms:ViaService" = [for service in local.key_services : "${service}.${data.aws_region.current.id}.amazonaws.com"] } }
   }]
 }
 
@@ -61,7 +69,9 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
+  # Names of roles are the account's, not a Region's.
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  name        = "${var.name}${var.global_name_suffix}"
   description = "Execution role of the Lambda function ${var.name}"
 
   assume_role_policy = jsonencode({
@@ -72,6 +82,11 @@ resource "aws_iam_role" "this" {
       Action    = "sts:AssumeRole"
     }]
   })
+
+  # Under another name the function has the new role before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -100,4 +115,8 @@ resource "aws_iam_role_policy" "this" {
       )],
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -9,6 +9,27 @@ variable "name" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9-_]{0,32}$", var.global_name_suffix))
+    error_message = "global_name_suffix has up to 32 letters, digits, hyphens or underscores."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    condition     = length(var.name) + length(var.global_name_suffix) <= 64
+    error_message = "A role's name, name with global_name_suffix, has at most 64 characters."
+  }
+}
+
 variable "description" {
   description = "What the function does, for the console."
   type        = string
@@ -166,7 +187,7 @@ variable "log_retention_days" {
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of an own KMS key that encrypts the logs, and the data that the function reads and writes: its role may use it.
-    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it too. `null`: AWS's keys.
+    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it too. `null`: AWS's keys.
   EOT
   type        = string
   default     = null

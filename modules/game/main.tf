@@ -11,9 +11,10 @@ module "parameter_table" {
 module "generator" {
   source = "../function"
 
-  name        = "${var.name_prefix}GeneratorLambda"
-  description = "LEDA: plays the game, with bursts of trades, duplicates, modifications and older versions"
-  package     = "generator"
+  name               = "${var.name_prefix}GeneratorLambda"
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: plays the game, with bursts of trades, duplicates, modifications and older versions"
+  package            = "generator"
 
   memory_mb       = var.memory_mb
   timeout_seconds = var.timeout_seconds

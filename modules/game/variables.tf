@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "stream" {
   description = "The ingest stream that the generator puts trades into: `name` and `arn`."
   type = object({

@@ -112,7 +112,7 @@ variable "log_retention_days" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the access log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it. `null`: AWS's key."
+  description = "ARN of an own KMS key that encrypts the access log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's key."
   type        = string
   default     = null
 

@@ -1,6 +1,11 @@
 data "aws_region" "current" {}
 
+data "aws_partition" "current" {}
+
 locals {
+  # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+  sign_in_host = "${data.aws_partition.current.partition == "aws-us-gov" ? "auth-fips" : "auth"}.${data.aws_region.current.id}.amazoncognito.com"
+
   issuer = "https://${aws_cognito_user_pool.this.endpoint}"
 }
 
@@ -45,9 +50,17 @@ resource "aws_cognito_user_pool" "this" {
   username_configuration {
     case_sensitive = false
   }
+
+  lifecycle {
+    # https://docs.amazonaws.cn/en_us/aws/latest/userguide/cognito.html
+    precondition {
+      condition     = data.aws_partition.current.partition != "aws-cn"
+      error_message = "Amazon Cognito has no user pools in the Regions of China: operators need another identity provider there."
+    }
+  }
 }
 
-# The page with the sign-in form: https://<domain_prefix>.auth.<region>.amazoncognito.com
+# The page with the sign-in form: https://<domain_prefix>.auth.<region>.amazoncognito.com, in GovCloud auth-fips in place of auth.
 resource "aws_cognito_user_pool_domain" "this" {
   user_pool_id = aws_cognito_user_pool.this.id
   domain       = var.domain_prefix

@@ -20,5 +20,5 @@ output "issuer" {
 
 output "sign_in_url" {
   description = "Where the sign-in page is: `/oauth2/authorize` and `/oauth2/token` are under it."
-  value       = "https://${aws_cognito_user_pool_domain.this.domain}.auth.${data.aws_region.current.id}.amazoncognito.com"
+  value       = "https://${aws_cognito_user_pool_domain.this.domain}.${local.sign_in_host}"
 }

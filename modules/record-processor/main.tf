@@ -37,9 +37,10 @@ module "quarantine_bucket" {
 module "function" {
   source = "../stream-function"
 
-  name        = local.names.function
-  description = "LEDA: logs and processes each record of ${local.names.stream}"
-  package     = var.package
+  name               = local.names.function
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: logs and processes each record of ${local.names.stream}"
+  package            = var.package
 
   event_source = { kind = "kinesis", arn = module.stream.arn, retention_hours = var.stream_retention_hours }
   exactly_once = false # `process` may see a record twice, and must not mind.
@@ -52,6 +53,9 @@ module "function" {
     maximum_retry_attempts     = var.function.maximum_retry_attempts
     maximum_record_age_seconds = var.function.maximum_record_age_seconds
     bisect                     = var.function.bisect # `process` may fail because of one record, which then stands alone.
+
+    starting_position           = var.function.starting_position
+    starting_position_timestamp = var.function.starting_position_timestamp
   }
 
   environment = merge(var.environment, {

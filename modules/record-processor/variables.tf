@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "shard_count" {
   description = "Number of shards of the stream. `null` lets Kinesis scale by itself (on-demand mode)."
   type        = number
@@ -70,18 +80,21 @@ variable "function" {
     - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
     - `enabled` (true), `batch_size` (100), `batching_window_seconds` (0), `parallelization_factor` (1), up to 10
     - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (an hour less than `stream_retention_hours`, at most a week), `bisect` (true)
+    - `starting_position` (`TRIM_HORIZON`), `LATEST` or, with `starting_position_timestamp`, `AT_TIMESTAMP`: where a new mapping begins
   EOT
   type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 100)
-    batching_window_seconds    = optional(number, 0)
-    parallelization_factor     = optional(number, 1)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool, true)
+    memory_mb                   = optional(number, 512)
+    timeout_seconds             = optional(number, 60)
+    reserved_concurrency        = optional(number)
+    enabled                     = optional(bool, true)
+    batch_size                  = optional(number, 100)
+    batching_window_seconds     = optional(number, 0)
+    parallelization_factor      = optional(number, 1)
+    maximum_retry_attempts      = optional(number)
+    maximum_record_age_seconds  = optional(number)
+    bisect                      = optional(bool, true)
+    starting_position           = optional(string)
+    starting_position_timestamp = optional(string)
   })
   default  = {}
   nullable = false
@@ -121,7 +134,7 @@ variable "alarm_actions" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there are records in the quarantine bucket."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. The quarantine bucket is only deleted when it is empty."
   type        = bool
   default     = true
   nullable    = false

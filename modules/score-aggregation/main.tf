@@ -26,6 +26,7 @@ module "records_table" {
 module "aggregation" {
   source = "../aggregation"
 
+  global_name_suffix = var.global_name_suffix
   names = {
     map            = "${var.name_prefix}AggregateScoresByUser"
     reduce         = "${var.name_prefix}ReduceScoresByUser"

@@ -8,6 +8,8 @@ locals {
 module "counts" {
   source = "../aggregation"
 
+  global_name_suffix = var.global_name_suffix
+
   names = {
     map            = local.names.counts
     reduce         = local.names.totals

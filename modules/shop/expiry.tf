@@ -3,9 +3,10 @@
 module "expire_orders" {
   source = "../function"
 
-  name        = local.names.expire_orders
-  description = "LEDA: closes orders that were not paid in time"
-  package     = "expire_orders"
+  name               = local.names.expire_orders
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: closes orders that were not paid in time"
+  package            = "expire_orders"
 
   environment = {
     POWERTOOLS_SERVICE_NAME          = "ExpireOrders"

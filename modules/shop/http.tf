@@ -83,9 +83,10 @@ module "http_function" {
   source   = "../function"
   for_each = local.http_functions
 
-  name        = local.names[each.key]
-  description = each.value.description
-  package     = each.key
+  name               = local.names[each.key]
+  global_name_suffix = var.global_name_suffix
+  description        = each.value.description
+  package            = each.key
 
   environment = merge({
     POWERTOOLS_SERVICE_NAME          = each.value.service
@@ -150,8 +151,8 @@ module "site" {
 
   # The API must know the site's address before it has one of its own, so any API of the region has to do.
   connect_sources = [
-    "https://*.execute-api.${data.aws_region.current.id}.amazonaws.com",
-    "https://${local.domain_prefix}.auth.${data.aws_region.current.id}.amazoncognito.com",
+    "https://*.execute-api.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}",
+    module.operators.sign_in_url,
   ]
 
   deletion_protection = var.deletion_protection

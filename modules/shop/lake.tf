@@ -19,8 +19,9 @@ locals {
 module "lake" {
   source = "../change-lake"
 
-  name        = local.names.shop
-  bucket_name = local.lake_name
+  name               = local.names.shop
+  global_name_suffix = var.global_name_suffix
+  bucket_name        = local.lake_name
 
   columns = concat(
     [for name in local.strings : { name = name, type = "string" }],

@@ -14,9 +14,10 @@ locals {
 module "read_stream" {
   source = "../stream-function"
 
-  name        = local.names.read_stream
-  description = "LEDA: hands the table's changes to ${local.names.vendor_orders} and ${local.names.firehose}"
-  package     = "read_stream"
+  name               = local.names.read_stream
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: hands the table's changes to ${local.names.vendor_orders} and ${local.names.firehose}"
+  package            = "read_stream"
 
   event_source = { kind = "dynamodb", arn = module.table.stream_arn }
   exactly_once = true # What it calls wants every record, and none left out.
@@ -57,9 +58,10 @@ module "read_stream" {
 module "create_vendor_order" {
   source = "../function"
 
-  name        = local.names.vendor_orders
-  description = "LEDA: orders from the vendor what runs low"
-  package     = "create_vendor_order"
+  name               = local.names.vendor_orders
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: orders from the vendor what runs low"
+  package            = "create_vendor_order"
 
   environment = {
     POWERTOOLS_SERVICE_NAME          = "CreateVendorOrder"
@@ -96,9 +98,10 @@ module "create_vendor_order" {
 module "write_firehose" {
   source = "../function"
 
-  name        = local.names.firehose
-  description = "LEDA: sends the table's changes to the lake"
-  package     = "write_firehose"
+  name               = local.names.firehose
+  global_name_suffix = var.global_name_suffix
+  description        = "LEDA: sends the table's changes to the lake"
+  package            = "write_firehose"
 
   environment = {
     POWERTOOLS_SERVICE_NAME          = "WriteFirehose"

@@ -11,6 +11,16 @@ variable "name_prefix" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: those of the IAM roles. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "site_directory" {
   description = "Folder with the site's files: `index.html`, `operators.html` and `404.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
   type        = string
@@ -141,7 +151,7 @@ variable "alarm_actions" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused while there is data: tables and operators are protected, and buckets are only deleted when they are empty."
+  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables and operators are protected by themselves, too, and buckets are only deleted when they are empty."
   type        = bool
   default     = true
   nullable    = false

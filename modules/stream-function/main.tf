@@ -30,6 +30,7 @@ module "function" {
   source = "../function"
 
   name                 = var.name
+  global_name_suffix   = var.global_name_suffix
   description          = var.description
   package              = var.package
   packages             = var.packages
@@ -69,8 +70,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   function_name    = module.function.name
   event_source_arn = var.event_source.arn
 
-  enabled           = var.mapping.enabled
-  starting_position = "TRIM_HORIZON"
+  enabled                     = var.mapping.enabled
+  starting_position           = var.mapping.starting_position
+  starting_position_timestamp = var.mapping.starting_position_timestamp
 
   batch_size                         = var.mapping.batch_size
   maximum_batching_window_in_seconds = var.mapping.batching_window_seconds

@@ -9,6 +9,16 @@ variable "name" {
   }
 }
 
+variable "global_name_suffix" {
+  description = <<-EOT
+    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
+    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "description" {
   description = "What the function does, for the console."
   type        = string
@@ -90,20 +100,24 @@ variable "mapping" {
     - `bisect`: whether a failed batch is cut in two and tried again (false). For functions that fail because of a single record
     - `tumbling_window_seconds`: length of the tumbling window, which makes Lambda name the shard in the event, 0 (none) to 900 (900 for DynamoDB with exactly_once, else 0); only with exactly_once
     - `filter_patterns`: only records that match one of these JSON patterns are delivered (all)
+    - `starting_position`: where a new mapping begins (`TRIM_HORIZON`, the oldest record). Only without exactly_once: `LATEST`, with what is written after its
+      first poll, some minutes after the apply; `AT_TIMESTAMP` (Kinesis), with what was written at `starting_position_timestamp` or later, like
+      `2026-01-01T00:00:00Z`. A change replaces the mapping, and the new one begins there
 
-    The mapping always starts at the oldest record (`TRIM_HORIZON`): `LATEST` would skip what was written before the
-    mapping's first poll. It always reports partial batch failures.
+    The mapping always reports partial batch failures.
   EOT
   type = object({
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 1000)
-    batching_window_seconds    = optional(number, 0)
-    parallelization_factor     = optional(number, 1)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool, false)
-    tumbling_window_seconds    = optional(number)
-    filter_patterns            = optional(list(string), [])
+    enabled                     = optional(bool, true)
+    batch_size                  = optional(number, 1000)
+    batching_window_seconds     = optional(number, 0)
+    parallelization_factor      = optional(number, 1)
+    maximum_retry_attempts      = optional(number)
+    maximum_record_age_seconds  = optional(number)
+    bisect                      = optional(bool, false)
+    tumbling_window_seconds     = optional(number)
+    filter_patterns             = optional(list(string), [])
+    starting_position           = optional(string, "TRIM_HORIZON")
+    starting_position_timestamp = optional(string)
   })
   default  = {}
   nullable = false
@@ -147,7 +161,34 @@ variable "mapping" {
     error_message = "A mapping has at most 5 filter patterns."
   }
 
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+  validation {
+    condition     = contains(["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"], var.mapping.starting_position)
+    error_message = "mapping.starting_position is TRIM_HORIZON, LATEST or AT_TIMESTAMP."
+  }
+
+  validation {
+    condition     = (var.mapping.starting_position == "AT_TIMESTAMP") == (var.mapping.starting_position_timestamp != null)
+    error_message = "mapping.starting_position_timestamp belongs to starting_position = \"AT_TIMESTAMP\", which needs it."
+  }
+
+  validation {
+    condition     = var.mapping.starting_position_timestamp == null ? true : can(timeadd(var.mapping.starting_position_timestamp, "0s"))
+    error_message = "mapping.starting_position_timestamp is a time of RFC 3339, like 2026-01-01T00:00:00Z."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+    condition     = var.event_source.kind == "kinesis" || var.mapping.starting_position != "AT_TIMESTAMP"
+    error_message = "mapping.starting_position is TRIM_HORIZON or LATEST on a table's stream: Lambda cannot begin at a time there."
+  }
+
   # What exactly-once needs of the mapping.
+  validation {
+    condition     = !var.exactly_once || var.mapping.starting_position == "TRIM_HORIZON"
+    error_message = "mapping.starting_position must be TRIM_HORIZON with exactly_once: a mapping that begins later leaves records out, whenever it is made anew, and the totals would lack them."
+  }
+
   validation {
     condition     = !var.exactly_once || var.mapping.parallelization_factor == 1
     error_message = "mapping.parallelization_factor must be 1 with exactly_once: several batches of one shard at once arrive out of order, and the checkpoint would move past records that are not applied yet. They would be lost."
@@ -325,7 +366,7 @@ variable "log_retention_days" {
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of an own KMS key that encrypts the logs, and the data that the function reads and writes: its role may use it.
-    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`) use it too. `null`: AWS's keys.
+    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it too. `null`: AWS's keys.
   EOT
   type        = string
   default     = null

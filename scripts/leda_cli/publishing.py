@@ -112,7 +112,7 @@ def _refused(error: Mapping[str, object], target: Target) -> LedaError:
     fixes = {
         "NoSuchBucket": f"Create it (aws s3 mb s3://{target.bucket}), or name another.",
         "AccessDenied": "The caller needs s3:PutObject and s3:GetObject on "
-        f"arn:aws:s3:::{target.bucket}/{target.key('*')}",
+        f"the objects {target.bucket}/{target.key('*')}",
         "PermanentRedirect": "The bucket is in another region: set AWS_REGION to it.",
         "AuthorizationHeaderMalformed": "The bucket is in another region: set AWS_REGION to it.",
     }

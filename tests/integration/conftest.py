@@ -55,6 +55,8 @@ ORDER = (
     "test_scores",
     "test_change_capture",
     "test_record_processor",
+    "test_two_regions",
+    "test_deletion_guard",
     "test_examples",
     "test_tumbling_windows",
 )

@@ -15,6 +15,7 @@ MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
 BLOCK = re.compile(r'^module "\w+" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 PACKAGE = re.compile(r'^  package += "(\w+)"', re.MULTILINE)
 REQUIRED = re.compile(r'settings\.required\(\s*"(\w+)"')
+SUFFIX = "global_name_suffix"
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
 
 
@@ -99,6 +100,92 @@ def functions_of_modules() -> dict[str, str]:
             for package in PACKAGE.findall(block):
                 found[package] = block
     return found
+
+
+@pytest.mark.parametrize("guard", [ROOT / "guard.tf", *ROOT.glob("modules/*/guard.tf")])
+def test_the_deletion_guard_depends_on_everything_of_its_module(guard: Path) -> None:
+    """What it does not depend on may be deleted before it refuses."""
+    text = "".join(file.read_text() for file in guard.parent.glob("*.tf") if file != guard)
+    made = [f"module.{name}" for name in re.findall(r'^module "(\w+)"', text, re.MULTILINE)]
+    made += [
+        ".".join(names) for names in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.MULTILINE)
+    ]
+    guarded = re.findall(r"^    ([\w.]+),$", guard.read_text(), re.MULTILINE)
+    assert sorted(guarded) == sorted(made)
+
+
+def test_every_module_that_reads_a_stream_has_a_deletion_guard() -> None:
+    callers = {
+        file.parent
+        for file in ROOT.glob("modules/*/*.tf")
+        if re.search(r'source += "\.\./(?:stream-function|aggregation)"', file.read_text())
+    }
+    assert {folder.name for folder in callers if not (folder / "guard.tf").is_file()} == set()
+
+
+# Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. That of
+# Logs does not.
+# https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#viaService_table
+ALIKE_EVERYWHERE = re.compile(
+    r'"(?:apigateway|cloudfront|cloudwatch|events|firehose|lambda|sns)\.amazonaws\.com"'
+    r'|"(?:dynamodb|s3|\$\{service\})\.\$\{[\w.]+\}\.amazonaws\.com"'
+)
+PROSE = re.compile(
+    r"#[^\n]*$|^ *(?:description|error_message) += (?:<<-EOT$.*?EOT$|[^\n]*$)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_nothing_names_the_partition_it_runs_in() -> None:
+    """ARNs begin with arn:aws-cn in China, arn:aws-us-gov in GovCloud; China's hosts end in amazonaws.com.cn."""
+    found = [
+        (file.relative_to(ROOT).as_posix(), line.strip())
+        for file in [*ROOT.glob("modules/*/*.tf"), *ROOT.glob("examples/*/*.tf"), ROOT / "main.tf"]
+        for line in ALIKE_EVERYWHERE.sub("", PROSE.sub("", file.read_text())).splitlines()
+        if re.search(r"arn:aws:|amazonaws\.com|amazoncognito\.com", line)
+    ]
+    # The blueprint's test event, as it is printed in the console; and Cognito's host, which has one end in all
+    # partitions that have user pools.
+    assert {file for file, _ in found} == {
+        "examples/record-processor/outputs.tf",
+        "modules/operator-sign-in/main.tf",
+    }
+    assert len(found) == 3
+
+
+def calls_of_suffixed_modules() -> list[tuple[str, str]]:
+    """Each call of a module that makes something of which an account has each name only once, with who calls."""
+    suffixed = [
+        path.parent.name
+        for path in ROOT.glob("modules/*/variables.tf")
+        if f'variable "{SUFFIX}"' in path.read_text()
+    ]
+    return [
+        (file.parent.name, block)
+        for file in [ROOT / "main.tf", *ROOT.glob("modules/*/*.tf")]
+        for block in BLOCK.findall(file.read_text())
+        if any(f'/{name}"' in block.split("\n")[0] for name in suffixed)
+    ]
+
+
+def test_every_name_that_an_account_has_only_once_has_the_suffix() -> None:
+    """Without it a second Region's apply fails (roles), or overwrites what the first one made (dashboards)."""
+    named = re.compile(
+        r'^resource "(?:aws_iam_\w+|aws_cloudwatch_dashboard)" .*?^  \w*name += (.*?)$',
+        re.MULTILINE | re.DOTALL,
+    )
+    files = ROOT.glob("modules/*/*.tf")
+    names = [name for file in files for name in named.findall(file.read_text())]
+    assert len(names) >= 5
+    # A policy in a role has a name in that role only.
+    assert {name for name in names if SUFFIX not in name} == {'"delivery"', '"function"'}
+
+
+def test_the_suffix_reaches_every_role_and_dashboard() -> None:
+    calls = calls_of_suffixed_modules()
+    assert {caller for caller, _ in calls} >= {"aggregation", "shop", "stream-function"}
+    given = re.compile(rf"^  {SUFFIX} += var\.{SUFFIX}$", re.MULTILINE)
+    assert [(caller, block) for caller, block in calls if not given.search(block)] == []
 
 
 @pytest.mark.parametrize("package", sorted(functions_of_modules()))

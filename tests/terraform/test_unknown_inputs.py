@@ -160,6 +160,11 @@ ARGUMENTS: dict[str, dict[str, str]] = {
   alarm_actions      = [local.unknown.topic_arn]
 """,
     },
+    "deletion-guard": {
+        "": """
+  protected = false
+""",
+    },
     "function": {
         "packages in a bucket": """
   name                 = local.unknown.name
@@ -377,6 +382,9 @@ def _root(module: str, arguments: str, folder: Path) -> str:
         f"    {name} = {json.dumps(value)}"
         for name, value in unknown.items()
     )
+    # The test's own destroy is none that is to be refused.
+    guarded = (ROOT / "modules" / module / "guard.tf").is_file()
+    protection = "deletion_protection = false" if guarded else ""
     # Only a path that begins with a dot is read where it lies, with the modules beside it.
     source = os.path.relpath(ROOT / "modules" / module, folder)
     return f"""
@@ -400,6 +408,7 @@ locals {{
 module "it" {{
   source = "./{source}"
 {arguments}
+  {protection}
 }}
 """
 

@@ -374,3 +374,15 @@ run "refuses_no_threads" {
 
   expect_failures = [var.write_threads]
 }
+
+# The last one: while the protection is on, the test's own destroy is refused too.
+run "can_be_destroyed_once_the_protection_is_lifted" {
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !module.deletion_guard.protected
+    error_message = "The apply must lift the protection in place."
+  }
+}

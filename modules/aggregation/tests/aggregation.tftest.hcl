@@ -577,6 +577,30 @@ run "has_a_dashboard_that_can_be_left_out" {
   }
 }
 
+run "has_its_dashboard_under_the_prefix" {
+  assert {
+    condition     = aws_cloudwatch_dashboard.this[0].dashboard_name == "LEDA"
+    error_message = "Without a suffix the dashboard must keep its name."
+  }
+}
+
+run "lets_another_region_of_the_account_have_the_same_names" {
+  variables {
+    global_name_suffix = "-eu-central-1"
+    audit              = { schedule_expression = "rate(1 hour)" }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_dashboard.this[0].dashboard_name == "LEDA-eu-central-1"
+    error_message = "Dashboards are the account's: the second Region's must not overwrite the first one's."
+  }
+
+  assert {
+    condition     = alltrue([for function in values(output.functions) : function.role_name == "${function.name}-eu-central-1"])
+    error_message = "The role of each function must have the suffix, and no function."
+  }
+}
+
 run "audits_nothing_unless_told" {
   assert {
     condition     = length(module.audit_function) == 0 && length(aws_cloudwatch_event_rule.audit) == 0 && length(aws_cloudwatch_metric_alarm.drift) == 0
@@ -1373,4 +1397,16 @@ run "refuses_the_stream_of_another_table" {
   }
 
   expect_failures = [var.table]
+}
+
+# The last one: while the protection is on, the test's own destroy is refused too.
+run "can_be_destroyed_once_the_protection_is_lifted" {
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !module.deletion_guard.protected
+    error_message = "The apply must lift the protection in place."
+  }
 }

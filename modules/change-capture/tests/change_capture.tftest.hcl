@@ -262,6 +262,11 @@ run "keeps_a_replica_with_a_mapping_of_its_own_that_gives_nothing_up_while_the_s
   }
 
   assert {
+    condition     = [for document in [output.functions.replica.policy, output.replica_policy] : [for statement in jsondecode(document).Statement : statement.Condition if statement.Sid == "ReplicaKey"]] == [[{ StringEquals = { "kms:ViaService" = ["dynamodb.us-east-1.amazonaws.com"] } }], [{ StringEquals = { "kms:ViaService" = ["dynamodb.us-east-1.amazonaws.com"] } }]]
+    error_message = "The copy's key must serve a writer only by way of DynamoDB in the copy's region."
+  }
+
+  assert {
     condition     = length(aws_cloudwatch_metric_alarm.quarantined) == 2
     error_message = "Each function that puts something aside must raise an alarm."
   }
@@ -422,4 +427,16 @@ run "refuses_tombstones_that_end_before_the_stream_does" {
   }
 
   expect_failures = [var.replica]
+}
+
+# The last one: while the protection is on, the test's own destroy is refused too.
+run "can_be_destroyed_once_the_protection_is_lifted" {
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !module.deletion_guard.protected
+    error_message = "The apply must lift the protection in place."
+  }
 }

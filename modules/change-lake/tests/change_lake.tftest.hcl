@@ -82,14 +82,50 @@ run "writes_parquet_by_day_where_the_table_looks_for_it_and_nothing_else" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.delivery.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceArn"] == "arn:aws:firehose:eu-west-1:111111111111:deliverystream/shop"
-    error_message = "Only this stream must get the role."
+    condition = jsondecode(aws_iam_role.delivery.assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Principal = { Service = "firehose.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+    error_message = "The role's trust must be the one that Firehose's guide gives: a condition on what Firehose does not send would keep it out."
   }
 
   assert {
     condition     = aws_kinesis_firehose_delivery_stream.this.server_side_encryption[0].enabled
     error_message = "Changes must be encrypted while they wait."
   }
+}
+
+run "lets_another_region_of_the_account_have_the_same_lake" {
+  variables {
+    global_name_suffix = "-eu-central-1"
+  }
+
+  assert {
+    condition     = aws_iam_role.delivery.name == "shop-delivery-eu-central-1" && aws_kinesis_firehose_delivery_stream.this.name == "shop"
+    error_message = "Names of roles are the account's, so the role must have the suffix; what is the Region's own must not."
+  }
+}
+
+run "refuses_a_suffix_that_makes_the_role_s_name_too_long" {
+  command = plan
+
+  variables {
+    name               = "a-lake-whose-name-takes-most-of-what-a-role-may"
+    global_name_suffix = "-eu-central-1"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
+run "refuses_a_suffix_that_no_name_may_have" {
+  command = plan
+
+  variables {
+    global_name_suffix = ".eu"
+  }
+
+  expect_failures = [var.global_name_suffix]
 }
 
 run "keeps_what_does_not_fit_and_limits_what_a_query_may_scan" {
@@ -140,7 +176,7 @@ run "uses_an_own_key_everywhere" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.delivery.policy).Statement : statement.Resource if statement.Sid == "OwnKey"] == [["arn:aws:kms:eu-west-1:111111111111:key/0b0b"]]
+    condition     = [for statement in jsondecode(aws_iam_role_policy.delivery.policy).Statement : [statement.Resource, statement.Condition.StringEquals["kms:ViaService"]] if statement.Sid == "OwnKey"] == [[["arn:aws:kms:eu-west-1:111111111111:key/0b0b"], "s3.eu-west-1.amazonaws.com"]]
     error_message = "Firehose must be able to use the key."
   }
 }

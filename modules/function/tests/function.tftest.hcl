@@ -1,4 +1,10 @@
 mock_provider "aws" {
+  mock_data "aws_region" {
+    defaults = {
+      id = "eu-west-1"
+    }
+  }
+
   mock_resource "aws_iam_role" {
     defaults = {
       arn = "arn:aws:iam::111111111111:role/Function"
@@ -84,6 +90,61 @@ run "takes_a_prefix_with_slashes_at_its_ends" {
   }
 }
 
+run "grants_no_use_of_a_key_to_a_function_that_calls_no_service" {
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:111111111111:key/0b0b"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[*].Sid == ["Logs"]
+    error_message = "CloudWatch Logs uses the key by the key's policy; the role needs nothing of it."
+  }
+}
+
+run "has_a_role_under_the_function_s_name" {
+  assert {
+    condition     = aws_iam_role.this.name == "Function"
+    error_message = "Without a suffix the role must keep its name: another one would replace it."
+  }
+}
+
+run "lets_another_region_of_the_account_have_the_same_function" {
+  variables {
+    global_name_suffix = "-eu-central-1"
+  }
+
+  assert {
+    condition     = aws_iam_role.this.name == "Function-eu-central-1" && aws_iam_role_policy.this.role == "Function-eu-central-1"
+    error_message = "Names of roles are the account's, so the role must have the suffix."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.function_name == "Function" && aws_cloudwatch_log_group.this.name == "/aws/lambda/Function"
+    error_message = "What is the Region's own must keep its name."
+  }
+}
+
+run "refuses_a_suffix_that_makes_the_role_s_name_too_long" {
+  command = plan
+
+  variables {
+    name               = "a-function-whose-name-takes-most-of-what-a-role-may-have"
+    global_name_suffix = "-eu-central-1"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
+run "refuses_a_suffix_that_no_name_may_have" {
+  command = plan
+
+  variables {
+    global_name_suffix = ".eu"
+  }
+
+  expect_failures = [var.global_name_suffix]
+}
+
 run "may_write_its_logs_and_nothing_else_by_default" {
   assert {
     condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
@@ -119,6 +180,11 @@ run "may_do_exactly_what_is_given" {
   assert {
     condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[1].Resource == ["arn:aws:kms:eu-west-1:111111111111:key/0b0b"]
     error_message = "The role must be able to use the own key, and no other."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[1].Condition == { StringEquals = { "kms:ViaService" = ["dynamodb.eu-west-1.amazonaws.com"] } }
+    error_message = "The key must serve the role only by way of the services that it may call."
   }
 
   assert {

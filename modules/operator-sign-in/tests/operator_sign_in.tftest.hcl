@@ -5,6 +5,12 @@ mock_provider "aws" {
     }
   }
 
+  mock_data "aws_partition" {
+    defaults = {
+      partition = "aws"
+    }
+  }
+
   mock_resource "aws_cognito_user_pool" {
     defaults = {
       id       = "eu-west-1_x"
@@ -92,4 +98,32 @@ run "refuses_values_that_cognito_or_a_careful_operator_refuses" {
     var.mfa,
     var.token_minutes,
   ]
+}
+
+run "knows_the_sign_in_page_of_govcloud" {
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-us-gov" }
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { id = "us-gov-west-1" }
+  }
+
+  assert {
+    condition     = output.sign_in_url == "https://shop-111111111111.auth-fips.us-gov-west-1.amazoncognito.com"
+    error_message = "GovCloud has FIPS endpoints only."
+  }
+}
+
+run "refuses_the_regions_of_china" {
+  command = plan
+
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-cn" }
+  }
+
+  expect_failures = [aws_cognito_user_pool.this]
 }

@@ -138,3 +138,15 @@ run "refuses_an_unknown_log_level" {
 
   expect_failures = [var.log_level]
 }
+
+# The last one: while the protection is on, the test's own destroy is refused too.
+run "can_be_destroyed_once_the_protection_is_lifted" {
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !module.deletion_guard.protected
+    error_message = "The apply must lift the protection in place."
+  }
+}

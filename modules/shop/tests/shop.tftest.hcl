@@ -13,7 +13,8 @@ mock_provider "aws" {
 
   mock_data "aws_partition" {
     defaults = {
-      partition = "aws"
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
     }
   }
 
@@ -266,4 +267,16 @@ run "refuses_values_that_leave_no_name_or_no_site" {
     var.site_url,
     var.log_level,
   ]
+}
+
+# The last one: while the protection is on, the test's own destroy is refused too.
+run "can_be_destroyed_once_the_protection_is_lifted" {
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !module.deletion_guard.protected
+    error_message = "The apply must lift the protection in place."
+  }
 }

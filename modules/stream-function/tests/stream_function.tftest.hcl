@@ -264,6 +264,103 @@ run "refuses_a_table_stream_without_a_window_for_an_exactly_once_function" {
   expect_failures = [var.mapping]
 }
 
+run "begins_where_an_idempotent_function_is_told_to" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "2026-01-01T00:00:00Z" }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.starting_position == "AT_TIMESTAMP" && aws_lambda_event_source_mapping.this.starting_position_timestamp == "2026-01-01T00:00:00Z"
+    error_message = "The mapping must begin at the time."
+  }
+}
+
+run "begins_with_what_is_new_on_a_table_s_stream" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { starting_position = "LATEST" }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.starting_position == "LATEST" && aws_lambda_event_source_mapping.this.starting_position_timestamp == null
+    error_message = "The mapping must leave out what is there already."
+  }
+}
+
+run "refuses_to_leave_records_out_for_an_exactly_once_function" {
+  command = plan
+
+  variables {
+    mapping = { starting_position = "LATEST" }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_time_on_a_table_s_stream" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "2026-01-01T00:00:00Z" }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_time_that_nobody_gave" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { starting_position = "AT_TIMESTAMP" }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_time_that_nothing_uses" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { starting_position_timestamp = "2026-01-01T00:00:00Z" }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_what_is_no_time" {
+  command = plan
+
+  variables {
+    event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
+    exactly_once = false
+    mapping      = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "yesterday" }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_a_position_that_lambda_does_not_know" {
+  command = plan
+
+  variables {
+    exactly_once = false
+    mapping      = { starting_position = "OLDEST" }
+  }
+
+  expect_failures = [var.mapping]
+}
+
 run "refuses_a_window_for_a_function_that_does_not_answer_with_the_windows_state" {
   command = plan
 

@@ -1,0 +1,12 @@
+# `terraform destroy` is refused before anything is deleted: the guard depends on everything, so it goes first.
+module "deletion_guard" {
+  source    = "../deletion-guard"
+  protected = var.deletion_protection
+
+  depends_on = [
+    module.aggregation,
+    module.ingest_stream,
+    module.state_function,
+    module.state_table,
+  ]
+}

@@ -1,0 +1,46 @@
+"""`terraform destroy` while the protection is on: refused, and everything goes on as before."""
+
+import pytest
+
+from leda_cli.errors import LedaError
+from leda_cli.examples import ExampleAws
+from leda_cli.play_record_processor import Processor
+from support.live_aws import BareAws, wait_for
+
+EXAMPLE = "record-processor"
+
+
+def apply(example: ExampleAws, protection: str) -> None:
+    terraform = example.terraform
+    terraform.run(
+        *("apply", "-no-color", "-input=false", "-auto-approve", "-compact-warnings"),
+        *(f"-var-file={terraform.variables}", "-var", f"deletion_protection={protection}"),
+    )
+
+
+def processes(records: Processor, text: bytes) -> None:
+    numbers = records.put([("k", text)])
+    wait_for("the record's line", lambda: records.logged(numbers))
+
+
+def test_a_destroy_is_refused_before_anything_is_deleted_until_the_protection_is_lifted(
+    alone: BareAws, example: ExampleAws
+) -> None:
+    records = Processor(example, "records")
+    apply(example, "true")
+    processes(records, b"before")
+    before = alone.everything()
+
+    with pytest.raises(LedaError, match="so nothing was deleted"):
+        example.terraform.destroy()
+
+    now = alone.everything()
+    assert [(each["UUID"], each["State"]) for each in now.pop("mappings")] == [
+        (each["UUID"], each["State"]) for each in before.pop("mappings")
+    ]
+    assert now == before
+    processes(records, b"after")
+
+    apply(example, "false")
+    example.terraform.destroy()
+    assert alone.everything() == {}
