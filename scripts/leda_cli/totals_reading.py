@@ -25,7 +25,7 @@ from leda.audit import amount_of, has_expired
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.groupings import PARENT, Grouping, HierarchyPath, PlainKey, escaped
-from leda.hierarchy import SEPARATOR
+from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR
 from leda_cli.errors import LedaError
 
 if TYPE_CHECKING:
@@ -143,6 +143,30 @@ class TotalsReader:
         if isinstance(self._configuration.totals, PlainKey):
             return keys[names[0]]
         return SEPARATOR.join([grouping, *(escaped(keys[name]) for name in given)])
+
+    def require_identifier(self, identifier: str) -> None:
+        """Raise LedaError for a text that no total of the live configuration can have for its identifier."""
+        if len(identifier.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
+            raise LedaError(
+                f"an identifier has at most {MAX_PATH_BYTES} bytes, and this one has more",
+                "give a total's identifier",
+            )
+        if isinstance(self._configuration.totals, HierarchyPath):
+            return
+        if self._configuration.labels(identifier) is not None:
+            return
+        name = identifier.partition(SEPARATOR)[0]
+        found = self.groupings.get(name)
+        if found is None:
+            raise LedaError(
+                f"{identifier} is no total's identifier: the live configuration has no grouping {name}",
+                f"begin with one of {', '.join(self.groupings)}, or give --grouping",
+            )
+        form = SEPARATOR.join([name, *(f"<{key.name}>" for key in found.keys)])
+        raise LedaError(
+            f"{identifier} is no total's identifier: those of the grouping {name} are {form}",
+            f"give one; `--grouping {name}` reads the whole grouping, and with --key you need not escape colons",
+        )
 
     def require(self, name: str) -> Grouping:
         """The grouping with that name. Raises LedaError where the live configuration has none."""
