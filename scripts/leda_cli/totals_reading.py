@@ -25,7 +25,7 @@ from leda.audit import amount_of, has_expired
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.groupings import PARENT, Grouping, HierarchyPath, PlainKey, escaped
-from leda.hierarchy import MAX_PATH_BYTES, SEPARATOR
+from leda.hierarchy import SEPARATOR
 from leda_cli.errors import LedaError
 
 if TYPE_CHECKING:
@@ -146,9 +146,10 @@ class TotalsReader:
 
     def require_identifier(self, identifier: str) -> None:
         """Raise LedaError for a text that no total of the live configuration can have for its identifier."""
-        if len(identifier.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
+        most = self._configuration.totals.max_identifier_bytes
+        if len(identifier.encode(errors="surrogateescape")) > most:
             raise LedaError(
-                f"an identifier has at most {MAX_PATH_BYTES} bytes, and this one has more",
+                f"an identifier has at most {most} bytes, and this one has more",
                 "give a total's identifier",
             )
         if isinstance(self._configuration.totals, HierarchyPath):

@@ -147,7 +147,7 @@ def test_while_totals_are_put_right_nobody_is_told_that_they_are_up_to_date(
         ("daily:2026:08", "those of the grouping daily are daily:<date>"),
         ("tags:2026-08-01", "those of the grouping tags are tags:<tags>:<date>"),
         ("dayly:2026-08-01", "has no grouping dayly"),
-        ("daily:" + "x" * 2043, "at most 2048 bytes"),
+        ("daily:" + "x" * 1019, "at most 1024 bytes"),
     ],
 )
 def test_an_identifier_that_no_total_can_have_is_an_error(
