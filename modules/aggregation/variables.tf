@@ -369,6 +369,13 @@ variable "indexes" {
     condition     = !(var.indexes.children || length(var.indexes.top) > 0) || var.hierarchy_path == null
     error_message = "indexes are over the attribute Parent, which totals have with group_by only: an index would stay empty."
   }
+
+  validation {
+    # A partition key has up to 2,048 bytes, a sort key 1,024: DynamoDB would refuse totals with keys between the two.
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+    condition     = !var.indexes.children || var.identifiers != "plain"
+    error_message = "indexes.children does not go with identifiers = \"plain\": a key may be too long for an index's sort key, and the children of the one grouping are the whole table."
+  }
 }
 
 variable "limits" {

@@ -92,7 +92,7 @@ class Account:
         return callers_client(service)
 
     @contextmanager
-    def reached(self, problem: str, fix: str) -> Iterator[None]:
+    def reached(self, problem: str, fix: str, local_fix: str = "run `make up`") -> Iterator[None]:
         """Around the first calls: a refusal is the `problem`, which `fix` cures in a real account.
 
         Says on standard error which account, Region and endpoints a real one has: what follows may cost money there.
@@ -105,11 +105,7 @@ class Account:
         except ClientError as error:
             raise LedaError(
                 f"{problem}: {error.response['Error'].get('Message', error)}",
-                (
-                    "run `make up`"
-                    if self.endpoint
-                    else f"look at the account and the Region, run {fix}"
-                ),
+                (local_fix if self.endpoint else f"look at the account and the Region, run {fix}"),
             ) from error
         except BotoCoreError as error:
             if self.endpoint:

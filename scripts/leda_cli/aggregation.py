@@ -8,7 +8,7 @@ Terraform's state, and what it works on is what runs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,7 @@ from leda.engine.health import current_stream
 from leda.engine.registry import Assignment, Registry, RegistryError, live_configuration
 from leda_cli.account import Account
 from leda_cli.errors import LedaError
+from leda_cli.journal import Journal, OpenRun
 from leda_cli.mappings import LambdaMappings
 from leda_cli.source_table import SourceTable
 from leda_cli.stack import Stack
@@ -62,6 +63,8 @@ class Aggregation:
     """The configuration and the number of lanes that Map is deployed with; the live ones may be others."""
     needs_backfill: bool
     """Whether Map counts nothing until the first `leda backfill` (BACKFILL = required)."""
+    option: str = ""
+    """How commands find it, as it follows their names in messages; the pipeline's needs no option."""
 
     @classmethod
     def find(cls, aws: bool, outputs: Path | None, map_function: str | None) -> Aggregation:
@@ -72,8 +75,11 @@ class Aggregation:
             return cls.of_function(stack, stack.functions["map"])
         account = Account.chosen(aws)
         fix = "the command with the name of a Map function of this account, with its prefix"
-        with account.reached(f"{map_function} cannot be looked at", fix):
-            return cls.of_function(account, map_function)
+        local_fix = f"run {fix}; `make demo EXAMPLE=feedback` deploys one with its table"
+        with account.reached(f"{map_function} cannot be looked at", fix, local_fix):
+            return replace(
+                cls.of_function(account, map_function), option=f" --map-function {map_function}"
+            )
 
     @classmethod
     def of_function(cls, account: Account, map_function: str) -> Aggregation:
@@ -109,6 +115,10 @@ class Aggregation:
             variables.get("BACKFILL") == "required",
         )
 
+    def command(self, name: str) -> str:
+        """A command for this instance, as it is to be copied from a message."""
+        return f"leda {name}{self.option}"
+
     @property
     def mappings(self) -> LambdaMappings:
         """Map's event source mappings, to be switched."""
@@ -123,6 +133,10 @@ class Aggregation:
             configuration,
             advance,
         )
+
+    def open_run(self) -> OpenRun | None:
+        """The rebuild or backfill that has not come to its end; None where there is none. Raises the client's error."""
+        return Journal(self.account.dynamodb, self.registry_table).open_run()
 
     def live(self) -> Configuration:
         """The configuration under which the totals are kept. Raises LedaError or the client's error."""

@@ -62,6 +62,7 @@ def backfill(
         needs_backfill=aggregation.needs_backfill,
         markers=markers or map_function is None,
         segments=segments,
+        option=aggregation.option,
     )
     operation = Operation(as_json)
     source, version = aggregation.source.name, aggregation.deployed.configuration.version

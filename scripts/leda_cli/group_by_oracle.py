@@ -18,9 +18,9 @@ Value = Mapping[str, Any]
 Item = Mapping[str, Value]
 Document = Mapping[str, Any]
 
-# A table's key has at most so many bytes.
+# A table's partition key, and the sort key of its index `Children`, have at most so many bytes.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
-_LONGEST_IDENTIFIER = 2048
+_LONGEST_PLAIN_IDENTIFIER, _LONGEST_IDENTIFIER = 2048, 1024
 # 10^9 numbers of so many digits before the point, or behind it, have a sum of 38 digits.
 _MOST_INTEGER_DIGITS, _MOST_DECIMAL_PLACES = 29, 28
 _MILLISECONDS_FROM = 10**11
@@ -228,7 +228,9 @@ def _amount(row: Item, measure: Mapping[str, str]) -> Fraction:
 def _require_fitting(document: Document, total: Total) -> None:
     """Raise CannotCountError for a total that no row of AggregateTable can be for."""
     identifier, _ = row_of(document, total)
-    if len(identifier.encode()) > _LONGEST_IDENTIFIER:
+    is_plain = document.get("identifiers") == "plain"
+    longest = _LONGEST_PLAIN_IDENTIFIER if is_plain else _LONGEST_IDENTIFIER
+    if len(identifier.encode()) > longest:
         raise CannotCountError("too long")
     if not identifier or identifier.startswith(":"):
         raise CannotCountError("no key of a table, or one that is reserved")

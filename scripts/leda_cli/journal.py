@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 SCOPE, NAME = "rebuild", "journal"
 KEY = {"Scope": {"S": SCOPE}, "Name": {"S": NAME}}
+
+
+class OpenRun(NamedTuple):
+    """A run that is going on, or was stopped before its end: `rebuild` or `backfill`.
+
+    is_moving: Map's rows may have been moved, so that the totals may lack changes, or hold some twice.
+    """
+
+    name: str
+    is_moving: bool
 
 
 class Journal:
@@ -56,8 +66,7 @@ class Journal:
 
     def unfinished(self) -> tuple[str | None, bool]:
         """The version that a backfill was to make live which has not come to its end, and whether it is the first."""
-        row = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
-        found = row.get("Item", {})
+        found = self._row() or {}
         return found.get("Target", {}).get("S"), "IsFirst" in found
 
     def moving(self) -> None:
@@ -71,8 +80,14 @@ class Journal:
 
     def exists(self) -> bool:
         """Whether there is a journal, whosever it is."""
-        row = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
-        return "Item" in row
+        return self._row() is not None
+
+    def open_run(self) -> OpenRun | None:
+        """The run that has not come to its end, whosever it is; None where there is none."""
+        found = self._row()
+        if found is None:
+            return None
+        return OpenRun("backfill" if "Target" in found else "rebuild", "Moving" in found)
 
     def close(self) -> None:
         """Delete the journal if it is this run's."""
@@ -96,6 +111,10 @@ class Journal:
             "another run has taken this one over",
             f"let it finish; run `{self._command}` again only if it was stopped",
         )
+
+    def _row(self) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
+        return answer.get("Item")
 
     def _create(self) -> bool:
         row: dict[str, Any] = {
@@ -122,8 +141,7 @@ class Journal:
         return True
 
     def _take_over(self) -> bool:
-        row = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
-        found = row.get("Item")
+        found = self._row()
         if found is None:
             return False
         if found["Run"] == {"S": self._run}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from leda.engine.configuration import Configuration
@@ -22,6 +22,7 @@ class NotLive:
     removed: names of groupings and measures that are live and no longer deployed.
     is_first: no configuration is live, so nothing is counted.
     has_other_settings: the configurations differ in something else.
+    command: the command that makes the deployed configuration live.
     """
 
     groupings: tuple[str, ...] = ()
@@ -29,29 +30,31 @@ class NotLive:
     removed: tuple[str, ...] = ()
     is_first: bool = False
     has_other_settings: bool = False
+    command: str = "leda backfill"
 
     def lines(self) -> Iterator[str]:
         """A line for each thing that waits, with the command that makes it live."""
         if self.is_first:
             yield (
-                "no configuration is live, so nothing is counted: run `leda backfill`, which counts the rows that the "
-                "table has"
+                f"no configuration is live, so nothing is counted: run `{self.command}`, which counts the rows that "
+                "the table has"
             )
             return
         for kind, names in (("grouping", self.groupings), ("measure", self.measures)):
             for name in names:
-                yield f"the {kind} {name} is deployed and not live: run `leda backfill`"
+                yield f"the {kind} {name} is deployed and not live: run `{self.command}`"
         for name in self.removed:
-            yield f"{name} is no longer deployed and still live: run `leda backfill`"
+            yield f"{name} is no longer deployed and still live: run `{self.command}`"
         if self.has_other_settings:
-            yield "the deployed configuration is not the live one: run `leda backfill`"
+            yield f"the deployed configuration is not the live one: run `{self.command}`"
 
 
 def not_live(aggregation: Aggregation, live: Configuration) -> NotLive:
     """What of the aggregation's deployed configuration waits for `leda backfill`. Raises the client's error."""
     registry = Registry(aggregation.account.dynamodb, aggregation.registry_table)
     is_first = aggregation.needs_backfill and registry.get(CONFIGURATIONS, LIVE) is None
-    return compared(aggregation.deployed.configuration, live, is_first=is_first)
+    found = compared(aggregation.deployed.configuration, live, is_first=is_first)
+    return replace(found, command=aggregation.command("backfill"))
 
 
 def compared(deployed: Configuration, live: Configuration, *, is_first: bool = False) -> NotLive:

@@ -154,12 +154,14 @@ class Options:
     needs_backfill: Map counts nothing before the first backfill.
     markers: write marker rows to the source table, which prove what a waiting time assumes without them.
     segments: the parts of the table that are read at a time.
+    option: how commands find the aggregation, as it follows their names in messages.
     """
 
     is_backfill: bool = False
     needs_backfill: bool = False
     markers: bool = True
     segments: int = audit.SEGMENTS
+    option: str = ""
 
     @property
     def name(self) -> str:
@@ -169,7 +171,7 @@ class Options:
     @property
     def command(self) -> str:
         """The command that does it again."""
-        return f"leda {self.name}"
+        return f"leda {self.name}{self.option}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +301,7 @@ class Rebuild:
         if row is None and self._options.needs_backfill and not self._options.is_backfill:
             raise LedaError(
                 "Map counts nothing yet: it waits for the first backfill (backfill = required)",
-                "run `leda backfill`",
+                f"run `leda backfill{self._options.option}`",
             )
         deployed = self._deployed.configuration
         if row is None:

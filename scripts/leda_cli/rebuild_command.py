@@ -61,6 +61,7 @@ def rebuild(
         needs_backfill=aggregation.needs_backfill,
         markers=markers or map_function is None,
         segments=segments,
+        option=aggregation.option,
     )
     operation = Operation(as_json)
     operation.heading(f"Rebuilding {aggregation.totals_table} from {aggregation.source.name}")
@@ -125,7 +126,8 @@ def run(
     if wrong:
         raise LedaError(
             f"{len(wrong)} of {check.totals} totals differ after the {options.name}",
-            "if Map and Reduce work on a backlog, give them time and run `leda verify --while-running`; else run "
+            "if Map and Reduce work on a backlog, give them time and run "
+            f"`{aggregation.command('verify')} --while-running`; else run "
             f"`{options.command}` again and keep both reports",
         )
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from leda.engine.health import current_stream
 from leda.engine.shards import label
+from leda.hierarchy import SEPARATOR
 from leda_cli.account import AwsOption, answering
 from leda_cli.aggregation import Aggregation, MapFunctionOption
 from leda_cli.console import cell, console, error_console
@@ -82,17 +83,26 @@ def totals(
     with answering(aggregation.account.endpoint):
         live = aggregation.live()
         pending = not_live(aggregation, live)
-        if grouping in pending.groupings:
-            raise LedaError(
-                f"the grouping {grouping} is deployed and not live yet", "run `leda backfill`"
-            )
         reader = TotalsReader(
             aggregation.account.dynamodb, aggregation.totals_table, aggregation.totals_key, live
         )
+        name = grouping or (identifier or "").partition(SEPARATOR)[0]
+        # One that has another definition now is kept under the former one.
+        if name in pending.groupings and name not in reader.groupings:
+            raise LedaError(
+                f"the grouping {name} is deployed and not live yet", f"run `{pending.command}`"
+            )
         columns = Columns.of(reader, averages or [], by)
         # Before the totals are read: a change that comes meanwhile makes them younger, not older.
         age = None if pending.is_first else age_of(aggregation, live)
         found = wanted.read(reader)
+        # After they were read: a run that began to move Map's rows in between has changed none of them yet.
+        run = aggregation.open_run()
+    if run is not None and run.is_moving:
+        age = (
+            f"a {run.name} is at work or was stopped before its end, and until it ends totals may be wrong; if it was "
+            f"stopped, run `{aggregation.command(run.name)}`"
+        )
     answer = Answer(found, columns, age, pending)
     if as_csv:
         answer.write_csv()
@@ -152,7 +162,11 @@ class Wanted:
         node = self.node
         if self.grouping is not None and self.keys:
             node = reader.identifier(self.grouping, self.keys)
-        if self.top is None and not self.is_children:
+        is_below = self.top is not None or self.is_children
+        # A grouping's name stands above the totals of its first key.
+        if node is not None and not (is_below and node in reader.groupings):
+            reader.require_identifier(node)
+        if not is_below:
             return reader.whole(self.grouping) if node is None else reader.one(node)
         if node is None and self.grouping is None and reader.groupings:
             raise LedaError(
@@ -179,14 +193,17 @@ class Columns:
     def of(cls, reader: TotalsReader, averages: Sequence[str], by: str | None) -> Columns:
         """The columns for these options. Raises LedaError for a measure that there is not."""
         sums = [name for name in reader.measures if name != reader.count]
-        for option, name, known in (
-            *(("--average", name, sums) for name in averages),
-            *(("--by", name, reader.measures) for name in ([by] if by is not None else [])),
+        for option, name, known, kind in (
+            *(("--average", name, sums, "sum") for name in averages),
+            *(
+                ("--by", name, reader.measures, "measure")
+                for name in ([by] if by is not None else [])
+            ),
         ):
             if name not in known:
                 raise LedaError(
-                    f"{option} {name}: the live configuration has no such measure",
-                    f"name one of {', '.join(known)}" if known else "there is no sum",
+                    f"{option} {name}: the live configuration has no such {kind}",
+                    f"name one of {', '.join(known)}" if known else f"it has no {kind} at all",
                 )
         if averages and reader.count is None:
             raise LedaError(

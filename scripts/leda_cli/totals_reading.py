@@ -144,6 +144,31 @@ class TotalsReader:
             return keys[names[0]]
         return SEPARATOR.join([grouping, *(escaped(keys[name]) for name in given)])
 
+    def require_identifier(self, identifier: str) -> None:
+        """Raise LedaError for a text that no total of the live configuration can have for its identifier."""
+        most = self._configuration.totals.max_identifier_bytes
+        if len(identifier.encode(errors="surrogateescape")) > most:
+            raise LedaError(
+                f"an identifier has at most {most} bytes, and this one has more",
+                "give a total's identifier",
+            )
+        if isinstance(self._configuration.totals, HierarchyPath):
+            return
+        if self._configuration.labels(identifier) is not None:
+            return
+        name = identifier.partition(SEPARATOR)[0]
+        found = self.groupings.get(name)
+        if found is None:
+            raise LedaError(
+                f"{identifier} is no total's identifier: the live configuration has no grouping {name}",
+                f"begin with one of {', '.join(self.groupings)}, or give --grouping",
+            )
+        form = SEPARATOR.join([name, *(f"<{key.name}>" for key in found.keys)])
+        raise LedaError(
+            f"{identifier} is no total's identifier: those of the grouping {name} are {form}",
+            f"give one; `--grouping {name}` reads the whole grouping, and with --key you need not escape colons",
+        )
+
     def require(self, name: str) -> Grouping:
         """The grouping with that name. Raises LedaError where the live configuration has none."""
         found = self.groupings.get(name)

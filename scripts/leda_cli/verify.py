@@ -145,7 +145,7 @@ def verify(
     ):
         verdict = replace(look(aggregation.both_sides(live, advance), wait), source=source)
     with answering(endpoint):
-        dangers = list(danger_lines(health_of(aggregation), source.table))
+        dangers = list(danger_lines(aggregation, health_of(aggregation)))
     notes = list(pending.lines())
     operation.report(
         verdict.as_json() | {"dangers": dangers, "notes": notes},
@@ -155,7 +155,7 @@ def verify(
         raise LedaError(
             f"{verdict.wrong_totals} of {verdict.totals} totals differ",
             "if the pipeline still works on a backlog, give it time with --wait; if changes were lost, "
-            "`leda rebuild` computes the totals anew",
+            f"`{aggregation.command('rebuild')}` computes the totals anew",
         )
     if dangers:
         raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")
@@ -171,7 +171,7 @@ def require_comparable(live: Configuration, pending: NotLive) -> None:
         )
     if pending.is_first:
         raise LedaError(
-            "no configuration is live, so nothing is counted yet", "run `leda backfill`"
+            "no configuration is live, so nothing is counted yet", f"run `{pending.command}`"
         )
 
 
@@ -200,19 +200,23 @@ def _mappings(aggregation: Aggregation) -> Mapping[str, str]:
     return found
 
 
-def danger_lines(found: Health, source: str = "StateTable") -> Iterator[str]:
-    """A line for each danger, with what to do about it; `source` is the source table's name."""
-    if found.is_rebuild_open:
-        yield "a rebuild is open: it is running, or it was stopped before its end; then run `leda rebuild`"
+def danger_lines(aggregation: Aggregation, found: Health) -> Iterator[str]:
+    """A line for each danger, with what to do about it. Raises the client's error."""
+    run = aggregation.open_run() if found.is_rebuild_open else None
+    if run is not None:
+        yield (
+            f"a {run.name} is open: it is running, or it was stopped before its end; then run "
+            f"`{aggregation.command(run.name)}`"
+        )
     for name, state in found.mappings_off.items():
         yield (
             f"the mapping of {name} is {state}: changes wait, and are lost after 24 hours; if no rebuild is open, "
             "switch it on with `terraform apply`"
         )
     for stage, stream in found.streams_not_settled.items():
-        table = {"map": source, "reduce": "ReduceTable"}[stage]
+        table = {"map": aggregation.source.name, "reduce": aggregation.reduce_table}[stage]
         what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
-        yield f"{what}: changes may be missing; `terraform apply`, then run `leda rebuild`"
+        yield f"{what}: changes may be missing; `terraform apply`, then run `{aggregation.command('rebuild')}`"
 
 
 def quiet(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from leda.engine.configuration import Configuration
+from leda_cli.account import Account
 from leda_cli.aggregation import Aggregation
 from leda_cli.errors import LedaError
 from leda_cli.source_table import SourceTable
@@ -48,6 +51,9 @@ class FakeAccount:
         ]
         self.has_reduce_stream = True
         self.registry: dict[tuple[str, str], Any] = {}
+
+    def reached(self, *_: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def get_item(self, Key: dict[str, Any], **_: Any) -> Any:
         row = self.registry.get((Key["Scope"]["S"], Key["Name"]["S"]))
@@ -103,6 +109,33 @@ def test_all_of_it_is_found_from_the_map_function(account: FakeAccount) -> None:
     assert found.deployed.configuration == Configuration.from_json(CONFIGURATION)
     assert found.deployed.lanes == 4
     assert not found.needs_backfill
+
+
+def test_messages_name_the_commands_with_the_option_that_finds_it(
+    account: FakeAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Account, "chosen", lambda _aws: account)
+    found = Aggregation.find(False, None, "F-Map")
+    assert found.command("backfill") == "leda backfill --map-function F-Map"
+    assert _found(account).command("backfill") == "leda backfill"
+
+
+def test_a_name_that_no_function_has_is_answered_by_another_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class LocalAws(Account):
+        @property
+        def lambdas(self) -> Any:
+            return self
+
+        def get_function_configuration(self, **_: str) -> Any:
+            raise ClientError({"Error": {"Code": "404", "Message": "Function not found: X"}}, "Get")
+
+    local = LocalAws({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
+    monkeypatch.setattr(Account, "chosen", lambda _aws: local)
+    with pytest.raises(LedaError, match="X cannot be looked at") as error:
+        Aggregation.find(False, None, "X")
+    assert "the name of a Map function" in error.value.fix
 
 
 def test_optional_settings_are_taken_from_the_environments(account: FakeAccount) -> None:

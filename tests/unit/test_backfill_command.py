@@ -66,6 +66,7 @@ class FakeAggregation:
 
     map_function, totals_table, reduce_table, registry_table = "Map", "Totals", "Reduce", "Registry"
     totals_key, mappings, needs_backfill = "Identifier", None, True
+    option = " --map-function Map"
     source = SourceTable("Feedback", {"id": "S"})
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -142,7 +143,11 @@ def test_a_run_makes_the_deployed_configuration_live_and_checks_the_totals(
     assert f"the configuration {version} is live" in shown
     assert "done  3 totals corrected, 3 in all" in shown
     assert made["work"].options == Options(
-        is_backfill=True, needs_backfill=True, markers=False, segments=3
+        is_backfill=True,
+        needs_backfill=True,
+        markers=False,
+        segments=3,
+        option=" --map-function Map",
     )
 
 

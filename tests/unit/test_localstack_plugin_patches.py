@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from leda_localstack.bisect import forward_in_halves, halves
 from leda_localstack.emulators import JAVA_FLAGS, java_command
+from leda_localstack.images import into_events
 from leda_localstack.polling import poll_every_shard
 
 
@@ -152,3 +153,25 @@ def test_a_mapping_that_is_stopped_polls_no_further_shard() -> None:
     poll_every_shard(poller_of(16, stopping), polled.append, 30.0)
 
     assert (len(polled), stopping.waited) == (3, 0.0)
+
+
+def test_an_empty_map_in_an_image_has_its_type_as_on_aws() -> None:
+    image = {"id": {"S": ""}, "Totals": {}, "deep": {"L": [{}, {"M": {"in": {}}}, {"L": []}]}}
+    typed = {
+        "id": {"S": ""},
+        "Totals": {"M": {}},
+        "deep": {"L": [{"M": {}}, {"M": {"in": {"M": {}}}}, {"L": []}]},
+    }
+    records = [
+        {"dynamodb": {"Keys": {"id": {"S": ""}}, "NewImage": dict(image)}},
+        {"dynamodb": {"OldImage": dict(image), "NewImage": dict(typed)}},
+        {"dynamodb": {"OldImage": {}}},
+    ]
+    assert into_events(records, "shard", lambda *given: given) == (
+        [
+            {"dynamodb": {"Keys": {"id": {"S": ""}}, "NewImage": typed}},
+            {"dynamodb": {"OldImage": typed, "NewImage": typed}},
+            {"dynamodb": {"OldImage": {}}},
+        ],
+        "shard",
+    )

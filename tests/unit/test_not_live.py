@@ -1,6 +1,7 @@
 """What of a deployed configuration waits for `leda backfill`."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,20 @@ def test_new_and_changed_groupings_and_measures_wait_and_removed_ones_stay() -> 
         "the measure Sum is deployed and not live: run `leda backfill`",
         "source is no longer deployed and still live: run `leda backfill`",
     ]
+
+
+def test_the_command_is_that_of_the_aggregation() -> None:
+    waiting = NotLive(("daily",), ("Sum",), ("source",), command="leda backfill --map-function Map")
+    for found in (
+        waiting,
+        replace(waiting, is_first=True),
+        replace(waiting, has_other_settings=True),
+    ):
+        lines = [*found.lines()]
+        assert lines
+        assert [
+            line for line in lines if "run `leda backfill --map-function Map`" not in line
+        ] == []
 
 
 def test_any_other_difference_is_said_too() -> None:

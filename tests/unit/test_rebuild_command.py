@@ -37,11 +37,16 @@ class FakeAggregation:
         "Registry",
     )
     totals_key, mappings, needs_backfill = "Identifier", None, False
+    option = " --map-function MapLambda"
     source = SourceTable("Feedback", {"id": "S"})
     deployed = Assignment(TODAY, 1)
 
     def __init__(self, found: dict[str, Any]) -> None:
         self.found = found
+
+    @staticmethod
+    def command(name: str) -> str:
+        return f"leda {name} --map-function MapLambda"
 
     def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
         expected = {"PV": (2, Decimal("7.5"))}
@@ -145,5 +150,6 @@ def test_a_run_that_does_not_finish_says_that_the_next_one_does(
     with pytest.raises(type(error)):
         rebuild(wait=0)
     assert (
-        "The mapping of MapLambda may be off. Run `leda rebuild` again" in capsys.readouterr().out
+        "The mapping of MapLambda may be off. Run `leda rebuild --map-function MapLambda` again"
+        in capsys.readouterr().out
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from leda.engine.configuration import Configuration
 from leda_cli import totals_command as module
 from leda_cli.aggregation import Aggregation
 from leda_cli.errors import LedaError
+from leda_cli.journal import OpenRun
 from leda_cli.not_live import NotLive
 from leda_cli.totals_age import Age
 from leda_cli.totals_command import Wanted, totals
@@ -66,9 +68,14 @@ def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             ]
         ),
     )
-    made = SimpleNamespace(live=LIVE, pending=NotLive(), age=Age(2.25, None))
+    made = SimpleNamespace(live=LIVE, pending=NotLive(), age=Age(2.25, None), run=None)
     aggregation = SimpleNamespace(
-        account=account, totals_table="Totals", totals_key="Identifier", live=lambda: made.live
+        account=account,
+        totals_table="Totals",
+        totals_key="Identifier",
+        live=lambda: made.live,
+        open_run=lambda: made.run,
+        command=lambda name: f"leda {name} --map-function Map",
     )
     monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
     monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
@@ -113,6 +120,58 @@ def test_each_answer_says_how_old_it_is_and_what_reading_it_took(
     found.age = "not allowed"
     totals(grouping="daily")
     assert "age not known: not allowed" in _out(capsys)
+
+
+@pytest.mark.parametrize("name", ["backfill", "rebuild"])
+def test_while_totals_are_put_right_nobody_is_told_that_they_are_up_to_date(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    found.run = OpenRun(name, is_moving=False)
+    totals("daily:2026-08-01")
+    assert "age 2.2 s" in capsys.readouterr().out
+    found.run = OpenRun(name, is_moving=True)
+    totals("daily:2026-08-01")
+    (line,) = [each for each in _out(capsys) if each.startswith("age not known")]
+    assert "totals may be wrong" in line
+    assert line.endswith(f"run `leda {name} --map-function Map`")
+    totals("daily:2026-08-01", as_json=True)
+    age = json.loads(capsys.readouterr().out)["age"]
+    assert age["seconds"] is None
+    assert "totals may be wrong" in age["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "says"),
+    [
+        ("daily", "those of the grouping daily are daily:<date>"),
+        ("daily:2026:08", "those of the grouping daily are daily:<date>"),
+        ("tags:2026-08-01", "those of the grouping tags are tags:<tags>:<date>"),
+        ("dayly:2026-08-01", "has no grouping dayly"),
+        ("daily:" + "x" * 1019, "at most 1024 bytes"),
+    ],
+)
+def test_an_identifier_that_no_total_can_have_is_an_error(
+    found: SimpleNamespace, identifier: str, says: str
+) -> None:
+    with pytest.raises(LedaError, match=re.escape(says)):
+        totals(identifier)
+
+
+def test_the_children_of_a_grouping_may_be_asked_for_by_its_name(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals("daily", children=True)
+    assert _out(capsys)[1].split() == ["2026-08-01", "3", "1"]
+
+
+def test_a_grouping_that_has_changed_is_read_under_its_former_definition(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.pending = NotLive(groupings=("daily", "hourly"))
+    totals(grouping="daily")
+    assert _out(capsys)[1].split() == ["2026-08-01", "3", "1"]
+    with pytest.raises(LedaError, match="hourly is deployed and not live"):
+        totals("hourly:2026-08-01T10")
 
 
 def test_what_others_have_written_is_shown_without_markup_and_control_characters(

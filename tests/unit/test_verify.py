@@ -15,6 +15,7 @@ from leda.engine.health import Health
 from leda_cli import verify as module
 from leda_cli.aggregation import Aggregation
 from leda_cli.console import LedaError
+from leda_cli.journal import OpenRun
 from leda_cli.not_live import NotLive
 from leda_cli.verify import danger_lines, quiet, running, verify
 from support.pipeline import CONFIGURATION
@@ -172,22 +173,62 @@ def test_only_so_many_rows_are_shown() -> None:
 # -- dangers
 
 
+class FakeAggregation:
+    """Enough of an aggregation for the command."""
+
+    totals_table = "AggregateTable"
+    reduce_table = "ReduceTable"
+    account = SimpleNamespace(endpoint="http://127.0.0.1:4566")
+
+    def __init__(self, source: Source) -> None:
+        self.source = SimpleNamespace(name="StateTable")
+        self.configuration = PIPELINE
+        self.run: OpenRun | None = OpenRun("rebuild", is_moving=True)
+        self._source = source
+
+    @staticmethod
+    def command(name: str) -> str:
+        return f"leda {name} --map-function X-MapLambda"
+
+    def open_run(self) -> OpenRun | None:
+        return self.run
+
+    def live(self) -> Configuration:
+        return self.configuration
+
+    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
+        assert configuration is self.configuration
+        return self._source.tables
+
+
+def _dangers(health: Health, run: str = "rebuild") -> list[str]:
+    aggregation: Any = FakeAggregation(Source({}))
+    aggregation.run = OpenRun(run, is_moving=False)
+    return [*danger_lines(aggregation, health)]
+
+
 def test_a_healthy_pipeline_is_in_no_danger() -> None:
-    assert [*danger_lines(Health(False, {}, {}))] == []
+    assert _dangers(Health(False, {}, {})) == []
 
 
 @pytest.mark.parametrize(
     ("health", "says"),
     [
-        (Health(True, {}, {}), ["a rebuild is open", "`leda rebuild`"]),
+        (Health(True, {}, {}), ["a rebuild is open", "`leda rebuild --map-function X-MapLambda`"]),
         (Health(False, {"MapLambda": "Disabled"}, {}), ["MapLambda is Disabled", "24 hours"]),
         (Health(False, {}, {"reduce": "arn:x"}), ["ReduceTable's stream arn:x is new"]),
         (Health(False, {}, {"map": ""}), ["StateTable has no stream", "`terraform apply`"]),
     ],
 )
 def test_each_danger_is_said_with_what_to_do(health: Health, says: list[str]) -> None:
-    (line,) = danger_lines(health)
+    (line,) = _dangers(health)
     assert [text for text in says if text not in line] == []
+
+
+def test_a_backfill_that_is_open_is_ended_by_its_own_command() -> None:
+    (line,) = _dangers(Health(True, {}, {}), run="backfill")
+    assert "a backfill is open" in line
+    assert line.endswith("`leda backfill --map-function X-MapLambda`")
 
 
 # -- the command
@@ -198,25 +239,6 @@ GROUPINGS: dict[str, Any] = {
     "group_by": {"daily": {"keys": ["date"]}},
     "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
 }
-
-
-class FakeAggregation:
-    """Enough of an aggregation for the command."""
-
-    totals_table = "AggregateTable"
-    account = SimpleNamespace(endpoint="http://127.0.0.1:4566")
-
-    def __init__(self, source: Source) -> None:
-        self.source = SimpleNamespace(name="StateTable")
-        self.configuration = PIPELINE
-        self._source = source
-
-    def live(self) -> Configuration:
-        return self.configuration
-
-    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
-        assert configuration is self.configuration
-        return self._source.tables
 
 
 @pytest.fixture

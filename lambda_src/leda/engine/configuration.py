@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 from leda.changes import UnreadableRow
 from leda.engine.attributes import PATH, AttributePath
 from leda.engine.groupings import GroupingError, Groupings, HierarchyPath, Labels, PlainKey
-from leda.hierarchy import MAX_PATH_BYTES
 from leda.limits import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
 from leda.numbers import NotExact, limited, number
 from leda.streams import Image
@@ -212,9 +211,9 @@ class Configuration:
                 raise UnreadableRow(
                     f"the total {leaf[:60]!r} is not valid Unicode (a lone surrogate)"
                 )
-            if size > MAX_PATH_BYTES:
+            if size > (most := self.totals.max_identifier_bytes):
                 raise UnreadableRow(
-                    f"the total {leaf[:60]!r} has more than the {MAX_PATH_BYTES} bytes of a key"
+                    f"the total {leaf[:60]!r} has more than the {most} bytes of a key"
                 )
         nodes = {node for leaf in leaves for node in self.nodes(leaf)}
         if bytes_of(nodes, measures) > MAX_IMAGE_BYTES:

@@ -32,6 +32,10 @@ GROUPING, KEYS, PARENT, EXPIRES_AT = "Grouping", "Keys", "Parent", "ExpiresAt"
 # A row of StateTable that a message has deleted is still there, with the version of the deletion.
 DELETED = "Deleted"
 
+# An identifier is the sort key of the index `Children`: DynamoDB refuses a total whose identifier does not fit one.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+MAX_SORT_KEY_BYTES = 1024
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(
     rf"(?P<path>{attributes.PATH})(?P<each>\[\])?(?::(?P<bucket>\w+))?(?: as (?P<name>[^\s:.\[\]]+))?"
@@ -268,6 +272,8 @@ def _conditions(given: object, missing: Mapping[str, str]) -> tuple[Condition, .
 class Groupings:
     """All groupings of a configuration."""
 
+    max_identifier_bytes = MAX_SORT_KEY_BYTES
+
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Read the document's `group_by`. Raises GroupingError."""
         if not isinstance(document, dict) or not document:
@@ -310,6 +316,8 @@ class Groupings:
 
 class PlainKey:
     """One grouping of one key, whose totals are named by the key's text as it is."""
+
+    max_identifier_bytes = hierarchy.MAX_PATH_BYTES
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Read the document's `group_by`. Raises GroupingError."""
@@ -356,6 +364,8 @@ class PlainKey:
 
 class HierarchyPath:
     """The place of a row in a tree, ready in one attribute, with a total at every level."""
+
+    max_identifier_bytes = hierarchy.MAX_PATH_BYTES
 
     def __init__(self, attribute: object) -> None:
         """Read the document's `path`. Raises GroupingError."""

@@ -1277,6 +1277,18 @@ run "refuses_plain_identifiers_with_rollup" {
   expect_failures = [var.identifiers]
 }
 
+run "refuses_plain_identifiers_as_the_sort_key_of_an_index" {
+  command = plan
+
+  variables {
+    identifiers = "plain"
+    group_by    = { daily = { keys = ["date"] } }
+    indexes     = { children = true }
+  }
+
+  expect_failures = [var.indexes]
+}
+
 run "refuses_a_totals_key_that_another_attribute_has" {
   command = plan
 

@@ -61,3 +61,11 @@ def poll_all_shards() -> None:
     from leda_localstack import polling
 
     polling.install()
+
+
+@hooks.on_infra_start()
+def type_empty_maps() -> None:
+    """Let images of a table's stream show an empty map as on AWS."""
+    from leda_localstack import images
+
+    images.install()
