@@ -644,6 +644,9 @@ class Rebuild:
                 if (stored := self._rows.sequence(lane, source)) != sequence:
                     raise WentOnError(f"Map went on at {source} (to {stored})")
         attempt.tail.require_none_late()
+        if on := self._mappings.enabled():
+            # A batch that counted for nothing under the former configuration has left no row to be seen.
+            raise WentOnError(f"the event source mapping {first(on)} was switched on")
 
     def _all_lanes(self) -> list[Lanes]:
         rows = self._registry.rows(LANES)
