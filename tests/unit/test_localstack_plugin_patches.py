@@ -162,7 +162,7 @@ def test_an_empty_map_in_an_image_has_its_type_as_on_aws() -> None:
         "Totals": {"M": {}},
         "deep": {"L": [{"M": {}}, {"M": {"in": {"M": {}}}}, {"L": []}]},
     }
-    records = [
+    records: list[dict[str, Any]] = [
         {"dynamodb": {"Keys": {"id": {"S": ""}}, "NewImage": dict(image)}},
         {"dynamodb": {"OldImage": dict(image), "NewImage": dict(typed)}},
         {"dynamodb": {"OldImage": {}}},
