@@ -190,6 +190,8 @@ def deploy(feedback: ExampleAws, configuration: dict[str, Any]) -> dict[str, Any
 def test_another_configuration_is_live_after_the_backfill_and_the_way_back_is_the_same_command(
     feedback: ExampleAws, tmp_path: Path
 ) -> None:
+    put(feedback, "under the former configuration", date={"S": "2031-08-07"})
+    wait_for("a configuration that is live", lambda: totals(feedback).get("daily:2031-08-07"))
     former = deploy(feedback, {})
     groupings = {name: each for name, each in former["group_by"].items() if name != "hourly"}
     groupings["regions"] = {"keys": ["region as area"], "missing": {"region": "unknown"}}
