@@ -237,6 +237,12 @@ variable "group_by" {
   }
 
   validation {
+    # MapLambda would refuse its environment, and fail on every record.
+    condition     = alltrue(flatten([for grouping in values(var.group_by) : [for text in values(grouping.missing) : text != null]]))
+    error_message = "missing gives a text for an attribute, and null is none: leave the attribute out, or give \"\". Not so in: ${join(", ", [for name, grouping in var.group_by : name if !alltrue([for text in values(grouping.missing) : text != null])])}."
+  }
+
+  validation {
     # The order of where's values, and one that is there twice, change nothing. Of two that are kept for different times, the longer has all
     # that the other has.
     condition = length(distinct([for grouping in values(var.group_by) :

@@ -1277,6 +1277,16 @@ run "refuses_plain_identifiers_with_rollup" {
   expect_failures = [var.identifiers]
 }
 
+run "refuses_a_missing_that_is_null" {
+  command = plan
+
+  variables {
+    group_by = { daily = { keys = ["date"], missing = { date = null } } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
 run "refuses_plain_identifiers_as_the_sort_key_of_an_index" {
   command = plan
 
