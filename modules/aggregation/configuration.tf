@@ -14,7 +14,11 @@ locals {
 
   group_by = { for name, grouping in var.group_by : name => merge(
     { keys = grouping.keys },
-    { for part, given in { where = grouping.where, missing = grouping.missing } : part => given if length(given) > 0 },
+    # The order of where's values changes nothing, and must not change the configuration's version.
+    { for part, given in {
+      where   = { for path, values in grouping.where : path => sort(distinct(values)) }
+      missing = grouping.missing
+    } : part => given if length(given) > 0 },
     grouping.rollup ? { rollup = true } : {},
     grouping.retention_days == null ? {} : { retention_days = grouping.retention_days },
   ) }

@@ -130,7 +130,7 @@ variable "group_by" {
   description = <<-EOT
     The groupings by name: each makes a total for every combination of its keys' values.
     - `keys`: attributes, in the order of the identifier. `region`; `detail.region` for one in a map; `tags[]` for each element of a list or set (once a
-      row); `created_at:hour` for a time bucket (`minute`, `hour`, `day` or `month` in UTC, of epoch seconds, milliseconds or ISO 8601); and `<key> as
+      row); `created_at:hour` for a time bucket (`minute`, `hour`, `day` or `month` in UTC, of epoch seconds, milliseconds, or ISO 8601 as `2026-08-01` or `2026-08-01T13:05:59+01:00`, UTC where there is no zone); and `<key> as
       <name>` to name a key. A value is a string, a number or a boolean
     - `where` (none): rows count only where each of these attributes has one of the values, as `{ urgency = ["high"] }`; one without the attribute does not
     - `missing` (none): values that stand for missing attributes of `keys` and `where`; without one, a row without a key is quarantined
