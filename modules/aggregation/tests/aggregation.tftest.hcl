@@ -117,7 +117,7 @@ run "tells_map_exactly_what_was_written" {
         hourly = { keys = ["detail.region as region", "created_at:hour"], retention_days = 90 }
         source = { keys = ["source_platform", "date"], missing = { source_platform = "unknown" } }
         tags   = { keys = ["tags[]", "date"] }
-        urgent = { keys = ["date"], where = { urgency = ["high", "1", "true"] } }
+        urgent = { keys = ["date"], where = { urgency = ["1", "high", "true"] } }
       }
       measures = {
         Count     = { op = "count" }
