@@ -39,8 +39,11 @@ class Events:
         """A batch of the stream that producers write to."""
         return {"Records": [self._kinesis_record(message) for message in messages]}
 
-    def dynamodb(self, table: str, changes: Iterable[tuple[Image | None, Image]]) -> Event:
-        """A batch of a table's stream, from a mapping with a tumbling window; `changes` are (old, new)."""
+    def dynamodb(self, table: str, changes: Iterable[tuple[Image | None, Image | None]]) -> Event:
+        """A batch of a table's stream, from a mapping with a tumbling window; `changes` are (old, new).
+
+        A row that was not there before has no old image, and one that was deleted has no new one.
+        """
         stream = _DYNAMODB.format(table)
         return {
             "Records": [self._change(stream, old, new) for old, new in changes],
@@ -71,12 +74,12 @@ class Events:
             "eventSourceARN": _KINESIS,
         }
 
-    def _change(self, stream: str, old: Image | None, new: Image) -> Event:
+    def _change(self, stream: str, old: Image | None, new: Image | None) -> Event:
         number = next(self._numbers)
-        images = {"NewImage": new} if old is None else {"NewImage": new, "OldImage": old}
+        images = {"NewImage": new, "OldImage": old}
         return {
             "eventID": f"{number:032x}",
-            "eventName": "INSERT" if old is None else "MODIFY",
+            "eventName": "INSERT" if old is None else "REMOVE" if new is None else "MODIFY",
             "eventVersion": "1.1",
             "eventSource": "aws:dynamodb",
             "awsRegion": "us-east-1",
@@ -86,7 +89,7 @@ class Events:
                 "SequenceNumber": str(_DYNAMODB_SEQUENCE + number),
                 "SizeBytes": 300,
                 "StreamViewType": "NEW_AND_OLD_IMAGES",
-                **images,
+                **{name: image for name, image in images.items() if image is not None},
             },
             "eventSourceARN": stream,
         }

@@ -35,6 +35,7 @@ def parts() -> dict[str, Callable[[bool], Section]]:
         backfill,
         cold_start,
         end_to_end,
+        groupings,
         growth,
         memory_use,
         stages,
@@ -47,6 +48,7 @@ def parts() -> dict[str, Callable[[bool], Section]]:
         "arithmetic": arithmetic.section,
         "units": lambda _short: units.section(),
         "totals": lambda short: totals.section(short, info),
+        "groupings": lambda short: groupings.section(short, info),
         "memory": lambda short: memory_use.section(short, info),
         "end-to-end": lambda short: end_to_end.section(short, info),
         "cold-start": lambda short: cold_start.section(short, info),
@@ -59,8 +61,8 @@ def bench(
     only: Annotated[
         str | None,
         typer.Option(
-            help="Measure these parts alone, separated by commas: stages, arithmetic, units, totals, memory, "
-            "end-to-end, cold-start, growth, backfill.",
+            help="Measure these parts alone, separated by commas: stages, arithmetic, units, totals, "
+            "groupings, memory, end-to-end, cold-start, growth, backfill.",
             show_default="all",
         ),
     ] = None,

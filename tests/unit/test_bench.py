@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import arithmetic, cold_start, events, page, stages, totals
+from benchmarks import arithmetic, cold_start, events, groupings, page, stages, totals
 from benchmarks.designs import DESIGNS, LEDA, PUBLISHED, STAGES
 from benchmarks.end_to_end import Burst, _settled_text, _targets, published_limit
 from benchmarks.environment import Took
@@ -106,6 +108,83 @@ def test_the_first_engine_s_figures_are_there_for_each_number_of_totals() -> Non
 @pytest.mark.parametrize(("times", "met"), [(1.01, True), (0.99, False)])
 def test_map_is_to_take_no_more_than_the_published_design(times: float, met: bool) -> None:
     assert arithmetic._map_target("new trades", times).met is met
+
+
+def _counted(leda: int, add: int) -> groupings.Counted:
+    """All sizes alike: what a hundred records cost each of the designs."""
+    found = groupings.Counted()
+    for mix, size in product(groupings.MIXES, product(groupings.GROUPINGS, groupings.BATCHES)):
+        found.add[mix, size] = groupings.Cost(100, {"AggregateTable": add})
+        for number in groupings.TOTALS:
+            found.leda[mix, size, number] = groupings.Cost(100, {"AggregateTable": leda})
+    return found
+
+
+def test_fewer_units_than_an_unconditional_add_are_wanted_from_batches_of_ten_on() -> None:
+    mix, found = groupings.USUAL_MIX, _counted(leda=90, add=100)
+    assert groupings.target(found, mix).met
+
+    found.leda[mix, (8, 1), 18].add(0, {"ReduceTable": 30})
+    assert groupings.target(found, mix).met
+
+    found.leda[mix, (8, 10), 18].add(0, {"ReduceTable": 10})
+    found.leda[mix, (8, 100), 18].add(0, {"ReduceTable": 30})
+    target = groupings.target(found, mix)
+    assert (target.found, target.met) == ("fewer at 34 of 36 sizes, 20% more at most", False)
+    assert groupings.target(found, groupings.NEW_ROWS).met
+
+
+def test_units_that_are_no_fewer_than_an_unconditional_adds_stand_out() -> None:
+    mix, found = groupings.USUAL_MIX, _counted(leda=90, add=100)
+    found.leda[mix, (1, 10), 1000].add(0, {"ReduceTable": 10})
+
+    rows = groupings.unit_rows(found, mix)
+
+    assert "| 1 | 1 | 1.000 | 0.900 | 0.900 | 0.900 | 0.900 |" in rows
+    assert "| 1 | 10 | 1.000 | 0.900 | **1.000** | 0.900 | 0.900 |" in rows
+
+
+def test_a_groupings_time_is_that_of_all_stages_by_record() -> None:
+    runs: list[tuple[Run, ...]] = [(Run(Took(10.0, 30.0, 50), 1), Run(Took(5.0, 20.0, 50), 4))]
+
+    took = groupings.Took(10, runs)
+
+    assert (took.cpu().median, took.wall().median, took.requests().median) == (1.5, 5.0, 0.5)
+
+
+def test_feedbacks_changes_are_of_the_same_kinds_for_any_number_of_totals() -> None:
+    def kinds(number: int) -> list[str]:
+        source = groupings.Feedback(8, number, groupings.USUAL_MIX)
+        return [f"{'old' if old else ''}{'new' if new else ''}" for old, new in source.batch(1000)]
+
+    assert kinds(18) == kinds(100_000)
+    shares = Counter(kinds(18))
+    assert shares["new"] == pytest.approx(800, abs=40)
+    assert shares["oldnew"] == pytest.approx(150, abs=40)
+
+
+@pytest.mark.parametrize("mix", groupings.MIXES)
+def test_both_designs_count_the_same_and_the_meter_sees_each_of_their_writes(
+    mix: groupings.Mix,
+) -> None:
+    changes = groupings.Feedback(8, 100, mix).batch(50)
+    leda, add = groupings.MeteredLeda(8), groupings.MeteredAdd(8)
+
+    for design in (leda, add):
+        design.handle(changes)
+
+    def found(rows: dict[tuple[str, ...], dict[str, Any]]) -> dict[tuple[str, ...], list[Decimal]]:
+        names = ("Count", "Sentiment")
+        amounts = {key: [Decimal(row[name]["N"]) for name in names] for key, row in rows.items()}
+        return {key: each for key, each in amounts.items() if any(each)}
+
+    ours = found(leda.meter.tables["AggregateTable"])
+    theirs = found(add.meter.tables["add-AggregateTable"])
+    assert len(ours) > 50
+    assert ours == theirs
+    assert add.meter.writes == {"add-AggregateTable": groupings.add_writes(changes, 8)}
+    images = [image for change in changes for image in change if image]
+    assert groupings.add_writes(changes, 8) == 8 * len(images)
 
 
 def _result(section: Section) -> Measured:
