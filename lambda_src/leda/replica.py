@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from leda.engine.shards import padded
 from leda.item_changes import ItemChange
 from leda.plain import canonical_row
 from leda.transactions import Verdict, verdict
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
 
 # Rows that are written at a time.
 THREADS = 8
+
+# Places are compared as texts, and replicas have places of so many digits.
+_PLACE_DIGITS = 56
 
 
 class WrongReplica(RuntimeError):
@@ -78,7 +80,7 @@ class Marks:
 def place(change: ItemChange) -> str:
     """Where the change stands among all changes of its item; orders as a string."""
     label = str(change.record.raw["eventSourceARN"]).rpartition("/")[2]
-    return f"{label}#{padded(change.record.sequence)}"
+    return f"{label}#{change.record.sequence:0{_PLACE_DIGITS}d}"
 
 
 def last_of_each(changes: Iterable[ItemChange]) -> list[ItemChange]:
