@@ -253,8 +253,6 @@ def setup() -> None:
     require_terraform()
     with only_one("setup"):
         tools = toolchain.install()
-        if os.environ.get("CI") == "true":
-            toolchain.install_chromium()  # nothing is skipped there
     toolchain.describe(tools)
 
 

@@ -424,17 +424,3 @@ def test_a_machine_without_chromium_says_how_to_get_it(
     with pytest.raises(LedaError, match="no Chromium") as error:
         toolchain.install_chromium()
     assert "apt-get install chromium" in (error.value.fix or "")
-
-
-@pytest.mark.parametrize(("ci", "installed"), [("true", 1), ("", 0)])
-def test_set_up_brings_chromium_where_nothing_may_be_skipped(
-    monkeypatch: pytest.MonkeyPatch, ci: str, installed: int
-) -> None:
-    calls: list[str] = []
-    monkeypatch.setenv("CI", ci)
-    monkeypatch.setattr(local, "require_terraform", lambda: None)
-    monkeypatch.setattr(toolchain, "install", lambda: None)
-    monkeypatch.setattr(toolchain, "describe", lambda _tools: None)
-    monkeypatch.setattr(toolchain, "install_chromium", lambda: calls.append("chromium"))
-    local.setup()
-    assert len(calls) == installed
