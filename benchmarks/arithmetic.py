@@ -28,8 +28,8 @@ from leda.limits import Limits
 from leda.messages import parse
 from leda.numbers import exact
 from leda.schema import Schema
-from leda_cli.metering import Meter
-from leda_cli.pipeline_units import CONFIGURATION, RETENTION_SECONDS
+from leda_cli.models.metering import Meter
+from leda_cli.models.pipeline_units import CONFIGURATION, RETENTION_SECONDS
 
 CHANGES = 1000
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.backfill_roles import CONFIGURATION, SEGMENTS
 from benchmarks.parts import Say, Section, Target, paragraph, table
-from leda_cli.instance import free_port
-from leda_cli.paths import ROOT
+from leda_cli.base.paths import ROOT
+from leda_cli.develop.instance import free_port
 
 ROWS, SHORT_ROWS = 1_000_000, 20_000
 RATE = 200

@@ -25,11 +25,11 @@ import boto3
 from leda import audit
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
-from leda_cli.clients import local_client
-from leda_cli.operations import Operation
-from leda_cli.paths import ROOT
-from leda_cli.rebuild import Options, Rebuild, Tables
-from leda_cli.source_table import SourceTable
+from leda_cli.base.clients import local_client
+from leda_cli.base.operations import Operation
+from leda_cli.base.paths import ROOT
+from leda_cli.operate.rebuild import Options, Rebuild, Tables
+from leda_cli.operate.source_table import SourceTable
 
 TABLE, KEY = "Feedback", "feedback_id"
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/Feedback/stream/2026-08-01T00:00:00.000"

@@ -27,10 +27,10 @@ from benchmarks.events import Events, Messages
 from benchmarks.parts import Say, Section, paragraph, table
 from benchmarks.samples import Sample
 from leda.engine.delta_rows import Lane, item
-from leda_cli.locks import only_one
-from leda_cli.packages import build
-from leda_cli.paths import BUILD
-from leda_cli.pipeline_units import CONFIGURATION
+from leda_cli.base.locks import only_one
+from leda_cli.base.paths import BUILD
+from leda_cli.develop.packages import build
+from leda_cli.models.pipeline_units import CONFIGURATION
 
 _SHOWN = 8
 # boto3 and all that it imports.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.environment import Environment
-from leda_cli.paths import ROOT
-from leda_cli.pipeline_units import CONFIGURATION
+from leda_cli.base.paths import ROOT
+from leda_cli.models.pipeline_units import CONFIGURATION
 
 STAGES = ("state", "map", "reduce")
 LAMBDA_SRC = ROOT / "lambda_src"

@@ -17,12 +17,12 @@ from benchmarks.designs import STAGES
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.published_stack import PublishedStack
 from leda import game
-from leda_cli import local
-from leda_cli.load import THREADS, Putting, regroup, schema_of
-from leda_cli.local import LocalAws
-from leda_cli.oracle import Oracle, Total
-from leda_cli.stack import Stack
-from leda_cli.totals import POLL_SECONDS, Phase, Settling
+from leda_cli.demos.load import THREADS, Putting, regroup, schema_of
+from leda_cli.develop import local
+from leda_cli.develop.local import LocalAws
+from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.stack import Stack
+from leda_cli.operate.totals import POLL_SECONDS, Phase, Settling
 
 BURSTS = (10_000, 50_000)
 LIMIT_SECONDS = 600.0

@@ -32,9 +32,9 @@ from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
 from leda.engine.totals import Totals
 from leda.limits import Limits
-from leda_cli.metering import Meter
-from leda_cli.paths import ROOT
-from leda_cli.pipeline_units import RETENTION_SECONDS
+from leda_cli.base.paths import ROOT
+from leda_cli.models.metering import Meter
+from leda_cli.models.pipeline_units import RETENTION_SECONDS
 
 GROUPINGS = (1, 8, 30)
 BATCHES = (1, 10, 100, 1000)

@@ -9,11 +9,11 @@ from benchmarks.events import Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
 from benchmarks.stages import BATCH, pipelines
-from leda_cli import prices
-from leda_cli.cost_model import bill
-from leda_cli.limits import breaking_rate
-from leda_cli.load_model import SHARD_RECORDS, Settings, Workload, load
-from leda_cli.measured import service_times
+from leda_cli.models import prices
+from leda_cli.models.cost_model import bill
+from leda_cli.models.limits import breaking_rate
+from leda_cli.models.load_model import SHARD_RECORDS, Settings, Workload, load
+from leda_cli.models.measured import service_times
 
 ROWS = (1, 10, 100, 1000)
 SHARDS = (1, 2, 4, 8, 16, 32, 64)

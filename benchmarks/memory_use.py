@@ -11,8 +11,8 @@ from benchmarks.designs import LEDA
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.totals import WIDTHS, state_changes
-from leda_cli.hierarchies import totals_of
-from leda_cli.load_model import PAYLOAD_BYTES
+from leda_cli.base.hierarchies import totals_of
+from leda_cli.models.load_model import PAYLOAD_BYTES
 
 BATCHES = (100, 1_000, 10_000)
 MEMORY_MB = 256

@@ -20,7 +20,7 @@ class Target:
 
 @dataclass(slots=True)
 class Section:
-    """A part's result: its `lines` in Markdown; `figures` are those of `leda_cli.measured.ServiceTimes`."""
+    """A part's result: its `lines` in Markdown; `figures` are those of `leda_cli.models.measured.ServiceTimes`."""
 
     title: str
     lines: list[str] = field(default_factory=list)

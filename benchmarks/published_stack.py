@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.designs import PUBLISHED, STAGES
-from leda_cli.console import LedaError
-from leda_cli.stack import Stack
+from leda_cli.base.output import LedaError
+from leda_cli.operate.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef

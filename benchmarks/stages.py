@@ -19,7 +19,7 @@ from benchmarks.events import Events, Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stub import Stub
-from leda_cli.load_model import MEMORY_OF_A_PROCESSOR
+from leda_cli.models.load_model import MEMORY_OF_A_PROCESSOR
 
 BATCH = 1000
 NOT_COUNTED = 2
@@ -117,7 +117,7 @@ def small_batches(repetitions: int, seed: int) -> dict[str, Sample]:
 
 
 def service_times(runs: Runs, small: Mapping[str, Sample]) -> dict[str, float]:
-    """Figures of `leda_cli.measured`: what an invocation takes by itself, and what 1,000 messages add to State's."""
+    """Figures of `leda_cli.models.measured`: what an invocation takes itself, and what 1,000 messages add in State."""
     own = sum(small[stage].median for stage in STAGES) / len(STAGES)
     added = (cpu(runs, LEDA, "state").median - own) * 1000 / BATCH
     return {"state_cpu_ms_per_1000": round(added, 2), "invocation_cpu_ms": round(own, 2)}

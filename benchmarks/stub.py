@@ -1,4 +1,4 @@
-"""The stub: `leda_cli.memory_store` over HTTP on a loopback port, in a process of its own, with a set latency.
+"""The stub: `leda_cli.models.memory_store` over HTTP on a loopback port, in a process of its own, with a set latency.
 
     python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of its Store)
 
@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from leda_cli.memory_store import Refused, Store
-from leda_cli.paths import ROOT
+from leda_cli.base.paths import ROOT
+from leda_cli.models.memory_store import Refused, Store
 
 _END_OF_HEADERS = b"\r\n\r\n"
 _CONTROL = "Stub"

@@ -23,7 +23,7 @@ from benchmarks.stages import BATCH, NOT_COUNTED, Pipeline, Run, pipelines
 from leda import images
 from leda.messages import parse
 from leda.schema import Schema
-from leda_cli.hierarchies import totals_of
+from leda_cli.base.hierarchies import totals_of
 
 WIDTHS = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
 FIRST_ENGINE = Path(__file__).with_name("first_engine.toml")
@@ -223,7 +223,7 @@ def _many_rows(repetitions: int) -> Sample:
 
 
 def _figures(found: dict[int, Played], many_rows: Sample) -> dict[str, float]:
-    """The figures of `leda_cli.measured`: what 1,000 changes, entries of rows, and totals add."""
+    """The figures of `leda_cli.models.measured`: what 1,000 changes, entries of rows, and totals add."""
     few, many = found[totals_of(WIDTHS[0])], found[totals_of(WIDTHS[2])]
     # What an invocation takes by itself is in each: it is told by `stages`, and is small beside these.
     change = cpu(few.map[LEDA.name]).median / BATCH

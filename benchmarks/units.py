@@ -7,8 +7,9 @@ from itertools import product
 
 from benchmarks.parts import Section, Target, paragraph, table
 from benchmarks.totals import WIDTHS
-from leda_cli.hierarchies import totals_of
-from leda_cli.pipeline_units import (
+from leda_cli.base.hierarchies import totals_of
+from leda_cli.base.processes import in_processes
+from leda_cli.models.pipeline_units import (
     ENVIRONMENTS,
     Comparison,
     Mix,
@@ -18,8 +19,7 @@ from leda_cli.pipeline_units import (
     leda_units,
     markdown,
 )
-from leda_cli.prices import of_region
-from leda_cli.processes import in_processes
+from leda_cli.models.prices import of_region
 
 MOST_A_MESSAGE = 1.08
 ROWS = (1, 10)
@@ -37,8 +37,8 @@ def section() -> Section:
     lines = [
         *paragraph(
             "Write units per unique message, everything included (tables, checkpoints, failed conditions), computed "
-            "from the calls and items of the real code by AWS's rules (`scripts/leda_cli/units.py`); no emulator "
-            "counts them right. A copy costs State a read where its environment has lately met the trade "
+            "from the calls and items of the real code by AWS's rules (`scripts/leda_cli/models/units.py`); no "
+            "emulator counts them right. A copy costs State a read where its environment has lately met the trade "
             "(`leda/recent_versions.py`); AWS does not say which environment a batch comes to, so in some rows "
             f"copies come to any of {ENVIRONMENTS}."
         ),

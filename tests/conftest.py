@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from xdist.scheduler import LoadScopeScheduling
 
-from leda_cli.paths import CACHE
+from leda_cli.base.paths import CACHE
 
 # Its tables of characters; they would go to the folder that pytest was started in.
 set_hypothesis_home_dir(CACHE / "hypothesis")

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from leda_cli.console import LedaError, print_error
+from leda_cli.base.output import LedaError, print_error
 from leda_cli.start import INTERRUPTED, interrupted
 
 app = typer.Typer(
@@ -24,30 +24,30 @@ app = typer.Typer(
 
 # command: its module in leda_cli, and the function there, whose parameters carry their typer options.
 _COMMANDS = {
-    "setup": ("local", "setup"),
-    "up": ("local", "up"),
-    "down": ("local", "down"),
-    "status": ("local", "status"),
-    "build": ("packages", "build"),
-    "demo": ("demo", "demo"),
-    "example": ("example", "example"),
-    "load": ("load", "load"),
-    "watch": ("watch", "watch"),
-    "totals": ("totals_command", "totals"),
-    "verify": ("verify", "verify"),
-    "redrive": ("redrive", "redrive"),
-    "replay": ("replay", "replay"),
-    "rebuild": ("rebuild_command", "rebuild"),
-    "backfill": ("backfill_command", "backfill"),
-    "erase": ("erase", "erase"),
-    "simulate": ("simulate", "simulate"),
-    "cost": ("cost", "cost"),
-    "scale": ("scale", "scale"),
-    "bench": ("bench", "bench"),
-    "test": ("checks", "test"),
-    "lint": ("checks", "lint"),
-    "fmt": ("checks", "fmt"),
-    "clean": ("local", "clean"),
+    "setup": ("develop.local", "setup"),
+    "up": ("develop.local", "up"),
+    "down": ("develop.local", "down"),
+    "status": ("develop.local", "status"),
+    "build": ("develop.packages", "build"),
+    "demo": ("demos.demo", "demo"),
+    "example": ("demos.example", "example"),
+    "load": ("demos.load", "load"),
+    "watch": ("operate.watch", "watch"),
+    "totals": ("operate.totals_command", "totals"),
+    "verify": ("operate.verify", "verify"),
+    "redrive": ("operate.redrive", "redrive"),
+    "replay": ("operate.replay", "replay"),
+    "rebuild": ("operate.rebuild_command", "rebuild"),
+    "backfill": ("operate.backfill_command", "backfill"),
+    "erase": ("operate.erase", "erase"),
+    "simulate": ("develop.simulate", "simulate"),
+    "cost": ("models.cost", "cost"),
+    "scale": ("models.scale", "scale"),
+    "bench": ("develop.bench", "bench"),
+    "test": ("develop.checks", "test"),
+    "lint": ("develop.checks", "lint"),
+    "fmt": ("develop.checks", "fmt"),
+    "clean": ("develop.local", "clean"),
 }
 # pytest's own options are passed on.
 _PASSES_ARGUMENTS = {

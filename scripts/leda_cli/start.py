@@ -6,7 +6,7 @@ import locale
 import os
 import sys
 
-from leda_cli import shell, terminal
+from leda_cli.base import shell, terminal
 
 INTERRUPTED = 130
 """What a shell calls a program that SIGINT ended."""

@@ -6,7 +6,7 @@ import pytest
 
 from leda import state_store
 from leda.engine import backoff, map_rows, totals
-from leda_cli import toolchain
+from leda_cli.develop import toolchain
 from support import dynamodb_local
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Pipeline

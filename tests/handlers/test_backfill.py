@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from leda.engine.delta_rows import CLOSED_BY
-from leda_cli import forecast, rebuild
-from leda_cli.errors import LedaError
-from leda_cli.operations import Operation
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate import forecast, rebuild
 from support.backfill_site import ONE, THREE, TWO, BackfillSite
 from support.faults import Killed, after, instead, meanwhile
 from support.pipeline import event

@@ -12,11 +12,11 @@ import pytest
 
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
-from leda_cli.aggregation import Aggregation
-from leda_cli.erase import Erasure, Result, erase
-from leda_cli.errors import LedaError
-from leda_cli.lane_rows import NamedNodes
-from leda_cli.source_table import SourceTable
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.erase import Erasure, Result, erase
+from leda_cli.operate.lane_rows import NamedNodes
+from leda_cli.operate.source_table import SourceTable
 from support import trades
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
@@ -26,7 +26,7 @@ from support.rebuild_site import STREAMS, Site
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is on its way in a stream in memory."""
-    monkeypatch.setattr("leda_cli.erase.POLL_SECONDS", 0)
+    monkeypatch.setattr("leda_cli.operate.erase.POLL_SECONDS", 0)
 
 
 PLACE = ("Ann", "x", "y")

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
-from leda_cli.oracle import Oracle
+from leda_cli.operate.oracle import Oracle
 
 HANDLER = Path(__file__).resolve().parents[2] / "lambda_src" / "generator" / "handler.py"
 ENVIRONMENT = {

@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from leda_cli.paths import ROOT
+from leda_cli.base.paths import ROOT
 
 PAGE = (ROOT / "docs" / "from-a-hand-written-aggregator.md").read_text()
 TABLE = "HandWrittenTotals"

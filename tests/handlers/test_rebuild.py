@@ -17,10 +17,10 @@ from rich.console import Console
 from leda.engine import map_rows
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, lane_number
-from leda_cli import rebuild as rebuild_module
-from leda_cli.errors import LedaError
-from leda_cli.mappings import LambdaMappings
-from leda_cli.operations import Operation
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate import rebuild as rebuild_module
+from leda_cli.operate.mappings import LambdaMappings
 from support import trades
 from support.faults import client_error
 from support.memory_pipeline import MemoryPipeline

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from leda_cli import rebuild as rebuild_module
-from leda_cli.errors import LedaError
-from leda_cli.lane_rows import LaneRows, Lanes, NamedNodes
-from leda_cli.operations import Operation
-from leda_cli.rebuild import Rebuild
-from leda_cli.table_sum import TableSum
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate import rebuild as rebuild_module
+from leda_cli.operate.lane_rows import LaneRows, Lanes, NamedNodes
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.table_sum import TableSum
 from support.faults import Killed, after, client_error, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline
 from support.rebuild_site import STREAMS, Calls, Site

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from leda_cli import leaderboard
+from leda_cli.demos import leaderboard
 from support.pipeline import event
 from support.scores import INDEX, RECORDS, TOTALS, Row, ScoreTables, record, text_event
 

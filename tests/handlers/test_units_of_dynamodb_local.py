@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from leda_cli.load_model import Workload, state_row
-from leda_cli.units import item_bytes, read_units, write_units
+from leda_cli.models.load_model import Workload, state_row
+from leda_cli.models.units import item_bytes, read_units, write_units
 from support import dynamodb_local
 
 TABLE = "Units"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli import local
-from leda_cli.examples import ExampleAws, applied, deployed_alone
-from leda_cli.shop_client import Shop
+from leda_cli.demos.examples import ExampleAws, applied, deployed_alone
+from leda_cli.demos.shop_client import Shop
+from leda_cli.develop import local
 from support.live_aws import BareAws, LiveAws
 from support.live_stack import LiveStack
 from support.live_trades import Trades, new_trades

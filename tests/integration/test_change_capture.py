@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from leda_cli.example import player
-from leda_cli.examples import ExampleAws
-from leda_cli.play_change_capture import Changes
+from leda_cli.demos.example import player
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.play_change_capture import Changes
 from support import lambda_events
 from support.live_aws import BareAws, wait_for
 from support.live_function import with_variables

@@ -2,9 +2,9 @@
 
 import pytest
 
-from leda_cli.errors import LedaError
-from leda_cli.examples import ExampleAws
-from leda_cli.play_record_processor import Processor
+from leda_cli.base.errors import LedaError
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.play_record_processor import Processor
 from support.live_aws import BareAws, wait_for
 
 EXAMPLE = "record-processor"

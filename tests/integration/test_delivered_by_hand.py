@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
-from leda_cli.oracle import Oracle
-from leda_cli.totals import EXACT, compare, difference_lines
+from leda_cli.operate.oracle import Oracle
+from leda_cli.operate.totals import EXACT, compare, difference_lines
 from support.lambda_events import Record, cut, event, sequence_number
 from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack

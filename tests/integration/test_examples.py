@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from leda_cli import packages
-from leda_cli.errors import LedaError
-from leda_cli.examples import ExampleAws, terraform_of
-from leda_cli.local import outputs_of
-from leda_cli.oracle import Names, Oracle
-from leda_cli.paths import BUILD, ROOT
-from leda_cli.terraform import TfLocal
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import BUILD, ROOT
+from leda_cli.demos.examples import ExampleAws, terraform_of
+from leda_cli.develop import packages
+from leda_cli.develop.local import outputs_of
+from leda_cli.develop.terraform import TfLocal
+from leda_cli.operate.oracle import Names, Oracle
 from support.live_aws import BareAws, wait_for
 
 BUCKET = "leda-packages"

@@ -1,7 +1,7 @@
 """Totals of a table that has rows already, applied by themselves: the demo with its first computation."""
 
-from leda_cli.example import player
-from leda_cli.examples import ExampleAws
+from leda_cli.demos.example import player
+from leda_cli.demos.examples import ExampleAws
 
 EXAMPLE = "favourites"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leda_cli import refused_rows
-from leda_cli.errors import LedaError
-from leda_cli.example import player
-from leda_cli.examples import ExampleAws
+from leda_cli.base.errors import LedaError
+from leda_cli.demos import refused_rows
+from leda_cli.demos.example import player
+from leda_cli.demos.examples import ExampleAws
 from support.live_aws import wait_for
 from support.local_command import leda
 

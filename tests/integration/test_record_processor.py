@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from leda_cli.example import player
-from leda_cli.examples import ExampleAws
-from leda_cli.play_record_processor import (
+from leda_cli.demos.example import player
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.play_record_processor import (
     ANSWER,
     DECODED,
     PAYLOAD,

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from integration.test_failure_destination import few_retries
-from leda_cli import app, redrive
-from leda_cli.oracle import Total
+from leda_cli import app
+from leda_cli.operate import redrive
+from leda_cli.operate.oracle import Total
 from support.live_aws import wait_for
 from support.live_stack import LiveStack, Put
 from support.live_trades import Trades

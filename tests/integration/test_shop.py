@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from leda.shop.lake_lines import order_ref
-from leda_cli.errors import LedaError
-from leda_cli.hosted_sign_in import sign_in
-from leda_cli.paths import ROOT
-from leda_cli.redelivery import Redelivery
-from leda_cli.shop_client import TAKEN, Answer, Shop, ShopClient, new_request
-from leda_cli.shop_ledger import best_sellers
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import ROOT
+from leda_cli.demos.hosted_sign_in import sign_in
+from leda_cli.demos.redelivery import Redelivery
+from leda_cli.demos.shop_client import TAKEN, Answer, Shop, ShopClient, new_request
+from leda_cli.demos.shop_ledger import best_sellers
 from support import live_shop
 from support.live_aws import wait_for
 

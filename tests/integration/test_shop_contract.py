@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from leda_cli.paths import ROOT
-from leda_cli.shop_client import Shop
+from leda_cli.base.paths import ROOT
+from leda_cli.demos.shop_client import Shop
 from support.openapi import OpenApi
 
 OPENAPI = ROOT / "modules/shop/openapi.json"

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from leda_cli import toolchain
-from leda_cli.paths import LOCAL
-from leda_cli.shop_client import TAKEN, Shop
+from leda_cli.base.paths import LOCAL
+from leda_cli.demos.shop_client import TAKEN, Shop
+from leda_cli.develop import toolchain
 from support import live_shop
 from support.chromium import Chromium, Page, chromium
 from support.live_aws import wait_for

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from leda_cli.shop_client import Shop
+from leda_cli.demos.shop_client import Shop
 from support.live_aws import wait_for
 
 REFUSED = "is not authorized to perform"

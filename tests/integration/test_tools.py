@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli import app, demo
-from leda_cli import stack as stack_module
-from leda_cli.totals import wait_until_quiet
+from leda_cli import app
+from leda_cli.demos import demo
+from leda_cli.operate import stack as stack_module
+from leda_cli.operate.totals import wait_until_quiet
 from support.live_stack import LiveStack
 from support.live_trades import Trades
 from support.local_command import leda

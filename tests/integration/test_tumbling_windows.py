@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from leda_cli.function_log import FunctionLog
+from leda_cli.demos.function_log import FunctionLog
 from support.live_aws import BareAws, wait_for
 
 WINDOW_SECONDS = 2

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leda_cli.clients import local_client
-from leda_cli.examples import ExampleAws
+from leda_cli.base.clients import local_client
+from leda_cli.demos.examples import ExampleAws
 from support.live_aws import BareAws, wait_for
 
 EXAMPLE = "two-regions"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from leda_cli.processes import in_processes
+from leda_cli.base.processes import in_processes
 from simulation.plans import Plan
 from simulation.runs import Result, plan, run
 from simulation.shrinking import shrink

@@ -60,7 +60,7 @@ class Engine(System):
                 stack,
                 *cls.THREADED,
                 *("leda.audit", "leda.engine.map_rows", "leda.engine.totals"),
-                "leda_cli.stored_totals",
+                "leda_cli.operate.stored_totals",
             )
             if plan.small_transactions:
                 for name, value in (

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from leda_cli import group_by_oracle as oracle
+from leda_cli.demos import group_by_oracle as oracle
 from simulation import random_groupings as tables
 from simulation.engine import (
     MOST_LANES,

@@ -21,7 +21,7 @@ import moto
 
 from leda.messages import Message
 from leda.state_store import MAX_STATEMENTS, StateStore
-from leda_cli import toolchain
+from leda_cli.develop import toolchain
 from simulation.memory_dynamodb import MemoryDynamoDB
 from support import dynamodb_local
 

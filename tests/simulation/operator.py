@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from leda.engine.backoff import GaveUpError
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
-from leda_cli.errors import LedaError
-from leda_cli.rebuild import Options, Rebuild, Tables
-from leda_cli.source_table import SourceTable
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.rebuild import Options, Rebuild, Tables
+from leda_cli.operate.source_table import SourceTable
 from support.faults import Killed
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from leda import changes
 from leda.engine import map_rows
 from leda.engine.registry import Assignment, SourceShards
 from leda.engine.shards import padded
-from leda_cli.assignments import Assignments
-from leda_cli.lane_rows import LaneRows
-from leda_cli.rebuild import Rebuild
+from leda_cli.operate.assignments import Assignments
+from leda_cli.operate.lane_rows import LaneRows
+from leda_cli.operate.rebuild import Rebuild
 from simulation import operator
 from simulation.scenes import GroupByScene, groupings
 from simulation.world import EPOCH

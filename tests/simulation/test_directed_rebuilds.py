@@ -7,11 +7,11 @@ import pytest
 
 from leda.engine.delta_rows import Lane
 from leda.engine.registry import Epochs
-from leda_cli.journal import Journal
-from leda_cli.lane_rows import LaneRows
-from leda_cli.rebuild import Rebuild
-from leda_cli.table_sum import TableSum
-from leda_cli.watermarks import Tail
+from leda_cli.operate.journal import Journal
+from leda_cli.operate.lane_rows import LaneRows
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.table_sum import TableSum
+from leda_cli.operate.watermarks import Tail
 from simulation.memory_dynamodb import Change
 from simulation.scenes import Scene, scene
 
@@ -315,7 +315,7 @@ def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch:
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr("leda_cli.rebuild.streams_of", lambda _client, _table: [])
+    monkeypatch.setattr("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
     assert differences()
 
 
@@ -343,7 +343,7 @@ def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr("leda_cli.rebuild.streams_of", lambda _client, _table: [])
+    monkeypatch.setattr("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
     assert differences()
 
 
@@ -368,5 +368,5 @@ def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr("leda_cli.rebuild._is_older", lambda stream, than: stream != than)
+    monkeypatch.setattr("leda_cli.operate.rebuild._is_older", lambda stream, than: stream != than)
     assert differences()

@@ -11,10 +11,10 @@ import pytest
 from leda.engine import map_rows
 from leda.engine.registry import Assignment, Definitions
 from leda.engine.shards import padded
-from leda_cli.assignments import Assignments
-from leda_cli.lane_rows import LaneRows
-from leda_cli.rebuild import Rebuild
-from leda_cli.table_sum import TableSum
+from leda_cli.operate.assignments import Assignments
+from leda_cli.operate.lane_rows import LaneRows
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import ANEW, CHANGES, CUTS, DOUBLE, LATE, OFF, RESHARD
 from simulation.runs import plan, run

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from leda_cli import rebuild
-from leda_cli.lane_rows import LaneRows, NamedNodes
-from leda_cli.rebuild import Rebuild
-from leda_cli.watermarks import Tail
+from leda_cli.operate import rebuild
+from leda_cli.operate.lane_rows import LaneRows, NamedNodes
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import ANEW, CUTS, DOUBLE, LATE, LOSS, OFF, RESHARD, STREAMS
 from simulation.runs import plan, run

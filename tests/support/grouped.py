@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from leda_cli.grouped_table import GroupedTable
+from leda_cli.demos.grouped_table import GroupedTable
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from leda_cli.stream_shards import ShardReader, shards_of
+from leda_cli.operate.stream_shards import ShardReader, shards_of
 
 REGION = "us-east-1"
 # An invocation's payload has at most 6 MB.

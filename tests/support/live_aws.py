@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from botocore.config import Config
 
-from leda_cli.clients import local_client
-from leda_cli.local import StartedAws
+from leda_cli.base.clients import local_client
+from leda_cli.develop.local import StartedAws
 
 POLL_SECONDS = 0.1
 

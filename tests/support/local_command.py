@@ -8,14 +8,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from leda_cli.local import env_file
-from leda_cli.paths import ROOT
+from leda_cli.base.paths import ROOT
+from leda_cli.develop.local import env_file
 
 # The command with another .local/env.
 _CODE = """
 import sys
 from pathlib import Path
-from leda_cli import paths
+from leda_cli.base import paths
 paths.ENV_FILE = Path(sys.argv[1])
 sys.argv = ["leda", *sys.argv[2:]]
 from leda_cli.start import main

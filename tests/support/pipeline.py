@@ -19,7 +19,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from leda_cli.stream_shards import ShardReader, shards_of
+from leda_cli.operate.stream_shards import ShardReader, shards_of
 from support import dynamodb_local
 from support.clients import clients
 

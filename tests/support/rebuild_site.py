@@ -13,10 +13,10 @@ from typing import Any
 from leda.engine.configuration import WATERMARK, Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.registry import Assignment
-from leda_cli import journal
-from leda_cli.operations import Operation
-from leda_cli.rebuild import Options, Rebuild, Result, Tables
-from leda_cli.source_table import SourceTable
+from leda_cli.base.operations import Operation
+from leda_cli.operate import journal
+from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
+from leda_cli.operate.source_table import SourceTable
 from support import trades
 from support.faults import Fault
 from support.memory_pipeline import MemoryPipeline

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli import packages, wheels
-from leda_cli.paths import LOCAL, ROOT
-from leda_cli.terraform import require_terraform, terraform_environment
+from leda_cli.base.paths import LOCAL, ROOT
+from leda_cli.develop import packages, wheels
+from leda_cli.develop.terraform import require_terraform, terraform_environment
 
 # A line with the file's name in backticks, and the block that follows it.
 _BLOCK = re.compile(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROCESS = "examples/pages/visits/process.py"
-CODE = (PROCESS, "scripts/leda_cli/play_pages.py")
+CODE = (PROCESS, "scripts/leda_cli/demos/play_pages.py")
 
 # The page's own variables, and what the plan of a provider that is not there knows of nothing.
 _PLAN = """
@@ -169,7 +169,7 @@ def test_its_code_passes_the_lint(followed: Path, tool: list[str]) -> None:
 
 def test_its_demo_is_found(followed: Path) -> None:
     program = (
-        "from leda_cli import example, examples\n"
+        "from leda_cli.demos import example, examples\n"
         "print('pages' in examples.names(), example.player('pages').__name__)\n"
     )
     done = subprocess.run(

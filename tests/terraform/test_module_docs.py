@@ -1,7 +1,7 @@
 import pytest
 
-from leda_cli import module_docs
-from leda_cli.module_docs import BEGIN, END, Unreadable
+from leda_cli.develop import module_docs
+from leda_cli.develop.module_docs import BEGIN, END, Unreadable
 
 VARIABLES = """variable "name" {
   description = "A name."

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli.paths import ROOT
-from leda_cli.shared_provider import shared_provider
-from leda_cli.terraform import require_terraform, terraform_environment
+from leda_cli.base.paths import ROOT
+from leda_cli.develop.shared_provider import shared_provider
+from leda_cli.develop.terraform import require_terraform, terraform_environment
 
 MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
 BLOCK = re.compile(r'^module "\w+" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)

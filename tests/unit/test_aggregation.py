@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from leda.engine.configuration import Configuration
-from leda_cli.account import Account
-from leda_cli.aggregation import Aggregation
-from leda_cli.errors import LedaError
-from leda_cli.source_table import SourceTable
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.account import Account
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.source_table import SourceTable
 from support.pipeline import CONFIGURATION
 
 ACCOUNT = "arn:aws:lambda:eu-west-1:111122223333:function:"

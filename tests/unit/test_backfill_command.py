@@ -10,13 +10,13 @@ import pytest
 from leda.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
-from leda_cli import backfill_command as module
-from leda_cli.aggregation import Aggregation
-from leda_cli.backfill_command import backfill
-from leda_cli.corrections import Correction
-from leda_cli.errors import LedaError
-from leda_cli.rebuild import Options, Result
-from leda_cli.source_table import SourceTable
+from leda_cli.base.errors import LedaError
+from leda_cli.operate import backfill_command as module
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.backfill_command import backfill
+from leda_cli.operate.corrections import Correction
+from leda_cli.operate.rebuild import Options, Result
+from leda_cli.operate.source_table import SourceTable
 
 DOCUMENT: dict[str, Any] = {
     "group_by": {"daily": {"keys": ["date"]}, "source": {"keys": ["source"]}},
@@ -166,7 +166,7 @@ def test_where_totals_keep_expired_rows_it_says_what_is_not_counted_and_compares
     made: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made["document"] = {**DOCUMENT, "on_expiry": "keep"}
-    monkeypatch.setattr("leda_cli.rebuild_command.audit.audit", None)
+    monkeypatch.setattr("leda_cli.operate.rebuild_command.audit.audit", None)
     backfill(wait=0, map_function="Feedback-MapLambda")
     assert "rows that time to live had removed before this backfill are not counted" in (
         capsys.readouterr().out

@@ -17,9 +17,10 @@ from benchmarks.page import Measured
 from benchmarks.parts import Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stages import Run
-from leda_cli import bench, measured
-from leda_cli.errors import LedaError
-from leda_cli.hierarchies import totals_of
+from leda_cli.base.errors import LedaError
+from leda_cli.base.hierarchies import totals_of
+from leda_cli.develop import bench
+from leda_cli.models import measured
 
 
 def test_a_sample_is_told_by_its_median_and_its_spread() -> None:

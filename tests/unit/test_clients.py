@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from leda_cli.clients import local_client
+from leda_cli.base.clients import local_client
 
 ROW: dict[str, Any] = {
     "id": {"S": 'quoted "B": text, ü'},

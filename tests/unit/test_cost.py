@@ -8,16 +8,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from leda_cli import cost_model, cost_report
-from leda_cli.cost import cost
-from leda_cli.cost_model import Line, bill, cheapest, slowest_seconds, tiered
-from leda_cli.errors import LedaError
-from leda_cli.hierarchies import choices_of, levels_of, totals_of
-from leda_cli.limits import limits
-from leda_cli.load_model import Load, Settings, Workload, load, shards_of
-from leda_cli.measured import ServiceTimes, service_times
-from leda_cli.pipeline_units import Mix, leda_units
-from leda_cli.prices import SECONDS_OF_A_MONTH, TABLE, of_region
+from leda_cli.base.errors import LedaError
+from leda_cli.base.hierarchies import choices_of, levels_of, totals_of
+from leda_cli.models import cost_model, cost_report
+from leda_cli.models.cost import cost
+from leda_cli.models.cost_model import Line, bill, cheapest, slowest_seconds, tiered
+from leda_cli.models.limits import limits
+from leda_cli.models.load_model import Load, Settings, Workload, load, shards_of
+from leda_cli.models.measured import ServiceTimes, service_times
+from leda_cli.models.pipeline_units import Mix, leda_units
+from leda_cli.models.prices import SECONDS_OF_A_MONTH, TABLE, of_region
 
 TIMES = ServiceTimes()
 PRICES = of_region("us-east-1")

@@ -11,14 +11,23 @@ from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
 from leda import game
-from leda_cli import demo as demo_module
-from leda_cli import screen, totals
-from leda_cli.console import LedaError
-from leda_cli.demo import Outcome, Round, baseline, demo, plan, print_verdict, settle, verdict_table
-from leda_cli.load import load
-from leda_cli.oracle import NOTHING, Names, Oracle, Total
-from leda_cli.stack import Stack
-from leda_cli.totals import Difference, Phase, Settling, wait_until_quiet
+from leda_cli.base.output import LedaError
+from leda_cli.demos import demo as demo_module
+from leda_cli.demos.demo import (
+    Outcome,
+    Round,
+    baseline,
+    demo,
+    plan,
+    print_verdict,
+    settle,
+    verdict_table,
+)
+from leda_cli.demos.load import load
+from leda_cli.operate import screen, totals
+from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
+from leda_cli.operate.stack import Stack
+from leda_cli.operate.totals import Difference, Phase, Settling, wait_until_quiet
 
 CALM = {
     "SPECIAL_TRADES": 0,

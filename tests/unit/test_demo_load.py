@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda.game import Record
-from leda_cli.console import LedaError
-from leda_cli.load import MAX_BYTES, MAX_RECORDS, Putting, regroup
+from leda_cli.base.output import LedaError
+from leda_cli.demos.load import MAX_BYTES, MAX_RECORDS, Putting, regroup
 
 
 def record(number: int, size: int = 10) -> Record:

@@ -9,13 +9,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from leda_cli import stack as stack_module
-from leda_cli.account import answering, read_env
-from leda_cli.console import LedaError
-from leda_cli.instance import client_variables, free_port
-from leda_cli.local import env_file
-from leda_cli.oracle import Names, Total
-from leda_cli.stack import Stack, read_outputs
+from leda_cli.base.output import LedaError
+from leda_cli.develop.instance import client_variables, free_port
+from leda_cli.develop.local import env_file
+from leda_cli.operate import stack as stack_module
+from leda_cli.operate.account import answering, read_env
+from leda_cli.operate.oracle import Names, Total
+from leda_cli.operate.stack import Stack, read_outputs
 
 OUTPUTS = {
     "stream": {"sensitive": False, "value": {"name": "x-IncomingDataStream", "arn": "arn"}},

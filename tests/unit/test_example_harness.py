@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from leda_cli import example, examples, local
-from leda_cli.errors import LedaError
-from leda_cli.instance import Running, client_variables
-from leda_cli.localstack import LocalStack
-from leda_cli.paths import ROOT
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import ROOT
+from leda_cli.demos import example, examples
+from leda_cli.develop import local
+from leda_cli.develop.instance import Running, client_variables
+from leda_cli.develop.localstack import LocalStack
 
 
 class Terraform:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import Configuration
-from leda_cli import prices
-from leda_cli.errors import LedaError
-from leda_cli.forecast import forecast, reading_seconds, require_time
-from leda_cli.measured import ServiceTimes
-from leda_cli.source_table import SourceTable, TableSize
+from leda_cli.base.errors import LedaError
+from leda_cli.models import prices
+from leda_cli.models.measured import ServiceTimes
+from leda_cli.operate.forecast import forecast, reading_seconds, require_time
+from leda_cli.operate.source_table import SourceTable, TableSize
 
 TABLE = SourceTable("Feedback", {"id": "S"})
 CONFIGURATION = Configuration.from_json(

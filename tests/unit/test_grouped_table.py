@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from leda_cli import grouped_table as module
-from leda_cli.errors import LedaError
-from leda_cli.grouped_table import GroupedTable
+from leda_cli.base.errors import LedaError
+from leda_cli.demos import grouped_table as module
+from leda_cli.demos.grouped_table import GroupedTable
 from support.grouped import Service, grouped_table, total
 
 CONFIGURATION = {

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda_cli import leaderboard, score_oracle
-from leda_cli.leaderboard import Total
+from leda_cli.demos import leaderboard, score_oracle
+from leda_cli.demos.leaderboard import Total
 
 
 def total(username: str, score: int | str, records: int = 1) -> Total:

@@ -5,14 +5,14 @@ import io
 import pytest
 from rich.console import Console
 
-from leda_cli.live_view import LiveView
+from leda_cli.demos.live_view import LiveView
 
 
 def test_off_a_terminal_the_status_and_the_summary_are_a_line_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0
-    monkeypatch.setattr("leda_cli.live_view.time.monotonic", lambda: now)
+    monkeypatch.setattr("leda_cli.demos.live_view.time.monotonic", lambda: now)
     output = io.StringIO()
 
     with LiveView(Console(file=output, width=200)) as view:

@@ -16,9 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from leda_cli import environments, local, paths, terraform, toolchain
-from leda_cli.errors import LedaError
-from leda_cli.instance import (
+from leda_cli.base import paths
+from leda_cli.base.errors import LedaError
+from leda_cli.develop import environments, local, terraform, toolchain
+from leda_cli.develop.instance import (
     MARKER,
     Running,
     client_variables,
@@ -26,7 +27,7 @@ from leda_cli.instance import (
     owner_of,
     port_is_free,
 )
-from leda_cli.localstack import LocalStack
+from leda_cli.develop.localstack import LocalStack
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from leda_cli import toolchain
-from leda_cli.instance import REGION
-from leda_cli.ministack import MiniStack, allow_what_ministack_mistakes, local_addresses
-from leda_cli.paths import REQUIREMENTS, ROOT
+from leda_cli.base.paths import REQUIREMENTS, ROOT
+from leda_cli.develop import toolchain
+from leda_cli.develop.instance import REGION
+from leda_cli.develop.ministack import MiniStack, allow_what_ministack_mistakes, local_addresses
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 
@@ -123,7 +123,7 @@ def test_the_key_of_a_condition_is_found_beside_an_alternative(
     dynamodb: Any = SimpleNamespace(_pq_conditions=looked_at.append)
     monkeypatch.setitem(sys.modules, "ministack", ModuleType("ministack"))
     monkeypatch.setitem(sys.modules, "ministack.services", SimpleNamespace(dynamodb=dynamodb))
-    runpy.run_path(str(ROOT / "scripts" / "leda_cli" / "ministack_server.py"))
+    runpy.run_path(str(ROOT / "scripts" / "leda_cli" / "develop" / "ministack_server.py"))
     key, other, new = ("cmp", "=", 1), ("cmp", "<", 2), ("is", "MISSING")
 
     for where in (

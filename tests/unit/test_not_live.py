@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import Configuration
-from leda_cli.not_live import NotLive, compared
+from leda_cli.operate.not_live import NotLive, compared
 
 LIVE: dict[str, Any] = {
     "group_by": {"daily": {"keys": ["date"]}, "source": {"keys": ["source"]}},

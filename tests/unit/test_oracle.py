@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda_cli import oracle
+from leda_cli.operate import oracle
 
 
 def trade(

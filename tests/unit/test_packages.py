@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from leda_cli import packages, wheels
-from leda_cli.errors import LedaError
-from leda_cli.import_graph import imports_of
-from leda_cli.packages import Package
-from leda_cli.paths import LOCAL, ROOT
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import LOCAL, ROOT
+from leda_cli.develop import packages, wheels
+from leda_cli.develop.import_graph import imports_of
+from leda_cli.develop.packages import Package
 
 SOURCE = ROOT / "lambda_src"
 
@@ -502,7 +502,7 @@ def test_two_machines_build_the_same_bytes(
         shuffled_copy(SOURCE, home / "checkout" / "lambda_src", machine)
         shuffled_copy(downloaded, home / "wheels" / downloaded.name, machine)
         code = (
-            "import sys; from pathlib import Path; from leda_cli import packages, wheels\n"
+            "import sys; from pathlib import Path; from leda_cli.develop import packages, wheels\n"
             "source, cache, output = map(Path, sys.argv[1:])\n"
             "wheels._install = None\n"
             "found = wheels.fetch(source / 'requirements.lock', cache)\n"
@@ -581,7 +581,9 @@ def test_only_what_has_changed_is_shown_and_no_row_is_broken(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = io.StringIO()
-    monkeypatch.setattr("leda_cli.console.console", Console(file=shown, width=80, highlight=False))
+    monkeypatch.setattr(
+        "leda_cli.base.output.console", Console(file=shown, width=80, highlight=False)
+    )
     monkeypatch.setattr(packages, "console", Console(file=shown, width=80, highlight=False))
     source = tree({"one/handler.py": "x = 1\n", "create_vendor_order_two/handler.py": "x = 2\n"})
 

@@ -6,8 +6,8 @@ from collections.abc import Set
 
 import pytest
 
-from leda_cli.errors import LedaError
-from leda_cli.import_graph import Module, Reached, follow
+from leda_cli.base.errors import LedaError
+from leda_cli.develop.import_graph import Module, Reached, follow
 
 
 def reach(

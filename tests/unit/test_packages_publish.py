@@ -13,9 +13,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from leda_cli import publishing
-from leda_cli.errors import LedaError
-from leda_cli.publishing import Target
+from leda_cli.base.errors import LedaError
+from leda_cli.develop import publishing
+from leda_cli.develop.publishing import Target
 
 ZIPS = {"map-0123.zip": b"map", "state-4567.zip": b"state"}
 MANIFEST = json.dumps({"map": {"key": "map-0123.zip"}}).encode()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli import wheels
-from leda_cli.errors import LedaError
-from leda_cli.paths import REQUIREMENTS, ROOT, contained_environment
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import REQUIREMENTS, ROOT, contained_environment
+from leda_cli.develop import wheels
 
 SOURCE = ROOT / "lambda_src"
 HASH = "sha256:" + "0" * 64

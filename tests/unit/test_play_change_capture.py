@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from leda_cli import play_change_capture as play
-from leda_cli import waiting
-from leda_cli.errors import LedaError
+from leda_cli.base import waiting
+from leda_cli.base.errors import LedaError
+from leda_cli.demos import play_change_capture as play
 
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     shown = io.StringIO()
     console = Console(file=shown, width=120, highlight=False)
-    monkeypatch.setattr("leda_cli.console.console", console)
+    monkeypatch.setattr("leda_cli.base.output.console", console)
     monkeypatch.setattr(play, "console", console)
     return shown
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from leda_cli import play_favourites
-from leda_cli.play_favourites import RESTAURANTS, People, board
-from leda_cli.totals_reading import Total
+from leda_cli.demos import play_favourites
+from leda_cli.demos.play_favourites import RESTAURANTS, People, board
+from leda_cli.operate.totals_reading import Total
 from support.grouped import Service, grouped_table
 
 CONFIGURATION = {

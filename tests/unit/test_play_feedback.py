@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from leda_cli import group_by_oracle
-from leda_cli.play_feedback import DAYS, SOURCES, TAGS, Feedback, daily, days_table
+from leda_cli.demos import group_by_oracle
+from leda_cli.demos.play_feedback import DAYS, SOURCES, TAGS, Feedback, daily, days_table
 from support.grouped import Service, grouped_table, total
 
 NOW = datetime(2026, 8, 9, 0, 0, 30, tzinfo=UTC)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda.aggregated import packed
-from leda_cli.play_record_processor import aggregated
+from leda_cli.demos.play_record_processor import aggregated
 
 
 @given(

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from leda_cli import play_scores, score_oracle
-from leda_cli.board_view import board_table, first_places
-from leda_cli.errors import LedaError
-from leda_cli.leaderboard import Place, Total
-from leda_cli.play_scores import PLAYERS, Scores, Season
+from leda_cli.base.errors import LedaError
+from leda_cli.demos import play_scores, score_oracle
+from leda_cli.demos.board_view import board_table, first_places
+from leda_cli.demos.leaderboard import Place, Total
+from leda_cli.demos.play_scores import PLAYERS, Scores, Season
 
 TEST_EVENT = json.dumps(
     {"Records": [{"dynamodb": {"NewImage": {"Username": {"S": "Jane"}, "Score": {"N": "100"}}}}]}

@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from rich.console import Console
 
-from leda_cli import play_shop
-from leda_cli.errors import LedaError
-from leda_cli.screen import print_table
-from leda_cli.shop_client import Answer, ShopClient, new_request
-from leda_cli.shop_ledger import Ledger, best_sellers, counted, figures, of_product
+from leda_cli.base.errors import LedaError
+from leda_cli.demos import play_shop
+from leda_cli.demos.shop_client import Answer, ShopClient, new_request
+from leda_cli.demos.shop_ledger import Ledger, best_sellers, counted, figures, of_product
+from leda_cli.operate.screen import print_table
 
 INVENTORY = [
     {"productId": "axe", "name": "Axe", "priceCents": 12450, "qty": 20, "ordered": 5, "sold": 2}
@@ -38,7 +38,7 @@ def ledger() -> Ledger:
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     shown = io.StringIO()
     console = Console(file=shown, width=120, highlight=False)
-    monkeypatch.setattr("leda_cli.console.console", console)
+    monkeypatch.setattr("leda_cli.base.output.console", console)
     monkeypatch.setattr(play_shop, "console", console)
     return shown
 
@@ -144,7 +144,7 @@ def client(http: Http, token: str | None = None) -> ShopClient:
 
 
 def test_a_busy_shop_is_asked_again_for_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leda_cli.shop_client.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("leda_cli.demos.shop_client.time.sleep", lambda _seconds: None)
     http = Http((503, {}), (429, {}), (201, {"orderId": "1"}))
     answer = client(http).order(new_request({"axe": 1}))
 

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from leda_cli.paths import ROOT, VENV
-from leda_cli.processes import in_processes
+from leda_cli.base.paths import ROOT, VENV
+from leda_cli.base.processes import in_processes
 
 
 def square(number: int) -> int:

@@ -10,13 +10,13 @@ import pytest
 from leda.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
-from leda_cli import rebuild_command as module
-from leda_cli.aggregation import Aggregation
-from leda_cli.corrections import Correction
-from leda_cli.errors import LedaError
-from leda_cli.rebuild import Result
-from leda_cli.rebuild_command import rebuild
-from leda_cli.source_table import SourceTable
+from leda_cli.base.errors import LedaError
+from leda_cli.operate import rebuild_command as module
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.corrections import Correction
+from leda_cli.operate.rebuild import Result
+from leda_cli.operate.rebuild_command import rebuild
+from leda_cli.operate.source_table import SourceTable
 from support.pipeline import CONFIGURATION
 
 TODAY = Configuration.from_json(CONFIGURATION)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda_cli.errors import LedaError
-from leda_cli.redelivery import MOST_RECORDS, Redelivery, as_delivered
+from leda_cli.base.errors import LedaError
+from leda_cli.demos.redelivery import MOST_RECORDS, Redelivery, as_delivered
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 

@@ -27,13 +27,13 @@ from leda.kinesis import UserRecord, user_records
 from leda.messages import BadInput, Message, parse
 from leda.quarantine import BadRecord, Quarantine
 from leda.schema import Schema
-from leda_cli import redrive, state_events
-from leda_cli.aggregation import Aggregation
-from leda_cli.errors import LedaError
-from leda_cli.quarantined import Bucket
-from leda_cli.source_table import SourceTable
-from leda_cli.stack import Stack
-from leda_cli.verify import Verdict
+from leda_cli.base.errors import LedaError
+from leda_cli.operate import redrive, state_events
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.quarantined import Bucket
+from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.stack import Stack
+from leda_cli.operate.verify import Verdict
 from support.pipeline import CONFIGURATION
 
 REGION = "us-east-1"
@@ -361,7 +361,7 @@ def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site
 
 
 def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leda_cli.put_back.GROUP_OBJECTS", 7)
+    monkeypatch.setattr("leda_cli.operate.put_back.GROUP_OBJECTS", 7)
     good = {f"t{number}" for number in range(20)}
     for name in good:
         site.put_aside(message(name))
@@ -445,7 +445,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
         if place == "delete":
             patched.setattr(Bucket, "delete", killed)
         else:
-            patched.setattr("leda_cli.put_back.state_rows", killed)
+            patched.setattr("leda_cli.operate.put_back.state_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             redrive.redrive(put_back=True)
     assert len(site.keys) == 3, "delivered, but nothing has left"

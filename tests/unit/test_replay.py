@@ -14,11 +14,11 @@ import typer
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from leda_cli import kinesis_shards, replay, state_events
-from leda_cli.errors import LedaError
-from leda_cli.kinesis_shards import Cursor, read_range
-from leda_cli.quarantined import Bucket
-from leda_cli.stack import Stack
+from leda_cli.base.errors import LedaError
+from leda_cli.operate import kinesis_shards, replay, state_events
+from leda_cli.operate.kinesis_shards import Cursor, read_range
+from leda_cli.operate.quarantined import Bucket
+from leda_cli.operate.stack import Stack
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 NOW = datetime.now(UTC)

@@ -11,16 +11,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from leda_cli import profiles, scale_report
-from leda_cli.errors import LedaError
-from leda_cli.limits import TARGET, breaking_rate, limits, of_the_pipeline, tightest
-from leda_cli.load_model import Settings, Workload, load
-from leda_cli.measured import ServiceTimes
-from leda_cli.paths import ROOT
-from leda_cli.profiles import FOR_1K, FOR_1M, FOR_50K, FOR_MANY_TOTALS, played
-from leda_cli.scale import rates_of, scale
-from leda_cli.scaling import Bucket, Concurrency, Play, simulate
-from leda_cli.svg import Axis, line_chart
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import ROOT
+from leda_cli.models import profiles, scale_report
+from leda_cli.models.limits import TARGET, breaking_rate, limits, of_the_pipeline, tightest
+from leda_cli.models.load_model import Settings, Workload, load
+from leda_cli.models.measured import ServiceTimes
+from leda_cli.models.profiles import FOR_1K, FOR_1M, FOR_50K, FOR_MANY_TOTALS, played
+from leda_cli.models.scale import rates_of, scale
+from leda_cli.models.scaling import Bucket, Concurrency, Play, simulate
+from leda_cli.models.svg import Axis, line_chart
 
 TIMES = ServiceTimes()
 SHORT = Play(seconds=30)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli import shared_provider
-from leda_cli.errors import LedaError
+from leda_cli.base.errors import LedaError
+from leda_cli.develop import shared_provider
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from leda_cli import paths, shell, terraform
-from leda_cli.instance import client_variables
-from leda_cli.paths import ROOT, VENV
+from leda_cli.base import paths, shell
+from leda_cli.base.paths import ROOT, VENV
+from leda_cli.develop import terraform
+from leda_cli.develop.instance import client_variables
 from support.hostile_shells import OF_BOTO3, OF_PYTHON, OF_TOOLS
 
 PROXIES = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"}

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leda.kinesis import user_records
-from leda_cli import state_events
-from leda_cli.errors import LedaError
-from leda_cli.state_events import Delivered, Record, StateFunction, batches, record
+from leda_cli.base.errors import LedaError
+from leda_cli.operate import state_events
+from leda_cli.operate.state_events import Delivered, Record, StateFunction, batches, record
 
 STREAM = "arn:aws:kinesis:eu-west-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000003"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda_cli.stream_shards import MAX_RECORDS, ShardReader, shards_of, streams_of
+from leda_cli.operate.stream_shards import MAX_RECORDS, ShardReader, shards_of, streams_of
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 

@@ -9,9 +9,9 @@ import pytest
 
 from leda.audit import Expected, fold
 from leda.engine.configuration import Configuration
-from leda_cli.errors import LedaError
-from leda_cli.source_table import SourceTable
-from leda_cli.table_sum import TableSum, require_fit
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.table_sum import TableSum, require_fit
 
 TABLE = SourceTable("Feedback", {"id": "B", "at": "N"})
 CONFIGURATION = Configuration.from_json(

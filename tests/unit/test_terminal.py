@@ -20,18 +20,18 @@ from rich.table import Table
 from rich.text import Text
 
 from leda.audit import Bracket, Expected
-from leda_cli import console as console_module
-from leda_cli import operations
-from leda_cli.board_view import board_table
-from leda_cli.console import LedaError, Screen, cell
-from leda_cli.leaderboard import Place, Total
-from leda_cli.oracle import NOTHING
-from leda_cli.paths import ROOT
-from leda_cli.redrive_report import detail_lines, list_lines
-from leda_cli.screen import totals_tree
-from leda_cli.terminal import accept_any_encoding, shown, shown_lines
-from leda_cli.totals import Difference, difference_lines
-from leda_cli.verify import Verdict
+from leda_cli.base import operations
+from leda_cli.base import output as console_module
+from leda_cli.base.output import LedaError, Screen, cell
+from leda_cli.base.paths import ROOT
+from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
+from leda_cli.demos.board_view import board_table
+from leda_cli.demos.leaderboard import Place, Total
+from leda_cli.operate.oracle import NOTHING
+from leda_cli.operate.redrive_report import detail_lines, list_lines
+from leda_cli.operate.screen import totals_tree
+from leda_cli.operate.totals import Difference, difference_lines
+from leda_cli.operate.verify import Verdict
 
 EVIL = "\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"
 SHOWN = r"\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import Configuration
-from leda_cli import totals_command as module
-from leda_cli.aggregation import Aggregation
-from leda_cli.errors import LedaError
-from leda_cli.journal import OpenRun
-from leda_cli.not_live import NotLive
-from leda_cli.totals_age import Age
-from leda_cli.totals_command import Wanted, totals
+from leda_cli.base.errors import LedaError
+from leda_cli.operate import totals_command as module
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.journal import OpenRun
+from leda_cli.operate.not_live import NotLive
+from leda_cli.operate.totals_age import Age
+from leda_cli.operate.totals_command import Wanted, totals
 
 GROUP_BY = {"daily": {"keys": ["date"]}, "tags": {"keys": ["tags[]", "date"]}}
 MEASURES: dict[str, Any] = {

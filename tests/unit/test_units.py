@@ -7,10 +7,10 @@ import pytest
 from leda.messages import Message, parse
 from leda.schema import Schema
 from leda.state_store import StateStore
-from leda_cli.load_model import Workload, delta_rows
-from leda_cli.memory_store import Refused
-from leda_cli.metering import Meter
-from leda_cli.pipeline_units import (
+from leda_cli.models.load_model import Workload, delta_rows
+from leda_cli.models.memory_store import Refused
+from leda_cli.models.metering import Meter
+from leda_cli.models.pipeline_units import (
     Mix,
     Source,
     all_mixes,
@@ -20,7 +20,7 @@ from leda_cli.pipeline_units import (
     published_units,
     state_units_of_a_message,
 )
-from leda_cli.units import item_bytes, number_bytes, read_units, value_bytes, write_units
+from leda_cli.models.units import item_bytes, number_bytes, read_units, value_bytes, write_units
 
 
 def text_item(size: int) -> dict[str, dict[str, str]]:

@@ -12,12 +12,12 @@ import pytest
 from leda.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.health import Health
-from leda_cli import verify as module
-from leda_cli.aggregation import Aggregation
-from leda_cli.console import LedaError
-from leda_cli.journal import OpenRun
-from leda_cli.not_live import NotLive
-from leda_cli.verify import danger_lines, quiet, running, verify
+from leda_cli.base.output import LedaError
+from leda_cli.operate import verify as module
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.journal import OpenRun
+from leda_cli.operate.not_live import NotLive
+from leda_cli.operate.verify import danger_lines, quiet, running, verify
 from support.pipeline import CONFIGURATION
 
 

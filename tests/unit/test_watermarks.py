@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import WATERMARK
-from leda_cli.errors import LedaError
-from leda_cli.source_table import SourceTable
-from leda_cli.watermarks import (
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.watermarks import (
     EMPTY_PAGES,
     LateRecordError,
     MarkedEnd,

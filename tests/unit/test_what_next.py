@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from leda_cli import what_next
-from leda_cli.console import Screen
-from leda_cli.what_next import say_what_next
+from leda_cli.base.output import Screen
+from leda_cli.demos import what_next
+from leda_cli.demos.what_next import say_what_next
 
 
 @pytest.mark.parametrize("cli", [None, "/usr/bin/aws"])
@@ -18,8 +18,8 @@ def test_commands_of_the_aws_cli_are_suggested_where_it_is_installed(
     output = io.StringIO()
     screen = Screen(file=output, width=40, soft_wrap=True)
     monkeypatch.setattr(what_next, "console", screen)
-    monkeypatch.setattr("leda_cli.console.console", screen)
-    monkeypatch.setattr("leda_cli.what_next.shutil.which", lambda _name: cli)
+    monkeypatch.setattr("leda_cli.base.output.console", screen)
+    monkeypatch.setattr("leda_cli.demos.what_next.shutil.which", lambda _name: cli)
     aws: Any = SimpleNamespace(endpoint="http://127.0.0.1:4566", name="scores")
     long = f"printf x | aws kinesis put-record --data fileb:///dev/stdin {'x' * 80}"
 

@@ -1,0 +1,37 @@
+"""Trees of totals by the number of children of a node, level by level: `2x2x3` has 2 + 4 + 12 totals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from leda_cli.base.errors import LedaError
+
+
+def levels_of(text: str) -> tuple[int, ...]:
+    """The children of a node at each level of `2x2x3`. Raises LedaError."""
+    try:
+        levels = tuple(int(part) for part in text.split("x"))
+    except ValueError:
+        levels = ()
+    if not levels or min(levels) < 1:
+        raise LedaError(f"{text!r} is no hierarchy", "write children of a node by level, as 2x2x3")
+    return levels
+
+
+def totals_of(levels: Sequence[int]) -> int:
+    """How many totals the tree has."""
+    return sum(math.prod(levels[: depth + 1]) for depth in range(len(levels)))
+
+
+def choices_of(levels: Sequence[int], names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """What a message may have at each of the levels with these names. Raises LedaError."""
+    if len(levels) != len(names):
+        raise LedaError(
+            f"the hierarchy has {len(levels)} levels, and the stack's messages have {len(names)}",
+            f"write children of a node for {', '.join(names)}, as 20x20x24",
+        )
+    return {
+        name: tuple(f"{name}{child:04d}" for child in range(width))
+        for name, width in zip(names, levels, strict=True)
+    }

@@ -1,0 +1,122 @@
+"""What the operators' commands (verify, redrive, replay, rebuild) have in common: options, progress, the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Annotated, Any, Protocol
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from leda_cli.base.output import console, error_console
+from leda_cli.base.terminal import shown
+
+PLAIN_SECONDS = 10.0
+"""Off a terminal a line of progress comes so often."""
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the result as JSON on standard output, all else on standard error."
+    ),
+]
+
+
+class Advance(Protocol):
+    """Tells that `count` more are done; `total` where more is known of it now."""
+
+    def __call__(self, count: int = 1, *, total: int | None = None) -> None:
+        """Show it."""
+
+
+class Operation:
+    """One run of a command: says what goes on, and gives one report at its end.
+
+    With `as_json` standard output holds the report alone, so that another program can read it.
+    """
+
+    def __init__(self, as_json: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._as_json = as_json
+        self._clock = clock
+
+    @property
+    def screen(self) -> Console:
+        """Where everything but the JSON report goes."""
+        return error_console if self._as_json else console
+
+    def heading(self, text: str) -> None:
+        """Name the step that begins."""
+        self.screen.print(f"[bold cyan]==>[/] [bold]{escape(shown(text))}[/]")
+
+    def say(self, text: str) -> None:
+        """A line of detail under the last heading."""
+        self.screen.print(f"    {escape(shown(text))}")
+
+    @contextmanager
+    def progress(
+        self, text: str, total: int | None = None, note: Callable[[], str] = lambda: ""
+    ) -> Iterator[Advance]:
+        """Show how many of `total` (None: not known) are done: a bar on a terminal, plain lines off it.
+
+        `note` ends each line with what is to be said of that moment.
+        """
+        began = self._clock()
+        done, known = 0, total
+        if self.screen.is_terminal:
+            columns = (
+                TextColumn("    {task.description}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            with Progress(*columns, console=self.screen, transient=True) as bar:
+                task = bar.add_task(escape(text), total=total)
+
+                def advance(count: int = 1, *, total: int | None = None) -> None:
+                    nonlocal done
+                    done += count
+                    bar.update(task, advance=count, total=total, description=escape(text + note()))
+
+                yield advance
+        else:
+            self.say(f"{text} ...")
+            said = began
+
+            def advance(count: int = 1, *, total: int | None = None) -> None:
+                nonlocal done, known, said
+                done += count
+                known = total if total is not None else known
+                if self._clock() - said >= PLAIN_SECONDS:
+                    said = self._clock()
+                    of = f" of {known:,}" if known is not None else ""
+                    self.say(f"{text}: {done:,}{of}{note()}")
+
+            yield advance
+        count = f": {done:,}" if done else ""
+        self.screen.print(
+            f"    [green]done[/] {escape(text)}{count} ({self._clock() - began:.1f} s){escape(note())}"
+        )
+
+    def report(self, result: Mapping[str, Any], lines: Iterable[str]) -> None:
+        """End with the result: its JSON (numbers of DynamoDB as strings, so that no digit is lost), or the lines."""
+        if self._as_json:
+            # Not through Rich: it would wrap and colour what a program reads.
+            typer.echo(json.dumps(result, indent=2, default=_plain))
+            return
+        for line in lines:
+            self.screen.print(f"    {escape(shown(line))}")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"{type(value).__name__} is not JSON")

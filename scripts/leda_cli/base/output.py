@@ -1,0 +1,93 @@
+"""What every command prints through: one console, one way to fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.segment import Segment
+from rich.text import Text
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.terminal import shown, shown_lines
+
+__all__ = [
+    "LedaError",
+    "Screen",
+    "cell",
+    "console",
+    "error_console",
+    "heading",
+    "info",
+    "print_error",
+    "step",
+    "warn",
+]
+
+
+class Screen(Console):
+    """A console that lets no control character of a text through, whatever is printed: a line, a table, a live view.
+
+    Rich's own control codes (colours, the cursor) are no text. A line end may be meant, so it stays: what somebody
+    else has written goes through `cell`, or through one of the functions below, which escape it too.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of what is printed, their texts without control characters."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(shown_lines(segment.text), segment.style)
+
+
+console = Screen(highlight=False, soft_wrap=True)
+error_console = Screen(highlight=False, soft_wrap=True, stderr=True)
+
+
+def cell(text: str, style: str = "") -> Text:
+    """A text that somebody else has written, for a table: no markup, no control characters, one line."""
+    return Text(shown(text), style=style)
+
+
+def print_error(error: LedaError) -> None:
+    """Print `error` as two lines on standard error."""
+    error_console.print(f"[bold red]Error:[/] {escape(shown_lines(error.what))}")
+    if error.fix:
+        error_console.print(f"[bold]What to do:[/] {escape(shown_lines(error.fix))}")
+
+
+def heading(text: str) -> None:
+    """Print the name of the step that begins."""
+    console.print(f"[bold cyan]==>[/] [bold]{escape(shown(text))}[/]")
+
+
+def info(text: str) -> None:
+    """Print a line of detail under the last heading."""
+    console.print(f"    {escape(shown(text))}")
+
+
+def warn(text: str) -> None:
+    """Print something the user should know although the command goes on."""
+    console.print(f"    [yellow]note:[/] {escape(shown(text))}")
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Show `text` while the block runs: a spinner on a terminal, a plain line elsewhere.
+
+    The line stays on the screen when the block ends, with the seconds it took.
+    """
+    began = time.monotonic()
+    if console.is_terminal:
+        with console.status(escape(text)):
+            yield
+    else:
+        console.print(f"    {escape(text)} ...")
+        yield
+    console.print(f"    [green]done[/] {escape(text)} ({time.monotonic() - began:.1f} s)")

@@ -1,0 +1,22 @@
+"""Waiting for what comes by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from leda_cli.base.errors import LedaError
+
+LOOK_SECONDS = 0.25
+
+
+def wait_for(what: str, look: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until it is so. Raises LedaError when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > deadline:
+            raise LedaError(
+                f"Not within {seconds:.0f} s: {what}.",
+                "Look at the functions' logs and at .local/logs/localstack.log.",
+            )
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,1 @@
+"""The demos: the game, load, and the examples that can be played."""

@@ -1,0 +1,395 @@
+"""`leda demo`: plays the workshop's game against the stack and proves its totals exact.
+
+Each round puts a burst (`leda.game`) into the stream while an independent oracle folds the same bytes, then looks at
+AggregateTable until every total equals the oracle's. Hard rounds send copies, changed trades and older
+versions, and make the functions fail at random through ParameterTable.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Protocol
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.padding import Padding
+from rich.table import Table
+
+from leda import game
+from leda_cli.base.hierarchies import choices_of, levels_of
+from leda_cli.base.output import LedaError, console, heading, info, step, warn
+from leda_cli.demos.load import THREADS, Putting, put_and_show, regroup, schema_of
+from leda_cli.operate.account import AwsOption, answering
+from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
+from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, OutputsOption, Stack
+from leda_cli.operate.totals import (
+    HOLD_SECONDS,
+    PATIENCE_SECONDS,
+    POLL_SECONDS,
+    Difference,
+    Phase,
+    Settling,
+    compare,
+    difference_lines,
+    fold_state,
+    wait_until_quiet,
+)
+
+Choices = Mapping[str, Sequence[str]]
+HARD = {name: game.HARD_PARAMETERS[name] for name in (SPECIAL_TRADES, *FAULTS)}
+CALM = dict.fromkeys(HARD, 0)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the totals of a burst ended: `seconds` from its last message to the first moment they all matched."""
+
+    seconds: float | None
+    wrong: list[Difference] = field(default_factory=list)
+
+    @property
+    def wrong_totals(self) -> int:
+        """How many totals have a measure that differs."""
+        return len({row.identifier for row in self.wrong})
+
+
+@dataclass(slots=True)
+class Round:
+    """One round, as the verdict lists it."""
+
+    number: int
+    hard: bool
+    counts: game.Counts
+    put_seconds: float
+    retried: int
+    outcome: Outcome
+
+    @property
+    def exact(self) -> bool:
+        """Whether every total settled at the expected one."""
+        return not self.outcome.wrong and self.outcome.seconds is not None
+
+
+class View(Protocol):
+    """What shows how the totals settle."""
+
+    def settling(
+        self,
+        found: Mapping[str, Total],
+        expected: Mapping[str, Total],
+        wrong: Sequence[Difference],
+        seconds: float,
+        matched: float | None,
+    ) -> None:
+        """Show one look; see RoundView."""
+
+
+class Totals(Protocol):
+    """What is looked at until the totals settle."""
+
+    def totals(self) -> dict[str, Total]:
+        """Every total of AggregateTable."""
+
+
+def plan(rounds: int) -> list[bool]:
+    """Which rounds are hard: half of them are plain and come first, an odd one is hard (3: 1 + 2)."""
+    return [number >= rounds // 2 for number in range(rounds)]
+
+
+def settle(
+    tables: Totals,
+    expected: Mapping[str, Total],
+    last_put: float,
+    view: View,
+    patience: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Look at the totals until they are the expected ones and stay so, or until none moves any more."""
+    settling = Settling(expected, clock(), patience=patience)
+    while True:
+        found = tables.totals()
+        now = clock()
+        phase = settling.look(found, now)
+        matched = None if settling.matched is None else max(0.0, settling.matched - last_put)
+        view.settling(found, expected, settling.wrong, now - last_put, matched)
+        if phase is Phase.SETTLED:
+            return Outcome(matched)
+        if phase is Phase.STUCK:
+            return Outcome(None, settling.wrong)
+        sleep(POLL_SECONDS)
+
+
+def baseline(stack: Stack) -> Oracle:
+    """The state before a burst. Raises LedaError when the totals are wrong already."""
+    with step("waiting until the pipeline is still, and adding up StateTable"):
+        oracle, wrong = wait_until_quiet(stack)
+    if wrong:
+        for line in difference_lines(wrong):
+            info(line)
+        raise LedaError(
+            f"{len(wrong)} totals differ from the sum over StateTable before anything was sent",
+            "something is wrong from before; `make down` and `make up` begin with empty tables",
+        )
+    return oracle
+
+
+@contextmanager
+def calm_afterwards(stack: Stack) -> Iterator[None]:
+    """Take fault injection and the hard mode out of ParameterTable at the end, however it comes."""
+    try:
+        yield
+    finally:
+        # A second Ctrl-C must not leave the functions failing.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            stack.set_parameters(CALM)
+        except (BotoCoreError, ClientError) as error:
+            raise LedaError(
+                f"fault injection could not be switched off: {error}",
+                f"set {', '.join(FAULTS)} to 0 in {stack.parameter_table}, or `make down`",
+            ) from error
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def demo(
+    rounds: Annotated[
+        int,
+        typer.Option(
+            min=1, help="How many rounds; the second half is hard (3: one plain, two hard)."
+        ),
+    ] = 3,
+    messages: Annotated[int, typer.Option(min=1, help="How many messages a round sends.")] = 10_000,
+    hierarchy: Annotated[
+        str | None,
+        typer.Option(
+            help="Children of a node, level by level: 20x20x24 spreads the messages over 10,020 totals.",
+            show_default="the workshop's 18 totals",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed plays the same game.", show_default="random")
+    ] = None,
+    aws: AwsOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Play the workshop's game and compare every total exactly; exit status 1 if one differs."""
+    stack = Stack.find(aws, outputs)
+    stack.check()
+    choices = (
+        game.CHOICES if hierarchy is None else choices_of(levels_of(hierarchy), stack.names.levels)
+    )
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    played: list[Round] = []
+    try:
+        with answering(stack.endpoint), calm_afterwards(stack):
+            agree = _play(stack, rounds, messages, choices, seed, played)
+    except KeyboardInterrupt:
+        console.print()
+        if played:
+            print_verdict(played, complete=False)
+        info("Interrupted. Fault injection is switched off; what was sent is still being added up.")
+        info("`leda verify` compares the totals when the pipeline is still.")
+        raise typer.Exit(130) from None
+    print_verdict(played)
+    if all(each.exact for each in played):
+        heading("The totals")
+        console.print(
+            Padding(totals_tree(stack.totals()), (0, 0, 0, INDENT), expand=False), soft_wrap=False
+        )
+    farewell(stack, seed)
+    if not agree or not all(each.exact for each in played):
+        raise typer.Exit(1)
+
+
+def _play(
+    stack: Stack, rounds: int, messages: int, choices: Choices, seed: int, played: list[Round]
+) -> bool:
+    """Play the rounds; says whether StateTable holds the messages' final state at the end."""
+    kinds = plan(rounds)
+    plain, hard = kinds.count(False), kinds.count(True)
+    heading(f"The game: {plain} plain and {hard} hard rounds of {messages:,} messages, seed {seed}")
+    stack.set_parameters(CALM)
+    oracle = baseline(stack)
+    if len(oracle):
+        info(f"{len(oracle):,} trades are there from before; the rounds add to them")
+    rng = random.Random(seed)
+    for number, is_hard in enumerate(kinds, 1):
+        stack.set_parameters(HARD if is_hard else CALM)
+        rates = " / ".join(f"{HARD[name]} %" for name in FAULTS)
+        kind = f"hard: copies, older versions, functions fail at {rates}" if is_hard else "plain"
+        heading(f"Round {number} of {rounds}, {kind}")
+        result = play_round(stack, oracle, number, is_hard, messages, choices, rng)
+        played.append(result)
+        report_round(result)
+        if not result.exact:
+            explain(stack, oracle)
+            if number < rounds:
+                info("A wrong total stays wrong, so the rounds that are left are not played.")
+            return False
+    heading("After the last round")
+    with step("comparing AggregateTable and StateTable with the messages once more"):
+        state, found = fold_state(stack).totals(), stack.totals()
+    late = compare(oracle.totals(), found)
+    if late:
+        played[-1].outcome = Outcome(None, late)
+    if late or compare(oracle.totals(), state):
+        explain(stack, oracle)
+        return False
+    return True
+
+
+def play_round(
+    stack: Stack,
+    oracle: Oracle,
+    number: int,
+    hard: bool,
+    messages: int,
+    choices: Choices,
+    rng: random.Random,
+) -> Round:
+    """Put one burst and wait until its totals settle."""
+    rules = replace(game.HARD if hard else game.PLAIN, messages=messages)
+    burst = game.Burst(rules, rng, schema_of(stack.names), choices=choices)
+    putting = Putting(
+        stack.kinesis,
+        stack.stream,
+        regroup(burst.calls()),
+        seen=lambda record: oracle.see_bytes(record.data),
+        threads=THREADS,
+    )
+    known = len(oracle)
+    try:
+        with RoundView(console, messages) as view:
+            put_and_show(putting, stack, view)
+            _report_put(burst, putting, len(oracle) - known)
+            outcome = settle(stack, oracle.totals(), putting.ended, view)
+    except BaseException:
+        putting.stop()
+        raise
+    seconds = putting.ended - putting.began
+    return Round(number, hard, burst.counts, seconds, putting.retried, outcome)
+
+
+def _report_put(burst: game.Burst, putting: Putting, added: int) -> None:
+    retried = f", {putting.retried:,} records sent again" if putting.retried else ""
+    info(f"put {putting.sent:,} messages in {putting.ended - putting.began:.1f} s{retried}")
+    if added < burst.counts.new:
+        warn(
+            f"{burst.counts.new - added:,} of these trades were there before, so this round proves "
+            "little: the same seed was played on this stack"
+        )
+
+
+def report_round(result: Round) -> None:
+    """Print how the totals of a round ended."""
+    if result.exact:
+        assert result.outcome.seconds is not None
+        console.print(
+            f"    [{ACCENT}]exact[/] {result.outcome.seconds:.1f} s after the last message, "
+            f"and still so {HOLD_SECONDS:.0f} s later"
+        )
+        return
+    console.print(
+        f"    [bold red]{result.outcome.wrong_totals} totals differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
+    )
+
+
+def explain(stack: Stack, oracle: Oracle) -> None:
+    """Say which stage lost exactness: the messages, StateTable and AggregateTable must agree."""
+    if compare(oracle.totals(), fold_state(stack).totals()):
+        info(
+            "StateTable does not hold the messages' final state: look at StateLambda and quarantine."
+        )
+    else:
+        info("StateTable holds the messages' final state: look at MapLambda and ReduceLambda.")
+
+
+def verdict_table(played: Sequence[Round]) -> Table:
+    """The rounds, a line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("round", justify="right", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    columns = ("sent", "trades", "copies", "changed", "older", "put", "settled")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for each in played:
+        counts, seconds = each.counts, each.outcome.seconds
+        table.add_row(
+            str(each.number),
+            "hard" if each.hard else "plain",
+            f"{counts.messages:,}",
+            f"{counts.new:,}",
+            f"{counts.duplicates:,}",
+            f"{counts.newer:,}",
+            f"{counts.older:,}",
+            f"{each.put_seconds:.1f} s",
+            "never" if seconds is None else f"{seconds:.1f} s",
+            (
+                f"[{ACCENT}]exact[/]"
+                if each.exact
+                else f"[bold red]{each.outcome.wrong_totals} totals differ[/]"
+            ),
+        )
+    return table
+
+
+def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
+    """Print the rounds, the rows that differ and the one sentence that counts."""
+    heading("Verdict")
+    print_table(console, verdict_table(played))
+    info("put: the time to send all messages. settled: from the last message to the first")
+    info(f"moment at which every total was exact; it was still so {HOLD_SECONDS:.0f} s later.")
+    if any(each.hard for each in played):
+        rates = ", ".join(f"{HARD[name]} % ({name.split('_')[1].title()})" for name in FAULTS)
+        info(f"In hard rounds the functions fail at random: {rates}.")
+    console.print()
+    wrong = [each for each in played if not each.exact]
+    for each in wrong:
+        for line in difference_lines(each.outcome.wrong):
+            info(line)
+    sent = sum(each.counts.messages for each in played)
+    if wrong:
+        totals = sum(each.outcome.wrong_totals for each in wrong)
+        console.print(f"    [bold red]Not exact:[/] {totals} totals differ.")
+    elif complete:
+        console.print(f"    [{ACCENT}]Exact:[/] {sent:,} messages, no total off by any amount.")
+
+
+def _aws_lines(stack: Stack) -> tuple[str, ...]:
+    query = "--query 'Items[].[Identifier.S,Value.N]' --output text"
+    return (f"aws dynamodb scan --table-name {stack.aggregate_table} {query}",)
+
+
+def farewell(stack: Stack, seed: int) -> None:
+    """Say what stays and what to try next."""
+    if stack.endpoint is None:
+        heading("What stays")
+        info(f"The stack: stream {stack.stream}, table {stack.aggregate_table}.")
+        info(f"The same game again, on empty tables: leda demo --aws --seed {seed}")
+        return
+    heading("What stays running")
+    info(f"Local AWS at {stack.endpoint} with the stack; `make down` stops it.")
+    info("The outputs are in .local/outputs.json. What to try next:")
+    console.print()
+    for line in (
+        "source .local/env",
+        *(_aws_lines(stack) if shutil.which("aws") else ()),
+        ".venv/bin/leda load --messages 2000 --delete 20 --check",
+        ".venv/bin/leda watch",
+        ".venv/bin/leda verify",
+        ".venv/bin/leda demo --rounds 6",
+    ):
+        console.print(f"    {line}", style=ACCENT, soft_wrap=True)
+    console.print()
+    info(f"The same game again, on empty tables: make down, then make demo SEED={seed}")

@@ -1,0 +1,47 @@
+"""`leda example`: deploys one of the systems beside the pipeline and plays it.
+
+A system's play is `play(aws: ExampleAws) -> None` in demos/play_<name>.py. It shows the system at work within a
+minute, ends with what stays running and what to try next, and raises LedaError when what it shows is not as it
+must be.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leda_cli.base.errors import LedaError
+from leda_cli.demos import examples
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.operate.account import answering
+
+
+def example(
+    name: Annotated[str, typer.Argument(help="Name of a folder under examples/ that has a play.")],
+) -> None:
+    """Deploy an example on local AWS and show it at work; exit status 1 if something is not as it must be."""
+    play = player(name)
+    aws = examples.deploy(name)
+    with answering(aws.endpoint):
+        play(aws)
+
+
+def playable() -> list[str]:
+    """The examples that have a play."""
+    files = Path(__file__).parent.glob("play_*.py")
+    return sorted(file.stem.removeprefix("play_").replace("_", "-") for file in files)
+
+
+def player(name: str) -> Callable[[ExampleAws], None]:
+    """The play of an example. Raises LedaError where it has none."""
+    if name not in playable():
+        raise LedaError(
+            f"There is no demo of {name!r}.", f"There is one of: {', '.join(playable())}."
+        )
+    module = importlib.import_module(f"leda_cli.demos.play_{name.replace('-', '_')}")
+    play: Callable[[ExampleAws], None] = module.play
+    return play

@@ -1,0 +1,178 @@
+"""A table whose totals modules/aggregation keeps, applied on local AWS: what the demos of such tables share."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import info
+from leda_cli.demos import group_by_oracle
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.redelivery import Redelivery
+from leda_cli.operate.totals import (
+    EXACT,
+    HOLD_SECONDS,
+    Difference,
+    Phase,
+    Settling,
+    compare,
+    difference_lines,
+)
+
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 0.25
+
+Item = Mapping[str, Any]
+"""A row in DynamoDB's JSON."""
+Measures = Mapping[str, Decimal]
+
+
+@dataclass(frozen=True)
+class GroupedTable:
+    """An applied example of the module: its outputs are table, totals_table, functions, tables, quarantine_bucket."""
+
+    aws: ExampleAws
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        """The client, made at its first use."""
+        return self.aws.client("dynamodb")
+
+    @cached_property
+    def lambdas(self) -> Any:
+        """The client, made at its first use."""
+        return self.aws.client("lambda")
+
+    @property
+    def table(self) -> str:
+        """The source table's name."""
+        return str(self.aws.outputs["table"]["name"])
+
+    @property
+    def totals_table(self) -> str:
+        """The totals table's name."""
+        return str(self.aws.outputs["totals_table"]["name"])
+
+    @property
+    def map_function(self) -> str:
+        """The name of Map's function, by which the commands find all the rest."""
+        return str(self.aws.outputs["functions"]["map"]["name"])
+
+    @cached_property
+    def configuration(self) -> dict[str, Any]:
+        """The groupings and measures that Map is deployed with."""
+        found = self.lambdas.get_function_configuration(FunctionName=self.map_function)
+        document: dict[str, Any] = json.loads(found["Environment"]["Variables"]["CONFIGURATION"])
+        return document
+
+    def rows(self) -> Iterator[Item]:
+        """Every row of the source table."""
+        return self._scan(self.table)
+
+    def put(self, row: Item) -> None:
+        """Write a row."""
+        self.dynamodb.put_item(TableName=self.table, Item=row)
+
+    def delete(self, key: Item) -> None:
+        """Delete a row."""
+        self.dynamodb.delete_item(TableName=self.table, Key=key)
+
+    def totals(self) -> dict[str, dict[str, Decimal]]:
+        """The measures of every total, by its identifier."""
+        return dict(map(self._total, self._scan(self.totals_table)))
+
+    def some_totals(self, identifiers: Sequence[str]) -> dict[str, dict[str, Decimal]]:
+        """The same of these totals, at most 100, as far as they are there."""
+        keys = [{"Identifier": {"S": identifier}} for identifier in identifiers]
+        answer = self.dynamodb.batch_get_item(RequestItems={self.totals_table: {"Keys": keys}})
+        return dict(map(self._total, answer["Responses"][self.totals_table]))
+
+    def _total(self, row: Item) -> tuple[str, dict[str, Decimal]]:
+        measures = {
+            name: Decimal(row[name]["N"]) for name in self.configuration["measures"] if name in row
+        }
+        return row["Identifier"]["S"], measures
+
+    def expected(self) -> dict[str, dict[str, Decimal]]:
+        """What they must be: one plain pass over the source table, by code that shares nothing with the engine."""
+        document = self.configuration
+        return {
+            group_by_oracle.row_of(document, total)[0]: {
+                name: EXACT.divide(Decimal(sum_.numerator), Decimal(sum_.denominator))
+                for name, sum_ in measures.items()
+            }
+            for total, measures in group_by_oracle.totals(document, self.rows()).items()
+        }
+
+    def redeliveries(self, draw: random.Random) -> Sequence[Redelivery]:
+        """Second deliveries of the source table's stream to Map, and of ReduceTable's to Reduce."""
+        outputs, streams = self.aws.outputs, self.aws.client("dynamodbstreams")
+        return [
+            Redelivery(streams, self.lambdas, table["stream_arn"], function["name"], draw)
+            for table, function in (
+                (outputs["table"], outputs["functions"]["map"]),
+                (outputs["tables"]["reduce"], outputs["functions"]["reduce"]),
+            )
+        ]
+
+    def settle(self, look: Callable[[], None] = lambda: None, hold: float = HOLD_SECONDS) -> None:
+        """Wait until every total is exact and stays so. Raises LedaError when they do not become so.
+
+        look: is called at each look, to show something.
+        """
+        settling = Settling(
+            flat(self.expected()), time.monotonic(), hold=hold, patience=PATIENCE_SECONDS
+        )
+        while True:
+            look()
+            phase = settling.look(flat(self.totals()), time.monotonic())
+            if phase is Phase.SETTLED:
+                return
+            if phase is Phase.STUCK:
+                self._require_none(settling.wrong, len(settling.expected))
+            time.sleep(LOOK_SECONDS)
+
+    def require_exact(self) -> int:
+        """Compare every measure of every total now, and return how many there are. Raises LedaError."""
+        expected = flat(self.expected())
+        self._require_none(compare(expected, flat(self.totals())), len(expected))
+        return len(expected)
+
+    def _require_none(self, wrong: Sequence[Difference], figures: int) -> None:
+        if not wrong:
+            return
+        for line in difference_lines(wrong):
+            info(line)
+        raise LedaError(
+            f"{len(wrong)} of {figures} figures are not what one plain pass over {self.table} gives.",
+            "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables.",
+        )
+
+    def _scan(self, table: str) -> Iterator[Item]:
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        for page in pages:
+            yield from page["Items"]
+
+
+def flat(totals: Mapping[str, Measures]) -> dict[str, Decimal]:
+    """Each measure of each total by itself, as `totals.compare` takes them."""
+    return {
+        f"{identifier} {name}": amount
+        for identifier, measures in totals.items()
+        for name, amount in measures.items()
+    }
+
+
+def raise_what_failed(*work: Future[None]) -> None:
+    """Raise the error of a thread that has ended with one."""
+    for future in work:
+        if future.done():
+            future.result()

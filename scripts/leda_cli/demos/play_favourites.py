@@ -1,0 +1,243 @@
+"""The demo of examples/favourites: the first computation over a table that people write to, and then its top ten, live.
+
+Ten thousand favourites are there before anything counts them. `leda backfill` sums them while people go on, and from
+then on every favourite that comes or goes moves the totals. In the end every total must be what one plain pass over the
+table gives.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, product
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.base.output import cell, console, heading, info, step
+from leda_cli.base.terminal import shown
+from leda_cli.demos.bar_table import Column, bar_table
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.grouped_table import GroupedTable, Item, raise_what_failed
+from leda_cli.demos.live_view import LiveView
+from leda_cli.demos.what_next import say_what_next
+from leda_cli.operate.account import Account
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.rebuild import Options
+from leda_cli.operate.rebuild_command import run, work_of
+from leda_cli.operate.screen import ACCENT, print_table
+from leda_cli.operate.totals_reading import Total, TotalsReader
+
+ROWS = 10_000
+USERS = 2_500
+LIVE_SECONDS = 15.0
+PAUSE_SECONDS = 0.02
+WAIT_SECONDS = 15.0
+"""A change may take so long to reach its total in the check after the first computation."""
+LOOK_SECONDS = 0.25
+PLACES = 10
+GROUPING, MEASURE = "restaurant", "Favourites"
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+MOST_WRITES = 25
+THREADS = 4
+
+RESTAURANTS = tuple(
+    f"{first}-{second}"
+    for second, first in product(
+        ("wok", "lion", "kitchen", "olive", "tandoor", "garden", "noodle", "grill"),
+        ("golden", "lucky", "old", "red", "little"),
+    )
+)
+
+Favourite = tuple[str, str]
+"""A user and a restaurant."""
+
+
+class People:
+    """Make restaurants their favourites and change their minds; `counts` says how often."""
+
+    def __init__(self, favourites: GroupedTable, draw: random.Random) -> None:
+        self.counts: Counter[str] = Counter()
+        self._favourites = favourites
+        self._draw = draw
+        self._known: list[Favourite] = []
+
+    def draw(self) -> Favourite:
+        """Any user, and a restaurant: the first of them are liked the most."""
+        place = min(int(self._draw.expovariate(0.12)), len(RESTAURANTS) - 1)
+        return f"user-{self._draw.randrange(USERS)}", RESTAURANTS[place]
+
+    def once(self) -> None:
+        """A favourite comes, or one of those that came during the demo goes."""
+        if self._known and self._draw.random() < 0.3:
+            gone = self._known.pop(self._draw.randrange(len(self._known)))
+            self._favourites.delete(key(gone))
+            self.counts["gone"] += 1
+        else:
+            self._known.append(self.draw())
+            self._favourites.put(row(self._known[-1]))
+            self.counts["come"] += 1
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on until told to stop."""
+        while not stop.wait(PAUSE_SECONDS):
+            self.once()
+
+
+def key(favourite: Favourite) -> Item:
+    """The key of a favourite's row."""
+    user, restaurant = favourite
+    return {"user_id": {"S": user}, "restaurant_id": {"S": restaurant}}
+
+
+def row(favourite: Favourite) -> Item:
+    """A favourite's row."""
+    return {**key(favourite), "created_at": {"N": str(int(time.time()))}}
+
+
+def play(aws: ExampleAws) -> None:
+    """Show the system at work. Raises LedaError when a total is not exact."""
+    favourites, draw = GroupedTable(aws), random.Random(secrets.randbits(64))
+    people = People(favourites, draw)
+    _fill(favourites, people)
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(people.run, stop)
+        try:
+            reader = _backfill(favourites, people)
+            _live(favourites, people, reader, writing)
+        finally:
+            stop.set()
+        writing.result()
+    _verdict(favourites, people, reader)
+    _farewell(favourites)
+
+
+def _fill(favourites: GroupedTable, people: People) -> None:
+    heading(f"A table with {ROWS:,} favourites")
+    there = sum(1 for _ in favourites.rows())
+    missing: set[Favourite] = set()
+    while len(missing) < ROWS - there:
+        missing.add(people.draw())
+    if missing:
+        with step(f"writing {len(missing):,} favourites"), ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda some: _write(favourites, some), _batches(sorted(missing))))
+    there = sum(1 for _ in favourites.rows())
+    info(
+        f"{favourites.table} has {there:,} rows of {USERS:,} users and {len(RESTAURANTS)} restaurants"
+    )
+    info(f"{favourites.totals_table} has {len(favourites.totals()):,} totals")
+
+
+def _batches(favourites: Sequence[Favourite]) -> list[list[Favourite]]:
+    rest = iter(favourites)
+    return list(iter(lambda: list(islice(rest, MOST_WRITES)), []))
+
+
+def _write(favourites: GroupedTable, some: Sequence[Favourite]) -> None:
+    left: Any = {favourites.table: [{"PutRequest": {"Item": row(each)}} for each in some]}
+    while left:
+        left = favourites.dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
+
+
+def _backfill(favourites: GroupedTable, people: People) -> TotalsReader:
+    """Make the first computation, while people go on; returns what reads the totals."""
+    heading("leda backfill, while people go on")
+    account = Account(favourites.aws.variables)
+    aggregation = Aggregation.of_function(account, favourites.map_function)
+    options = Options(is_backfill=True, needs_backfill=aggregation.needs_backfill, markers=False)
+    operation, before = Operation(as_json=False), people.counts.total()
+    run(work_of(aggregation, options, operation), aggregation, options, operation, WAIT_SECONDS)
+    info(f"{people.counts.total() - before:,} favourites came or went meanwhile")
+    return TotalsReader(
+        favourites.dynamodb, aggregation.totals_table, aggregation.totals_key, aggregation.live()
+    )
+
+
+def _live(favourites: GroupedTable, people: People, reader: TotalsReader, writing: Any) -> None:
+    heading(f"The top {PLACES}, for {LIVE_SECONDS:.0f} seconds")
+    began = time.monotonic()
+    with LiveView(console) as view:
+        while (seconds := time.monotonic() - began) < LIVE_SECONDS:
+            raise_what_failed(writing)
+            first = top(reader)
+            status = (
+                f"{seconds:4.1f} s: {people.counts['come']:,} favourites have come, "
+                f"{people.counts['gone']:,} have gone"
+            )
+            summary = ", ".join(f"{_name(each)} {each.amounts[MEASURE]:f}" for each in first[:3])
+            view.show(board(first), status, summary)
+            time.sleep(LOOK_SECONDS)
+
+
+def top(reader: TotalsReader) -> Sequence[Total]:
+    """The first restaurants by favourites; equals are ordered by name."""
+    return reader.top(GROUPING, MEASURE, PLACES).totals
+
+
+def board(first: Sequence[Total]) -> RenderableType:
+    """The first restaurants, a line each; equals share a rank."""
+    if not first:
+        return Text("nobody has a favourite yet", style="dim")
+    amounts = [each.amounts[MEASURE] for each in first]
+    columns = (Column("rank"), Column("restaurant", "left", 16), Column("favourites"))
+    return bar_table(
+        columns,
+        [
+            (
+                (
+                    str(1 + sum(other > amount for other in amounts)),
+                    cell(_name(each)),
+                    f"{amount:,f}",
+                ),
+                float(amount),
+            )
+            for each, amount in zip(first, amounts, strict=True)
+        ],
+    )
+
+
+def _name(total: Total) -> str:
+    return shown(total.keys["restaurant_id"])
+
+
+def _verdict(favourites: GroupedTable, people: People, reader: TotalsReader) -> None:
+    heading("Verdict")
+    with step("waiting until the last change is counted, and comparing"):
+        favourites.settle()
+        figures = favourites.require_exact()
+    first = top(reader)
+    print_table(console, board(first))
+    counted = Counter(each["restaurant_id"]["S"] for each in favourites.rows())
+    ordered = sorted(counted.items(), key=lambda each: (-each[1], each[0].encode()))
+    if [(_name(each), int(each.amounts[MEASURE])) for each in first] != ordered[:PLACES]:
+        raise LedaError("The top ten are not the order of the totals.", "That is a bug in LEDA.")
+    came, went = people.counts["come"], people.counts["gone"]
+    info(f"{came:,} favourites came and {went:,} went since the first computation began")
+    console.print(
+        f"    [{ACCENT}]Exact:[/] all {figures:,} totals are what one plain pass over {favourites.table} gives."
+    )
+
+
+def _farewell(favourites: GroupedTable) -> None:
+    item = json.dumps(row(("you", RESTAURANTS[0])))
+    find = f"--map-function {favourites.map_function}"
+    say_what_next(
+        favourites.aws,
+        (
+            f"aws dynamodb put-item --table-name {favourites.table} --item '{item}'",
+            f".venv/bin/leda totals {find} --grouping {GROUPING} --top {PLACES} --by {MEASURE}",
+            f".venv/bin/leda verify {find}",
+            f".venv/bin/leda backfill {find} --dry-run",
+        ),
+    )
+    info("modules/aggregation/README.md says what else can be grouped and summed.")

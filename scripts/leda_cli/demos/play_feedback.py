@@ -1,0 +1,265 @@
+"""The demo of examples/feedback: a table's counters, live, while its rows come, change and vanish.
+
+Second deliveries work beside both mappings all the time and repeat the streams' records in other cuts and orders. In
+the end every total of every grouping must be what one plain pass over the table gives.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from rich.console import RenderableType
+
+from leda_cli.base.output import console, heading, info, step
+from leda_cli.demos import refused_rows
+from leda_cli.demos.bar_table import Column, bar_table
+from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.grouped_table import GroupedTable, Item, Measures, raise_what_failed
+from leda_cli.demos.live_view import LiveView
+from leda_cli.demos.redelivery import Redelivery
+from leda_cli.demos.what_next import say_what_next
+from leda_cli.operate.screen import ACCENT, print_table
+
+SECONDS = 20.0
+PAUSE_SECONDS = 0.01
+LOOK_SECONDS = 0.25
+DAYS = 7
+
+SOURCES = ("web", "app_store", "survey", None)
+"""A row without its source counts for the source `unknown`."""
+REGIONS = ("AMER", "EMEA", "APAC")
+CATEGORIES = ("delivery", "price", "product", "service")
+TAGS = ("late", "driver", "refund", "praise", "app", "urn:agent:7")
+"""The last has what separates keys in an identifier."""
+
+
+class Feedback:
+    """Writes feedback as channels do; `counts` says what was done with how many rows."""
+
+    def __init__(self, table: GroupedTable, draw: random.Random, now: datetime) -> None:
+        self.counts: Counter[str] = Counter()
+        self.unreadable = f"{secrets.token_hex(3)}-unreadable"
+        self._table = table
+        self._draw = draw
+        self._now = now
+        self._name = secrets.token_hex(3)
+        self._rows: dict[str, Item] = {}
+
+    def once(self) -> None:
+        """One write: a new row more often than not; else one is changed, written again as it is, or deleted."""
+        kind = self._draw.choices(("new", "changed", "twice", "deleted"), (50, 25, 10, 15))[0]
+        if not self._rows or kind == "new":
+            kind, identifier = "new", f"{self._name}-{self.counts['new']}"
+            self._put(self._row(identifier))
+        elif kind == "changed":
+            self._put(self._row(self._any()))
+        elif kind == "twice":
+            self._put(self._rows[self._any()])
+        else:
+            identifier = self._any()
+            self._table.delete({"id": {"S": identifier}})
+            del self._rows[identifier]
+        self.counts[kind] += 1
+
+    def run(self, stop: threading.Event) -> None:
+        """Write until told to stop."""
+        while not stop.wait(PAUSE_SECONDS):
+            self.once()
+
+    def write_one_that_cannot_be_counted(self) -> None:
+        """A row whose score is a word."""
+        self._table.put({**self._row(self.unreadable), "sentiment_score": {"S": "great"}})
+        self.counts["unreadable"] += 1
+
+    def mend_it(self) -> None:
+        """The same row with a number."""
+        self._put(self._row(self.unreadable))
+
+    def _any(self) -> str:
+        return self._draw.choice(list(self._rows))
+
+    def _put(self, row: Item) -> None:
+        self._table.put(row)
+        self._rows[row["id"]["S"]] = row
+
+    def _row(self, identifier: str) -> Item:
+        draw = self._draw
+        made = self._now - timedelta(seconds=draw.randrange(DAYS * 86_400))
+        score = Decimal(draw.randint(-100, 100)) / 100
+        row: dict[str, Any] = {
+            "id": {"S": identifier},
+            "date": {"S": day_of(made)},
+            "created_at": {"N": str(int(made.timestamp()))},
+            "region": {"S": draw.choice(REGIONS)},
+            "urgency": {"S": "high" if score < Decimal("-0.6") else "low"},
+            "category": {"S": draw.choice(CATEGORIES)},
+            "sentiment_label": {"S": "negative" if score < 0 else "positive"},
+            "sentiment_score": {"N": str(score)},
+            # A tag that a row has twice counts once.
+            "tags": {"L": [{"S": tag} for tag in draw.choices(TAGS, k=draw.randint(0, 3))]},
+        }
+        source = draw.choice(SOURCES)
+        return row | ({"source_platform": {"S": source}} if source else {})
+
+
+def day_of(moment: datetime) -> str:
+    """The day in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def play(aws: ExampleAws) -> None:
+    """Show the system at work. Raises LedaError when a total is not exact."""
+    table, draw, now = GroupedTable(aws), random.Random(secrets.randbits(64)), datetime.now(UTC)
+    feedback, redeliveries = Feedback(table, draw, now), table.redeliveries(draw)
+    # So many times 24 hours reach into one day more.
+    days = [day_of(now - timedelta(days=number)) for number in range(DAYS, -1, -1)]
+    _groupings(table)
+    _season(table, feedback, redeliveries, days)
+    _verdict(table, feedback, redeliveries, days)
+    _farewell(table, days[-1])
+
+
+def _groupings(table: GroupedTable) -> None:
+    heading("What is counted")
+    for name, grouping in table.configuration["group_by"].items():
+        where = "".join(
+            f" WHERE {path} IN ({', '.join(texts)})"
+            for path, texts in grouping.get("where", {}).items()
+        )
+        rollup = ", and a total at each level" if grouping.get("rollup") else ""
+        info(f"{name:<10} GROUP BY {', '.join(grouping['keys'])}{where}{rollup}")
+
+
+def _season(
+    table: GroupedTable,
+    feedback: Feedback,
+    redeliveries: Sequence[Redelivery],
+    days: Sequence[str],
+) -> None:
+    heading(f"The daily counters, for {SECONDS:.0f} seconds")
+    info("Feedback is written, changed, written twice and deleted. Beside both mappings, second")
+    info("deliveries repeat the streams' records: in other batches, in any order.")
+    stop_writing, stop_delivering = threading.Event(), threading.Event()
+    began = time.monotonic()
+    with ThreadPoolExecutor(1 + len(redeliveries)) as pool, LiveView(console) as view:
+        writing = pool.submit(feedback.run, stop_writing)
+        delivering = [pool.submit(each.run, stop_delivering) for each in redeliveries]
+
+        def look() -> None:
+            raise_what_failed(writing, *delivering)
+            found = daily(table, days)
+            status = (
+                f"{time.monotonic() - began:4.1f} s: {feedback.counts.total():,} writes, "
+                f"{sum(each.records for each in redeliveries):,} records delivered again"
+            )
+            count = sum(measures["Count"] for measures, _ in found.values())
+            view.show(days_table(found), status, f"{count:f} rows counted in {len(found)} days")
+
+        try:
+            while time.monotonic() - began < SECONDS:
+                if time.monotonic() - began > SECONDS / 2 and not feedback.counts["unreadable"]:
+                    feedback.write_one_that_cannot_be_counted()
+                look()
+                time.sleep(LOOK_SECONDS)
+            stop_writing.set()
+            writing.result()
+            table.settle(look)
+        finally:
+            stop_writing.set()
+            stop_delivering.set()
+    for each in delivering:
+        each.result()
+
+
+def daily(table: GroupedTable, days: Sequence[str]) -> dict[str, tuple[Measures, Decimal]]:
+    """Of each day that has feedback: its measures, and how much of it is urgent."""
+    found = table.some_totals([f"{name}:{day}" for name in ("daily", "urgent") for day in days])
+    nothing = {"Count": Decimal(0)}
+    return {
+        day: (found[f"daily:{day}"], found.get(f"urgent:{day}", nothing)["Count"])
+        for day in days
+        if found.get(f"daily:{day}", nothing)["Count"]
+    }
+
+
+def days_table(found: Mapping[str, tuple[Measures, Decimal]]) -> RenderableType:
+    """The days, a line each; the average is the sum by the count."""
+    columns = (
+        Column("date", "left", 10),
+        Column("feedback"),
+        Column("urgent"),
+        Column("sentiment"),
+    )
+    return bar_table(
+        columns,
+        [
+            (
+                (
+                    day,
+                    f"{measures['Count']:,f}",
+                    f"{urgent:,f}",
+                    f"{measures['Sentiment'] / measures['Count']:+.3f}",
+                ),
+                float(measures["Count"]),
+            )
+            for day, (measures, urgent) in found.items()
+        ],
+    )
+
+
+def _verdict(
+    table: GroupedTable,
+    feedback: Feedback,
+    redeliveries: Sequence[Redelivery],
+    days: Sequence[str],
+) -> None:
+    heading("Verdict")
+    with step("delivering both streams once more, and comparing once more"):
+        for each in redeliveries:
+            each.everything()
+        table.require_exact()
+    aws, key = table.aws, {"id": {"S": feedback.unreadable}}
+    bucket = aws.outputs["quarantine_bucket"]["name"]
+    why = refused_rows.reason(aws.client("s3"), bucket, table.map_function, key)
+    info(f"1 row could not be counted and is in s3://{bucket}: {why}")
+    feedback.mend_it()
+    with step("it is mended, and nothing else is done: the change counts it"):
+        table.settle(hold=0.5)
+        figures = table.require_exact()
+    print_table(console, days_table(daily(table, days)))
+    done = feedback.counts
+    info(
+        f"{done['new']:,} rows written, {done['changed']:,} changed, {done['twice']:,} written again as they were, "
+        f"{done['deleted']:,} deleted; {sum(each.records for each in redeliveries):,} deliveries of records again"
+    )
+    console.print(
+        f"    [{ACCENT}]Exact:[/] all {figures:,} figures of {len(table.configuration['group_by'])} groupings are what "
+        f"one plain pass over {table.table} gives."
+    )
+
+
+def _farewell(table: GroupedTable, today: str) -> None:
+    row = {"id": {"S": "1"}, "date": {"S": today}, "created_at": {"N": str(int(time.time()))}}
+    item = json.dumps({**row, "sentiment_score": {"N": "0.9"}})
+    find = f"--map-function {table.map_function}"
+    say_what_next(
+        table.aws,
+        (
+            f"aws dynamodb put-item --table-name {table.table} --item '{item}'",
+            f".venv/bin/leda totals {find} --grouping daily --average Sentiment",
+            f".venv/bin/leda totals {find} --grouping tags --key tags=urn:agent:7 --key date={today}",
+            f".venv/bin/leda verify {find}",
+        ),
+    )
+    info("examples/feedback/main.tf has the groupings;")
+    info("docs/from-a-hand-written-aggregator.md says what they replace.")

@@ -1,0 +1,1 @@
+"""What a developer runs in a checkout: local AWS, the packages, Terraform and the checks."""

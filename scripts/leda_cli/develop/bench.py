@@ -1,0 +1,144 @@
+"""`leda bench`: measures LEDA beside the published design (benchmarks/), and writes what it found."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markdown import Markdown
+
+from leda_cli.base.output import LedaError, console, heading, info
+from leda_cli.base.paths import LOCAL, ROOT
+from leda_cli.models import measured
+
+# The benchmarks are no part of the tools' package.
+sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from benchmarks.parts import Section
+
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = LOCAL / "performance"
+"""The last whole result of each part; the page is made of all of them."""
+MEASURES = ("stages", "totals")
+"""The parts whose figures the models take."""
+
+
+def parts() -> dict[str, Callable[[bool], Section]]:
+    """Every part by its name, in the order of the page; each takes whether it is to be short."""
+    from benchmarks import (
+        arithmetic,
+        backfill,
+        cold_start,
+        end_to_end,
+        groupings,
+        growth,
+        memory_use,
+        stages,
+        totals,
+        units,
+    )
+
+    return {
+        "stages": lambda short: stages.section(short, info),
+        "arithmetic": arithmetic.section,
+        "units": lambda _short: units.section(),
+        "totals": lambda short: totals.section(short, info),
+        "groupings": lambda short: groupings.section(short, info),
+        "memory": lambda short: memory_use.section(short, info),
+        "end-to-end": lambda short: end_to_end.section(short, info),
+        "cold-start": lambda short: cold_start.section(short, info),
+        "growth": lambda short: growth.section(short, info),
+        "backfill": lambda short: backfill.section(short, info),
+    }
+
+
+def bench(
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure these parts alone, separated by commas: stages, arithmetic, units, totals, "
+            "groupings, memory, end-to-end, cold-start, growth, backfill.",
+            show_default="all",
+        ),
+    ] = None,
+    short: Annotated[
+        bool,
+        typer.Option(
+            "--short",
+            help="Few repetitions and a small burst, to try it out: too few to be kept, so nothing is written.",
+        ),
+    ] = False,
+) -> None:
+    """Measure LEDA beside the published design; writes docs/performance.md and docs/measured.json."""
+    from benchmarks import machine
+    from benchmarks.page import Measured
+
+    known, missing = parts(), list[str]()
+    wanted = chosen(only, list(known))
+    command = "make bench" + (f' ARGS="--only {only}"' if only else "")
+    for name in wanted:
+        heading(f"Measuring {name}{', in short' if short else ''}")
+        began = time.monotonic()
+        section = known[name](short)
+        found = Measured(
+            section,
+            machine.description(),
+            machine.versions(),
+            command,
+            machine.today(),
+            time.monotonic() - began,
+        )
+        _show(section)
+        if not short:
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            (RESULTS / f"{name}.json").write_text(json.dumps(found.to_json()), encoding="utf-8")
+            # After each part: the models that growth asks have the figures then, and what fails later loses nothing.
+            missing = write(list(known))
+    if short:
+        info("A short run: its figures scatter, and nothing was written.")
+        return
+    written = [PAGE] if set(MEASURES) & set(missing) else [PAGE, measured.FILE]
+    info(f"written: {', '.join(str(file.relative_to(ROOT)) for file in written)}")
+    if missing:
+        info(f"not measured here, and so not on the page: {', '.join(missing)}")
+
+
+def _show(section: Section) -> None:
+    # A line that a narrow window breaks is still whole; a table's cell that it breaks is hard to read.
+    given, console.width = console.width, max(console.width, 120)
+    console.print(Markdown("\n".join(section.lines)))
+    console.width = given
+    for target in section.targets:
+        verdict = "met" if target.met else "NOT met"
+        info(f"{target.name}: {target.found} ({target.wanted}): {verdict}")
+
+
+def chosen(only: str | None, known: list[str]) -> list[str]:
+    """The parts to run, in the order of the page. Raises LedaError for one that there is not."""
+    asked = only.split(",") if only else known
+    if unknown := set(asked) - set(known):
+        raise LedaError(
+            f"there is no part {', '.join(sorted(unknown))}", f"choose from {', '.join(known)}"
+        )
+    return [name for name in known if name in asked]
+
+
+def write(known: list[str]) -> list[str]:
+    """Write the page from every part that has a result, and the figures for the models; returns the parts without."""
+    from benchmarks.page import Measured, markdown, service_times
+
+    found = {
+        name: Measured.from_json(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+        for name in known
+        if (RESULTS / f"{name}.json").exists()
+    }
+    PAGE.write_text(markdown(list(found.values())), encoding="utf-8")
+    if set(MEASURES) <= set(found):
+        text = json.dumps(service_times([found[name] for name in MEASURES]), indent=2) + "\n"
+        measured.FILE.write_text(text, encoding="utf-8")
+    return [name for name in known if name not in found]

@@ -1,0 +1,180 @@
+"""`leda test`, `leda lint` and `leda fmt`: every check, each step under its name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import typer
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.locks import only_one
+from leda_cli.base.output import console, heading
+from leda_cli.base.paths import CACHE, LOCAL, ROOT, VENV
+from leda_cli.develop import toolchain
+from leda_cli.develop.shared_provider import shared_provider
+from leda_cli.develop.terraform import require_terraform, terraform_environment
+
+# What black and ruff read: folders, and the scripts without a .py ending.
+PYTHON_SOURCES = ("scripts", "lambda_src", "benchmarks", "tests", "scripts/bootstrap")
+# What mypy reads in one run; the handlers follow one by one, because they share a module name.
+TYPED = (
+    "scripts/leda_cli",
+    "scripts/localstack_plugin/leda_localstack",
+    "lambda_src/leda",
+    "benchmarks",
+    "tests",
+)
+
+
+def terraform_roots(root: Path = ROOT) -> list[Path]:
+    """Return every folder that Terraform can validate by itself: the root, the modules, the examples."""
+    folders = {
+        file.parent
+        for pattern in ("*.tf", "modules/*/*.tf", "examples/*/*.tf")
+        for file in root.glob(pattern)
+    }
+    return sorted(folders)
+
+
+def _existing(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if (ROOT / path).exists()]
+
+
+def _run(command: list[str], environment: Mapping[str, str], cwd: Path = ROOT) -> bool:
+    return subprocess.run(command, cwd=cwd, env=dict(environment), check=False).returncode == 0
+
+
+def _tool(name: str) -> str:
+    return str(VENV / "bin" / name)
+
+
+def _validate(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Run terraform init and validate with Terraform's files under .local/, and show only what is wrong."""
+    name = "-".join(folder.relative_to(ROOT).parts) or "root"
+    private = {**environment, "TF_DATA_DIR": str(LOCAL / "validate" / name)}
+    lock_file = folder / ".terraform.lock.hcl"
+    had_lock = lock_file.exists()
+    try:
+        for arguments in (
+            ["init", "-backend=false", "-input=false", "-no-color"],
+            ["validate", "-no-color"],
+        ):
+            done = subprocess.run(
+                ["terraform", *arguments],
+                cwd=folder,
+                env=private,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                console.print(
+                    f"terraform {arguments[0]} in {folder.relative_to(ROOT)}:", markup=False
+                )
+                console.print(done.stdout + done.stderr, markup=False)
+                return False
+    finally:
+        if not had_lock:
+            lock_file.unlink(missing_ok=True)
+    return True
+
+
+def test(context: typer.Context) -> None:
+    """Run every test; arguments are passed to pytest."""
+    require_terraform()
+    with only_one("setup"):
+        toolchain.install()
+    environment = terraform_environment()
+    python = str(VENV / "bin" / "python")
+    os.chdir(ROOT)
+    # One for each local AWS, and then whoever is free has what is left (tests/conftest.py). Three also on two cores:
+    # most of an apply is waiting.
+    processes = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
+    os.execve(python, [python, "-m", "pytest", *processes, *context.args], environment)
+
+
+def lint() -> None:
+    """Check the sources: black, ruff, mypy, terraform fmt and validate, checkov."""
+    require_terraform()
+    environment = terraform_environment()
+    environment.update(
+        RUFF_CACHE_DIR=str(CACHE / "ruff"),
+        MYPY_CACHE_DIR=str(CACHE / "mypy"),
+        BLACK_CACHE_DIR=str(CACHE / "black"),
+        # checkov else asks its vendor's service for rules and reports usage
+        BC_SKIP_MAPPING="TRUE",
+        CHECKOV_RUN_SCA_PACKAGE_SCAN_V2="false",
+    )
+    sources = _existing(PYTHON_SOURCES)
+    failed = []
+
+    def check(name: str, passed: bool, began: float) -> None:
+        verdict = "[green]passed[/]" if passed else "[bold red]FAILED[/]"
+        console.print(f"    {verdict} {name} ({time.monotonic() - began:.1f} s)")
+        if not passed:
+            failed.append(name)
+
+    commands = {
+        "black": [_tool("black"), "--check", "--quiet", "--diff", *sources],
+        "ruff": [_tool("ruff"), "check", "--quiet", *sources],
+        "mypy": [_tool("mypy"), *_existing(TYPED)],
+        **{
+            f"mypy {handler.parent.name}": [_tool("mypy"), str(handler)]
+            for handler in sorted((ROOT / "lambda_src").glob("*/handler.py"))
+        },
+        "module READMEs": [_tool("python"), "-m", "leda_cli.develop.module_docs", "--check"],
+        "terraform fmt": ["terraform", "fmt", "-check", "-recursive", "-diff", "."],
+    }
+    for name, command in commands.items():
+        heading(name)
+        began = time.monotonic()
+        check(name, _run(command, environment), began)
+
+    heading("terraform validate")
+    with (
+        tempfile.TemporaryDirectory(dir=environment["TMPDIR"]) as work,
+        shared_provider(environment, Path(work)) as sharing,
+    ):
+        for folder in terraform_roots():
+            began = time.monotonic()
+            name = str(folder.relative_to(ROOT))
+            check(
+                f"terraform validate {'the root module' if name == '.' else name}",
+                _validate(folder, sharing),
+                began,
+            )
+
+    heading("checkov")
+    checkov = str(toolchain.install_checkov())
+    began = time.monotonic()
+    check("checkov", _run([checkov, "--config-file", ".checkov.yaml"], environment), began)
+
+    if failed:
+        raise LedaError(
+            f"{len(failed)} of the checks failed: {', '.join(failed)}.",
+            "make fmt mends formatting; the rest is above.",
+        )
+    console.print("All checks passed.")
+
+
+def fmt() -> None:
+    """Format Python with black and ruff's import order, Terraform with terraform fmt."""
+    environment = terraform_environment()
+    environment.update(RUFF_CACHE_DIR=str(CACHE / "ruff"), BLACK_CACHE_DIR=str(CACHE / "black"))
+    sources = _existing(PYTHON_SOURCES)
+    heading("Formatting")
+    done = [
+        _run(
+            [_tool("ruff"), "check", "--quiet", "--fix-only", "--select", "I", *sources],
+            environment,
+        ),
+        _run([_tool("black"), "--quiet", *sources], environment),
+        _run(["terraform", "fmt", "-recursive", "."], environment),
+    ]
+    if not all(done):
+        raise LedaError("Not everything could be formatted.", "The lines above name the files.")

@@ -1,0 +1,360 @@
+"""`leda setup`, `up`, `down`, `status` and `clean`: local AWS with the stack applied.
+
+up()                           the developer's instance, on port 4566 or LEDA_PORT
+with running("test"):          an instance of one's own on a free port, gone at the end (for pytest fixtures)
+with running_empty("test"):    the same without the stack
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.locks import only_one
+from leda_cli.base.output import console, heading, info, step, warn
+from leda_cli.base.paths import BUILD, ENV_FILE, LOCAL, OUTPUTS_FILE, ROOT, VENV
+from leda_cli.base.shell import LOOPBACK
+from leda_cli.develop import toolchain
+from leda_cli.develop.environments import digest_of
+from leda_cli.develop.instance import Instance, Running, Tools, client_variables
+from leda_cli.develop.localstack import LocalStack
+from leda_cli.develop.ministack import MiniStack
+from leda_cli.develop.terraform import TfLocal, require_terraform
+
+DEFAULT_PORT = 4566
+MINISTACK_ENV_FILE = LOCAL / "ministack.env"
+VARIABLES = ROOT / "scripts" / "local.tfvars"
+_UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+APPLYING = "applying"
+"""File in an instance's folder for as long as something is applied there."""
+
+AnInstance = TypeVar("AnInstance", LocalStack, MiniStack)
+
+
+@dataclass(frozen=True)
+class StartedAws:
+    """A local AWS, whatever is applied there. `variables` are the AWS_* settings of its clients."""
+
+    localstack: LocalStack
+    running: Running
+    variables: Mapping[str, str]
+
+    @property
+    def endpoint(self) -> str:
+        """Return the URL of every service."""
+        return self.running.endpoint
+
+    def kill_functions(self, function: str | None = None) -> int:
+        """Kill the processes of the functions, or of one by name; return how many there were."""
+        killed = 0
+        for pid in self.localstack.function_processes(function):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        return killed
+
+
+@dataclass(frozen=True)
+class LocalAws(StartedAws):
+    """A local AWS with the stack applied."""
+
+    terraform: TfLocal
+    outputs: Mapping[str, object]
+
+    def destroy(self) -> None:
+        """Remove the stack; local AWS goes on."""
+        (self.localstack.folder / "applied").unlink(missing_ok=True)
+        self.terraform.destroy()
+
+
+def chosen_port(setting: str) -> int | None:
+    """Return the port in the environment variable, or None when it is not set; raise LedaError when it is no port."""
+    text = os.environ.get(setting, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise LedaError(
+            f"{setting} is {text!r}, which is no port.", "Set it to a number from 1024 to 65535."
+        )
+    return int(text)
+
+
+def outputs_of(text: str) -> dict[str, object]:
+    """Return the values in what `terraform output -json` prints."""
+    return {name: output["value"] for name, output in json.loads(text).items()}
+
+
+def env_file(variables: Mapping[str, str]) -> str:
+    """Return the lines of .local/env, a file to `source`: it also puts aside what a shell has for another AWS."""
+    direct = ",".join(LOOPBACK)
+    return "".join(
+        [
+            f"unset {' '.join(_UNSET)}\n",
+            *(f"export {name}={value}\n" for name, value in variables.items()),
+            f'export NO_PROXY="{direct}${{no_proxy:+,$no_proxy}}${{NO_PROXY:+,$NO_PROXY}}"\n',
+            'export no_proxy="$NO_PROXY"\n',
+        ]
+    )
+
+
+def _instance(name: str) -> LocalStack:
+    return LocalStack(LOCAL / name, "localstack" if name == "aws" else f"localstack-{name}")
+
+
+def _ministack(name: str) -> MiniStack:
+    log = "ministack" if name == "aws" else f"ministack-{name}"
+    return MiniStack(LOCAL / f"{name}-ministack", log)
+
+
+def sources_digest(instance: str, root: Path) -> str:
+    """Return a digest of everything that an apply of the root module in `root` depends on."""
+    own = root.glob("*.tf") if root == ROOT else root.glob("**/*")
+    files = [*own, *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
+    files = sorted(file for file in files if file.is_file())
+    return digest_of(files, instance, *(str(file.relative_to(ROOT)) for file in files))
+
+
+def _prepare(instance: Instance[Tools]) -> Tools:
+    """Install what is missing and build the packages; one process at a time."""
+    from leda_cli.develop.packages import build
+
+    with only_one("setup"):
+        tools = instance.install()
+        info("everything is installed")
+        build(None)
+    return tools
+
+
+def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running:
+    """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
+    if (instance.folder / APPLYING).exists() and instance.current():
+        warn("the last apply was interrupted, and nothing tells what is there: starting afresh")
+        if lost := applied_there(instance.folder):
+            warn(
+                f"gone with it: {', '.join(lost)}. The next `make` that needs one applies it again."
+            )
+        instance.stop()
+    with step(instance.TITLE):
+        running, fresh = instance.start(port, tools)
+    if not fresh:
+        info(f"already runs at {running.endpoint}")
+    return running
+
+
+def applied_there(folder: Path) -> list[str]:
+    """Name what is applied on the instance in that folder, each as the user calls it."""
+    stack = ["the stack"] if (folder / "applied").exists() else []
+    examples = (file.parent.name for file in (folder / "examples").glob("*/applied"))
+    return stack + [f"examples/{name}" for name in sorted(examples)]
+
+
+def apply_changes(
+    instance: Instance[Any], terraform: TfLocal, folder: Path, digest: str
+) -> dict[str, object]:
+    """Apply a root module unless nothing has changed since its last apply; return its outputs.
+
+    folder: keeps `digest` (of all that the apply depends on) and the outputs.
+    """
+    applied, saved = folder / "applied", folder / "outputs.json"
+    if applied.exists() and applied.read_text() == digest and saved.exists():
+        info("nothing changed since the last apply")
+        return outputs_of(saved.read_text())
+    applied.unlink(missing_ok=True)
+    terraform.prepare()
+    with step("terraform init"):
+        terraform.init()
+    applying = instance.folder / APPLYING
+    with step("terraform apply"):
+        applying.touch()
+        try:
+            terraform.apply()
+        except KeyboardInterrupt:
+            if others := applied_there(instance.folder):
+                warn(
+                    f"the next start begins with an empty {instance.TITLE}: "
+                    f"{', '.join(others)} will be gone as well"
+                )
+            raise
+        except LedaError:
+            applying.unlink()  # Terraform ended in order: its state is true, and an apply can go on from it
+            raise
+        applying.unlink()
+    saved.write_text(terraform.outputs())
+    applied.write_text(digest)
+    return outputs_of(saved.read_text())
+
+
+def _deploy(localstack: LocalStack, running: Running) -> LocalAws:
+    """Apply the root module if anything changed."""
+    variables = client_variables(running.port)
+    links = {"modules": ROOT / "modules", "build": BUILD, "lambda_src": ROOT / "lambda_src"}
+    terraform = TfLocal(
+        ROOT,
+        localstack.folder / "stack",
+        variables,
+        links=links,
+        variables=VARIABLES,
+        log_name=localstack.log.stem.replace("localstack", "terraform"),
+    )
+    digest = sources_digest(running.id, ROOT)
+    outputs = apply_changes(localstack, terraform, localstack.folder, digest)
+    return LocalAws(localstack, running, variables, terraform, outputs)
+
+
+@contextmanager
+def developers() -> Iterator[tuple[LocalStack, Running]]:
+    """Yield the developer's local AWS, started if need be, whatever is applied there; nobody else applies meanwhile."""
+    with _developers("aws", _instance("aws"), ENV_FILE, DEFAULT_PORT) as (localstack, running):
+        if not (localstack.folder / "outputs.json").exists():
+            OUTPUTS_FILE.unlink(missing_ok=True)  # of a stack that is gone
+        yield localstack, running
+
+
+@contextmanager
+def developers_ministack() -> Iterator[tuple[MiniStack, Running]]:
+    """Yield the developer's MiniStack, as `developers` does, on LEDA_SHOP_PORT or any free port.
+
+    Not on LEDA_PORT: that is LocalStack's, which may run beside it.
+    """
+    with _developers("ministack", _ministack("aws"), MINISTACK_ENV_FILE, None) as started:
+        yield started
+
+
+@contextmanager
+def _developers(
+    lock: str, instance: AnInstance, env_file_: Path, default_port: int | None
+) -> Iterator[tuple[AnInstance, Running]]:
+    port = chosen_port(instance.PORT_SETTING)
+    heading("Setting up")
+    require_terraform()
+    with only_one(lock):
+        tools = _prepare(instance)
+        heading("Starting local AWS")
+        current = instance.current()
+        running = _start(instance, tools, port or (current.port if current else default_port))
+        env_file_.write_text(env_file(client_variables(running.port)))
+        yield instance, running
+
+
+def setup() -> None:
+    """Install everything that local AWS runs on, under .local/."""
+    heading("Setting up")
+    require_terraform()
+    with only_one("setup"):
+        tools = toolchain.install()
+    toolchain.describe(tools)
+
+
+def up() -> LocalAws:
+    """Start local AWS with the stack applied; quick when it already runs and nothing changed."""
+    began = time.monotonic()
+    with developers() as (localstack, running):
+        aws = _deploy(localstack, running)
+        OUTPUTS_FILE.write_text((localstack.folder / "outputs.json").read_text())
+    console.print(f"Local AWS is up at {aws.endpoint} ({time.monotonic() - began:.1f} s).")
+    info(f"to use it in this shell: source {ENV_FILE.relative_to(ROOT)}")
+    return aws
+
+
+def down() -> None:
+    """Stop local AWS and everything it started; what it held is gone."""
+    heading("Stopping local AWS")
+    with only_one("aws"), only_one("ministack"):
+        with step("stopping"):
+            ran = [instance.stop() for instance in (_instance("aws"), _ministack("aws"))]
+        for file in (ENV_FILE, MINISTACK_ENV_FILE, OUTPUTS_FILE):
+            file.unlink(missing_ok=True)
+    info("stopped" if any(ran) else "it was not running")
+
+
+def status() -> None:
+    """Show whether local AWS runs, where, and with which processes."""
+    localstack, ministack = _instance("aws"), _ministack("aws")
+    if not localstack.current() and not ministack.current():
+        console.print("Local AWS is not running. Start it with: make up")
+        raise SystemExit(1)
+    if running := localstack.current():
+        _show(localstack, running)
+        applied = (localstack.folder / "applied").exists()
+        info("the stack is applied" if applied else "the stack is not applied: make up")
+    if running := ministack.current():
+        _show(ministack, running)
+
+
+def _show(instance: Instance[Any], running: Running) -> None:
+    healthy = "answers" if instance.healthy(running) else "does not answer"
+    console.print(f"{instance.TITLE} (PID {running.pid}) {healthy} at {running.endpoint}")
+    for process in instance.processes():
+        name = process.environ().get("AWS_LAMBDA_FUNCTION_NAME") or process.name()
+        info(f"{process.pid:>7}  {name}  {process.memory_info().rss >> 20} MiB")
+    info(f"log: {instance.log.relative_to(ROOT)}")
+
+
+def clean() -> None:
+    """Stop local AWS and remove everything generated: .local/, build/ and .venv/."""
+    heading("Removing everything generated")
+    for name in ("aws", *(file.parent.name for file in LOCAL.glob("*/localstack.json"))):
+        _instance(name).stop()
+    for file in LOCAL.glob("*-ministack/ministack.json"):
+        _ministack(file.parent.name.removesuffix("-ministack")).stop()
+    for folder in (LOCAL, BUILD, VENV):
+        if folder.exists():
+            info(f"removing {folder.relative_to(ROOT)}/")
+            shutil.rmtree(folder, ignore_errors=True)
+    for cache in (*ROOT.glob("*.egg-info"), *ROOT.glob(".*_cache"), ROOT / ".hypothesis"):
+        shutil.rmtree(cache, ignore_errors=True)
+    for part in ("scripts", "lambda_src", "benchmarks", "tests"):
+        for cache in (ROOT / part).rglob("__pycache__"):
+            shutil.rmtree(cache, ignore_errors=True)
+
+
+@contextmanager
+def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
+    """Yield a fresh local AWS of one's own, on a free port, with the stack applied; it is gone at the end.
+
+    keep: take what an earlier one has left running, and leave it running.
+    """
+    with running_empty(name, keep) as aws:
+        yield _deploy(aws.localstack, aws.running)
+
+
+@contextmanager
+def running_empty(name: str, keep: bool = False) -> Iterator[StartedAws]:
+    """Yield what `running` does, without the stack."""
+    require_terraform()
+    with only_one(name):
+        localstack = _instance(name)
+        tools = _prepare(localstack)
+        if not keep:
+            localstack.stop()  # what a killed session left
+        try:
+            started = _start(localstack, tools, None)
+            yield StartedAws(localstack, started, client_variables(started.port))
+        finally:
+            if not keep:
+                localstack.stop()
+
+
+@contextmanager
+def running_ministack(name: str = "test") -> Iterator[tuple[MiniStack, Running]]:
+    """Yield a fresh, empty MiniStack of one's own, on a free port; it is gone at the end."""
+    require_terraform()
+    with only_one(f"{name}-ministack"):
+        ministack = _ministack(name)
+        tools = _prepare(ministack)
+        ministack.stop()  # what a killed session left
+        try:
+            yield ministack, _start(ministack, tools, None)
+        finally:
+            ministack.stop()

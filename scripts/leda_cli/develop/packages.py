@@ -1,0 +1,445 @@
+"""Build the functions' deployment packages, the same bytes on every machine, and publish them.
+
+Each folder of lambda_src/ with a handler.py becomes one zip: the folder's files at the root, and of the
+shared core and the pinned wheels the modules that the handler reaches, nothing else.
+
+A record processor is the package of lambda_src/process_records with a folder of the user's own in the place of
+its process.py; the folder may be anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Annotated, TypedDict
+
+import typer
+from rich import box
+from rich.table import Table
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import console, info, step, warn
+from leda_cli.base.paths import BUILD, LOCAL, ROOT
+from leda_cli.develop import import_graph, wheels
+from leda_cli.develop.import_graph import Module
+from leda_cli.develop.process_function import require_process
+
+RUNTIME_PROVIDES = frozenset({"boto3", "botocore"})
+"""What a zip leaves to the runtime: Lambda's Python runtimes include the AWS SDK, AWS keeps it patched,
+and it is twenty times the size of the rest. Its own dependencies (jmespath, six, urllib3 ...) are there
+too, but AWS documents the SDK only, so what the functions import of those is carried.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included"""
+
+RUNTIME_MAY_HAVE = frozenset({"dateutil", "jmespath", "s3transfer", "six", "urllib3"})
+"""The SDK's dependencies: not relied on, and not taken to be absent either."""
+
+COMPUTED_IMPORTS = {
+    "aws_lambda_powertools.shared.lazy_import": "loads aws_xray_sdk for the Tracer, which LEDA leaves off",
+    "google.protobuf.internal.api_implementation": "looks for compiled parts, which a pure wheel has not",
+}
+"""Modules that import by a computed name, read and found to reach nothing that a zip must carry."""
+
+PROCESSOR = "process_records"
+"""The function that runs a user's `process` (docs/record-processor.md), and the file that has it."""
+PROCESS = "process.py"
+_PACKAGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+LARGEST_DIRECT_UPLOAD = 50 * 1000 * 1000
+LARGEST_UNZIPPED = 250 * 1000 * 1000
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution"""
+
+# The earliest time that a zip can hold: any fixed one serves.
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_REGULAR_FILE_READABLE_BY_ALL = 0o100644
+_MANIFEST = "packages.json"
+_NOT_CARRIED = (".py", ".pyc", ".pyi", ".typed", ".pth", ".so", ".pyd")
+
+
+class Entry(TypedDict):
+    """What packages.json says of one package."""
+
+    file: str
+    sha256: str
+    base64sha256: str
+    size: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A built package and what it is made of."""
+
+    function: str
+    content: bytes
+    files: tuple[str, ...]
+    distributions: tuple[str, ...]
+
+    @property
+    def entry(self) -> Entry:
+        """The package's line of the manifest: the digests in the forms that S3 keys and Lambda use."""
+        digest = hashlib.sha256(self.content)
+        return {
+            "file": f"{self.function}.zip",
+            "sha256": digest.hexdigest(),
+            "base64sha256": base64.b64encode(digest.digest()).decode(),
+            "size": len(self.content),
+            "key": f"{self.function}-{digest.hexdigest()[:16]}.zip",
+        }
+
+
+def build(
+    publish: Annotated[
+        str | None,
+        typer.Option(metavar="s3://BUCKET/PREFIX", help="Upload the packages there as well."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="The folder to write to.", show_default="build")
+    ] = BUILD,
+    process: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Build a record processor with the process.py of FOLDER as well; may be repeated.",
+        ),
+    ] = None,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="First resolve lambda_src/requirements.in anew.")
+    ] = False,
+) -> dict[str, Entry]:
+    """Build the functions' packages: build/<function>.zip and build/packages.json."""
+    from leda_cli.develop import publishing  # boto3 takes longer to import than a build
+
+    target = publishing.parse(publish) if publish else None
+    source = ROOT / "lambda_src"
+    processors = {**_example_processors(), **named_folders(process or [])}
+    if lock:
+        with step("Resolving lambda_src/requirements.in"):
+            wheels.write_lock(source / "requirements.in", source / "requirements.lock")
+    pins, cache = source / "requirements.lock", LOCAL / "wheels"
+    known = wheels.folder_of(wheels.read_lock(pins), cache).is_dir()
+    with nullcontext() if known else step("Downloading the functions' dependencies"):
+        distributions = wheels.fetch(pins, cache)
+    built = assemble(source, distributions, processors)
+    known_digests = _digests(output)
+    manifest = write(built, output)
+    changed = [each for each in built if known_digests.get(each.function) != each.entry["sha256"]]
+    _show(changed, output)
+    if target:
+        publishing.upload(
+            {p.entry["key"]: p.content for p in built}, manifest_bytes(manifest), target
+        )
+    return manifest
+
+
+def assemble(
+    source: Path,
+    distributions: Mapping[str, wheels.Distribution],
+    processors: Mapping[str, Path] | None = None,
+) -> list[Package]:
+    """Return the package of every function under `source` and of every processor, in the order of their names.
+
+    processors: folders with a process.py, by the name of the package that each becomes.
+    """
+    functions = {path.parent.name: own_files(path.parent) for path in source.glob("*/handler.py")}
+    if not functions:
+        raise LedaError(
+            f"No function in {source}: no folder there has a handler.py.",
+            "Run the build from a complete checkout.",
+        )
+    for name, folder in (processors or {}).items():
+        if name in functions:
+            raise LedaError(
+                f"The record processor {name} has the name of a function in lambda_src.",
+                "Give it a name of its own: --process NAME=FOLDER",
+            )
+        functions[name] = processor_files(functions[PROCESSOR], folder)
+    third_party = _third_party(distributions)
+    core = {m.name: (m, path) for m, path in _core_modules(source)}
+    return [
+        _package(name, functions[name], source, core, third_party, distributions)
+        for name in sorted(functions)
+    ]
+
+
+def own_files(folder: Path) -> dict[str, Path]:
+    """A function's own files by their names in its package."""
+    return {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+
+
+def processor_files(core: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """The files of a record processor: `core`'s, with those of `folder` in the place of its process.py.
+
+    Raises LedaError where the folder has no function `process` that can run, or a file that the core has too.
+    """
+    files = own_files(folder) if folder.is_dir() else {}
+    if PROCESS not in files:
+        raise LedaError(
+            f"{folder} has no {PROCESS}.",
+            "Name a folder with a process.py that has a function process(record): docs/record-processor.md",
+        )
+    kept = {name: path for name, path in core.items() if name != PROCESS}
+    if taken := sorted(kept.keys() & files.keys()):
+        raise LedaError(
+            f"{folder / taken[0]} would take the place of the record processor's own file.",
+            "Rename it.",
+        )
+    try:
+        tree = ast.parse(files[PROCESS].read_bytes(), str(files[PROCESS]))
+    except SyntaxError as error:
+        raise _syntax_error(error) from None
+    require_process(tree, files[PROCESS])
+    return kept | files
+
+
+def named_folders(given: list[str]) -> dict[str, Path]:
+    """Read NAME=FOLDER. Raises LedaError."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, folder = text.partition("=")
+        if not equals or not folder or not _PACKAGE_NAME.fullmatch(name):
+            raise LedaError(
+                f"{text!r} is not NAME=FOLDER.",
+                "NAME becomes the package NAME.zip: up to 64 letters, digits, hyphens or underscores, a letter first.",
+            )
+        if name in found:
+            raise LedaError(f"--process names {name} twice.", "Each package needs its own name.")
+        found[name] = Path(folder)
+    return found
+
+
+def _example_processors() -> dict[str, Path]:
+    """The record processors of the examples, by the names of their folders."""
+    return {file.parent.name: file.parent for file in ROOT.glob(f"examples/*/*/{PROCESS}")}
+
+
+def _syntax_error(error: SyntaxError) -> LedaError:
+    return LedaError(
+        f"{error.filename}, line {error.lineno}: {error.msg}",
+        "The source must be Python that this interpreter reads, too "
+        f"({sys.version_info.major}.{sys.version_info.minor}).",
+    )
+
+
+def write(built: list[Package], output: Path) -> dict[str, Entry]:
+    """Write the zips and, when all are there, the manifest; drop zips of functions that are gone."""
+    output.mkdir(parents=True, exist_ok=True)
+    manifest = {package.function: package.entry for package in built}
+    for package in built:
+        _replace(output / package.entry["file"], package.content)
+    _replace(output / _MANIFEST, manifest_bytes(manifest))
+    for stale in set(output.glob("*.zip")) - {
+        output / entry["file"] for entry in manifest.values()
+    }:
+        stale.unlink()
+    return manifest
+
+
+def manifest_bytes(manifest: Mapping[str, Entry]) -> bytes:
+    """Return the manifest as it is written and published."""
+    return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write `path` in one step, so that a reader sees the old file or the new one; keep an equal one."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def _package(
+    name: str,
+    files: Mapping[str, Path],
+    source: Path,
+    core: Mapping[str, tuple[Module, Path]],
+    third_party: Mapping[str, tuple[Module, str]],
+    distributions: Mapping[str, wheels.Distribution],
+) -> Package:
+    own = {m.name: m for m, _ in _project_modules(files)}
+    modules = {
+        **{other: module for other, (module, _) in third_party.items()},
+        **{other: module for other, (module, _) in core.items()},
+        **own,
+    }
+    try:
+        reached = import_graph.follow(
+            own,
+            modules,
+            elsewhere=lambda top: top in sys.stdlib_module_names or top in RUNTIME_PROVIDES,
+            absent=frozenset[str]().union(*(d.left_out for d in distributions.values()))
+            - {other.partition(".")[0] for other in modules}
+            - RUNTIME_PROVIDES
+            - RUNTIME_MAY_HAVE,
+            reviewed=COMPUTED_IMPORTS,
+            advice="Add the distribution that has it to lambda_src/requirements.in, and run "
+            "scripts/build --lock",
+        )
+    except SyntaxError as error:
+        raise _syntax_error(error) from None
+
+    contents = {place: path.read_bytes() for place, path in files.items()}
+    for module in reached.modules & core.keys() - own.keys():
+        path = core[module][1]
+        _add(contents, path.relative_to(source).as_posix(), path.read_bytes, name)
+        if core[module][0].is_package:
+            for data in sorted(path.parent.iterdir()):
+                if data.is_file() and not data.name.startswith(".") and _is_data(data.name):
+                    _add(contents, data.relative_to(source).as_posix(), data.read_bytes, name)
+    carried = sorted({modules[module].owner for module in reached.modules} - {""})
+    for owner in carried:
+        for file in _reached_files(distributions[owner], reached.modules, third_party):
+            read = distributions[owner].read
+            _add(contents, file, partial(read, file), name)
+
+    unzipped = sum(map(len, contents.values()))
+    if unzipped > LARGEST_UNZIPPED:
+        raise LedaError(
+            f"The package of {name} unzips to {unzipped:,} bytes; Lambda takes 250 MB.",
+            "Import less, or deploy the function as an image.",
+        )
+    return Package(name, archive(contents), tuple(sorted(contents)), tuple(carried))
+
+
+def _add(contents: dict[str, bytes], name: str, read: Callable[[], bytes], function: str) -> None:
+    if name in contents:
+        raise LedaError(
+            f"Two files want to be {name} in the package of {function}.",
+            "Rename the function's own.",
+        )
+    contents[name] = read()
+
+
+def archive(contents: Mapping[str, bytes]) -> bytes:
+    """Return a zip of `contents` whose bytes depend on nothing else.
+
+    Entries are stored, not deflated: zlib, zlib-ng and their versions pack the same bytes differently,
+    and Lambda unpacks a package before it runs.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        for name in sorted(contents):
+            item = zipfile.ZipInfo(name, _ZIP_TIME)
+            item.create_system = _UNIX
+            item.external_attr = _REGULAR_FILE_READABLE_BY_ALL << 16
+            file.writestr(item, contents[name])
+    return buffer.getvalue()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """A function's own files: all but caches and hidden files."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+        if path.is_file() and not hidden and not path.name.endswith((".pyc", "~")):
+            yield path
+
+
+def _project_modules(files: Mapping[str, Path]) -> Iterator[tuple[Module, Path]]:
+    """The modules among the files, which have their names in the package."""
+    for place, path in files.items():
+        if path.suffix == ".py":
+            name, is_package = _module_name(place)
+            yield Module(name, is_package, path.read_bytes, owner=""), path
+
+
+def _core_modules(source: Path) -> Iterator[tuple[Module, Path]]:
+    """The modules of the shared core, named from `source`."""
+    core = source / "leda"
+    return _project_modules({f"leda/{place}": path for place, path in own_files(core).items()})
+
+
+def _third_party(
+    distributions: Mapping[str, wheels.Distribution],
+) -> dict[str, tuple[Module, str]]:
+    """Every module of the wheels, with its path in its wheel."""
+    found: dict[str, tuple[Module, str]] = {}
+    for distribution in distributions.values():
+        for file in distribution.digests:
+            if file.endswith(".py") and ".dist-info/" not in file and ".data/" not in file:
+                name, is_package = _module_name(file)
+                read = distribution.read
+                module = Module(name, is_package, partial(read, file), distribution.name)
+                found[name] = (module, file)
+    return found
+
+
+def _module_name(file: str) -> tuple[str, bool]:
+    parts = file.removesuffix(".py").split("/")
+    if parts[-1] == "__init__":
+        return ".".join(parts[:-1]), True
+    return ".".join(parts), False
+
+
+def _reached_files(
+    distribution: wheels.Distribution,
+    reached: set[str],
+    third_party: Mapping[str, tuple[Module, str]],
+) -> Iterator[str]:
+    """The reached modules of a wheel, the data files beside the reached packages, and its licences."""
+    packages = set()
+    for name in reached:
+        module, file = third_party.get(name, (None, ""))
+        if module and module.owner == distribution.name:
+            yield file
+            if module.is_package:
+                packages.add(PurePosixPath(file).parent)
+    for file in distribution.digests:
+        if PurePosixPath(file).parent in packages and _is_data(file):
+            yield file
+    yield from distribution.about()
+
+
+def _is_data(name: str) -> bool:
+    return not name.endswith(_NOT_CARRIED)
+
+
+def _digests(output: Path) -> dict[str, str]:
+    """The packages that are in the folder, by function: the digests that its manifest tells."""
+    try:
+        manifest = json.loads((output / _MANIFEST).read_text())
+        return {function: str(entry["sha256"]) for function, entry in manifest.items()}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _show(changed: list[Package], output: Path) -> None:
+    """Print the sizes of the packages that are new or changed, and which wheels they carry."""
+    if not changed:
+        info("the functions' packages are up to date")
+        return
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    table.add_column("package", no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("files", justify="right", no_wrap=True)
+    table.add_column("sha256", no_wrap=True)
+    carriers: dict[str, list[str]] = {}
+    for package in changed:
+        entry = package.entry
+        table.add_row(
+            entry["file"], f"{entry['size']:,}", str(len(package.files)), entry["sha256"][:16]
+        )
+        if entry["size"] > LARGEST_DIRECT_UPLOAD:
+            warn(f"{entry['file']} is over Lambda's 50 MB for a direct upload: publish it to S3.")
+        for distribution in package.distributions:
+            carriers.setdefault(distribution, []).append(package.function)
+    console.print(table)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for distribution, functions in sorted(carriers.items()):
+        groups.setdefault(tuple(functions), []).append(distribution)
+    for users, names in groups.items():
+        info(f"carried by {', '.join(users)}: {', '.join(names)}")
+    info(f"written to {os.path.relpath(output)}")

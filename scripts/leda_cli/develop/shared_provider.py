@@ -1,0 +1,83 @@
+"""One process of the AWS provider for many runs of Terraform that touch no AWS: `validate`, and `test` with mocks.
+
+Terraform starts the provider anew for every command, and for every `run` of a test; each start reads a file of 675 MB
+and the schemas of all resources. Tests of a module with 11 runs take 11 s of processor time so, and 2 s with a provider
+that runs already (measured). How Terraform finds one that does:
+https://developer.hashicorp.com/terraform/plugin/debugging#starting-a-provider-in-debug-mode
+
+Such a provider keeps the configuration of whoever came last, so nothing that is planned or applied for an AWS may
+share it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import ROOT
+from leda_cli.develop.terraform import PROVIDER
+
+# Whatever it requires of the provider, every module does.
+REQUIREMENTS = ROOT / "modules" / "table" / "versions.tf"
+_STARTED = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
+
+
+@contextmanager
+def shared_provider(environment: Mapping[str, str], work: Path) -> Iterator[dict[str, str]]:
+    """Yield the environment in which Terraform uses the one provider, which ends with the block.
+
+    environment: that of Terraform (`terraform_environment`). work: an empty folder for what is installed. Raises
+    LedaError when the provider is not found or does not start.
+    """
+    program = _installed(environment, work)
+    process = subprocess.Popen(
+        [str(program), "-debug"],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        # A line for every call.
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield {**environment, "TF_REATTACH_PROVIDERS": _address(process)}
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _installed(environment: Mapping[str, str], work: Path) -> Path:
+    """The provider's program, as `terraform init` installs it."""
+    (work / REQUIREMENTS.name).write_text(REQUIREMENTS.read_text())
+    done = subprocess.run(
+        ["terraform", "init", "-input=false", "-no-color"],
+        cwd=work,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = work / ".terraform" / "providers" / PROVIDER
+    programs = sorted(folder.glob("*/*/terraform-provider-aws*"))
+    if done.returncode != 0 or not programs:
+        raise LedaError(
+            f"terraform init did not install the AWS provider.\n{done.stdout}{done.stderr}",
+            "Set LEDA_TF_PLUGIN_MIRROR to a folder that holds it, or let Terraform reach its registry.",
+        )
+    return programs[0]
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """What the provider says of where it listens. Raises LedaError when it ends without a word of it."""
+    assert process.stdout
+    for line in process.stdout:
+        if found := _STARTED.search(line):
+            return found[1]
+    raise LedaError(
+        f"The AWS provider ended with status {process.wait()} before it listened.",
+        "Run `terraform validate` in a module: it starts the same program, and shows what is wrong.",
+    )

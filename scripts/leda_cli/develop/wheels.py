@@ -1,0 +1,253 @@
+"""The third-party wheels that the packages carry: their lock, and one download of them."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from email.parser import BytesParser
+from pathlib import Path, PurePosixPath
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.paths import contained_environment
+from leda_cli.develop import environments
+
+LOWEST_PYTHON = "3.11"
+"""The oldest Python that lambda_src runs on: the runtime has a newer one, a test machine may not."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+_-]+)")
+_HASH = re.compile(r"--hash=(?P<hash>sha256:[0-9a-f]{64})")
+_LICENCES = re.compile(r"(?:^|/)(?:LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*$|/licenses/", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One line of the lock: the only file of one distribution that may be installed."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """An installed wheel: its files by their path in the wheel, each with the digest it must have."""
+
+    name: str
+    version: str
+    folder: Path
+    digests: Mapping[str, str]
+    left_out: frozenset[str] = frozenset()
+    """Top-level modules of its optional dependencies (extras) that the lock does not have."""
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes; raise LedaError if they are not those that the wheel had."""
+        content = (self.folder / path).read_bytes()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        if digest != self.digests[path]:
+            raise LedaError(
+                f"{self.name}: {path} was changed after its download.",
+                f"Delete {self.folder} and build again.",
+            )
+        return content
+
+    def about(self) -> list[str]:
+        """The files that a copy of any part must keep: the metadata and the licences."""
+        return [
+            path
+            for path in self.digests
+            if ".dist-info/" in path and (path.endswith("/METADATA") or _LICENCES.search(path))
+        ]
+
+
+def normalize(name: str) -> str:
+    """Return a distribution's name as the lock writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def read_lock(path: Path) -> list[Pin]:
+    """Read a requirements file in which every line pins a version and its hashes."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LedaError(f"{path} is missing.", "Write it with: scripts/build --lock") from None
+    pins = []
+    for line in text.replace("\\\n", " ").splitlines():
+        entry = line.partition(" #")[0].strip()
+        if not entry or entry.startswith("#"):
+            continue
+        pin, hashes = _PIN.match(entry), tuple(_HASH.findall(entry))
+        if not pin or not hashes:
+            raise LedaError(
+                f"{path}: no exact version with a hash in: {entry[:80]}",
+                "Write the file again with: scripts/build --lock",
+            )
+        pins.append(Pin(normalize(pin["name"]), pin["version"], hashes))
+    return pins
+
+
+def folder_of(pins: Iterable[Pin], cache: Path) -> Path:
+    """Return where `fetch` keeps these pins: a folder named after what the lock says."""
+    said = "".join(f"{p.name}=={p.version} {' '.join(p.hashes)}\n" for p in pins)
+    return cache / hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def fetch(lock: Path, cache: Path) -> dict[str, Distribution]:
+    """Return the locked distributions, downloaded into `cache` unless they are there already.
+
+    Their folder appears in one piece, when all of it is there.
+    """
+    pins = read_lock(lock)
+    folder = folder_of(pins, cache)
+    if not folder.is_dir():
+        _install(lock, folder, have_any=bool(pins))
+    found = _installed(folder)
+    for pin in pins:
+        if pin.name not in found or found[pin.name].version != pin.version:
+            raise LedaError(
+                f"{folder} lacks {pin.name} {pin.version}.", f"Delete {folder} and build again."
+            )
+    return found
+
+
+def _install(lock: Path, folder: Path, *, have_any: bool) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as scratch:
+        target = Path(scratch) / "wheels"
+        target.mkdir()
+        if have_any:
+            _uv(
+                "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
+                "--require-hashes", "--link-mode", "copy", "--python", sys.executable,
+                "--target", str(target), "--requirements", str(lock),
+                doing="download the functions' dependencies",
+            )  # fmt: skip
+        try:
+            target.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another build was faster
+                raise
+
+
+def _installed(folder: Path) -> dict[str, Distribution]:
+    found = {}
+    for info in sorted(folder.glob("*.dist-info")):
+        metadata = BytesParser().parsebytes((info / "METADATA").read_bytes(), headersonly=True)
+        name, version = normalize(metadata["Name"]), metadata["Version"]
+        wheel = BytesParser().parsebytes((info / "WHEEL").read_bytes())
+        with (info / "RECORD").open(newline="", encoding="utf-8") as rows:
+            digests = {
+                row[0]: row[1].removeprefix("sha256=")
+                for row in csv.reader(rows)
+                if row and row[1].startswith("sha256=") and ".." not in PurePosixPath(row[0]).parts
+            }
+        native = [path for path in digests if path.endswith((".so", ".pyd", ".dll", ".dylib"))]
+        tags = wheel.get_all("Tag") or []
+        if native or not all(tag.endswith("-none-any") for tag in tags):
+            raise LedaError(
+                f"{name} {version} is a wheel for one platform only ({', '.join(tags)}), and a "
+                "package serves x86_64 and arm64.",
+                "Pin a version with a pure-Python wheel in lambda_src/requirements.in, and run "
+                "scripts/build --lock",
+            )
+        extras = {
+            normalize(match[0])
+            for requirement in metadata.get_all("Requires-Dist") or []
+            if "extra ==" in requirement and (match := _NAME.match(requirement))
+        }
+        found[name] = Distribution(name, version, folder, digests, frozenset(extras))
+    return {
+        name: replace(d, left_out=frozenset(x.replace("-", "_") for x in d.left_out - found.keys()))
+        for name, d in found.items()
+    }
+
+
+def write_lock(requirements: Path, lock: Path) -> None:
+    """Resolve `requirements` anew and write `lock` with the hashes of pure-Python wheels alone.
+
+    With one hash each, no installer on any machine can choose a compiled wheel or a source archive.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        # The format that names files tells the pure wheel's hash from the others.
+        named = Path(scratch) / "pylock.toml"
+        _uv(
+            "pip", "compile", "--quiet", "--universal", "--python-version", LOWEST_PYTHON,
+            "--no-header", "--output-file", str(named), str(requirements),
+            doing="resolve the functions' dependencies",
+        )  # fmt: skip
+        packages = tomllib.loads(named.read_text(encoding="utf-8"))["packages"]
+        plain = _uv(
+            "pip", "compile", "--quiet", "--universal", "--python-version", LOWEST_PYTHON,
+            "--no-header", "--no-emit-index-url", "--generate-hashes",
+            requirements.name,
+            doing="resolve the functions' dependencies", folder=requirements.parent,
+        )  # fmt: skip
+    lock.write_text(_only(_pure_hashes(packages), plain), encoding="utf-8")
+
+
+def _pure_hashes(packages: Iterable[Mapping[str, object]]) -> set[str]:
+    hashes = set()
+    for package in packages:
+        wheels = package.get("wheels")
+        pure = {
+            f"sha256:{wheel['hashes']['sha256']}"
+            for wheel in (wheels if isinstance(wheels, list) else [])
+            if str(wheel.get("url") or wheel.get("path")).endswith("-none-any.whl")
+        }
+        if not pure:
+            raise LedaError(
+                f"{package['name']} {package['version']} has no pure-Python wheel, and a package "
+                "serves x86_64 and arm64.",
+                "Pin another version in lambda_src/requirements.in, or do without it.",
+            )
+        hashes |= pure
+    return hashes
+
+
+def _only(hashes: set[str], text: str) -> str:
+    """Drop the hashes of all other files from a lock; each continued line ends with a backslash."""
+    joined = text.replace("\\\n", "\0")
+    entries = []
+    for line in joined.splitlines():
+        parts = line.split("\0")
+        kept = [p for p in parts if not (h := _HASH.search(p)) or h["hash"] in hashes]
+        entries.append("\\\n".join(part.rstrip() + " " for part in kept).rstrip())
+    return "\n".join(entries) + "\n"
+
+
+def _uv(*arguments: str, doing: str, folder: Path | None = None) -> str:
+    try:
+        done = subprocess.run(
+            [str(environments.uv()), *arguments],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=True,
+            cwd=folder,
+            env={**contained_environment(), "NO_COLOR": "1"},
+        )
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip()
+        raise LedaError(f"Cannot {doing}: {said or 'uv failed'}", _advice(said)) from None
+    return done.stdout
+
+
+def _advice(said: str) -> str:
+    if re.search(r"hash mismatch", said, re.I):
+        return (
+            "The index offers another file than lambda_src/requirements.lock names. Check where it "
+            "comes from; after a wanted change of versions run scripts/build --lock"
+        )
+    if re.search(
+        r"network|connect|dns|resolve host|timed? ?out|failed to (fetch|download)", said, re.I
+    ):
+        return f"{environments.NO_NETWORK} What is downloaded once is kept."
+    return "Check lambda_src/requirements.lock, or write it again with: scripts/build --lock"

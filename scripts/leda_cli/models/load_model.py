@@ -1,0 +1,590 @@
+"""What each stage has to do at a message rate: batches, invocations, requests and units a second, in steady state.
+
+Pure functions, shared by the cost model and the scaling model. Sizes of items and events come from rows that LEDA's
+own code builds; what State writes comes from running it (`pipeline_units`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+from leda import images
+from leda.engine.configuration import bytes_of
+from leda.engine.delta_rows import Lane, item
+from leda.engine.map_rows import MAX_ROW_BYTES
+from leda.engine.shards import Shard, padded
+from leda.engine.totals import MAX_STATEMENTS
+from leda.messages import Message, parse
+from leda.schema import Schema
+from leda_cli.models.measured import ServiceTimes
+from leda_cli.models.pipeline_units import (
+    CONFIGURATION,
+    ENVIRONMENTS,
+    RETENTION_SECONDS,
+    Mix,
+    Units,
+    leda_units,
+)
+from leda_cli.models.units import WRITE_STEP_BYTES, item_bytes, read_units, write_units_of_bytes
+
+# A shard takes 1,000 records and 1 MiB a second.
+# https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+SHARD_RECORDS = 1000
+SHARD_BYTES = 1024 * 1024
+# A stream on demand begins with 4 MB/s; that it keeps twice what is needed is the model's assumption.
+# https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
+ON_DEMAND_SHARDS = 4
+ON_DEMAND_HEADROOM = 2
+# A partition takes 1,000 write units and 3,000 read units a second, and a table's stream has a shard for each.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+PARTITION_WRITE_UNITS = 1000
+PARTITION_READ_UNITS = 3000
+# A new table on demand takes 4,000 write units and 12,000 read units a second.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
+NEW_TABLE_WRITE_UNITS = 4000
+NEW_TABLE_READ_UNITS = 12_000
+# An invocation's payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+PAYLOAD_BYTES = 6 * 1024 * 1024
+# How often Lambda polls a shard: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html (once a second),
+# https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html (four times a second).
+KINESIS_POLL_SECONDS = 1.0
+DYNAMODB_POLL_SECONDS = 0.25
+# The memory at which a function has one processor. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+MEMORY_OF_A_PROCESSOR = 1769
+
+# MapLambda writes to so many lanes at a time (`leda.engine.map_rows.MapRows`).
+MAP_THREADS = 4
+# A shard of a table's stream is written to for some four hours, and a row of ReduceTable stays for its shard.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+SHARD_SECONDS = 4 * 3600
+
+_NAME = "FXSpot"
+_SHARD = "shardId-00000001772345678901-0a1b2c3d"
+_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/StateTable/stream/2026-01-01T00:00:00.000"
+_SEQUENCE = 10**29
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What producers send.
+
+    `rate`: messages a second, copies included. `message_bytes`: of one. `duplicates`, `modifications`: shares as in
+    `Mix`. `near`: copies reach the batch of their original. `hierarchy`: how many children a node has, level by
+    level; (2, 2, 3) has 2 + 4 + 12 nodes. `trades`: rows that StateTable keeps. `bad`: share of the messages that
+    cannot be read; few enough to leave the rest as it is.
+    """
+
+    rate: float
+    message_bytes: int = 250
+    duplicates: float = 0.07
+    modifications: float = 0.0
+    near: bool = False
+    hierarchy: tuple[int, ...] = (2, 2, 3)
+    trades: int = 1_000_000
+    bad: float = 0.0
+
+    @property
+    def unique_rate(self) -> float:
+        """Messages a second that are no copies: each is a change."""
+        return self.rate * (1 - self.duplicates)
+
+    @property
+    def nodes(self) -> int:
+        """How many totals there are."""
+        return sum(self._widths())
+
+    def _widths(self) -> list[int]:
+        return list(accumulate(self.hierarchy, operator.mul))
+
+    @property
+    def depth(self) -> int:
+        """How many totals a message is in."""
+        return len(self.hierarchy)
+
+    def touched(self, changes: float) -> float:
+        """How many different nodes so many changes touch, with leaves drawn evenly.
+
+        Of k nodes of a level, n draws hit k (1 - (1 - 1/k)^n).
+        """
+        return sum(self.touched_by_level(changes))
+
+    def touched_by_level(self, changes: float) -> list[float]:
+        """The same, of each level from the roots on."""
+        paths = changes * (1 + self.modifications)  # a modified trade moves
+        return [width * -math.expm1(paths * _log_miss(width)) for width in self._widths()]
+
+
+def _log_miss(width: int) -> float:
+    return math.log1p(-1 / width) if width > 1 else -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The variables of the Terraform modules that matter to speed, under names like theirs; seconds and MB.
+
+    `warm_write_units`, `warm_read_units`: what StateTable has been warmed to; `warm_delta_units` and
+    `warm_total_units`: the same of ReduceTable's and AggregateTable's writes. `concurrency`: the account's limit of
+    executions.
+    """
+
+    shard_count: int | None = None
+    stream_retention_hours: int = 168
+    state_batch_size: int = 1000
+    state_window: float = 1.0
+    state_parallelization: int = 1
+    state_memory: int = 512
+    write_threads: int = 4
+    map_batch_size: int = 1000
+    map_window: float = 0.0
+    map_memory: int = 512
+    reduce_batch_size: int = 1000
+    reduce_window: float = 0.0
+    reduce_memory: int = 512
+    reduce_threads: int = 4
+    reduce_lanes: int = 1
+    warm_write_units: int = NEW_TABLE_WRITE_UNITS
+    warm_read_units: int = NEW_TABLE_READ_UNITS
+    warm_delta_units: int = NEW_TABLE_WRITE_UNITS
+    warm_total_units: int = NEW_TABLE_WRITE_UNITS
+    concurrency: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StageLoad:
+    """One stage: `lanes` shards (times the parallelization factor), each with `records` a second.
+
+    `batch`: records of an invocation; `invocations` and units: a second, in all lanes; `gather`: seconds for which a
+    batch gathers, from a poll to the end of the window that the next poll begins; `seconds`: how long an invocation
+    runs.
+    """
+
+    lanes: int
+    records: float
+    batch: float
+    gather: float
+    seconds: float
+    memory: int
+    invocations: float
+    write_units: float
+    read_units: float = 0.0
+
+    @property
+    def busy(self) -> float:
+        """The share of its time that a lane works; above 1 it falls behind."""
+        return self.records / self.batch * self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaRows:
+    """What a batch of Map puts: so many `rows`, each of `bytes` with `entries`, in so many `lanes`."""
+
+    rows: float
+    entries: float
+    bytes: float
+    lanes: float
+
+    @property
+    def write_units(self) -> float:
+        """The units of all rows. A row replaces one of its size, and the local index holds no row.
+
+        Rows differ in size, so the last kilobyte of one is half full on average.
+        """
+        kilobytes = self.bytes / WRITE_STEP_BYTES
+        return self.rows * (1 if kilobytes <= 1 else kilobytes + 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The three stages, and what flows between them: `delta_rows` a second, and those of a batch of Map."""
+
+    workload: Workload
+    settings: Settings
+    shards: int
+    state: StageLoad
+    map: StageLoad
+    reduce: StageLoad
+    delta_rows: float
+    of_a_batch: DeltaRows
+
+    @property
+    def stored_delta_rows(self) -> float:
+        """Rows that ReduceTable holds: one for each lane and shard of the last days, as Map replaces them."""
+        return (
+            self.map.lanes
+            * RETENTION_SECONDS
+            / SHARD_SECONDS
+            * min(self.delta_rows, self.settings.reduce_lanes)
+        )
+
+
+def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
+    """The load of every stage."""
+    state = _state(workload, settings, times)
+    # StateTable's partitions, which are its stream's shards: as many as its writes need or it was warmed for.
+    needed = max(state.write_units, settings.warm_write_units, NEW_TABLE_WRITE_UNITS)
+    lanes = math.ceil(needed / PARTITION_WRITE_UNITS)
+    mapped = _map(workload, settings, times, lanes, between=1 / state.invocations)
+    made = delta_rows(workload, mapped.batch, settings.reduce_lanes)
+    rows = mapped.invocations * made.rows
+    reduced = _reduce(workload, settings, times, rows, made, mapped.batch)
+    shards = state.lanes // settings.state_parallelization
+    return Load(workload, settings, shards, state, mapped, reduced, rows, made)
+
+
+def shards_of(workload: Workload, settings: Settings) -> int:
+    """The shards of the ingest stream: those that are set, or the model's guess of what on-demand mode keeps."""
+    if settings.shard_count is not None:
+        return settings.shard_count
+    needed = max(
+        workload.rate / SHARD_RECORDS, workload.rate * workload.message_bytes / SHARD_BYTES
+    )
+    return max(ON_DEMAND_SHARDS, math.ceil(needed * ON_DEMAND_HEADROOM))
+
+
+def state_lanes(workload: Workload, settings: Settings) -> int:
+    """How many batches of State run at a time, at most: as many as there are pollers."""
+    return shards_of(workload, settings) * settings.state_parallelization
+
+
+def cpu_seconds(milliseconds: float, memory: int) -> float:
+    """Wall seconds of so much work of one processor; more memory than a processor's does not help one thread."""
+    return milliseconds / 1000 / min(1.0, memory / MEMORY_OF_A_PROCESSOR)
+
+
+def state_seconds(
+    records: float, settings: Settings, times: ServiceTimes, requests: float
+) -> float:
+    """How long State works on a batch: its CPU, and its requests (so many a record) with all threads."""
+    work = times.invocation_cpu_ms + times.state_cpu_ms_per_1000 * records / 1000
+    waits = rounds(max(1.0, records * requests), settings.write_threads) * times.statements_ms
+    return cpu_seconds(work, settings.state_memory) + waits / 1000
+
+
+def map_work_seconds(
+    changes: float, made: DeltaRows, settings: Settings, times: ServiceTimes
+) -> float:
+    """The CPU of Map for a batch: by the changes that it reads, and by the entries that it puts."""
+    work = (
+        times.invocation_cpu_ms
+        + times.map_cpu_ms_per_1000 * changes / 1000
+        + times.map_cpu_ms_per_1000_entries * made.rows * made.entries / 1000
+    )
+    return cpu_seconds(work, settings.map_memory)
+
+
+def map_put_rounds(made: DeltaRows) -> int:
+    """How many puts Map waits for, one after the other: lanes at the same time, the parts of a lane in turn."""
+    return rounds(made.lanes, MAP_THREADS) * math.ceil(made.rows / made.lanes)
+
+
+def reduce_work_seconds(
+    rows: float, made: DeltaRows, totals: float, settings: Settings, times: ServiceTimes
+) -> float:
+    """The CPU of Reduce for a batch: by the entries of its rows, and by the totals that it writes."""
+    work = (
+        times.invocation_cpu_ms
+        + times.reduce_cpu_ms_per_1000_entries * rows * made.entries / 1000
+        + times.reduce_cpu_ms_per_1000_totals * totals / 1000
+    )
+    return cpu_seconds(work, settings.reduce_memory)
+
+
+def reduce_call_rounds(totals: float, settings: Settings) -> int:
+    """How many requests Reduce waits for, one after the other, to write so many totals."""
+    return rounds(math.ceil(totals / MAX_STATEMENTS), settings.reduce_threads)
+
+
+def rounds(requests: float, threads: int) -> int:
+    """How many requests one of so many threads sends, one after the other."""
+    return math.ceil(math.ceil(requests) / threads)
+
+
+def batch_of(records: float, gather: float, limit: float) -> float:
+    """Records of a batch: what a lane's `records` a second bring while it gathers, and the one that began it."""
+    return min(limit, 1 + records * gather)
+
+
+def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> StageLoad:
+    lanes = state_lanes(workload, settings)
+    records = workload.rate / lanes
+    limit = min(settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload))
+    gather = settings.state_window + KINESIS_POLL_SECONDS
+    metered = state_units(workload, lanes)
+    requests = metered.requests["state"] / metered.messages
+    seconds = 0.0
+    for _ in range(4):
+        # While the function works, the next batch gathers.
+        batch = batch_of(records, max(gather, seconds), limit)
+        seconds = state_seconds(batch, settings, times, requests)
+    return StageLoad(
+        lanes,
+        records,
+        batch,
+        gather,
+        seconds,
+        settings.state_memory,
+        invocations=workload.rate / batch,
+        write_units=workload.unique_rate * state_write_units(workload, lanes),
+        read_units=workload.unique_rate * state_read_units(workload, lanes),
+    )
+
+
+def _map(
+    workload: Workload, settings: Settings, times: ServiceTimes, lanes: int, between: float
+) -> StageLoad:
+    """`between`: seconds from one stored batch of State to the next; changes come no more often."""
+    changes = workload.unique_rate
+    records = changes / lanes
+    limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
+    gather = settings.map_window + DYNAMODB_POLL_SECONDS
+    seconds = 0.0
+    for _ in range(4):
+        batch = batch_of(records, max(gather, seconds, between), limit)
+        made = delta_rows(workload, batch, settings.reduce_lanes)
+        seconds = (
+            map_work_seconds(batch, made, settings, times)
+            + map_put_rounds(made) * times.call_ms / 1000
+        )
+    invocations = changes / batch
+    return StageLoad(
+        lanes,
+        records,
+        batch,
+        gather,
+        seconds,
+        settings.map_memory,
+        invocations,
+        write_units=invocations * made.write_units,
+    )
+
+
+def _reduce(
+    workload: Workload,
+    settings: Settings,
+    times: ServiceTimes,
+    rows: float,
+    made: DeltaRows,
+    changes: float,
+) -> StageLoad:
+    # DynamoDB keeps lanes that are written to much in partitions of their own, and a partition has a shard:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
+    lanes = settings.reduce_lanes
+    records = rows / lanes
+    limit = min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(made))
+    gather = settings.reduce_window + DYNAMODB_POLL_SECONDS
+    seconds = 0.0
+    for _ in range(4):
+        batch = batch_of(records, max(gather, seconds), limit)
+        totals = totals_of_rows(workload, batch, made, changes, lanes)
+        seconds = (
+            reduce_work_seconds(batch, made, totals, settings, times)
+            + reduce_call_rounds(totals, settings) * times.statements_ms / 1000
+        )
+    invocations = rows / batch
+    return StageLoad(
+        lanes,
+        records,
+        batch,
+        gather,
+        seconds,
+        settings.reduce_memory,
+        invocations,
+        # A total is a row of less than a kilobyte.
+        write_units=invocations * totals,
+    )
+
+
+def totals_of_rows(
+    workload: Workload, rows: float, made: DeltaRows, changes: float, lanes: int
+) -> float:
+    """How many totals of a lane so many of its rows touch; a batch of Map has `made` them of so many `changes`."""
+    batches = rows / (made.rows / made.lanes)
+    return workload.touched(batches * changes) / lanes
+
+
+def delta_rows(workload: Workload, changes: float, lanes: int) -> DeltaRows:
+    """The rows that a batch of Map puts: of each lane that it touches, cut where a row would be too large."""
+    nodes = workload.touched_by_level(changes)
+    # Of k lanes, n nodes fall to k (1 - (1 - 1/k)^n).
+    touched = lanes * -math.expm1(sum(nodes) * _log_miss(lanes))
+    base, by_level = delta_row_bytes(workload.depth)
+    bound = sum(map(operator.mul, nodes, _entry_bounds(workload.depth)))
+    parts = max(1, math.ceil(bound / touched / MAX_ROW_BYTES))
+    if parts > 1:
+        # The parts of a batch have nodes in common: each has those that its share of the changes touches.
+        nodes = workload.touched_by_level(changes / parts)
+    entries = sum(map(operator.mul, nodes, by_level))
+    return DeltaRows(touched * parts, sum(nodes) / touched, base + entries / touched, touched)
+
+
+@cache
+def _metered(duplicates: float, modifications: float, near: bool, environments: int) -> Units:
+    mix = Mix(duplicates, modifications, 1000, near, environments=environments)
+    return leda_units(mix, messages=8000)
+
+
+def state_units(workload: Workload, lanes: int) -> Units:
+    """What State's own code does for this mix, in batches of 1,000 with rows of less than a kilobyte.
+
+    Each of the `lanes` may have its batch in any environment (AWS promises none to a shard), so a copy comes to that
+    of its original as often as chance has it; more than ENVIRONMENTS are counted as so many.
+    """
+    environments = min(lanes, ENVIRONMENTS)
+    return _metered(workload.duplicates, workload.modifications, workload.near, environments)
+
+
+def state_write_units(workload: Workload, lanes: int) -> float:
+    """State's write units per unique message. Each of its writes is charged by the row, failed ones too."""
+    sizes = _state_row_sizes(workload.depth, workload.message_bytes)
+    return state_units(workload, lanes).per_unique("state") * sizes.write_units
+
+
+def state_read_units(workload: Workload, lanes: int) -> float:
+    """State's read units per unique message: it looks at some rows before it writes, or instead."""
+    metered = state_units(workload, lanes)
+    sizes = _state_row_sizes(workload.depth, workload.message_bytes)
+    return metered.reads["state"] / metered.handled["state"] * sizes.read_units
+
+
+def sample(levels: int, message_bytes: int = 0) -> Message:
+    """A message of so many levels with names of six letters; padded, in its hierarchy, to the size."""
+    schema = Schema(levels=tuple(f"Level{place}" for place in range(levels)))
+    fields: dict[str, Any] = {
+        "TradeID": "0d957268-2913-4dbb-b359-5ec5ff732cac",
+        "Value": 34624.51,
+        "Version": 1,
+        "Timestamp": 1616413258.8997078,
+        "Hierarchy": dict.fromkeys(schema.levels, _NAME),
+    }
+    if missing := max(0, message_bytes - len(json.dumps(fields)) - len(', "_": ""')):
+        fields["Hierarchy"]["_"] = "x" * missing
+    return parse(json.dumps(fields).encode(), schema)
+
+
+def state_row(workload: Workload) -> dict[str, Any]:
+    """A row of StateTable for a message of the workload, as LEDA's code makes it."""
+    return _state_row(workload.depth, workload.message_bytes)
+
+
+def _state_row(levels: int, message_bytes: int) -> dict[str, Any]:
+    message = sample(levels, message_bytes)
+    values = images.values(message)
+    return {"id": {"S": message.id}, **dict(zip(images.ATTRIBUTES, values, strict=True))}
+
+
+@dataclass(frozen=True, slots=True)
+class _RowSizes:
+    """What a row of StateTable takes: units of a write and of a read, and bytes in a function's event."""
+
+    write_units: int
+    read_units: float
+    event_bytes: int
+
+
+@cache
+def _state_row_sizes(levels: int, message_bytes: int) -> _RowSizes:
+    # The models ask for them some hundred thousand times.
+    row = _state_row(levels, message_bytes)
+    return _RowSizes(write_units_of_bytes(item_bytes(row)), read_units(row), len(json.dumps(row)))
+
+
+def _path(levels: int) -> str:
+    return ":".join([_NAME] * levels)
+
+
+def _delta_row(*nodes: str) -> dict[str, Any]:
+    """A row of ReduceTable as Map puts it; a sum has some more digits than a value."""
+    row = item(
+        Lane(CONFIGURATION.version, 10, 1),
+        Shard(_ARN, _SHARD).source,
+        padded(_SEQUENCE),
+        CONFIGURATION.names,
+        dict.fromkeys(nodes, (123, "1234567.89")),
+        1000,
+    )
+    return {**row, "OldestTimestamp": {"N": "1616413258.8997078"}, "ExpiresAt": {"N": "1616413259"}}
+
+
+@cache
+def _entry_bounds(levels: int) -> list[int]:
+    """By what Map cuts a row: the bound of an entry's bytes, of each level."""
+    return [bytes_of([_path(level + 1)], len(CONFIGURATION.measures)) for level in range(levels)]
+
+
+@cache
+def delta_row_bytes(levels: int) -> tuple[float, list[float]]:
+    """The bytes of a row of ReduceTable without entries, and of an entry of each level."""
+    empty = item_bytes(_delta_row())
+    entries = [item_bytes(_delta_row(_path(level + 1))) - empty for level in range(levels)]
+    return empty, [float(entry) for entry in entries]
+
+
+def kinesis_event_bytes(workload: Workload) -> int:
+    """A record of the ingest stream in a function's event: the envelope, and the data in base 64."""
+    return _kinesis_envelope() + 4 * -(-workload.message_bytes // 3)
+
+
+@cache
+def _kinesis_envelope() -> int:
+    envelope = {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "0" * 64,
+            "sequenceNumber": "4" * 56,
+            "data": "",
+            "approximateArrivalTimestamp": 1616413258.899,
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"shardId-000000000000:{'4' * 56}",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::123456789012:role/StateLambda",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/IncomingDataStream",
+    }
+    return len(json.dumps(envelope))
+
+
+def state_event_bytes(workload: Workload) -> float:
+    """A change of StateTable in a function's event: both images of a modification."""
+    row = _state_row_sizes(workload.depth, workload.message_bytes).event_bytes
+    return _stream_envelope() + row * (1 + workload.modifications)
+
+
+def delta_event_bytes(made: DeltaRows) -> float:
+    """A row of ReduceTable in a function's event: JSON and its type marks take more than the stored bytes."""
+    return _stream_envelope() + made.bytes * _delta_json_factor()
+
+
+@cache
+def _delta_json_factor() -> float:
+    row = _delta_row(_path(1), _path(2), _path(3))
+    return len(json.dumps(row)) / item_bytes(row)
+
+
+@cache
+def _stream_envelope() -> int:
+    envelope = {
+        "eventID": "0" * 32,
+        "eventName": "MODIFY",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1616413258,
+            "Keys": {"id": {"S": "0d957268-2913-4dbb-b359-5ec5ff732cac"}},
+            "SequenceNumber": str(_SEQUENCE),
+            "SizeBytes": 1000,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+            "NewImage": {},
+            "OldImage": {},
+        },
+        "eventSourceARN": _ARN,
+    }
+    return len(json.dumps(envelope))

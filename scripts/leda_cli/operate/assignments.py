@@ -1,0 +1,194 @@
+"""The assignments of the source table's shards as a rebuild changes them, in ReduceTable and in RegistryTable.
+
+At the watermark each shard gets the target: the configuration that the sums were computed under. Where it has it
+already, Map's rows are moved to the watermark. Where it has another one, or rows that a backfill has closed and was
+killed then, three steps give it the target: the rows of the former assignment are closed, rows of a new generation are
+put at the watermark, and the registry's row is put to the new assignment if it is still the former one. A run that was
+killed after any of them is followed by one that begins with a generation of its own; two runs cannot both replace the
+registry's row. An execution environment of Map that remembers the former assignment finds its rows closed, so it can
+neither count a change twice nor drop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from leda.engine.configuration import Configuration
+from leda.engine.delta_rows import CLOSED_BY
+from leda.engine.registry import (
+    CONFIGURATIONS,
+    LANES,
+    LIVE,
+    SHARD_ROW_SECONDS,
+    Assignment,
+    Registry,
+    condition_failed,
+    configuration_of,
+    source_scope,
+)
+from leda.engine.shards import MADE_UP, Shard, padded
+from leda_cli.operate.lane_rows import LaneRows, Lanes
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Row = Mapping[str, Any]
+
+# Records are delivered for a day at most, and a row of Map that covers them must be there for as long.
+ROW_SECONDS = 2 * 24 * 3600
+
+
+class WentOnError(Exception):
+    """Somebody writes beside the rebuild what must not be written; the text says who and where."""
+
+
+class Assignments:
+    """Brings shards to `target`; a new assignment has so many lanes, and the run's number as its generation."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        rows: LaneRows,
+        target: Configuration,
+        lanes: int,
+        run: int,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._registry = Registry(client, table)
+        self._rows = rows
+        self._target = target
+        self._lanes = lanes
+        self._run = run
+
+    def assign(self, shard: Shard, sequence: str, created: float) -> tuple[Lanes, str]:
+        """Bring a shard to the target, with its rows at that Sequence; its lanes, and the rows' Source.
+
+        Raises WentOnError where Map has counted, or counts meanwhile, what is not in the sums.
+        """
+        scope = source_scope(shard.stream)
+        row = self._registry.get(scope, shard.id)
+        if row is None:
+            new = Assignment(self._target, self._lanes)
+            self._move(shard, new, sequence, created)
+            if not self._registry.put_if_absent(scope, shard.id, self._row(0, created)):
+                raise WentOnError(f"Map has met the shard {shard.id}")
+            return _lanes(new), new.source(shard)
+        former = self._assignment(row)
+        if former.configuration.version == self._target.version and not self._is_closed(
+            shard, former
+        ):
+            self._move(shard, former, sequence, created)
+            return _lanes(former), former.source(shard)
+        for lane in _lanes(former).each():
+            source = former.source(shard)
+            stored = self._rows.close(
+                lane, source, sequence, self._target.version, _expires(created)
+            )
+            if stored > sequence:
+                raise WentOnError(_beyond(source, stored))
+        # The checkpoints of the former version stay for as long as its rows may be delivered.
+        used = {"CorrectedAt": {"N": str(int(created))}}
+        self._registry.put(LANES, _lanes(former).name, used)
+        new = Assignment(self._target, self._lanes, self._run)
+        self._move(shard, new, sequence, created)
+        self._replace(scope, shard.id, row, self._row(self._run, created))
+        return _lanes(new), new.source(shard)
+
+    def assign_made_up(self, stream: str, created: float) -> None:
+        """Bring the records that no stream has to the target; their rows keep their place."""
+        shard = Shard(stream, MADE_UP)
+        row = self._registry.get(source_scope(stream), shard.id)
+        if row is not None:
+            former = self._assignment(row)
+            stored = [self._rows.row(lane, former.source(shard)) for lane in _lanes(former).each()]
+            open_rows = [
+                str(each["Sequence"]["S"]) for each in stored if each and CLOSED_BY not in each
+            ]
+            self.assign(shard, max(open_rows, default=padded(0)), created)
+
+    def make_live(self) -> None:
+        """Let the shards that Map meets from now on get the target, unless a later run has decided that."""
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "Scope": {"S": CONFIGURATIONS},
+                    "Name": {"S": LIVE},
+                    "Version": {"S": self._target.version},
+                    "Run": {"N": str(self._run)},
+                },
+                ConditionExpression="attribute_not_exists(#Run) OR #Run <= :run",
+                ExpressionAttributeNames={"#Run": "Run"},
+                ExpressionAttributeValues={":run": {"N": str(self._run)}},
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            raise WentOnError("a later run has made a configuration live") from error
+
+    def _assignment(self, row: Row) -> Assignment:
+        generation = int(row.get("Generation", {"N": "0"})["N"])
+        configuration = configuration_of(self._registry, row["Version"]["S"])
+        return Assignment(configuration, int(row["Lanes"]["N"]), generation)
+
+    def _row(self, generation: int, created: float) -> dict[str, Any]:
+        row = {
+            "Version": {"S": self._target.version},
+            "Lanes": {"N": str(self._lanes)},
+            "ExpiresAt": {"N": str(int(created) + SHARD_ROW_SECONDS)},
+        }
+        return row | ({"Generation": {"N": str(generation)}} if generation else {})
+
+    def _is_closed(self, shard: Shard, assignment: Assignment) -> bool:
+        source = assignment.source(shard)
+        found = (self._rows.row(lane, source) for lane in _lanes(assignment).each())
+        return any(CLOSED_BY in row for row in found if row)
+
+    def _move(self, shard: Shard, assignment: Assignment, sequence: str, created: float) -> None:
+        source = assignment.source(shard)
+        for lane in _lanes(assignment).each():
+            stored = self._rows.move(lane, source, sequence, _expires(created))
+            if stored > sequence:
+                raise WentOnError(_beyond(source, stored))
+
+    def _replace(self, scope: str, name: str, former: Row, row: Row) -> None:
+        """Put the registry's row of a shard if it is still the former one."""
+        own = ("Version", "Lanes", "Generation")
+        terms = [
+            f"#{each} = :{each}" if each in former else f"attribute_not_exists(#{each})"
+            for each in own
+        ]
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={"Scope": {"S": scope}, "Name": {"S": name}, **row},
+                ConditionExpression=" AND ".join(terms),
+                ExpressionAttributeNames={f"#{each}": each for each in own},
+                ExpressionAttributeValues={
+                    f":{each}": former[each] for each in own if each in former
+                },
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            raise WentOnError(f"another run has assigned the shard {name}") from error
+
+
+def _lanes(assignment: Assignment) -> Lanes:
+    return Lanes(assignment.configuration.version, assignment.lanes)
+
+
+def _expires(created: float) -> int:
+    return int(created) + ROW_SECONDS
+
+
+def _beyond(source: str, sequence: str) -> str:
+    return (
+        f"the row of {source} is at {sequence}, beyond what the rebuild has read: a delivery goes on, or "
+        "somebody wrote the row by hand (then delete it)"
+    )

@@ -1,0 +1,220 @@
+"""`leda rebuild`: the command around `leda_cli.operate.rebuild`, its report, and the check at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from leda import audit
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import DryRunOption, JsonOption, Operation
+from leda_cli.operate.account import AwsOption, answering
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
+from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.verify import bracket_lines
+
+SHOWN = 20
+
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        min=0, help="Seconds that a change may take to reach its totals in the check at the end."
+    ),
+]
+SegmentsOption = Annotated[
+    int,
+    typer.Option(
+        "--segments",
+        min=1,
+        max=32,
+        help="Parts of the table that are read at a time: more of them read faster, and take more of its capacity.",
+    ),
+]
+MarkersOption = Annotated[
+    bool,
+    typer.Option(
+        "--markers",
+        help="Write marker rows (keys that begin with leda-watermark, removed at the end, counted by nothing of LEDA) "
+        "to the table, to see where its stream is; without it the command waits, and writes nothing to it. The "
+        "pipeline's StateTable always gets them.",
+    ),
+]
+
+
+def rebuild(
+    wait: WaitOption = 30.0,
+    segments: SegmentsOption = audit.SEGMENTS,
+    markers: MarkersOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    map_function: MapFunctionOption = None,
+    aws: AwsOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Compute all totals anew from the table, while it is written to; for when changes were lost."""
+    aggregation = Aggregation.find(aws, outputs, map_function)
+    options = Options(
+        needs_backfill=aggregation.needs_backfill,
+        markers=markers or map_function is None,
+        segments=segments,
+        option=aggregation.option,
+    )
+    operation = Operation(as_json)
+    operation.heading(f"Rebuilding {aggregation.totals_table} from {aggregation.source.name}")
+    work = work_of(aggregation, options, operation)
+    if dry_run:
+        with answering(aggregation.account.endpoint):
+            result = work.look()
+        operation.report(report(result, "dry run"), _dry_lines(result))
+        return
+    run(work, aggregation, options, operation, wait)
+
+
+def work_of(aggregation: Aggregation, options: Options, operation: Operation) -> Rebuild:
+    """A run of the aggregation."""
+    return Rebuild(
+        aggregation.account.dynamodb,
+        aggregation.account.streams,
+        aggregation.mappings,
+        Tables(
+            aggregation.source,
+            aggregation.reduce_table,
+            aggregation.totals_table,
+            aggregation.registry_table,
+            aggregation.totals_key,
+        ),
+        operation,
+        aggregation.deployed,
+        options,
+    )
+
+
+def run(
+    work: Rebuild, aggregation: Aggregation, options: Options, operation: Operation, wait: float
+) -> None:
+    """Do it, check the totals, and report. Raises LedaError where a total is wrong then."""
+    endpoint = aggregation.account.endpoint
+    try:
+        with answering(endpoint):
+            result = work.run()
+    except BaseException:
+        if work.journal.is_open:
+            operation.say(
+                f"The mapping of {aggregation.map_function} may be off. Run `{options.command}` again: it does all of "
+                "it once more, and switches the mapping on."
+            )
+        raise
+    source = aggregation.source.name
+    if result.configuration.keeps_expired:
+        # From now on rows may expire that the totals keep, so that there is nothing to compare them with.
+        operation.report(report(result, "done"), _lines(result, options, source))
+        return
+    with (
+        answering(endpoint),
+        operation.progress("checking the totals while they are kept up to date") as advance,
+    ):
+        check = audit.audit(aggregation.both_sides(result.configuration, advance), wait)
+    wrong = sorted({row.identifier for row in check.wrong})
+    operation.report(
+        report(result, "done") | {"wrong_afterwards": wrong},
+        [*_lines(result, options, source), *bracket_lines(check.wrong)],
+    )
+    if wrong:
+        raise LedaError(
+            f"{len(wrong)} of {check.totals} totals differ after the {options.name}",
+            "if Map and Reduce work on a backlog, give them time and run "
+            f"`{aggregation.command('verify')} --while-running`; else run "
+            f"`{options.command}` again and keep both reports",
+        )
+
+
+def report(result: Result, outcome: str) -> dict[str, Any]:
+    """The result for another program."""
+    names = result.configuration.names
+    return {
+        "outcome": outcome,
+        "configuration": result.configuration.version,
+        "mappings": list(result.mappings),
+        "rows": result.expected.rows,
+        "unreadable": {
+            "count": result.expected.unreadable,
+            "reasons": result.expected.reasons,
+            "first": result.expected.named,
+        },
+        "totals": len(result.expected.totals),
+        "seconds_behind": round(result.behind_seconds, 1),
+        "changes": [
+            {
+                "identifier": change.identifier,
+                "old": dict(zip(names, change.old, strict=True)),
+                "new": dict(zip(names, change.new, strict=True)),
+            }
+            for change in result.changes
+        ],
+    }
+
+
+def quarantine_lines(result: Result, source: str) -> Iterator[str]:
+    """How many rows count as nothing, and the first of them."""
+    if result.expected.unreadable:
+        yield (
+            f"{result.expected.unreadable:,} rows of {source} cannot be read and count as nothing: "
+            + "; ".join(result.expected.named)
+        )
+
+
+def keep_lines(result: Result) -> Iterator[str]:
+    """What the first backfill means where expired rows stay in the totals."""
+    if result.configuration.keeps_expired and result.is_first:
+        yield (
+            "rows that time to live had removed before this backfill are not counted; those that expire from now on "
+            "stay in the totals"
+        )
+
+
+def _lines(result: Result, options: Options, source: str) -> Iterator[str]:
+    yield from _change_lines(result)
+    yield from quarantine_lines(result, source)
+    yield from keep_lines(result)
+    if not result.mappings:
+        yield (
+            f"Map's event source mapping was off before the {options.name}, so it is off now: the totals fall behind "
+            "until somebody switches it on"
+        )
+    if options.is_backfill:
+        yield f"the configuration {result.configuration.version} is live"
+    yield (
+        f"done  {len(result.changes):,} totals corrected, {len(result.expected.totals):,} in all, "
+        f"{result.behind_seconds:,.0f} s behind while it ran"
+    )
+
+
+def _dry_lines(result: Result) -> Iterator[str]:
+    yield f"would switch off and on {len(result.mappings)} mappings: {', '.join(result.mappings)}"
+    yield from _change_lines(result)
+    yield f"would correct {len(result.changes):,} totals; those that are only in flight now are among them"
+
+
+def _change_lines(result: Result) -> Iterator[str]:
+    names = result.configuration.names
+    cells = [
+        (change.identifier, name, "no number" if old is None else f"{old:,f}", _shown(new))
+        for change in result.changes[:SHOWN]
+        for name, old, new in zip(names, change.old, change.new, strict=True)
+        if old != new
+    ]
+    widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(4)]
+    for node, name, old, new in cells:
+        yield (
+            f"{node:<{widths[0]}}  {name:<{widths[1]}}  from {old:>{widths[2]}}  to {new:>{widths[3]}}"
+        )
+    if len(result.changes) > SHOWN:
+        yield f"and {len(result.changes) - SHOWN:,} more totals"
+
+
+def _shown(amount: Decimal | int) -> str:
+    return f"{Decimal(amount):,f}"

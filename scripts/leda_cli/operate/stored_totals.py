@@ -1,0 +1,141 @@
+"""The totals table's rows as a rebuild needs them, to be mended and cleaned up."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from leda.audit import amount_of
+from leda.engine.delta_rows import RESERVED
+from leda.engine.registry import EPOCH_DIGITS, condition_failed
+from leda.engine.totals import KEY
+from leda.streams import LONGEST_SEQUENCE_NUMBER
+from leda_cli.operate.lane_rows import Lanes
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Row = Mapping[str, Any]
+Old = tuple[Decimal | None, ...]
+"""A total's amounts as its row has them, None for each that is no number."""
+
+THREADS = 8
+BATCH = 1000
+
+# `m` stands for records that no stream has (leda.engine.totals).
+_APPLIED = re.compile(r"Applied([0-9a-z]{8})_([0-9]+)m?")
+_CHECKPOINT = re.compile(rf"([0-9]{{{EPOCH_DIGITS}}})\.[0-9]{{{LONGEST_SEQUENCE_NUMBER}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a row as it was read must get: a value of DynamoDB's JSON for each named attribute, None to remove it."""
+
+    node: str
+    row: Row
+    values: Mapping[str, Any]
+
+
+def lanes_of(attribute: str) -> Lanes | None:
+    """The lanes whose checkpoint the attribute of a total is; None: it is no checkpoint."""
+    match = _APPLIED.fullmatch(attribute)
+    return Lanes(match[1], int(match[2])) if match else None
+
+
+def epoch_of(checkpoint: Mapping[str, Any]) -> int | None:
+    """The epoch in a total's checkpoint (DynamoDB's JSON); None: Reduce has not written it."""
+    match = _CHECKPOINT.fullmatch(checkpoint.get("S", ""))
+    return int(match[1]) if match else None
+
+
+class StoredTotals:
+    """The totals in one table, by the table's key attribute."""
+
+    def __init__(self, client: DynamoDBClient, table: str, key: str = KEY) -> None:
+        self._client = client
+        self._table = table
+        self._key = key
+
+    def amounts(self, measures: Sequence[str]) -> dict[str, Old]:
+        """Every total's amounts, None for each that is no number, by node."""
+        return {
+            node: tuple([amount_of(row.get(name)) for name in measures])
+            for node, row in self.rows()
+        }
+
+    def rows(self) -> Iterator[tuple[str, Row]]:
+        """Every total's node and row, in DynamoDB's JSON."""
+        for node, row in self.all_rows():
+            if not node.startswith(RESERVED):
+                yield node, row
+
+    def all_rows(self) -> Iterator[tuple[str, Row]]:
+        """The same with the rows that are no totals."""
+        request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
+        while True:
+            page = self._client.scan(**request)
+            for row in page["Items"]:
+                yield row[self._key]["S"], row
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def is_there(self, node: str) -> bool:
+        """Whether there is a row of that name."""
+        answer = self._client.get_item(
+            TableName=self._table, Key={self._key: {"S": node}}, ConsistentRead=True
+        )
+        return "Item" in answer
+
+    def change(self, changes: Iterable[Change]) -> None:
+        """Make the changes, of those rows whose attributes are still as they were read."""
+        waiting = iter(changes)
+        with ThreadPoolExecutor(THREADS) as pool:
+            # Not all at once: there may be as many as totals.
+            while some := list(itertools.islice(waiting, BATCH)):
+                list(pool.map(self._change, some))
+
+    def remove_marker(self, node: str) -> None:
+        """Delete the row of a marker."""
+        self._client.delete_item(TableName=self._table, Key={self._key: {"S": node}})
+
+    def _change(self, change: Change) -> None:
+        """Update the row if the named attributes are as they were read, absent ones too."""
+        terms, sets, removes = ["attribute_exists(#key)"], list[str](), list[str]()
+        names, values = {"#key": self._key}, {}
+        for place, (name, value) in enumerate(change.values.items()):
+            names[f"#a{place}"] = name
+            if name in change.row:
+                terms.append(f"#a{place} = :a{place}")
+                values[f":a{place}"] = change.row[name]
+            else:
+                terms.append(f"attribute_not_exists(#a{place})")
+            if value is None:
+                removes.append(f"#a{place}")
+            else:
+                sets.append(f"#a{place} = :b{place}")
+                values[f":b{place}"] = value
+        steps = (("SET", sets), ("REMOVE", removes))
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": {self._key: {"S": change.node}},
+            "UpdateExpression": " ".join(
+                f"{verb} {', '.join(given)}" for verb, given in steps if given
+            ),
+            "ConditionExpression": " AND ".join(terms),
+            "ExpressionAttributeNames": names,
+        }
+        if values:
+            request["ExpressionAttributeValues"] = values
+        try:
+            self._client.update_item(**request)
+        except ClientError as error:
+            if not condition_failed(error):
+                raise

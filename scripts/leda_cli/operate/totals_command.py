@@ -1,0 +1,345 @@
+"""`leda totals`: reads totals, with their averages and their age, as a table, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+from rich.markup import escape
+from rich.table import Table
+
+from leda.engine.health import current_stream
+from leda.engine.shards import label
+from leda.hierarchy import SEPARATOR
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import JsonOption, Operation
+from leda_cli.base.output import cell, console, error_console
+from leda_cli.base.terminal import shown
+from leda_cli.operate.account import AwsOption, answering
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.not_live import NotLive, not_live
+from leda_cli.operate.screen import print_table
+from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.totals_age import Age, Ages, Site
+from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
+
+
+def totals(
+    identifier: Annotated[
+        str | None,
+        typer.Argument(help="A total's identifier, like daily:2026-08-01.", show_default=False),
+    ] = None,
+    grouping: Annotated[
+        str | None, typer.Option("--grouping", help="Read this grouping's totals.")
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            help="With --grouping: the total with this key, as NAME=TEXT; once for each key of the grouping.",
+        ),
+    ] = None,
+    children: Annotated[
+        bool, typer.Option("--children", help="Read the totals right below the named one.")
+    ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            min=1,
+            help="Read the first so many of the totals right below the named one, or of a grouping; with --by.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="The measure that orders --top, the highest first.")
+    ] = None,
+    averages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--average",
+            help="Show this measure divided by the number of rows, too. May be repeated.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option("--csv", help="Print CSV on standard output, all else on standard error."),
+    ] = False,
+    map_function: MapFunctionOption = None,
+    aws: AwsOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Read totals: one, its children, the first of them by a measure, a grouping, or all; each answer with its age."""
+    if as_json and as_csv:
+        raise LedaError("--json and --csv exclude each other", "give one of them")
+    wanted = Wanted.of(identifier, grouping, key or [], children, top, by)
+    aggregation = Aggregation.find(aws, outputs, map_function)
+    with answering(aggregation.account.endpoint):
+        live = aggregation.live()
+        pending = not_live(aggregation, live)
+        reader = TotalsReader(
+            aggregation.account.dynamodb, aggregation.totals_table, aggregation.totals_key, live
+        )
+        name = grouping or (identifier or "").partition(SEPARATOR)[0]
+        # One that has another definition now is kept under the former one.
+        if name in pending.groupings and name not in reader.groupings:
+            raise LedaError(
+                f"the grouping {name} is deployed and not live yet", f"run `{pending.command}`"
+            )
+        columns = Columns.of(reader, averages or [], by)
+        # Before the totals are read: a change that comes meanwhile makes them younger, not older.
+        age = None if pending.is_first else age_of(aggregation, live)
+        found = wanted.read(reader)
+        # After they were read: a run that began to move Map's rows in between has changed none of them yet.
+        run = aggregation.open_run()
+    if run is not None and run.is_moving:
+        age = (
+            f"a {run.name} is at work or was stopped before its end, and until it ends totals may be wrong; if it was "
+            f"stopped, run `{aggregation.command(run.name)}`"
+        )
+    answer = Answer(found, columns, age, pending)
+    if as_csv:
+        answer.write_csv()
+    elif as_json:
+        Operation(as_json=True).report(answer.as_json(), [])
+    else:
+        answer.print()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options ask for; `node` is an identifier, or else `grouping` with `keys` names one."""
+
+    node: str | None
+    grouping: str | None
+    keys: Mapping[str, str]
+    is_children: bool
+    top: int | None
+    by: str | None
+
+    @classmethod
+    def of(
+        cls,
+        identifier: str | None,
+        grouping: str | None,
+        keys: Sequence[str],
+        children: bool,
+        top: int | None,
+        by: str | None,
+    ) -> Wanted:
+        """What these options ask for. Raises LedaError where they do not go together."""
+        if identifier == "":
+            raise LedaError(
+                "an identifier is not empty", "give a total's identifier, or leave it out"
+            )
+        if identifier is not None and grouping is not None:
+            raise LedaError(
+                "an identifier and --grouping exclude each other",
+                "an identifier begins with its grouping's name: give one of them",
+            )
+        if keys and grouping is None:
+            raise LedaError("--key names a key of a grouping", "give --grouping, too")
+        if (top is None) != (by is None):
+            raise LedaError("--top and --by go together", "say how many, and by which measure")
+        if children and top is not None:
+            raise LedaError("--children and --top exclude each other", "--top reads children, too")
+        parts = [each.partition("=") for each in keys]
+        if wrong := [name for name, separator, _ in parts if not separator]:
+            raise LedaError(f"--key {wrong[0]} has no =", "write it as NAME=TEXT")
+        given = {name: text for name, _, text in parts}
+        if len(given) < len(parts):
+            raise LedaError("a --key is given twice", "give each key of the grouping once")
+        return cls(identifier, grouping, given, children, top, by)
+
+    def read(self, reader: TotalsReader) -> Found:
+        """Read it. Raises LedaError where there is no such grouping, key or measure, or the client's error."""
+        node = self.node
+        if self.grouping is not None and self.keys:
+            node = reader.identifier(self.grouping, self.keys)
+        is_below = self.top is not None or self.is_children
+        # A grouping's name stands above the totals of its first key.
+        if node is not None and not (is_below and node in reader.groupings):
+            reader.require_identifier(node)
+        if not is_below:
+            return reader.whole(self.grouping) if node is None else reader.one(node)
+        if node is None and self.grouping is None and reader.groupings:
+            raise LedaError(
+                "--children and --top need a grouping or a node",
+                f"give --grouping with one of {', '.join(reader.groupings)}",
+            )
+        if node is None and self.grouping is not None:
+            # Its name stands above the totals of its first key.
+            node = reader.require(self.grouping).name
+        if self.top is not None and self.by is not None:
+            return reader.top(node or "", self.by, self.top)
+        return reader.children(node or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The measures that are shown, and of which of them an average; `count` is the measure that they are divided by."""
+
+    measures: Sequence[str]
+    averages: Sequence[str]
+    count: str
+
+    @classmethod
+    def of(cls, reader: TotalsReader, averages: Sequence[str], by: str | None) -> Columns:
+        """The columns for these options. Raises LedaError for a measure that there is not."""
+        sums = [name for name in reader.measures if name != reader.count]
+        for option, name, known, kind in (
+            *(("--average", name, sums, "sum") for name in averages),
+            *(
+                ("--by", name, reader.measures, "measure")
+                for name in ([by] if by is not None else [])
+            ),
+        ):
+            if name not in known:
+                raise LedaError(
+                    f"{option} {name}: the live configuration has no such {kind}",
+                    f"name one of {', '.join(known)}" if known else f"it has no {kind} at all",
+                )
+        if averages and reader.count is None:
+            raise LedaError(
+                "an average needs a measure that counts the rows, and there is none",
+                'add one to the module\'s `measures`, like Count = { op = "count" }, and run `leda backfill`',
+            )
+        return cls(reader.measures, averages, reader.count or "")
+
+    def of_averages(self, total: Total) -> Mapping[str, Decimal]:
+        """The total's averages by their measures."""
+        return {name: average(total, name, self.count) for name in self.averages}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the command prints. `age` is None before the first backfill, and a text where it cannot be told."""
+
+    found: Found
+    columns: Columns
+    age: Age | str | None
+    pending: NotLive
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer for another program. Numbers of DynamoDB are strings, so that no digit is lost."""
+        is_known = isinstance(self.age, Age)
+        return {
+            "age": {
+                "seconds": self.age.seconds if isinstance(self.age, Age) else None,
+                "map_seconds": self.age.of_map if isinstance(self.age, Age) else None,
+                "reduce_seconds": self.age.of_reduce if isinstance(self.age, Age) else None,
+                "unknown": None if is_known else self.age or "no configuration is live",
+            },
+            "notes": [*self.pending.lines()],
+            "read": {
+                "from": self.found.source,
+                "rows": self.found.rows,
+                "read_units": self.found.units,
+            },
+            "totals": [
+                {
+                    "identifier": total.identifier,
+                    "grouping": total.grouping,
+                    "keys": total.keys,
+                    "measures": total.amounts,
+                    "averages": self.columns.of_averages(total),
+                }
+                for total in self.found.totals
+            ],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """What is said of the totals as a whole: their number, their age, what reading them took, what is not live."""
+        if not self.found.totals:
+            yield "no such total: no row counts there"
+        yield self._age_line()
+        units = "" if self.found.units is None else f", {self.found.units:,f} read units"
+        yield f"read from {self.found.source}: {self.found.rows:,} rows{units}"
+        if self.found.is_of_index:
+            yield "an index follows its table, within a second as a rule"
+        yield from self.pending.lines()
+
+    def _age_line(self) -> str:
+        if self.age is None:
+            return "no age: nothing was counted yet"
+        if isinstance(self.age, str):
+            return f"age not known: {self.age}"
+        stages = [
+            f"{seconds:,.1f} s for {stage}"
+            for stage, seconds in (("Map", self.age.of_map), ("Reduce", self.age.of_reduce))
+            if seconds is not None
+        ]
+        if not stages:
+            return "age 0 s: no change waits"
+        return f"age {self.age.seconds:,.1f} s: the oldest change that may be missing waits {', '.join(stages)}"
+
+    def print(self) -> None:
+        """Print the totals as a table, and the lines below."""
+        if self.found.totals:
+            print_table(console, self._table())
+        for line in self.lines():
+            console.print(f"    {escape(shown(line))}")
+
+    def _table(self) -> Table:
+        keys = self._keys()
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for name in keys or ["total"]:
+            table.add_column(cell(name), no_wrap=True)
+        for name in self._headings():
+            table.add_column(cell(name), justify="right", no_wrap=True)
+        for total in self.found.totals:
+            names = [total.keys.get(name, "") for name in keys] if keys else [total.identifier]
+            table.add_row(*map(cell, names), *(f"{each:,f}" for each in self._numbers(total)))
+        return table
+
+    def write_csv(self) -> None:
+        """Write the totals to standard output, and the lines to standard error.
+
+        Off a terminal each text is written as it is; on one, without control characters.
+        """
+        text = shown if sys.stdout.isatty() else str
+        keys = self._keys()
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(map(text, ("Identifier", *keys, *self._headings())))
+        for total in self.found.totals:
+            names = (total.identifier, *(total.keys.get(name, "") for name in keys))
+            writer.writerow([*map(text, names), *(f"{each:f}" for each in self._numbers(total))])
+        for line in self.lines():
+            error_console.print(f"    {escape(shown(line))}")
+
+    def _keys(self) -> list[str]:
+        """The names of the keys where all totals are of one grouping; else the identifier must do."""
+        if len({total.grouping for total in self.found.totals}) != 1:
+            return []
+        return list(dict.fromkeys(name for total in self.found.totals for name in total.keys))
+
+    def _headings(self) -> list[str]:
+        return [*self.columns.measures, *(f"{name} average" for name in self.columns.averages)]
+
+    def _numbers(self, total: Total) -> list[Decimal]:
+        averages = self.columns.of_averages(total)
+        return [*(total.amounts[name] for name in self.columns.measures), *averages.values()]
+
+
+def age_of(aggregation: Aggregation, live: Any) -> Age | str:
+    """The age of the aggregation's totals, or the reason why it cannot be told."""
+    account = aggregation.account
+    try:
+        site = Site(
+            max(aggregation.map_mappings.values(), key=label),
+            current_stream(account.dynamodb, aggregation.reduce_table),
+            aggregation.reduce_table,
+            aggregation.totals_table,
+            aggregation.totals_key,
+            aggregation.registry_table,
+        )
+        return Ages(account.dynamodb, account.streams, site, live).age()
+    except ClientError as error:
+        # Somebody who may read the totals may not be allowed to read the streams.
+        return str(error)

@@ -1,0 +1,304 @@
+"""`leda verify`: every total against a sum over the source table, whether that is quiet or written to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from leda.audit import Bracket, Expected, Tables, audit
+from leda.engine import health
+from leda.engine.configuration import Amounts, Configuration
+from leda.engine.groupings import HierarchyPath
+from leda.engine.health import Health
+from leda.engine.registry import Registry
+from leda_cli.base.operations import JsonOption, Operation
+from leda_cli.base.output import LedaError
+from leda_cli.base.terminal import shown
+from leda_cli.operate.account import AwsOption, answering
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.mappings import LambdaMappings
+from leda_cli.operate.not_live import NotLive, not_live
+from leda_cli.operate.stack import OutputsOption, Stack
+from leda_cli.operate.totals import Difference, difference_lines, settle_on
+
+SHOWN = 20
+
+# Between a node and a measure, which never has a space in its name.
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the report calls the source table and its rows.
+
+    With groupings it tells how many rows none of them takes; in a hierarchy these are trades that were deleted.
+    """
+
+    table: str
+    rows: str = "trades"
+    has_groupings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison found: the measures that are wrong, and those that are in flight (only while running)."""
+
+    expected: Expected
+    totals: int
+    wrong: list[Difference] | list[Bracket]
+    in_flight: list[Bracket]
+    source: Source = Source("StateTable")
+
+    @property
+    def wrong_totals(self) -> int:
+        """How many totals have a wrong measure."""
+        return len({row.identifier for row in self.wrong})
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for another program."""
+        return {
+            "exact": not self.wrong and not self.in_flight,
+            "totals": self.totals,
+            self.source.rows: self.expected.rows,
+            "unreadable": {
+                "count": self.expected.unreadable,
+                "reasons": self.expected.reasons,
+                "first": self.expected.named,
+            },
+            "in_no_grouping": self.expected.outside if self.source.has_groupings else 0,
+            "wrong": [_row(row) for row in self.wrong],
+            "in_flight": [_row(row) for row in self.in_flight],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The report for a person."""
+        wrong = [row for row in self.wrong if isinstance(row, Difference)]
+        yield from difference_lines(wrong, SHOWN)
+        yield from bracket_lines([row for row in self.wrong if isinstance(row, Bracket)])
+        yield from bracket_lines(self.in_flight, lambda _row: "in flight")
+        if self.expected.unreadable:
+            yield (
+                f"{self.expected.unreadable:,} rows of {self.source.table} cannot be read and count as nothing: "
+                + "; ".join(self.expected.named)
+            )
+            by_count = sorted(self.expected.reasons.items(), key=lambda each: (-each[1], each[0]))
+            for reason, count in by_count if len(by_count) > 1 else ():
+                yield f"{count:,} of them: {reason}"
+        if self.expected.outside and self.source.has_groupings:
+            yield (
+                f"{self.expected.outside:,} rows of {self.source.table} are in no total, because no grouping takes them"
+            )
+        if not self.wrong:
+            flying = len({row.identifier for row in self.in_flight})
+            ending = f", {flying:,} in flight" if flying else ""
+            yield (
+                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} {self.source.rows}{ending}"
+            )
+
+
+def verify(
+    while_running: Annotated[
+        bool,
+        typer.Option(
+            "--while-running",
+            help="Do not wait for a quiet moment: tell totals that are in flight from totals that are wrong.",
+        ),
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds without a change after which to give up; with --while-running, the seconds "
+            "that a change may take to reach its totals.",
+        ),
+    ] = 30.0,
+    as_json: JsonOption = False,
+    map_function: MapFunctionOption = None,
+    aws: AwsOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Compare every total with a sum over its source table, exactly; exit status 1 if one is wrong, or soon may be."""
+    aggregation = Aggregation.find(aws, outputs, map_function)
+    endpoint = aggregation.account.endpoint
+    operation = Operation(as_json)
+    operation.heading(
+        f"Comparing {aggregation.totals_table} with the sum over {aggregation.source.name}"
+    )
+    with answering(endpoint):
+        live = aggregation.live()
+        pending = not_live(aggregation, live)
+    require_comparable(live, pending)
+    source = (
+        Source(aggregation.source.name)
+        if isinstance(live.totals, HierarchyPath)
+        else Source(aggregation.source.name, "rows", has_groupings=True)
+    )
+    look, until = (running, "are told apart") if while_running else (quiet, "are still")
+    with (
+        answering(endpoint),
+        operation.progress(f"adding up {source.rows} until the totals {until}") as advance,
+    ):
+        verdict = replace(look(aggregation.both_sides(live, advance), wait), source=source)
+    with answering(endpoint):
+        dangers = list(danger_lines(aggregation, health_of(aggregation)))
+    notes = list(pending.lines())
+    operation.report(
+        verdict.as_json() | {"dangers": dangers, "notes": notes},
+        [*verdict.lines(), *dangers, *notes],
+    )
+    if verdict.wrong:
+        raise LedaError(
+            f"{verdict.wrong_totals} of {verdict.totals} totals differ",
+            "if the pipeline still works on a backlog, give it time with --wait; if changes were lost, "
+            f"`{aggregation.command('rebuild')}` computes the totals anew",
+        )
+    if dangers:
+        raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")
+
+
+def require_comparable(live: Configuration, pending: NotLive) -> None:
+    """Raise LedaError where no sum over the source table says what the totals must be."""
+    if live.keeps_expired:
+        raise LedaError(
+            "on_expiry is keep: the source table no longer holds the rows that time to live has removed and that the "
+            "totals still count, so there is nothing to compare them with",
+            "compare totals of groupings whose rows do not expire, under a configuration of their own",
+        )
+    if pending.is_first:
+        raise LedaError(
+            "no configuration is live, so nothing is counted yet", f"run `{pending.command}`"
+        )
+
+
+def health_of(aggregation: Aggregation) -> Health:
+    """What may make the totals wrong although they are not."""
+    account = aggregation.account
+    return health.check(
+        Registry(account.dynamodb, aggregation.registry_table),
+        account.dynamodb,
+        account.lambdas,
+        _mappings(aggregation),
+        {"map": aggregation.source.name, "reduce": aggregation.reduce_table},
+    )
+
+
+def _mappings(aggregation: Aggregation) -> Mapping[str, str]:
+    """The mappings that have to be on, by their functions: in the pipeline, State's is one of them."""
+    account = aggregation.account
+    if isinstance(account, Stack):
+        return LambdaMappings(account.lambdas, account.functions, account.mappings).by_function()
+    found = {aggregation.reduce_function: aggregation.reduce_mapping}
+    for uuid in aggregation.map_mappings:
+        is_only = len(aggregation.map_mappings) == 1
+        name = aggregation.map_function
+        found[name if is_only else f"{name} ({uuid})"] = uuid
+    return found
+
+
+def danger_lines(aggregation: Aggregation, found: Health) -> Iterator[str]:
+    """A line for each danger, with what to do about it. Raises the client's error."""
+    run = aggregation.open_run() if found.is_rebuild_open else None
+    if run is not None:
+        yield (
+            f"a {run.name} is open: it is running, or it was stopped before its end; then run "
+            f"`{aggregation.command(run.name)}`"
+        )
+    for name, state in found.mappings_off.items():
+        yield (
+            f"the mapping of {name} is {state}: changes wait, and are lost after 24 hours; if no rebuild is open, "
+            "switch it on with `terraform apply`"
+        )
+    for stage, stream in found.streams_not_settled.items():
+        table = {"map": aggregation.source.name, "reduce": aggregation.reduce_table}[stage]
+        what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
+        yield f"{what}: changes may be missing; `terraform apply`, then run `{aggregation.command('rebuild')}`"
+
+
+def quiet(
+    tables: Tables,
+    wait: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Verdict:
+    """Wait until the totals are still: right, or different for `wait` seconds."""
+    latest, seen = Expected(), 0
+
+    def expected() -> Mapping[str, Decimal]:
+        nonlocal latest
+        latest = tables.expected()
+        return _by_measure(tables.measures, latest.totals)
+
+    def found() -> Mapping[str, Decimal]:
+        nonlocal seen
+        totals = tables.found()
+        seen = len({*latest.totals, *totals})
+        return _by_measure(tables.measures, totals)
+
+    differences = settle_on(expected, found, wait, clock, sleep)
+    wrong = []
+    for row in differences:
+        node, _, measure = row.identifier.rpartition(_GAP)
+        wrong.append(Difference(node, row.expected, row.found, measure))
+    return Verdict(latest, seen, wrong, [])
+
+
+def _by_measure(measures: Sequence[str], totals: Mapping[str, Amounts]) -> Mapping[str, Decimal]:
+    """Every measure of every total for itself."""
+    return {
+        node + _GAP + measure: Decimal(amount)
+        for node, amounts in totals.items()
+        for measure, amount in zip(measures, amounts, strict=True)
+    }
+
+
+def running(
+    tables: Tables,
+    wait: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Verdict:
+    """Compare while totals move: `leda.audit` tells what is in flight from what is wrong."""
+    found = audit(tables, wait, clock, sleep)
+    return Verdict(found.expected, found.totals, found.wrong, found.in_flight)
+
+
+def off_by(row: Bracket) -> str:
+    """How wrong a row is."""
+    return f"off by {row.off:+,f}" + (" at least" if row.moved else "")
+
+
+def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_by) -> Iterator[str]:
+    """A line for each measure that was compared while it may move, aligned, at most SHOWN of them; `say` ends it."""
+    cells = [
+        (
+            f"{shown(row.identifier)}  {row.measure}",
+            f"{Decimal(row.expected):,f}",
+            f"{Decimal(row.lowest):,f}" + (f" to {Decimal(row.highest):,f}" if row.moved else ""),
+            say(row),
+        )
+        for row in rows[:SHOWN]
+    ]
+    widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(3)]
+    for name, expected, found, verdict in cells:
+        yield (
+            f"{name:<{widths[0]}}  expected {expected:>{widths[1]}}"
+            f"  found {found:>{widths[2]}}  {verdict}"
+        )
+    if len(rows) > SHOWN:
+        yield f"and {len(rows) - SHOWN} more"
+
+
+def _row(row: Difference | Bracket) -> dict[str, Any]:
+    ends = (row.found, row.found) if isinstance(row, Difference) else (row.lowest, row.highest)
+    return {
+        "identifier": row.identifier,
+        "measure": row.measure,
+        "expected": Decimal(row.expected),
+        "found_between": [Decimal(end) for end in ends],
+        "off": row.off,
+    }
