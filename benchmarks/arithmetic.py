@@ -17,17 +17,18 @@ from benchmarks.designs import PUBLISHED
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
-from leda import images, streams
 from leda.engine import map_rows
+from leda.engine.hierarchy import nodes
 from leda.engine.map_rows import Change, MapRows, Sums
 from leda.engine.registry import Assignment, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
-from leda.hierarchy import nodes
-from leda.limits import Limits
-from leda.messages import parse
-from leda.numbers import exact
-from leda.schema import Schema
+from leda.pipeline import state_rows
+from leda.pipeline.messages import parse
+from leda.pipeline.schema import Schema
+from leda.streams import stream_records
+from leda.values.limits import Limits
+from leda.values.numbers import exact
 from leda_cli.models.metering import Meter
 from leda_cli.models.pipeline_units import CONFIGURATION, RETENTION_SECONDS
 
@@ -45,7 +46,7 @@ def event_of(seed: int, modified: bool) -> Event:
         return [
             {
                 "id": {"S": message.id},
-                **dict(zip(images.ATTRIBUTES, images.values(message), strict=True)),
+                **dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True)),
             }
             for message in messages
         ]
@@ -56,7 +57,7 @@ def event_of(seed: int, modified: bool) -> Event:
 
 def changes(event: Event) -> list[Change]:
     """What the event's records add, and where."""
-    found, _ = map_rows.read(streams.read(event["Records"]).records, CONFIGURATION)
+    found, _ = map_rows.read(stream_records.read(event["Records"]).records, CONFIGURATION)
     return found
 
 
@@ -95,7 +96,7 @@ def _leda_map() -> Callable[[Event], object]:
     rows = MapRows(client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse)
 
     def run(event: Event) -> object:
-        records = streams.read(event["Records"]).records
+        records = stream_records.read(event["Records"]).records
         return rows.write(of_event(event, records), records)
 
     return run

@@ -22,7 +22,7 @@ from typing import Any
 
 import boto3
 
-from leda import audit
+from leda.engine import audit
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli.base.clients import local_client

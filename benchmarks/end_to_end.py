@@ -16,7 +16,7 @@ from decimal import Decimal
 from benchmarks.designs import STAGES
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.published_stack import PublishedStack
-from leda import game
+from leda.pipeline import game
 from leda_cli.demos.load import THREADS, Putting, regroup, schema_of
 from leda_cli.develop import local
 from leda_cli.develop.local import LocalAws

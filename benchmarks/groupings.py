@@ -24,14 +24,14 @@ from benchmarks.events import Event, Events, Image
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
 from benchmarks.stages import LATENCY_MS, Pipeline, Run
-from leda import streams
 from leda.engine.configuration import Configuration
 from leda.engine.map_rows import MapRows
 from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
 from leda.engine.totals import Totals
-from leda.limits import Limits
+from leda.streams import stream_records
+from leda.values.limits import Limits
 from leda_cli.base.paths import ROOT
 from leda_cli.models.metering import Meter
 from leda_cli.models.pipeline_units import RETENTION_SECONDS
@@ -187,9 +187,9 @@ class MeteredLeda:
 
 
 def _deliver(
-    event: Event, write: Callable[[Shard, Sequence[streams.StreamRecord]], object]
+    event: Event, write: Callable[[Shard, Sequence[stream_records.StreamRecord]], object]
 ) -> None:
-    records = streams.read(event["Records"]).records
+    records = stream_records.read(event["Records"]).records
     write(of_event(event, records), records)
 
 

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks.backfill_roles import CONFIGURATION, KEY, STREAM, TABLE, row
-from leda import audit
+from leda.engine import audit
 
 # A page of a scan has a megabyte of rows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html

@@ -20,9 +20,9 @@ from benchmarks.events import Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stages import BATCH, NOT_COUNTED, Pipeline, Run, pipelines
-from leda import images
-from leda.messages import parse
-from leda.schema import Schema
+from leda.pipeline import state_rows
+from leda.pipeline.messages import parse
+from leda.pipeline.schema import Schema
 from leda_cli.base.hierarchies import totals_of
 
 WIDTHS = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
@@ -36,7 +36,7 @@ def state_changes(messages: Messages, size: int) -> list[dict[str, Any]]:
     return [
         {
             "id": {"S": message.id},
-            **dict(zip(images.ATTRIBUTES, images.values(message), strict=True)),
+            **dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True)),
         }
         for message in parsed
     ]

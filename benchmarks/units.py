@@ -39,8 +39,8 @@ def section() -> Section:
             "Write units per unique message, everything included (tables, checkpoints, failed conditions), computed "
             "from the calls and items of the real code by AWS's rules (`scripts/leda_cli/models/units.py`); no "
             "emulator counts them right. A copy costs State a read where its environment has lately met the trade "
-            "(`leda/recent_versions.py`); AWS does not say which environment a batch comes to, so in some rows "
-            f"copies come to any of {ENVIRONMENTS}."
+            "(`leda/pipeline/recent_versions.py`); AWS does not say which environment a batch comes to, so in some "
+            f"rows copies come to any of {ENVIRONMENTS}."
         ),
         "",
         *markdown(found),

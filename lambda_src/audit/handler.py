@@ -8,11 +8,11 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import sdk, settings
-from leda.audit import audit, key_names, rows_of_groupings, tables_of
+from leda.aws import sdk, settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.engine.audit import audit, key_names, rows_of_groupings, tables_of
 from leda.engine.configuration import Configuration
 from leda.engine.registry import CONFIGURATIONS, LIVE, Registry, live_configuration
-from leda.telemetry import count, logger, metrics
 
 # A damaged table is not listed whole, an invocation a time; `leda verify` lists it.
 LOGGED = 100

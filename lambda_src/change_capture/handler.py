@@ -6,11 +6,13 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import patterns, settings, stream_batch
-from leda.capture import Capture
-from leda.notifications import CLIENT, Notifications
-from leda.put_aside import PutAside
-from leda.telemetry import count, logger, metrics
+from leda.aws import settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.capture import patterns
+from leda.capture.capture import Capture
+from leda.capture.notifications import CLIENT, Notifications
+from leda.quarantine.writer import PutAside
+from leda.streams import stream_batch
 
 hidden = frozenset(json.loads(settings.optional("REDACTED_ATTRIBUTES") or "[]"))
 topic = settings.optional("TOPIC_ARN")

@@ -6,10 +6,10 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.shop.api import CLIENT, Api
-from leda.shop.ordering import Ordering
-from leda.telemetry import logger, metrics
+from leda.aws import settings
+from leda.aws.telemetry import logger, metrics
+from leda.shop.http.api import CLIENT, Api
+from leda.shop.http.ordering import Ordering
 
 dynamodb = boto3.client("dynamodb", config=CLIENT)
 ordering = Ordering(

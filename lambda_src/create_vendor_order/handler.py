@@ -5,11 +5,12 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import sdk, settings, streams
-from leda.put_aside import NotPutAsideError, PutAside
-from leda.shop.restocking import Restocking
-from leda.stream_batch import bad_record
-from leda.telemetry import count, logger, metrics
+from leda.aws import sdk, settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.quarantine.writer import NotPutAsideError, PutAside
+from leda.shop.stock.restocking import Restocking
+from leda.streams import stream_records
+from leda.streams.stream_batch import bad_record
 
 dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
 restocking = Restocking(dynamodb, settings.required("SHOP_TABLE"))
@@ -20,7 +21,7 @@ put_aside = PutAside.from_environment()
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """Make the vendor orders that the event's parts want, each once."""
-    batch = streams.read(event["Records"])
+    batch = stream_records.read(event["Records"])
     rejected = restocking.make(batch.records)
     shard = event.get("shardId")
     bad = [bad_record(each.raw, each.reason, shard) for each in batch.unreadable]

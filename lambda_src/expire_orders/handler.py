@@ -5,10 +5,10 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.shop.api import CLIENT
-from leda.shop.expiring import Expiring
-from leda.telemetry import count, logger, metrics
+from leda.aws import settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.shop.http.api import CLIENT
+from leda.shop.orders.expiring import Expiring
 
 dynamodb = boto3.client("dynamodb", config=CLIENT)
 expiring = Expiring(dynamodb, settings.required("SHOP_TABLE"))

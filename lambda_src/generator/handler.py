@@ -1,8 +1,8 @@
 """GeneratorLambda: plays one round of the workshop's game and keeps the score.
 
-It reads AggregateTable, sends a burst (`leda.game`) to the stream, polls AggregateTable until every row changed by
-exactly what the burst adds up to, and adds the points to SCORE in ParameterTable. From 300 points on it sets the hard
-mode and the failure percentages.
+It reads AggregateTable, sends a burst (`leda.pipeline.game`) to the stream, polls AggregateTable until every row
+changed by exactly what the burst adds up to, and adds the points to SCORE in ParameterTable. From 300 points on it sets
+the hard mode and the failure percentages.
 
 The event may hold `seed` (whole number), `messages` and `wait_seconds`; an EventBridge event has none of them.
 Environment: STREAM_NAME, AGGREGATE_TABLE, PARAMETER_TABLE, SCHEMA (JSON), WAIT_SECONDS (default 30).
@@ -22,8 +22,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda import game, sdk, settings
-from leda.schema import Schema
+from leda.aws import sdk, settings
+from leda.pipeline import game
+from leda.pipeline.schema import Schema
 
 DEFAULT_WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.5

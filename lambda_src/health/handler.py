@@ -6,10 +6,10 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import sdk, settings
+from leda.aws import sdk, settings
+from leda.aws.telemetry import count, logger, metrics
 from leda.engine import health
 from leda.engine.registry import Registry, Stage
-from leda.telemetry import count, logger, metrics
 
 dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
 lambda_client = boto3.client("lambda", config=sdk.CLIENT)

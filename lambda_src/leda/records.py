@@ -19,9 +19,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from leda.json_text import JsonReader, NotJsonError, text_of
-from leda.kinesis import UserRecord
-from leda.plain import json_number
+from leda.streams.kinesis import UserRecord
+from leda.values.json_text import JsonReader, NotJsonError, text_of
+from leda.values.plain import json_number
 
 # A document that is nested more deeply is logged as the text that it is: what writes the log can nest only so far.
 MAX_LOGGED_DEPTH = 100

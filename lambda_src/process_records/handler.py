@@ -7,10 +7,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 # The user's file in the package; a checker that looks at the whole tree knows no top-level `process`.
 from process import process  # type: ignore[import-not-found, unused-ignore]
 
-from leda.kinesis import user_records
-from leda.processing import Processing
-from leda.put_aside import PutAside
-from leda.telemetry import count, logger, metrics
+from leda.aws.telemetry import count, logger, metrics
+from leda.processor.processing import Processing
+from leda.quarantine.writer import PutAside
+from leda.streams.kinesis import user_records
 
 processing = Processing(process, PutAside.from_environment())
 

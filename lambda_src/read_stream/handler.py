@@ -5,10 +5,11 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.shop import lake_lines, rows
-from leda.shop.fan_out import CLIENT, FanOut, Target
-from leda.telemetry import count, logger, metrics
+from leda.aws import settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.shop import rows
+from leda.shop.stream import lake_lines
+from leda.shop.stream.fan_out import CLIENT, FanOut, Target
 
 fan_out = FanOut(
     boto3.client("lambda", config=CLIENT),

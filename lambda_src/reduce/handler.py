@@ -4,15 +4,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import lazy_client, settings, streams
-from leda.dynamodb_client import connect
+from leda.aws import lazy_client, settings
+from leda.aws.dynamodb_client import connect
+from leda.aws.faults import Faults
+from leda.aws.telemetry import count, lag, logger, metrics
 from leda.engine import shards
 from leda.engine.registry import Definitions, Epochs, Registry
 from leda.engine.rejects import Rejects
 from leda.engine.totals import KEY, Outcome, Totals
-from leda.faults import Faults
-from leda.quarantine import Quarantine
-from leda.telemetry import count, lag, logger, metrics
+from leda.quarantine.bucket import Quarantine
+from leda.streams import stream_records
 
 # Writes of batches have their own backoff; the other calls have the SDK's three tries.
 dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
@@ -51,7 +52,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     nothing: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     """
     if event["Records"]:
-        batch = streams.read(event["Records"])
+        batch = stream_records.read(event["Records"])
         rejects.put_unreadable(event, batch.unreadable)
         outcome = _add(event, batch)
         count(
@@ -67,7 +68,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     return {"state": event.get("state") or {}}
 
 
-def _add(event: dict[str, Any], batch: streams.Batch) -> Outcome:
+def _add(event: dict[str, Any], batch: stream_records.Batch) -> Outcome:
     if not batch.records:
         return Outcome()
     shard = shards.of_event(event, batch.records, only_shards)

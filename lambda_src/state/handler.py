@@ -5,15 +5,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.dynamodb_client import connect
-from leda.faults import Faults
-from leda.ingest import Ingest
-from leda.kinesis import user_records
-from leda.put_aside import PutAside
-from leda.schema import Schema
-from leda.state_store import StateStore
-from leda.telemetry import count, logger, metrics
+from leda.aws import settings
+from leda.aws.dynamodb_client import connect
+from leda.aws.faults import Faults
+from leda.aws.telemetry import count, logger, metrics
+from leda.pipeline.ingest import Ingest
+from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import StateStore
+from leda.quarantine.writer import PutAside
+from leda.streams.kinesis import user_records
 
 ingest = Ingest(
     Schema.from_json(settings.required("SCHEMA")),

@@ -5,10 +5,10 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import settings
-from leda.shop.api import CLIENT, Api
-from leda.shop.storefront import Storefront
-from leda.telemetry import logger, metrics
+from leda.aws import settings
+from leda.aws.telemetry import logger, metrics
+from leda.shop.http.api import CLIENT, Api
+from leda.shop.http.storefront import Storefront
 
 dynamodb = boto3.client("dynamodb", config=CLIENT)
 storefront = Storefront(dynamodb, settings.required("SHOP_TABLE"))

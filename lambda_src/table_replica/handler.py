@@ -4,12 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import replica_client, settings, stream_batch
-from leda.item_changes import ItemChange, UnreadableChange, read
-from leda.put_aside import PutAside
-from leda.replica import Marks, Replica
-from leda.stream_batch import bad_record
-from leda.telemetry import count, logger, metrics
+from leda.aws import settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.quarantine.writer import PutAside
+from leda.replica import replica_client
+from leda.replica.replica import Marks, Replica
+from leda.streams import stream_batch
+from leda.streams.item_changes import ItemChange, UnreadableChange, read
+from leda.streams.stream_batch import bad_record
 
 dynamodb = replica_client.client(
     settings.required("REPLICA_REGION"),

@@ -5,13 +5,13 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda import sdk, settings
-from leda.item_changes import UnreadableChange
-from leda.put_aside import PutAside
-from leda.shop import lake_lines
-from leda.shop.delivery import Delivery, NotDelivered
-from leda.stream_batch import bad_record
-from leda.telemetry import count, logger, metrics
+from leda.aws import sdk, settings
+from leda.aws.telemetry import count, logger, metrics
+from leda.quarantine.writer import PutAside
+from leda.shop.stream import lake_lines
+from leda.shop.stream.delivery import Delivery, NotDelivered
+from leda.streams.item_changes import UnreadableChange
+from leda.streams.stream_batch import bad_record
 
 firehose = boto3.client("firehose", config=sdk.CLIENT)
 delivery = Delivery(firehose, settings.required("DELIVERY_STREAM"))

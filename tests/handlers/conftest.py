@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from leda import state_store
-from leda.engine import backoff, map_rows, totals
+from leda.aws import backoff
+from leda.engine import map_rows, totals
+from leda.pipeline import state_store
 from leda_cli.develop import toolchain
 from support import dynamodb_local
 from support.memory_pipeline import MemoryPipeline

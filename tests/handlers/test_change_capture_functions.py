@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from leda.notifications import ROUNDS
-from leda.patterns import BadPattern
+from leda.capture.notifications import ROUNDS
+from leda.capture.patterns import BadPattern
 from support.faults import client_error, timed_out
 from support.log_lines import recorded
 from support.pipeline import Function, Pipeline, event

@@ -18,7 +18,7 @@ from leda.engine.delta_rows import Lane, item
 from leda.engine.map_rows import BadCheckpointError, RowClosedError
 from leda.engine.registry import Assignment, Registry
 from leda.engine.shards import MissingShardIdError, Shard
-from leda.streams import MalformedEvent
+from leda.streams.stream_records import MalformedEvent
 from support.faults import (
     Fault,
     Faults,

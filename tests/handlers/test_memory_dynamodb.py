@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from leda.state_store import StateStore
+from leda.pipeline.state_store import StateStore
 from simulation.edge_requests import NUMBERS, Call, edges, put
 from simulation.memory_dynamodb import Change, MemoryDynamoDB
 from simulation.random_leda_calls import calls

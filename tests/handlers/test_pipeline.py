@@ -132,7 +132,7 @@ def test_the_lag_is_that_of_the_oldest_message_in_milliseconds(
     )
     batch = event(pipeline.stream_records("ReduceTable"), pipeline.shard("ReduceTable"))
     function = pipeline.function("reduce")
-    monkeypatch.setattr("leda.telemetry.time.time", lambda: 1616413260.5)
+    monkeypatch.setattr("leda.aws.telemetry.time.time", lambda: 1616413260.5)
 
     function(batch)
 

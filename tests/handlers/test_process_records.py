@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 
-from leda.process_function import WrongProcessError
+from leda.processor.process_function import WrongProcessError
 from leda.records import Record, Unprocessable
 from support.faults import client_error
 from support.log_lines import recorded

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from leda.shop import restocking, settling, times
+from leda.shop import settling, times
+from leda.shop.stock import restocking
 from support.pipeline import event
 from support.shop import Response, ShopTables, order
 

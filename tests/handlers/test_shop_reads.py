@@ -2,7 +2,8 @@
 
 import pytest
 
-from leda.shop import orders, settling, times
+from leda.shop import settling, times
+from leda.shop.orders import orders
 from support.faults import Fault, Faults, FaultyClient, after, cancelled, instead, timed_out
 from support.shop import CUSTOMER, OPERATOR, ROUTES, ShopTables, order
 
@@ -21,7 +22,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def low(shop: ShopTables, product: str, number: int = 0, pieces: int = 50) -> None:
     """A vendor order, as fnCreateVendorOrder makes it."""
-    from leda.shop import vendor_orders
+    from leda.shop.stock import vendor_orders
 
     action = vendor_orders.open_action(
         shop.prefix + "UnifiedTable",

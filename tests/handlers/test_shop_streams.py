@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from leda.shop import delivery, restocking, settling
+from leda.shop import settling
+from leda.shop.stock import restocking
+from leda.shop.stream import delivery
 from support.deliveries import Environment, Record, Schedule
 from support.faults import Faults, FaultyClient, client_error
 from support.pipeline import event

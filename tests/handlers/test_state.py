@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leda.messages import BadInput, Message, parse
-from leda.schema import Schema
-from leda.state_store import StoreError
+from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import StoreError
 from support import trades
 from support.faults import Faults, FaultyClient, Killed, after, client_error, instead, timed_out
 from support.pipeline import SHARD, STREAM_ARN, Function, Pipeline, parameter

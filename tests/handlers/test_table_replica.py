@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda.replica import WrongReplica
+from leda.replica.replica import WrongReplica
 from support.faults import Fault, after, client_error, instead, timed_out
 from support.pipeline import Function, Pipeline, event
 from support.users import END, PLACE, Users, key

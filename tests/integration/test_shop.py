@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from leda.shop.lake_lines import order_ref
+from leda.shop.stream.lake_lines import order_ref
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import ROOT
 from leda_cli.demos.hosted_sign_in import sign_in

@@ -21,7 +21,7 @@ from support.clients import clients
 from support.faults import Killed, cancelled, client_error, timed_out
 
 TIMEOUT_SECONDS = 60.0
-# The client's read timeout (leda.settings.READ_SECONDS).
+# The client's read timeout (leda.aws.settings.READ_SECONDS).
 READ_TIMEOUT_SECONDS = 10.0
 
 Send = Callable[..., Any]
@@ -381,6 +381,6 @@ class InOrder:
 
 
 def in_one_thread(stack: ExitStack, *places: str) -> None:
-    """Let the modules at `places` ("leda.put_aside") have InOrder for their thread pools."""
+    """Let the modules at `places` ("leda.quarantine.writer") have InOrder for their thread pools."""
     for place in places:
         stack.enter_context(mock.patch(f"{place}.ThreadPoolExecutor", InOrder))

@@ -19,8 +19,8 @@ from typing import Any
 import boto3
 import moto
 
-from leda.messages import Message
-from leda.state_store import MAX_STATEMENTS, StateStore
+from leda.pipeline.messages import Message
+from leda.pipeline.state_store import MAX_STATEMENTS, StateStore
 from leda_cli.develop import toolchain
 from simulation.memory_dynamodb import MemoryDynamoDB
 from support import dynamodb_local

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.backoff import GaveUpError
+from leda.aws.backoff import GaveUpError
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli.base.errors import LedaError

@@ -87,7 +87,7 @@ class Pipeline(Engine):
         STREAMS: "no way back",
         NARROW: "a transaction that never fits is tried for ever",
     }
-    THREADED: ClassVar = ("leda.state_store", "leda.put_aside")
+    THREADED: ClassVar = ("leda.pipeline.state_store", "leda.quarantine.writer")
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         super().__init__(world, plan, subject)

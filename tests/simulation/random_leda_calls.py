@@ -20,11 +20,11 @@ from leda.engine.registry import (
 )
 from leda.engine.shards import Shard, padded
 from leda.engine.totals import Totals
-from leda.limits import Limits
-from leda.messages import Message
-from leda.state_store import StateStore
-from leda.statement_guess import Request
-from leda.streams import StreamRecord
+from leda.pipeline.messages import Message
+from leda.pipeline.state_store import StateStore
+from leda.pipeline.statement_guess import Request
+from leda.streams.stream_records import StreamRecord
+from leda.values.limits import Limits
 from simulation.random_requests import KEYS, Operation
 from support.pipeline import CONFIGURATION
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from leda.state_store import StateStore
+from leda.pipeline.state_store import StateStore
 
 KEYS = ["a", "b", "c"]
 ATTRIBUTES = ["a", "b", "Value"]

@@ -63,7 +63,7 @@ class Replica(System):
     def installed(cls, plan: Plan) -> Iterator[None]:
         """One thread."""
         with ExitStack() as stack:
-            in_one_thread(stack, "leda.replica", "leda.put_aside")
+            in_one_thread(stack, "leda.replica.replica", "leda.quarantine.writer")
             yield
 
     def variables(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from leda.engine.delta_rows import RESERVED
-from leda.hierarchy import nodes
+from leda.engine.hierarchy import nodes
 from simulation.engine import Engine
 from simulation.functions import FAULTS, Failed
 from simulation.group_by import SOURCE, GroupBy

@@ -20,8 +20,8 @@ from uuid import UUID
 
 from greenlet import getcurrent
 
-from leda.shop import parts
 from leda.shop.paging import Listing, Page
+from leda.shop.stock import parts
 from simulation.functions import Failed, Function, in_one_thread
 from simulation.memory_dynamodb import Change
 from simulation.plans import COMMON, Frame, Plan, Put
@@ -142,13 +142,13 @@ class Shop(System):
         """One thread, the seed's order IDs, and room for few effects in a transaction where the plan says so."""
         draw = random.Random(f"order IDs/{plan.seed}")
         with ExitStack() as stack:
-            in_one_thread(stack, "leda.put_aside")
+            in_one_thread(stack, "leda.quarantine.writer")
             for place, value in (
-                ("leda.shop.ordering.uuid4", lambda: UUID(int=draw.getrandbits(128))),
-                ("leda.shop.restocking.MOST_PARTS", 1 if plan.small_transactions else 50),
+                ("leda.shop.http.ordering.uuid4", lambda: UUID(int=draw.getrandbits(128))),
+                ("leda.shop.stock.restocking.MOST_PARTS", 1 if plan.small_transactions else 50),
                 # The simulation's invocations tell of a second.
-                ("leda.shop.expiring.LAST_MILLISECONDS", 0),
-                ("leda.shop.expiring.paging.page", _unpaid),
+                ("leda.shop.orders.expiring.LAST_MILLISECONDS", 0),
+                ("leda.shop.orders.expiring.paging.page", _unpaid),
             ):
                 stack.enter_context(mock.patch(place, value))
             # The world's time, as everything else; a jump of its clocks may end a request early.

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from leda import changes
 from leda.engine import map_rows
 from leda.engine.registry import Assignment, SourceShards
 from leda.engine.shards import padded
+from leda.streams import changes
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leda import changes, streams
 from leda.engine import configuration, delta_rows, registry, totals
 from leda.engine.delta_rows import amounts_of
 from leda.engine.map_rows import MapRows, _LaneWriter
 from leda.engine.registry import Epochs, SourceShards
 from leda.engine.totals import Totals, _Statements
-from leda.streams import LONGEST_SEQUENCE_NUMBER
+from leda.streams import changes, stream_records
+from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline
 from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
@@ -142,7 +142,9 @@ def rows_live_for_a_minute(patch: Patch) -> None:
 
 def records_are_taken_in_the_order_of_the_batch(patch: Patch) -> None:
     patch.setattr(
-        streams, "read", lambda records: streams.Batch([streams.read_one(raw) for raw in records])
+        stream_records,
+        "read",
+        lambda records: stream_records.Batch([stream_records.read_one(raw) for raw in records]),
     )
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from leda import changes
-from leda.changes import UnreadableRow
 from leda.engine import attributes, groupings, map_rows
 from leda.engine.configuration import Configuration, Measure
 from leda.engine.groupings import Grouping, Groupings, Key
+from leda.streams import changes
+from leda.streams.changes import UnreadableRow
 from simulation.group_by import MENDED
 from simulation.runs import plan, run
 

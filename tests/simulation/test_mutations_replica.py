@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from leda import replica
-from leda.item_changes import ItemChange
-from leda.replica import Replica
+from leda.replica import replica
+from leda.replica.replica import Replica
+from leda.streams.item_changes import ItemChange
 from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).

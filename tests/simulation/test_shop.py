@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from leda.shop import orders, parts, restocking
-from leda.shop.fan_out import FanOut, NotDone
-from leda.shop.ordering import Ordering
-from leda.shop.restocking import Restocking
-from leda.streams import Image
+from leda.shop.http.ordering import Ordering
+from leda.shop.orders import orders
+from leda.shop.stock import parts, restocking
+from leda.shop.stock.restocking import Restocking
+from leda.shop.stream.fan_out import FanOut, NotDone
+from leda.streams.stream_records import Image
 from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).

@@ -8,7 +8,7 @@ from unittest import mock
 
 import boto3
 
-from leda import dynamodb_client, lazy_client
+from leda.aws import dynamodb_client, lazy_client
 
 _OF_ONE_SERVICE = (
     (dynamodb_client, "connect", "dynamodb"),

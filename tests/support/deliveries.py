@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.engine.backoff import MAX_TRIES, GaveUpError
+from leda.aws.backoff import MAX_TRIES, GaveUpError
 from support.faults import (
     Fault,
     Faults,

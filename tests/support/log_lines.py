@@ -35,7 +35,7 @@ def recorded() -> Iterator[LogLines]:
         for name in ("AWS_LAMBDA_FUNCTION_NAME", "POWERTOOLS_SERVICE_NAME"):
             os.environ.setdefault(name, "Function")
         os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "LEDA")
-        from leda.telemetry import logger
+        from leda.aws.telemetry import logger
     lines = LogLines()
     handler = logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)

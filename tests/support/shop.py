@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leda.shop import parts
+from leda.shop.stock import parts
 from support.deliveries import Record
 from support.openapi import OpenApi
 from support.pipeline import Function, Tables, event

@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.aggregated import MAGIC, Packed, packed
+from leda.streams.aggregated import MAGIC, Packed, packed
 
 
 def sealed(body: bytes) -> bytes:

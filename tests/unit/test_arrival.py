@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.arrival import arrival_time
+from leda.streams.arrival import arrival_time
 
 ARRIVED = datetime(2021, 3, 22, 11, 40, 58, 900_000, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda import audit as module
-from leda.audit import (
+from leda.engine import audit as module
+from leda.engine.audit import (
     Bracket,
     Expected,
     Tables,
@@ -25,9 +25,9 @@ from leda.audit import (
     rows_of_groupings,
     tables_of,
 )
-from leda.audit import fold as fold_by_key
+from leda.engine.audit import fold as fold_by_key
 from leda.engine.configuration import Configuration
-from leda.uncounted import MAX_REASONS, OTHER_REASONS, Uncounted
+from leda.engine.uncounted import MAX_REASONS, OTHER_REASONS, Uncounted
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
-from leda import game
+from leda.pipeline import game
 from leda_cli.base.output import LedaError
 from leda_cli.demos import demo as demo_module
 from leda_cli.demos.demo import (

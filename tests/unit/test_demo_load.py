@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.game import Record
+from leda.pipeline.game import Record
 from leda_cli.base.output import LedaError
 from leda_cli.demos.load import MAX_BYTES, MAX_RECORDS, Putting, regroup
 

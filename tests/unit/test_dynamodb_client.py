@@ -17,7 +17,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from leda.dynamodb_client import connect
+from leda.aws.dynamodb_client import connect
 from support.scripted_server import Request, ScriptedServer, Step, Then, answer, chunked, serving
 
 CALLS = (
@@ -55,8 +55,8 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the client would have slept, at most."""
     asked: list[float] = []
-    monkeypatch.setattr("leda.dynamodb_client.random.uniform", lambda _lowest, highest: highest)
-    monkeypatch.setattr("leda.dynamodb_client.time.sleep", asked.append)
+    monkeypatch.setattr("leda.aws.dynamodb_client.random.uniform", lambda _lowest, highest: highest)
+    monkeypatch.setattr("leda.aws.dynamodb_client.time.sleep", asked.append)
     return asked
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from leda.changes import UnreadableRow
 from leda.engine.configuration import (
     MAX_IMAGE_BYTES,
     VERSION_DIGITS,
@@ -18,7 +17,8 @@ from leda.engine.configuration import (
 from leda.engine.delta_rows import Lane
 from leda.engine.groupings import Labels
 from leda.engine.totals import _Statements
-from leda.numbers import exact
+from leda.streams.changes import UnreadableRow
+from leda.values.numbers import exact
 
 DOCUMENT: dict[str, Any] = {
     "path": "Path",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.changes import UnreadableRow
 from leda.engine.configuration import MAX_IMAGE_BYTES, Configuration, ConfigurationError
 from leda.engine.groupings import Labels, escaped, unescaped
+from leda.streams.changes import UnreadableRow
 
 COUNT = {"Count": {"op": "count"}}
 

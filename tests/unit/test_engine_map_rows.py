@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from leda.engine import map_rows
 from leda.engine.configuration import Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import lane_number
+from leda.engine.hierarchy import nodes
 from leda.engine.map_rows import (
     Change,
     by_lane,
@@ -23,10 +24,9 @@ from leda.engine.map_rows import (
 )
 from leda.engine.registry import Assignment
 from leda.engine.shards import padded
-from leda.hierarchy import nodes
-from leda.limits import Limits
-from leda.numbers import exact
-from leda.streams import StreamRecord
+from leda.streams.stream_records import StreamRecord
+from leda.values.limits import Limits
+from leda.values.numbers import exact
 
 CONFIGURATION = Configuration.from_json(
     '{"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}'

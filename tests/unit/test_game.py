@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda import game
-from leda.messages import parse
-from leda.schema import Schema
+from leda.pipeline import game
+from leda.pipeline.messages import parse
+from leda.pipeline.schema import Schema
 from leda_cli.operate import oracle
 
 SEEDS = st.integers(min_value=0, max_value=2**32)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.hierarchy import MAX_PATH_BYTES, BadPath, join, nodes
+from leda.engine.hierarchy import MAX_PATH_BYTES, BadPath, join, nodes
 
 NAMES = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]), min_size=1)
 PATHS = st.lists(st.sampled_from("ABC"), min_size=1, max_size=4).map(":".join)

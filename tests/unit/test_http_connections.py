@@ -23,8 +23,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from leda import settings
-from leda.http_connections import Connections
+from leda.aws import settings
+from leda.aws.http_connections import Connections
 from support.scripted_server import Request, Silence, Step, Then, answer, chunked, serving
 
 SHORT_SECONDS = 0.2

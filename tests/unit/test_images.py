@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from leda import images
-from leda.messages import Message
+from leda.pipeline import state_rows
+from leda.pipeline.messages import Message
 
 MESSAGE = Message("t1", 3, Decimal("1.50"), "PV:FXSpot", '{"a": "b"}', Decimal("1616413258.9"))
 TOMBSTONE = Message("t1", 4, None, None, None, None)
 
 
 def row(message: Message) -> dict[str, Any]:
-    return dict(zip(images.ATTRIBUTES, images.values(message), strict=True))
+    return dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True))
 
 
 def test_a_row_has_every_attribute_so_that_one_statement_serves_every_message() -> None:
@@ -39,4 +39,4 @@ def test_a_row_has_every_attribute_so_that_one_statement_serves_every_message() 
     ],
 )
 def test_the_timestamp_is_there_or_none(image: Any, expected: Decimal | None) -> None:
-    assert images.timestamp(image) == expected
+    assert state_rows.timestamp(image) == expected

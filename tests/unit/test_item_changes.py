@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from leda import item_changes
-from leda.item_changes import UnreadableChange, fitted, read
-from leda.plain import REDACTED
+from leda.streams import item_changes
+from leda.streams.item_changes import UnreadableChange, fitted, read
+from leda.values.plain import REDACTED
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/Users/stream/2025-01-01T00:00:00.000"
 KEYS = {"user_id": {"S": "u1"}, "timestamp": {"N": "1700000000"}}

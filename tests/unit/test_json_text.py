@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.json_text import JsonReader, NotJsonError, kind_of, text_of
+from leda.values.json_text import JsonReader, NotJsonError, kind_of, text_of
 
 READER = JsonReader()
 # What a reason must not name: Python's types, its exceptions, its functions and limits.

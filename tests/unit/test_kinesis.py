@@ -12,7 +12,7 @@ from aws_kinesis_agg.messages_pb2 import AggregatedRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.kinesis import UserRecord, user_records
+from leda.streams.kinesis import UserRecord, user_records
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 MAGIC = b"\xf3\x89\x9a\xc2"

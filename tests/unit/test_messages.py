@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leda.messages import MAX_HIERARCHY_BYTES, BadInput, Message, parse
-from leda.schema import Schema
+from leda.pipeline.messages import MAX_HIERARCHY_BYTES, BadInput, Message, parse
+from leda.pipeline.schema import Schema
 
 SCHEMA = Schema()
 FLAT = Schema(hierarchy=None, levels=("Region",))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.numbers import DIGITS, NotExact, exact, limited, number
+from leda.values.numbers import DIGITS, NotExact, exact, limited, number
 
 
 @given(st.integers(-(10**38) + 1, 10**38 - 1), st.integers(-100, 80))

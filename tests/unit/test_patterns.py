@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leda.patterns import BadPattern, matches, parse
+from leda.capture.patterns import BadPattern, matches, parse
 
 DOCUMENT: dict[str, Any] = {
     "event": "update",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.plain import (
+from leda.values.plain import (
     REDACTED,
     UnknownType,
     canonical,

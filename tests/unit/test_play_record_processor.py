@@ -4,7 +4,7 @@ from aws_kinesis_agg.aggregator import RecordAggregator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.aggregated import packed
+from leda.streams.aggregated import packed
 from leda_cli.demos.play_record_processor import aggregated
 
 

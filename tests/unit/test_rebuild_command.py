@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leda.audit import Expected, Tables
+from leda.engine.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli.base.errors import LedaError

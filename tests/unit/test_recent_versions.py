@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.recent_versions import RecentVersions
+from leda.pipeline.recent_versions import RecentVersions
 
 IDS = st.sampled_from([f"t{number}" for number in range(12)])
 

@@ -19,14 +19,14 @@ from aws_kinesis_agg.aggregator import RecordAggregator
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from leda import images
-from leda.audit import Bracket, Expected
+from leda.engine.audit import Bracket, Expected
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
-from leda.kinesis import UserRecord, user_records
-from leda.messages import BadInput, Message, parse
-from leda.quarantine import BadRecord, Quarantine
-from leda.schema import Schema
+from leda.pipeline import state_rows
+from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.schema import Schema
+from leda.quarantine.bucket import BadRecord, Quarantine
+from leda.streams.kinesis import UserRecord, user_records
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import redrive, state_events
 from leda_cli.operate.aggregation import Aggregation
@@ -72,7 +72,7 @@ class Table:
             return self.forgetful
         row = self.row(each.id)
         if not row or int(row["Version"]["N"]) < each.version:
-            values = dict(zip(images.ATTRIBUTES, images.values(each), strict=True))
+            values = dict(zip(state_rows.ATTRIBUTES, state_rows.values(each), strict=True))
             self.put({"id": {"S": each.id}, **values})
         return True
 
@@ -352,7 +352,7 @@ def test_a_message_that_is_still_bad_stays_under_its_key_with_the_new_reason(sit
 
 def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site: Site) -> None:
     site.put_aside(message("t1", 3))
-    row = dict(zip(images.ATTRIBUTES, [{"N": "4"}], strict=False))
+    row = dict(zip(state_rows.ATTRIBUTES, [{"N": "4"}], strict=False))
     site.table.put({"id": {"S": "t1"}, **row})
 
     assert site.put_back() == {"t1": "superseded"}

@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
-from leda import replica_client
+from leda.replica import replica_client
 
 ROLE = "arn:aws:iam::222222222222:role/writer"
 

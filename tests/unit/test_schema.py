@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from leda.schema import Schema, SchemaError
+from leda.pipeline.schema import Schema, SchemaError
 
 
 def test_the_defaults_are_the_workshops() -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from leda import sdk, settings
-from leda.settings import MissingSetting
+from leda.aws import sdk, settings
+from leda.aws.settings import MissingSetting
 
 NAME = "LEDA_TEST_SETTING"
 

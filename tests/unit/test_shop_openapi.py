@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.shop import order_request, orders, paging, vendor_orders
+from leda.shop import paging
+from leda.shop.orders import order_request, orders
 from leda.shop.refusals import Refused
+from leda.shop.stock import vendor_orders
 from support.shop import OPENAPI, ROUTES
 
 SCHEMAS = OPENAPI.document["components"]["schemas"]
@@ -42,7 +44,7 @@ def test_the_documents_limits_are_the_codes() -> None:
 
 
 def test_every_code_is_in_the_document() -> None:
-    sources = (LAMBDA_SRC / "leda" / "shop").glob("*.py")
+    sources = (LAMBDA_SRC / "leda" / "shop").rglob("*.py")
     text = "".join(path.read_text() for path in sources)
     # A refusal's code is the only text that stands right after its status.
     found = set(re.findall(r'HTTPStatus\.[A-Z_]+,\s*"([A-Za-z]+)"', text))

@@ -11,29 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda import streams
-from leda.changes import UnreadableRow
-from leda.item_changes import UnreadableChange
-from leda.shop import (
-    delivery,
-    fan_out,
-    lake_lines,
-    listings,
-    order_request,
-    orders,
-    paging,
-    parts,
-    restocking,
-    rows,
-    times,
-    vendor_orders,
-    whole,
-)
-from leda.shop.exchange import Request
-from leda.shop.order_request import Line, OrderRequest
-from leda.shop.orders import Order
+from leda.shop import paging, rows, times, whole
+from leda.shop.http.exchange import Request
+from leda.shop.orders import listings, order_request, orders
+from leda.shop.orders.order_request import Line, OrderRequest
+from leda.shop.orders.orders import Order
 from leda.shop.refusals import Refused
-from leda.streams import StreamRecord
+from leda.shop.stock import parts, restocking, vendor_orders
+from leda.shop.stream import delivery, fan_out, lake_lines
+from leda.streams import stream_records
+from leda.streams.changes import UnreadableRow
+from leda.streams.item_changes import UnreadableChange
+from leda.streams.stream_records import StreamRecord
 from support.faults import client_error
 
 CREATED = "2026-11-21T15:10:00.123Z"
@@ -215,7 +204,7 @@ def record(sequence: int, new: Any = None, old: Any = None, **more: Any) -> dict
 
 
 def stream(*records: dict[str, Any]) -> Sequence[StreamRecord]:
-    return streams.read(records).records
+    return stream_records.read(records).records
 
 
 def order_line(product: str, pieces: int, status: str) -> dict[str, Any]:

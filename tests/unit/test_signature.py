@@ -13,7 +13,7 @@ from botocore.exceptions import NoCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.signature import CONTENT_TYPE, Credentials, Signer, credentials_from_environment
+from leda.aws.signature import CONTENT_TYPE, Credentials, Signer, credentials_from_environment
 
 TARGET = "DynamoDB_20120810.BatchExecuteStatement"
 NOON = datetime.datetime(2026, 11, 29, 12, 0, 1, tzinfo=datetime.UTC)
@@ -94,7 +94,7 @@ def test_one_signer_goes_on_over_midnight_and_over_new_credentials() -> None:
 
 def test_the_key_is_derived_once_a_day() -> None:
     signer = Signer(lambda: Credentials("A", "secret", None), "eu-west-1", "dynamodb", "h")
-    with mock.patch("leda.signature._hmac", return_value=b"key") as derive:
+    with mock.patch("leda.aws.signature._hmac", return_value=b"key") as derive:
         for _ in range(10):
             signer.head(TARGET, b"{}", NOON.timestamp())
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leda.kinesis import user_records
+from leda.streams.kinesis import user_records
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import state_events
 from leda_cli.operate.state_events import Delivered, Record, StateFunction, batches, record

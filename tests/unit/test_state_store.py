@@ -11,9 +11,16 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.images import ATTRIBUTES
-from leda.messages import Message
-from leda.state_store import MAX_ROUNDS, MAX_STATEMENTS, Result, StateStore, StoreError, newest
+from leda.pipeline.messages import Message
+from leda.pipeline.state_rows import ATTRIBUTES
+from leda.pipeline.state_store import (
+    MAX_ROUNDS,
+    MAX_STATEMENTS,
+    Result,
+    StateStore,
+    StoreError,
+    newest,
+)
 from support.faults import client_error, timed_out
 
 Answer = dict[str, Any]

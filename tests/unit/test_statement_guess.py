@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.statement_guess import COUNTED_TOGETHER, MOST_COUNTED, Found, Guess, Request
+from leda.pipeline.statement_guess import COUNTED_TOGETHER, MOST_COUNTED, Found, Guess, Request
 
 versions = st.one_of(st.integers(-3, 20), st.integers(-(10**38), 10**38))
 

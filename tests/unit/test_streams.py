@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from leda.streams import MalformedEvent, MalformedRecord, StreamRecord, content, read, read_one
+from leda.streams.stream_records import (
+    MalformedEvent,
+    MalformedRecord,
+    StreamRecord,
+    content,
+    read,
+    read_one,
+)
 
 
 def raw(sequence: Any = "5", **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leda.audit import Expected, fold
+from leda.engine.audit import Expected, fold
 from leda.engine.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable

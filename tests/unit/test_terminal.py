@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from leda.audit import Bracket, Expected
+from leda.engine.audit import Bracket, Expected
 from leda_cli.base import operations
 from leda_cli.base import output as console_module
 from leda_cli.base.output import LedaError, Screen, cell

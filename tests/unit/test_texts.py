@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.texts import cut, utf8_bytes
+from leda.values.texts import cut, utf8_bytes
 
 
 @pytest.mark.parametrize(

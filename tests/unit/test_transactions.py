@@ -2,7 +2,7 @@
 
 import pytest
 
-from leda.transactions import Verdict, reasons, verdict
+from leda.aws.transactions import Verdict, reasons, verdict
 from support.faults import cancelled, client_error
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from leda.messages import Message, parse
-from leda.schema import Schema
-from leda.state_store import StateStore
+from leda.pipeline.messages import Message, parse
+from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import StateStore
 from leda_cli.models.load_model import Workload, delta_rows
 from leda_cli.models.memory_store import Refused
 from leda_cli.models.metering import Meter

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leda.audit import Expected, Tables
+from leda.engine.audit import Expected, Tables
 from leda.engine.configuration import Configuration
 from leda.engine.health import Health
 from leda_cli.base.output import LedaError

@@ -9,7 +9,9 @@ delta_rows      the rows of ReduceTable: lanes, their names, and how a row is wr
 map_rows        Map: replaces one row for each lane and shard, on condition of the row's own checkpoint
 totals          Reduce: adds the rows to the totals, on condition of each total's own checkpoint
 rejects         what is quarantined, because it can be neither read nor added
-backoff         pauses between tries, and when to give up
+hierarchy       the tree of totals: a path names a leaf, and each of its prefixes a node above it
+audit           what the totals must be by their source table, and which rows of the totals table are not that
+uncounted       rows of the source table that are in no total because they cannot be read
 health          what an operator has to know that no invocation tells: an open rebuild, a mapping that is off
 
 docs/exactly-once.md has the argument.

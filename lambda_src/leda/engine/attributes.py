@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from math import floor
 from typing import Any
 
-from leda.changes import UnreadableRow
-from leda.numbers import NotExact, number
-from leda.streams import Image
+from leda.streams.changes import UnreadableRow
+from leda.streams.stream_records import Image
+from leda.values.numbers import NotExact, number
 
 BUCKETS = {
     "minute": "%Y-%m-%dT%H:%M",

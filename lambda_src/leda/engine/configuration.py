@@ -21,13 +21,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from leda.changes import UnreadableRow
 from leda.engine.attributes import PATH, AttributePath
 from leda.engine.groupings import GroupingError, Groupings, HierarchyPath, Labels, PlainKey
-from leda.limits import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
-from leda.numbers import NotExact, limited, number
-from leda.streams import Image
-from leda.texts import utf8_bytes
+from leda.streams.changes import UnreadableRow
+from leda.streams.stream_records import Image
+from leda.values.limits import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
+from leda.values.numbers import NotExact, limited, number
+from leda.values.texts import utf8_bytes
 
 Amount = Decimal | int
 Amounts = tuple[Amount, ...]

@@ -15,10 +15,10 @@ from decimal import Decimal
 from typing import Any
 
 from leda.engine.configuration import MEASURE_NAME, VERSION_DIGITS, Amounts
-from leda.hierarchy import MAX_PATH_BYTES
-from leda.numbers import NotExact, number
-from leda.streams import Image, content
-from leda.texts import utf8_bytes
+from leda.engine.hierarchy import MAX_PATH_BYTES
+from leda.streams.stream_records import Image, content
+from leda.values.numbers import NotExact, number
+from leda.values.texts import utf8_bytes
 
 # No path begins with it. Reduce writes such nodes when all other nodes of their batch are written, so that one that is
 # there says so of everything before it; they are no totals.

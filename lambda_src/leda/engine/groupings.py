@@ -19,12 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from leda import hierarchy
-from leda.changes import UnreadableRow
-from leda.engine import attributes
+from leda.engine import attributes, hierarchy
 from leda.engine.attributes import AttributePath
-from leda.hierarchy import SEPARATOR
-from leda.streams import Image
+from leda.engine.hierarchy import SEPARATOR
+from leda.streams.changes import UnreadableRow
+from leda.streams.stream_records import Image
 
 # The attributes of a total that say which one it is, and until when. A measure has none of these names.
 GROUPING, KEYS, PARENT, EXPIRES_AT = "Grouping", "Keys", "Parent", "ExpiresAt"

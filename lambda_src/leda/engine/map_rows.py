@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from leda import changes
-from leda.engine.backoff import Backoff, is_throttle, is_unanswered
+from leda.aws.backoff import Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import CLOSED_BY, Lane, item, lane_number
+from leda.engine.hierarchy import SEPARATOR
 from leda.engine.registry import Assignment, SourceShards, condition_failed
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created, padded
-from leda.hierarchy import SEPARATOR
-from leda.limits import Limits
-from leda.numbers import NotExact, exact, limited, number
-from leda.streams import StreamRecord, content
+from leda.streams import changes
+from leda.streams.stream_records import StreamRecord, content
+from leda.values.limits import Limits
+from leda.values.numbers import NotExact, exact, limited, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

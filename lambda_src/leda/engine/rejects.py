@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from leda.engine.shards import Shard
-from leda.quarantine import MAX_LOGGED_BYTES, BadRecord, Quarantine, whole
-from leda.stream_batch import bad_record
-from leda.streams import StreamRecord, Unreadable
-from leda.texts import cut
+from leda.quarantine.bucket import MAX_LOGGED_BYTES, BadRecord, Quarantine, whole
+from leda.streams.stream_batch import bad_record
+from leda.streams.stream_records import StreamRecord, Unreadable
+from leda.values.texts import cut
 
 
 @dataclass(frozen=True, slots=True)

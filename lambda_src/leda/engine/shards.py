@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.streams import LONGEST_SEQUENCE_NUMBER, MalformedEvent, StreamRecord, is_made_up
+from leda.streams.stream_records import (
+    LONGEST_SEQUENCE_NUMBER,
+    MalformedEvent,
+    StreamRecord,
+    is_made_up,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient

@@ -34,14 +34,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from leda.engine.backoff import THROTTLES, Backoff, is_throttle, is_unanswered
+from leda.aws.backoff import THROTTLES, Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import RESERVED, Delta, UnreadableDeltaError, amounts_of, read
 from leda.engine.registry import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
-from leda.numbers import NotExact, exact, number
-from leda.streams import IMAGES, StreamRecord
+from leda.streams.stream_records import IMAGES, StreamRecord
+from leda.values.numbers import NotExact, exact, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

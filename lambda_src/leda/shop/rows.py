@@ -26,8 +26,8 @@ A customer's orders need no index: a query of the table, which shows an order at
 from decimal import Decimal
 from typing import Any
 
-from leda import plain
-from leda.streams import Image
+from leda.streams.stream_records import Image
+from leda.values import plain
 
 Row = dict[str, Any]
 """An item in DynamoDB's JSON."""

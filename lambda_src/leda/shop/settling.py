@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from leda.aws.transactions import Verdict, verdict
 from leda.shop.refusals import busy
-from leda.transactions import Verdict, verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 T = TypeVar("T")
 
-# No try begins after this time, since somebody waits. With the client's limits (leda.shop.api.CLIENT) the answer comes
-# within 20 s.
+# No try begins after this time, since somebody waits. With the client's limits (leda.shop.http.api.CLIENT) the answer
+# comes within 20 s.
 MOST_SECONDS = 6.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5

@@ -1,9 +1,9 @@
 """Whole numbers in rows: quantities in pieces, money in the currency's smallest unit (cents). Nothing is rounded."""
 
-from leda.changes import UnreadableRow
-from leda.numbers import NotExact, limited, number
-from leda.streams import Image, content
-from leda.texts import utf8_bytes
+from leda.streams.changes import UnreadableRow
+from leda.streams.stream_records import Image, content
+from leda.values.numbers import NotExact, limited, number
+from leda.values.texts import utf8_bytes
 
 # A sum over 10^9 rows has 24 digits, and one of an order's lines (cents times pieces) fits as well.
 MAX_DIGITS = 15

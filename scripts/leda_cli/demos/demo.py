@@ -1,7 +1,7 @@
 """`leda demo`: plays the workshop's game against the stack and proves its totals exact.
 
-Each round puts a burst (`leda.game`) into the stream while an independent oracle folds the same bytes, then looks at
-AggregateTable until every total equals the oracle's. Hard rounds send copies, changed trades and older
+Each round puts a burst (`leda.pipeline.game`) into the stream while an independent oracle folds the same bytes, then
+looks at AggregateTable until every total equals the oracle's. Hard rounds send copies, changed trades and older
 versions, and make the functions fail at random through ParameterTable.
 """
 
@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.padding import Padding
 from rich.table import Table
 
-from leda import game
+from leda.pipeline import game
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import LedaError, console, heading, info, step, warn
 from leda_cli.demos.load import THREADS, Putting, put_and_show, regroup, schema_of

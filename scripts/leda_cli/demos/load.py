@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda import game
-from leda.schema import Schema
+from leda.pipeline import game
+from leda.pipeline.schema import Schema
 from leda_cli.base.output import LedaError, console, heading, info
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Names, Oracle

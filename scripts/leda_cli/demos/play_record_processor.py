@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
-from leda.aggregated import MAGIC
+from leda.streams.aggregated import MAGIC
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for

@@ -1,7 +1,7 @@
 """Whether a record processor's process.py has a function `process` that the processor can call with a record.
 
 The file is read and not run: what it imports need not be there at the build. What cannot be seen in the text (a
-decorator, a name that is bound at run time) the function itself refuses when it starts (leda.processing).
+decorator, a name that is bound at run time) the function itself refuses when it starts (leda.processor.processing).
 """
 
 from __future__ import annotations

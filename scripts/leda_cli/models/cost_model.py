@@ -36,7 +36,7 @@ DAY_HOURS = 24
 WEEK_HOURS = 168
 PUT_UNIT_BYTES = 25 * 1024
 ON_DEMAND_STEP_BYTES = 1024
-# An object of the quarantine bucket (leda.quarantine): the message in base 64 and where it came from; kept a year.
+# An object of the quarantine bucket (leda.quarantine.bucket): the message in base 64 and its origin; kept a year.
 QUARANTINE_BYTES, QUARANTINE_MONTHS = 420, 12
 LOG_RETENTION_MONTHS = 30 / (HOURS_OF_A_MONTH / 24)
 # What an invocation logs: LEDA's own lines (835, 913, 1,039 bytes: one structured line and one of metrics), and

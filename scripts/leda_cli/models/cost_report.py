@@ -235,8 +235,8 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield (
         f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. Exactness costs "
         "no unit: a checkpoint is an attribute of the row that it protects. Copies cost nothing in one batch, and a "
-        "read unit in an environment that has lately met their trade (`leda/recent_versions.py`) or where there are "
-        "many."
+        "read unit in an environment that has lately met their trade (`leda/pipeline/recent_versions.py`) or where "
+        "there are many."
     )
     yield ""
     yield "What State writes and reads for one message (the published design writes 1 each):"
@@ -248,7 +248,7 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield ""
     yield (
         "More than 1 is a statement that did not apply, whose second costs again. An environment learns from such "
-        "batches what to ask first (`leda/statement_guess.py`); a read unit costs a fifth of a write unit."
+        "batches what to ask first (`leda/pipeline/statement_guess.py`); a read unit costs a fifth of a write unit."
     )
     yield ""
 

@@ -14,14 +14,14 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from leda import images
 from leda.engine.configuration import bytes_of
 from leda.engine.delta_rows import Lane, item
 from leda.engine.map_rows import MAX_ROW_BYTES
 from leda.engine.shards import Shard, padded
 from leda.engine.totals import MAX_STATEMENTS
-from leda.messages import Message, parse
-from leda.schema import Schema
+from leda.pipeline import state_rows
+from leda.pipeline.messages import Message, parse
+from leda.pipeline.schema import Schema
 from leda_cli.models.measured import ServiceTimes
 from leda_cli.models.pipeline_units import (
     CONFIGURATION,
@@ -474,8 +474,8 @@ def state_row(workload: Workload) -> dict[str, Any]:
 
 def _state_row(levels: int, message_bytes: int) -> dict[str, Any]:
     message = sample(levels, message_bytes)
-    values = images.values(message)
-    return {"id": {"S": message.id}, **dict(zip(images.ATTRIBUTES, values, strict=True))}
+    values = state_rows.values(message)
+    return {"id": {"S": message.id}, **dict(zip(state_rows.ATTRIBUTES, values, strict=True))}
 
 
 @dataclass(frozen=True, slots=True)

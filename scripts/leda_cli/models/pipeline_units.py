@@ -19,20 +19,20 @@ from decimal import Decimal
 from itertools import cycle, product
 from typing import Any, NoReturn, cast
 
-from leda import images
 from leda.engine.configuration import Configuration
+from leda.engine.hierarchy import SEPARATOR, nodes
 from leda.engine.map_rows import MapRows
 from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
 from leda.engine.totals import Totals
-from leda.game import MAX_CENTS
-from leda.hierarchy import SEPARATOR, nodes
-from leda.limits import Limits
-from leda.messages import Message, parse
-from leda.schema import Schema
-from leda.state_store import StateStore, newest
-from leda.streams import StreamRecord
+from leda.pipeline import state_rows
+from leda.pipeline.game import MAX_CENTS
+from leda.pipeline.messages import Message, parse
+from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import StateStore, newest
+from leda.streams.stream_records import StreamRecord
+from leda.values.limits import Limits
 from leda_cli.models.metering import Change, Meter, Row
 from leda_cli.models.units import write_units
 
@@ -258,7 +258,7 @@ def published_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     def state(batch: list[Message]) -> None:
         for message in batch:
             old = rows.get(message.id)
-            attributes = dict(zip(images.ATTRIBUTES, images.values(message), strict=True))
+            attributes = dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True))
             new: Row = {"id": {"S": message.id}, **attributes}
             is_newer = old is None or int(old["Version"]["N"]) < message.version
             meter.writes["StateTable"] += write_units(old, new if is_newer else None)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leda.audit import Tables, tables_of
 from leda.engine import totals
+from leda.engine.audit import Tables, tables_of
 from leda.engine.configuration import Configuration
 from leda.engine.health import current_stream
 from leda.engine.registry import Assignment, Registry, RegistryError, live_configuration

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from leda import audit
+from leda.engine import audit
 from leda.engine.groupings import Groupings
+from leda.engine.hierarchy import SEPARATOR
 from leda.engine.registry import LANES, Registry
-from leda.hierarchy import SEPARATOR
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.models.measured import service_times
 from leda_cli.operate.account import AwsOption, answering

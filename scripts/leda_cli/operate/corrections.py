@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from leda.audit import Expected
+from leda.engine.audit import Expected
 from leda.engine.configuration import Amounts
-from leda.numbers import NotExact, exact, number
+from leda.values.numbers import NotExact, exact, number
 from leda_cli.operate.stored_totals import Old
 
 NOTHING = Decimal(0)

@@ -28,13 +28,13 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from leda import audit
-from leda.changes import UnreadableRow
+from leda.engine import audit
 from leda.engine.configuration import Configuration
 from leda.engine.groupings import EXPIRES_AT, KEYS
 from leda.engine.health import current_stream
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
+from leda.streams.changes import UnreadableRow
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda import audit
+from leda.engine import audit
 from leda.engine.configuration import Configuration, bytes_of
 from leda_cli.base.errors import LedaError
 from leda_cli.models import prices

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from leda.aws.backoff import Backoff, GaveUpError, is_throttle
 from leda.engine import map_rows
-from leda.engine.backoff import Backoff, GaveUpError, is_throttle
 from leda.engine.configuration import Amounts, bytes_of
 from leda.engine.delta_rows import CLOSED_BY, RESERVED, Lane, item, lane_number
 from leda.engine.registry import condition_failed
 from leda.engine.shards import padded
-from leda.streams import LONGEST_SEQUENCE_NUMBER
+from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.stream_shards import ShardReader
 from leda_cli.operate.watermarks import (

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.audit import attributes_of
-from leda.changes import UnreadableRow
+from leda.engine.audit import attributes_of
 from leda.engine.configuration import Configuration
+from leda.streams.changes import UnreadableRow
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import GivenUp, Kept, PutAside
 from leda_cli.operate.state_rows import state_rows

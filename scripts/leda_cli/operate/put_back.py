@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from leda.kinesis import user_records
-from leda.messages import BadInput, Message, parse
-from leda.quarantine import key_of
+from leda.pipeline.messages import BadInput, Message, parse
+from leda.quarantine.bucket import key_of
+from leda.streams.kinesis import user_records
 from leda_cli.operate import state_events
 from leda_cli.operate.kinesis_shards import read_range
 from leda_cli.operate.quarantined import Bucket, GivenUp, Kept, PutAside

@@ -1,6 +1,6 @@
 """What the quarantine bucket holds, read.
 
-    <function>/<yyyy>/<mm>/<dd>/<event ID>.json     a record that a function could not process (leda/quarantine.py)
+    <function>/<yyyy>/<mm>/<dd>/<event ID>.json     a record that a function could not process (leda.quarantine.bucket)
     aws/lambda/<mapping>/<shard>/<yyyy>/<mm>/<dd>/… a batch that a mapping has given up (its failure destination)
     anything else                                   not LEDA's: named, and left alone
 

@@ -47,8 +47,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from leda import audit
-from leda.audit import Expected
+from leda.engine import audit
+from leda.engine.audit import Expected
 from leda.engine.configuration import Configuration
 from leda.engine.groupings import (
     DELETED,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from leda import audit
+from leda.engine import audit
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from leda.schema import Schema, SchemaError
+from leda.pipeline.schema import Schema, SchemaError
 from leda_cli.base.errors import LedaError
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda.audit import amount_of
+from leda.engine.audit import amount_of
 from leda.engine.delta_rows import RESERVED
 from leda.engine.registry import EPOCH_DIGITS, condition_failed
 from leda.engine.totals import KEY
-from leda.streams import LONGEST_SEQUENCE_NUMBER
+from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.operate.lane_rows import Lanes
 
 if TYPE_CHECKING:

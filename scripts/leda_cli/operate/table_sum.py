@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from leda.audit import WIDE, Expected, key_text
-from leda.changes import UnreadableRow
+from leda.engine.audit import WIDE, Expected, key_text
 from leda.engine.configuration import Amount, Configuration, Contribution
-from leda.numbers import NotExact, number
-from leda.uncounted import Uncounted
+from leda.engine.uncounted import Uncounted
+from leda.streams.changes import UnreadableRow
+from leda.values.numbers import NotExact, number
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable
 

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda import streams as stream_records
 from leda.engine import delta_rows, map_rows
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, Delta, Lane, UnreadableDeltaError
@@ -44,7 +43,12 @@ from leda.engine.registry import (
     source_scope,
 )
 from leda.engine.shards import Shard
-from leda.streams import LONGEST_SEQUENCE_NUMBER, SHORTEST_SEQUENCE_NUMBER, StreamRecord
+from leda.streams import stream_records
+from leda.streams.stream_records import (
+    LONGEST_SEQUENCE_NUMBER,
+    SHORTEST_SEQUENCE_NUMBER,
+    StreamRecord,
+)
 from leda_cli.operate.stored_totals import epoch_of, lanes_of
 from leda_cli.operate.stream_shards import ShardReader
 from leda_cli.operate.watermarks import in_order, shards_with_parents

@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from leda.engine.health import current_stream
+from leda.engine.hierarchy import SEPARATOR
 from leda.engine.shards import label
-from leda.hierarchy import SEPARATOR
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import cell, console, error_console

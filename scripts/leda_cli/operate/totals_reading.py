@@ -21,11 +21,11 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from leda.audit import amount_of, has_expired
+from leda.engine.audit import amount_of, has_expired
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.groupings import PARENT, Grouping, HierarchyPath, PlainKey, escaped
-from leda.hierarchy import SEPARATOR
+from leda.engine.hierarchy import SEPARATOR
 from leda_cli.base.errors import LedaError
 
 if TYPE_CHECKING:

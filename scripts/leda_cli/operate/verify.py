@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from leda.audit import Bracket, Expected, Tables, audit
 from leda.engine import health
+from leda.engine.audit import Bracket, Expected, Tables, audit
 from leda.engine.configuration import Amounts, Configuration
 from leda.engine.groupings import HierarchyPath
 from leda.engine.health import Health
@@ -262,7 +262,7 @@ def running(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Verdict:
-    """Compare while totals move: `leda.audit` tells what is in flight from what is wrong."""
+    """Compare while totals move: `leda.engine.audit` tells what is in flight from what is wrong."""
     found = audit(tables, wait, clock, sleep)
     return Verdict(found.expected, found.totals, found.wrong, found.in_flight)
 

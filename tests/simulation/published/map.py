@@ -8,10 +8,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from leda import sdk
+from leda.aws import sdk
 from leda.engine.configuration import Configuration
-from leda.hierarchy import nodes
-from leda.numbers import exact
+from leda.engine.hierarchy import nodes
+from leda.values.numbers import exact
 from simulation.published import batch_hash
 
 dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)

@@ -7,8 +7,8 @@ from typing import Any
 
 import boto3
 
-from leda import sdk
-from leda.numbers import exact, number
+from leda.aws import sdk
+from leda.values.numbers import exact, number
 from simulation.published import batch_hash
 
 dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)

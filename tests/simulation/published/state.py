@@ -6,18 +6,19 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from leda import images, sdk
-from leda.kinesis import user_records
-from leda.messages import BadInput, Message, parse
-from leda.schema import Schema
+from leda.aws import sdk
+from leda.pipeline import state_rows
+from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.schema import Schema
+from leda.streams.kinesis import user_records
 
 dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
 schema = Schema.from_json(os.environ["SCHEMA"])
 table = os.environ["STATE_TABLE"]
 
 # Attributes that are reserved words are named by placeholders; so are all, for one rule.
-NAMES = {f"#{name}": name for name in ("id", *images.ATTRIBUTES)}
-ASSIGNMENTS = ", ".join(f"#{name} = :{name}" for name in images.ATTRIBUTES)
+NAMES = {f"#{name}": name for name in ("id", *state_rows.ATTRIBUTES)}
+ASSIGNMENTS = ", ".join(f"#{name} = :{name}" for name in state_rows.ATTRIBUTES)
 
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def store(message: Message) -> None:
     """Write the message unless its version or a newer one is there."""
-    row = zip(images.ATTRIBUTES, images.values(message), strict=True)
+    row = zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True)
     try:
         dynamodb.update_item(
             TableName=table,

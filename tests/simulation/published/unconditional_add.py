@@ -16,8 +16,9 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
-from leda import changes, sdk, streams
+from leda.aws import sdk
 from leda.engine.configuration import Configuration, Contribution
+from leda.streams import changes, stream_records
 
 dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
 processor = BatchProcessor(
@@ -41,7 +42,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def add(record: DynamoDBRecord) -> None:
     """Take the record's old image out of its totals, and put the new one in, one write a total."""
     old, new, _ = changes.read(
-        streams.read_one(record.raw_event),
+        stream_records.read_one(record.raw_event),
         configuration.contribution,
         keeps_expired=configuration.keeps_expired,
     )

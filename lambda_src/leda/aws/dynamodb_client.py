@@ -1,0 +1,183 @@
+"""A client for the few calls to DynamoDB that are made for every batch, at a small part of botocore's processor time.
+
+It has the methods of boto3's client of the same names, with the same arguments, answers and errors. Two things differ:
+binary values stay the base64 text that DynamoDB sends (no attribute of LEDA's is binary), and requests are not checked
+before they are sent (as with `parameter_validation=False`). docs/decisions/0001-own-dynamodb-client.md has the reason
+and the figures.
+
+Where DynamoDB sends a CRC32 of its answer it is checked, as botocore does, since that costs a microsecond. TLS keeps an
+answer whole on its way, not before it, and a mangled answer must not be taken for what is in a table.
+"""
+
+import json
+import os
+import random
+import re
+import time
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError, HTTPClientError, NoRegionError
+from botocore.exceptions import ConnectionError as NoConnection
+
+from leda.aws.http_connections import Answer, Connections
+from leda.aws.signature import Signer, credentials_from_environment
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_TARGET = "DynamoDB_20120810."
+
+# Regions whose endpoint is dynamodb.<region>.amazonaws.com; of others, botocore knows the endpoint.
+# https://docs.aws.amazon.com/general/latest/gr/ddb.html
+_REGION = re.compile(r"(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d+")
+
+# The SDK's standard mode repeats these, after up to so many seconds, doubled with each try.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+_REPEATED_STATUS = frozenset({500, 502, 503, 504})
+_THROTTLED = frozenset(
+    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+)
+_PAUSE_SECONDS = 0.025
+_THROTTLED_PAUSE_SECONDS = 1.0
+
+
+def connect(tries: int = 1) -> "DynamoDBClient":
+    """A client for the function's own region and role, which tries each call so many times.
+
+    By default a failed call is the caller's to repeat: those that write batches have a backoff that also asks for
+    less, which hidden tries would keep from working. Three tries are the SDK's standard mode; a write may then have
+    its effect twice, which the SDK leaves to its callers too.
+
+    Only the six methods of `Client` are there. Raises NoRegionError, NoCredentialsError.
+    """
+    # AWS_DEFAULT_REGION is what boto3 reads. Lambda sets both.
+    region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+    if not region:
+        raise NoRegionError()
+    connections = _connections(_endpoint(region))
+    signer = Signer(credentials_from_environment(), region, "dynamodb", connections.host)
+    return cast("DynamoDBClient", Client(connections, signer, tries))
+
+
+@cache
+def _connections(endpoint: str) -> Connections:
+    """One set of connections for all clients of a function."""
+    return Connections(endpoint)
+
+
+def _endpoint(region: str) -> str:
+    variables = os.environ
+    if url := variables.get("AWS_ENDPOINT_URL_DYNAMODB") or variables.get("AWS_ENDPOINT_URL"):
+        return url
+    is_special = any(
+        variables.get(name, "").lower() == "true"
+        for name in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
+    )
+    if _REGION.fullmatch(region) and not is_special:
+        return f"https://dynamodb.{region}.amazonaws.com"
+    # Not at the top: it is what this module saves.
+    import boto3
+
+    return str(boto3.client("dynamodb", region_name=region).meta.endpoint_url)
+
+
+class Client:
+    """Makes the calls, from any number of threads."""
+
+    def __init__(self, connections: Connections, signer: Signer, tries: int) -> None:
+        self._connections = connections
+        self._signer = signer
+        self._tries = tries
+
+    def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html"""
+        return self._call("BatchExecuteStatement", request)
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+        return self._call("BatchGetItem", request)
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html"""
+        return self._call("GetItem", request)
+
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html"""
+        return self._call("PutItem", request)
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
+        return self._call("Query", request)
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html"""
+        return self._call("UpdateItem", request)
+
+    def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        body = _encode(request).encode()
+        retries = 0
+        while True:
+            try:
+                return self._call_once(operation, body, retries)
+            except (ClientError, HTTPClientError, NoConnection) as error:
+                retries += 1
+                if retries >= self._tries or not _is_transient(error):
+                    raise
+                scale = _THROTTLED_PAUSE_SECONDS if _is_throttled(error) else _PAUSE_SECONDS
+                time.sleep(random.uniform(0, scale * 2 ** (retries - 1)))
+
+    def _call_once(self, operation: str, body: bytes, retries: int) -> dict[str, Any]:
+        head = self._signer.head(_TARGET + operation, body)
+        answer = self._connections.exchange(head + body)
+        checksum = answer.headers.get("x-amz-crc32")
+        if checksum is not None and int(checksum) != zlib.crc32(answer.body):
+            raise HTTPClientError(error="the answer's CRC32 is not the one that DynamoDB sent")
+        metadata = {
+            "RequestId": answer.headers.get("x-amzn-requestid", ""),
+            "HTTPStatusCode": answer.status,
+            "HTTPHeaders": answer.headers,
+            "RetryAttempts": retries,
+        }
+        if answer.status != 200:
+            raise ClientError(_error(answer, metadata), operation)  # type: ignore[arg-type]
+        try:
+            found: dict[str, Any] = json.loads(answer.body.decode())
+        except ValueError as error:
+            raise HTTPClientError(error=f"the answer is not JSON: {error}") from error
+        found["ResponseMetadata"] = metadata
+        return found
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def _error(answer: Answer, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What botocore makes of an answer that is an error; an exception's own members are beside Error, such as Item.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+    """
+    text = answer.body.decode(errors="replace")
+    try:
+        body = json.loads(text)
+        members = body if isinstance(body, dict) else {"message": text}
+    except ValueError:
+        # A load balancer's page, or nothing.
+        members = {"message": text}
+    kind = str(members.pop("__type", answer.status))
+    code = kind.partition(":")[0].rpartition("#")[2]
+    message = members.get("message", members.get("Message", ""))
+    return {**members, "Error": {"Message": message, "Code": code}, "ResponseMetadata": metadata}
+
+
+def _is_transient(error: Exception) -> bool:
+    if not isinstance(error, ClientError):
+        return True
+    return _is_throttled(error) or (
+        error.response["ResponseMetadata"]["HTTPStatusCode"] in _REPEATED_STATUS
+    )
+
+
+def _is_throttled(error: Exception) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _THROTTLED

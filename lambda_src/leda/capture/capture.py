@@ -1,0 +1,106 @@
+"""Change capture's work on a batch: a log line for each change, counts by kind, notifications.
+
+The log comes first and needs no other service, so nothing can keep it back. A notification that SNS does not take is
+put aside and does not hold the batch up. What comes again is logged and published again, with the same event ID.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from leda.aws.telemetry import logger, metrics
+from leda.capture.notifications import Notifications
+from leda.quarantine.bucket import BadRecord
+from leda.quarantine.writer import PutAside
+from leda.streams.item_changes import ItemChange, UnreadableChange, fitted, read
+from leda.streams.stream_batch import bad_record
+
+# What the saved query looks for.
+MESSAGE = "change"
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch. `failed` holds the sequence numbers of records that must come again."""
+
+    logged: int = 0
+    notified: int = 0
+    quarantined: int = 0
+    failed: set[str] = field(default_factory=set)
+
+
+class Capture:
+    """Captures batches of one table's changes. `counted_by`: the function's name, None for no counts by kind."""
+
+    def __init__(
+        self,
+        put_aside: PutAside,
+        hidden: Collection[str],
+        notifications: Notifications | None,
+        counted_by: str | None,
+    ) -> None:
+        self._put_aside = put_aside
+        self._hidden = hidden
+        self._notifications = notifications
+        self._counted_by = counted_by
+
+    def take(self, records: Sequence[Any], shard: str | None) -> Report:
+        """Log, count and publish every change; put aside what is none. `shard` is the event's, where it names one."""
+        report = Report()
+        bad: list[BadRecord] = []
+        changes: list[ItemChange] = []
+        for raw in records:
+            try:
+                change = read(raw)
+                line = fitted(change.document(self._hidden))
+            except UnreadableChange as error:
+                bad.append(bad_record(raw, str(error), shard))
+                continue
+            logger.info(MESSAGE, extra=line)
+            changes.append(change)
+        report.logged = len(changes)
+        if self._counted_by:
+            _count(changes, self._counted_by)
+        if self._notifications:
+            bad += self._publish(self._notifications, changes, shard, report)
+        report.failed = self._put_aside.put(bad)
+        report.quarantined = sum(record.sequence_number not in report.failed for record in bad)
+        return report
+
+    @staticmethod
+    def _publish(
+        notifications: Notifications,
+        changes: Sequence[ItemChange],
+        shard: str | None,
+        report: Report,
+    ) -> list[BadRecord]:
+        report.notified, given_up = notifications.publish(changes)
+        return [
+            # The message, not the record: it is what is sent after a fix, and it is redacted.
+            BadRecord(
+                f"not published: {message.reason}",
+                str(message.change.record.raw["eventSourceARN"]),
+                shard or str(message.change.record.raw["eventSourceARN"]),
+                message.change.sequence_number,
+                message.change.record.event_id,
+                message.change.record.arrived,
+                notifications.request(message).encode(),
+            )
+            for message in given_up
+        ]
+
+
+def _count(changes: Sequence[ItemChange], function: str) -> None:
+    """The metric Changes, by table and kind of change; a line of the log, not a call."""
+    for (table, event), count in Counter((c.table, c.event) for c in changes).items():
+        with single_metric(
+            name="Changes",
+            unit=MetricUnit.Count,
+            value=count,
+            namespace=metrics.namespace,
+            default_dimensions={"function_name": function, "table": table, "event": event},
+        ):
+            pass

@@ -1,0 +1,90 @@
+"""State's work on a batch: read each message, store the newest versions, put aside what cannot be read.
+
+Every step may be done again with the same outcome, so a batch that fails half-way simply comes again.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from leda.aws.telemetry import logger
+from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import Result, StateStore, newest
+from leda.quarantine.writer import PutAside, bad_record
+from leda.streams.kinesis import UserRecord
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch. `failed` holds the sequence numbers of records that must come again."""
+
+    stored: int = 0
+    duplicates: int = 0
+    stale: int = 0
+    quarantined: int = 0
+    failed: set[str] = field(default_factory=set)
+
+    def summary(self) -> dict[str, Any]:
+        """The counts for a log line."""
+        return {
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "stale_versions": self.stale,
+            "quarantined": self.quarantined,
+            "failed_records": len(self.failed),
+        }
+
+
+class Ingest:
+    """Stores batches of user records."""
+
+    def __init__(self, schema: Schema, store: StateStore, put_aside: PutAside) -> None:
+        self._schema = schema
+        self._store = store
+        self._put_aside = put_aside
+
+    def store(self, records: Sequence[UserRecord]) -> Report:
+        """Store or put aside every record; raises only what concerns all of them (permissions, no table)."""
+        report = Report()
+        messages: list[Message] = []
+        sources: dict[str, list[UserRecord]] = defaultdict(list)
+        bad: list[tuple[UserRecord, str]] = []
+        for record in records:
+            if record.fault:
+                bad.append((record, record.fault))
+                continue
+            try:
+                message = parse(record.data, self._schema)
+            except BadInput as error:
+                bad.append((record, str(error)))
+                continue
+            messages.append(message)
+            sources[message.id].append(record)
+        unique, report.duplicates, report.stale = newest(messages)
+        for stored in self._store.write(unique):
+            origin = sources[stored.message.id]
+            match stored.result:
+                case Result.STORED:
+                    report.stored += 1
+                case Result.DUPLICATE:
+                    report.duplicates += 1
+                case Result.STALE:
+                    report.stale += 1
+                case Result.REFUSED:
+                    bad += [(record, stored.reason) for record in origin]
+                case Result.FAILED:
+                    # Every version of the trade comes again: which one is the newest is decided anew.
+                    report.failed |= {record.sequence_number for record in origin}
+                    logger.warning(
+                        "not stored", extra={"id": stored.message.id, "reason": stored.reason}
+                    )
+        self._quarantine(bad, report)
+        return report
+
+    def _quarantine(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
+        records = [bad_record(record, reason) for record, reason in bad]
+        not_kept = self._put_aside.put(records)
+        report.failed |= not_kept
+        report.quarantined += sum(record.sequence_number not in not_kept for record in records)

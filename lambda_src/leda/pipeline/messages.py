@@ -1,0 +1,153 @@
+"""From the bytes of a message to a trade, or to the reason why it is not one.
+
+A field that is null is one that is not there.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from leda.engine import hierarchy
+from leda.pipeline.schema import Schema
+from leda.values.json_text import JsonReader, NotJsonError, kind_of
+from leda.values.numbers import DIGITS, NotExact, limited
+
+# StateTable's partition key.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+MAX_ID_BYTES = 2048
+# An item has at most 400 KB; what the core adds to a row beside its hierarchy stays far below the rest.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
+MAX_HIERARCHY_BYTES = 300 * 1024
+
+
+class BadInput(ValueError):
+    """A message that no retry makes readable; the text is the reason kept with it in quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One version of one trade.
+
+    `value`, `path` and `names` (the hierarchy as JSON) are None where the version deletes the trade;
+    `timestamp` (epoch seconds) is None where the producer gave none.
+    """
+
+    id: str
+    version: int
+    value: Decimal | None
+    path: str | None
+    names: str | None
+    timestamp: Decimal | None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this version takes the trade out of every total."""
+        return self.path is None
+
+
+def parse(data: bytes, schema: Schema) -> Message:
+    """The message in `data` (JSON, UTF-8). Raises BadInput with the first thing that is wrong."""
+    fields = _fields(data)
+    deleted = fields.get(schema.deleted)
+    if deleted is not None and not isinstance(deleted, bool):
+        raise BadInput(f"{schema.deleted} is neither true nor false")
+    identifier = _id(fields.get(schema.id), schema.id)
+    version = _version(fields.get(schema.version), schema.version)
+    timestamp = _timestamp(fields.get(schema.timestamp), schema.timestamp)
+    if deleted:
+        return Message(identifier, version, None, None, None, timestamp)
+    names = fields if schema.hierarchy is None else fields.get(schema.hierarchy)
+    if not isinstance(names, Mapping):
+        raise BadInput(f"{schema.hierarchy} is missing or not an object")
+    try:
+        path = hierarchy.join(schema.levels, names)
+    except hierarchy.BadPath as error:
+        raise BadInput(str(error)) from error
+    if schema.hierarchy is None:
+        names = {level: names[level] for level in schema.levels}
+    return Message(
+        identifier,
+        version,
+        _value(fields.get(schema.value), schema),
+        path,
+        _names(names, schema),
+        timestamp,
+    )
+
+
+def _fields(data: bytes) -> dict[str, object]:
+    if not data:
+        raise BadInput("the message is empty")
+    try:
+        fields = _READER.read(data)
+    except NotJsonError as error:
+        raise BadInput(str(error)) from error
+    if not isinstance(fields, dict):
+        raise BadInput(f"not a JSON object but {kind_of(fields)}")
+    return fields
+
+
+# Decimal, because a binary float is not the number that was sent.
+_READER = JsonReader(fraction=Decimal)
+# Made once: json.dumps makes one a call.
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
+
+
+def _id(given: object, field: str) -> str:
+    if not isinstance(given, str) or not given:
+        raise BadInput(f"{field} is missing or not a string")
+    try:
+        size = len(given.encode())
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{field} is not valid Unicode (a lone surrogate)") from error
+    if size > MAX_ID_BYTES:
+        raise BadInput(f"{field} has {size} bytes; at most {MAX_ID_BYTES} fit a key")
+    return given
+
+
+def _number(given: object, field: str) -> Decimal:
+    if isinstance(given, bool) or not isinstance(given, int | Decimal):
+        raise BadInput(f"{field} is missing or not a number")
+    return Decimal(given)
+
+
+def _version(given: object, field: str) -> int:
+    version = _number(given, field)
+    if version.adjusted() >= DIGITS:
+        raise BadInput(f"{field} has more than {DIGITS} digits")
+    if version != version.to_integral_value():
+        raise BadInput(f"{field} is not a whole number")
+    return int(version)
+
+
+def _value(given: object, schema: Schema) -> Decimal:
+    try:
+        return limited(
+            _number(given, schema.value), schema.max_integer_digits, schema.max_decimal_places
+        )
+    except NotExact as error:
+        raise BadInput(f"{schema.value} {error}") from error
+
+
+def _timestamp(given: object, field: str) -> Decimal | None:
+    if given is None:
+        return None
+    try:
+        # Wide enough for any clock's seconds, and for milliseconds sent by mistake; the lag would show it.
+        return limited(_number(given, field), 15, 20)
+    except (BadInput, NotExact) as error:
+        raise BadInput(f"{field} is not a number of seconds") from error
+
+
+def _names(names: Mapping[str, object], schema: Schema) -> str:
+    try:
+        text = _ENCODER.encode(names)
+    except RecursionError as error:
+        # What Python can read it cannot always write: its limits of depth differ.
+        raise BadInput(f"{schema.hierarchy} is nested too deeply") from error
+    if len(text) > MAX_HIERARCHY_BYTES:
+        raise BadInput(
+            f"{schema.hierarchy} has {len(text)} bytes; at most {MAX_HIERARCHY_BYTES} are kept"
+        )
+    return text

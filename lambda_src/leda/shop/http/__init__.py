@@ -1,0 +1,1 @@
+"""The shop's HTTP API: requests and answers, and what each route does."""

@@ -1,0 +1,100 @@
+"""The routes of a function behind an HTTP API: refusals are answered with a code, throttles and outages with 503.
+
+The API has matched the route already and names it in the event's `routeKey`. A refusal's body is
+{"error": {"code", "message", "field"?}}.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import botocore.config
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+
+from leda.aws.telemetry import count, logger
+from leda.aws.transactions import Verdict, verdict
+from leda.shop.http.exchange import Answer, Request, read
+from leda.shop.refusals import Refused, busy, not_found
+
+RETRY_AFTER_SECONDS = 1
+
+# Somebody waits for the answer, and the API does so for 30 s at most.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+CLIENT = botocore.config.Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    tcp_keepalive=True,
+    max_pool_connections=16,
+)
+
+Route = Callable[[Request], Answer]
+
+
+class Api:
+    """The routes of one function, by their keys ("GET /orders/{id}")."""
+
+    def __init__(self, routes: Mapping[str, Route]) -> None:
+        self._routes = routes
+
+    def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the event; no exception leaves it."""
+        name = event.get("routeKey", "")
+        try:
+            answer = self._routed(name, event)
+        except Refused as refused:
+            if refused.__cause__ and refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                logger.warning("gave up", extra={"route": name, "last": str(refused.__cause__)})
+            answer = _refusal(refused)
+        except (ClientError, HTTPClientError, NoConnection) as error:
+            answer = _refusal(_outage(error))
+        except Exception:
+            logger.exception("failed", extra={"route": name})
+            answer = _refusal(_internal())
+        # No path and no parameter: an order's ID and a customer's open what they name.
+        logger.info("answered", extra={"route": name, "status": int(answer.status)})
+        count(
+            Requests=1,
+            ClientErrors=int(400 <= answer.status < 500),
+            Busy=int(answer.status == HTTPStatus.SERVICE_UNAVAILABLE),
+            Failures=int(answer.status == HTTPStatus.INTERNAL_SERVER_ERROR),
+        )
+        return {
+            "statusCode": int(answer.status),
+            "headers": {
+                "content-type": "application/json",
+                "cache-control": "no-store",
+                **answer.headers,
+            },
+            "body": json.dumps(answer.document),
+        }
+
+    def _routed(self, name: str, event: Mapping[str, Any]) -> Answer:
+        route = self._routes.get(name)
+        if route is None:
+            raise not_found("route")
+        return route(read(event))
+
+
+def _refusal(refused: Refused) -> Answer:
+    error = {"code": refused.code, "message": str(refused)}
+    if refused.field is not None:
+        error["field"] = refused.field
+    wait = refused.status == HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if wait else {}
+    return Answer({"error": error}, refused.status, headers)
+
+
+def _outage(error: Exception) -> Refused:
+    """AWS does not answer: for now, or because something is set up wrongly."""
+    if isinstance(error, ClientError) and verdict(error) in (Verdict.FATAL, Verdict.REFUSED):
+        logger.error("AWS refuses a call", extra={"error": str(error)})
+        return _internal()
+    logger.warning("AWS does not answer", extra={"error": str(error)})
+    return busy()
+
+
+def _internal() -> Refused:
+    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal", "The shop has failed.")

@@ -1,0 +1,81 @@
+"""The lists that the routes answer by pages."""
+
+import re
+from collections.abc import Callable
+
+from leda.shop import rows
+from leda.shop.orders import orders
+from leda.shop.paging import Listing
+from leda.shop.rows import Row
+from leda.shop.stock import vendor_orders
+
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z"
+_ORDER_PLACE = re.compile(f"{_TIME}#{orders.IDENTIFIER}", re.ASCII)
+_VENDOR_ORDER_PLACE = re.compile(f"{_TIME}#{vendor_orders.IDENTIFIER}", re.ASCII)
+_PRODUCT_PLACE = re.compile("[a-z0-9-]{1,64}", re.ASCII)
+
+
+def parts() -> Listing:
+    """Every part, by product."""
+    return Listing(
+        partition=("inventoryKey", rows.INVENTORY),
+        sort="pk",
+        place=_PRODUCT_PLACE,
+        key_at=lambda place: {"inventoryKey": {"S": rows.INVENTORY}, **rows.part_key(place)},
+        index=rows.INVENTORY_INDEX,
+    )
+
+
+def orders_of(customer: str) -> Listing:
+    """A customer's orders, the newest first."""
+    partition = rows.customer_partition(customer)
+    return Listing(
+        partition=("pk", partition),
+        sort="sk",
+        place=_ORDER_PLACE,
+        key_at=lambda place: rows.key(partition, place),
+        forward=False,
+    )
+
+
+def orders_by_status(status: str) -> Listing:
+    """The orders of a status: those that are closed the newest first, the others, which wait, the oldest first."""
+
+    def key_at(place: str) -> Row:
+        return _in_orders(orders.index_key(status), place) | rows.order_key(_identifier(place))
+
+    forward = status not in orders.CLOSED
+    return _of_orders(orders.index_key(status), _ORDER_PLACE, key_at, forward)
+
+
+def vendor_orders_by_status(status: str) -> Listing:
+    """The vendor orders of a status: the open ones the oldest first, the others the newest first."""
+
+    def key_at(place: str) -> Row:
+        which = vendor_orders.named(_identifier(place))
+        assert which is not None, "the place's pattern holds the ID's"
+        return _in_orders(vendor_orders.index_key(status), place) | which.key
+
+    forward = status not in vendor_orders.CLOSED
+    return _of_orders(vendor_orders.index_key(status), _VENDOR_ORDER_PLACE, key_at, forward)
+
+
+def _of_orders(
+    value: str, place: re.Pattern[str], key_at: Callable[[str], Row], forward: bool
+) -> Listing:
+    return Listing(
+        partition=("ordersKey", value),
+        sort="ordersSort",
+        place=place,
+        key_at=key_at,
+        index=rows.ORDERS_INDEX,
+        forward=forward,
+    )
+
+
+def _in_orders(value: str, place: str) -> Row:
+    return {"ordersKey": {"S": value}, "ordersSort": {"S": place}}
+
+
+def _identifier(place: str) -> str:
+    return place.partition("#")[2]

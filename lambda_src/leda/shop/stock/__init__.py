@@ -1,0 +1,1 @@
+"""Parts and vendor orders, and the restocking of parts that run low."""

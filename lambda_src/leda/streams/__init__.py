@@ -1,0 +1,1 @@
+"""Records of Kinesis streams and of DynamoDB streams, as Lambda delivers them."""
