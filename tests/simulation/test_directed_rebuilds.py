@@ -182,6 +182,43 @@ def test_a_mapping_that_was_off_when_a_run_began_and_is_on_now_is_switched_off_f
     assert given_up() == 1
 
 
+def test_what_an_overtaken_run_does_late_is_undone_by_the_run_that_closes_the_journal(
+    monkeypatch: Patch,
+) -> None:
+    def left_over() -> list[str]:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            tails: list[Tail] = []
+            is_time: list[bool] = []
+
+            def scanned(tail: Tail) -> None:
+                """The first run sleeps here: it has switched the mapping off, and will write markers."""
+                tails.append(tail)
+                if tail is tails[0]:
+                    sleep_until(it, lambda: bool(is_time))
+
+            def close(_journal: Journal) -> None:
+                """The second one has removed the markers and switched the mapping on when the first one wakes."""
+                if not is_time:
+                    is_time.append(True)
+                    it.world.sleep(60)
+                    it.off("map")
+
+            before(patch, "scanned", scanned, Tail)
+            before(patch, "close", close, Journal)
+            it.system.operator.needed = True
+            it.world.spawn(it.system.operator.rebuild)
+            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+            it.go_on()
+            assert it.system.counts["rebuilds"] == it.system.counts["rebuilds given up"] == 1
+            return it.system.left_over()
+
+    assert not left_over()
+    monkeypatch.setattr(Journal, "hand_over", Journal.exists)
+    assert left_over()
+
+
 def sleep_until(it: Scene, is_so: Callable[[], bool]) -> None:
     for _ in range(600):
         if is_so():
