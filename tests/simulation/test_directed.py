@@ -188,7 +188,7 @@ def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later
     monkeypatch: Patch,
 ) -> None:
     def differences() -> Any:
-        with scene() as it:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
             it.write("t1", "1")
             it.on("map")
             older = it.system.streams["reduce"]
@@ -306,4 +306,47 @@ def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(
     monkeypatch.setattr(
         totals, "_by_node", lambda rows: [each for each in real(rows) if any(each.sums or (1,))]
     )
+    assert differences()
+
+
+def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(monkeypatch: Patch) -> None:
+    """Reduce meets a shard of the older stream, and is slow; meanwhile it meets the younger stream."""
+
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on("map")
+            older = it.system.streams["reduce"]
+            it.system.make_stream_anew("reduce")
+            it.off("reduce")
+            it.write("t2", "2", "Delta:a:EMEA")
+            it.on("map")
+            slow = iter([True])
+
+            def draw(self: registry.Registry, counter: str) -> int:
+                if counter == registry.EPOCHS and next(slow, False):
+                    it.world.sleep(5)
+                return real(self, counter)
+
+            patch.setattr(registry.Registry, "draw", draw)
+            it.world.at(it.world.now + 1, it.system.mappings["reduce"].resume)
+            it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
+            it.go_on()
+            it.rebuild()
+            assert not it.differences()
+            it.write("t3", "4")
+            it.go_on()
+            return it.differences()
+
+    real = registry.Registry.draw
+
+    def judged_first(self: Epochs, shard: Shard, created: float | None) -> int:
+        older = self._is_of_older_stream(shard)
+        epoch = registry.IGNORED if older else self._registry.draw(registry.EPOCHS)
+        attributes = {"Epoch": {"N": str(epoch)}}
+        self._registry.put_if_absent(registry.reduce_scope(shard.stream), shard.id, attributes)
+        return epoch
+
+    assert not differences()
+    monkeypatch.setattr(Epochs, "_draw", judged_first)
     assert differences()

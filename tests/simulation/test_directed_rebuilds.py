@@ -22,9 +22,9 @@ def before(patch: Patch, method: str, call: Callable[[Any], None], of: type = Re
     """Let the call come before each call of the method."""
     real = getattr(of, method)
 
-    def changed(self: Any, *arguments: Any) -> Any:
+    def changed(self: Any, *arguments: Any, **options: Any) -> Any:
         call(self)
-        return real(self, *arguments)
+        return real(self, *arguments, **options)
 
     patch.setattr(of, method, changed)
 
@@ -157,6 +157,66 @@ def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch)
     assert not differences()
     monkeypatch.setattr(Journal, "moving", lambda self: None)
     assert differences()
+
+
+def test_a_mapping_that_was_off_when_a_run_began_and_is_on_now_is_switched_off_for_it(
+    monkeypatch: Patch,
+) -> None:
+    """Another run had switched it off, and came to its end before this one wrote its journal."""
+
+    def given_up() -> int:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            it.off("map")
+            before(patch, "open", lambda _journal: it.system.mappings["map"].resume(), Journal)
+            it.rebuild()
+            it.write("t2", "2")
+            it.go_on()
+            assert not it.differences()
+            return it.system.counts["rebuilds given up"]
+
+    assert given_up() == 0
+    monkeypatch.setattr(Journal, "note", lambda self, enabled: None)
+    assert given_up() == 1
+
+
+def test_what_an_overtaken_run_does_late_is_undone_by_the_run_that_closes_the_journal(
+    monkeypatch: Patch,
+) -> None:
+    def left_over() -> list[str]:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            tails: list[Tail] = []
+            is_time: list[bool] = []
+
+            def scanned(tail: Tail) -> None:
+                """The first run sleeps here: it has switched the mapping off, and will write markers."""
+                tails.append(tail)
+                if tail is tails[0]:
+                    sleep_until(it, lambda: bool(is_time))
+
+            def close(_journal: Journal) -> None:
+                """The second one has removed the markers and switched the mapping on when the first one wakes."""
+                if not is_time:
+                    is_time.append(True)
+                    it.world.sleep(60)
+                    it.off("map")
+
+            before(patch, "scanned", scanned, Tail)
+            before(patch, "close", close, Journal)
+            it.system.operator.needed = True
+            it.world.spawn(it.system.operator.rebuild)
+            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+            it.go_on()
+            assert it.system.counts["rebuilds"] == it.system.counts["rebuilds given up"] == 1
+            return it.system.left_over()
+
+    assert not left_over()
+    monkeypatch.setattr(Journal, "hand_over", Journal.exists)
+    assert left_over()
 
 
 def sleep_until(it: Scene, is_so: Callable[[], bool]) -> None:

@@ -361,7 +361,11 @@ class Epochs:
         return self._draw(shard, created)
 
     def _draw(self, shard: Shard, created: float | None) -> int:
-        epoch = IGNORED if self._is_of_older_stream(shard) else self._registry.draw(EPOCHS)
+        # Drawn first, and looked afterwards: a younger stream is noted before any epoch is drawn for it, so if it is
+        # not there yet, its epochs will be above this one, however long the store below takes.
+        epoch = self._registry.draw(EPOCHS)
+        if self._is_of_older_stream(shard):
+            epoch = IGNORED
         attributes = _shard_row({"Epoch": {"N": str(epoch)}}, created)
         self._registry.put_if_absent(reduce_scope(shard.stream), shard.id, attributes)
         # Whoever was first has settled it.

@@ -7,7 +7,7 @@ to its end deletes it. Until then HealthLambda's alarm rings, and `leda verify` 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCOPE, NAME = "rebuild", "journal"
 KEY = {"Scope": {"S": SCOPE}, "Name": {"S": NAME}}
+_HANDED_OVER = "HandedOver"
 
 
 class OpenRun(NamedTuple):
@@ -43,6 +44,7 @@ class Journal:
         self._target: str | None = None
         self._is_first = False
         self._run = uuid.uuid4().hex
+        self._seen: Any = {"N": "0"}
         self.mappings: list[str] = []
         """The mappings to switch on again: this run's, and those of the runs that it has taken over from."""
         self.taken_over_from: str | None = None
@@ -64,6 +66,27 @@ class Journal:
         while not (self._create() or self._take_over()):
             continue
 
+    def note(self, enabled: Iterable[str]) -> None:
+        """Add mappings to those that are to be switched on again. Raises LedaError if the journal is another run's.
+
+        One may be on that was off when the journal was opened: another run's end or an apply has switched it on.
+        """
+        self.mappings = sorted({*self.mappings, *enabled})
+        while not self._merge(self._own(), {}):
+            continue
+
+    def hand_over(self) -> bool:
+        """Leave this run's mappings to the run that has the journal now; False where there is no journal.
+
+        This run may have switched mappings off, or written markers, after the other one took the journal over, or even
+        after a third one had closed it. The other run learns of it when it closes the journal.
+        """
+        while (found := self._row()) is not None:
+            count = int(found[_HANDED_OVER]["N"]) + 1
+            if self._merge(found, {_HANDED_OVER: {"N": str(count)}}):
+                return True
+        return False
+
     def unfinished(self) -> tuple[str | None, bool]:
         """The version that a backfill was to make live which has not come to its end, and whether it is the first."""
         found = self._row() or {}
@@ -78,6 +101,11 @@ class Journal:
         """Raise LedaError if the journal is another run's."""
         self._change("SET #Run = :run", {}, {})
 
+    def is_own(self) -> bool:
+        """Whether the journal is there and this run's."""
+        found = self._row()
+        return found is not None and found["Run"] == {"S": self._run}
+
     def exists(self) -> bool:
         """Whether there is a journal, whosever it is."""
         return self._row() is not None
@@ -89,20 +117,29 @@ class Journal:
             return None
         return OpenRun("backfill" if "Target" in found else "rebuild", "Moving" in found)
 
-    def close(self) -> None:
-        """Delete the journal if it is this run's."""
+    def close(self) -> bool:
+        """Delete the journal if it is this run's; False if another run has handed over to it since this one looked.
+
+        Then `mappings` has that run's too: they are to be switched on, and its markers to be removed, before the next
+        try.
+        """
         try:
             self._client.delete_item(
                 TableName=self._table,
                 Key=KEY,
-                ConditionExpression="#Run = :run",
-                ExpressionAttributeNames={"#Run": "Run"},
-                ExpressionAttributeValues={":run": {"S": self._run}},
+                ConditionExpression="#Run = :run AND #HandedOver = :seen",
+                ExpressionAttributeNames={"#Run": "Run", "#HandedOver": _HANDED_OVER},
+                ExpressionAttributeValues={":run": {"S": self._run}, ":seen": self._seen},
             )
         except ClientError as error:
             if not condition_failed(error):
                 raise
+            found = self._row()
+            if found is not None and found["Run"] == {"S": self._run}:
+                self._look(found)
+                return False
         self.is_open = False
+        return True
 
     def taken(self) -> LedaError:
         """The error of a run whose journal is now another run's."""
@@ -116,12 +153,26 @@ class Journal:
         answer = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
         return answer.get("Item")
 
+    def _own(self) -> dict[str, Any]:
+        """The row. Raises LedaError if it is another run's."""
+        found = self._row()
+        if found is None or found["Run"] != {"S": self._run}:
+            raise self.taken()
+        return found
+
+    def _look(self, found: Mapping[str, Any]) -> None:
+        """Take in what the row says."""
+        self.mappings = sorted({*_mappings(found), *self.mappings})
+        self.is_moving = "Moving" in found
+        self._seen = found[_HANDED_OVER]
+
     def _create(self) -> bool:
         row: dict[str, Any] = {
             **KEY,
             "Run": {"S": self._run},
             "Started": {"S": datetime.now(UTC).isoformat(timespec="seconds")},
             "Mappings": {"L": [{"S": name} for name in self.mappings]},
+            _HANDED_OVER: self._seen,
         }
         if self._target:
             row["Target"] = {"S": self._target}
@@ -145,32 +196,45 @@ class Journal:
         if found is None:
             return False
         if found["Run"] == {"S": self._run}:
-            # This run's own put, whose answer was lost and which the client has sent again.
+            # This run's own request, whose answer was lost and which the client has sent again.
+            self._look(found)
             return True
-        earlier = [name["S"] for name in found["Mappings"]["L"]]
-        self.mappings = sorted({*earlier, *self.mappings})
-        self.is_moving = "Moving" in found
+        changes = {"Run": {"S": self._run}}
+        if self._target:
+            changes["Target"] = {"S": self._target}
+        if not self._merge(found, changes):
+            return False
+        self._look(found)
+        self.taken_over_from = found["Started"]["S"]
+        return True
+
+    def _merge(self, found: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+        """Write this run's mappings beside those of the row as it was found, and changes; False if it has changed."""
+        names = sorted({*_mappings(found), *self.mappings})
+        changed = {"Mappings": {"L": [{"S": name} for name in names]}, **changes}
+        update = ", ".join(f"#{name} = :{name}" for name in changed)
         try:
             self._client.update_item(
                 TableName=self._table,
                 Key=KEY,
-                UpdateExpression="SET #Run = :run, #Mappings = :mappings"
-                + (", #Target = :target" if self._target else ""),
-                ConditionExpression="#Run = :earlier",
-                ExpressionAttributeNames={"#Run": "Run", "#Mappings": "Mappings"}
-                | ({"#Target": "Target"} if self._target else {}),
+                UpdateExpression=f"SET {update}",
+                ConditionExpression="#Run = :found AND #HandedOver = :handed_over",
+                ExpressionAttributeNames={
+                    "#Run": "Run",
+                    "#HandedOver": _HANDED_OVER,
+                    **{f"#{name}": name for name in changed},
+                },
                 ExpressionAttributeValues={
-                    ":run": {"S": self._run},
-                    ":earlier": found["Run"],
-                    ":mappings": {"L": [{"S": name} for name in self.mappings]},
-                }
-                | ({":target": {"S": self._target}} if self._target else {}),
+                    ":found": found["Run"],
+                    ":handed_over": found[_HANDED_OVER],
+                    **{f":{name}": value for name, value in changed.items()},
+                },
             )
         except ClientError as error:
             if not condition_failed(error):
                 raise
             return False
-        self.taken_over_from = found["Started"]["S"]
+        self.mappings = names
         return True
 
     def _change(self, update: str, names: dict[str, str], values: dict[str, Any]) -> None:
@@ -187,3 +251,7 @@ class Journal:
             if not condition_failed(error):
                 raise
             raise self.taken() from error
+
+
+def _mappings(row: Mapping[str, Any]) -> list[str]:
+    return [name["S"] for name in row["Mappings"]["L"]]

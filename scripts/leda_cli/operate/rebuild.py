@@ -119,8 +119,6 @@ WAITING_SECONDS = 10.0
 # A marker that is lost on its way (its stream's 24 hours were missed) is written again.
 MARKER_SECONDS, MAX_MARKERS = 60, 60
 POLL_SECONDS = 0.5
-# Long enough for another run to get from switching the mapping on to closing its journal.
-HAND_OVER_SECONDS = 10
 
 _NO_STREAM = frozenset({"ResourceNotFoundException", "ValidationException"})
 
@@ -269,19 +267,13 @@ class Rebuild:
         try:
             self._prepare()
             expected, mark = self._rebuild()
+            self._finish(mark)
         except LaneTakenError as error:
-            self._hand_over()
+            self._leave()
             raise self.journal.taken() from error
         except LedaError:
-            if not self.journal.is_open:
-                self._hand_over()
-            elif not self.journal.is_moving:
-                self.journal.require_own()
-                self._end.clean_up()
-                self._resume()
-                self.journal.close()
+            self._leave()
             raise
-        self._finish(mark)
         changes = sorted(self._first.values(), key=lambda change: change.identifier)
         return Result(
             self._configuration,
@@ -387,7 +379,6 @@ class Rebuild:
     def _finish(self, mark: Watermark) -> None:
         self.journal.require_own()
         self._settle_streams()
-        self._end.clean_up()
         with self._progress("putting labels right"):
             self._totals.change(self._label_changes())
         self._resume()
@@ -396,25 +387,33 @@ class Rebuild:
             self._totals.change(self._leftovers(used))
             self._remove_markers()
             self._forget_lanes(used)
-        # A run that this one has taken over from may have switched it off once more before it noticed.
-        self._resume()
-        self.journal.close()
+        self._give_back()
 
-    def _hand_over(self) -> None:
-        """Leave the mapping to the run that has the journal now, or had it and is done.
+    def _leave(self) -> None:
+        """Put back what can be put back: the mappings stay off where Map's rows may have been moved."""
+        if self.journal.is_own():
+            if not self.journal.is_moving:
+                self._give_back()
+        elif not self.journal.hand_over():
+            # The run that had the journal is done, and this one may have gone on after it.
+            self._end.clean_up()
+            self._resume()
 
-        That run knows the mapping from this one's journal. But when it has come to its end, this one may have switched
-        the mapping off after it, and have written markers after it.
+    def _give_back(self) -> None:
+        """Remove the markers, switch the mappings on and close the journal.
+
+        Once more where another run has left mappings and markers meanwhile: it noticed late that this one had taken
+        it over.
         """
-        for _ in range(int(HAND_OVER_SECONDS / POLL_SECONDS)):
-            if not self.journal.exists():
-                self._end.clean_up()
-                self._resume()
-                return
-            self._sleep(POLL_SECONDS)
+        is_closed = False
+        while not is_closed:
+            self._end.clean_up()
+            self._resume()
+            is_closed = self.journal.close()
 
     def _pause(self) -> None:
         with self._operation.progress("switching the mapping off"):
+            self.journal.note(self._mappings.enabled())
             self._mappings.pause(self.journal.mappings)
         if self._off_since is None and self.journal.mappings:
             self._off_since = self._clock()
