@@ -15,10 +15,11 @@ memory_use     5: the memory of Map and Reduce
 end_to_end     6: bursts through the applied stack on local AWS, and through the published design beside it
 cold_start     7: imports, first calls, sizes of packages
 growth         8: more shards, rows of ReduceTable, trades
-backfill       9: a table of a million rows; backfill_roles and table_server are its processes
+backfill       9: a table of a million rows; backfill_roles and table_server are its processes, backfill_table its rows
 groupings      10: Map and Reduce by the number of groupings, beside an unconditional ADD a total and record
 
-parts          what a part of the benchmark gives, and the list of all
+parts          what a part of the benchmark gives
+command        `leda bench`: the list of all parts
 page           docs/performance.md and docs/measured.json
 machine        what it ran on
 """

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.backfill_roles import CONFIGURATION, SEGMENTS
+from benchmarks.backfill_roles import SEGMENTS
+from benchmarks.backfill_table import CONFIGURATION
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from leda_cli.base.paths import ROOT
 from leda_cli.develop.instance import free_port

@@ -12,7 +12,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import resource
 import sys
 import threading
@@ -22,8 +21,8 @@ from typing import Any
 
 import boto3
 
+from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE
 from leda.engine import audit
-from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
@@ -31,40 +30,8 @@ from leda_cli.base.paths import ROOT
 from leda_cli.operate.rebuild import Options, Rebuild, Tables
 from leda_cli.operate.source_table import SourceTable
 
-TABLE, KEY = "Feedback", "feedback_id"
-STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/Feedback/stream/2026-08-01T00:00:00.000"
 SEGMENTS = 4
 EVENT_RECORDS = 1000
-CONFIGURATION = Configuration.from_json(
-    json.dumps(
-        {
-            "group_by": {
-                "daily": {"keys": ["date"]},
-                "source": {"keys": ["source_platform", "date"], "rollup": True},
-                "tags": {"keys": ["tags[]", "date"]},
-            },
-            "measures": {
-                "Count": {"op": "count"},
-                "Sentiment": {"op": "sum", "field": "sentiment_score"},
-            },
-        }
-    )
-)
-
-_SOURCES = ("web", "app:ios", "app:android", "email", "phone")
-_TAGS = ("price", "delivery", "quality", "support", "returns", "account")
-
-
-def row(number: int, draw: random.Random) -> dict[str, Any]:
-    """A row of the table: some 350 bytes as JSON, of which a good part is in no total."""
-    return {
-        KEY: {"S": f"{number:012d}"},
-        "date": {"S": f"2026-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"},
-        "source_platform": {"S": draw.choice(_SOURCES)},
-        "sentiment_score": {"N": f"{draw.randint(-100, 100) / 100:g}"},
-        "tags": {"SS": draw.sample(_TAGS, draw.randint(1, 2))},
-        "text": {"S": "x" * draw.randint(50, 250)},
-    }
 
 
 def client(service: str, endpoint: str) -> Any:
@@ -251,8 +218,6 @@ def _stopped(endpoint: str, streams: Any) -> tuple[list[Any], list[Any]]:
 
 def _event(records: list[Any]) -> dict[str, Any]:
     """What Map gets of these records."""
-    from benchmarks.table_server import SHARD
-
     made = []
     for record in records:
         change = dict(record["dynamodb"])

@@ -17,7 +17,7 @@ from benchmarks.designs import STAGES
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.published_stack import PublishedStack
 from leda.pipeline import game
-from leda_cli.demos.load import THREADS, Putting, regroup, schema_of
+from leda_cli.demos.putting import THREADS, Putting, regroup, schema_of
 from leda_cli.develop import local
 from leda_cli.develop.local import LocalAws
 from leda_cli.operate.oracle import Oracle, Total

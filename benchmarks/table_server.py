@@ -21,14 +21,13 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from benchmarks.backfill_roles import CONFIGURATION, KEY, STREAM, TABLE, row
+from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE, row
 from leda.engine import audit
 
 # A page of a scan has a megabyte of rows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
 PAGE_BYTES = 1024 * 1024
 PAGE_RECORDS = 1000
-SHARD = "shardId-00000001772345678901-0a1b2c3d"
 FIRST_SEQUENCE = 10**20
 
 

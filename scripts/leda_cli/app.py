@@ -1,4 +1,4 @@
-"""The Typer application: one command a function, each defined in the module that does the work."""
+"""The Typer application: a table of the commands, and how one of them is run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import typer
 
 from leda_cli.base.output import LedaError, print_error
-from leda_cli.start import INTERRUPTED, interrupted
+from leda_cli.base.paths import IS_CHECKOUT, ROOT
+from leda_cli.base.terminal import INTERRUPTED, interrupted
 
 app = typer.Typer(
     name="leda",
@@ -22,33 +23,36 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-# command: its module in leda_cli, and the function there, whose parameters carry their typer options.
-_COMMANDS = {
-    "setup": ("develop.local", "setup"),
-    "up": ("develop.local", "up"),
-    "down": ("develop.local", "down"),
-    "status": ("develop.local", "status"),
-    "build": ("develop.packages", "build"),
-    "demo": ("demos.demo", "demo"),
-    "example": ("demos.example", "example"),
-    "load": ("demos.load", "load"),
-    "watch": ("operate.watch", "watch"),
-    "totals": ("operate.totals_command", "totals"),
-    "verify": ("operate.verify", "verify"),
-    "redrive": ("operate.redrive", "redrive"),
-    "replay": ("operate.replay", "replay"),
-    "rebuild": ("operate.rebuild_command", "rebuild"),
-    "backfill": ("operate.backfill_command", "backfill"),
-    "erase": ("operate.erase", "erase"),
-    "simulate": ("develop.simulate", "simulate"),
-    "cost": ("models.cost", "cost"),
-    "scale": ("models.scale", "scale"),
-    "bench": ("develop.bench", "bench"),
-    "test": ("develop.checks", "test"),
-    "lint": ("develop.checks", "lint"),
-    "fmt": ("develop.checks", "fmt"),
-    "clean": ("develop.local", "clean"),
+# Where each command is defined. Its parameters carry their typer options.
+_OPERATE = {
+    "totals": "leda_cli.operate.totals_command:totals",
+    "watch": "leda_cli.operate.watch:watch",
+    "verify": "leda_cli.operate.verify:verify",
+    "redrive": "leda_cli.operate.redrive:redrive",
+    "replay": "leda_cli.operate.replay:replay",
+    "rebuild": "leda_cli.operate.rebuild_command:rebuild",
+    "backfill": "leda_cli.operate.backfill_command:backfill",
+    "erase": "leda_cli.operate.erase:erase",
+    "cost": "leda_cli.models.cost:cost",
+    "scale": "leda_cli.models.scale:scale",
 }
+_CHECKOUT = {
+    "setup": "leda_cli.develop.local:setup",
+    "up": "leda_cli.develop.local:up",
+    "down": "leda_cli.develop.local:down",
+    "status": "leda_cli.develop.local:status",
+    "build": "leda_cli.develop.packages:build",
+    "demo": "leda_cli.demos.demo:demo",
+    "example": "leda_cli.demos.example:example",
+    "load": "leda_cli.demos.load:load",
+    "simulate": "simulation.command:simulate",
+    "bench": "benchmarks.command:bench",
+    "test": "leda_cli.develop.checks:test",
+    "lint": "leda_cli.develop.checks:lint",
+    "fmt": "leda_cli.develop.checks:fmt",
+    "clean": "leda_cli.develop.local:clean",
+}
+"""Commands that work on the files of a checkout. The installed distribution does not hold them."""
 # pytest's own options are passed on.
 _PASSES_ARGUMENTS = {
     "ignore_unknown_options": True,
@@ -73,23 +77,33 @@ def _finite(command: Callable[..., None]) -> Callable[..., None]:
 
 @app.callback()
 def leda() -> None:
-    """Exact, near-real-time totals on Kinesis, Lambda and DynamoDB: the local stack and its tools."""
+    """Keep exact, near-real-time totals on Kinesis, Lambda and DynamoDB."""
 
 
-def _register(called: list[str]) -> None:
+def _register(called: str | None) -> None:
     """Add the command that is called, or all of them: importing boto3 for `leda up` would take its time."""
-    for command, (module, function) in _COMMANDS.items():
-        if called and called[0] in _COMMANDS and called[0] != command:
+    if called in _CHECKOUT and not IS_CHECKOUT:
+        raise LedaError(
+            f"`leda {called}` works on the files of a checkout of LEDA, and this command is installed without one",
+            "clone LEDA's repository, run `make setup` there, and use its .venv/bin/leda",
+        )
+    commands = _OPERATE
+    if IS_CHECKOUT:
+        commands = _OPERATE | _CHECKOUT
+        sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # where benchmarks and simulation are
+    for command, place in commands.items():
+        if called in commands and called != command:
             continue
-        imported = importlib.import_module(f"leda_cli.{module}")
+        module, _, function = place.partition(":")
         settings = _PASSES_ARGUMENTS if command == "test" else None
+        imported = importlib.import_module(module)
         app.command(command, context_settings=settings)(_finite(getattr(imported, function)))
 
 
 def main() -> None:
     """Run `leda`; a LedaError becomes two lines and exit status 1, Ctrl-C a line and exit status 130."""
     try:
-        _register(sys.argv[1:])
+        _register(next(iter(sys.argv[1:]), None))
         app()
     except LedaError as error:
         print_error(error)

@@ -1,4 +1,4 @@
-"""Where `leda` starts: its environment is put in order before anything else is imported."""
+"""The entry point of `leda`: puts its environment in order before anything else is imported."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ import os
 import sys
 
 from leda_cli.base import shell, terminal
-
-INTERRUPTED = 130
-"""What a shell calls a program that SIGINT ended."""
-
-
-def interrupted() -> int:
-    """Say that Ctrl-C ended the command; return its exit status."""
-    print("Interrupted. What is incomplete is mended by the next run.", file=sys.stderr)
-    return INTERRUPTED
 
 
 def main() -> None:
@@ -38,5 +29,5 @@ def main() -> None:
     try:
         from leda_cli.app import main as run
     except KeyboardInterrupt:
-        sys.exit(interrupted())
+        sys.exit(terminal.interrupted())
     run()

@@ -10,5 +10,6 @@ engine      Map and Reduce as parts of such a system, and an operator who rebuil
 pipeline    the aggregation pipeline, and the published design of it, as such a system
 group_by    groupings of a random table, and a hand-written aggregator, as such a system
 runs        one plan from its first message to the comparison of the totals
+command     `leda simulate`
 shrinking   from a plan that fails to a small one that fails
 """

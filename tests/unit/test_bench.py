@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import arithmetic, cold_start, events, groupings, page, stages, totals
+from benchmarks import command as bench
 from benchmarks.designs import DESIGNS, LEDA, PUBLISHED, STAGES
 from benchmarks.end_to_end import Burst, _settled_text, _targets, published_limit
 from benchmarks.environment import Took
@@ -19,7 +20,6 @@ from benchmarks.samples import Sample, ratio
 from benchmarks.stages import Run
 from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import totals_of
-from leda_cli.develop import bench
 from leda_cli.models import measured
 
 

@@ -13,17 +13,9 @@ from rich.console import Console
 from leda.pipeline import game
 from leda_cli.base.output import LedaError
 from leda_cli.demos import demo as demo_module
-from leda_cli.demos.demo import (
-    Outcome,
-    Round,
-    baseline,
-    demo,
-    plan,
-    print_verdict,
-    settle,
-    verdict_table,
-)
+from leda_cli.demos.demo import Round, demo, plan, print_verdict, verdict_table
 from leda_cli.demos.load import load
+from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate import screen, totals
 from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
 from leda_cli.operate.stack import Stack

@@ -11,6 +11,8 @@ from pathlib import Path
 from leda_cli.base import shell
 
 ROOT = Path(__file__).resolve().parents[3]
+IS_CHECKOUT = (ROOT / "scripts" / "leda_cli").is_dir()
+"""Whether the command runs in a checkout: installed by itself, it has neither Terraform's files nor local AWS."""
 LOCAL = ROOT / ".local"
 REQUIREMENTS = ROOT / "requirements"
 VENV = ROOT / ".venv"

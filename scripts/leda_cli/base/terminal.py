@@ -17,6 +17,10 @@ import unicodedata
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+INTERRUPTED = 130
+"""The exit status of a program that SIGINT has ended, as a shell reports it."""
+
+
 def shown(text: str) -> str:
     r"""The text on one line, with what a terminal would act on, or not show, as Python writes it in a string.
 
@@ -44,3 +48,9 @@ def accept_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def interrupted() -> int:
+    """Say that Ctrl-C ended the command; return its exit status."""
+    print("Interrupted. What is incomplete is mended by the next run.", file=sys.stderr)
+    return INTERRUPTED

@@ -11,11 +11,10 @@ import random
 import secrets
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Protocol
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,40 +24,23 @@ from rich.table import Table
 from leda.pipeline import game
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import LedaError, console, heading, info, step, warn
-from leda_cli.demos.load import THREADS, Putting, put_and_show, regroup, schema_of
+from leda_cli.demos.putting import THREADS, Putting, put_and_show, regroup, schema_of
+from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.oracle import Oracle
 from leda_cli.operate.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, OutputsOption, Stack
 from leda_cli.operate.totals import (
     HOLD_SECONDS,
     PATIENCE_SECONDS,
-    POLL_SECONDS,
-    Difference,
-    Phase,
-    Settling,
     compare,
     difference_lines,
     fold_state,
-    wait_until_quiet,
 )
 
 Choices = Mapping[str, Sequence[str]]
 HARD = {name: game.HARD_PARAMETERS[name] for name in (SPECIAL_TRADES, *FAULTS)}
 CALM = dict.fromkeys(HARD, 0)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How the totals of a burst ended: `seconds` from its last message to the first moment they all matched."""
-
-    seconds: float | None
-    wrong: list[Difference] = field(default_factory=list)
-
-    @property
-    def wrong_totals(self) -> int:
-        """How many totals have a measure that differs."""
-        return len({row.identifier for row in self.wrong})
 
 
 @dataclass(slots=True)
@@ -78,68 +60,9 @@ class Round:
         return not self.outcome.wrong and self.outcome.seconds is not None
 
 
-class View(Protocol):
-    """What shows how the totals settle."""
-
-    def settling(
-        self,
-        found: Mapping[str, Total],
-        expected: Mapping[str, Total],
-        wrong: Sequence[Difference],
-        seconds: float,
-        matched: float | None,
-    ) -> None:
-        """Show one look; see RoundView."""
-
-
-class Totals(Protocol):
-    """What is looked at until the totals settle."""
-
-    def totals(self) -> dict[str, Total]:
-        """Every total of AggregateTable."""
-
-
 def plan(rounds: int) -> list[bool]:
     """Which rounds are hard: half of them are plain and come first, an odd one is hard (3: 1 + 2)."""
     return [number >= rounds // 2 for number in range(rounds)]
-
-
-def settle(
-    tables: Totals,
-    expected: Mapping[str, Total],
-    last_put: float,
-    view: View,
-    patience: float = PATIENCE_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Outcome:
-    """Look at the totals until they are the expected ones and stay so, or until none moves any more."""
-    settling = Settling(expected, clock(), patience=patience)
-    while True:
-        found = tables.totals()
-        now = clock()
-        phase = settling.look(found, now)
-        matched = None if settling.matched is None else max(0.0, settling.matched - last_put)
-        view.settling(found, expected, settling.wrong, now - last_put, matched)
-        if phase is Phase.SETTLED:
-            return Outcome(matched)
-        if phase is Phase.STUCK:
-            return Outcome(None, settling.wrong)
-        sleep(POLL_SECONDS)
-
-
-def baseline(stack: Stack) -> Oracle:
-    """The state before a burst. Raises LedaError when the totals are wrong already."""
-    with step("waiting until the pipeline is still, and adding up StateTable"):
-        oracle, wrong = wait_until_quiet(stack)
-    if wrong:
-        for line in difference_lines(wrong):
-            info(line)
-        raise LedaError(
-            f"{len(wrong)} totals differ from the sum over StateTable before anything was sent",
-            "something is wrong from before; `make down` and `make up` begin with empty tables",
-        )
-    return oracle
 
 
 @contextmanager

@@ -4,175 +4,19 @@ from __future__ import annotations
 
 import random
 import secrets
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.pipeline import game
-from leda.pipeline.schema import Schema
 from leda_cli.base.output import LedaError, console, heading, info
+from leda_cli.demos.putting import THREADS, Putting, put_and_show, regroup, schema_of
+from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.oracle import Names, Oracle
+from leda_cli.operate.oracle import Oracle
 from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import OutputsOption, Stack
 from leda_cli.operate.totals import difference_lines
-
-if TYPE_CHECKING:
-    from mypy_boto3_kinesis import KinesisClient
-
-# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
-MAX_RECORDS = 500
-MAX_BYTES = 5 * 1024 * 1024
-THREADS = 4
-PATIENCE_SECONDS = 60.0
-"""How long no record may be taken before a load is given up."""
-
-
-def regroup(calls: Iterable[list[game.Record]]) -> Iterator[list[game.Record]]:
-    """Join small calls into as few as PutRecords' limits allow, in order."""
-    batch: list[game.Record] = []
-    size = 0
-    for records in calls:
-        for record in records:
-            weight = len(record.data) + len(record.partition_key)
-            if batch and (len(batch) == MAX_RECORDS or size + weight > MAX_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(record)
-            size += weight
-    if batch:
-        yield batch
-
-
-@dataclass(slots=True)
-class Putting:
-    """Puts calls into the stream from a few threads, while the caller looks on.
-
-    `seen` gets every record once, in the order of generation and before it is sent. Failed records of a call are
-    sent again with growing pauses, for as long as any thread still gets records through.
-    """
-
-    client: KinesisClient
-    stream: str
-    calls: Iterator[list[game.Record]]
-    seen: Callable[[game.Record], None] = lambda record: None
-    threads: int = THREADS
-    patience: float = PATIENCE_SECONDS
-    clock: Callable[[], float] = time.monotonic
-    sent: int = 0
-    retried: int = 0
-    began: float = 0.0
-    ended: float = 0.0
-    """When the last record was taken."""
-    _error: Exception | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _workers: list[threading.Thread] = field(default_factory=list)
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self.began = self.ended = self.clock()
-        for number in range(self.threads):
-            worker = threading.Thread(target=self._work, name=f"put-{number}", daemon=True)
-            self._workers.append(worker)
-            worker.start()
-
-    def running(self, wait: float) -> bool:
-        """Wait at most so many seconds for the end; says whether records are still to be sent.
-
-        Raises LedaError when the stream does not take them.
-        """
-        limit = time.monotonic() + wait
-        for worker in self._workers:
-            worker.join(max(0.0, limit - time.monotonic()))
-        if any(worker.is_alive() for worker in self._workers):
-            return True
-        if isinstance(self._error, LedaError):
-            raise self._error
-        if self._error is not None:
-            raise RuntimeError("a sending thread failed") from self._error
-        return False
-
-    def stop(self) -> None:
-        """End after the calls that are under way; used when the user interrupts."""
-        self._stop.set()
-        for worker in self._workers:
-            worker.join(10)
-
-    def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                with self._lock:
-                    call = next(self.calls, None)
-                    for record in call or ():
-                        self.seen(record)
-                if call is None:
-                    return
-                self._put(call)
-        except Exception as error:  # reaches the user through running()
-            self._error = self._error or error
-            self._stop.set()
-
-    def _put(self, records: list[game.Record]) -> None:
-        attempt = 0
-        while records and not self._stop.is_set():
-            if attempt:
-                self._stop.wait(random.uniform(0, min(5.0, 0.05 * 2 ** min(attempt, 10))))
-            attempt += 1
-            asked = len(records)
-            records, reason = self._try(records)
-            with self._lock:
-                self.sent += asked - len(records)
-                self.retried += len(records)
-                if len(records) < asked:
-                    self.ended = self.clock()
-                elif self.clock() - self.ended > self.patience:
-                    raise LedaError(
-                        f"the stream {self.stream} took no record for {self.patience:.0f} s: {reason}",
-                        "look at the stream (`leda status`); on a real account give it more shards",
-                    )
-
-    def _try(self, records: list[game.Record]) -> tuple[list[game.Record], str]:
-        """One PutRecords call: the records it did not take, and why."""
-        try:
-            answer = self.client.put_records(
-                StreamName=self.stream,
-                Records=[{"Data": r.data, "PartitionKey": r.partition_key} for r in records],
-            )
-        except ClientError as error:
-            code = error.response["Error"].get("Code", "")
-            if code in ("ResourceNotFoundException", "AccessDeniedException"):
-                raise LedaError(
-                    f"the stream {self.stream} refuses the load: {error}", "run `leda status`"
-                ) from error
-            return records, str(error)
-        except BotoCoreError as error:
-            # It may have been taken: sent again it is a duplicate, which changes no total.
-            return records, str(error)
-        if not answer.get("FailedRecordCount"):
-            return [], ""
-        pairs = list(zip(records, answer["Records"], strict=True))
-        failed = [record for record, entry in pairs if entry.get("ErrorCode")]
-        reason = next(entry["ErrorMessage"] for _, entry in pairs if entry.get("ErrorCode"))
-        return failed, reason
-
-
-def schema_of(names: Names) -> Schema:
-    """The fields of the messages to generate."""
-    return Schema(
-        id=names.id,
-        version=names.version,
-        value=names.value,
-        deleted=names.deleted,
-        hierarchy=names.hierarchy,
-        levels=names.levels,
-    )
-
 
 _GROUP = 200  # messages among which the copies of a load are spread: half a per cent is one message
 
@@ -210,8 +54,6 @@ def load(
     outputs: OutputsOption = None,
 ) -> None:
     """Put a burst of trades into the stream, with duplicates, changes and older versions."""
-    from leda_cli.demos.demo import baseline, settle  # demo imports this module
-
     stack = Stack.find(aws, outputs)
     stack.check()
     seed = secrets.randbelow(10**6) if seed is None else seed
@@ -263,12 +105,3 @@ def _report_put(burst: game.Burst, putting: Putting) -> None:
         f"{counts.new:,} trades, {counts.newer:,} changed, {counts.older:,} older versions, "
         f"{counts.deleted:,} deleted, {counts.duplicates:,} copies; {putting.retried:,} sent again"
     )
-
-
-def put_and_show(putting: Putting, stack: Stack, view: RoundView, every: float = 0.5) -> None:
-    """Run `putting` to its end and show on the way how the totals move."""
-    putting.start()
-    while putting.running(every):
-        # Nothing of the totals shows off a terminal, so the stack is not asked for them.
-        view.putting(putting.sent, stack.totals() if view.live else {})
-    view.putting(putting.sent, stack.totals() if view.live else {})

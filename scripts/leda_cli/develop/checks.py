@@ -99,7 +99,7 @@ def test(context: typer.Context) -> None:
 
 
 def lint() -> None:
-    """Check the sources: black, ruff, mypy, terraform fmt and validate, checkov."""
+    """Check the sources: black, ruff, mypy, layers of imports, terraform fmt and validate, checkov."""
     require_terraform()
     environment = terraform_environment()
     environment.update(
@@ -127,6 +127,10 @@ def lint() -> None:
             f"mypy {handler.parent.name}": [_tool("mypy"), str(handler)]
             for handler in sorted((ROOT / "lambda_src").glob("*/handler.py"))
         },
+        "imports": [
+            *("env", f"PYTHONPATH={ROOT}:{ROOT / 'tests'}", _tool("lint-imports")),
+            *("--config", "pyproject.toml", "--cache-dir", str(CACHE / "import-linter")),
+        ],
         "module READMEs": [_tool("python"), "-m", "leda_cli.develop.module_docs", "--check"],
         "terraform fmt": ["terraform", "fmt", "-check", "-recursive", "-diff", "."],
     }

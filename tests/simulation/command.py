@@ -1,27 +1,22 @@
-"""`leda simulate`: hunts for a wrong total with the deterministic simulation in tests/simulation."""
+"""`leda simulate`: hunts for a wrong total with the deterministic simulation."""
 
 from __future__ import annotations
 
 import os
 import re
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LedaError
-from leda_cli.base.paths import ROOT
-
-# The simulator is a part of the tests: it is never packaged with the functions.
-sys.path.insert(0, str(ROOT / "tests"))
-
-if TYPE_CHECKING:
-    from simulation.campaign import Job, Tally
+from simulation.campaign import Job, Tally, campaign, smallest
+from simulation.functions import FAULTS
+from simulation.runs import SYSTEMS
 
 _SEEDS = re.compile(r"(\d+)(?::(\d+))?")
 
@@ -52,9 +47,6 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Play seeded schedules of deliveries, failures and reshardings; exit status 1 if a total of LEDA is wrong."""
-    from simulation.campaign import Job
-    from simulation.runs import SYSTEMS
-
     first, last = _range(seeds)
     if system is not None and system not in SYSTEMS:
         raise LedaError(f"there is no system {system!r}", f"choose one of {', '.join(SYSTEMS)}")
@@ -120,8 +112,6 @@ def _range(seeds: str) -> tuple[int, int]:
 
 
 def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
-    from simulation.campaign import Tally, campaign
-
     tally = Tally()
     with operation.progress(f"playing {name}", total=len(jobs)) as advance:
         for part in campaign(jobs, os.cpu_count() or 1):
@@ -132,9 +122,6 @@ def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
 
 def _compared(operation: Operation, name: str, seeds: Sequence[int]) -> dict[str, dict[str, Tally]]:
     """By kind of trouble and by subject: what comes of each kind of trouble alone."""
-    from simulation.campaign import Job
-    from simulation.runs import SYSTEMS
-
     system, found = SYSTEMS[name], {}
     for family in system.FAMILIES:
         operation.heading(f"{name}, only {family}: {len(seeds):,} schedules each")
@@ -149,8 +136,6 @@ def _compared(operation: Operation, name: str, seeds: Sequence[int]) -> dict[str
 
 
 def _explain(operation: Operation, job: Job) -> None:
-    from simulation.campaign import smallest
-
     operation.heading(f"Looking for the smallest schedule that fails like seed {job.seed}")
     small, result = smallest(job)
     for line in small.text().splitlines():
@@ -171,9 +156,6 @@ def _result(
     compared: dict[str, dict[str, dict[str, Tally]]],
     seconds: float,
 ) -> dict[str, Any]:
-    from simulation.campaign import Tally
-    from simulation.functions import FAULTS
-
     tally = Tally()
     for each in tallies.values():
         tally.merge(each)
@@ -266,8 +248,6 @@ def markdown(result: dict[str, Any], command: str) -> str:
 
 
 def _comparison(name: str, families: dict[str, Any]) -> Iterator[str]:
-    from simulation.runs import SYSTEMS
-
     system = SYSTEMS[name]
     yield from (
         "",

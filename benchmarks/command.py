@@ -1,25 +1,33 @@
-"""`leda bench`: measures LEDA beside the published design (benchmarks/), and writes what it found."""
+"""`leda bench`: measures LEDA beside the published design, and writes docs/performance.md and docs/measured.json."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markdown import Markdown
 
+from benchmarks import (
+    arithmetic,
+    backfill,
+    cold_start,
+    end_to_end,
+    groupings,
+    growth,
+    machine,
+    memory_use,
+    stages,
+    totals,
+    units,
+)
+from benchmarks.page import Measured, markdown, service_times
+from benchmarks.parts import Section
 from leda_cli.base.output import LedaError, console, heading, info
 from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.models import measured
-
-# The benchmarks are no part of the tools' package.
-sys.path.insert(0, str(ROOT))
-
-if TYPE_CHECKING:
-    from benchmarks.parts import Section
 
 PAGE = ROOT / "docs" / "performance.md"
 RESULTS = LOCAL / "performance"
@@ -30,19 +38,6 @@ MEASURES = ("stages", "totals")
 
 def parts() -> dict[str, Callable[[bool], Section]]:
     """Every part by its name, in the order of the page; each takes whether it is to be short."""
-    from benchmarks import (
-        arithmetic,
-        backfill,
-        cold_start,
-        end_to_end,
-        groupings,
-        growth,
-        memory_use,
-        stages,
-        totals,
-        units,
-    )
-
     return {
         "stages": lambda short: stages.section(short, info),
         "arithmetic": arithmetic.section,
@@ -75,9 +70,6 @@ def bench(
     ] = False,
 ) -> None:
     """Measure LEDA beside the published design; writes docs/performance.md and docs/measured.json."""
-    from benchmarks import machine
-    from benchmarks.page import Measured
-
     known, missing = parts(), list[str]()
     wanted = chosen(only, list(known))
     command = "make bench" + (f' ARGS="--only {only}"' if only else "")
@@ -130,8 +122,6 @@ def chosen(only: str | None, known: list[str]) -> list[str]:
 
 def write(known: list[str]) -> list[str]:
     """Write the page from every part that has a result, and the figures for the models; returns the parts without."""
-    from benchmarks.page import Measured, markdown, service_times
-
     found = {
         name: Measured.from_json(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
         for name in known

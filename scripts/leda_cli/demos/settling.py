@@ -1,0 +1,93 @@
+"""Waiting until the totals of a burst are the expected ones, and stay so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from leda_cli.base.output import LedaError, info, step
+from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.stack import Stack
+from leda_cli.operate.totals import (
+    PATIENCE_SECONDS,
+    POLL_SECONDS,
+    Difference,
+    Phase,
+    Settling,
+    difference_lines,
+    wait_until_quiet,
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the totals of a burst ended: `seconds` from its last message to the first moment they all matched."""
+
+    seconds: float | None
+    wrong: list[Difference] = field(default_factory=list)
+
+    @property
+    def wrong_totals(self) -> int:
+        """How many totals have a measure that differs."""
+        return len({row.identifier for row in self.wrong})
+
+
+class View(Protocol):
+    """What shows how the totals settle."""
+
+    def settling(
+        self,
+        found: Mapping[str, Total],
+        expected: Mapping[str, Total],
+        wrong: Sequence[Difference],
+        seconds: float,
+        matched: float | None,
+    ) -> None:
+        """Show one look; see RoundView."""
+
+
+class Totals(Protocol):
+    """What is looked at until the totals settle."""
+
+    def totals(self) -> dict[str, Total]:
+        """Every total of AggregateTable."""
+
+
+def settle(
+    tables: Totals,
+    expected: Mapping[str, Total],
+    last_put: float,
+    view: View,
+    patience: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Look at the totals until they are the expected ones and stay so, or until none moves any more."""
+    settling = Settling(expected, clock(), patience=patience)
+    while True:
+        found = tables.totals()
+        now = clock()
+        phase = settling.look(found, now)
+        matched = None if settling.matched is None else max(0.0, settling.matched - last_put)
+        view.settling(found, expected, settling.wrong, now - last_put, matched)
+        if phase is Phase.SETTLED:
+            return Outcome(matched)
+        if phase is Phase.STUCK:
+            return Outcome(None, settling.wrong)
+        sleep(POLL_SECONDS)
+
+
+def baseline(stack: Stack) -> Oracle:
+    """The state before a burst. Raises LedaError when the totals are wrong already."""
+    with step("waiting until the pipeline is still, and adding up StateTable"):
+        oracle, wrong = wait_until_quiet(stack)
+    if wrong:
+        for line in difference_lines(wrong):
+            info(line)
+        raise LedaError(
+            f"{len(wrong)} totals differ from the sum over StateTable before anything was sent",
+            "something is wrong from before; `make down` and `make up` begin with empty tables",
+        )
+    return oracle
