@@ -39,7 +39,7 @@ LISTED = 20
 logger = Logger()
 
 
-class BurstNotSent(Exception):
+class BurstNotSentError(Exception):
     """Part of a burst did not reach the stream; the text says how much, and why."""
 
 
@@ -92,7 +92,7 @@ class Stack:
         """Send one PutRecords call, and its failed records again, until `until` (time.monotonic).
 
         An answer of HTTP 200 can hold failed records (FailedRecordCount); only those are sent again. A
-        call without an answer is sent again whole: what arrived twice changes no total. Raises BurstNotSent.
+        call without an answer is sent again whole: what arrived twice changes no total. Raises BurstNotSentError.
         https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
         """
         reason = ""
@@ -115,7 +115,9 @@ class Stack:
             failed = [(record, entry) for record, entry in pairs if entry.get("ErrorCode")]
             records = [record for record, _ in failed]
             reason = f"{failed[0][1]['ErrorCode']}: {failed[0][1].get('ErrorMessage', '')}"
-        raise BurstNotSent(f"the stream did not take {len(records)} records of a call: {reason}")
+        raise BurstNotSentError(
+            f"the stream did not take {len(records)} records of a call: {reason}"
+        )
 
 
 schema = Schema.from_json(settings.required("SCHEMA"))
@@ -147,7 +149,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         for records in burst.calls():
             stack.put(records, end)
-    except BurstNotSent as error:
+    except BurstNotSentError as error:
         # The pipeline is not to blame, but nothing is proved either: no points. No exception, because
         # Lambda would run the event again and send one more burst.
         logger.error(

@@ -10,7 +10,7 @@ from leda.quarantine.writer import PutAside
 from leda.replica import replica_client
 from leda.replica.replica import Marks, Replica
 from leda.streams import stream_batch
-from leda.streams.item_changes import ItemChange, UnreadableChange, read
+from leda.streams.item_changes import ItemChange, UnreadableChangeError, read
 from leda.streams.stream_batch import bad_record
 
 dynamodb = replica_client.client(
@@ -37,7 +37,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     for raw in event["Records"]:
         try:
             changes.append(read(raw))
-        except UnreadableChange as error:
+        except UnreadableChangeError as error:
             bad.append(bad_record(raw, str(error), shard))
     report = replica.apply(changes)
     bad += [bad_record(change.record.raw, reason, shard) for change, reason in report.refused]

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from leda.capture.notifications import ROUNDS
-from leda.capture.patterns import BadPattern
+from leda.capture.patterns import BadPatternError
 from support.faults import client_error, timed_out
 from support.log_lines import recorded
 from support.pipeline import Function, Pipeline, event
@@ -236,7 +236,7 @@ def test_a_pattern_may_look_at_what_is_redacted(users: Users, topic: Topic) -> N
 
 
 def test_a_pattern_that_is_none_stops_the_function_at_its_start(users: Users, topic: Topic) -> None:
-    with pytest.raises(BadPattern, match="wildcard"):
+    with pytest.raises(BadPatternError, match="wildcard"):
         capture(users, topic, NOTIFY_PATTERNS='[{"event": [{"wildcard": "*"}]}]')
 
 

@@ -18,7 +18,7 @@ from leda.engine.delta_rows import Lane, item
 from leda.engine.map_rows import BadCheckpointError, RowClosedError
 from leda.engine.registry import Assignment, Registry
 from leda.engine.shards import MissingShardIdError, Shard
-from leda.streams.stream_records import MalformedEvent
+from leda.streams.stream_records import MalformedEventError
 from support.faults import (
     Fault,
     Faults,
@@ -545,7 +545,7 @@ def test_where_mappings_have_no_window_a_stream_s_only_shard_needs_no_name(
 
 
 def test_an_event_of_another_source_is_refused(pipeline: Pipeline) -> None:
-    with pytest.raises(MalformedEvent, match="DynamoDB stream"):
+    with pytest.raises(MalformedEventError, match="DynamoDB stream"):
         pipeline.function("map")(event(pipeline.kinesis_event({"a": 1})["Records"], "shardId-1"))
 
 

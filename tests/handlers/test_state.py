@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import StoreError
 from support import trades
@@ -225,7 +225,7 @@ def test_whatever_can_be_read_can_be_written_and_comes_back_equal(
     for data in messages:
         try:
             parsed = parse(data, Schema())
-        except BadInput:
+        except BadInputError:
             continue
         if parsed.id not in expected or parsed.version > expected[parsed.id].version:
             expected[parsed.id] = parsed

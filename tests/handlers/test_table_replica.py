@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda.replica.replica import WrongReplica
+from leda.replica.replica import WrongReplicaError
 from support.faults import Fault, after, client_error, instead, timed_out
 from support.pipeline import Function, Pipeline, event
 from support.users import END, PLACE, Users, key
@@ -308,6 +308,6 @@ def test_a_replica_with_another_key_is_refused_and_no_item_is_to_blame(users: Us
     users.pipeline.settings["REPLICA_TABLE"] = f"{users.pipeline.prefix}Other"
     users.put("u1")
 
-    with pytest.raises(WrongReplica, match="needs the source's key"):
+    with pytest.raises(WrongReplicaError, match="needs the source's key"):
         replicate(users)(event(users.records()))
     assert users.pipeline.bucket.objects == {}

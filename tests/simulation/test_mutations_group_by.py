@@ -16,7 +16,7 @@ from leda.engine import attributes, groupings, map_rows
 from leda.engine.configuration import Configuration, Measure
 from leda.engine.groupings import Grouping, Groupings, Key
 from leda.streams import changes
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from simulation.group_by import MENDED
 from simulation.runs import plan, run
 
@@ -107,7 +107,7 @@ def what_is_no_number_counts_as_0(patch: Patch) -> None:
     def amount(self: Any, image: Any) -> Any:
         try:
             return real(self, image)
-        except UnreadableRow:
+        except UnreadableRowError:
             return 0
 
     patch.setattr(Measure, "amount", amount)
@@ -121,7 +121,7 @@ def a_row_counts_where_its_keys_can_be_read(patch: Patch) -> None:
         for grouping in self._groupings.values():
             try:
                 found += grouping.leaves(image)
-            except UnreadableRow:
+            except UnreadableRowError:
                 continue
         return tuple(found)
 

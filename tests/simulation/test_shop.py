@@ -11,7 +11,7 @@ from leda.shop.http.ordering import Ordering
 from leda.shop.orders import orders
 from leda.shop.stock import parts, restocking
 from leda.shop.stock.restocking import Restocking
-from leda.shop.stream.fan_out import FanOut, NotDone
+from leda.shop.stream.fan_out import FanOut, NotDoneError
 from leda.streams.stream_records import Image
 from simulation.runs import plan, run
 
@@ -30,7 +30,7 @@ def test_orders_are_made_refused_shipped_and_parts_restocked_in_trouble() -> Non
         *("POST /orders: 201", "POST /orders: 200", "POST /orders: 409", "POST /orders: 503"),
         *("POST /admin/orders/{id}/ship: 200", "POST /admin/vendor-orders/{id}/receive: 200"),
         *("POST /admin/orders/{id}/pay: 200", "POST /admin/vendor-orders/{id}/cancel: 200"),
-        *("records that Firehose refused", "function errors: NotDone", "timeouts"),
+        *("records that Firehose refused", "function errors: NotDoneError", "timeouts"),
         "orders that have expired",
     ):
         assert counts[kind] > 0, kind
@@ -48,7 +48,7 @@ def the_fan_out_does_not_look_at_the_answers(patch: Patch) -> None:
     real = FanOut._invoke
 
     def invoke(self: FanOut, function: str, payload: bytes) -> None:
-        with suppress(NotDone):
+        with suppress(NotDoneError):
             real(self, function, payload)
 
     patch.setattr(FanOut, "_invoke", invoke)

@@ -17,7 +17,7 @@ from leda.engine.configuration import (
 from leda.engine.delta_rows import Lane
 from leda.engine.groupings import Labels
 from leda.engine.totals import _Statements
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import exact
 
 DOCUMENT: dict[str, Any] = {
@@ -69,7 +69,7 @@ def test_no_row_and_a_deleted_row_add_nothing(image: Any) -> None:
 def test_a_row_that_cannot_be_counted_is_refused_with_the_reason(
     changes: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(UnreadableRow, match=complaint):
+    with pytest.raises(UnreadableRowError, match=complaint):
         CONFIGURATION.contribution(ROW | changes)
 
 

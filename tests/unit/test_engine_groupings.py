@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leda.engine.configuration import MAX_IMAGE_BYTES, Configuration, ConfigurationError
 from leda.engine.groupings import Labels, escaped, unescaped
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 
 COUNT = {"Count": {"op": "count"}}
 
@@ -123,7 +123,7 @@ def test_a_time_is_put_into_its_hour_of_utc(value: Any, hour: str) -> None:
     ],
 )
 def test_what_is_no_time_is_refused(value: Any) -> None:
-    with pytest.raises(UnreadableRow, match="t is not a time"):
+    with pytest.raises(UnreadableRowError, match="t is not a time"):
         leaves(["t:day"], {"t": value})
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_time_is_refused(value: Any) -> None:
 def test_a_row_without_a_text_for_a_key_is_refused_with_the_reason(
     image: Any, complaint: str
 ) -> None:
-    with pytest.raises(UnreadableRow, match=complaint):
+    with pytest.raises(UnreadableRowError, match=complaint):
         leaves(["k"], image)
 
 
@@ -151,7 +151,7 @@ def test_a_row_without_a_text_for_a_key_is_refused_with_the_reason(
     "value", [{"S": "a"}, {"L": [{"L": []}]}, {"L": ["a"]}, {"BS": ["eA=="]}, {"SS": [1]}]
 )
 def test_elements_are_those_of_a_list_or_a_set_of_texts(value: Any) -> None:
-    with pytest.raises(UnreadableRow, match="k is not"):
+    with pytest.raises(UnreadableRowError, match="k is not"):
         leaves(["k[]"], {"k": value})
 
 
@@ -197,7 +197,7 @@ def test_a_row_that_no_grouping_takes_needs_no_keys_and_no_numbers() -> None:
     )
 
     assert orders.contribution({"type": {"S": "address"}}) is None
-    with pytest.raises(UnreadableRow, match="no total"):
+    with pytest.raises(UnreadableRowError, match="no total"):
         orders.contribution({"type": {"S": "order"}, "customer": {"S": "c"}})
 
 
@@ -217,7 +217,7 @@ def test_a_sum_may_say_what_stands_for_a_missing_number() -> None:
         found = sums.contribution(image if value is None else {**image, "detail": value})
         assert found
         assert found.amounts == (Decimal(amount),)
-    with pytest.raises(UnreadableRow, match=r"no detail\.v \(a number\)"):
+    with pytest.raises(UnreadableRowError, match=r"no detail\.v \(a number\)"):
         sums.contribution({**image, "detail": {"M": {"v": {"S": "3"}}}})
 
 
@@ -317,7 +317,7 @@ def test_a_plain_identifier_is_the_key_s_text() -> None:
     assert daily
     assert daily.expires == int(datetime(2026, 8, 12, tzinfo=UTC).timestamp())
     for name in ("", ":reserved"):
-        with pytest.raises(UnreadableRow, match="cannot be a total's key"):
+        with pytest.raises(UnreadableRowError, match="cannot be a total's key"):
             scores.contribution({"Username": {"S": name}})
 
 
@@ -331,7 +331,7 @@ def test_a_row_in_more_totals_than_a_row_of_sums_can_name_is_refused() -> None:
     many = {"k": {"SS": [f"{number:0200d}" for number in range(1000)]}}
 
     assert len(leaves(["k[]"], few)) == 1000
-    with pytest.raises(UnreadableRow, match=f"1000 totals.*more than {MAX_IMAGE_BYTES} bytes"):
+    with pytest.raises(UnreadableRowError, match=f"1000 totals.*more than {MAX_IMAGE_BYTES} bytes"):
         leaves(["k[]"], many)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leda.streams import item_changes
-from leda.streams.item_changes import UnreadableChange, fitted, read
+from leda.streams.item_changes import UnreadableChangeError, fitted, read
 from leda.values.plain import REDACTED
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/Users/stream/2025-01-01T00:00:00.000"
@@ -135,12 +135,12 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("raw", "said"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_record_that_tells_no_change_says_why(raw: dict[str, Any], said: str) -> None:
-    with pytest.raises(UnreadableChange, match=said):
+    with pytest.raises(UnreadableChangeError, match=said):
         read(raw)
 
 
 def test_a_value_of_an_unknown_type_is_unreadable() -> None:
-    with pytest.raises(UnreadableChange, match="unknown type") as error:
+    with pytest.raises(UnreadableChangeError, match="unknown type") as error:
         read(record(None, {"x": {"Z": "hunter2"}}))
     assert "hunter2" not in str(error.value)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leda.pipeline.messages import MAX_HIERARCHY_BYTES, BadInput, Message, parse
+from leda.pipeline.messages import MAX_HIERARCHY_BYTES, BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 
 SCHEMA = Schema()
@@ -38,7 +38,7 @@ def without(name: str) -> bytes:
 
 
 def reason(data: bytes, schema: Schema = SCHEMA) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(BadInputError) as caught:
         parse(data, schema)
     return str(caught.value)
 
@@ -47,7 +47,7 @@ def read(data: bytes, schema: Schema) -> Message | None:
     """The message, None for bad input with a reason; any other exception is the test's failure."""
     try:
         return parse(data, schema)
-    except BadInput as error:
+    except BadInputError as error:
         if not str(error):
             pytest.fail("bad input without a reason")
         return None
@@ -323,7 +323,7 @@ def test_nesting_is_read_or_refused_at_every_depth() -> None:
         deep = b'{"RiskType":"a","TradeDesk":"b","Region":"c","more":' + b"[" * depth + b"]" * depth
         try:
             read.add(parse(body(Hierarchy=deep + b"}"), SCHEMA).path)
-        except BadInput as error:
+        except BadInputError as error:
             read.add(str(error))
     assert read == {"a:b:c", "not readable JSON: nested too deeply"}
 

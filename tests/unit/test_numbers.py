@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.values.numbers import DIGITS, NotExact, exact, limited, number
+from leda.values.numbers import DIGITS, NotExactError, exact, limited, number
 
 
 @given(st.integers(-(10**38) + 1, 10**38 - 1), st.integers(-100, 80))
@@ -16,7 +16,7 @@ def test_whatever_has_38_digits_is_kept_as_it_is(digits: int, exponent: int) -> 
 
 @given(st.integers(10**38, 10**50).filter(lambda digits: digits % 10))
 def test_a_39th_digit_is_refused_and_not_rounded(digits: int) -> None:
-    with pytest.raises(NotExact):
+    with pytest.raises(NotExactError):
         number(str(digits))
 
 
@@ -39,7 +39,7 @@ def test_a_39th_digit_is_refused_and_not_rounded(digits: int) -> None:
     ],
 )
 def test_what_is_no_dynamodb_number_is_refused(text: str) -> None:
-    with pytest.raises(NotExact):
+    with pytest.raises(NotExactError):
         number(text)
 
 
@@ -50,7 +50,7 @@ def test_the_smallest_and_the_largest_number_are_read() -> None:
 
 
 def test_a_sum_that_needs_39_digits_raises_and_is_not_rounded() -> None:
-    with pytest.raises(NotExact, match="38 digits"), exact():
+    with pytest.raises(NotExactError, match="38 digits"), exact():
         Decimal(10) ** 37 + Decimal("0.1")
 
 
@@ -83,7 +83,7 @@ def test_limits_count_the_digits_that_are_written_out(
     if fits:
         assert limited(value, integer_digits, places) == value
     else:
-        with pytest.raises(NotExact):
+        with pytest.raises(NotExactError):
             limited(value, integer_digits, places)
 
 
@@ -100,7 +100,7 @@ def test_trailing_zeros_are_no_decimal_places() -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "sNaN"])
 def test_a_limited_value_is_finite(text: str) -> None:
-    with pytest.raises(NotExact, match="finite"):
+    with pytest.raises(NotExactError, match="finite"):
         limited(Decimal(text), 12, 17)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leda.capture.patterns import BadPattern, matches, parse
+from leda.capture.patterns import BadPatternError, matches, parse
 
 DOCUMENT: dict[str, Any] = {
     "event": "update",
@@ -95,10 +95,10 @@ BAD = [
 
 @pytest.mark.parametrize("text", BAD)
 def test_a_pattern_that_could_never_be_applied_is_refused(text: str) -> None:
-    with pytest.raises(BadPattern):
+    with pytest.raises(BadPatternError):
         parse(text)
 
 
 def test_the_refusal_names_the_place() -> None:
-    with pytest.raises(BadPattern, match="changed, plan, new has a rule that is not known"):
+    with pytest.raises(BadPatternError, match="changed, plan, new has a rule that is not known"):
         parse('[{"changed": {"plan": {"new": [{"wildcard": "*"}]}}}]')

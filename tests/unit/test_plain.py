@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leda.values.plain import (
     REDACTED,
-    UnknownType,
+    UnknownTypeError,
     canonical,
     canonical_row,
     json_number,
@@ -82,7 +82,7 @@ def test_every_type_loses_its_name() -> None:
 
 @pytest.mark.parametrize("value", [{}, {"S": "secret", "N": "1"}, {"X": "secret"}])
 def test_what_is_no_value_is_refused_without_saying_it(value: dict[str, Any]) -> None:
-    with pytest.raises(UnknownType) as error:
+    with pytest.raises(UnknownTypeError) as error:
         plain(value)
     assert "secret" not in str(error.value)
 
@@ -144,7 +144,7 @@ UNKNOWN: list[Any] = [
 
 @pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: repr(value)[:40])
 def test_what_dynamodb_cannot_hold_is_refused_without_saying_it(value: Any) -> None:
-    with pytest.raises(UnknownType) as error:
+    with pytest.raises(UnknownTypeError) as error:
         require_known(value)
     assert "secretsecretsecretsecret" not in str(error.value)
 

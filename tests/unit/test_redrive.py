@@ -23,7 +23,7 @@ from leda.engine.audit import Bracket, Expected
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Assignment
 from leda.pipeline import state_rows
-from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.quarantine.bucket import BadRecord, Quarantine
 from leda.streams.kinesis import UserRecord, user_records
@@ -121,7 +121,7 @@ class StateLambda:
     def _take(self, each: UserRecord) -> bool:
         try:
             return self._table.store(parse(each.data, self.schema))
-        except BadInput as error:
+        except BadInputError as error:
             self._quarantine.put(
                 BadRecord(
                     str(error),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from leda.aws import sdk, settings
-from leda.aws.settings import MissingSetting
+from leda.aws.settings import MissingSettingError
 
 NAME = "LEDA_TEST_SETTING"
 
@@ -22,7 +22,7 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, text: str |
     if text is not None:
         monkeypatch.setenv(NAME, text)
 
-    with pytest.raises(MissingSetting, match=NAME):
+    with pytest.raises(MissingSettingError, match=NAME):
         settings.required(NAME)
     assert settings.optional(NAME) is None
 
@@ -38,7 +38,7 @@ def test_a_count_has_a_default(monkeypatch: pytest.MonkeyPatch, text: str, expec
 def test_a_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(NAME, text)
 
-    with pytest.raises(MissingSetting, match=NAME):
+    with pytest.raises(MissingSettingError, match=NAME):
         settings.positive(NAME, default=4)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leda.shop import paging
 from leda.shop.orders import order_request, orders
-from leda.shop.refusals import Refused
+from leda.shop.refusals import RefusedError
 from leda.shop.stock import vendor_orders
 from support.shop import OPENAPI, ROUTES
 
@@ -111,6 +111,6 @@ def test_an_order_that_fits_the_document_is_read_and_no_other(document: dict[str
     if few and len(set(products)) == len(products):
         assert order_request.read(document).shipping == document["shippingOption"]
         return
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         order_request.read(document)
     assert (refused.value.status, bool(refused.value.field)) == (400, True)

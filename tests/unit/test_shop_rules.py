@@ -16,12 +16,12 @@ from leda.shop.http.exchange import Request
 from leda.shop.orders import listings, order_request, orders
 from leda.shop.orders.order_request import Line, OrderRequest
 from leda.shop.orders.orders import Order
-from leda.shop.refusals import Refused
+from leda.shop.refusals import RefusedError
 from leda.shop.stock import parts, restocking, vendor_orders
 from leda.shop.stream import delivery, fan_out, lake_lines
 from leda.streams import stream_records
-from leda.streams.changes import UnreadableRow
-from leda.streams.item_changes import UnreadableChange
+from leda.streams.changes import UnreadableRowError
+from leda.streams.item_changes import UnreadableChangeError
 from leda.streams.stream_records import StreamRecord
 from support.faults import client_error
 
@@ -75,7 +75,7 @@ def test_a_request_is_the_same_however_its_json_is_written() -> None:
 def test_a_request_that_is_not_well_formed_names_its_first_wrong_field(
     document: Any, field: str
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         order_request.read(document)
 
     assert (refused.value.status, refused.value.field) == (400, field)
@@ -85,7 +85,7 @@ def test_a_request_that_is_not_well_formed_names_its_first_wrong_field(
     "body", [b"", b"{", b"NaN", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"a": Infinity}']
 )
 def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         Request(path={}, query={}, body=body, claims={}).json()
 
     assert refused.value.field == "body"
@@ -126,7 +126,7 @@ def test_an_order_without_its_header_is_none() -> None:
 
 @pytest.mark.parametrize("text", ["", "1.5", "-1", "1E+15", "NaN", "one", "1E+400"])
 def test_what_is_no_whole_number_is_unreadable(text: str) -> None:
-    with pytest.raises(UnreadableRow, match=r"^qty "):
+    with pytest.raises(UnreadableRowError, match=r"^qty "):
         whole.attribute({"qty": {"N": text}}, "qty")
 
 
@@ -158,7 +158,7 @@ def test_a_cursor_leads_to_its_place_in_its_own_list(listing: paging.Listing, pl
 @given(st.text(max_size=300))
 def test_a_text_that_no_list_has_given_is_no_cursor(cursor: str) -> None:
     for listing in (listings.orders_of("c" * 16), listings.vendor_orders_by_status("Open")):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             paging._place(cursor, listing.place)
         assert refused.value.field == "cursor"
 
@@ -228,7 +228,7 @@ def test_a_part_whose_product_no_sort_key_holds_is_no_part() -> None:
         return parts.read(parts.item(product, "Vest", "-", 1, 0, 5, 50))
 
     assert part("é" * 512).product == "é" * 512
-    with pytest.raises(UnreadableRow, match="more than 1024 bytes"):
+    with pytest.raises(UnreadableRowError, match="more than 1024 bytes"):
         part("é" * 512 + "x")
 
 
@@ -310,7 +310,7 @@ def test_what_a_column_cannot_hold_is_left_out_and_the_line_is_one_line() -> Non
 
 def test_a_line_that_firehose_would_not_take_is_no_line() -> None:
     row = {**order_line("vest", 2, "Created"), "name": {"S": "\0" * 200_000}}
-    with pytest.raises(UnreadableChange, match="bytes"):
+    with pytest.raises(UnreadableChangeError, match="bytes"):
         lake_lines.line(record(10**21, row))
 
 
@@ -338,7 +338,7 @@ def test_a_record_that_is_about_nothing_has_no_kind_and_one_that_shows_no_row_is
 
 def test_a_line_with_a_lone_surrogate_is_no_line() -> None:
     row = {**order_line("vest", 2, "Created"), "name": {"S": "\ud800"}}
-    with pytest.raises(UnreadableChange, match="lone surrogate"):
+    with pytest.raises(UnreadableChangeError, match="lone surrogate"):
         lake_lines.line(record(10**21, row))
 
 

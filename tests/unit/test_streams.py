@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from leda.streams.stream_records import (
-    MalformedEvent,
-    MalformedRecord,
+    MalformedEventError,
+    MalformedRecordError,
     StreamRecord,
     content,
     read,
@@ -87,7 +87,7 @@ def test_a_record_without_a_place_is_given_back_with_the_reason_and_holds_nobody
     (unreadable,) = batch.unreadable
     assert unreadable.raw is given
     assert reason in unreadable.reason
-    with pytest.raises(MalformedRecord, match=reason):
+    with pytest.raises(MalformedRecordError, match=reason):
         read_one(given)
 
 
@@ -104,7 +104,7 @@ def test_made_up_numbers_are_an_order_of_their_own_and_none_between_a_streams() 
 
 @pytest.mark.parametrize("source", ["aws:kinesis", "aws:sqs", "x" * 1000])
 def test_an_event_of_another_source_is_refused_and_the_error_says_what_to_set(source: str) -> None:
-    with pytest.raises(MalformedEvent, match="must be a DynamoDB stream") as error:
+    with pytest.raises(MalformedEventError, match="must be a DynamoDB stream") as error:
         read([{"eventSource": source, "kinesis": {}}])
     assert len(str(error.value)) < 300
 

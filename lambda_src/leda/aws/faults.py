@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-class InjectedFailure(RuntimeError):
+class InjectedFaultError(RuntimeError):
     """A failure that ParameterTable asked for."""
 
 
@@ -33,5 +33,5 @@ class Faults:
         return row is not None and random.uniform(0, 100) < float(row["value"]["N"])
 
     def fail(self) -> None:
-        """Raises InjectedFailure."""
-        raise InjectedFailure(f"injected failure: {self.parameter} in {self.table}")
+        """Raises InjectedFaultError."""
+        raise InjectedFaultError(f"injected failure: {self.parameter} in {self.table}")

@@ -3,15 +3,15 @@
 import os
 
 
-class MissingSetting(RuntimeError):
+class MissingSettingError(RuntimeError):
     """An environment variable of the function is not set."""
 
 
 def required(name: str) -> str:
-    """The variable's text. Raises MissingSetting: the module sets it, so the function was made another way."""
+    """The variable's text. Raises MissingSettingError: the module sets it, so the function was made another way."""
     value = os.environ.get(name)
     if not value:
-        raise MissingSetting(
+        raise MissingSettingError(
             f"the function's environment variable {name} is not set: deploy it with LEDA's Terraform modules"
         )
     return value
@@ -26,7 +26,7 @@ def positive(name: str, default: int) -> int:
     """The variable as a whole number of at least 1."""
     text = os.environ.get(name) or str(default)
     if not text.isdecimal() or int(text) < 1:
-        raise MissingSetting(
+        raise MissingSettingError(
             f"the function's environment variable {name} is {text!r}, not a number >= 1"
         )
     return int(text)

@@ -15,7 +15,7 @@ from leda.aws.telemetry import logger, metrics
 from leda.capture.notifications import Notifications
 from leda.quarantine.bucket import BadRecord
 from leda.quarantine.writer import PutAside
-from leda.streams.item_changes import ItemChange, UnreadableChange, fitted, read
+from leda.streams.item_changes import ItemChange, UnreadableChangeError, fitted, read
 from leda.streams.stream_batch import bad_record
 
 # What the saved query looks for.
@@ -56,7 +56,7 @@ class Capture:
             try:
                 change = read(raw)
                 line = fitted(change.document(self._hidden))
-            except UnreadableChange as error:
+            except UnreadableChangeError as error:
                 bad.append(bad_record(raw, str(error), shard))
                 continue
             logger.info(MESSAGE, extra=line)

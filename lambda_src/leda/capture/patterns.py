@@ -28,18 +28,18 @@ _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
 _ABSENT = object()
 
 
-class BadPattern(ValueError):
+class BadPatternError(ValueError):
     """A pattern that could never be applied; the text says where it is wrong."""
 
 
 def parse(text: str) -> list[Pattern]:
-    """A JSON list of patterns. Raises BadPattern."""
+    """A JSON list of patterns. Raises BadPatternError."""
     try:
         patterns = json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, InvalidOperation) as error:
-        raise BadPattern(f"not JSON: {error}") from error
+        raise BadPatternError(f"not JSON: {error}") from error
     if not isinstance(patterns, list):
-        raise BadPattern("not a list of patterns")
+        raise BadPatternError("not a list of patterns")
     for pattern in patterns:
         _check(pattern, "the pattern")
     return patterns
@@ -101,17 +101,17 @@ def _listed(value: Any) -> list[Any]:
 
 def _check(pattern: Any, where: str) -> None:
     if not isinstance(pattern, dict) or not pattern:
-        raise BadPattern(f"{where} is not an object with at least one field")
+        raise BadPatternError(f"{where} is not an object with at least one field")
     for name, rules in pattern.items():
         place = f"{where}, {name}"
         if isinstance(rules, dict):
             _check(rules, place)
         elif not isinstance(rules, list) or not rules:
-            raise BadPattern(f"{place} is neither a list of rules nor an object of fields")
+            raise BadPatternError(f"{place} is neither a list of rules nor an object of fields")
         else:
             for rule in rules:
                 if not _is_rule(rule):
-                    raise BadPattern(f"{place} has a rule that is not known: {_shown(rule)}")
+                    raise BadPatternError(f"{place} has a rule that is not known: {_shown(rule)}")
 
 
 def _is_rule(rule: Any) -> bool:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from math import floor
 from typing import Any
 
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
-from leda.values.numbers import NotExact, number
+from leda.values.numbers import NotExactError, number
 
 BUCKETS = {
     "minute": "%Y-%m-%dT%H:%M",
@@ -66,16 +66,16 @@ class AttributePath:
 
 
 def text_of(value: Value, path: str) -> str:
-    """The text of a string, a number or a boolean. Raises UnreadableRow for any other type."""
+    """The text of a string, a number or a boolean. Raises UnreadableRowError for any other type."""
     if isinstance(text := value.get("S", value.get("N")), str):
         return text
     if isinstance(truth := value.get("BOOL"), bool):
         return "true" if truth else "false"
-    raise UnreadableRow(f"{path} is not a string, a number or a boolean")
+    raise UnreadableRowError(f"{path} is not a string, a number or a boolean")
 
 
 def texts_of_elements(value: Value, path: str) -> Sequence[str]:
-    """The texts of the elements of a list or a set, each once. Raises UnreadableRow."""
+    """The texts of the elements of a list or a set, each once. Raises UnreadableRowError."""
     for kind in ("SS", "NS"):
         if isinstance(members := value.get(kind), list) and all(
             isinstance(each, str) for each in members
@@ -87,11 +87,11 @@ def texts_of_elements(value: Value, path: str) -> Sequence[str]:
             for each in elements
         ]
         return list(dict.fromkeys(found))
-    raise UnreadableRow(f"{path} is not a list, or a set of strings or numbers")
+    raise UnreadableRowError(f"{path} is not a list, or a set of strings or numbers")
 
 
 def bucket_of(value: Value, bucket: str, path: str) -> str:
-    """The text of the minute, hour, day or month (in UTC) of a time. Raises UnreadableRow.
+    """The text of the minute, hour, day or month (in UTC) of a time. Raises UnreadableRowError.
 
     A number is a time in epoch seconds, or from 10^11 on in milliseconds; a string is one of ISO 8601, in UTC where it
     names no zone.
@@ -103,7 +103,7 @@ def bucket_of(value: Value, bucket: str, path: str) -> str:
     else:
         moment = None
     if moment is None:
-        raise UnreadableRow(f"{path} is not a time (epoch seconds, milliseconds or ISO 8601)")
+        raise UnreadableRowError(f"{path} is not a time (epoch seconds, milliseconds or ISO 8601)")
     # strftime pads the year on some systems, and does not on others.
     return f"{moment.year:04d}" + moment.strftime(BUCKETS[bucket].removeprefix("%Y"))
 
@@ -125,7 +125,7 @@ def end_of_bucket(text: str, bucket: str) -> datetime | None:
 def _of_epoch(text: str) -> datetime | None:
     try:
         given = number(text)
-    except NotExact:
+    except NotExactError:
         return None
     # Whole numbers from here on: what Decimal's operators do with a negative one, or a long one, is another thing.
     seconds = floor(given) if abs(given) < _FIRST_MILLISECONDS else floor(given) // 1000

@@ -37,9 +37,9 @@ from leda.engine.configuration import Amount, Amounts, Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.hierarchy import SEPARATOR
 from leda.engine.uncounted import Uncounted
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
-from leda.values.numbers import NotExact, number
+from leda.values.numbers import NotExactError, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -95,7 +95,7 @@ class _Leaves:
                 self.rows += 1
                 try:
                     found = self.configuration.contribution(row)
-                except UnreadableRow as error:
+                except UnreadableRowError as error:
                     self.uncounted.add(key_text(row, self.keys), str(error))
                     continue
                 if found is None:
@@ -249,7 +249,7 @@ def amount_of(value: Mapping[str, Any] | None) -> Decimal | None:
     """The number in an attribute (DynamoDB's JSON); None where there is none."""
     try:
         return None if value is None else number(value["N"])
-    except (KeyError, NotExact):
+    except (KeyError, NotExactError):
         return None
 
 

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 from leda.engine.attributes import PATH, AttributePath
 from leda.engine.groupings import GroupingError, Groupings, HierarchyPath, Labels, PlainKey
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 from leda.values.limits import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS
-from leda.values.numbers import NotExact, limited, number
+from leda.values.numbers import NotExactError, limited, number
 from leda.values.texts import utf8_bytes
 
 Amount = Decimal | int
@@ -79,7 +79,7 @@ class Measure:
     missing: Decimal | None = None
 
     def amount(self, image: Image) -> Amount:
-        """What the row adds. Raises UnreadableRow."""
+        """What the row adds. Raises UnreadableRowError."""
         if self.field is None:
             return 1
         value = self.field.value(image)
@@ -87,13 +87,13 @@ class Measure:
             return self.missing
         text = None if value is None else value.get("N")
         if not isinstance(text, str):
-            raise UnreadableRow(f"the row has no {self.field.text} (a number)")
+            raise UnreadableRowError(f"the row has no {self.field.text} (a number)")
         if _PLAIN_NUMBER.fullmatch(text):
             return Decimal(text) or _ZERO  # a 0 has no sign
         try:
             return limited(number(text), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES)
-        except NotExact as error:
-            raise UnreadableRow(f"{self.field.text} {error}") from error
+        except NotExactError as error:
+            raise UnreadableRowError(f"{self.field.text} {error}") from error
 
 
 class Contribution(NamedTuple):
@@ -175,7 +175,7 @@ class Configuration:
         return "Timestamp" if isinstance(self.totals, HierarchyPath) else None
 
     def contribution(self, image: Image | None) -> Contribution | None:
-        """What the image adds; None for no image, and for a row that no total counts. Raises UnreadableRow.
+        """What the image adds; None for no image, and for a row that no total counts. Raises UnreadableRowError.
 
         It depends on nothing but the image: whatever was added for an image is later removed for the same image.
         """
@@ -196,7 +196,7 @@ class Configuration:
         return self.totals.labels(identifier)
 
     def _require_fit(self, leaves: tuple[str, ...]) -> None:
-        """Raise UnreadableRow where the totals table cannot have a row for each of the leaves' nodes."""
+        """Raise UnreadableRowError where the totals table cannot have a row for each of the leaves' nodes."""
         measures = len(self.measures)
         if (
             measures <= _FEW_MEASURES
@@ -208,16 +208,16 @@ class Configuration:
         for leaf in leaves:
             size = utf8_bytes(leaf)
             if size is None:
-                raise UnreadableRow(
+                raise UnreadableRowError(
                     f"the total {leaf[:60]!r} is not valid Unicode (a lone surrogate)"
                 )
             if size > (most := self.totals.max_identifier_bytes):
-                raise UnreadableRow(
+                raise UnreadableRowError(
                     f"the total {leaf[:60]!r} has more than the {most} bytes of a key"
                 )
         nodes = {node for leaf in leaves for node in self.nodes(leaf)}
         if bytes_of(nodes, measures) > MAX_IMAGE_BYTES:
-            raise UnreadableRow(
+            raise UnreadableRowError(
                 f"the row counts in {len(nodes)} totals, whose names and amounts take more than {MAX_IMAGE_BYTES} bytes"
             )
 
@@ -268,7 +268,7 @@ def _measure(name: str, definition: object) -> Measure:
         missing = limited(
             number(str(definition["missing"])), WIDEST_INTEGER_DIGITS, WIDEST_DECIMAL_PLACES
         )
-    except NotExact as error:
+    except NotExactError as error:
         raise ConfigurationError(
             f"CONFIGURATION's measure {name} has a `missing` that {error}"
         ) from error

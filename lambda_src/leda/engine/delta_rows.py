@@ -17,7 +17,7 @@ from typing import Any
 from leda.engine.configuration import MEASURE_NAME, VERSION_DIGITS, Amounts
 from leda.engine.hierarchy import MAX_PATH_BYTES
 from leda.streams.stream_records import Image, content
-from leda.values.numbers import NotExact, number
+from leda.values.numbers import NotExactError, number
 from leda.values.texts import utf8_bytes
 
 # No path begins with it. Reduce writes such nodes when all other nodes of their batch are written, so that one that is
@@ -144,7 +144,7 @@ def _oldest(row: Image) -> Decimal | None:
     text = content(row, "OldestTimestamp", "N")
     try:
         return None if text is None else number(text)
-    except NotExact:
+    except NotExactError:
         # No total depends on it.
         return None
 
@@ -153,7 +153,7 @@ def amounts_of(texts: Sequence[str]) -> Amounts:
     """The numbers of an entry. Raises UnreadableDeltaError for what no DynamoDB Number is."""
     try:
         return tuple([number(text) for text in texts])
-    except NotExact as error:
+    except NotExactError as error:
         raise UnreadableDeltaError(f"Totals has a value that {error}") from error
 
 

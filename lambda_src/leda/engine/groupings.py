@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from leda.engine import attributes, hierarchy
 from leda.engine.attributes import AttributePath
 from leda.engine.hierarchy import SEPARATOR
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 
 # The attributes of a total that say which one it is, and until when. A measure has none of these names.
@@ -120,11 +120,11 @@ class Key:
         )
 
     def texts(self, image: Image) -> Sequence[str]:
-        """The key's texts for the row: one, or one for each element. Raises UnreadableRow."""
+        """The key's texts for the row: one, or one for each element. Raises UnreadableRowError."""
         value = self.path.value(image)
         if value is None:
             if self.missing is None:
-                raise UnreadableRow(f"the row has no {self.path.text}")
+                raise UnreadableRowError(f"the row has no {self.path.text}")
             return [self.missing]
         if self.is_each:
             return attributes.texts_of_elements(value, self.path.text)
@@ -148,7 +148,7 @@ class Condition:
             return self.missing in self.texts
         try:
             return attributes.text_of(value, self.path.text) in self.texts
-        except UnreadableRow:
+        except UnreadableRowError:
             return False
 
 
@@ -213,7 +213,7 @@ class Grouping:
         return cls(name, keys, where, given.get("rollup") is True, days)
 
     def leaves(self, image: Image) -> Iterator[str]:
-        """The identifiers of the row's finest totals. Raises UnreadableRow."""
+        """The identifiers of the row's finest totals. Raises UnreadableRowError."""
         if not all(condition.holds(image) for condition in self.where):
             return
         texts = [[escaped(text) for text in key.texts(image)] for key in self.keys]
@@ -281,7 +281,7 @@ class Groupings:
         self._rollups = {each.name for each in self._groupings.values() if each.is_rollup}
 
     def leaves(self, image: Image) -> tuple[str, ...]:
-        """The identifiers of the row's finest totals. Raises UnreadableRow."""
+        """The identifiers of the row's finest totals. Raises UnreadableRowError."""
         found: list[str] = []
         for grouping in self._groupings.values():
             found += grouping.leaves(image)
@@ -331,13 +331,13 @@ class PlainKey:
         self._grouping = groupings[0]
 
     def leaves(self, image: Image) -> tuple[str, ...]:
-        """The key's texts. Raises UnreadableRow."""
+        """The key's texts. Raises UnreadableRowError."""
         if not all(condition.holds(image) for condition in self._grouping.where):
             return ()
         texts = tuple(self._grouping.keys[0].texts(image))
         if not all(text and text[0] != SEPARATOR for text in texts):
             name = self._grouping.keys[0].path.text
-            raise UnreadableRow(
+            raise UnreadableRowError(
                 f"{name} is empty or begins with {SEPARATOR!r}, so it cannot be a total's key"
             )
         return texts
@@ -373,15 +373,15 @@ class HierarchyPath:
         self._attribute = attribute
 
     def leaves(self, image: Image) -> tuple[str, ...]:
-        """The path; nothing for a row that a message has deleted. Raises UnreadableRow."""
+        """The path; nothing for a row that a message has deleted. Raises UnreadableRowError."""
         if image.get(DELETED) == {"BOOL": True}:
             return ()
         value = image.get(self._attribute)
         path = value.get("S") if isinstance(value, dict) else None
         if not isinstance(path, str) or not path:
-            raise UnreadableRow(f"the row has no {self._attribute} (a string)")
+            raise UnreadableRowError(f"the row has no {self._attribute} (a string)")
         if SEPARATOR * 2 in path or path[0] == SEPARATOR or path[-1] == SEPARATOR:
-            raise UnreadableRow(f"{self._attribute} has an empty level")
+            raise UnreadableRowError(f"{self._attribute} has an empty level")
         return (path,)
 
     @staticmethod

@@ -9,12 +9,12 @@ SEPARATOR = ":"
 MAX_PATH_BYTES = 2048
 
 
-class BadPath(ValueError):
+class BadPathError(ValueError):
     """The levels make no usable path; the text says why."""
 
 
 def join(levels: Sequence[str], names: Mapping[str, object]) -> str:
-    """The path of a message: the names at `levels`, from the root. Raises BadPath.
+    """The path of a message: the names at `levels`, from the root. Raises BadPathError.
 
     >>> join(["RiskType", "Region"], {"Region": "EMEA", "RiskType": "PV"})
     'PV:EMEA'
@@ -23,20 +23,20 @@ def join(levels: Sequence[str], names: Mapping[str, object]) -> str:
     for level in levels:
         name = names.get(level)
         if name is None or name == "":
-            raise BadPath(f"level {level} is missing")
+            raise BadPathError(f"level {level} is missing")
         if not isinstance(name, str):
-            raise BadPath(f"level {level} is not a string")
+            raise BadPathError(f"level {level} is not a string")
         if SEPARATOR in name:
             # "A:B" at one level and "A", "B" at two would share a row of AggregateTable.
-            raise BadPath(f"level {level} contains {SEPARATOR!r}, which separates levels")
+            raise BadPathError(f"level {level} contains {SEPARATOR!r}, which separates levels")
         parts.append(name)
     path = SEPARATOR.join(parts)
     try:
         size = len(path.encode())
     except UnicodeEncodeError as error:
-        raise BadPath("the hierarchy is not valid Unicode (a lone surrogate)") from error
+        raise BadPathError("the hierarchy is not valid Unicode (a lone surrogate)") from error
     if size > MAX_PATH_BYTES:
-        raise BadPath(f"the path has {size} bytes; at most {MAX_PATH_BYTES} fit a key")
+        raise BadPathError(f"the path has {size} bytes; at most {MAX_PATH_BYTES} fit a key")
     return path
 
 

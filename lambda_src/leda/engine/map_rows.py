@@ -33,7 +33,7 @@ from leda.engine.shards import Shard, created, padded
 from leda.streams import changes
 from leda.streams.stream_records import StreamRecord, content
 from leda.values.limits import Limits
-from leda.values.numbers import NotExact, exact, limited, number
+from leda.values.numbers import NotExactError, exact, limited, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -389,7 +389,7 @@ def _are_limited(amounts: Sequence[Decimal], limits: Limits) -> bool:
         with exact():
             # A sum has as many decimal places as the number with the most.
             exponent = sum(amounts, Decimal(0)).as_tuple().exponent
-    except NotExact:
+    except NotExactError:
         return False
     digits = max(min(amounts).adjusted(), max(amounts).adjusted())
     return (
@@ -423,7 +423,7 @@ def _halves(change: Change, limits: Limits) -> list[Change]:
 def _is_limited(amount: Decimal, limits: Limits) -> bool:
     try:
         limited(amount, limits.max_integer_digits, limits.max_decimal_places)
-    except NotExact:
+    except NotExactError:
         return False
     return True
 
@@ -432,7 +432,7 @@ def oldest_time(times: Sequence[str]) -> str | None:
     """The lowest of the numbers; None where none is one. No total depends on it: of equal floats it is either."""
     try:
         return str(number(min(times, key=float))) if times else None
-    except (ValueError, NotExact):
+    except (ValueError, NotExactError):
         # Only a row that somebody has made up has a number that none is.
         found = [time_ for time_ in times if _is_number(time_)]
         return min(found, key=float, default=None)
@@ -441,7 +441,7 @@ def oldest_time(times: Sequence[str]) -> str | None:
 def _is_number(text: str) -> bool:
     try:
         number(text)
-    except NotExact:
+    except NotExactError:
         return False
     return True
 

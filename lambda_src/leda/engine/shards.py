@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from leda.streams.stream_records import (
     LONGEST_SEQUENCE_NUMBER,
-    MalformedEvent,
+    MalformedEventError,
     StreamRecord,
     is_made_up,
 )
@@ -78,7 +78,7 @@ class OnlyShards:
 def of_event(
     event: Mapping[str, Any], records: Sequence[StreamRecord], only: OnlyShards | None = None
 ) -> Shard:
-    """The shard that the event's records (at least one) come from. Raises MalformedEvent or MissingShardIdError.
+    """The shard that the event's records (at least one) come from. Raises MalformedEventError or MissingShardIdError.
 
     An event without a shardId is that of a stream's only shard, where `only` is given and the stream has one.
 
@@ -87,9 +87,11 @@ def of_event(
     """
     stream = records[0].raw.get("eventSourceARN")
     if not isinstance(stream, str) or not stream:
-        raise MalformedEvent("the records have no eventSourceARN")
+        raise MalformedEventError("the records have no eventSourceARN")
     if any(record.raw.get("eventSourceARN") != stream for record in records):
-        raise MalformedEvent("the records name several event sources; those of a batch have one")
+        raise MalformedEventError(
+            "the records name several event sources; those of a batch have one"
+        )
     if is_made_up(records[0]):
         return Shard(stream, MADE_UP)
     shard = event.get("shardId") or (only and only.of(stream))

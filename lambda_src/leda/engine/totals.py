@@ -41,7 +41,7 @@ from leda.engine.registry import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
 from leda.streams.stream_records import IMAGES, StreamRecord
-from leda.values.numbers import NotExact, exact, number
+from leda.values.numbers import NotExactError, exact, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -404,7 +404,7 @@ class _Line:
                 for row in each.rows[1 : each.take]:
                     _add(sums, amounts_of(row.delta.totals[each.node]))
             return sums
-        except (NotExact, UnreadableDeltaError):
+        except (NotExactError, UnreadableDeltaError):
             each.take = 1
             return first
 
@@ -434,7 +434,7 @@ def _sum_up(known: _Pending, given: Sequence[Sequence[str]], rows: Sequence[_Row
             known.sums = [
                 sum([number(text) for text in column]) for column in zip(*given, strict=True)
             ]
-    except NotExact:
+    except NotExactError:
         # The sum needs a digit too many, or one of them is no number: the rows go one by one, as far as they go.
         known.rows = [row for row in rows if known.node in row.delta.totals]
         known.take = len(known.rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leda.aws.telemetry import logger
-from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import Result, StateStore, newest
 from leda.quarantine.writer import PutAside, bad_record
@@ -57,7 +57,7 @@ class Ingest:
                 continue
             try:
                 message = parse(record.data, self._schema)
-            except BadInput as error:
+            except BadInputError as error:
                 bad.append((record, str(error)))
                 continue
             messages.append(message)

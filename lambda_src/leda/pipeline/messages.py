@@ -11,7 +11,7 @@ from decimal import Decimal
 from leda.engine import hierarchy
 from leda.pipeline.schema import Schema
 from leda.values.json_text import JsonReader, NotJsonError, kind_of
-from leda.values.numbers import DIGITS, NotExact, limited
+from leda.values.numbers import DIGITS, NotExactError, limited
 
 # StateTable's partition key.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
@@ -21,7 +21,7 @@ MAX_ID_BYTES = 2048
 MAX_HIERARCHY_BYTES = 300 * 1024
 
 
-class BadInput(ValueError):
+class BadInputError(ValueError):
     """A message that no retry makes readable; the text is the reason kept with it in quarantine."""
 
 
@@ -47,11 +47,11 @@ class Message:
 
 
 def parse(data: bytes, schema: Schema) -> Message:
-    """The message in `data` (JSON, UTF-8). Raises BadInput with the first thing that is wrong."""
+    """The message in `data` (JSON, UTF-8). Raises BadInputError with the first thing that is wrong."""
     fields = _fields(data)
     deleted = fields.get(schema.deleted)
     if deleted is not None and not isinstance(deleted, bool):
-        raise BadInput(f"{schema.deleted} is neither true nor false")
+        raise BadInputError(f"{schema.deleted} is neither true nor false")
     identifier = _id(fields.get(schema.id), schema.id)
     version = _version(fields.get(schema.version), schema.version)
     timestamp = _timestamp(fields.get(schema.timestamp), schema.timestamp)
@@ -59,11 +59,11 @@ def parse(data: bytes, schema: Schema) -> Message:
         return Message(identifier, version, None, None, None, timestamp)
     names = fields if schema.hierarchy is None else fields.get(schema.hierarchy)
     if not isinstance(names, Mapping):
-        raise BadInput(f"{schema.hierarchy} is missing or not an object")
+        raise BadInputError(f"{schema.hierarchy} is missing or not an object")
     try:
         path = hierarchy.join(schema.levels, names)
-    except hierarchy.BadPath as error:
-        raise BadInput(str(error)) from error
+    except hierarchy.BadPathError as error:
+        raise BadInputError(str(error)) from error
     if schema.hierarchy is None:
         names = {level: names[level] for level in schema.levels}
     return Message(
@@ -78,13 +78,13 @@ def parse(data: bytes, schema: Schema) -> Message:
 
 def _fields(data: bytes) -> dict[str, object]:
     if not data:
-        raise BadInput("the message is empty")
+        raise BadInputError("the message is empty")
     try:
         fields = _READER.read(data)
     except NotJsonError as error:
-        raise BadInput(str(error)) from error
+        raise BadInputError(str(error)) from error
     if not isinstance(fields, dict):
-        raise BadInput(f"not a JSON object but {kind_of(fields)}")
+        raise BadInputError(f"not a JSON object but {kind_of(fields)}")
     return fields
 
 
@@ -96,28 +96,28 @@ _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 def _id(given: object, field: str) -> str:
     if not isinstance(given, str) or not given:
-        raise BadInput(f"{field} is missing or not a string")
+        raise BadInputError(f"{field} is missing or not a string")
     try:
         size = len(given.encode())
     except UnicodeEncodeError as error:
-        raise BadInput(f"{field} is not valid Unicode (a lone surrogate)") from error
+        raise BadInputError(f"{field} is not valid Unicode (a lone surrogate)") from error
     if size > MAX_ID_BYTES:
-        raise BadInput(f"{field} has {size} bytes; at most {MAX_ID_BYTES} fit a key")
+        raise BadInputError(f"{field} has {size} bytes; at most {MAX_ID_BYTES} fit a key")
     return given
 
 
 def _number(given: object, field: str) -> Decimal:
     if isinstance(given, bool) or not isinstance(given, int | Decimal):
-        raise BadInput(f"{field} is missing or not a number")
+        raise BadInputError(f"{field} is missing or not a number")
     return Decimal(given)
 
 
 def _version(given: object, field: str) -> int:
     version = _number(given, field)
     if version.adjusted() >= DIGITS:
-        raise BadInput(f"{field} has more than {DIGITS} digits")
+        raise BadInputError(f"{field} has more than {DIGITS} digits")
     if version != version.to_integral_value():
-        raise BadInput(f"{field} is not a whole number")
+        raise BadInputError(f"{field} is not a whole number")
     return int(version)
 
 
@@ -126,8 +126,8 @@ def _value(given: object, schema: Schema) -> Decimal:
         return limited(
             _number(given, schema.value), schema.max_integer_digits, schema.max_decimal_places
         )
-    except NotExact as error:
-        raise BadInput(f"{schema.value} {error}") from error
+    except NotExactError as error:
+        raise BadInputError(f"{schema.value} {error}") from error
 
 
 def _timestamp(given: object, field: str) -> Decimal | None:
@@ -136,8 +136,8 @@ def _timestamp(given: object, field: str) -> Decimal | None:
     try:
         # Wide enough for any clock's seconds, and for milliseconds sent by mistake; the lag would show it.
         return limited(_number(given, field), 15, 20)
-    except (BadInput, NotExact) as error:
-        raise BadInput(f"{field} is not a number of seconds") from error
+    except (BadInputError, NotExactError) as error:
+        raise BadInputError(f"{field} is not a number of seconds") from error
 
 
 def _names(names: Mapping[str, object], schema: Schema) -> str:
@@ -145,9 +145,9 @@ def _names(names: Mapping[str, object], schema: Schema) -> str:
         text = _ENCODER.encode(names)
     except RecursionError as error:
         # What Python can read it cannot always write: its limits of depth differ.
-        raise BadInput(f"{schema.hierarchy} is nested too deeply") from error
+        raise BadInputError(f"{schema.hierarchy} is nested too deeply") from error
     if len(text) > MAX_HIERARCHY_BYTES:
-        raise BadInput(
+        raise BadInputError(
             f"{schema.hierarchy} has {len(text)} bytes; at most {MAX_HIERARCHY_BYTES} are kept"
         )
     return text

@@ -5,7 +5,7 @@ from typing import Any
 
 from leda.pipeline.messages import Message
 from leda.streams.stream_records import Image, content
-from leda.values.numbers import NotExact, number
+from leda.values.numbers import NotExactError, number
 
 # In the order of the statements' parameters (state_store).
 ATTRIBUTES = ("Version", "Value", "Path", "Hierarchy", "Timestamp", "Deleted")
@@ -35,6 +35,6 @@ def timestamp(image: Image | None) -> Decimal | None:
         return None
     try:
         return number(text)
-    except NotExact:
+    except NotExactError:
         # No total depends on it, and the lag of one record is not worth a record in quarantine.
         return None

@@ -29,7 +29,7 @@ class PutAside:
 
     @classmethod
     def from_environment(cls) -> "PutAside":
-        """The quarantine that the function's environment variables name. Raises MissingSetting."""
+        """The quarantine that the function's environment variables name. Raises MissingSettingError."""
         return cls(
             Quarantine(
                 lazy_client.s3(),

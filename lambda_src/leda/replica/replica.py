@@ -42,7 +42,7 @@ THREADS = 8
 _PLACE_DIGITS = 56
 
 
-class WrongReplica(RuntimeError):
+class WrongReplicaError(RuntimeError):
     """The replica's table cannot hold the source's items; the text says why."""
 
 
@@ -136,7 +136,7 @@ class Replica:
         self._pool = ThreadPoolExecutor(THREADS)
 
     def apply(self, changes: Iterable[ItemChange]) -> Report:
-        """Let the rows show the changes. Raises WrongReplica or the client's error where no row can be written."""
+        """Let the rows show the changes. Raises WrongReplicaError or the client's error where no row can be written."""
         changes = list(changes)
         last = last_of_each(changes)
         report = Report(superseded=len(changes) - len(last))
@@ -194,7 +194,7 @@ class Replica:
         return Result.WRITTEN, ""
 
     def _require_keys(self, keys: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raise WrongReplica unless the table has the item's key: else no item is to blame that is refused."""
+        """Raise WrongReplicaError unless the table has the item's key: else no item is to blame that is refused."""
         table = self._client.describe_table(TableName=self._table)["Table"]
         types = {
             each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]
@@ -202,7 +202,7 @@ class Replica:
         wanted = {name: kind for name, value in keys.items() for kind in value}
         found = {each["AttributeName"]: types[each["AttributeName"]] for each in table["KeySchema"]}
         if wanted != found:
-            raise WrongReplica(
+            raise WrongReplicaError(
                 f"{self._table} has the key {found}, and the source's items have {wanted}: "
                 "the replica's table needs the source's key, names and types"
             )

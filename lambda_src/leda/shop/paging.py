@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.shop.refusals import Refused, invalid
+from leda.shop.refusals import RefusedError, invalid
 from leda.shop.rows import Row
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def page(
     query: Mapping[str, str],
     most: int = MOST_ROWS,
 ) -> Page:
-    """The page that the request asks for, of at most `most` rows. Raises Refused."""
+    """The page that the request asks for, of at most `most` rows. Raises RefusedError."""
     limit = min(most, _limit(query.get("limit")))
     name, value = listing.partition
     asked: dict[str, Any] = {
@@ -74,7 +74,7 @@ def page(
 
 
 def choice(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """The parameter's value, the first of the choices where it is not given. Raises Refused."""
+    """The parameter's value, the first of the choices where it is not given. Raises RefusedError."""
     chosen = query.get(name, choices[0])
     if chosen not in choices:
         raise invalid(name, f"{name} is one of {', '.join(choices)}.")
@@ -103,5 +103,5 @@ def _place(cursor: str, place: re.Pattern[str]) -> str:
     return found
 
 
-def _bad_cursor() -> Refused:
+def _bad_cursor() -> RefusedError:
     return invalid("cursor", "cursor is not one that this list has given.")

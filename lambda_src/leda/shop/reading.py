@@ -31,7 +31,7 @@ def order(client: "DynamoDBClient", table: str, identifier: str) -> list[Row]:
 
 
 def batch(client: "DynamoDBClient", table: str, keys: Sequence[Row]) -> dict[tuple[str, str], Row]:
-    """The rows of up to 100 keys, by (pk, sk); a key without a row is not there. Raises Refused (Busy)."""
+    """The rows of up to 100 keys, by (pk, sk); a key without a row is not there. Raises RefusedError (Busy)."""
     return batch_by(client, table, keys, place)
 
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is not done, and nothing of it. `field`: a place in the body ("lines[0].qty") or a parameter."""
 
     def __init__(
@@ -15,18 +15,18 @@ class Refused(Exception):
         self.field = field
 
 
-def invalid(field: str, message: str) -> Refused:
+def invalid(field: str, message: str) -> RefusedError:
     """The request's shape is wrong there."""
-    return Refused(HTTPStatus.BAD_REQUEST, "InvalidRequest", message, field)
+    return RefusedError(HTTPStatus.BAD_REQUEST, "InvalidRequest", message, field)
 
 
-def not_found(what: str) -> Refused:
+def not_found(what: str) -> RefusedError:
     """There is no such thing."""
-    return Refused(HTTPStatus.NOT_FOUND, "NotFound", f"There is no such {what}.")
+    return RefusedError(HTTPStatus.NOT_FOUND, "NotFound", f"There is no such {what}.")
 
 
-def busy() -> Refused:
+def busy() -> RefusedError:
     """It may well be done if it is asked again."""
-    return Refused(
+    return RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, "Busy", "The shop is busy. Send the same request again."
     )

@@ -37,7 +37,7 @@ class Step(Generic[T]):
 
 
 def settle(client: "DynamoDBClient", attempt: Callable[[], Step[T]]) -> T:
-    """Try until it is settled. Raises Refused (Busy, or what `attempt` raises), or the client's error."""
+    """Try until it is settled. Raises RefusedError (Busy, or what `attempt` raises), or the client's error."""
     began, tries = time.monotonic(), 0
     last: Exception
     while True:

@@ -9,7 +9,7 @@ from leda.streams.stream_records import IMAGES, Image, StreamRecord
 T = TypeVar("T")
 
 
-class UnreadableRow(ValueError):
+class UnreadableRowError(ValueError):
     """A row that counts for nothing, because of what the text says."""
 
 
@@ -18,7 +18,7 @@ def read(
 ) -> tuple[T | None, T | None, list[str]]:
     """What the row added before the change, what it adds after it, and why the row as it is now cannot be read.
 
-    `contribution` says what an image adds (None: nothing) or raises UnreadableRow. A row that cannot be read adds
+    `contribution` says what an image adds (None: nothing) or raises UnreadableRowError. A row that cannot be read adds
     nothing until it is mended, and the change that mends it adds it: what is read of an image depends on nothing else.
     With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row is deleted.
     """
@@ -31,11 +31,11 @@ def read(
     reasons = []
     if record.old is not None:
         # One that cannot be read was reported when it was the new image.
-        with suppress(UnreadableRow):
+        with suppress(UnreadableRowError):
             before = contribution(record.old)
     try:
         after = contribution(record.new)
-    except UnreadableRow as error:
+    except UnreadableRowError as error:
         reasons.append(str(error))
     return before, after, reasons
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from leda.streams import stream_records
 from leda.streams.stream_records import IMAGES, Image, StreamRecord
-from leda.values.plain import UnknownType, canonical, json_number, require_known, row
+from leda.values.plain import UnknownTypeError, canonical, json_number, require_known, row
 from leda.values.texts import cut
 
 EVENTS = {"INSERT": "create", "MODIFY": "update", "REMOVE": "delete"}
@@ -30,7 +30,7 @@ MAX_NAMED = 100
 MAX_NAME_BYTES = 150
 
 
-class UnreadableChange(ValueError):
+class UnreadableChangeError(ValueError):
     """A stream record that tells no change; the text says why, and holds no value of the item."""
 
 
@@ -82,19 +82,19 @@ class ItemChange:
 
 
 def read(raw: Any) -> ItemChange:
-    """The change that a stream record tells. Raises UnreadableChange."""
+    """The change that a stream record tells. Raises UnreadableChangeError."""
     try:
         record = stream_records.read_one(raw)
-    except stream_records.MalformedRecord as error:
-        raise UnreadableChange(str(error)) from error
+    except stream_records.MalformedRecordError as error:
+        raise UnreadableChangeError(str(error)) from error
     event, change = EVENTS.get(record.event_name), raw["dynamodb"]
     if event is None:
-        raise UnreadableChange(f"eventName is not one of {', '.join(EVENTS)}")
+        raise UnreadableChangeError(f"eventName is not one of {', '.join(EVENTS)}")
     keys = change.get("Keys")
     if not isinstance(keys, Mapping) or not keys:
-        raise UnreadableChange("the record has no Keys")
+        raise UnreadableChangeError("the record has no Keys")
     if (record.old is not None, record.new is not None) != IMAGES[record.event_name]:
-        raise UnreadableChange(
+        raise UnreadableChangeError(
             f"{record.event_name} without its images (StreamViewType {change.get('StreamViewType')}): "
             "the table's stream must carry NEW_AND_OLD_IMAGES"
         )
@@ -106,19 +106,19 @@ def read(raw: Any) -> ItemChange:
 
 
 def _require_known(attributes: Mapping[str, Any]) -> None:
-    """Raises UnreadableChange unless the attributes are what DynamoDB can hold."""
+    """Raises UnreadableChangeError unless the attributes are what DynamoDB can hold."""
     try:
         for value in attributes.values():
             require_known(value)
-    except UnknownType as error:
-        raise UnreadableChange(str(error)) from error
+    except UnknownTypeError as error:
+        raise UnreadableChangeError(str(error)) from error
 
 
 def table_of(stream: object) -> str:
-    """The table's name in its stream's ARN. Raises UnreadableChange."""
+    """The table's name in its stream's ARN. Raises UnreadableChangeError."""
     _, mark, name = str(stream).partition(":table/")
     if not mark:
-        raise UnreadableChange("eventSourceARN is not that of a table's stream")
+        raise UnreadableChangeError("eventSourceARN is not that of a table's stream")
     return name.partition("/")[0]
 
 

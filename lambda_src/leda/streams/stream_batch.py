@@ -37,19 +37,19 @@ def bad_record(raw: Any, reason: str, shard: str | None) -> BadRecord:
     )
 
 
-class NotKept(RuntimeError):
+class NotKeptError(RuntimeError):
     """A record could be neither processed nor put aside, and has no sequence number to ask for it again by."""
 
 
 def answer(failed: Iterable[str]) -> dict[str, Any]:
-    """Which records must come again: Lambda delivers from the lowest on. Raises NotKept.
+    """Which records must come again: Lambda delivers from the lowest on. Raises NotKeptError.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
     numbers = sorted(failed, key=lambda number: (len(number), number))
     if numbers and not numbers[0]:
         # Lambda takes an empty name for a failure of the whole batch, too; the error says why.
-        raise NotKept(
+        raise NotKeptError(
             "a record without a SequenceNumber was not put aside: see the log's last errors"
         )
     return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}

@@ -57,23 +57,23 @@ class Batch:
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
-class MalformedEvent(ValueError):
+class MalformedEventError(ValueError):
     """The event is not one of a DynamoDB stream's mapping; the text says what is missing."""
 
 
-class MalformedRecord(ValueError):
+class MalformedRecordError(ValueError):
     """A record that has no place in its shard; the text says what it lacks, and holds no value of the item."""
 
 
 def read(records: Iterable[Any]) -> Batch:
-    """The event's records. Raises MalformedEvent where they are another service's."""
+    """The event's records. Raises MalformedEventError where they are another service's."""
     batch = Batch()
     found: dict[int, StreamRecord] = {}
     for raw in records:
         _require_dynamodb(raw)
         try:
             record = read_one(raw)
-        except MalformedRecord as error:
+        except MalformedRecordError as error:
             batch.unreadable.append(Unreadable(raw, str(error)))
         else:
             found.setdefault(record.sequence, record)
@@ -91,18 +91,18 @@ def read(records: Iterable[Any]) -> Batch:
 
 
 def read_one(raw: Any) -> StreamRecord:
-    """The change that a stream record tells. Raises MalformedRecord."""
+    """The change that a stream record tells. Raises MalformedRecordError."""
     # JSON's objects are dictionaries. To ask for a Mapping takes a tenth of the time of Map.
     if not isinstance(raw, dict):
-        raise MalformedRecord("the record is not a JSON object")
+        raise MalformedRecordError("the record is not a JSON object")
     change = raw.get("dynamodb")
     if not isinstance(change, dict):
-        raise MalformedRecord(
+        raise MalformedRecordError(
             "the record has no 'dynamodb': is the mapping's source a DynamoDB stream?"
         )
     sequence = change.get("SequenceNumber")
     if not is_sequence_number(sequence):
-        raise MalformedRecord(
+        raise MalformedRecordError(
             f"the record's SequenceNumber is not a string of 1 to {LONGEST_SEQUENCE_NUMBER} digits"
         )
     return StreamRecord(
@@ -146,10 +146,10 @@ def content(image: Image, name: str, kind: str) -> str | None:
 
 
 def _require_dynamodb(raw: Any) -> None:
-    """Raises MalformedEvent where the record names another service as its source."""
+    """Raises MalformedEventError where the record names another service as its source."""
     source = raw.get("eventSource") if isinstance(raw, dict) else None
     if isinstance(source, str) and source != "aws:dynamodb":
-        raise MalformedEvent(
+        raise MalformedEventError(
             f"a record's eventSource is {source[:100]!r}: "
             "the source of the function's event source mapping must be a DynamoDB stream"
         )

@@ -27,42 +27,42 @@ _EXACT = decimal.Context(
 )
 
 
-class NotExact(ValueError):
+class NotExactError(ValueError):
     """A number or a sum that 38 digits cannot hold."""
 
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Run Decimal arithmetic with 38 digits; raises NotExact where a digit would be lost."""
+    """Run Decimal arithmetic with 38 digits; raises NotExactError where a digit would be lost."""
     try:
         with decimal.localcontext(_EXACT):
             yield
     except decimal.DecimalException as error:
-        raise NotExact(f"does not fit {DIGITS} digits") from error
+        raise NotExactError(f"does not fit {DIGITS} digits") from error
 
 
 def number(text: str) -> Decimal:
-    """The Decimal of a DynamoDB Number's text. Raises NotExact for anything that is not such a number."""
+    """The Decimal of a DynamoDB Number's text. Raises NotExactError for anything that is not such a number."""
     try:
         value = _EXACT.create_decimal(text)
     except decimal.DecimalException as error:
-        raise NotExact(f"{text[:60]!r} is not a number of at most {DIGITS} digits") from error
+        raise NotExactError(f"{text[:60]!r} is not a number of at most {DIGITS} digits") from error
     if not value.is_finite():
-        raise NotExact(f"{text} is not a finite number")
+        raise NotExactError(f"{text} is not a finite number")
     return value
 
 
 def limited(value: Decimal, integer_digits: int, decimal_places: int) -> Decimal:
-    """`value`, if it has at most so many digits before and after the point; else raises NotExact.
+    """`value`, if it has at most so many digits before and after the point; else raises NotExactError.
 
     The limits leave room for a sum: 10^9 values of `integer_digits + decimal_places` digits need nine more.
     """
     if not value.is_finite():
-        raise NotExact(f"{value} is not a finite number")
+        raise NotExactError(f"{value} is not a finite number")
     if not value:
         return Decimal(0)
     if value.adjusted() >= integer_digits:
-        raise NotExact(f"has more than {integer_digits} digits before the decimal point")
+        raise NotExactError(f"has more than {integer_digits} digits before the decimal point")
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     if -exponent > decimal_places:
@@ -71,5 +71,5 @@ def limited(value: Decimal, integer_digits: int, decimal_places: int) -> Decimal
         while digits[kept - 1] == 0:
             kept -= 1
         if -(exponent + len(digits) - kept) > decimal_places:
-            raise NotExact(f"has more than {decimal_places} decimal places")
+            raise NotExactError(f"has more than {decimal_places} decimal places")
     return _EXACT.plus(value)

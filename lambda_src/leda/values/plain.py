@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from leda.values.numbers import NotExact, number
+from leda.values.numbers import NotExactError, number
 
 # What stands in place of a redacted value: always the same, so it tells neither the value nor its length or type.
 REDACTED = "[redacted]"
@@ -19,21 +19,21 @@ _FLOAT_EXPONENT = 300
 MAX_DEPTH = 32
 
 
-class UnknownType(ValueError):
+class UnknownTypeError(ValueError):
     """A value that is not one of DynamoDB's; the text names its type, never the value."""
 
 
 def require_known(value: Any, depth: int = 0) -> None:
-    """Raises UnknownType unless the value is one of DynamoDB's, in the JSON that Lambda's events have.
+    """Raises UnknownTypeError unless the value is one of DynamoDB's, in the JSON that Lambda's events have.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
     """
     if depth > MAX_DEPTH:
-        raise UnknownType(f"a value is nested more than {MAX_DEPTH} deep")
+        raise UnknownTypeError(f"a value is nested more than {MAX_DEPTH} deep")
     if not isinstance(value, Mapping):
-        raise UnknownType("a value is not an object that names its type")
+        raise UnknownTypeError("a value is not an object that names its type")
     if len(value) != 1:
-        raise UnknownType(f"a value has {len(value)} types, not one")
+        raise UnknownTypeError(f"a value has {len(value)} types, not one")
     ((kind, content),) = value.items()
     match kind:
         case "S" | "B":
@@ -57,9 +57,9 @@ def require_known(value: Any, depth: int = 0) -> None:
         case "SS" | "BS":
             known = isinstance(content, list) and all(isinstance(each, str) for each in content)
         case _:
-            raise UnknownType(f"a value has the unknown type {str(kind)[:20]!r}")
+            raise UnknownTypeError(f"a value has the unknown type {str(kind)[:20]!r}")
     if not known:
-        raise UnknownType(f"a value of type {kind} does not hold what that type holds")
+        raise UnknownTypeError(f"a value of type {kind} does not hold what that type holds")
 
 
 def _is_number(text: Any) -> bool:
@@ -67,7 +67,7 @@ def _is_number(text: Any) -> bool:
         return False
     try:
         number(text)
-    except NotExact:
+    except NotExactError:
         return False
     return True
 
@@ -115,14 +115,14 @@ def plain(
     hidden: Collection[str] = (),
     number: Callable[[str], Any] = json_number,
 ) -> Any:
-    """A value in DynamoDB's JSON ({"S": "x"}), as Lambda's events have it, without its types; raises UnknownType.
+    """A value in DynamoDB's JSON ({"S": "x"}), as Lambda's events have it, without its types; raises UnknownTypeError.
 
     Binary data is base64, a set a sorted list. `hidden` names attributes whose values are redacted, at any depth;
     `number` makes a number of a Number's text. What a value of a known type holds is `require_known`'s to check.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
     """
     if len(value) != 1:
-        raise UnknownType(f"a value has {len(value)} types, not one")
+        raise UnknownTypeError(f"a value has {len(value)} types, not one")
     ((kind, content),) = value.items()
     match kind:
         case "S" | "B" | "BOOL":
@@ -140,7 +140,7 @@ def plain(
         case "SS" | "BS":
             return sorted(content)
         case _:
-            raise UnknownType(f"a value has the unknown type {kind[:20]!r}")
+            raise UnknownTypeError(f"a value has the unknown type {kind[:20]!r}")
 
 
 def row(
@@ -148,7 +148,7 @@ def row(
     hidden: Collection[str] = (),
     number: Callable[[str], Any] = json_number,
 ) -> dict[str, Any]:
-    """The attributes of an item or of a map, each as `plain` gives it. Raises UnknownType."""
+    """The attributes of an item or of a map, each as `plain` gives it. Raises UnknownTypeError."""
     return {
         name: REDACTED if name in hidden else plain(value, hidden, number)
         for name, value in attributes.items()

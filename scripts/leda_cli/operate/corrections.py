@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from leda.engine.audit import Expected
 from leda.engine.configuration import Amounts
-from leda.values.numbers import NotExact, exact, number
+from leda.values.numbers import NotExactError, exact, number
 from leda_cli.operate.stored_totals import Old
 
 NOTHING = Decimal(0)
@@ -50,5 +50,5 @@ def difference(old: Decimal, new: Decimal | int) -> Decimal | None:
     try:
         with exact():
             return number(str(new - old))
-    except NotExact:
+    except NotExactError:
         return None

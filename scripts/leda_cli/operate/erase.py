@@ -34,7 +34,7 @@ from leda.engine.groupings import EXPIRES_AT, KEYS
 from leda.engine.health import current_stream
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering
@@ -220,7 +220,7 @@ class Erasure:
             for row in rows:
                 try:
                     added = live.contribution(row)
-                except UnreadableRow:
+                except UnreadableRowError:
                     continue
                 for leaf in added.leaves if added else ():
                     found.update(identifiers.intersection(live.nodes(leaf)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from leda.engine.audit import attributes_of
 from leda.engine.configuration import Configuration
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import GivenUp, Kept, PutAside
 from leda_cli.operate.state_rows import state_rows
@@ -64,7 +64,7 @@ def _row_today(
         return Today(f"the trade {identifier} has no row today")
     try:
         counted = configuration.contribution(row)
-    except UnreadableRow as error:
+    except UnreadableRowError as error:
         return Today(
             f"the row of the trade {identifier} is still damaged ({error}) and in no total: mend it",
             True,

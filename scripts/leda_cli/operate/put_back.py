@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.messages import BadInputError, Message, parse
 from leda.quarantine.bucket import key_of
 from leda.streams.kinesis import user_records
 from leda_cli.operate import state_events
@@ -85,7 +85,7 @@ class _Message:
     delivered_as: str
     event_id: str
     place: str
-    content: Message | BadInput
+    content: Message | BadInputError
 
     def became(self, outcome: Outcome, reason: str = "") -> Became:
         """This message with its outcome."""
@@ -138,7 +138,7 @@ class PutBack:
             rows = self._rows(messages)
             became = {work.kept.key: _lost(work) for work in works}
             for message in messages:
-                if isinstance(message.content, BadInput):
+                if isinstance(message.content, BadInputError):
                     found = message.became(Outcome.STILL_BAD, str(message.content))
                 else:
                     found = message.became(_by_row(message, rows) or Outcome.STORED)
@@ -184,10 +184,10 @@ class PutBack:
     def _messages(self, work: _Work) -> Iterator[_Message]:
         for record in work.records:
             for user in user_records([record]):
-                content: Message | BadInput
+                content: Message | BadInputError
                 try:
                     content = parse(user.data, self._deployed.schema)
-                except BadInput as error:
+                except BadInputError as error:
                     content = error
                 place = key_of(self._deployed.name, user.arrived, user.event_id)
                 yield _Message(work.kept.key, record["eventID"], user.event_id, place, content)
@@ -248,7 +248,7 @@ def _groups(objects: Iterable[Kept]) -> Iterator[list[Kept]]:
 
 def _by_row(message: _Message, rows: Mapping[str, Image]) -> Outcome | None:
     """STORED or SUPERSEDED where StateTable proves it."""
-    if isinstance(message.content, BadInput):
+    if isinstance(message.content, BadInputError):
         return None
     text = rows.get(message.content.id, {}).get("Version", {}).get("N")
     if text is None:

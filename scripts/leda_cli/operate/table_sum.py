@@ -21,8 +21,8 @@ from typing import Any
 from leda.engine.audit import WIDE, Expected, key_text
 from leda.engine.configuration import Amount, Configuration, Contribution
 from leda.engine.uncounted import Uncounted
-from leda.streams.changes import UnreadableRow
-from leda.values.numbers import NotExact, number
+from leda.streams.changes import UnreadableRowError
+from leda.values.numbers import NotExactError, number
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable
 
@@ -70,7 +70,7 @@ class TableSum:
         for row in rows:
             try:
                 added = contribution(row)
-            except UnreadableRow as error:
+            except UnreadableRowError as error:
                 noted.append((key_of(row), None, self._shown(row), str(error)))
                 continue
             noted.append((key_of(row), None if added is None else _written(added), None, None))
@@ -109,7 +109,7 @@ class TableSum:
             image = json.loads(text)
             try:
                 added = self._configuration.contribution(image)
-            except UnreadableRow as error:
+            except UnreadableRowError as error:
                 uncounted.add(self._shown(image), str(error))
                 continue
             if added is None:
@@ -175,7 +175,7 @@ def require_fit(expected: Expected) -> None:
         try:
             for amount in amounts:
                 number(str(amount))
-        except NotExact:
+        except NotExactError:
             too_long.append(node)
     if too_long:
         raise LedaError(

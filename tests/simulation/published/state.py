@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from leda.aws import sdk
 from leda.pipeline import state_rows
-from leda.pipeline.messages import BadInput, Message, parse
+from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.streams.kinesis import user_records
 
@@ -26,7 +26,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     for record in user_records(event["Records"]):
         try:
             message = parse(record.data, schema)
-        except BadInput:
+        except BadInputError:
             continue
         store(message)
     return {"batchItemFailures": []}

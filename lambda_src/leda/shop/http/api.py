@@ -16,7 +16,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda.aws.telemetry import count, logger
 from leda.aws.transactions import Verdict, verdict
 from leda.shop.http.exchange import Answer, Request, read
-from leda.shop.refusals import Refused, busy, not_found
+from leda.shop.refusals import RefusedError, busy, not_found
 
 RETRY_AFTER_SECONDS = 1
 
@@ -44,7 +44,7 @@ class Api:
         name = event.get("routeKey", "")
         try:
             answer = self._routed(name, event)
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.__cause__ and refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 logger.warning("gave up", extra={"route": name, "last": str(refused.__cause__)})
             answer = _refusal(refused)
@@ -78,7 +78,7 @@ class Api:
         return route(read(event))
 
 
-def _refusal(refused: Refused) -> Answer:
+def _refusal(refused: RefusedError) -> Answer:
     error = {"code": refused.code, "message": str(refused)}
     if refused.field is not None:
         error["field"] = refused.field
@@ -87,7 +87,7 @@ def _refusal(refused: Refused) -> Answer:
     return Answer({"error": error}, refused.status, headers)
 
 
-def _outage(error: Exception) -> Refused:
+def _outage(error: Exception) -> RefusedError:
     """AWS does not answer: for now, or because something is set up wrongly."""
     if isinstance(error, ClientError) and verdict(error) in (Verdict.FATAL, Verdict.REFUSED):
         logger.error("AWS refuses a call", extra={"error": str(error)})
@@ -96,5 +96,5 @@ def _outage(error: Exception) -> Refused:
     return busy()
 
 
-def _internal() -> Refused:
-    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal", "The shop has failed.")
+def _internal() -> RefusedError:
+    return RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal", "The shop has failed.")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from leda.shop.refusals import Refused, invalid
+from leda.shop.refusals import RefusedError, invalid
 
 MAX_BODY_BYTES = 16 * 1024
 
@@ -31,7 +31,7 @@ class Request:
     claims: Mapping[str, Any]
 
     def json(self) -> Any:
-        """The body's JSON, its numbers int or Decimal. Raises Refused."""
+        """The body's JSON, its numbers int or Decimal. Raises RefusedError."""
         try:
             return json.loads(self.body, parse_float=Decimal, parse_constant=_no_number)
         except (ValueError, RecursionError, ArithmeticError) as error:
@@ -48,7 +48,7 @@ class Answer:
 
 
 def read(event: Mapping[str, Any]) -> Request:
-    """The request of an event. Raises Refused."""
+    """The request of an event. Raises RefusedError."""
     body = _body(event) if (event.get("routeKey") or "").startswith("POST ") else b""
     authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
     return Request(
@@ -72,7 +72,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
         except binascii.Error as error:
             raise invalid("body", "The body is not base64.") from error
     if len(body) > MAX_BODY_BYTES:
-        raise Refused(
+        raise RefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "TooLarge",
             f"The body has more than {MAX_BODY_BYTES} bytes.",
@@ -80,7 +80,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
     # An HTTP API writes the names of headers in lower case (payload format 2.0).
     content_type = (event.get("headers") or {}).get("content-type", "")
     if body and content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Refused(
+        raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedMediaType",
             "The body's content type must be application/json.",
@@ -89,7 +89,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
 
 
 def operator_of(request: Request) -> str:
-    """Who the operator is, by the ID token. Raises Refused where the API let somebody in without one.
+    """Who the operator is, by the ID token. Raises RefusedError where the API let somebody in without one.
 
     The API's authorizer takes every token that the pool has signed for the client, access tokens too.
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
@@ -98,7 +98,7 @@ def operator_of(request: Request) -> str:
         for claim in ("cognito:username", "sub"):
             if name := request.claims.get(claim):
                 return str(name)
-    raise Refused(
+    raise RefusedError(
         HTTPStatus.UNAUTHORIZED, "Unauthorized", "Sign in as an operator, and send the ID token."
     )
 

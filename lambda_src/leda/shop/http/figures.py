@@ -38,7 +38,7 @@ class OfProduct:
 def of_products(
     client: "DynamoDBClient", table: str, products: Sequence[str]
 ) -> dict[str, OfProduct]:
-    """The figures of up to 50 products. Raises Refused (Busy)."""
+    """The figures of up to 50 products. Raises RefusedError (Busy)."""
     names = {product: (_total("ordered", product), _total("sold", product)) for product in products}
     found = _read(client, table, [name for pair in names.values() for name in pair])
     return {
@@ -48,7 +48,7 @@ def of_products(
 
 
 def of_shop(client: "DynamoDBClient", table: str) -> dict[str, int]:
-    """Orders, shipped orders and revenue, as they are shown. Raises Refused (Busy)."""
+    """Orders, shipped orders and revenue, as they are shown. Raises RefusedError (Busy)."""
     found = _read(client, table, [_ORDERS, _SHIPPED])
     return {
         "orders": _whole(found.get(_ORDERS), "Count"),

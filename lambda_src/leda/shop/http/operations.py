@@ -12,13 +12,13 @@ from leda.shop import paging, reading, rows, times
 from leda.shop.http import figures
 from leda.shop.http.exchange import Answer, Request, operator_of
 from leda.shop.orders import listings, orders
-from leda.shop.refusals import Refused, not_found
+from leda.shop.refusals import RefusedError, not_found
 from leda.shop.rows import Row
 from leda.shop.settling import Step, settle
 from leda.shop.stock import parts, vendor_orders
 from leda.shop.stock.parts import Part
 from leda.shop.stock.vendor_orders import Number
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,7 +43,7 @@ class Operations:
         for row in found.rows:
             try:
                 shown.append(parts.read(row))
-            except UnreadableRow as error:
+            except UnreadableRowError as error:
                 logger.error("unreadable part", extra={"key": row["pk"], "reason": str(error)})
         coming = reading.batch(
             self._client, self._table, [Number(part.product, part.restocks).key for part in shown]
@@ -108,7 +108,7 @@ class Operations:
             if header["status"]["S"] in done:
                 return Step(None)
             if header["status"]["S"] == orders.EXPIRED:
-                raise Refused(
+                raise RefusedError(
                     HTTPStatus.CONFLICT,
                     "OrderExpired",
                     "The order was not paid in time: its pieces are in stock again.",
@@ -148,7 +148,7 @@ class Operations:
 
         def actions(row: Row, part: Part | None) -> list[dict[str, Any]]:
             if part is None:
-                raise Refused(
+                raise RefusedError(
                     HTTPStatus.CONFLICT,
                     "PartGone",
                     "The product is not sold any more. Cancel the vendor order, or make the product again.",
@@ -186,7 +186,7 @@ class Operations:
             if row["status"]["S"] == status:
                 return Step(None)
             if not vendor_orders.is_open(row):
-                raise Refused(
+                raise RefusedError(
                     HTTPStatus.CONFLICT,
                     "VendorOrderClosed",
                     f"The vendor order is {row['status']['S'].lower()} already.",
@@ -209,13 +209,13 @@ class Operations:
 
 
 def _part(row: Row | None) -> Part | None:
-    """The part in the row, None where there is no row. Raises Refused."""
+    """The part in the row, None where there is no row. Raises RefusedError."""
     if row is None:
         return None
     try:
         return parts.read(row)
-    except UnreadableRow as error:
-        raise Refused(
+    except UnreadableRowError as error:
+        raise RefusedError(
             HTTPStatus.CONFLICT,
             "PartUnreadable",
             f"The product's row must be mended first: {error}.",

@@ -20,12 +20,12 @@ from leda.shop.http.exchange import Answer, Request
 from leda.shop.orders import order_request, orders
 from leda.shop.orders.order_request import Line, OrderRequest
 from leda.shop.orders.orders import Order
-from leda.shop.refusals import Refused
+from leda.shop.refusals import RefusedError
 from leda.shop.rows import Row
 from leda.shop.settling import Step, settle
 from leda.shop.stock import parts
 from leda.shop.stock.parts import Part
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,7 +60,7 @@ class Ordering:
         order = made.rows or reading.order(self._client, self._table, made.order)
         shown = orders.document(order)
         if shown is None:
-            raise Refused(
+            raise RefusedError(
                 HTTPStatus.GONE,
                 "OrderGone",
                 "The order was made and has been deleted since. A new one needs a new client token.",
@@ -80,7 +80,7 @@ class Ordering:
         token = found.get(reading.place(token_key))
         if token:
             if token["fingerprint"]["S"] != asked.fingerprint:
-                raise Refused(
+                raise RefusedError(
                     HTTPStatus.UNPROCESSABLE_ENTITY,
                     "ClientTokenReused",
                     "The client token belongs to another order.",
@@ -93,7 +93,7 @@ class Ordering:
         ]
         unpaid = rows.values(found.get(reading.place(unpaid_key), {})).get("orders", 0)
         if unpaid >= self._most_unpaid:
-            raise Refused(
+            raise RefusedError(
                 HTTPStatus.CONFLICT,
                 "TooManyUnpaid",
                 f"{unpaid} of your orders are not paid yet. Pay one of them first, or wait until one expires.",
@@ -144,18 +144,18 @@ class Ordering:
 
 
 def _taken(line: Line, row: Row | None, field: str) -> Part:
-    """The part of a line, if there is enough of it. Raises Refused."""
+    """The part of a line, if there is enough of it. Raises RefusedError."""
     try:
         part = parts.read(row or {})
-    except UnreadableRow as error:
-        raise Refused(
+    except UnreadableRowError as error:
+        raise RefusedError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "UnknownProduct",
             "There is no such product.",
             f"{field}.productId",
         ) from error
     if part.stock < line.pieces:
-        raise Refused(
+        raise RefusedError(
             HTTPStatus.CONFLICT,
             "OutOfStock",
             f"{part.name}: {part.stock or 'none'} left.",

@@ -10,7 +10,7 @@ from leda.shop.orders.order_request import PRODUCT, SECRET
 from leda.shop.paging import page
 from leda.shop.refusals import invalid, not_found
 from leda.shop.stock import parts
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +30,7 @@ class Storefront:
         for row in found.rows:
             try:
                 products.append(parts.read(row).document())
-            except UnreadableRow as error:
+            except UnreadableRowError as error:
                 # One row that somebody broke must not take the others out of the shop.
                 logger.error("unreadable part", extra={"key": row["pk"], "reason": str(error)})
         return Answer({"products": products, "nextCursor": found.cursor})
@@ -45,7 +45,7 @@ class Storefront:
         )
         try:
             return Answer(parts.read(answer.get("Item", {})).document())
-        except UnreadableRow as error:
+        except UnreadableRowError as error:
             raise not_found("product") from error
 
     def order(self, request: Request) -> Answer:

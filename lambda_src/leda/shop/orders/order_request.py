@@ -58,7 +58,7 @@ class OrderRequest:
 
 
 def read(document: Any) -> OrderRequest:
-    """The order that the body asks for. Raises Refused, which names the first field that is wrong."""
+    """The order that the body asks for. Raises RefusedError, which names the first field that is wrong."""
     asked = _object(document, "body", _FIELDS)
     lines = asked["lines"]
     if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_LINES:

@@ -15,7 +15,7 @@ from leda.shop import rows, whole
 from leda.shop.orders.order_request import OrderRequest
 from leda.shop.rows import Row
 from leda.shop.stock.parts import Part
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 
 CREATED, PAID, SHIPPED, EXPIRED = "Created", "Paid", "Shipped", "Expired"
 STATUSES = (CREATED, PAID, SHIPPED, EXPIRED)
@@ -157,7 +157,7 @@ def _pieces(order: Sequence[Row]) -> dict[str, int]:
         if not rows.is_a(rows.LINE, row):
             continue
         # fnUpdateInventory has quarantined the broken one, and an alarm has told of it.
-        with suppress(UnreadableRow):
+        with suppress(UnreadableRowError):
             found[row["sk"]["S"]] = whole.attribute(row, "qty", least=1)
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from leda.shop import rows, whole
 from leda.shop.rows import Row
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 
 # A part's sort key is its product, too, and such a key has at most 1,024 bytes.
@@ -52,12 +52,14 @@ class Part:
 
 
 def read(image: Image) -> Part:
-    """The part. Raises UnreadableRow: somebody wrote the row otherwise than `item` does."""
+    """The part. Raises UnreadableRowError: somebody wrote the row otherwise than `item` does."""
     if not rows.is_a(rows.PART, image):
-        raise UnreadableRow("the row is no part")
+        raise UnreadableRowError("the row is no part")
     product = whole.text_attribute(image, "pk")
     if len(product.encode()) > MAX_PRODUCT_BYTES:
-        raise UnreadableRow(f"pk has more than {MAX_PRODUCT_BYTES} bytes, so it is no product's")
+        raise UnreadableRowError(
+            f"pk has more than {MAX_PRODUCT_BYTES} bytes, so it is no product's"
+        )
     return Part(
         product=product,
         name=whole.text_attribute(image, "name"),

@@ -21,7 +21,7 @@ from leda.shop.settling import Step, settle
 from leda.shop.stock import parts, vendor_orders
 from leda.shop.stock.parts import Part
 from leda.shop.stock.vendor_orders import Number
-from leda.streams.changes import UnreadableRow
+from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import StreamRecord
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class Restocking:
         self._table = table
 
     def make(self, records: Sequence[StreamRecord]) -> list[Rejected]:
-        """Make the vendor orders that the records' parts want. Raises Refused (Busy) or the client's error."""
+        """Make the vendor orders that the records' parts want. Raises RefusedError (Busy) or the client's error."""
         concerned: dict[str, StreamRecord] = {}
         rejected = []
         for record in records:
             try:
                 product = _concerned(record)
-            except UnreadableRow as error:
+            except UnreadableRowError as error:
                 rejected.append(Rejected(record, str(error)))
                 continue
             if product is not None:
@@ -114,7 +114,7 @@ class Restocking:
         for part_row in found.values():
             try:
                 there.append(parts.read(part_row))
-            except UnreadableRow:
+            except UnreadableRowError:
                 continue
         named = [Number(part.product, part.restocks).key for part in there]
         others = reading.batch(self._client, self._table, named)
@@ -139,7 +139,7 @@ class Restocking:
 
 
 def _concerned(record: StreamRecord) -> str | None:
-    """The product whose part runs low, or is new, by the change. Raises UnreadableRow."""
+    """The product whose part runs low, or is new, by the change. Raises UnreadableRowError."""
     if record.new is None or not rows.is_a(rows.PART, record.new):
         return None
     part = parts.read(record.new)

@@ -31,7 +31,7 @@ class Firehose(Protocol):
         """https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html."""
 
 
-class NotDelivered(RuntimeError):
+class NotDeliveredError(RuntimeError):
     """Firehose does not take some of the lines; the batch comes again."""
 
 
@@ -43,7 +43,7 @@ class Delivery:
         self._stream = stream
 
     def send(self, lines: Sequence[bytes]) -> None:
-        """Send the lines, each with its newline. Raises NotDelivered, or the client's error."""
+        """Send the lines, each with its newline. Raises NotDeliveredError, or the client's error."""
         records = [b"".join(group) for group in groups(lines, MAX_RECORD_BYTES, None)]
         for batch in groups(records, MAX_BATCH_BYTES, MAX_RECORDS):
             self._send(batch)
@@ -63,7 +63,7 @@ class Delivery:
             batch = [
                 record for record, each in zip(batch, results, strict=True) if "ErrorCode" in each
             ]
-        raise NotDelivered(
+        raise NotDeliveredError(
             f"{self._stream} refuses {len(batch)} records after {MAX_TRIES} tries: {', '.join(sorted(codes))}"
         )
 

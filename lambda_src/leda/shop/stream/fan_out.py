@@ -31,7 +31,7 @@ CLIENT = botocore.config.Config(
 )
 
 
-class NotDone(RuntimeError):
+class NotDoneError(RuntimeError):
     """A function has not done its part; the batch comes again. The text says which, never with what."""
 
 
@@ -51,7 +51,7 @@ class FanOut:
         self._targets = targets
 
     def hand_on(self, event: Mapping[str, Any]) -> None:
-        """Let every target do its part of the event. Raises NotDone, or the client's error."""
+        """Let every target do its part of the event. Raises NotDoneError, or the client's error."""
         for target in self._targets:
             wanted = [record for record in event["Records"] if target.wants(record)]
             for payload in payloads(wanted, event.get("shardId")):
@@ -62,7 +62,7 @@ class FanOut:
             FunctionName=function, InvocationType="RequestResponse", Payload=payload
         )
         if "FunctionError" in answer:
-            raise NotDone(f"{function} has failed: see its log")
+            raise NotDoneError(f"{function} has failed: see its log")
 
 
 def payloads(records: Sequence[Raw], shard: str | None) -> Iterator[bytes]:

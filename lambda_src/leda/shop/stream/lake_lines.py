@@ -19,8 +19,8 @@ from typing import Any
 
 from leda.shop import rows, times, whole
 from leda.shop.stream.delivery import MAX_RECORD_BYTES
-from leda.streams.changes import UnreadableRow
-from leda.streams.item_changes import ItemChange, UnreadableChange, read
+from leda.streams.changes import UnreadableRowError
+from leda.streams.item_changes import ItemChange, UnreadableChangeError, read
 from leda.streams.stream_records import Image, content
 from leda.values.texts import utf8_bytes
 
@@ -66,14 +66,14 @@ def _image(raw: Any) -> Image | None:
 
 
 def line(raw: Any) -> bytes:
-    """The line of a stream record, with its newline. Raises UnreadableChange."""
+    """The line of a stream record, with its newline. Raises UnreadableChangeError."""
     change = read(raw)
     text = json.dumps(_columns(change), separators=(",", ":"), ensure_ascii=False)
     if utf8_bytes(text) is None:
-        raise UnreadableChange("a text of the row is not valid Unicode (a lone surrogate)")
+        raise UnreadableChangeError("a text of the row is not valid Unicode (a lone surrogate)")
     found = text.encode() + b"\n"
     if len(found) > MAX_RECORD_BYTES:
-        raise UnreadableChange(f"the line has more than {MAX_RECORD_BYTES} bytes")
+        raise UnreadableChangeError(f"the line has more than {MAX_RECORD_BYTES} bytes")
     return found
 
 
@@ -122,7 +122,7 @@ def _number(image: Image, name: str) -> int | None:
     """The Number, if the column can hold it: a row that somebody broke must not spoil the file that it is in."""
     try:
         return whole.attribute(image, name)
-    except UnreadableRow:
+    except UnreadableRowError:
         return None
 
 
