@@ -128,7 +128,7 @@ class Operator:
         work = Rebuild(
             _Paced(pace, system.store, system),  # type: ignore[arg-type]
             _Paced(pace, system.dynamodb_streams, system),  # type: ignore[arg-type]
-            _Mappings({"map": system.mappings["map"]}),
+            _Mappings(system),
             Tables(
                 source=SourceTable(source, system.tables[source].keys),
                 reduce="ReduceTable",
@@ -239,21 +239,28 @@ class _Paced:
 
 
 class _Mappings:
-    """The simulated mappings, by stage."""
+    """Map's event source mapping, named by its stream: a stream that was made anew has a mapping of its own."""
 
-    def __init__(self, mappings: Mapping[str, EventSourceMapping]) -> None:
-        self._mappings = mappings
+    def __init__(self, system: Engine) -> None:
+        self._system = system
 
     def enabled(self) -> list[str]:
-        return [stage for stage, mapping in self._mappings.items() if mapping.enabled]
+        mapping = self._system.mappings["map"]
+        return [mapping.stream.arn] if mapping.enabled else []
 
     def pause(self, uuids: Iterable[str]) -> None:
-        for stage in uuids:
-            self._mappings[stage].pause()
+        for mapping in self._those(uuids):
+            mapping.pause()
 
     def resume(self, uuids: Iterable[str]) -> None:
-        for stage in uuids:
-            self._mappings[stage].resume()
+        for mapping in self._those(uuids):
+            mapping.resume()
+
+    def _those(self, uuids: Iterable[str]) -> Iterator[EventSourceMapping]:
+        """The mappings that are still there: the others were deleted with their streams."""
+        mapping = self._system.mappings["map"]
+        if mapping.stream.arn in uuids:
+            yield mapping
 
 
 class _Silent:
