@@ -64,16 +64,16 @@ WORDS = st.text("abz09-AB_ é\n", max_size=70)
     ],
 )
 def test_the_documents_patterns_take_what_the_code_takes(schema, accepts) -> None:  # type: ignore[no-untyped-def]
+    validator = OPENAPI.validator(SCHEMAS[schema])
+
     @given(
         st.one_of(
             WORDS,
-            # `$` in Python also stands before a newline at the end; in the document's dialect it does not.
-            st.from_regex(SCHEMAS[schema]["pattern"]).filter(lambda text: not text.endswith("\n")),
+            st.from_regex(SCHEMAS[schema]["pattern"]),
         )
     )
     def same(text: str) -> None:
-        if not text.endswith("\n"):
-            assert accepts(text) is not bool(OPENAPI.wrong(SCHEMAS[schema], text, "text"))
+        assert accepts(text) is validator.is_valid(text)
 
     same()
 
@@ -101,9 +101,12 @@ ORDERS = st.fixed_dictionaries(
 )
 
 
+ORDER_REQUEST = OPENAPI.validator(SCHEMAS["OrderRequest"])
+
+
 @given(ORDERS)
 def test_an_order_that_fits_the_document_is_read_and_no_other(document: dict[str, object]) -> None:
-    fits = not OPENAPI.wrong(SCHEMAS["OrderRequest"], document, "body")
+    fits = ORDER_REQUEST.is_valid(document)
     lines = document["lines"]
     # The two rules that the document can only tell in words.
     products = [line["productId"] for line in lines] if isinstance(lines, list) else []
