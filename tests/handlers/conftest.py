@@ -7,8 +7,10 @@ import pytest
 from leda.aws import backoff
 from leda.engine import map_rows, totals
 from leda.pipeline import state_store
+from leda.shop import settling
+from leda.shop.stream import delivery
 from leda_cli.develop import toolchain
-from support import dynamodb_local
+from support import dynamodb_local, faults
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Pipeline
 
@@ -37,8 +39,14 @@ def memory_pipeline() -> Pipeline:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once: their pauses are for others, and here are none."""
-    monkeypatch.setattr(state_store, "FIRST_PAUSE_SECONDS", 0)
-    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0)
+    for module in (state_store, backoff, settling, delivery):
+        monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _every_fault_is_met() -> Iterator[None]:
+    yield
+    faults.require_that_all_were_met()
 
 
 @pytest.fixture

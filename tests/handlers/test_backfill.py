@@ -21,7 +21,7 @@ from leda_cli.operate import forecast, rebuild
 from support.backfill_site import ONE, THREE, TWO, BackfillSite
 from support.faults import Killed, after, instead, meanwhile
 from support.pipeline import event
-from support.rebuild_site import Calls
+from support.rebuild_site import Calls, each_call
 
 Patch = pytest.MonkeyPatch
 
@@ -195,62 +195,55 @@ def test_a_stream_shard_that_closed_before_the_backfill_is_covered() -> None:
 def test_killed_at_any_call_and_run_again_it_finishes(
     first: bool, place: str, markers: bool
 ) -> None:
-    end = instead(Killed()) if place == "before" else after(Killed())
-    number, finished = 0, False
-    while not finished:
-        number += 4
+    for calls in each_call(4):
         site = BackfillSite.begun() if first else BackfillSite.counted()
         site.deploy(TWO)
-        calls = Calls(number, end)
+        calls.meet(instead(Killed()) if place == "before" else after(Killed()))
         with suppress(Killed):
             site.backfill(calls, markers=markers)
-            finished = True
         site.store(1)
         site.flow()
         site.backfill(markers=markers)
         site.flow()
-        assert site.found() == site.expected(), f"killed {place} call {number}, {calls.log[-1]}"
+        assert site.found() == site.expected(), f"killed {place} call {calls.at}, {calls.log[-1]}"
         site.check_leftovers()
         site.check_labels()
     site.check()
 
 
 def test_killed_at_any_call_and_the_former_configuration_deployed_again_that_one_is_live() -> None:
-    number, finished = 0, False
-    while not finished:
-        number += 5
+    for calls in each_call(5):
         site = BackfillSite.counted(ONE, 2)
         site.deploy(TWO)
+        calls.meet(after(Killed()))
         with suppress(Killed):
-            site.backfill(Calls(number, after(Killed())))
-            finished = True
+            site.backfill(calls)
         site.deploy(ONE)
         site.store(1)
         site.flow()
         site.backfill()
         site.store(1)
         site.flow()
-        assert site.found() == site.expected(), f"killed after call {number}"
+        assert site.found() == site.expected(), f"killed after call {calls.at}"
         # And there again.
         site.deploy(TWO)
         site.backfill()
         site.store(1)
         site.flow()
-        assert site.found() == site.expected(), f"killed after call {number}, and there again"
+        assert site.found() == site.expected(), f"killed after call {calls.at}, and there again"
     site.check()
 
 
 def test_a_shard_that_closes_after_a_killed_backfill_does_not_hold_map_up() -> None:
     """The killed run may have closed Map's rows and not have assigned the shard anew."""
-    number, closed, finished = 0, 0, False
-    while not finished:
-        number += 1
+    closed = 0
+    for calls in each_call():
         site = BackfillSite.counted()
         site.store(2)
         site.deploy(TWO)
+        calls.meet(after(Killed()))
         with suppress(Killed):
-            site.backfill(Calls(number, after(Killed())))
-            finished = True
+            site.backfill(calls)
         rows = site.pipeline.rows("ReduceTable")
         closed += any(CLOSED_BY in row for row in rows)
         site.roll("map")
@@ -260,7 +253,7 @@ def test_a_shard_that_closes_after_a_killed_backfill_does_not_hold_map_up() -> N
             for shard, records in site.records("map").items():
                 function(event(records, shard))
         site.deliver_new("reduce")
-        assert site.found() == site.expected(), f"killed after call {number}"
+        assert site.found() == site.expected(), f"killed after call {calls.at}"
     assert closed
 
 
@@ -269,9 +262,7 @@ def test_deliveries_between_any_two_calls_leave_every_total_exact(
     first: bool, markers: bool
 ) -> None:
     """Map's too, although its mapping is off: an invocation that was still running, or one that is made by hand."""
-    number, finished = 0, False
-    while not finished:
-        number += 2
+    for calls in each_call(2):
         site = BackfillSite.begun() if first else BackfillSite.counted()
         site.deploy(TWO)
 
@@ -280,19 +271,16 @@ def test_deliveries_between_any_two_calls_leave_every_total_exact(
             site.deliver_new("map")
             site.deliver_new("reduce")
 
-        calls = Calls(number, meanwhile(others))
+        calls.meet(meanwhile(others))
         site.backfill(calls, markers=markers)
-        finished = len(calls.log) < number
         site.flow()
-        assert site.found() == site.expected(), f"deliveries before call {number}"
+        assert site.found() == site.expected(), f"deliveries before call {calls.at}"
     site.check()
 
 
 def test_another_run_between_any_two_calls_leaves_every_total_exact() -> None:
     """The one that goes on later gives up, or has changed nothing that the other one decided."""
-    number, finished = 0, False
-    while not finished:
-        number += 3
+    for calls in each_call(3):
         site = BackfillSite.counted()
         site.deploy(TWO)
 
@@ -300,16 +288,15 @@ def test_another_run_between_any_two_calls_leaves_every_total_exact() -> None:
             site.deploy(THREE)
             site.backfill()
 
-        calls = Calls(number, meanwhile(other))
+        calls.meet(meanwhile(other))
         work = site.backfill_work(calls)
         with suppress(LedaError):
             work.run()
-        finished = len(calls.log) < number
         site.deploy(THREE)
         site.backfill()
         site.store(2)
         site.flow()
-        assert site.found() == site.expected(), f"another run before call {number}"
+        assert site.found() == site.expected(), f"another run before call {calls.at}"
     site.check()
 
 
@@ -378,15 +365,13 @@ def test_totals_may_begin_to_keep_expired_rows() -> None:
 
 
 def test_a_killed_first_backfill_that_keeps_expired_rows_is_simply_run_again() -> None:
-    number, finished = 0, False
-    while not finished:
-        number += 5
+    for calls in each_call(5):
         site = BackfillSite.begun()
         site.deploy(_keeping(ONE))
-        with suppress(Killed):
-            site.backfill_work(Calls(number, after(Killed()))).run()
-            finished = True
-        if not finished:
+        calls.meet(after(Killed()))
+        try:
+            site.backfill_work(calls).run()
+        except Killed:
             site.backfill_work(Calls()).run()
         site.live = ONE
         assert site.found() == site.expected()

@@ -5,6 +5,7 @@ Over the DynamoDB in memory, which is fast enough for every call.
 
 import io
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -20,7 +21,7 @@ from leda_cli.operate.rebuild import Rebuild
 from leda_cli.operate.table_sum import TableSum
 from support.faults import Killed, after, client_error, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline
-from support.rebuild_site import STREAMS, Calls, Site
+from support.rebuild_site import STREAMS, Calls, Site, each_call
 
 Patch = pytest.MonkeyPatch
 
@@ -48,12 +49,12 @@ def _journey(site: Site) -> int:
     return len(calls.log)
 
 
-def _sites(given: Site, step: int = 1) -> Iterator[tuple[Site, int]]:
-    """Numbers of a rebuild's calls with a site for each, a new one now and then: a long history takes its time."""
-    for number in range(1, _journey(given) + 1, step):
-        if number // step % 8 == 0:
+def _sites(given: Site, step: int = 1) -> Iterator[tuple[Site, Calls]]:
+    """A rebuild's calls with a site for each run, a new one now and then: a long history takes its time."""
+    for calls in each_call(step):
+        if calls.at // step % 8 == 0:
             given = Site.started(MemoryPipeline(), given.lanes)
-        yield given, number
+        yield given, calls
 
 
 # -- killed
@@ -61,32 +62,34 @@ def _sites(given: Site, step: int = 1) -> Iterator[tuple[Site, int]]:
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_killed_at_any_call_and_run_again_it_finishes(site: Site, place: str) -> None:
-    end = instead(Killed()) if place == "before" else after(Killed())
-    for each, number in _sites(site):
+    for each, calls in _sites(site):
         each.lose()
         each.damage()
-        calls = Calls(number, end)
+        calls.meet(instead(Killed()) if place == "before" else after(Killed()))
         with suppress(Killed):
             each.rebuild(calls)
         each.rebuild()
-        assert each.found() == each.expected(), f"killed {place} call {number}, {calls.log[-1]}"
+        assert each.found() == each.expected(), f"killed {place} call {calls.at}, {calls.log[-1]}"
         each.check_leftovers()
     each.check()
 
 
-def _kill(site: Site, number: int) -> None:
-    """A run that is killed after that call, or that comes to its end before it."""
+def _kill(site: Site, calls: Calls) -> None:
+    """A run that is killed after a call, or that comes to its end before it."""
+    calls.meet(after(Killed()))
     with suppress(Killed):
-        site.rebuild(Calls(number, after(Killed())))
+        site.rebuild(calls)
 
 
 def test_killed_again_and_again_it_finishes_in_the_end(site: Site) -> None:
     site.lose()
     site.damage()
-    draw = random.Random(3)
+    draw, killed = random.Random(3), 0
     for _ in range(12):
-        _kill(site, draw.randint(1, 60))
+        _kill(site, calls := Calls(at=draw.randint(1, 60)))
+        killed += not calls.disarm()
         site.store(1)
+    assert killed == 99
     site.rebuild()
     site.flow()
     assert site.found() == site.expected()
@@ -97,15 +100,15 @@ def test_killed_and_the_mapping_switched_on_by_an_apply_totals_are_exact_after_t
     site: Site,
 ) -> None:
     """Until then they lack what lies between Map's rows and the totals, which is why the journal stays open."""
-    for each, number in _sites(site, 3):
+    for each, calls in _sites(site, 3):
         each.lose()
-        _kill(each, number)
+        _kill(each, calls)
         each.mappings.on["map"] = True
         each.store()
         each.flow()
         each.rebuild()
         each.flow()
-        assert each.found() == each.expected(), f"killed after call {number}"
+        assert each.found() == each.expected(), f"killed after call {calls.at}"
     each.check()
 
 
@@ -167,17 +170,17 @@ def test_deliveries_between_any_two_calls_leave_every_total_exact(site: Site, wh
 
 def _hunt(given: Site, who: str) -> None:
     """Deliveries by `who` before calls of a rebuild in turn; fails where a total is wrong then."""
-    for site, number in _sites(given):
+    for site, calls in _sites(given):
         zombie = _zombies(site)[who]
         # Some changes are lost, some totals damaged, some changes wait for Map.
         site.lose()
         site.damage()
         site.store(1)
-        calls = Calls(number, meanwhile(zombie))
+        calls.meet(meanwhile(zombie))
         site.rebuild(calls)
         site.check_leftovers()
         site.flow()
-        assert site.found() == site.expected(), f"{who} before call {number}, {calls.log[number-1]}"
+        assert site.found() == site.expected(), f"{who} before call {calls.at}, {calls.log[-1]}"
 
 
 def test_a_map_that_goes_on_after_its_rows_were_moved_is_noticed(
@@ -242,17 +245,17 @@ def test_a_map_that_never_rests_ends_the_run_with_an_error(site: Site) -> None:
 
 def test_a_run_that_another_takes_over_at_any_call_writes_nothing_that_counts(site: Site) -> None:
     taken = 0
-    for each, number in _sites(site):
+    for each, calls in _sites(site):
         each.lose()
         each.damage()
 
         def other(each: Site = each) -> None:
             each.rebuild()
 
-        if _is_taken_over(each, Calls(number, meanwhile(other))):
-            taken += 1
+        calls.meet(meanwhile(other))
+        taken += _is_taken_over(each, calls)
         each.flow()
-        assert each.found() == each.expected(), f"another run before call {number}"
+        assert each.found() == each.expected(), f"another run before call {calls.at}"
         each.check_leftovers()
     assert taken > 20
     each.check()
@@ -270,30 +273,35 @@ def _is_taken_over(site: Site, calls: Calls) -> bool:
 
 
 def test_two_runs_of_which_the_later_one_is_killed_leave_everything_to_a_third(site: Site) -> None:
-    draw = random.Random(7)
-    calls = _journey(site)
+    draw, met = random.Random(7), Counter[str]()
+    journey = _journey(site)
     for _ in range(25):
         site.lose()
         site.damage()
-        first, second = draw.randint(1, calls), draw.randint(1, calls)
+        first, second = (Calls(at=draw.randint(1, journey)) for _ in range(2))
 
-        def other(number: int = second) -> None:
+        def other(second: Calls = second) -> None:
+            second.meet(draw.choice((after, instead))(Killed()))
             with suppress(Killed):
-                site.rebuild(Calls(number, draw.choice((after, instead))(Killed())))
+                site.rebuild(second)
+            met["the later one was killed"] += not second.disarm()
             site.store(1)
 
+        first.meet(meanwhile(other))
         with suppress(LedaError):
-            site.rebuild(Calls(first, meanwhile(other)))
+            site.rebuild(first)
+        met["another one began"] += not first.disarm()
         site.rebuild()
         site.flow()
-        assert site.found() == site.expected(), f"the second at {first}, killed at {second}"
+        assert site.found() == site.expected(), f"the second at {first.at}, killed at {second.at}"
         site.check_leftovers()
+    assert met == {}
     site.check()
 
 
 def _two_numbers_of_lanes(given: Site) -> None:
     """Nobody else has used the earlier run's lanes: the later one knows them from the registry."""
-    for number in range(1, _journey(given) + 1, 2):
+    for calls in each_call(2):
         site = Site.started(MemoryPipeline(), given.lanes)
         site.lose()
 
@@ -302,9 +310,10 @@ def _two_numbers_of_lanes(given: Site) -> None:
             site.rebuild()
 
         site.lanes = 5
-        _is_taken_over(site, Calls(number, meanwhile(other)))
+        calls.meet(meanwhile(other))
+        _is_taken_over(site, calls)
         site.flow()
-        assert site.found() == site.expected(), f"another run before call {number}"
+        assert site.found() == site.expected(), f"another run before call {calls.at}"
 
 
 # -- each part is needed

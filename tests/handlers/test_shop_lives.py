@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leda.shop import settling, times
+from leda.shop import times
 from leda.shop.stock import restocking
 from support.pipeline import event
 from support.shop import Response, ShopTables, order
@@ -14,11 +14,6 @@ from support.shop import Response, ShopTables, order
 @pytest.fixture
 def shop(dynamodb_endpoint: str) -> ShopTables:
     return ShopTables(dynamodb_endpoint)
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "FIRST_PAUSE_SECONDS", 0)
 
 
 def delete(shop: ShopTables, row: dict[str, Any]) -> None:

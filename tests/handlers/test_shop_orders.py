@@ -33,11 +33,6 @@ def shop(dynamodb_endpoint: str) -> ShopTables:
     return shop
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "FIRST_PAUSE_SECONDS", 0)
-
-
 def with_faults(shop: ShopTables) -> tuple[Function, Faults]:
     faults = Faults()
     return shop.function("create_order", lambda client: FaultyClient(client, faults)), faults

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leda.shop import settling, times
+from leda.shop import times
 from leda.shop.orders import orders
 from support.faults import Fault, Faults, FaultyClient, after, cancelled, instead, timed_out
 from support.shop import CUSTOMER, OPERATOR, ROUTES, ShopTables, order
@@ -13,11 +13,6 @@ def shop(dynamodb_endpoint: str) -> ShopTables:
     shop = ShopTables(dynamodb_endpoint)
     shop.sell("vest", qty=10, price_cents=4999)
     return shop
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "FIRST_PAUSE_SECONDS", 0)
 
 
 def low(shop: ShopTables, product: str, number: int = 0, pieces: int = 50) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from leda.shop import settling
 from leda.shop.stock import restocking
 from leda.shop.stream import delivery
 from support.deliveries import Environment, Record, Schedule
@@ -23,12 +22,6 @@ FIREHOSE, VENDOR = "fnWriteFirehose", "fnCreateVendorOrder"
 @pytest.fixture
 def shop(dynamodb_endpoint: str) -> ShopTables:
     return ShopTables(dynamodb_endpoint)
-
-
-@pytest.fixture(autouse=True)
-def no_pauses_of_the_shop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "FIRST_PAUSE_SECONDS", 0)
-    monkeypatch.setattr(delivery, "FIRST_PAUSE_SECONDS", 0)
 
 
 def ship(shop: ShopTables, identifier: str) -> None:

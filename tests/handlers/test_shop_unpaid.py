@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leda.shop import settling, times
+from leda.shop import times
 from support.faults import Faults, FaultyClient, after, cancelled, instead, meanwhile, timed_out
 from support.pipeline import Function
 from support.shop import CUSTOMER, Response, ShopTables, order
@@ -21,11 +21,6 @@ def shop(dynamodb_endpoint: str) -> ShopTables:
     shop.sell("vest", qty=1000, price_cents=4999)
     shop.sell("axe", qty=1000, price_cents=1)
     return shop
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "FIRST_PAUSE_SECONDS", 0)
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
