@@ -137,18 +137,13 @@ def test_the_number_of_lanes_may_change_while_everything_comes_again(
     stack: LiveStack, applied: Trades
 ) -> None:
     """1 -> 4 -> 1: redeliveries find the rows of the first delivery, since the number belongs to the shard."""
-    variables = stack.functions.get_function_configuration(FunctionName=stack.function("map"))
-    before = variables["Environment"]["Variables"]
-    try:
-        for turn, lanes in enumerate(("4", "1")):
-            stack.set_variables("map", before | {"REDUCE_LANES": lanes})
+    for turn, lanes in enumerate(("4", "1")):
+        with stack.with_variables("map", REDUCE_LANES=lanes):
             stack.put(applied.load(100, seed=60 + turn))
             for part in ("map", "reduce"):
                 for shard, batch in _all_batches(_tail(stack.records(part)), 40):
                     _until_taken(stack, part, shard, batch)
             stack.settle(applied, hold=0.5)
-    finally:
-        stack.set_variables("map", before)
     stack.catch_up(applied)
 
 

@@ -11,33 +11,6 @@ from support.live_trades import Trades
 
 
 @contextmanager
-def broken_state(stack: LiveStack) -> Iterator[None]:
-    """State's table name is wrong inside."""
-    name = stack.function("state")
-    given = stack.functions.get_function_configuration(FunctionName=name)["Environment"][
-        "Variables"
-    ]
-
-    def configure(variables: dict[str, str]) -> None:
-        stack.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
-        wait_for(
-            "the function's update",
-            lambda: stack.functions.get_function_configuration(FunctionName=name)[
-                "LastUpdateStatus"
-            ],
-            "Successful".__eq__,
-        )
-
-    configure(given | {"STATE_TABLE": "NoSuchTable"})
-    try:
-        yield
-    finally:
-        configure(given)
-
-
-@contextmanager
 def few_retries(stack: LiveStack, trades: Trades) -> Iterator[None]:
     """The mapping tries a batch once more, not until the stream has nearly forgotten it."""
     given = stack.mapping("state")["MaximumRetryAttempts"]
@@ -62,7 +35,7 @@ def test_batches_that_state_cannot_store_end_in_the_bucket_and_count_when_sent_a
 
     with few_retries(stack, trades):
         messages = [trades.message(f"t{number}", 1, f"{number}.5") for number in range(4)]
-        with broken_state(stack):
+        with stack.with_variables("state", STATE_TABLE="NoSuchTable"):
             put = stack.put(messages, key="one shard")
             kept = wait_for(
                 "all messages at the failure destination",

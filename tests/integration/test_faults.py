@@ -17,9 +17,18 @@ from support.live_trades import Trades
 def test_a_burst_is_exact_while_functions_fail(
     stack: LiveStack, trades: Trades, messages: int, rates: tuple[float, float, float]
 ) -> None:
+    before = stack.injected_failures()
     with stack.faults(*rates):
         stack.put(trades.load(messages, seed=messages))
         stack.settle(trades, hold=2)
+        # However few invocations the burst took, each function has failed in the end.
+        for turn in range(100):
+            after = stack.injected_failures()
+            if all(after[part] > before[part] for part in FUNCTIONS):
+                break
+            stack.put(trades.load(30, seed=turn))
+            stack.settle(trades, hold=0)
+    assert {part for part in FUNCTIONS if after[part] == before[part]} == set()
     stack.catch_up(trades)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,33 +62,6 @@ def leda(
     return Leda(stack, tmp_path / "outputs.json", monkeypatch, capsys)
 
 
-@contextmanager
-def state_with(stack: LiveStack, **changes: str) -> Iterator[None]:
-    """StateLambda has other environment variables inside."""
-    name = stack.function("state")
-    given = stack.functions.get_function_configuration(FunctionName=name)["Environment"][
-        "Variables"
-    ]
-
-    def configure(variables: dict[str, str]) -> None:
-        stack.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
-        wait_for(
-            "the function's update",
-            lambda: stack.functions.get_function_configuration(FunctionName=name)[
-                "LastUpdateStatus"
-            ],
-            "Successful".__eq__,
-        )
-
-    configure(given | changes)
-    try:
-        yield
-    finally:
-        configure(given)
-
-
 def wider(stack: LiveStack) -> str:
     """The schema with room for a digit more after the point, and one less before it."""
     schema = stack.outputs["schema"]
@@ -139,7 +110,7 @@ def test_what_a_wider_schema_can_read_counts_when_put_back_and_the_rest_stays_wi
     assert "decimal places" in shown["reason"]
     assert shown["expected"][0]["outcome"] == "still bad"
 
-    with state_with(stack, SCHEMA=wider(stack)):
+    with stack.with_variables("state", SCHEMA=wider(stack)):
         before = stack.objects("")
         expected = leda.report("redrive", "--put-back", "--dry-run", *meant, status=1)
         assert stack.objects("") == before
@@ -175,7 +146,7 @@ def test_batches_that_the_mapping_gave_up_count_when_put_back(
     with few_retries(stack, trades):
         messages = [trades.message(f"t{number}", 1, f"{number}.5") for number in range(6)]
         bad = b"no JSON " + trades.root.encode()
-        with state_with(stack, STATE_TABLE="NoSuchTable"):
+        with stack.with_variables("state", STATE_TABLE="NoSuchTable"):
             put = stack.put([*messages, bad], key="one shard")
             # The bad message may stand in a batch without others, which does not fail.
             kept = wait_for(
