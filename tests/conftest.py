@@ -1,8 +1,11 @@
 """What every test runs under."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -10,6 +13,9 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from xdist.scheduler import LoadScopeScheduling
 
 from leda_cli.base.paths import CACHE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Its tables of characters; they would go to the folder that pytest was started in.
 set_hypothesis_home_dir(CACHE / "hypothesis")
@@ -68,3 +74,12 @@ class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """How the tests are divided where there are several processes."""
     return OneProcessForEachAws(config, log)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, without a window."""
+    from support.browser import chromium  # Playwright takes half a second to import
+
+    with chromium() as running:
+        yield running

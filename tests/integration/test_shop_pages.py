@@ -4,58 +4,62 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page
 
-from leda_cli.base.paths import LOCAL
+from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.demos.shop_client import TAKEN, Shop
-from leda_cli.develop import toolchain
 from support import live_shop
-from support.chromium import Chromium, Page, chromium
+from support.browser import (
+    broken_words,
+    is_in_view,
+    new_page,
+    scroll_to,
+    shows,
+    table,
+    unnamed_controls,
+)
 from support.live_aws import wait_for
 
 PICTURES = LOCAL / "pictures"
 """Where the tests leave what they saw; docs/images/ has copies."""
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    executable = toolchain.install_chromium()
-    folder = tmp_path_factory.mktemp("chromium") / "profile"
-    with chromium(str(executable), folder) as running:
-        yield running
+@pytest.fixture
+def problems() -> list[str]:
+    """What a developer would see in red in the page's console, without what the emulator does differently."""
+    return Problems()
+
+
+class Problems(list[str]):
+    """Its sign-in page names no icon, and a browser asks for one. It runs few functions at once, so that a call may
+    be answered with 429; the page asks again.
+    """
+
+    def append(self, problem: str) -> None:
+        if not any(text in problem for text in ("/favicon.ico", "status of 429")):
+            super().append(problem)
 
 
 @pytest.fixture
-def page(browser: Chromium, shop: Shop) -> Iterator[Page]:
-    """A visitor who was never here. Whatever a test does: no error in the console, no request to anybody else."""
-    visitor = browser.page()
-    visitor.open(f"{shop.url}/index.html")
-    visitor.wait_for("the page", "document.readyState === 'complete'")
-    visitor.evaluate("localStorage.clear(), sessionStorage.clear()")
+def page(browser: Browser, shop: Shop, problems: list[str]) -> Iterator[Page]:
+    """A visitor who was never here. Whatever a test does: no request to anybody else."""
+    requested: list[str] = []
+    visitor = new_page(browser, problems, requested)
+    visitor.goto(f"{shop.url}/index.html")
     yield visitor
     own = urlsplit(shop.url).netloc
-    assert {urlsplit(url).netloc for url in visitor.requested()} == {own}
+    assert {urlsplit(url).netloc for url in requested if url != "about:blank"} == {own}
     visitor.close()
-
-
-def problems(page: Page) -> list[str]:
-    """What the site's pages did wrong.
-
-    The emulator's sign-in page names no icon, and a browser asks for one. The emulator runs few functions at once, so
-    that a call may be answered with 429; the page asks again.
-    """
-    forgiven = ("/favicon.ico", "status of 429")
-    return [each for each in page.problems() if not any(text in each for text in forgiven)]
 
 
 def visit(page: Page, shop: Shop, where: str = "") -> None:
     """Open the shop's page as a new visit: another part of an address alone would load nothing."""
-    page.open("about:blank")
-    page.open(f"{shop.url}/index.html{where}")
+    page.goto("about:blank")
+    page.goto(f"{shop.url}/index.html{where}")
 
 
 def put_into_basket(page: Page, product: str, quantity: int) -> None:
@@ -64,7 +68,7 @@ def put_into_basket(page: Page, product: str, quantity: int) -> None:
 
 
 def sign_in(page: Page, shop: Shop) -> None:
-    page.open(shop.operators_url)
+    page.goto(shop.operators_url)
     page.click("#sign-in")
     fill_in_sign_in(page, shop)
 
@@ -73,7 +77,7 @@ def fill_in_sign_in(page: Page, shop: Shop) -> None:
     page.fill("#username", shop.operator.email)
     page.fill("#password", shop.operator.password)
     page.click("button[type=submit]")
-    page.wait_for_text("The shelves right now")
+    shows(page, "The shelves right now")
 
 
 def paid(shop: Shop, lines: dict[str, int]) -> str:
@@ -83,7 +87,7 @@ def paid(shop: Shop, lines: dict[str, int]) -> str:
     return order
 
 
-def test_the_pages_after_some_days_of_trade(browser: Chromium, shop: Shop) -> None:
+def test_the_pages_after_some_days_of_trade(page: Page, shop: Shop, problems: list[str]) -> None:
     """What the pictures of the documentation show: orders to ship and shipped, low stock, and vendor orders."""
     draw = random.Random(11)
     every = [each["productId"] for each in shop.customers.each("products", "products")]
@@ -109,62 +113,65 @@ def test_the_pages_after_some_days_of_trade(browser: Chromium, shop: Shop) -> No
         live_shop.placed(shop, {rushed: min(left - 4, 100)})
     wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, rushed))
     wait_for("every count", lambda: live_shop.counts_that_differ(shop), lambda seen: not seen)
-    page = browser.page(height=900)
-    page.open(f"{shop.url}/index.html")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    visit(page, shop)
     put_into_basket(page, usual[0], 2)
     put_into_basket(page, usual[1], 1)
-    page.wait_for("the basket", "document.querySelectorAll('.lines li').length === 2")
+    page.wait_for_function("document.querySelectorAll('.lines li').length === 2")
     page.evaluate("document.querySelector('#notice').hidden = true, document.activeElement.blur()")
-    page.screenshot(PICTURES / "shop.png")
+    page.screenshot(path=PICTURES / "shop.png", full_page=True)
     sign_in(page, shop)
-    page.wait_for_text("4", f"#inventory [data-product='{rushed}']")
-    page.screenshot(PICTURES / "shop-operators.png")
-    assert problems(page) == []
-    page.close()
+    shows(page, "4", f"#inventory [data-product='{rushed}']")
+    page.screenshot(path=PICTURES / "shop-operators.png", full_page=True)
+    assert problems == []
 
 
-def test_the_shop_shows_every_product_with_price_and_stock(page: Page, shop: Shop) -> None:
+def test_the_shop_shows_every_product_with_price_and_stock(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
     few = live_shop.stock(shop, name="Last Lantern", qty=3, price=123456)
     none = live_shop.stock(shop, name="No Lantern", qty=0)
     visit(page, shop)
-    page.wait_for_text("Last Lantern")
+    shows(page, "Last Lantern")
 
     shown = page.evaluate("[...document.querySelectorAll('.product')].map(e => e.dataset.product)")
     assert shown == [each["productId"] for each in shop.customers.each("products", "products")]
-    assert "$1,234.56" in page.text(f"[data-product='{few}']")
-    assert "only 3 left" in page.text(f"[data-product='{few}']")
-    assert "sold out" in page.text(f"[data-product='{none}']")
-    assert page.evaluate(f"document.querySelector(\"[data-product='{none}'] button\").disabled")
-    assert problems(page) == []
+    assert "$1,234.56" in page.inner_text(f"[data-product='{few}']")
+    assert "only 3 left" in page.inner_text(f"[data-product='{few}']")
+    assert "sold out" in page.inner_text(f"[data-product='{none}']")
+    assert page.is_disabled(f"[data-product='{none}'] button")
+    assert problems == []
 
 
-def test_an_order_is_placed_from_the_basket_and_its_status_shown(page: Page, shop: Shop) -> None:
+def test_an_order_is_placed_from_the_basket_and_its_status_shown(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
     one = live_shop.stock(shop, name="Torch", price=250)
     two = live_shop.stock(shop, name="Matches", price=99)
     visit(page, shop)
     put_into_basket(page, one, 2)
     put_into_basket(page, two, 3)
-    page.wait_for_text("$7.97", "#total")
+    shows(page, "$7.97", "#total")
     visit(page, shop)  # the basket is still there
-    page.wait_for_text("$7.97", "#total")
+    shows(page, "$7.97", "#total")
     page.click("#order")
 
-    page.wait_for_text("Your order is placed")
-    number = page.text("#number")
+    shows(page, "Your order is placed")
+    number = page.inner_text("#number")
     order = shop.customers.get("orders", number).body
     assert {each["productId"]: each["qty"] for each in order["lines"]} == {one: 2, two: 3}
     assert order["totalCents"] == 797
     rows = {one: ["Torch", "2", "$2.50", "$5.00"], two: ["Matches", "3", "$0.99", "$2.97"]}
-    assert page.table("#placed") == [rows[product] for product in sorted(rows)]
+    assert table(page, "#placed") == [rows[product] for product in sorted(rows)]
 
     live_shop.shipped(shop, number)
     visit(page, shop, "#/orders")
-    page.wait_for("the order", f"!!document.querySelector('[data-order=\"{number}\"]')")
-    (row,) = page.table("#orders")
+    page.wait_for_selector(f"[data-order='{number}']")
+    (row,) = table(page, "#orders")
     assert row[2:] == ["shipped", "2", "$7.97"]
     visit(page, shop)
-    page.wait_for_text("Still empty")
-    assert problems(page) == []
+    shows(page, "Still empty")
+    assert problems == []
 
 
 def test_an_order_whose_answer_was_lost_is_not_placed_twice(page: Page, shop: Shop) -> None:
@@ -178,26 +185,26 @@ def test_an_order_whose_answer_was_lost_is_not_placed_twice(page: Page, shop: Sh
     assert shop.customers.order(request).status in TAKEN
     visit(page, shop)
     page.click("#order")
-    page.wait_for_text("Your order is placed")
+    shows(page, "Your order is placed")
 
     assert live_shop.left(shop, product) == 6
     orders = shop.customers.get("customers", request["customerId"], "orders").body["orders"]
-    assert [each["orderId"] for each in orders] == [page.text("#number")]
+    assert [each["orderId"] for each in orders] == [page.inner_text("#number")]
 
 
 def test_what_is_gone_meanwhile_is_said_and_the_basket_kept(page: Page, shop: Shop) -> None:
     product = live_shop.stock(shop, name="Canned Peaches", qty=5)
     visit(page, shop)
     put_into_basket(page, product, 5)
-    page.wait_for("the line in the basket", "!!document.querySelector('#order')")
+    page.wait_for_selector("#order")
     live_shop.placed(shop, {product: 1})
     page.click("#order")
 
-    page.wait_for_text("only 4 left", f"[data-product='{product}']")
-    assert page.text("#notice") == "Canned Peaches: 4 left."
-    assert "only 4 left" in page.text(f"[data-line='{product}']")
-    assert "wrong" in page.evaluate("document.querySelector('#notice').className")
-    assert page.evaluate("document.querySelector('.lines input').value") == "5"
+    shows(page, "only 4 left", f"[data-product='{product}']")
+    assert page.inner_text("#notice") == "Canned Peaches: 4 left."
+    assert "only 4 left" in page.inner_text(f"[data-line='{product}']")
+    assert "wrong" in str(page.get_attribute("#notice", "class"))
+    assert page.input_value(".lines input") == "5"
     assert live_shop.left(shop, product) == 4
 
 
@@ -206,22 +213,24 @@ def test_names_are_shown_as_they_are_and_run_nothing(page: Page, shop: Shop) -> 
     product = live_shop.stock(shop, name=evil, reorder_below=1000)
     order = live_shop.placed(shop, {product: 1})["orderId"]
     visit(page, shop)
-    page.wait_for_text(evil, f"[data-product='{product}'] h3")
+    shows(page, evil, f"[data-product='{product}'] h3")
     visit(page, shop, f"#/orders/{order}")
-    page.wait_for_text(evil, "#placed")
+    shows(page, evil, "#placed")
     visit(page, shop, "#/orders/%3Cimg%20src=x%20onerror=document.title='owned'%3E")
-    page.wait_for("the notice", "!document.querySelector('#notice').hidden")
+    page.wait_for_selector("#notice")
     sign_in(page, shop)
-    page.wait_for_text(evil, "#inventory")
+    shows(page, evil, "#inventory")
 
-    assert "owned" not in page.evaluate("document.title")
-    assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
+    assert "owned" not in page.title()
+    assert page.locator("main img, main script").count() == 0
 
 
-def test_the_policy_of_both_pages_refuses_scripts_in_the_page(page: Page, shop: Shop) -> None:
+def test_the_policy_of_both_pages_refuses_scripts_in_the_page(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
     for url in (f"{shop.url}/index.html", shop.operators_url):
-        page.open(url)
-        page.wait_for("the view", "document.querySelector('#view')?.children.length")
+        page.goto(url)
+        page.wait_for_function("document.querySelector('#view')?.children.length")
         for attempt in (
             "document.body.innerHTML = '<b>x</b>'",
             "document.querySelector('a').setAttribute('onclick', 'document.title = 1')",
@@ -229,18 +238,21 @@ def test_the_policy_of_both_pages_refuses_scripts_in_the_page(page: Page, shop: 
         ):
             refused = f"(() => {{ try {{ {attempt}; return false }} catch {{ return true }} }})()"
             assert page.evaluate(refused), attempt
-        assert any("Trusted" in problem for problem in page.problems())
+        assert any("Trusted" in problem for problem in problems)
+        problems.clear()
 
 
-def test_operators_sign_in_and_see_what_the_api_says(page: Page, shop: Shop) -> None:
+def test_operators_sign_in_and_see_what_the_api_says(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
     product = live_shop.stock(shop, name="Barbed Wire", qty=60, reorder_below=50, reorder_qty=200)
     order = paid(shop, {product: 20})
     wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, product))
     wait_for("the count", lambda: live_shop.shelf(shop, product)["ordered"], lambda n: n == 20)
-    page.open(shop.operators_url)
-    page.wait_for_text("Inventory, orders and vendor orders are shown to who has an account.")
+    page.goto(shop.operators_url)
+    shows(page, "Inventory, orders and vendor orders are shown to who has an account.")
     sign_in(page, shop)
-    page.wait_for_text("Barbed Wire", "#inventory")
+    shows(page, "Barbed Wire", "#inventory")
 
     shelf = live_shop.shelf(shop, product)
     row = page.evaluate(
@@ -260,68 +272,68 @@ def test_operators_sign_in_and_see_what_the_api_says(page: Page, shop: Shop) -> 
 
     wait_for(
         "the figures on the page",
-        lambda: {name: page.text(f"#{name}") for name in figures()},
+        lambda: {name: page.inner_text(f"#{name}") for name in figures()},
         lambda seen: seen == figures(),
     )
 
     # It is the newest, and the oldest are listed first.
-    while page.evaluate(f"!document.querySelector('#ship-{order}')"):
-        seen = page.text("#orders")
+    while not page.locator(f"#ship-{order}").count():
+        seen = page.inner_text("#orders")
         page.click("#orders-next")
-        page.wait_for(
-            "another page", f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
+        page.wait_for_function(
+            f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
         )
-    assert "20 × Barbed Wire" in page.text(f"[data-order='{order}']")
+    assert "20 × Barbed Wire" in page.inner_text(f"[data-order='{order}']")
     page.click(f"#ship-{order}")
     wait_for(
         "the order shipped", lambda: shop.customers.get("orders", order).body["status"] == "Shipped"
     )
     page.click(f"#receive-{product}-0")
     wait_for("the stock", lambda: live_shop.left(shop, product), lambda seen: seen == 240)
-    page.wait_for_text("240", f"#inventory [data-product='{product}']")
-    assert problems(page) == []
+    shows(page, "240", f"#inventory [data-product='{product}']")
+    assert problems == []
     # Tokens are kept for the tab alone, and the code of the sign-in is not in the address any more.
     assert page.evaluate("location.search") == ""
     assert "operator-token" not in page.evaluate("JSON.stringify(localStorage)")
 
     page.click("#sign-out")
-    page.wait_for_text("are shown to who has an account")
+    shows(page, "are shown to who has an account")
     assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_a_sign_in_that_this_tab_did_not_begin_is_refused(page: Page, shop: Shop) -> None:
-    page.open(f"{shop.operators_url}?code=somebody-elses&state=unknown")
-    page.wait_for_text("was not begun in this tab")
+    page.goto(f"{shop.operators_url}?code=somebody-elses&state=unknown")
+    shows(page, "was not begun in this tab")
     assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_an_operator_whose_token_is_refused_is_asked_to_sign_in_again(
     page: Page, shop: Shop
 ) -> None:
-    page.open(shop.operators_url)
-    page.wait_for_text("Sign in", "#view")
+    page.goto(shop.operators_url)
+    shows(page, "Sign in", "#view")
     bad = live_shop.tampered(shop.operator.token)
     page.evaluate(f"sessionStorage.setItem('operator-token', '{bad}')")
-    page.open("about:blank")
-    page.open(shop.operators_url)
-    page.wait_for_text("Please sign in again")
-    page.wait_for("the button", "!!document.querySelector('#sign-in')")
+    page.goto("about:blank")
+    page.goto(shop.operators_url)
+    shows(page, "Please sign in again")
+    page.wait_for_selector("#sign-in")
 
 
 def test_what_a_link_to_the_sign_in_says_is_never_shown(page: Page, shop: Shop) -> None:
     for query in ("error=x&error_description=Call%20555", "error=Call%20555&state=unknown"):
-        page.open("about:blank")
-        page.open(f"{shop.operators_url}?{query}")
-        page.wait_for_text("was not begun in this tab")
-        assert "555" not in page.text()
+        page.goto("about:blank")
+        page.goto(f"{shop.operators_url}?{query}")
+        shows(page, "was not begun in this tab")
+        assert "555" not in page.inner_text("body")
     # Also where this tab has begun one.
     pending = "JSON.stringify({verifier: 'v', state: 's'})"
     for error, said in (("access_denied", "was refused"), ("Call%20555", "did not succeed")):
         page.evaluate(f"sessionStorage.setItem('operator-sign-in', {pending})")
-        page.open("about:blank")
-        page.open(f"{shop.operators_url}?error={error}&error_description=Call%20555&state=s")
-        page.wait_for_text(said)
-        assert "555" not in page.text()
+        page.goto("about:blank")
+        page.goto(f"{shop.operators_url}?error={error}&error_description=Call%20555&state=s")
+        shows(page, said)
+        assert "555" not in page.inner_text("body")
 
 
 # What the tests of races and of outages put between the page and the shop: `match` says for which addresses.
@@ -341,7 +353,7 @@ def between(page: Page, match: str, action: str) -> None:
 def test_an_answer_that_comes_late_does_not_replace_a_newer_view(page: Page, shop: Shop) -> None:
     live_shop.stock(shop, name="Torch")
     visit(page, shop)
-    page.wait_for_text("Torch")
+    shows(page, "Torch")
     between(
         page,
         "/customers/",
@@ -349,13 +361,13 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_view(page: Page, sho
         "await new Promise(resolve => { window.release = resolve }); return answer;",
     )
     page.evaluate("location.hash = '#/orders'")
-    page.wait_for("the orders' answer", "!!window.release")
+    page.wait_for_function("!!window.release")
     page.evaluate("location.hash = '#/'")
-    page.wait_for_text("Everything you need", "h1")
+    shows(page, "Everything you need", "h1")
     page.evaluate("window.release()")
-    page.evaluate("new Promise(resolve => setTimeout(resolve, 300))")
-    assert "Everything you need" in page.text("h1")
-    assert page.evaluate("!!document.querySelector('.shop')")
+    page.wait_for_timeout(300)
+    assert "Everything you need" in page.inner_text("h1")
+    assert page.is_visible(".shop")
 
 
 def test_a_basket_that_is_changed_after_a_lost_answer_is_not_a_second_order(
@@ -367,23 +379,23 @@ def test_a_basket_that_is_changed_after_a_lost_answer_is_not_a_second_order(
     # The shop makes the order, and the answer is lost.
     between(page, "/orders", "await real(address, request); throw new TypeError('lost');")
     page.click("#order")
-    page.wait_for_text("does not answer", "#notice")
+    shows(page, "does not answer", "#notice")
     assert live_shop.left(shop, one) == 6
     visit(page, shop)
     put_into_basket(page, two, 3)
     page.click("#order")
-    page.wait_for_text("was placed after all", "#notice")
+    shows(page, "was placed after all", "#notice")
 
-    number = page.text("#number")
+    number = page.inner_text("#number")
     lines = shop.customers.get("orders", number).body["lines"]
     assert [(each["productId"], each["qty"]) for each in lines] == [(one, 4)]
     assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 10)
     # What was not ordered is still in the basket, and is an order of its own.
     visit(page, shop)
-    page.wait_for_text("Rope", ".lines")
-    assert page.evaluate("document.querySelectorAll('.lines li').length") == 1
+    shows(page, "Rope", ".lines")
+    assert page.locator(".lines li").count() == 1
     page.click("#order")
-    page.wait_for_text("Your order is placed")
+    shows(page, "Your order is placed")
     assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 7)
 
 
@@ -395,11 +407,11 @@ def test_a_basket_that_is_changed_after_a_request_that_was_lost_is_one_order(
     put_into_basket(page, one, 4)
     between(page, "/orders", "throw new TypeError('lost');")
     page.click("#order")
-    page.wait_for_text("does not answer", "#notice")
+    shows(page, "does not answer", "#notice")
     visit(page, shop)
     put_into_basket(page, two, 3)
     page.click("#order")
-    page.wait_for_text("Your order is placed")
+    shows(page, "Your order is placed")
     assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 7)
 
 
@@ -410,54 +422,52 @@ def test_a_quantity_that_is_none_changes_nothing_and_says_so(page: Page, shop: S
     quantity = f"[data-line='{product}'] input"
     for text in ("1.5", "-3", "", "0", "101"):
         page.fill(quantity, text)
-        if not text:
-            page.evaluate(f"document.querySelector(\"{quantity}\").value = ''")
-        page.evaluate(f"document.querySelector(\"{quantity}\").dispatchEvent(new Event('change'))")
-        page.wait_for_text("Blanket: whole numbers from 1 to 100", "#notice")
-        assert page.evaluate(f'document.querySelector("{quantity}").value') == "2"
+        page.dispatch_event(quantity, "change")
+        shows(page, "Blanket: whole numbers from 1 to 100", "#notice")
+        assert page.input_value(quantity) == "2"
         page.evaluate("document.querySelector('#notice').textContent = ''")
     put_into_basket(page, product, 59)
-    page.wait_for_text("Blanket: 60 left, and 2 of them in your basket.", "#notice")
+    shows(page, "Blanket: 60 left, and 2 of them in your basket.", "#notice")
     page.click(f"[data-line='{product}'] button")
-    page.wait_for_text("Still empty")
+    shows(page, "Still empty")
     put_into_basket(page, product, 61)
-    page.wait_for_text("Blanket: 60 left.", "#notice")
+    shows(page, "Blanket: 60 left.", "#notice")
 
 
 def test_a_basket_that_another_tab_has_ordered_is_said_to_be_empty(page: Page, shop: Shop) -> None:
     product = live_shop.stock(shop, name="Blanket")
     visit(page, shop)
     put_into_basket(page, product, 2)
-    page.wait_for("the basket", "!!document.querySelector('#order')")
+    page.wait_for_selector("#order")
     # The event that tells other tabs does not come to the one that makes the change.
     page.evaluate("localStorage.removeItem('basket')")
     page.click("#order")
-    page.wait_for_text("The basket is empty: it was ordered in another tab.", "#notice")
-    page.wait_for_text("Still empty")
+    shows(page, "The basket is empty: it was ordered in another tab.", "#notice")
+    shows(page, "Still empty")
     put_into_basket(page, product, 2)
-    page.wait_for("the basket", "!!document.querySelector('#order')")
+    page.wait_for_selector("#order")
     page.evaluate("localStorage.removeItem('basket')")
     page.evaluate("window.dispatchEvent(new StorageEvent('storage', {key: 'basket'}))")
-    page.wait_for_text("Still empty")
+    shows(page, "Still empty")
 
 
 def test_an_address_that_is_cut_off_says_that_there_is_no_such_order(
     page: Page, shop: Shop
 ) -> None:
     visit(page, shop, "#/orders/%")
-    page.wait_for_text("There is no such order", "#notice")
+    shows(page, "There is no such order", "#notice")
 
 
 def test_the_stock_is_read_again_while_the_page_is_looked_at(page: Page, shop: Shop) -> None:
     product = live_shop.stock(shop, name="Canned Peaches", qty=12)
     visit(page, shop)
-    page.wait_for_text("12 in stock", f"[data-product='{product}']")
+    shows(page, "12 in stock", f"[data-product='{product}']")
     page.fill(f"#add-{product}", "7")
     live_shop.placed(shop, {product: 4})
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_text("only 8 left", f"[data-product='{product}']")
-    assert page.evaluate(f"document.querySelector('#add-{product}').value") == "7"
-    assert re.search(r"stock as of \d\d:\d\d:\d\d", page.text("#as-of"))
+    shows(page, "only 8 left", f"[data-product='{product}']")
+    assert page.input_value(f"#add-{product}") == "7"
+    assert re.search(r"stock as of \d\d:\d\d:\d\d", page.inner_text("#as-of"))
 
 
 def test_old_figures_say_that_they_are_old_until_the_shop_answers_again(
@@ -471,12 +481,12 @@ def test_old_figures_say_that_they_are_old_until_the_shop_answers_again(
     )
     page.evaluate("window.away = true")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_text("not up to date", "#as-of")
-    assert "may be out of date" in page.text("#notice")
+    shows(page, "not up to date", "#as-of")
+    assert "may be out of date" in page.inner_text("#notice")
     page.evaluate("window.away = false")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for("figures of now", "!document.querySelector('#as-of').textContent.includes('not')")
-    assert page.evaluate("document.querySelector('#notice').hidden")
+    page.wait_for_function("!document.querySelector('#as-of').textContent.includes('not')")
+    assert page.is_hidden("#notice")
 
 
 def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
@@ -485,22 +495,18 @@ def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
     live_shop.shipped(shop, live_shop.placed(shop, {live_shop.stock(shop): 1})["orderId"])
     sign_in(page, shop)
     page.click("#orders-Shipped")
-    page.wait_for(
-        "the shipped ones", "document.querySelector('#orders-Shipped').ariaPressed === 'true'"
-    )
+    page.wait_for_function("document.querySelector('#orders-Shipped').ariaPressed === 'true'")
     old = live_shop.expired(shop, shop.operator.token)
     page.evaluate(f"sessionStorage.setItem('operator-token', '{old}')")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
-    page.wait_for_text("Your sign-in has ended", "#notice")
-    assert page.text("#operator") == ""
-    assert page.evaluate("document.querySelectorAll('table, .figures').length") == 0
+    shows(page, "Your sign-in has ended", "#notice")
+    assert page.inner_text("#operator") == ""
+    assert page.locator("table, .figures").count() == 0
     page.click("#sign-in")
     fill_in_sign_in(page, shop)
-    page.wait_for(
-        "the shipped ones", "document.querySelector('#orders-Shipped').ariaPressed === 'true'"
-    )
-    assert shop.operator.email in page.text("#operator")
+    page.wait_for_function("document.querySelector('#orders-Shipped').ariaPressed === 'true'")
+    assert shop.operator.email in page.inner_text("#operator")
 
 
 def test_operators_see_what_to_pack_page_by_page_and_the_last_shipped_first(
@@ -513,16 +519,16 @@ def test_operators_see_what_to_pack_page_by_page_and_the_last_shipped_first(
     sign_in(page, shop)
     page.click("#orders-Shipped")
     first = f"#orders tbody tr:first-child[data-order='{orders[0]}']"
-    page.wait_for("the last shipped", f'!!document.querySelector("{first}")')
-    assert "1 × Torch" in page.text(first)
-    assert "1 × Matches" in page.text(first)
+    page.wait_for_selector(first)
+    assert "1 × Torch" in page.inner_text(first)
+    assert "1 × Matches" in page.inner_text(first)
     shown = "[...document.querySelectorAll('#orders tbody tr')].map(row => row.dataset.order)"
     assert page.evaluate(shown) == orders[:10]
     page.click("#orders-next")
-    page.wait_for_text("Page 2")
+    shows(page, "Page 2")
     assert page.evaluate(shown)[0] == orders[10]
     page.click("#orders-back")
-    page.wait_for("the first page", f'!!document.querySelector("{first}")')
+    page.wait_for_selector(first)
 
 
 def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, shop: Shop) -> None:
@@ -531,9 +537,9 @@ def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, s
     wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, product))
     sign_in(page, shop)
     page.click("#orders-Created")
-    while page.evaluate(f"!document.querySelector('#pay-{order}')"):
-        seen = page.text()
-        page.wait_for("another look", f"document.body.innerText !== {json.dumps(seen)}")
+    while not page.locator(f"#pay-{order}").count():
+        seen = page.inner_text("body")
+        page.wait_for_function(f"document.body.innerText !== {json.dumps(seen)}")
         page.evaluate("document.querySelector('#orders-next:enabled')?.click()")
     page.click(f"#pay-{order}")
     wait_for("paid", lambda: shop.customers.get("orders", order).body["status"] == "Paid")
@@ -544,92 +550,88 @@ def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, s
 
 @pytest.mark.parametrize("width", [375, 1280])
 def test_every_control_has_a_name_and_nothing_is_cut_off(
-    browser: Chromium, shop: Shop, width: int
+    page: Page, shop: Shop, width: int
 ) -> None:
-    page = browser.page(width)
+    page.set_viewport_size({"width": width, "height": 800})
     live_shop.stock(shop, name="ThrowFlame Flamethrower", qty=5)
     product = live_shop.stock(shop, name="Zombie Juicery Energy Drink", qty=5)
-    page.open(f"{shop.url}/index.html")
+    visit(page, shop)
     put_into_basket(page, product, 1)
-    page.wait_for("the basket", "!!document.querySelector('#order')")
+    page.wait_for_selector("#order")
 
     def check(name: str) -> None:
-        page.screenshot(PICTURES / f"{name}-{width}.png")
-        assert page.unnamed_controls() == []
+        page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+        assert unnamed_controls(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.broken_words() == []
+        assert broken_words(page) == []
 
     check("shop")
     page.click("#order")
-    page.wait_for_text("Your order is placed")
+    shows(page, "Your order is placed")
     check("order")
     visit(page, shop, "#/orders")
-    page.wait_for_text("My orders", "h1")
+    shows(page, "My orders", "h1")
     check("orders")
     sign_in(page, shop)
     check("operators")
-    page.close()
 
 
 def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
-    browser: Chromium, shop: Shop
+    page: Page, shop: Shop
 ) -> None:
     product = live_shop.stock(shop, name="Canned Peaches", qty=50, price=250)
-    page = browser.page(375, height=667)
-    page.open(f"{shop.url}/index.html")
-    page.wait_for_text("Canned Peaches")
+    page.set_viewport_size({"width": 375, "height": 667})
+    visit(page, shop)
+    shows(page, "Canned Peaches")
     # Far down, as a person is who has found it there.
-    page.scroll_to(f"#add-{product}")
+    scroll_to(page, f"#add-{product}")
     put_into_basket(page, product, 2)
-    page.wait_for_text("2 × Canned Peaches put into the basket.", "#notice")
-    assert page.in_view("#notice")
-    assert page.text("#basket-bar span") == "2 pieces, $5.00"
-    assert page.in_view("#basket-bar button")
+    shows(page, "2 × Canned Peaches put into the basket.", "#notice")
+    is_in_view(page, "#notice")
+    assert page.inner_text("#basket-bar span") == "2 pieces, $5.00"
+    is_in_view(page, "#basket-bar button")
     page.click("#basket-bar button")
-    page.wait_for(
-        "the basket", "document.querySelector('#basket').getBoundingClientRect().top < 400"
-    )
-    assert page.in_view("#basket")
+    page.wait_for_function("document.querySelector('#basket').getBoundingClientRect().top < 400")
+    is_in_view(page, "#basket")
     # And back to where one was, to go on.
-    page.wait_for_text("Keep shopping", "#basket-bar")
+    shows(page, "Keep shopping", "#basket-bar")
     page.click("#basket-bar button")
-    page.wait_for_text("To the basket", "#basket-bar")
-    assert page.in_view(f"#add-{product}")
+    shows(page, "To the basket", "#basket-bar")
+    is_in_view(page, f"#add-{product}")
     page.click("#basket-bar button")
-    page.wait_for_text("Keep shopping", "#basket-bar")
-    page.scroll_to("#order")
-    assert page.in_view("#order")
+    shows(page, "Keep shopping", "#basket-bar")
+    scroll_to(page, "#order")
+    is_in_view(page, "#order")
     page.click("#order")
-    page.wait_for_text("Your order is placed", "#notice")
-    order = page.text("#number")
-    assert page.in_view("#notice")
+    shows(page, "Your order is placed", "#notice")
+    order = page.inner_text("#number")
+    is_in_view(page, "#notice")
 
     visit(page, shop, "#/orders")
     row = f"[data-order='{order}']"
     for column in ("Status", "Total"):
-        page.scroll_to(f"{row} [data-column='{column}'] span")
-        assert page.in_view(f"{row} [data-column='{column}'] span"), column
-    assert "not paid yet" in page.text(row)
-    assert "$5.00" in page.text(row)
+        scroll_to(page, f"{row} [data-column='{column}'] span")
+        is_in_view(page, f"{row} [data-column='{column}'] span")
+    assert "not paid yet" in page.inner_text(row)
+    assert "$5.00" in page.inner_text(row)
 
     assert shop.operators.post("admin", "orders", order, "pay").status == 200
     sign_in(page, shop)
-    while page.evaluate(f"!document.querySelector('#ship-{order}')"):
-        seen = page.text("#orders")
+    while not page.locator(f"#ship-{order}").count():
+        seen = page.inner_text("#orders")
         page.click("#orders-next")
-        page.wait_for(
-            "another page", f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
+        page.wait_for_function(
+            f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
         )
-    page.scroll_to(f"#ship-{order}")
-    assert page.in_view(f"#ship-{order}")
-    page.scroll_to(f"{row} .packing")
-    assert page.in_view(f"{row} .packing li")
-    page.close()
+    scroll_to(page, f"#ship-{order}")
+    is_in_view(page, f"#ship-{order}")
+    scroll_to(page, f"{row} .packing")
+    is_in_view(page, f"{row} .packing li")
 
 
 def test_the_pages_name_nobody_else() -> None:
     """No address but those of the settings: not in the pages, not in the scripts, not in the style."""
-    site = Path(__file__).parents[2] / "examples/shop/site"
+    site = ROOT / "examples/shop/site"
     for file in (each for each in site.rglob("*") if each.suffix in (".html", ".js", ".css")):
         code = re.sub(r"^\s*//.*|/\*.*?\*/", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)
         assert not re.search(r"https?://", code), file
