@@ -14,18 +14,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.aws.backoff import MAX_TRIES, GaveUpError
-from support.faults import (
-    Fault,
-    Faults,
-    Killed,
-    after,
-    cancelled,
-    client_error,
-    instead,
-    meanwhile,
-    statements,
-    timed_out,
-)
+from simulation.failures import Killed, cancelled, client_error, timed_out
+from support.faults import Fault, Faults, after, instead, meanwhile, statements
 
 Record = Any
 # Delivers a batch; the flag says whether the event names the shard (a mapping with a tumbling window).

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
-
 Send = Callable[[], Any]
 Fault = Callable[[Send], Any]
 
@@ -19,31 +17,6 @@ CALLS = (
     "batch_execute_statement",
     "batch_get_item",
 )
-
-
-class Killed(BaseException):
-    """The execution environment ends here: no handler of the function's code may catch it."""
-
-
-def client_error(code: str, status: int = 400, **more: Any) -> ClientError:
-    """DynamoDB's answer with that code."""
-    answer: Any = {
-        "Error": {"Code": code, "Message": code},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-        **more,
-    }
-    return ClientError(answer, "Call")
-
-
-def cancelled(*codes: str) -> ClientError:
-    """A cancelled transaction, with the reason of each of its actions."""
-    reasons = [{"Code": code} for code in codes]
-    return client_error("TransactionCanceledException", CancellationReasons=reasons)
-
-
-def timed_out() -> ReadTimeoutError:
-    """No answer."""
-    return ReadTimeoutError(endpoint_url="http://dynamodb")
 
 
 def instead(error: BaseException) -> Fault:

@@ -212,6 +212,18 @@ class LiveStack(LiveAws[LocalAws]):
             lambda state: state in ("Enabled", "Disabled"),
         )
 
+    @contextmanager
+    def few_retries(self, trades: Trades) -> Iterator[None]:
+        """Let State's mapping try a batch once more inside, not until the stream has nearly forgotten it."""
+        given = self.mapping("state")["MaximumRetryAttempts"]
+        self.update_mapping("state", MaximumRetryAttempts=1)
+        # A changed mapping begins at the stream's start here; what comes next is only what the test puts.
+        self.catch_up(trades)
+        try:
+            yield
+        finally:
+            self.update_mapping("state", MaximumRetryAttempts=given)
+
     def with_variables(self, part: str, **changes: str) -> AbstractContextManager[None]:
         """Let a function have other environment variables inside, and its own again afterwards."""
         return with_variables(self.functions, self.function(part), **changes)

@@ -17,7 +17,7 @@ from leda_cli.base.operations import Operation
 from leda_cli.operate import journal
 from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
 from leda_cli.operate.source_table import SourceTable
-from support import trades
+from simulation import trades
 from support.faults import Fault, Faults
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Function, Pipeline, event
