@@ -1,6 +1,6 @@
 """Part 10: LEDA's Map and Reduce by the number of groupings, beside an unconditional ADD a total and record.
 
-The ADD is the usual hand-written aggregator as the simulation plays it (tests/simulation/published). Both get the same
+The ADD is the usual hand-written aggregator as the simulation plays it (simulation/published). Both get the same
 changes of a feedback table. Units are computed from the calls of the real code over a meter, in this process; requests
 and times are those of the real handlers, each in a process of its own.
 """
@@ -30,7 +30,7 @@ from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
 from leda.engine.totals import Totals
-from leda.streams.stream_records import stream_records
+from leda.streams import stream_records
 from leda.values.limits import Limits
 from leda_cli.base.paths import ROOT
 from leda_cli.models.metering import Meter
@@ -400,7 +400,7 @@ def section(short: bool, say: Say) -> Section:
         *paragraph(
             "Map and Reduce with one grouping, with 8 and with 30, each a count and a sum by a label of a feedback row "
             "and its day, beside the usual hand-written aggregator "
-            "([unconditional_add.py](../tests/simulation/published/unconditional_add.py)): Powertools' batch "
+            "([unconditional_add.py](../simulation/published/unconditional_add.py)): Powertools' batch "
             "processor, and an unconditional ADD for each image of a record and total. The labels are drawn evenly "
             "from so many that all groupings together have so many totals (with 18, 8 groupings have 16 and 30 have "
             "30). Reduce gets the row of each batch of Map by itself; under load it gets several, and writes less."

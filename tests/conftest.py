@@ -1,8 +1,10 @@
 """What every test runs under."""
 
+from __future__ import annotations
+
 import os
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -10,6 +12,11 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from xdist.scheduler import LoadScopeScheduling
 
 from leda_cli.base.paths import CACHE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 # Its tables of characters; they would go to the folder that pytest was started in.
 set_hypothesis_home_dir(CACHE / "hypothesis")
@@ -36,35 +43,46 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")
 
 
-# On the local AWS of examples that are applied beside each other.
-EXAMPLES = ("test_examples", "test_tumbling_windows")
-# Each on a local AWS of its own.
-ALONE = (
-    "test_feedback",
-    "test_favourites",
-    "test_scores",
-    "test_feedback",
-    "test_change_capture",
-    "test_record_processor",
-    "test_two_regions",
-    "test_deletion_guard",
-)
-
-
 class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]
     """Gives a file's tests to the process that is free, and all tests of one local AWS to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        name = Path(file).stem
-        if not file.startswith("tests/integration/") or name in ALONE:
+        folders = file.split("/")
+        if folders[1] != "deployed" or folders[2] == "alone":
             return file
-        if name.startswith("test_shop"):
-            return "the shop"
-        return "the examples" if name in EXAMPLES else "the stack"
+        return folders[2]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """How the tests are divided where there are several processes."""
     return OneProcessForEachAws(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped test fail in CI."""
+    return _not_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let a skipped file fail in CI."""
+    return _not_skipped((yield))
+
+
+def _not_skipped(report: Report) -> Report:
+    if report.skipped and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"In CI nothing is skipped: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, without a window."""
+    from support.browser import chromium  # Playwright takes half a second to import
+
+    with chromium() as running:
+        yield running

@@ -6,6 +6,6 @@ that the ratios are not flattered: clients are made once an environment (not onc
 client's own calls (not through boto3's resources, whose conversions cost time), nothing is printed, and sums are binary
 floats, which round, as the design's are.
 
-tests/simulation/published is the same design for another purpose: it reads and adds as LEDA does, so that a wrong
+simulation/published is the same design for another purpose: it reads and adds as LEDA does, so that a wrong
 total there can only come from the hashes.
 """

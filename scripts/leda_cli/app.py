@@ -90,7 +90,7 @@ def _register(called: str | None) -> None:
     commands = _OPERATE
     if IS_CHECKOUT:
         commands = _OPERATE | _CHECKOUT
-        sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # where benchmarks and simulation are
+        sys.path.insert(0, str(ROOT))  # where benchmarks and simulation are
     for command, place in commands.items():
         if called in commands and called != command:
             continue

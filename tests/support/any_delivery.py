@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from support import trades
+from simulation import trades
 from support.deliveries import Environment, Record, Schedule
 from support.faults import Faults, FaultyClient
 from support.pipeline import Function, Pipeline, event

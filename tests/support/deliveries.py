@@ -14,18 +14,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.aws.backoff import MAX_TRIES, GaveUpError
-from support.faults import (
-    Fault,
-    Faults,
-    Killed,
-    after,
-    cancelled,
-    client_error,
-    instead,
-    meanwhile,
-    statements,
-    timed_out,
-)
+from simulation.failures import Killed, cancelled, client_error, timed_out
+from support.faults import Fault, Faults, after, instead, meanwhile, statements
 
 Record = Any
 # Delivers a batch; the flag says whether the event names the shard (a mapping with a tumbling window).
@@ -54,6 +44,8 @@ class Schedule:
     windowed: Sequence[bool] = (True, False)
     write: str = "transact_write_items"
     done: int = 0
+    struck: int = 0
+    """How many deliveries failed."""
     log: list[str] = field(default_factory=list)
     _warm: list[Environment] = field(default_factory=list)
 
@@ -87,12 +79,15 @@ class Schedule:
         try:
             environment.deliver(batch, windowed)
         except Killed:
+            self.struck += 1
             return
         except (ClientError, BotoCoreError, GaveUpError) as error:
+            self.struck += 1
             self.log.append(f"{'  ' * depth}-> {type(error).__name__}")
         else:
             self.done = max(self.done, end)
-        environment.faults.disarm()
+        finally:
+            environment.faults.disarm()
         if len(self._warm) < WARM_ENVIRONMENTS:
             self._warm.append(environment)
 

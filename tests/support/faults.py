@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
-
 Send = Callable[[], Any]
 Fault = Callable[[Send], Any]
 
@@ -19,31 +17,6 @@ CALLS = (
     "batch_execute_statement",
     "batch_get_item",
 )
-
-
-class Killed(BaseException):
-    """The execution environment ends here: no handler of the function's code may catch it."""
-
-
-def client_error(code: str, status: int = 400, **more: Any) -> ClientError:
-    """DynamoDB's answer with that code."""
-    answer: Any = {
-        "Error": {"Code": code, "Message": code},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-        **more,
-    }
-    return ClientError(answer, "Call")
-
-
-def cancelled(*codes: str) -> ClientError:
-    """A cancelled transaction, with the reason of each of its actions."""
-    reasons = [{"Code": code} for code in codes]
-    return client_error("TransactionCanceledException", CancellationReasons=reasons)
-
-
-def timed_out() -> ReadTimeoutError:
-    """No answer."""
-    return ReadTimeoutError(endpoint_url="http://dynamodb")
 
 
 def instead(error: BaseException) -> Fault:
@@ -93,29 +66,47 @@ def statements(code: str, applied: bool) -> Fault:
     return fault
 
 
+_of_this_test: list["Faults"] = []
+
+
+def require_that_all_were_met() -> None:
+    """Fail if a fault that the test has armed was never met: the test would then pass without it."""
+    left = [armed for faults in _of_this_test for armed in faults.armed]
+    _of_this_test.clear()
+    assert not left, f"never met: {[(call or 'any call', nth) for call, nth, _ in left]}"
+
+
 @dataclass
 class Faults:
     """The faults of one execution environment's calls; `log` names the calls that were made."""
 
     log: list[str] = field(default_factory=list)
-    _armed: list[tuple[str, int, Fault]] = field(default_factory=list)
+    armed: list[tuple[str | None, int, Fault]] = field(default_factory=list)
 
-    def arm(self, call: str, nth: int, fault: Fault) -> None:
-        """Let the nth call (from 1) of that name from now on meet the fault."""
-        self._armed.append((call, self.log.count(call) + nth, fault))
+    def __post_init__(self) -> None:
+        _of_this_test.append(self)
 
-    def disarm(self) -> None:
-        """Forget the faults that were not met."""
-        self._armed.clear()
+    def arm(self, call: str | None, nth: int, fault: Fault) -> None:
+        """Let the nth call (from 1) of that name from now on meet the fault; None: of any name."""
+        self.armed.append((call, self._count(call) + nth, fault))
+
+    def disarm(self) -> bool:
+        """Forget the faults that were not met; whether there were any."""
+        was_armed = bool(self.armed)
+        self.armed.clear()
+        return was_armed
 
     def call(self, name: str, send: Send) -> Any:
         """Make the call, or what the fault for it makes of it."""
         self.log.append(name)
-        for armed in self._armed:
-            if armed[:2] == (name, self.log.count(name)):
-                self._armed.remove(armed)
+        for armed in self.armed:
+            if armed[0] in (None, name) and armed[1] == self._count(armed[0]):
+                self.armed.remove(armed)
                 return armed[2](send)
         return send()
+
+    def _count(self, call: str | None) -> int:
+        return len(self.log) if call is None else self.log.count(call)
 
 
 class FaultyClient:

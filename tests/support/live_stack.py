@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, Stack
 from leda_cli.operate.totals import Phase, Settling, compare, difference_lines
 from support import lambda_events
 from support.live_aws import LiveAws, pause, wait_for
+from support.live_function import with_variables
 from support.live_trades import Trades
 
 # Far longer than anything takes here: a mapping that is switched on reads its stream from the beginning, and the
@@ -211,19 +212,34 @@ class LiveStack(LiveAws[LocalAws]):
             lambda state: state in ("Enabled", "Disabled"),
         )
 
-    def set_variables(self, part: str, variables: Mapping[str, str]) -> None:
-        """Give a function other environment variables, as an apply does, and wait until it has them."""
-        name = self.function(part)
-        self.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": dict(variables)}
-        )
-        wait_for(
-            f"{name} with its new variables",
-            lambda: self.functions.get_function_configuration(FunctionName=name)[
-                "LastUpdateStatus"
-            ],
-            "Successful".__eq__,
-        )
+    @contextmanager
+    def few_retries(self, trades: Trades) -> Iterator[None]:
+        """Let State's mapping try a batch once more inside, not until the stream has nearly forgotten it."""
+        given = self.mapping("state")["MaximumRetryAttempts"]
+        self.update_mapping("state", MaximumRetryAttempts=1)
+        # A changed mapping begins at the stream's start here; what comes next is only what the test puts.
+        self.catch_up(trades)
+        try:
+            yield
+        finally:
+            self.update_mapping("state", MaximumRetryAttempts=given)
+
+    def with_variables(self, part: str, **changes: str) -> AbstractContextManager[None]:
+        """Let a function have other environment variables inside, and its own again afterwards."""
+        return with_variables(self.functions, self.function(part), **changes)
+
+    def injected_failures(self) -> dict[str, int]:
+        """How often each function has failed on purpose, by its log."""
+        return {
+            part: sum(
+                event["message"].count("[ERROR] InjectedFailure")
+                for page in self.logs.get_paginator("filter_log_events").paginate(
+                    logGroupName=self.outputs["functions"][part]["log_group_name"]
+                )
+                for event in page["events"]
+            )
+            for part in FUNCTIONS
+        }
 
     def switch(self, part: str, on: bool) -> None:
         """Switch a mapping on or off and wait until it is so."""

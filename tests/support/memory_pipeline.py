@@ -1,6 +1,6 @@
 """The pipeline over a DynamoDB in memory, for tests that play a command from its beginning again and again.
 
-docs/simulation.md measures how fast it is; tests/handlers/test_memory_dynamodb.py holds it to DynamoDB Local.
+docs/simulation.md measures how fast it is; tests/emulated/test_memory_dynamodb.py holds it to DynamoDB Local.
 """
 
 import itertools

@@ -19,11 +19,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from leda_cli.base.paths import ROOT
 from leda_cli.operate.stream_shards import ShardReader, shards_of
+from simulation.clients import clients
 from support import dynamodb_local
-from support.clients import clients
 
-SOURCES = Path(__file__).resolve().parents[2] / "lambda_src"
+SOURCES = ROOT / "lambda_src"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000000"
 # As modules/aggregation-pipeline sets it.

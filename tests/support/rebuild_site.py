@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,8 +17,8 @@ from leda_cli.base.operations import Operation
 from leda_cli.operate import journal
 from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
 from leda_cli.operate.source_table import SourceTable
-from support import trades
-from support.faults import Fault
+from simulation import trades
+from support.faults import Fault, Faults
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Function, Pipeline, event
 
@@ -44,21 +44,30 @@ class FakeMappings:
 
 
 @dataclass
-class Calls:
-    """Counts a run's calls; the one numbered `at` (from 1) meets `fault`."""
+class Calls(Faults):
+    """A run's calls; the one numbered `at` (from 1) may meet a fault."""
 
     at: int = 0
-    fault: Fault | None = None
-    log: list[str] = field(default_factory=list)
+
+    def meet(self, fault: Fault) -> None:
+        """Let the call meet the fault."""
+        self.arm(None, self.at, fault)
 
     def wrap(self, real: Any) -> Any:
         return _Wrapped(real, self)
 
-    def call(self, name: str, send: Callable[[], Any]) -> Any:
-        self.log.append(name)
-        if self.fault and len(self.log) == self.at:
-            return self.fault(send)
-        return send()
+
+def each_call(step: int = 1) -> Iterator[Calls]:
+    """The calls of one run after the other, until a run has so few that its fault was not met.
+
+    The fault is for the call numbered `step` in the first run, 2 * `step` in the second, and so on.
+    """
+    for at in itertools.count(step, step):
+        yield (calls := Calls(at=at))
+        if calls.disarm():
+            if at < 3 * step:
+                raise RuntimeError(f"a run has only {len(calls.log)} calls: {calls.log}")
+            return
 
 
 class _Wrapped:

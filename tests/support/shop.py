@@ -5,10 +5,10 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from leda.shop.stock import parts
+from leda_cli.base.paths import ROOT
 from support.deliveries import Record
 from support.openapi import OpenApi
 from support.pipeline import Function, Tables, event
@@ -40,7 +40,7 @@ CONFIGURATION = {
         "RevenueCents": {"op": "sum", "field": "totalCents", "missing": "0"},
     },
 }
-OPENAPI = OpenApi(Path(__file__).resolve().parents[2] / "modules" / "shop" / "openapi.json")
+OPENAPI = OpenApi(ROOT / "modules" / "shop" / "openapi.json")
 OPERATOR = {"cognito:username": "olga", "sub": "1", "token_use": "id"}
 CUSTOMER = "customer-0123456789"
 

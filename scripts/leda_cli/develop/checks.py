@@ -20,13 +20,14 @@ from leda_cli.develop.shared_provider import shared_provider
 from leda_cli.develop.terraform import require_terraform, terraform_environment
 
 # What black and ruff read: folders, and the scripts without a .py ending.
-PYTHON_SOURCES = ("scripts", "lambda_src", "benchmarks", "tests", "scripts/bootstrap")
+PYTHON_SOURCES = ("scripts", "lambda_src", "benchmarks", "simulation", "tests", "scripts/bootstrap")
 # What mypy reads in one run; the handlers follow one by one, because they share a module name.
 TYPED = (
     "scripts/leda_cli",
     "scripts/localstack_plugin/leda_localstack",
     "lambda_src/leda",
     "benchmarks",
+    "simulation",
     "tests",
 )
 

@@ -1,0 +1,148 @@
+"""What DynamoDB's expressions mean, once they are parsed (expression_parser).
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from simulation.attribute_values import Invalid, Item, Value, add, ordered
+
+Names = Mapping[str, str]
+Values = Mapping[str, Value]
+Operand = Callable[[Item, Names, Values], Value | None]
+Test = Callable[[Item, Names, Values], bool]
+Check = Callable[[Names, Values], None]
+
+COMPARISONS: dict[str, Callable[[Value | None, Value | None], bool]] = {
+    "=": lambda left, right: left is not None and left == right,
+    "<>": lambda left, right: left is None or left != right,
+    "<": lambda left, right: ordered(left, right) == -1,
+    "<=": lambda left, right: ordered(left, right) in (-1, 0),
+    ">": lambda left, right: ordered(left, right) == 1,
+    ">=": lambda left, right: ordered(left, right) in (0, 1),
+}
+ORDERED_KINDS = ("S", "N")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What any expression has: the placeholders it uses, and what can be checked before any item is read."""
+
+    names: frozenset[str]
+    values: frozenset[str]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition(Parsed):
+    """A ConditionExpression; `holds` is asked about an item, {} where there is none."""
+
+    holds: Test
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Parsed):
+    """An UpdateExpression: the placeholders or names of the attributes it writes, and how."""
+
+    sets: tuple[tuple[str, Operand], ...]
+    adds: tuple[tuple[str, str], ...]
+    removes: tuple[str, ...]
+
+    def written(self, names: Names) -> list[str]:
+        """The attributes that it names as targets. Raises Invalid if it names one twice."""
+        targets = [target for target, _ in self.sets]
+        targets += [target for target, _ in self.adds]
+        targets += self.removes
+        found = [names[target] if target[0] == "#" else target for target in targets]
+        if len(set(found)) < len(found):
+            raise Invalid(
+                "Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one "
+                "of these paths"
+            )
+        return found
+
+    def apply(self, item: Item, names: Names, values: Values) -> Item:
+        """The item after the update; every operand is read from the item before it. Raises Invalid."""
+        new = dict(item)
+        for target, operand in self.sets:
+            value = operand(item, names, values)
+            if value is None:
+                raise Invalid(
+                    "The provided expression refers to an attribute that does not exist in the item"
+                )
+            new[names[target] if target[0] == "#" else target] = value
+        for target, addend in self.adds:
+            name = names[target] if target[0] == "#" else target
+            old = item.get(name)
+            new[name] = values[addend] if old is None else calculated(add, old, values[addend])
+        for target in self.removes:
+            new.pop(names[target] if target[0] == "#" else target, None)
+        return new
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerm:
+    """`path operator operands` of a KeyConditionExpression; the operands are placeholders of values."""
+
+    path: str
+    operator: str
+    operands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCondition(Parsed):
+    """A KeyConditionExpression."""
+
+    terms: tuple[KeyTerm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection(Parsed):
+    """A ProjectionExpression."""
+
+    paths: tuple[str, ...]
+
+
+def bind(parsed: list[Parsed], names: Names | None, values: Values | None) -> None:
+    """Raises Invalid unless the expressions use just the placeholders that are defined, as their types allow."""
+    used_names: frozenset[str] = frozenset()
+    used_values: frozenset[str] = frozenset()
+    for each in parsed:
+        used_names |= each.names
+        used_values |= each.values
+    _same("ExpressionAttributeNames", used_names, names)
+    _same("ExpressionAttributeValues", used_values, values)
+    for each in parsed:
+        for check in each.checks:
+            check(names or {}, values or {})
+
+
+def _same(what: str, used: frozenset[str], defined: Mapping[str, object] | None) -> None:
+    if defined is None:
+        if used:
+            raise Invalid(f"{what}: not defined: {sorted(used)}")
+    elif not defined:
+        raise Invalid(f"{what} must not be empty")
+    elif defined.keys() != used:
+        raise Invalid(f"{what}: unused or not defined: {sorted(defined.keys() ^ used)}")
+
+
+def begins_with(whole: Value | None, start: Value | None) -> bool:
+    """Whether both are strings, and the one begins with the other."""
+    if whole is None or start is None or "S" not in whole or "S" not in start:
+        return False
+    is_start: bool = whole["S"].startswith(start["S"])
+    return is_start
+
+
+def between(value: Value | None, low: Value | None, high: Value | None) -> bool:
+    """Whether all three have one type, and low <= value <= high."""
+    return ordered(low, value) in (-1, 0) and ordered(value, high) in (-1, 0)
+
+
+def calculated(calculate: Callable[[str, str], str], left: Value, right: Value) -> Value:
+    """The number that a calculation of two numbers gives. Raises Invalid where one is not a number."""
+    if "N" not in left or "N" not in right:
+        raise Invalid("An operand in the update expression has an incorrect data type")
+    return {"N": calculate(left["N"], right["N"])}

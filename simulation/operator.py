@@ -1,0 +1,276 @@
+"""An operator with `leda rebuild`: the real one, in a task of the simulation, stopped half-way now and then."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from leda.aws.backoff import GaveUpError
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Assignment
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.rebuild import Options, Rebuild, Tables
+from leda_cli.operate.source_table import SourceTable
+from simulation.failures import Killed
+
+if TYPE_CHECKING:
+    from simulation.engine import Engine
+    from simulation.mappings import Mapping as EventSourceMapping
+    from simulation.world import World
+
+# boto3's for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
+SDK_TRIES = 10
+_LOSSES = ("records that were lost", "total damaged", "stream made anew", "table restored")
+
+
+class Operator:
+    """Rebuilds the totals of a table.
+
+    needed: something was lost that no rebuild has brought back yet, or deployed that no backfill has made live.
+    markers: whether runs write markers to the source table.
+    deployments: how many configurations were deployed that a backfill is to make live.
+    done_at: when the last run came to its end; made_live: the configuration that the last backfill made live.
+    """
+
+    def __init__(self, system: Engine) -> None:
+        self.needed = False
+        self.totals_key = "Identifier"
+        self.markers = True
+        self.deployments = 0
+        self.done_at = 0.0
+        self.made_live = ""
+        self._system = system
+        self._world = system.world
+        self._random = system.world.random("operator")
+        self._backup: dict[str, list[dict[str, Any]]] = {}
+
+    def damage(self, draw: random.Random) -> None:
+        """Somebody writes to AggregateTable by hand, also what is no number, or no checkpoint of Reduce's."""
+        rows = self._system.rows("AggregateTable")
+        if not rows:
+            return
+        self.needed = True
+        row = draw.choice(sorted(rows, key=lambda row: str(row[self.totals_key])))
+        store = self._system.store
+        if draw.random() < 0.3:
+            # A narrow partition may refuse it for now; then nothing is damaged.
+            with suppress(ClientError):
+                key = {self.totals_key: row[self.totals_key]}
+                store.delete_item(TableName="AggregateTable", Key=key)
+            return
+        applied = {name: row.pop(name) for name in list(row) if name.startswith("Applied")}
+        measure = draw.choice(sorted(self._system.measures))
+        row.pop(measure, None)
+        values = ({"N": "12.5"}, {"N": "12.5"}, {"S": "x"}, {"N": "9" * 38}, None)
+        if value := draw.choice(values):
+            row[measure] = value
+        checkpoint = draw.choice(("kept", "kept", "kept", "gone", "ahead"))
+        if checkpoint == "kept":
+            row |= applied
+        elif checkpoint == "ahead":
+            row |= {name: {"S": f"9999999999.{'9' * 40}"} for name in applied}
+        with suppress(ClientError):
+            store.put_item(TableName="AggregateTable", Item=row)
+
+    def back_up(self) -> None:
+        """Keep the tables as they are now."""
+        for table in ("AggregateTable", "ReduceTable"):
+            self._backup[table] = self._system.rows(table)
+
+    def restore(self, table: str) -> None:
+        """Put a table back as it was when it was backed up."""
+        self.needed = True
+        self._system.store.restore(table, self._backup.get(table, []))
+
+    def start(self, draw: random.Random, *, is_backfill: bool = False) -> None:
+        """Rebuild, or backfill, in a task of its own, which may be stopped anywhere; then another one goes on.
+
+        Within minutes, and not within days: a stopped one leaves the mapping off, and records are trimmed after a day.
+        """
+
+        def work() -> None:
+            try:
+                self.rebuild(is_backfill=is_backfill)
+            except Killed:
+                name = "backfills" if is_backfill else "rebuilds"
+                self._system.counts[f"{name} stopped half-way"] += 1
+                if draw.random() < 0.3:
+                    # `terraform apply` switches the mapping on, whatever the journal says.
+                    later = self._world.now + draw.uniform(0, 300)
+                    self._world.at(later, lambda: self._system.mappings["map"].resume())
+                again = self._world.now + draw.uniform(0, 600)
+                self._world.at(again, lambda: self.start(draw, is_backfill=is_backfill))
+
+        self.needed = True
+        task = self._world.spawn(work)
+        if draw.random() < (0.4 if is_backfill else 0.7):
+
+            def stop() -> None:
+                if not task.dead:
+                    task.interrupt(Killed())
+
+            self._world.at(self._world.now + draw.uniform(0, 40), stop)
+
+    def rebuild(self, *, is_backfill: bool = False) -> None:
+        """Run `leda rebuild`, or `leda backfill`, to its end, or to the error that it ends with."""
+        system, counts = self._system, self._system.counts
+        variables, source = system.functions["map"].variables, system.SOURCES["map"]
+        name = "backfills" if is_backfill else "rebuilds"
+        deployed = Assignment(
+            Configuration.from_json(variables["CONFIGURATION"]), int(variables["REDUCE_LANES"])
+        )
+        pace = _Pace(self._world, self._random)
+        work = Rebuild(
+            _Paced(pace, system.store, system),  # type: ignore[arg-type]
+            _Paced(pace, system.dynamodb_streams, system),  # type: ignore[arg-type]
+            _Mappings(system),
+            Tables(
+                source=SourceTable(source, system.tables[source].keys),
+                reduce="ReduceTable",
+                totals="AggregateTable",
+                registry="RegistryTable",
+                totals_key=self.totals_key,
+            ),
+            _Silent(),  # type: ignore[arg-type]
+            deployed,
+            Options(
+                is_backfill=is_backfill,
+                needs_backfill=variables.get("BACKFILL") == "required",
+                markers=self.markers,
+                segments=2,
+            ),
+            clock=lambda: self._world.now,
+            sleep=self._world.sleep,
+        )
+        lost_before = [counts[loss] for loss in _LOSSES]
+        deployments = self.deployments
+        counts[f"{name} begun"] += 1
+        try:
+            work.run()
+        except (LedaError, GaveUpError):
+            # Somebody writes what a rebuild cannot allow, or another rebuild has taken over.
+            counts[f"{name} given up"] += 1
+            return
+        counts[name] += 1
+        self.done_at = self._world.now
+        if is_backfill:
+            self.made_live = variables["CONFIGURATION"]
+        is_deployed = is_backfill or not self.deployments
+        is_same = deployments == self.deployments
+        if is_deployed and is_same and lost_before == [counts[loss] for loss in _LOSSES]:
+            self.needed = False
+
+
+class _Pace:
+    """How long the calls of one run take; the operator's machine may sleep before one of them for minutes."""
+
+    def __init__(self, world: World, draw: random.Random) -> None:
+        self._world, self._random = world, draw
+        self._calls = 0
+        self._asleep_at = draw.randrange(150) if draw.random() < 0.4 else -1
+
+    @property
+    def now(self) -> float:
+        """The service's clock."""
+        return self._world.true_clock()
+
+    def before(self) -> None:
+        """Wait before a call's effect."""
+        self._calls += 1
+        if self._calls == self._asleep_at:
+            self._world.sleep(self._random.uniform(5, 400))
+        self._world.sleep(self._random.expovariate(1 / 0.02))
+
+    def after(self) -> None:
+        """Wait after a call's effect."""
+        self._world.sleep(self._random.expovariate(1 / 0.01))
+
+    def throttled(self, tries: int) -> None:
+        """Wait before the SDK's next try."""
+        self._world.sleep(self._random.uniform(0, min(20.0, 2.0**tries)))
+
+
+class _Paced:
+    """A client whose calls take time, so that others go on meanwhile."""
+
+    def __init__(self, pace: _Pace, real: Any, system: Engine) -> None:
+        self._pace, self._real, self._system = pace, real, system
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**request: Any) -> Any:
+            self._pace.before()
+            if name == "describe_table":
+                # The store keeps no streams; the system does.
+                (stage,) = (
+                    stage
+                    for stage, table in self._system.SOURCES.items()
+                    if table == request["TableName"]
+                )
+                stream = self._system.streams[stage]
+                enabled = {"StreamEnabled": True}
+                answer: Any = {
+                    "Table": {"LatestStreamArn": stream.arn, "StreamSpecification": enabled},
+                    "ResponseMetadata": {
+                        "HTTPHeaders": {"date": formatdate(self._pace.now, usegmt=True)}
+                    },
+                }
+            else:
+                answer = self._send(name, request)
+            self._pace.after()
+            return answer
+
+        return call
+
+    def _send(self, name: str, request: Mapping[str, Any]) -> Any:
+        """Make the call as often as the SDK does."""
+        for tries in range(1, SDK_TRIES):
+            try:
+                return getattr(self._real, name)(**request)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ThrottlingException":
+                    raise
+                self._pace.throttled(tries)
+        return getattr(self._real, name)(**request)
+
+
+class _Mappings:
+    """Map's event source mapping, named by its stream: a stream that was made anew has a mapping of its own."""
+
+    def __init__(self, system: Engine) -> None:
+        self._system = system
+
+    def enabled(self) -> list[str]:
+        mapping = self._system.mappings["map"]
+        return [mapping.stream.arn] if mapping.enabled else []
+
+    def pause(self, uuids: Iterable[str]) -> None:
+        for mapping in self._those(uuids):
+            mapping.pause()
+
+    def resume(self, uuids: Iterable[str]) -> None:
+        for mapping in self._those(uuids):
+            mapping.resume()
+
+    def _those(self, uuids: Iterable[str]) -> Iterator[EventSourceMapping]:
+        """The mappings that are still there: the others were deleted with their streams."""
+        mapping = self._system.mappings["map"]
+        if mapping.stream.arn in uuids:
+            yield mapping
+
+
+class _Silent:
+    """Stands in for an Operation."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    @contextmanager
+    def progress(
+        self, text: str, total: int | None = None, note: Callable[[], str] = str
+    ) -> Iterator[Callable[..., None]]:
+        yield lambda count=1, *, total=None: None

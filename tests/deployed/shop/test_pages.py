@@ -1,0 +1,637 @@
+"""The shop's pages in a headless Chromium, served from the site's bucket: buying, operating, what must not happen."""
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from leda_cli.base.paths import LOCAL, ROOT
+from leda_cli.demos.shop_client import TAKEN, Shop
+from support import live_shop
+from support.browser import (
+    broken_words,
+    is_in_view,
+    new_page,
+    scroll_to,
+    shows,
+    table,
+    unnamed_controls,
+)
+from support.live_aws import wait_for
+
+PICTURES = LOCAL / "pictures"
+"""Where the tests leave what they saw; docs/images/ has copies."""
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """What a developer would see in red in the page's console, without what the emulator does differently."""
+    return Problems()
+
+
+class Problems(list[str]):
+    """Its sign-in page names no icon, and a browser asks for one. It runs few functions at once, so that a call may
+    be answered with 429; the page asks again.
+    """
+
+    def append(self, problem: str) -> None:
+        if not any(text in problem for text in ("/favicon.ico", "status of 429")):
+            super().append(problem)
+
+
+@pytest.fixture
+def page(browser: Browser, shop: Shop, problems: list[str]) -> Iterator[Page]:
+    """A visitor who was never here. Whatever a test does: no request to anybody else."""
+    requested: list[str] = []
+    visitor = new_page(browser, problems, requested)
+    visitor.goto(f"{shop.url}/index.html")
+    yield visitor
+    own = urlsplit(shop.url).netloc
+    assert {urlsplit(url).netloc for url in requested if url != "about:blank"} == {own}
+    visitor.close()
+
+
+def visit(page: Page, shop: Shop, where: str = "") -> None:
+    """Open the shop's page as a new visit: another part of an address alone would load nothing."""
+    page.goto("about:blank")
+    page.goto(f"{shop.url}/index.html{where}")
+
+
+def put_into_basket(page: Page, product: str, quantity: int) -> None:
+    page.fill(f"#add-{product}", str(quantity))
+    page.click(f"[data-product='{product}'] button")
+
+
+def sign_in(page: Page, shop: Shop) -> None:
+    page.goto(shop.operators_url)
+    page.click("#sign-in")
+    fill_in_sign_in(page, shop)
+
+
+def fill_in_sign_in(page: Page, shop: Shop) -> None:
+    page.fill("#username", shop.operator.email)
+    page.fill("#password", shop.operator.password)
+    page.click("button[type=submit]")
+    shows(page, "The shelves right now")
+
+
+def paid(shop: Shop, lines: dict[str, int]) -> str:
+    """An order that is to be shipped."""
+    order = str(live_shop.placed(shop, lines)["orderId"])
+    assert shop.operators.post("admin", "orders", order, "pay").status == 200
+    return order
+
+
+def test_the_pages_after_some_days_of_trade(page: Page, shop: Shop, problems: list[str]) -> None:
+    """What the pictures of the documentation show: orders to ship and shipped, low stock, and vendor orders."""
+    draw = random.Random(11)
+    every = [each["productId"] for each in shop.customers.each("products", "products")]
+    # The demo has sold one out.
+    *usual, rushed = [
+        product
+        for product in every
+        if not product.startswith("test-") and live_shop.left(shop, product) > 50
+    ]
+    orders = [
+        live_shop.placed(
+            shop,
+            {product: draw.randint(1, 4) for product in draw.sample(usual, 2)},
+            shipping=draw.choice(("standard", "1-day", "drone")),
+        )
+        for _ in range(12)
+    ]
+    for order in orders[:6]:
+        assert live_shop.shipped(shop, order["orderId"]).status == 200
+    for order in orders[6:11]:
+        assert shop.operators.post("admin", "orders", order["orderId"], "pay").status == 200
+    while (left := live_shop.left(shop, rushed)) > 4:
+        live_shop.placed(shop, {rushed: min(left - 4, 100)})
+    wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, rushed))
+    wait_for("every count", lambda: live_shop.counts_that_differ(shop), lambda seen: not seen)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    visit(page, shop)
+    put_into_basket(page, usual[0], 2)
+    put_into_basket(page, usual[1], 1)
+    page.wait_for_function("document.querySelectorAll('.lines li').length === 2")
+    page.evaluate("document.querySelector('#notice').hidden = true, document.activeElement.blur()")
+    page.screenshot(path=PICTURES / "shop.png", full_page=True)
+    sign_in(page, shop)
+    shows(page, "4", f"#inventory [data-product='{rushed}']")
+    page.screenshot(path=PICTURES / "shop-operators.png", full_page=True)
+    assert problems == []
+
+
+def test_the_shop_shows_every_product_with_price_and_stock(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
+    few = live_shop.stock(shop, name="Last Lantern", qty=3, price=123456)
+    none = live_shop.stock(shop, name="No Lantern", qty=0)
+    visit(page, shop)
+    shows(page, "Last Lantern")
+
+    shown = page.evaluate("[...document.querySelectorAll('.product')].map(e => e.dataset.product)")
+    assert shown == [each["productId"] for each in shop.customers.each("products", "products")]
+    assert "$1,234.56" in page.inner_text(f"[data-product='{few}']")
+    assert "only 3 left" in page.inner_text(f"[data-product='{few}']")
+    assert "sold out" in page.inner_text(f"[data-product='{none}']")
+    assert page.is_disabled(f"[data-product='{none}'] button")
+    assert problems == []
+
+
+def test_an_order_is_placed_from_the_basket_and_its_status_shown(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
+    one = live_shop.stock(shop, name="Torch", price=250)
+    two = live_shop.stock(shop, name="Matches", price=99)
+    visit(page, shop)
+    put_into_basket(page, one, 2)
+    put_into_basket(page, two, 3)
+    shows(page, "$7.97", "#total")
+    visit(page, shop)  # the basket is still there
+    shows(page, "$7.97", "#total")
+    page.click("#order")
+
+    shows(page, "Your order is placed")
+    number = page.inner_text("#number")
+    order = shop.customers.get("orders", number).body
+    assert {each["productId"]: each["qty"] for each in order["lines"]} == {one: 2, two: 3}
+    assert order["totalCents"] == 797
+    rows = {one: ["Torch", "2", "$2.50", "$5.00"], two: ["Matches", "3", "$0.99", "$2.97"]}
+    assert table(page, "#placed") == [rows[product] for product in sorted(rows)]
+
+    live_shop.shipped(shop, number)
+    visit(page, shop, "#/orders")
+    page.wait_for_selector(f"[data-order='{number}']")
+    (row,) = table(page, "#orders")
+    assert row[2:] == ["shipped", "2", "$7.97"]
+    visit(page, shop)
+    shows(page, "Still empty")
+    assert problems == []
+
+
+def test_an_order_whose_answer_was_lost_is_not_placed_twice(page: Page, shop: Shop) -> None:
+    product = live_shop.stock(shop, qty=10)
+    visit(page, shop)
+    put_into_basket(page, product, 4)
+    # The page's own request reaches the shop, and the page is closed before the answer comes.
+    request = page.evaluate(
+        "import(new URL('js/visitor.js', location)).then(v => v.checkout('standard'))"
+    )
+    assert shop.customers.order(request).status in TAKEN
+    visit(page, shop)
+    page.click("#order")
+    shows(page, "Your order is placed")
+
+    assert live_shop.left(shop, product) == 6
+    orders = shop.customers.get("customers", request["customerId"], "orders").body["orders"]
+    assert [each["orderId"] for each in orders] == [page.inner_text("#number")]
+
+
+def test_what_is_gone_meanwhile_is_said_and_the_basket_kept(page: Page, shop: Shop) -> None:
+    product = live_shop.stock(shop, name="Canned Peaches", qty=5)
+    visit(page, shop)
+    put_into_basket(page, product, 5)
+    page.wait_for_selector("#order")
+    live_shop.placed(shop, {product: 1})
+    page.click("#order")
+
+    shows(page, "only 4 left", f"[data-product='{product}']")
+    assert page.inner_text("#notice") == "Canned Peaches: 4 left."
+    assert "only 4 left" in page.inner_text(f"[data-line='{product}']")
+    assert "wrong" in str(page.get_attribute("#notice", "class"))
+    assert page.input_value(".lines input") == "5"
+    assert live_shop.left(shop, product) == 4
+
+
+def test_names_are_shown_as_they_are_and_run_nothing(page: Page, shop: Shop) -> None:
+    evil = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
+    product = live_shop.stock(shop, name=evil, reorder_below=1000)
+    order = live_shop.placed(shop, {product: 1})["orderId"]
+    visit(page, shop)
+    shows(page, evil, f"[data-product='{product}'] h3")
+    visit(page, shop, f"#/orders/{order}")
+    shows(page, evil, "#placed")
+    visit(page, shop, "#/orders/%3Cimg%20src=x%20onerror=document.title='owned'%3E")
+    page.wait_for_selector("#notice")
+    sign_in(page, shop)
+    shows(page, evil, "#inventory")
+
+    assert "owned" not in page.title()
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_the_policy_of_both_pages_refuses_scripts_in_the_page(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
+    for url in (f"{shop.url}/index.html", shop.operators_url):
+        page.goto(url)
+        page.wait_for_function("document.querySelector('#view')?.children.length")
+        for attempt in (
+            "document.body.innerHTML = '<b>x</b>'",
+            "document.querySelector('a').setAttribute('onclick', 'document.title = 1')",
+            "document.head.append(Object.assign(document.createElement('script'), {text: '1'}))",
+        ):
+            refused = f"(() => {{ try {{ {attempt}; return false }} catch {{ return true }} }})()"
+            assert page.evaluate(refused), attempt
+        assert any("Trusted" in problem for problem in problems)
+        problems.clear()
+
+
+def test_operators_sign_in_and_see_what_the_api_says(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
+    product = live_shop.stock(shop, name="Barbed Wire", qty=60, reorder_below=50, reorder_qty=200)
+    order = paid(shop, {product: 20})
+    wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, product))
+    wait_for("the count", lambda: live_shop.shelf(shop, product)["ordered"], lambda n: n == 20)
+    page.goto(shop.operators_url)
+    shows(page, "Inventory, orders and vendor orders are shown to who has an account.")
+    sign_in(page, shop)
+    shows(page, "Barbed Wire", "#inventory")
+
+    shelf = live_shop.shelf(shop, product)
+    row = page.evaluate(
+        f"[...document.querySelector(\"#inventory [data-product='{product}']\").cells]"
+        ".map(cell => cell.innerText.trim())"
+    )
+    assert row == ["Barbed Wire", "40", "", str(shelf["ordered"]), "0", "200 coming"]
+
+    def figures() -> dict[str, Any]:
+        metrics = shop.operators.get("admin", "metrics").body
+        return {
+            "total-orders": f"{metrics['orders']:,}",
+            "open-orders": f"{metrics['orders'] - metrics['shipped']:,}",
+            "shipped-orders": f"{metrics['shipped']:,}",
+            "revenue": f"${metrics['revenueCents'] / 100:,.2f}",
+        }
+
+    wait_for(
+        "the figures on the page",
+        lambda: {name: page.inner_text(f"#{name}") for name in figures()},
+        lambda seen: seen == figures(),
+    )
+
+    # It is the newest, and the oldest are listed first.
+    while not page.locator(f"#ship-{order}").count():
+        seen = page.inner_text("#orders")
+        page.click("#orders-next")
+        page.wait_for_function(
+            f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
+        )
+    assert "20 × Barbed Wire" in page.inner_text(f"[data-order='{order}']")
+    page.click(f"#ship-{order}")
+    wait_for(
+        "the order shipped", lambda: shop.customers.get("orders", order).body["status"] == "Shipped"
+    )
+    page.click(f"#receive-{product}-0")
+    wait_for("the stock", lambda: live_shop.left(shop, product), lambda seen: seen == 240)
+    shows(page, "240", f"#inventory [data-product='{product}']")
+    assert problems == []
+    # Tokens are kept for the tab alone, and the code of the sign-in is not in the address any more.
+    assert page.evaluate("location.search") == ""
+    assert "operator-token" not in page.evaluate("JSON.stringify(localStorage)")
+
+    page.click("#sign-out")
+    shows(page, "are shown to who has an account")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_sign_in_that_this_tab_did_not_begin_is_refused(page: Page, shop: Shop) -> None:
+    page.goto(f"{shop.operators_url}?code=somebody-elses&state=unknown")
+    shows(page, "was not begun in this tab")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_an_operator_whose_token_is_refused_is_asked_to_sign_in_again(
+    page: Page, shop: Shop
+) -> None:
+    page.goto(shop.operators_url)
+    shows(page, "Sign in", "#view")
+    bad = live_shop.tampered(shop.operator.token)
+    page.evaluate(f"sessionStorage.setItem('operator-token', '{bad}')")
+    page.goto("about:blank")
+    page.goto(shop.operators_url)
+    shows(page, "Please sign in again")
+    page.wait_for_selector("#sign-in")
+
+
+def test_what_a_link_to_the_sign_in_says_is_never_shown(page: Page, shop: Shop) -> None:
+    for query in ("error=x&error_description=Call%20555", "error=Call%20555&state=unknown"):
+        page.goto("about:blank")
+        page.goto(f"{shop.operators_url}?{query}")
+        shows(page, "was not begun in this tab")
+        assert "555" not in page.inner_text("body")
+    # Also where this tab has begun one.
+    pending = "JSON.stringify({verifier: 'v', state: 's'})"
+    for error, said in (("access_denied", "was refused"), ("Call%20555", "did not succeed")):
+        page.evaluate(f"sessionStorage.setItem('operator-sign-in', {pending})")
+        page.goto("about:blank")
+        page.goto(f"{shop.operators_url}?error={error}&error_description=Call%20555&state=s")
+        shows(page, said)
+        assert "555" not in page.inner_text("body")
+
+
+# What the tests of races and of outages put between the page and the shop: `match` says for which addresses.
+BETWEEN = """(() => {
+    const real = window.fetch;
+    window.fetch = async (address, request) => {
+        if (!String(address).includes(MATCH)) return real(address, request);
+        ACTION
+    };
+})()"""
+
+
+def between(page: Page, match: str, action: str) -> None:
+    page.evaluate(BETWEEN.replace("MATCH", json.dumps(match)).replace("ACTION", action))
+
+
+def test_an_answer_that_comes_late_does_not_replace_a_newer_view(page: Page, shop: Shop) -> None:
+    live_shop.stock(shop, name="Torch")
+    visit(page, shop)
+    shows(page, "Torch")
+    between(
+        page,
+        "/customers/",
+        "const answer = await real(address, request);"
+        "await new Promise(resolve => { window.release = resolve }); return answer;",
+    )
+    page.evaluate("location.hash = '#/orders'")
+    page.wait_for_function("!!window.release")
+    page.evaluate("location.hash = '#/'")
+    shows(page, "Everything you need", "h1")
+    page.evaluate("window.release()")
+    page.wait_for_timeout(300)
+    assert "Everything you need" in page.inner_text("h1")
+    assert page.is_visible(".shop")
+
+
+def test_a_basket_that_is_changed_after_a_lost_answer_is_not_a_second_order(
+    page: Page, shop: Shop
+) -> None:
+    one, two = live_shop.stock(shop, qty=10), live_shop.stock(shop, name="Rope", qty=10)
+    visit(page, shop)
+    put_into_basket(page, one, 4)
+    # The shop makes the order, and the answer is lost.
+    between(page, "/orders", "await real(address, request); throw new TypeError('lost');")
+    page.click("#order")
+    shows(page, "does not answer", "#notice")
+    assert live_shop.left(shop, one) == 6
+    visit(page, shop)
+    put_into_basket(page, two, 3)
+    page.click("#order")
+    shows(page, "was placed after all", "#notice")
+
+    number = page.inner_text("#number")
+    lines = shop.customers.get("orders", number).body["lines"]
+    assert [(each["productId"], each["qty"]) for each in lines] == [(one, 4)]
+    assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 10)
+    # What was not ordered is still in the basket, and is an order of its own.
+    visit(page, shop)
+    shows(page, "Rope", ".lines")
+    assert page.locator(".lines li").count() == 1
+    page.click("#order")
+    shows(page, "Your order is placed")
+    assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 7)
+
+
+def test_a_basket_that_is_changed_after_a_request_that_was_lost_is_one_order(
+    page: Page, shop: Shop
+) -> None:
+    one, two = live_shop.stock(shop, qty=10), live_shop.stock(shop, qty=10)
+    visit(page, shop)
+    put_into_basket(page, one, 4)
+    between(page, "/orders", "throw new TypeError('lost');")
+    page.click("#order")
+    shows(page, "does not answer", "#notice")
+    visit(page, shop)
+    put_into_basket(page, two, 3)
+    page.click("#order")
+    shows(page, "Your order is placed")
+    assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 7)
+
+
+def test_a_quantity_that_is_none_changes_nothing_and_says_so(page: Page, shop: Shop) -> None:
+    product = live_shop.stock(shop, name="Blanket", qty=60)
+    visit(page, shop)
+    put_into_basket(page, product, 2)
+    quantity = f"[data-line='{product}'] input"
+    for text in ("1.5", "-3", "", "0", "101"):
+        page.fill(quantity, text)
+        page.dispatch_event(quantity, "change")
+        shows(page, "Blanket: whole numbers from 1 to 100", "#notice")
+        assert page.input_value(quantity) == "2"
+        page.evaluate("document.querySelector('#notice').textContent = ''")
+    put_into_basket(page, product, 59)
+    shows(page, "Blanket: 60 left, and 2 of them in your basket.", "#notice")
+    page.click(f"[data-line='{product}'] button")
+    shows(page, "Still empty")
+    put_into_basket(page, product, 61)
+    shows(page, "Blanket: 60 left.", "#notice")
+
+
+def test_a_basket_that_another_tab_has_ordered_is_said_to_be_empty(page: Page, shop: Shop) -> None:
+    product = live_shop.stock(shop, name="Blanket")
+    visit(page, shop)
+    put_into_basket(page, product, 2)
+    page.wait_for_selector("#order")
+    # The event that tells other tabs does not come to the one that makes the change.
+    page.evaluate("localStorage.removeItem('basket')")
+    page.click("#order")
+    shows(page, "The basket is empty: it was ordered in another tab.", "#notice")
+    shows(page, "Still empty")
+    put_into_basket(page, product, 2)
+    page.wait_for_selector("#order")
+    page.evaluate("localStorage.removeItem('basket')")
+    page.evaluate("window.dispatchEvent(new StorageEvent('storage', {key: 'basket'}))")
+    shows(page, "Still empty")
+
+
+def test_an_address_that_is_cut_off_says_that_there_is_no_such_order(
+    page: Page, shop: Shop
+) -> None:
+    visit(page, shop, "#/orders/%")
+    shows(page, "There is no such order", "#notice")
+
+
+def test_the_stock_is_read_again_while_the_page_is_looked_at(page: Page, shop: Shop) -> None:
+    product = live_shop.stock(shop, name="Canned Peaches", qty=12)
+    visit(page, shop)
+    shows(page, "12 in stock", f"[data-product='{product}']")
+    page.fill(f"#add-{product}", "7")
+    live_shop.placed(shop, {product: 4})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    shows(page, "only 8 left", f"[data-product='{product}']")
+    assert page.input_value(f"#add-{product}") == "7"
+    assert re.search(r"stock as of \d\d:\d\d:\d\d", page.inner_text("#as-of"))
+
+
+def test_old_figures_say_that_they_are_old_until_the_shop_answers_again(
+    page: Page, shop: Shop
+) -> None:
+    sign_in(page, shop)
+    between(
+        page,
+        "/admin/",
+        "if (window.away) throw new TypeError('away'); return real(address, request);",
+    )
+    page.evaluate("window.away = true")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    shows(page, "not up to date", "#as-of")
+    assert "may be out of date" in page.inner_text("#notice")
+    page.evaluate("window.away = false")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_function("!document.querySelector('#as-of').textContent.includes('not')")
+    assert page.is_hidden("#notice")
+
+
+def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
+    page: Page, shop: Shop
+) -> None:
+    live_shop.shipped(shop, live_shop.placed(shop, {live_shop.stock(shop): 1})["orderId"])
+    sign_in(page, shop)
+    page.click("#orders-Shipped")
+    page.wait_for_function("document.querySelector('#orders-Shipped').ariaPressed === 'true'")
+    old = live_shop.expired(shop, shop.operator.token)
+    page.evaluate(f"sessionStorage.setItem('operator-token', '{old}')")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    shows(page, "Your sign-in has ended", "#notice")
+    assert page.inner_text("#operator") == ""
+    assert page.locator("table, .figures").count() == 0
+    page.click("#sign-in")
+    fill_in_sign_in(page, shop)
+    page.wait_for_function("document.querySelector('#orders-Shipped').ariaPressed === 'true'")
+    assert shop.operator.email in page.inner_text("#operator")
+
+
+def test_operators_see_what_to_pack_page_by_page_and_the_last_shipped_first(
+    page: Page, shop: Shop
+) -> None:
+    one, two = live_shop.stock(shop, name="Torch"), live_shop.stock(shop, name="Matches")
+    orders = [paid(shop, {one: each, two: 1}) for each in range(1, 12)]
+    for order in reversed(orders):
+        live_shop.shipped(shop, order)
+    sign_in(page, shop)
+    page.click("#orders-Shipped")
+    first = f"#orders tbody tr:first-child[data-order='{orders[0]}']"
+    page.wait_for_selector(first)
+    assert "1 × Torch" in page.inner_text(first)
+    assert "1 × Matches" in page.inner_text(first)
+    shown = "[...document.querySelectorAll('#orders tbody tr')].map(row => row.dataset.order)"
+    assert page.evaluate(shown) == orders[:10]
+    page.click("#orders-next")
+    shows(page, "Page 2")
+    assert page.evaluate(shown)[0] == orders[10]
+    page.click("#orders-back")
+    page.wait_for_selector(first)
+
+
+def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, shop: Shop) -> None:
+    product = live_shop.stock(shop, qty=5, reorder_below=5)
+    order = live_shop.placed(shop, {product: 1})["orderId"]
+    wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, product))
+    sign_in(page, shop)
+    page.click("#orders-Created")
+    while not page.locator(f"#pay-{order}").count():
+        seen = page.inner_text("body")
+        page.wait_for_function(f"document.body.innerText !== {json.dumps(seen)}")
+        page.evaluate("document.querySelector('#orders-next:enabled')?.click()")
+    page.click(f"#pay-{order}")
+    wait_for("paid", lambda: shop.customers.get("orders", order).body["status"] == "Paid")
+    page.click(f"#cancel-{product}-0")
+    wait_for("cancelled", lambda: live_shop.vendor_orders(shop, product, "Cancelled"))
+    assert live_shop.left(shop, product) == 4
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_every_control_has_a_name_and_nothing_is_cut_off(
+    page: Page, shop: Shop, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    live_shop.stock(shop, name="ThrowFlame Flamethrower", qty=5)
+    product = live_shop.stock(shop, name="Zombie Juicery Energy Drink", qty=5)
+    visit(page, shop)
+    put_into_basket(page, product, 1)
+    page.wait_for_selector("#order")
+
+    def check(name: str) -> None:
+        page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+        assert unnamed_controls(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert broken_words(page) == []
+
+    check("shop")
+    page.click("#order")
+    shows(page, "Your order is placed")
+    check("order")
+    visit(page, shop, "#/orders")
+    shows(page, "My orders", "h1")
+    check("orders")
+    sign_in(page, shop)
+    check("operators")
+
+
+def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
+    page: Page, shop: Shop
+) -> None:
+    product = live_shop.stock(shop, name="Canned Peaches", qty=50, price=250)
+    page.set_viewport_size({"width": 375, "height": 667})
+    visit(page, shop)
+    shows(page, "Canned Peaches")
+    # Far down, as a person is who has found it there.
+    scroll_to(page, f"#add-{product}")
+    put_into_basket(page, product, 2)
+    shows(page, "2 × Canned Peaches put into the basket.", "#notice")
+    is_in_view(page, "#notice")
+    assert page.inner_text("#basket-bar span") == "2 pieces, $5.00"
+    is_in_view(page, "#basket-bar button")
+    page.click("#basket-bar button")
+    page.wait_for_function("document.querySelector('#basket').getBoundingClientRect().top < 400")
+    is_in_view(page, "#basket")
+    # And back to where one was, to go on.
+    shows(page, "Keep shopping", "#basket-bar")
+    page.click("#basket-bar button")
+    shows(page, "To the basket", "#basket-bar")
+    is_in_view(page, f"#add-{product}")
+    page.click("#basket-bar button")
+    shows(page, "Keep shopping", "#basket-bar")
+    scroll_to(page, "#order")
+    is_in_view(page, "#order")
+    page.click("#order")
+    shows(page, "Your order is placed", "#notice")
+    order = page.inner_text("#number")
+    is_in_view(page, "#notice")
+
+    visit(page, shop, "#/orders")
+    row = f"[data-order='{order}']"
+    for column in ("Status", "Total"):
+        scroll_to(page, f"{row} [data-column='{column}'] span")
+        is_in_view(page, f"{row} [data-column='{column}'] span")
+    assert "not paid yet" in page.inner_text(row)
+    assert "$5.00" in page.inner_text(row)
+
+    assert shop.operators.post("admin", "orders", order, "pay").status == 200
+    sign_in(page, shop)
+    while not page.locator(f"#ship-{order}").count():
+        seen = page.inner_text("#orders")
+        page.click("#orders-next")
+        page.wait_for_function(
+            f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
+        )
+    scroll_to(page, f"#ship-{order}")
+    is_in_view(page, f"#ship-{order}")
+    scroll_to(page, f"{row} .packing")
+    is_in_view(page, f"{row} .packing li")
+
+
+def test_the_pages_name_nobody_else() -> None:
+    """No address but those of the settings: not in the pages, not in the scripts, not in the style."""
+    site = ROOT / "examples/shop/site"
+    for file in (each for each in site.rglob("*") if each.suffix in (".html", ".js", ".css")):
+        code = re.sub(r"^\s*//.*|/\*.*?\*/", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)
+        assert not re.search(r"https?://", code), file

@@ -1,0 +1,442 @@
+"""ReduceLambda over DynamoDB Local: totals with their checkpoints, rows that Map did not write, limits."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Registry
+from leda.engine.shards import Shard
+from leda.engine.totals import TotalsError
+from simulation.failures import client_error, timed_out
+from support.faults import Faults, FaultyClient, after
+from support.pipeline import Pipeline, event
+
+VERSION = "0123abcd"
+LANE = f"{VERSION}.1.0"
+
+
+def put_delta(
+    pipeline: Pipeline, number: int, totals: Mapping[str, Any], lane: str = LANE, **more: Any
+) -> None:
+    """Replace a row of ReduceTable as Map does; each total's Value is given, its Count is 1."""
+    entries = {node: {"L": [{"N": "1"}, {"N": str(value)}]} for node, value in totals.items()}
+    put_row(pipeline, number, {"Totals": {"M": entries}} | more, lane)
+
+
+def put_row(
+    pipeline: Pipeline, number: int, attributes: Mapping[str, Any], lane: str = LANE
+) -> None:
+    """Write a row of ReduceTable with anything in it."""
+    item = {
+        "Lane": {"S": lane},
+        "Source": {"S": "label/shard"},
+        "Sequence": {"S": f"{number:040d}"},
+        "Measures": {"L": [{"S": "Count"}, {"S": "Value"}]},
+        **attributes,
+    }
+    pipeline.dynamodb.put_item(TableName=pipeline.prefix + "ReduceTable", Item=item)
+
+
+def put_total(pipeline: Pipeline, node: str, **attributes: Any) -> None:
+    item = {"Identifier": {"S": node}, **attributes}
+    pipeline.dynamodb.put_item(TableName=pipeline.prefix + "AggregateTable", Item=item)
+
+
+def batch_of(pipeline: Pipeline, records: Sequence[Any] | None = None) -> dict[str, Any]:
+    found = pipeline.stream_records("ReduceTable") if records is None else records
+    return event(found, pipeline.shard("ReduceTable"))
+
+
+def reduce(pipeline: Pipeline, **more: Any) -> None:
+    assert pipeline.function("reduce", **more)(batch_of(pipeline)) == {"state": {}}
+
+
+def values(pipeline: Pipeline, measure: str = "Value") -> dict[str, Any]:
+    return {
+        row["Identifier"]["S"]: (
+            Decimal(row[measure]["N"]) if "N" in row.get(measure, {}) else row.get(measure)
+        )
+        for row in pipeline.rows("AggregateTable")
+    }
+
+
+def checkpoints(pipeline: Pipeline, attribute: str = f"Applied{VERSION}_1") -> dict[str, str]:
+    return {
+        row["Identifier"]["S"]: row[attribute]["S"]
+        for row in pipeline.rows("AggregateTable")
+        if attribute in row
+    }
+
+
+def sequence(record: Mapping[str, Any]) -> str:
+    return f"{int(record['dynamodb']['SequenceNumber']):040d}"
+
+
+def test_rows_are_added_and_each_total_is_written_once_with_its_checkpoint(
+    pipeline: Pipeline,
+) -> None:
+    for number in range(30):
+        put_delta(pipeline, number, {"PV": "0.1", f"PV:{number}": 1})
+    records = pipeline.stream_records("ReduceTable")
+    reduce(pipeline)
+    for number in range(30):
+        put_delta(pipeline, 30 + number, {"PV": "0.1", f"PV:{number}": 1})
+    faults = Faults()
+
+    reduce(pipeline, client_wrapper=lambda client: FaultyClient(client, faults))
+
+    assert values(pipeline) == {"PV": 6} | {f"PV:{number}": 2 for number in range(30)}
+    assert values(pipeline, "Count") == {"PV": 60} | {f"PV:{number}": 2 for number in range(30)}
+    places = {node: place[11:] for node, place in checkpoints(pipeline).items()}
+    newer = pipeline.stream_records("ReduceTable")[len(records) :]
+    assert places == {"PV": sequence(newer[-1])} | {
+        f"PV:{number}": sequence(newer[number]) for number in range(30)
+    }
+
+
+def test_once_the_totals_exist_a_total_costs_one_statement_a_batch(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {f"{number}": 1 for number in range(60)})
+    reduce(pipeline)
+    for number in range(2, 6):
+        put_delta(pipeline, number, {f"{number}": 1 for number in range(60)})
+    faults = Faults()
+    function = pipeline.function("reduce", lambda client: FaultyClient(client, faults))
+
+    function(batch_of(pipeline, pipeline.stream_records("ReduceTable")[1:]))
+
+    assert faults.log.count("batch_execute_statement") == 3  # 25 statements a request
+    assert set(values(pipeline).values()) == {5}
+
+
+def test_a_total_whose_value_is_a_string_is_quarantined_row_by_row_and_blocks_no_other(
+    pipeline: Pipeline,
+) -> None:
+    put_total(pipeline, "PV:broken", Value={"S": "n/a"}, Count={"N": "0"})
+    for number in range(20):
+        leaf = "broken" if number in (3, 11, 12) else "fine"
+        put_delta(pipeline, number, {"PV": 1, f"PV:{leaf}": 1})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"PV": 20, "PV:fine": 17, "PV:broken": {"S": "n/a"}}
+    records = pipeline.stream_records("ReduceTable")
+    assert {kept["sequenceNumber"] for kept in pipeline.bucket.objects.values()} == {
+        records[number]["dynamodb"]["SequenceNumber"] for number in (3, 11, 12)
+    }
+    assert all("PV:broken" in reason for reason in pipeline.bucket.reasons)
+    assert checkpoints(pipeline)["PV:broken"][11:] == sequence(records[12])
+    # Again, cold: the checkpoint has passed what was quarantined.
+    reduce(pipeline)
+    assert values(pipeline)["PV"] == 20
+    assert len(pipeline.bucket.objects) == 3
+
+
+ENTRIES = {"M": {"PV": {"L": [{"N": "1"}, {"N": "1"}]}}}
+FOREIGN: dict[str, dict[str, Any]] = {
+    "Totals is a string": {"Totals": {"S": "x"}},
+    "no list of numbers": {"Totals": {"M": {"PV": {"N": "1"}}}},
+    "a string in the list": {"Totals": {"M": {"PV": {"L": [{"N": "1"}, {"S": "1"}]}}}},
+    "a number too few": {"Totals": {"M": {"PV": {"L": [{"N": "1"}]}}}},
+    "a node that no key is": {"Totals": {"M": {"x" * 2049: ENTRIES["M"]["PV"]}}},
+    "a node of too many bytes": {"Totals": {"M": {"é" * 1500: ENTRIES["M"]["PV"]}}},
+    "no measures": {"Totals": {"M": {"PV": {"L": []}}}, "Measures": {"L": []}},
+    "a measure that ends the statement": {
+        "Totals": ENTRIES,
+        "Measures": {"L": [{"S": "Count"}, {"S": 'Value" = 1 --'}]},
+    },
+    "a measure that is the key": {
+        "Totals": ENTRIES,
+        "Measures": {"L": [{"S": "Count"}, {"S": "Identifier"}]},
+    },
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_row_that_map_did_not_write_is_quarantined_and_blocks_nothing(
+    pipeline: Pipeline, content: dict[str, Any]
+) -> None:
+    put_delta(pipeline, 1, {"PV": 1})
+    put_row(pipeline, 2, content)
+    put_delta(pipeline, 3, {"PV": 2})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"PV": 3}
+    assert len(pipeline.bucket.objects) == 1
+
+
+@pytest.mark.parametrize(
+    "lane", ["0", "1.0", "0123abcd.1", "0123abcd.1.1", "0123abcd.x.0", '0"23abcd.1.0']
+)
+def test_a_row_of_a_lane_that_does_not_exist_is_quarantined(pipeline: Pipeline, lane: str) -> None:
+    put_delta(pipeline, 1, {"PV": 1}, lane)
+
+    reduce(pipeline)
+
+    assert pipeline.rows("AggregateTable") == []
+    assert "Lane" in pipeline.bucket.reasons[0]
+
+
+def test_a_row_that_the_total_has_no_digits_for_is_quarantined_and_nothing_is_rounded(
+    pipeline: Pipeline,
+) -> None:
+    put_delta(pipeline, 1, {"A": "1E+30", "B": 1})
+    put_delta(pipeline, 2, {"A": "1E-10", "B": 1})
+    put_delta(pipeline, 3, {"A": 1, "B": 1})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"A": 10**30 + 1, "B": 3}
+    assert len(pipeline.bucket.objects) == 1
+    assert checkpoints(pipeline)["A"] == checkpoints(pipeline)["B"]
+
+
+def test_rows_that_have_no_common_sum_are_added_one_by_one(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {"A": "1E+30"})
+    put_delta(pipeline, 2, {"A": "-1E+30"})
+    put_delta(pipeline, 3, {"A": "1E-10"})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"A": Decimal("1E-10")}
+    assert pipeline.bucket.objects == {}
+
+
+def test_a_total_that_lacks_a_measure_gets_it(pipeline: Pipeline) -> None:
+    """Totals of the first engine have no Count, and somebody may have removed a Value."""
+    put_total(pipeline, "A", Value={"N": "10"})
+    put_total(pipeline, "B", Count={"N": "5"})
+    put_delta(pipeline, 1, {"A": "-0.5", "B": 7})
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"A": Decimal("9.5"), "B": 7}
+    assert values(pipeline, "Count") == {"A": 1, "B": 6}
+    assert pipeline.bucket.objects == {}
+
+
+def test_a_replaced_row_is_added_and_one_that_expires_is_not_taken_out(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 2, {"A": 7})
+    key = {"Lane": {"S": LANE}, "Source": {"S": "label/shard"}}
+    pipeline.dynamodb.delete_item(TableName=pipeline.prefix + "ReduceTable", Key=key)
+
+    reduce(pipeline)
+
+    assert values(pipeline) == {"A": 8}
+    assert pipeline.bucket.objects == {}
+
+
+def test_lanes_of_other_numbers_and_versions_have_checkpoints_of_their_own(
+    pipeline: Pipeline,
+) -> None:
+    """While a changed number of lanes takes effect, both numbers add to the same totals through different shards."""
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 1, {"A": 10}, f"{VERSION}.4.2")
+    put_delta(pipeline, 1, {"A": 100}, "fedcba98.1.0")
+    records = pipeline.stream_records("ReduceTable")
+
+    for some in ([records[2]], [records[0]], [records[1]], records):
+        pipeline.function("reduce")(batch_of(pipeline, some))
+
+    assert values(pipeline) == {"A": 111}
+    (row,) = pipeline.rows("AggregateTable")
+    assert {name for name in row if name.startswith("Applied")} == {
+        f"Applied{VERSION}_1",
+        f"Applied{VERSION}_4",
+        "Appliedfedcba98_1",
+    }
+
+
+def test_a_total_of_a_grouping_is_made_with_what_it_is_called(pipeline: Pipeline) -> None:
+    group_by = {
+        "desk": {"keys": ["risk", "at:hour as hour"], "rollup": True},
+        "days": {"keys": ["day"]},
+        "hours": {"keys": ["at:hour"], "retention_days": 1},
+    }
+    measures = {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "v"}}
+    known = Configuration.from_json(json.dumps({"group_by": group_by, "measures": measures}))
+    registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
+    registry.put("configurations", known.version, {"Document": {"S": known.document}})
+    nodes = ("desk:FX", "desk:FX:2026-08-01T13", "days:%", "made by hand", "hours:1970-01-01T00")
+    put_delta(pipeline, 1, dict.fromkeys(nodes, 1), f"{known.version}.1.0")
+    put_delta(pipeline, 2, {"days:%": 2, "desk:FX": 2}, f"{known.version}.1.0")
+
+    reduce(pipeline)
+
+    found = {
+        row["Identifier"]["S"]: tuple(
+            row.get(name) for name in ("Grouping", "Parent", "Keys", "ExpiresAt")
+        )
+        for row in pipeline.rows("AggregateTable")
+    }
+    fx, hour = {"risk": {"S": "FX"}}, {"hour": {"S": "2026-08-01T13"}}
+    assert found == {
+        "desk:FX": ({"S": "desk"}, {"S": "desk"}, {"M": fx}, None),
+        "desk:FX:2026-08-01T13": ({"S": "desk"}, {"S": "desk:FX"}, {"M": fx | hour}, None),
+        "days:%": ({"S": "days"}, {"S": "days"}, {"M": {"day": {"S": ""}}}, None),
+        "made by hand": (None, None, None, None),
+        "hours:1970-01-01T00": (
+            {"S": "hours"},
+            {"S": "hours"},
+            {"M": {"at": {"S": "1970-01-01T00"}}},
+            {"N": str(25 * 3600)},
+        ),
+    }
+    assert values(pipeline)["days:%"] == 3
+
+
+def test_the_totals_table_s_key_may_have_another_name(pipeline: Pipeline) -> None:
+    name = pipeline.prefix + "GameScoresByUser"
+    pipeline._create("GameScoresByUser", {"Username": "S"})
+    pipeline.settings |= {"TOTALS_KEY": "Username", "AGGREGATE_TABLE": name}
+    try:
+        for number in (1, 2):
+            put_delta(pipeline, number, {"ann": number, "bob": 5})
+            reduce(pipeline)
+
+        rows = pipeline.rows("GameScoresByUser")
+        assert {row["Username"]["S"]: row["Value"]["N"] for row in rows} == {
+            "ann": "3",
+            "bob": "10",
+        }
+    finally:
+        pipeline.dynamodb.delete_table(TableName=name)
+
+
+def test_reserved_nodes_are_written_after_all_others_of_their_batch(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {":marker": 0} | {f"{number}": 1 for number in range(60)})
+    faults = Faults()
+    faults.arm("batch_execute_statement", 4, after(client_error("AccessDeniedException")))
+    function = pipeline.function("reduce", lambda client: FaultyClient(client, faults))
+
+    with pytest.raises(ClientError):
+        function(batch_of(pipeline))
+    assert ":marker" not in values(pipeline)
+    function(batch_of(pipeline))
+
+    assert values(pipeline) == {":marker": 0} | {f"{number}": 1 for number in range(60)}
+
+
+# -- shards of ReduceTable's stream
+
+
+def other_shard(records: Sequence[Any], shard: str, stream: str | None = None) -> dict[str, Any]:
+    changed = [{**each, **({"eventSourceARN": stream} if stream else {})} for each in records]
+    return event(changed, shard)
+
+
+def test_a_child_shard_s_positions_are_above_its_parent_s_whatever_their_numbers_are(
+    pipeline: Pipeline,
+) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 2, {"A": 10})
+    first, second = pipeline.stream_records("ReduceTable")
+    stream = pipeline.stream_arn("ReduceTable")
+    child = {**first, "dynamodb": {**second["dynamodb"], "SequenceNumber": "1" * 21}}
+    parent = {**second, "dynamodb": {**first["dynamodb"], "SequenceNumber": "9" * 21}}
+    listed = {
+        "StreamDescription": {
+            "Shards": [
+                {"ShardId": "shardId-child", "ParentShardId": "shardId-parent"},
+                {"ShardId": "shardId-parent"},
+            ]
+        }
+    }
+    function = pipeline.function("reduce")
+    function.module.totals._epochs._streams.describe_stream = lambda **_: listed
+
+    # By hand, the child is met first; its parent is registered before it all the same.
+    function(event([], "shardId-child"))
+    function.module.totals._epochs.of(Shard(stream, "shardId-child"), None)
+    function(other_shard([parent], "shardId-parent"))
+    function(other_shard([child], "shardId-child"))
+    for _ in range(2):
+        function(other_shard([parent], "shardId-parent"))
+
+    assert values(pipeline) == {"A": 11}
+
+
+def test_a_made_up_event_does_not_hide_the_records_of_the_stream(pipeline: Pipeline) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    put_delta(pipeline, 2, {"A": 10})
+    first, second = pipeline.stream_records("ReduceTable")
+    function = pipeline.function("reduce")
+    function(batch_of(pipeline, [first]))
+    made_up = {**first, "dynamodb": {**first["dynamodb"], "SequenceNumber": "111"}}
+    for _ in range(2):
+        function(event([made_up]))
+
+    function(batch_of(pipeline, [first, second]))
+
+    assert values(pipeline) == {"A": 12}
+    assert set(checkpoints(pipeline, f"Applied{VERSION}_1m")) == {"A"}
+
+
+def test_a_late_shard_of_an_older_stream_is_ignored(pipeline: Pipeline) -> None:
+    """A stream that was disabled and enabled has a new label; what is late from the old one is the rebuild's."""
+    put_delta(pipeline, 1, {"A": 1})
+    records = pipeline.stream_records("ReduceTable")
+    older = pipeline.stream_arn("ReduceTable").rpartition("/")[0] + "/2001-01-01T00:00:00.000"
+    batch, function = batch_of(pipeline), pipeline.function("reduce")
+    function.module.totals._epochs._streams.describe_stream = lambda **_: {
+        "StreamDescription": {"Shards": []}
+    }
+    function(batch)
+
+    function(other_shard(records, "shardId-late", older))
+
+    assert values(pipeline) == {"A": 1}
+    settled = {
+        row["Name"]["S"]: row["IsSettled"]["BOOL"]
+        for row in pipeline.rows("RegistryTable")
+        if row["Scope"]["S"] == "streams/reduce"
+    }
+    assert settled == {pipeline.stream_arn("ReduceTable"): True, older: False}
+
+
+# -- checkpoints
+
+
+def test_a_delivery_that_lags_behind_another_is_covered_and_adds_nothing(
+    pipeline: Pipeline,
+) -> None:
+    for number in range(6):
+        put_delta(pipeline, number, {"A": 1, f"B{number % 2}": 1})
+    records = pipeline.stream_records("ReduceTable")
+    function = pipeline.function("reduce")
+    for start, end in ((0, 4), (2, 6), (0, 6), (5, 6), (1, 2)):
+        function(batch_of(pipeline, records[start:end]))
+
+    assert values(pipeline) == {"A": 6, "B0": 3, "B1": 3}
+
+
+def test_an_answer_that_is_lost_after_a_total_was_made_does_not_make_it_twice(
+    pipeline: Pipeline,
+) -> None:
+    put_delta(pipeline, 1, {"A": 1})
+    faults = Faults()
+    faults.arm("batch_execute_statement", 2, after(timed_out()))
+    reduce(pipeline, client_wrapper=lambda client: FaultyClient(client, faults))
+
+    assert values(pipeline) == {"A": 1}
+    assert (
+        faults.log.count("batch_execute_statement") == 4
+    )  # UPDATE, INSERT, INSERT: DuplicateItem, UPDATE: covered
+
+
+def test_a_checkpoint_that_somebody_edited_stops_the_shard_and_the_error_says_how_to_mend_it(
+    pipeline: Pipeline,
+) -> None:
+    put_total(
+        pipeline, "A", Value={"N": "1"}, Count={"N": "1"}, **{f"Applied{VERSION}_1": {"N": "9"}}
+    )
+    put_delta(pipeline, 1, {"A": 1})
+
+    with pytest.raises(TotalsError, match="leda rebuild"):
+        reduce(pipeline)

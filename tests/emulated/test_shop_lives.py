@@ -1,0 +1,351 @@
+"""The life of each kind of row: made, changed, deleted, and made again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leda.shop import times
+from leda.shop.stock import restocking
+from support.pipeline import event
+from support.shop import Response, ShopTables, order
+
+
+@pytest.fixture
+def shop(dynamodb_endpoint: str) -> ShopTables:
+    return ShopTables(dynamodb_endpoint)
+
+
+def delete(shop: ShopTables, row: dict[str, Any]) -> None:
+    key = {"pk": row["pk"], "sk": row["sk"]}
+    shop.dynamodb.delete_item(TableName=shop.prefix + "UnifiedTable", Key=key)
+
+
+def put(shop: ShopTables, row: dict[str, Any]) -> None:
+    shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=row)
+
+
+def follow(shop: ShopTables) -> None:
+    """Let the stream's functions see everything; what they did before, they know."""
+    shop.function("create_vendor_order")(event(shop.records(), shop.shard("UnifiedTable")))
+    shop.count()
+
+
+def close(shop: ShopTables, what: str, identifier: str) -> Response:
+    return shop.request(f"POST /admin/vendor-orders/{{id}}/{what}", id=identifier)
+
+
+def vendor_orders(shop: ShopTables) -> dict[str, str]:
+    return {
+        row["vendorOrderId"]["S"]: row["status"]["S"]
+        for row in sorted(shop.of_type("vendorOrder"), key=str)
+    }
+
+
+def shown(shop: ShopTables, product: str) -> str | None:
+    """The open vendor order that the operators see of a product."""
+    for each in shop.request("GET /admin/inventory").document["products"]:
+        if each["productId"] == product:
+            order = each["openVendorOrder"]
+            return order and str(order["vendorOrderId"])
+    raise AssertionError(product)
+
+
+# -- parts and vendor orders
+
+
+@pytest.mark.parametrize("pages", [1, 2, 25])
+def test_a_product_that_is_deleted_and_made_again_is_reordered(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    monkeypatch.setattr(restocking, "NUMBERS_OF_A_READ", pages)
+    shop.sell("vest", qty=1, reorder_below=5, reorder_qty=2)
+    for number in range(3):
+        follow(shop)
+        assert close(shop, "receive", f"vest-{number}").status == 200
+        shop.order(("vest", 2))
+    follow(shop)
+    assert close(shop, "receive", "vest-3").status == 200
+    delete(shop, shop.row("vest", "vest"))
+    follow(shop)
+
+    shop.sell("vest", qty=9, reorder_below=5, reorder_qty=2)
+    follow(shop)
+    assert shown(shop, "vest") is None
+    shop.order(("vest", 6))
+    follow(shop)
+
+    assert shown(shop, "vest") == "vest-4"
+    assert vendor_orders(shop) == {
+        **{f"vest-{number}": "Received" for number in range(4)},
+        "vest-4": "Open",
+    }
+    assert close(shop, "receive", "vest-4").status == 200
+    assert shop.stock("vest") == 5
+    follow(shop)
+    assert shown(shop, "vest") is None
+
+
+def test_a_product_that_is_made_again_with_too_few_pieces_is_reordered_at_once(
+    shop: ShopTables,
+) -> None:
+    for number in range(3):
+        shop.sell("vest", qty=0)
+        follow(shop)
+        assert shown(shop, "vest") == f"vest-{number}"
+        assert close(shop, "receive", f"vest-{number}").status == 200
+        delete(shop, shop.row("vest", "vest"))
+        follow(shop)
+    assert list(vendor_orders(shop).values()) == ["Received"] * 3
+
+
+def test_a_vendor_order_that_is_open_when_its_product_is_deleted_can_be_cancelled(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", qty=0)
+    follow(shop)
+    delete(shop, shop.row("vest", "vest"))
+    follow(shop)
+    assert close(shop, "receive", "vest-0").error == (409, "PartGone", None)
+
+    cancelled, again = close(shop, "cancel", "vest-0"), close(shop, "cancel", "vest-0")
+
+    assert (cancelled.status, cancelled.document["status"]) == (200, "Cancelled")
+    assert cancelled.document["cancelledBy"] == "olga"
+    assert again.body == cancelled.body
+    assert close(shop, "receive", "vest-0").error == (409, "VendorOrderClosed", None)
+    assert shop.row("vest", "vest") is None
+    listed = shop.request("GET /admin/vendor-orders", query={"status": "Cancelled"}).document
+    assert listed["vendorOrders"] == [cancelled.document]
+    # A new life begins with a vendor order of its own.
+    shop.sell("vest", qty=0)
+    follow(shop)
+    assert shown(shop, "vest") == "vest-1"
+
+
+def test_a_vendor_order_that_is_open_when_its_product_is_made_again_is_the_new_ones(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", qty=0, reorder_qty=7)
+    for number in range(2):
+        follow(shop)
+        close(shop, "receive", f"vest-{number}")
+        shop.order(("vest", 7))
+    follow(shop)
+    delete(shop, shop.row("vest", "vest"))
+    shop.sell("vest", qty=50, reorder_qty=7)
+    # It may be received before the stream's function has seen the new product, too.
+    follow(shop)
+
+    assert shown(shop, "vest") == "vest-2"
+    assert close(shop, "receive", "vest-2").status == 200
+    assert shop.stock("vest") == 57
+    assert shop.row("vest", "vest")["restocks"] == {"N": "3"}
+
+
+def test_what_is_received_before_the_new_product_was_seen_is_in_stock(shop: ShopTables) -> None:
+    shop.sell("vest", qty=0, reorder_qty=7, restocks=4)
+    follow(shop)
+    delete(shop, shop.row("vest", "vest"))
+    shop.sell("vest", qty=50, reorder_qty=7)
+
+    assert close(shop, "receive", "vest-4").status == 200
+
+    assert shop.stock("vest") == 57
+    assert shop.row("vest", "vest")["restocks"] == {"N": "5"}
+
+
+def test_a_cancelled_vendor_order_of_a_product_that_is_low_is_followed_by_another(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", qty=0)
+    follow(shop)
+    assert close(shop, "cancel", "vest-0").status == 200
+    assert shown(shop, "vest") is None
+    follow(shop)
+    assert vendor_orders(shop) == {"vest-0": "Cancelled", "vest-1": "Open"}
+    assert close(shop, "receive", "vest-1").status == 200
+    assert close(shop, "cancel", "vest-1").error == (409, "VendorOrderClosed", None)
+
+
+def test_a_vendor_order_whose_row_is_deleted_is_made_again(shop: ShopTables) -> None:
+    shop.sell("vest", qty=3)
+    follow(shop)
+    delete(shop, shop.row("VEND-ORDER-vest-0", "vest"))
+    assert shown(shop, "vest") is None
+    shop.order(("vest", 1))
+    follow(shop)
+    assert shown(shop, "vest") == "vest-0"
+
+
+def test_a_product_that_was_deleted_again_by_the_time_is_not_reordered(shop: ShopTables) -> None:
+    shop.sell("vest", qty=0)
+    delete(shop, shop.row("vest", "vest"))
+    follow(shop)
+    assert vendor_orders(shop) == {}
+
+
+@pytest.mark.parametrize("what", ["receive", "cancel"])
+def test_a_vendor_order_waits_until_its_products_broken_row_is_mended(
+    shop: ShopTables, what: str
+) -> None:
+    shop.sell("vest", qty=0)
+    follow(shop)
+    good = shop.row("vest", "vest")
+    put(shop, {name: value for name, value in good.items() if name != "restocks"})
+    assert close(shop, what, "vest-0").error == (409, "PartUnreadable", None)
+    put(shop, good)
+    assert close(shop, what, "vest-0").status == 200
+
+
+# -- counts
+
+
+def test_the_counts_of_a_product_outlive_it_and_go_on(shop: ShopTables) -> None:
+    shop.sell("vest")
+    shop.order(("vest", 2))
+    follow(shop)
+    delete(shop, shop.row("vest", "vest"))
+    follow(shop)
+    assert shop.request("GET /admin/inventory").document["products"] == []
+    shop.sell("vest")
+    shop.order(("vest", 3))
+    follow(shop)
+    (vest,) = shop.request("GET /admin/inventory").document["products"]
+    assert (vest["ordered"], vest["qty"]) == (5, 97)
+
+
+def metrics(shop: ShopTables) -> tuple[int, int, int]:
+    """What the operators see of the shop's totals: orders, shipped orders, revenue."""
+    found = shop.request("GET /admin/metrics").document
+    return found["orders"], found["shipped"], found["revenueCents"]
+
+
+def test_the_shops_totals_outlive_its_orders_and_go_on(shop: ShopTables) -> None:
+    shop.sell("vest", price_cents=10)
+    assert metrics(shop) == (0, 0, 0)
+    for _ in range(2):
+        made = shop.order(("vest", 2)).document["orderId"]
+    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
+    follow(shop)
+    assert metrics(shop) == (2, 1, 40)
+    for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
+        delete(shop, row)
+    follow(shop)
+    assert metrics(shop) == (0, 0, 0)
+    shop.order(("vest", 3))
+    follow(shop)
+    assert metrics(shop) == (1, 0, 30)
+
+
+# -- orders, lines, the customer's rows, tokens
+
+
+def test_an_order_whose_rows_are_deleted_and_put_back_counts_as_they_do(shop: ShopTables) -> None:
+    shop.sell("vest", price_cents=10)
+    body = order(("vest", 2))
+    identifier = shop.request("POST /orders", body).document["orderId"]
+    kept = [*shop.of_type("order"), *shop.of_type("orderLine")]
+    follow(shop)
+    for row in kept:
+        delete(shop, row)
+    follow(shop)
+    assert (shop.counts(), shop.totals()) == ({}, (0, 0, 0))
+    assert shop.request("GET /orders/{id}", id=identifier).status == 404
+    for row in kept:
+        put(shop, row)
+    follow(shop)
+    assert (shop.counts(), shop.totals()) == ({"vest": (2, 0)}, (1, 0, 20))
+    assert shop.request("POST /orders", body).document["orderId"] == identifier
+
+
+def listed(shop: ShopTables, customer: str) -> list[tuple[str, str]]:
+    """ID and status of each order in a customer's list."""
+    found = shop.request("GET /customers/{id}/orders", id=customer).document["orders"]
+    return [(each["orderId"], each["status"]) for each in found]
+
+
+def test_an_order_whose_row_in_the_customers_list_is_deleted_is_listed_again_with_its_next_change(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest", price_cents=10)
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document["orderId"]
+    for what, status in (("pay", "Paid"), ("ship", "Shipped")):
+        (row,) = shop.of_type("customerOrder")
+        delete(shop, row)
+        assert listed(shop, body["customerId"]) == []
+        # The order is there all the same.
+        assert shop.request("GET /orders/{id}", id=made).status == 200
+
+        moved = shop.request(f"POST /admin/orders/{{id}}/{what}", id=made)
+
+        assert (moved.status, moved.document["status"]) == (200, status)
+        assert shop.of_type("customerOrder") == [row | {"status": {"S": status}}]
+        assert listed(shop, body["customerId"]) == [(made, status)]
+
+
+def test_an_unpaid_order_whose_row_in_the_customers_list_is_deleted_expires(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sell("vest", qty=5)
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document["orderId"]
+    (row,) = shop.of_type("customerOrder")
+    delete(shop, row)
+    now = times.after
+    monkeypatch.setattr(times, "after", lambda delay: now(delay + timedelta(days=1)))
+
+    shop.function("expire_orders")({})
+
+    assert shop.stock("vest") == 5
+    assert listed(shop, body["customerId"]) == [(made, "Expired")]
+
+
+def test_a_row_of_a_customers_list_that_is_put_back_is_up_to_date_after_the_next_change(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest")
+    body = order(("vest", 2))
+    made = shop.request("POST /orders", body).document["orderId"]
+    (row,) = shop.of_type("customerOrder")
+    delete(shop, row)
+    assert shop.request("POST /admin/orders/{id}/pay", id=made).status == 200
+    put(shop, row)
+    assert listed(shop, body["customerId"]) == [(made, "Created")]
+    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
+    assert listed(shop, body["customerId"]) == [(made, "Shipped")]
+
+
+def test_a_request_whose_tokens_row_is_deleted_is_a_new_order(shop: ShopTables) -> None:
+    """What keeps a retried request from a second order is that row alone: it is kept as long as the order."""
+    shop.sell("vest")
+    body = order(("vest", 2))
+    first = shop.request("POST /orders", body).document["orderId"]
+    (row,) = shop.of_type("clientToken")
+    delete(shop, row)
+    again = shop.request("POST /orders", body)
+    assert again.status == 201
+    assert again.document["orderId"] != first
+
+
+def test_an_order_whose_tokens_row_outlives_it_is_gone_and_not_made_twice(
+    shop: ShopTables,
+) -> None:
+    shop.sell("vest")
+    body = order(("vest", 2))
+    shop.request("POST /orders", body)
+    for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
+        delete(shop, row)
+    assert shop.request("POST /orders", body).error == (410, "OrderGone", "clientToken")
+    assert shop.stock("vest") == 98
+
+
+def test_a_count_of_unpaid_orders_that_is_deleted_begins_anew(shop: ShopTables) -> None:
+    shop.sell("vest")
+    body = order(("vest", 1))
+    made = shop.request("POST /orders", body).document["orderId"]
+    delete(shop, shop.of_type("unpaid")[0])
+    assert shop.request("POST /admin/orders/{id}/pay", id=made).status == 200
+    other = {**order(("vest", 1)), "customerId": body["customerId"]}
+    assert shop.request("POST /orders", other).status == 201

@@ -1,0 +1,346 @@
+"""POST /orders over DynamoDB Local: one transaction, made once, never more than there is; and what is refused."""
+
+import base64
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leda.shop import settling
+from simulation.failures import cancelled, client_error, timed_out
+from support import log_lines
+from support.faults import Fault, Faults, FaultyClient, after, instead, meanwhile
+from support.pipeline import Function
+from support.shop import CUSTOMER, OPERATOR, Response, ShopTables, http_event, order
+
+
+@pytest.fixture
+def shop(dynamodb_endpoint: str) -> ShopTables:
+    shop = ShopTables(dynamodb_endpoint)
+    shop.sell("vest", qty=10, price_cents=4999)
+    shop.sell("axe", qty=100, price_cents=1)
+    return shop
+
+
+def with_faults(shop: ShopTables) -> tuple[Function, Faults]:
+    faults = Faults()
+    return shop.function("create_order", lambda client: FaultyClient(client, faults)), faults
+
+
+def test_an_order_is_made_with_its_lines_and_takes_its_pieces(shop: ShopTables) -> None:
+    made = shop.order(("vest", 2), ("axe", 3))
+
+    assert made.status == 201
+    shown = made.document
+    assert shown == {
+        "orderId": shown["orderId"],
+        "status": "Created",
+        "shippingOption": "standard",
+        "totalCents": 2 * 4999 + 3,
+        "createdAt": shown["createdAt"],
+        "payBy": shown["payBy"],
+        "shippedAt": None,
+        "lines": [
+            {"productId": "axe", "name": "Axe", "qty": 3, "priceCents": 1},
+            {"productId": "vest", "name": "Vest", "qty": 2, "priceCents": 4999},
+        ],
+    }
+    assert made.headers["location"] == f"/orders/{shown['orderId']}"
+    assert (shop.stock("vest"), shop.stock("axe")) == (8, 97)
+    types = Counter(row["itemType"]["S"] for row in shop.rows("UnifiedTable"))
+    once = dict.fromkeys(("order", "customerOrder", "clientToken", "unpaid"), 1)
+    assert types == {"part": 2, "orderLine": 2, **once}
+
+
+def test_a_client_that_names_a_price_is_refused(shop: ShopTables) -> None:
+    body = order(("vest", 1))
+    body["lines"][0]["priceCents"] = 1
+
+    assert shop.request("POST /orders", body).error == (400, "InvalidRequest", "lines[0]")
+
+
+def test_the_same_request_again_is_answered_with_the_same_bytes_as_is_a_read(
+    shop: ShopTables,
+) -> None:
+    shop.sell("hat")
+    body = order(("vest", 2), ("hat", 1), ("axe", 3))
+    first, again = (shop.request("POST /orders", body) for _ in range(2))
+
+    assert (first.status, again.status) == (201, 200)
+    assert again.body == first.body
+    assert again.headers == first.headers
+    assert shop.stock("vest") == 8
+    # Even when nothing is left, and however its JSON is written.
+    assert shop.order(("vest", 8)).status == 201
+    third = shop.request("POST /orders", dict(reversed(body.items())))
+    assert third.body == first.body
+    identifier = first.document["orderId"]
+    assert shop.request("GET /orders/{id}", id=identifier).body == first.body
+    assert shop.request("GET /admin/orders/{id}", id=identifier).body == first.body
+
+
+def test_an_order_tells_nothing_that_leads_to_another(shop: ShopTables) -> None:
+    body = order(("vest", 1))
+    made = shop.request("POST /orders", body)
+    identifier = made.document["orderId"]
+    shop.request("POST /admin/orders/{id}/ship", id=identifier)
+    for answer in (
+        made,
+        shop.request("GET /orders/{id}", id=identifier),
+        shop.request("GET /admin/orders/{id}", id=identifier),
+        shop.request("GET /admin/orders", query={"status": "Shipped"}),
+    ):
+        assert identifier in answer.body
+        assert body["customerId"] not in answer.body
+        assert body["clientToken"] not in answer.body
+
+
+def test_a_token_that_comes_with_another_order_is_refused_and_shows_nothing(
+    shop: ShopTables,
+) -> None:
+    body = order(("vest", 2))
+    shop.request("POST /orders", body)
+    for other in (
+        {"lines": [{"productId": "vest", "qty": 3}]},
+        {"customerId": "another-customer-1"},
+        {"shippingOption": "drone"},
+    ):
+        answer = shop.request("POST /orders", body | other)
+        assert answer.error == (422, "ClientTokenReused", "clientToken")
+        assert answer.document.keys() == {"error"}
+    assert shop.stock("vest") == 8
+
+
+def test_what_is_not_there_is_not_sold_and_nothing_is_written(shop: ShopTables) -> None:
+    before = shop.rows("UnifiedTable")
+
+    assert shop.order(("axe", 1), ("vest", 11)).error == (409, "OutOfStock", "lines[1].qty")
+    assert shop.order(("axe", 1), ("no-such", 1)).error == (
+        422,
+        "UnknownProduct",
+        "lines[1].productId",
+    )
+    assert shop.rows("UnifiedTable") == before
+
+
+def test_a_row_that_is_no_part_cannot_be_ordered(shop: ShopTables) -> None:
+    broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}, "qty": {"N": "5"}}
+    shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=broken)
+
+    assert shop.order(("hat", 1)).error == (422, "UnknownProduct", "lines[0].productId")
+
+
+def test_a_hundred_at_once_for_the_last_ten_are_exactly_ten_orders(shop: ShopTables) -> None:
+    answers: list[str] = []
+    function = shop.function("create_order")
+
+    def buy() -> None:
+        answer = until_answered(shop, order(("vest", 1), ("axe", 1)), function)
+        # 200: it was made when the client was told that the shop is busy.
+        made = "made" if answer.status in (200, 201) else answer.document["error"]["code"]
+        answers.append(made)
+
+    at_once([buy] * 100)
+
+    assert Counter(answers) == {"made": 10, "OutOfStock": 90}
+    assert (shop.stock("vest"), shop.stock("axe")) == (0, 90)
+    assert len(shop.of_type("order")) == len(shop.of_type("clientToken")) == 10
+
+
+def test_one_token_sent_by_many_at_once_is_one_order(shop: ShopTables) -> None:
+    body, answers = order(("vest", 1)), []
+    function = shop.function("create_order")
+
+    def send() -> None:
+        answers.append(until_answered(shop, body, function))
+
+    at_once([send] * 20)
+
+    assert {answer.status for answer in answers} <= {200, 201}
+    assert len({answer.document["orderId"] for answer in answers}) == 1
+    assert shop.stock("vest") == 9
+
+
+def until_answered(shop: ShopTables, body: dict[str, Any], function: Function) -> Response:
+    """Send the order until the shop is not busy: a hundred threads can keep a small machine from answering in time."""
+    while True:
+        answer = shop.request("POST /orders", body, environment=function)
+        if answer.status != 503:
+            return answer
+
+
+def at_once(calls: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        after(timed_out()),
+        after(client_error("InternalServerError", 500)),
+        instead(timed_out()),
+        instead(cancelled("None", "TransactionConflict")),
+        instead(cancelled("ThrottlingError", "None")),
+        instead(client_error("TransactionInProgressException")),
+        instead(client_error("ThrottlingException")),
+    ],
+    ids=[
+        "lost answer",
+        "server error after the effect",
+        "no answer",
+        "conflict",
+        "throttled transaction",
+        "in progress",
+        "throttled",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_trouble_with_the_transaction_is_one_order(
+    shop: ShopTables, fault: Fault, times: int
+) -> None:
+    function, faults = with_faults(shop)
+    for nth in range(times):
+        faults.arm("transact_write_items", nth + 1, fault)
+
+    made = shop.order(("vest", 1), environment=function)
+
+    assert made.status == 201
+    assert [row["orderId"]["S"] for row in shop.of_type("order")] == [made.document["orderId"]]
+    assert shop.stock("vest") == 9
+
+
+def test_a_price_that_changes_meanwhile_is_the_one_that_is_paid(shop: ShopTables) -> None:
+    function, faults = with_faults(shop)
+    dearer = meanwhile(lambda: shop.sell("vest", qty=10, price_cents=6000))
+    faults.arm("transact_write_items", 1, dearer)
+
+    made = shop.order(("vest", 1), environment=function)
+
+    assert made.document["totalCents"] == 6000
+    assert made.document["lines"][0]["priceCents"] == 6000
+    assert faults.log.count("transact_write_items") == 2
+
+
+def test_the_last_piece_that_another_takes_meanwhile_is_out_of_stock(shop: ShopTables) -> None:
+    function, faults = with_faults(shop)
+    faults.arm("transact_write_items", 1, meanwhile(lambda: shop.order(("vest", 10))))
+
+    refused = shop.order(("vest", 1), environment=function)
+
+    assert refused.error == (409, "OutOfStock", "lines[0].qty")
+    assert len(shop.of_type("order")) == 1
+
+
+def test_conflicts_without_end_are_a_503_that_says_when_to_come_again(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "MOST_SECONDS", 0)
+    function, faults = with_faults(shop)
+    faults.arm("transact_write_items", 1, instead(cancelled("TransactionConflict")))
+    body = order(("vest", 1))
+
+    refused = shop.request("POST /orders", body, environment=function)
+
+    assert refused.error == (503, "Busy", None)
+    assert refused.headers["retry-after"] == "1"
+    assert shop.stock("vest") == 10
+    assert shop.request("POST /orders", body, environment=function).status == 201
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (client_error("ThrottlingException"), 503),
+        (client_error("ProvisionedThroughputExceededException"), 503),
+        (client_error("InternalServerError", 500), 503),
+        (timed_out(), 503),
+        (client_error("AccessDeniedException"), 500),
+    ],
+)
+def test_a_read_that_fails_is_answered_and_writes_nothing(
+    shop: ShopTables, error: Exception, status: int
+) -> None:
+    function, faults = with_faults(shop)
+    faults.arm("batch_get_item", 1, instead(error))
+
+    answer = shop.order(("vest", 1), environment=function)
+
+    assert answer.status == status
+    assert shop.stock("vest") == 10
+
+
+def test_an_order_of_as_many_lines_as_a_transaction_holds(shop: ShopTables) -> None:
+    for number in range(49):
+        shop.sell(f"part-{number}", qty=1)
+    lines = [(f"part-{number}", 1) for number in range(49)]
+
+    assert shop.order(*lines).error == (400, "InvalidRequest", "lines")
+    assert shop.order(*lines[:48]).status == 201
+    assert sum(shop.stock(product) for product, _ in lines) == 1
+
+
+def test_a_body_that_is_base64_is_read_and_one_that_is_too_large_is_not(shop: ShopTables) -> None:
+    function = shop.function("create_order")
+    event: Any = http_event("POST /orders", order(("vest", 1)))
+    encoded = base64.b64encode(event["body"].encode()).decode()
+
+    assert function(event | {"body": encoded, "isBase64Encoded": True})["statusCode"] == 201
+    assert function(event | {"body": "?", "isBase64Encoded": True})["statusCode"] == 400
+    assert function(event | {"body": " " * 16_385})["statusCode"] == 413
+    assert (
+        shop.function("storefront")({"routeKey": "GET /products", "body": "x" * 16_385})[
+            "statusCode"
+        ]
+        == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 201),
+        ("Application/JSON; charset=utf-8", 201),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=application/json", 415),
+        ("application/jsonp", 415),
+        (None, 415),
+    ],
+)
+def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(
+    shop: ShopTables, content_type: str | None, status: int
+) -> None:
+    event: Any = http_event("POST /orders", order(("vest", 1)))
+    event["headers"] = {} if content_type is None else {"content-type": content_type}
+    assert shop.function("create_order")(event)["statusCode"] == status
+    assert shop.stock("vest") == (9 if status == 201 else 10)
+
+
+def test_an_operators_change_takes_no_body_or_json(shop: ShopTables) -> None:
+    made = shop.order(("vest", 1)).document["orderId"]
+    for route in ("pay", "ship"):
+        name = f"POST /admin/orders/{{id}}/{route}"
+        assert shop.request(name, id=made).status == 200
+        assert shop.request(name, {}, id=made).status == 200
+        event: Any = http_event(name, {}, {"id": made}, claims=OPERATOR)
+        event["headers"] = {"content-type": "text/plain"}
+        assert shop.function("operations")(event)["statusCode"] == 415
+
+
+def test_the_log_holds_no_customer_no_token_and_no_order(shop: ShopTables) -> None:
+    body = order(("vest", 1), customerId=CUSTOMER)
+    with log_lines.recorded() as lines:
+        made = shop.request("POST /orders", body)
+        shop.request("POST /orders", body | {"lines": [{"productId": "vest", "qty": 99}]})
+        shop.request("GET /customers/{id}/orders", id=CUSTOMER)
+
+    assert [line["status"] for line in lines.of("answered")] == [201, 422, 200]
+    for secret in (CUSTOMER, body["clientToken"], made.document["orderId"]):
+        assert secret not in lines.text

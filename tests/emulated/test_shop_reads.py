@@ -1,0 +1,329 @@
+"""Products, orders and lists over DynamoDB Local; what operators see and do."""
+
+import pytest
+
+from leda.shop import times
+from leda.shop.orders import orders
+from simulation.failures import cancelled, timed_out
+from support.faults import Fault, Faults, FaultyClient, after, instead
+from support.shop import CUSTOMER, OPERATOR, ROUTES, ShopTables, order
+
+
+@pytest.fixture
+def shop(dynamodb_endpoint: str) -> ShopTables:
+    shop = ShopTables(dynamodb_endpoint)
+    shop.sell("vest", qty=10, price_cents=4999)
+    return shop
+
+
+def low(shop: ShopTables, product: str, number: int = 0, pieces: int = 50) -> None:
+    """A vendor order, as fnCreateVendorOrder makes it."""
+    from leda.shop.stock import vendor_orders
+
+    action = vendor_orders.open_action(
+        shop.prefix + "UnifiedTable",
+        vendor_orders.Number(product, number),
+        pieces,
+        times.now(),
+    )
+    shop.dynamodb.transact_write_items(TransactItems=[action])
+
+
+def test_a_product_is_shown_with_its_stock(shop: ShopTables) -> None:
+    shown = shop.request("GET /products/{id}", id="vest")
+
+    assert (shown.status, shown.document) == (
+        200,
+        {
+            "productId": "vest",
+            "name": "Vest",
+            "description": "Made for tests.",
+            "priceCents": 4999,
+            "qty": 10,
+        },
+    )
+    assert shown.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("product", ["no-such", "", "Vest", "totalorders", "x" * 3000, "é"])
+def test_what_is_no_product_is_not_found(shop: ShopTables, product: str) -> None:
+    assert shop.request("GET /products/{id}", id=product).error == (404, "NotFound", None)
+
+
+@pytest.mark.parametrize("identifier", ["0" * 32, "", "x" * 3000, "é", "../orders"])
+def test_what_is_no_order_is_not_found(shop: ShopTables, identifier: str) -> None:
+    assert shop.request("GET /orders/{id}", id=identifier).error == (404, "NotFound", None)
+    shipped = shop.request("POST /admin/orders/{id}/ship", id=identifier)
+    assert shipped.error == (404, "NotFound", None)
+
+
+def test_products_come_page_by_page_in_their_order_each_once(shop: ShopTables) -> None:
+    for number in range(7):
+        shop.sell(f"part-{number}")
+    found, cursor = [], None
+    while True:
+        query = {"limit": "3"} | ({"cursor": cursor} if cursor else {})
+        page = shop.request("GET /products", query=query).document
+        found += [product["productId"] for product in page["products"]]
+        if not (cursor := page["nextCursor"]):
+            break
+        assert len(page["products"]) == 3
+    assert found == [*(f"part-{number}" for number in range(7)), "vest"]
+
+
+def test_a_part_that_somebody_broke_is_left_out_and_takes_no_other_with_it(
+    shop: ShopTables,
+) -> None:
+    broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}}
+    shop.dynamodb.put_item(
+        TableName=shop.prefix + "UnifiedTable", Item=broken | {"inventoryKey": {"S": "part"}}
+    )
+
+    for route in ("GET /products", "GET /admin/inventory"):
+        products = shop.request(route).document["products"]
+        assert [product["productId"] for product in products] == ["vest"]
+    assert shop.request("GET /products/{id}", id="hat").status == 404
+
+
+def test_an_order_is_found_by_its_id_and_among_its_customers(shop: ShopTables) -> None:
+    mine = [order(("vest", 1), customerId=CUSTOMER) for _ in range(3)]
+    made = [shop.request("POST /orders", each).document for each in mine]
+    shop.order(("vest", 1))
+
+    for each in made:
+        assert shop.request("GET /orders/{id}", id=each["orderId"]).document == each
+    page = shop.request("GET /customers/{id}/orders", query={"limit": "2"}, id=CUSTOMER).document
+    rest = shop.request(
+        "GET /customers/{id}/orders", query={"cursor": page["nextCursor"]}, id=CUSTOMER
+    ).document
+    listed = page["orders"] + rest["orders"]
+    assert rest["nextCursor"] is None
+    assert {each["orderId"] for each in listed} == {each["orderId"] for each in made}
+    created = [each["createdAt"] for each in listed]
+    assert created == sorted(created, reverse=True)
+    assert listed[0].keys() == {"orderId", "status", "lines", "totalCents", "createdAt"}
+    nobody = shop.request("GET /customers/{id}/orders", id="nobody-0123456789")
+    assert nobody.document == {"orders": [], "nextCursor": None}
+
+
+@pytest.mark.parametrize(
+    ("route", "query", "field"),
+    [
+        *((route, {"limit": "0"}, "limit") for route in ("GET /products", "GET /admin/orders")),
+        ("GET /products", {"limit": "101"}, "limit"),
+        ("GET /products", {"limit": "five"}, "limit"),
+        ("GET /products", {"limit": "1,2"}, "limit"),
+        ("GET /products", {"cursor": "!"}, "cursor"),
+        ("GET /products", {"cursor": "YQ=é"}, "cursor"),
+        ("GET /products", {"cursor": "L"}, "cursor"),
+        ("GET /admin/orders", {"cursor": "dmVzdA"}, "cursor"),
+        ("GET /admin/vendor-orders", {"cursor": "dmVzdA"}, "cursor"),
+        ("GET /admin/orders", {"status": "Open"}, "status"),
+        ("GET /admin/vendor-orders", {"status": "Created"}, "status"),
+    ],
+)
+def test_a_list_says_which_parameter_is_wrong(
+    shop: ShopTables, route: str, query: dict[str, str], field: str
+) -> None:
+    assert shop.request(route, query=query).error == (400, "InvalidRequest", field)
+
+
+def test_a_customers_id_that_is_too_short_to_be_secret_is_refused(shop: ShopTables) -> None:
+    assert shop.request("GET /customers/{id}/orders", id="bob").error == (
+        400,
+        "InvalidRequest",
+        "id",
+    )
+
+
+# -- operators
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "/admin/" in route])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"username": "olga", "sub": "1", "token_use": "access", "scope": "openid email"},
+        {"cognito:username": "olga", "sub": "1"},
+        {"token_use": "id"},
+    ],
+    ids=["none", "access token", "no use", "nobody"],
+)
+def test_an_operators_route_without_an_id_tokens_claims_is_401_and_changes_nothing(
+    shop: ShopTables, route: str, claims: dict[str, str]
+) -> None:
+    """The API's authorizer refuses what has no claims; it takes an access token, which is for other programs."""
+    made = shop.order(("vest", 1)).document["orderId"]
+    low(shop, "vest")
+    before = shop.rows("UnifiedTable")
+    for identifier in (made, "vest-0"):
+        answer = shop.request(route, claims=claims, id=identifier)
+        assert answer.error == (401, "Unauthorized", None)
+    assert shop.rows("UnifiedTable") == before
+
+
+def test_a_shipped_order_is_shipped_everywhere_and_once(shop: ShopTables) -> None:
+    shop.sell("axe")
+    made = shop.order(("vest", 1), ("axe", 2)).document["orderId"]
+    shipped = shop.request("POST /admin/orders/{id}/ship", id=made)
+    again = shop.request("POST /admin/orders/{id}/ship", id=made, claims={**OPERATOR, "sub": "2"})
+
+    assert shipped.status == again.status == 200
+    assert shipped.document["status"] == "Shipped"
+    assert shipped.document["shippedAt"] > shipped.document["createdAt"]
+    assert again.body == shipped.body
+    assert shop.request("GET /admin/orders/{id}", id=made).body == shipped.body
+    assert shop.request("GET /orders/{id}", id=made).body == shipped.body
+    header = shop.row(f"CUST-ORDER-{made}", "Order")
+    assert header["shippedBy"] == {"S": "olga"}
+    statuses = [
+        row["status"]["S"]
+        for kind in ("order", "orderLine", "customerOrder")
+        for row in shop.of_type(kind)
+    ]
+    assert statuses == ["Shipped"] * 4
+    assert "shippedBy" not in shipped.document
+
+
+def test_orders_are_listed_by_status_the_oldest_first(shop: ShopTables) -> None:
+    made = [shop.order(("vest", 1)).document["orderId"] for _ in range(4)]
+    shop.request("POST /admin/orders/{id}/ship", id=made[1])
+
+    first = shop.request("GET /admin/orders", query={"limit": "2"}).document
+    rest = shop.request("GET /admin/orders", query={"cursor": first["nextCursor"]}).document
+    shipped = shop.request("GET /admin/orders", query={"status": "Shipped"}).document
+
+    listed = first["orders"] + rest["orders"]
+    assert {each["orderId"] for each in listed} == {made[0], made[2], made[3]}
+    assert [each["createdAt"] for each in listed] == sorted(each["createdAt"] for each in listed)
+    assert [each["orderId"] for each in shipped["orders"]] == [made[1]]
+    assert "customerId" not in shipped["orders"][0]
+
+
+def test_a_received_vendor_order_is_in_stock_and_closed_once(shop: ShopTables) -> None:
+    low(shop, "vest", pieces=50)
+    listed = shop.request("GET /admin/vendor-orders").document["vendorOrders"]
+    assert [each["vendorOrderId"] for each in listed] == ["vest-0"]
+    assert listed[0]["qty"] == 50
+
+    received = shop.request("POST /admin/vendor-orders/{id}/receive", id="vest-0")
+    again = shop.request("POST /admin/vendor-orders/{id}/receive", id="vest-0")
+
+    assert received.status == 200
+    assert received.document["status"] == "Received"
+    assert received.document["receivedBy"] == "olga"
+    assert again.body == received.body
+    assert shop.stock("vest") == 60
+    assert shop.row("vest", "vest")["restocks"] == {"N": "1"}
+    assert shop.request("GET /admin/vendor-orders").document["vendorOrders"] == []
+    closed = shop.request("GET /admin/vendor-orders", query={"status": "Received"}).document
+    assert closed["vendorOrders"] == [received.document]
+
+
+def test_what_is_closed_is_listed_the_last_closed_first(shop: ShopTables) -> None:
+    made = [shop.order(("vest", 1)).document["orderId"] for _ in range(3)]
+    for each in (made[2], made[0], made[1]):
+        shop.request("POST /admin/orders/{id}/ship", id=each)
+    for product in ("axe", "hat", "vest"):
+        shop.sell(product)
+        low(shop, product)
+    for product in ("hat", "vest", "axe"):
+        shop.request("POST /admin/vendor-orders/{id}/receive", id=f"{product}-0")
+
+    def listed(route: str, name: str, field: str, **query: str) -> list[str]:
+        found: list[str] = []
+        query |= {"limit": "2"}
+        while True:
+            page = shop.request(route, query=query).document
+            found += [each[field] for each in page[name]]
+            if page["nextCursor"] is None:
+                return found
+            query["cursor"] = page["nextCursor"]
+
+    shipped = listed("GET /admin/orders", "orders", "orderId", status="Shipped")
+    assert shipped == [made[1], made[0], made[2]]
+    received = listed(
+        "GET /admin/vendor-orders", "vendorOrders", "vendorOrderId", status="Received"
+    )
+    assert received == ["axe-0", "vest-0", "hat-0"]
+
+
+@pytest.mark.parametrize("identifier", ["vest-1", "vest", "", "vest-01", "-1", "x" * 3000, "é-1"])
+def test_what_is_no_vendor_order_is_not_found(shop: ShopTables, identifier: str) -> None:
+    answer = shop.request("POST /admin/vendor-orders/{id}/receive", id=identifier)
+    assert answer.error == (404, "NotFound", None)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [after(timed_out()), instead(timed_out()), instead(cancelled("TransactionConflict", "None"))],
+    ids=["lost answer", "no answer", "conflict"],
+)
+def test_trouble_with_a_change_makes_it_once(shop: ShopTables, fault: Fault) -> None:
+    low(shop, "vest")
+    made = shop.order(("vest", 1)).document["orderId"]
+    faults = Faults()
+    function = shop.function("operations", lambda client: FaultyClient(client, faults))
+    faults.arm("transact_write_items", 1, fault)
+    faults.arm("transact_write_items", 3, fault)
+
+    received = shop.request(
+        "POST /admin/vendor-orders/{id}/receive", id="vest-0", environment=function
+    )
+    shipped = shop.request("POST /admin/orders/{id}/ship", id=made, environment=function)
+
+    assert (received.document["status"], shipped.document["status"]) == ("Received", "Shipped")
+    assert shop.stock("vest") == 59
+
+
+def total(shop: ShopTables, identifier: str, **measures: int) -> None:
+    shop.dynamodb.put_item(
+        TableName=shop.prefix + "UnifiedTableTotals",
+        Item={
+            "Identifier": {"S": identifier},
+            **{name: {"N": str(value)} for name, value in measures.items()},
+        },
+    )
+
+
+def test_the_inventory_shows_counts_and_the_open_vendor_order(shop: ShopTables) -> None:
+    shop.sell("axe", qty=3, restocks=4)
+    low(shop, "axe", number=3)
+    low(shop, "axe", number=4, pieces=7)
+    total(shop, "ordered:vest", Pieces=5)
+    total(shop, "sold:vest", Pieces=2)
+
+    axe, vest = shop.request("GET /admin/inventory").document["products"]
+
+    assert (vest["ordered"], vest["sold"], vest["openVendorOrder"]) == (5, 2, None)
+    assert (axe["ordered"], axe["sold"], axe["qty"], axe["reorderBelow"]) == (0, 0, 3, 5)
+    assert (axe["openVendorOrder"]["vendorOrderId"], axe["openVendorOrder"]["qty"]) == ("axe-4", 7)
+
+
+def test_the_totals_are_zero_before_the_first_order_and_then_the_rows(shop: ShopTables) -> None:
+    assert shop.request("GET /admin/metrics").document == {
+        "orders": 0,
+        "shipped": 0,
+        "revenueCents": 0,
+    }
+    total(shop, "orders:order", Count=2, RevenueCents=10**14)
+    total(shop, "shipped:order", Count=1, RevenueCents=5)
+    shown = shop.request("GET /admin/metrics", claims=OPERATOR).document
+    assert shown == {"orders": 2, "shipped": 1, "revenueCents": 10**14}
+
+
+def test_a_route_that_a_function_does_not_have_is_not_found(shop: ShopTables) -> None:
+    function = shop.function("storefront")
+
+    assert function({"routeKey": "POST /orders"})["statusCode"] == 404
+    assert function({})["statusCode"] == 404
+
+
+def test_every_status_has_a_place_in_the_index() -> None:
+    assert [orders.index_key(status) for status in orders.STATUSES] == [
+        "CUST-Created",
+        "CUST-Paid",
+        "CUST-Shipped",
+        "CUST-Expired",
+    ]

@@ -1,0 +1,273 @@
+"""Orders that nobody has paid: how many pieces and orders there may be, and what becomes of them."""
+
+import threading
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from leda.shop import times
+from simulation.failures import cancelled, timed_out
+from support.faults import Faults, FaultyClient, after, instead, meanwhile
+from support.pipeline import Function
+from support.shop import CUSTOMER, Response, ShopTables, order
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def shop(dynamodb_endpoint: str) -> ShopTables:
+    shop = ShopTables(dynamodb_endpoint)
+    shop.sell("vest", qty=1000, price_cents=4999)
+    shop.sell("axe", qty=1000, price_cents=1)
+    return shop
+
+
+def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Let the shop's clock be ahead."""
+    now = times.after
+    monkeypatch.setattr(times, "after", lambda delay: now(delay + by))
+
+
+def status_of(shop: ShopTables, identifier: str) -> str:
+    found: str = shop.request("GET /orders/{id}", id=identifier).document["status"]
+    return found
+
+
+def act(shop: ShopTables, what: str, identifier: str) -> Response:
+    return shop.request(f"POST /admin/orders/{{id}}/{what}", id=identifier)
+
+
+# -- limits
+
+
+def test_an_order_has_no_more_pieces_than_the_document_says(shop: ShopTables) -> None:
+    shop.sell("hat", qty=1000)
+    assert shop.order(("vest", 101)).error == (400, "InvalidRequest", "lines[0].qty")
+    most = (("vest", 100), ("axe", 100))
+    assert shop.order(*most, ("hat", 1)).error == (400, "InvalidRequest", "lines")
+    assert shop.order(*most).status == 201
+    assert (shop.stock("vest"), shop.stock("axe"), shop.stock("hat")) == (900, 900, 1000)
+
+
+def test_a_customer_has_no_more_than_twenty_unpaid_orders(shop: ShopTables) -> None:
+    def ask() -> Response:
+        return shop.request("POST /orders", order(("vest", 1), customerId=CUSTOMER))
+
+    made = [ask().document["orderId"] for _ in range(20)]
+    assert ask().error == (409, "TooManyUnpaid", "customerId")
+    assert shop.order(("vest", 1)).status == 201
+    assert shop.stock("vest") == 1000 - 21
+
+    assert act(shop, "pay", made[0]).status == 200
+    assert ask().status == 201
+    assert ask().status == 409
+    # An unpaid order that is shipped is not waited for either; one that was paid is not taken off twice.
+    assert act(shop, "ship", made[1]).status == act(shop, "ship", made[0]).status == 200
+    assert [ask().status, ask().status] == [201, 409]
+
+
+def test_a_customer_who_sends_many_orders_at_once_has_no_more_unpaid_ones(
+    shop: ShopTables,
+) -> None:
+    function, answers = shop.function("create_order"), []
+
+    def ask() -> None:
+        body = order(("vest", 1), customerId=CUSTOMER)
+        while True:
+            answer = shop.request("POST /orders", body, environment=function)
+            if answer.status != 503:
+                break
+        answers.append(answer.status)
+
+    threads = [threading.Thread(target=ask) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+
+    assert Counter(201 if each in (200, 201) else each for each in answers) == {201: 20, 409: 20}
+    assert shop.stock("vest") == 980
+
+
+# -- paying
+
+
+def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
+    made = shop.order(("vest", 1), ("axe", 2)).document
+    assert datetime.fromisoformat(made["payBy"]) - datetime.fromisoformat(made["createdAt"]) >= DAY
+
+    paid, again = (act(shop, "pay", made["orderId"]) for _ in range(2))
+    assert paid.document == {**made, "status": "Paid"}
+    assert again.body == paid.body
+    assert shop.row(f"CUST-ORDER-{made['orderId']}", "Order")["paidBy"] == {"S": "olga"}
+    listed = shop.request("GET /admin/orders", query={"status": "Paid"}).document["orders"]
+    assert [each["orderId"] for each in listed] == [made["orderId"]]
+    assert shop.request("GET /admin/orders").document["orders"] == []
+
+    shipped = act(shop, "ship", made["orderId"])
+    assert shipped.document["status"] == "Shipped"
+    # What is shipped stays shipped.
+    assert act(shop, "pay", made["orderId"]).body == shipped.body
+    statuses = {
+        row["status"]["S"]
+        for kind in ("order", "orderLine", "customerOrder")
+        for row in shop.of_type(kind)
+    }
+    assert statuses == {"Shipped"}
+    assert [row["orders"] for row in shop.of_type("unpaid")] == [{"N": "0"}]
+
+
+# -- expiring
+
+
+def test_an_order_that_is_not_paid_in_time_gives_its_pieces_back_once(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = [order(("vest", 3), ("axe", 5), customerId=CUSTOMER) for _ in range(3)]
+    due, paid, shipped = (shop.request("POST /orders", each).document["orderId"] for each in bodies)
+    act(shop, "pay", paid)
+    act(shop, "ship", shipped)
+    expire = shop.function("expire_orders")
+
+    later(monkeypatch, DAY - timedelta(minutes=1))
+    expire({})
+    assert status_of(shop, due) == "Created"
+    assert shop.stock("vest") == 991
+
+    later(monkeypatch, timedelta(minutes=2))
+    for _ in range(2):
+        expire({})
+
+    assert [status_of(shop, each) for each in (due, paid, shipped)] == [
+        "Expired",
+        "Paid",
+        "Shipped",
+    ]
+    assert (shop.stock("vest"), shop.stock("axe")) == (994, 990)
+    assert {
+        row["status"]["S"] for row in shop.of_type("orderLine") if row["orderId"]["S"] == due
+    } == {"Expired"}
+    listed = shop.request("GET /customers/{id}/orders", id=CUSTOMER).document["orders"]
+    assert {each["orderId"]: each["status"] for each in listed}[due] == "Expired"
+    for what in ("pay", "ship"):
+        assert act(shop, what, due).error == (409, "OrderExpired", None)
+    # The same request is that order still, and no new one.
+    again = shop.request("POST /orders", bodies[0])
+    assert (again.status, again.document["status"]) == (200, "Expired")
+    assert [row["orders"] for row in shop.of_type("unpaid")] == [{"N": "0"}]
+
+
+def test_an_expired_order_counts_for_nothing(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.order(("vest", 3), ("axe", 5))
+    kept = shop.order(("vest", 1)).document["orderId"]
+    shop.count()
+    assert (shop.counts(), shop.totals()) == ({"vest": (4, 0), "axe": (5, 0)}, (2, 0, 20001))
+    act(shop, "pay", kept)
+
+    later(monkeypatch, 2 * DAY)
+    shop.function("expire_orders")({})
+    shop.count()
+
+    assert (shop.counts(), shop.totals()) == ({"vest": (1, 0)}, (1, 0, 4999))
+
+
+def test_an_order_that_is_paid_at_the_last_moment_is_paid_or_expired_but_not_both(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = shop.order(("vest", 3)).document["orderId"]
+    faults = Faults()
+    expire = shop.function("expire_orders", lambda client: FaultyClient(client, faults))
+    faults.arm("transact_write_items", 1, meanwhile(lambda: act(shop, "pay", made)))
+    later(monkeypatch, 2 * DAY)
+
+    expire({})
+
+    assert status_of(shop, made) == "Paid"
+    assert shop.stock("vest") == 997
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [after(timed_out()), instead(timed_out()), instead(cancelled("TransactionConflict", "None"))],
+    ids=["lost answer", "no answer", "conflict"],
+)
+def test_trouble_with_the_transaction_gives_the_pieces_back_once(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch, fault: Any
+) -> None:
+    made = shop.order(("vest", 3)).document["orderId"]
+    faults = Faults()
+    expire = shop.function("expire_orders", lambda client: FaultyClient(client, faults))
+    faults.arm("transact_write_items", 1, fault)
+    later(monkeypatch, 2 * DAY)
+
+    expire({})
+
+    assert (status_of(shop, made), shop.stock("vest")) == ("Expired", 1000)
+
+
+def test_a_product_that_is_not_sold_any_more_keeps_no_order_open(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = shop.order(("vest", 3), ("axe", 5)).document["orderId"]
+    key = {"pk": {"S": "vest"}, "sk": {"S": "vest"}}
+    shop.dynamodb.delete_item(TableName=shop.prefix + "UnifiedTable", Key=key)
+    later(monkeypatch, 2 * DAY)
+
+    shop.function("expire_orders")({})
+
+    assert status_of(shop, made) == "Expired"
+    assert shop.row("vest", "vest") is None
+    assert shop.stock("axe") == 1000
+
+
+def test_a_line_that_somebody_broke_keeps_no_piece_of_the_others(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = shop.order(("vest", 3), ("axe", 5)).document["orderId"]
+    line = shop.row(f"CUST-ORDER-{made}", "vest")
+    for broken in (line, {**line, "sk": {"S": "no-product"}}):
+        item = {**broken, "qty": {"S": "some"}}
+        shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=item)
+    later(monkeypatch, 2 * DAY)
+
+    shop.function("expire_orders")({})
+
+    assert shop.row(f"CUST-ORDER-{made}", "Order")["status"] == {"S": "Expired"}
+    assert (shop.stock("vest"), shop.stock("axe")) == (997, 1000)
+
+
+def test_an_order_that_cannot_be_closed_keeps_no_other_open(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (shop.order(("vest", 1)).document["orderId"] for _ in range(2))
+    header = shop.row(f"CUST-ORDER-{first}", "Order")
+    shop.dynamodb.put_item(
+        TableName=shop.prefix + "UnifiedTable",
+        Item={name: value for name, value in header.items() if name != "customerId"},
+    )
+    later(monkeypatch, 2 * DAY)
+
+    with pytest.raises(RuntimeError, match="1 unpaid orders could not be closed"):
+        shop.function("expire_orders")({})
+
+    assert status_of(shop, second) == "Expired"
+    assert shop.stock("vest") == 999
+
+
+def test_a_run_ends_in_time_and_the_next_one_goes_on(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [shop.order(("vest", 1)).document["orderId"] for _ in range(3)]
+    later(monkeypatch, 2 * DAY)
+    expire: Function = shop.function("expire_orders")
+    looks = iter([60_000, 30_000, 20_000])
+    closed = expire.module.expiring.run(lambda: next(looks))
+
+    assert closed == 1
+    assert [status_of(shop, each) for each in made] == ["Expired", "Created", "Created"]
+    expire({})
+    assert {status_of(shop, each) for each in made} == {"Expired"}

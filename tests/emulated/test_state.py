@@ -1,0 +1,512 @@
+"""StateLambda over DynamoDB Local: the newest version of each trade is stored, and what cannot be read is kept."""
+
+import base64
+import json
+import random
+from contextlib import nullcontext
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from aws_kinesis_agg.aggregator import RecordAggregator
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leda.pipeline.messages import BadInputError, Message, parse
+from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import StoreError
+from simulation import trades
+from simulation.failures import Killed, client_error, timed_out
+from support.faults import Faults, FaultyClient, after, instead
+from support.pipeline import SHARD, STREAM_ARN, Function, Pipeline, parameter
+
+HIERARCHY = {"RiskType": "PV", "TradeDesk": "FXSpot", "Region": "EMEA"}
+
+
+def message(
+    identifier: str = "t", version: int = 1, value: float = 1, **more: Any
+) -> dict[str, Any]:
+    return {
+        "TradeID": identifier,
+        "Version": version,
+        "Value": value,
+        "Hierarchy": HIERARCHY,
+        **more,
+    }
+
+
+def tombstone(identifier: str = "t", version: int = 1) -> dict[str, Any]:
+    return {"TradeID": identifier, "Version": version, "Deleted": True}
+
+
+def store(pipeline: Pipeline, *messages: Any) -> list[str]:
+    """Deliver the messages to a cold function; the sequence numbers that must come again."""
+    return failures(pipeline.function("state")(pipeline.kinesis_event(*messages)))
+
+
+def failures(answer: Any) -> list[str]:
+    assert set(answer) == {"batchItemFailures"}
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def row(pipeline: Pipeline, identifier: str = "t") -> dict[str, Any] | None:
+    found = {one["id"]["S"]: one for one in pipeline.rows("StateTable")}
+    return found.get(identifier)
+
+
+def version(pipeline: Pipeline, identifier: str = "t") -> int | None:
+    found = row(pipeline, identifier)
+    return None if found is None else int(found["Version"]["N"])
+
+
+def test_a_message_becomes_a_row(pipeline: Pipeline) -> None:
+    assert store(pipeline, message(value=34624.51, Timestamp=1616413258.8997078)) == []
+
+    assert row(pipeline) == {
+        "id": {"S": "t"},
+        "Version": {"N": "1"},
+        "Value": {"N": "34624.51"},
+        "Path": {"S": "PV:FXSpot:EMEA"},
+        "Hierarchy": {"S": json.dumps(HIERARCHY, sort_keys=True)},
+        "Timestamp": {"N": "1616413258.8997078"},
+        "Deleted": {"BOOL": False},
+    }
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (3, 3, 1), (7, 9, 8)])
+def test_the_newest_version_stays_in_any_order(
+    pipeline: Pipeline, order: tuple[int, ...], one_batch: bool
+) -> None:
+    messages = [message(version=number, value=number) for number in order]
+    for batch in [messages] if one_batch else [[one] for one in messages]:
+        assert store(pipeline, *batch) == []
+
+    found = row(pipeline)
+    assert found
+    assert (found["Version"], found["Value"]) == ({"N": str(max(order))}, {"N": str(max(order))})
+
+
+def test_a_batch_again_changes_nothing_and_makes_no_stream_record(pipeline: Pipeline) -> None:
+    event = pipeline.kinesis_event(*[message(f"t{number}") for number in range(60)])
+    pipeline.function("state")(event)
+    made = len(pipeline.stream_records("StateTable"))
+
+    warm = pipeline.function("state")
+    warm(event)
+    warm({"Records": event["Records"][::-1]})
+    warm({"Records": event["Records"][7:31]})
+
+    assert len(pipeline.stream_records("StateTable")) == made == 60
+
+
+def test_one_version_with_two_contents_stays_as_it_first_came(pipeline: Pipeline) -> None:
+    store(pipeline, message(value=1), message(value=2))
+    store(pipeline, message(value=3))
+
+    found = row(pipeline)
+    assert found
+    assert found["Value"] == {"N": "1"}
+
+
+def test_a_deletion_leaves_a_tombstone_that_older_versions_do_not_pass(pipeline: Pipeline) -> None:
+    store(pipeline, message(version=1))
+    store(pipeline, tombstone(version=5))
+    store(pipeline, message(version=4))
+
+    found = row(pipeline)
+    assert found
+    assert (found["Version"], found["Deleted"]) == ({"N": "5"}, {"BOOL": True})
+    store(pipeline, message(version=6))
+    assert version(pipeline) == 6
+
+
+def test_a_tombstone_may_come_before_its_trade(pipeline: Pipeline) -> None:
+    store(pipeline, tombstone(version=2))
+    store(pipeline, message(version=1))
+
+    assert version(pipeline) == 2
+
+
+def test_the_totals_of_a_deleted_trade_are_gone(pipeline: Pipeline) -> None:
+    store(pipeline, message("a", 1, 5), message("b", 1, 7))
+    pipeline.run()
+    store(pipeline, tombstone("a", 2))
+
+    assert pipeline.run()["PV"] == 7
+
+
+# -- limits
+
+EDGES = [
+    b"0",
+    b"-0",
+    b"1e-17",
+    b"999999999999.99999999999999999",
+    b"-999999999999.99999999999999999",
+    b"1.50000000000000000000000000000000000000000000000000",
+    b"0e400",
+    b"100000000000",
+    b"1E+11",
+]
+
+
+def raw(**fields: bytes) -> bytes:
+    given_fields = {
+        "TradeID": b'"t"',
+        "Version": b"1",
+        "Value": b"1",
+        "Hierarchy": json.dumps(HIERARCHY).encode(),
+        **fields,
+    }
+    return b"{" + b",".join(b'"%s":%s' % (k.encode(), v) for k, v in given_fields.items()) + b"}"
+
+
+@pytest.mark.parametrize("value", EDGES)
+def test_a_value_at_the_limits_is_stored_exactly(pipeline: Pipeline, value: bytes) -> None:
+    assert store(pipeline, raw(Value=value)) == []
+
+    found = row(pipeline)
+    assert found
+    assert Decimal(found["Value"]["N"]) == Decimal(value.decode())
+    total = pipeline.run().get("PV", Decimal(0))
+    assert total == Decimal(value.decode())
+
+
+@pytest.mark.parametrize("text", [b"0", b"-1", b"1e37", b"9" * 38, b"-" + b"9" * 38])
+def test_a_version_at_the_limits_is_stored_and_a_duplicate_of_it_is_one(
+    pipeline: Pipeline, text: bytes
+) -> None:
+    for _ in range(2):
+        assert store(pipeline, raw(Version=text)) == []
+
+    assert version(pipeline) == int(Decimal(text.decode()))
+    assert len(pipeline.stream_records("StateTable")) == 1
+
+
+def test_the_longest_id_and_path_and_the_largest_hierarchy_are_stored(pipeline: Pipeline) -> None:
+    names = {"RiskType": "é" * 500, "TradeDesk": "x" * 500, "Region": "y" * 546}
+    big = message("i" * 2048, Hierarchy=names | {"more": "z" * 290_000})
+    batch = [big] + [{**big, "TradeID": f"{number:02d}" + "i" * 2046} for number in range(3)]
+
+    assert store(pipeline, *batch) == []
+
+    assert len(pipeline.rows("StateTable")) == 4
+    assert pipeline.bucket.objects == {}
+    totals = pipeline.run()
+    assert max(len(path.encode()) for path in totals) == 2048
+    assert set(totals.values()) == {4}
+
+
+ODD_TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters=":"), min_size=1, max_size=6
+)
+ODD = st.builds(
+    lambda identifier, number, digits, exponent, region: raw(
+        TradeID=json.dumps(identifier).encode(),
+        Version=str(number).encode(),
+        Value=f"{digits}e{exponent}".encode(),
+        Hierarchy=json.dumps(HIERARCHY | {"Region": region}).encode(),
+    ),
+    ODD_TEXT,
+    st.integers(-(10**38) + 1, 10**38 - 1),
+    st.integers(-(10**20), 10**20),
+    st.integers(-30, 30),
+    ODD_TEXT,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ODD, min_size=1, max_size=30))
+def test_whatever_can_be_read_can_be_written_and_comes_back_equal(
+    dynamodb_endpoint: str, messages: list[bytes]
+) -> None:
+    pipeline = Pipeline(dynamodb_endpoint)
+    expected: dict[str, Message] = {}
+    for data in messages:
+        try:
+            parsed = parse(data, Schema())
+        except BadInputError:
+            continue
+        if parsed.id not in expected or parsed.version > expected[parsed.id].version:
+            expected[parsed.id] = parsed
+
+    assert store(pipeline, *messages) == []
+
+    rows = {one["id"]["S"]: one for one in pipeline.rows("StateTable")}
+    assert set(rows) == set(expected)
+    for identifier, parsed in expected.items():
+        stored = rows[identifier]
+        assert Decimal(stored["Version"]["N"]) == parsed.version
+        assert Decimal(stored["Value"]["N"]) == parsed.value
+        assert stored["Path"]["S"] == parsed.path
+        assert stored["Hierarchy"]["S"] == parsed.names
+
+
+# -- bad input
+
+BAD = {
+    "empty": b"",
+    "no JSON": b"\x00\x01\xff",
+    "a list": b"[]",
+    "NaN": raw(Value=b"NaN"),
+    "1e400": raw(Value=b"1e400"),
+    "40 digits": raw(Value=b"1" * 40),
+    "1 MiB": b"x" * 2**20,
+    "a lone surrogate": raw(TradeID=b'"\\ud800"'),
+    "nested": raw(Extra=b"[" * 100_000 + b"]" * 100_000),
+    "a level missing": raw(Hierarchy=b'{"RiskType":"PV"}'),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_bad_message_is_kept_whole_and_blocks_nothing(pipeline: Pipeline, bad: bytes) -> None:
+    event = pipeline.kinesis_event(message("before"), bad, message("after"))
+
+    assert failures(pipeline.function("state")(event)) == []
+
+    ((key, kept),) = pipeline.bucket.objects.items()
+    number = event["Records"][1]["kinesis"]["sequenceNumber"]
+    function = f"{pipeline.prefix}StateLambda"
+    assert key == f"{function}/2021/03/22/{SHARD}_{number}.json"
+    assert base64.b64decode(kept["data"]) == bad
+    assert kept["dataLength"] == len(bad)
+    assert (kept["function"], kept["stream"], kept["shard"]) == (function, STREAM_ARN, SHARD)
+    assert kept["sequenceNumber"] == number
+    assert kept["reason"]
+    assert {one["id"]["S"] for one in pipeline.rows("StateTable")} == {"before", "after"}
+
+
+def test_a_retry_of_a_bad_message_overwrites_its_object(pipeline: Pipeline) -> None:
+    event = pipeline.kinesis_event(*[b"bad"] * 30)
+
+    for _ in range(2):
+        pipeline.function("state")(event)
+
+    assert len(pipeline.bucket.objects) == 30
+
+
+def test_a_bad_message_that_cannot_be_kept_comes_again(pipeline: Pipeline) -> None:
+    event = pipeline.kinesis_event(message("a"), b"bad", message("b"))
+    pipeline.bucket.error = client_error("SlowDown", 503)
+    function = pipeline.function("state")
+
+    assert failures(function(event)) == [event["Records"][1]["kinesis"]["sequenceNumber"]]
+    pipeline.bucket.error = None
+    assert failures(function(event)) == []
+
+    assert len(pipeline.bucket.objects) == 1
+    assert {one["id"]["S"] for one in pipeline.rows("StateTable")} == {"a", "b"}
+
+
+@pytest.mark.parametrize("version_sent", [1, 2])
+def test_a_message_for_a_row_without_a_version_is_kept_and_the_row_stays(
+    pipeline: Pipeline, version_sent: int
+) -> None:
+    foreign = {"id": {"S": "t"}, "Note": {"S": "not LEDA's"}}
+    pipeline.dynamodb.put_item(TableName=pipeline.prefix + "StateTable", Item=foreign)
+
+    assert store(pipeline, message(version=version_sent), message("u")) == []
+
+    assert row(pipeline) == foreign
+    assert version(pipeline, "u") == 1
+    assert ["no Version" in reason for reason in pipeline.bucket.reasons] == [True]
+
+
+@pytest.mark.parametrize(
+    ("stored", "stays"), [({"N": "7.5"}, True), ({"N": "0.5"}, False), ({"S": "9"}, True)]
+)
+def test_a_version_that_leda_did_not_write_blocks_nothing(
+    pipeline: Pipeline, stored: dict[str, str], stays: bool
+) -> None:
+    foreign = {"id": {"S": "t"}, "Version": stored}
+    pipeline.dynamodb.put_item(TableName=pipeline.prefix + "StateTable", Item=foreign)
+
+    assert store(pipeline, message(version=3), message("u")) == []
+
+    assert (row(pipeline) == foreign) is stays
+    assert version(pipeline, "u") == 1
+
+
+# -- packed records
+
+
+def packed(*messages: Any) -> bytes:
+    aggregator = RecordAggregator()
+    for one in messages:
+        aggregator.add_user_record("k", one if isinstance(one, bytes) else json.dumps(one).encode())
+    data: bytes = aggregator.clear_and_get().get_contents()[2]
+    return data
+
+
+def test_packed_messages_are_stored_each_and_the_bad_ones_kept_each(pipeline: Pipeline) -> None:
+    data = packed(message("a"), b"bad", message("b", 2), message("b", 1), b"worse")
+
+    assert store(pipeline, message("c"), data) == []
+
+    assert {one["id"]["S"] for one in pipeline.rows("StateTable")} == {"a", "b", "c"}
+    assert {base64.b64decode(kept["data"]) for kept in pipeline.bucket.objects.values()} == {
+        b"bad",
+        b"worse",
+    }
+
+
+def test_a_broken_packed_record_is_kept_whole(pipeline: Pipeline) -> None:
+    data = packed(message("a"), message("b"))[:-1] + b"?"
+
+    assert store(pipeline, data, message("c")) == []
+
+    assert [base64.b64decode(kept["data"]) for kept in pipeline.bucket.objects.values()] == [data]
+    assert {one["id"]["S"] for one in pipeline.rows("StateTable")} == {"c"}
+
+
+# -- failures
+
+
+class Selective:
+    """A client whose statements for some trades fail inside a good answer."""
+
+    def __init__(self, real: Any, keys: set[str], code: str, times: int) -> None:
+        self._real, self._keys, self._code, self._times = real, keys, code, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def batch_execute_statement(self, *, Statements: list[dict[str, Any]]) -> Any:
+        fails = [any(p.get("S") in self._keys for p in s["Parameters"]) for s in Statements]
+        if not any(fails) or self._times == 0:
+            return self._real.batch_execute_statement(Statements=Statements)
+        self._times -= 1
+        sent = [one for one, failed in zip(Statements, fails, strict=True) if not failed]
+        answers = iter(
+            self._real.batch_execute_statement(Statements=sent)["Responses"] if sent else []
+        )
+        error = {"Error": {"Code": self._code, "Message": self._code}}
+        return {"Responses": [error if failed else next(answers) for failed in fails]}
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingError", "ProvisionedThroughputExceeded", "InternalServerError"]
+)
+def test_a_statement_that_fails_for_ever_brings_every_record_of_its_trade_back(
+    pipeline: Pipeline, code: str
+) -> None:
+    batch = [message(f"t{number}") for number in range(30)]
+    event = pipeline.kinesis_event(*batch, message("t7", 2), message("t7", 2))
+    function = pipeline.function("state", lambda client: Selective(client, {"t7"}, code, -1))
+
+    failed = failures(function(event))
+
+    records = event["Records"]
+    assert failed == [records[place]["kinesis"]["sequenceNumber"] for place in (7, 30, 31)]
+    assert len(pipeline.rows("StateTable")) == 29
+    # Lambda delivers from the first failure on; State is idempotent.
+    assert failures(pipeline.function("state")({"Records": records[7:]})) == []
+    assert version(pipeline, "t7") == 2
+
+
+def test_a_statement_that_is_throttled_once_is_stored(pipeline: Pipeline) -> None:
+    function = pipeline.function(
+        "state", lambda client: Selective(client, {"b"}, "ThrottlingError", 1)
+    )
+
+    event = pipeline.kinesis_event(message("a"), message("b"), message("c"))
+
+    assert failures(function(event)) == []
+    assert len(pipeline.rows("StateTable")) == 3
+
+
+def test_a_refused_row_is_kept_with_every_message_of_its_trade(pipeline: Pipeline) -> None:
+    function = pipeline.function(
+        "state", lambda client: Selective(client, {"b"}, "ValidationError", -1)
+    )
+
+    event = pipeline.kinesis_event(message("a"), message("b"), message("b", 2))
+
+    assert failures(function(event)) == []
+    assert {one["id"]["S"] for one in pipeline.rows("StateTable")} == {"a"}
+    assert len(pipeline.bucket.objects) == 2
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ResourceNotFound"])
+def test_what_concerns_the_whole_batch_fails_it(pipeline: Pipeline, code: str) -> None:
+    function = pipeline.function("state", lambda client: Selective(client, {"a"}, code, -1))
+
+    with pytest.raises(StoreError, match=code):
+        function(pipeline.kinesis_event(message("a"), message("b")))
+
+
+FAULTS = {
+    "no answer": instead(timed_out()),
+    "a lost answer": after(timed_out()),
+    "throttled": instead(client_error("ThrottlingException")),
+    "a server error": after(client_error("InternalServerError", 500)),
+    "refused by IAM": instead(client_error("AccessDeniedException")),
+    "killed before": instead(Killed()),
+    "killed after": after(Killed()),
+}
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failure_at_any_call_loses_nothing_once_the_batch_comes_again(
+    memory_pipeline: Pipeline, fault: str, nth: int
+) -> None:
+    pipeline = memory_pipeline
+    draw = random.Random(nth)
+    versions = trades.versions(draw, trades=40, each=2)
+    event = pipeline.kinesis_event(*trades.burst(draw, versions))
+    faults = Faults()
+    faults.arm("batch_execute_statement", nth, FAULTS[fault])
+    pipeline.settings["WRITE_THREADS"] = "1"
+    function = pipeline.function("state", lambda client: FaultyClient(client, faults))
+
+    # Raised or not, Lambda delivers it again.
+    is_raised = "IAM" in fault or "killed" in fault
+    with pytest.raises((Killed, ClientError)) if is_raised else nullcontext():
+        function(event)
+    assert failures(pipeline.function("state")(event)) == []
+
+    totals = {node: total for node, total in pipeline.run().items() if total}
+    assert totals == trades.fold(versions)
+
+
+def test_faults_strike_anywhere_in_a_batch_and_cost_no_exactness(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.settings["PARAMETER_TABLE"] = pipeline.prefix + "ParameterTable"
+    function = pipeline.function("state")
+    event = pipeline.kinesis_event(*[message(f"t{number}") for number in range(80)], b"bad")
+    places, asked = [0, 7, 50, 81], []
+
+    def struck(size: int) -> int:
+        asked.append(size)
+        return places[len(asked) - 1]
+
+    monkeypatch.setattr(function.module.random, "randrange", struck)
+    stored = []
+    with parameter(pipeline, "FAILURE_STATE_LAMBDA_PCT", 100):
+        for _ in places:
+            with pytest.raises(RuntimeError, match="injected failure: FAILURE_STATE_LAMBDA_PCT"):
+                function(event)
+            stored.append(len(pipeline.rows("StateTable")))
+    assert failures(function(event)) == []
+
+    # Before the first record, in the middle, after the last: any place may be drawn.
+    assert asked == [82] * len(places)
+    assert stored == [0, 7, 50, 80]
+    assert pipeline.run()["PV"] == 80
+
+
+def test_without_a_parameter_table_no_fault_is_looked_up(pipeline: Pipeline) -> None:
+    faults = Faults()
+    function: Function = pipeline.function("state", lambda client: FaultyClient(client, faults))
+    with parameter(pipeline, "FAILURE_STATE_LAMBDA_PCT", 100):
+        function(pipeline.kinesis_event(message()))
+
+    assert faults.log == ["batch_execute_statement"]
+
+
+def test_an_event_without_records_is_answered(pipeline: Pipeline) -> None:
+    assert failures(pipeline.function("state")({"Records": []})) == []

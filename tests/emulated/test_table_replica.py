@@ -1,0 +1,314 @@
+"""The replica shows each item's last change, whatever is delivered, how often and in which order."""
+
+import base64
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from leda.replica.replica import WrongReplicaError
+from simulation.failures import client_error, timed_out
+from support.faults import Fault, after, instead
+from support.pipeline import Function, Pipeline, event
+from support.users import END, PLACE, Users, key
+
+NOTHING: dict[str, Any] = {"batchItemFailures": []}
+
+
+@pytest.fixture
+def users(pipeline: Pipeline) -> Users:
+    return Users(pipeline)
+
+
+class Puts:
+    """A client whose PutItem meets faults: `draw` says which, None for none."""
+
+    def __init__(self, real: Any, draw: Callable[[], Fault | None]) -> None:
+        self._real = real
+        self._draw = draw
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def put_item(self, **request: Any) -> Any:
+        with self._lock:
+            fault = self._draw()
+
+        def send() -> Any:
+            return self._real.put_item(**request)
+
+        return fault(send) if fault else send()
+
+
+def replicate(users: Users, draw: Callable[[], Fault | None] | None = None) -> Function:
+    wrapper = (lambda client: Puts(client, draw)) if draw else None
+    return users.pipeline.function("table_replica", wrapper)
+
+
+def life(users: Users, seed: int, changes: int = 60) -> None:
+    """Random changes of a few items: created, changed, deleted, created again."""
+    rng = random.Random(seed)
+    for number in range(changes):
+        user, timestamp = f"u{rng.randrange(4)}", rng.randrange(2)
+        if rng.random() < 0.3:
+            users.delete(user, timestamp)
+        else:
+            users.put(user, timestamp, value={"N": str(number)}, extra={"L": [{"BOOL": True}]})
+
+
+def test_the_replica_has_the_items_and_where_each_stands(users: Users) -> None:
+    users.put("u1", email={"S": "a"})
+    users.put("u2", tags={"SS": ["x", "y"]}, none={"NULL": True}, n={"NS": ["1", "2.5"]})
+    records = users.records()
+
+    assert replicate(users)(event(records)) == NOTHING
+
+    assert users.replica() == users.items()
+    label = users.pipeline.stream_arn("Users").rpartition("/")[2]
+    places = {row["user_id"]["S"]: row[PLACE]["S"] for row in users.pipeline.rows("Replica")}
+    assert places["u1"] == f"{label}#{int(records[0]['dynamodb']['SequenceNumber']):056d}"
+    assert places["u1"] < places["u2"]
+
+
+def as_lambda_has_it(value: Any) -> Any:
+    """Binary data in base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: as_lambda_has_it(each) for name, each in value.items()}
+    return [as_lambda_has_it(each) for each in value] if isinstance(value, list) else value
+
+
+def test_binary_data_arrives_as_it_was_at_any_depth(users: Users) -> None:
+    data = {"B": b"\x00\xff"}
+    users.put(
+        "u1",
+        a=data,
+        s={"BS": [b"\x01", b"\x02"]},
+        m={"M": {"l": {"L": [data, {"M": {"b": data}}]}}},
+    )
+
+    assert replicate(users)(event([as_lambda_has_it(r) for r in users.records()])) == NOTHING
+
+    assert users.replica() == users.items()
+
+
+def test_a_replay_changes_nothing(users: Users) -> None:
+    life(users, seed=1)
+    records = users.records()
+    function = replicate(users)
+    function(event(records))
+    before = sorted(map(str, users.pipeline.rows("Replica")))
+
+    for _ in range(2):
+        assert function(event(records)) == NOTHING
+        for record in records:
+            function(event([record]))
+
+    assert sorted(map(str, users.pipeline.rows("Replica"))) == before
+    assert users.replica() == users.items()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_delivery_in_any_order_ends_with_the_source(users: Users, seed: int) -> None:
+    life(users, seed)
+    records = users.records()
+    rng = random.Random(seed)
+    deliveries = records + rng.choices(records, k=len(records))
+    rng.shuffle(deliveries)
+    functions = [replicate(users), replicate(users)]
+    batches = []
+    while deliveries:
+        size = rng.randrange(1, 9)
+        batches.append(deliveries[:size])
+        del deliveries[:size]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda n: functions[n % 2](event(batches[n])), range(len(batches))))
+
+    assert all(answer == NOTHING for answer in answers)
+    assert users.replica() == users.items()
+
+
+def test_a_deleted_item_is_not_brought_back_by_its_own_past(users: Users) -> None:
+    users.put("u1", email={"S": "a"})
+    users.put("u1", email={"S": "b"})
+    users.delete("u1")
+    created, changed, deleted = users.records()
+    function = replicate(users)
+
+    for record in (deleted, created, changed, created):
+        function(event([record]))
+
+    assert users.replica() == {}
+    (tombstone,) = users.tombstones()
+    assert tombstone.keys() == {"user_id", "timestamp", PLACE, END}
+    users.put("u1", email={"S": "new"})
+    function(event([users.records()[3], deleted, changed]))
+    assert users.replica() == users.items()
+    assert users.tombstones() == []
+
+
+def test_a_tombstone_stays_for_the_time_that_is_set(users: Users) -> None:
+    users.pipeline.settings["TOMBSTONE_SECONDS"] = "1000"
+    users.put("u1")
+    users.delete("u1")
+    function = replicate(users)
+    function.module.replica._clock = lambda: 5000.9
+
+    function(event(users.records()))
+
+    assert [row[END] for row in users.tombstones()] == [{"N": "6000"}]
+
+
+def test_numbers_are_compared_as_numbers(users: Users) -> None:
+    users.put("u1", value={"N": "9"})
+    users.put("u1", value={"N": "10"})
+    older, newer = users.records()
+    older["dynamodb"]["SequenceNumber"] = "999999999999999999999"
+    newer["dynamodb"]["SequenceNumber"] = "1000000000000000000000"
+    function = replicate(users)
+
+    for batch in ([newer], [older], [newer, older]):
+        function(event(batch))
+
+    assert users.replica() == users.items()
+
+
+def test_a_stream_that_was_switched_on_anew_is_later_whatever_its_numbers(users: Users) -> None:
+    users.put("u1", value={"N": "1"})
+    users.put("u1", value={"N": "2"})
+    first, second = users.records()
+    table = first["eventSourceARN"].rpartition("/")[0]
+    first["eventSourceARN"] = f"{table}/2025-01-01T00:00:00.000"
+    second["eventSourceARN"] = f"{table}/2025-11-01T00:00:00.000"
+    second["dynamodb"]["SequenceNumber"] = "1"
+    function = replicate(users)
+
+    for record in (first, second, first):
+        function(event([record]))
+
+    assert users.replica() == users.items()
+
+
+def test_a_row_that_was_there_before_the_replica_gives_way(users: Users) -> None:
+    table = users.pipeline.settings["REPLICA_TABLE"]
+    users.pipeline.dynamodb.put_item(TableName=table, Item={**key("u1"), "imported": {"N": "1"}})
+    users.put("u1", value={"N": "2"})
+
+    replicate(users)(event(users.records()))
+
+    assert users.replica() == users.items()
+
+
+# -- failures
+
+FAULTS: dict[str, Fault] = {
+    "no answer": instead(timed_out()),
+    "a lost answer": after(timed_out()),
+    "throttled": instead(client_error("ProvisionedThroughputExceededException")),
+    "a transaction is under way": instead(client_error("TransactionConflictException")),
+    "a server error": instead(client_error("InternalServerError", 500)),
+    "a server error after the effect": after(client_error("InternalServerError", 500)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_items_that_could_not_be_written_are_asked_for_again_and_the_others_are_done(
+    users: Users, fault: str
+) -> None:
+    for number in range(6):
+        users.put(f"u{number}")
+    records = users.records()
+    left = [FAULTS[fault]] * 2
+
+    answer = replicate(users, lambda: left.pop() if left else None)(event(records))
+
+    numbers = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    assert len(numbers) == 2
+    assert len(users.pipeline.rows("Replica")) >= 4
+    again = [r for r in records if r["dynamodb"]["SequenceNumber"] in numbers]
+    assert replicate(users)(event(again)) == NOTHING
+    assert users.replica() == users.items()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_failures_and_retries_from_the_lowest_end_with_the_source(
+    users: Users, seed: int
+) -> None:
+    life(users, seed)
+    rng = random.Random(seed)
+    faults = list(FAULTS.values())
+
+    def draw() -> Fault | None:
+        return rng.choice(faults) if rng.random() < 0.3 else None
+
+    todo = users.records()
+    function = replicate(users, draw)
+    for _ in range(500):
+        batch = todo[: rng.randrange(1, 20)]
+        failures = function(event(batch))["batchItemFailures"]
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in todo]
+        lowest = min((numbers.index(f["itemIdentifier"]) for f in failures), default=len(batch))
+        todo = todo[lowest:]
+        if not todo:
+            break
+
+    assert todo == []
+    assert users.replica() == users.items()
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_what_concerns_every_item_fails_the_batch(users: Users, code: str) -> None:
+    users.put("u1")
+    with pytest.raises(ClientError, match=code):
+        replicate(users, lambda: instead(client_error(code)))(event(users.records()))
+    assert users.pipeline.bucket.objects == {}
+
+
+def test_an_item_that_no_retry_can_write_is_put_aside_and_blocks_nothing(users: Users) -> None:
+    users.put("u1")
+    # With the replica's own attributes it would have more than an item's 400 KB.
+    users.put("large", text={"S": "x" * (400 * 1024 - 60)})
+    marked: dict[str, Any] = {PLACE: {"S": "mine"}}
+    users.put("taken", **marked)
+    users.put("garbled")
+    users.put("u2")
+    records = users.records()
+    records[3]["dynamodb"]["NewImage"]["data"] = {"B": "no base64"}
+
+    assert replicate(users)(event(records)) == NOTHING
+
+    assert {user for user, _ in users.replica()} == {"u1", "u2"}
+    reasons = sorted(users.pipeline.bucket.reasons)
+    assert len(reasons) == 3
+    assert "DynamoDB refuses the row" in reasons[0]
+    assert f"the item has the attribute {PLACE}" in reasons[2]
+    assert "no base64" in reasons[1]
+
+
+def test_a_record_that_tells_no_change_is_put_aside(users: Users) -> None:
+    users.put("u1")
+    users.put("u2")
+    records = users.records()
+    del records[0]["dynamodb"]["NewImage"]
+
+    assert replicate(users)(event(records)) == NOTHING
+
+    assert {user for user, _ in users.replica()} == {"u2"}
+    assert len(users.pipeline.bucket.objects) == 1
+
+
+def test_a_replica_with_another_key_is_refused_and_no_item_is_to_blame(users: Users) -> None:
+    users.pipeline._create("Other", {"id": "S"})
+    users.pipeline.settings["REPLICA_TABLE"] = f"{users.pipeline.prefix}Other"
+    users.put("u1")
+
+    with pytest.raises(WrongReplicaError, match="needs the source's key"):
+        replicate(users)(event(users.records()))
+    assert users.pipeline.bucket.objects == {}

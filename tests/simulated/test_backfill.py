@@ -1,0 +1,447 @@
+"""`leda backfill` on a table that users write to: the first run, changes of the configuration, and what may go wrong.
+
+Over the DynamoDB in memory, with the real handlers of Map and Reduce.
+"""
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from leda.engine.delta_rows import CLOSED_BY
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate import forecast, rebuild
+from simulation.failures import Killed
+from support.backfill_site import ONE, THREE, TWO, BackfillSite
+from support.faults import after, instead, meanwhile
+from support.pipeline import event
+from support.rebuild_site import Calls, each_call
+
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture(autouse=True)
+def console(monkeypatch: Patch) -> io.StringIO:
+    """What the command says."""
+    text = io.StringIO()
+    screen = Console(file=text, width=250)
+    monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))
+    return text
+
+
+@pytest.fixture(params=[True, False], ids=["markers", "no markers"])
+def markers(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_first_backfill_counts_the_rows_that_the_table_has(lanes: int, markers: bool) -> None:
+    site = BackfillSite.begun(lanes)
+    site.deploy(TWO)
+    site.flow()
+    assert site.total_rows() == {}, "Map waits for the backfill"
+
+    site.backfill(markers=markers)
+
+    assert site.found() == site.expected() != {}
+    site.store()
+    site.flow()
+    site.check()
+
+
+def test_a_table_whose_stream_has_had_no_record_is_counted(markers: bool) -> None:
+    site = BackfillSite.begun()
+    site.pipeline.dynamodb.disable_stream(site.table("State"))
+    site.pipeline.dynamodb.enable_stream(site.table("State"))
+    site.backfill(markers=markers)
+    site.store()
+    site.flow()
+    site.check()
+
+
+def test_rows_that_are_written_during_the_scan_are_counted_once(markers: bool) -> None:
+    site = BackfillSite.counted()
+    site.deploy(TWO)
+
+    class Writing(Calls):
+        def call(self, name: str, send: Callable[[], Any]) -> Any:
+            answer = super().call(name, send)
+            site.store(1)
+            return answer
+
+    site.backfill(Writing(), markers=markers)
+    site.flow()
+    assert site.found() == site.expected()
+    site.check()
+
+
+def test_without_markers_nothing_is_written_to_the_users_table() -> None:
+    site = BackfillSite.counted()
+    written: list[str] = []
+
+    class Watching(Calls):
+        def wrap(self, real: Any) -> Any:
+            class Client:
+                def __getattr__(self, name: str) -> Any:
+                    def call(**request: Any) -> Any:
+                        if request.get("TableName") == site.table("State"):
+                            written.append(name)
+                        return getattr(real, name)(**request)
+
+                    return call
+
+            return Client() if hasattr(real, "put_item") else real
+
+    site.deploy(TWO)
+    site.backfill(Watching(), markers=False)
+    assert {*written} == {"describe_table", "scan"}
+    written.clear()
+    site.backfill(Watching(), markers=True)
+    assert {"put_item", "delete_item"} <= {*written}
+    site.check()
+
+
+# -- another configuration
+
+
+def test_a_deployed_configuration_has_no_effect_until_the_backfill() -> None:
+    site = BackfillSite.counted()
+    site.deploy(TWO)
+    site.renew()
+    site.store()
+    site.flow()
+    assert site.found() == site.expected(), "still under the former one"
+
+    site.backfill()
+
+    assert site.found() == site.expected()
+    site.check()
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_configurations_follow_each_other_there_and_back(lanes: int, markers: bool) -> None:
+    site = BackfillSite.counted(lanes=lanes)
+    for number, configuration in enumerate((TWO, THREE, TWO, ONE, ONE, TWO)):
+        site.deploy(configuration)
+        if number % 2:
+            site.renew()
+        site.store()
+        site.flow()
+        site.backfill(markers=markers)
+        assert site.found() == site.expected()
+        site.store()
+        site.flow()
+        assert site.found() == site.expected()
+        site.roll("map")
+    site.check()
+
+
+def test_the_number_of_lanes_may_change_with_the_configuration() -> None:
+    site = BackfillSite.counted()
+    site.set_lanes(3)
+    site.deploy(TWO)
+    site.backfill()
+    site.store()
+    site.flow()
+    site.check()
+
+
+def test_an_environment_that_remembers_the_former_assignment_counts_under_the_new_one() -> None:
+    site = BackfillSite.counted()
+    remembers = site.warm("map")
+    site.deploy(TWO)
+    site.backfill()
+    site.store()
+    site.deliver_new("map", remembers)
+    site.deliver_new("reduce")
+    assert site.found() == site.expected()
+    site.check()
+
+
+def test_what_comes_again_after_the_backfill_counts_for_nothing() -> None:
+    site = BackfillSite.begun()
+    site.flow()
+    site.deploy(TWO)
+    site.backfill()
+    for shard, records in site.records("map").items():
+        site.pipeline.function("map")(event(records, shard))
+    site.deliver_new("reduce")
+    assert site.found() == site.expected()
+    site.check()
+
+
+def test_a_stream_shard_that_closed_before_the_backfill_is_covered() -> None:
+    site = BackfillSite.counted()
+    site.store()
+    site.roll("map")
+    site.store()
+    site.deploy(TWO)
+    site.backfill()
+    site.flow()
+    site.check()
+
+
+# -- killed
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "change"])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_killed_at_any_call_and_run_again_it_finishes(
+    first: bool, place: str, markers: bool
+) -> None:
+    for calls in each_call(4):
+        site = BackfillSite.begun() if first else BackfillSite.counted()
+        site.deploy(TWO)
+        calls.meet(instead(Killed()) if place == "before" else after(Killed()))
+        with suppress(Killed):
+            site.backfill(calls, markers=markers)
+        site.store(1)
+        site.flow()
+        site.backfill(markers=markers)
+        site.flow()
+        assert site.found() == site.expected(), f"killed {place} call {calls.at}, {calls.log[-1]}"
+        site.check_leftovers()
+        site.check_labels()
+    site.check()
+
+
+def test_killed_at_any_call_and_the_former_configuration_deployed_again_that_one_is_live() -> None:
+    for calls in each_call(5):
+        site = BackfillSite.counted(ONE, 2)
+        site.deploy(TWO)
+        calls.meet(after(Killed()))
+        with suppress(Killed):
+            site.backfill(calls)
+        site.deploy(ONE)
+        site.store(1)
+        site.flow()
+        site.backfill()
+        site.store(1)
+        site.flow()
+        assert site.found() == site.expected(), f"killed after call {calls.at}"
+        # And there again.
+        site.deploy(TWO)
+        site.backfill()
+        site.store(1)
+        site.flow()
+        assert site.found() == site.expected(), f"killed after call {calls.at}, and there again"
+    site.check()
+
+
+def test_a_shard_that_closes_after_a_killed_backfill_does_not_hold_map_up() -> None:
+    """The killed run may have closed Map's rows and not have assigned the shard anew."""
+    closed = 0
+    for calls in each_call():
+        site = BackfillSite.counted()
+        site.store(2)
+        site.deploy(TWO)
+        calls.meet(after(Killed()))
+        with suppress(Killed):
+            site.backfill(calls)
+        rows = site.pipeline.rows("ReduceTable")
+        closed += any(CLOSED_BY in row for row in rows)
+        site.roll("map")
+        site.store(2)
+        site.backfill()
+        for function in (site.warm("map"), site.pipeline.function("map")):
+            for shard, records in site.records("map").items():
+                function(event(records, shard))
+        site.deliver_new("reduce")
+        assert site.found() == site.expected(), f"killed after call {calls.at}"
+    assert closed
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "change"])
+def test_deliveries_between_any_two_calls_leave_every_total_exact(
+    first: bool, markers: bool
+) -> None:
+    """Map's too, although its mapping is off: an invocation that was still running, or one that is made by hand."""
+    for calls in each_call(2):
+        site = BackfillSite.begun() if first else BackfillSite.counted()
+        site.deploy(TWO)
+
+        def others(site: BackfillSite = site) -> None:
+            site.store(2)
+            site.deliver_new("map")
+            site.deliver_new("reduce")
+
+        calls.meet(meanwhile(others))
+        site.backfill(calls, markers=markers)
+        site.flow()
+        assert site.found() == site.expected(), f"deliveries before call {calls.at}"
+    site.check()
+
+
+def test_another_run_between_any_two_calls_leaves_every_total_exact() -> None:
+    """The one that goes on later gives up, or has changed nothing that the other one decided."""
+    for calls in each_call(3):
+        site = BackfillSite.counted()
+        site.deploy(TWO)
+
+        def other(site: BackfillSite = site) -> None:
+            site.deploy(THREE)
+            site.backfill()
+
+        calls.meet(meanwhile(other))
+        work = site.backfill_work(calls)
+        with suppress(LedaError):
+            work.run()
+        site.deploy(THREE)
+        site.backfill()
+        site.store(2)
+        site.flow()
+        assert site.found() == site.expected(), f"another run before call {calls.at}"
+    site.check()
+
+
+# -- what the stream does
+
+
+def test_a_record_that_comes_late_makes_the_backfill_begin_anew(
+    console: io.StringIO, markers: bool
+) -> None:
+    """Its change is in what was read, and its record is behind the watermark: it would count twice."""
+    site = BackfillSite.counted()
+    site.deploy(TWO)
+    stream = site.pipeline.dynamodb._of_table[site.table("State")]
+    site.put("late", "1")
+    held = [stream.shard.records.pop()]
+    # Without markers, a shard without records is read for some seconds more.
+    slept, found = 0.0, rebuild.STREAM_SECONDS + 1 if markers else rebuild.WAITING_SECONDS + 6
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += seconds
+        site.sleep(seconds)
+        if held and slept > found:
+            record, number = held.pop(), next(stream.numbers)
+            change = {**record.raw["dynamodb"], "SequenceNumber": str(number)}
+            raw = {**record.raw, "dynamodb": change}
+            stream.shard.records.append(replace(record, sequence=number, raw=raw))
+
+    site.backfill_work(Calls(), sleep, markers=markers).run()
+
+    site.live = TWO
+    site.flow()
+    assert "whose change is older than the end of the scan" in console.getvalue()
+    assert site.found() == site.expected()
+    site.check()
+
+
+# -- expired rows that the totals keep
+
+
+def _keeping(configuration: str) -> str:
+    return configuration[:-1] + ', "on_expiry": "keep"}'
+
+
+def test_a_first_backfill_is_made_where_totals_keep_expired_rows_and_no_other() -> None:
+    site = BackfillSite.begun()
+    site.deploy(_keeping(ONE))
+    work = site.backfill_work(Calls())
+    assert work.run().is_first
+    for again in (site.backfill_work(Calls()), site.work(Calls())):
+        with pytest.raises(LedaError, match="no longer holds what was counted"):
+            again.run()
+        with pytest.raises(LedaError, match="no longer holds what was counted"):
+            again.look()
+    site.deploy(TWO)
+    with pytest.raises(LedaError, match="no longer holds what was counted"):
+        site.backfill()
+    assert site.mappings.on == {"map": True}
+
+
+def test_totals_may_begin_to_keep_expired_rows() -> None:
+    site = BackfillSite.counted()
+    site.deploy(_keeping(ONE))
+    site.backfill_work(Calls()).run()
+    assert site.found() == site.expected()
+
+
+def test_a_killed_first_backfill_that_keeps_expired_rows_is_simply_run_again() -> None:
+    for calls in each_call(5):
+        site = BackfillSite.begun()
+        site.deploy(_keeping(ONE))
+        calls.meet(after(Killed()))
+        try:
+            site.backfill_work(calls).run()
+        except Killed:
+            site.backfill_work(Calls()).run()
+        site.live = ONE
+        assert site.found() == site.expected()
+        site.check_leftovers()
+
+
+# -- totals that are retained for some days only
+
+
+def test_totals_that_have_expired_are_left_alone() -> None:
+    """Their source rows may be there still; no reader sees them, and time to live may have removed them."""
+    grouping = {"daily": {"keys": ["date:day as day"], "retention_days": 1}}
+    document = json.dumps({"group_by": grouping, "measures": {"Count": {"op": "count"}}})
+    today = datetime.fromtimestamp(BackfillSite.begun().pipeline.dynamodb.now(), UTC).date()
+    site = BackfillSite.begun(count=0)
+    site.put("old", "1", date="2026-08-01")
+    site.put("young", "1", date=str(today))
+    site.deploy(document)
+
+    work = site.backfill_work(Calls())
+    assert {*work.look().expected.totals} == {f"daily:{today}"}
+    assert {*work.run().expected.totals} == {f"daily:{today}"}
+
+    rows = site.total_rows()
+    assert {*rows} == {f"daily:{today}"}
+    assert int(rows[f"daily:{today}"]["ExpiresAt"]["N"]) > site.pipeline.dynamodb.now()
+    site.live = document
+    site.check_labels()
+
+
+# -- what is refused
+
+
+def test_a_rebuild_before_the_first_backfill_names_it() -> None:
+    site = BackfillSite.begun()
+    work = site.work(Calls(), options=rebuild.Options(segments=1, needs_backfill=True))
+    with pytest.raises(LedaError, match="waits for the first backfill") as error:
+        work.run()
+    assert "leda backfill" in error.value.fix
+
+
+def test_a_table_that_takes_longer_than_its_stream_keeps_is_refused_before_anything_stops(
+    monkeypatch: Patch,
+) -> None:
+    site = BackfillSite.counted()
+    site.deploy(TWO)
+    monkeypatch.setattr(forecast, "reading_seconds", lambda *_: 21 * 3600.0)
+    with pytest.raises(LedaError, match="would take 21 hours with 1 segments") as error:
+        site.backfill()
+    assert "--segments" in error.value.fix
+    assert site.mappings.on == {"map": True}
+    assert site.pipeline.rows("RegistryTable")
+    site.live = ONE
+    site.check_leftovers()
+
+
+def test_looking_changes_nothing_and_says_what_would_be_there() -> None:
+    site = BackfillSite.counted()
+    site.deploy(TWO)
+    before = {name: site.pipeline.rows(f"{name}Table") for name in ("Registry", "Aggregate")}
+    result = site.backfill_work(Calls()).look()
+    assert {name: site.pipeline.rows(f"{name}Table") for name in before} == before
+    site.backfill()
+    assert {each: amounts for each, amounts in result.expected.totals.items() if any(amounts)} == (
+        site.expected()
+    )
+
+
+def test_progress_says_how_far_behind_the_totals_are(console: io.StringIO) -> None:
+    site = BackfillSite.counted()
+    site.backfill()
+    assert "the totals are 0 s behind" in console.getvalue()

@@ -1,0 +1,352 @@
+"""Rules of the engine whose breach random schedules do not find: a schedule for each, with and without the breach."""
+
+import time
+from typing import Any
+
+import pytest
+
+from leda.engine import delta_rows, map_rows, registry, totals
+from leda.engine.map_rows import _LaneWriter
+from leda.engine.registry import Epochs
+from leda.engine.shards import Shard
+from leda.engine.totals import Totals
+from support.scenes import Scene, scene
+
+Patch = pytest.MonkeyPatch
+HOUR = 3600.0
+
+
+# Their lanes of four are in different shards of ReduceTable's stream.
+ROOTS = ("PV", "Delta", "Vega", "Rho", "Theta", "Gamma")
+
+
+def test_lanes_of_other_numbers_have_rows_and_checkpoints_of_their_own(monkeypatch: Patch) -> None:
+    def wrong() -> list[str]:
+        return [root for root in ROOTS if one_lane_after_four(root)]
+
+    assert not wrong()
+    monkeypatch.setattr(
+        delta_rows.Lane, "name", property(lambda lane: f"{lane.version}.4.{lane.number}")
+    )
+    assert wrong()
+
+
+def one_lane_after_four(root: str) -> Any:
+    with scene(lanes=1, reduce_shards=8) as it:
+        places = rows_of_one_and_four_lanes(it, root)
+        for place in reversed(places):
+            it.deliver("reduce", it.records("reduce", place), place)
+        it.write("t3", "4", root)
+        it.on()
+        return it.differences()
+
+
+def test_a_total_that_somebody_else_has_made_meanwhile_is_updated(monkeypatch: Patch) -> None:
+    def wrong() -> list[int]:
+        return [seed for seed in range(1, 9) if two_lanes_make_a_total(seed)]
+
+    assert not wrong()
+    real = Totals._ask
+
+    def ask(self: Any, line: Any, part: Any) -> Any:
+        answers = real(self, line, part)
+        return [{} if each.get("Code") == "DuplicateItem" else each for each in answers]
+
+    monkeypatch.setattr(Totals, "_ask", ask)
+    assert wrong()
+
+
+def two_lanes_make_a_total(seed: int) -> Any:
+    """Two deliveries at once; the seed decides whose requests come first."""
+    with scene(lanes=1, reduce_shards=8, seed=seed) as it:
+        places = rows_of_one_and_four_lanes(it, ROOTS[0])
+        # Both shards have their epochs, so that the first to come has nothing more to do than the second.
+        stream = it.system.streams["reduce"].arn
+        known = registry.Registry(it.system.store, "RegistryTable")  # type: ignore[arg-type]
+        for epoch, place in enumerate(places, 1):
+            row = {"Epoch": {"N": str(epoch)}}
+            known.put(registry.reduce_scope(stream), it.shards("reduce")[place].id, row)
+        it.deliver_together("reduce", [(it.records("reduce", place), place) for place in places])
+        return it.differences()
+
+
+def rows_of_one_and_four_lanes(it: Scene, root: str) -> list[int]:
+    """Write two trades at the root, one under one lane and one under four; the shards with their rows."""
+    it.write("t1", "1", root)
+    it.on("map")
+    it.off("map")
+    it.system.streams["map"].roll()
+    it.set("map", REDUCE_LANES="4")
+    it.write("t2", "2", root)
+    it.on("map")
+    records = {
+        record.raw["dynamodb"]["Keys"]["Source"]["S"]: place
+        for place, shard in enumerate(it.shards("reduce"))
+        for record in shard.records
+    }
+    assert len(records) == 2
+    return [records[source] for source in sorted(records)]
+
+
+def test_a_row_that_a_partition_has_no_room_for_is_written_in_parts(monkeypatch: Patch) -> None:
+    def errors_and_differences() -> tuple[str, Any]:
+        with scene(small_transactions=True, units_per_second=10.0, unit_bytes=32) as it:
+            it.write("first", "1")
+            it.on("map")
+            it.off("map")
+            for number in range(8):
+                it.write(f"t{number}", "1", f"PV:desk{number}:EMEA")
+                it.go_on(seconds=1)
+            error = it.deliver("map", it.records("map"))
+            it.on("reduce")
+            return error, it.differences()
+
+    assert errors_and_differences() == ("", {})
+    monkeypatch.setattr(_LaneWriter, "_halved", lambda self, part, sums: [part])
+    error, differences = errors_and_differences()
+    assert "GaveUpError" in error
+    assert differences
+
+
+def test_a_child_that_is_met_before_its_parent_has_the_higher_epoch(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1", "PV:a:EMEA")
+            it.on("map")
+            it.system.streams["reduce"].roll()
+            it.write("t2", "2", "Delta:a:EMEA")
+            it.on("map")
+            it.deliver("reduce", it.records("reduce", 1), 1)
+            it.on()
+            it.write("t3", "4", "PV:a:EMEA")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Epochs, "_ancestors", lambda self, shard: [])
+    assert differences()
+
+
+def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
+    with scene(rising_numbers=False) as it:
+        it.write("t1", "1")
+        it.on()
+        it.system.streams["reduce"].roll()
+        it.go_on(seconds=25 * 3600)
+        it.system.streams["reduce"].roll()
+        it.write("t2", "2")
+        it.on()
+        listed = it.system.dynamodb_streams.describe_stream(
+            StreamArn=it.system.streams["reduce"].arn
+        )
+
+        assert not it.differences()
+        assert "shardId-000000000000" not in str(
+            [shard["ShardId"] for shard in listed["StreamDescription"]["Shards"]]
+        )
+
+
+def test_a_row_of_map_expires_by_the_time_of_its_records(monkeypatch: Patch) -> None:
+    """The function's clock is two days behind but for an hour; two hours later the batch comes again."""
+
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "5")
+            it.world.skew = -47 * HOUR
+            it.on()
+            it.go_on(seconds=2 * HOUR)
+            it.system.store.delete_expired("ReduceTable")
+            it.deliver("map", it.records("map"))
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(map_rows, "created", lambda _records: time.time())
+    assert differences()
+
+
+def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            it.system.make_stream_anew("map")
+            (shard,) = it.shards("map")
+            shard.start = 10**22
+            it.write("t2", "2")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Shard, "source", property(lambda shard: shard.id))
+    assert differences()
+
+
+def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on("map")
+            older = it.system.streams["reduce"]
+            it.system.make_stream_anew("reduce")
+            it.write("t2", "2")
+            it.on()
+            assert it.differences()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Epochs, "_is_of_older_stream", lambda self, shard: False)
+    assert differences()
+
+
+def test_a_stream_that_is_made_anew_is_not_settled_until_a_rebuild() -> None:
+    def settled(it: Scene) -> list[bool]:
+        rows = registry.Registry(it.system.store, "RegistryTable").rows(f"streams/{stage}")  # type: ignore[arg-type]
+        return [row["IsSettled"]["BOOL"] for row in rows]
+
+    for stage in ("map", "reduce"):
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            assert settled(it) == [True]
+            it.system.make_stream_anew(stage)
+            it.write("t2", "2")
+            it.on()
+            assert settled(it) == [True, False]
+            it.rebuild()
+            assert settled(it) == [True, True]
+            assert not it.differences()
+
+
+def test_an_event_without_a_shard_is_refused_and_nothing_of_it_is_counted() -> None:
+    with scene() as it:
+        it.write("t1", "1")
+        it.go_on()
+        event = {"Records": [record.raw for record in it.records("map")]}
+        errors: list[str] = []
+
+        def call() -> None:
+            try:
+                it.system.functions["map"].invoke(event)
+            except Exception as error:
+                errors.append(str(error))
+
+        it.world.spawn(call)
+        it.go_on()
+
+        assert "tumbling_window" in errors[0]
+        assert not it.shards("reduce")[0].records
+
+
+def test_a_whole_stream_from_its_start_again_changes_nothing() -> None:
+    with scene(lanes=2) as it:
+        for number in range(10):
+            it.write(f"t{number % 4}", str(number), f"PV:{'ab'[number % 2]}:EMEA")
+            if number in (3, 6):
+                it.on()
+                it.system.streams["map"].roll()
+                it.system.streams["reduce"].roll()
+                it.set("map", REDUCE_LANES=str(number))
+        it.on()
+        assert not it.differences()
+        for stage in ("map", "reduce"):
+            for place, shard in enumerate(it.shards(stage)):
+                for size in (1, 3, 100):
+                    for start in range(0, len(shard.records), size):
+                        it.deliver(stage, shard.records[start : start + size], place)
+        it.on()
+
+        assert not it.differences()
+
+
+def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "5")
+            it.write("t1", None)
+            it.on()
+            it.deliver("map", it.records("map")[:1])
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    real = _LaneWriter.write
+
+    def write(self: Any, part: Any, sums: Any) -> None:
+        if any(any(each) for each in sums.values()):
+            real(self, part, sums)
+
+    monkeypatch.setattr(_LaneWriter, "write", write)
+    assert differences()
+
+
+def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            for value in ("5", None):
+                it.write("t1", value)
+                it.on("map")
+            it.on("reduce")
+            it.deliver("reduce", it.records("reduce")[:1])
+            return it.differences()
+
+    assert not differences()
+    real = totals._by_node
+    monkeypatch.setattr(
+        totals, "_by_node", lambda rows: [each for each in real(rows) if any(each.sums or (1,))]
+    )
+    assert differences()
+
+
+def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(monkeypatch: Patch) -> None:
+    """Reduce meets a shard of the older stream, and is slow; meanwhile it meets the younger stream."""
+
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on("map")
+            older = it.system.streams["reduce"]
+            it.system.make_stream_anew("reduce")
+            it.off("reduce")
+            it.write("t2", "2", "Delta:a:EMEA")
+            it.on("map")
+            slow = iter([True])
+
+            def draw(self: registry.Registry, counter: str) -> int:
+                if counter == registry.EPOCHS and next(slow, False):
+                    it.world.sleep(5)
+                return real(self, counter)
+
+            patch.setattr(registry.Registry, "draw", draw)
+            it.world.at(it.world.now + 1, it.system.mappings["reduce"].resume)
+            it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
+            it.go_on()
+            it.rebuild()
+            assert not it.differences()
+            it.write("t3", "4")
+            it.go_on()
+            return it.differences()
+
+    real = registry.Registry.draw
+
+    def judged_first(self: Epochs, shard: Shard, created: float | None) -> int:
+        older = self._is_of_older_stream(shard)
+        epoch = registry.IGNORED if older else self._registry.draw(registry.EPOCHS)
+        attributes = {"Epoch": {"N": str(epoch)}}
+        self._registry.put_if_absent(registry.reduce_scope(shard.stream), shard.id, attributes)
+        return epoch
+
+    assert not differences()
+    monkeypatch.setattr(Epochs, "_draw", judged_first)
+    assert differences()

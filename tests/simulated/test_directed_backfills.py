@@ -1,0 +1,324 @@
+"""Rules of `leda backfill` that random schedules test too seldom: for each, a schedule with and without its breach."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+
+from leda.engine import map_rows
+from leda.engine.registry import Assignment, SourceShards
+from leda.engine.shards import padded
+from leda.streams import changes
+from leda_cli.operate.assignments import Assignments
+from leda_cli.operate.lane_rows import LaneRows
+from leda_cli.operate.rebuild import Rebuild
+from simulation import operator
+from simulation.failures import Killed
+from simulation.world import EPOCH
+from support.scenes import GroupByScene, groupings
+
+Patch = pytest.MonkeyPatch
+
+COUNT = {"Count": {"op": "count"}}
+BY_REGION = {"group_by": {"daily": {"keys": ["region"]}}, "measures": COUNT}
+# The same identifiers stand for other keys.
+BY_TYPE = {"group_by": {"daily": {"keys": ["type"]}}, "measures": COUNT}
+WITH_SCORES = {
+    "group_by": {"daily": {"keys": ["region"]}, "types": {"keys": ["type"]}},
+    "measures": {**COUNT, "Score": {"op": "sum", "field": "score"}},
+}
+KEPT = {**BY_REGION, "on_expiry": "keep"}
+
+
+def write_some(it: GroupByScene, first: int, count: int = 3) -> None:
+    for number in range(first, first + count):
+        region, kind = "ab"[number % 2], "abc"[number % 3]
+        it.write(f"r{number}", region=region, type=kind, score=str(number))
+
+
+def wrong(schedule: Callable[[int], Any]) -> list[int]:
+    """The seeds with which the schedule ends wrong: an environment is warm, as a rule, and now and then cold."""
+    return [seed for seed in range(1, 6) if schedule(seed)]
+
+
+def from_region_to_scores(seed: int) -> Any:
+    # Markers add nothing, and a batch that adds nothing lets Map look at the registry.
+    with groupings(BY_REGION, seed, markers=False) as it:
+        write_some(it, 0)
+        it.on()
+        it.backfill(WITH_SCORES)
+        write_some(it, 2)
+        it.on()
+        return it.differences()
+
+
+def test_a_change_after_the_backfill_counts_once_whatever_an_environment_remembers(
+    monkeypatch: Patch,
+) -> None:
+    assert not wrong(from_region_to_scores)
+    with monkeypatch.context() as patch:
+        patch.setattr(map_rows, "CLOSED_BY", "Never")
+        assert wrong(from_region_to_scores)
+    monkeypatch.setattr(LaneRows, "close", lambda self, *_given: padded(0))
+    assert wrong(from_region_to_scores)
+
+
+def test_a_change_that_counts_for_nothing_under_the_former_configuration_is_not_dropped(
+    monkeypatch: Patch,
+) -> None:
+    """An environment that remembers the former one would write no row, and so meet none that is closed."""
+    nothing = {
+        "group_by": {"daily": {"keys": ["region"], "where": {"type": ["never"]}}},
+        "measures": COUNT,
+    }
+
+    def schedule(seed: int) -> Any:
+        with groupings(nothing, seed) as it:
+            write_some(it, 0)
+            it.on()
+            it.backfill(BY_REGION)
+            write_some(it, 2)
+            it.on()
+            return it.differences()
+
+    assert not wrong(schedule)
+    monkeypatch.setattr(SourceShards, "is_current", lambda self, shard: True)
+    assert wrong(schedule)
+
+
+def test_what_came_before_the_backfill_counts_nowhere_when_it_comes_again(
+    monkeypatch: Patch,
+) -> None:
+    def schedule(seed: int) -> Any:
+        with groupings(BY_REGION, seed) as it:
+            write_some(it, 0)
+            it.on()
+            write_some(it, 3)
+            it.go_on()
+            it.backfill(WITH_SCORES)
+            for stage in ("map", "reduce"):
+                it.deliver(stage, it.records(stage))
+                it.on()
+            return it.differences()
+
+    assert not wrong(schedule)
+    monkeypatch.setattr(Assignments, "_move", lambda self, *_given: None)
+    assert wrong(schedule)
+
+
+def test_both_images_are_read_under_the_shards_configuration_whatever_is_deployed(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with groupings(BY_REGION) as it:
+            write_some(it, 0)
+            it.on()
+            it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
+            it.write("r2", region="b", type="c", score="1")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    read_old_images_as_deployed(monkeypatch)
+    assert differences()
+
+
+def read_old_images_as_deployed(patch: Patch) -> None:
+    """And the new ones as the shard's assignment says."""
+    real_init, real_read = SourceShards.__init__, changes.read
+    deployed: list[Any] = []
+
+    def init(self: Any, *given: Any, **more: Any) -> None:
+        real_init(self, *given, **more)
+        deployed.append(self._deployed)
+
+    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
+        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
+        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
+        return old, new, reasons
+
+    patch.setattr(SourceShards, "__init__", init)
+    patch.setattr(changes, "read", read)
+
+
+def test_the_way_back_is_a_backfill_too_with_rows_of_its_own(monkeypatch: Patch) -> None:
+    def schedule() -> tuple[str, Any]:
+        with groupings(BY_REGION) as it:
+            write_some(it, 0)
+            it.on()
+            it.backfill(WITH_SCORES)
+            it.backfill(BY_REGION)
+            it.off("map")
+            write_some(it, 3)
+            it.go_on()
+            error = it.deliver("map", it.records("map"))
+            it.on("reduce")
+            it.system.mappings["map"].enabled = True
+            return error, it.differences()
+
+    assert schedule() == ("", {})
+    monkeypatch.setattr(Assignment, "source", lambda self, shard: shard.source)
+    error, differences = schedule()
+    assert "RowClosedError" in error or differences
+
+
+def test_a_total_that_has_the_identifier_of_another_gets_its_labels(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with groupings(BY_REGION) as it:
+            write_some(it, 0)
+            it.on()
+            it.backfill(BY_TYPE)
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_label_changes", lambda self: iter(()))
+    assert "daily:a, Keys" in differences()
+
+
+def test_a_measure_that_is_gone_is_removed_from_the_totals() -> None:
+    with groupings(WITH_SCORES) as it:
+        write_some(it, 0)
+        it.on()
+        assert "Score" in it.totals()["daily:a"]
+        it.backfill(BY_REGION)
+
+        assert not it.differences()
+        assert "Score" not in it.totals()["daily:a"]
+
+
+def test_a_table_that_has_rows_counts_nothing_before_its_first_backfill(
+    monkeypatch: Patch,
+) -> None:
+    rows = [{"id": {"S": f"old{n}"}, "region": {"S": "a"}, "type": {"S": "b"}} for n in range(3)]
+
+    def totals_and_differences() -> tuple[Any, Any]:
+        with groupings(BY_REGION, rows=rows, backfill="required") as it:
+            write_some(it, 0)
+            it.on()
+            before = it.totals()
+            it.backfill()
+            write_some(it, 3)
+            it.on()
+            return before, it.differences()
+
+    assert totals_and_differences() == ({}, {})
+    real = SourceShards.__init__
+    monkeypatch.setattr(
+        SourceShards, "__init__", lambda self, *given, needs_backfill: real(self, *given)
+    )
+    before, _ = totals_and_differences()
+    assert before
+
+
+def test_what_was_kept_is_not_taken_out_by_a_backfill() -> None:
+    """The table does not have it any more."""
+    with groupings(KEPT) as it:
+        it.write("r0", region="a", expires="0")
+        it.system.store.put_item(
+            TableName="SourceTable",
+            Item={"id": {"S": "r1"}, "region": {"S": "a"}, "expires": {"N": str(int(EPOCH) + 1)}},
+        )
+        it.on()
+        it.go_on(seconds=10)
+        assert it.system.store.delete_expired("SourceTable") == 1
+        it.on()
+        it.backfill({**WITH_SCORES, "on_expiry": "keep"})
+
+        assert it.system.counts["backfills given up"] == 1
+        assert it.totals()["daily:a"]["Count"] == {"N": "2"}
+        assert not it.differences()
+        assert it.system.mappings["map"].enabled
+
+
+def test_the_first_backfill_counts_what_is_there_and_keeps_what_expires_later() -> None:
+    def row(name: str, seconds: float) -> dict[str, Any]:
+        return {
+            "id": {"S": name},
+            "region": {"S": "a"},
+            "expires": {"N": str(int(EPOCH + seconds))},
+        }
+
+    rows = [row("before", 1), row("after", 2000)]
+    with groupings(KEPT, rows=rows, backfill="required") as it:
+        it.on()
+        it.go_on(seconds=10)
+        assert it.system.store.delete_expired("SourceTable") == 1
+        it.backfill()
+        assert it.totals()["daily:a"]["Count"] == {"N": "1"}
+        it.go_on(seconds=3000)
+        assert it.system.store.delete_expired("SourceTable") == 1
+        it.on()
+
+        assert it.totals()["daily:a"]["Count"] == {"N": "1"}
+
+
+def test_the_configuration_of_the_last_of_two_backfills_is_live() -> None:
+    for seed in range(1, 6):
+        with groupings(BY_REGION, seed) as it:
+            write_some(it, 0)
+            it.on()
+            it.world.at(it.world.now + 4 * seed, partial(deploy_and_backfill, it))
+            it.backfill(WITH_SCORES)
+            it.backfill()
+            write_some(it, 3)
+            it.on()
+
+            assert it.system.operator.made_live
+            assert "types:a" not in {
+                name for name, row in it.totals().items() if row["Count"] != {"N": "0"}
+            }
+            assert not it.differences()
+
+
+def deploy_and_backfill(it: GroupByScene) -> None:
+    it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
+    it.world.spawn(lambda: it.system.operator.rebuild(is_backfill=True))
+
+
+def test_a_backfill_that_ends_at_any_call_is_simply_run_again(monkeypatch: Patch) -> None:
+    """Somebody's apply switches the mapping on in between, and rows are written all along."""
+    calls = calls_of_a_backfill(monkeypatch, ends_at=None)
+    assert calls > 40
+
+    for call in range(1, calls + 1):
+        calls_of_a_backfill(monkeypatch, ends_at=call)
+
+
+def calls_of_a_backfill(monkeypatch: Patch, ends_at: int | None) -> int:
+    """Run a backfill that ends at its call of that number, and another one; the number of calls of the first."""
+    calls = 0
+    real = operator._Pace.before
+
+    def before(self: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == ends_at:
+            raise Killed
+        real(self)
+
+    def first(it: GroupByScene) -> None:
+        with suppress(Killed):
+            it.system.operator.rebuild(is_backfill=True)
+
+    with groupings(BY_REGION, seed=ends_at or 1) as it:
+        write_some(it, 0)
+        it.on()
+        it.set("map", CONFIGURATION=json.dumps(WITH_SCORES))
+        with monkeypatch.context() as patch:
+            patch.setattr(operator._Pace, "before", before)
+            it.world.spawn(lambda: first(it))
+            it.world.at(it.world.now + 6, lambda: write_some(it, 2))
+            it.go_on()
+        write_some(it, 4)
+        it.system.mappings["map"].resume()
+        # Until it is run again, Map may find its rows closed and no new ones.
+        again = partial(it.system.operator.rebuild, is_backfill=True)
+        it.world.at(it.world.now + 20, lambda: it.world.spawn(again))
+        it.go_on()
+        write_some(it, 6)
+        it.go_on()
+        assert not it.differences(), f"a backfill that ended at call {ends_at} of {calls}"
+    return calls

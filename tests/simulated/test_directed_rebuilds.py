@@ -1,0 +1,432 @@
+"""Rules of `leda rebuild` that random schedules do not test: for each, a schedule with and without its breach."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leda.engine.delta_rows import Lane
+from leda.engine.registry import Epochs
+from leda_cli.operate.journal import Journal
+from leda_cli.operate.lane_rows import LaneRows
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.table_sum import TableSum
+from leda_cli.operate.watermarks import Tail
+from simulation.memory_dynamodb import Change
+from support.scenes import Scene, scene
+
+Patch = pytest.MonkeyPatch
+
+
+def before(patch: Patch, method: str, call: Callable[[Any], None], of: type = Rebuild) -> None:
+    """Let the call come before each call of the method."""
+    real = getattr(of, method)
+
+    def changed(self: Any, *arguments: Any, **options: Any) -> Any:
+        call(self)
+        return real(self, *arguments, **options)
+
+    patch.setattr(of, method, changed)
+
+
+def damaged(it: Scene, **attributes: Any) -> None:
+    """Edit the root's total."""
+    row = {**it.totals()["PV"], **attributes}
+    it.system.store.put_item(TableName="AggregateTable", Item=row)
+
+
+def test_what_is_written_while_the_table_is_read_counts_as_it_was_written(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            # After the scan, before the watermark.
+            before(patch, "scanned", lambda _tail: write_once(it), Tail)
+            it.rebuild()
+            return it.differences()
+
+    def write_once(it: Scene) -> None:
+        if len(it.system.rows("StateTable")) < 2 or not it.system.counts["written"]:
+            it.system.counts["written"] = 1
+            it.write("t1", "5")
+
+    assert not differences()
+    monkeypatch.setattr(TableSum, "write", lambda self, changes: None)
+    assert differences()
+
+
+def test_a_checkpoint_that_reduce_has_not_written_is_removed(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
+            ahead = {"S": f"9999999999.{'9' * 40}"}
+            damaged(it, Value={"N": "7"}, **{applied: ahead})
+            it.rebuild()
+            it.write("t2", "2")
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_mend_checkpoints", lambda self, suspects: None)
+    assert differences()
+
+
+def test_a_total_gets_a_checkpoint_of_every_number_of_lanes(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            it.system.streams["map"].roll()
+            it.set("map", REDUCE_LANES="4")
+            it.write("t2", "2")
+            it.on()
+            it.system.store.delete_item(TableName="AggregateTable", Key={"Identifier": {"S": "PV"}})
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("reduce", it.records("reduce")[:1])
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(LaneRows, "touch", lambda self, lanes, nodes: None)
+    assert differences()
+
+
+def test_what_map_writes_beside_a_rebuild_is_not_taken_out(monkeypatch: Patch) -> None:
+    """Somebody invokes Map by hand, with a change from after the watermark."""
+
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            before(patch, "_drain", lambda _run: invoke_map_once(it))
+            it.rebuild()
+            return it.differences()
+
+    def invoke_map_once(it: Scene) -> None:
+        if it.system.counts["invoked"]:
+            return
+        it.system.counts["invoked"] = 1
+        it.write("t2", "2")
+        it.world.sleep(10)
+        event = it.system.mappings["map"].event(it.shards("map")[0], it.records("map"), {})
+        it.system.functions["map"].invoke(event)
+        it.world.sleep(10)
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_check", lambda self, attempt: None)
+    assert differences()
+
+
+def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            tails: list[Tail] = []
+            is_time: list[bool] = []
+
+            def scanned(tail: Tail) -> None:
+                """The first run sleeps here, before its watermark."""
+                tails.append(tail)
+                if tail is tails[0]:
+                    sleep_until(it, lambda: bool(is_time))
+
+            def correct(run: Rebuild) -> None:
+                """When the second one has checked Map's rows, a trade is written, and the first one wakes."""
+                if not is_time:
+                    it.write("t2", "2")
+                    is_time.append(True)
+                    it.world.sleep(60)
+
+            before(patch, "scanned", scanned, Tail)
+            before(patch, "_write_corrections", correct)
+            it.system.operator.needed = True
+            it.world.spawn(it.system.operator.rebuild)
+            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+            it.go_on()
+            assert is_time
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Journal, "moving", lambda self: None)
+    assert differences()
+
+
+def test_a_mapping_that_was_off_when_a_run_began_and_is_on_now_is_switched_off_for_it(
+    monkeypatch: Patch,
+) -> None:
+    """Another run had switched it off, and came to its end before this one wrote its journal."""
+
+    def given_up() -> int:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            damaged(it, Value={"N": "7"})
+            it.off("map")
+            before(patch, "open", lambda _journal: it.system.mappings["map"].resume(), Journal)
+            it.rebuild()
+            it.write("t2", "2")
+            it.go_on()
+            assert not it.differences()
+            return it.system.counts["rebuilds given up"]
+
+    assert given_up() == 0
+    monkeypatch.setattr(Journal, "note", lambda self, enabled: None)
+    assert given_up() == 1
+
+
+def test_what_an_overtaken_run_does_late_is_undone_by_the_run_that_closes_the_journal(
+    monkeypatch: Patch,
+) -> None:
+    def left_over() -> list[str]:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t1", "1")
+            it.on()
+            tails: list[Tail] = []
+            is_time: list[bool] = []
+
+            def scanned(tail: Tail) -> None:
+                """The first run sleeps here: it has switched the mapping off, and will write markers."""
+                tails.append(tail)
+                if tail is tails[0]:
+                    sleep_until(it, lambda: bool(is_time))
+
+            def close(_journal: Journal) -> None:
+                """The second one has removed the markers and switched the mapping on when the first one wakes."""
+                if not is_time:
+                    is_time.append(True)
+                    it.world.sleep(60)
+                    it.off("map")
+
+            before(patch, "scanned", scanned, Tail)
+            before(patch, "close", close, Journal)
+            it.system.operator.needed = True
+            it.world.spawn(it.system.operator.rebuild)
+            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+            it.go_on()
+            assert it.system.counts["rebuilds"] == it.system.counts["rebuilds given up"] == 1
+            return it.system.left_over()
+
+    assert not left_over()
+    monkeypatch.setattr(Journal, "hand_over", Journal.exists)
+    assert left_over()
+
+
+def sleep_until(it: Scene, is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        it.world.sleep(1)
+    raise AssertionError("it never was")
+
+
+@pytest.mark.parametrize("breach", ["not ignored", "not an ancestor", "both"])
+def test_a_shard_that_reduce_never_met_adds_nothing_after_the_rebuild(
+    monkeypatch: Patch, breach: str
+) -> None:
+    """A rebuild lets Reduce ignore it; and as an ancestor of a shard that was met it has a lower epoch already."""
+    if breach != "not an ancestor":
+        monkeypatch.setattr(Rebuild, "_ignore_unmet", lambda self, closed, mark: None)
+    if breach != "not ignored":
+        monkeypatch.setattr(Epochs, "_ancestors", lambda self, shard: [])
+    with scene() as it:
+        it.write("t1", "1")
+        it.on("map")
+        it.system.streams["reduce"].roll()
+        it.system.mappings["reduce"].lose()
+        it.write("t2", "2")
+        it.on()
+        assert it.differences()
+        it.rebuild()
+        assert not it.differences()
+        it.deliver("reduce", it.records("reduce", 0), 0)
+
+        assert bool(it.differences()) is (breach == "both")
+
+
+def test_a_total_that_is_not_as_it_was_set_is_corrected_again(monkeypatch: Patch) -> None:
+    """Somebody has moved its checkpoint beyond what Reduce has read, so that the correction is dropped."""
+
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on()
+            (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
+            epoch = it.totals()["PV"][applied]["S"].partition(".")[0]
+            damaged(it, Value={"N": "7"}, **{applied: {"S": f"{epoch}.{'9' * 40}"}})
+            it.rebuild()
+            return it.differences()
+
+    assert not differences()
+    do_not_compare(monkeypatch)
+    assert differences()
+
+
+@pytest.mark.parametrize("breach", ["no wait", "no comparison", "both"])
+def test_what_reduce_had_not_applied_yet_is_waited_for_or_found_out(
+    monkeypatch: Patch, breach: str
+) -> None:
+    """Either rule makes good what the other one lets through."""
+    if breach != "no comparison":
+        real = Rebuild._drain
+        drains: list[object] = []
+
+        def drain(self: Any) -> Any:
+            drains.append(self)
+            return [] if len(drains) % 2 else real(self)
+
+        monkeypatch.setattr(Rebuild, "_drain", drain)
+    if breach != "no wait":
+        do_not_compare(monkeypatch)
+    with scene() as it:
+        it.write("t0", "1")
+        it.on()
+        it.off("reduce")
+        it.write("t1", "2")
+        it.go_on()
+        damaged(it, Value={"N": "7"})
+        it.world.at(it.world.now + 60, it.system.mappings["reduce"].resume)
+        it.rebuild()
+
+        assert bool(it.differences()) is (breach == "both")
+
+
+def do_not_compare(patch: Patch) -> None:
+    real = Rebuild._correct
+
+    def correct(self: Any, attempt: Any, suspects: Any) -> set[str]:
+        real(self, attempt, suspects)
+        return set()
+
+    patch.setattr(Rebuild, "_correct", correct)
+
+
+def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch: Patch) -> None:
+    def written() -> list[str]:
+        with scene() as it:
+            it.write("t1", "1")
+            it.on("map")
+            lane = Lane.parse(it.records("reduce")[0].raw["dynamodb"]["Keys"]["Lane"]["S"])
+            LaneRows(it.system.store, "ReduceTable", ("Count", "Value")).mark({lane: ":last"})  # type: ignore[arg-type]
+            it.go_on()
+            assert len(it.records("reduce")) == 2
+            order: list[str] = []
+            tell = it.system.store._on_change
+
+            def told(change: Change) -> None:
+                if change.table == "AggregateTable":
+                    order.append(change.keys["Identifier"]["S"])
+                tell(change)
+
+            it.system.store._on_change = told
+            it.deliver("reduce", it.records("reduce"))
+            return order
+
+    assert written() == ["PV", "PV:a", "PV:a:EMEA", ":last"]
+    monkeypatch.setattr("leda.engine.totals.RESERVED", "PV")
+    assert written()[0] == ":last"
+
+
+def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t0", "1")
+            it.on()
+            it.off("map")
+            it.write("t1", "2")
+            it.go_on()
+            older = it.system.streams["map"]
+            it.system.make_stream_anew("map")
+            it.write("t2", "4")
+            it.on()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("map", next(iter(older.shards.values())).records, stream=older)
+            it.go_on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Rebuild, "_older_shards", lambda self: iter(()))
+    assert differences()
+
+
+def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch: Patch) -> None:
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t0", "1")
+            it.go_on()
+            older = it.system.streams["map"]
+            it.system.make_stream_anew("map")
+            it.write("t1", "2")
+            it.on()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("map", next(iter(older.shards.values())).records, stream=older)
+            it.go_on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
+    assert differences()
+
+
+def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
+    monkeypatch: Patch,
+) -> None:
+    """The totals are gone with their checkpoints, and no row of the new stream names them."""
+
+    def differences() -> Any:
+        with scene() as it:
+            it.write("t0", "1")
+            it.on()
+            it.write("t0", None)
+            it.on()
+            older = it.system.streams["reduce"]
+            for name in it.totals():
+                it.system.store.delete_item(
+                    TableName="AggregateTable", Key={"Identifier": {"S": name}}
+                )
+            it.system.make_stream_anew("reduce")
+            it.on()
+            it.rebuild()
+            assert not it.differences()
+            it.deliver("reduce", next(iter(older.shards.values())).records[:1], stream=older)
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
+    assert differences()
+
+
+def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
+    monkeypatch: Patch,
+) -> None:
+    def differences() -> Any:
+        with scene() as it, pytest.MonkeyPatch.context() as patch:
+            it.write("t0", "1")
+            it.on()
+            came = iter([True])
+
+            def come(_work: Rebuild) -> None:
+                if next(came, False):
+                    it.system.make_stream_anew("map")
+                    it.write("t1", "2")
+
+            before(patch, "_move_rows", come)
+            it.rebuild()
+            it.on()
+            it.rebuild()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr("leda_cli.operate.rebuild._is_older", lambda stream, than: stream != than)
+    assert differences()

@@ -1,0 +1,358 @@
+"""`leda erase`: a total goes for good, no other total notices, and where that is not so it refuses.
+
+Over the DynamoDB in memory. A trade's place stands for a personal key.
+"""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from leda.engine.configuration import Configuration
+from leda.engine.registry import Assignment
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.erase import Erasure, Result, erase
+from leda_cli.operate.lane_rows import NamedNodes
+from leda_cli.operate.source_table import SourceTable
+from simulation import trades
+from support.memory_pipeline import MemoryPipeline
+from support.pipeline import CONFIGURATION
+from support.rebuild_site import STREAMS, Site
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on its way in a stream in memory."""
+    monkeypatch.setattr("leda_cli.operate.erase.POLL_SECONDS", 0)
+
+
+PLACE = ("Ann", "x", "y")
+TOTALS = ["Ann", "Ann:x", "Ann:x:y"]
+
+
+@pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """Totals of Ann's, with nothing below them any more."""
+    made = Site.started(MemoryPipeline(), request.param)
+    made.leave_nothing(PLACE)
+    return made
+
+
+def _aggregation(site: Site, configuration: str = CONFIGURATION) -> Aggregation:
+    pipeline = site.pipeline
+    account: Any = SimpleNamespace(
+        endpoint=None, dynamodb=pipeline.dynamodb, streams=pipeline.streams
+    )
+    return Aggregation(
+        account=account,
+        map_function="Map",
+        reduce_function="Reduce",
+        map_mappings={},
+        reduce_mapping="",
+        source=SourceTable(site.table("State"), {"id": "S"}),
+        reduce_table=site.table("Reduce"),
+        registry_table=site.table("Registry"),
+        totals_table=site.table("Aggregate"),
+        totals_key="Identifier",
+        quarantine_bucket="quarantine",
+        deployed=Assignment(Configuration.from_json(configuration), site.lanes),
+        needs_backfill=False,
+    )
+
+
+def _trim(site: Site) -> None:
+    """A day passes: what the streams had is gone."""
+    for name in STREAMS:
+        _trim_only(site, name)
+
+
+def _trim_only(site: Site, name: str) -> None:
+    streams: Any = site.pipeline.streams
+    for shard in streams.known[site.pipeline.stream_arn(STREAMS[name])].shards.values():
+        shard.records.clear()
+    for place in [place for place in site.delivered if STREAMS[name] in place[0]]:
+        del site.delivered[place]
+
+
+def _erase(site: Site, identifiers: list[str] = TOTALS) -> Result:
+    work = Erasure(_aggregation(site))
+    return work.erase(work.look(identifiers))
+
+
+def _come_and_go(site: Site) -> None:
+    """A trade of Ann's more, and its end: her totals are 0 again, and what made them so may be delivered again."""
+    for version, value in enumerate(("5", None)):
+        site.send([trades.Version("later", version, value, PLACE)])
+        site.flow()
+
+
+def _naming(site: Site) -> list[str]:
+    """Where Ann's name still stands."""
+    return [
+        table
+        for table in ("AggregateTable", "ReduceTable")
+        if "Ann" in json.dumps(site.pipeline.rows(table))
+    ]
+
+
+def test_a_total_with_nothing_below_it_goes_when_its_streams_no_longer_name_it(site: Site) -> None:
+    _trim(site)
+    result = _erase(site)
+    assert (sorted(result.rows), result.kept) == (TOTALS, {})
+    assert _naming(site) == []
+    assert site.found() == site.expected()
+
+
+def test_all_is_exact_afterwards_whatever_is_delivered_again_or_comes_anew(site: Site) -> None:
+    _trim(site)
+    _erase(site)
+    site.store()
+    site.send([trades.Version("new", 0, "5", PLACE)])
+    site.flow()
+    site.check()
+    assert "Ann" in site.found()
+
+
+def test_all_is_exact_after_a_rebuild_that_follows(site: Site) -> None:
+    _trim(site)
+    _erase(site)
+    assert site.rebuild().changes == []
+    site.check()
+    assert _naming(site) == []
+
+
+def test_map_goes_on_where_its_emptied_rows_say_that_it_is(site: Site) -> None:
+    assert site.records("map")
+    _trim_only(site, "reduce")
+    assert _erase(site).emptied
+    # Map's stream still has everything, and is delivered again from its beginning.
+    site.store()
+    site.check()
+
+
+@pytest.mark.parametrize("step", ["at once", "after a rebuild"])
+def test_a_total_that_the_stream_still_names_is_kept(site: Site, step: str) -> None:
+    if step == "after a rebuild":
+        _trim(site)
+        site.rebuild()
+    result = _erase(site)
+    assert result.rows == {}
+    assert set(result.kept.values()) == {
+        "ReduceTable's stream still names it: run this again in a day"
+    }
+    assert site.total_rows().keys() >= {*TOTALS}
+
+
+def test_a_stream_that_has_nothing_for_some_reads_is_read_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = iter([0] * 5)
+    real = NamedNodes.read
+    monkeypatch.setattr(
+        NamedNodes, "read", lambda nodes: real(nodes) if next(pages, None) is None else 0
+    )
+    assert _erase(site).rows == {}
+
+
+def test_it_would_be_wrong_to_delete_a_total_that_the_stream_still_names(site: Site) -> None:
+    site.delete_total("Ann")
+    site.deliver_last_of("Ann")
+    assert site.found() != site.expected()
+
+
+def test_a_total_with_rows_below_it_is_kept(site: Site) -> None:
+    site.send([trades.Version("still there", 0, "5", PLACE)])
+    site.flow()
+    _trim(site)
+    result = _erase(site)
+    assert result.rows == {}
+    assert set(result.kept.values()) == {
+        "rows of the source table count in it: delete or change them first"
+    }
+    site.check()
+
+
+def test_a_total_that_is_0_in_one_measure_only_is_kept(site: Site) -> None:
+    site.send([trades.Version("nothing", 0, "0", PLACE)])
+    site.flow()
+    _trim(site)
+    assert _erase(site).rows == {}
+
+
+def test_when_a_total_expires_is_no_measure(site: Site) -> None:
+    _trim(site)
+    for name in TOTALS:
+        site.set_total(name, {"N": "1785542400"}, "ExpiresAt")
+    assert sorted(_erase(site).rows) == TOTALS
+
+
+def test_a_total_that_changes_between_the_look_and_the_deletion_is_kept(site: Site) -> None:
+    _trim(site)
+    work = Erasure(_aggregation(site))
+    found = work.look(TOTALS)
+    _come_and_go(site)
+    result = work.erase(found)
+    assert result.rows == {}
+    assert set(result.kept.values()) == {"it was changed meanwhile: run this again"}
+    site.check()
+
+
+def test_a_checkpoint_of_other_lanes_that_comes_meanwhile_keeps_the_total(site: Site) -> None:
+    _trim(site)
+    work = Erasure(_aggregation(site))
+    found = work.look(TOTALS)
+    site.set_lanes(7)
+    site.roll("map")
+    _come_and_go(site)
+    assert work.erase(found).rows == {}
+    site.check()
+
+
+def test_a_checkpoint_whose_lanes_the_registry_has_lost_is_compared_all_the_same(
+    site: Site,
+) -> None:
+    _trim(site)
+    work = Erasure(_aggregation(site))
+    found = work.look(TOTALS)
+    _come_and_go(site)
+    for row in site.pipeline.rows("RegistryTable"):
+        if row["Scope"] == {"S": "lanes"}:
+            key = {name: row[name] for name in ("Scope", "Name")}
+            site.pipeline.dynamodb.delete_item(TableName=site.table("Registry"), Key=key)
+    assert work.erase(found).rows == {}
+
+
+def test_nothing_is_erased_while_a_rebuild_is_open(site: Site) -> None:
+    _trim(site)
+    site.pipeline.dynamodb.put_item(
+        TableName=site.table("Registry"),
+        Item={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}},
+    )
+    with pytest.raises(LedaError, match="a rebuild or a backfill is open"):
+        _erase(site)
+
+
+def test_rows_of_reduce_table_are_emptied_although_the_total_is_gone(site: Site) -> None:
+    _trim(site)
+    for name in TOTALS:
+        site.delete_total(name)
+    result = _erase(site)
+    assert result.rows == {}
+    assert result.emptied
+    assert _naming(site) == []
+    site.store()
+    site.flow()
+    site.check()
+
+
+def test_a_row_that_map_has_replaced_meanwhile_is_not_emptied(site: Site) -> None:
+    _trim(site)
+    work = Erasure(_aggregation(site))
+    found = work.look(TOTALS)
+    site.store(12)
+    site.deliver_new("map")
+    assert len(work.erase(found).emptied) < len(found.emptied)
+    site.flow()
+    site.check()
+
+
+# -- where expired rows stay counted
+
+KEEP = json.dumps(json.loads(CONFIGURATION) | {"on_expiry": "keep"})
+
+
+@pytest.fixture
+def kept() -> Callable[[bool], Site]:
+    """Totals of Ann's that are not 0, of a trade that has expired, or that is there."""
+
+    def make(is_there: bool) -> Site:
+        pipeline = MemoryPipeline()
+        pipeline.settings["CONFIGURATION"] = KEEP
+        made = Site.started(pipeline)
+        made.send([trades.Version("Ann's", 0, "5", PLACE)])
+        made.flow()
+        if not is_there:
+            made.pipeline.dynamodb.restore(
+                made.table("State"),
+                [row for row in made.pipeline.rows("StateTable") if row["id"] != {"S": "Ann's"}],
+            )
+        _trim(made)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_expired_rows_stay_counted_the_source_table_says_what_can_go(
+    kept: Callable[[bool], Site], is_there: bool
+) -> None:
+    site = kept(is_there)
+    work = Erasure(_aggregation(site, KEEP))
+    result = work.erase(work.look(TOTALS))
+    assert sorted(result.rows) == ([] if is_there else TOTALS)
+    assert bool(_naming(site)) is is_there
+
+
+# -- what is meant
+
+
+def test_a_key_means_its_totals_in_every_grouping_also_in_former_ones(site: Site) -> None:
+    rows = {
+        "users:Ann": {"user": "Ann"},
+        "spent:Ann:2026": {"user": "Ann", "year": "2026"},
+        "users:Bob": {"user": "Bob"},
+        "boss:Ann": {"boss": "Ann"},
+    }
+    for identifier, keys in rows.items():
+        item = {
+            "Identifier": {"S": identifier},
+            "Count": {"N": "0"},
+            "Keys": {"M": {name: {"S": text} for name, text in keys.items()}},
+        }
+        site.pipeline.dynamodb.put_item(TableName=site.table("Aggregate"), Item=item)
+    work = Erasure(_aggregation(site))
+    assert work.with_key("user", "Ann") == ["spent:Ann:2026", "users:Ann"]
+
+
+# -- the command
+
+
+@pytest.fixture
+def command(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(Aggregation, "find", lambda *_: _aggregation(site))
+    return site
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(
+    command: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _trim(command)
+    erase(["Ann"], dry_run=True)
+    assert "Ann: would be erased" in capsys.readouterr().out
+    assert "Ann" in command.total_rows()
+    erase(["Ann"], as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report["erased"] == ["Ann"]
+    assert "Ann" not in command.total_rows()
+
+
+def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LedaError, match="1 of 1 totals are not erased"):
+        erase(["Ann"])
+    assert "Ann: kept, ReduceTable's stream still names it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "nothing says what"),
+        ({"identifiers": ["Ann"], "key": "user=Ann"}, "nothing says what"),
+        ({"key": "Ann"}, "has no ="),
+    ],
+)
+def test_it_must_be_said_what_is_meant(command: Site, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(LedaError, match=says):
+        erase(**options)

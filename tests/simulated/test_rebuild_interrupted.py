@@ -1,0 +1,473 @@
+"""`leda rebuild` killed before or after any of its calls, and with anybody writing between any two of them.
+
+Over the DynamoDB in memory, which is fast enough for every call.
+"""
+
+import io
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate import rebuild as rebuild_module
+from leda_cli.operate.lane_rows import LaneRows, Lanes, NamedNodes
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.table_sum import TableSum
+from simulation.failures import Killed, client_error
+from support.faults import after, instead, meanwhile
+from support.memory_pipeline import MemoryPipeline
+from support.rebuild_site import STREAMS, Calls, Site, each_call
+
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture(autouse=True)
+def console(monkeypatch: Patch) -> io.StringIO:
+    """What the command says."""
+    text = io.StringIO()
+    screen = Console(file=text, width=200)
+    monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))
+    return text
+
+
+@pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
+def site(request: pytest.FixtureRequest) -> Site:
+    return Site.started(MemoryPipeline(), request.param)
+
+
+def _journey(site: Site) -> int:
+    """How many calls a rebuild of a damaged site makes."""
+    site.lose()
+    site.damage()
+    calls = Calls()
+    site.rebuild(calls)
+    return len(calls.log)
+
+
+def _sites(given: Site, step: int = 1) -> Iterator[tuple[Site, Calls]]:
+    """A rebuild's calls with a site for each run, a new one now and then: a long history takes its time."""
+    for calls in each_call(step):
+        if calls.at // step % 8 == 0:
+            given = Site.started(MemoryPipeline(), given.lanes)
+        yield given, calls
+
+
+# -- killed
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_killed_at_any_call_and_run_again_it_finishes(site: Site, place: str) -> None:
+    for each, calls in _sites(site):
+        each.lose()
+        each.damage()
+        calls.meet(instead(Killed()) if place == "before" else after(Killed()))
+        with suppress(Killed):
+            each.rebuild(calls)
+        each.rebuild()
+        assert each.found() == each.expected(), f"killed {place} call {calls.at}, {calls.log[-1]}"
+        each.check_leftovers()
+    each.check()
+
+
+def _kill(site: Site, calls: Calls) -> None:
+    """A run that is killed after a call, or that comes to its end before it."""
+    calls.meet(after(Killed()))
+    with suppress(Killed):
+        site.rebuild(calls)
+
+
+def test_killed_again_and_again_it_finishes_in_the_end(site: Site) -> None:
+    site.lose()
+    site.damage()
+    draw, killed = random.Random(3), 0
+    for _ in range(12):
+        _kill(site, calls := Calls(at=draw.randint(1, 60)))
+        killed += not calls.disarm()
+        site.store(1)
+    assert killed == 99
+    site.rebuild()
+    site.flow()
+    assert site.found() == site.expected()
+    site.check()
+
+
+def test_killed_and_the_mapping_switched_on_by_an_apply_totals_are_exact_after_the_next_run(
+    site: Site,
+) -> None:
+    """Until then they lack what lies between Map's rows and the totals, which is why the journal stays open."""
+    for each, calls in _sites(site, 3):
+        each.lose()
+        _kill(each, calls)
+        each.mappings.on["map"] = True
+        each.store()
+        each.flow()
+        each.rebuild()
+        each.flow()
+        assert each.found() == each.expected(), f"killed after call {calls.at}"
+    each.check()
+
+
+def test_a_row_whose_put_is_throttled_is_put_again(site: Site) -> None:
+    refused: set[tuple[str, str]] = set()
+
+    class Throttling(Calls):
+        def wrap(self, real: Any) -> Any:
+            class Client:
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(real, name)
+
+                def put_item(self, **request: Any) -> Any:
+                    item = request["Item"]
+                    if request["TableName"] == site.table("Reduce"):
+                        place = item["Lane"]["S"], item["Sequence"]["S"]
+                        if place not in refused:
+                            refused.add(place)
+                            raise client_error("ProvisionedThroughputExceededException")
+                    return real.put_item(**request)
+
+            return Client()
+
+    site.lose()
+    site.damage()
+    site.rebuild(Throttling())
+    # Of each lane: the row that is moved, two markers, and the corrections.
+    assert len(refused) == 4 * site.lanes
+    assert site.found() == site.expected()
+    site.check()
+
+
+# -- others that write meanwhile
+
+
+def _zombies(site: Site) -> dict[str, Callable[[], None]]:
+    def state() -> None:
+        site.store(1)
+
+    def mapping() -> None:
+        site.deliver_new("map")
+
+    def reducing() -> None:
+        site.deliver_new("reduce")
+
+    def all_three() -> None:
+        state()
+        mapping()
+        reducing()
+
+    return {"state": state, "map": mapping, "reduce": reducing, "all": all_three}
+
+
+@pytest.mark.parametrize("who", ["state", "map", "reduce", "all"])
+def test_deliveries_between_any_two_calls_leave_every_total_exact(site: Site, who: str) -> None:
+    """Map's too, although its mapping is off: an invocation that was still running, or one that is made by hand."""
+    _hunt(site, who)
+
+
+def _hunt(given: Site, who: str) -> None:
+    """Deliveries by `who` before calls of a rebuild in turn; fails where a total is wrong then."""
+    for site, calls in _sites(given):
+        zombie = _zombies(site)[who]
+        # Some changes are lost, some totals damaged, some changes wait for Map.
+        site.lose()
+        site.damage()
+        site.store(1)
+        calls.meet(meanwhile(zombie))
+        site.rebuild(calls)
+        site.check_leftovers()
+        site.flow()
+        assert site.found() == site.expected(), f"{who} before call {calls.at}, {calls.log[-1]}"
+
+
+def test_a_map_that_goes_on_after_its_rows_were_moved_is_noticed(
+    site: Site, console: io.StringIO
+) -> None:
+    """What it adds is from after the watermark, and is neither lost nor counted twice."""
+    drain: Any = Rebuild._drain
+    once = iter([_zombies(site)["all"]])
+
+    def draining(work: Rebuild) -> Any:
+        next(once, lambda: None)()
+        return drain(work)
+
+    site.lose()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rebuild, "_drain", draining)
+        site.rebuild()
+    assert "Map went on at" in console.getvalue()
+    assert "once more" in console.getvalue()
+    assert site.found() == site.expected()
+    site.check()
+
+
+def test_a_new_shard_that_map_meets_meanwhile_is_noticed(site: Site, console: io.StringIO) -> None:
+    drain: Any = Rebuild._drain
+    once = iter([True])
+
+    def draining(work: Rebuild) -> Any:
+        if next(once, False):
+            site.roll("map")
+            _zombies(site)["all"]()
+        return drain(work)
+
+    site.lose()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rebuild, "_drain", draining)
+        site.rebuild()
+    assert "Map has met new shards" in console.getvalue()
+    assert site.found() == site.expected()
+    site.check()
+
+
+def test_a_map_that_never_rests_ends_the_run_with_an_error(site: Site) -> None:
+    class Restless(Calls):
+        def call(self, name: str, send: Callable[[], Any]) -> Any:
+            if name == "put_item":
+                _zombies(site)["all"]()
+            return super().call(name, send)
+
+    site.lose()
+    with pytest.raises(LedaError, match="did not rest in 5 tries"):
+        site.rebuild(Restless())
+    assert site.mappings.enabled() == []
+    site.rebuild()
+    site.flow()
+    assert site.found() == site.expected()
+    site.check()
+
+
+# -- two at once
+
+
+def test_a_run_that_another_takes_over_at_any_call_writes_nothing_that_counts(site: Site) -> None:
+    taken = 0
+    for each, calls in _sites(site):
+        each.lose()
+        each.damage()
+
+        def other(each: Site = each) -> None:
+            each.rebuild()
+
+        calls.meet(meanwhile(other))
+        taken += _is_taken_over(each, calls)
+        each.flow()
+        assert each.found() == each.expected(), f"another run before call {calls.at}"
+        each.check_leftovers()
+    assert taken > 20
+    each.check()
+
+
+def _is_taken_over(site: Site, calls: Calls) -> bool:
+    """Whether the run ended because another one had taken it over."""
+    try:
+        site.rebuild(calls)
+    except LedaError as error:
+        if "taken this one over" not in error.what:
+            raise
+        return True
+    return False
+
+
+def test_two_runs_of_which_the_later_one_is_killed_leave_everything_to_a_third(site: Site) -> None:
+    draw, met = random.Random(7), Counter[str]()
+    journey = _journey(site)
+    for _ in range(25):
+        site.lose()
+        site.damage()
+        first, second = (Calls(at=draw.randint(1, journey)) for _ in range(2))
+
+        def other(second: Calls = second) -> None:
+            second.meet(draw.choice((after, instead))(Killed()))
+            with suppress(Killed):
+                site.rebuild(second)
+            met["the later one was killed"] += not second.disarm()
+            site.store(1)
+
+        first.meet(meanwhile(other))
+        with suppress(LedaError):
+            site.rebuild(first)
+        met["another one began"] += not first.disarm()
+        site.rebuild()
+        site.flow()
+        assert site.found() == site.expected(), f"the second at {first.at}, killed at {second.at}"
+        site.check_leftovers()
+    assert met == {}
+    site.check()
+
+
+def _two_numbers_of_lanes(given: Site) -> None:
+    """Nobody else has used the earlier run's lanes: the later one knows them from the registry."""
+    for calls in each_call(2):
+        site = Site.started(MemoryPipeline(), given.lanes)
+        site.lose()
+
+        def other(site: Site = site) -> None:
+            site.lanes = given.lanes
+            site.rebuild()
+
+        site.lanes = 5
+        calls.meet(meanwhile(other))
+        _is_taken_over(site, calls)
+        site.flow()
+        assert site.found() == site.expected(), f"another run before call {calls.at}"
+
+
+# -- each part is needed
+
+
+def _ignore_what_was_written_between_the_watermarks(patch: Patch) -> None:
+    patch.setattr(TableSum, "write", lambda _self, _changes: None)
+
+
+def _do_not_check_map(patch: Patch) -> None:
+    patch.setattr(Rebuild, "_check", lambda _self, _attempt: None)
+
+
+def _leave_maps_rows(patch: Patch) -> None:
+    patch.setattr(Rebuild, "_move_rows", lambda _self, _mark: {})
+
+
+def _correct_what_differs_only(patch: Patch) -> None:
+    correct: Any = LaneRows.correct
+
+    def some(rows: LaneRows, lanes: Lanes, amounts: Any) -> None:
+        correct(rows, lanes, {node: added for node, added in amounts.items() if any(added)})
+
+    patch.setattr(LaneRows, "correct", some)
+    patch.setattr(LaneRows, "touch", correct_nothing)
+
+
+def correct_nothing(_rows: LaneRows, _lanes: Lanes, _nodes: Any) -> None:
+    """Stands in for LaneRows.touch."""
+
+
+def _correct_in_todays_lanes_only(patch: Patch) -> None:
+    patch.setattr(LaneRows, "touch", correct_nothing)
+
+
+def _forget_nodes_without_a_row(patch: Patch) -> None:
+    patch.setattr(NamedNodes, "up_to", lambda _self, _markers: set())
+
+
+def _let_reduce_meet_skipped_shards(patch: Patch) -> None:
+    patch.setattr(Rebuild, "_ignore_unmet", lambda _self, _closed, _mark: None)
+
+
+def _know_lanes_that_shards_use(patch: Patch) -> None:
+    every: Any = Rebuild._all_lanes
+
+    def used(work: Rebuild) -> list[Lanes]:
+        return [lanes for lanes in every(work) if lanes == work._lanes or lanes.count < 5]
+
+    patch.setattr(Rebuild, "_all_lanes", used)
+
+
+def _state_goes_on(site: Site) -> None:
+    _hunt(site, "state")
+
+
+def _map_goes_on(site: Site) -> None:
+    _hunt(site, "map")
+
+
+def _all_go_on(site: Site) -> None:
+    _hunt(site, "all")
+
+
+def _checkpoints_are_lost(site: Site) -> None:
+    """The values are right, and the rows are what somebody has written by hand."""
+    site.change_lanes()
+    for name, row in site.total_rows().items():
+        site.pipeline.dynamodb.put_item(
+            TableName=site.table("Aggregate"),
+            Item={"Identifier": {"S": name}, "Value": row["Value"], "Count": row["Count"]},
+        )
+    site.rebuild()
+    site.check()
+
+
+def _totals_of_nothing_are_deleted(site: Site) -> None:
+    site.leave_nothing(("PV", "a", "only"))
+    site.delete_total("PV:a:only")
+    site.rebuild()
+    site.deliver_last_of("PV:a:only")
+    assert site.found() == site.expected()
+    site.check()
+
+
+def _shards_are_skipped(site: Site) -> None:
+    """They are no ancestors of those that Reduce has met, which would have got their epochs with these."""
+    site.roll("reduce")
+    site.store()
+    site.deliver_new("map")
+    site.skip("reduce")
+    site.roll("reduce", is_child=False)
+    site.rebuild()
+    site.check()
+
+
+PARTS = [
+    (_ignore_what_was_written_between_the_watermarks, _state_goes_on),
+    (_do_not_check_map, _all_go_on),
+    (_leave_maps_rows, _map_goes_on),
+    (_correct_what_differs_only, _checkpoints_are_lost),
+    (_correct_in_todays_lanes_only, _checkpoints_are_lost),
+    (_forget_nodes_without_a_row, _totals_of_nothing_are_deleted),
+    (_let_reduce_meet_skipped_shards, _shards_are_skipped),
+    (_know_lanes_that_shards_use, _two_numbers_of_lanes),
+]
+
+
+@pytest.mark.parametrize(("weaken", "play"), PARTS)
+def test_each_part_of_the_rebuild_is_needed(
+    site: Site,
+    monkeypatch: Patch,
+    weaken: Callable[[Patch], None],
+    play: Callable[[Site], None],
+) -> None:
+    weaken(monkeypatch)
+    with pytest.raises(AssertionError):
+        play(site)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        _checkpoints_are_lost,
+        _totals_of_nothing_are_deleted,
+        _shards_are_skipped,
+        _two_numbers_of_lanes,
+    ],
+)
+def test_with_all_of_its_parts_it_withstands(site: Site, play: Callable[[Site], None]) -> None:
+    play(site)
+
+
+# -- pauses
+
+
+def test_it_waits_for_the_streams_after_the_scan_and_before_each_marker(site: Site) -> None:
+    """A record may come some time after what it says, and after records of what was written later."""
+    log: list[str] = []
+
+    class Telling(Calls):
+        def call(self, name: str, send: Callable[[], Any]) -> Any:
+            log.append(name)
+            return super().call(name, send)
+
+    def sleep(seconds: float) -> None:
+        log.append(f"{seconds} s")
+        site.flow()
+
+    site.rebuild(Telling(), sleep=sleep)
+    pause = f"{rebuild_module.STREAM_SECONDS} s"
+    assert log.count(pause) == 3
+    end = log.index(pause)
+    assert "scan" in log[:end]
+    assert "put_item" not in log[len(log) - log[::-1].index("scan", len(log) - end) : end]
+    assert STREAMS == {"map": "StateTable", "reduce": "ReduceTable"}
