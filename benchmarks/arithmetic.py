@@ -26,7 +26,7 @@ from leda.engine.shards import Shard, of_event
 from leda.pipeline import state_rows
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
-from leda.streams.stream_records import stream_records
+from leda.streams import stream_records
 from leda.values.limits import Limits
 from leda.values.numbers import exact
 from leda_cli.models.metering import Meter

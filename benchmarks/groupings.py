@@ -30,7 +30,7 @@ from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
 from leda.engine.totals import Totals
-from leda.streams.stream_records import stream_records
+from leda.streams import stream_records
 from leda.values.limits import Limits
 from leda_cli.base.paths import ROOT
 from leda_cli.models.metering import Meter
