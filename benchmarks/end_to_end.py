@@ -155,7 +155,7 @@ def section(short: bool, say: Say) -> Section:
     """Start a local AWS of its own, play all bursts, stop it."""
     bursts: list[Burst] = []
     with local.running("bench") as aws:
-        applied = Stack.from_outputs(aws.outputs, aws.variables)
+        applied = Stack.deployed(aws.variables)
         leda = Subject("LEDA", applied, Oracle(applied.names), rounded=False)
         for number, messages in enumerate(SHORT_BURSTS if short else BURSTS):
             ours = leda.play(messages, number, LIMIT_SECONDS)

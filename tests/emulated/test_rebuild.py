@@ -679,17 +679,17 @@ class FakeLambda:
         return pages
 
 
-def _mappings(client: Any, uuids: dict[str, str]) -> LambdaMappings:
+def _mappings(client: Any) -> LambdaMappings:
     now = itertools.count()
     return LambdaMappings(
-        client, {"map": "MapLambda"}, uuids, lambda: float(next(now)), lambda _seconds: None
+        client, {"map": "MapLambda"}, lambda: float(next(now)), lambda _seconds: None
     )
 
 
 def test_a_mapping_is_off_when_lambda_says_so_and_on_again_likewise() -> None:
-    client = FakeLambda({"u1": "Enabled"}, {})
+    client = FakeLambda({"u1": "Enabled"}, {"MapLambda": ["u1"]})
     client.busy = 2
-    mappings = _mappings(client, {"map": "u1"})
+    mappings = _mappings(client)
     assert mappings.enabled() == ["u1"]
     mappings.pause(["u1"])
     assert client.states == {"u1": "Disabled"}
@@ -698,24 +698,18 @@ def test_a_mapping_is_off_when_lambda_says_so_and_on_again_likewise() -> None:
     assert client.states == {"u1": "Enabled"}
 
 
-@pytest.mark.parametrize("uuids", [{}, {"map": "gone"}])
-def test_a_mapping_that_was_made_anew_is_found_by_its_function(uuids: dict[str, str]) -> None:
-    client = FakeLambda({"u2": "Enabled"}, {"MapLambda": ["u2"]})
-    assert _mappings(client, uuids).enabled() == ["u2"]
-
-
 def test_a_function_without_a_mapping_is_an_error_that_names_it() -> None:
     with pytest.raises(LedaError, match="MapLambda has no event source mapping"):
-        _mappings(FakeLambda({}, {"MapLambda": []}), {}).enabled()
+        _mappings(FakeLambda({}, {"MapLambda": []})).enabled()
 
 
 def test_a_mapping_that_never_changes_ends_the_wait_with_its_state() -> None:
-    client = FakeLambda({"u1": "Enabled"}, {})
+    client = FakeLambda({"u1": "Enabled"}, {"MapLambda": ["u1"]})
     client.busy = 10**6
     with pytest.raises(LedaError, match="u1 is Enabled"):
-        _mappings(client, {"map": "u1"}).pause(["u1"])
+        _mappings(client).pause(["u1"])
 
 
 def test_the_mappings_are_found_by_their_functions_names() -> None:
-    mappings = _mappings(FakeLambda({"u1": "Enabled"}, {}), {"map": "u1"})
+    mappings = _mappings(FakeLambda({"u1": "Enabled"}, {"MapLambda": ["u1"]}))
     assert mappings.by_function() == {"MapLambda": "u1"}

@@ -42,7 +42,7 @@ class LiveStack(LiveAws[LocalAws]):
     def __init__(self, aws: LocalAws) -> None:
         super().__init__(aws)
         self.outputs: dict[str, Any] = dict(aws.outputs)
-        self.stack = Stack.from_outputs(self.outputs, aws.variables)
+        self.stack = Stack.deployed(aws.variables)
 
     # -- names
 

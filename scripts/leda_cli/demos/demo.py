@@ -29,7 +29,7 @@ from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Oracle
 from leda_cli.operate.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
-from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, OutputsOption, Stack
+from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, NamePrefixOption, Stack
 from leda_cli.operate.totals import (
     HOLD_SECONDS,
     PATIENCE_SECONDS,
@@ -103,11 +103,10 @@ def demo(
         int | None, typer.Option(help="The same seed plays the same game.", show_default="random")
     ] = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Play the workshop's game and compare every total exactly; exit status 1 if one differs."""
-    stack = Stack.find(aws, outputs)
-    stack.check()
+    stack = Stack.find(aws, name_prefix)
     choices = (
         game.CHOICES if hierarchy is None else choices_of(levels_of(hierarchy), stack.names.levels)
     )

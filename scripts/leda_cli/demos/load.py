@@ -15,7 +15,7 @@ from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Oracle
 from leda_cli.operate.screen import RoundView
-from leda_cli.operate.stack import OutputsOption, Stack
+from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals import difference_lines
 
 _GROUP = 200  # messages among which the copies of a load are spread: half a per cent is one message
@@ -51,11 +51,10 @@ def load(
         typer.Option("--check", help="Wait until the totals settle; exit status 1 if not exact."),
     ] = False,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Put a burst of trades into the stream, with duplicates, changes and older versions."""
-    stack = Stack.find(aws, outputs)
-    stack.check()
+    stack = Stack.find(aws, name_prefix)
     seed = secrets.randbelow(10**6) if seed is None else seed
     rules = game.Rules(
         messages=messages,

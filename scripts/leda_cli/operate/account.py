@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from leda_cli.base.clients import callers_client, local_client
 from leda_cli.base.output import LedaError, error_console
-from leda_cli.base.paths import ENV_FILE, ROOT
+from leda_cli.base.paths import ENV_FILE, IS_CHECKOUT, ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,7 +49,14 @@ class Account:
     @classmethod
     def chosen(cls, aws: bool) -> Account:
         """The account that the option `--aws` means. Raises LedaError where local AWS is not set up."""
-        return cls({} if aws else read_env(ENV_FILE))
+        if aws:
+            return cls()
+        if not IS_CHECKOUT:
+            raise LedaError(
+                "local AWS is a part of a checkout of LEDA, and this command is installed without one",
+                "pass --aws for the account of your AWS environment (AWS_PROFILE, AWS_REGION)",
+            )
+        return cls(read_env(ENV_FILE))
 
     @property
     def endpoint(self) -> str | None:

@@ -7,12 +7,12 @@ Terraform's state, and what it works on is what runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from botocore.exceptions import ClientError
 
 from leda.engine import totals
 from leda.engine.audit import Tables, tables_of
@@ -21,22 +21,21 @@ from leda.engine.health import current_stream
 from leda.engine.registry import Assignment, Registry, RegistryError, live_configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
+from leda_cli.operate.functions import Function, mappings_of
 from leda_cli.operate.journal import Journal, OpenRun
 from leda_cli.operate.mappings import LambdaMappings
 from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.stack import Stack
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
-
     from leda_cli.base.operations import Advance
 
 MapFunctionOption = Annotated[
     str | None,
     typer.Option(
         "--map-function",
-        help="Name of the Map function of an aggregation (module `aggregation`), like Feedback-MapLambda.",
-        show_default="the pipeline's",
+        help="Name of the Map function of an aggregation whose names have no common prefix.",
+        show_default="<prefix>MapLambda",
     ),
 ]
 
@@ -67,52 +66,51 @@ class Aggregation:
     """How commands find it, as it follows their names in messages; the pipeline's needs no option."""
 
     @classmethod
-    def find(cls, aws: bool, outputs: Path | None, map_function: str | None) -> Aggregation:
+    def find(cls, aws: bool, name_prefix: str, map_function: str | None) -> Aggregation:
         """The instance that a command's options mean. Raises LedaError where there is none."""
-        if map_function is None:
-            stack = Stack.find(aws, outputs)
-            stack.check()
-            return cls.of_function(stack, stack.functions["map"])
         account = Account.chosen(aws)
-        fix = "the command with the name of a Map function of this account, with its prefix"
-        local_fix = f"run {fix}; `make demo EXAMPLE=feedback` deploys one with its table"
-        with account.reached(f"{map_function} cannot be looked at", fix, local_fix):
-            return replace(
-                cls.of_function(account, map_function), option=f" --map-function {map_function}"
-            )
+        name = map_function or f"{name_prefix}MapLambda"
+        fix = "the command with the --name-prefix or the --map-function of an aggregation in this account"
+        local_fix = f"run {fix}; `make up` deploys the pipeline, `make demo EXAMPLE=feedback` an aggregation of a table"
+        with account.reached(f"{name} cannot be looked at", fix, local_fix):
+            if map_function is not None:
+                found, option = cls.of_function(account, name), f" --map-function {name}"
+            else:
+                option = f" --name-prefix {name_prefix}" if name_prefix else ""
+                found = cls.of_function(_pipeline(account, name_prefix) or account, name)
+            return replace(found, option=option)
 
     @classmethod
     def of_function(cls, account: Account, map_function: str) -> Aggregation:
         """The instance with that Map function. Raises LedaError, or the client's error for what cannot be read."""
-        found = account.lambdas.get_function_configuration(FunctionName=map_function)
-        variables = found.get("Environment", {}).get("Variables", {})
-        deployed = _deployed(map_function, variables)
-        reduce_table = _variable(map_function, variables, "REDUCE_TABLE")
+        map_ = Function.of(account.lambdas, map_function)
+        deployed = _deployed(map_)
+        reduce_table = map_.variable("REDUCE_TABLE")
         map_mappings = {
             each["UUID"]: each["EventSourceArn"]
-            for each in _mappings(account.lambdas, FunctionName=map_function)
+            for each in mappings_of(account.lambdas, FunctionName=map_function)
         }
-        tables = {_table_of(stream, found["FunctionArn"]) for stream in map_mappings.values()}
+        tables = {_table_of(stream, map_.arn) for stream in map_mappings.values()}
         if len(tables) != 1:
             raise LedaError(
                 f"{map_function} reads the streams of {len(tables)} tables, and Map reads one table's",
                 "give the name of a Map function; if it is one, create its event source mapping with `terraform apply`",
             )
-        reduce_function, reduce_mapping, totals_of = _reduce(account, reduce_table)
+        reduce, reduce_mapping = _reduce(account, reduce_table)
         return cls(
             account,
             map_function,
-            reduce_function,
+            reduce.name,
             map_mappings,
             reduce_mapping,
             SourceTable.described(account.dynamodb, tables.pop()),
             reduce_table,
-            _variable(map_function, variables, "REGISTRY_TABLE"),
-            totals_of["AGGREGATE_TABLE"],
-            totals_of.get("TOTALS_KEY", totals.KEY),
-            _variable(map_function, variables, "QUARANTINE_BUCKET"),
+            map_.variable("REGISTRY_TABLE"),
+            reduce.variable("AGGREGATE_TABLE"),
+            reduce.variables.get("TOTALS_KEY", totals.KEY),
+            map_.variable("QUARANTINE_BUCKET"),
             deployed,
-            variables.get("BACKFILL") == "required",
+            map_.variables.get("BACKFILL") == "required",
         )
 
     def command(self, name: str) -> str:
@@ -122,7 +120,7 @@ class Aggregation:
     @property
     def mappings(self) -> LambdaMappings:
         """Map's event source mappings, to be switched."""
-        return LambdaMappings(self.account.lambdas, {"map": self.map_function}, {})
+        return LambdaMappings(self.account.lambdas, {"map": self.map_function})
 
     def both_sides(self, configuration: Configuration, advance: Advance) -> Tables:
         """How to read what the totals must be, and what they are."""
@@ -147,46 +145,37 @@ class Aggregation:
             raise LedaError(str(error), "restore RegistryTable from a backup") from error
 
 
-def _variable(function: str, variables: Mapping[str, str], name: str) -> str:
+def _pipeline(account: Account, name_prefix: str) -> Stack | None:
+    """The pipeline that the instance is a part of; None where it keeps the totals of a table by itself."""
     try:
-        return variables[name]
-    except KeyError as error:
-        raise LedaError(
-            f"{function}'s environment has no {name}, as that of a Map function has",
-            "give the name of a Map function, or deploy it anew with `terraform apply`",
-        ) from error
+        return Stack.deployed(account.environment, name_prefix)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return None
 
 
-def _deployed(function: str, variables: Mapping[str, str]) -> Assignment:
-    document = _variable(function, variables, "CONFIGURATION")
+def _deployed(map_: Function) -> Assignment:
+    document = map_.variable("CONFIGURATION")
     try:
         return Assignment(
-            Configuration.from_json(document), int(variables.get("REDUCE_LANES", "1"))
+            Configuration.from_json(document), int(map_.variables.get("REDUCE_LANES", "1"))
         )
     except ValueError as error:
         raise LedaError(
-            f"{function}'s environment has a CONFIGURATION that this version of LEDA cannot read, or a REDUCE_LANES "
-            f"that is no number: {error}",
+            f"{map_.name}'s environment has a CONFIGURATION that this version of LEDA cannot read, or a REDUCE_LANES "
+            f"that is not a number: {error}",
             "use the `leda` command of the version that is deployed, or deploy it anew with `terraform apply`",
         ) from error
 
 
-def _mappings(client: LambdaClient, **wanted: str) -> Iterator[dict[str, Any]]:
-    """The event source mappings of one function or one stream."""
-    pages: Any = client.get_paginator("list_event_source_mappings")
-    for page in pages.paginate(**wanted):
-        yield from page["EventSourceMappings"]
-
-
-def _reduce(account: Account, table: str) -> tuple[str, str, Mapping[str, str]]:
-    """The function that brings ReduceTable's stream into totals, its mapping, and its environment."""
+def _reduce(account: Account, table: str) -> tuple[Function, str]:
+    """The function that adds ReduceTable's stream to totals, and the UUID of its event source mapping."""
     stream = current_stream(account.dynamodb, table)
-    for each in _mappings(account.lambdas, EventSourceArn=stream) if stream else ():
-        name = each["FunctionArn"].partition(":function:")[2]
-        found = account.lambdas.get_function_configuration(FunctionName=name)
-        variables = found.get("Environment", {}).get("Variables", {})
-        if "AGGREGATE_TABLE" in variables:
-            return name, each["UUID"], variables
+    for each in mappings_of(account.lambdas, EventSourceArn=stream) if stream else ():
+        found = Function.of(account.lambdas, each["FunctionArn"].partition(":function:")[2])
+        if "AGGREGATE_TABLE" in found.variables:
+            return found, each["UUID"]
     raise LedaError(
         f"no Reduce function reads {table}'s stream" if stream else f"{table} has no stream",
         "create its event source mapping with `terraform apply`, and run the command again",

@@ -30,7 +30,7 @@ from leda_cli.operate.rebuild_command import (
     work_of,
 )
 from leda_cli.operate.source_table import TableSize
-from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.stack import NamePrefixOption
 
 
 def backfill(
@@ -48,7 +48,7 @@ def backfill(
     as_json: JsonOption = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Make the deployed groupings and measures live: all totals are computed from the table, while it is written to.
 
@@ -56,7 +56,7 @@ def backfill(
     already it is the first thing to run. The table's writers go on; the totals stand still while it runs. Killed
     anywhere, it is simply run again.
     """
-    aggregation = Aggregation.find(aws, outputs, map_function)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
     options = Options(
         is_backfill=True,
         needs_backfill=aggregation.needs_backfill,

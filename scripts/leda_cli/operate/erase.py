@@ -41,7 +41,7 @@ from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.lane_rows import Lanes, NamedNodes
-from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.stored_totals import lanes_of
 from leda_cli.operate.stream_shards import streams_of
 
@@ -70,14 +70,14 @@ def erase(
     as_json: JsonOption = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Delete totals with nothing below them whose keys must not be kept; docs/erasing-a-key.md has the whole way."""
     if bool(identifiers) == (key is not None):
         raise LedaError(
             "nothing says what to erase", "give identifiers of totals, or --key NAME=TEXT"
         )
-    aggregation = Aggregation.find(aws, outputs, map_function)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
     operation = Operation(as_json)
     operation.heading(f"Erasing totals of {aggregation.totals_table}")
     with answering(aggregation.account.endpoint):

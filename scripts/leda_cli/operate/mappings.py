@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import ClientError
 
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.functions import mappings_of
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -34,19 +35,17 @@ class Mappings(Protocol):
 
 
 class LambdaMappings:
-    """The mappings of some functions (by stage), with the UUIDs that Terraform's outputs give them, if any."""
+    """The event source mappings of some functions, which are named by stage."""
 
     def __init__(
         self,
         client: LambdaClient,
         functions: Mapping[str, str],
-        uuids: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._functions = functions
-        self._uuids = uuids
         self._clock = clock
         self._sleep = sleep
 
@@ -68,15 +67,9 @@ class LambdaMappings:
         self._switch(list(uuids), True)
 
     def _of(self, stage: str) -> list[str]:
-        """The stage's mappings: as Terraform named it, or, where that one was made anew since, by function."""
-        uuid = self._uuids.get(stage)
-        if uuid and self._state(uuid) is not None:
-            return [uuid]
+        """UUIDs of the stage's mappings. Raises LedaError where it has none."""
         function = self._functions[stage]
-        pages = self._client.get_paginator("list_event_source_mappings").paginate(
-            FunctionName=function
-        )
-        found = [each["UUID"] for page in pages for each in page["EventSourceMappings"]]
+        found = [each["UUID"] for each in mappings_of(self._client, FunctionName=function)]
         if not found:
             raise LedaError(
                 f"{function} has no event source mapping, so nothing reaches it",

@@ -29,6 +29,14 @@ class Names:
     hierarchy: str | None = "Hierarchy"
     levels: tuple[str, ...] = ("RiskType", "TradeDesk", "Region")
 
+    @classmethod
+    def of_schema(cls, schema: Mapping[str, Any]) -> Names:
+        """The names in a schema of the pipeline (StateLambda's environment variable SCHEMA)."""
+        known = {name: schema[name] for name in cls.__slots__ if name in schema}
+        if "levels" in known:
+            known["levels"] = tuple(known["levels"])
+        return cls(**known)
+
 
 class Total(NamedTuple):
     """What stands at a node: how many trades are below it, and what they add up to."""

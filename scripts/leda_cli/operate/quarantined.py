@@ -120,11 +120,6 @@ class Bucket:
     """The quarantine bucket of a stack."""
 
     def __init__(self, stack: Stack) -> None:
-        if stack.quarantine_bucket is None:
-            raise LedaError(
-                "the quarantine bucket's name is not known",
-                "pass --outputs FILE with what `terraform output -json` writes",
-            )
         self.name = stack.quarantine_bucket
         self._s3: S3Client = stack.s3
         self._functions: Mapping[str, str] = stack.functions

@@ -14,7 +14,7 @@ from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
-from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.verify import bracket_lines
 
 SHOWN = 20
@@ -53,10 +53,10 @@ def rebuild(
     as_json: JsonOption = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Compute all totals anew from the table, while it is written to; for when changes were lost."""
-    aggregation = Aggregation.find(aws, outputs, map_function)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
     options = Options(
         needs_backfill=aggregation.needs_backfill,
         markers=markers or map_function is None,

@@ -18,7 +18,7 @@ from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.missing_effects import effects_today
 from leda_cli.operate.put_back import Became, Outcome, PutBack
 from leda_cli.operate.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
-from leda_cli.operate.stack import OutputsOption, Stack
+from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.state_events import Deployed, StateFunction
 from leda_cli.operate.verify import Verdict, running
 
@@ -69,15 +69,14 @@ def redrive(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """List what could not be processed; put it back after a fix. Exit status 1 while anything is left."""
     if put_back + settle + (show is not None) > 1:
         raise LedaError(
             "--put-back, --settle and --show exclude each other", "do one after another"
         )
-    stack = Stack.find(aws, outputs)
-    stack.check()
+    stack = Stack.find(aws, name_prefix)
     operation = Operation(as_json)
     wanted = Filter(
         function.value if function else None,

@@ -22,7 +22,7 @@ from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.kinesis_shards import Cursor, shard_ids
 from leda_cli.operate.quarantined import Bucket
-from leda_cli.operate.stack import OutputsOption, Stack
+from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.state_events import (
     Deployed,
     Failure,
@@ -124,7 +124,7 @@ def replay(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Feed the Kinesis stream from a time on through StateLambda again; totals stay exact, nothing is paused."""
     now = datetime.now(UTC)
@@ -132,8 +132,7 @@ def replay(
     end = now if until is None else moment(until, now, "--until")
     if since is not None and since >= end:
         raise LedaError(f"--from {from_} is not before {end:%Y-%m-%d %H:%M:%S} UTC")
-    stack = Stack.find(aws, outputs)
-    stack.check()
+    stack = Stack.find(aws, name_prefix)
     operation = Operation(as_json)
     operation.heading(f"Replaying {stack.stream} through {stack.functions['state']}")
     with answering(stack.endpoint):
@@ -161,7 +160,7 @@ def replay(
             }
             for failure in seen.failed
         ],
-        "newly_quarantined": None if before is None or after is None else len(after - before),
+        "newly_quarantined": len(after - before),
     }
     operation.report(result, _lines(result))
     if seen.failed or gone_before:
@@ -213,10 +212,8 @@ def _kept_since(stack: Stack, now: datetime) -> datetime:
     return begin if created < begin else datetime.min.replace(tzinfo=UTC)
 
 
-def _quarantined(stack: Stack) -> set[str] | None:
-    """The keys of what State has put aside, None where the bucket is not known."""
-    if stack.quarantine_bucket is None:
-        return None
+def _quarantined(stack: Stack) -> set[str]:
+    """The keys of the messages that StateLambda has quarantined."""
     return set(Bucket(stack).keys(f"{stack.functions['state']}/"))
 
 

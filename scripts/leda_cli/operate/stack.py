@@ -1,7 +1,7 @@
-"""Where the deployed stack is: its endpoint, its names, and the few calls to it that the tools make.
+"""The deployed pipeline: the names of its parts, found from those of its functions, and reading its tables.
 
-Local AWS is the default: `.local/env` says where it answers and `.local/outputs.json` holds Terraform's outputs. A
-real account is used only when asked for, because a load costs money there.
+Local AWS is the default: `.local/env` says where it answers. A real account is used only when asked for (`--aws`),
+because requests cost money there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,20 +17,20 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from leda.engine.delta_rows import RESERVED
 from leda_cli.base.output import LedaError
-from leda_cli.base.paths import ENV_FILE, OUTPUTS_FILE
-from leda_cli.operate.account import Account, not_set_up, read_env
+from leda_cli.operate.account import Account
+from leda_cli.operate.functions import Function, mappings_of
 from leda_cli.operate.oracle import Names, Total
 
 FAULTS = ("FAILURE_STATE_LAMBDA_PCT", "FAILURE_MAP_LAMBDA_PCT", "FAILURE_REDUCE_LAMBDA_PCT")
 SPECIAL_TRADES = "SPECIAL_TRADES"
 STAGES = ("state", "map", "reduce")
 
-OutputsOption = Annotated[
-    Path | None,
+NamePrefixOption = Annotated[
+    str,
     typer.Option(
-        "--outputs",
-        help="Terraform's outputs of the stack: the file that `terraform output -json` writes.",
-        show_default=".local/outputs.json",
+        "--name-prefix",
+        help="What the names of the stack begin with: Terraform's `name_prefix`, like Trades-.",
+        show_default=False,
     ),
 ]
 
@@ -50,49 +49,47 @@ class Stack(Account):
         default_factory=lambda: {part: f"{part.title()}Lambda" for part in STAGES}
     )
     """Name of each stage's function."""
-    mappings: Mapping[str, str] = field(default_factory=dict)
-    """UUID of each stage's event source mapping, where Terraform's outputs are at hand."""
-    quarantine_bucket: str | None = None
-    """None where Terraform's outputs are not at hand: the bucket's name has the account in it."""
+    quarantine_bucket: str = ""
     names: Names = field(default_factory=Names)
 
     @classmethod
-    def find(cls, aws: bool = False, outputs: Path | None = None) -> Stack:
+    def find(cls, aws: bool = False, name_prefix: str = "") -> Stack:
         """The stack that the options of a command mean. Raises LedaError where there is none."""
-        if aws:
-            return cls.from_outputs(read_outputs(outputs) if outputs else {}, {})
-        return cls.from_outputs(read_outputs(outputs or OUTPUTS_FILE), read_env(ENV_FILE))
+        account = Account.chosen(aws)
+        names = f"names that begin with {name_prefix}" if name_prefix else "names without a prefix"
+        with account.reached(
+            f"there is no stack with {names}", "the command with the stack's --name-prefix"
+        ):
+            return cls.deployed(account.environment, name_prefix)
 
     @classmethod
-    def from_outputs(cls, outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Stack:
-        """The names in Terraform's outputs; what they do not hold keeps the workshop's name."""
-        found: dict[str, Any] = {}
-        if outputs.get("stream"):
-            found["stream"] = outputs["stream"]["name"]
-        for table in ("state", "reduce", "aggregate", "registry", "parameter"):
-            if table in outputs.get("tables", {}):
-                found[f"{table}_table"] = outputs["tables"][table]["name"]
-        stages = {part: outputs.get("functions", {}).get(part) for part in STAGES}
-        if all(stages.values()):
-            found["functions"] = {part: stage["name"] for part, stage in stages.items()}
-            found["mappings"] = {part: stage["mapping_uuid"] for part, stage in stages.items()}
-        if outputs.get("quarantine_bucket"):
-            found["quarantine_bucket"] = outputs["quarantine_bucket"]["name"]
-        schema = outputs.get("schema")
-        if schema:
-            known = {name: schema[name] for name in Names.__slots__ if name in schema}
-            if "levels" in known:
-                known["levels"] = tuple(known["levels"])
-            found["names"] = Names(**known)
-        return cls(environment=environment, **found)
+    def deployed(cls, environment: Mapping[str, str], name_prefix: str = "") -> Stack:
+        """The stack whose functions have that prefix, with what they work on. Raises LedaError or the client's error.
 
-    def check(self) -> None:
-        """Raise LedaError unless the stack answers; say which account, Region and endpoints those are that will."""
-        with self.reached(
-            "the stack is not there", "`terraform apply`, and pass its outputs (--outputs)"
-        ):
-            self.dynamodb.describe_table(TableName=self.aggregate_table)
-            self.kinesis.describe_stream_summary(StreamName=self.stream)
+        The environment variables of the functions name the tables and the bucket, and StateLambda's event source
+        mapping names the stream. So no command needs Terraform's state, and each works on what is deployed.
+        """
+        names = {stage: f"{name_prefix}{stage.title()}Lambda" for stage in STAGES}
+        lambdas = Account(environment).lambdas
+        state, map_, reduce = (Function.of(lambdas, name) for name in names.values())
+        streams = [each["EventSourceArn"] for each in mappings_of(lambdas, FunctionName=state.name)]
+        if not streams:
+            raise LedaError(
+                f"{state.name} has no event source mapping, so no stream is known that it reads",
+                "create the mapping with `terraform apply`, and run the command again",
+            )
+        return cls(
+            environment=environment,
+            stream=streams[0].rpartition("/")[2],
+            state_table=state.variable("STATE_TABLE"),
+            reduce_table=map_.variable("REDUCE_TABLE"),
+            aggregate_table=reduce.variable("AGGREGATE_TABLE"),
+            registry_table=map_.variable("REGISTRY_TABLE"),
+            parameter_table=f"{name_prefix}ParameterTable",
+            functions=names,
+            quarantine_bucket=state.variable("QUARANTINE_BUCKET"),
+            names=Names.of_schema(json.loads(state.variable("SCHEMA"))),
+        )
 
     def totals(self) -> dict[str, Total]:
         """Every total of AggregateTable that has trades below it, or a value without trades, which is an error."""
@@ -129,22 +126,3 @@ class Stack(Account):
         for page in pages:
             for item in page["Items"]:
                 yield {name: read(value) for name, value in item.items()}
-
-
-def read_outputs(path: Path) -> dict[str, Any]:
-    """Terraform's outputs, with or without the wrapping that `terraform output -json` gives each."""
-    try:
-        outputs = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        if path == OUTPUTS_FILE:
-            raise not_set_up(path, error) from error
-        raise LedaError(
-            f"{path} cannot be read: {error.strerror}",
-            "pass a file that `terraform output -json` has written",
-        ) from error
-    except ValueError as error:
-        raise LedaError(f"{path} is not JSON: {error}", "write it anew with `make up`") from error
-    return {
-        name: output["value"] if isinstance(output, dict) and "sensitive" in output else output
-        for name, output in outputs.items()
-    }

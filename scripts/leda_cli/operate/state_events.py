@@ -30,6 +30,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.pipeline.schema import Schema, SchemaError
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.functions import Function
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
@@ -65,7 +66,7 @@ _BUSY = {
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """StateLambda as it is deployed now: after a fix, not as Terraform's outputs may still say."""
+    """StateLambda as it is deployed now: read again before each run, because a fix may have changed it."""
 
     name: str
     role: str
@@ -74,19 +75,12 @@ class Deployed:
     @classmethod
     def of(cls, stack: Stack) -> Deployed:
         """Ask Lambda. Raises LedaError where its schema is not one that this version knows."""
-        name = stack.functions["state"]
-        found = stack.lambdas.get_function_configuration(FunctionName=name)
-        text = found.get("Environment", {}).get("Variables", {}).get("SCHEMA")
-        if text is None:
-            raise LedaError(
-                f"the function {name} has no environment variable SCHEMA: it is not LEDA's StateLambda",
-                "pass the --outputs of the right stack",
-            )
+        found = Function.of(stack.lambdas, stack.functions["state"])
         try:
-            return cls(name, found["Role"], Schema.from_json(text))
+            return cls(found.name, found.role, Schema.from_json(found.variable("SCHEMA")))
         except SchemaError as error:
             raise LedaError(
-                f"the schema of the deployed {name} is not readable: {error}",
+                f"the schema of the deployed {found.name} is not readable: {error}",
                 "use the `leda` command of the version that is deployed",
             ) from error
 

@@ -25,7 +25,7 @@ from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.screen import print_table
-from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.totals_age import Age, Ages, Site
 from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
 
@@ -73,13 +73,13 @@ def totals(
     ] = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Read totals: one, its children, the first of them by a measure, a grouping, or all; each answer with its age."""
     if as_json and as_csv:
         raise LedaError("--json and --csv exclude each other", "give one of them")
     wanted = Wanted.of(identifier, grouping, key or [], children, top, by)
-    aggregation = Aggregation.find(aws, outputs, map_function)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
     with answering(aggregation.account.endpoint):
         live = aggregation.live()
         pending = not_live(aggregation, live)

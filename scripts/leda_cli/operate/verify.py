@@ -23,7 +23,7 @@ from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.mappings import LambdaMappings
 from leda_cli.operate.not_live import NotLive, not_live
-from leda_cli.operate.stack import OutputsOption, Stack
+from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals import Difference, difference_lines, settle_on
 
 SHOWN = 20
@@ -120,10 +120,10 @@ def verify(
     as_json: JsonOption = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Compare every total with a sum over its source table, exactly; exit status 1 if one is wrong, or soon may be."""
-    aggregation = Aggregation.find(aws, outputs, map_function)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
     endpoint = aggregation.account.endpoint
     operation = Operation(as_json)
     operation.heading(
@@ -191,7 +191,7 @@ def _mappings(aggregation: Aggregation) -> Mapping[str, str]:
     """The mappings that have to be on, by their functions: in the pipeline, State's is one of them."""
     account = aggregation.account
     if isinstance(account, Stack):
-        return LambdaMappings(account.lambdas, account.functions, account.mappings).by_function()
+        return LambdaMappings(account.lambdas, account.functions).by_function()
     found = {aggregation.reduce_function: aggregation.reduce_mapping}
     for uuid in aggregation.map_mappings:
         is_only = len(aggregation.map_mappings) == 1

@@ -14,7 +14,7 @@ from rich.text import Text
 from leda_cli.base.output import console, heading
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.screen import INDENT, totals_tree
-from leda_cli.operate.stack import OutputsOption, Stack
+from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals import compare, fold_state
 
 
@@ -32,11 +32,10 @@ def watch(
         typer.Option(min=0, help="End after so many seconds.", show_default="on Ctrl-C"),
     ] = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Show the totals live as a tree; off a terminal, print them whenever they have changed."""
-    stack = Stack.find(aws, outputs)
-    stack.check()
+    stack = Stack.find(aws, name_prefix)
     end = None if seconds is None else time.monotonic() + seconds
     if console.is_terminal:
         heading(f"Totals in {stack.aggregate_table} (Ctrl-C ends)")

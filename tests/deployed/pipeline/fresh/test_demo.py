@@ -7,8 +7,6 @@ from support.local_command import leda
 
 
 def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, tmp_path: Path) -> None:
-    outputs = tmp_path / "outputs.json"
-    outputs.write_text(stack.aws.terraform.outputs())
     done = leda(
         stack.aws.variables,
         tmp_path,
@@ -17,8 +15,6 @@ def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, tmp_path: Path)
         "2",
         "--messages",
         "500",
-        "--outputs",
-        str(outputs),
         "--seed",
         "3",
     )

@@ -6,7 +6,6 @@ import base64
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,20 +24,17 @@ class Leda:
     def __init__(
         self,
         stack: LiveStack,
-        outputs: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         for name, value in stack.aws.variables.items():
             monkeypatch.setenv(name, value)
-        outputs.write_text(json.dumps(stack.outputs))
-        self._outputs = outputs
         self._monkeypatch = monkeypatch
         self._capsys = capsys
 
     def report(self, *arguments: str, status: int) -> dict[str, Any]:
         """Its JSON; fails unless it ends with this exit status."""
-        arguments = ("leda", *arguments, "--json", "--aws", "--outputs", str(self._outputs))
+        arguments = ("leda", *arguments, "--json", "--aws")
         self._monkeypatch.setattr(sys, "argv", list(arguments))
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
@@ -53,12 +49,11 @@ class Leda:
 @pytest.fixture
 def leda(
     stack: LiveStack,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Leda:
-    """The command, with the stack's outputs."""
-    return Leda(stack, tmp_path / "outputs.json", monkeypatch, capsys)
+    """The command on the stack."""
+    return Leda(stack, monkeypatch, capsys)
 
 
 def wider(stack: LiveStack) -> str:

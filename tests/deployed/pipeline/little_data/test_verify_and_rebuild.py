@@ -6,10 +6,7 @@ import signal
 import subprocess
 import time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from leda.engine.registry import Registry, source_scope
 from leda.engine.shards import Shard, padded
@@ -26,17 +23,9 @@ from support.live_trades import Trades
 _TOMORROW = int(time.time()) + 24 * 3600
 
 
-@pytest.fixture
-def outputs(stack: LiveStack, tmp_path: Path) -> Path:
-    """The file of the stack's outputs."""
-    file = tmp_path / "outputs.json"
-    file.write_text(json.dumps(stack.outputs))
-    return file
-
-
-def _start(stack: LiveStack, outputs: Path, *arguments: str) -> subprocess.Popen[str]:
+def _start(stack: LiveStack, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [str(VENV / "bin" / "leda"), *arguments, "--aws", "--outputs", str(outputs)],
+        [str(VENV / "bin" / "leda"), *arguments, "--aws"],
         cwd=ROOT,
         env={**os.environ, **stack.aws.variables, "COLUMNS": "200"},
         stdout=subprocess.PIPE,
@@ -47,10 +36,8 @@ def _start(stack: LiveStack, outputs: Path, *arguments: str) -> subprocess.Popen
     )
 
 
-def _run(
-    stack: LiveStack, outputs: Path, *arguments: str, status: int = 0
-) -> subprocess.CompletedProcess[str]:
-    process = _start(stack, outputs, *arguments)
+def _run(stack: LiveStack, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    process = _start(stack, *arguments)
     out, errors = process.communicate(timeout=500)
     assert process.returncode == status, out + errors
     assert status == 0 or "differ" in errors or "may not stay so" in errors, errors
@@ -103,54 +90,54 @@ def _journal(stack: LiveStack) -> dict[str, Any] | None:
 
 
 def test_changes_whose_24_hours_were_missed_are_found_and_mended_under_load(
-    stack: LiveStack, trades: Trades, outputs: Path
+    stack: LiveStack, trades: Trades
 ) -> None:
     _meet(stack, trades)
     _lose(stack, trades, [trades.message("lost", value="17.25"), *trades.load(60, seed=70)])
 
-    verified = _run(stack, outputs, "verify", "--wait", "4", "--json", status=1)
+    verified = _run(stack, "verify", "--wait", "4", "--json", status=1)
     wrong = {
         (row["identifier"], row["measure"]): Decimal(row["expected"])
         for row in json.loads(verified.stdout)["wrong"]
     }
     assert wrong[trades.root, "Value"] == trades.totals()[trades.root].value
     assert wrong[trades.root, "Count"] == trades.totals()[trades.root].trades
-    running = _run(stack, outputs, "verify", "--while-running", "--wait", "2", status=1)
+    running = _run(stack, "verify", "--while-running", "--wait", "2", status=1)
     assert trades.root in running.stdout
 
-    planned = _run(stack, outputs, "rebuild", "--dry-run", "--json")
+    planned = _run(stack, "rebuild", "--dry-run", "--json")
     changes = {row["identifier"]: row["new"] for row in json.loads(planned.stdout)["changes"]}
     new = changes[trades.root]
     assert Total(int(new["Count"]), Decimal(new["Value"])) == trades.totals()[trades.root]
     assert _states(stack) == dict.fromkeys(FUNCTIONS, "Enabled")
 
     with stack.steady_load(trades, seed=700):
-        _run(stack, outputs, "rebuild")
+        _run(stack, "rebuild")
     stack.settle(trades)
     assert _states(stack) == dict.fromkeys(FUNCTIONS, "Enabled")
     assert _journal(stack) is None
 
     stack.put(trades.load(60, seed=71))
     stack.catch_up(trades)
-    assert "exact" in _run(stack, outputs, "verify").stdout
+    assert "exact" in _run(stack, "verify").stdout
 
 
 def test_a_rebuild_that_was_interrupted_says_so_and_the_next_one_finishes(
-    stack: LiveStack, trades: Trades, outputs: Path
+    stack: LiveStack, trades: Trades
 ) -> None:
     _meet(stack, trades)
     _lose(stack, trades, [trades.message("lost", value="17.25")])
 
-    process = _start(stack, outputs, "rebuild")
+    process = _start(stack, "rebuild")
     wait_for("the journal", lambda: _journal(stack))
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 130, out + errors
     assert "Run `leda rebuild` again" in out
     assert _journal(stack)
-    assert "a rebuild is open" in _run(stack, outputs, "verify", "--wait", "2", status=1).stdout
+    assert "a rebuild is open" in _run(stack, "verify", "--wait", "2", status=1).stdout
 
-    done = _run(stack, outputs, "rebuild")
+    done = _run(stack, "rebuild")
     assert "going on with the rebuild that began at" in done.stdout
     assert _states(stack) == dict.fromkeys(FUNCTIONS, "Enabled")
     stack.settle(trades)

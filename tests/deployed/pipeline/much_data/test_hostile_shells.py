@@ -24,14 +24,6 @@ OTHERS = (
 
 
 @pytest.fixture
-def outputs(stack: LiveStack, tmp_path: Path) -> Path:
-    """The file of the stack's outputs."""
-    file = tmp_path / "outputs.json"
-    file.write_text(stack.aws.terraform.outputs())
-    return file
-
-
-@pytest.fixture
 def foreign() -> Iterator[Recorder]:
     """A place that nothing may call."""
     with recording() as recorder:
@@ -40,11 +32,11 @@ def foreign() -> Iterator[Recorder]:
 
 @pytest.mark.parametrize("name", OF_BOTO3)
 def test_a_local_command_calls_the_local_stack_alone(
-    stack: LiveStack, outputs: Path, foreign: Recorder, tmp_path: Path, name: str
+    stack: LiveStack, foreign: Recorder, tmp_path: Path, name: str
 ) -> None:
     shell = with_url(OF_BOTO3[name], foreign.url)
     for command in (LOOK, WRITE):
-        done = leda(stack.aws.variables, tmp_path, *command, "--outputs", str(outputs), shell=shell)
+        done = leda(stack.aws.variables, tmp_path, *command, shell=shell)
         assert done.returncode == 0, done.stdout + done.stderr
     assert foreign.requests == []
 
@@ -52,7 +44,6 @@ def test_a_local_command_calls_the_local_stack_alone(
 @pytest.mark.parametrize("command", OTHERS, ids=[command[0] for command in OTHERS])
 def test_every_command_works_in_a_shell_with_all_of_it(
     stack: LiveStack,
-    outputs: Path,
     foreign: Recorder,
     tmp_path: Path,
     command: tuple[str, ...],
@@ -60,7 +51,7 @@ def test_every_command_works_in_a_shell_with_all_of_it(
     shell = with_url(all_together(OF_BOTO3, OF_TOOLS), foreign.url)
     # What other tests have left in the quarantine would be a reason for another exit status.
     with stack.empty_quarantine():
-        done = leda(stack.aws.variables, tmp_path, *command, "--outputs", str(outputs), shell=shell)
+        done = leda(stack.aws.variables, tmp_path, *command, shell=shell)
     assert done.returncode == 0, done.stdout + done.stderr
     assert foreign.requests == []
 
@@ -76,15 +67,13 @@ def test_terraform_plans_nothing_new_in_a_shell_with_all_of_it(
 
 
 def test_with_aws_the_callers_endpoint_is_used_and_shown_first(
-    stack: LiveStack, outputs: Path, foreign: Recorder, tmp_path: Path
+    stack: LiveStack, foreign: Recorder, tmp_path: Path
 ) -> None:
     done = leda(
         {**stack.aws.variables, "AWS_ENDPOINT_URL": foreign.url},
         tmp_path,
         *WRITE,
         "--aws",
-        "--outputs",
-        str(outputs),
         shell=stack.aws.variables,
     )
     assert done.returncode == 0, done.stdout + done.stderr

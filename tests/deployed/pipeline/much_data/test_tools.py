@@ -9,26 +9,17 @@ from pathlib import Path
 import pytest
 
 from leda_cli import app
-from leda_cli.demos import demo
-from leda_cli.operate import stack as stack_module
+from leda_cli.demos import settling
+from leda_cli.operate import account
 from leda_cli.operate.totals import wait_until_quiet
 from support.live_stack import LiveStack
 from support.live_trades import Trades
 from support.local_command import leda
 
 
-@pytest.fixture
-def outputs(stack: LiveStack, tmp_path: Path) -> Path:
-    """The file of the stack's outputs."""
-    file = tmp_path / "outputs.json"
-    file.write_text(stack.aws.terraform.outputs())
-    return file
-
-
 def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is_named(
     stack: LiveStack,
     trades: Trades,
-    outputs: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -36,24 +27,22 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
     stack.put([trades.message("t1", value="2.50")])
     stack.settle(trades)
     row = f"{trades.root}:FXSpot"
-    read = leda(stack.aws.variables, tmp_path, "totals", row, "--json", "--outputs", str(outputs))
+    read = leda(stack.aws.variables, tmp_path, "totals", row, "--json")
     answer = json.loads(read.stdout)
     assert answer["age"]["unknown"] is None
     assert [Decimal(each["measures"]["Value"]) for each in answer["totals"]] == [Decimal("2.5")]
 
     _add(stack, row, "0.00000000001")
     try:
-        verified = leda(
-            stack.aws.variables, tmp_path, "verify", "--wait", "2", "--outputs", str(outputs)
-        )
+        verified = leda(stack.aws.variables, tmp_path, "verify", "--wait", "2")
         assert verified.returncode == 1
         assert row in verified.stdout
         assert "+0.00000000001" in verified.stdout
 
         # The demo in this process, to shorten how long it waits for a total that may still move.
-        monkeypatch.setattr(stack_module, "ENV_FILE", tmp_path / "env")
-        monkeypatch.setattr(demo, "wait_until_quiet", partial(wait_until_quiet, patience=2))
-        arguments = ["leda", "demo", "--messages", "100", "--outputs", str(outputs)]
+        monkeypatch.setattr(account, "ENV_FILE", tmp_path / "env")
+        monkeypatch.setattr(settling, "wait_until_quiet", partial(wait_until_quiet, patience=2))
+        arguments = ["leda", "demo", "--messages", "100"]
         monkeypatch.setattr(sys, "argv", arguments)
         with pytest.raises(SystemExit) as ended:
             app.main()
@@ -62,7 +51,7 @@ def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is
     finally:
         _add(stack, row, "-0.00000000001")
     assert stack.totals(trades.root)[row].value == Decimal("2.5")
-    assert leda(stack.aws.variables, tmp_path, "verify", "--outputs", str(outputs)).returncode == 0
+    assert leda(stack.aws.variables, tmp_path, "verify").returncode == 0
 
 
 def _add(stack: LiveStack, row: str, amount: str) -> None:

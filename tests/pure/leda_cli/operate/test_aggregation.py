@@ -115,7 +115,7 @@ def test_messages_name_the_commands_with_the_option_that_finds_it(
     account: FakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Account, "chosen", lambda _aws: account)
-    found = Aggregation.find(False, None, "F-Map")
+    found = Aggregation.find(False, "", "F-Map")
     assert found.command("backfill") == "leda backfill --map-function F-Map"
     assert _found(account).command("backfill") == "leda backfill"
 
@@ -134,7 +134,7 @@ def test_a_name_that_no_function_has_is_answered_by_another_name(
     local = LocalAws({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
     monkeypatch.setattr(Account, "chosen", lambda _aws: local)
     with pytest.raises(LedaError, match="X cannot be looked at") as error:
-        Aggregation.find(False, None, "X")
+        Aggregation.find(False, "", "X")
     assert "the name of a Map function" in error.value.fix
 
 

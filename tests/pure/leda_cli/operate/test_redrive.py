@@ -301,7 +301,6 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     state = StateLambda(table, s3, str(stack.quarantine_bucket))
     vars(stack).update(clients, lambdas=state)
     monkeypatch.setattr(Stack, "find", lambda *_: stack)
-    monkeypatch.setattr(Stack, "check", lambda _: None)
     aggregation = Aggregation(
         stack,
         map_function="MapLambda",
@@ -842,13 +841,6 @@ def test_one_object_is_shown_in_full(site: Site, downstream: dict[str, str]) -> 
 def test_two_actions_at_once_are_refused(site: Site) -> None:
     with pytest.raises(LedaError, match="exclude each other"):
         site("--put-back", "--settle")
-
-
-def test_a_stack_without_a_known_bucket_is_an_error_that_says_what_to_pass(site: Site) -> None:
-    vars(site.stack)["quarantine_bucket"] = None
-    with pytest.raises(LedaError, match="bucket's name") as error:
-        site()
-    assert "--outputs" in error.value.fix
 
 
 def test_a_bucket_without_versions_is_served_too(site: Site) -> None:

@@ -3,97 +3,138 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from leda_cli.base.output import LedaError
 from leda_cli.develop.instance import client_variables, free_port
 from leda_cli.develop.local import env_file
-from leda_cli.operate import stack as stack_module
-from leda_cli.operate.account import answering, read_env
+from leda_cli.operate import account as account_module
+from leda_cli.operate.account import Account, answering, read_env
 from leda_cli.operate.oracle import Names, Total
-from leda_cli.operate.stack import Stack, read_outputs
+from leda_cli.operate.stack import Stack
 
-OUTPUTS = {
-    "stream": {"sensitive": False, "value": {"name": "x-IncomingDataStream", "arn": "arn"}},
-    "tables": {
-        "sensitive": False,
-        "value": {
-            "state": {"name": "x-StateTable"},
-            "aggregate": {"name": "x-AggregateTable"},
-            "parameter": {"name": "x-ParameterTable"},
-        },
-    },
-    "schema": {
-        "sensitive": False,
-        "value": {
-            "id": "Meter",
-            "version": "Version",
-            "value": "kWh",
-            "timestamp": "Timestamp",
-            "deleted": "Deleted",
-            "hierarchy": None,
-            "levels": ["City", "Street"],
-            "max_integer_digits": 12,
-            "max_decimal_places": 17,
-        },
-    },
+SCHEMA = {
+    "id": "Meter",
+    "version": "Version",
+    "value": "kWh",
+    "timestamp": "Timestamp",
+    "deleted": "Deleted",
+    "hierarchy": None,
+    "levels": ["City", "Street"],
+    "max_integer_digits": 12,
+    "max_decimal_places": 17,
 }
+STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/x-IncomingDataStream"
+
+
+class FakeLambda:
+    """The functions of a stack with the prefix `x-`, and StateLambda's event source mapping."""
+
+    meta = SimpleNamespace(endpoint_url="https://lambda.us-east-1.amazonaws.com")
+
+    def __init__(self) -> None:
+        self.variables = {
+            "x-StateLambda": {
+                "STATE_TABLE": "x-StateTable",
+                "QUARANTINE_BUCKET": "x-leda-quarantine",
+                "SCHEMA": json.dumps(SCHEMA),
+            },
+            "x-MapLambda": {"REDUCE_TABLE": "x-ReduceTable", "REGISTRY_TABLE": "x-RegistryTable"},
+            "x-ReduceLambda": {"AGGREGATE_TABLE": "x-AggregateTable"},
+        }
+        self.mappings = [{"UUID": "uuid-state", "EventSourceArn": STREAM}]
+
+    def get_function_configuration(self, FunctionName: str) -> Any:
+        if FunctionName not in self.variables:
+            raise ClientError(
+                {"Error": {"Code": "ResourceNotFoundException", "Message": f"no {FunctionName}"}},
+                "GetFunctionConfiguration",
+            )
+        return {"Environment": {"Variables": self.variables[FunctionName]}}
+
+    def get_paginator(self, _name: str) -> Any:
+        return self
+
+    def paginate(self, FunctionName: str) -> Any:
+        assert FunctionName == "x-StateLambda"
+        return [{"EventSourceMappings": self.mappings}]
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_module, "ENV_FILE", tmp_path / "env")
-    monkeypatch.setattr(stack_module, "OUTPUTS_FILE", tmp_path / "outputs.json")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(account_module, "ENV_FILE", tmp_path / "env")
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
-def test_names_and_schema_come_from_terraforms_outputs(tmp_path: Path) -> None:
-    (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
-    stack = Stack.from_outputs(read_outputs(tmp_path / "outputs.json"), {})
+@pytest.fixture
+def lambdas(monkeypatch: pytest.MonkeyPatch) -> FakeLambda:
+    client = FakeLambda()
+    monkeypatch.setattr(Account, "lambdas", client)
+    return client
+
+
+@pytest.mark.usefixtures("lambdas")
+def test_every_name_comes_from_the_functions_that_have_the_prefix() -> None:
+    stack = Stack.deployed({}, "x-")
+
     assert stack.stream == "x-IncomingDataStream"
     assert stack.state_table == "x-StateTable"
+    assert stack.reduce_table == "x-ReduceTable"
     assert stack.aggregate_table == "x-AggregateTable"
+    assert stack.registry_table == "x-RegistryTable"
     assert stack.parameter_table == "x-ParameterTable"
+    assert stack.quarantine_bucket == "x-leda-quarantine"
     assert stack.names == Names(id="Meter", value="kWh", hierarchy=None, levels=("City", "Street"))
 
 
-def test_outputs_without_terraforms_wrapping_are_read_too(tmp_path: Path) -> None:
-    plain = {name: output["value"] for name, output in OUTPUTS.items()}
-    (tmp_path / "outputs.json").write_text(json.dumps(plain))
-    assert read_outputs(tmp_path / "outputs.json") == plain
+def test_a_function_that_is_not_ledas_is_named_with_what_it_lacks(lambdas: FakeLambda) -> None:
+    del lambdas.variables["x-MapLambda"]["REGISTRY_TABLE"]
+    with pytest.raises(LedaError, match=r"x-MapLambda has no environment variable REGISTRY_TABLE"):
+        Stack.deployed({}, "x-")
 
 
+def test_a_state_function_that_reads_no_stream_is_an_error(lambdas: FakeLambda) -> None:
+    lambdas.mappings.clear()
+    with pytest.raises(LedaError, match="x-StateLambda has no event source mapping"):
+        Stack.deployed({}, "x-")
+
+
+@pytest.mark.usefixtures("lambdas")
 def test_local_aws_is_the_default(tmp_path: Path) -> None:
-    (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
     (tmp_path / "env").write_text(
         "# comment\nexport AWS_ENDPOINT_URL=http://127.0.0.1:4750\nexport AWS_REGION='us-east-1'\n"
         "export AWS_ACCESS_KEY_ID=test\nexport AWS_SECRET_ACCESS_KEY=test\n"
     )
-    stack = Stack.find()
+    stack = Stack.find(name_prefix="x-")
     assert stack.endpoint == "http://127.0.0.1:4750"
     assert stack.dynamodb.meta.endpoint_url == "http://127.0.0.1:4750"
     assert read_env(tmp_path / "env") == stack.environment
 
 
-def test_a_local_stack_is_found_whatever_the_shell_says(
+def test_local_aws_is_called_whatever_the_shell_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
     (tmp_path / "env").write_text(env_file(client_variables(4750)))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://far.example.com")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://far.example.com")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
-    stack = Stack.find()
+    local = Account.chosen(aws=False)
     clients: tuple[Any, ...] = (
-        stack.kinesis,
-        stack.dynamodb,
-        stack.streams,
-        stack.lambdas,
-        stack.s3,
+        local.kinesis,
+        local.dynamodb,
+        local.streams,
+        local.lambdas,
+        local.s3,
     )
     for client in clients:
         assert client.meta.endpoint_url == "http://127.0.0.1:4750"
@@ -103,40 +144,35 @@ def test_a_local_stack_is_found_whatever_the_shell_says(
 def test_an_account_is_called_where_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://kinesis.example.com")
-    stack = Stack.find(aws=True)
-    assert stack.endpoint is None
-    assert stack.kinesis.meta.endpoint_url == "http://kinesis.example.com"
-    assert stack.dynamodb.meta.endpoint_url == "https://dynamodb.eu-west-1.amazonaws.com"
+    account = Account.chosen(aws=True)
+    assert account.endpoint is None
+    assert account.kinesis.meta.endpoint_url == "http://kinesis.example.com"
+    assert account.dynamodb.meta.endpoint_url == "https://dynamodb.eu-west-1.amazonaws.com"
 
 
+@pytest.mark.usefixtures("lambdas")
 def test_the_account_is_shown_before_anything_is_asked_of_the_stack(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws(), pytest.raises(LedaError, match="the stack is not there") as error:
-        Stack().check()
+    with mock_aws(), pytest.raises(LedaError, match="names that begin with y-") as error:
+        Stack.find(aws=True, name_prefix="y-")
     shown = capsys.readouterr().err
     assert "AWS account 123456789012, Region us-east-1, https://dynamodb.us-east-1" in shown
+    assert "no y-StateLambda" in error.value.what
+    assert "--name-prefix" in error.value.fix
     assert "make up" not in error.value.fix
 
 
-def test_an_error_of_a_local_command_names_the_local_stack_and_never_aws() -> None:
-    stack = Stack(environment=client_variables(free_port()))
+def test_an_error_of_a_local_command_names_the_local_stack_and_never_aws(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text(env_file(client_variables(free_port())))
     with pytest.raises(LedaError) as nothing_there:
-        stack.check()
+        Stack.find()
+    stack = Stack(Account.chosen(aws=False).environment)
     with pytest.raises(LedaError) as gone, answering(stack.endpoint):
         stack.totals()
     for error in (nothing_there.value, gone.value):
         assert f"{stack.endpoint}" in error.what
         assert "AWS" not in f"{error.what} {error.fix}".replace("local AWS", "")
-
-
-def test_an_outputs_file_that_the_user_names_is_not_blamed_on_local_aws(tmp_path: Path) -> None:
-    with pytest.raises(LedaError, match="cannot be read") as error:
-        Stack.find(aws=True, outputs=tmp_path / "none.json")
-    assert "terraform output -json" in error.value.fix
 
 
 def test_without_local_aws_nothing_is_sent_to_an_account_by_accident() -> None:
@@ -146,26 +182,7 @@ def test_without_local_aws_nothing_is_sent_to_an_account_by_accident() -> None:
     assert "--aws" in error.value.fix
 
 
-def test_an_account_has_the_workshops_names_unless_outputs_are_given(tmp_path: Path) -> None:
-    assert Stack.find(aws=True) == Stack()
-    (tmp_path / "mine.json").write_text(json.dumps(OUTPUTS))
-    assert Stack.find(True, tmp_path / "mine.json").stream == "x-IncomingDataStream"
-
-
-def test_a_stack_that_is_not_there_is_an_error_with_a_way_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws(), pytest.raises(LedaError, match="the stack is not there"):
-        Stack().check()
-
-
-def test_tables_are_read_whole_and_numbers_stay_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+def test_tables_are_read_whole_and_numbers_stay_exact() -> None:
     with mock_aws():
         client = boto3.client("dynamodb")
         for table, key in (("AggregateTable", "Identifier"), ("ParameterTable", "parameter")):
