@@ -188,7 +188,7 @@ def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later
     monkeypatch: Patch,
 ) -> None:
     def differences() -> Any:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
+        with scene() as it:
             it.write("t1", "1")
             it.on("map")
             older = it.system.streams["reduce"]

@@ -461,7 +461,7 @@ def test_aggregated_records_are_taken_apart_in_pure_python(
     }
     code = """
 import json
-from leda.kinesis import user_records
+from leda.streams.kinesis import user_records
 print(json.dumps([r.data.decode() for r in user_records([json.load(sys.stdin)])]))
 """
     done = isolated(built["state"], runtime, tmp_path, code, json.dumps(record))
