@@ -48,7 +48,7 @@ RECORDS = 300
 ADD_RECORDS = 100
 """The ADD's times are taken with batches of at most so many records: it handles them one after the other."""
 
-_MODULE = "tests.simulation.published.unconditional_add"
+_MODULE = "simulation.published.unconditional_add"
 _DAY = "2026-08-01"
 _EARLIER = 1000
 _PUT_AT_A_TIME = 5000

@@ -135,7 +135,7 @@ def test_a_name_that_no_function_has_is_answered_by_another_name(
     monkeypatch.setattr(Account, "chosen", lambda _aws: local)
     with pytest.raises(LedaError, match="X cannot be looked at") as error:
         Aggregation.find(False, "", "X")
-    assert "the name of a Map function" in error.value.fix
+    assert "--map-function of an aggregation" in error.value.fix
 
 
 def test_optional_settings_are_taken_from_the_environments(account: FakeAccount) -> None:
@@ -165,7 +165,7 @@ def test_mappings_of_an_older_and_the_newer_stream_of_a_table_are_one_table(
 @pytest.mark.parametrize("name", ["REDUCE_TABLE", "CONFIGURATION", "QUARANTINE_BUCKET"])
 def test_a_function_that_is_not_map_is_refused(account: FakeAccount, name: str) -> None:
     del account.functions["F-Map"][name]
-    with pytest.raises(LedaError, match=f"F-Map's environment has no {name}"):
+    with pytest.raises(LedaError, match=f"F-Map has no environment variable {name}"):
         _found(account)
 
 

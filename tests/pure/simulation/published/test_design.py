@@ -20,7 +20,7 @@ TABLES = {
     "ReduceTable": {"Lane": "N", "Delta": "S"},
     "AggregateTable": {"Identifier": "S"},
 }
-PUBLISHED = SOURCES.parent / "tests" / "simulation" / "published"
+PUBLISHED = SOURCES.parent / "simulation" / "published"
 
 Record = dict[str, Any]
 
