@@ -8,12 +8,13 @@ from unittest import mock
 
 import boto3
 
-from leda.aws import dynamodb_client, lazy_client
+from leda.aws import clients as made_clients
+from leda.aws import dynamodb_client
 
 _OF_ONE_SERVICE = (
     (dynamodb_client, "connect", "dynamodb"),
-    (lazy_client, "s3", "s3"),
-    (lazy_client, "dynamodb_streams", "dynamodbstreams"),
+    (made_clients, "s3", "s3"),
+    (made_clients, "dynamodb_streams", "dynamodbstreams"),
 )
 
 

@@ -21,7 +21,7 @@ from simulation.failures import Killed, cancelled, client_error, timed_out
 from simulation.world import World
 
 TIMEOUT_SECONDS = 60.0
-# The client's read timeout (leda.aws.settings.READ_SECONDS).
+# The client's read timeout (leda.aws.clients.STANDARD).
 READ_TIMEOUT_SECONDS = 10.0
 
 Send = Callable[..., Any]

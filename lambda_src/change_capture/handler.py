@@ -3,22 +3,21 @@
 import json
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import settings
+from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
 from leda.capture import patterns
 from leda.capture.capture import Capture
-from leda.capture.notifications import CLIENT, Notifications
-from leda.quarantine.writer import PutAside
-from leda.streams import stream_batch
+from leda.capture.notifications import CALL_LIMITS, Notifications
+from leda.quarantine.of_function import quarantine_writer
+from leda.streams import partial_batch
 
 hidden = frozenset(json.loads(settings.optional("REDACTED_ATTRIBUTES") or "[]"))
 topic = settings.optional("TOPIC_ARN")
 notifications = (
     Notifications(
-        boto3.client("sns", config=CLIENT),
+        clients.sdk("sns", CALL_LIMITS),
         topic,
         patterns.parse(settings.optional("NOTIFY_PATTERNS") or "[]"),
         hidden,
@@ -26,9 +25,9 @@ notifications = (
     if topic
     else None
 )
-function = settings.required("AWS_LAMBDA_FUNCTION_NAME")
+function = settings.function_name()
 counted_by = function if settings.optional("COUNT_CHANGES") else None
-capture = Capture(PutAside.from_environment(), hidden, notifications, counted_by)
+capture = Capture(quarantine_writer(), hidden, notifications, counted_by)
 
 
 @logger.inject_lambda_context
@@ -41,4 +40,4 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         Notified=report.notified,
         Quarantined=report.quarantined,
     )
-    return stream_batch.answer(report.failed)
+    return partial_batch.answer(report.failed)

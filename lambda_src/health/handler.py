@@ -3,16 +3,15 @@
 import json
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import sdk, settings
+from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
 from leda.engine import health
 from leda.engine.registry import Registry, Stage
 
-dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
-lambda_client = boto3.client("lambda", config=sdk.CLIENT)
+dynamodb = clients.sdk("dynamodb")
+lambda_client = clients.sdk("lambda")
 registry = Registry(dynamodb, settings.required("REGISTRY_TABLE"))
 mappings: dict[str, str] = json.loads(settings.required("MAPPINGS"))
 tables: dict[Stage, str] = json.loads(settings.required("TABLES"))

@@ -1,32 +1,26 @@
-"""MapLambda: from StateTable's stream to rows of sums in ReduceTable."""
+"""MapLambda: from a table's stream to rows of sums in ReduceTable."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import lazy_client, settings
+from leda.aws import clients, settings
 from leda.aws.dynamodb_client import connect
 from leda.aws.faults import Faults
-from leda.aws.telemetry import count, gigabytes, logger, metrics
-from leda.engine import shards
+from leda.aws.telemetry import gigabytes, logger, metrics
 from leda.engine.configuration import Configuration
-from leda.engine.map_rows import MapRows, Outcome
+from leda.engine.consumer import Consumer
+from leda.engine.map_rows import MapRows
 from leda.engine.registry import Registry, SourceShards
 from leda.engine.rejects import Rejects
-from leda.quarantine.bucket import Quarantine
-from leda.streams import stream_records
+from leda.engine.shards import OnlyShards
+from leda.quarantine.of_function import quarantine
+from leda.streams.windows import window_state
 from leda.values.limits import Limits
 
 # Writes of batches have their own backoff; the other calls have the SDK's three tries.
 dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
-rejects = Rejects(
-    Quarantine(
-        lazy_client.s3(),
-        settings.required("QUARANTINE_BUCKET"),
-        settings.required("AWS_LAMBDA_FUNCTION_NAME"),
-    ),
-    logger.warning,
-)
+rejects = Rejects(quarantine(), logger.warning)
 rows = MapRows(
     dynamodb,
     settings.required("REDUCE_TABLE"),
@@ -40,49 +34,19 @@ rows = MapRows(
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
 )
-only_shards = (
-    shards.OnlyShards(lazy_client.dynamodb_streams()) if settings.optional("SINGLE_SHARD") else None
-)
+only = OnlyShards(clients.dynamodb_streams()) if settings.optional("SINGLE_SHARD") else None
+consumer = Consumer(rejects, only)
 faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Add the event's changes to the rows of ReduceTable, each change once.
-
-    The last event of a tumbling window has no records. The answer must hold the window's state, in which LEDA keeps
-    nothing: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
-    """
-    if event["Records"]:
-        batch = stream_records.read(event["Records"])
-        rejects.put_unreadable(event, batch.unreadable)
-        outcome = _add(event, batch)
-        count(
-            Records=len(event["Records"]),
-            Duplicates=outcome.duplicates,
-            Quarantined=len(outcome.rejected) + len(batch.unreadable),
-            Waiting=outcome.waiting,
-        )
+    """Add the event's changes to the rows of ReduceTable, each change once."""
+    outcome = consumer.consume(event, rows.write)
+    if outcome:
+        gigabytes(LaneGigabytes=outcome.lane_gigabytes)
     if faults.strike():
-        # After the write: the worst place, as all of it is delivered again.
+        # After the write, which is the worst moment: all of it is delivered again.
         faults.fail()
-    return {"state": event.get("state") or {}}
-
-
-def _add(event: dict[str, Any], batch: stream_records.Batch) -> Outcome:
-    if not batch.records:
-        return Outcome()
-    shard = shards.of_event(event, batch.records, only_shards)
-    outcome = rows.write(shard, batch.records)
-    gigabytes(LaneGigabytes=outcome.lane_gigabytes)
-    logger.info(
-        "consumed",
-        extra={
-            **shards.extent(shard, batch.records),
-            "rows": outcome.rows,
-            "duplicates": outcome.duplicates,
-            "waiting": outcome.waiting,
-        },
-    )
-    return outcome
+    return window_state(event)

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import settings
+from leda.aws import clients, settings
 from leda.aws.telemetry import logger, metrics
-from leda.shop.http.api import CLIENT, Api
+from leda.shop.http.api import CALL_LIMITS, Api
 from leda.shop.http.operations import Operations
 
-dynamodb = boto3.client("dynamodb", config=CLIENT)
+dynamodb = clients.sdk("dynamodb", CALL_LIMITS)
 operations = Operations(
     dynamodb, settings.required("SHOP_TABLE"), settings.required("TOTALS_TABLE")
 )

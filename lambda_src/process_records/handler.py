@@ -9,10 +9,10 @@ from process import process  # type: ignore[import-not-found, unused-ignore]
 
 from leda.aws.telemetry import count, logger, metrics
 from leda.processor.processing import Processing
-from leda.quarantine.writer import PutAside
+from leda.quarantine.of_function import quarantine_writer
 from leda.streams.kinesis import user_records
 
-processing = Processing(process, PutAside.from_environment())
+processing = Processing(process, quarantine_writer())
 
 
 @logger.inject_lambda_context

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import settings
+from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
 from leda.shop import rows
 from leda.shop.stream import lake_lines
-from leda.shop.stream.fan_out import CLIENT, FanOut, Target
+from leda.shop.stream.fan_out import CALL_LIMITS, FanOut, Target
+from leda.streams.windows import window_state
 
 fan_out = FanOut(
-    boto3.client("lambda", config=CLIENT),
+    clients.sdk("lambda", CALL_LIMITS),
     [
         # First the one for which a record may come twice: if it fails, the lake has no line twice.
         Target(
@@ -33,5 +33,4 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """Hand the event's records on; done when both functions have done their part."""
     fan_out.hand_on(event)
     count(Records=len(event["Records"]))
-    # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html: the window's state must be answered.
-    return {"state": event.get("state") or {}}
+    return window_state(event)

@@ -12,17 +12,15 @@ from leda.aws.telemetry import count, logger, metrics
 from leda.pipeline.ingest import Ingest
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import StateStore
-from leda.quarantine.writer import PutAside
+from leda.quarantine.of_function import quarantine_writer
+from leda.streams import partial_batch
 from leda.streams.kinesis import user_records
 
+threads = settings.positive("WRITE_THREADS", default=4)
 ingest = Ingest(
     Schema.from_json(settings.required("SCHEMA")),
-    StateStore(
-        connect(),
-        settings.required("STATE_TABLE"),
-        settings.positive("WRITE_THREADS", default=4),
-    ),
-    PutAside.from_environment(),
+    StateStore(connect(), settings.required("STATE_TABLE"), threads),
+    quarantine_writer(),
 )
 faults = Faults(connect(tries=3), settings.optional("PARAMETER_TABLE"), "FAILURE_STATE_LAMBDA_PCT")
 
@@ -37,11 +35,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         ingest.store(records[: random.randrange(len(records) + 1)])
         faults.fail()
     report = ingest.store(records)
-    count(
-        Records=len(records),
-        Duplicates=report.duplicates,
-        StaleVersions=report.stale,
-        Quarantined=report.quarantined,
-    )
-    logger.info("stored", extra=report.summary())
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in sorted(report.failed)]}
+    count(Records=len(records), **report.counts)
+    logger.info("stored", extra=report.summary)
+    return partial_batch.answer(report.failed)

@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
-from leda.aws import sdk
+from leda.aws import clients
 from leda.engine.configuration import Configuration
 from leda.engine.hierarchy import nodes
 from leda.values.numbers import exact
 from simulation.published import batch_hash
 
-dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
+dynamodb: Any = clients.sdk("dynamodb")
 table = os.environ["REDUCE_TABLE"]
 values = Configuration.from_json(
     '{"path": "Path", "measures": {"Value": {"op": "sum", "field": "Value"}}}'

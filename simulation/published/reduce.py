@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import boto3
-
-from leda.aws import sdk
+from leda.aws import clients
 from leda.values.numbers import exact, number
 from simulation.published import batch_hash
 
-dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
+dynamodb: Any = clients.sdk("dynamodb")
 table = os.environ["AGGREGATE_TABLE"]
 
 

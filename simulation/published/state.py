@@ -3,16 +3,15 @@
 import os
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
-from leda.aws import sdk
+from leda.aws import clients
 from leda.pipeline import state_rows
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.streams.kinesis import user_records
 
-dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
+dynamodb: Any = clients.sdk("dynamodb")
 schema = Schema.from_json(os.environ["SCHEMA"])
 table = os.environ["STATE_TABLE"]
 

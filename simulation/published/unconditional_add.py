@@ -8,7 +8,6 @@ in, and how much it adds, is LEDA's, so that every wrong total comes from the re
 import os
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -16,11 +15,11 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
-from leda.aws import sdk
+from leda.aws import clients
 from leda.engine.configuration import Configuration, Contribution
 from leda.streams import changes, stream_records
 
-dynamodb: Any = boto3.client("dynamodb", config=sdk.CLIENT)
+dynamodb: Any = clients.sdk("dynamodb")
 processor = BatchProcessor(
     event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False
 )

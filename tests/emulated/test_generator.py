@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
+from leda.pipeline import round as round_of_game
 from leda_cli.base.paths import ROOT
 from leda_cli.operate.oracle import Oracle
 
@@ -108,8 +109,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Game]:
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        monkeypatch.setattr(module, "CONFIRM_SECONDS", 0.05)
-        monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+        monkeypatch.setattr(round_of_game, "CONFIRM_SECONDS", 0.05)
+        monkeypatch.setattr(round_of_game, "POLL_SECONDS", 0.01)
         yield Game(module)
 
 
@@ -201,7 +202,7 @@ def test_a_call_without_an_answer_is_sent_again_and_stays_exact(played: Game) ->
 def test_a_stream_that_refuses_for_good_is_reported_and_scores_nothing(
     played: Game, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(played.module, "PUT_ATTEMPTS", 3)
+    monkeypatch.setattr(round_of_game, "PUT_ATTEMPTS", 3)
     played.refuse = lambda call, records: {0}
     result = played.play()
     assert played.calls == [40, 1, 1]
@@ -238,7 +239,7 @@ def test_totals_that_match_only_for_a_moment_are_not_exact(played: Game) -> None
         nonlocal now
         now += seconds
 
-    wrong, matched = played.module.wait_until_exact(totals, {}, right, 30.0, lambda: now, sleep)
+    wrong, matched = round_of_game.wait_until_exact(totals, {}, right, 30.0, lambda: now, sleep)
     assert [row.identifier for row in wrong] == ["PV"]
     assert matched is None
 

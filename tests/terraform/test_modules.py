@@ -193,6 +193,5 @@ def test_a_function_gets_every_setting_that_its_handler_requires(package: str) -
     """A setting that is not there ends the function's first invocation on a real account, and no unit test sees it."""
     handler = (ROOT / "lambda_src" / package / "handler.py").read_text()
     block = functions_of_modules()[package]
-    # Lambda itself sets the function's name.
-    required = set(REQUIRED.findall(handler)) - {"AWS_LAMBDA_FUNCTION_NAME"}
+    required = set(REQUIRED.findall(handler))
     assert {name for name in required if not re.search(rf"\b{name}\b +=", block)} == set()

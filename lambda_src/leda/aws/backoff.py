@@ -1,16 +1,15 @@
-"""Pauses between the tries of one write, and the error that ends them."""
+"""How long to pause between the tries of a call, which errors are worth another try, and when to give up."""
 
 import random
 from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-# The longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all; then the invocation fails and
-# Lambda delivers the batch again.
+# Of `Backoff`: the longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all. Then the
+# invocation fails, and Lambda delivers the batch again.
 MAX_TRIES = 10
 FIRST_PAUSE_SECONDS = 0.025
 LONGEST_PAUSE_SECONDS = 1.6
-
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 THROTTLES = frozenset(
@@ -36,15 +35,20 @@ def is_unanswered(error: ClientError) -> bool:
     return error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
 
 
+def full_jitter(tries: int, first: float, longest: float) -> float:
+    """The seconds to pause after so many tries: random, up to `first` doubled with each try, and up to `longest`.
+
+    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+    """
+    return random.uniform(0, min(longest, first * 2 ** min(tries, 30)))
+
+
 class GaveUpError(RuntimeError):
     """A write did not succeed within its tries. Nothing is lost: Lambda delivers the batch again."""
 
 
 class Backoff:
-    """Counts the tries of one write and pauses after each, with full jitter.
-
-    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-    """
+    """Counts the tries of one write, pauses after each, and gives up after MAX_TRIES without progress."""
 
     def __init__(self, what: str, pause: Callable[[float], None]) -> None:
         self._what = what
@@ -63,5 +67,4 @@ class Backoff:
                 f"{self._what}: no success in {MAX_TRIES} tries. Lambda delivers the batch again; what was written by "
                 f"now is not written twice. The last failure: {reason}"
             )
-        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._tries)
-        self._pause(random.uniform(0, longest))
+        self._pause(full_jitter(self._tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))

@@ -11,7 +11,6 @@ answer whole on its way, not before it, and a mangled answer must not be taken f
 
 import json
 import os
-import random
 import re
 import time
 import zlib
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError, HTTPClientError, NoRegionError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from leda.aws import clients
+from leda.aws.backoff import full_jitter
 from leda.aws.http_connections import Answer, Connections
 from leda.aws.signature import Signer, credentials_from_environment
 
@@ -41,6 +42,7 @@ _THROTTLED = frozenset(
 )
 _PAUSE_SECONDS = 0.025
 _THROTTLED_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 20.0
 
 
 def connect(tries: int = 1) -> "DynamoDBClient":
@@ -77,10 +79,7 @@ def _endpoint(region: str) -> str:
     )
     if _REGION.fullmatch(region) and not is_special:
         return f"https://dynamodb.{region}.amazonaws.com"
-    # Not at the top: it is what this module saves.
-    import boto3
-
-    return str(boto3.client("dynamodb", region_name=region).meta.endpoint_url)
+    return str(clients.sdk("dynamodb", region_name=region).meta.endpoint_url)
 
 
 class Client:
@@ -125,8 +124,8 @@ class Client:
                 retries += 1
                 if retries >= self._tries or not _is_transient(error):
                     raise
-                scale = _THROTTLED_PAUSE_SECONDS if _is_throttled(error) else _PAUSE_SECONDS
-                time.sleep(random.uniform(0, scale * 2 ** (retries - 1)))
+                first = _THROTTLED_PAUSE_SECONDS if _is_throttled(error) else _PAUSE_SECONDS
+                time.sleep(full_jitter(retries - 1, first, _LONGEST_PAUSE_SECONDS))
 
     def _call_once(self, operation: str, body: bytes, retries: int) -> dict[str, Any]:
         head = self._signer.head(_TARGET + operation, body)

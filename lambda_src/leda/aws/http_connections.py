@@ -30,7 +30,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from leda.aws import settings
+from leda.aws.clients import STANDARD
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -114,7 +114,7 @@ class Connections:
     def _connect(self) -> "_Connection":
         try:
             plain = socket.create_connection(
-                self._address, settings.CONNECT_SECONDS  # type: ignore[arg-type]
+                self._address, STANDARD.connect_seconds  # type: ignore[arg-type]
             )
         except TimeoutError as error:
             raise ConnectTimeoutError(endpoint_url=self.url, error=error) from error
@@ -124,7 +124,7 @@ class Connections:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             ready = self._secured(plain, self._context) if self._context else plain
-            ready.settimeout(settings.READ_SECONDS)
+            ready.settimeout(STANDARD.read_seconds)
         except BaseException:
             plain.close()
             raise

@@ -17,6 +17,14 @@ def required(name: str) -> str:
     return value
 
 
+def function_name() -> str:
+    """The function's name, which Lambda sets; `local` where nothing does, outside Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
+    return os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+
+
 def optional(name: str) -> str | None:
     """The variable's text, None where it is not set."""
     return os.environ.get(name) or None
@@ -30,8 +38,3 @@ def positive(name: str, default: int) -> int:
             f"the function's environment variable {name} is {text!r}, not a number >= 1"
         )
     return int(text)
-
-
-# A call that hangs must end well before a function's timeout (60 s): three tries of 2 s + 10 s.
-CONNECT_SECONDS = 2
-READ_SECONDS = 10

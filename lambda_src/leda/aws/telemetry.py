@@ -15,7 +15,7 @@ from leda.aws import settings
 logger = Logger()
 metrics = Metrics()
 # Two pipelines of one account differ in their functions' names.
-metrics.set_default_dimensions(function_name=settings.required("AWS_LAMBDA_FUNCTION_NAME"))
+metrics.set_default_dimensions(function_name=settings.function_name())
 
 
 def count(**counts: int) -> None:

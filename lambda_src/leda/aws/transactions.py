@@ -9,6 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from leda.aws.backoff import THROTTLES
+
 MAX_ACTIONS = 100
 
 
@@ -22,19 +24,7 @@ class Verdict(enum.Enum):
     FATAL = "nothing that a retry or another cut can mend: permissions, a missing table"
 
 
-_BUSY = frozenset(
-    {
-        "TransactionConflict",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-        "ThrottlingError",
-        "ThrottlingException",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-    }
-)
+_BUSY = THROTTLES | {"TransactionInProgressException", "LimitExceededException"}
 _REFUSED = frozenset(
     {"ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded", "DuplicateItem"}
 )

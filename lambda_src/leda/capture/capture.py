@@ -1,7 +1,7 @@
 """Change capture's work on a batch: a log line for each change, counts by kind, notifications.
 
 The log comes first and needs no other service, so nothing can keep it back. A notification that SNS does not take is
-put aside and does not hold the batch up. What comes again is logged and published again, with the same event ID.
+quarantined and does not hold the batch up. What comes again is logged and published again, with the same event ID.
 """
 
 from collections import Counter
@@ -13,10 +13,10 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from leda.aws.telemetry import logger, metrics
 from leda.capture.notifications import Notifications
+from leda.quarantine.bad_records import from_table_stream
 from leda.quarantine.bucket import BadRecord
-from leda.quarantine.writer import PutAside
+from leda.quarantine.writer import QuarantineWriter
 from leda.streams.item_changes import ItemChange, UnreadableChangeError, fitted, read
-from leda.streams.stream_batch import bad_record
 
 # What the saved query looks for.
 MESSAGE = "change"
@@ -37,18 +37,21 @@ class Capture:
 
     def __init__(
         self,
-        put_aside: PutAside,
+        quarantine: QuarantineWriter,
         hidden: Collection[str],
         notifications: Notifications | None,
         counted_by: str | None,
     ) -> None:
-        self._put_aside = put_aside
+        self._quarantine = quarantine
         self._hidden = hidden
         self._notifications = notifications
         self._counted_by = counted_by
 
     def take(self, records: Sequence[Any], shard: str | None) -> Report:
-        """Log, count and publish every change; put aside what is none. `shard` is the event's, where it names one."""
+        """Log, count and publish every change, and quarantine records that are not changes.
+
+        `shard` is the event's shardId, where it names one.
+        """
         report = Report()
         bad: list[BadRecord] = []
         changes: list[ItemChange] = []
@@ -57,7 +60,7 @@ class Capture:
                 change = read(raw)
                 line = fitted(change.document(self._hidden))
             except UnreadableChangeError as error:
-                bad.append(bad_record(raw, str(error), shard))
+                bad.append(from_table_stream(raw, str(error), shard))
                 continue
             logger.info(MESSAGE, extra=line)
             changes.append(change)
@@ -66,7 +69,7 @@ class Capture:
             _count(changes, self._counted_by)
         if self._notifications:
             bad += self._publish(self._notifications, changes, shard, report)
-        report.failed = self._put_aside.put(bad)
+        report.failed = self._quarantine.put(bad)
         report.quarantined = sum(record.sequence_number not in report.failed for record in bad)
         return report
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.aws import sdk
+from leda.aws.clients import CallLimits
 from leda.capture.patterns import Pattern, matches
 from leda.streams.item_changes import ItemChange, fitted
 
@@ -21,8 +20,8 @@ from leda.streams.item_changes import ItemChange, fitted
 MAX_ENTRIES = 10
 MAX_BYTES = 250_000
 MAX_SUBJECT = 100
-# A call that hangs must leave time to put what is not published aside: three tries of 1 s + 5 s.
-CLIENT = sdk.CLIENT.merge(Config(connect_timeout=1, read_timeout=5))
+# A call that hangs must leave time to quarantine what is not published.
+CALL_LIMITS = CallLimits(connect_seconds=1, read_seconds=5, tries=3)
 # Entries that SNS did not take for a reason of its own are tried again so many times.
 ROUNDS = 3
 

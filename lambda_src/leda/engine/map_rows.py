@@ -99,6 +99,16 @@ class Outcome:
     rejected: list[Reject] = field(default_factory=list)
     lane_gigabytes: float = 0.0
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The metrics by name."""
+        return {"Duplicates": self.duplicates, "Waiting": self.waiting}
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """The fields of the log line."""
+        return {"rows": self.rows, "duplicates": self.duplicates, "waiting": self.waiting}
+
 
 class MapRows:
     """Writes the sums of a table's changes to ReduceTable with `threads` requests at a time."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leda.engine.shards import Shard
-from leda.quarantine.bucket import MAX_LOGGED_BYTES, BadRecord, Quarantine, whole
-from leda.streams.stream_batch import bad_record
+from leda.quarantine.bad_records import from_table_stream
+from leda.quarantine.bucket import MAX_LOGGED_BYTES, BadRecord, Quarantine
+from leda.streams.raw_records import whole
 from leda.streams.stream_records import StreamRecord, Unreadable
 from leda.values.texts import cut
 
@@ -58,6 +59,6 @@ class Rejects:
     def put_unreadable(self, event: Mapping[str, Any], unreadable: Iterable[Unreadable]) -> None:
         """Quarantine the records of the event that have no place in its shard. Raises the S3 client's error."""
         for each in unreadable:
-            bad = bad_record(each.raw, each.reason, event.get("shardId"))
+            bad = from_table_stream(each.raw, each.reason, event.get("shardId"))
             key = self._quarantine.put(bad)
             self._warn("quarantined", extra={"shard": bad.shard, "reason": bad.reason, "key": key})

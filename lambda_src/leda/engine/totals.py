@@ -75,6 +75,20 @@ class Outcome:
     oldest: Decimal | None = None
     rejected: list[Reject] = field(default_factory=list)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The metrics by name."""
+        return {"Duplicates": self.duplicates, "DeltasApplied": self.applied}
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """The fields of the log line."""
+        return {
+            "applied": self.applied,
+            "duplicates": self.duplicates,
+            "totals_written": self.written,
+        }
+
 
 @dataclass(slots=True)
 class _Row:

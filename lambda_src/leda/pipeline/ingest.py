@@ -1,4 +1,4 @@
-"""State's work on a batch: read each message, store the newest versions, put aside what cannot be read.
+"""State's work on a batch: read each message, store the newest versions, quarantine what cannot be read.
 
 Every step may be done again with the same outcome, so a batch that fails half-way simply comes again.
 """
@@ -6,13 +6,13 @@ Every step may be done again with the same outcome, so a batch that fails half-w
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from leda.aws.telemetry import logger
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import Result, StateStore, newest
-from leda.quarantine.writer import PutAside, bad_record
+from leda.quarantine.bad_records import from_kinesis
+from leda.quarantine.writer import QuarantineWriter
 from leda.streams.kinesis import UserRecord
 
 
@@ -26,8 +26,18 @@ class Report:
     quarantined: int = 0
     failed: set[str] = field(default_factory=set)
 
-    def summary(self) -> dict[str, Any]:
-        """The counts for a log line."""
+    @property
+    def counts(self) -> dict[str, int]:
+        """The metrics by name."""
+        return {
+            "Duplicates": self.duplicates,
+            "StaleVersions": self.stale,
+            "Quarantined": self.quarantined,
+        }
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """The fields of the log line."""
         return {
             "stored": self.stored,
             "duplicates": self.duplicates,
@@ -40,13 +50,13 @@ class Report:
 class Ingest:
     """Stores batches of user records."""
 
-    def __init__(self, schema: Schema, store: StateStore, put_aside: PutAside) -> None:
+    def __init__(self, schema: Schema, store: StateStore, quarantine: QuarantineWriter) -> None:
         self._schema = schema
         self._store = store
-        self._put_aside = put_aside
+        self._quarantine = quarantine
 
     def store(self, records: Sequence[UserRecord]) -> Report:
-        """Store or put aside every record; raises only what concerns all of them (permissions, no table)."""
+        """Store or quarantine every record; raises only what concerns all of them (permissions, no table)."""
         report = Report()
         messages: list[Message] = []
         sources: dict[str, list[UserRecord]] = defaultdict(list)
@@ -80,11 +90,11 @@ class Ingest:
                     logger.warning(
                         "not stored", extra={"id": stored.message.id, "reason": stored.reason}
                     )
-        self._quarantine(bad, report)
+        self._quarantine_all(bad, report)
         return report
 
-    def _quarantine(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
-        records = [bad_record(record, reason) for record, reason in bad]
-        not_kept = self._put_aside.put(records)
+    def _quarantine_all(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
+        records = [from_kinesis(record, reason) for record, reason in bad]
+        not_kept = self._quarantine.put(records)
         report.failed |= not_kept
         report.quarantined += sum(record.sequence_number not in not_kept for record in records)

@@ -22,7 +22,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.
 """
 
 import enum
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from leda.aws.backoff import full_jitter, is_throttle, is_unanswered
 from leda.pipeline import state_rows
 from leda.pipeline.messages import Message
 from leda.pipeline.recent_versions import RecentVersions
@@ -49,7 +49,7 @@ MAX_KEYS = 100
 # A wrong guess takes a second round or a third; what was throttled or failed is asked again after pauses of up to
 # 0.1, 0.2, 0.4 ... seconds. What is left then is reported, and Lambda delivers it again.
 MAX_ROUNDS = 6
-FIRST_PAUSE_SECONDS = 0.1
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
 _RESTLESS = "its row comes and goes"
 
@@ -168,7 +168,7 @@ class StateStore:
             if not todo:
                 break
             if any(each.is_busy for each in todo):
-                self._pause(random.uniform(0, FIRST_PAUSE_SECONDS * 2**this_round))
+                self._pause(full_jitter(this_round, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
         self._guess.learn(found)
         return done + [Stored(each.message, Result.FAILED, each.reason) for each in todo]
 
@@ -180,7 +180,7 @@ class StateStore:
         except (HTTPClientError, NoConnection) as error:
             reason = f"{type(error).__name__}: {error}"
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500 and not _throttled(error):
+            if not is_unanswered(error) and not is_throttle(error):
                 raise
             reason = str(error)
         return [replace(each, reason=reason, is_busy=True) for each in asked]
@@ -286,11 +286,3 @@ def _seen(message: Message, row: Mapping[str, Any] | None) -> Stored | _Open:
     if version < message.version:
         return _Open(message, Request.UPDATE, _RESTLESS)
     return Stored(message, Result.DUPLICATE if version == message.version else Result.STALE)
-
-
-def _throttled(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] in {
-        "ThrottlingException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-    }

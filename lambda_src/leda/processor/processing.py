@@ -1,7 +1,7 @@
 """The record processor's work on a batch: each record decoded, logged, and given to the user's function.
 
 Records are taken in order. At one that fails, the batch ends: Lambda delivers from there on again, so that a record is
-processed after those before it in its shard. A record that cannot be processed is put aside, and the batch goes on.
+processed after those before it in its shard. A record that cannot be processed is quarantined, and the batch goes on.
 
 Where the batch's first record fails, so does the invocation. Lambda then cuts the batch in two, and so on, until the
 record stands alone: if it never succeeds, it is given up alone. A partial batch response would take all that follow
@@ -17,9 +17,11 @@ from typing import Any
 
 from leda.aws.telemetry import logger
 from leda.processor.process_function import WrongProcessError, require_ran, require_runnable
+from leda.quarantine.bad_records import from_kinesis
 from leda.quarantine.bucket import BadRecord
-from leda.quarantine.writer import PutAside, bad_record
+from leda.quarantine.writer import QuarantineWriter
 from leda.records import Record, Unprocessable
+from leda.streams import partial_batch
 from leda.streams.kinesis import UserRecord
 from leda.values.texts import cut
 
@@ -44,22 +46,21 @@ class Report:
         Lambda reads batchItemFailures and passes over the rest.
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
         """
-        failures = [{"itemIdentifier": number} for number in sorted(self.failed)]
         return {
             "message": f"Successfully processed {self.processed} records.",
             "quarantined": self.quarantined,
-            "batchItemFailures": failures,
+            **partial_batch.answer(self.failed),
         }
 
 
 class Processing:
     """Runs `process` over batches."""
 
-    def __init__(self, process: Callable[[Record], object], put_aside: PutAside) -> None:
+    def __init__(self, process: Callable[[Record], object], quarantine: QuarantineWriter) -> None:
         """Take the user's function. Raises WrongProcessError where a call of it would run nothing."""
         require_runnable(process)
         self._process = process
-        self._put_aside = put_aside
+        self._quarantine = quarantine
 
     def run(self, records: Sequence[UserRecord], remaining: Callable[[], float]) -> Report:
         """Process the records up to one that fails; `remaining` tells the milliseconds that the invocation has left.
@@ -76,7 +77,7 @@ class Processing:
                 report.failed.add(user.sequence_number)
                 break
             if user.fault:
-                bad.append(bad_record(user, user.fault))
+                bad.append(from_kinesis(user, user.fault))
                 continue
             record = Record.of(user)
             _log(record)
@@ -86,7 +87,7 @@ class Processing:
                 # No record is to blame, and none is done: the invocation fails until the function is mended.
                 raise
             except Unprocessable as error:
-                bad.append(bad_record(user, str(error)))
+                bad.append(from_kinesis(user, str(error)))
             except Exception as error:
                 # Whatever the user's function met may be over at the next delivery.
                 logger.exception("not processed", extra=_place(record))
@@ -96,7 +97,7 @@ class Processing:
                 break
             else:
                 report.processed += 1
-        not_kept = self._put_aside.put(bad)
+        not_kept = self._quarantine.put(bad)
         if error_of_first:
             raise error_of_first
         report.failed |= not_kept

@@ -1,4 +1,4 @@
-"""Where a message goes that cannot be processed: whole, into a bucket, with its reason and where it came from.
+"""The quarantine bucket: holds each record that cannot be processed, whole, with its reason and its origin.
 
     s3://<bucket>/<function>/<yyyy>/<mm>/<dd>/<event ID>.json
     {"reason", "function", "stream" (ARN), "shard", "sequenceNumber", "eventID", "arrived" (ISO 8601 or null),
@@ -8,20 +8,19 @@ The key is made of the event's ID and the record's arrival, so that a retry over
 """
 
 import base64
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from leda.streams.raw_records import made_up_id
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z_.-]")
 
-# No record of a stream is nested as deeply: DynamoDB's values have 32 levels, and each is two in JSON.
-_MAX_DEPTH = 100
 # A key has at most 1,024 bytes; the rest is for the function's name and the day.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MAX_ID_CHARACTERS = 500
@@ -33,7 +32,7 @@ MAX_LOGGED_BYTES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that is put aside. `data` is the message's bytes as received; `arrived` is in UTC."""
+    """A record for the quarantine. `data` is the message's bytes as received; `arrived` is in UTC."""
 
     reason: str
     stream: str
@@ -53,7 +52,7 @@ class Quarantine:
         self._function = function
 
     def put(self, bad: BadRecord) -> str:
-        """Keep the record; returns its key. Raises the client's error, and then the record is not done with."""
+        """Write the record; returns its key. Raises the client's error; the record must then come again."""
         key = key_of(self._function, bad.arrived, bad.event_id)
         body = {
             "reason": bad.reason,
@@ -82,28 +81,3 @@ def key_of(function: str, arrived: datetime | None, event_id: str) -> str:
     if len(name) > MAX_ID_CHARACTERS:
         name = f"{name[:MAX_ID_CHARACTERS]}_{made_up_id(event_id.encode(errors='replace'))}"
     return f"{function}/{day}/{name}.json"
-
-
-def made_up_id(data: bytes) -> str:
-    """A name for a record that has no event ID: the same for the same bytes, so that a retry overwrites it."""
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
-def whole(record: Any) -> bytes:
-    """A record of an event as it was received, in JSON. Lists and objects that are nested too deeply are cut."""
-    try:
-        return json.dumps(record).encode()
-    except RecursionError:
-        return json.dumps(_shallow(record, _MAX_DEPTH)).encode()
-
-
-def _shallow(value: Any, levels: int) -> Any:
-    if isinstance(value, dict):
-        return (
-            {name: _shallow(each, levels - 1) for name, each in value.items()}
-            if levels
-            else "{...}"
-        )
-    if isinstance(value, list):
-        return [_shallow(each, levels - 1) for each in value] if levels else "[...]"
-    return value

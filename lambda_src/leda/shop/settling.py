@@ -4,7 +4,6 @@ Whatever the last try came to (a conflict, a condition that failed, an answer th
 there now and decides anew. So `attempt` must know its own work when it meets it.
 """
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from leda.aws.backoff import full_jitter
 from leda.aws.transactions import Verdict, verdict
 from leda.shop.refusals import busy
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# No try begins after this time, since somebody waits. With the client's limits (leda.shop.http.api.CLIENT) the answer
+# No try begins after this time, since somebody waits. With the client's limits (leda.shop.http.api) the answer
 # comes within 20 s.
 MOST_SECONDS = 6.0
 FIRST_PAUSE_SECONDS = 0.02
@@ -56,13 +56,4 @@ def settle(client: "DynamoDBClient", attempt: Callable[[], Step[T]]) -> T:
         tries += 1
         if time.monotonic() - began > MOST_SECONDS:
             raise busy() from last
-        time.sleep(_pause_seconds(tries))
-
-
-def _pause_seconds(tries: int) -> float:
-    """Full jitter, so that those who met do not meet again.
-
-    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-    """
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tries, 10))
-    return random.uniform(0, longest)
+        time.sleep(full_jitter(tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))

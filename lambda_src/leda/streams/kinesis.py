@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from leda.quarantine.bucket import made_up_id, whole
 from leda.streams import aggregated
 from leda.streams.arrival import arrival_time
+from leda.streams.raw_records import made_up_id, whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import botocore.config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from leda.aws.clients import CallLimits
 from leda.aws.telemetry import count, logger
 from leda.aws.transactions import Verdict, verdict
 from leda.shop.http.exchange import Answer, Request, read
@@ -22,13 +22,7 @@ RETRY_AFTER_SECONDS = 1
 
 # Somebody waits for the answer, and the API does so for 30 s at most.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-CLIENT = botocore.config.Config(
-    connect_timeout=1,
-    read_timeout=2,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    tcp_keepalive=True,
-    max_pool_connections=16,
-)
+CALL_LIMITS = CallLimits(connect_seconds=1, read_seconds=2, tries=2)
 
 Route = Callable[[Request], Answer]
 

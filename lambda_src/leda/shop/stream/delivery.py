@@ -8,10 +8,11 @@ A record holds as many lines as fit: Firehose reads JSON documents one after the
 up to 5 KB (https://aws.amazon.com/firehose/pricing/).
 """
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
+
+from leda.aws.backoff import full_jitter
 
 # https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 MAX_RECORD_BYTES = 1_000 * 1024
@@ -19,7 +20,7 @@ MAX_RECORDS = 500
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 MAX_TRIES = 6
-FIRST_PAUSE_SECONDS = 0.1
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
 
 class Firehose(Protocol):
@@ -51,8 +52,7 @@ class Delivery:
     def _send(self, batch: list[bytes]) -> None:
         for tries in range(MAX_TRIES):
             if tries:
-                # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-                time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))
+                time.sleep(full_jitter(tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
             answer = self._client.put_record_batch(
                 DeliveryStreamName=self._stream, Records=[{"Data": record} for record in batch]
             )

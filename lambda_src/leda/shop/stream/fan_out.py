@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import botocore.config
+from leda.aws.clients import CallLimits
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -26,9 +26,7 @@ Raw = Mapping[str, Any]
 MAX_PAYLOAD_BYTES = 5_500_000
 
 # The functions' timeout is 30 s. A call without an answer is not made again here: the whole batch comes again.
-CLIENT = botocore.config.Config(
-    connect_timeout=2, read_timeout=40, retries={"mode": "standard", "total_max_attempts": 1}
-)
+CALL_LIMITS = CallLimits(connect_seconds=2, read_seconds=40, tries=1)
 
 
 class NotDoneError(RuntimeError):

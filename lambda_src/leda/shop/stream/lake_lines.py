@@ -13,7 +13,7 @@ finds the ID from it: it is made of the ID's SHA-256, and an ID has 122 random b
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from leda.shop import rows, times, whole
 from leda.shop.stream.delivery import MAX_RECORD_BYTES
 from leda.streams.changes import UnreadableRowError
 from leda.streams.item_changes import ItemChange, UnreadableChangeError, read
-from leda.streams.stream_records import Image, content
+from leda.streams.stream_records import Image, Unreadable, content
 from leda.values.texts import utf8_bytes
 
 KINDS = frozenset({rows.PART, rows.ORDER, rows.LINE, rows.VENDOR_ORDER})
@@ -63,6 +63,17 @@ def _image(raw: Any) -> Image | None:
         return None
     image = change.get("NewImage") or change.get("OldImage")
     return image if isinstance(image, Mapping) else None
+
+
+def lines(records: Iterable[Any]) -> tuple[list[bytes], list[Unreadable]]:
+    """The lines of the stream records, and those that cannot be read; records that make no line are left out."""
+    found, unreadable = [], []
+    for raw in filter(is_wanted, records):
+        try:
+            found.append(line(raw))
+        except UnreadableChangeError as error:
+            unreadable.append(Unreadable(raw, str(error)))
+    return found, unreadable
 
 
 def line(raw: Any) -> bytes:

@@ -55,7 +55,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the client would have slept, at most."""
     asked: list[float] = []
-    monkeypatch.setattr("leda.aws.dynamodb_client.random.uniform", lambda _lowest, highest: highest)
+    monkeypatch.setattr("leda.aws.backoff.random.uniform", lambda _lowest, highest: highest)
     monkeypatch.setattr("leda.aws.dynamodb_client.time.sleep", asked.append)
     return asked
 

@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from leda.aws import settings
+from leda.aws.clients import STANDARD
 from leda.aws.http_connections import Connections
 from support.scripted_server import Request, Silence, Step, Then, answer, chunked, serving
 
@@ -215,7 +215,8 @@ def test_silence_is_a_read_timeout_and_the_connection_is_gone(
     with serving([Silence(), answer(b"b")]) as server:
         connections = Connections(server.endpoint)
         with monkeypatch.context() as patch:
-            patch.setattr(settings, "READ_SECONDS", SHORT_SECONDS)
+            short = STANDARD._replace(read_seconds=SHORT_SECONDS)
+            patch.setattr("leda.aws.http_connections.STANDARD", short)
             began = time.monotonic()
             with pytest.raises(ReadTimeoutError, match=server.endpoint):
                 connections.exchange(request())
@@ -227,7 +228,8 @@ def test_silence_is_a_read_timeout_and_the_connection_is_gone(
 
 @pytest.fixture
 def short_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "CONNECT_SECONDS", SHORT_SECONDS)
+    short = STANDARD._replace(connect_seconds=SHORT_SECONDS)
+    monkeypatch.setattr("leda.aws.http_connections.STANDARD", short)
 
 
 @pytest.mark.usefixtures("short_connect_timeout")

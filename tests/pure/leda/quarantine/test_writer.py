@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.quarantine.bucket import BadRecord, Quarantine, key_of, made_up_id, whole
+from leda.quarantine.bucket import BadRecord, Quarantine, key_of
+from leda.streams.raw_records import made_up_id, whole
 
 BAD = BadRecord(
     "not JSON",

@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
-from leda.replica import replica_client
+from leda.aws import assumed_role, clients
 
 ROLE = "arn:aws:iam::222222222222:role/writer"
 
@@ -78,7 +78,8 @@ def made(sts: Sts | None, role: str | None) -> Any:
 
     # A session that an earlier test has made remembers its credentials.
     with mock.patch("boto3.client", client), mock.patch("boto3.DEFAULT_SESSION", None):
-        return replica_client.client("ap-southeast-2", role, "replica")
+        session = assumed_role.session_of(role, "replica") if role else None
+        return clients.sdk("dynamodb", session=session, region_name="ap-southeast-2")
 
 
 def test_without_a_role_the_functions_own_writes_in_the_replicas_region() -> None:

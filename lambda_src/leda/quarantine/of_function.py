@@ -1,0 +1,19 @@
+"""The quarantine of the function that runs, made from its settings."""
+
+from leda.aws import clients, settings
+from leda.quarantine.bucket import Quarantine
+from leda.quarantine.writer import QuarantineWriter
+
+
+def quarantine() -> Quarantine:
+    """The quarantine in the bucket QUARANTINE_BUCKET. Raises MissingSettingError."""
+    return Quarantine(
+        clients.s3(),
+        settings.required("QUARANTINE_BUCKET"),
+        settings.function_name(),
+    )
+
+
+def quarantine_writer() -> QuarantineWriter:
+    """What writes a batch's bad records to it. Raises MissingSettingError."""
+    return QuarantineWriter(quarantine())
