@@ -187,8 +187,8 @@ def root(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ('packages={directory="nowhere"}', "make build"),
-        (f'packages={{bucket="{BUCKET}",prefix="nowhere"}}', "scripts/build --publish"),
+        ('settings={packages={directory="nowhere"}}', "make build"),
+        (f'settings={{packages={{bucket="{BUCKET}",prefix="nowhere"}}}}', "scripts/build --publish"),
     ],
 )
 def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:
