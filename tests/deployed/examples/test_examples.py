@@ -44,7 +44,7 @@ def examples(bare: BareAws, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
             patch.setenv(name, value)
-        packages.build(publish=f"s3://{BUCKET}/{PREFIX}")
+        packages.build(publish=[f"s3://{BUCKET}/{PREFIX}"])
     folder = tmp_path_factory.mktemp("stacks")
     settings: dict[str, dict[str, object]] = {
         "complete": {"producer_principals": [PRODUCER]},
