@@ -3,9 +3,8 @@
 module "pipeline" {
   source = "./modules/aggregation-pipeline"
 
-  name_prefix        = var.name_prefix
-  global_name_suffix = var.global_name_suffix
-  schema             = var.schema
+  name_prefix = var.name_prefix
+  schema      = var.schema
 
   shard_count            = var.shard_count
   stream_retention_hours = var.stream_retention_hours
@@ -16,18 +15,10 @@ module "pipeline" {
   reduce_function = var.reduce_function
   reduce_lanes    = var.reduce_lanes
 
-  packages     = var.packages
-  runtime      = var.runtime
-  architecture = var.architecture
-
-  freshness_seconds  = var.freshness_seconds
-  alarm_actions      = var.alarm_actions
-  dashboard          = var.dashboard
-  audit              = var.audit
-  log_level          = var.log_level
-  log_retention_days = var.log_retention_days
-
-  kms_key_arn               = var.kms_key_arn
+  freshness_seconds         = var.freshness_seconds
+  dashboard                 = var.dashboard
+  audit                     = var.audit
+  capacity                  = var.capacity
   deletion_protection       = var.deletion_protection
   quarantine_bucket_name    = var.quarantine_bucket_name
   quarantine_retention_days = var.quarantine_retention_days
@@ -36,26 +27,25 @@ module "pipeline" {
     parameter_table_name = module.game.parameter_table.name
     parameter_table_arn  = module.game.parameter_table.arn
   }
+
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 module "game" {
   source = "./modules/game"
 
-  name_prefix        = var.name_prefix
-  global_name_suffix = var.global_name_suffix
-  schema             = module.pipeline.schema
-  stream             = module.pipeline.stream
-  aggregate_table    = module.pipeline.tables.aggregate
-
-  schedule_enabled = var.generator_schedule_enabled
-
-  packages     = var.packages
-  runtime      = var.runtime
-  architecture = var.architecture
-
-  alarm_actions       = var.alarm_actions
-  log_level           = var.log_level
-  log_retention_days  = var.log_retention_days
-  kms_key_arn         = var.kms_key_arn
+  name_prefix         = var.name_prefix
+  schema              = module.pipeline.schema
+  stream              = module.pipeline.stream
+  aggregate_table     = module.pipeline.tables.aggregate
+  schedule_enabled    = var.generator_schedule_enabled
   deletion_protection = var.deletion_protection
+
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

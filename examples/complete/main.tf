@@ -37,7 +37,7 @@ module "pipeline" {
   state_function = {
     memory_mb                  = 1024
     timeout_seconds            = 30
-    reserved_concurrency       = 20 # shards x parallelization factor, so that a burst elsewhere cannot starve it
+    reserved_concurrency       = var.reserve_concurrency ? 20 : null # shards x parallelization factor, so that a burst elsewhere cannot starve it
     enabled                    = true
     batch_size                 = 500
     batching_window_seconds    = 2
@@ -53,7 +53,7 @@ module "pipeline" {
   map_function = {
     memory_mb                  = 1024
     timeout_seconds            = 30
-    reserved_concurrency       = 10
+    reserved_concurrency       = var.reserve_concurrency ? 10 : null
     enabled                    = true
     batch_size                 = 1000
     batching_window_seconds    = 1
@@ -69,7 +69,7 @@ module "pipeline" {
   reduce_function = {
     memory_mb                  = 1024
     timeout_seconds            = 30
-    reserved_concurrency       = 10
+    reserved_concurrency       = var.reserve_concurrency ? 10 : null
     enabled                    = true
     batch_size                 = 1000
     batching_window_seconds    = 0
@@ -81,9 +81,21 @@ module "pipeline" {
   }
   reduce_threads = 8
 
-  packages     = var.packages
-  runtime      = "python3.12"
-  architecture = "x86_64"
+  settings = {
+    packages           = var.packages
+    runtime            = "python3.12"
+    architecture       = "x86_64"
+    log_level          = "WARNING"
+    log_retention_days = 90
+    tracing            = true
+    vpc                = var.vpc
+
+    permissions_boundary_arn = var.permissions_boundary_arn
+    role_path                = "/leda/"
+    global_name_suffix       = "" # a text of its own in each further Region of the account
+  }
+
+  tags = { project = "meters" }
 
   # One key for the stream, the tables, the bucket and the logs.
   kms_key_arn = aws_kms_key.this.arn
@@ -95,11 +107,9 @@ module "pipeline" {
     timeout_seconds     = 900
   }
 
-  freshness_seconds  = 60
-  alarm_actions      = [aws_sns_topic.alarms.arn]
-  dashboard          = true
-  log_level          = "WARNING"
-  log_retention_days = 90
+  freshness_seconds = 60
+  alarm_actions     = [aws_sns_topic.alarms.arn]
+  dashboard         = true
 
   deletion_protection       = var.deletion_protection
   quarantine_bucket_name    = lower("${var.name_prefix}bad-readings-${data.aws_caller_identity.current.account_id}")

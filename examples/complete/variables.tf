@@ -20,6 +20,28 @@ variable "packages" {
   nullable = false
 }
 
+variable "reserve_concurrency" {
+  description = "Whether to reserve executions for the functions, 40 in all. Lambda keeps 100 of the account's limit unreserved, so the limit must be at least 140; that of a new account may be 10 (`aws lambda get-account-settings`)."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "vpc" {
+  description = "The VPC that the functions run in: `subnet_ids`, from which they reach AWS's services, and `security_group_ids`. `null`: none."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the permissions boundary that the account asks of every role. `null`: none."
+  type        = string
+  default     = null
+}
+
 variable "deletion_protection" {
   description = "Whether `terraform destroy` is refused while there is data. Set it to false, apply, then destroy."
   type        = bool

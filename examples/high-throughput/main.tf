@@ -6,7 +6,7 @@ module "pipeline" {
   source = "../../modules/aggregation-pipeline"
 
   name_prefix = var.name_prefix
-  packages    = var.packages
+  settings    = { packages = var.packages }
 
   # 694 records a second a shard, of the 1,000 that one takes. Not on demand: such a stream begins with four shards.
   shard_count = 72

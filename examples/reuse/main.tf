@@ -7,9 +7,11 @@ module "orders" {
 
   name_prefix = var.name_prefix
 
-  packages = {
-    bucket = var.packages_bucket
-    prefix = var.packages_prefix
+  settings = {
+    packages = {
+      bucket = var.packages_bucket
+      prefix = var.packages_prefix
+    }
   }
 
   producer_principals = [var.producer_role_arn]

@@ -29,5 +29,5 @@ module "second" {
 
   # IAM roles and dashboards are the account's: of each name there is one, whatever the Region. The bucket's name holds the
   # Region by itself, and all other names are the Region's own.
-  global_name_suffix = "-${var.second_region}"
+  settings = { global_name_suffix = "-${var.second_region}" }
 }

@@ -25,6 +25,7 @@ module "ingest_stream" {
   retention_hours     = var.stream_retention_hours
   producer_principals = var.producer_principals
   kms_key_arn         = var.kms_key_arn
+  tags                = var.tags
 }
 
 # One row a trade: its newest version. The stream carries both images, because Map adds `new - old`.
@@ -36,29 +37,26 @@ module "state_table" {
   stream_view_type    = "NEW_AND_OLD_IMAGES"
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  capacity            = try(var.capacity.state, null)
+  tags                = var.tags
 }
 
 module "state_function" {
   source = "../stream-function"
 
-  name               = local.names.state
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: keeps the newest version of each trade"
-  package            = "state"
+  name        = local.names.state
+  description = "LEDA: keeps the newest version of each trade"
+  service     = "StateLambda"
+  package     = "state"
 
   event_source = { kind = "kinesis", arn = module.ingest_stream.arn, retention_hours = var.stream_retention_hours }
   exactly_once = false # A conditional write makes every record idempotent by itself.
-  mapping      = var.state_function
+  function     = var.state_function
 
   environment = merge(local.fault_environment, {
-    POWERTOOLS_SERVICE_NAME          = "StateLambda"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.state
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    STATE_TABLE                      = module.state_table.name
-    QUARANTINE_BUCKET                = module.aggregation.quarantine_bucket.name
-    SCHEMA                           = jsonencode(local.schema)
-    WRITE_THREADS                    = var.write_threads
+    STATE_TABLE   = module.state_table.name
+    SCHEMA        = jsonencode(local.schema)
+    WRITE_THREADS = var.write_threads
   })
 
   policy_statements = concat(local.fault_statements, [
@@ -67,36 +65,25 @@ module "state_function" {
       actions   = ["dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
       resources = [module.state_table.arn]
     },
-    {
-      sid       = "Quarantine"
-      actions   = ["s3:PutObject"]
-      resources = ["${module.aggregation.quarantine_bucket.arn}/${local.names.state}/*"]
-    },
   ])
 
-  memory_mb            = var.state_function.memory_mb
-  timeout_seconds      = var.state_function.timeout_seconds
-  reserved_concurrency = var.state_function.reserved_concurrency
+  quarantine_bucket = module.aggregation.quarantine_bucket
+  freshness_seconds = var.freshness_seconds
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = module.aggregation.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 # Each trade once, and its value, at every node of its path, which StateLambda writes into each row.
 module "aggregation" {
   source = "../aggregation"
 
-  name_prefix        = var.name_prefix
-  global_name_suffix = var.global_name_suffix
-  table              = module.state_table
-  writers            = { StateLambda = module.state_function }
-  backfill           = "none" # StateTable is made with the pipeline.
+  name_prefix = var.name_prefix
+  table       = module.state_table
+  writers     = { StateLambda = module.state_function }
+  backfill    = "none" # StateTable is made with the pipeline.
 
   hierarchy_path = "Path"
   measures = {
@@ -111,22 +98,19 @@ module "aggregation" {
   reduce_threads          = var.reduce_threads
   delta_retention_seconds = var.delta_retention_seconds
 
-  packages     = var.packages
-  runtime      = var.runtime
-  architecture = var.architecture
-
-  freshness_seconds  = var.freshness_seconds
-  alarm_actions      = var.alarm_actions
-  dashboard          = var.dashboard
-  audit              = var.audit
-  log_level          = var.log_level
-  log_retention_days = var.log_retention_days
-
-  kms_key_arn         = var.kms_key_arn
+  freshness_seconds   = var.freshness_seconds
+  dashboard           = var.dashboard
+  audit               = var.audit
+  capacity            = { for table, capacity in var.capacity : table => capacity if table != "state" }
   deletion_protection = var.deletion_protection
 
   quarantine_bucket_name    = var.quarantine_bucket_name
   quarantine_retention_days = var.quarantine_retention_days
 
   fault_injection = var.fault_injection
+
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

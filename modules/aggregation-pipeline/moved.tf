@@ -114,3 +114,9 @@ moved {
   from = aws_lambda_permission.audit
   to   = module.aggregation.aws_lambda_permission.audit
 }
+
+# StateLambda's alarm was the aggregation's before modules/stream-function made it.
+moved {
+  from = module.aggregation.aws_cloudwatch_metric_alarm.quarantined["StateLambda"]
+  to   = module.state_function.aws_cloudwatch_metric_alarm.quarantined[0]
+}

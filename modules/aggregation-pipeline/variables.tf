@@ -3,22 +3,6 @@ variable "name_prefix" {
   type        = string
   default     = ""
   nullable    = false
-
-  validation {
-    # 20: with the account and the region, the bucket's name stays within 63 characters.
-    condition     = can(regex("^([a-zA-Z][a-zA-Z0-9-]{0,19})?$", var.name_prefix))
-    error_message = "name_prefix has up to 20 letters, digits or hyphens and begins with a letter."
-  }
-}
-
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
-  EOT
-  type        = string
-  default     = ""
-  nullable    = false
 }
 
 variable "shard_count" {
@@ -85,16 +69,6 @@ variable "schema" {
     condition     = length(distinct([var.schema.id, var.schema.version, var.schema.value, var.schema.timestamp, var.schema.deleted, var.schema.hierarchy])) == 6
     error_message = "schema's id, version, value, timestamp, deleted and hierarchy must be six different fields."
   }
-
-  validation {
-    condition     = var.schema.max_integer_digits >= 1 && var.schema.max_decimal_places >= 0 && floor(var.schema.max_integer_digits) == var.schema.max_integer_digits && floor(var.schema.max_decimal_places) == var.schema.max_decimal_places
-    error_message = "schema.max_integer_digits is at least 1 and schema.max_decimal_places at least 0, both whole numbers."
-  }
-
-  validation {
-    condition     = var.schema.max_integer_digits + 9 + var.schema.max_decimal_places <= 38
-    error_message = "schema.max_integer_digits + 9 + schema.max_decimal_places must not exceed 38, the digits of a DynamoDB number: a sum of 10^9 values has up to 9 digits more than its parts, and one that does not fit could not be written by any retry."
-  }
 }
 
 variable "state_function" {
@@ -124,67 +98,29 @@ variable "state_function" {
 }
 
 variable "map_function" {
-  description = <<-EOT
-    Settings of MapLambda and its mapping; `modules/stream-function` explains the mapping's. Retries, age, bisect, the parallelization factor
-    and the window cannot be set to what would break exactly-once.
-    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
-    - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (0), `parallelization_factor` (1)
-    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
-  EOT
-  type = object({
-    memory_mb                  = optional(number)
-    timeout_seconds            = optional(number)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool)
-    batch_size                 = optional(number)
-    batching_window_seconds    = optional(number)
-    parallelization_factor     = optional(number)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool)
-    tumbling_window_seconds    = optional(number)
-  })
-  default  = {}
-  nullable = false
+  description = "Settings of MapLambda and its mapping: as in `modules/aggregation`."
+  type        = any
+  default     = {}
+  nullable    = false
 }
 
 variable "reduce_function" {
-  description = <<-EOT
-    Settings of ReduceLambda and its mapping; `modules/stream-function` explains the mapping's. Retries, age, bisect, the parallelization factor
-    and the window cannot be set to what would break exactly-once.
-    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
-    - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (0), `parallelization_factor` (1)
-    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
-  EOT
-  type = object({
-    memory_mb                  = optional(number)
-    timeout_seconds            = optional(number)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool)
-    batch_size                 = optional(number)
-    batching_window_seconds    = optional(number)
-    parallelization_factor     = optional(number)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number)
-    bisect                     = optional(bool)
-    tumbling_window_seconds    = optional(number)
-  })
-  default  = {}
-  nullable = false
+  description = "Settings of ReduceLambda and its mapping: as in `modules/aggregation`."
+  type        = any
+  default     = {}
+  nullable    = false
 }
 
 variable "reduce_lanes" {
-  description = "Lanes that the totals are spread over; a lane is a partition key of ReduceTable, which takes 1,000 write units a second and holds 10 GB. More lanes let Map write more at once, and Reduce work in parallel once DynamoDB splits the table; each batch of Map writes one row for each lane that it touches. It may be changed at any time: a shard of StateTable's stream keeps the number that it began with, and shards are replaced every few hours."
+  description = "Lanes that the totals are spread over: as in `modules/aggregation` (1)."
   type        = number
-  default     = 1
-  nullable    = false
+  default     = null
 }
 
 variable "delta_retention_seconds" {
-  description = "Seconds after which a row of ReduceTable expires, counted from the change that it was last written for. A row is Map's checkpoint for its lane and shard. The default is two days; the longer, the more a lane holds of its 10 GB."
+  description = "Seconds after which a row of ReduceTable expires: as in `modules/aggregation` (two days)."
   type        = number
-  default     = 172800
-  nullable    = false
+  default     = null
 }
 
 variable "write_threads" {
@@ -200,45 +136,21 @@ variable "write_threads" {
 }
 
 variable "reduce_threads" {
-  description = "Threads with which Reduce writes the totals of a batch."
+  description = "Threads with which Reduce writes the totals of a batch: as in `modules/aggregation` (4)."
   type        = number
-  default     = 4
-  nullable    = false
+  default     = null
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the message's arrival on. Alarms go off when one of the three functions is a third of it behind its stream."
+  description = "How old a total may be, from the message's arrival on (30). Alarms go off when one of the three functions is a third of it behind its stream."
   type        = number
-  default     = 30
-  nullable    = false
+  default     = null
 }
 
 variable "audit" {
-  description = <<-EOT
-    When AuditLambda compares every total with a sum over StateTable. It scans both tables: a read unit for each 4 KB, every time. `null`: never.
-    - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)`)
-    - `memory_mb` (1024), `timeout_seconds` (300): a larger StateTable needs more of both
-  EOT
-  type = object({
-    schedule_expression = optional(string)
-    memory_mb           = optional(number)
-    timeout_seconds     = optional(number)
-  })
-  default = null
-}
-
-variable "log_level" {
-  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-}
-
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the functions' logs."
-  type        = number
-  default     = 30
-  nullable    = false
+  description = "When AuditLambda compares every total with a sum over StateTable, which takes a scan of both tables: as in `modules/aggregation`. `null`: never."
+  type        = any
+  default     = null
 }
 
 variable "alarm_actions" {
@@ -249,9 +161,15 @@ variable "alarm_actions" {
 }
 
 variable "dashboard" {
-  description = "Whether to make a CloudWatch dashboard with lag, records, iterator ages, errors, quarantined messages, health and the size of the lanes."
+  description = "Whether to make a CloudWatch dashboard: as in `modules/aggregation` (true)."
   type        = bool
-  default     = true
+  default     = null
+}
+
+variable "capacity" {
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `state`, `reduce`, `aggregate` (the totals) and `registry`. `modules/table` says what each may have; a table without is on demand."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
@@ -263,7 +181,7 @@ variable "deletion_protection" {
 }
 
 variable "quarantine_bucket_name" {
-  description = "Name of the quarantine bucket. `null`: `<name_prefix>leda-quarantine-<account>-<region>` in lower case."
+  description = "Name of the quarantine bucket: as in `modules/aggregation`."
   type        = string
   default     = null
 }
@@ -283,30 +201,17 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "packages" {
-  description = <<-EOT
-    Where the functions' packages are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
-  EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
-  default  = {}
-  nullable = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime of the functions."
-  type        = string
-  default     = "python3.13"
+variable "settings" {
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
-variable "architecture" {
-  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
-  type        = string
-  default     = "arm64"
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }
 

@@ -12,27 +12,6 @@ locals {
   command_target = "--map-function ${local.names.map}"
 }
 
-# The functions count what they quarantine (CloudWatch's embedded metric format, in their logs).
-resource "aws_cloudwatch_metric_alarm" "quarantined" {
-  for_each = local.watched
-
-  alarm_name        = "${each.value}-quarantined"
-  alarm_description = "${each.value} put records into quarantine: they are not in the totals. Read them under s3://${local.quarantine_bucket.name}/${each.value}/."
-
-  namespace   = "LEDA"
-  metric_name = "Quarantined"
-  dimensions  = { service = each.key, function_name = each.value }
-  statistic   = "Sum"
-  period      = 60
-
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = var.alarm_actions
-}
-
 # Before the first backfill of a table that has rows already, Map counts nothing.
 resource "aws_cloudwatch_metric_alarm" "waiting" {
   count = var.backfill == "required" ? 1 : 0
@@ -53,6 +32,7 @@ resource "aws_cloudwatch_metric_alarm" "waiting" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 # Rows of a lane are one item collection, which holds 10 GB: beyond that DynamoDB refuses Map's writes.
@@ -75,4 +55,5 @@ resource "aws_cloudwatch_metric_alarm" "lane_gigabytes" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }

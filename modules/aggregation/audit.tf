@@ -8,26 +8,22 @@ module "audit_function" {
   count  = var.audit == null ? 0 : 1
   source = "../function"
 
-  name               = local.names.audit
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: compares the totals with a sum over ${var.table.name}"
-  package            = "audit"
+  name        = local.names.audit
+  description = "LEDA: compares the totals with a sum over ${var.table.name}"
+  service     = "AuditLambda"
+  package     = "audit"
 
   memory_mb       = var.audit.memory_mb
   timeout_seconds = var.audit.timeout_seconds
 
   environment = merge({
-    POWERTOOLS_SERVICE_NAME          = "AuditLambda"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.audit
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    SOURCE_TABLE                     = local.source_table
-    AGGREGATE_TABLE                  = module.aggregate_table.name
-    TOTALS_KEY                       = var.totals_key
-    REGISTRY_TABLE                   = module.registry_table.name
-    CONFIGURATION                    = jsonencode(local.configuration)
-    BACKFILL                         = var.backfill
-    FRESHNESS_SECONDS                = ceil(var.freshness_seconds)
+    SOURCE_TABLE      = local.source_table
+    AGGREGATE_TABLE   = module.aggregate_table.name
+    TOTALS_KEY        = var.totals_key
+    REGISTRY_TABLE    = module.registry_table.name
+    CONFIGURATION     = jsonencode(local.configuration)
+    BACKFILL          = var.backfill
+    FRESHNESS_SECONDS = ceil(var.freshness_seconds)
   }, length(local.max_totals) == 0 ? {} : { MAX_TOTALS = jsonencode(local.max_totals) })
 
   policy_statements = concat(local.source_key_statements, [
@@ -50,12 +46,10 @@ module "audit_function" {
     },
   ])
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 # An audit that failed is not repeated: it says so (the alarm below), and the next one comes by itself.
@@ -72,6 +66,7 @@ resource "aws_cloudwatch_event_rule" "audit" {
   name                = "${local.names.audit}Schedule"
   description         = "Starts ${module.audit_function[0].name}"
   schedule_expression = var.audit.schedule_expression
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "audit" {
@@ -111,6 +106,7 @@ resource "aws_cloudwatch_metric_alarm" "drift" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "too_many_totals" {
@@ -133,6 +129,7 @@ resource "aws_cloudwatch_metric_alarm" "too_many_totals" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 # The function's own alarm waits for three failures in five minutes, which a schedule may never make.
@@ -155,4 +152,5 @@ resource "aws_cloudwatch_metric_alarm" "audit_failed" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }

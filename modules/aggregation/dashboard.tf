@@ -51,7 +51,7 @@ resource "aws_cloudwatch_dashboard" "this" {
 
   # Dashboards are the account's: under one name, a second Region's apply would overwrite the first one's.
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-  dashboard_name = "${var.name_prefix}LEDA${var.global_name_suffix}"
+  dashboard_name = "${var.name_prefix}LEDA${lookup(var.settings, "global_name_suffix", "")}"
   dashboard_body = jsonencode({
     widgets = [for index, graph in local.dashboard_graphs : {
       type   = "metric"

@@ -22,7 +22,6 @@ module "deletion_guard" {
     aws_cloudwatch_metric_alarm.health,
     aws_cloudwatch_metric_alarm.health_failed,
     aws_cloudwatch_metric_alarm.lane_gigabytes,
-    aws_cloudwatch_metric_alarm.quarantined,
     aws_cloudwatch_metric_alarm.too_many_totals,
     aws_cloudwatch_metric_alarm.waiting,
     aws_lambda_function_event_invoke_config.audit,

@@ -12,22 +12,18 @@ locals {
 module "health_function" {
   source = "../function"
 
-  name               = local.names.health
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: watches rebuilds, mappings and streams"
-  package            = "health"
+  name        = local.names.health
+  description = "LEDA: watches rebuilds, mappings and streams"
+  service     = "HealthLambda"
+  package     = "health"
 
   memory_mb       = 256
   timeout_seconds = 60
 
   environment = {
-    POWERTOOLS_SERVICE_NAME          = "HealthLambda"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.health
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    REGISTRY_TABLE                   = module.registry_table.name
-    MAPPINGS                         = jsonencode({ for function in local.mapped : function.name => function.mapping_uuid })
-    TABLES                           = jsonencode({ map = local.source_table, reduce = module.reduce_table.name })
+    REGISTRY_TABLE = module.registry_table.name
+    MAPPINGS       = jsonencode({ for function in local.mapped : function.name => function.mapping_uuid })
+    TABLES         = jsonencode({ map = local.source_table, reduce = module.reduce_table.name })
   }
 
   policy_statements = [
@@ -48,12 +44,10 @@ module "health_function" {
     },
   ]
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 # A check that failed is not repeated: the next one comes by itself, and several failures in a row raise an alarm (below).
@@ -66,6 +60,7 @@ resource "aws_cloudwatch_event_rule" "health" {
   name                = "${local.names.health}Schedule"
   description         = "Starts ${module.health_function.name}"
   schedule_expression = "rate(5 minutes)"
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "health" {
@@ -122,6 +117,7 @@ resource "aws_cloudwatch_metric_alarm" "health" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 # The function's own alarm waits for three failures in five minutes, which this schedule never makes.
@@ -142,4 +138,5 @@ resource "aws_cloudwatch_metric_alarm" "health_failed" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }

@@ -65,6 +65,8 @@ module "reduce_table" {
   ttl_attribute       = "ExpiresAt"
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  capacity            = try(var.capacity.reduce, null)
+  tags                = var.tags
 }
 
 # The totals.
@@ -91,6 +93,8 @@ module "aggregate_table" {
   ttl_attribute       = anytrue([for grouping in values(var.group_by) : grouping.retention_days != null]) ? "ExpiresAt" : null
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  capacity            = try(var.capacity.aggregate, null)
+  tags                = var.tags
 }
 
 # What must not depend on a deployment: the configurations by version, the version and number of lanes of each shard of the source table's
@@ -104,6 +108,8 @@ module "registry_table" {
   ttl_attribute       = "ExpiresAt"
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  capacity            = try(var.capacity.registry, null)
+  tags                = var.tags
 }
 
 module "quarantine_bucket" {
@@ -114,33 +120,29 @@ module "quarantine_bucket" {
   retention_days = var.quarantine_retention_days
   force_destroy  = !var.deletion_protection
   kms_key_arn    = var.kms_key_arn
+  tags           = var.tags
 }
 
 module "map_function" {
   source = "../stream-function"
 
-  name               = local.names.map
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: turns changes of ${var.table.name} into sums to add"
-  package            = "map"
+  name        = local.names.map
+  description = "LEDA: turns changes of ${var.table.name} into sums to add"
+  service     = "MapLambda"
+  package     = "map"
 
   event_source = { kind = "dynamodb", arn = var.table.stream_arn }
   exactly_once = true
-  mapping      = var.map_function
+  function     = var.map_function
 
   environment = merge(local.fault_environment, local.shard_environment, {
-    POWERTOOLS_SERVICE_NAME          = "MapLambda"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.map
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    REDUCE_TABLE                     = module.reduce_table.name
-    REGISTRY_TABLE                   = module.registry_table.name
-    CONFIGURATION                    = jsonencode(local.configuration)
-    LIMITS                           = jsonencode(var.limits)
-    BACKFILL                         = var.backfill
-    QUARANTINE_BUCKET                = local.quarantine_bucket.name
-    REDUCE_LANES                     = var.reduce_lanes
-    DELTA_RETENTION_SECONDS          = var.delta_retention_seconds
+    REDUCE_TABLE            = module.reduce_table.name
+    REGISTRY_TABLE          = module.registry_table.name
+    CONFIGURATION           = jsonencode(local.configuration)
+    LIMITS                  = jsonencode(var.limits)
+    BACKFILL                = var.backfill
+    REDUCE_LANES            = var.reduce_lanes
+    DELTA_RETENTION_SECONDS = var.delta_retention_seconds
   })
 
   policy_statements = concat(local.fault_statements, local.source_key_statements, [
@@ -155,51 +157,36 @@ module "map_function" {
       actions   = ["dynamodb:PutItem"]
       resources = [module.reduce_table.arn]
     },
-    {
-      sid       = "Quarantine"
-      actions   = ["s3:PutObject"]
-      resources = ["${local.quarantine_bucket.arn}/${local.names.map}/*"]
-    },
   ])
 
-  memory_mb            = var.map_function.memory_mb
-  timeout_seconds      = var.map_function.timeout_seconds
-  reserved_concurrency = var.map_function.reserved_concurrency
+  quarantine_bucket = local.quarantine_bucket
+  freshness_seconds = var.freshness_seconds
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = local.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 module "reduce_function" {
   source = "../stream-function"
 
-  name               = local.names.reduce
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: adds the sums to the totals"
-  package            = "reduce"
+  name        = local.names.reduce
+  description = "LEDA: adds the sums to the totals"
+  service     = "ReduceLambda"
+  package     = "reduce"
 
   event_source = { kind = "dynamodb", arn = module.reduce_table.stream_arn }
   exactly_once = true
 
   # Map replaces its rows, so a delta comes as INSERT or MODIFY. A row that expires is a REMOVE, and nothing to subtract.
-  mapping = merge(var.reduce_function, { filter_patterns = [jsonencode({ eventName = ["INSERT", "MODIFY"] })] })
+  function = merge(var.reduce_function, { filter_patterns = [jsonencode({ eventName = ["INSERT", "MODIFY"] })] })
 
   environment = merge(local.fault_environment, local.shard_environment, {
-    POWERTOOLS_SERVICE_NAME          = "ReduceLambda"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.reduce
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    AGGREGATE_TABLE                  = module.aggregate_table.name
-    TOTALS_KEY                       = var.totals_key
-    REGISTRY_TABLE                   = module.registry_table.name
-    QUARANTINE_BUCKET                = local.quarantine_bucket.name
-    REDUCE_THREADS                   = var.reduce_threads
+    AGGREGATE_TABLE = module.aggregate_table.name
+    TOTALS_KEY      = var.totals_key
+    REGISTRY_TABLE  = module.registry_table.name
+    REDUCE_THREADS  = var.reduce_threads
   })
 
   policy_statements = concat(local.fault_statements, [
@@ -214,23 +201,13 @@ module "reduce_function" {
       actions   = ["dynamodb:GetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
       resources = [module.aggregate_table.arn]
     },
-    {
-      sid       = "Quarantine"
-      actions   = ["s3:PutObject"]
-      resources = ["${local.quarantine_bucket.arn}/${local.names.reduce}/*"]
-    },
   ])
 
-  memory_mb            = var.reduce_function.memory_mb
-  timeout_seconds      = var.reduce_function.timeout_seconds
-  reserved_concurrency = var.reduce_function.reserved_concurrency
+  quarantine_bucket = local.quarantine_bucket
+  freshness_seconds = var.freshness_seconds
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = local.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

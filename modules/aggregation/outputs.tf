@@ -18,6 +18,11 @@ output "functions" {
   )
 
   precondition {
+    condition     = length(setsubtract(keys(var.settings), module.health_function.setting_names)) == 0
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.health_function.setting_names))}: modules/function says what it may have."
+  }
+
+  precondition {
     # The bytes of the variables as JSON, which is how Lambda gets them; base64 has four characters for three bytes. Measures that fit
     # here fit a statement of Reduce, too: it names each twice, with 16 characters around, and has 8,192.
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html

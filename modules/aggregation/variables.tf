@@ -11,16 +11,6 @@ variable "name_prefix" {
   }
 }
 
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
-  EOT
-  type        = string
-  default     = ""
-  nullable    = false
-}
-
 variable "names" {
   description = <<-EOT
     Whole names, without the prefix, in place of the usual ones.
@@ -398,12 +388,12 @@ variable "limits" {
 
   validation {
     condition     = var.limits.max_integer_digits >= 1 && var.limits.max_decimal_places >= 0 && floor(var.limits.max_integer_digits) == var.limits.max_integer_digits && floor(var.limits.max_decimal_places) == var.limits.max_decimal_places
-    error_message = "limits.max_integer_digits is at least 1 and limits.max_decimal_places at least 0, both whole numbers."
+    error_message = "limits (of a pipeline: schema): max_integer_digits is at least 1 and max_decimal_places at least 0, both whole numbers."
   }
 
   validation {
     condition     = var.limits.max_integer_digits + 9 + var.limits.max_decimal_places <= 38
-    error_message = "limits.max_integer_digits + 9 + limits.max_decimal_places must not exceed 38, the digits of a DynamoDB number: a sum of 10^9 values has up to 9 digits more than its parts, and one that does not fit could not be written by any retry."
+    error_message = "limits (of a pipeline: schema): max_integer_digits + 9 + max_decimal_places must not exceed 38, the digits of a DynamoDB number: a sum of 10^9 values has up to 9 digits more than its parts, and one that does not fit could not be written by any retry."
   }
 }
 
@@ -562,25 +552,6 @@ variable "audit" {
   }
 }
 
-variable "log_level" {
-  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the functions' logs."
-  type        = number
-  default     = 30
-  nullable    = false
-}
-
 variable "alarm_actions" {
   description = "ARNs of the SNS topics that hear of alarms."
   type        = list(string)
@@ -593,6 +564,18 @@ variable "dashboard" {
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "capacity" {
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `reduce`, `aggregate` (the totals; not with `indexes`) and `registry`. `modules/table` says what each may have; a table without is on demand."
+  type        = any
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.capacity), ["reduce", "aggregate", "registry"])) == 0
+    error_message = "capacity names the tables reduce, aggregate and registry. Not so: ${join(", ", setsubtract(keys(var.capacity), ["reduce", "aggregate", "registry"]))}."
+  }
 }
 
 variable "deletion_protection" {
@@ -632,30 +615,17 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "packages" {
-  description = <<-EOT
-    Where the functions' packages are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
-  EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
-  default  = {}
-  nullable = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime of the functions."
-  type        = string
-  default     = "python3.13"
+variable "settings" {
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
-variable "architecture" {
-  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
-  type        = string
-  default     = "arm64"
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }
 

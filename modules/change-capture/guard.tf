@@ -8,7 +8,6 @@ module "deletion_guard" {
     module.quarantine_bucket,
     module.replica_function,
     module.users_table,
-    aws_cloudwatch_metric_alarm.quarantined,
     aws_cloudwatch_query_definition.changes,
     aws_sns_topic.changes,
     aws_sns_topic_subscription.email,

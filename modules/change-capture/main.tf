@@ -42,6 +42,7 @@ module "users_table" {
   ttl_attribute       = var.ttl_attribute
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  tags                = var.tags
 }
 
 data "aws_dynamodb_table" "given" {
@@ -64,37 +65,24 @@ module "quarantine_bucket" {
   retention_days = var.quarantine_retention_days
   force_destroy  = !var.deletion_protection
   kms_key_arn    = var.kms_key_arn
+  tags           = var.tags
 }
 
 module "capture_function" {
   source = "../stream-function"
 
-  name               = local.names.capture
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: logs every change of ${local.table.name}"
-  package            = "change_capture"
+  name        = local.names.capture
+  description = "LEDA: logs every change of ${local.table.name}"
+  service     = "ChangeCapture"
+  package     = "change_capture"
 
   event_source = { kind = "dynamodb", arn = local.table.stream_arn }
   exactly_once = false # A change that comes again is logged again, under the same event ID.
-
-  mapping = {
-    enabled                    = var.capture_function.enabled
-    batch_size                 = var.capture_function.batch_size
-    batching_window_seconds    = var.capture_function.batching_window_seconds
-    parallelization_factor     = var.capture_function.parallelization_factor
-    maximum_retry_attempts     = var.capture_function.maximum_retry_attempts
-    maximum_record_age_seconds = var.capture_function.maximum_record_age_seconds
-  }
+  function     = var.capture_function
 
   environment = merge(
     {
-      POWERTOOLS_SERVICE_NAME          = "ChangeCapture"
-      POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-      POWERTOOLS_METRICS_FUNCTION_NAME = local.names.capture
-      # The lines of the changes are INFO: with a higher level there would be none.
-      POWERTOOLS_LOG_LEVEL = "INFO"
-      QUARANTINE_BUCKET    = module.quarantine_bucket.name
-      REDACTED_ATTRIBUTES  = jsonencode(var.redacted_attributes)
+      REDACTED_ATTRIBUTES = jsonencode(var.redacted_attributes)
     },
     var.metrics == null ? {} : { COUNT_CHANGES = "1" },
     var.notify == null ? {} : {
@@ -103,24 +91,16 @@ module "capture_function" {
     },
   )
 
-  policy_statements = concat(local.notify_statements, [{
-    sid       = "Quarantine"
-    actions   = ["s3:PutObject"]
-    resources = ["${module.quarantine_bucket.arn}/${local.names.capture}/*"]
-  }])
+  policy_statements = local.notify_statements
 
-  memory_mb            = var.capture_function.memory_mb
-  timeout_seconds      = var.capture_function.timeout_seconds
-  reserved_concurrency = var.capture_function.reserved_concurrency
+  quarantine_bucket = module.quarantine_bucket
+  freshness_seconds = var.freshness_seconds
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = module.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  # The lines of the changes are INFO: with a higher level there would be none.
+  settings      = merge(var.settings, { log_level = "INFO" })
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 # "What happened to this user?" A change that was delivered again has several lines with one event ID: dedup keeps one.
@@ -143,28 +123,4 @@ locals {
     | dedup event_id
     | limit 1000
   EOT
-}
-
-# The functions count what they quarantine (CloudWatch's embedded metric format, in their logs).
-resource "aws_cloudwatch_metric_alarm" "quarantined" {
-  for_each = merge(
-    { ChangeCapture = module.capture_function.name },
-    var.replica == null ? {} : { TableReplica = one(module.replica_function[*].name) },
-  )
-
-  alarm_name        = "${each.value}-quarantined"
-  alarm_description = "${each.value} put changes or notifications into quarantine: they are not in the log, not published, or not in the replica. Read them under s3://${module.quarantine_bucket.name}/${each.value}/."
-
-  namespace   = "LEDA"
-  metric_name = "Quarantined"
-  dimensions  = { service = each.key, function_name = each.value }
-  statistic   = "Sum"
-  period      = 60
-
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = var.alarm_actions
 }

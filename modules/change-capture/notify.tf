@@ -19,6 +19,7 @@ resource "aws_sns_topic" "changes" {
 
   # Always encrypted: with the caller's key, or with the one that AWS manages for SNS.
   kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
+  tags              = var.tags
 }
 
 # Whoever reads the mails confirms the subscription by a link; until then nothing is sent.

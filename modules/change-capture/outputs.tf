@@ -9,6 +9,11 @@ output "functions" {
     { capture = module.capture_function },
     { for part, function in { replica = one(module.replica_function) } : part => function if function != null },
   )
+
+  precondition {
+    condition     = length(setsubtract(keys(var.settings), module.capture_function.setting_names)) == 0
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.capture_function.setting_names))}: modules/function says what it may have."
+  }
 }
 
 output "topic_arn" {

@@ -35,33 +35,22 @@ module "replica_function" {
   source = "../stream-function"
   count  = var.replica == null ? 0 : 1
 
-  name               = local.names.replica
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: keeps a copy of ${local.table.name}"
-  package            = "table_replica"
+  name        = local.names.replica
+  description = "LEDA: keeps a copy of ${local.table.name}"
+  service     = "TableReplica"
+  package     = "table_replica"
 
   event_source = { kind = "dynamodb", arn = local.table.stream_arn }
   exactly_once = false # Each row's place makes every record idempotent by itself.
-
-  mapping = {
-    enabled                 = var.replica_function.enabled
-    batch_size              = var.replica_function.batch_size
-    batching_window_seconds = var.replica_function.batching_window_seconds
-    parallelization_factor  = var.replica_function.parallelization_factor
-  }
+  function     = var.replica_function
 
   environment = merge(
     {
-      POWERTOOLS_SERVICE_NAME          = "TableReplica"
-      POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-      POWERTOOLS_METRICS_FUNCTION_NAME = local.names.replica
-      POWERTOOLS_LOG_LEVEL             = "INFO"
-      QUARANTINE_BUCKET                = module.quarantine_bucket.name
-      REPLICA_TABLE                    = local.replica_target
-      REPLICA_REGION                   = local.replica_region
-      PLACE_ATTRIBUTE                  = var.replica.place_attribute
-      END_ATTRIBUTE                    = var.replica.end_attribute
-      TOMBSTONE_SECONDS                = var.replica.tombstone_seconds
+      REPLICA_TABLE     = local.replica_target
+      REPLICA_REGION    = local.replica_region
+      PLACE_ATTRIBUTE   = var.replica.place_attribute
+      END_ATTRIBUTE     = var.replica.end_attribute
+      TOMBSTONE_SECONDS = var.replica.tombstone_seconds
     },
     local.replica_role == null ? {} : { REPLICA_ROLE_ARN = local.replica_role },
   )
@@ -73,23 +62,13 @@ module "replica_function" {
       actions   = ["sts:AssumeRole"]
       resources = [role]
     }],
-    [{
-      sid       = "Quarantine"
-      actions   = ["s3:PutObject"]
-      resources = ["${module.quarantine_bucket.arn}/${local.names.replica}/*"]
-    }],
   )
 
-  memory_mb            = var.replica_function.memory_mb
-  timeout_seconds      = var.replica_function.timeout_seconds
-  reserved_concurrency = var.replica_function.reserved_concurrency
+  quarantine_bucket = module.quarantine_bucket
+  freshness_seconds = var.freshness_seconds
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = module.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = merge(var.settings, { log_level = "INFO" })
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

@@ -22,6 +22,7 @@ module "bucket" {
   retention_days = merge(var.retention_days == null ? {} : { (local.changes) = var.retention_days }, { (local.errors) = 365, (local.results) = 30 })
   kms_key_arn    = var.kms_key_arn
   force_destroy  = !var.deletion_protection
+  tags           = var.tags
 }
 
 # Firehose writes each day's changes under a prefix of its own, as Parquet: a query reads the days and the columns that
@@ -30,6 +31,7 @@ module "bucket" {
 resource "aws_kinesis_firehose_delivery_stream" "this" {
   name        = var.name
   destination = "extended_s3"
+  tags        = var.tags
 
   server_side_encryption {
     enabled  = true
@@ -79,10 +81,11 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
 
 resource "aws_cloudwatch_log_group" "delivery" {
   #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets an own key.
-  #checkov:skip=CKV_AWS_338:The default of 30 days is enough to find a fault; what could not be delivered is in the bucket. log_retention_days sets another.
+  #checkov:skip=CKV_AWS_338:The default of 30 days is enough to find a fault; what could not be delivered is in the bucket. settings.log_retention_days sets another.
   name              = "/aws/kinesisfirehose/${var.name}"
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.settings.log_retention_days
   kms_key_id        = var.kms_key_arn
+  tags              = var.tags
 }
 
 resource "aws_cloudwatch_log_stream" "delivery" {
@@ -93,8 +96,11 @@ resource "aws_cloudwatch_log_stream" "delivery" {
 resource "aws_iam_role" "delivery" {
   # Names of roles are the account's, not a Region's.
   # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-  name        = "${var.name}-delivery${var.global_name_suffix}"
-  description = "Firehose's role to write the changes of ${var.name} to S3"
+  name                 = "${var.name}-delivery${var.settings.global_name_suffix}"
+  path                 = var.settings.role_path
+  permissions_boundary = var.settings.permissions_boundary_arn
+  description          = "Firehose's role to write the changes of ${var.name} to S3"
+  tags                 = var.tags
 
   # No condition on the stream's ARN: no page says that Firehose sends aws:SourceArn when it assumes the role, and where it
   # does not, nothing would be delivered.
@@ -172,6 +178,7 @@ resource "aws_iam_role_policy" "delivery" {
 resource "aws_glue_catalog_database" "this" {
   name        = local.database
   description = "Changes of ${var.name}, for Athena"
+  tags        = var.tags
 }
 
 # Which days there are follows from the date (partition projection): there is no crawler to run, and no partition to add.
@@ -225,6 +232,7 @@ resource "aws_athena_workgroup" "this" {
   name          = var.name
   description   = "Queries on the changes of ${var.name}"
   force_destroy = !var.deletion_protection
+  tags          = var.tags
 
   configuration {
     enforce_workgroup_configuration    = true
@@ -270,6 +278,7 @@ resource "aws_cloudwatch_metric_alarm" "late" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "unconverted" {
@@ -288,4 +297,5 @@ resource "aws_cloudwatch_metric_alarm" "unconverted" {
   treat_missing_data  = "notBreaching"
 
   alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

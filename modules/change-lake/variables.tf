@@ -10,24 +10,24 @@ variable "name" {
   }
 }
 
-variable "global_name_suffix" {
+variable "settings" {
   description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: that of Firehose's IAM role. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
+    What this module shares with functions, as in `modules/function`, which explains it: `log_retention_days` (30), `permissions_boundary_arn` (none),
+    `role_path` (`/`) and `global_name_suffix` (none).
   EOT
-  type        = string
-  default     = ""
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-zA-Z0-9-_]{0,32}$", var.global_name_suffix))
-    error_message = "global_name_suffix has up to 32 letters, digits, hyphens or underscores."
-  }
+  type = object({
+    log_retention_days       = optional(number, 30)
+    permissions_boundary_arn = optional(string)
+    role_path                = optional(string, "/")
+    global_name_suffix       = optional(string, "")
+  })
+  default  = {}
+  nullable = false
 
   validation {
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    condition     = length(var.name) + length(var.global_name_suffix) <= 55
-    error_message = "A role's name, name with global_name_suffix and `-delivery`, has at most 64 characters."
+    condition     = length(var.name) + length(var.settings.global_name_suffix) <= 55
+    error_message = "A role's name, name with settings.global_name_suffix and `-delivery`, has at most 64 characters."
   }
 }
 
@@ -111,18 +111,6 @@ variable "retention_days" {
   default     = null
 }
 
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps Firehose's log."
-  type        = number
-  default     = 30
-  nullable    = false
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch knows these retentions: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
-  }
-}
-
 variable "deletion_protection" {
   description = "Whether `terraform destroy` is refused while there are changes in the bucket, or queries in the workgroup's history."
   type        = bool
@@ -151,4 +139,11 @@ variable "alarm_actions" {
     condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:*]+$", arn))])
     error_message = "Each alarm action is the ARN of an SNS topic."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

@@ -18,6 +18,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "throttles" {
@@ -38,4 +39,5 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }

@@ -25,5 +25,10 @@ output "policy" {
 
 output "environment" {
   description = "The function's environment variables."
-  value       = var.environment
+  value       = local.environment
+}
+
+output "setting_names" {
+  description = "What `settings` may have: callers refuse what is not named here, which Terraform would drop without a word."
+  value       = keys(var.settings)
 }

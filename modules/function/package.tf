@@ -3,13 +3,13 @@
 
 locals {
   # By the key, which the plan knows: the bucket's name may be known only at the apply.
-  from_s3 = contains(keys(var.packages), "bucket")
-  bucket  = lookup(var.packages, "bucket", null)
+  from_s3 = contains(keys(var.settings.packages), "bucket")
+  bucket  = lookup(var.settings.packages, "bucket", null)
 
-  directory = coalesce(lookup(var.packages, "directory", null), "${path.module}/../../build")
+  directory = coalesce(lookup(var.settings.packages, "directory", null), "${path.module}/../../build")
   zip_path  = "${local.directory}/${var.package}.zip"
 
-  prefix       = trim(coalesce(lookup(var.packages, "prefix", null), "/"), "/")
+  prefix       = trim(coalesce(lookup(var.settings.packages, "prefix", null), "/"), "/")
   manifest_key = join("/", compact([local.prefix, "packages.json"]))
   manifest     = local.from_s3 ? jsondecode(data.aws_s3_object.manifest[0].body) : {}
   published    = lookup(local.manifest, var.package, null)
@@ -24,7 +24,7 @@ locals {
   package_missing = (
     local.from_s3
     ? "s3://${coalesce(local.bucket, "-")}/${local.manifest_key} lists no package \"${var.package}\". Publish the packages with: scripts/build --publish s3://${join("/", compact([local.bucket, local.prefix]))}"
-    : "There is no package ${local.zip_path}. Build the packages with: make build (or scripts/build), or set packages to the folder, or to the S3 bucket and prefix, that holds them."
+    : "There is no package ${local.zip_path}. Build the packages with: make build (or scripts/build), or set settings.packages to the folder, or to the S3 bucket and prefix, that holds them."
   )
 }
 

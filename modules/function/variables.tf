@@ -9,27 +9,6 @@ variable "name" {
   }
 }
 
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
-  EOT
-  type        = string
-  default     = ""
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-zA-Z0-9-_]{0,32}$", var.global_name_suffix))
-    error_message = "global_name_suffix has up to 32 letters, digits, hyphens or underscores."
-  }
-
-  validation {
-    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    condition     = length(var.name) + length(var.global_name_suffix) <= 64
-    error_message = "A role's name, name with global_name_suffix, has at most 64 characters."
-  }
-}
-
 variable "description" {
   description = "What the function does, for the console."
   type        = string
@@ -43,36 +22,108 @@ variable "package" {
   nullable    = false
 }
 
-variable "packages" {
+variable "service" {
+  description = "Name of the service in the function's metrics and log lines, like `MapLambda`: the same whatever the name's prefix."
+  type        = string
+  nullable    = false
+}
+
+variable "settings" {
   description = <<-EOT
-    Where the packages are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
+    What all functions of a stack have in common, and the roles and logs beside them. Every module takes this object and passes it on.
+    - `packages`: where the functions' code is. Either `directory`, a folder with the zips (the default is the checkout's `build/`, which `make build`
+      fills); or `bucket` and `prefix`, to which `scripts/build --publish s3://bucket/prefix` has uploaded them, for accounts without a checkout. Lambda takes
+      code from a bucket in its own Region only: publish to a bucket in each. It must hold the packages when they are read: at the plan, or at the apply where
+      the plan does not know its name
+    - `runtime` (`python3.13`), `architecture` (`arm64`, which is cheaper, or `x86_64`)
+    - `log_level` (`INFO`), or `DEBUG`, `WARNING`, `ERROR`; `log_retention_days` (30): how long CloudWatch keeps the logs
+    - `tracing` (false): X-Ray traces the invocations
+    - `vpc` (none): `subnet_ids` and `security_group_ids`. From these subnets the functions must reach the services that they call, by VPC endpoints or NAT
+    - `permissions_boundary_arn` (none), `role_path` (`/`): of every IAM role
+    - `global_name_suffix` (none): appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard.
+      None in the Region that was there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them
   EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
+  type = object({
+    # A map and not an object: its keys are known at the plan even where the bucket's name is not.
+    packages                 = optional(map(string), {})
+    runtime                  = optional(string, "python3.13")
+    architecture             = optional(string, "arm64")
+    log_level                = optional(string, "INFO")
+    log_retention_days       = optional(number, 30)
+    tracing                  = optional(bool, false)
+    vpc                      = optional(object({ subnet_ids = list(string), security_group_ids = list(string) }))
+    permissions_boundary_arn = optional(string)
+    role_path                = optional(string, "/")
+    global_name_suffix       = optional(string, "")
+  })
   default  = {}
   nullable = false
 
   validation {
-    condition     = length(setsubtract(keys(var.packages), ["directory", "bucket", "prefix"])) == 0
-    error_message = "packages has a directory, or a bucket and a prefix, and nothing else."
+    condition     = length(setsubtract(keys(var.settings.packages), ["directory", "bucket", "prefix"])) == 0
+    error_message = "settings.packages has a directory, or a bucket and a prefix, and nothing else."
   }
 
   validation {
-    condition     = contains(keys(var.packages), "bucket") ? var.packages["bucket"] != null : true
-    error_message = "packages.bucket is null: leave it out where the packages are in a folder."
+    condition     = contains(keys(var.settings.packages), "bucket") ? var.settings.packages["bucket"] != null : true
+    error_message = "settings.packages.bucket is null: leave it out where the packages are in a folder."
   }
 
   validation {
-    condition     = contains(keys(var.packages), "bucket") ? lookup(var.packages, "directory", null) == null : true
-    error_message = "packages names a directory or a bucket, not both."
+    condition     = contains(keys(var.settings.packages), "bucket") ? lookup(var.settings.packages, "directory", null) == null : true
+    error_message = "settings.packages names a directory or a bucket, not both."
   }
 
   validation {
-    condition     = contains(keys(var.packages), "bucket") ? true : lookup(var.packages, "prefix", null) == null
-    error_message = "packages.prefix is a prefix in packages.bucket, which is not set."
+    condition     = contains(keys(var.settings.packages), "bucket") ? true : lookup(var.settings.packages, "prefix", null) == null
+    error_message = "settings.packages.prefix is a prefix in settings.packages.bucket, which is not set."
+  }
+
+  validation {
+    condition     = can(regex("^python3\\.1[1-9]$", var.settings.runtime))
+    error_message = "settings.runtime: the code needs Python 3.11 or later: python3.11, python3.12, python3.13, ..."
+  }
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.settings.architecture)
+    error_message = "settings.architecture is arm64 or x86_64."
+  }
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.settings.log_level)
+    error_message = "settings.log_level is DEBUG, INFO, WARNING or ERROR."
+  }
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.settings.log_retention_days)
+    error_message = "settings.log_retention_days: CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+
+  validation {
+    condition     = var.settings.vpc == null ? true : length(var.settings.vpc.subnet_ids) > 0 && length(var.settings.vpc.security_group_ids) > 0
+    error_message = "settings.vpc has at least one of subnet_ids and one of security_group_ids."
+  }
+
+  validation {
+    condition     = var.settings.permissions_boundary_arn == null ? true : can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/[^*]+$", var.settings.permissions_boundary_arn))
+    error_message = "settings.permissions_boundary_arn is the ARN of an IAM policy (arn:aws:iam::<account>:policy/<name>)."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    condition     = can(regex("^/([!-~]{1,510}/)?$", var.settings.role_path))
+    error_message = "settings.role_path begins and ends with a slash, like /leda/."
+  }
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9-_]{0,32}$", var.settings.global_name_suffix))
+    error_message = "settings.global_name_suffix has up to 32 letters, digits, hyphens or underscores."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    condition     = length(var.name) + length(var.settings.global_name_suffix) <= 64
+    error_message = "A role's name, name with settings.global_name_suffix, has at most 64 characters."
   }
 }
 
@@ -81,30 +132,6 @@ variable "handler" {
   type        = string
   default     = "handler.lambda_handler"
   nullable    = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime."
-  type        = string
-  default     = "python3.13"
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^python3\\.1[1-9]$", var.runtime))
-    error_message = "The code needs Python 3.11 or later: python3.11, python3.12, python3.13, ..."
-  }
-}
-
-variable "architecture" {
-  description = "Processor: `arm64` (cheaper) or `x86_64`. The packages are pure Python and run on both."
-  type        = string
-  default     = "arm64"
-  nullable    = false
-
-  validation {
-    condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "architecture is arm64 or x86_64."
-  }
 }
 
 variable "memory_mb" {
@@ -132,7 +159,7 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Executions that are reserved for the function, taken from the account's limit. `null`: none reserved, none capped."
+  description = "Executions that are reserved for the function, taken from the account's limit, of which Lambda keeps 100 unreserved: a new account, whose limit may be 10, can reserve none. `null`: none reserved, none capped."
   type        = number
   default     = null
 
@@ -143,7 +170,7 @@ variable "reserved_concurrency" {
 }
 
 variable "environment" {
-  description = "Environment variables."
+  description = "Environment variables, beside those of Powertools, which the module sets."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -172,21 +199,9 @@ variable "policy_statements" {
   }
 }
 
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the logs."
-  type        = number
-  default     = 30
-  nullable    = false
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch knows these retentions: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
-  }
-}
-
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key that encrypts the logs, and the data that the function reads and writes: its role may use it.
+    ARN of an own KMS key that encrypts the environment, the logs, and the data that the function reads and writes: its role may use it.
     The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it too. `null`: AWS's keys.
   EOT
   type        = string
@@ -208,4 +223,11 @@ variable "alarm_actions" {
     condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:*]+$", arn))])
     error_message = "Each alarm action is the ARN of an SNS topic."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

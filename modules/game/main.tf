@@ -6,28 +6,25 @@ module "parameter_table" {
   hash_key            = { name = "parameter", type = "S" }
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  tags                = var.tags
 }
 
 module "generator" {
   source = "../function"
 
-  name               = "${var.name_prefix}GeneratorLambda"
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: plays the game, with bursts of trades, duplicates, modifications and older versions"
-  package            = "generator"
+  name        = "${var.name_prefix}GeneratorLambda"
+  description = "LEDA: plays the game, with bursts of trades, duplicates, modifications and older versions"
+  service     = "GeneratorLambda"
+  package     = "generator"
 
   memory_mb       = var.memory_mb
   timeout_seconds = var.timeout_seconds
 
   environment = {
-    POWERTOOLS_SERVICE_NAME          = "GeneratorLambda"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = "${var.name_prefix}GeneratorLambda"
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    STREAM_NAME                      = var.stream.name
-    AGGREGATE_TABLE                  = var.aggregate_table.name
-    PARAMETER_TABLE                  = module.parameter_table.name
-    SCHEMA                           = jsonencode(var.schema)
+    STREAM_NAME     = var.stream.name
+    AGGREGATE_TABLE = var.aggregate_table.name
+    PARAMETER_TABLE = module.parameter_table.name
+    SCHEMA          = jsonencode(var.schema)
   }
 
   policy_statements = [
@@ -48,12 +45,10 @@ module "generator" {
     },
   ]
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 # A run that failed half-way is not played again: the next one goes on from the score.
@@ -68,6 +63,7 @@ resource "aws_cloudwatch_event_rule" "schedule" {
   description         = "Plays the game: starts ${module.generator.name}"
   schedule_expression = var.schedule_expression
   state               = var.schedule_enabled ? "ENABLED" : "DISABLED"
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "generator" {

@@ -6,6 +6,11 @@ output "parameter_table" {
 output "generator" {
   description = "The generator: `name`, `arn`, `role_name` and `log_group_name`."
   value       = module.generator
+
+  precondition {
+    condition     = length(setsubtract(keys(var.settings), module.generator.setting_names)) == 0
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.generator.setting_names))}: modules/function says what it may have."
+  }
 }
 
 output "schedule_rule_name" {

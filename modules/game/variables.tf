@@ -11,16 +11,6 @@ variable "name_prefix" {
   }
 }
 
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
-  EOT
-  type        = string
-  default     = ""
-  nullable    = false
-}
-
 variable "stream" {
   description = "The ingest stream that the generator puts trades into: `name` and `arn`."
   type = object({
@@ -88,25 +78,6 @@ variable "timeout_seconds" {
   nullable    = false
 }
 
-variable "log_level" {
-  description = "What the generator logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps its logs."
-  type        = number
-  default     = 30
-  nullable    = false
-}
-
 variable "alarm_actions" {
   description = "ARNs of the SNS topics that hear of alarms."
   type        = list(string)
@@ -129,29 +100,16 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "packages" {
-  description = <<-EOT
-    Where the generator's package are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
-  EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
-  default  = {}
-  nullable = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime of the generator."
-  type        = string
-  default     = "python3.13"
+variable "settings" {
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
-variable "architecture" {
-  description = "Processor of the generator: `arm64` (cheaper) or `x86_64`."
-  type        = string
-  default     = "arm64"
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }

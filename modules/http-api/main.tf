@@ -8,6 +8,7 @@ resource "aws_apigatewayv2_api" "this" {
   name          = var.name
   description   = var.description
   protocol_type = "HTTP"
+  tags          = var.tags
 
   dynamic "cors_configuration" {
     for_each = var.cors[*]
@@ -67,6 +68,7 @@ resource "aws_apigatewayv2_stage" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   name        = "$default"
   auto_deploy = true
+  tags        = var.tags
 
   default_route_settings {
     throttling_rate_limit    = var.throttle.rate
@@ -113,6 +115,7 @@ resource "aws_cloudwatch_log_group" "access" {
   name              = "/aws/vendedlogs/apigateway/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
+  tags              = var.tags
 }
 
 # This API, and no other, may call the functions.
@@ -145,4 +148,5 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }

@@ -133,3 +133,10 @@ variable "alarm_actions" {
     error_message = "Each alarm action is the ARN of an SNS topic."
   }
 }
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -2,6 +2,7 @@ resource "aws_kinesis_stream" "this" {
   name             = var.name
   shard_count      = var.shard_count
   retention_period = var.retention_hours
+  tags             = var.tags
 
   # Always encrypted: with the caller's key, or with the one that AWS manages for Kinesis.
   encryption_type = "KMS"

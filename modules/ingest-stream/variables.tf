@@ -10,7 +10,10 @@ variable "name" {
 }
 
 variable "shard_count" {
-  description = "Number of shards. `null` lets Kinesis scale by itself (on-demand mode)."
+  description = <<-EOT
+    Number of shards. `null` lets Kinesis scale by itself (on-demand mode). One apply can at most double it and at least halve it, ten times in 24 hours
+    ([UpdateShardCount](https://docs.aws.amazon.com/kinesis/latest/APIReference/API_UpdateShardCount.html)); further away, apply it in steps.
+  EOT
   type        = number
   default     = null
 
@@ -66,4 +69,11 @@ variable "producer_principals" {
     condition     = length(var.producer_principals) == 0 ? true : var.kms_key_arn != null
     error_message = "producer_principals needs kms_key_arn: other accounts cannot use the key that AWS manages for Kinesis, so their writes to the encrypted stream would be denied. Give an own key whose policy allows them kms:GenerateDataKey."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

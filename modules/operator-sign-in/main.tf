@@ -14,6 +14,7 @@ resource "aws_cognito_user_pool" "this" {
   name                = var.name
   deletion_protection = var.deletion_protection ? "ACTIVE" : "INACTIVE"
   mfa_configuration   = var.mfa
+  tags                = var.tags
 
   username_attributes      = ["email"]
   auto_verified_attributes = ["email"]

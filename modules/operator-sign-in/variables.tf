@@ -62,3 +62,10 @@ variable "deletion_protection" {
   default     = true
   nullable    = false
 }
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

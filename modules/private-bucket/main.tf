@@ -1,10 +1,11 @@
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Access logs need a second bucket, which is the account's to choose. CloudTrail data events record access without one.
-  #checkov:skip=CKV_AWS_144:A copy in another region is the account's to choose: what is here can be made again from the checkout or from the table.
+  #checkov:skip=CKV_AWS_144:A copy in another region is the account's to choose: quarantined messages are evidence about one Region's stream, and all else can be made again.
   #checkov:skip=CKV_AWS_145:Objects are encrypted with S3's keys unless kms_key_arn sets an own key.
-  #checkov:skip=CKV2_AWS_62:Nothing listens to the bucket.
+  #checkov:skip=CKV2_AWS_62:Nothing listens to the bucket; who quarantines counts it in a metric.
   bucket        = var.name
   force_destroy = var.force_destroy
+  tags          = var.tags
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {
@@ -25,6 +26,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   }
 }
 
+# A retry overwrites its object under the same key; the version before it stays for a while.
 resource "aws_s3_bucket_versioning" "this" {
   bucket = aws_s3_bucket.this.id
 
@@ -56,8 +58,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     filter {}
 
-    noncurrent_version_expiration {
-      noncurrent_days = var.noncurrent_retention_days
+    dynamic "noncurrent_version_expiration" {
+      for_each = var.noncurrent_retention_days[*]
+
+      content {
+        noncurrent_days = noncurrent_version_expiration.value
+      }
     }
 
     abort_incomplete_multipart_upload {
@@ -69,7 +75,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     for_each = var.retention_days
 
     content {
-      id     = "retention of ${rule.key}"
+      id     = "retention of ${rule.key == "" ? "all" : rule.key}"
       status = "Enabled"
 
       filter {

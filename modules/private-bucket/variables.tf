@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "retention_days" {
-  description = "Days after which objects expire, by the prefix of their keys, like `{ \"results/\" = 30 }`. Objects under no prefix here stay."
+  description = "Days after which objects expire, by the prefix of their keys, like `{ \"results/\" = 30 }`; the prefix `\"\"` is that of all objects. Objects under no prefix here stay."
   type        = map(number)
   default     = {}
   nullable    = false
@@ -22,13 +22,12 @@ variable "retention_days" {
 }
 
 variable "noncurrent_retention_days" {
-  description = "Days for which a version stays that was overwritten or deleted."
+  description = "Days for which a version stays that was overwritten or deleted. `null`: it stays."
   type        = number
   default     = 30
-  nullable    = false
 
   validation {
-    condition     = var.noncurrent_retention_days >= 1 && floor(var.noncurrent_retention_days) == var.noncurrent_retention_days
+    condition     = var.noncurrent_retention_days == null ? true : var.noncurrent_retention_days >= 1 && floor(var.noncurrent_retention_days) == var.noncurrent_retention_days
     error_message = "noncurrent_retention_days is a whole number of at least 1."
   }
 }
@@ -68,5 +67,12 @@ variable "force_destroy" {
   description = "Whether `terraform destroy` may delete the bucket with the objects in it."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of the bucket."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }

@@ -7,6 +7,5 @@ module "deletion_guard" {
     module.function,
     module.quarantine_bucket,
     module.stream,
-    aws_cloudwatch_metric_alarm.quarantined,
   ]
 }

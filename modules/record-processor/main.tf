@@ -23,6 +23,7 @@ module "stream" {
   retention_hours     = var.stream_retention_hours
   producer_principals = var.producer_principals
   kms_key_arn         = var.kms_key_arn
+  tags                = var.tags
 }
 
 module "quarantine_bucket" {
@@ -32,75 +33,29 @@ module "quarantine_bucket" {
   retention_days = var.quarantine_retention_days
   force_destroy  = !var.deletion_protection
   kms_key_arn    = var.kms_key_arn
+  tags           = var.tags
 }
 
 module "function" {
   source = "../stream-function"
 
-  name               = local.names.function
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: logs and processes each record of ${local.names.stream}"
-  package            = var.package
+  name        = local.names.function
+  description = "LEDA: logs and processes each record of ${local.names.stream}"
+  service     = "ProcessKinesisRecords"
+  package     = var.package
 
   event_source = { kind = "kinesis", arn = module.stream.arn, retention_hours = var.stream_retention_hours }
   exactly_once = false # `process` may see a record twice, and must not mind.
+  function     = var.function
 
-  mapping = {
-    enabled                    = var.function.enabled
-    batch_size                 = var.function.batch_size
-    batching_window_seconds    = var.function.batching_window_seconds
-    parallelization_factor     = var.function.parallelization_factor
-    maximum_retry_attempts     = var.function.maximum_retry_attempts
-    maximum_record_age_seconds = var.function.maximum_record_age_seconds
-    bisect                     = var.function.bisect # `process` may fail because of one record, which then stands alone.
+  environment       = var.environment
+  policy_statements = var.policy_statements
 
-    starting_position           = var.function.starting_position
-    starting_position_timestamp = var.function.starting_position_timestamp
-  }
+  quarantine_bucket = module.quarantine_bucket
+  freshness_seconds = var.freshness_seconds
 
-  environment = merge(var.environment, {
-    POWERTOOLS_SERVICE_NAME          = "ProcessKinesisRecords"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.function
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    QUARANTINE_BUCKET                = module.quarantine_bucket.name
-  })
-
-  policy_statements = concat(var.policy_statements, [{
-    sid       = "Quarantine"
-    actions   = ["s3:PutObject"]
-    resources = ["${module.quarantine_bucket.arn}/${local.names.function}/*"]
-  }])
-
-  memory_mb            = var.function.memory_mb
-  timeout_seconds      = var.function.timeout_seconds
-  reserved_concurrency = var.function.reserved_concurrency
-
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = module.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
-}
-
-# The function counts what it quarantines (CloudWatch's embedded metric format, in its logs).
-resource "aws_cloudwatch_metric_alarm" "quarantined" {
-  alarm_name        = "${local.names.function}-quarantined"
-  alarm_description = "${local.names.function} put records into quarantine: its process function cannot process them. Read them under s3://${module.quarantine_bucket.name}/${local.names.function}/."
-
-  namespace   = "LEDA"
-  metric_name = "Quarantined"
-  dimensions  = { service = "ProcessKinesisRecords", function_name = module.function.name }
-  statistic   = "Sum"
-  period      = 60
-
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
   alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

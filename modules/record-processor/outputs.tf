@@ -9,6 +9,11 @@ output "stream" {
 output "function" {
   description = "The function: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch it off and on."
   value       = module.function
+
+  precondition {
+    condition     = length(setsubtract(keys(var.settings), module.function.setting_names)) == 0
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.function.setting_names))}: modules/function says what it may have."
+  }
 }
 
 output "quarantine_bucket" {

@@ -20,13 +20,14 @@ module "records_table" {
   ttl_attribute       = var.ttl_attribute
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  capacity            = try(var.capacity.records, null)
+  tags                = var.tags
 }
 
 # SELECT Username, SUM(Score), COUNT(*) FROM GameScoreRecords GROUP BY Username, in the names and the shape of the text.
 module "aggregation" {
   source = "../aggregation"
 
-  global_name_suffix = var.global_name_suffix
   names = {
     map            = "${var.name_prefix}AggregateScoresByUser"
     reduce         = "${var.name_prefix}ReduceScoresByUser"
@@ -55,20 +56,20 @@ module "aggregation" {
   indexes = { top = ["Score"] }
 
   on_expiry = "keep"
+  audit     = null   # There is nothing to compare with.
   backfill  = "none" # The table is made with its totals.
 
   map_function           = var.aggregate_function
+  capacity               = { for table, capacity in var.capacity : table => capacity if table != "records" }
   freshness_seconds      = var.freshness_seconds
   dashboard              = false
   quarantine_bucket_name = local.quarantine_name
 
-  log_level                 = var.log_level
-  log_retention_days        = var.log_retention_days
-  alarm_actions             = var.alarm_actions
-  deletion_protection       = var.deletion_protection
   quarantine_retention_days = var.quarantine_retention_days
-  kms_key_arn               = var.kms_key_arn
-  packages                  = var.packages
-  runtime                   = var.runtime
-  architecture              = var.architecture
+  deletion_protection       = var.deletion_protection
+
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

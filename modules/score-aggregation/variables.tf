@@ -11,39 +11,11 @@ variable "name_prefix" {
   }
 }
 
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: those of the IAM roles and of the dashboard. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
-  EOT
-  type        = string
-  default     = ""
-  nullable    = false
-}
-
 variable "aggregate_function" {
-  description = <<-EOT
-    Settings of AggregateScoresByUser and its mapping; `modules/stream-function` explains the mapping's. Retries, age, bisect, the parallelization factor
-    and the window cannot be set to what would break exactly-once.
-    - `memory_mb` (512), `timeout_seconds` (60), `reserved_concurrency` (none)
-    - `enabled` (true), `batch_size` (1000), `batching_window_seconds` (0), `parallelization_factor` (1)
-    - `maximum_retry_attempts` (-1), `maximum_record_age_seconds` (-1), `bisect` (false), `tumbling_window_seconds` (900)
-  EOT
-  type = object({
-    memory_mb                  = optional(number, 512)
-    timeout_seconds            = optional(number, 60)
-    reserved_concurrency       = optional(number)
-    enabled                    = optional(bool, true)
-    batch_size                 = optional(number, 1000)
-    batching_window_seconds    = optional(number, 0)
-    parallelization_factor     = optional(number, 1)
-    maximum_retry_attempts     = optional(number)
-    maximum_record_age_seconds = optional(number, -1)
-    bisect                     = optional(bool)
-    tumbling_window_seconds    = optional(number)
-  })
-  default  = {}
-  nullable = false
+  description = "Settings of AggregateScoresByUser and its mapping: those of `map_function` in `modules/aggregation`."
+  type        = any
+  default     = {}
+  nullable    = false
 }
 
 variable "ttl_attribute" {
@@ -59,29 +31,17 @@ variable "freshness_seconds" {
   nullable    = false
 }
 
-variable "log_level" {
-  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the functions' logs."
-  type        = number
-  default     = 30
-  nullable    = false
-}
-
 variable "alarm_actions" {
   description = "ARNs of the SNS topics that hear of alarms."
   type        = list(string)
   default     = []
+  nullable    = false
+}
+
+variable "capacity" {
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `records`, `reduce` and `registry`. `modules/table` says what each may have; a table without is on demand."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
@@ -113,29 +73,16 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "packages" {
-  description = <<-EOT
-    Where the functions' packages are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
-  EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
-  default  = {}
-  nullable = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime of the functions."
-  type        = string
-  default     = "python3.13"
+variable "settings" {
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
-variable "architecture" {
-  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
-  type        = string
-  default     = "arm64"
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }

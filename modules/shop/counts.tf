@@ -8,8 +8,6 @@ locals {
 module "counts" {
   source = "../aggregation"
 
-  global_name_suffix = var.global_name_suffix
-
   names = {
     map            = local.names.counts
     reduce         = local.names.totals
@@ -48,12 +46,10 @@ module "counts" {
   dashboard         = false
 
   freshness_seconds   = var.freshness_seconds
-  log_level           = var.log_level
-  log_retention_days  = var.log_retention_days
-  alarm_actions       = var.alarm_actions
   deletion_protection = var.deletion_protection
-  kms_key_arn         = var.kms_key_arn
-  packages            = var.packages
-  runtime             = var.runtime
-  architecture        = var.architecture
+
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

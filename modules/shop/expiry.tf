@@ -3,17 +3,13 @@
 module "expire_orders" {
   source = "../function"
 
-  name               = local.names.expire_orders
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: closes orders that were not paid in time"
-  package            = "expire_orders"
+  name        = local.names.expire_orders
+  description = "LEDA: closes orders that were not paid in time"
+  service     = "ExpireOrders"
+  package     = "expire_orders"
 
   environment = {
-    POWERTOOLS_SERVICE_NAME          = "ExpireOrders"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.expire_orders
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    SHOP_TABLE                       = module.table.name
+    SHOP_TABLE = module.table.name
   }
 
   policy_statements = [
@@ -31,12 +27,10 @@ module "expire_orders" {
 
   timeout_seconds = 120
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 # A run that failed is not repeated: the next one comes by itself, and does what was left.
@@ -49,6 +43,7 @@ resource "aws_cloudwatch_event_rule" "expire_orders" {
   name                = "${local.names.expire_orders}Schedule"
   description         = "Starts ${local.names.expire_orders}"
   schedule_expression = "rate(5 minutes)"
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "expire_orders" {
@@ -83,4 +78,5 @@ resource "aws_cloudwatch_metric_alarm" "expire_orders_failed" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }

@@ -83,17 +83,13 @@ module "http_function" {
   source   = "../function"
   for_each = local.http_functions
 
-  name               = local.names[each.key]
-  global_name_suffix = var.global_name_suffix
-  description        = each.value.description
-  package            = each.key
+  name        = local.names[each.key]
+  description = each.value.description
+  service     = each.value.service
+  package     = each.key
 
   environment = merge({
-    POWERTOOLS_SERVICE_NAME          = each.value.service
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names[each.key]
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    SHOP_TABLE                       = module.table.name
+    SHOP_TABLE = module.table.name
   }, try(each.value.environment, {}))
 
   policy_statements = each.value.statements
@@ -101,12 +97,10 @@ module "http_function" {
   # Less than the 30 seconds for which the API waits.
   timeout_seconds = 25
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 module "api" {
@@ -120,9 +114,10 @@ module "api" {
   cors        = { origins = [regex("^https?://[^/]+", local.site_url)] }
   throttle    = var.throttle
 
-  log_retention_days = var.log_retention_days
+  log_retention_days = try(var.settings.log_retention_days, null)
   kms_key_arn        = var.kms_key_arn
   alarm_actions      = var.alarm_actions
+  tags               = var.tags
 }
 
 module "operators" {
@@ -133,6 +128,7 @@ module "operators" {
   page_urls           = [local.operators_url]
   mfa                 = var.operators_mfa
   deletion_protection = var.deletion_protection
+  tags                = var.tags
 }
 
 module "site" {
@@ -157,6 +153,7 @@ module "site" {
 
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  tags                = var.tags
 }
 
 locals {

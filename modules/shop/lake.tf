@@ -19,9 +19,8 @@ locals {
 module "lake" {
   source = "../change-lake"
 
-  name               = local.names.shop
-  global_name_suffix = var.global_name_suffix
-  bucket_name        = local.lake_name
+  name        = local.names.shop
+  bucket_name = local.lake_name
 
   columns = concat(
     [for name in local.strings : { name = name, type = "string" }],
@@ -38,8 +37,10 @@ module "lake" {
   retention_days    = var.lake.retention_days
   first_day         = var.lake.first_day
 
-  log_retention_days  = var.log_retention_days
   deletion_protection = var.deletion_protection
-  kms_key_arn         = var.kms_key_arn
-  alarm_actions       = var.alarm_actions
+
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

@@ -45,6 +45,7 @@ module "table" {
 
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
+  tags                = var.tags
 }
 
 module "quarantine_bucket" {
@@ -54,6 +55,7 @@ module "quarantine_bucket" {
   retention_days = var.quarantine_retention_days
   force_destroy  = !var.deletion_protection
   kms_key_arn    = var.kms_key_arn
+  tags           = var.tags
 }
 
 # The functions count what they quarantine (CloudWatch's embedded metric format, in their logs).
@@ -78,4 +80,5 @@ resource "aws_cloudwatch_metric_alarm" "quarantined" {
   treat_missing_data  = "notBreaching"
 
   alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

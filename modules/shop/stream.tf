@@ -14,26 +14,23 @@ locals {
 module "read_stream" {
   source = "../stream-function"
 
-  name               = local.names.read_stream
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: hands the table's changes to ${local.names.vendor_orders} and ${local.names.firehose}"
-  package            = "read_stream"
+  name        = local.names.read_stream
+  description = "LEDA: hands the table's changes to ${local.names.vendor_orders} and ${local.names.firehose}"
+  service     = "ReadStream"
+  package     = "read_stream"
 
   event_source = { kind = "dynamodb", arn = module.table.stream_arn }
   exactly_once = true # What it calls wants every record, and none left out.
 
-  mapping = {
+  function = {
     batch_size      = var.batch_size
     filter_patterns = local.filters
+    timeout_seconds = 90 # More than the two that it waits for may take together.
   }
 
   environment = {
-    POWERTOOLS_SERVICE_NAME          = "ReadStream"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.read_stream
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    CREATE_VENDOR_ORDER_FUNCTION     = module.create_vendor_order.arn
-    WRITE_FIREHOSE_FUNCTION          = module.write_firehose.arn
+    CREATE_VENDOR_ORDER_FUNCTION = module.create_vendor_order.arn
+    WRITE_FIREHOSE_FUNCTION      = module.write_firehose.arn
   }
 
   policy_statements = [{
@@ -42,34 +39,27 @@ module "read_stream" {
     resources = [module.create_vendor_order.arn, module.write_firehose.arn]
   }]
 
-  # More than the two that it waits for may take together.
-  timeout_seconds = 90
+  quarantine_bucket = module.quarantine_bucket
+  quarantines       = false # The functions that it calls do.
+  freshness_seconds = var.freshness_seconds
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  failure_bucket_arn = module.quarantine_bucket.arn
-  freshness_seconds  = var.freshness_seconds
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 module "create_vendor_order" {
   source = "../function"
 
-  name               = local.names.vendor_orders
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: orders from the vendor what runs low"
-  package            = "create_vendor_order"
+  name        = local.names.vendor_orders
+  description = "LEDA: orders from the vendor what runs low"
+  service     = "CreateVendorOrder"
+  package     = "create_vendor_order"
 
   environment = {
-    POWERTOOLS_SERVICE_NAME          = "CreateVendorOrder"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.vendor_orders
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    SHOP_TABLE                       = module.table.name
-    QUARANTINE_BUCKET                = module.quarantine_bucket.name
+    SHOP_TABLE        = module.table.name
+    QUARANTINE_BUCKET = module.quarantine_bucket.name
   }
 
   policy_statements = [
@@ -87,29 +77,23 @@ module "create_vendor_order" {
 
   timeout_seconds = 30
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }
 
 module "write_firehose" {
   source = "../function"
 
-  name               = local.names.firehose
-  global_name_suffix = var.global_name_suffix
-  description        = "LEDA: sends the table's changes to the lake"
-  package            = "write_firehose"
+  name        = local.names.firehose
+  description = "LEDA: sends the table's changes to the lake"
+  service     = "WriteFirehose"
+  package     = "write_firehose"
 
   environment = {
-    POWERTOOLS_SERVICE_NAME          = "WriteFirehose"
-    POWERTOOLS_METRICS_NAMESPACE     = "LEDA"
-    POWERTOOLS_METRICS_FUNCTION_NAME = local.names.firehose
-    POWERTOOLS_LOG_LEVEL             = var.log_level
-    DELIVERY_STREAM                  = module.lake.stream.name
-    QUARANTINE_BUCKET                = module.quarantine_bucket.name
+    DELIVERY_STREAM   = module.lake.stream.name
+    QUARANTINE_BUCKET = module.quarantine_bucket.name
   }
 
   policy_statements = [
@@ -127,10 +111,8 @@ module "write_firehose" {
 
   timeout_seconds = 30
 
-  packages           = var.packages
-  runtime            = var.runtime
-  architecture       = var.architecture
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-  alarm_actions      = var.alarm_actions
+  settings      = var.settings
+  kms_key_arn   = var.kms_key_arn
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

@@ -11,16 +11,6 @@ variable "name_prefix" {
   }
 }
 
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: those of the IAM roles. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces them.
-  EOT
-  type        = string
-  default     = ""
-  nullable    = false
-}
-
 variable "site_directory" {
   description = "Folder with the site's files: `index.html`, `operators.html` and `404.html` at least. The module adds `config.json`, from which the pages learn where the API and the sign-in are."
   type        = string
@@ -124,25 +114,6 @@ variable "freshness_seconds" {
   nullable    = false
 }
 
-variable "log_level" {
-  description = "What the functions log: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the logs."
-  type        = number
-  default     = 30
-  nullable    = false
-}
-
 variable "alarm_actions" {
   description = "ARNs of the SNS topics that hear of alarms."
   type        = list(string)
@@ -196,29 +167,16 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "packages" {
-  description = <<-EOT
-    Where the functions' packages are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
-  EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
-  default  = {}
-  nullable = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime of the functions."
-  type        = string
-  default     = "python3.13"
+variable "settings" {
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  type        = any
+  default     = {}
   nullable    = false
 }
 
-variable "architecture" {
-  description = "Processor of the functions: `arm64` (cheaper) or `x86_64`."
-  type        = string
-  default     = "arm64"
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }

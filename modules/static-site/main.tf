@@ -36,6 +36,7 @@ module "bucket" {
   name          = var.bucket_name
   kms_key_arn   = var.kms_key_arn
   force_destroy = !var.deletion_protection
+  tags          = var.tags
 
   readers = [for distribution in aws_cloudfront_distribution.this : {
     service    = "cloudfront.amazonaws.com"
@@ -125,6 +126,7 @@ resource "aws_cloudfront_distribution" "this" {
   http_version        = "http2and3"
   price_class         = "PriceClass_100"
   default_root_object = "index.html"
+  tags                = var.tags
 
   origin {
     origin_id                = "bucket"

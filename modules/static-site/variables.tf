@@ -64,3 +64,10 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -19,6 +19,7 @@ resource "aws_cloudwatch_metric_alarm" "iterator_age" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
 }
 
 # Records that the mapping gave up. Each is one too many, so a single one is enough.
@@ -30,7 +31,7 @@ resource "aws_cloudwatch_metric_alarm" "discarded" {
   }
 
   alarm_name        = "${var.name}-discarded-${each.key}"
-  alarm_description = "The mapping of ${var.name} gave records up. What it writes lacks them; those that reached the failure destination are in ${var.failure_bucket_arn}/aws/lambda/."
+  alarm_description = "The mapping of ${var.name} gave records up. What it writes lacks them; those that reached the failure destination are under s3://${var.quarantine_bucket.name}/aws/lambda/."
 
   namespace   = "AWS/Lambda"
   metric_name = each.value
@@ -45,4 +46,28 @@ resource "aws_cloudwatch_metric_alarm" "discarded" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+  tags          = var.tags
+}
+
+# The function counts what it quarantines (CloudWatch's embedded metric format, in its log).
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
+resource "aws_cloudwatch_metric_alarm" "quarantined" {
+  count = var.quarantines ? 1 : 0
+
+  alarm_name        = "${var.name}-quarantined"
+  alarm_description = "${var.name} put records into quarantine: what it writes lacks them. Read them under s3://${var.quarantine_bucket.name}/${var.name}/."
+
+  namespace   = "LEDA"
+  metric_name = "Quarantined"
+  dimensions  = { service = var.service, function_name = module.function.name }
+  statistic   = "Sum"
+  period      = 60
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm_actions
+  tags          = var.tags
 }

@@ -24,26 +24,30 @@ locals {
   # destination; later there would be nothing to send. Lambda knows no longer age than a week.
   # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
   longest_age_seconds = min(604800, (var.event_source.retention_hours - 1) * 3600)
+
+  quarantine_environment = var.quarantines ? { QUARANTINE_BUCKET = var.quarantine_bucket.name } : {}
+  quarantine_statements = !var.quarantines ? [] : [{
+    sid       = "Quarantine"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.quarantine_bucket.arn}/${var.name}/*"]
+  }]
 }
 
 module "function" {
   source = "../function"
 
   name                 = var.name
-  global_name_suffix   = var.global_name_suffix
+  service              = var.service
   description          = var.description
   package              = var.package
-  packages             = var.packages
-  handler              = var.handler
-  runtime              = var.runtime
-  architecture         = var.architecture
-  memory_mb            = var.memory_mb
-  timeout_seconds      = var.timeout_seconds
-  reserved_concurrency = var.reserved_concurrency
-  environment          = var.environment
-  log_retention_days   = var.log_retention_days
+  memory_mb            = var.function.memory_mb
+  timeout_seconds      = var.function.timeout_seconds
+  reserved_concurrency = var.function.reserved_concurrency
+  environment          = merge(var.environment, local.quarantine_environment)
+  settings             = var.settings
   kms_key_arn          = var.kms_key_arn
   alarm_actions        = var.alarm_actions
+  tags                 = var.tags
 
   policy_statements = concat(var.policy_statements, [
     {
@@ -56,41 +60,42 @@ module "function" {
       # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
       sid       = "FailureDestination"
       actions   = ["s3:PutObject"]
-      resources = ["${var.failure_bucket_arn}/aws/lambda/*"]
+      resources = ["${var.quarantine_bucket.arn}/aws/lambda/*"]
     },
     {
       sid       = "FailureDestinationBucket"
       actions   = ["s3:ListBucket"]
-      resources = [var.failure_bucket_arn]
+      resources = [var.quarantine_bucket.arn]
     },
-  ])
+  ], local.quarantine_statements)
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
   function_name    = module.function.name
   event_source_arn = var.event_source.arn
 
-  enabled                     = var.mapping.enabled
-  starting_position           = var.mapping.starting_position
-  starting_position_timestamp = var.mapping.starting_position_timestamp
+  enabled                     = var.function.enabled
+  starting_position           = var.function.starting_position
+  starting_position_timestamp = var.function.starting_position_timestamp
 
-  batch_size                         = var.mapping.batch_size
-  maximum_batching_window_in_seconds = var.mapping.batching_window_seconds
-  parallelization_factor             = var.mapping.parallelization_factor
-  maximum_retry_attempts             = coalesce(var.mapping.maximum_retry_attempts, -1)
-  maximum_record_age_in_seconds      = coalesce(var.mapping.maximum_record_age_seconds, var.exactly_once ? -1 : local.longest_age_seconds)
-  bisect_batch_on_function_error     = var.mapping.bisect
-  tumbling_window_in_seconds         = coalesce(var.mapping.tumbling_window_seconds, local.needs_window ? 900 : 0)
+  batch_size                         = var.function.batch_size
+  maximum_batching_window_in_seconds = var.function.batching_window_seconds
+  parallelization_factor             = var.function.parallelization_factor
+  maximum_retry_attempts             = coalesce(var.function.maximum_retry_attempts, -1)
+  maximum_record_age_in_seconds      = coalesce(var.function.maximum_record_age_seconds, var.exactly_once ? -1 : local.longest_age_seconds)
+  bisect_batch_on_function_error     = var.function.bisect
+  tumbling_window_in_seconds         = coalesce(var.function.tumbling_window_seconds, local.needs_window ? 900 : 0)
   function_response_types            = ["ReportBatchItemFailures"]
+  tags                               = var.tags
 
   destination_config {
     on_failure {
-      destination_arn = var.failure_bucket_arn
+      destination_arn = var.quarantine_bucket.arn
     }
   }
 
   dynamic "filter_criteria" {
-    for_each = length(var.mapping.filter_patterns) == 0 ? [] : [var.mapping.filter_patterns]
+    for_each = length(var.function.filter_patterns) == 0 ? [] : [var.function.filter_patterns]
 
     content {
       dynamic "filter" {

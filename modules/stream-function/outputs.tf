@@ -38,6 +38,11 @@ output "environment" {
   value       = module.function.environment
 }
 
+output "setting_names" {
+  description = "What `settings` may have: callers refuse what is not named here."
+  value       = module.function.setting_names
+}
+
 output "policy" {
   description = "The policy of the function's role, as JSON."
   value       = module.function.policy

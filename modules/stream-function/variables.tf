@@ -1,21 +1,14 @@
+# What is not checked here is passed on to modules/function, which checks it.
+
 variable "name" {
   description = "Name of the function, of its role and of its log group (`/aws/lambda/<name>`)."
   type        = string
   nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-zA-Z0-9-_]{1,64}$", var.name))
-    error_message = "A function's name has 1 to 64 letters, digits, hyphens or underscores."
-  }
 }
 
-variable "global_name_suffix" {
-  description = <<-EOT
-    Appended to the names that an account has only once, whatever the Region: that of the function's IAM role. `""` in the Region that was
-    there first; in each further Region a text of its own, like `-eu-central-1`. A change replaces it.
-  EOT
+variable "service" {
+  description = "Name of the service in the function's metrics and log lines, like `MapLambda`: the same whatever the name's prefix."
   type        = string
-  default     = ""
   nullable    = false
 }
 
@@ -23,26 +16,12 @@ variable "description" {
   description = "What the function does, for the console."
   type        = string
   default     = ""
-  nullable    = false
 }
 
 variable "package" {
   description = "Name of the package that holds the code: `<package>.zip`, and its entry in `packages.json`."
   type        = string
   nullable    = false
-}
-
-variable "packages" {
-  description = <<-EOT
-    Where the packages are. Either
-    - `directory`: a folder with the zips. The default is the checkout's `build/`, which `make build` fills; or
-    - `bucket` and `prefix`: what `scripts/build --publish s3://bucket/prefix` has uploaded, for accounts without a checkout.
-      The bucket must hold the packages when they are read: at the plan, or at the apply where the plan does not know its name.
-  EOT
-  # A map and not an object: its keys are known at the plan even where the bucket's name is not.
-  type     = map(string)
-  default  = {}
-  nullable = false
 }
 
 variable "event_source" {
@@ -80,16 +59,16 @@ variable "event_source" {
 variable "exactly_once" {
   description = <<-EOT
     Whether the function applies each record exactly once, with a checkpoint per shard that is written together with the
-    records' effect. Such a function needs its records in order and without gaps, so the settings of `mapping`
+    records' effect. Such a function needs its records in order and without gaps, so the settings of `function`
     that would break this are refused. `false`: the function is idempotent record by record.
   EOT
   type        = bool
   nullable    = false
 }
 
-variable "mapping" {
+variable "function" {
   description = <<-EOT
-    The event source mapping. Defaults depend on `exactly_once` where two are given (true / false).
+    The event source function. Defaults depend on `exactly_once` where two are given (true / false).
     - `enabled`: whether the mapping delivers (true)
     - `batch_size`: most records of a batch, 1 to 10000 (1000)
     - `batching_window_seconds`: how long a batch may wait to fill up, 0 to 300 (0)
@@ -107,6 +86,9 @@ variable "mapping" {
     The mapping always reports partial batch failures.
   EOT
   type = object({
+    memory_mb                   = optional(number)
+    timeout_seconds             = optional(number)
+    reserved_concurrency        = optional(number)
     enabled                     = optional(bool, true)
     batch_size                  = optional(number, 1000)
     batching_window_seconds     = optional(number, 0)
@@ -124,123 +106,136 @@ variable "mapping" {
 
   # Ranges: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html (the same for Kinesis)
   validation {
-    condition     = var.mapping.batch_size >= 1 && var.mapping.batch_size <= 10000
-    error_message = "mapping.batch_size is 1 to 10000 for streams."
+    condition     = var.function.batch_size >= 1 && var.function.batch_size <= 10000
+    error_message = "function.batch_size is 1 to 10000 for streams."
   }
 
   # The API reference says that a batch of more than 10 records needs a window of at least a second. That holds for
   # SQS: for streams AWS's own defaults are 100 records and 0 seconds (the page above).
   validation {
-    condition     = var.mapping.batching_window_seconds >= 0 && var.mapping.batching_window_seconds <= 300
-    error_message = "mapping.batching_window_seconds is 0 to 300."
+    condition     = var.function.batching_window_seconds >= 0 && var.function.batching_window_seconds <= 300
+    error_message = "function.batching_window_seconds is 0 to 300."
   }
 
   validation {
-    condition     = var.mapping.parallelization_factor >= 1 && var.mapping.parallelization_factor <= 10
-    error_message = "mapping.parallelization_factor is 1 to 10."
+    condition     = var.function.parallelization_factor >= 1 && var.function.parallelization_factor <= 10
+    error_message = "function.parallelization_factor is 1 to 10."
   }
 
   validation {
-    condition     = var.mapping.maximum_retry_attempts == null ? true : var.mapping.maximum_retry_attempts >= -1 && var.mapping.maximum_retry_attempts <= 10000
-    error_message = "mapping.maximum_retry_attempts is 0 to 10000, or -1 for no limit."
+    condition     = var.function.maximum_retry_attempts == null ? true : var.function.maximum_retry_attempts >= -1 && var.function.maximum_retry_attempts <= 10000
+    error_message = "function.maximum_retry_attempts is 0 to 10000, or -1 for no limit."
   }
 
   validation {
     # 0 to 59 are accepted by some clients and refused by the service.
-    condition     = var.mapping.maximum_record_age_seconds == null ? true : var.mapping.maximum_record_age_seconds == -1 || (var.mapping.maximum_record_age_seconds >= 60 && var.mapping.maximum_record_age_seconds <= 604800)
-    error_message = "mapping.maximum_record_age_seconds is 60 to 604800 (a week), or -1 for no limit."
+    condition     = var.function.maximum_record_age_seconds == null ? true : var.function.maximum_record_age_seconds == -1 || (var.function.maximum_record_age_seconds >= 60 && var.function.maximum_record_age_seconds <= 604800)
+    error_message = "function.maximum_record_age_seconds is 60 to 604800 (a week), or -1 for no limit."
   }
 
   validation {
-    condition     = var.mapping.tumbling_window_seconds == null ? true : var.mapping.tumbling_window_seconds >= 0 && var.mapping.tumbling_window_seconds <= 900
-    error_message = "mapping.tumbling_window_seconds is 0 (none) to 900."
+    condition     = var.function.tumbling_window_seconds == null ? true : var.function.tumbling_window_seconds >= 0 && var.function.tumbling_window_seconds <= 900
+    error_message = "function.tumbling_window_seconds is 0 (none) to 900."
   }
 
   validation {
-    condition     = length(var.mapping.filter_patterns) <= 5
+    condition     = length(var.function.filter_patterns) <= 5
     error_message = "A mapping has at most 5 filter patterns."
   }
 
   # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
   validation {
-    condition     = contains(["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"], var.mapping.starting_position)
-    error_message = "mapping.starting_position is TRIM_HORIZON, LATEST or AT_TIMESTAMP."
+    condition     = contains(["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"], var.function.starting_position)
+    error_message = "function.starting_position is TRIM_HORIZON, LATEST or AT_TIMESTAMP."
   }
 
   validation {
-    condition     = (var.mapping.starting_position == "AT_TIMESTAMP") == (var.mapping.starting_position_timestamp != null)
-    error_message = "mapping.starting_position_timestamp belongs to starting_position = \"AT_TIMESTAMP\", which needs it."
+    condition     = (var.function.starting_position == "AT_TIMESTAMP") == (var.function.starting_position_timestamp != null)
+    error_message = "function.starting_position_timestamp belongs to starting_position = \"AT_TIMESTAMP\", which needs it."
   }
 
   validation {
-    condition     = var.mapping.starting_position_timestamp == null ? true : can(timeadd(var.mapping.starting_position_timestamp, "0s"))
-    error_message = "mapping.starting_position_timestamp is a time of RFC 3339, like 2026-01-01T00:00:00Z."
+    condition     = var.function.starting_position_timestamp == null ? true : can(timeadd(var.function.starting_position_timestamp, "0s"))
+    error_message = "function.starting_position_timestamp is a time of RFC 3339, like 2026-01-01T00:00:00Z."
   }
 
   validation {
     # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
-    condition     = var.event_source.kind == "kinesis" || var.mapping.starting_position != "AT_TIMESTAMP"
-    error_message = "mapping.starting_position is TRIM_HORIZON or LATEST on a table's stream: Lambda cannot begin at a time there."
+    condition     = var.event_source.kind == "kinesis" || var.function.starting_position != "AT_TIMESTAMP"
+    error_message = "function.starting_position is TRIM_HORIZON or LATEST on a table's stream: Lambda cannot begin at a time there."
   }
 
-  # What exactly-once needs of the mapping.
+  # What exactly-once needs of the function.
   validation {
-    condition     = !var.exactly_once || var.mapping.starting_position == "TRIM_HORIZON"
-    error_message = "mapping.starting_position must be TRIM_HORIZON with exactly_once: a mapping that begins later leaves records out, whenever it is made anew, and the totals would lack them."
-  }
-
-  validation {
-    condition     = !var.exactly_once || var.mapping.parallelization_factor == 1
-    error_message = "mapping.parallelization_factor must be 1 with exactly_once: several batches of one shard at once arrive out of order, and the checkpoint would move past records that are not applied yet. They would be lost."
+    condition     = !var.exactly_once || var.function.starting_position == "TRIM_HORIZON"
+    error_message = "function.starting_position must be TRIM_HORIZON with exactly_once: a mapping that begins later leaves records out, whenever it is made anew, and the totals would lack them."
   }
 
   validation {
-    condition     = !var.exactly_once || coalesce(var.mapping.maximum_retry_attempts, -1) == -1
-    error_message = "mapping.maximum_retry_attempts must be -1 (no limit) with exactly_once: a batch that Lambda gives up is a batch that the totals lack. A record that cannot be processed is quarantined by the function itself."
+    condition     = !var.exactly_once || var.function.parallelization_factor == 1
+    error_message = "function.parallelization_factor must be 1 with exactly_once: several batches of one shard at once arrive out of order, and the checkpoint would move past records that are not applied yet. They would be lost."
   }
 
   validation {
-    condition     = !var.exactly_once || coalesce(var.mapping.maximum_record_age_seconds, -1) == -1
-    error_message = "mapping.maximum_record_age_seconds must be -1 (no limit) with exactly_once: records that are dropped for their age are missing from the totals."
+    condition     = !var.exactly_once || coalesce(var.function.maximum_retry_attempts, -1) == -1
+    error_message = "function.maximum_retry_attempts must be -1 (no limit) with exactly_once: a batch that Lambda gives up is a batch that the totals lack. A record that cannot be processed is quarantined by the function itself."
   }
 
   validation {
-    condition     = !var.exactly_once || !var.mapping.bisect
-    error_message = "mapping.bisect must be false with exactly_once: the function quarantines a bad record by itself, so a batch that fails has met a failing service, and halves of it only multiply the calls."
+    condition     = !var.exactly_once || coalesce(var.function.maximum_record_age_seconds, -1) == -1
+    error_message = "function.maximum_record_age_seconds must be -1 (no limit) with exactly_once: records that are dropped for their age are missing from the totals."
   }
 
   validation {
-    condition     = !var.exactly_once || var.event_source.kind != "dynamodb" || coalesce(var.mapping.tumbling_window_seconds, 900) > 0
-    error_message = "mapping.tumbling_window_seconds must be 1 to 900 with exactly_once on a DynamoDB stream: only a mapping with a tumbling window names the shard in its events, and the checkpoint is kept per shard."
+    condition     = !var.exactly_once || !var.function.bisect
+    error_message = "function.bisect must be false with exactly_once: the function quarantines a bad record by itself, so a batch that fails has met a failing service, and halves of it only multiply the calls."
+  }
+
+  validation {
+    condition     = !var.exactly_once || var.event_source.kind != "dynamodb" || coalesce(var.function.tumbling_window_seconds, 900) > 0
+    error_message = "function.tumbling_window_seconds must be 1 to 900 with exactly_once on a DynamoDB stream: only a mapping with a tumbling window names the shard in its events, and the checkpoint is kept per shard."
   }
 
   # What any function needs of it.
   validation {
     # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html (the same for DynamoDB): an answer without `state` is a failed invocation.
-    condition     = var.exactly_once || coalesce(var.mapping.tumbling_window_seconds, 0) == 0
-    error_message = "mapping.tumbling_window_seconds must be 0 without exactly_once: a mapping with a tumbling window takes an answer without `state` for a failure, and only functions that keep a checkpoint per shard answer with it. Every batch would fail."
+    condition     = var.exactly_once || coalesce(var.function.tumbling_window_seconds, 0) == 0
+    error_message = "function.tumbling_window_seconds must be 0 without exactly_once: a mapping with a tumbling window takes an answer without `state` for a failure, and only functions that keep a checkpoint per shard answer with it. Every batch would fail."
   }
 
   validation {
     # What the stream has forgotten cannot be sent anywhere.
     condition = (
       var.exactly_once
-      || coalesce(var.mapping.maximum_retry_attempts, -1) >= 0
-      || (var.mapping.maximum_record_age_seconds == null ? true : var.mapping.maximum_record_age_seconds > 0 && var.mapping.maximum_record_age_seconds < var.event_source.retention_hours * 3600)
+      || coalesce(var.function.maximum_retry_attempts, -1) >= 0
+      || (var.function.maximum_record_age_seconds == null ? true : var.function.maximum_record_age_seconds > 0 && var.function.maximum_record_age_seconds < var.event_source.retention_hours * 3600)
     )
-    error_message = "mapping.maximum_record_age_seconds must be less than the stream keeps a record (event_source.retention_hours) without exactly_once and with unlimited retries: a batch that always fails would block its shard until the stream has forgotten its records, and they would be lost. With this limit they reach the failure destination first."
+    error_message = "function.maximum_record_age_seconds must be less than the stream keeps a record (event_source.retention_hours) without exactly_once and with unlimited retries: a batch that always fails would block its shard until the stream has forgotten its records, and they would be lost. With this limit they reach the failure destination first."
   }
 }
 
-variable "failure_bucket_arn" {
-  description = "ARN of the S3 bucket that receives batches which the mapping gives up, whole, under `aws/lambda/<mapping>/<shard>/`."
-  type        = string
-  nullable    = false
+variable "quarantine_bucket" {
+  description = <<-EOT
+    The S3 bucket, by `name` and `arn`, for what cannot be processed: the records that the function quarantines, under `<name>/`, and the batches that the
+    mapping gives up, whole, under `aws/lambda/<mapping>/<shard>/`.
+  EOT
+  type = object({
+    name = string
+    arn  = string
+  })
+  nullable = false
 
   validation {
-    condition     = can(regex("^arn:[^:]+:s3:::[^/*]+$", var.failure_bucket_arn))
-    error_message = "failure_bucket_arn is the ARN of an S3 bucket (arn:aws:s3:::<name>)."
+    condition     = can(regex("^arn:[^:]+:s3:::[^/*]+$", var.quarantine_bucket.arn))
+    error_message = "quarantine_bucket.arn is the ARN of an S3 bucket (arn:aws:s3:::<name>)."
   }
+}
+
+variable "quarantines" {
+  description = "Whether the function itself quarantines records. `false`: it has neither the right nor the alarm."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "freshness_seconds" {
@@ -255,136 +250,38 @@ variable "freshness_seconds" {
   }
 }
 
-variable "handler" {
-  description = "Entry point in the package."
-  type        = string
-  default     = "handler.lambda_handler"
-  nullable    = false
-}
-
-variable "runtime" {
-  description = "Lambda runtime."
-  type        = string
-  default     = "python3.13"
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^python3\\.1[1-9]$", var.runtime))
-    error_message = "The code needs Python 3.11 or later: python3.11, python3.12, python3.13, ..."
-  }
-}
-
-variable "architecture" {
-  description = "Processor: `arm64` (cheaper) or `x86_64`. The packages are pure Python and run on both."
-  type        = string
-  default     = "arm64"
-  nullable    = false
-
-  validation {
-    condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "architecture is arm64 or x86_64."
-  }
-}
-
-variable "memory_mb" {
-  description = "Memory in MB; the processor's share grows with it."
-  type        = number
-  default     = 512
-  nullable    = false
-
-  validation {
-    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
-    error_message = "Lambda gives a function 128 to 10240 MB."
-  }
-}
-
-variable "timeout_seconds" {
-  description = "Seconds after which Lambda ends an invocation."
-  type        = number
-  default     = 60
-  nullable    = false
-
-  validation {
-    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
-    error_message = "A function runs for 1 to 900 seconds."
-  }
-}
-
-variable "reserved_concurrency" {
-  description = "Executions that are reserved for the function, taken from the account's limit. `null`: none reserved, none capped."
-  type        = number
-  default     = null
-
-  validation {
-    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency
-    error_message = "reserved_concurrency is a whole number of at least 1 (0 would stop the function for good), or null."
-  }
-}
-
 variable "environment" {
-  description = "Environment variables."
+  description = "Environment variables, beside those of Powertools and `QUARANTINE_BUCKET`, which the modules set."
   type        = map(string)
   default     = {}
-  nullable    = false
 }
 
 variable "policy_statements" {
-  description = "What the function's role may do besides writing its logs, reading its stream and writing to its failure destination: exact actions on exact ARNs, where needed under `conditions` (operator -> key -> values)."
-  type = list(object({
-    sid        = string
-    actions    = list(string)
-    resources  = list(string)
-    conditions = optional(map(map(list(string))), {})
-  }))
-  default  = []
-  nullable = false
-
-  validation {
-    condition     = alltrue([for action in flatten(var.policy_statements[*].actions) : can(regex("^[a-z0-9-]+:[A-Za-z]+$", action))])
-    error_message = "Actions are named one by one, like dynamodb:PutItem: a wildcard grants what nobody has reviewed."
-  }
-
-  validation {
-    # The objects of a bucket have no names yet, so `<bucket>/*` and `<bucket>/<folder>/*` are as exact as it gets.
-    condition     = alltrue([for arn in flatten(var.policy_statements[*].resources) : can(regex("^arn:[^*]+$|^arn:[^:*]+:s3:::[^*]+/\\*$", arn))])
-    error_message = "Resources are exact ARNs; only the objects of a bucket or folder may be written as <ARN>/*."
-  }
+  description = "What the function's role may do besides writing its logs, reading its stream and writing to the quarantine: as in `modules/function`."
+  type        = any
+  default     = []
 }
 
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the logs."
-  type        = number
-  default     = 30
-  nullable    = false
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch knows these retentions: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
-  }
+variable "settings" {
+  description = "What all functions of a stack have in common: as in `modules/function`."
+  type        = any
+  default     = {}
 }
 
 variable "kms_key_arn" {
-  description = <<-EOT
-    ARN of an own KMS key that encrypts the logs, and the data that the function reads and writes: its role may use it.
-    The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it too. `null`: AWS's keys.
-  EOT
+  description = "ARN of an own KMS key: as in `modules/function`."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
-    error_message = "kms_key_arn is the ARN of a key (arn:aws:kms:<region>:<account>:key/<id>), not an ID or an alias."
-  }
 }
 
 variable "alarm_actions" {
   description = "ARNs of the SNS topics that hear of an alarm, and of its end."
   type        = list(string)
   default     = []
-  nullable    = false
+}
 
-  validation {
-    condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:*]+$", arn))])
-    error_message = "Each alarm action is the ARN of an SNS topic."
-  }
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
 }

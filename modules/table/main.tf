@@ -3,12 +3,18 @@ locals {
     flatten([for index in var.indexes : concat([index.hash_key], index.range_key[*])]),
     var.local_indexes[*].range_key,
   )
+
+  scaled = var.capacity == null ? {} : { Read = var.capacity.read, Write = var.capacity.write }
 }
 
 resource "aws_dynamodb_table" "this" {
   #checkov:skip=CKV_AWS_119:Every table is encrypted. The default is the key that AWS owns, which costs nothing; kms_key_arn sets an own key.
-  name         = var.name
-  billing_mode = "PAY_PER_REQUEST"
+  name = var.name
+  tags = var.tags
+
+  billing_mode   = var.capacity == null ? "PAY_PER_REQUEST" : "PROVISIONED"
+  read_capacity  = one(var.capacity[*].read.min)
+  write_capacity = one(var.capacity[*].write.min)
 
   hash_key  = var.hash_key.name
   range_key = one(var.range_key[*].name)
@@ -70,6 +76,40 @@ resource "aws_dynamodb_table" "this" {
     content {
       enabled     = true
       kms_key_arn = server_side_encryption.value
+    }
+  }
+
+  # Auto scaling sets them.
+  lifecycle {
+    ignore_changes = [read_capacity, write_capacity]
+  }
+}
+
+resource "aws_appautoscaling_target" "this" {
+  for_each = local.scaled
+
+  service_namespace  = "dynamodb"
+  resource_id        = "table/${aws_dynamodb_table.this.name}"
+  scalable_dimension = "dynamodb:table:${each.key}CapacityUnits"
+  min_capacity       = each.value.min
+  max_capacity       = each.value.max
+  tags               = var.tags
+}
+
+resource "aws_appautoscaling_policy" "this" {
+  for_each = local.scaled
+
+  name               = "${var.name}-${lower(each.key)}-utilization"
+  policy_type        = "TargetTrackingScaling"
+  service_namespace  = aws_appautoscaling_target.this[each.key].service_namespace
+  resource_id        = aws_appautoscaling_target.this[each.key].resource_id
+  scalable_dimension = aws_appautoscaling_target.this[each.key].scalable_dimension
+
+  target_tracking_scaling_policy_configuration {
+    target_value = each.value.target_percent
+
+    predefined_metric_specification {
+      predefined_metric_type = "DynamoDB${each.key}CapacityUtilization"
     }
   }
 }

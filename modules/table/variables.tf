@@ -158,6 +158,35 @@ variable "local_indexes" {
   }
 }
 
+variable "capacity" {
+  description = <<-EOT
+    Provisioned capacity with auto scaling. `null`: on demand, which follows any load and costs more at a steady one.
+    - `read`, `write`: each with `min` and `max` (capacity units), between which [auto scaling](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html)
+      keeps what is used at `target_percent` (70) of what is provisioned. It takes minutes to follow: more than the capacity is throttled until then
+  EOT
+  type = object({
+    read  = object({ min = number, max = number, target_percent = optional(number, 70) })
+    write = object({ min = number, max = number, target_percent = optional(number, 70) })
+  })
+  default = null
+
+  validation {
+    condition     = var.capacity == null ? true : alltrue([for units in values(var.capacity) : units.min >= 1 && units.max >= units.min && floor(units.min) == units.min && floor(units.max) == units.max])
+    error_message = "capacity.read and capacity.write have a min of at least 1 and a max that is no smaller, both whole numbers."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
+    condition     = var.capacity == null ? true : alltrue([for units in values(var.capacity) : units.target_percent >= 20 && units.target_percent <= 90])
+    error_message = "capacity's target_percent is 20 to 90."
+  }
+
+  validation {
+    condition     = var.capacity == null || length(var.indexes) == 0
+    error_message = "A table with global indexes stays on demand (capacity = null): each index has a capacity of its own, and Terraform would take back at every apply what auto scaling has given it."
+  }
+}
+
 variable "stream_view_type" {
   description = "What the table's stream carries: `KEYS_ONLY`, `NEW_IMAGE`, `OLD_IMAGE` or `NEW_AND_OLD_IMAGES`. `null`: no stream."
   type        = string
@@ -198,4 +227,11 @@ variable "kms_key_arn" {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
     error_message = "kms_key_arn is the ARN of a key (arn:aws:kms:<region>:<account>:key/<id>), not an ID or an alias."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

@@ -96,7 +96,7 @@ override_resource {
 }
 
 variables {
-  packages = { directory = "../function/tests/packages" }
+  settings = { packages = { directory = "../function/tests/packages" } }
 }
 
 run "has_the_names_that_the_workshops_tools_expect" {
@@ -333,36 +333,6 @@ run "refuses_one_field_for_two_purposes" {
   }
 
   expect_failures = [var.schema]
-}
-
-run "refuses_values_without_digits" {
-  command = plan
-
-  variables {
-    schema = { max_integer_digits = 0 }
-  }
-
-  expect_failures = [var.schema]
-}
-
-run "refuses_values_whose_sum_would_not_fit_a_number" {
-  command = plan
-
-  variables {
-    schema = { max_integer_digits = 13 }
-  }
-
-  expect_failures = [var.schema]
-}
-
-run "refuses_a_prefix_that_does_not_fit_the_buckets_name" {
-  command = plan
-
-  variables {
-    name_prefix = "a-prefix-of-21-letters"
-  }
-
-  expect_failures = [var.name_prefix]
 }
 
 run "refuses_no_threads" {

@@ -78,7 +78,7 @@ override_resource {
 }
 
 variables {
-  packages = { directory = "../function/tests/packages" }
+  settings = { packages = { directory = "../function/tests/packages" } }
 
   table = {
     name       = "Feedback"
@@ -359,11 +359,6 @@ run "watches_the_functions_that_write_the_table" {
     ]]
     error_message = "HealthLambda must be able to read the three mappings."
   }
-
-  assert {
-    condition     = { for alarm in values(aws_cloudwatch_metric_alarm.quarantined) : alarm.dimensions.service => alarm.dimensions.function_name } == { StateLambda = "StateLambda", MapLambda = "MapLambda", ReduceLambda = "ReduceLambda" }
-    error_message = "What each function quarantines must be watched."
-  }
 }
 
 run "injects_no_faults_unless_told" {
@@ -586,8 +581,8 @@ run "has_its_dashboard_under_the_prefix" {
 
 run "lets_another_region_of_the_account_have_the_same_names" {
   variables {
-    global_name_suffix = "-eu-central-1"
-    audit              = { schedule_expression = "rate(1 hour)" }
+    settings = { packages = { directory = "../function/tests/packages" }, global_name_suffix = "-eu-central-1" }
+    audit    = { schedule_expression = "rate(1 hour)" }
   }
 
   assert {
@@ -764,14 +759,14 @@ run "refuses_no_lanes" {
   expect_failures = [var.reduce_lanes]
 }
 
-run "refuses_an_unknown_log_level" {
+run "refuses_a_setting_that_nobody_knows" {
   command = plan
 
   variables {
-    log_level = "TRACE"
+    settings = { packages = { directory = "../function/tests/packages" }, log_levl = "INFO" }
   }
 
-  expect_failures = [var.log_level]
+  expect_failures = [output.functions]
 }
 
 run "refuses_checkpoints_that_expire_while_their_stream_can_still_deliver" {
@@ -792,22 +787,6 @@ run "refuses_a_reduce_without_threads" {
   }
 
   expect_failures = [var.reduce_threads]
-}
-
-run "alarms_on_what_each_function_quarantines" {
-  variables {
-    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
-  }
-
-  assert {
-    condition     = { for alarm in values(aws_cloudwatch_metric_alarm.quarantined) : alarm.dimensions.service => alarm.dimensions.function_name } == { MapLambda = "MapLambda", ReduceLambda = "ReduceLambda" }
-    error_message = "Each function's count must be watched."
-  }
-
-  assert {
-    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.quarantined) : alarm.namespace == "LEDA" && alarm.metric_name == "Quarantined" && alarm.threshold == 0 && tolist(alarm.alarm_actions) == tolist(var.alarm_actions)])
-    error_message = "One quarantined record is enough, and the topic must hear of it."
-  }
 }
 
 run "refuses_no_grouping" {

@@ -98,7 +98,7 @@ run "writes_parquet_by_day_where_the_table_looks_for_it_and_nothing_else" {
 
 run "lets_another_region_of_the_account_have_the_same_lake" {
   variables {
-    global_name_suffix = "-eu-central-1"
+    settings = { global_name_suffix = "-eu-central-1" }
   }
 
   assert {
@@ -111,21 +111,21 @@ run "refuses_a_suffix_that_makes_the_role_s_name_too_long" {
   command = plan
 
   variables {
-    name               = "a-lake-whose-name-takes-most-of-what-a-role-may"
-    global_name_suffix = "-eu-central-1"
+    settings = { global_name_suffix = "-eu-central-1" }
+    name     = "a-lake-whose-name-takes-most-of-what-a-role-may"
   }
 
-  expect_failures = [var.global_name_suffix]
+  expect_failures = [var.settings]
 }
 
 run "refuses_a_suffix_that_no_name_may_have" {
   command = plan
 
   variables {
-    global_name_suffix = ".eu"
+    settings = { global_name_suffix = ".eu" }
   }
 
-  expect_failures = [var.global_name_suffix]
+  expect_failures = [var.settings]
 }
 
 run "keeps_what_does_not_fit_and_limits_what_a_query_may_scan" {
@@ -185,14 +185,14 @@ run "refuses_values_that_aws_refuses_or_that_lose_changes" {
   command = plan
 
   variables {
-    name               = "shop changes"
-    columns            = [{ name = "amount", type = "bigint" }]
-    first_day          = "2026-02-31"
-    buffering_seconds  = 3600
-    scan_limit_mb      = 1
-    log_retention_days = 2
-    kms_key_arn        = "alias/mine"
-    alarm_actions      = ["ops@example.org"]
+    settings          = { log_retention_days = 2 }
+    name              = "shop changes"
+    columns           = [{ name = "amount", type = "bigint" }]
+    first_day         = "2026-02-31"
+    buffering_seconds = 3600
+    scan_limit_mb     = 1
+    kms_key_arn       = "alias/mine"
+    alarm_actions     = ["ops@example.org"]
   }
 
   expect_failures = [

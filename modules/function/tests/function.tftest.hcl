@@ -31,9 +31,10 @@ mock_provider "aws" {
 }
 
 variables {
+  settings = { packages = { directory = "tests/packages" } }
   name     = "Function"
   package  = "state"
-  packages = { directory = "tests/packages" }
+  service  = "Service"
 }
 
 run "takes_the_code_from_a_folder" {
@@ -60,7 +61,7 @@ run "takes_the_code_from_a_folder" {
 
 run "takes_the_code_that_the_manifest_in_a_bucket_names" {
   variables {
-    packages = { bucket = "artifacts", prefix = "releases/1.2.3" }
+    settings = { packages = { bucket = "artifacts", prefix = "releases/1.2.3" } }
   }
 
   assert {
@@ -81,7 +82,7 @@ run "takes_the_code_that_the_manifest_in_a_bucket_names" {
 
 run "takes_a_prefix_with_slashes_at_its_ends" {
   variables {
-    packages = { bucket = "artifacts", prefix = "/releases/1.2.3/" }
+    settings = { packages = { bucket = "artifacts", prefix = "/releases/1.2.3/" } }
   }
 
   assert {
@@ -110,7 +111,7 @@ run "has_a_role_under_the_function_s_name" {
 
 run "lets_another_region_of_the_account_have_the_same_function" {
   variables {
-    global_name_suffix = "-eu-central-1"
+    settings = { packages = { directory = "tests/packages" }, global_name_suffix = "-eu-central-1" }
   }
 
   assert {
@@ -128,21 +129,21 @@ run "refuses_a_suffix_that_makes_the_role_s_name_too_long" {
   command = plan
 
   variables {
-    name               = "a-function-whose-name-takes-most-of-what-a-role-may-have"
-    global_name_suffix = "-eu-central-1"
+    settings = { packages = { directory = "tests/packages" }, global_name_suffix = "-eu-central-1" }
+    name     = "a-function-whose-name-takes-most-of-what-a-role-may-have"
   }
 
-  expect_failures = [var.global_name_suffix]
+  expect_failures = [var.settings]
 }
 
 run "refuses_a_suffix_that_no_name_may_have" {
   command = plan
 
   variables {
-    global_name_suffix = ".eu"
+    settings = { packages = { directory = "tests/packages" }, global_name_suffix = ".eu" }
   }
 
-  expect_failures = [var.global_name_suffix]
+  expect_failures = [var.settings]
 }
 
 run "may_write_its_logs_and_nothing_else_by_default" {
@@ -159,6 +160,63 @@ run "may_write_its_logs_and_nothing_else_by_default" {
   assert {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/Function" && aws_cloudwatch_log_group.this.retention_in_days == 30
     error_message = "The log group must be the function's and keep logs for 30 days."
+  }
+}
+
+run "has_a_role_with_the_boundary_and_the_path" {
+  variables {
+    settings = { packages = { directory = "tests/packages" }, permissions_boundary_arn = "arn:aws:iam::111111111111:policy/Boundary", role_path = "/leda/" }
+  }
+
+  assert {
+    condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::111111111111:policy/Boundary" && aws_iam_role.this.path == "/leda/"
+    error_message = "The account's boundary must hold for the role, and the role be where the account wants it."
+  }
+}
+
+run "traces_where_it_is_told_to" {
+  variables {
+    settings = { packages = { directory = "tests/packages" }, tracing = true }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active"
+    error_message = "X-Ray must trace the invocations."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[1] == {
+      Sid      = "Traces"
+      Effect   = "Allow"
+      Action   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+      Resource = ["*"]
+    }
+    error_message = "The role must be able to write traces, and nothing else."
+  }
+}
+
+run "runs_in_a_vpc_whose_interfaces_its_code_cannot_touch" {
+  variables {
+    settings = { packages = { directory = "tests/packages" }, vpc = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] } }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1", "subnet-2"]) && aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"])
+    error_message = "The function must be in the given subnets, with the given security groups."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [statement.Sid, statement.Effect, toset(statement.Action)] if statement.Sid != "Logs"] == [
+      for sid, effect in { NetworkInterfaces = "Allow", NetworkInterfacesNotFromCode = "Deny" } : [sid, effect, toset([
+        "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+      ])]
+    ]
+    error_message = "Lambda must be able to make the interfaces with the role, and nobody else."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[2].Condition == { ArnEquals = { "lambda:SourceFunctionArn" = local.function_arn } }
+    error_message = "The function's own code must be denied what Lambda is allowed."
   }
 }
 
@@ -190,6 +248,11 @@ run "may_do_exactly_what_is_given" {
   assert {
     condition     = aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
     error_message = "Logs must be encrypted with the own key."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.kms_key_arn == var.kms_key_arn
+    error_message = "The environment must be encrypted with the own key."
   }
 }
 
@@ -231,7 +294,7 @@ run "refuses_a_folder_without_the_package_and_says_what_to_run" {
   command = plan
 
   variables {
-    packages = { directory = "tests/nothing" }
+    settings = { packages = { directory = "tests/nothing" } }
   }
 
   expect_failures = [aws_lambda_function.this]
@@ -241,7 +304,7 @@ run "refuses_a_bucket_without_the_manifest_and_says_what_to_run" {
   command = plan
 
   variables {
-    packages = { bucket = "artifacts", prefix = "elsewhere" }
+    settings = { packages = { bucket = "artifacts", prefix = "elsewhere" } }
   }
 
   expect_failures = [data.aws_s3_objects.manifest]
@@ -251,8 +314,8 @@ run "refuses_a_manifest_without_the_package_and_says_what_to_run" {
   command = plan
 
   variables {
+    settings = { packages = { bucket = "artifacts", prefix = "releases/1.2.3" } }
     package  = "map"
-    packages = { bucket = "artifacts", prefix = "releases/1.2.3" }
   }
 
   expect_failures = [aws_lambda_function.this]
@@ -262,18 +325,18 @@ run "refuses_a_folder_and_a_bucket_at_once" {
   command = plan
 
   variables {
-    packages = { directory = "tests/packages", bucket = "artifacts" }
+    settings = { packages = { directory = "tests/packages", bucket = "artifacts" } }
   }
 
-  expect_failures = [var.packages]
+  expect_failures = [var.settings]
 }
 
 run "takes_null_for_what_is_not_there" {
   command = plan
 
   variables {
+    settings = { packages = { directory = null, prefix = null } }
     package  = "never_built"
-    packages = { directory = null, prefix = null }
   }
 
   # The default folder is the checkout's own, which may hold packages or none yet, but never this one.
@@ -289,30 +352,30 @@ run "refuses_a_bucket_that_is_null" {
   command = plan
 
   variables {
-    packages = { bucket = null }
+    settings = { packages = { bucket = null } }
   }
 
-  expect_failures = [var.packages]
+  expect_failures = [var.settings]
 }
 
 run "refuses_what_is_not_of_packages" {
   command = plan
 
   variables {
-    packages = { folder = "tests/packages" }
+    settings = { packages = { folder = "tests/packages" } }
   }
 
-  expect_failures = [var.packages]
+  expect_failures = [var.settings]
 }
 
 run "refuses_a_prefix_without_a_bucket" {
   command = plan
 
   variables {
-    packages = { prefix = "releases" }
+    settings = { packages = { prefix = "releases" } }
   }
 
-  expect_failures = [var.packages]
+  expect_failures = [var.settings]
 }
 
 run "refuses_an_action_with_a_wildcard" {
@@ -359,20 +422,20 @@ run "refuses_a_runtime_that_the_code_does_not_run_on" {
   command = plan
 
   variables {
-    runtime = "python3.10"
+    settings = { packages = { directory = "tests/packages" }, runtime = "python3.10" }
   }
 
-  expect_failures = [var.runtime]
+  expect_failures = [var.settings]
 }
 
 run "refuses_an_unknown_processor" {
   command = plan
 
   variables {
-    architecture = "riscv"
+    settings = { packages = { directory = "tests/packages" }, architecture = "riscv" }
   }
 
-  expect_failures = [var.architecture]
+  expect_failures = [var.settings]
 }
 
 run "refuses_too_little_memory" {
@@ -409,10 +472,50 @@ run "refuses_a_log_retention_that_cloudwatch_does_not_know" {
   command = plan
 
   variables {
-    log_retention_days = 31
+    settings = { packages = { directory = "tests/packages" }, log_retention_days = 31 }
   }
 
-  expect_failures = [var.log_retention_days]
+  expect_failures = [var.settings]
+}
+
+run "refuses_an_unknown_log_level" {
+  command = plan
+
+  variables {
+    settings = { log_level = "TRACE" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_a_vpc_without_a_security_group" {
+  command = plan
+
+  variables {
+    settings = { vpc = { subnet_ids = ["subnet-1"], security_group_ids = [] } }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_a_boundary_that_is_no_policy" {
+  command = plan
+
+  variables {
+    settings = { permissions_boundary_arn = "arn:aws:iam::111111111111:role/Boundary" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_a_path_that_iam_refuses" {
+  command = plan
+
+  variables {
+    settings = { role_path = "leda" }
+  }
+
+  expect_failures = [var.settings]
 }
 
 run "refuses_a_key_that_is_no_arn" {

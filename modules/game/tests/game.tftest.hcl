@@ -28,7 +28,7 @@ override_resource {
 }
 
 variables {
-  packages        = { directory = "../function/tests/packages" }
+  settings        = { packages = { directory = "../function/tests/packages" } }
   stream          = { name = "IncomingDataStream", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/IncomingDataStream" }
   aggregate_table = { name = "AggregateTable", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/AggregateTable" }
   schema = {
@@ -114,14 +114,14 @@ run "refuses_a_schedule_that_eventbridge_does_not_know" {
   expect_failures = [var.schedule_expression]
 }
 
-run "refuses_an_unknown_log_level" {
+run "refuses_a_setting_that_nobody_knows" {
   command = plan
 
   variables {
-    log_level = "TRACE"
+    settings = { packages = { directory = "../function/tests/packages" }, log_levl = "INFO" }
   }
 
-  expect_failures = [var.log_level]
+  expect_failures = [output.generator]
 }
 
 run "refuses_a_prefix_that_does_not_fit" {

@@ -84,6 +84,23 @@ run "expires_objects_by_their_prefix" {
   }
 }
 
+run "expires_all_objects_alike_and_keeps_versions_if_told" {
+  variables {
+    retention_days            = { "" = 90 }
+    noncurrent_retention_days = null
+  }
+
+  assert {
+    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id => rule.expiration[0].days if length(rule.expiration) > 0 } == { "retention of all" = 90 }
+    error_message = "All objects must expire."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this.rule[0].noncurrent_version_expiration) == 0
+    error_message = "No version must expire."
+  }
+}
+
 run "uses_an_own_key" {
   variables {
     kms_key_arn = "arn:aws:kms:eu-west-1:111111111111:key/0b0b"

@@ -37,7 +37,7 @@ mock_provider "aws" {
 }
 
 variables {
-  packages = { directory = "../function/tests/packages" }
+  settings = { packages = { directory = "../function/tests/packages" } }
 }
 
 run "has_the_text_s_function_on_its_stream" {
@@ -102,13 +102,6 @@ run "gives_process_its_own_variables_and_rights" {
   }
 }
 
-run "alarms_when_a_record_is_put_aside" {
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.quarantined.dimensions == tomap({ service = "ProcessKinesisRecords", function_name = "ProcessKinesisRecords" }) && aws_cloudwatch_metric_alarm.quarantined.threshold == 0
-    error_message = "One record is enough."
-  }
-}
-
 run "refuses_a_prefix_that_no_name_can_begin_with" {
   command = plan
 
@@ -129,14 +122,14 @@ run "refuses_to_let_the_caller_change_its_own_variables" {
   expect_failures = [var.environment]
 }
 
-run "refuses_an_unknown_log_level" {
+run "refuses_a_setting_that_nobody_knows" {
   command = plan
 
   variables {
-    log_level = "LOUD"
+    settings = { packages = { directory = "../function/tests/packages" }, log_levl = "INFO" }
   }
 
-  expect_failures = [var.log_level]
+  expect_failures = [output.function]
 }
 
 # The last one: while the protection is on, the test's own destroy is refused too.

@@ -76,7 +76,7 @@ override_resource {
 }
 
 variables {
-  packages = { directory = "../function/tests/packages" }
+  settings = { packages = { directory = "../function/tests/packages" } }
 }
 
 run "has_the_names_of_the_text" {
@@ -158,16 +158,6 @@ run "refuses_a_prefix_that_does_not_fit_the_buckets_name" {
   }
 
   expect_failures = [var.name_prefix]
-}
-
-run "refuses_an_unknown_log_level" {
-  command = plan
-
-  variables {
-    log_level = "TRACE"
-  }
-
-  expect_failures = [var.log_level]
 }
 
 # The last one: while the protection is on, the test's own destroy is refused too.

@@ -101,8 +101,8 @@ override_resource {
 }
 
 variables {
+  settings       = { packages = { directory = "../function/tests/packages" } }
   site_directory = "tests/site"
-  packages       = { directory = "../function/tests/packages" }
 }
 
 run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
@@ -256,7 +256,6 @@ run "refuses_values_that_leave_no_name_or_no_site" {
     name_prefix    = "1-"
     site_directory = "../static-site/tests/site"
     cloudfront     = false
-    log_level      = "LOUD"
     orders         = { most_unpaid = 0 }
   }
 
@@ -265,7 +264,6 @@ run "refuses_values_that_leave_no_name_or_no_site" {
     var.name_prefix,
     var.site_directory,
     var.site_url,
-    var.log_level,
   ]
 }
 

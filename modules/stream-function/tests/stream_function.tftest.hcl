@@ -13,12 +13,13 @@ mock_provider "aws" {
 }
 
 variables {
-  name               = "Function"
-  package            = "state"
-  packages           = { directory = "../function/tests/packages" }
-  event_source       = { kind = "dynamodb", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Trades/stream/2025-01-01T00:00:00.000" }
-  exactly_once       = true
-  failure_bucket_arn = "arn:aws:s3:::leda-quarantine"
+  settings          = { packages = { directory = "../function/tests/packages" } }
+  name              = "Function"
+  package           = "state"
+  event_source      = { kind = "dynamodb", arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Trades/stream/2025-01-01T00:00:00.000" }
+  exactly_once      = true
+  quarantine_bucket = { name = "leda-quarantine", arn = "arn:aws:s3:::leda-quarantine" }
+  service           = "Service"
 }
 
 run "an_exactly_once_function_gets_its_records_in_order_and_without_gaps" {
@@ -102,7 +103,7 @@ run "takes_what_keeps_an_idempotent_function_correct" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { parallelization_factor = 10, batching_window_seconds = 1, maximum_retry_attempts = 10, maximum_record_age_seconds = 3600, bisect = true, enabled = false }
+    function     = { parallelization_factor = 10, batching_window_seconds = 1, maximum_retry_attempts = 10, maximum_record_age_seconds = 3600, bisect = true, enabled = false }
   }
 
   assert {
@@ -127,7 +128,7 @@ run "takes_what_keeps_an_idempotent_function_correct" {
   }
 }
 
-run "may_read_its_table_stream_and_write_to_its_failure_destination_only" {
+run "may_read_its_table_stream_and_write_to_its_failure_destination_and_its_quarantine_only" {
   assert {
     condition = jsondecode(module.function.policy).Statement == [
       {
@@ -154,6 +155,12 @@ run "may_read_its_table_stream_and_write_to_its_failure_destination_only" {
         Action   = ["s3:ListBucket"]
         Resource = ["arn:aws:s3:::leda-quarantine"]
       },
+      {
+        Sid      = "Quarantine"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["arn:aws:s3:::leda-quarantine/Function/*"]
+      },
     ]
     error_message = "The role must have exactly these rights."
   }
@@ -178,7 +185,7 @@ run "may_read_its_kinesis_stream_only" {
 
 run "delivers_only_what_the_filters_match" {
   variables {
-    mapping = { filter_patterns = ["{\"eventName\":[\"INSERT\"]}"] }
+    function = { filter_patterns = ["{\"eventName\":[\"INSERT\"]}"] }
   }
 
   assert {
@@ -214,54 +221,82 @@ run "alarms_long_before_a_total_is_too_old_and_on_every_record_given_up" {
   }
 }
 
+run "alarms_on_every_record_that_it_quarantines" {
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.quarantined[0].metric_name == "Quarantined" && aws_cloudwatch_metric_alarm.quarantined[0].dimensions == tomap({ service = "Service", function_name = "Function" })
+    error_message = "A quarantined record must raise an alarm, by the names that the function's metrics have."
+  }
+
+  assert {
+    condition     = module.function.environment.QUARANTINE_BUCKET == "leda-quarantine" && module.function.environment.POWERTOOLS_SERVICE_NAME == "Service"
+    error_message = "The function must know the bucket and its own service."
+  }
+}
+
+run "has_neither_right_nor_alarm_where_it_quarantines_nothing" {
+  variables {
+    quarantines = false
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.quarantined) == 0 && !contains(keys(module.function.environment), "QUARANTINE_BUCKET")
+    error_message = "There must be nothing to watch."
+  }
+
+  assert {
+    condition     = !contains(jsondecode(module.function.policy).Statement[*].Sid, "Quarantine")
+    error_message = "The role must not be able to write where the function never does."
+  }
+}
+
 run "refuses_two_batches_of_a_shard_at_once_for_an_exactly_once_function" {
   command = plan
 
   variables {
-    mapping = { parallelization_factor = 2 }
+    function = { parallelization_factor = 2 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_bounded_retries_for_an_exactly_once_function" {
   command = plan
 
   variables {
-    mapping = { maximum_retry_attempts = 100 }
+    function = { maximum_retry_attempts = 100 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_record_age_for_an_exactly_once_function" {
   command = plan
 
   variables {
-    mapping = { maximum_record_age_seconds = 3600 }
+    function = { maximum_record_age_seconds = 3600 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_bisect_for_an_exactly_once_function" {
   command = plan
 
   variables {
-    mapping = { bisect = true }
+    function = { bisect = true }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_table_stream_without_a_window_for_an_exactly_once_function" {
   command = plan
 
   variables {
-    mapping = { tumbling_window_seconds = 0 }
+    function = { tumbling_window_seconds = 0 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "begins_where_an_idempotent_function_is_told_to" {
@@ -270,7 +305,7 @@ run "begins_where_an_idempotent_function_is_told_to" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "2026-01-01T00:00:00Z" }
+    function     = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "2026-01-01T00:00:00Z" }
   }
 
   assert {
@@ -284,7 +319,7 @@ run "begins_with_what_is_new_on_a_table_s_stream" {
 
   variables {
     exactly_once = false
-    mapping      = { starting_position = "LATEST" }
+    function     = { starting_position = "LATEST" }
   }
 
   assert {
@@ -297,10 +332,10 @@ run "refuses_to_leave_records_out_for_an_exactly_once_function" {
   command = plan
 
   variables {
-    mapping = { starting_position = "LATEST" }
+    function = { starting_position = "LATEST" }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_time_on_a_table_s_stream" {
@@ -308,10 +343,10 @@ run "refuses_a_time_on_a_table_s_stream" {
 
   variables {
     exactly_once = false
-    mapping      = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "2026-01-01T00:00:00Z" }
+    function     = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "2026-01-01T00:00:00Z" }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_time_that_nobody_gave" {
@@ -320,10 +355,10 @@ run "refuses_a_time_that_nobody_gave" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { starting_position = "AT_TIMESTAMP" }
+    function     = { starting_position = "AT_TIMESTAMP" }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_time_that_nothing_uses" {
@@ -332,10 +367,10 @@ run "refuses_a_time_that_nothing_uses" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { starting_position_timestamp = "2026-01-01T00:00:00Z" }
+    function     = { starting_position_timestamp = "2026-01-01T00:00:00Z" }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_what_is_no_time" {
@@ -344,10 +379,10 @@ run "refuses_what_is_no_time" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "yesterday" }
+    function     = { starting_position = "AT_TIMESTAMP", starting_position_timestamp = "yesterday" }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_position_that_lambda_does_not_know" {
@@ -355,10 +390,10 @@ run "refuses_a_position_that_lambda_does_not_know" {
 
   variables {
     exactly_once = false
-    mapping      = { starting_position = "OLDEST" }
+    function     = { starting_position = "OLDEST" }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_window_for_a_function_that_does_not_answer_with_the_windows_state" {
@@ -367,10 +402,10 @@ run "refuses_a_window_for_a_function_that_does_not_answer_with_the_windows_state
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { tumbling_window_seconds = 60 }
+    function     = { tumbling_window_seconds = 60 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "takes_a_window_of_none_for_any_function" {
@@ -379,7 +414,7 @@ run "takes_a_window_of_none_for_any_function" {
   variables {
     event_source = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades" }
     exactly_once = false
-    mapping      = { tumbling_window_seconds = 0 }
+    function     = { tumbling_window_seconds = 0 }
   }
 
   assert {
@@ -393,10 +428,10 @@ run "refuses_unlimited_retries_without_an_age_for_an_idempotent_function" {
 
   variables {
     exactly_once = false
-    mapping      = { maximum_record_age_seconds = -1 }
+    function     = { maximum_record_age_seconds = -1 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_an_age_that_the_stream_does_not_reach" {
@@ -404,10 +439,10 @@ run "refuses_an_age_that_the_stream_does_not_reach" {
 
   variables {
     exactly_once = false
-    mapping      = { maximum_record_age_seconds = 86400 }
+    function     = { maximum_record_age_seconds = 86400 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_retention_that_no_stream_has" {
@@ -435,30 +470,30 @@ run "refuses_an_empty_batch" {
   command = plan
 
   variables {
-    mapping = { batch_size = 0 }
+    function = { batch_size = 0 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_batch_larger_than_lambda_delivers" {
   command = plan
 
   variables {
-    mapping = { batch_size = 10001 }
+    function = { batch_size = 10001 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_batching_window_above_five_minutes" {
   command = plan
 
   variables {
-    mapping = { batching_window_seconds = 301 }
+    function = { batching_window_seconds = 301 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_eleven_batches_of_a_shard_at_once" {
@@ -466,10 +501,10 @@ run "refuses_eleven_batches_of_a_shard_at_once" {
 
   variables {
     exactly_once = false
-    mapping      = { parallelization_factor = 11 }
+    function     = { parallelization_factor = 11 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_more_retries_than_lambda_makes" {
@@ -477,10 +512,10 @@ run "refuses_more_retries_than_lambda_makes" {
 
   variables {
     exactly_once = false
-    mapping      = { maximum_retry_attempts = 10001 }
+    function     = { maximum_retry_attempts = 10001 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_record_age_below_a_minute" {
@@ -488,30 +523,30 @@ run "refuses_a_record_age_below_a_minute" {
 
   variables {
     exactly_once = false
-    mapping      = { maximum_record_age_seconds = 59 }
+    function     = { maximum_record_age_seconds = 59 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_tumbling_window_above_a_quarter_of_an_hour" {
   command = plan
 
   variables {
-    mapping = { tumbling_window_seconds = 901 }
+    function = { tumbling_window_seconds = 901 }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_six_filters" {
   command = plan
 
   variables {
-    mapping = { filter_patterns = ["{}", "{}", "{}", "{}", "{}", "{}"] }
+    function = { filter_patterns = ["{}", "{}", "{}", "{}", "{}", "{}"] }
   }
 
-  expect_failures = [var.mapping]
+  expect_failures = [var.function]
 }
 
 run "refuses_a_source_of_an_unknown_kind" {
@@ -548,10 +583,10 @@ run "refuses_a_failure_destination_that_is_no_bucket" {
   command = plan
 
   variables {
-    failure_bucket_arn = "arn:aws:sqs:eu-west-1:111111111111:failures"
+    quarantine_bucket = { name = "failures", arn = "arn:aws:sqs:eu-west-1:111111111111:failures" }
   }
 
-  expect_failures = [var.failure_bucket_arn]
+  expect_failures = [var.quarantine_bucket]
 }
 
 run "refuses_a_freshness_below_what_polling_allows" {

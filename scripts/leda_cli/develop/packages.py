@@ -102,8 +102,11 @@ class Package:
 
 def build(
     publish: Annotated[
-        str | None,
-        typer.Option(metavar="s3://BUCKET/PREFIX", help="Upload the packages there as well."),
+        list[str] | None,
+        typer.Option(
+            metavar="s3://BUCKET/PREFIX",
+            help="Upload the packages there as well; may be repeated, for a bucket in each Region.",
+        ),
     ] = None,
     output: Annotated[
         Path, typer.Option(help="The folder to write to.", show_default="build")
@@ -122,7 +125,7 @@ def build(
     """Build the functions' packages: build/<function>.zip and build/packages.json."""
     from leda_cli.develop import publishing  # boto3 takes longer to import than a build
 
-    target = publishing.parse(publish) if publish else None
+    targets = [publishing.parse(each) for each in publish or ()]
     source = ROOT / "lambda_src"
     processors = {**_example_processors(), **named_folders(process or [])}
     if lock:
@@ -137,7 +140,7 @@ def build(
     manifest = write(built, output)
     changed = [each for each in built if known_digests.get(each.function) != each.entry["sha256"]]
     _show(changed, output)
-    if target:
+    for target in targets:
         publishing.upload(
             {p.entry["key"]: p.content for p in built}, manifest_bytes(manifest), target
         )

@@ -44,7 +44,7 @@ def examples(bare: BareAws, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
             patch.setenv(name, value)
-        packages.build(publish=f"s3://{BUCKET}/{PREFIX}")
+        packages.build(publish=[f"s3://{BUCKET}/{PREFIX}"])
     folder = tmp_path_factory.mktemp("stacks")
     settings: dict[str, dict[str, object]] = {
         "complete": {"producer_principals": [PRODUCER]},
@@ -187,8 +187,8 @@ def root(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ('packages={directory="nowhere"}', "make build"),
-        (f'packages={{bucket="{BUCKET}",prefix="nowhere"}}', "scripts/build --publish"),
+        ('settings={packages={directory="nowhere"}}', "make build"),
+        (f'settings={{packages={{bucket="{BUCKET}",prefix="nowhere"}}}}', "scripts/build --publish"),
     ],
 )
 def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:

@@ -1,0 +1,6 @@
+# What was this module's own before modules/stream-function made it. Nothing is made anew.
+
+moved {
+  from = aws_cloudwatch_metric_alarm.quarantined
+  to   = module.function.aws_cloudwatch_metric_alarm.quarantined[0]
+}
