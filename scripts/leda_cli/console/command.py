@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -107,7 +108,11 @@ class Served:
 
     def end(self) -> None:
         """Let `run` return; may be called from another thread."""
-        self._server.handle_exit(0, None)
+        self._server.handle_exit(signal.SIGTERM, None)
+
+    def end_when_alone(self) -> None:
+        """Let `run` return as soon as no page is open; may be called from another thread."""
+        self._hub.when_alone(self.end)
 
 
 class _Server(uvicorn.Server):

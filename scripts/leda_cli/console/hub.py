@@ -189,6 +189,7 @@ class Hub:
         self._sent: dict[str, str] = {}
         self._looked_at = threading.Event()
         self._is_over = False
+        self._when_alone: Callable[[], None] | None = None
         self._source: Source = (LogSource if site.is_local else MetricSource)(site)
         self._message_size = MessageSize(site)
         self.figures = Figures(self._source.step)
@@ -249,6 +250,16 @@ class Hub:
             self._pages.discard(page)
             if not self._pages:
                 self._looked_at.clear()
+                self._go_on_alone()
+
+    def when_alone(self, function: Callable[[], None]) -> None:
+        """Call a function as soon as no page is open; may be called from another thread."""
+        self._when_alone = function
+        self._on_loop(self._go_on_alone)
+
+    def _go_on_alone(self) -> None:
+        if not self._pages and self._when_alone:
+            self._when_alone()
 
     def _collect(self, name: str, read: Callable[[], Any], take: Apply) -> None:
         threading.Thread(target=self._turns, args=(name, read, take), daemon=True).start()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from leda.engine.configuration import Configuration
 from leda.engine.groupings import HierarchyPath
+from leda_cli.base.paths import OUTPUTS_FILE
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.stack import Stack
+from leda_cli.operate.stack import Stack, read_outputs
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,17 @@ class Site:
     def find(cls, aws: bool, outputs: Path | None, map_function: str | None) -> Site:
         """What the options of the command mean. Raises LedaError where there is none."""
         aggregation = Aggregation.find(aws, outputs, map_function)
-        options = ["--aws"] if aws else []
-        if outputs:
-            options += ["--outputs", str(outputs)]
-        if map_function:
-            options += ["--map-function", map_function]
         account = aggregation.account
-        return cls(aggregation, account if isinstance(account, Stack) else None, tuple(options))
+        arguments = _arguments(aws, outputs, map_function)
+        return cls(aggregation, account if isinstance(account, Stack) else None, arguments)
+
+    @classmethod
+    def beside(cls, environment: Mapping[str, str], outputs: Path | None) -> Site:
+        """The pipeline that another command works on: the settings of local AWS, empty for an account, and outputs."""
+        file = outputs or (OUTPUTS_FILE if environment else None)
+        stack = Stack.from_outputs(read_outputs(file) if file else {}, environment)
+        aggregation = Aggregation.of_function(stack, stack.functions["map"])
+        return cls(aggregation, stack, _arguments(not environment, outputs, None))
 
     @property
     def account(self) -> Account:
@@ -84,6 +89,13 @@ class Site:
         if self.account.endpoint:
             return f"local AWS at {self.account.endpoint.removeprefix('http://')}"
         return f"AWS, {self.account.dynamodb.meta.region_name}"
+
+
+def _arguments(aws: bool, outputs: Path | None, map_function: str | None) -> tuple[str, ...]:
+    found = ["--aws"] if aws else []
+    found += ["--outputs", str(outputs)] if outputs else []
+    found += ["--map-function", map_function] if map_function else []
+    return tuple(found)
 
 
 def is_hierarchy(configuration: Configuration) -> bool:

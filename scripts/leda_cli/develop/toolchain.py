@@ -239,7 +239,11 @@ def install_emulators(node: Path) -> Path:
 def install_console() -> dict[str, Path]:
     """Fetch from npm what the page of `leda console` loads; return its files by their names."""
     modules = install_console_modules()
-    files = ("htmx.org/dist/htmx.min.js", "uplot/dist/uPlot.iife.min.js", "uplot/dist/uPlot.min.css")
+    files = (
+        "htmx.org/dist/htmx.min.js",
+        "uplot/dist/uPlot.iife.min.js",
+        "uplot/dist/uPlot.min.css",
+    )
     return {Path(file).name: modules / file for file in files}
 
 
