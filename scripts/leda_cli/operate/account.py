@@ -22,10 +22,12 @@ from leda_cli.base.output import LedaError, error_console
 from leda_cli.base.paths import ENV_FILE, IS_CHECKOUT, ROOT
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
 
 AwsOption = Annotated[
@@ -91,6 +93,18 @@ class Account:
     def s3(self) -> S3Client:
         """The client, made at its first use."""
         client: S3Client = self._client("s3")
+        return client
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """The client, made at its first use."""
+        client: CloudWatchLogsClient = self._client("logs")
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """The client, made at its first use."""
+        client: CloudWatchClient = self._client("cloudwatch")
         return client
 
     def _client(self, service: str) -> Any:

@@ -1,6 +1,11 @@
 """`make demo`: the first thing that is done with the stack."""
 
+import re
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
 
 from support.live_stack import LiveStack
 from support.local_command import leda
@@ -20,4 +25,8 @@ def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, tmp_path: Path)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1,000 messages, no total off by any amount" in done.stdout
+    address = re.search(r"Watch it live: (http://127\.0\.0\.1:\d+/\S+/)", done.stdout)
+    assert address, done.stdout
+    with pytest.raises(URLError):  # it ends with the demo
+        urlopen(address[1], timeout=10)
     assert not {name: value for name, value in stack.stack.parameters().items() if value}

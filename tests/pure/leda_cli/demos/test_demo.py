@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -111,10 +112,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+class NoPage:
+    """A live page that is no process."""
+
+    def announce(self) -> None:
+        print("Watch it live: nowhere")
+
+    def end(self) -> None:
+        pass
+
+
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> FakeStack:
     stack = FakeStack()
     monkeypatch.setattr(Stack, "find", lambda *_: stack)
+    monkeypatch.setattr(demo_module, "live_page", lambda *_: nullcontext(NoPage()))
     return stack
 
 

@@ -1,0 +1,44 @@
+"""The console as a child process of a demo: it ends when its parent has ended and no page is open any more.
+
+    python -m leda_cli.console.child '{"AWS_ENDPOINT_URL": ...}' [OUTPUTS]
+
+Its first argument holds the settings of local AWS, and is empty JSON for an account. It prints its address and nothing else. Its parent holds the other end of standard input: that this is closed says that
+the parent has come to its end, however it came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from leda_cli.console.command import Served
+from leda_cli.console.site import Site
+from leda_cli.develop import toolchain
+
+NICENESS = 10
+"""What the demo does goes first."""
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the parent and every page have gone."""
+    os.nice(NICENESS)
+    environment, *outputs = arguments
+    site = Site.beside(json.loads(environment), Path(outputs[0]) if outputs else None)
+    served = Served(site, toolchain.install_console())
+    print(served.address, flush=True)
+
+    def wait() -> None:
+        os.read(sys.stdin.fileno(), 1)
+        served.end_when_alone()
+
+    threading.Thread(target=wait, daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        served.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,101 @@
+"""Figures of the stages by bucket of time (a second, or a minute), for the last ten minutes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+SPAN_SECONDS = 600
+RECENT_SECONDS = 60
+
+# Of these a bucket keeps the highest; of all others it keeps the sum.
+_HIGHEST = frozenset({"lag", "iterator_age"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A figure of a stage (stream, state, map, reduce or totals) at a time in epoch seconds."""
+
+    at: float
+    stage: str
+    name: str
+    value: float
+
+
+class Figures:
+    """What samples add up to. It holds SPAN_SECONDS and forgets what is older."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        """Seconds of a bucket."""
+        self._buckets: dict[int, dict[str, float]] = {}
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Add samples to their buckets. Samples that are older than all that is kept are dropped."""
+        for sample in samples:
+            bucket = self._buckets.setdefault(int(sample.at // self.step), {})
+            name = f"{sample.stage}.{sample.name}"
+            if sample.name in _HIGHEST:
+                bucket[name] = max(bucket.get(name, 0.0), sample.value)
+            else:
+                bucket[name] = bucket.get(name, 0.0) + sample.value
+
+    def replace(self, samples: Iterable[Sample]) -> None:
+        """Let samples take the place of what their buckets hold: CloudWatch gives a minute's sum again as it grows."""
+        fresh = Figures(self.step)
+        fresh.add(samples)
+        for number, bucket in fresh._buckets.items():
+            self._buckets.setdefault(number, {}).update(bucket)
+
+    def forget(self, now: float) -> None:
+        """Drop the buckets that are older than SPAN_SECONDS."""
+        oldest = int((now - SPAN_SECONDS) // self.step)
+        for number in [each for each in self._buckets if each <= oldest]:
+            del self._buckets[number]
+
+    def points(self, since: float) -> list[tuple[int, Mapping[str, float]]]:
+        """Each bucket from that time on: when it begins, and what it holds."""
+        first = int(since // self.step)
+        return [
+            (number * self.step, bucket)
+            for number, bucket in sorted(self._buckets.items())
+            if number >= first
+        ]
+
+    def recent(self, now: float, seconds: int = RECENT_SECONDS) -> dict[str, float]:
+        """What the last seconds add up to; of a lag or an age the highest."""
+        found: defaultdict[str, float] = defaultdict(float)
+        for _, bucket in self.points(now - max(seconds, self.step)):
+            for name, value in bucket.items():
+                is_highest = name.rpartition(".")[2] in _HIGHEST
+                found[name] = max(found[name], value) if is_highest else found[name] + value
+        return found
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+
+def rates(figures: Figures, now: float) -> dict[str, float]:
+    """Records, bytes and failures a second, and records of a batch, as they are now.
+
+    The newest bucket is not whole yet. By the second, the five before it are taken; by the minute, the last whole one.
+    """
+    whole = max(5, figures.step)
+    last = int(now // figures.step) * figures.step
+    sums: defaultdict[str, float] = defaultdict(float)
+    for at, bucket in figures.points(last - whole):
+        if at < last:
+            for name, value in bucket.items():
+                sums[name] += value
+    found = {name: value / whole for name, value in _counted(sums)}
+    for stage in ("state", "map", "reduce"):
+        if batches := sums.get(f"{stage}.batches"):
+            found[f"{stage}.batch"] = sums[f"{stage}.records"] / batches
+    return found
+
+
+def _counted(sums: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    for name, value in sums.items():
+        if name.rpartition(".")[2] not in _HIGHEST:
+            yield name, value

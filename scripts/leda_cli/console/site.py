@@ -1,0 +1,103 @@
+"""What a console shows: an account, and the functions, stream and tables of one instance of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from leda.engine.configuration import Configuration
+from leda.engine.groupings import HierarchyPath
+from leda_cli.base.paths import OUTPUTS_FILE
+from leda_cli.operate.account import Account
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.stack import Stack, read_outputs
+
+
+@dataclass(frozen=True)
+class Site:
+    """The parts by name. `stack` is the whole pipeline, None for an instance of the engine over another table."""
+
+    aggregation: Aggregation
+    stack: Stack | None
+    arguments: tuple[str, ...] = ()
+    """The options with which other commands find the same."""
+
+    @classmethod
+    def find(cls, aws: bool, outputs: Path | None, map_function: str | None) -> Site:
+        """What the options of the command mean. Raises LedaError where there is none."""
+        aggregation = Aggregation.find(aws, outputs, map_function)
+        account = aggregation.account
+        arguments = _arguments(aws, outputs, map_function)
+        return cls(aggregation, account if isinstance(account, Stack) else None, arguments)
+
+    @classmethod
+    def beside(cls, environment: Mapping[str, str], outputs: Path | None) -> Site:
+        """The pipeline that another command works on: the settings of local AWS, empty for an account, and outputs."""
+        file = outputs or (OUTPUTS_FILE if environment else None)
+        stack = Stack.from_outputs(read_outputs(file) if file else {}, environment)
+        aggregation = Aggregation.of_function(stack, stack.functions["map"])
+        return cls(aggregation, stack, _arguments(not environment, outputs, None))
+
+    @property
+    def account(self) -> Account:
+        """The account that all of it is in."""
+        return self.aggregation.account
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is local AWS, whose calls cost nothing."""
+        return self.account.endpoint is not None
+
+    @property
+    def stream(self) -> str:
+        """The Kinesis stream; empty where a table is the source."""
+        return self.stack.stream if self.stack else ""
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        """Name of each stage's function, in the order of the stages."""
+        engine = {"map": self.aggregation.map_function, "reduce": self.aggregation.reduce_function}
+        return {"state": self.stack.functions["state"], **engine} if self.stack else engine
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that are written to, in the order of the stages; the table of a user is not LEDA's to pay for."""
+        found = (self.aggregation.reduce_table, self.aggregation.totals_table)
+        return (self.aggregation.source.name, *found) if self.stack else found
+
+    @property
+    def holder(self) -> Stack:
+        """A stack as the quarantine bucket is read with: its name, and the functions that put objects there."""
+        if self.stack:
+            return self.stack
+        return Stack(
+            self.account.environment,
+            functions=self.functions,
+            quarantine_bucket=self.aggregation.quarantine_bucket,
+        )
+
+    @cached_property
+    def prefix(self) -> str:
+        """What the names of the functions and alarms begin with."""
+        return self.aggregation.map_function.removesuffix("MapLambda")
+
+    @property
+    def where(self) -> str:
+        """The account, for a person."""
+        if self.account.endpoint:
+            return f"local AWS at {self.account.endpoint.removeprefix('http://')}"
+        return f"AWS, {self.account.dynamodb.meta.region_name}"
+
+
+def _arguments(aws: bool, outputs: Path | None, map_function: str | None) -> tuple[str, ...]:
+    found = ["--aws"] if aws else []
+    found += ["--outputs", str(outputs)] if outputs else []
+    found += ["--map-function", map_function] if map_function else []
+    return tuple(found)
+
+
+def is_hierarchy(configuration: Configuration) -> bool:
+    """Whether the totals are the nodes of one tree; else they belong to groupings."""
+    return isinstance(configuration.totals, HierarchyPath)

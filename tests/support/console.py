@@ -1,0 +1,75 @@
+"""A console over an account that is made up: everything it reads, it reads from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+from leda.engine.configuration import Configuration
+from leda_cli.console.site import Site
+from leda_cli.operate.totals_reading import Total
+
+
+def site(
+    configuration: Configuration,
+    *,
+    is_local: bool = True,
+    is_pipeline: bool = True,
+    arguments: Sequence[str] = (),
+    **clients: Any,
+) -> Site:
+    """A site with these clients; the names are those of the pipeline without a prefix."""
+    names: dict[str, Any] = {
+        "dynamodb": Calling(),
+        "streams": Calling(),
+        "lambdas": Calling(),
+        "s3": Calling(),
+        "logs": Calling(),
+        "kinesis": Calling(),
+        "cloudwatch": Calling(),
+    } | clients
+    account: Any = SimpleNamespace(
+        endpoint="http://127.0.0.1:4566" if is_local else None,
+        functions={"state": "StateLambda", "map": "MapLambda", "reduce": "ReduceLambda"},
+        stream="IncomingDataStream",
+        quarantine_bucket="quarantine",
+        environment={},
+        **names,
+    )
+    aggregation: Any = SimpleNamespace(
+        account=account,
+        map_function="MapLambda",
+        reduce_function="ReduceLambda",
+        source=SimpleNamespace(name="StateTable"),
+        reduce_table="ReduceTable",
+        totals_table="AggregateTable",
+        totals_key="Identifier",
+        quarantine_bucket="quarantine",
+        live=lambda: configuration,
+    )
+    return Site(aggregation, account if is_pipeline else None, tuple(arguments))
+
+
+class Calling:
+    """A client whose events can be registered for; the answers are a subclass's."""
+
+    def __init__(self) -> None:
+        self.meta = SimpleNamespace(
+            events=SimpleNamespace(register=lambda *_: None), region_name="us-east-1"
+        )
+
+
+def tree(amounts: Mapping[str, str]) -> list[Total]:
+    """Totals of a hierarchy by identifier; the number of trades is 1."""
+    return [
+        Total(name, "", {}, {"Count": Decimal(1), "Value": Decimal(value)})
+        for name, value in amounts.items()
+    ]
+
+
+def at(seconds: float) -> datetime:
+    """A time in epoch seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
