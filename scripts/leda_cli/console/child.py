@@ -1,8 +1,10 @@
 """The console as a child process of a demo: it ends when its parent has ended and no page is open any more.
 
-    python -m leda_cli.console.child '{"AWS_ENDPOINT_URL": ...}' [OUTPUTS]
+    python -m leda_cli.console.child '{"AWS_ENDPOINT_URL": ...}' NAME_PREFIX
 
-Its first argument holds the settings of local AWS, and is empty JSON for an account. It prints its address and nothing else. Its parent holds the other end of standard input: that this is closed says that
+The first argument holds the settings of local AWS; it is an empty object for an account.
+
+It prints its address and nothing else. Its parent holds the other end of standard input: that this is closed says that
 the parent has come to its end, however it came.
 """
 
@@ -13,7 +15,6 @@ import json
 import os
 import sys
 import threading
-from pathlib import Path
 
 from leda_cli.console.command import Served
 from leda_cli.console.site import Site
@@ -26,8 +27,8 @@ NICENESS = 10
 def main(arguments: list[str]) -> None:
     """Serve until the parent and every page have gone."""
     os.nice(NICENESS)
-    environment, *outputs = arguments
-    site = Site.beside(json.loads(environment), Path(outputs[0]) if outputs else None)
+    environment, name_prefix = arguments
+    site = Site.beside(json.loads(environment), name_prefix)
     served = Served(site, toolchain.install_console())
     print(served.address, flush=True)
 

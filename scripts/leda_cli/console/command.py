@@ -26,7 +26,7 @@ from leda_cli.console.web import Guard, Web, new_token
 from leda_cli.develop import toolchain
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import MapFunctionOption
-from leda_cli.operate.stack import OutputsOption
+from leda_cli.operate.stack import NamePrefixOption
 
 LOOPBACK = "127.0.0.1"
 
@@ -45,11 +45,11 @@ def console_command(
     ] = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
-    outputs: OutputsOption = None,
+    name_prefix: NamePrefixOption = "",
 ) -> None:
     """Show what the pipeline does on a live web page; for this machine alone, until Ctrl-C."""
     libraries = toolchain.install_console()
-    site = Site.find(aws, outputs, map_function)
+    site = Site.find(aws, name_prefix, map_function)
     with answering(site.account.endpoint):
         served = Served(site, libraries, port, allow_changes)
     heading(f"Watching {site.aggregation.totals_table}, {site.where}")

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from leda.engine.configuration import Configuration
 from leda.engine.groupings import HierarchyPath
-from leda_cli.base.paths import OUTPUTS_FILE
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.stack import Stack, read_outputs
+from leda_cli.operate.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -25,20 +23,19 @@ class Site:
     """The options with which other commands find the same."""
 
     @classmethod
-    def find(cls, aws: bool, outputs: Path | None, map_function: str | None) -> Site:
+    def find(cls, aws: bool, name_prefix: str, map_function: str | None) -> Site:
         """What the options of the command mean. Raises LedaError where there is none."""
-        aggregation = Aggregation.find(aws, outputs, map_function)
+        aggregation = Aggregation.find(aws, name_prefix, map_function)
         account = aggregation.account
-        arguments = _arguments(aws, outputs, map_function)
+        arguments = _arguments(aws, name_prefix, map_function)
         return cls(aggregation, account if isinstance(account, Stack) else None, arguments)
 
     @classmethod
-    def beside(cls, environment: Mapping[str, str], outputs: Path | None) -> Site:
-        """The pipeline that another command works on: the settings of local AWS, empty for an account, and outputs."""
-        file = outputs or (OUTPUTS_FILE if environment else None)
-        stack = Stack.from_outputs(read_outputs(file) if file else {}, environment)
+    def beside(cls, environment: Mapping[str, str], name_prefix: str) -> Site:
+        """The pipeline with that prefix, by the settings of local AWS; empty for an account."""
+        stack = Stack.deployed(environment, name_prefix)
         aggregation = Aggregation.of_function(stack, stack.functions["map"])
-        return cls(aggregation, stack, _arguments(not environment, outputs, None))
+        return cls(aggregation, stack, _arguments(not environment, name_prefix, None))
 
     @property
     def account(self) -> Account:
@@ -91,9 +88,9 @@ class Site:
         return f"AWS, {self.account.dynamodb.meta.region_name}"
 
 
-def _arguments(aws: bool, outputs: Path | None, map_function: str | None) -> tuple[str, ...]:
+def _arguments(aws: bool, name_prefix: str, map_function: str | None) -> tuple[str, ...]:
     found = ["--aws"] if aws else []
-    found += ["--outputs", str(outputs)] if outputs else []
+    found += ["--name-prefix", name_prefix] if name_prefix else []
     found += ["--map-function", map_function] if map_function else []
     return tuple(found)
 

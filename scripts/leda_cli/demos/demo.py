@@ -24,6 +24,7 @@ from rich.table import Table
 from leda.pipeline import game
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import LedaError, console, heading, info, step, warn
+from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import THREADS, Putting, put_and_show, regroup, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate.account import AwsOption, answering
@@ -111,7 +112,7 @@ def demo(
         game.CHOICES if hierarchy is None else choices_of(levels_of(hierarchy), stack.names.levels)
     )
     seed = secrets.randbelow(10**6) if seed is None else seed
-    with live_page(stack, outputs) as page:
+    with live_page(stack, name_prefix) as page:
         is_exact = _demo(stack, rounds, messages, choices, seed, page)
         page.end()
     if not is_exact:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 from leda_cli.base.output import console, info
@@ -50,7 +49,7 @@ class LivePage:
 
 
 @contextmanager
-def live_page(stack: Stack, outputs: Path | None) -> Iterator[LivePage]:
+def live_page(stack: Stack, name_prefix: str) -> Iterator[LivePage]:
     """Start the console of a stack; it is gone at the end, however that comes."""
     process = subprocess.Popen(
         [
@@ -58,7 +57,7 @@ def live_page(stack: Stack, outputs: Path | None) -> Iterator[LivePage]:
             "-m",
             "leda_cli.console.child",
             json.dumps(dict(stack.environment)),
-            *([str(outputs)] if outputs else []),
+            name_prefix,
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
