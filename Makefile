@@ -46,7 +46,7 @@ build: .venv ## build the functions' packages: build/<function>.zip
 test: .venv ## run every test, on a local AWS of its own (ARGS= is passed to pytest)
 	@$(leda) test $(ARGS)
 
-lint: .venv ## black, ruff, mypy, import-linter, terraform fmt and validate, checkov
+lint: .venv ## black, ruff, mypy, import-linter, terraform fmt and validate, checkov, the words and links of the pages
 	@$(leda) lint
 
 fmt: .venv ## format Python and Terraform

@@ -49,6 +49,7 @@ _CHECKOUT = {
     "simulate": "simulation.command:simulate",
     "bench": "benchmarks.command:bench",
     "test": "leda_cli.develop.checks:test",
+    "docs": "leda_cli.develop.site:docs",
     "lint": "leda_cli.develop.checks:lint",
     "fmt": "leda_cli.develop.checks:fmt",
     "clean": "leda_cli.develop.local:clean",
