@@ -38,9 +38,9 @@ def section() -> Section:
         *paragraph(
             "Write units per unique message, everything included (tables, checkpoints, failed conditions), computed "
             "from the calls and items of the real code by AWS's rules (`scripts/leda_cli/models/units.py`); no "
-            "emulator counts them right. A duplicate costs State a read where its environment has seen the trade recently "
-            "(`leda/pipeline/recent_versions.py`); AWS does not say which environment a batch comes to, so in some rows "
-            f"duplicates reach any of {ENVIRONMENTS}."
+            "emulator counts them right. A duplicate costs State a read where its environment has seen the trade "
+            "recently (`leda/pipeline/recent_versions.py`); AWS does not say which environment a batch comes to, so in "
+            f"some rows duplicates reach any of {ENVIRONMENTS}."
         ),
         "",
         *markdown(found),
@@ -113,9 +113,9 @@ def _many_lines(many: list[tuple[Mix, Units]]) -> list[str]:
     ]
     return [
         *paragraph(
-            f"Many totals, {_DUPLICATES:.0%} duplicates, batches of 1,000: Map puts one row per lane, which costs a unit per "
-            "kilobyte, and Reduce writes each total that its batch touches once, for a unit. The published design's "
-            "Reduce takes up to 100 totals."
+            f"Many totals, {_DUPLICATES:.0%} duplicates, batches of 1,000: Map puts one row per lane, which costs a "
+            "unit per kilobyte, and Reduce writes each total that its batch touches once, for a unit. The published "
+            "design's Reduce takes up to 100 totals."
         ),
         "",
         *table(columns, rows, left=0),

@@ -42,6 +42,7 @@ _CHECKOUT = {
     "down": "leda_cli.develop.local:down",
     "status": "leda_cli.develop.local:status",
     "build": "leda_cli.develop.packages:build",
+    "release": "leda_cli.develop.release:release",
     "demo": "leda_cli.demos.demo:demo",
     "example": "leda_cli.demos.example:example",
     "load": "leda_cli.demos.load:load",

@@ -16,7 +16,9 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "mkdocs.yml").is_file())
+ROOT = next(
+    folder for folder in Path(__file__).resolve().parents if (folder / "mkdocs.yml").is_file()
+)
 
 # Fenced code, a link or image (not to a URL, nor to an anchor alone), inline code: whichever begins first.
 _TOKEN = re.compile(
@@ -29,7 +31,9 @@ _TOKEN = re.compile(
 
 def _pages() -> dict[str, str]:
     """The pages from outside of docs/: their paths in the repository, and in the site."""
-    found = {f"{name}.md": f"{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")}
+    found = {
+        f"{name}.md": f"{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")
+    }
     for file in sorted([*ROOT.glob("modules/*/README.md"), *ROOT.glob("examples/*/README.md")]):
         folder = file.parent.relative_to(ROOT).as_posix()
         found[f"{folder}/README.md"] = f"{folder}.md"

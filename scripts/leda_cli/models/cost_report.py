@@ -221,11 +221,11 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield ""
     yield (
         "From the calls and items that LEDA's code makes in memory (`leda_cli/models/pipeline_units.py`), priced by "
-        "AWS's rules (`leda_cli/models/units.py`): 18 totals, a batch of Reduce holds one row, which is the most expensive "
-        "case. Published: State updates message by message on condition, Map puts one row per batch under the batch's "
-        "hash, Reduce adds to the totals in a transaction, whose writes count twice. LEDA's Map puts one row per batch and "
-        "lane on condition of that row's own checkpoint, and its Reduce writes each total that a batch touches once, "
-        "on condition of the total's own."
+        "AWS's rules (`leda_cli/models/units.py`): 18 totals, a batch of Reduce holds one row, which is the most "
+        "expensive case. Published: State updates message by message on condition, Map puts one row per batch under "
+        "the batch's hash, Reduce adds to the totals in a transaction, whose writes count twice. LEDA's Map puts one "
+        "row per batch and lane on condition of that row's own checkpoint, and its Reduce writes each total that a "
+        "batch touches once, on condition of the total's own."
     )
     yield ""
     yield from units(comparisons)
@@ -234,9 +234,9 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     dearer = [each for each in comparisons if each.leda.per_unique() > each.published.per_unique()]
     yield (
         f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. Exactness costs "
-        "no unit: a checkpoint is an attribute of the row that it protects. Duplicates cost nothing in one batch, and a "
-        "read unit in an environment that has recently seen their trade (`leda/pipeline/recent_versions.py`) or where they are "
-        "frequent."
+        "no unit: a checkpoint is an attribute of the row that it protects. Duplicates cost nothing in one batch, and "
+        "a read unit in an environment that has recently seen their trade (`leda/pipeline/recent_versions.py`) or "
+        "where they are frequent."
     )
     yield ""
     yield "What State writes and reads for one message (the published design writes 1 each):"
@@ -255,8 +255,8 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _target() -> Iterator[str]:
     yield (
-        f"The target is {UNITS_TARGET} at {TARGET_DUPLICATES:.0%} duplicates, everything included. Where a statement has "
-        f"to fail for each of them, State alone takes {1 + TARGET_DUPLICATES / (1 - TARGET_DUPLICATES):.4f}:"
+        f"The target is {UNITS_TARGET} at {TARGET_DUPLICATES:.0%} duplicates, everything included. Where a statement "
+        f"has to fail for each of them, State alone takes {1 + TARGET_DUPLICATES / (1 - TARGET_DUPLICATES):.4f}:"
     )
     yield ""
     yield "| duplicates | batch | delta rows of a batch of Reduce | LEDA | |"
