@@ -8,7 +8,7 @@ leda := .venv/bin/leda
 unexport $(filter-out PYTHON PYTHONIOENCODING PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate scale bench up down status build test lint fmt clean
+.PHONY: help setup demo simulate scale bench up down status build docs test lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,10 +43,13 @@ status: .venv ## show what runs, and where
 build: .venv ## build the functions' packages: build/<function>.zip
 	@$(leda) build
 
+docs: .venv ## build the documentation's site: .local/site/index.html
+	@$(leda) docs
+
 test: .venv ## run every test, on a local AWS of its own (ARGS= is passed to pytest)
 	@$(leda) test $(ARGS)
 
-lint: .venv ## black, ruff, mypy, import-linter, terraform fmt and validate, checkov
+lint: .venv ## black, ruff, mypy, import-linter, terraform fmt and validate, checkov, the words and links of the pages
 	@$(leda) lint
 
 fmt: .venv ## format Python and Terraform

@@ -208,7 +208,7 @@ def _lines(bursts: list[Burst]) -> list[str]:
     ]
     return [
         *paragraph(
-            "Bursts with 7 % copies and 3 % newer versions, in calls of 500, into 16 shards; batches of 1,000 in "
+            "Bursts with 7 % duplicates and 3 % newer versions, in calls of 500, into 16 shards; batches of 1,000 in "
             "both designs. Settled: every total right, and still so two seconds later (LEDA's to the last digit; "
             "the published design's, which are binary floats, to the cent). Where a burst did not settle, how many "
             "trades are in the totals is estimated from the value that these hold. Local AWS is not AWS: one thread "

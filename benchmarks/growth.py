@@ -64,7 +64,7 @@ def _rows(repetitions: int) -> tuple[list[str], Target]:
     return [
         *paragraph(
             "**Load on Reduce.** The more comes, the more delta rows (each of 1,000 messages, 18 totals) are in a "
-            "batch, and the less each costs, up to some hundred. A thousand such rows are some 100,000 objects of "
+            "batch, and the less each costs, up to about a hundred. A thousand such rows are about 100,000 objects of "
             "JSON, which Python's garbage collector visits while they are made: with it, a row's parsing took 34 "
             "microseconds, and 15 without it (`gc.disable()`, 1,000 rows, 2026-11-29)."
         ),

@@ -184,7 +184,7 @@ def _stage_lines(at_0: Runs, at_5: Runs) -> list[str]:
             )
     return [
         *paragraph(
-            f"A batch of {BATCH:,} messages (7 % copies, 3 % of the rest newer versions of earlier trades), its "
+            f"A batch of {BATCH:,} messages (7 % duplicates, 3 % of the rest newer versions of earlier trades), its "
             "changes, the row of their sums. Medians; the ratio is taken in each repetition."
         ),
         "",

@@ -38,9 +38,9 @@ def section() -> Section:
         *paragraph(
             "Write units per unique message, everything included (tables, checkpoints, failed conditions), computed "
             "from the calls and items of the real code by AWS's rules (`scripts/leda_cli/models/units.py`); no "
-            "emulator counts them right. A copy costs State a read where its environment has lately met the trade "
-            "(`leda/pipeline/recent_versions.py`); AWS does not say which environment a batch comes to, so in some "
-            f"rows copies come to any of {ENVIRONMENTS}."
+            "emulator counts them right. A duplicate costs State a read where its environment has seen the trade "
+            "recently (`leda/pipeline/recent_versions.py`); AWS does not say which environment a batch comes to, so in "
+            f"some rows duplicates reach any of {ENVIRONMENTS}."
         ),
         "",
         *markdown(found),
@@ -67,16 +67,17 @@ def section() -> Section:
 
 
 def _why_environments_cost() -> str:
-    copies = _DUPLICATES / (1 - _DUPLICATES)
-    not_met = copies * (ENVIRONMENTS - 1) / ENVIRONMENTS
+    duplicates = _DUPLICATES / (1 - _DUPLICATES)
+    not_met = duplicates * (ENVIRONMENTS - 1) / ENVIRONMENTS
     prices = of_region("us-east-1").dynamodb
     a_read = prices.per_million_read_units / prices.per_million_write_units
     return (
-        f"A copy that comes to an environment which has not met its trade fails a statement, and that costs a unit, "
-        f"as each copy costs the published design. With {_DUPLICATES:.0%} copies there are {copies:.4f} of them for a "
-        f"unique message, and {ENVIRONMENTS - 1} of {ENVIRONMENTS} come to another environment: {not_met:.3f} units. "
-        "To look at each row before it is written would avoid them and cost a read unit a message, as much as "
-        f"{a_read:.1f} write units. So State looks first only where copies are many."
+        "A duplicate that reaches an environment which has not seen its trade fails a statement, and that costs a "
+        "unit, as each duplicate costs the published design. "
+        f"With {_DUPLICATES:.0%} duplicates there are {duplicates:.4f} of them for a "
+        f"unique message, and {ENVIRONMENTS - 1} of {ENVIRONMENTS} reach another environment: {not_met:.3f} units. "
+        "Reading each row before it is written would avoid them and cost a read unit per message, as much as "
+        f"{a_read:.1f} write units. So State reads first only where duplicates are frequent."
     )
 
 
@@ -112,9 +113,9 @@ def _many_lines(many: list[tuple[Mix, Units]]) -> list[str]:
     ]
     return [
         *paragraph(
-            f"Many totals, {_DUPLICATES:.0%} copies, batches of 1,000: Map puts a row a lane, which costs a unit a "
-            "kilobyte, and Reduce writes each total that its batch touches once, for a unit. The published design's "
-            "Reduce takes up to 100 totals."
+            f"Many totals, {_DUPLICATES:.0%} duplicates, batches of 1,000: Map puts one row per lane, which costs a "
+            "unit per kilobyte, and Reduce writes each total that its batch touches once, for a unit. The published "
+            "design's Reduce takes up to 100 totals."
         ),
         "",
         *table(columns, rows, left=0),
@@ -137,7 +138,7 @@ def _compared(mix: Mix) -> Comparison:
 
 
 def _most(found: list[Comparison], modifications: float, environments: int) -> Target:
-    """The dearest of the usual mixes: 7 % copies, batches that are worth it."""
+    """The dearest of the usual mixes: 7 % duplicates, batches that are worth it."""
     most = max(
         each.leda.per_unique()
         for each in found
@@ -146,11 +147,11 @@ def _most(found: list[Comparison], modifications: float, environments: int) -> T
         and each.mix.environments == environments
         and each.mix.batch >= 1000
     )
-    copies = f"{_DUPLICATES:.0%} copies" + (
+    duplicates = f"{_DUPLICATES:.0%} duplicates" + (
         f" to any of {environments} environments" if environments > 1 else ""
     )
     return Target(
-        f"Write units per unique message, {copies}, {modifications:.0%} modifications, batches of 1,000 and more",
+        f"Write units per unique message, {duplicates}, {modifications:.0%} modifications, batches of 1,000 and more",
         f"at most {MOST_A_MESSAGE}",
         f"{most:.3f}",
         most <= MOST_A_MESSAGE,

@@ -164,9 +164,9 @@ def _result(
     for each in tallies.values():
         tally.merge(each)
     counts = dict(tally.counts)
-    kinds = {"split", "merge", "roll", "restart", "double", "create anew", "redeliver"}
+    kinds = {"split", "merge", "roll", "restart", "double", "create again", "redeliver"}
     kinds |= {"clock", "deployment", "records lost", "total damaged", "rebuild"}
-    kinds |= {"stream made anew", "backup", "table restored"}
+    kinds |= {"stream replaced", "backup", "table restored"}
     kinds |= {"lanes", "configuration", "mapping off", "expiry", "rows expire"}
     return {
         "seeds": seeds,

@@ -98,7 +98,7 @@ class Engine(System):
                 self.operator.needed = True
             case "total damaged":
                 self.operator.damage(draw)
-            case "stream made anew":
+            case "stream replaced":
                 self.make_stream_anew(stage)
             case "backup":
                 self.operator.back_up()
@@ -193,7 +193,7 @@ def of_the_engine(frame: Frame, puts: Sequence[Put]) -> Iterator[Disturbance]:
         yield from frame.some("split", tables, most=3)
         yield from frame.some("roll", tables, most=3)
     if STREAMS in families:
-        yield from _loss(frame.draw, puts, "stream made anew")
+        yield from _loss(frame.draw, puts, "stream replaced")
     if LOSS in families:
         kinds = ("records lost", "total damaged", "table restored")
         yield from _loss(frame.draw, puts, frame.draw.choice(kinds))

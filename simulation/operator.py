@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # boto3's for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
 SDK_TRIES = 10
-_LOSSES = ("records that were lost", "total damaged", "stream made anew", "table restored")
+_LOSSES = ("records that were lost", "total damaged", "stream replaced", "table restored")
 
 
 class Operator:

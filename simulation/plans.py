@@ -15,9 +15,9 @@ from simulation.functions import ERRORS, KILLS, LOST
 from simulation.mappings import Settings
 from simulation.memory_partitions import UNIT_BYTES, UNITS_PER_SECOND
 
-CUTS, DOUBLE, ANEW, LATE = "other cuts", "two pollers", "created anew", "late redelivery"
+CUTS, DOUBLE, ANEW, LATE = "other cuts", "two pollers", "created again", "late redelivery"
 RESHARD, CLOCKS = "resharding", "jumping clocks"
-LOSS, STREAMS = "loss and rebuild", "streams made anew"
+LOSS, STREAMS = "loss and rebuild", "streams replaced"
 SETTINGS, OFF, EXPIRY = "changed settings", "mappings off and on", "time to live"
 NARROW = "narrow partitions"
 CHANGES = "changed configurations"
@@ -142,7 +142,7 @@ class Frame:
         if DOUBLE in self.families:
             add("double", most=4)
         if ANEW in self.families:
-            add("create anew")
+            add("create again")
         if LATE in self.families:
             add("redeliver", most=8)
         if RESHARD in self.families:

@@ -240,7 +240,7 @@ class System(ABC):
                 mapping.restart(draw)
             case "double":
                 mapping.double(draw)
-            case "create anew":
+            case "create again":
                 mapping.create_anew()
             case "redeliver":
                 mapping.redeliver(draw)

@@ -126,7 +126,7 @@ variable "group_by" {
     - `missing` (none): values that stand for missing attributes of `keys` and `where`; without one, a row without a key is quarantined
     - `rollup` (false): a total for the first key, for the first two, and so on, not only for all
     - `max_totals` (none): AuditLambda counts the grouping's rows in the totals table, and an alarm goes off where there are more; nothing is refused.
-      Needs `audit`. It is no part of the definition: to change it takes no `leda backfill`
+      Needs `audit`. A change of it needs no `leda backfill`
     - `retention_days` (none): of a grouping with a time bucket, for how long a total is worth something after its bucket has ended; then readers leave it
       out, and time to live removes it
   EOT
@@ -287,7 +287,7 @@ variable "hierarchy_path" {
 }
 
 variable "on_expiry" {
-  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed anew from the table after the first backfill: `leda verify`, `rebuild`, a later `backfill` and the audit refuse. A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
+  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed from the table after the first backfill: `leda verify`, `rebuild`, a later `backfill` and the audit refuse. A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
   type        = string
   default     = "subtract"
   nullable    = false

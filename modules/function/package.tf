@@ -24,7 +24,7 @@ locals {
   package_missing = (
     local.from_s3
     ? "s3://${coalesce(local.bucket, "-")}/${local.manifest_key} lists no package \"${var.package}\". Publish the packages with: scripts/build --publish s3://${join("/", compact([local.bucket, local.prefix]))}"
-    : "There is no package ${local.zip_path}. Build the packages with: make build (or scripts/build), or set settings.packages to the folder, or to the S3 bucket and prefix, that holds them."
+    : "There is no package ${local.zip_path}. Take the module from a release (?ref=v<version>), whose tag holds the packages; or build them with: make build (or scripts/build); or set settings.packages to the folder, or to the S3 bucket and prefix, that holds them."
   )
 }
 

@@ -31,8 +31,8 @@ variable "service" {
 variable "settings" {
   description = <<-EOT
     What all functions of a stack have in common, and the roles and logs beside them. Every module takes this object and passes it on.
-    - `packages`: where the functions' code is. Either `directory`, a folder with the zips (the default is the checkout's `build/`, which `make build`
-      fills); or `bucket` and `prefix`, to which `scripts/build --publish s3://bucket/prefix` has uploaded them, for accounts without a checkout. Lambda takes
+    - `packages`: where the functions' code is. Either `directory`, a folder with the zips (the default is `build/`
+      beside the modules: a release's tag holds it, `make build` fills it); or `bucket` and `prefix`, to which `scripts/build --publish s3://bucket/prefix` has uploaded them, for accounts without a checkout. Lambda takes
       code from a bucket in its own Region only: publish to a bucket in each. It must hold the packages when they are read: at the plan, or at the apply where
       the plan does not know its name
     - `runtime` (`python3.13`), `architecture` (`arm64`, which is cheaper, or `x86_64`)

@@ -1,5 +1,5 @@
 # What is ordered and sold of each product, and the shop's orders and revenue. An order that has expired counts for nothing: nobody paid
-# it, and its pieces are in stock again. A total's name is that of its grouping and of its key: `ordered:<product>`, `orders:order`.
+# it, and its quantities are in stock again. A total's name is that of its grouping and of its key: `ordered:<product>`, `orders:order`.
 
 locals {
   unexpired = ["Created", "Paid", "Shipped"]
@@ -31,7 +31,7 @@ module "counts" {
     shipped = { keys = ["itemType"], where = { itemType = ["order"], status = ["Shipped"] } }
   }
 
-  # A line has pieces and no total, an order a total and no pieces.
+  # A line has a quantity and no amount, an order an amount and no quantity.
   measures = {
     Count        = { op = "count" }
     Pieces       = { op = "sum", field = "qty", missing = "0" }

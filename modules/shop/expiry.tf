@@ -1,4 +1,4 @@
-# Orders that nobody pays give their pieces back.
+# The quantities of orders that nobody pays return to stock.
 
 module "expire_orders" {
   source = "../function"
@@ -62,7 +62,7 @@ resource "aws_lambda_permission" "expire_orders" {
 # The function's own alarm waits for three failures in five minutes, of which this schedule makes one.
 resource "aws_cloudwatch_metric_alarm" "expire_orders_failed" {
   alarm_name        = "${local.names.expire_orders}-failed"
-  alarm_description = "Orders that were not paid in time could not be closed, so their pieces are missing from the stock: read /aws/lambda/${local.names.expire_orders}."
+  alarm_description = "Orders that were not paid in time could not be closed, so their quantities are missing from the stock: read /aws/lambda/${local.names.expire_orders}."
 
   namespace   = "AWS/Lambda"
   metric_name = "Errors"

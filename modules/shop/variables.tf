@@ -23,7 +23,7 @@ variable "site_directory" {
 }
 
 variable "cloudfront" {
-  description = "Whether CloudFront serves the site. Without it the bucket is there, and whoever serves the files says so in `site_url`."
+  description = "Whether CloudFront serves the site. Without it the bucket is there, and `site_url` says where else the files are served."
   type        = bool
   default     = true
   nullable    = false
@@ -60,7 +60,7 @@ variable "throttle" {
 variable "orders" {
   description = <<-EOT
     What limits orders, which anybody can make before anything is paid.
-    - `pay_within_minutes` (1440): an order that is not paid by then expires, and its pieces are in stock again
+    - `pay_within_minutes` (1440): an order that is not paid by then expires, and its quantities return to stock
     - `most_unpaid` (20): how many unpaid orders a customer may have at a time
     - `throttle` (`{ rate = 5, burst = 20 }`): how many orders a second (`rate`) and at once (`burst`) are taken from all customers together
   EOT

@@ -24,7 +24,7 @@ output "mapping_uuid" {
 }
 
 output "mapping_arn" {
-  description = "ARN of the event source mapping, for the rights of whoever looks after it."
+  description = "ARN of the event source mapping, for the rights of the operators who look after it."
   value       = aws_lambda_event_source_mapping.this.arn
 }
 

@@ -45,7 +45,7 @@ def test_three_hundred_schedules_leave_the_other_systems_exact(system: str) -> N
 
 ALSO = {
     "group-by": [
-        *("change", "backfills", "backfills stopped half-way", "rebuilds", "stream made anew"),
+        *("change", "backfills", "backfills stopped half-way", "rebuilds", "stream replaced"),
         *("source rows that expired", "rows that expired", "lanes", "configuration"),
     ]
 }
@@ -62,12 +62,12 @@ def test_every_kind_of_fault_struck(played: Tally, kind: str) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        *("split", "merge", "roll", "restart", "double", "create anew", "redeliver"),
+        *("split", "merge", "roll", "restart", "double", "create again", "redeliver"),
         *("clock", "deployment", "cold starts", "timeouts", "retried batches"),
         *("lanes", "configuration", "mapping off", "windows that ended", "rows that expired"),
         *("bisected batches", "partial responses", "batches at the failure destination"),
         *("redelivered records", "answered: ConditionalCheckFailedException"),
-        *("answered: ThrottlingException", "stream made anew", "table restored"),
+        *("answered: ThrottlingException", "stream replaced", "table restored"),
         *("records that were lost", "total damaged", "rebuilds", "rebuilds stopped half-way"),
     ],
 )
@@ -105,7 +105,7 @@ def test_without_trouble_the_published_design_is_exact_too(system: str) -> None:
     assert play(jobs).wrong == []
 
 
-@pytest.mark.parametrize("family", ["other cuts", "two pollers", "created anew", "late redelivery"])
+@pytest.mark.parametrize("family", ["other cuts", "two pollers", "created again", "late redelivery"])
 def test_the_published_design_is_wrong_where_a_retry_is_cut_otherwise_or_comes_late(
     family: str,
 ) -> None:
@@ -118,7 +118,7 @@ def test_the_published_design_is_wrong_where_a_retry_is_cut_otherwise_or_comes_l
     "family",
     [
         *("errors", "lost answers", "kills", "other cuts", "two pollers"),
-        *("created anew", "late redelivery"),
+        *("created again", "late redelivery"),
     ],
 )
 def test_an_unconditional_add_counts_twice_whatever_brings_a_record_again(family: str) -> None:

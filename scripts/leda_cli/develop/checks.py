@@ -15,7 +15,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.locks import only_one
 from leda_cli.base.output import console, heading
 from leda_cli.base.paths import CACHE, LOCAL, ROOT, VENV
-from leda_cli.develop import toolchain
+from leda_cli.develop import site, toolchain
 from leda_cli.develop.shared_provider import shared_provider
 from leda_cli.develop.terraform import require_terraform, terraform_environment
 
@@ -30,6 +30,14 @@ TYPED = (
     "simulation",
     "tests",
 )
+
+# check-jsonschema brings the schemas, so nothing is asked of the network.
+SCHEMAS = {
+    "github-workflows": ".github/workflows/*.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "renovate": "renovate.json",
+}
 
 
 def terraform_roots(root: Path = ROOT) -> list[Path]:
@@ -100,7 +108,7 @@ def test(context: typer.Context) -> None:
 
 
 def lint() -> None:
-    """Check the sources: black, ruff, mypy, layers of imports, terraform fmt and validate, checkov."""
+    """Check black, ruff, mypy, layers of imports, terraform fmt and validate, checkov; the pages' words and links."""
     require_terraform()
     environment = terraform_environment()
     environment.update(
@@ -132,6 +140,16 @@ def lint() -> None:
             *("env", f"PYTHONPATH={ROOT}:{ROOT / 'tests'}", _tool("lint-imports")),
             *("--config", "pyproject.toml", "--cache-dir", str(CACHE / "import-linter")),
         ],
+        **{
+            schema: [
+                _tool("check-jsonschema"),
+                "--builtin-schema",
+                f"vendor.{schema}",
+                *sorted(map(str, ROOT.glob(files))),
+            ]
+            for schema, files in SCHEMAS.items()
+        },
+        "pre-commit": [_tool("pre-commit"), "validate-config"],
         "module READMEs": [_tool("python"), "-m", "leda_cli.develop.module_docs", "--check"],
         "terraform fmt": ["terraform", "fmt", "-check", "-recursive", "-diff", "."],
     }
@@ -139,6 +157,13 @@ def lint() -> None:
         heading(name)
         began = time.monotonic()
         check(name, _run(command, environment), began)
+
+    for name, problems in {"words": site.wrong_words, "links": site.broken_links}.items():
+        heading(name)
+        began = time.monotonic()
+        found = problems()
+        console.print(found, markup=False, end="\n" if found else "")
+        check(name, not found, began)
 
     heading("terraform validate")
     with (

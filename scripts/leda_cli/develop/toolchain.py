@@ -137,6 +137,13 @@ def install_checkov() -> Path:
     return folder / "bin" / "checkov"
 
 
+def install_mkdocs() -> Path:
+    """Install mkdocs with its theme into an environment of its own; return its executable."""
+    folder = LOCAL / "docs" / "venv"
+    _sync("mkdocs", folder, "docs.lock", environments.base_interpreter())
+    return folder / "bin" / "mkdocs"
+
+
 def parse_version(text: str) -> tuple[int, ...]:
     """Return the first version number in what a tool prints: "v20.1.0", 'openjdk version "17.0.15"'."""
     found = re.search(r"\d+(?:\.\d+)*", text)
@@ -250,6 +257,11 @@ def install_console() -> dict[str, Path]:
 def install_console_modules() -> Path:
     """Fetch the npm packages of `leda console`, those of its tests too; return the folder of packages."""
     return _install_npm("htmx and uPlot, for leda console", "console", find_node()) / "node_modules"
+
+
+def install_textlint() -> Path:
+    """Fetch textlint from npm; return the folder of its packages."""
+    return _install_npm("textlint", "prose", find_node()) / "node_modules"
 
 
 def _install_npm(title: str, name: str, node: Path) -> Path:

@@ -29,11 +29,11 @@ from leda_cli.models.prices import Prices
 
 def cost(
     rate: Annotated[
-        float, typer.Option(min=0.001, help="Messages a second, copies included.")
+        float, typer.Option(min=0.001, help="Messages per second, duplicates included.")
     ] = 1000,
     message_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a message.")] = 250,
     duplicates: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the messages that are copies.")
+        float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
     ] = 0.07,
     near: Annotated[
         bool, typer.Option("--near", help="Copies reach the batch of their original.")

@@ -73,10 +73,10 @@ def markdown(workload: Workload, prices: Prices, times: ServiceTimes, advance: A
 
 
 def _assumptions(workload: Workload, prices: Prices) -> Iterator[str]:
-    copies = "the batch of their original" if workload.near else "a later batch than their original"
+    where = "the batch of their original" if workload.near else "a later batch than their original"
     yield (
         f"US dollars of a month (730 hours) in {prices.name}, list prices without free tiers, at a steady rate. "
-        f"Messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} of them copies that reach {copies}; "
+        f"Messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} of them duplicates that reach {where}; "
         f"of the rest {workload.modifications:.0%} change earlier trades; {workload.nodes} totals; "
         f"{workload.trades:,} trades kept; the ingest stream keeps a week. `leda cost --help` lists what can be "
         "changed; `leda cost` shows each line of a bill."
@@ -200,7 +200,7 @@ def _dependence(workload: Workload, prices: Prices, times: ServiceTimes) -> Iter
     ]
     cases += [
         (
-            f"{share:.0%} copies, in {'the same' if near else 'another'} batch",
+            f"{share:.0%} duplicates, in {'the same' if near else 'another'} batch",
             replace(base, duplicates=share, near=near),
         )
         for share in (0.0, 0.07, 0.3)
@@ -221,11 +221,11 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield ""
     yield (
         "From the calls and items that LEDA's code makes in memory (`leda_cli/models/pipeline_units.py`), priced by "
-        "AWS's rules (`leda_cli/models/units.py`): 18 totals, a batch of Reduce holds one row, which is the dearest "
-        "case. Published: State updates message by message on condition, Map puts a row a batch under the batch's "
-        "hash, Reduce adds to the totals in a transaction, whose writes count twice. LEDA's Map puts a row a batch and "
-        "lane on condition of that row's own checkpoint, and its Reduce writes each total that a batch touches once, "
-        "on condition of the total's own."
+        "AWS's rules (`leda_cli/models/units.py`): 18 totals, a batch of Reduce holds one row, which is the most "
+        "expensive case. Published: State updates message by message on condition, Map puts one row per batch under "
+        "the batch's hash, Reduce adds to the totals in a transaction, whose writes count twice. LEDA's Map puts one "
+        "row per batch and lane on condition of that row's own checkpoint, and its Reduce writes each total that a "
+        "batch touches once, on condition of the total's own."
     )
     yield ""
     yield from units(comparisons)
@@ -234,9 +234,9 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     dearer = [each for each in comparisons if each.leda.per_unique() > each.published.per_unique()]
     yield (
         f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. Exactness costs "
-        "no unit: a checkpoint is an attribute of the row that it protects. Copies cost nothing in one batch, and a "
-        "read unit in an environment that has lately met their trade (`leda/pipeline/recent_versions.py`) or where "
-        "there are many."
+        "no unit: a checkpoint is an attribute of the row that it protects. Duplicates cost nothing in one batch, and "
+        "a read unit in an environment that has recently seen their trade (`leda/pipeline/recent_versions.py`) or "
+        "where they are frequent."
     )
     yield ""
     yield "What State writes and reads for one message (the published design writes 1 each):"
@@ -255,11 +255,11 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _target() -> Iterator[str]:
     yield (
-        f"The target is {UNITS_TARGET} at {TARGET_DUPLICATES:.0%} copies, everything included. Where a statement has "
-        f"to fail for each of them, State alone takes {1 + TARGET_DUPLICATES / (1 - TARGET_DUPLICATES):.4f}:"
+        f"The target is {UNITS_TARGET} at {TARGET_DUPLICATES:.0%} duplicates, everything included. Where a statement "
+        f"has to fail for each of them, State alone takes {1 + TARGET_DUPLICATES / (1 - TARGET_DUPLICATES):.4f}:"
     )
     yield ""
-    yield "| copies | batch | delta rows of a batch of Reduce | LEDA | |"
+    yield "| duplicates | batch | delta rows of a batch of Reduce | LEDA | |"
     yield "|---|---:|---:|---:|---|"
     mixes = [
         Mix(TARGET_DUPLICATES, 0, batch, near, rows, environments=environments)

@@ -74,8 +74,8 @@ _SEQUENCE = 10**29
 class Workload:
     """What producers send.
 
-    `rate`: messages a second, copies included. `message_bytes`: of one. `duplicates`, `modifications`: shares as in
-    `Mix`. `near`: copies reach the batch of their original. `hierarchy`: how many children a node has, level by
+    `rate`: messages per second, duplicates included. `message_bytes`: of one. `duplicates`, `modifications`: shares as
+    in `Mix`. `near`: duplicates reach the batch of their original. `hierarchy`: how many children a node has, level by
     level; (2, 2, 3) has 2 + 4 + 12 nodes. `trades`: rows that StateTable keeps. `bad`: share of the messages that
     cannot be read; few enough to leave the rest as it is.
     """
@@ -91,7 +91,7 @@ class Workload:
 
     @property
     def unique_rate(self) -> float:
-        """Messages a second that are no copies: each is a change."""
+        """Messages per second that are not duplicates: each is a change."""
         return self.rate * (1 - self.duplicates)
 
     @property

@@ -38,7 +38,7 @@ from leda_cli.models.units import write_units
 
 STAGES = ("state", "map", "reduce")
 BATCHES = (1, 10, 100, 1000, 10_000)
-# With so many, 7 of 8 copies come to one that has not met their original.
+# With so many, 7 of 8 duplicates reach one that has not seen their original.
 ENVIRONMENTS = 8
 # In the first there is nothing to modify, and in the second State finds out what modifications find.
 BATCHES_TO_LEARN_FROM = 2
@@ -69,8 +69,8 @@ _ZERO = Decimal(0)
 class Mix:
     """What is sent, and how it is cut into batches.
 
-    `duplicates` is the share of all messages that are copies of others, `modifications` the share of the rest that
-    are newer versions of trades of earlier batches, one a trade and batch; both 0 to 1. `near`: copies are in the
+    `duplicates` is the share of all messages that are duplicates of others, `modifications` the share of the rest that
+    are newer versions of trades of earlier batches, one a trade and batch; both 0 to 1. `near`: duplicates are in the
     batch of their original, else in a later one. `batch` is the records of a batch of State and of Map, `rows` the
     delta rows of a batch of Reduce, `first_version` what the producer counts from. State's batches go in turns to so
     many `environments`, each of which remembers and learns for itself. `hierarchy`: how many children a node has, level
@@ -90,7 +90,7 @@ class Mix:
 
 @dataclass(slots=True)
 class Units:
-    """Counts: messages, `unique` of them no copies; by stage what it handled, gave on, wrote, read and called.
+    """Counts: messages, `unique` of them not duplicates; by stage what it handled, gave on, wrote, read and called.
 
     State handles unique messages and gives on changes, Map handles changes and gives on delta rows, Reduce handles
     delta rows. `touched` sums the totals that each batch of Reduce touches.
@@ -125,7 +125,7 @@ class Units:
 
 
 class Source:
-    """Draws messages of a mix, the same for a seed; `unique` counts those that are no copies."""
+    """Draws messages of a mix, the same for a seed; `unique` counts those that are not duplicates."""
 
     def __init__(self, mix: Mix, seed: int, schema: Schema) -> None:
         self._mix = mix
@@ -142,7 +142,7 @@ class Source:
         start = len(self._sent)
         self._not_modified = list(range(len(self._ids)))
         for place in range(self._mix.batch):
-            # Far copies are of messages that were sent before this batch.
+            # Far duplicates are of messages that were sent before this batch.
             first, last = (start, start + place) if self._mix.near else (0, start)
             is_copy = last > first and self._draw.random() < self._mix.duplicates
             if is_copy:
@@ -313,7 +313,7 @@ def _run(
         units.given[STAGES[place]] += len(changes)
         return changes
 
-    # Started anew: what the first run has stored is there, and State has learned from it; what it has cost is not.
+    # Started again: what the first run has stored is there, and State has learned from it; what it has cost is not.
     to_learn_from = BATCHES_TO_LEARN_FROM * mix.batch * mix.environments
     for at_least in (max(messages, to_learn_from), messages):
         units = Units()
@@ -357,7 +357,7 @@ def _records(changes: Sequence[Change], first: int) -> list[StreamRecord]:
 def state_units_of_a_message() -> dict[str, tuple[float, float]]:
     """What State writes and reads for a message by what StateTable has of its trade: units of writing and reading.
 
-    Met: the environment has lately stored or read the trade's row.
+    Seen: the environment has recently stored or read the trade's row.
     """
     meter = Meter(_KEYS, frozenset(_STREAMS))
     store, other = (
@@ -367,13 +367,13 @@ def state_units_of_a_message() -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for name, environment, messages, version in (
         ("a new trade, version 0", store, first + second, 0),
-        ("a copy, met", store, first[:100], 0),
-        ("a copy, not met", other, first[:100], 0),
-        ("version 1 of a trade, met", store, first, 1),
-        ("version 1 of a trade, not met, as long as it is not expected", other, second[:500], 1),
-        ("version 1 of a trade, not met, once it is", other, second[500:], 1),
+        ("a duplicate, seen", store, first[:100], 0),
+        ("a duplicate, not seen", other, first[:100], 0),
+        ("version 1 of a trade, seen", store, first, 1),
+        ("version 1 of a trade, not seen, as long as it is not expected", other, second[:500], 1),
+        ("version 1 of a trade, not seen, once it is", other, second[500:], 1),
         ("version 2 of a trade", other, second, 2),
-        ("an older version, met", store, first[:100], 0),
+        ("an older version, seen", store, first[:100], 0),
     ):
         meter.forget()
         environment.write([replace(message, version=version) for message in messages])
@@ -399,7 +399,7 @@ def compare(mixes: Sequence[Mix], seed: int = 1) -> Iterator[Comparison]:
 
 
 def all_mixes() -> list[Mix]:
-    """0, 7 and 30 % copies, 0 and 50 % modifications, batches of 1 to 10,000.
+    """0, 7 and 30 % duplicates, 0 and 50 % modifications, batches of 1 to 10,000.
 
     Copies are in the batch of their original, in another batch of the same environment, or, for batches of 1,000, in
     a batch of any of ENVIRONMENTS.
@@ -416,7 +416,7 @@ def all_mixes() -> list[Mix]:
 
 
 def where(mix: Mix) -> str:
-    """Where the copies of the mix are, of their original."""
+    """Where the duplicates of the mix are, relative to their original."""
     if mix.near:
         return "the same batch"
     return f"any of {mix.environments} environments" if mix.environments > 1 else "another batch"
@@ -425,15 +425,15 @@ def where(mix: Mix) -> str:
 def markdown(comparisons: Sequence[Comparison]) -> list[str]:
     """The comparisons as a table in Markdown: write units per unique message."""
     lines = [
-        "| modifications | copies | batch | State | Map | Reduce | **LEDA** | published | LEDA's reads |",
+        "| modifications | duplicates | batch | State | Map | Reduce | **LEDA** | published | LEDA's reads |",
         "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in comparisons:
         mix, ours, theirs = each.mix, each.leda, each.published
-        copies = f"{mix.duplicates:.0%}" + (f" in {where(mix)}" if mix.duplicates else "")
+        duplicates = f"{mix.duplicates:.0%}" + (f" in {where(mix)}" if mix.duplicates else "")
         stages = " | ".join(f"{ours.per_unique(stage):.4f}" for stage in STAGES)
         lines.append(
-            f"| {mix.modifications:.0%} | {copies} | {mix.batch:,} | {stages} | "
+            f"| {mix.modifications:.0%} | {duplicates} | {mix.batch:,} | {stages} | "
             f"**{ours.per_unique():.3f}** | {theirs.per_unique():.3f} | {ours.reads_per_unique():.3f} |"
         )
     return lines

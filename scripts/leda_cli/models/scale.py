@@ -28,7 +28,7 @@ def scale(
         str, typer.Option(help="Children of a node, level by level: 2x2x3 has 18 totals.")
     ] = "2x2x3",
     duplicates: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the messages that are copies.")
+        float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
     ] = 0.07,
     statements_ms: Annotated[
         float | None, typer.Option(min=1, help="Take this time of a request with 25 statements.")

@@ -85,7 +85,7 @@ def write(
 def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
     yield (
         f"Figures of a model, not of AWS: {play.seconds:g} simulated seconds of each run, seed {play.seed}, even keys, "
-        f"messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} copies, {workload.nodes} totals. "
+        f"messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} duplicates, {workload.nodes} totals. "
         "`leda_cli/models/scaling.py` plays the shards, windows, polls, executions, requests and partitions and says "
         "what it leaves out; `leda_cli/models/limits.py` computes what a rate uses of each limit, with the page that "
         "states it; tests hold the two to each other, and to the queue M/D/1. A latency is the time from a message's "

@@ -238,11 +238,11 @@ def test_copies_that_come_to_another_environment_cost_a_write() -> None:
 
 def test_state_writes_one_unit_a_message_but_where_it_has_still_to_learn() -> None:
     found = state_units_of_a_message()
-    assert found.pop("version 1 of a trade, not met, as long as it is not expected") == (2, 1)
-    assert found.pop("a copy, met") == found.pop("an older version, met") == (0, 1)
+    assert found.pop("version 1 of a trade, not seen, as long as it is not expected") == (2, 1)
+    assert found.pop("a duplicate, seen") == found.pop("an older version, seen") == (0, 1)
     assert {writes for writes, _ in found.values()} == {1}
-    assert found["a copy, not met"] == (1, 1)
-    assert found["version 1 of a trade, not met, once it is"] == (1, 0)
+    assert found["a duplicate, not seen"] == (1, 1)
+    assert found["version 1 of a trade, not seen, once it is"] == (1, 0)
 
 
 @pytest.mark.parametrize(
