@@ -44,7 +44,9 @@ def callers_client(service: str, config: Config | None = None) -> Any:
     merged = _config(service, config)
     if os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3"):
         merged = merged.merge(_PATH_STYLE)
-    session: Any = boto3.Session()
+    # boto3 itself reads AWS_DEFAULT_REGION alone; the AWS CLI and the other SDKs read AWS_REGION, and read it first.
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     return _with_fast_scans(session.client(service, config=merged), service)
 
 

@@ -1,7 +1,8 @@
 """Build the functions' deployment packages, the same bytes on every machine, and publish them.
 
-Each folder of lambda_src/ with a handler.py becomes one zip: the folder's files at the root, and of the
-shared core and the pinned wheels the modules that the handler reaches, nothing else.
+Each folder of lambda_src/ with a handler.py becomes one zip: the folder's files at its root, the shared core
+(lambda_src/leda) and the pinned wheels. Every function carries the whole core: a module that is not imported takes no
+time at a cold start, only room.
 
 A record processor is the package of lambda_src/process_records with a folder of the user's own in the place of
 its process.py; the folder may be anywhere.
@@ -18,10 +19,9 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, TypedDict
 
@@ -32,24 +32,11 @@ from rich.table import Table
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, info, step, warn
 from leda_cli.base.paths import BUILD, LOCAL, ROOT
-from leda_cli.develop import import_graph, wheels
-from leda_cli.develop.import_graph import Module
+from leda_cli.develop import wheels
 from leda_cli.develop.process_function import require_process
 
-RUNTIME_PROVIDES = frozenset({"boto3", "botocore"})
-"""What a zip leaves to the runtime: Lambda's Python runtimes include the AWS SDK, AWS keeps it patched,
-and it is twenty times the size of the rest. Its own dependencies (jmespath, six, urllib3 ...) are there
-too, but AWS documents the SDK only, so what the functions import of those is carried.
-https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included"""
-
-RUNTIME_MAY_HAVE = frozenset({"dateutil", "jmespath", "s3transfer", "six", "urllib3"})
-"""The SDK's dependencies: not relied on, and not taken to be absent either."""
-
-COMPUTED_IMPORTS = {
-    "aws_lambda_powertools.shared.lazy_import": "loads aws_xray_sdk for the Tracer, which LEDA leaves off",
-    "google.protobuf.internal.api_implementation": "looks for compiled parts, which a pure wheel has not",
-}
-"""Modules that import by a computed name, read and found to reach nothing that a zip must carry."""
+NOT_CARRIED = ("aws_lambda_powertools/event_handler/",)
+"""Folders of the wheels that stay out: Powertools' HTTP router brings two megabytes, and no function here uses it."""
 
 PROCESSOR = "process_records"
 """The function that runs a user's `process` (docs/record-processor.md), and the file that has it."""
@@ -65,7 +52,6 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _REGULAR_FILE_READABLE_BY_ALL = 0o100644
 _MANIFEST = "packages.json"
-_NOT_CARRIED = (".py", ".pyc", ".pyi", ".typed", ".pth", ".so", ".pyd")
 
 
 class Entry(TypedDict):
@@ -169,11 +155,14 @@ def assemble(
                 "Give it a name of its own: --process NAME=FOLDER",
             )
         functions[name] = processor_files(functions[PROCESSOR], folder)
-    third_party = _third_party(distributions)
-    core = {m.name: (m, path) for m, path in _core_modules(source)}
+    shared = {
+        f"leda/{place}": path.read_bytes() for place, path in own_files(source / "leda").items()
+    }
+    for distribution in distributions.values():
+        for file in _carried(distribution):
+            shared[file] = distribution.read(file)
     return [
-        _package(name, functions[name], source, core, third_party, distributions)
-        for name in sorted(functions)
+        _package(name, functions[name], shared, sorted(distributions)) for name in sorted(functions)
     ]
 
 
@@ -265,65 +254,22 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _package(
-    name: str,
-    files: Mapping[str, Path],
-    source: Path,
-    core: Mapping[str, tuple[Module, Path]],
-    third_party: Mapping[str, tuple[Module, str]],
-    distributions: Mapping[str, wheels.Distribution],
+    name: str, files: Mapping[str, Path], shared: Mapping[str, bytes], distributions: Iterable[str]
 ) -> Package:
-    own = {m.name: m for m, _ in _project_modules(files)}
-    modules = {
-        **{other: module for other, (module, _) in third_party.items()},
-        **{other: module for other, (module, _) in core.items()},
-        **own,
-    }
-    try:
-        reached = import_graph.follow(
-            own,
-            modules,
-            elsewhere=lambda top: top in sys.stdlib_module_names or top in RUNTIME_PROVIDES,
-            absent=frozenset[str]().union(*(d.left_out for d in distributions.values()))
-            - {other.partition(".")[0] for other in modules}
-            - RUNTIME_PROVIDES
-            - RUNTIME_MAY_HAVE,
-            reviewed=COMPUTED_IMPORTS,
-            advice="Add the distribution that has it to lambda_src/requirements.in, and run "
-            "scripts/build --lock",
+    """The package of a function with its own files and what all packages share."""
+    if taken := sorted(shared.keys() & files.keys()):
+        raise LedaError(
+            f"Two files want to be {taken[0]} in the package of {name}.",
+            "Rename the function's own.",
         )
-    except SyntaxError as error:
-        raise _syntax_error(error) from None
-
-    contents = {place: path.read_bytes() for place, path in files.items()}
-    for module in reached.modules & core.keys() - own.keys():
-        path = core[module][1]
-        _add(contents, path.relative_to(source).as_posix(), path.read_bytes, name)
-        if core[module][0].is_package:
-            for data in sorted(path.parent.iterdir()):
-                if data.is_file() and not data.name.startswith(".") and _is_data(data.name):
-                    _add(contents, data.relative_to(source).as_posix(), data.read_bytes, name)
-    carried = sorted({modules[module].owner for module in reached.modules} - {""})
-    for owner in carried:
-        for file in _reached_files(distributions[owner], reached.modules, third_party):
-            read = distributions[owner].read
-            _add(contents, file, partial(read, file), name)
-
+    contents = {**shared, **{place: path.read_bytes() for place, path in files.items()}}
     unzipped = sum(map(len, contents.values()))
     if unzipped > LARGEST_UNZIPPED:
         raise LedaError(
             f"The package of {name} unzips to {unzipped:,} bytes; Lambda takes 250 MB.",
-            "Import less, or deploy the function as an image.",
+            "Take files out of the function's folder, or deploy the function as an image.",
         )
-    return Package(name, archive(contents), tuple(sorted(contents)), tuple(carried))
-
-
-def _add(contents: dict[str, bytes], name: str, read: Callable[[], bytes], function: str) -> None:
-    if name in contents:
-        raise LedaError(
-            f"Two files want to be {name} in the package of {function}.",
-            "Rename the function's own.",
-        )
-    contents[name] = read()
+    return Package(name, archive(contents), tuple(sorted(contents)), tuple(distributions))
 
 
 def archive(contents: Mapping[str, bytes]) -> bytes:
@@ -351,63 +297,15 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _project_modules(files: Mapping[str, Path]) -> Iterator[tuple[Module, Path]]:
-    """The modules among the files, which have their names in the package."""
-    for place, path in files.items():
-        if path.suffix == ".py":
-            name, is_package = _module_name(place)
-            yield Module(name, is_package, path.read_bytes, owner=""), path
-
-
-def _core_modules(source: Path) -> Iterator[tuple[Module, Path]]:
-    """The modules of the shared core, named from `source`."""
-    core = source / "leda"
-    return _project_modules({f"leda/{place}": path for place, path in own_files(core).items()})
-
-
-def _third_party(
-    distributions: Mapping[str, wheels.Distribution],
-) -> dict[str, tuple[Module, str]]:
-    """Every module of the wheels, with its path in its wheel."""
-    found: dict[str, tuple[Module, str]] = {}
-    for distribution in distributions.values():
-        for file in distribution.digests:
-            if file.endswith(".py") and ".dist-info/" not in file and ".data/" not in file:
-                name, is_package = _module_name(file)
-                read = distribution.read
-                module = Module(name, is_package, partial(read, file), distribution.name)
-                found[name] = (module, file)
-    return found
-
-
-def _module_name(file: str) -> tuple[str, bool]:
-    parts = file.removesuffix(".py").split("/")
-    if parts[-1] == "__init__":
-        return ".".join(parts[:-1]), True
-    return ".".join(parts), False
-
-
-def _reached_files(
-    distribution: wheels.Distribution,
-    reached: set[str],
-    third_party: Mapping[str, tuple[Module, str]],
-) -> Iterator[str]:
-    """The reached modules of a wheel, the data files beside the reached packages, and its licences."""
-    packages = set()
-    for name in reached:
-        module, file = third_party.get(name, (None, ""))
-        if module and module.owner == distribution.name:
-            yield file
-            if module.is_package:
-                packages.add(PurePosixPath(file).parent)
+def _carried(distribution: wheels.Distribution) -> Iterator[str]:
+    """The files of a wheel that a package carries: its modules and data, its metadata and its licences."""
     for file in distribution.digests:
-        if PurePosixPath(file).parent in packages and _is_data(file):
+        top = PurePosixPath(file).parts[0]
+        if not top.endswith((".dist-info", ".data")) and not file.startswith(
+            (*NOT_CARRIED, "bin/")
+        ):
             yield file
     yield from distribution.about()
-
-
-def _is_data(name: str) -> bool:
-    return not name.endswith(_NOT_CARRIED)
 
 
 def _digests(output: Path) -> dict[str, str]:

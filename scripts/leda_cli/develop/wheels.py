@@ -11,7 +11,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 
@@ -22,7 +22,6 @@ from leda_cli.develop import environments
 LOWEST_PYTHON = "3.11"
 """The oldest Python that lambda_src runs on: the runtime has a newer one, a test machine may not."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+_-]+)")
 _HASH = re.compile(r"--hash=(?P<hash>sha256:[0-9a-f]{64})")
 _LICENCES = re.compile(r"(?:^|/)(?:LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*$|/licenses/", re.I)
@@ -45,8 +44,6 @@ class Distribution:
     version: str
     folder: Path
     digests: Mapping[str, str]
-    left_out: frozenset[str] = frozenset()
-    """Top-level modules of its optional dependencies (extras) that the lock does not have."""
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes; raise LedaError if they are not those that the wheel had."""
@@ -158,16 +155,8 @@ def _installed(folder: Path) -> dict[str, Distribution]:
                 "Pin a version with a pure-Python wheel in lambda_src/requirements.in, and run "
                 "scripts/build --lock",
             )
-        extras = {
-            normalize(match[0])
-            for requirement in metadata.get_all("Requires-Dist") or []
-            if "extra ==" in requirement and (match := _NAME.match(requirement))
-        }
-        found[name] = Distribution(name, version, folder, digests, frozenset(extras))
-    return {
-        name: replace(d, left_out=frozenset(x.replace("-", "_") for x in d.left_out - found.keys()))
-        for name, d in found.items()
-    }
+        found[name] = Distribution(name, version, folder, digests)
+    return found
 
 
 def write_lock(requirements: Path, lock: Path) -> None:

@@ -105,14 +105,6 @@ def test_a_wheel_for_one_platform_is_refused(tmp_path: Path, tag: str, file: str
         wheels._installed(tmp_path)
 
 
-def test_extras_that_the_lock_lacks_are_known_to_be_absent(tmp_path: Path) -> None:
-    extras = 'Requires-Dist: six\nRequires-Dist: aws-xray-sdk<3 ; extra == "tracer"\n'
-    extras += "Requires-Dist: other>=1; extra == 'all'"
-    install(tmp_path, "thing", {}, metadata=extras)
-    install(tmp_path, "other", {})
-    assert wheels._installed(tmp_path)["thing"].left_out == {"aws_xray_sdk"}
-
-
 def test_no_network_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline() -> dict[str, str]:
         cache = str(tmp_path / "uv")
