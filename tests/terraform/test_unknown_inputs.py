@@ -4,8 +4,9 @@ A caller makes a topic, a key or a bucket and hands it over in one apply. `count
 plan, so no module may let them depend on such a value: only on whether an object was given, how many elements a list
 has, which keys a map has, or on a switch. https://developer.hashicorp.com/terraform/language/meta-arguments/count
 
-What was applied is read from Terraform's own account of it (`terraform test -json -verbose`), so what counts is not what a
-module passes on, but what arrives: tags, and the boundary, the path and the suffix of roles, the VPC and the tracing of functions.
+What was applied is read from Terraform's own account of it (`terraform test -json -verbose`), so what counts is not what
+a module passes on, but what arrives: tags, and the boundary, the path and the suffix of roles, the VPC and the tracing
+of functions.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ def _settings(packages: str) -> str:
     packages                 = {{ {packages} }}
     log_retention_days       = local.unknown.days
     tracing                  = true
-    vpc                      = {{ subnet_ids = [local.unknown.subnet_id], security_group_ids = [local.unknown.group_id] }}
+    vpc = {{
+      subnet_ids         = [local.unknown.subnet_id]
+      security_group_ids = [local.unknown.group_id]
+    }}
     permissions_boundary_arn = local.unknown.policy_arn
     role_path                = local.unknown.role_path
     global_name_suffix       = local.unknown.suffix
@@ -202,7 +206,9 @@ ARGUMENTS: dict[str, dict[str, str]] = {
   memory_mb            = local.unknown.thousand
   reserved_concurrency = local.unknown.one
   environment          = {{ NAME = local.unknown.name }}
-  policy_statements    = [{{ sid = "Any", actions = ["s3:GetObject"], resources = ["${{local.unknown.bucket_arn}}/*"] }}]
+  policy_statements = [
+    {{ sid = "Any", actions = ["s3:GetObject"], resources = ["${{local.unknown.bucket_arn}}/*"] }}
+  ]
   kms_key_arn          = local.unknown.key_arn
   alarm_actions        = [local.unknown.topic_arn]
 """,

@@ -31,10 +31,11 @@ def release(
         ),
     ] = False,
     publish: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="s3://BUCKET/PREFIX",
-            help="Upload the packages to PREFIX/v<version> as well, for accounts that cannot reach the repository.",
+            help="Upload the packages to PREFIX/v<version> as well, for accounts that cannot reach the repository; may "
+            "be repeated, for a bucket in each Region.",
         ),
     ] = None,
     push: Annotated[
@@ -54,8 +55,8 @@ def release(
                 "The checks failed, so nothing was tagged.", "Correct what they name above."
             )
     heading("The packages")
-    target = f"{publish.rstrip('/')}/{tag}" if publish else None
-    manifest = packages.build(publish=target, output=BUILD, process=None, lock=False)
+    targets = [f"{each.rstrip('/')}/{tag}" for each in publish or ()]
+    manifest = packages.build(publish=targets, output=BUILD, process=None, lock=False)
     commit = commit_with(
         [BUILD / "packages.json", *(BUILD / entry["file"] for entry in manifest.values())],
         f"Release {tag}: the packages of {_git('rev-parse', '--short', 'HEAD')}",
