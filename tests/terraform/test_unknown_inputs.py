@@ -4,9 +4,9 @@ A caller makes a topic, a key or a bucket and hands it over in one apply. `count
 plan, so no module may let them depend on such a value: only on whether an object was given, how many elements a list
 has, which keys a map has, or on a switch. https://developer.hashicorp.com/terraform/language/meta-arguments/count
 
-What was applied is read from Terraform's own account of it (`terraform test -json -verbose`), so what counts is not what
-a module passes on, but what arrives: tags, and the boundary, the path and the suffix of roles, the VPC and the tracing
-of functions.
+What was applied is read from Terraform's own account of it (`terraform test -json -verbose`), so what counts is not
+what a module passes on, but what arrives: tags, and the boundary, the path and the suffix of roles, the VPC and the
+tracing of functions.
 """
 
 from __future__ import annotations
