@@ -168,7 +168,4 @@ def test_a_function_gets_every_setting_that_its_handler_requires(package: str) -
     handler = (ROOT / "lambda_src" / package / "handler.py").read_text()
     block = functions_of_modules()[package]
     required = set(REQUIRED.findall(handler))
-    # modules/stream-function sets it.
-    if "quarantine_bucket" in block:
-        required -= {"QUARANTINE_BUCKET"}
     assert {name for name in required if not re.search(rf"\b{name}\b +=", block)} == set()
