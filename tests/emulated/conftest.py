@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from leda.aws import backoff
 from leda.engine import map_rows, totals
-from leda.pipeline import state_store
-from leda.shop import settling
-from leda.shop.stream import delivery
 from leda_cli.develop import toolchain
-from support import dynamodb_local, faults
+from support import dynamodb_local
+from support.fixtures import every_fault_is_met, no_pauses
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Pipeline
+
+__all__ = ["every_fault_is_met", "no_pauses"]
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +33,6 @@ def pipeline(dynamodb_endpoint: str) -> Pipeline:
 def memory_pipeline() -> Pipeline:
     """The same in memory, for what is tried many times over."""
     return MemoryPipeline()
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once: their pauses are for others, and here are none."""
-    for module in (state_store, backoff, settling, delivery):
-        monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0)
-
-
-@pytest.fixture(autouse=True)
-def _every_fault_is_met() -> Iterator[None]:
-    yield
-    faults.require_that_all_were_met()
 
 
 @pytest.fixture
