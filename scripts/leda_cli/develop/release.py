@@ -1,7 +1,7 @@
 """`scripts/release`: check, build and tag a version. The tag holds the packages, so `?ref=<tag>` needs no build.
 
-The tag is a commit beside the branch: the branch's files and build/. A branch never holds packages. All packages
-together are 10 MB on disk; Git stores what they share once, because the zips are not compressed.
+The tag is a commit beside the branch: the branch's files and build/. A branch never holds packages. Git stores once
+what the packages have in common, because the zips are not compressed: all of them together are half a megabyte there.
 """
 
 from __future__ import annotations
