@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import random
 import warnings
@@ -15,6 +16,7 @@ from decimal import Decimal
 from functools import partial
 from unittest import mock
 
+from leda.engine import registry
 from simulation.group_by import GroupBy
 from simulation.pipeline import Pipeline
 from simulation.plans import Plan
@@ -88,6 +90,8 @@ def opened(plan: Plan, subject: str = "LEDA") -> Iterator[System]:
     random.seed(plan.seed)
     with (
         mock.patch.dict(os.environ, QUIET),
+        # An environment that forgets nothing is the harder case.
+        mock.patch.object(registry, "MEMORY_SECONDS", math.inf),
         warnings.catch_warnings(),
         open(os.devnull, "w") as nowhere,
         redirect_stdout(nowhere),  # where metrics go

@@ -9,7 +9,7 @@ module "audit_function" {
   source = "../function"
 
   name        = local.names.audit
-  description = "LEDA: compares the totals with a sum over ${var.table.name}"
+  description = var.on_expiry == "keep" ? "LEDA: counts the totals of each grouping" : "LEDA: compares the totals with a sum over ${var.table.name}"
   service     = "AuditLambda"
   package     = "audit"
 
@@ -87,7 +87,8 @@ resource "aws_lambda_permission" "audit" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "drift" {
-  count = var.audit == null ? 0 : 1
+  # Nobody knows the drift of totals that keep what has expired.
+  count = var.audit == null || var.on_expiry == "keep" ? 0 : 1
 
   alarm_name        = "${local.names.audit}-drift"
   alarm_description = "Totals differ from the sum over ${var.table.name}: read /aws/lambda/${local.names.audit} and run `leda verify ${local.command_target}`; `leda rebuild ${local.command_target}` computes them anew."

@@ -128,7 +128,7 @@ variable "group_by" {
     - `max_totals` (none): AuditLambda counts the grouping's rows in the totals table, and an alarm goes off where there are more; nothing is refused.
       Needs `audit`. A change of it needs no `leda backfill`
     - `retention_days` (none): of a grouping with a time bucket, for how long a total is worth something after its bucket has ended; then readers leave it
-      out, and time to live removes it
+      out, and time to live removes it. It passes over what ended more than five years ago; `leda backfill` and `leda rebuild` remove that
   EOT
   type = map(object({
     keys           = list(string)
@@ -287,7 +287,7 @@ variable "hierarchy_path" {
 }
 
 variable "on_expiry" {
-  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed from the table after the first backfill: `leda verify`, `rebuild`, a later `backfill` and the audit refuse. A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
+  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed from the table after the first backfill: `leda verify`, `rebuild` and a later `backfill` refuse, and the audit only counts the totals (`max_totals`). A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
   type        = string
   default     = "subtract"
   nullable    = false
@@ -525,6 +525,7 @@ variable "freshness_seconds" {
 variable "audit" {
   description = <<-EOT
     When AuditLambda compares every total with a sum over the source table. It scans both tables: a read unit for each 4 KB, every time. `null`: never.
+    With `on_expiry = "keep"` there is nothing to compare the totals with: then it only counts them, for `max_totals`, and scans the totals alone.
     - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)`)
     - `memory_mb` (1024), `timeout_seconds` (300): a larger table needs more of both
   EOT
@@ -547,8 +548,8 @@ variable "audit" {
   }
 
   validation {
-    condition     = var.audit == null || var.on_expiry != "keep"
-    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted."
+    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in values(var.group_by) : grouping.max_totals != null])
+    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: leave audit out, or give a grouping max_totals."
   }
 }
 

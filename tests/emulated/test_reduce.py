@@ -220,6 +220,21 @@ def test_a_total_that_lacks_a_measure_gets_it(pipeline: Pipeline) -> None:
     assert pipeline.bucket.objects == {}
 
 
+def test_a_row_that_a_total_has_does_not_bring_back_a_measure_that_is_gone(
+    pipeline: Pipeline,
+) -> None:
+    """A backfill removes the measures of the former configuration; its rows may be delivered again."""
+    put_delta(pipeline, 1, {"A": 7})
+    reduce(pipeline)
+    (row,) = pipeline.rows("AggregateTable")
+    del row["Value"]
+    pipeline.dynamodb.put_item(TableName=pipeline.prefix + "AggregateTable", Item=row)
+
+    reduce(pipeline)
+
+    assert pipeline.rows("AggregateTable") == [row]
+
+
 def test_a_replaced_row_is_added_and_one_that_expires_is_not_taken_out(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": 1})
     put_delta(pipeline, 2, {"A": 7})

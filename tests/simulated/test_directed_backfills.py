@@ -1,15 +1,18 @@
 """Rules of `leda backfill` that random schedules test too seldom: for each, a schedule with and without its breach."""
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
-from leda.engine import map_rows
-from leda.engine.registry import Assignment, SourceShards
+from leda.engine import map_rows, registry
+from leda.engine.configuration import WATERMARK
+from leda.engine.registry import MEMORY_SECONDS, Assignment, SourceShards
 from leda.engine.shards import padded
 from leda.streams import changes
 from leda_cli.operate.assignments import Assignments
@@ -17,6 +20,7 @@ from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild
 from simulation import operator
 from simulation.failures import Killed
+from simulation.group_by import SOURCE
 from simulation.world import EPOCH
 from support.scenes import GroupByScene, groupings
 
@@ -85,7 +89,7 @@ def test_a_change_that_counts_for_nothing_under_the_former_configuration_is_not_
             return it.differences()
 
     assert not wrong(schedule)
-    monkeypatch.setattr(SourceShards, "is_current", lambda self, shard: True)
+    monkeypatch.setattr(SourceShards, "is_current", lambda self, *_given: True)
     assert wrong(schedule)
 
 
@@ -255,6 +259,170 @@ def test_the_first_backfill_counts_what_is_there_and_keeps_what_expires_later() 
         assert it.totals()["daily:a"]["Count"] == {"N": "1"}
 
 
+def test_a_killed_first_backfill_is_followed_by_one_with_other_groupings_of_what_is_kept(
+    monkeypatch: Patch,
+) -> None:
+    """No run has come to its end, so nobody was told of a total that another try would not give."""
+    rows = [{"id": {"S": f"r{number}"}, "region": {"S": "a"}} for number in range(3)]
+    for call in (30, 45, 60, 75):
+        with groupings(KEPT, rows=rows, backfill="required") as it:
+            it.on()
+            with monkeypatch.context() as patch:
+                stop_at_call(patch, call)
+                backfill_until_killed(it)
+            other = {**BY_REGION, "group_by": {"places": {"keys": ["region"]}}}
+            it.backfill({**other, "on_expiry": "keep"})
+            it.write("r4", region="a")
+            it.on()
+
+            assert it.totals()["places:a"]["Count"] == {"N": "4"}, f"killed at call {call}"
+            assert not it.differences()
+
+
+def test_what_had_expired_under_the_former_configuration_stays_when_the_new_one_keeps_it(
+    monkeypatch: Patch,
+) -> None:
+    """Time to live removes the row at the last moment at which it may."""
+    day = datetime.fromtimestamp(EPOCH, UTC).date().isoformat()
+    real = Rebuild._label_changes
+    with groupings(by_day(retention_days=1)) as it:
+        it.write("r0", at=day)
+        it.on()
+        it.go_on(seconds=2.5 * 24 * 3600)
+
+        def label_changes(self: Any) -> Any:
+            removed.append(it.system.store.delete_expired("AggregateTable"))
+            return real(self)
+
+        removed: list[int] = []
+        monkeypatch.setattr(Rebuild, "_label_changes", label_changes)
+        it.backfill(by_day())
+        it.go_on(seconds=60)
+
+        assert removed == [1, 0]
+        assert it.totals()[f"daily:{day}"]["Count"] == {"N": "1"}
+        assert not it.differences()
+
+
+def by_day(**more: int) -> dict[str, Any]:
+    return {"group_by": {"daily": {"keys": ["at:day"], **more}}, "measures": COUNT}
+
+
+def test_totals_that_time_to_live_never_removes_are_removed_by_a_backfill() -> None:
+    """It passes over what ended more than five years ago."""
+    with groupings(by_day(retention_days=1)) as it:
+        it.write("r0", at="2019-05-05")
+        it.write("r1", at=datetime.fromtimestamp(EPOCH - 10 * 24 * 3600, UTC).isoformat()[:10])
+        it.on()
+        assert len(it.totals()) == 2
+        it.backfill()
+
+        assert "daily:2019-05-05" not in it.totals()
+        # That one DynamoDB will remove, at no cost.
+        assert len(it.totals()) == 1
+
+
+def test_a_shard_whose_records_are_all_trimmed_goes_on_where_map_had_come() -> None:
+    """AWS closes a shard within hours; an emulator may keep one open for days."""
+    for document in (BY_REGION, WITH_SCORES):
+        with groupings(BY_REGION, markers=False) as it:
+            write_some(it, 0)
+            it.on()
+            it.go_on(seconds=30 * 3600)
+            it.backfill(document)
+            write_some(it, 2)
+            it.on()
+
+            assert it.system.counts["backfills"] == 1
+            assert not it.differences()
+
+
+def test_markers_of_a_run_that_was_killed_are_removed_by_one_that_writes_none(
+    monkeypatch: Patch,
+) -> None:
+    with groupings(BY_REGION) as it:
+        write_some(it, 0)
+        it.on()
+        with monkeypatch.context() as patch:
+            patch.setattr(Rebuild, "_move_rows", lambda *_given: kill())
+            backfill_until_killed(it)
+        assert any(WATERMARK in row for row in it.system.rows(SOURCE))
+        it.system.operator.markers = False
+        it.backfill()
+
+        assert not any(WATERMARK in row for row in it.system.rows(SOURCE))
+        assert not it.differences()
+
+
+def kill() -> None:
+    raise Killed
+
+
+def backfill_until_killed(it: GroupByScene) -> None:
+    def work() -> None:
+        with suppress(Killed):
+            it.system.operator.rebuild(is_backfill=True)
+
+    it.world.spawn(work)
+    it.go_on()
+
+
+def test_a_shard_that_a_restored_registry_has_lost_gets_rows_that_are_not_closed() -> None:
+    for seed in range(1, 4):
+        with groupings(BY_REGION, seed) as it:
+            write_some(it, 0)
+            it.on()
+            rows = it.system.rows("RegistryTable")
+            backup = [row for row in rows if not row["Scope"]["S"].startswith("source/")]
+            it.backfill(WITH_SCORES)
+            it.off("map")
+            it.system.store.restore("RegistryTable", backup)
+            it.system.functions["map"].forget_environments()
+            it.rebuild()
+            write_some(it, 2)
+            it.on()
+
+            assert it.system.counts["rebuilds"] == 1
+            found = {name: int(row["Count"]["N"]) for name, row in it.totals().items()}
+            assert {name: count for name, count in found.items() if count} == {
+                "daily:a": 3,
+                "daily:b": 2,
+            }
+
+
+def test_an_environment_of_map_from_before_a_registry_was_restored_forgets_what_was_in_it(
+    monkeypatch: Patch,
+) -> None:
+    def differences(memory: float) -> Any:
+        with groupings(BY_REGION) as it, monkeypatch.context() as patch:
+            patch.setattr(registry, "MEMORY_SECONDS", memory)
+            write_some(it, 0)
+            it.on()
+            backup = it.system.rows("RegistryTable")
+            it.backfill(WITH_SCORES)
+            write_some(it, 2)
+            it.on()
+            function = it.system.functions["map"]
+            warm = list(function._environments)
+            it.system.store.restore("RegistryTable", backup)
+            it.go_on(seconds=100)
+            function.forget_environments()
+            it.backfill()
+            write_some(it, 3)
+            it.on()
+            assert not it.differences()
+            # Of two environments either one may get a batch, and the other one may get it again.
+            function._environments[:] = warm
+            it.write("r7", region="a", type="b", score="7")
+            it.on()
+            it.deliver("map", it.records("map")[-1:])
+            it.on()
+            return it.differences()
+
+    assert not differences(MEMORY_SECONDS)
+    assert differences(math.inf)
+
+
 def test_the_configuration_of_the_last_of_two_backfills_is_live() -> None:
     for seed in range(1, 6):
         with groupings(BY_REGION, seed) as it:
@@ -285,6 +453,21 @@ def test_a_backfill_that_ends_at_any_call_is_simply_run_again(monkeypatch: Patch
 
     for call in range(1, calls + 1):
         calls_of_a_backfill(monkeypatch, ends_at=call)
+
+
+def stop_at_call(patch: Patch, call: int) -> None:
+    """Let the next run be killed before its call of that number."""
+    left = call
+    real = operator._Pace.before
+
+    def before(self: Any) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Killed
+        real(self)
+
+    patch.setattr(operator._Pace, "before", before)
 
 
 def calls_of_a_backfill(monkeypatch: Patch, ends_at: int | None) -> int:

@@ -1,12 +1,14 @@
 """Rules of `leda rebuild` that random schedules do not test: for each, a schedule with and without its breach."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from leda.engine import registry
 from leda.engine.delta_rows import Lane
-from leda.engine.registry import Epochs
+from leda.engine.registry import MEMORY_SECONDS, Epochs
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild
@@ -430,3 +432,32 @@ def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
     assert not differences()
     monkeypatch.setattr("leda_cli.operate.rebuild._is_older", lambda stream, than: stream != than)
     assert differences()
+
+
+def test_an_environment_of_reduce_from_before_the_registry_was_lost_forgets_what_was_in_it(
+    monkeypatch: Patch,
+) -> None:
+    """`terraform apply` has made RegistryTable anew; environments that were warm go on."""
+
+    def differences(memory: float) -> Any:
+        with scene() as it, monkeypatch.context() as patch:
+            patch.setattr(registry, "MEMORY_SECONDS", memory)
+            it.write("t1", "1")
+            it.on()
+            function = it.system.functions["reduce"]
+            warm = list(function._environments)
+            it.system.store.restore("RegistryTable", [])
+            it.go_on(seconds=100)
+            function.forget_environments()
+            it.rebuild()
+            it.write("t2", "2")
+            it.on()
+            assert not it.differences()
+            # Of two environments either one may get a batch.
+            function._environments[:] = warm
+            it.write("t3", "4")
+            it.on()
+            return it.differences()
+
+    assert not differences(MEMORY_SECONDS)
+    assert differences(math.inf)

@@ -127,8 +127,10 @@ def _of_epoch(text: str) -> datetime | None:
         given = number(text)
     except NotExactError:
         return None
-    # Whole numbers from here on: what Decimal's operators do with a negative one, or a long one, is another thing.
-    seconds = floor(given) if abs(given) < _FIRST_MILLISECONDS else floor(given) // 1000
+    # Comparisons and `floor` are exact. Decimal's operators and `abs` round a long number to the digits of the context,
+    # and Map and `leda verify` have different ones.
+    are_seconds = -_FIRST_MILLISECONDS < given < _FIRST_MILLISECONDS
+    seconds = floor(given) if are_seconds else floor(given) // 1000
     try:
         return _EPOCH + timedelta(seconds=seconds)
     except OverflowError:

@@ -167,7 +167,7 @@ class MapRows:
         source, writers = _Source(shard, assignment, expires), dict[int, _LaneWriter]()
         for part in parts(outsize_apart(found, self._limits), assignment):
             self._write_part(source, writers, part, outcome)
-        if not writers and not self._shards.is_current(shard):
+        if not writers and not self._shards.is_current(shard, assignment):
             # No row could tell: under the former assignment the records count for nothing.
             raise _RowClosedError(f"a backfill has assigned {shard.id} anew")
         # One after the other, a batch of nothing else would outlast the function.

@@ -19,7 +19,7 @@ decides how a shard's changes are computed and applied is stored when the shard 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -29,6 +29,8 @@ from leda.engine.shards import Shard, label, padded
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+T = TypeVar("T")
 
 Row = dict[str, Any]
 Stage = Literal["map", "reduce"]
@@ -40,6 +42,10 @@ COUNTERS, EPOCHS = "counters", "epochs"
 EPOCH_DIGITS = 10
 # The epoch of a shard whose records are in the totals without Reduce, or never will be: Reduce ignores them.
 IGNORED = 0
+
+# An execution environment remembers for so long what it has read of a shard. What it remembers never changes but by a
+# backfill, which Map notices; but a registry that was lost, or comes from a backup, may say something else.
+MEMORY_SECONDS = 60
 
 # A shard is written to for at most some hours, and its records are kept for a day: after a month it is long gone.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing
@@ -174,6 +180,26 @@ def _shard_row(attributes: Row, created: float | None) -> Row:
     return {**attributes, "ExpiresAt": {"N": str(int(created) + SHARD_ROW_SECONDS)}}
 
 
+class _Memory(Generic[T]):
+    """What was read of shards lately."""
+
+    def __init__(self) -> None:
+        self._found: dict[Shard, tuple[float, T]] = {}
+
+    def get(self, shard: Shard) -> T | None:
+        """What is remembered of the shard; None where it must be read (again)."""
+        read_at, found = self._found.get(shard, (0.0, None))
+        return found if 0 <= time.time() - read_at < MEMORY_SECONDS else None
+
+    def put(self, shard: Shard, found: T) -> None:
+        """Remember what was just read of the shard."""
+        self._found[shard] = time.time(), found
+
+    def forget(self, shard: Shard) -> None:
+        """Let it be read again."""
+        self._found.pop(shard, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """How Map computes a shard's changes: under which configuration, and into how many lanes.
@@ -215,20 +241,17 @@ class SourceShards:
         self._deployed = deployed
         self._lanes = lanes
         self._needs_backfill = needs_backfill
-        self._known: dict[Shard, Assignment] = {}
+        self._known = _Memory[Assignment]()
 
     def forget(self, shard: Shard) -> None:
         """Read the shard's assignment again the next time."""
-        self._known.pop(shard, None)
+        self._known.forget(shard)
 
-    def is_current(self, shard: Shard) -> bool:
-        """Whether the registry still has the assignment of the shard that is remembered."""
-        known, row = self._known.get(shard), self._registry.get(
-            source_scope(shard.stream), shard.id
-        )
-        if known is None or row is None:
-            return True
-        return _of_row(row) == (known.configuration.version, known.lanes, known.generation)
+    def is_current(self, shard: Shard, assignment: Assignment) -> bool:
+        """Whether the registry still has this assignment of the shard."""
+        row = self._registry.get(source_scope(shard.stream), shard.id)
+        own = assignment.configuration.version, assignment.lanes, assignment.generation
+        return row is None or _of_row(row) == own
 
     def of(self, shard: Shard, created: float | None) -> Assignment | None:
         """The shard's assignment; None: nothing is counted before the first backfill.
@@ -246,7 +269,7 @@ class SourceShards:
                 return None
             version, lanes, generation = _of_row(row)
             known = Assignment(self._configuration(version), lanes, generation)
-            self._known[shard] = known
+            self._known.put(shard, known)
         return known
 
     def _settle(self, shard: Shard, created: float | None) -> Row | None:
@@ -333,7 +356,7 @@ class Epochs:
     def __init__(self, registry: Registry, streams: "DynamoDBStreamsClient") -> None:
         self._registry = registry
         self._streams = streams
-        self._known: dict[Shard, int] = {}
+        self._known = _Memory[int]()
 
     def of(self, shard: Shard, created: float | None) -> int:
         """The shard's epoch; `created` is the time of its records in epoch seconds, where it is known."""
@@ -342,7 +365,7 @@ class Epochs:
             known = self._stored(shard)
             if known is None:
                 known = self._settle(shard, created)
-            self._known[shard] = known
+            self._known.put(shard, known)
         return known
 
     def _stored(self, shard: Shard) -> int | None:

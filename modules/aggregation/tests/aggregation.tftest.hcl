@@ -1370,6 +1370,26 @@ run "refuses_an_audit_of_totals_that_the_table_does_not_hold" {
   expect_failures = [var.audit]
 }
 
+run "watches_max_totals_of_totals_that_the_table_does_not_hold" {
+  command = plan
+
+  variables {
+    on_expiry = "keep"
+    audit     = {}
+    group_by  = { daily = { keys = ["date"], max_totals = 5000 } }
+  }
+
+  assert {
+    condition     = length(module.audit_function) == 1 && length(aws_cloudwatch_metric_alarm.too_many_totals) == 1 && length(aws_cloudwatch_metric_alarm.audit_failed) == 1
+    error_message = "To count the totals takes no source table, so they must be watched with on_expiry = keep, too."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.drift) == 0
+    error_message = "There is no drift to ring an alarm for where nothing can be compared."
+  }
+}
+
 run "refuses_a_prefix_that_does_not_fit_the_buckets_name" {
   command = plan
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.engine import totals
 from leda.engine.audit import Tables, tables_of
@@ -72,13 +72,22 @@ class Aggregation:
         name = map_function or f"{name_prefix}MapLambda"
         fix = "the command with the --name-prefix or the --map-function of an aggregation in this account"
         local_fix = f"run {fix}; `make up` deploys the pipeline, `make demo EXAMPLE=feedback` an aggregation of a table"
-        with account.reached(f"{name} cannot be looked at", fix, local_fix):
-            if map_function is not None:
-                found, option = cls.of_function(account, name), f" --map-function {name}"
-            else:
-                option = f" --name-prefix {name_prefix}" if name_prefix else ""
-                found = cls.of_function(_pipeline(account, name_prefix) or account, name)
-            return replace(found, option=option)
+        try:
+            with account.reached(f"{name} cannot be looked at", fix, local_fix):
+                if map_function is not None:
+                    found, option = cls.of_function(account, name), f" --map-function {name}"
+                else:
+                    option = f" --name-prefix {name_prefix}" if name_prefix else ""
+                    found = cls.of_function(_pipeline(account, name_prefix) or account, name)
+                return replace(found, option=option)
+        except LedaError as error:
+            is_refused = isinstance(error.__cause__, ClientError)
+            if is_refused and (others := _map_functions(account)):
+                one = f"give one of them, like --map-function {others[0]}"
+                raise LedaError(
+                    f"{error.what}. The account has the Map functions {', '.join(others)}", one
+                ) from error
+            raise
 
     @classmethod
     def of_function(cls, account: Account, map_function: str) -> Aggregation:
@@ -143,6 +152,21 @@ class Aggregation:
             return live_configuration(registry, self.deployed.configuration)
         except RegistryError as error:
             raise LedaError(str(error), "restore RegistryTable from a backup") from error
+
+
+def _map_functions(account: Account) -> list[str]:
+    """The names of the account's Map functions; none where the account does not tell them."""
+    found = []
+    try:
+        for page in account.lambdas.get_paginator("list_functions").paginate():
+            for each in page["Functions"]:
+                variables = each.get("Environment", {}).get("Variables", {})
+                # Reduce has no REDUCE_TABLE, and HealthLambda no configuration.
+                if {"REDUCE_TABLE", "CONFIGURATION"} <= variables.keys():
+                    found.append(each["FunctionName"])
+    except (ClientError, BotoCoreError):
+        return []
+    return sorted(found)
 
 
 def _pipeline(account: Account, name_prefix: str) -> Stack | None:

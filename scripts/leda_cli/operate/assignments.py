@@ -30,6 +30,7 @@ from leda.engine.registry import (
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard, padded
+from leda.streams.stream_records import content
 from leda_cli.operate.lane_rows import LaneRows, Lanes
 
 if TYPE_CHECKING:
@@ -73,9 +74,13 @@ class Assignments:
         scope = source_scope(shard.stream)
         row = self._registry.get(scope, shard.id)
         if row is None:
-            new = Assignment(self._target, self._lanes)
+            # A registry that comes from a backup may have lost a shard whose first rows a backfill has closed.
+            is_lost = self._is_closed(shard, Assignment(self._target, self._lanes))
+            new = Assignment(self._target, self._lanes, self._run if is_lost else 0)
             self._move(shard, new, sequence, created)
-            if not self._registry.put_if_absent(scope, shard.id, self._row(0, created)):
+            if not self._registry.put_if_absent(
+                scope, shard.id, self._row(new.generation, created)
+            ):
                 raise WentOnError(f"Map has met the shard {shard.id}")
             return _lanes(new), new.source(shard)
         former = self._assignment(row)
@@ -102,14 +107,24 @@ class Assignments:
     def assign_made_up(self, stream: str, created: float) -> None:
         """Bring the records that no stream has to the target; their rows keep their place."""
         shard = Shard(stream, MADE_UP)
-        row = self._registry.get(source_scope(stream), shard.id)
-        if row is not None:
-            former = self._assignment(row)
-            stored = [self._rows.row(lane, former.source(shard)) for lane in _lanes(former).each()]
-            open_rows = [
-                str(each["Sequence"]["S"]) for each in stored if each and CLOSED_BY not in each
-            ]
-            self.assign(shard, max(open_rows, default=padded(0)), created)
+        if self._registry.get(source_scope(stream), shard.id) is not None:
+            self.assign(shard, self._reached(shard), created)
+
+    def reached(self, shard: Shard) -> int:
+        """The last sequence number of the shard that Map has counted in any lane; 0 where it has counted none."""
+        # Where it has counted the first half of a change, that counts as the whole.
+        number, _, half = self._reached(shard).partition(".")
+        return int(number) + bool(half) if number.isdigit() else 0
+
+    def _reached(self, shard: Shard) -> str:
+        """The highest Sequence of the shard's rows that are not closed; one that was made by hand is refused later."""
+        row = self._registry.get(source_scope(shard.stream), shard.id)
+        if row is None:
+            return padded(0)
+        former = self._assignment(row)
+        stored = [self._rows.row(lane, former.source(shard)) for lane in _lanes(former).each()]
+        open_rows = [each for each in stored if each and CLOSED_BY not in each]
+        return max([content(each, "Sequence", "S") or "" for each in open_rows], default=padded(0))
 
     def make_live(self) -> None:
         """Let the shards that Map meets from now on get the target, unless a later run has decided that."""

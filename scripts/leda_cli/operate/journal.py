@@ -43,6 +43,8 @@ class Journal:
         self._command = command
         self._target: str | None = None
         self._is_first = False
+        self.has_markers = False
+        """Whether this run, or one that it has taken over from, has written markers to the source table."""
         self._run = uuid.uuid4().hex
         self._seen: Any = {"N": "0"}
         self.mappings: list[str] = []
@@ -55,14 +57,20 @@ class Journal:
         """Whether the journal may be there and be this run's, so that mappings may be off."""
 
     def open(
-        self, enabled: Iterable[str], target: str | None = None, *, is_first: bool = False
+        self,
+        enabled: Iterable[str],
+        target: str | None = None,
+        *,
+        is_first: bool = False,
+        has_markers: bool = False,
     ) -> None:
         """Write the journal with the mappings that are on, or take over the journal that is there.
 
-        target: the version that a backfill makes live; is_first: no version was live before.
+        target: the version that a backfill makes live; is_first: no version was live before; has_markers: the run
+        writes markers.
         """
         self.mappings, self.is_open = list(enabled), True
-        self._target, self._is_first = target, is_first
+        self._target, self._is_first, self.has_markers = target, is_first, has_markers
         while not (self._create() or self._take_over()):
             continue
 
@@ -87,10 +95,10 @@ class Journal:
                 return True
         return False
 
-    def unfinished(self) -> tuple[str | None, bool]:
-        """The version that a backfill was to make live which has not come to its end, and whether it is the first."""
+    def unfinished_backfill(self) -> tuple[bool, bool]:
+        """Whether a backfill has not come to its end, and whether it is the first."""
         found = self._row() or {}
-        return found.get("Target", {}).get("S"), "IsFirst" in found
+        return "Target" in found, "IsFirst" in found
 
     def moving(self) -> None:
         """Note that Map's rows will be moved. Raises LedaError if the journal is another run's."""
@@ -164,6 +172,7 @@ class Journal:
         """Take in what the row says."""
         self.mappings = sorted({*_mappings(found), *self.mappings})
         self.is_moving = "Moving" in found
+        self.has_markers |= "Markers" in found
         self._seen = found[_HANDED_OVER]
 
     def _create(self) -> bool:
@@ -178,6 +187,8 @@ class Journal:
             row["Target"] = {"S": self._target}
         if self._is_first:
             row["IsFirst"] = {"BOOL": True}
+        if self.has_markers:
+            row["Markers"] = {"BOOL": True}
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -212,6 +223,8 @@ class Journal:
         """Write this run's mappings beside those of the row as it was found, and changes; False if it has changed."""
         names = sorted({*_mappings(found), *self.mappings})
         changed = {"Mappings": {"L": [{"S": name} for name in names]}, **changes}
+        if self.has_markers:
+            changed["Markers"] = {"BOOL": True}
         update = ", ".join(f"#{name} = :{name}" for name in changed)
         try:
             self._client.update_item(

@@ -17,9 +17,8 @@ there is no limit to the number of totals, each of them jumps once, and nobody b
 5. A, the totals, are read. If Map's rows still are where they were moved, Map has met no other shard, and no record has
    come late, nothing from after the watermark is in A.
 6. E - A for every total, as rows of ReduceTable.
-7. Another marker; then the totals are E, or else everything is done again.
-8. What is left over is removed, labels are put right, the streams are settled, the mappings are switched on, the
-   journal goes.
+7. Another marker; labels are put right; then the totals are E, or else everything is done again.
+8. What is left over is removed, the streams are settled, the mappings are switched on, the journal goes.
 
 The rows of 4, 6 and 7 have the Source `rebuild` and a Sequence that begins with the run's number, and are put on Map's
 condition. So of two runs the one that has drawn its number first can write nothing more into a lane that the other one
@@ -119,6 +118,9 @@ WAITING_SECONDS = 10.0
 # A marker that is lost on its way (its stream's 24 hours were missed) is written again.
 MARKER_SECONDS, MAX_MARKERS = 60, 60
 POLL_SECONDS = 0.5
+# Time to live never removes a row whose time ended more than five years ago.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
+TIME_TO_LIVE_SECONDS = 5 * 365 * 24 * 3600
 
 _NO_STREAM = frozenset({"ResourceNotFoundException", "ValidationException"})
 
@@ -259,7 +261,12 @@ class Rebuild:
         self._configure()
         self._require_time()
         target = self._configuration.version if self._options.is_backfill else None
-        self.journal.open(self._mappings.enabled(), target, is_first=self._is_first)
+        self.journal.open(
+            self._mappings.enabled(),
+            target,
+            is_first=self._is_first,
+            has_markers=self._options.markers,
+        )
         if self.journal.taken_over_from:
             self._operation.say(
                 f"going on with the {self._options.name} that began at {self.journal.taken_over_from}"
@@ -302,8 +309,9 @@ class Rebuild:
             live = configuration_of(self._registry, row["Version"]["S"])
         except RegistryError as error:
             raise LedaError(str(error), "restore RegistryTable from a backup") from error
-        version, was_first = self.journal.unfinished()
-        is_going_on = self._options.is_backfill and version == deployed.version
+        is_unfinished, was_first = self.journal.unfinished_backfill()
+        # Nothing that was kept is lost by another try, under whatever configuration: no run has come to its end yet.
+        is_going_on = self._options.is_backfill and is_unfinished
         self._is_first = is_going_on and was_first
         if live.keeps_expired and not is_going_on:
             raise LedaError(
@@ -321,13 +329,14 @@ class Rebuild:
         self._rows = LaneRows(self._dynamodb, self._tables.reduce, measures, self._sleep)
         source = self._tables.source
         self._source_stream = stream_of(self._dynamodb, source.name)
-        self._end: MarkedEnd | WaitedEnd = WaitedEnd(WAITING_SECONDS, self._sleep)
-        if self._options.markers:
-            is_state = isinstance(self._configuration.totals, HierarchyPath)
-            attributes: Mapping[str, Any] = _MARKER if is_state else {}
-            self._end = MarkedEnd(
-                self._dynamodb, source, attributes, STREAM_SECONDS, self._clock, self._sleep
-            )
+        is_state = isinstance(self._configuration.totals, HierarchyPath)
+        attributes: Mapping[str, Any] = _MARKER if is_state else {}
+        self._markers = MarkedEnd(
+            self._dynamodb, source, attributes, STREAM_SECONDS, self._clock, self._sleep
+        )
+        self._end: MarkedEnd | WaitedEnd = self._markers
+        if not self._options.markers:
+            self._end = WaitedEnd(WAITING_SECONDS, self._sleep)
         self._reduce_stream = stream_of(self._dynamodb, self._tables.reduce)
         older = [
             stream
@@ -379,13 +388,11 @@ class Rebuild:
     def _finish(self, mark: Watermark) -> None:
         self.journal.require_own()
         self._settle_streams()
-        with self._progress("putting labels right"):
-            self._totals.change(self._label_changes())
         self._resume()
         with self._operation.progress("removing what is left over"):
             used = self._used_versions(mark)
             self._totals.change(self._leftovers(used))
-            self._remove_markers()
+            self._totals.remove(self._worthless())
             self._forget_lanes(used)
         self._give_back()
 
@@ -396,7 +403,7 @@ class Rebuild:
                 self._give_back()
         elif not self.journal.hand_over():
             # The run that had the journal is done, and this one may have gone on after it.
-            self._end.clean_up()
+            self._remove_markers()
             self._resume()
 
     def _give_back(self) -> None:
@@ -407,7 +414,7 @@ class Rebuild:
         """
         is_closed = False
         while not is_closed:
-            self._end.clean_up()
+            self._remove_markers()
             self._resume()
             is_closed = self.journal.close()
 
@@ -482,12 +489,19 @@ class Rebuild:
             if found:
                 yield Change(node, row, dict.fromkeys(found))
 
-    def _remove_markers(self) -> None:
-        """Delete the markers in the totals, of this run and of those before it."""
+    def _worthless(self) -> Iterator[str]:
+        """Rows to remove: markers of this run and of those before it, and totals that time to live never removes."""
+        limit = self._at - TIME_TO_LIVE_SECONDS
         for node, _ in self._totals.all_rows():
             run = run_of(node)
-            if run is not None and run <= self._run:
-                self._totals.remove_marker(node)
+            is_old_marker = run is not None and run <= self._run
+            if is_old_marker or audit.has_expired(self._configuration, node, limit):
+                yield node
+
+    def _remove_markers(self) -> None:
+        """Remove the markers in the source table, of this run and of those before it that have left any."""
+        if self._options.markers or self.journal.has_markers:
+            self._markers.clean_up()
 
     def _forget_lanes(self, used: set[str]) -> None:
         for row in self._registry.rows(LANES):
@@ -546,6 +560,9 @@ class Rebuild:
         with self._progress("correcting the totals", len(changes)):
             self._write_corrections(changes, mark)
             self._drain()
+        with self._progress("putting labels right"):
+            # Before the last look: a total that had expired under a former configuration may be removed until then.
+            self._totals.change(self._label_changes())
         attempt.tail.require_none_late()
         changes = corrections(expected, self._stored(), nodes, len(names))
         return {change.identifier for change in _needed(changes)}
@@ -562,12 +579,17 @@ class Rebuild:
                 configuration.attributes,
                 sums.write,
             )
+            # What Map has counted by now, the scan sees.
+            reached = {
+                name: self._assignments.reached(Shard(self._source_stream, name))
+                for name in tail.shards
+            }
             size = TableSize.of(self._dynamodb, source.name)
             with self._progress(f"reading {source.name}", size.rows or None) as advance:
                 self._scan(sums, tail, advance)
             tail.scanned()
             with self._progress(f"reading {source.name}'s stream"):
-                mark = tail.watermark(self._end)
+                mark = tail.watermark(self._end).at_least(reached)
             with self._progress("adding up"):
                 expected = sums.total()
         self._at = mark.created

@@ -102,8 +102,14 @@ class StoredTotals:
             while some := list(itertools.islice(waiting, BATCH)):
                 list(pool.map(self._change, some))
 
-    def remove_marker(self, node: str) -> None:
-        """Delete the row of a marker."""
+    def remove(self, nodes: Iterable[str]) -> None:
+        """Delete the rows of these names."""
+        waiting = iter(nodes)
+        with ThreadPoolExecutor(THREADS) as pool:
+            while some := list(itertools.islice(waiting, BATCH)):
+                list(pool.map(self._remove, some))
+
+    def _remove(self, node: str) -> None:
         self._client.delete_item(TableName=self._table, Key={self._key: {"S": node}})
 
     def _change(self, change: Change) -> None:

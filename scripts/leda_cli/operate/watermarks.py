@@ -24,7 +24,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -87,6 +87,14 @@ class Watermark:
         """The last sequence number before the watermark in each shard."""
         return {**self.closed, **self.open}
 
+    def at_least(self, reached: Mapping[str, int]) -> Watermark:
+        """The same watermark; in an open shard that has no record (any more), where Map had come before the scan.
+
+        All records of such a shard are older than the 24 hours for which a stream keeps them, or there were none.
+        """
+        places = {name: place or reached.get(name, 0) for name, place in self.open.items()}
+        return replace(self, open=places)
+
 
 @dataclass(slots=True)
 class Followed:
@@ -109,9 +117,6 @@ class End(Protocol):
 
     def find(self, tail: Tail) -> None:
         """Read on until each open shard has its `mark`, and every closed one has been read to its end."""
-
-    def clean_up(self) -> None:
-        """Remove what was written to the table, by this run and by those before it."""
 
 
 class Tail:
@@ -411,9 +416,6 @@ class WaitedEnd:
                 if shard.reader.is_at_end:
                     raise ShardsMovedError
                 shard.mark = shard.last or "0"
-
-    def clean_up(self) -> None:
-        """Nothing was written."""
 
 
 def wait(tail: Tail, seconds: float, sleep: Callable[[float], None]) -> None:

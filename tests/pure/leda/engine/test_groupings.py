@@ -1,5 +1,6 @@
 """Groupings: which totals a row counts in, what they are called, and which definitions are refused."""
 
+import decimal
 import json
 from collections import Counter
 from datetime import UTC, datetime
@@ -100,6 +101,14 @@ def test_a_key_is_a_text_an_element_or_a_time(key: str, texts: list[str]) -> Non
 )
 def test_a_time_is_put_into_its_hour_of_utc(value: Any, hour: str) -> None:
     assert leaves(["t:hour"], {"t": value}) == (f"g:{hour}",)
+
+
+@pytest.mark.parametrize("digits", [9, 28, 38, 400])
+def test_a_time_is_in_one_hour_whatever_the_digits_of_the_context(digits: int) -> None:
+    """Map reads rows with Python's 28 digits, and `leda verify` with others."""
+    value = {"N": "99999999999.999999999999999999999"}
+    with decimal.localcontext(decimal.Context(prec=digits)):
+        assert leaves(["t:hour"], {"t": value}) == ("g:5138-11-16T09",)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import pytest
 
 from leda.engine.configuration import Configuration
 from leda.engine.registry import (
+    Assignment,
     Epochs,
     Registry,
     RegistryError,
     SourceShards,
     configuration_of,
     position,
+    reduce_scope,
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard
@@ -162,6 +164,25 @@ def test_a_late_shard_of_an_older_stream_is_ignored_and_a_met_one_keeps_its_epoc
     assert cold.of(Shard(STREAM, "late"), None) == 0
     assert cold.of(Shard(STREAM, "met"), None) == met
     assert younger > met
+
+
+def test_what_was_read_of_a_shard_is_read_again_after_a_minute(
+    registry: Registry, clock: list[float]
+) -> None:
+    streams: Any = Streams()
+    epochs, shards = Epochs(registry, streams), SourceShards(registry, FIRST, 1)
+    shard = Shard(STREAM, "one")
+    epoch, assignment = epochs.of(shard, None), shards.of(shard, None)
+    registry.put(reduce_scope(STREAM), "one", {"Epoch": {"N": "7"}})
+    registry.put(
+        source_scope(STREAM), "one", {"Version": {"S": FIRST.version}, "Lanes": {"N": "3"}}
+    )
+
+    clock[0] += 59
+    assert (epochs.of(shard, None), shards.of(shard, None)) == (epoch, assignment)
+    clock[0] += 2
+    assert epochs.of(shard, None) == 7
+    assert shards.of(shard, None) == Assignment(FIRST, 3)
 
 
 def test_a_made_up_shard_meets_no_stream(registry: Registry) -> None:

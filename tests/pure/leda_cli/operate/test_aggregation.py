@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -131,11 +132,23 @@ def test_a_name_that_no_function_has_is_answered_by_another_name(
         def get_function_configuration(self, **_: str) -> Any:
             raise ClientError({"Error": {"Code": "404", "Message": "Function not found: X"}}, "Get")
 
+        def get_paginator(self, name: str) -> Any:
+            assert name == "list_functions"
+            return SimpleNamespace(paginate=lambda: pages)
+
+    pages: list[Any] = [{"Functions": []}]
     local = LocalAws({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
     monkeypatch.setattr(Account, "chosen", lambda _aws: local)
     with pytest.raises(LedaError, match="X cannot be looked at") as error:
         Aggregation.find(False, "", "X")
     assert "--map-function of an aggregation" in error.value.fix
+    # With an example alone there is no pipeline, but what there is can be named.
+    for name, variables in {"F-Reduce": {"AGGREGATE_TABLE": "T"}, "F-Map": MAP, "None": {}}.items():
+        one = {"FunctionName": name, "Environment": {"Variables": variables}}
+        pages.append({"Functions": [one]})
+    with pytest.raises(LedaError, match="The account has the Map functions F-Map$") as error:
+        Aggregation.find(False, "", None)
+    assert error.value.fix == "give one of them, like --map-function F-Map"
 
 
 def test_optional_settings_are_taken_from_the_environments(account: FakeAccount) -> None:
