@@ -34,10 +34,8 @@ def leda(
     folder: where a file that takes the place of .local/env may be written.
     shell: what the caller's shell has set besides what this process has.
     """
-    settings = folder / "env"
-    settings.write_text(env_file(aws))
     return subprocess.run(
-        [sys.executable, "-c", _CODE, str(settings), *arguments],
+        [*program(aws, folder), *arguments],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "160", **(shell or {})},
         capture_output=True,
@@ -45,3 +43,10 @@ def leda(
         timeout=500,
         check=False,
     )
+
+
+def program(aws: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+    """How `leda` is called for that local AWS, without the command and its arguments."""
+    settings = folder / "env"
+    settings.write_text(env_file(aws))
+    return sys.executable, "-c", _CODE, str(settings)

@@ -10,7 +10,7 @@ SPAN_SECONDS = 600
 RECENT_SECONDS = 60
 
 # Of these a bucket keeps the highest; of all others it keeps the sum.
-_HIGHEST = frozenset({"lag", "iterator_age"})
+_HIGHEST = frozenset({"lag", "age", "iterator_age"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -416,6 +416,7 @@ class Hub:
                 "revision": board.revision,
                 "count": len(board),
                 "measures": list(board.measures),
+                "drawn": board.drawn,
                 "groupings": board.groupings,
                 "tree": board.has_tree,
                 "opened": board.opened,
@@ -433,6 +434,8 @@ class Hub:
 
     def _take_age(self, age: Age | str) -> None:
         self.age = age
+        if isinstance(age, Age):
+            self.figures.add([Sample(time.time(), "totals", "age", 1000 * age.seconds)])
         self._judge()
 
     # -- trouble

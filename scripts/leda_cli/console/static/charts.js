@@ -6,7 +6,8 @@ const GRID = [
   { title: "Bytes a second into the stream", kind: "bytes", perSecond: true, series: [["stream.bytes", "stream"]] },
   { title: "Records of a batch", kind: "rate", series: [["state.batch", "State"], ["map.batch", "Map"], ["reduce.batch", "Reduce"]] },
   { title: "Lag, from message to total", kind: "milliseconds", series: [["reduce.lag", "lag"]] },
-  { title: "Iterator age", kind: "milliseconds", series: [["state.iterator_age", "State"], ["map.iterator_age", "Map"], ["reduce.iterator_age", "Reduce"]] },
+  { title: "Oldest change that waits", kind: "milliseconds", series: [["totals.age", "age of the totals"]] },
+  { title: "Iterator age", kind: "milliseconds", isOfAccount: true, series: [["state.iterator_age", "State"], ["map.iterator_age", "Map"], ["reduce.iterator_age", "Reduce"]] },
   { title: "Dropped", kind: "count", series: [["state.duplicates", "State: duplicates"], ["state.stale", "State: older versions"], ["map.duplicates", "Map: counted before"], ["reduce.duplicates", "Reduce: added before"]] },
   { title: "Failed invocations, delivered again", kind: "count", series: [["state.errors", "State"], ["map.errors", "Map"], ["reduce.errors", "Reduce"]] },
   { title: "Injected faults", kind: "count", series: [["state.injected", "State"], ["map.injected", "Map"], ["reduce.injected", "Reduce"]] },
@@ -17,7 +18,7 @@ const GRID = [
 const COLOURS = { light: ["#2f6d46", "#b04a12", "#3b5fa5", "#7a4d96"], dark: ["#7fc295", "#f3a76b", "#8fb4f2", "#d0a3ea"] };
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
 
-const GAUGES = /\.(batch|lag|iterator_age)$/;
+const GAUGES = /\.(batch|lag|age|iterator_age)$/;
 
 export class Charts {
   #ring = new Map(); // when a bucket begins: its figures
@@ -34,7 +35,8 @@ export class Charts {
     for (const element of flow.querySelectorAll("[data-chart]")) {
       this.#made.push(this.#small(element));
     }
-    for (const chart of GRID) this.#made.push(this.#large(chart));
+    // Local AWS has no metric of an iterator's age.
+    for (const chart of GRID) if (!chart.isOfAccount || !("local" in grid.dataset)) this.#made.push(this.#large(chart));
   }
 
   take(flow) {
@@ -99,7 +101,7 @@ export class Charts {
       width: 300, height: 130, legend: { show: false }, cursor: { points: { size: 5 }, drag: { x: false, y: false } },
       axes: [
         { ...axis, size: 22, values: (_u, marks) => marks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })), space: 70 },
-        { ...axis, size: 54, values: (_u, marks) => marks.map((mark) => write(chart.kind, mark)), space: 26 },
+        { ...axis, size: 54, values: (_u, marks) => marks.map((mark) => (chart.kind === "count" && mark % 1 ? "" : write(chart.kind, mark))), space: 26 },
       ],
       scales: { x: { time: false }, y: { range: (_u, _low, high) => [0, Math.max(1, high ?? 1) * 1.05] } },
       series: [{}, ...chart.series.map((_, place) => ({ stroke: () => colour(place), dash: DASHES[place], width: 1.8, points: { show: false }, spanGaps: GAUGES.test(chart.series[0][0]) }))],

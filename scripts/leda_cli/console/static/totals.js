@@ -63,14 +63,15 @@ export class Totals {
   #layout() {
     if (!this.#board) return;
     const narrow = matchMedia("(max-width: 40rem)").matches;
-    const amounts = this.#board.measures.map(() => narrow ? "minmax(4.2rem, max-content)" : "minmax(6.5rem, 0.8fr)").join(" ");
-    const columns = narrow ? `minmax(6rem, 1fr) ${amounts}` : `minmax(9rem, 1.5fr) ${amounts} minmax(4rem, 0.6fr) 4.2rem 5.6rem`;
+    // A narrow screen shows one measure, the one whose history a wide one draws.
+    const amounts = this.#board.measures.map((name) => (name === this.#board.drawn ? "minmax(9.5rem, 1fr)" : "minmax(6rem, 0.6fr)")).join(" ");
+    const columns = narrow ? "minmax(0, 1fr) 9.5rem" : `minmax(9rem, 1.4fr) ${amounts} minmax(4rem, 0.6fr) 4.4rem 4.4rem`;
     const key = `${columns}|${this.#board.measures.join("|")}`;
     if (key === this.#columns) return;
     this.#columns = key;
     this.#grid.style.setProperty("--columns", columns);
-    this.#grid.style.setProperty("--least", narrow ? `${7 + 5.4 * this.#board.measures.length}rem` : `${24 + 7.3 * this.#board.measures.length}rem`);
-    const heads = [["total", "name"], ...this.#board.measures.map((name) => [name, "number"]), ["trend", "history"], ["changed", "changed"], ["children", "sum"]];
+    this.#grid.style.setProperty("--least", narrow ? "0" : `${24 + 7.3 * this.#board.measures.length}rem`);
+    const heads = [["total", "name"], ...this.#board.measures.map((name) => [name, this.#kind(name)]), ["trend", "history"], ["changed", "changed"], ["children", "sum"]];
     this.#head.replaceChildren(...heads.map(([text, kind]) => {
       const cell = document.createElement("div");
       cell.setAttribute("role", "columnheader");
@@ -80,6 +81,10 @@ export class Totals {
     }));
     for (const row of this.#pool) row.element.remove();
     this.#pool = [];
+  }
+
+  #kind(measure) {
+    return measure === this.#board.drawn ? "number" : "number minor";
   }
 
   // -- asking
@@ -152,7 +157,7 @@ export class Totals {
     twist.setAttribute("aria-hidden", "true");
     const label = document.createElement("span");
     name.append(twist, label);
-    const amounts = this.#board.measures.map(() => cell("number"));
+    const amounts = this.#board.measures.map((name) => cell(this.#kind(name)));
     const history = cell("history");
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", "0 0 100 24");
@@ -189,6 +194,7 @@ export class Totals {
       const cell = row.amounts[place];
       if (cell.textContent === amount) return;
       cell.textContent = amount;
+      cell.title = amount;
       if (!same) { cell.classList.remove("moved"); return; }
       cell.classList.remove("moved");
       void cell.offsetWidth; // begins the animation anew

@@ -1,0 +1,169 @@
+"""`leda console` in a headless browser: what a person sees of a load, of failures, of a damaged total and its mending.
+
+It leaves what it saw in .local/pictures; docs/images has copies (docs/console.md).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from leda_cli.base.paths import LOCAL
+from leda_cli.console.command import Served
+from leda_cli.console.site import Site
+from leda_cli.develop import toolchain
+from support.browser import new_page, unnamed_controls
+from support.live_aws import wait_for
+from support.live_stack import LiveStack
+from support.live_trades import Trades
+from support.local_command import program
+
+PICTURES = LOCAL / "pictures"
+WIDTHS = (1280, 360)
+THEMES = ("light", "dark")
+BAD = '{"TradeID": "<img src=x onerror=alert(1)>", "Value": "a lot"}'
+
+
+@pytest.fixture(scope="module")
+def served(stack: LiveStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The console of the stack, which may change it."""
+    site = Site.beside(stack.aws.variables, "")
+    command = program(stack.aws.variables, tmp_path_factory.mktemp("console"))
+    console = Served(site, toolchain.install_console(), allow_changes=True, program=command)
+    thread = threading.Thread(target=console.run)
+    thread.start()
+    yield console
+    console.end()
+    thread.join(20)
+    assert not thread.is_alive(), "a page that is open does not hold the console"
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """A page, with no problem in its console and no request to anybody else."""
+    problems: list[str] = []
+    requested: list[str] = []
+    opened = new_page(browser, problems, requested)
+    opened.goto(served.address)
+    expect(opened.locator("#live")).to_have_attribute("data-state", "live")
+    yield opened
+    opened.close()
+    assert not problems
+    assert all(url.startswith(served.address) for url in requested)
+
+
+def verdict(page: Page, *kinds: str) -> None:
+    """Wait until the page says one of these first."""
+    pattern = re.compile("|".join(kinds))
+    expect(page.locator(".verdict")).to_have_attribute("data-verdict", pattern)
+
+
+def figure(page: Page, name: str) -> int:
+    text = page.locator(f"[data-row='{name}'] dd").inner_text()
+    return int(text.replace(",", "")) if re.fullmatch(r"[\d,]+", text) else 0
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds that keeps people from using the page."""
+    # By the debugger: the page's own policy lets no other script in.
+    axe = toolchain.install_console_modules() / "axe-core" / "axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then(result => result.violations)")
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def test_a_load_is_seen_travelling_and_failures_pass(
+    page: Page, stack: LiveStack, trades: Trades
+) -> None:
+    with stack.faults(state=30, map_=30, reduce=30), stack.steady_load(trades, seed=5):
+        wait_for("messages", lambda: figure(page, "stream.records"), lambda seen: seen > 0)
+        wait_for("totals", lambda: figure(page, "totals.changed"), lambda seen: seen > 0)
+        expect(page.locator(".stage[data-stage=map] .pipe")).to_have_attribute(
+            "data-still", "false"
+        )
+        verdict(page, "failing")
+        expect(page.locator(".alarm", has_text="on purpose").first).to_be_visible()
+        picture(page, "console-failing")
+    stack.put([BAD.encode()])
+    stack.settle(trades)
+    row = page.locator("#objects .object", has_text="Version is missing").first
+    row.locator("summary").click()
+    expect(row.locator("pre")).to_have_text(BAD)
+    page.locator("#reason").fill("no such reason")
+    expect(page.locator("#objects")).to_contain_text("No reason has")
+    page.locator("#reason").fill("")
+    # A verification comes by itself once nothing waits any more.
+    verdict(page, "exact")
+    assert page.locator("#grid-body [role=row]:visible").count() >= 1
+
+
+def test_a_damaged_total_is_found_and_mended(page: Page, stack: LiveStack, trades: Trades) -> None:
+    stack.put(trades.load(20, seed=6))
+    stack.settle(trades)
+    stack.dynamodb.update_item(
+        TableName=stack.table("aggregate"),
+        Key={"Identifier": {"S": trades.root}},
+        UpdateExpression="SET #v = #v + :one",
+        ExpressionAttributeNames={"#v": "Value"},
+        ExpressionAttributeValues={":one": {"N": "1000"}},
+    )
+    page.locator("#text").fill(trades.root)
+    damaged = Decimal(stack.totals(trades.root)[trades.root].value)
+    row = page.locator("#grid-body [role=row]", has=page.get_by_text(trades.root, exact=True))
+    expect(row.locator(".number:not(.minor)")).to_have_text(f"{damaged:,f}")
+    page.locator("#verify:enabled").click()
+    verdict(page, "wrong")
+    differences = page.locator(".differences")
+    expect(differences).to_contain_text(trades.root)
+    expect(differences).to_contain_text("+1,000")
+    page.locator("#action-rebuild").click()
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.locator("#dialog .dry")).to_contain_text("would correct 1 totals")
+    expect(page.locator("#dialog")).to_contain_text("leda rebuild")
+    picture(page, "console-rebuild", whole=False)
+    page.locator("#confirm").click()
+    expect(page.locator("#dialog")).not_to_be_visible()
+    verdict(page, "exact")
+    expect(row.locator(".number:not(.minor)")).to_have_text(f"{damaged - 1000:,f}")
+    stack.assert_exact(trades)
+
+
+def picture(page: Page, name: str, *, whole: bool = True) -> None:
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", THEMES)
+def test_everybody_can_use_it(page: Page, width: int, theme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.locator("#charts summary").click()
+    expect(page.locator("#grid-body [role=row]:visible").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not violations(page)
+    assert not unnamed_controls(page)
+    page.locator("#charts summary").click()
+    picture(page, f"console-{theme}-{width}")
+
+
+def test_keys_move_through_the_totals(page: Page) -> None:
+    rows = page.locator("#grid-body [role=row]:visible")
+    expect(rows.first).to_be_visible()
+    rows.first.focus()
+    first = rows.first.get_attribute("data-id")
+    for key in ("ArrowDown", "End", "Home"):
+        page.keyboard.press(key)
+        focused = page.evaluate("document.activeElement.dataset.id")
+        assert focused
+        assert (focused == first) == (key == "Home"), key
