@@ -1,6 +1,7 @@
 """HealthLambda: checks on a schedule for an open rebuild, mappings that are off and streams that are not settled."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ dynamodb = boto3.client("dynamodb", config=sdk.CLIENT)
 lambda_client = boto3.client("lambda", config=sdk.CLIENT)
 registry = Registry(dynamodb, settings.required("REGISTRY_TABLE"))
 mappings: dict[str, str] = json.loads(settings.required("MAPPINGS"))
+stood_still_seconds: dict[str, float] = json.loads(settings.required("STOOD_STILL_SECONDS"))
 tables: dict[Stage, str] = json.loads(settings.required("TABLES"))
 
 
@@ -23,13 +25,16 @@ tables: dict[Stage, str] = json.loads(settings.required("TABLES"))
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     """Check once; each metric counts what is wrong, and the log names it."""
     found = health.check(registry, dynamodb, lambda_client, mappings, tables)
-    counts = found.counts
+    stood_still = found.stood_still(stood_still_seconds, datetime.now(UTC))
+    # Never a value of 0: its alarm stays until a person ends it.
+    counts = found.counts | ({"StoodStill": len(stood_still)} if stood_still else {})
     count(**counts)
     if any(counts.values()):
         logger.warning(
             "something is wrong",
             extra={
                 "mappings_off": found.mappings_off,
+                "stood_still": stood_still,
                 "streams_not_settled": found.streams_not_settled,
                 **counts,
             },
