@@ -68,9 +68,9 @@ variable "dashboard" {
 }
 
 variable "audit" {
-  description = "When AuditLambda compares every total with a sum over StateTable. `null`: never."
+  description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` says what it may have."
   type        = any
-  default     = null
+  default     = { schedule_expression = "rate(1 day)" }
 }
 
 variable "capacity" {

@@ -5,5 +5,4 @@ stream_retention_hours    = 24                                      # the defaul
 quarantine_retention_days = null                                    # the provider waits 50 s for a lifecycle rule to settle
 state_function            = { batching_window_seconds = 0 }         # shards are polled once a second: that is a window
 fault_injection           = true                                    # the demo's hard rounds switch failures on through ParameterTable
-audit                     = { schedule_expression = "rate(1 day)" } # to be invoked by hand: a schedule would scan beside the demo
 deletion_protection       = false                                   # make down and the tests remove everything

@@ -9,7 +9,7 @@ output "totals_table" {
 }
 
 output "functions" {
-  description = "The functions `map`, `reduce` and `health`."
+  description = "The functions `map`, `reduce`, `health` and `audit`."
   value       = module.totals.functions
 }
 

@@ -4,7 +4,7 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map`, `reduce` and `health`."
+  description = "The functions `state`, `map`, `reduce`, `health` and `audit`."
   value       = module.pipeline.functions
 }
 

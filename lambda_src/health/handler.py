@@ -1,6 +1,7 @@
 """HealthLambda: checks on a schedule for an open rebuild, mappings that are off and streams that are not settled."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,6 +15,7 @@ dynamodb = clients.sdk("dynamodb")
 lambda_client = clients.sdk("lambda")
 registry = Registry(dynamodb, settings.required("REGISTRY_TABLE"))
 mappings: dict[str, str] = json.loads(settings.required("MAPPINGS"))
+stood_still_seconds: dict[str, float] = json.loads(settings.required("STOOD_STILL_SECONDS"))
 tables: dict[Stage, str] = json.loads(settings.required("TABLES"))
 
 
@@ -22,13 +24,16 @@ tables: dict[Stage, str] = json.loads(settings.required("TABLES"))
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     """Check once; each metric counts what is wrong, and the log names it."""
     found = health.check(registry, dynamodb, lambda_client, mappings, tables)
-    counts = found.counts
+    stood_still = found.stood_still(stood_still_seconds, datetime.now(UTC))
+    # Never a value of 0: its alarm stays until a person ends it.
+    counts = found.counts | ({"StoodStill": len(stood_still)} if stood_still else {})
     count(**counts)
     if any(counts.values()):
         logger.warning(
             "something is wrong",
             extra={
                 "mappings_off": found.mappings_off,
+                "stood_still": stood_still,
                 "streams_not_settled": found.streams_not_settled,
                 **counts,
             },

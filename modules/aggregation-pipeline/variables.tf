@@ -148,9 +148,9 @@ variable "freshness_seconds" {
 }
 
 variable "audit" {
-  description = "When AuditLambda compares every total with a sum over StateTable, which takes a scan of both tables: as in `modules/aggregation`. `null`: never."
+  description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` says what it may have."
   type        = any
-  default     = null
+  default     = { schedule_expression = "rate(1 day)" }
 }
 
 variable "alarm_actions" {

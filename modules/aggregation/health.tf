@@ -3,9 +3,10 @@
 
 locals {
   mapped = concat(values(var.writers), [for function in [module.map_function, module.reduce_function] : {
-    name         = function.name
-    mapping_uuid = function.mapping_uuid
-    mapping_arn  = function.mapping_arn
+    name            = function.name
+    mapping_uuid    = function.mapping_uuid
+    mapping_arn     = function.mapping_arn
+    retention_hours = function.retention_hours
   }])
 }
 
@@ -23,7 +24,9 @@ module "health_function" {
   environment = {
     REGISTRY_TABLE = module.registry_table.name
     MAPPINGS       = jsonencode({ for function in local.mapped : function.name => function.mapping_uuid })
-    TABLES         = jsonencode({ map = local.source_table, reduce = module.reduce_table.name })
+    # Half of what each stream keeps.
+    STOOD_STILL_SECONDS = jsonencode({ for function in local.mapped : function.name => function.retention_hours * 1800 })
+    TABLES              = jsonencode({ map = local.source_table, reduce = module.reduce_table.name })
   }
 
   policy_statements = [
@@ -89,6 +92,12 @@ locals {
       checks      = 3
       description = "A function's event source mapping is off, so totals stand still, and after 24 hours its stream drops changes. If `leda verify ${local.command_target}` says that a rebuild is open, run `leda rebuild ${local.command_target}`; else switch the mapping on with `terraform apply`."
     }
+    # HealthLambda reports only what has stood still, never that nothing has, and missing data changes nothing: a person ends the alarm.
+    stood-still = {
+      metric      = "StoodStill"
+      checks      = 1
+      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. This alarm does not end by itself; docs/runbook.md, \"A function has stood still\", says what to do and how to end it."
+    }
     streams-not-settled = {
       metric      = "StreamsNotSettled"
       checks      = 1
@@ -112,7 +121,7 @@ resource "aws_cloudwatch_metric_alarm" "health" {
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = each.value.checks
-  # A check that did not take place says nothing: only one that finds nothing ends the alarm.
+  # A check that did not take place says nothing: only one that finds nothing ends an alarm.
   treat_missing_data = "ignore"
 
   alarm_actions = var.alarm_actions

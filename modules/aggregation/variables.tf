@@ -419,9 +419,10 @@ variable "single_shard" {
 variable "writers" {
   description = "Functions that write the table and are watched with Map and Reduce: whether their mappings are on, what they quarantine, and their lines on the dashboard. By the names of their services in metrics; `modules/aggregation-pipeline` gives StateLambda."
   type = map(object({
-    name         = string
-    mapping_uuid = string
-    mapping_arn  = string
+    name            = string
+    mapping_uuid    = string
+    mapping_arn     = string
+    retention_hours = optional(number, 24)
   }))
   default  = {}
   nullable = false
@@ -524,9 +525,10 @@ variable "freshness_seconds" {
 
 variable "audit" {
   description = <<-EOT
-    When AuditLambda compares every total with a sum over the source table. It scans both tables: a read unit for each 4 KB, every time. `null`: never.
+    When AuditLambda compares every total with a sum over the source table: once a day by default. It scans both tables, a read unit for each 4 KB every
+    time, which `leda cost` shows. `null`: never.
     With `on_expiry = "keep"` there is nothing to compare the totals with: then it only counts them, for `max_totals`, and scans the totals alone.
-    - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)`)
+    - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)` where an object is given without it)
     - `memory_mb` (1024), `timeout_seconds` (300): a larger table needs more of both
   EOT
   type = object({
@@ -534,7 +536,7 @@ variable "audit" {
     memory_mb           = optional(number, 1024)
     timeout_seconds     = optional(number, 300)
   })
-  default = null
+  default = { schedule_expression = "rate(1 day)" }
 
   validation {
     condition     = var.audit == null ? true : can(regex("^(rate|cron)\\(.+\\)$", var.audit.schedule_expression))
@@ -549,7 +551,7 @@ variable "audit" {
 
   validation {
     condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in values(var.group_by) : grouping.max_totals != null])
-    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: leave audit out, or give a grouping max_totals."
+    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: set audit = null, or give a grouping max_totals."
   }
 }
 

@@ -12,6 +12,7 @@ module "counts" {
     map            = local.names.counts
     reduce         = local.names.totals
     health         = local.names.health
+    audit          = local.names.audit
     reduce_table   = "${local.names.table}Deltas"
     totals_table   = "${local.names.table}Totals"
     registry_table = "${local.names.table}Registry"

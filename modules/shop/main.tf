@@ -13,6 +13,7 @@ locals {
     counts        = "${var.name_prefix}fnUpdateInventory"
     totals        = "${var.name_prefix}fnUpdateTotals"
     health        = "${var.name_prefix}fnCheckTotals"
+    audit         = "${var.name_prefix}fnAuditTotals"
     vendor_orders = "${var.name_prefix}fnCreateVendorOrder"
     firehose      = "${var.name_prefix}fnWriteFirehose"
     read_stream   = "${var.name_prefix}fnReadStream"

@@ -39,11 +39,12 @@ output "totals_table" {
 }
 
 output "functions" {
-  description = "The functions: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid` of those that read a stream. `update_inventory`, `update_totals` and `check_totals` are Map, Reduce and Health of the counts."
+  description = "The functions: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid` of those that read a stream. `update_inventory`, `update_totals`, `check_totals` and `audit_totals` are Map, Reduce, Health and Audit of the counts."
   value = merge(module.http_function, {
     update_inventory    = module.counts.functions.map
     update_totals       = module.counts.functions.reduce
     check_totals        = module.counts.functions.health
+    audit_totals        = module.counts.functions.audit
     read_stream         = module.read_stream
     create_vendor_order = module.create_vendor_order
     write_firehose      = module.write_firehose

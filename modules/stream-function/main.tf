@@ -25,6 +25,8 @@ locals {
   # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
   longest_age_seconds = min(604800, (var.event_source.retention_hours - 1) * 3600)
 
+  half_retention_ms = var.event_source.retention_hours * 3600 * 1000 / 2
+
   quarantine_environment = var.quarantines ? { QUARANTINE_BUCKET = var.quarantine_bucket.name } : {}
   quarantine_statements = !var.quarantines ? [] : [{
     sid       = "Quarantine"

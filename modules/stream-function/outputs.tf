@@ -33,6 +33,11 @@ output "event_source_arn" {
   value       = aws_lambda_event_source_mapping.this.event_source_arn
 }
 
+output "retention_hours" {
+  description = "Hours for which that stream keeps a record."
+  value       = var.event_source.retention_hours
+}
+
 output "environment" {
   description = "The function's environment variables."
   value       = module.function.environment

@@ -1,6 +1,7 @@
 """HealthLambda over DynamoDB Local: what it counts and logs."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -15,12 +16,14 @@ class Watched(Tables):
     """The tables that HealthLambda reads, and three mappings."""
 
     states: dict[str, str]
+    hours: float = 1
 
     def create(self) -> None:
         self.states = {"uuid-map": "Enabled", "uuid-reduce": "Enabled"}
         self.settings = {
             "REGISTRY_TABLE": f"{self.prefix}RegistryTable",
             "MAPPINGS": json.dumps({"MapLambda": "uuid-map", "ReduceLambda": "uuid-reduce"}),
+            "STOOD_STILL_SECONDS": json.dumps({"MapLambda": 43200, "ReduceLambda": 43200}),
             "TABLES": json.dumps(
                 {"map": f"{self.prefix}StateTable", "reduce": f"{self.prefix}ReduceTable"}
             ),
@@ -34,7 +37,10 @@ class Watched(Tables):
             return super().client(real, service, **arguments)
         functions = mock.Mock()
         functions.exceptions.ResourceNotFoundException = LookupError
-        functions.get_event_source_mapping = lambda UUID: {"State": self.states[UUID]}
+        functions.get_event_source_mapping = lambda UUID: {
+            "State": self.states[UUID],
+            "LastModified": datetime.now(UTC) - timedelta(hours=self.hours),
+        }
         return functions
 
     def register(self, scope: str, name: str, **attributes: Any) -> None:
@@ -49,14 +55,16 @@ def watched(dynamodb_endpoint: str) -> Watched:
     return Watched(dynamodb_endpoint)
 
 
-def _emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """The metrics of the last invocation."""
+def _emitted(capsys: pytest.CaptureFixture[str], *others: str) -> dict[str, float]:
+    """The metrics of the last invocation, which are these and no others."""
     [line] = [
         found
         for text in capsys.readouterr().out.splitlines()
         if "_aws" in (found := json.loads(text))
     ]
-    return {name: line[name][0] for name in COUNTS}
+    names = {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert names == {*COUNTS, *others}
+    return {name: line[name][0] for name in names}
 
 
 def _warned(function: Function) -> list[dict[str, Any]]:
@@ -87,3 +95,13 @@ def test_each_fault_is_counted_and_named(
     assert warned["mappings_off"] == {"MapLambda": "Disabled"}
     assert warned["streams_not_settled"] == {"map": watched.stream_arn("StateTable")}
     assert _emitted(capsys) == dict.fromkeys(COUNTS, 1.0)
+
+
+def test_a_mapping_that_was_off_for_half_a_day_is_counted_and_named(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched.states["uuid-map"] = "Disabled"
+    watched.hours = 13
+    [warned] = _warned(watched.function("health"))
+    assert warned["stood_still"] == ["MapLambda"]
+    assert _emitted(capsys, "StoodStill")["StoodStill"] == 1.0

@@ -536,16 +536,17 @@ module "it" {{
 
 def _mocks(module: str) -> str:
     """The mocked provider of the module's own tests, and what they say resources have."""
-    # The root module has none: nearly all of it is the pipeline.
-    tested, inside = (
-        (module, "") if module != "root" else ("aggregation-pipeline", "module.pipeline.")
-    )
-    (tests,) = (ROOT / "modules" / tested / "tests").glob("*.tftest.hcl")
-    blocks = re.findall(
-        r'^(?:mock_provider "aws"|override_resource) \{.*?^\}\n',
-        tests.read_text(),
-        re.DOTALL | re.MULTILINE,
-    )
+    if module == "root":
+        return _mocks_of("aggregation-pipeline", "module.it.module.pipeline.") + _mocks_of(
+            "game", "module.it.module.game.", overrides_only=True
+        )
+    return _mocks_of(module, "module.it.")
+
+
+def _mocks_of(module: str, inside: str, *, overrides_only: bool = False) -> str:
+    (tests,) = (ROOT / "modules" / module / "tests").glob("*.tftest.hcl")
+    kinds = "override_resource" if overrides_only else '(?:mock_provider "aws"|override_resource)'
+    blocks = re.findall(rf"^{kinds} \{{.*?^\}}\n", tests.read_text(), re.DOTALL | re.MULTILINE)
     return "".join(blocks or ['mock_provider "aws" {}\n']).replace(
-        "target = ", f"target = module.it.{inside}"
+        "target = ", f"target = {inside}"
     )

@@ -1,7 +1,8 @@
 """Find what no metric of a stream shows: an open rebuild, mappings that are off, streams that are not settled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from leda.engine.registry import Registry, Stage, streams_scope
@@ -22,11 +23,13 @@ class Health:
     mappings_off: the state of each event source mapping that is off, by the name of its function.
     streams_not_settled: the stage (`map`, `reduce`) and the ARN of each stream that the totals were not computed
     with; the ARN is empty where the table's stream is disabled.
+    off_since: the last change of each mapping that is off, of its state or its settings; one that is gone has none.
     """
 
     is_rebuild_open: bool
     mappings_off: Mapping[str, str]
     streams_not_settled: Mapping[Stage, str]
+    off_since: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -36,6 +39,14 @@ class Health:
             "MappingsOff": len(self.mappings_off),
             "StreamsNotSettled": len(self.streams_not_settled),
         }
+
+    def stood_still(self, seconds: Mapping[str, float], now: datetime) -> list[str]:
+        """Return the functions whose mappings have been off for longer than their `seconds`."""
+        return sorted(
+            name
+            for name, since in self.off_since.items()
+            if now - since > timedelta(seconds=seconds[name])
+        )
 
 
 def check(
@@ -52,24 +63,38 @@ def check(
     Raises botocore's ClientError where something cannot be read.
     """
     states = {name: mapping_state(lambda_client, uuid) for name, uuid in mappings.items()}
+    off = {name: state for name, state in states.items() if state.name in _OFF}
     streams = {stage: current_stream(dynamodb, table) for stage, table in tables.items()}
     return Health(
         registry.get("rebuild", "journal") is not None,
-        {name: state for name, state in states.items() if state in _OFF},
+        {name: state.name for name, state in off.items()},
         {
             stage: stream
             for stage, stream in streams.items()
             if not is_settled(registry, stage, stream)
         },
+        {name: state.since for name, state in off.items() if state.since},
     )
 
 
-def mapping_state(lambda_client: "LambdaClient", uuid: str) -> str:
+@dataclass(frozen=True, slots=True)
+class MappingState:
+    """The state of an event source mapping, and the last change of its state or its settings.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
+    """
+
+    name: str
+    since: datetime | None
+
+
+def mapping_state(lambda_client: "LambdaClient", uuid: str) -> MappingState:
     """Return the state of an event source mapping; one that is gone counts as `Deleting`."""
     try:
-        return lambda_client.get_event_source_mapping(UUID=uuid)["State"]
+        mapping = lambda_client.get_event_source_mapping(UUID=uuid)
     except lambda_client.exceptions.ResourceNotFoundException:
-        return "Deleting"
+        return MappingState("Deleting", None)
+    return MappingState(mapping["State"], mapping["LastModified"])
 
 
 def current_stream(dynamodb: "DynamoDBClient", table: str) -> str:

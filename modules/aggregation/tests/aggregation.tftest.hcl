@@ -106,6 +106,7 @@ run "tells_map_exactly_what_was_written" {
       desk   = { keys = ["RiskType", "TradeDesk", "Region"], rollup = true }
     }
     on_expiry = "keep"
+    audit     = null
     limits    = { max_decimal_places = 6 }
   }
 
@@ -174,6 +175,7 @@ run "makes_scores_by_user_as_its_text_has_them" {
     measures    = { Score = { op = "sum", field = "Score" } }
     group_by    = { scores = { keys = ["Username"] } }
     on_expiry   = "keep"
+    audit       = null
     backfill    = "none"
     indexes     = { top = ["Score"] }
   }
@@ -250,6 +252,7 @@ run "says_of_a_new_table_that_it_counts_at_once" {
 run "says_of_totals_that_keep_what_expired_that_they_stay_as_they_are" {
   variables {
     on_expiry = "keep"
+    audit     = null
   }
 
   assert {
@@ -596,7 +599,18 @@ run "lets_another_region_of_the_account_have_the_same_names" {
   }
 }
 
-run "audits_nothing_unless_told" {
+run "audits_once_a_day_unless_told" {
+  assert {
+    condition     = output.functions.audit.name == "AuditLambda" && aws_cloudwatch_event_rule.audit[0].schedule_expression == "rate(1 day)"
+    error_message = "Wrong totals must be found without anybody having asked."
+  }
+}
+
+run "audits_nothing_if_told" {
+  variables {
+    audit = null
+  }
+
   assert {
     condition     = length(module.audit_function) == 0 && length(aws_cloudwatch_event_rule.audit) == 0 && length(aws_cloudwatch_metric_alarm.drift) == 0
     error_message = "Without audit there is no function, no rule and no alarm for it."
@@ -711,6 +725,7 @@ run "refuses_a_limit_that_nobody_watches" {
   command = plan
 
   variables {
+    audit    = null
     group_by = { daily = { keys = ["date"], max_totals = 5000 } }
   }
 
@@ -1208,6 +1223,7 @@ run "refuses_an_unknown_way_to_expire" {
 
   variables {
     on_expiry = "ignore"
+    audit     = null
   }
 
   expect_failures = [var.on_expiry]
@@ -1430,4 +1446,14 @@ run "can_be_destroyed_once_the_protection_is_lifted" {
     condition     = !module.deletion_guard.protected
     error_message = "The apply must lift the protection in place."
   }
+}
+
+run "refuses_capacity_of_a_table_that_it_does_not_have" {
+  command = plan
+
+  variables {
+    capacity = { totals = { read = { min = 1, max = 10 }, write = { min = 1, max = 10 } } }
+  }
+
+  expect_failures = [var.capacity]
 }

@@ -221,6 +221,29 @@ run "alarms_long_before_a_total_is_too_old_and_on_every_record_given_up" {
   }
 }
 
+run "remembers_that_it_has_stood_still" {
+  variables {
+    event_source  = { kind = "kinesis", arn = "arn:aws:kinesis:eu-west-1:111111111111:stream/Trades", retention_hours = 168 }
+    exactly_once  = false
+    alarm_actions = ["arn:aws:sns:eu-west-1:111111111111:alarms"]
+  }
+
+  assert {
+    condition     = one([for query in aws_cloudwatch_metric_alarm.stood_still.metric_query : query.expression if query.return_data]) == "IF(age > 302400000, age)"
+    error_message = "Only an age beyond half of the retention may be a value: any other would end the alarm."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.stood_still.treat_missing_data == "ignore" && aws_cloudwatch_metric_alarm.stood_still.evaluation_periods == 1
+    error_message = "Without values the alarm must stay as it is, until a person ends it."
+  }
+
+  assert {
+    condition     = tolist(aws_cloudwatch_metric_alarm.stood_still.alarm_actions) == tolist(var.alarm_actions)
+    error_message = "The topic must hear of it."
+  }
+}
+
 run "alarms_on_every_record_that_it_quarantines" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.quarantined[0].metric_name == "Quarantined" && aws_cloudwatch_metric_alarm.quarantined[0].dimensions == tomap({ service = "Service", function_name = "Function" })

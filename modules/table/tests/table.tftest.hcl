@@ -331,3 +331,75 @@ run "refuses_names_and_values_that_dynamodb_refuses" {
 
   expect_failures = [var.name, var.indexes, var.stream_view_type, var.kms_key_arn]
 }
+
+run "is_on_demand_by_default" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST" && length(aws_appautoscaling_target.this) == 0
+    error_message = "Without capacity the table must follow any load by itself."
+  }
+}
+
+run "provisions_capacity_that_follows_the_load" {
+  command = plan
+
+  variables {
+    capacity = { read = { min = 5, max = 50 }, write = { min = 100, max = 4000, target_percent = 80 } }
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.billing_mode == "PROVISIONED" && aws_dynamodb_table.this.read_capacity == 5 && aws_dynamodb_table.this.write_capacity == 100
+    error_message = "A new table must begin with the least of both."
+  }
+
+  assert {
+    condition = { for part, target in aws_appautoscaling_target.this : target.scalable_dimension => [target.min_capacity, target.max_capacity] } == {
+      "dynamodb:table:ReadCapacityUnits"  = [5, 50]
+      "dynamodb:table:WriteCapacityUnits" = [100, 4000]
+    }
+    error_message = "Auto scaling must stay between the limits."
+  }
+
+  assert {
+    condition = { for part, policy in aws_appautoscaling_policy.this : part => [
+      policy.target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].predefined_metric_type,
+      policy.target_tracking_scaling_policy_configuration[0].target_value,
+      ] } == {
+      Read  = ["DynamoDBReadCapacityUtilization", 70]
+      Write = ["DynamoDBWriteCapacityUtilization", 80]
+    }
+    error_message = "Each must follow its own use."
+  }
+}
+
+run "refuses_a_capacity_whose_limits_are_the_wrong_way_round" {
+  command = plan
+
+  variables {
+    capacity = { read = { min = 5, max = 4 }, write = { min = 1, max = 10 } }
+  }
+
+  expect_failures = [var.capacity]
+}
+
+run "refuses_a_target_that_auto_scaling_refuses" {
+  command = plan
+
+  variables {
+    capacity = { read = { min = 5, max = 10, target_percent = 95 }, write = { min = 1, max = 10 } }
+  }
+
+  expect_failures = [var.capacity]
+}
+
+run "refuses_capacity_for_a_table_with_indexes" {
+  command = plan
+
+  variables {
+    indexes  = [{ name = "ByOwner", hash_key = { name = "owner", type = "S" } }]
+    capacity = { read = { min = 5, max = 10 }, write = { min = 1, max = 10 } }
+  }
+
+  expect_failures = [var.capacity]
+}

@@ -123,8 +123,9 @@ def _bills(
     found = load(at, Settings(), times)
     written = sum(line.dollars for line in bill(found, prices).lines if line.unit == "write units")
     yield (
-        f"The tables are on demand. At a steady 1,000 messages/s their writes cost {_money(written)}; provisioned and "
-        f"used to 70 %, they would cost {_money(provisioned_dollars(found, prices))}."
+        "By default the tables are on demand; `capacity` provisions them, with auto scaling. At a steady "
+        f"1,000 messages/s their writes cost {_money(written)}; provisioned and used to 70 %, they would cost "
+        f"{_money(provisioned_dollars(found, prices))}."
     )
     yield ""
 

@@ -1,5 +1,6 @@
 """What HealthLambda finds: an open rebuild, mappings that are off, streams that are not settled."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import botocore.exceptions
@@ -10,6 +11,8 @@ from leda.engine.registry import Registry, Stage
 
 REGISTRY = "RegistryTable"
 MAPPINGS = {"StateLambda": "s", "MapLambda": "m", "ReduceLambda": "r"}
+NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
+STOOD_STILL = {"StateLambda": 84 * 3600.0, "MapLambda": 12 * 3600.0, "ReduceLambda": 12 * 3600.0}
 TABLES: dict[Stage, str] = {"map": "StateTable", "reduce": "ReduceTable"}
 
 
@@ -21,18 +24,19 @@ class Gone(botocore.exceptions.ClientError):
 
 
 class Lambda:
-    """Answers GetEventSourceMapping with the states given; a mapping without one is gone."""
+    """Answers GetEventSourceMapping with the states given, in which the mappings have been for so many hours."""
 
     class exceptions:
         ResourceNotFoundException = Gone
 
-    def __init__(self, **states: str) -> None:
+    def __init__(self, hours: float, **states: str) -> None:
         self.states = {"s": "Enabled", "m": "Enabled", "r": "Enabled", **states}
+        self.since = NOW - timedelta(hours=hours)
 
-    def get_event_source_mapping(self, *, UUID: str) -> dict[str, str]:
+    def get_event_source_mapping(self, *, UUID: str) -> dict[str, Any]:
         if self.states[UUID] == "gone":
             raise Gone
-        return {"UUID": UUID, "State": self.states[UUID]}
+        return {"UUID": UUID, "State": self.states[UUID], "LastModified": self.since}
 
 
 class Dynamo:
@@ -76,9 +80,9 @@ def dynamodb() -> Dynamo:
     return Dynamo()
 
 
-def found(dynamodb: Dynamo, **states: str) -> Health:
+def found(dynamodb: Dynamo, hours: float = 1, **states: str) -> Health:
     client: Any = dynamodb
-    functions: Any = Lambda(**states)
+    functions: Any = Lambda(hours, **states)
     return check(Registry(client, REGISTRY), client, functions, MAPPINGS, TABLES)
 
 
@@ -106,6 +110,19 @@ def test_a_mapping_that_delivers_or_is_about_to_is_not_off(dynamodb: Dynamo, sta
 
 def test_several_mappings_that_are_off_are_counted_one_by_one(dynamodb: Dynamo) -> None:
     assert found(dynamodb, s="Disabled", m="Disabled", r="Disabled").counts["MappingsOff"] == 3
+
+
+def test_a_mapping_that_was_off_for_half_of_what_its_stream_keeps_has_stood_still(
+    dynamodb: Dynamo,
+) -> None:
+    assert found(dynamodb, 12, s="Disabled", m="Disabled").stood_still(STOOD_STILL, NOW) == []
+    health = found(dynamodb, 12.1, s="Disabled", m="Disabled", r="Enabled")
+    assert health.stood_still(STOOD_STILL, NOW) == ["MapLambda"]
+    assert found(dynamodb, 84.1, s="Disabled").stood_still(STOOD_STILL, NOW) == ["StateLambda"]
+
+
+def test_a_mapping_that_is_gone_is_off_since_nobody_knows_when(dynamodb: Dynamo) -> None:
+    assert found(dynamodb, 1000, m="gone").stood_still(STOOD_STILL, NOW) == []
 
 
 def test_a_stream_that_no_stage_has_met_yet_is_no_fault_of_a_new_pipeline(
