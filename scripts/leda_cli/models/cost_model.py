@@ -38,7 +38,8 @@ PUT_UNIT_BYTES = 25 * 1024
 ON_DEMAND_STEP_BYTES = 1024
 # An object of the quarantine bucket (leda.quarantine.bucket): the message in base 64 and its origin; kept a year.
 QUARANTINE_BYTES, QUARANTINE_MONTHS = 420, 12
-# AuditLambda once a day, the default of modules/aggregation: it reads StateTable consistently (and the totals, which are few), a read unit for each 4 KB.
+# AuditLambda once a day, the default of modules/aggregation: it reads StateTable consistently (and the totals, which
+# are few), a read unit for each 4 KB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html#read-operation-consumption
 AUDITS = HOURS_OF_A_MONTH / DAY_HOURS
 READ_UNIT_BYTES = 4096
@@ -46,7 +47,8 @@ LOG_RETENTION_MONTHS = 30 / (HOURS_OF_A_MONTH / 24)
 # What an invocation logs: LEDA's own lines (835, 913, 1,039 bytes: one structured line and one of metrics), and
 # Lambda's three (START, END, REPORT), some 330 bytes.
 LOG_BYTES = {"state": 1165, "map": 1243, "reduce": 1369}
-# The metrics of lambda_src (4, 3 and 5), and the alarms of modules/stream-function (7 each), HealthLambda (7), AuditLambda (4) and the lanes (1).
+# The metrics of lambda_src (4, 3 and 5), and the alarms of modules/stream-function (7 each), HealthLambda (7),
+# AuditLambda (4) and the lanes (1).
 METRICS, ALARMS = 12, 33
 # What auto scaling keeps provisioned capacity used to, by AWS's default.
 PROVISIONED_USE = 0.7
@@ -97,7 +99,7 @@ def bill(found: Load, prices: Prices) -> Bill:
 
 
 def provisioned_dollars(found: Load, prices: Prices) -> float:
-    """The write units of a month if the tables were provisioned and used to 70 %; by default the modules' are on demand.
+    """The write units of a month if the tables were provisioned and used to 70 %; by default they are on demand.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
     """

@@ -47,6 +47,7 @@ ENVIRONMENT = {
     "REGISTRY_TABLE": "RegistryTable",
     "CONFIGURATION": '{"path": "Path", "measures": {"Count": {"op": "count"}}}',
     "MAPPINGS": "{}",
+    "STOOD_STILL_SECONDS": "{}",
     "TABLES": "{}",
     "PARAMETER_TABLE": "ParameterTable",
     "REPLICA_TABLE": "UsersReplica",
