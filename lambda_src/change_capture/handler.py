@@ -10,7 +10,8 @@ from leda.aws.telemetry import count, logger, metrics
 from leda.capture import patterns
 from leda.capture.capture import Capture
 from leda.capture.notifications import CALL_LIMITS, Notifications
-from leda.quarantine.of_function import quarantine_writer
+from leda.quarantine.of_function import quarantine
+from leda.quarantine.writer import QuarantineWriter
 from leda.streams import partial_batch
 
 hidden = frozenset(json.loads(settings.optional("REDACTED_ATTRIBUTES") or "[]"))
@@ -27,7 +28,7 @@ notifications = (
 )
 function = settings.function_name()
 counted_by = function if settings.optional("COUNT_CHANGES") else None
-capture = Capture(quarantine_writer(), hidden, notifications, counted_by)
+capture = Capture(QuarantineWriter(quarantine()), hidden, notifications, counted_by)
 
 
 @logger.inject_lambda_context

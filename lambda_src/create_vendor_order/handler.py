@@ -7,12 +7,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
 from leda.quarantine.bad_records import from_table_stream
-from leda.quarantine.of_function import quarantine_writer
+from leda.quarantine.of_function import quarantine
+from leda.quarantine.writer import QuarantineWriter
 from leda.shop.stock.restocking import Restocking
 from leda.streams import stream_records
 
 restocking = Restocking(clients.sdk("dynamodb"), settings.required("SHOP_TABLE"))
-quarantine = quarantine_writer()
+writer = QuarantineWriter(quarantine())
 
 
 @logger.inject_lambda_context
@@ -24,6 +25,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     shard = event.get("shardId")
     bad = [from_table_stream(each.raw, each.reason, shard) for each in batch.unreadable]
     bad += [from_table_stream(each.record.raw, each.reason, shard) for each in rejected]
-    failed = quarantine.put(bad)
+    failed = writer.put(bad)
     count(Records=len(event["Records"]), Quarantined=len(bad) - len(failed))
-    quarantine.require(failed)
+    writer.require(failed)

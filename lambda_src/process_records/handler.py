@@ -9,10 +9,11 @@ from process import process  # type: ignore[import-not-found, unused-ignore]
 
 from leda.aws.telemetry import count, logger, metrics
 from leda.processor.processing import Processing
-from leda.quarantine.of_function import quarantine_writer
+from leda.quarantine.of_function import quarantine
+from leda.quarantine.writer import QuarantineWriter
 from leda.streams.kinesis import user_records
 
-processing = Processing(process, quarantine_writer())
+processing = Processing(process, QuarantineWriter(quarantine()))
 
 
 @logger.inject_lambda_context

@@ -12,7 +12,8 @@ from leda.aws.telemetry import count, logger, metrics
 from leda.pipeline.ingest import Ingest
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import StateStore
-from leda.quarantine.of_function import quarantine_writer
+from leda.quarantine.of_function import quarantine
+from leda.quarantine.writer import QuarantineWriter
 from leda.streams import partial_batch
 from leda.streams.kinesis import user_records
 
@@ -20,7 +21,7 @@ threads = settings.positive("WRITE_THREADS", default=4)
 ingest = Ingest(
     Schema.from_json(settings.required("SCHEMA")),
     StateStore(connect(), settings.required("STATE_TABLE"), threads),
-    quarantine_writer(),
+    QuarantineWriter(quarantine()),
 )
 faults = Faults(connect(tries=3), settings.optional("PARAMETER_TABLE"), "FAILURE_STATE_LAMBDA_PCT")
 

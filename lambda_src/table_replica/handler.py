@@ -6,7 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda.aws import assumed_role, clients, settings
 from leda.aws.telemetry import logger, metrics
-from leda.quarantine.of_function import quarantine_writer
+from leda.quarantine.of_function import quarantine
+from leda.quarantine.writer import QuarantineWriter
 from leda.replica.replica import Marks, Replica
 from leda.replica.replication import replicate
 from leda.streams import partial_batch
@@ -19,12 +20,12 @@ replica = Replica(
     Marks(settings.required("PLACE_ATTRIBUTE"), settings.required("END_ATTRIBUTE")),
     retention=settings.positive("TOMBSTONE_SECONDS", default=7 * 24 * 3600),
 )
-quarantine = quarantine_writer()
+writer = QuarantineWriter(quarantine())
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Write the event's changes; answers the records that must come again (partial batch response)."""
-    failed = replicate(event["Records"], event.get("shardId"), replica, quarantine)
+    failed = replicate(event["Records"], event.get("shardId"), replica, writer)
     return partial_batch.answer(failed)

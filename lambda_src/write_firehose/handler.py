@@ -7,12 +7,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
 from leda.quarantine.bad_records import from_table_stream
-from leda.quarantine.of_function import quarantine_writer
+from leda.quarantine.of_function import quarantine
+from leda.quarantine.writer import QuarantineWriter
 from leda.shop.stream import lake_lines
 from leda.shop.stream.delivery import Delivery
 
 delivery = Delivery(clients.sdk("firehose"), settings.required("DELIVERY_STREAM"))
-quarantine = quarantine_writer()
+writer = QuarantineWriter(quarantine())
 
 
 @logger.inject_lambda_context
@@ -23,8 +24,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     delivery.send(lines)
     shard = event.get("shardId")
     bad = [from_table_stream(each.raw, each.reason, shard) for each in unreadable]
-    failed = quarantine.put(bad)
+    failed = writer.put(bad)
     quarantined = len(bad) - len(failed)
     count(Records=len(event["Records"]), Delivered=len(lines), Quarantined=quarantined)
     logger.info("delivered", extra={"lines": len(lines), "quarantined": quarantined})
-    quarantine.require(failed)
+    writer.require(failed)

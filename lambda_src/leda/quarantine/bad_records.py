@@ -1,16 +1,18 @@
 """Makes the quarantine's records from records of Kinesis streams and of DynamoDB streams."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leda.quarantine.bucket import BadRecord
 from leda.streams.arrival import arrival_time
-from leda.streams.kinesis import UserRecord
 from leda.streams.raw_records import made_up_id, whole
 from leda.streams.stream_records import is_sequence_number
 
+if TYPE_CHECKING:
+    from leda.streams.kinesis import UserRecord
 
-def from_kinesis(user: UserRecord, reason: str) -> BadRecord:
+
+def from_kinesis(user: "UserRecord", reason: str) -> BadRecord:
     """A user record of a Kinesis stream."""
     return BadRecord(
         reason,

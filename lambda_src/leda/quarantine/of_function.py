@@ -2,7 +2,6 @@
 
 from leda.aws import clients, settings
 from leda.quarantine.bucket import Quarantine
-from leda.quarantine.writer import QuarantineWriter
 
 
 def quarantine() -> Quarantine:
@@ -12,8 +11,3 @@ def quarantine() -> Quarantine:
         settings.required("QUARANTINE_BUCKET"),
         settings.function_name(),
     )
-
-
-def quarantine_writer() -> QuarantineWriter:
-    """What writes a batch's bad records to it. Raises MissingSettingError."""
-    return QuarantineWriter(quarantine())
