@@ -44,11 +44,11 @@ def section(short: bool, say: Say) -> Section:
     factor = found["seconds"] / reading
     groupings = len(json.loads(CONFIGURATION.document)["group_by"])
     text = paragraph(
-        f"A table of {rows:,} rows (some 250 bytes each), to which {RATE} writes a second go on; {SEGMENTS} segments; "
-        f"{groupings} groupings with {found['totals']:,} totals. The table's server makes nothing but texts that are "
-        "ready, so reading is bound by the client. The backfill waits 10 seconds for the stream after the scan, and "
-        "twice 5 seconds before its markers; Reduce runs in its process, and the engine's tables are in its memory. "
-        f"When the writes had ended, Map got all {found['records']:,} records of the stream: of the totals, "
+        f"A table of {rows:,} rows (about 250 bytes each), to which {RATE} writes per second go on; {SEGMENTS} "
+        f"segments; {groupings} groupings with {found['totals']:,} totals. The table's server makes nothing but texts "
+        "that are ready, so reading is bound by the client. The backfill waits 10 seconds for the stream after the "
+        "scan, and twice 5 seconds before its markers; Reduce runs in its process, and the engine's tables are in its "
+        f"memory. When the writes had ended, Map got all {found['records']:,} records of the stream: of the totals, "
         f"{found['wrong']} differed from the table then."
     )
     targets = [

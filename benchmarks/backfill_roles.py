@@ -158,7 +158,7 @@ def _engine() -> Any:
             self._create("AggregateTable", {"Identifier": "S"})
             self._create("RegistryTable", {"Scope": "S", "Name": "S"})
 
-    # What the functions print is none of the measured command's.
+    # What the functions print does not belong to the measured command.
     sys.stdout, _Output.real = open(os.devnull, "w"), sys.stdout  # noqa: SIM115
     return Engine()
 

@@ -54,7 +54,7 @@ class Environment:
     ) -> None:
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self._process = subprocess.Popen(
-            # -P: this folder's modules are none of the function's.
+            # -P: this folder's modules do not belong to the function.
             [python, "-P", str(Path(__file__)), str(file)],
             env={
                 **inherited,

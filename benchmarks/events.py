@@ -98,8 +98,8 @@ class Events:
 class Messages:
     """Messages of trades, the same for a seed. `widths`: how many children a node has, level by level.
 
-    duplicates: how many of 100 messages are copies of others among the 100. modified: how many of the rest are the next
-    version of a trade of an earlier batch. Both in per cent.
+    duplicates: how many of 100 messages are duplicates of others among the 100. modified: how many of the rest are the
+    next version of a trade of an earlier batch. Both in per cent.
     """
 
     LEVELS = ("RiskType", "TradeDesk", "Region")
@@ -129,9 +129,9 @@ class Messages:
         self._earlier = list(self._versions)
         while len(made) < size:
             hundred = min(100, size - len(made))
-            copies = hundred * self._duplicates // 100
-            new = list(self._new(hundred - copies))
-            made += new + [self._draw.choice(new) for _ in range(copies)]
+            duplicates = hundred * self._duplicates // 100
+            new = list(self._new(hundred - duplicates))
+            made += new + [self._draw.choice(new) for _ in range(duplicates)]
         return made
 
     def _new(self, count: int) -> Iterator[bytes]:

@@ -74,7 +74,7 @@ class Feedback:
     """Changes of a feedback table of one day, the same for a seed; each grouping counts by a label and the day.
 
     A row's labels are drawn evenly from so many that the groupings have `totals` together, or one each. A change draws
-    the row's score and one of its labels anew. Which rows are new, changed and deleted is the same for any number of
+    the row's score and one of its labels again. Which rows are new, changed and deleted is the same for any number of
     totals.
     """
 

@@ -50,4 +50,4 @@ def paragraph(text: str) -> list[str]:
 
 
 Say = Callable[[str], None]
-"""Tells whoever waits how far it is."""
+"""Reports progress to a person who waits."""

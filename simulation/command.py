@@ -117,7 +117,7 @@ def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
         for part in campaign(jobs, os.cpu_count() or 1):
             tally.merge(part)
             advance(part.schedules)
-            # Named at once: whoever stops a long run has them all the same.
+            # Named at once, so that a long run that is stopped has named them, too.
             if jobs[0].subject == "LEDA":
                 for seed in part.wrong:
                     operation.say(f"seed {seed} ends with a wrong total or a lost message")

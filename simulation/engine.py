@@ -162,7 +162,7 @@ class Engine(System):
     def left_over(self) -> list[str]:
         """What no rebuild must leave: its markers, its journal, streams that are not settled, a mapping that is off.
 
-        Its markers in AggregateTable come again with a late delivery of ReduceTable's stream; they are no totals.
+        A late delivery of ReduceTable's stream writes its markers into AggregateTable again; they are not totals.
         """
         if not self.counts["rebuilds"] + self.counts["backfills"]:
             return []

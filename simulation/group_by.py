@@ -55,11 +55,11 @@ NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 256
 MOST_DELETIONS = 4
 WRITES_AFTERWARDS, DELIVERIES_AFTERWARDS = 8, 6
 # What only a rebuild, or a backfill, makes good.
-MENDED = {LOSS, STREAMS, CHANGES}
+CORRECTED = {LOSS, STREAMS, CHANGES}
 
 
 class GroupBy(Engine):
-    """Rows of a table are written, changed, moved to other groups, deleted, expired, damaged and mended."""
+    """Rows of a table are written, changed, moved to other groups, deleted, expired, damaged and corrected."""
 
     FAMILIES: ClassVar = (*COMMON, SETTINGS, OFF, EXPIRY, NARROW, STREAMS, LOSS, CHANGES)
     SUBJECTS: ClassVar = {
@@ -90,7 +90,7 @@ class GroupBy(Engine):
         draw = frame.draw
         shape = draw.choice(tables.SHAPES)
         # The table does not have what was kept, so nobody can compute the totals from it.
-        document = tables.document(draw, shape, may_keep=MENDED.isdisjoint(frame.families))
+        document = tables.document(draw, shape, may_keep=CORRECTED.isdisjoint(frame.families))
         documents = [document, *(tables.other_document(draw, document, shape) for _ in range(3))]
         puts = frame.puts(_writes(draw, shape, frame.span))
         if CHANGES in frame.families:
@@ -206,7 +206,7 @@ class GroupBy(Engine):
         return live
 
     def redrive(self) -> None:
-        """After the last backfill rows are written, and records come again, also from before it.
+        """After the last backfill rows are written, and records are delivered again, also from before it.
 
         Execution environments may remember the former configuration then.
         """
@@ -227,7 +227,7 @@ class GroupBy(Engine):
     def differences(self) -> dict[str, tuple[object, object]]:
         """Every total, and its labels, against the oracle; a total that is 0 is as good as none.
 
-        So is one whose time has ended: DynamoDB removes it, with its checkpoint, and a late record may make it anew.
+        So is one whose time has ended: DynamoDB removes it, with its checkpoint, and a late record may create it again.
         """
         document, now = self.document, self.world.true_clock()
         rows = self.rows(SOURCE)

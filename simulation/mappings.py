@@ -9,8 +9,8 @@ The rules are those of AWS's pages:
   (https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html).
 - Parents are read before their children
   (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing).
-- Delivery is at least once: a poller may begin anew where an earlier one had long been, two may read one shard for a
-  while, and records that were delivered may come again, later and in any order
+- Delivery is at least once: a poller may begin again where an earlier one had long been, two may read one shard for a
+  while, and records that were delivered may be delivered again, later and in any order
   (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html).
 - With a tumbling window the event names the shard and holds the state that the invocation before it in this window
   answered; the answer must hold a state; when a window has ended, an invocation without records follows
@@ -95,7 +95,7 @@ class Mapping:
         self._look()
 
     def restart(self, draw: random.Random) -> None:
-        """The pollers begin anew, some batches before where they were, and cut their batches elsewhere."""
+        """The pollers begin again some batches before where they were, with other batch boundaries."""
         self._stop(self._pollers)
         for lease, count in self._acknowledged.items():
             self._acknowledged[lease] = max(0, count - draw.choice((0, 1, 2, 5, 20, 10**6)))
@@ -112,7 +112,7 @@ class Mapping:
             self._start(poller.shard, poller.lane, behind)
 
     def redeliver(self, draw: random.Random) -> None:
-        """Records of a shard come again: a stretch of them in any order, with gaps, twice.
+        """Records of a shard are delivered again: a stretch of them in any order, with gaps, twice.
 
         It may reach beyond what was acknowledged, as an invocation by hand can; then it has no gaps.
         """

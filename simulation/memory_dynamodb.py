@@ -95,7 +95,7 @@ class MemoryDynamoDB:
     """A client whose tables are its own. `clock` gives seconds, for the tokens of transactions.
 
     `on_change` is told of each change when it is committed, in the order of the actions of a transaction; a write
-    that leaves the item as it was is no change. `partitions`: what they take; None: everything.
+    that leaves the item as it was makes no change. `partitions`: what they take; None: everything.
     """
 
     def __init__(
@@ -478,7 +478,7 @@ class MemoryDynamoDB:
     def batch_execute_statement(self, *, Statements: Sequence[Mapping[str, Any]]) -> Answer:
         """Each statement by itself; its error is in its place of the answer.
 
-        Where a key comes a second time, that statement is still done, and then the whole call is refused.
+        Where a key occurs twice, that statement is still done, and then the whole call is refused.
         """
         _require_some(Statements, "Statements")
         if len(Statements) > MAX_STATEMENTS:

@@ -50,7 +50,7 @@ class Operator:
         self._backup: dict[str, list[dict[str, Any]]] = {}
 
     def damage(self, draw: random.Random) -> None:
-        """Somebody writes to AggregateTable by hand, also what is no number, or no checkpoint of Reduce's."""
+        """Somebody writes to AggregateTable by hand, also a value that is not a number or not a checkpoint."""
         rows = self._system.rows("AggregateTable")
         if not rows:
             return
@@ -239,7 +239,7 @@ class _Paced:
 
 
 class _Mappings:
-    """Map's event source mapping, named by its stream: a stream that was made anew has a mapping of its own."""
+    """Map's event source mapping, named by its stream: a stream that was replaced has its own mapping."""
 
     def __init__(self, system: Engine) -> None:
         self._system = system

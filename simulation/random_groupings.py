@@ -118,7 +118,7 @@ def row(draw: random.Random, key: Item, seconds: float) -> Item:
 
 
 def changed(draw: random.Random, before: Item, key: Item) -> Item:
-    """The row with some attributes changed, gone, damaged or mended."""
+    """The row with some attributes changed, gone, damaged or corrected."""
     made = dict(before)
     for _ in range(draw.randint(1, 2)):
         name = draw.choice(("region", "type", "score", "tags", "detail", "at", "flag", "level"))

@@ -30,7 +30,7 @@ from simulation.world import Task, World
 
 TABLE = "UnifiedTable"
 PRODUCTS = {"vest": 12, "axe": 20, "hat": 3}
-"""The stock that they begin with. A vendor order brings 12 pieces, when there are fewer than 10."""
+"""The stock that they begin with. A vendor order brings 12 units, when there are fewer than 10."""
 REORDER_BELOW, REORDER_PIECES = 10, 12
 IN_LAKE = ("part", "order", "orderLine", "vendorOrder")
 
@@ -94,13 +94,13 @@ class Shop(System):
         }
         reader = self.functions["reader"]
         reader.services = {**services, "lambda": Lambda(world, self._called)}
-        for product, pieces in PRODUCTS.items():
-            row = parts.item(product, product, "-", 10, pieces, REORDER_BELOW, REORDER_PIECES)
+        for product, quantity in PRODUCTS.items():
+            row = parts.item(product, product, "-", 10, quantity, REORDER_BELOW, REORDER_PIECES)
             self.store.put_item(TableName=TABLE, Item=row)
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
-        """Some orders, more than there are pieces; operators ship, receive and delete now and then."""
+        """Some orders, for more than the stock; operators ship, receive and delete now and then."""
         frame = Frame.of("shop", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
@@ -121,7 +121,7 @@ class Shop(System):
                 writes.append((token, json.dumps({"do": "break"}).encode()))
         puts = frame.puts(writes)
         if draw.random() < 0.3:
-            # A rush: everybody wants the last pieces at once.
+            # A rush: everybody wants the last units at once.
             puts = tuple(replace(put, at=round(put.at % 0.05, 3)) for put in puts)
         shards = {"reader": draw.choice((1, 1, 2, 3))}
         return Plan(
@@ -174,8 +174,8 @@ class Shop(System):
         match asked["do"]:
             case "order":
                 lines = [
-                    {"productId": product, "qty": pieces}
-                    for product, pieces in asked["lines"].items()
+                    {"productId": product, "qty": quantity}
+                    for product, quantity in asked["lines"].items()
                 ]
                 body = {
                     "clientToken": f"{put.key}-{self.plan.seed:04d}",
@@ -285,10 +285,10 @@ class Shop(System):
             "lines with another status than their order": table.lines_against_orders(),
             **table.open_vendor_orders(),
         }
-        for product, pieces in PRODUCTS.items():
+        for product, quantity in PRODUCTS.items():
             # What was deleted was taken from stock all the same.
             came = table.received(product) + self._returned(product)
-            must[f"{product} in stock"] = pieces + came - self._taken(product)
+            must[f"{product} in stock"] = quantity + came - self._taken(product)
             found[f"{product} in stock"] = table.stock(product)
         return {
             name: (must.get(name), found.get(name))
@@ -310,7 +310,7 @@ class Shop(System):
         return found
 
     def _returned(self, product: str) -> int:
-        """The pieces in lines of orders that ever expired, by the stream."""
+        """The quantity in lines of orders that ever expired, by the stream."""
         returned = 0
         for raw in self._history():
             old, new = (raw["dynamodb"].get(name, {}) for name in ("OldImage", "NewImage"))
@@ -320,7 +320,7 @@ class Shop(System):
         return returned
 
     def _taken(self, product: str) -> int:
-        """The pieces in lines that were ever made, by the stream."""
+        """The quantity in lines that were ever made, by the stream."""
         taken = 0
         for raw in self._history():
             row = raw["dynamodb"].get("NewImage", {})
@@ -358,12 +358,12 @@ class Rows:
         ]
 
     def stock(self, product: str) -> int:
-        """How many pieces there are."""
+        """The quantity in stock."""
         (part,) = (row for row in self.of("part") if row["pk"]["S"] == product)
         return int(part["qty"]["N"])
 
     def received(self, product: str) -> int:
-        """The pieces of received vendor orders."""
+        """The quantity of received vendor orders."""
         return sum(
             int(row["qty"]["N"])
             for row in self.of("vendorOrder")
@@ -436,7 +436,7 @@ class Lambda:
         assert InvocationType == "RequestResponse"
         function, event = self._functions[FunctionName], json.loads(Payload)
         answers: list[dict[str, Any]] = []
-        # Whoever calls outside of a task has long gone: a late effect.
+        # The caller outside of a task has long gone: a late effect.
         caller = getcurrent()
         waits = isinstance(caller, Task)
 

@@ -342,7 +342,7 @@ class System(ABC):
 
 
 def stream_arn(table: str, label: int) -> str:
-    """The ARN of a table's stream; one that is made anew has another label."""
+    """The ARN of a table's stream; one that is replaced has another label."""
     return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-{label:02d}T00:00:00.000"
 
 
