@@ -6,7 +6,7 @@ pytest has all tests of a local AWS (tests/conftest.py). It ends with the last o
 streams takes time from the tests that follow.
 
 Folders and files come in the order of their names. What is in `fresh` comes first, where nothing else was done: so a
-user has it. A mapping that is switched on or created anew reads its stream from the beginning here, so what does that
+user has it. A mapping that is switched on or created again reads its stream from the beginning here, so what does that
 comes while the pipeline's streams are short (`little_data`), and large loads come after it (`much_data`). What looks
 at everything that the session did, and then removes it, is in `whole_session`.
 """

@@ -138,7 +138,7 @@ def test_totals_of_groupings_are_compared_in_whatever_table_they_are(
 ) -> None:
     monkeypatch.setattr("leda.engine.audit.time.sleep", lambda _seconds: None)
     answer = groupings.function("audit")({})
-    # Of the former grouping, nothing is below any total; whoever removes one runs `leda backfill`.
+    # Of the former grouping, nothing is below any total; an operator who removes one runs `leda backfill`.
     assert answer == {"Drift": 1, "InFlight": 0, "Totals": 4, "Rows": 3, "UnreadableRows": 1}
 
 

@@ -100,7 +100,7 @@ def test_a_sum_of_zero_is_written_because_the_row_is_the_checkpoint(pipeline: Pi
 
     (row,) = pipeline.rows("ReduceTable")
     assert row["Totals"]["M"]["PV"] == {"L": [{"N": "0"}, {"N": "0"}]}
-    # The deletion alone, delivered late, finds itself covered.
+    # The deletion alone, delivered late, is covered by the checkpoint.
     pipeline.function("map")({**batch, "Records": batch["Records"][1:]})
     assert len(pipeline.stream_records("ReduceTable")) == 1
 
@@ -271,7 +271,7 @@ def test_a_row_that_leda_did_not_write_is_kept_aside_and_blocks_nothing(
     assert key.endswith(f"/{record['eventID']}.json")
     assert kept["sequenceNumber"] == record["dynamodb"]["SequenceNumber"]
     assert json.loads(base64.b64decode(kept["data"])) == record
-    # Mended, it counts.
+    # Corrected, it counts.
     put(pipeline, "foreign", {"S": "PV:A"}, {"N": "10"}, version=2)
     assert pipeline.run() == {"PV": 13, "PV:A": 13}
     assert len(pipeline.bucket.objects) == 1
@@ -330,7 +330,7 @@ OTHER = json.dumps(
 
 
 def backfilled(pipeline: Pipeline, configuration: str, sequence: str) -> None:
-    """Do to the shard what `leda backfill` does to it: close the former rows, move new ones, assign it anew."""
+    """Do to the shard what `leda backfill` does to it: close the former rows, move new ones, assign it again."""
     registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
     former, new = Configuration.from_json(CONFIGURATION), Configuration.from_json(configuration)
     shard = Shard(pipeline.stream_arn("StateTable"), pipeline.shard("StateTable"))
@@ -358,7 +358,7 @@ def test_an_environment_that_remembers_the_former_assignment_goes_on_with_the_ne
     backfilled(pipeline, OTHER, last)
     put(pipeline, "new", {"S": "PV:A"}, {"N": "4"})
 
-    # The whole stream comes again: only what is beyond the watermark counts, and only under the new configuration.
+    # The whole stream is delivered again: only what is beyond the watermark counts, under the new configuration alone.
     for function in (remembers, remembers, pipeline.function("map")):
         function(batch_of(pipeline))
 

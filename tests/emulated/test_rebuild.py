@@ -47,7 +47,7 @@ def local(pipeline: Pipeline, request: pytest.FixtureRequest) -> Site:
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """In memory, where shards can be closed and streams made anew."""
+    """In memory, where shards can be closed and streams replaced."""
     return Site.started(MemoryPipeline(), request.param)
 
 
@@ -506,7 +506,7 @@ def _settled(site: Site, name: str) -> list[bool]:
     return [row["IsSettled"]["BOOL"] for row in sorted(rows, key=lambda row: row["Name"]["S"])]
 
 
-# -- what cannot be mended
+# -- what cannot be repaired
 
 
 def test_a_total_that_no_row_can_hold_is_named_and_nothing_is_changed(site: Site) -> None:

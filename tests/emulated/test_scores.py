@@ -37,7 +37,7 @@ def test_the_texts_event_gives_its_result_and_again_no_more(tables: ScoreTables)
 def test_the_texts_event_hides_no_record_of_the_stream_and_none_hides_it(
     tables: ScoreTables, first: bool
 ) -> None:
-    """Its number 111 is no stream's; DynamoDB Local's begin with 1, AWS's are far above."""
+    """Its number 111 does not come from a stream; DynamoDB Local's begin with 1, AWS's are far above."""
     for number in range(150):
         tables.put(str(number), record("John", 1))
     events = [event(tables.stream_records(RECORDS), tables.shard(RECORDS))]
@@ -100,7 +100,7 @@ def test_a_record_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
     (kept,) = tables.bucket.objects.values()
     change = tables.stream_records(RECORDS)[1]
     assert json.loads(base64.b64decode(kept["data"])) == change
-    # Mended, it counts; and it is not reported again.
+    # Corrected, it counts; and it is not reported again.
     tables.put("2", record("John", 10))
     assert tables.run() == {"John": (13, 3)}
     assert len(tables.bucket.objects) == 1

@@ -1,4 +1,4 @@
-"""Orders that nobody has paid: how many pieces and orders there may be, and what becomes of them."""
+"""Orders that nobody has paid: the limits of their quantities and number, and what happens to them."""
 
 import threading
 from collections import Counter

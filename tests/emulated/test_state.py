@@ -41,7 +41,7 @@ def tombstone(identifier: str = "t", version: int = 1) -> dict[str, Any]:
 
 
 def store(pipeline: Pipeline, *messages: Any) -> list[str]:
-    """Deliver the messages to a cold function; the sequence numbers that must come again."""
+    """Deliver the messages to a cold function; the sequence numbers to report in batchItemFailures."""
     return failures(pipeline.function("state")(pipeline.kinesis_event(*messages)))
 
 

@@ -147,7 +147,7 @@ def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
 
 
 def test_a_row_of_map_expires_by_the_time_of_its_records(monkeypatch: Patch) -> None:
-    """The function's clock is two days behind but for an hour; two hours later the batch comes again."""
+    """The function's clock is two days behind but for an hour; two hours later the batch is delivered again."""
 
     def differences() -> Any:
         with scene() as it:

@@ -437,7 +437,7 @@ def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
 def test_an_environment_of_reduce_from_before_the_registry_was_lost_forgets_what_was_in_it(
     monkeypatch: Patch,
 ) -> None:
-    """`terraform apply` has made RegistryTable anew; environments that were warm go on."""
+    """`terraform apply` has created RegistryTable again; environments that were warm go on."""
 
     def differences(memory: float) -> Any:
         with scene() as it, monkeypatch.context() as patch:

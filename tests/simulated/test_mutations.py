@@ -24,7 +24,7 @@ from simulation.runs import plan, run
 
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 301)
-# What a mutation breaks is not mended by a rebuild.
+# A rebuild does not repair what a mutation breaks.
 WITHOUT = {LOSS, STREAMS, NARROW}
 
 Patch = pytest.MonkeyPatch

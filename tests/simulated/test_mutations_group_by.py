@@ -267,7 +267,7 @@ def test_the_simulation_finds_in_group_by(
 
 
 def is_wrong(seed: int) -> bool:
-    """Whether a total is wrong after the seed's schedule, in which nobody computes the totals anew."""
+    """Whether a total is wrong after the seed's schedule, in which nobody computes the totals again."""
     chosen = plan(seed, system="group-by").families
     families = tuple(each for each in chosen if each not in CORRECTED)
     return run(plan(seed, families, "group-by")).wrong

@@ -200,7 +200,7 @@ class BackfillSite(Site):
         return found
 
     def check(self) -> None:
-        """The totals are exact, now and after everything came again; labels are right; nothing is left over."""
+        """The totals are exact, now and after everything was delivered again; labels are right, and nothing is left."""
         self.check_leftovers()
         self.check_labels()
         for _ in range(2):

@@ -1,7 +1,7 @@
 """Deliveries as a stream's mapping may make them, and worse: the schedule behind the tests of "any delivery".
 
 What holds for every schedule is what AWS promises: a record is first delivered in order, so no batch starts
-after a record that was never acknowledged. Everything else is random: where batches are cut, what comes again
+after a record that was never acknowledged. Everything else is random: batch boundaries, what is delivered again
 and in which order, whether the event names the shard, which environment gets it and what that one remembers,
 what fails, and which other delivery runs in between.
 """

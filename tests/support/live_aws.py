@@ -33,7 +33,7 @@ def wait_for(
 
 
 def pause(began: float) -> None:
-    """Between two looks, three times as long as one takes: who looks all the time slows what is looked at."""
+    """Between two looks, three times as long as one takes: looking all the time would slow what is looked at."""
     time.sleep(max(POLL_SECONDS, 3 * (time.monotonic() - began)))
 
 

@@ -343,6 +343,6 @@ class LiveStack(LiveAws[LocalAws]):
                 self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def quarantined(self, part: str, after: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-        """What a function has put aside, without the keys in `after`."""
+        """What a function has quarantined, without the keys in `after`."""
         keys = self.objects(f"{self.function(part)}/").keys() - set(after)
         return {key: self.read_object(key) for key in sorted(keys)}

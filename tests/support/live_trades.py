@@ -53,7 +53,7 @@ class Trades:
     def load(
         self, count: int, seed: int, desks: int = 3, regions: int = 4, changes: int = 40
     ) -> Iterator[bytes]:
-        """A mixture: new trades and, `changes` per cent, copies, newer and older versions, moves and deletions."""
+        """A mixture: new trades and, `changes` per cent, duplicates, newer and older versions, moves and deletions."""
         rng = random.Random(seed)
         latest: dict[str, int] = {}
         sent: list[bytes] = []

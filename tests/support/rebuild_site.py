@@ -197,7 +197,7 @@ class Site:
             self.flow()
 
     def deliver_last_of(self, node: str) -> None:
-        """The last row of Map's that names the node comes again; those before it are trimmed."""
+        """The last row of Map's that names the node is delivered again; those before it are trimmed."""
         for shard, records in self.records("reduce").items():
             naming = [
                 record
@@ -288,7 +288,7 @@ class Site:
         }
 
     def check(self) -> None:
-        """The totals are exact, now and after everything came again; nothing is left over."""
+        """The totals are exact, now and after everything was delivered again; nothing is left over."""
         self.check_leftovers()
         for _ in range(2):
             self.deliver_again()

@@ -112,7 +112,7 @@ class EngineScene:
         function.forget_environments()
 
     def totals(self) -> dict[str, dict[str, Any]]:
-        """AggregateTable's rows by name, without those that are no totals."""
+        """AggregateTable's rows by name, without those that are not totals."""
         key = self.system.operator.totals_key
         rows = {row[key]["S"]: row for row in self.system.rows("AggregateTable")}
         return {name: row for name, row in rows.items() if not name.startswith(RESERVED)}

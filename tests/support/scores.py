@@ -50,7 +50,7 @@ def text_event(stream_arn: str) -> dict[str, Any]:
 
 
 def record(username: Any, score: Any) -> Row:
-    """A score record without its key; anything that is no string or number is taken as DynamoDB's JSON."""
+    """A score record without its key; anything that is not a string or number is taken as DynamoDB's JSON."""
     return {
         "Username": {"S": username} if isinstance(username, str) else username,
         "Score": score if isinstance(score, dict) else {"N": str(score)},

@@ -194,7 +194,7 @@ class ShopTables(Tables):
         ).get("Item")
 
     def stock(self, product: str) -> int:
-        """How many pieces of a product there are."""
+        """The stock of a product."""
         return int(self.row(product, product)["qty"]["N"])
 
     def of_type(self, kind: str) -> list[Any]:
@@ -213,7 +213,7 @@ class ShopTables(Tables):
         self.function("reduce")(event(changes, self.shard("UnifiedTableDeltas")))
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Ordered and sold pieces of each product that has any."""
+        """Ordered and sold quantity of each product that has any."""
         found = self._measured("Pieces")
         products = {name.partition(":")[2] for name in found if not name.endswith(":order")}
         pairs = {

@@ -51,7 +51,7 @@ class Users:
         return _by_key(self.pipeline.rows("Users"))
 
     def replica(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What a reader of the replica takes for items: rows that are no tombstones, without the marks."""
+        """What a reader of the replica takes for items: rows that are not tombstones, without the marks."""
         rows = [row for row in self.pipeline.rows("Replica") if END not in row]
         return _by_key([{name: row[name] for name in row.keys() - MARKS} for row in rows])
 

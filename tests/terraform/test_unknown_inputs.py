@@ -502,7 +502,7 @@ def _caller(module: str, arguments: str, folder: Path) -> str:
         for name, value in unknown.items()
     )
     path = ROOT if module == "root" else ROOT / "modules" / module
-    # The test's own destroy is none that is to be refused.
+    # The test's own destroy is not to be refused.
     protection = "deletion_protection = false" if (path / "guard.tf").is_file() else ""
     tags = "" if module == "deletion-guard" else "tags = { owner = local.unknown.owner }"
     # Only a path that begins with a dot is read where it lies, with the modules beside it.

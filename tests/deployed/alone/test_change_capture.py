@@ -83,7 +83,7 @@ def hear(changes: Changes, count: int) -> list[dict[str, Any]]:
 
 
 def quarantined(changes: Changes, part: str) -> dict[str, dict[str, Any]]:
-    """What a function has put aside, by event ID."""
+    """What a function has quarantined, by event ID."""
     s3 = changes.aws.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=changes.bucket, Prefix=f"{changes.function(part)}/"
@@ -211,7 +211,7 @@ def test_a_topic_that_is_gone_holds_neither_the_log_nor_the_copy_up(
         )
     changes.inbox()
 
-    # The way back: what was put aside is the call itself.
+    # The way back: the quarantined object is the call itself.
     request = json.loads(base64.b64decode(kept["data"]))
     assert kept["reason"].startswith("not published: ")
     assert request.pop("TopicArn") == gone

@@ -120,7 +120,7 @@ def test_a_row_that_cannot_be_counted_is_quarantined_until_a_change_mends_it(
 
     put(feedback, "unsummed", date=day, sentiment_score={"N": "1"})
     wait_for(
-        "the mended row",
+        "the corrected row",
         lambda: totals(feedback).get("daily:2031-08-03"),
         lambda found: found == (1, Decimal(1)),
     )

@@ -142,7 +142,7 @@ def test_while_the_functions_table_is_away_records_wait_and_none_is_lost(
                 if line["sequence_number"] in numbers
             ],
         )
-        # What was bad before it is put aside; it is retried from the one that failed.
+        # Bad records before it are quarantined; Lambda retries from the one that failed.
         wait_for("the bad record in quarantine", lambda: numbers[0] in readings.quarantined())
         assert sensor not in newest_readings(readings.aws)
     wait_for_reading(readings, sensor, 2)

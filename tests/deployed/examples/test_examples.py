@@ -101,7 +101,7 @@ NAMES = {
 
 
 def mixture(names: Names, count: int = 300) -> list[bytes]:
-    """Messages in an example's own terms: new ones, copies, changes, moves and deletions, in any order."""
+    """Messages in an example's own terms: new ones, duplicates, changes, moves and deletions, in any order."""
     rng = random.Random(1)
     made: list[bytes] = []
     for number in rng.sample(range(count), count):

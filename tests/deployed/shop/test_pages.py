@@ -25,7 +25,7 @@ from support.browser import (
 from support.live_aws import wait_for
 
 PICTURES = LOCAL / "pictures"
-"""Where the tests leave what they saw; docs/images/ has copies."""
+"""Where the tests leave what they saw; docs/images/ has them, too."""
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ def test_killed_at_any_call_and_the_former_configuration_deployed_again_that_one
 
 
 def test_a_shard_that_closes_after_a_killed_backfill_does_not_hold_map_up() -> None:
-    """The killed run may have closed Map's rows and not have assigned the shard anew."""
+    """The killed run may have closed Map's rows and not have assigned the shard again."""
     closed = 0
     for calls in each_call():
         site = BackfillSite.counted()

@@ -395,7 +395,7 @@ def _totals_of_nothing_are_deleted(site: Site) -> None:
 
 
 def _shards_are_skipped(site: Site) -> None:
-    """They are no ancestors of those that Reduce has met, which would have got their epochs with these."""
+    """They are not ancestors of those that Reduce has met, which would have got their epochs with these."""
     site.roll("reduce")
     site.store()
     site.deliver_new("map")

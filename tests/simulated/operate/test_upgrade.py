@@ -34,7 +34,7 @@ def taken_over(lanes: int) -> Site:
 
 @pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "begins again"])
 def test_totals_of_the_first_engine_are_exact_after_a_rebuild(lanes: int, goes_on: bool) -> None:
-    """Map's mapping stays, and so does its position; one that was made anew begins with the oldest record."""
+    """Map's mapping stays, and so does its position; a new one begins with the oldest record."""
     site = taken_over(lanes)
     if goes_on:
         site.skip("map")

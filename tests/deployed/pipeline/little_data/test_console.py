@@ -1,6 +1,6 @@
-"""`leda console` in a headless browser: what a person sees of a load, of failures, of a damaged total and its mending.
+"""`leda console` in a headless browser: what a person sees of a load, of failures, of a damaged total and its repair.
 
-It leaves what it saw in .local/pictures; docs/images has copies (docs/console.md).
+It leaves what it saw in .local/pictures; docs/images has them, too (docs/console.md).
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def test_new_records_may_come_in_several_deliveries_at_once(
         fresh = _fresh(stack, applied, part, last)
 
         def deliver(size: int) -> None:
-            # As a mapping does: a batch that failed comes again, and nothing after it before.
+            # As a mapping does: a failed batch is delivered again, and nothing after it before that.
             for shard, batch in _all_batches(fresh, size):
                 _until_taken(stack, part, shard, batch)
 

@@ -1,4 +1,4 @@
-"""Mappings may be switched off and on, and deleted and created anew, while messages come."""
+"""Mappings may be switched off and on, and deleted and created again, while messages come."""
 
 from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades

@@ -127,7 +127,7 @@ def test_what_a_wider_schema_can_read_counts_when_put_back_and_the_rest_stays_wi
     assert again["outcomes"] == {"still bad": 1}
     left = leda.report("redrive", "--function", "state", status=1)
     assert {*keys} & {each["key"] for each in left["objects"]} == {keys[2]}
-    # Later tests deliver the stream again, to a State with the old schema: it would be put aside, though stored.
+    # Later tests deliver the stream again, to a State with the old schema: it would be quarantined, though stored.
     stack.put([trades.message("wide-1", 1, deleted=True)])
     stack.catch_up(trades)
 

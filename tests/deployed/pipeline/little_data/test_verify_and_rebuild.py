@@ -1,4 +1,4 @@
-"""Changes lost on purpose: `leda verify` finds it, `leda rebuild` mends it, whatever comes meanwhile."""
+"""Changes lost on purpose: `leda verify` finds it, `leda rebuild` repairs it, whatever comes meanwhile."""
 
 import json
 import os

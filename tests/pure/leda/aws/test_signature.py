@@ -1,4 +1,4 @@
-"""Signatures are botocore's, and the key is derived anew when the day or the credentials change."""
+"""Signatures are botocore's, and the key is derived again when the day or the credentials change."""
 
 import datetime
 import itertools

@@ -73,7 +73,7 @@ def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves()
 
 
 def test_a_row_that_was_written_under_other_limits_lacks_what_it_lacks() -> None:
-    """Whether a change is cut is decided anew at each delivery."""
+    """Each delivery decides again whether a change is divided."""
     change, *_ = read([record(2, row("A", "1E+20"), row("A", "1E-20"))], CONFIGURATION)[0]
     first, second = outsize_apart([change], Limits())
 

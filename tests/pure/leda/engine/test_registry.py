@@ -1,4 +1,4 @@
-"""RegistryTable: what is settled once, whoever asks first, and counters that only rise."""
+"""RegistryTable: what is settled once, by the first caller, and counters that only rise."""
 
 from typing import Any
 

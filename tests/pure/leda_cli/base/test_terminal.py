@@ -226,7 +226,7 @@ ENVIRONMENTS = {
     "PYTHONIOENCODING=latin-1": {"PYTHONIOENCODING": "latin-1"},
     "PYTHONIOENCODING=ascii": {"PYTHONIOENCODING": "ascii"},
     "LC_ALL=C": {"LC_ALL": "C"},
-    "LC_ALL=C, and nothing that mends it": {
+    "LC_ALL=C, and nothing that corrects it": {
         "LC_ALL": "C",
         "PYTHONUTF8": "0",
         "PYTHONCOERCECLOCALE": "0",

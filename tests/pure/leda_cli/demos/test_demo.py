@@ -113,7 +113,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class NoPage:
-    """A live page that is no process."""
+    """A live page that is not a process."""
 
     def announce(self) -> None:
         print("Watch it live: nowhere")

@@ -1,4 +1,4 @@
-"""Publishing: whoever reads the manifest finds all that it names."""
+"""Publishing: a reader of the manifest finds all that it names."""
 
 from __future__ import annotations
 

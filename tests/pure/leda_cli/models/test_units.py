@@ -256,7 +256,7 @@ def test_state_writes_no_more_than_the_published_design_whatever_a_producer_coun
         duplicates, modifications, 1000, first_version=first_version, environments=environments
     )
     ours, theirs = leda_units(mix, 1000), published_units(mix, 1000)
-    # What is new costs what it does; of the copies some cost less.
+    # What is new costs what it does; some of the duplicates cost less.
     assert 1 <= ours.per_unique("state") <= theirs.per_unique("state") + 0.001
 
 

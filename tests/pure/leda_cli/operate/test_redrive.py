@@ -151,7 +151,7 @@ class Site:
     def put_aside(
         self, data: bytes, function: str = "StateLambda", place: int | None = None, **changes: Any
     ) -> str:
-        """A record that a function has put aside; `place` is the one in an aggregated record."""
+        """A record that a function has quarantined; `place` is the one in an aggregated record."""
         number = str(next(self._numbers))
         bad = BadRecord(
             "it was bad",

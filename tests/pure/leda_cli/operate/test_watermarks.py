@@ -157,7 +157,7 @@ class Follower:
 
     @property
     def values(self) -> dict[str, str | None]:
-        """The Value of each row that is no marker."""
+        """The Value of each row that is not a marker."""
         return {
             key: image and image["Value"]["N"]
             for key, image in self.images.items()
