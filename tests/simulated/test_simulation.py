@@ -11,6 +11,8 @@ from simulation.campaign import Job, Tally, campaign, play, smallest
 from simulation.functions import FAULTS
 from simulation.runs import SYSTEMS, plan, run
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 301)
 
 
@@ -105,7 +107,9 @@ def test_without_trouble_the_published_design_is_exact_too(system: str) -> None:
     assert play(jobs).wrong == []
 
 
-@pytest.mark.parametrize("family", ["other cuts", "two pollers", "created again", "late redelivery"])
+@pytest.mark.parametrize(
+    "family", ["other cuts", "two pollers", "created again", "late redelivery"]
+)
 def test_the_published_design_is_wrong_where_a_retry_is_cut_otherwise_or_comes_late(
     family: str,
 ) -> None:

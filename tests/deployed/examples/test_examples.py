@@ -188,7 +188,10 @@ def root(
     ("change", "said"),
     [
         ('settings={packages={directory="nowhere"}}', "make build"),
-        (f'settings={{packages={{bucket="{BUCKET}",prefix="nowhere"}}}}', "scripts/build --publish"),
+        (
+            f'settings={{packages={{bucket="{BUCKET}",prefix="nowhere"}}}}',
+            "scripts/build --publish",
+        ),
     ],
 )
 def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:
