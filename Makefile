@@ -8,7 +8,7 @@ leda := .venv/bin/leda
 unexport $(filter-out PYTHON PYTHONIOENCODING PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate scale bench up down status build docs test lint fmt clean
+.PHONY: help setup demo simulate scale bench up down status build docs test test-fast lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ docs: .venv ## build the documentation's site: .local/site/index.html
 
 test: .venv ## run every test, on a local AWS of its own (ARGS= is passed to pytest)
 	@$(leda) test $(ARGS)
+
+test-fast: .venv ## run the tests that are quick and need no emulator
+	@$(leda) test --fast $(ARGS)
 
 lint: .venv ## black, ruff, mypy, import-linter, terraform fmt and validate, checkov, the words and links of the pages
 	@$(leda) lint

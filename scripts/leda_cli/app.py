@@ -49,7 +49,7 @@ _CHECKOUT = {
     "console": "leda_cli.console.command:console_command",
     "simulate": "simulation.command:simulate",
     "bench": "benchmarks.command:bench",
-    "test": "leda_cli.develop.checks:test",
+    "test": "leda_cli.develop.checks:run_tests",
     "docs": "leda_cli.develop.site:docs",
     "lint": "leda_cli.develop.checks:lint",
     "fmt": "leda_cli.develop.checks:fmt",

@@ -22,6 +22,8 @@ from simulation.pipeline import Pipeline
 from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
 
+pytestmark = pytest.mark.slow
+
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 301)
 # A rebuild does not repair what a mutation breaks.

@@ -19,6 +19,8 @@ from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import ANEW, CHANGES, CUTS, DOUBLE, LATE, OFF, RESHARD
 from simulation.runs import plan, run
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 101)
 FAMILIES = (CHANGES, ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, OFF)
 

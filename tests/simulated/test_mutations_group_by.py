@@ -20,6 +20,8 @@ from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
 from simulation.runs import plan, run
 
+pytestmark = pytest.mark.slow
+
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 301)
 

@@ -17,6 +17,8 @@ from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import ANEW, CUTS, DOUBLE, LATE, LOSS, OFF, RESHARD, STREAMS
 from simulation.runs import plan, run
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 301)
 # Some faults show when much else goes wrong, others when little does: less is lost anyway, and rebuilt afterwards.
 FAMILIES = (

@@ -15,6 +15,8 @@ from leda.replica.replica import Replica
 from leda.streams.item_changes import ItemChange
 from simulation.runs import plan, run
 
+pytestmark = pytest.mark.slow
+
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 201)
 

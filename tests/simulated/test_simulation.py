@@ -11,6 +11,8 @@ from simulation.campaign import Job, Tally, campaign, play, smallest
 from simulation.functions import FAULTS
 from simulation.runs import SYSTEMS, plan, run
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 301)
 
 

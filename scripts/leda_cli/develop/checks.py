@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -93,18 +94,29 @@ def _validate(folder: Path, environment: Mapping[str, str]) -> bool:
     return True
 
 
-def test(context: typer.Context) -> None:
+def run_tests(
+    context: typer.Context,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Run the tests alone that are quick and need no emulator."),
+    ] = False,
+) -> None:
     """Run every test; arguments are passed to pytest."""
-    require_terraform()
-    with only_one("setup"):
-        toolchain.install()
-    environment = terraform_environment()
+    environment = dict(os.environ)
+    # The processes; each has all tests of one local AWS, and then whoever is free has what is left (tests/conftest.py).
+    # Three of them also on two cores: most of an apply is waiting.
+    arguments = ["-n", "3"]
+    if fast:
+        arguments = ["-n", "2", "-m", "not slow", "tests/simulated", "tests/pure"]
+    else:
+        require_terraform()
+        with only_one("setup"):
+            toolchain.install()
+        environment = terraform_environment()
     python = str(VENV / "bin" / "python")
     os.chdir(ROOT)
-    # One for each local AWS, and then whoever is free has what is left (tests/conftest.py). Three also on two cores:
-    # most of an apply is waiting.
-    processes = ["-n", "3", "--dist", "loadscope", "--no-loadscope-reorder"]
-    os.execve(python, [python, "-m", "pytest", *processes, *context.args], environment)
+    scheduling = ["--dist", "loadscope", "--no-loadscope-reorder"]
+    os.execve(python, [python, "-m", "pytest", *scheduling, *arguments, *context.args], environment)
 
 
 def lint() -> None:

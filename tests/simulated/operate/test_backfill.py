@@ -24,6 +24,8 @@ from support.faults import after, instead, meanwhile
 from support.pipeline import event
 from support.rebuild_site import Calls, each_call
 
+pytestmark = pytest.mark.slow
+
 Patch = pytest.MonkeyPatch
 
 

@@ -23,6 +23,8 @@ from support.faults import after, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline
 from support.rebuild_site import STREAMS, Calls, Site, each_call
 
+pytestmark = pytest.mark.slow
+
 Patch = pytest.MonkeyPatch
 
 
