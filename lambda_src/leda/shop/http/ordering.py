@@ -12,7 +12,7 @@ Whoever orders has not paid: a customer may have only so many unpaid orders, and
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from leda.shop import reading, rows, times
@@ -29,6 +29,7 @@ from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ class Ordering:
         written = order.rows()
         return Step(Made(identifier, written[1:]), self._actions(written, order))
 
-    def _actions(self, written: list[Row], order: Order) -> list[dict[str, Any]]:
-        puts = [
+    def _actions(self, written: list[Row], order: Order) -> list["TransactWriteItemTypeDef"]:
+        puts: list[TransactWriteItemTypeDef] = [
             {
                 "Put": {
                     "TableName": self._table,
@@ -115,7 +116,7 @@ class Ordering:
             }
             for row in written
         ]
-        takes = [
+        takes: list[TransactWriteItemTypeDef] = [
             {
                 "Update": {
                     "TableName": self._table,
