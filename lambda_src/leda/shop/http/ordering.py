@@ -121,8 +121,8 @@ class Ordering:
                 "Update": {
                     "TableName": self._table,
                     "Key": rows.part_key(line.product),
-                    "UpdateExpression": "SET #qty = #qty - :pieces",
-                    "ConditionExpression": "#itemType = :part AND #priceCents = :price AND #qty >= :pieces",
+                    "UpdateExpression": "SET #qty = #qty - :quantity",
+                    "ConditionExpression": "#itemType = :part AND #priceCents = :price AND #qty >= :quantity",
                     "ExpressionAttributeNames": {
                         "#itemType": "itemType",
                         "#priceCents": "priceCents",
@@ -131,7 +131,7 @@ class Ordering:
                     "ExpressionAttributeValues": {
                         ":part": {"S": rows.PART},
                         ":price": {"N": str(part.price)},
-                        ":pieces": {"N": str(line.pieces)},
+                        ":quantity": {"N": str(line.quantity)},
                     },
                 }
             }
@@ -155,7 +155,7 @@ def _taken(line: Line, row: Row | None, field: str) -> Part:
             "There is no such product.",
             f"{field}.productId",
         ) from error
-    if part.stock < line.pieces:
+    if part.stock < line.quantity:
         raise RefusedError(
             HTTPStatus.CONFLICT,
             "OutOfStock",

@@ -42,7 +42,7 @@ class Order:
     def total(self) -> int:
         """In cents."""
         return sum(
-            line.pieces * part.price
+            line.quantity * part.price
             for line, part in zip(self.request.lines, self.parts, strict=True)
         )
 
@@ -82,7 +82,7 @@ class Order:
                     **common,
                     "productId": line.product,
                     "name": part.name,
-                    "qty": line.pieces,
+                    "qty": line.quantity,
                     "priceCents": part.price,
                     "shippingOption": request.shipping,
                 },
@@ -142,22 +142,22 @@ def expiry(
             "Update": {
                 "TableName": table,
                 "Key": rows.part_key(product),
-                "UpdateExpression": "SET #qty = #qty + :pieces",
+                "UpdateExpression": "SET #qty = #qty + :quantity",
                 "ConditionExpression": "#itemType = :part",
                 "ExpressionAttributeNames": {"#qty": "qty", "#itemType": "itemType"},
                 "ExpressionAttributeValues": {
-                    ":pieces": {"N": str(pieces)},
+                    ":quantity": {"N": str(quantity)},
                     ":part": {"S": rows.PART},
                 },
             }
         }
-        for product, pieces in _pieces(order).items()
+        for product, quantity in _quantities(order).items()
         if product in parts
     ]
     return _moved(table, order, EXPIRED, header=header) + returns
 
 
-def _pieces(order: Sequence[Row]) -> dict[str, int]:
+def _quantities(order: Sequence[Row]) -> dict[str, int]:
     """How many pieces of each product the order's lines have; a line that somebody broke has none."""
     found: dict[str, int] = {}
     for row in order:

@@ -59,7 +59,9 @@ def index_key(status: str) -> str:
     return f"VEND-{status}"
 
 
-def open_action(table: str, which: Number, pieces: int, created: str) -> "TransactWriteItemTypeDef":
+def open_action(
+    table: str, which: Number, quantity: int, created: str
+) -> "TransactWriteItemTypeDef":
     """The action after which the vendor order is there: it makes it, or leaves it as it is, open or received.
 
     No condition, which would cancel the transaction: each attribute is set if it is not there.
@@ -70,7 +72,7 @@ def open_action(table: str, which: Number, pieces: int, created: str) -> "Transa
         {
             "vendorOrderId": which.identifier,
             "productId": which.product,
-            "qty": pieces,
+            "qty": quantity,
             "status": OPEN,
             "createdAt": created,
             "ordersKey": index_key(OPEN),
@@ -126,12 +128,12 @@ def receipt(
     stock: UpdateTypeDef = {
         "TableName": table,
         "Key": rows.part_key(which.product),
-        "UpdateExpression": "SET #qty = #qty + :pieces, #restocks = :next",
+        "UpdateExpression": "SET #qty = #qty + :quantity, #restocks = :next",
         "ConditionExpression": "#itemType = :part AND #restocks = :seen",
         "ExpressionAttributeNames": {f"#{name}": name for name in ("itemType", "qty", "restocks")},
         "ExpressionAttributeValues": {
             ":part": {"S": rows.PART},
-            ":pieces": {"N": str(known["qty"])},
+            ":quantity": {"N": str(known["qty"])},
             ":seen": {"N": str(part.restocks)},
             ":next": {"N": str(_number_after(which, part))},
         },
