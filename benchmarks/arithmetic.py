@@ -17,9 +17,10 @@ from benchmarks.designs import PUBLISHED
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
-from leda.engine import map_rows
+from leda.engine import map_batch
 from leda.engine.hierarchy import nodes
-from leda.engine.map_rows import Change, MapRows, Sums
+from leda.engine.map_batch import Change, Sums
+from leda.engine.map_rows import MapRows
 from leda.engine.registry import Assignment, Registry, SourceShards
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
@@ -57,7 +58,7 @@ def event_of(seed: int, modified: bool) -> Event:
 
 def changes(event: Event) -> list[Change]:
     """What the event's records add, and where."""
-    found, _ = map_rows.read(stream_records.read(event["Records"]).records, CONFIGURATION)
+    found, _ = map_batch.read(stream_records.read(event["Records"]).records, CONFIGURATION)
     return found
 
 
@@ -77,7 +78,7 @@ def plain_sums(given: Sequence[Change]) -> Sums:
 
 def leda_sums(given: Sequence[Change]) -> Sums:
     """At the leaves, then rolled up once."""
-    (sums,) = map_rows.by_lane(given, Assignment(CONFIGURATION, 1)).values()
+    (sums,) = map_batch.by_lane(given, Assignment(CONFIGURATION, 1)).values()
     return sums
 
 

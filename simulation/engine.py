@@ -64,7 +64,7 @@ class Engine(System):
             )
             if plan.small_transactions:
                 for name, value in (
-                    ("leda.engine.map_rows.MAX_ROW_BYTES", 800),
+                    ("leda.engine.map_batch.MAX_ROW_BYTES", 800),
                     ("leda.engine.map_rows.SPLIT_BYTES", 100),
                     ("leda.engine.totals.MAX_STATEMENTS", 3),
                 ):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from leda.engine import map_rows, totals
+from leda.engine import map_batch, totals
 from leda_cli.develop import toolchain
 from support import dynamodb_local
 from support.fixtures import every_fault_is_met, no_pauses
@@ -38,5 +38,5 @@ def memory_pipeline() -> Pipeline:
 @pytest.fixture
 def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of ReduceTable hold some three nodes and requests three statements, so that small batches take several."""
-    monkeypatch.setattr(map_rows, "MAX_ROW_BYTES", 200)
+    monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 200)
     monkeypatch.setattr(totals, "MAX_STATEMENTS", 3)

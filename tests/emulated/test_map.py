@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.engine import map_rows
+from leda.engine import map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane, item
 from leda.engine.map_rows import BadCheckpointError, RowClosedError
@@ -475,12 +475,12 @@ def test_a_batch_that_comes_again_under_narrower_limits_is_covered(pipeline: Pip
     assert written(pipeline) == {"PV": 2000000}
 
 
-@pytest.mark.parametrize("most", [map_rows.MAX_ROW_BYTES, 1])
+@pytest.mark.parametrize("most", [map_batch.MAX_ROW_BYTES, 1])
 def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider_ones(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     """With rows for one change each, the first row that comes back already says so of the last change."""
-    monkeypatch.setattr(map_rows, "MAX_ROW_BYTES", most)
+    monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", most)
     pipeline.settings["LIMITS"] = json.dumps({"max_integer_digits": 3})
     put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
     put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from leda.engine import map_rows
+from leda.engine import map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, lane_number
 from leda_cli.base.errors import LedaError
@@ -245,7 +245,7 @@ def test_corrections_take_as_many_rows_as_they_need(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A node takes 48 bytes and its name, so a row has two at most.
-    monkeypatch.setattr(map_rows, "MAX_ROW_BYTES", 120)
+    monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 120)
     site.lose()
     site.damage()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine import attributes, groupings, map_rows
+from leda.engine import attributes, groupings, map_batch
 from leda.engine.configuration import Configuration, Measure
 from leda.engine.groupings import Grouping, Groupings, Key
 from leda.streams import changes
@@ -243,13 +243,13 @@ def the_limits_of_a_number_are_not_looked_at(patch: Patch) -> None:
 
 
 def an_unreadable_row_is_not_quarantined(patch: Patch) -> None:
-    real = map_rows.read
+    real = map_batch.read
 
     def read(records: Any, configuration: Any) -> Any:
         found, _ = real(records, configuration)
         return found, []
 
-    patch.setattr(map_rows, "read", read)
+    patch.setattr(map_batch, "read", read)
 
 
 MUTATIONS = [

@@ -54,10 +54,10 @@ def the_fan_out_does_not_look_at_the_answers(patch: Patch) -> None:
     patch.setattr(FanOut, "_invoke", invoke)
 
 
-def change_order(patch: Patch, change: Callable[[list[dict[str, Any]]], None]) -> None:
+def change_order(patch: Patch, change: Callable[[list[Any]], None]) -> None:
     real = Ordering._actions
 
-    def actions(*arguments: Any) -> list[dict[str, Any]]:
+    def actions(*arguments: Any) -> list[Any]:
         made = real(*arguments)
         change(made)
         return made
@@ -90,7 +90,7 @@ def an_order_is_shipped_without_its_lines(patch: Patch) -> None:
 def an_order_expires_and_keeps_its_pieces(patch: Patch) -> None:
     real = orders.expiry
 
-    def expiry(table: str, order: Any, expired: str, _sold: Any) -> list[dict[str, Any]]:
+    def expiry(table: str, order: Any, expired: str, _sold: Any) -> list[Any]:
         return real(table, order, expired, ())
 
     patch.setattr(orders, "expiry", expiry)

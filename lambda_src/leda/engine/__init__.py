@@ -6,6 +6,7 @@ attributes      how a row's attributes are read: nested ones, texts of keys, tim
 shards          the shard of a stream that an event names, and sequence numbers as strings that order
 registry        what must not depend on a deployment: a shard's configuration, number of lanes and epoch
 delta_rows      the rows of ReduceTable: lanes, their names, and how a row is written and read
+map_batch       the changes of a batch as Map adds them: read, cut so that rows fit, summed by lane
 map_rows        Map: replaces one row for each lane and shard, on condition of the row's own checkpoint
 totals          Reduce: adds the rows to the totals, on condition of each total's own checkpoint
 rejects         what is quarantined, because it can be neither read nor added

@@ -43,6 +43,7 @@ from leda.values.numbers import NotExactError, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
 
 # A scan of one segment is bound by the time of a request; eight at a time leave connections for the others.
 SEGMENTS = 8
@@ -261,7 +262,7 @@ def _pages(
     segments: int = 1,
 ) -> Iterator[list[dict[str, Any]]]:
     names = {f"#a{place}": name for place, name in enumerate(attributes)}
-    request: dict[str, Any] = {
+    request: ScanInputTypeDef = {
         "TableName": table,
         "ConsistentRead": True,
         "Segment": segment,

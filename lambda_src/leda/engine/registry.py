@@ -28,7 +28,9 @@ from leda.engine.shards import Shard, label, padded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_dynamodbstreams.type_defs import DescribeStreamInputTypeDef
 
 T = TypeVar("T")
 
@@ -89,7 +91,7 @@ class Registry:
     def rows(self, scope: str) -> list[Row]:
         """All rows of the scope, ordered by name."""
         found: list[Row] = []
-        request: dict[str, Any] = {
+        request: QueryInputTypeDef = {
             "TableName": self._table,
             "KeyConditionExpression": "#Scope = :scope",
             "ExpressionAttributeNames": {"#Scope": "Scope"},
@@ -409,7 +411,7 @@ class Epochs:
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
         """
         parents: dict[str, str | None] = {}
-        request: Any = {"StreamArn": shard.stream}
+        request: DescribeStreamInputTypeDef = {"StreamArn": shard.stream}
         while True:
             description = self._streams.describe_stream(**request)["StreamDescription"]
             parents.update(

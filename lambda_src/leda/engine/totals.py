@@ -45,6 +45,7 @@ from leda.values.numbers import NotExactError, exact, number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
 
 # The totals table's key attribute, unless it was given another name.
 KEY = "Identifier"
@@ -245,7 +246,7 @@ class Totals:
         """The error of each statement in their order, an empty one where it was applied."""
         statements = [line.statement(each) for each in part]
         try:
-            answer = self._client.batch_execute_statement(Statements=statements)  # type: ignore[arg-type]
+            answer = self._client.batch_execute_statement(Statements=statements)
         except (HTTPClientError, NoConnection) as error:
             return [{"Code": "NoAnswer", "Message": str(error)}] * len(part)
         except ClientError as error:
@@ -318,11 +319,11 @@ class Totals:
         lacking = [name for name in line.measures if row and name not in row]
         for name in lacking:
             text = f'UPDATE "{self._table}" SET "{name}" = ? WHERE "{self._key}" = ? AND "{name}" IS MISSING'  # noqa: S608
-            statement: dict[str, Any] = {
+            statement: BatchStatementRequestTypeDef = {
                 "Statement": text,
                 "Parameters": [{"N": "0"}, {"S": node}],
             }
-            answer = self._client.batch_execute_statement(Statements=[statement])  # type: ignore[list-item]
+            answer = self._client.batch_execute_statement(Statements=[statement])
             code = answer["Responses"][0].get("Error", {}).get("Code")
             if code not in (None, "ConditionalCheckFailed", *THROTTLES):
                 raise TotalsError(
@@ -379,7 +380,7 @@ class _Line:
         each.rows = left
         each.take, each.kind = len(left), _Kind.UPDATE
 
-    def statement(self, each: _Pending) -> dict[str, Any]:
+    def statement(self, each: _Pending) -> "BatchStatementRequestTypeDef":
         """The statement for what the total is known to lack."""
         if each.rows is None:
             first, last = each.first, each.last

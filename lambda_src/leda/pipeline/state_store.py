@@ -42,6 +42,7 @@ from leda.pipeline.statement_guess import Found, Guess, Request
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
 
 MAX_STATEMENTS = 25
 MAX_KEYS = 100
@@ -187,7 +188,7 @@ class StateStore:
 
     def _execute(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
         statements = [self._statement(each.message, each.ask) for each in asked]
-        answer = self._client.batch_execute_statement(Statements=statements)  # type: ignore[arg-type]
+        answer = self._client.batch_execute_statement(Statements=statements)
         errors = [response.get("Error", {}) for response in answer["Responses"]]
         return [_answered(each, error) for each, error in zip(asked, errors, strict=True)]
 
@@ -215,7 +216,7 @@ class StateStore:
             for each in asked
         ]
 
-    def _statement(self, message: Message, kind: Request) -> dict[str, Any]:
+    def _statement(self, message: Message, kind: Request) -> "BatchStatementRequestTypeDef":
         key = {"S": message.id}
         row = state_rows.values(message)
         if kind is Request.INSERT:

@@ -7,7 +7,7 @@ there now and decides anew. So `attempt` must know its own work when it meets it
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
@@ -18,6 +18,7 @@ from leda.shop.refusals import busy
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class Step(Generic[T]):
     """What a try comes to: `result`, once the actions are committed; without actions there is nothing to write."""
 
     result: T
-    actions: list[dict[str, Any]] = field(default_factory=list)
+    actions: list["TransactWriteItemTypeDef"] = field(default_factory=list)
 
 
 def settle(client: "DynamoDBClient", attempt: Callable[[], Step[T]]) -> T:
@@ -45,7 +46,7 @@ def settle(client: "DynamoDBClient", attempt: Callable[[], Step[T]]) -> T:
         if not step.actions:
             return step.result
         try:
-            client.transact_write_items(TransactItems=step.actions)  # type: ignore[arg-type]
+            client.transact_write_items(TransactItems=step.actions)
             return step.result
         except ClientError as error:
             if verdict(error) in (Verdict.FATAL, Verdict.REFUSED):

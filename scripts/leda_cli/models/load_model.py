@@ -16,7 +16,7 @@ from typing import Any
 
 from leda.engine.configuration import bytes_of
 from leda.engine.delta_rows import Lane, item
-from leda.engine.map_rows import MAX_ROW_BYTES
+from leda.engine.map_batch import MAX_ROW_BYTES
 from leda.engine.shards import Shard, padded
 from leda.engine.totals import MAX_STATEMENTS
 from leda.pipeline import state_rows

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda.aws.backoff import Backoff, GaveUpError, is_throttle
-from leda.engine import map_rows
+from leda.engine import map_batch
 from leda.engine.configuration import Amounts, bytes_of
 from leda.engine.delta_rows import CLOSED_BY, RESERVED, Lane, item, lane_number
 from leda.engine.registry import condition_failed
@@ -139,7 +139,7 @@ class LaneRows:
         for node, added in amounts.items():
             number = lane_number(node, lanes.count)
             size = bytes_of([node], len(self._measures))
-            if number in parts and sizes[number] + size > map_rows.MAX_ROW_BYTES:
+            if number in parts and sizes[number] + size > map_batch.MAX_ROW_BYTES:
                 self._put_own(each[number], parts.pop(number))
                 sizes[number] = 0
             parts.setdefault(number, {})[node] = added

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine import delta_rows, map_rows
+from leda.engine import delta_rows, map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, Delta, Lane, UnreadableDeltaError
 from leda.engine.registry import (
@@ -165,7 +165,7 @@ class Ages:
                 TableName=self._site.reduce_table, Key=key, ConsistentRead=True
             )
             if row := answer.get("Item"):
-                # A row with half of a change has a fraction in its Sequence (leda.engine.map_rows).
+                # A row with half of a change has a fraction in its Sequence (leda.engine.map_batch).
                 found = max(found, int(row["Sequence"]["S"].partition(".")[0]))
                 nodes.update(_nodes(row.get("Totals", {}).get("M", {}))[:1])
         return found
@@ -295,7 +295,7 @@ def _as_delivered(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _adds(record: StreamRecord, configuration: Configuration) -> bool:
     """Whether the change adds something to a total, and so moves a row of ReduceTable."""
-    found, _ = map_rows.read([record], configuration)
+    found, _ = map_batch.read([record], configuration)
     return bool(found)
 
 

@@ -22,6 +22,7 @@ from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 # A page of the inventory reads two totals of each part in one BatchGetItem of at most 100 keys.
 MOST_PARTS = 50
@@ -77,7 +78,7 @@ class Operations:
         """POST /admin/orders/{id}/pay: the order is paid, and does not expire any more."""
         operator = operator_of(request)
 
-        def actions(order: list[Row]) -> list[dict[str, Any]]:
+        def actions(order: list[Row]) -> list["TransactWriteItemTypeDef"]:
             return orders.payment(self._table, order, times.now(), operator)
 
         # What is shipped already is not waited for.
@@ -87,7 +88,7 @@ class Operations:
         """POST /admin/orders/{id}/ship: header, lines and the customer's row in one transaction."""
         operator = operator_of(request)
 
-        def actions(order: list[Row]) -> list[dict[str, Any]]:
+        def actions(order: list[Row]) -> list["TransactWriteItemTypeDef"]:
             return orders.shipment(self._table, order, times.now(), operator)
 
         return self._change_order(request, actions, done=(orders.SHIPPED,))
@@ -95,7 +96,7 @@ class Operations:
     def _change_order(
         self,
         request: Request,
-        actions: Callable[[list[Row]], list[dict[str, Any]]],
+        actions: Callable[[list[Row]], list["TransactWriteItemTypeDef"]],
         done: tuple[str, ...],
     ) -> Answer:
         """Change an order unless it has one of the statuses `done`, and show it."""
@@ -146,7 +147,7 @@ class Operations:
         """POST /admin/vendor-orders/{id}/receive: the pieces are in stock, and the vendor order is closed."""
         operator = operator_of(request)
 
-        def actions(row: Row, part: Part | None) -> list[dict[str, Any]]:
+        def actions(row: Row, part: Part | None) -> list["TransactWriteItemTypeDef"]:
             if part is None:
                 raise RefusedError(
                     HTTPStatus.CONFLICT,
@@ -161,7 +162,7 @@ class Operations:
         """POST /admin/vendor-orders/{id}/cancel: it is closed, and a part that is still low gets another one."""
         operator = operator_of(request)
 
-        def actions(row: Row, part: Part | None) -> list[dict[str, Any]]:
+        def actions(row: Row, part: Part | None) -> list["TransactWriteItemTypeDef"]:
             return vendor_orders.cancellation(self._table, row, part, times.now(), operator)
 
         return self._close(request, vendor_orders.CANCELLED, actions)
@@ -170,7 +171,7 @@ class Operations:
         self,
         request: Request,
         status: str,
-        actions: Callable[[Row, Part | None], list[dict[str, Any]]],
+        actions: Callable[[Row, Part | None], list["TransactWriteItemTypeDef"]],
     ) -> Answer:
         """Close a vendor order in that way, once, and show it. `actions` gets its row, and its part if it is there."""
         which = vendor_orders.named(request.path.get("id", ""))

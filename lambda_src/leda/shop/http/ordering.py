@@ -12,7 +12,7 @@ Whoever orders has not paid: a customer may have only so many unpaid orders, and
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from leda.shop import reading, rows, times
@@ -29,6 +29,7 @@ from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ class Ordering:
         written = order.rows()
         return Step(Made(identifier, written[1:]), self._actions(written, order))
 
-    def _actions(self, written: list[Row], order: Order) -> list[dict[str, Any]]:
-        puts = [
+    def _actions(self, written: list[Row], order: Order) -> list["TransactWriteItemTypeDef"]:
+        puts: list[TransactWriteItemTypeDef] = [
             {
                 "Put": {
                     "TableName": self._table,
@@ -115,13 +116,13 @@ class Ordering:
             }
             for row in written
         ]
-        takes = [
+        takes: list[TransactWriteItemTypeDef] = [
             {
                 "Update": {
                     "TableName": self._table,
                     "Key": rows.part_key(line.product),
-                    "UpdateExpression": "SET #qty = #qty - :pieces",
-                    "ConditionExpression": "#itemType = :part AND #priceCents = :price AND #qty >= :pieces",
+                    "UpdateExpression": "SET #qty = #qty - :quantity",
+                    "ConditionExpression": "#itemType = :part AND #priceCents = :price AND #qty >= :quantity",
                     "ExpressionAttributeNames": {
                         "#itemType": "itemType",
                         "#priceCents": "priceCents",
@@ -130,7 +131,7 @@ class Ordering:
                     "ExpressionAttributeValues": {
                         ":part": {"S": rows.PART},
                         ":price": {"N": str(part.price)},
-                        ":pieces": {"N": str(line.pieces)},
+                        ":quantity": {"N": str(line.quantity)},
                     },
                 }
             }
@@ -154,7 +155,7 @@ def _taken(line: Line, row: Row | None, field: str) -> Part:
             "There is no such product.",
             f"{field}.productId",
         ) from error
-    if part.stock < line.pieces:
+    if part.stock < line.quantity:
         raise RefusedError(
             HTTPStatus.CONFLICT,
             "OutOfStock",

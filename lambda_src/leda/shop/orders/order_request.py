@@ -21,8 +21,8 @@ from leda.shop.refusals import invalid
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 MAX_LINES = (100 - 4) // 2
 # Nobody who orders has paid yet, so one order must not empty the shop.
-MAX_PIECES = 100
-MAX_PIECES_OF_AN_ORDER = 200
+MAX_QUANTITY = 100
+MAX_QUANTITY_OF_AN_ORDER = 200
 
 SHIPPING_OPTIONS = ("standard", "1-day", "drone")
 # Drawn by the client at random: whoever knows a customer's ID sees the customer's orders.
@@ -38,7 +38,7 @@ class Line:
     """So many pieces of a product."""
 
     product: str
-    pieces: int
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,21 @@ def read(document: Any) -> OrderRequest:
         if line.product in seen:
             raise invalid(f"lines[{place}].productId", "The product is in an earlier line already.")
         seen.add(line.product)
-    if sum(line.pieces for line in request.lines) > MAX_PIECES_OF_AN_ORDER:
-        raise invalid("lines", f"An order has at most {MAX_PIECES_OF_AN_ORDER} pieces.")
+    if sum(line.quantity for line in request.lines) > MAX_QUANTITY_OF_AN_ORDER:
+        raise invalid("lines", f"An order has at most {MAX_QUANTITY_OF_AN_ORDER} pieces.")
     return request
 
 
 def _line(document: Any, field: str) -> Line:
     line = _object(document, field, _LINE_FIELDS)
-    product, pieces = line["productId"], line["qty"]
+    product, quantity = line["productId"], line["qty"]
     if not isinstance(product, str) or not PRODUCT.fullmatch(product):
         raise invalid(f"{field}.productId", "A product's ID is words in lower case with hyphens.")
     # 2.0 is a whole number in JSON; true, an int in Python, is none.
-    is_number = isinstance(pieces, int | Decimal) and not isinstance(pieces, bool)
-    if not is_number or not 1 <= pieces <= MAX_PIECES or pieces != int(pieces):
-        raise invalid(f"{field}.qty", f"qty is a whole number from 1 to {MAX_PIECES}.")
-    return Line(product, int(pieces))
+    is_number = isinstance(quantity, int | Decimal) and not isinstance(quantity, bool)
+    if not is_number or not 1 <= quantity <= MAX_QUANTITY or quantity != int(quantity):
+        raise invalid(f"{field}.qty", f"qty is a whole number from 1 to {MAX_QUANTITY}.")
+    return Line(product, int(quantity))
 
 
 def _shipping(option: Any) -> str:

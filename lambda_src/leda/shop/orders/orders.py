@@ -9,13 +9,16 @@ import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leda.shop import rows, whole
 from leda.shop.orders.order_request import OrderRequest
 from leda.shop.rows import Row
 from leda.shop.stock.parts import Part
 from leda.streams.changes import UnreadableRowError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 CREATED, PAID, SHIPPED, EXPIRED = "Created", "Paid", "Shipped", "Expired"
 STATUSES = (CREATED, PAID, SHIPPED, EXPIRED)
@@ -39,7 +42,7 @@ class Order:
     def total(self) -> int:
         """In cents."""
         return sum(
-            line.pieces * part.price
+            line.quantity * part.price
             for line, part in zip(self.request.lines, self.parts, strict=True)
         )
 
@@ -79,7 +82,7 @@ class Order:
                     **common,
                     "productId": line.product,
                     "name": part.name,
-                    "qty": line.pieces,
+                    "qty": line.quantity,
                     "priceCents": part.price,
                     "shippingOption": request.shipping,
                 },
@@ -111,12 +114,16 @@ def header_of(order: Sequence[Row]) -> Row | None:
     return next((row for row in order if rows.is_a(rows.ORDER, row)), None)
 
 
-def payment(table: str, order: Sequence[Row], paid: str, operator: str) -> list[dict[str, Any]]:
+def payment(
+    table: str, order: Sequence[Row], paid: str, operator: str
+) -> list["TransactWriteItemTypeDef"]:
     """The actions that mark an order of these rows as paid, while it is Created."""
     return _moved(table, order, PAID, header={"paidAt": paid, "paidBy": operator})
 
 
-def shipment(table: str, order: Sequence[Row], shipped: str, operator: str) -> list[dict[str, Any]]:
+def shipment(
+    table: str, order: Sequence[Row], shipped: str, operator: str
+) -> list["TransactWriteItemTypeDef"]:
     """The actions that ship an order of these rows, while it has the status that they say."""
     header = {"shippedBy": operator, "ordersSort": _place(order, shipped)}
     return _moved(table, order, SHIPPED, header=header, everywhere={"shippedAt": shipped})
@@ -124,33 +131,33 @@ def shipment(table: str, order: Sequence[Row], shipped: str, operator: str) -> l
 
 def expiry(
     table: str, order: Sequence[Row], expired: str, parts: Collection[str]
-) -> list[dict[str, Any]]:
+) -> list["TransactWriteItemTypeDef"]:
     """The actions that close an order of these rows that was not paid, while it is Created.
 
     The pieces of the products in `parts` are in stock again; the others are not sold any more.
     """
     header = {"expiredAt": expired, "ordersSort": _place(order, expired)}
-    returns = [
+    returns: list[TransactWriteItemTypeDef] = [
         {
             "Update": {
                 "TableName": table,
                 "Key": rows.part_key(product),
-                "UpdateExpression": "SET #qty = #qty + :pieces",
+                "UpdateExpression": "SET #qty = #qty + :quantity",
                 "ConditionExpression": "#itemType = :part",
                 "ExpressionAttributeNames": {"#qty": "qty", "#itemType": "itemType"},
                 "ExpressionAttributeValues": {
-                    ":pieces": {"N": str(pieces)},
+                    ":quantity": {"N": str(quantity)},
                     ":part": {"S": rows.PART},
                 },
             }
         }
-        for product, pieces in _pieces(order).items()
+        for product, quantity in _quantities(order).items()
         if product in parts
     ]
     return _moved(table, order, EXPIRED, header=header) + returns
 
 
-def _pieces(order: Sequence[Row]) -> dict[str, int]:
+def _quantities(order: Sequence[Row]) -> dict[str, int]:
     """How many pieces of each product the order's lines have; a line that somebody broke has none."""
     found: dict[str, int] = {}
     for row in order:
@@ -168,7 +175,7 @@ def _moved(
     status: str,
     header: dict[str, str],
     everywhere: dict[str, str] | None = None,
-) -> list[dict[str, Any]]:
+) -> list["TransactWriteItemTypeDef"]:
     """The actions that give an order another status, all of it or nothing.
 
     header: further attributes of the header; everywhere: of the header and the lines.
@@ -188,7 +195,7 @@ def _moved(
     ]
 
 
-def one_unpaid_more(table: str, customer: str, most: int) -> dict[str, Any]:
+def one_unpaid_more(table: str, customer: str, most: int) -> "TransactWriteItemTypeDef":
     """The action that counts one more unpaid order of a customer, who has fewer than `most`."""
     return {
         "Update": {
@@ -206,7 +213,7 @@ def one_unpaid_more(table: str, customer: str, most: int) -> dict[str, Any]:
     }
 
 
-def _one_unpaid_less(table: str, customer: str) -> dict[str, Any]:
+def _one_unpaid_less(table: str, customer: str) -> "TransactWriteItemTypeDef":
     return {
         "Update": {
             "TableName": table,
@@ -224,7 +231,7 @@ def _place(order: Sequence[Row], closed: str) -> str:
     return rows.sort_place(closed, known["orderId"])
 
 
-def _written_whole(table: str, row: Row) -> dict[str, Any]:
+def _written_whole(table: str, row: Row) -> "TransactWriteItemTypeDef":
     """The action that writes all attributes of a row, also where somebody has deleted it.
 
     A row of a customer's list says nothing that the order's header does not: it must not hold the order up.
@@ -243,7 +250,7 @@ def _written_whole(table: str, row: Row) -> dict[str, Any]:
 
 def _set(
     table: str, key: Row, attributes: dict[str, str], before: str | None = None
-) -> dict[str, Any]:
+) -> "TransactWriteItemTypeDef":
     """Set attributes of a row if it is there, and has the status `before` where one is given."""
     condition = "attribute_exists(#pk)" + (" AND #status = :before" if before else "")
     given = {**attributes, **({"before": before} if before else {})}

@@ -11,7 +11,7 @@ often as it likes and in any order, and there is no checkpoint.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +26,7 @@ from leda.streams.stream_records import StreamRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 # A part may need another number, and a vendor order.
 MOST_PARTS = MAX_ACTIONS // 2
@@ -93,7 +94,9 @@ class Restocking:
             return self._make(dict(todo[:middle])) + self._make(dict(todo[middle:]))
         return []
 
-    def _actions(self, concerned: Mapping[str, StreamRecord]) -> Iterator[dict[str, Any]]:
+    def _actions(
+        self, concerned: Mapping[str, StreamRecord]
+    ) -> Iterator["TransactWriteItemTypeDef"]:
         for want in self._wants(concerned):
             part = want.part
             if want.number != part.restocks:

@@ -10,11 +10,18 @@ gives such a part the next number that is free (`renumbering`).
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leda.shop import rows
 from leda.shop.rows import Row
 from leda.shop.stock.parts import Part
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import (
+        ConditionCheckTypeDef,
+        TransactWriteItemTypeDef,
+        UpdateTypeDef,
+    )
 
 OPEN, RECEIVED, CANCELLED = "Open", "Received", "Cancelled"
 STATUSES = (OPEN, RECEIVED, CANCELLED)
@@ -52,7 +59,9 @@ def index_key(status: str) -> str:
     return f"VEND-{status}"
 
 
-def open_action(table: str, which: Number, pieces: int, created: str) -> dict[str, Any]:
+def open_action(
+    table: str, which: Number, quantity: int, created: str
+) -> "TransactWriteItemTypeDef":
     """The action after which the vendor order is there: it makes it, or leaves it as it is, open or received.
 
     No condition, which would cancel the transaction: each attribute is set if it is not there.
@@ -63,7 +72,7 @@ def open_action(table: str, which: Number, pieces: int, created: str) -> dict[st
         {
             "vendorOrderId": which.identifier,
             "productId": which.product,
-            "qty": pieces,
+            "qty": quantity,
             "status": OPEN,
             "createdAt": created,
             "ordersKey": index_key(OPEN),
@@ -88,7 +97,7 @@ def is_open(row: Row | None) -> bool:
     return row is not None and row["status"] == {"S": OPEN}
 
 
-def renumbering(table: str, part: Part, number: int) -> dict[str, Any]:
+def renumbering(table: str, part: Part, number: int) -> "TransactWriteItemTypeDef":
     """The action that gives a part another number of restocks, if it still has the one that was read."""
     return {
         "Update": {
@@ -106,7 +115,9 @@ def renumbering(table: str, part: Part, number: int) -> dict[str, Any]:
     }
 
 
-def receipt(table: str, row: Row, part: Part, received: str, operator: str) -> list[dict[str, Any]]:
+def receipt(
+    table: str, row: Row, part: Part, received: str, operator: str
+) -> list["TransactWriteItemTypeDef"]:
     """The actions that receive an open vendor order: it is closed, its pieces are in stock, the next number is free.
 
     part: as it was read; the transaction is cancelled if its number has changed since.
@@ -114,15 +125,15 @@ def receipt(table: str, row: Row, part: Part, received: str, operator: str) -> l
     known = rows.values(row)
     which = named(known["vendorOrderId"])
     assert which is not None
-    stock = {
+    stock: UpdateTypeDef = {
         "TableName": table,
         "Key": rows.part_key(which.product),
-        "UpdateExpression": "SET #qty = #qty + :pieces, #restocks = :next",
+        "UpdateExpression": "SET #qty = #qty + :quantity, #restocks = :next",
         "ConditionExpression": "#itemType = :part AND #restocks = :seen",
         "ExpressionAttributeNames": {f"#{name}": name for name in ("itemType", "qty", "restocks")},
         "ExpressionAttributeValues": {
             ":part": {"S": rows.PART},
-            ":pieces": {"N": str(known["qty"])},
+            ":quantity": {"N": str(known["qty"])},
             ":seen": {"N": str(part.restocks)},
             ":next": {"N": str(_number_after(which, part))},
         },
@@ -132,7 +143,7 @@ def receipt(table: str, row: Row, part: Part, received: str, operator: str) -> l
 
 def cancellation(
     table: str, row: Row, part: Part | None, cancelled: str, operator: str
-) -> list[dict[str, Any]]:
+) -> list["TransactWriteItemTypeDef"]:
     """The actions that cancel an open vendor order: it is closed, and if its part is there, the next number is free.
 
     part: as it was read, None where it was deleted; the transaction is cancelled if that has changed since.
@@ -142,7 +153,7 @@ def cancellation(
     close = _closing(table, row, CANCELLED, cancelled, operator)
     if part is not None:
         return [close, renumbering(table, part, _number_after(which, part))]
-    still_gone = {
+    still_gone: ConditionCheckTypeDef = {
         "TableName": table,
         "Key": rows.part_key(which.product),
         "ConditionExpression": "attribute_not_exists(#pk)",
@@ -159,7 +170,9 @@ def _number_after(closed: Number, part: Part) -> int:
     return max(part.restocks, closed.number + 1)
 
 
-def _closing(table: str, row: Row, status: str, closed: str, operator: str) -> dict[str, Any]:
+def _closing(
+    table: str, row: Row, status: str, closed: str, operator: str
+) -> "TransactWriteItemTypeDef":
     known = rows.values(row)
     word = status.lower()
     changed = {

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.engine import map_rows
+from leda.engine import map_batch
 from leda.engine.configuration import Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import lane_number
 from leda.engine.hierarchy import nodes
-from leda.engine.map_rows import (
+from leda.engine.map_batch import (
     Change,
     by_lane,
     oldest_time,
@@ -140,7 +140,7 @@ def test_the_rows_of_all_parts_and_lanes_add_up_to_what_the_changes_are(
     assignment = Assignment(CONFIGURATION, lanes)
     expected: dict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
     totals: dict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
-    with exact(), mock.patch.object(map_rows, "MAX_ROW_BYTES", most):
+    with exact(), mock.patch.object(map_batch, "MAX_ROW_BYTES", most):
         for old, new in images:
             for image, sign in ((old, -1), (new, 1)):
                 for node in nodes(image["Path"]["S"]) if image else ():
