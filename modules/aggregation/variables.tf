@@ -267,6 +267,11 @@ variable "group_by" {
   }
 
   validation {
+    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in values(var.group_by) : grouping.max_totals != null])
+    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: set audit = null, or give a grouping max_totals."
+  }
+
+  validation {
     # For identifiers of one character a key, the shortest that there are; with `rollup`, a total for each number of keys.
     condition = sum(concat([0], flatten([for name, grouping in var.group_by : [
       for level in range(grouping.rollup ? 1 : length(grouping.keys), length(grouping.keys) + 1) :
@@ -547,11 +552,6 @@ variable "audit" {
     # Where a total seems to be wrong, the audit looks again, and waits for changes under way both times.
     condition     = var.audit == null ? true : var.audit.timeout_seconds >= 2 * var.freshness_seconds + 30
     error_message = "audit.timeout_seconds must be at least 2 * freshness_seconds + 30: an audit waits twice for changes that are under way."
-  }
-
-  validation {
-    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in values(var.group_by) : grouping.max_totals != null])
-    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: set audit = null, or give a grouping max_totals."
   }
 }
 

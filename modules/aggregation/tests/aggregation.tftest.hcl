@@ -1383,7 +1383,7 @@ run "refuses_an_audit_of_totals_that_the_table_does_not_hold" {
     audit     = {}
   }
 
-  expect_failures = [var.audit]
+  expect_failures = [var.group_by]
 }
 
 run "watches_max_totals_of_totals_that_the_table_does_not_hold" {
