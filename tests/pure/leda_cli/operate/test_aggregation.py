@@ -146,8 +146,8 @@ def test_a_name_that_no_function_has_is_answered_by_another_name(
     for name, variables in {"F-Reduce": {"AGGREGATE_TABLE": "T"}, "F-Map": MAP, "None": {}}.items():
         one = {"FunctionName": name, "Environment": {"Variables": variables}}
         pages.append({"Functions": [one]})
-    with pytest.raises(LedaError, match="The account has the Map functions F-Map$") as error:
-        Aggregation.find(False, "", None)
+    with pytest.raises(LedaError, match="The account has the Map functions F-Map give") as error:
+        Aggregation.find(False, "", "X")
     assert error.value.fix == "give one of them, like --map-function F-Map"
 
 

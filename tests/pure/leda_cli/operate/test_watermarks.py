@@ -393,7 +393,6 @@ def test_markers_are_removed_and_those_of_a_run_that_was_killed_too(table: Table
 def test_waiting_writes_nothing(table: Table) -> None:
     end = _end(table, is_marked=False)
     Follower(table).watermark(end)
-    end.clean_up()
     assert table.rows == {}
     assert not any(table.shards.values())
 
