@@ -18,6 +18,7 @@ from leda.streams import changes
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.stored_totals import StoredTotals
 from simulation import operator
 from simulation.failures import Killed
 from simulation.group_by import SOURCE
@@ -193,6 +194,31 @@ def test_a_measure_that_is_gone_is_removed_from_the_totals() -> None:
         assert "Score" not in it.totals()["daily:a"]
 
 
+def test_a_measure_that_is_gone_does_not_come_back_with_a_late_checkpoint(
+    monkeypatch: Patch,
+) -> None:
+    """Of a configuration that a killed run has registered, and under which no change has ever come.
+
+    The next run gives totals a checkpoint for it by adding 0 to the measures of that time. The backfill that removes
+    the measure removes this checkpoint too, and then the row that added 0 is delivered once more.
+    """
+    of_types = {**WITH_SCORES, "group_by": BY_TYPE["group_by"]}
+    with groupings(WITH_SCORES) as it:
+        write_some(it, 0)
+        it.on()
+        it.set("map", CONFIGURATION=json.dumps(of_types))
+        with monkeypatch.context() as patch:
+            patch.setattr(Rebuild, "_move_rows", lambda *_given: kill())
+            backfill_until_killed(it)
+        it.backfill(WITH_SCORES)
+        it.backfill(BY_REGION)
+        assert not it.differences()
+
+        it.deliver("reduce", it.records("reduce"))
+
+        assert not it.differences()
+
+
 def test_a_table_that_has_rows_counts_nothing_before_its_first_backfill(
     monkeypatch: Patch,
 ) -> None:
@@ -352,6 +378,44 @@ def test_markers_of_a_run_that_was_killed_are_removed_by_one_that_writes_none(
 
         assert not any(WATERMARK in row for row in it.system.rows(SOURCE))
         assert not it.differences()
+
+
+def test_a_run_that_was_taken_over_writes_to_no_total(monkeypatch: Patch) -> None:
+    """It sleeps before it reads the totals; when it wakes, another configuration is live, without a measure."""
+
+    def differences() -> Any:
+        with groupings(WITH_SCORES) as it, pytest.MonkeyPatch.context() as patch:
+            write_some(it, 0)
+            it.on()
+            runs: list[Rebuild] = []
+            real = Rebuild._ignore_unmet
+
+            def ignore_unmet(run: Rebuild, *given: Any) -> None:
+                runs.append(run)
+                if run is runs[0]:
+                    it.world.sleep(600)
+                real(run, *given)
+
+            patch.setattr(Rebuild, "_ignore_unmet", ignore_unmet)
+            it.world.spawn(it.system.operator.rebuild)
+            it.set("map", CONFIGURATION=json.dumps(BY_REGION))
+            backfill = partial(it.system.operator.rebuild, is_backfill=True)
+            it.world.at(it.world.now + 120, lambda: it.world.spawn(backfill))
+            it.go_on()
+            assert it.system.counts["backfills"] == it.system.counts["rebuilds given up"] == 1
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(StoredTotals, "change", without_looking(StoredTotals.change))
+    assert differences()
+
+
+def without_looking(change: Callable[..., None]) -> Callable[..., None]:
+    def changed(totals: StoredTotals, changes: Any) -> None:
+        totals._require_own = lambda: None
+        change(totals, changes)
+
+    return changed
 
 
 def kill() -> None:

@@ -9,8 +9,10 @@ batch and each total, the sum of the batch's rows is added on condition that the
     UPDATE  applied                            done
             ConditionalCheckFailed, no item    there is no such total: INSERT
             ConditionalCheckFailed, an item    some of the rows are in it: drop those that its checkpoint covers, UPDATE
-            ValidationError                    the sum does not fit 38 digits: UPDATE half of the rows; one row alone is
-                                               quarantined for this total: MOVE its checkpoint over the row
+            ValidationError                    the sum does not fit 38 digits, or the total lacks a measure: UPDATE half
+                                               of the rows. Of one row alone: if it adds 0, MOVE the checkpoint over it;
+                                               if the total lacks a measure, give it 0; else it is quarantined for this
+                                               total, and the checkpoint MOVEs over it
     INSERT  applied                            done
             DuplicateItem                      somebody has made the total meanwhile: UPDATE
 
@@ -290,9 +292,14 @@ class Totals:
         if each.take > 1:
             each.take //= 2
             return
+        row = rows[0]
+        if not any(map(Decimal, row.delta.totals[each.node])):
+            # The total lacks a measure. What a rebuild adds to it, for its checkpoint alone, must not bring a measure
+            # back that later configurations do not have.
+            each.kind = _Kind.MOVE
+            return
         if each.kind is _Kind.UPDATE and self._completed(line, each.node):
             return
-        row = rows[0]
         amounts = ", ".join(
             f"{name} {text}"
             for name, text in zip(line.measures, row.delta.totals[each.node], strict=True)

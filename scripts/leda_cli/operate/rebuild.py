@@ -228,7 +228,9 @@ class Rebuild:
         self._sleep = sleep
         self.journal = Journal(dynamodb, tables.registry, options.command)
         self._registry = Registry(dynamodb, tables.registry)
-        self._totals = StoredTotals(dynamodb, tables.totals, tables.totals_key)
+        self._totals = StoredTotals(
+            dynamodb, tables.totals, tables.totals_key, self.journal.require_own
+        )
         self._run = 0
         self._is_first = False
         self._at = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from leda.engine.audit import amount_of
 from leda.engine.delta_rows import RESERVED
 from leda.engine.registry import EPOCH_DIGITS, condition_failed
-from leda.engine.totals import KEY
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.operate.lane_rows import Lanes
 
@@ -56,12 +55,24 @@ def epoch_of(checkpoint: Mapping[str, Any]) -> int | None:
 
 
 class StoredTotals:
-    """The totals in one table, by the table's key attribute."""
+    """The totals in one table, by the table's key attribute.
 
-    def __init__(self, client: DynamoDBClient, table: str, key: str = KEY) -> None:
+    `require_own` raises where another run has taken over. It is called when rows have been read and before they are
+    written: a run that takes over later finds what was written, or its own write comes first and the conditional one
+    here fails.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        key: str,
+        require_own: Callable[[], None],
+    ) -> None:
         self._client = client
         self._table = table
         self._key = key
+        self._require_own = require_own
 
     def amounts(self, measures: Sequence[str]) -> dict[str, Old]:
         """Every total's amounts, None for each that is no number, by node."""
@@ -100,6 +111,7 @@ class StoredTotals:
         with ThreadPoolExecutor(THREADS) as pool:
             # Not all at once: there may be as many as totals.
             while some := list(itertools.islice(waiting, BATCH)):
+                self._require_own()
                 list(pool.map(self._change, some))
 
     def remove(self, nodes: Iterable[str]) -> None:
@@ -107,6 +119,7 @@ class StoredTotals:
         waiting = iter(nodes)
         with ThreadPoolExecutor(THREADS) as pool:
             while some := list(itertools.islice(waiting, BATCH)):
+                self._require_own()
                 list(pool.map(self._remove, some))
 
     def _remove(self, node: str) -> None:
