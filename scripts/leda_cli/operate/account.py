@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -96,16 +97,27 @@ class Account:
         return client
 
     @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """The client, made at its first use."""
+        client: CloudWatchClient = self._client("cloudwatch")
+        return client
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """The client, made at its first use."""
+        client: IAMClient = self._client("iam")
+        return client
+
+    @cached_property
     def logs(self) -> CloudWatchLogsClient:
         """The client, made at its first use."""
         client: CloudWatchLogsClient = self._client("logs")
         return client
 
     @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
+    def sns(self) -> Any:
         """The client, made at its first use."""
-        client: CloudWatchClient = self._client("cloudwatch")
-        return client
+        return self._client("sns")
 
     def _client(self, service: str) -> Any:
         if self.environment:
