@@ -25,6 +25,7 @@ from leda_cli.operate.prove.report import Report
 from leda_cli.operate.prove.stream_watch import StreamWatch
 from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of
 from leda_cli.operate.source_table import TableSize, service_time
+from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.totals import difference_lines
 from leda_cli.operate.verify import verify
 
@@ -36,9 +37,7 @@ def prove(
     yes: Annotated[
         bool, typer.Option("--yes", help="Go on after the checks and the price: send messages.")
     ] = False,
-    name_prefix: Annotated[
-        str, typer.Option(help="The name_prefix with which the pipeline was applied.")
-    ] = "",
+    name_prefix: NamePrefixOption = "",
     write: Annotated[
         Path,
         typer.Option(
@@ -55,7 +54,9 @@ def prove(
     """
     operation = Operation(as_json=False)
     if map_function is not None:
-        _any_table(operation, Aggregation.find(aws, None, map_function), map_function, aws, yes)
+        _any_table(
+            operation, Aggregation.find(aws, name_prefix, map_function), map_function, aws, yes
+        )
         return
     pipeline = Pipeline.find(aws, name_prefix)
     account = pipeline.aggregation.account

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from leda.engine.health import current_stream
-from leda_cli.operate.aggregation import Aggregation, event_source_mappings
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.functions import mappings_of
 from leda_cli.operate.not_live import not_live
 from leda_cli.operate.prove import alarms, mapping_checks, quotas, rights, versions
 from leda_cli.operate.prove.findings import Finding, Level, checked
@@ -156,7 +157,7 @@ class Deployment:
             current_stream(self._account.dynamodb, self._of.reduce_table),
         ]
         for stream in streams:
-            found = event_source_mappings(self._account.lambdas, EventSourceArn=stream)
+            found = mappings_of(self._account.lambdas, EventSourceArn=stream)
             names = sorted({each["FunctionArn"].partition(":function:")[2] for each in found})
             yield from mapping_checks.readers(stream, names)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from leda.pipeline.schema import Schema, SchemaError
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
-from leda_cli.operate.aggregation import Aggregation, event_source_mappings
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.functions import Function, mappings_of
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,31 @@ class Pipeline:
     def find(cls, aws: bool, prefix: str) -> Pipeline:
         """The pipeline whose names begin so. Raises LedaError where there is none."""
         account = Account.chosen(aws)
-        state, map_function = f"{prefix}StateLambda", f"{prefix}MapLambda"
-        fix = "`terraform apply`, and give its name_prefix with --name-prefix"
-        with account.reached(f"{state} and {map_function} cannot be looked at", fix):
+        map_function = f"{prefix}MapLambda"
+        fix = "the command with the pipeline's --name-prefix"
+        with account.reached(f"{prefix}StateLambda and {map_function} cannot be looked at", fix):
             aggregation = Aggregation.of_function(account, map_function)
-            found = account.lambdas.get_function_configuration(FunctionName=state)
-            mappings = list(event_source_mappings(account.lambdas, FunctionName=state))
-        variables: dict[str, Any] = found.get("Environment", {}).get("Variables", {})
-        if len(mappings) != 1 or variables.get("STATE_TABLE") != aggregation.source.name:
+            state = Function.of(account.lambdas, f"{prefix}StateLambda")
+            mappings = list(mappings_of(account.lambdas, FunctionName=state.name))
+        state_table = state.variable("STATE_TABLE")
+        if len(mappings) != 1 or state_table != aggregation.source.name:
             raise LedaError(
-                f"{state} has {len(mappings)} event source mappings and writes to {variables.get('STATE_TABLE')}; that "
-                f"of a pipeline has one, and writes to {aggregation.source.name}, whose rows {map_function} counts",
+                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; that of a pipeline "
+                f"has one, and writes to {aggregation.source.name}, whose rows {map_function} counts",
                 "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
             )
         try:
-            schema = Schema.from_json(variables.get("SCHEMA", "{}"))
+            schema = Schema.from_json(state.variable("SCHEMA"))
         except SchemaError as error:
             raise LedaError(
-                f"{state}'s environment has a SCHEMA that this version of LEDA cannot read: {error}",
+                f"{state.name}'s environment has a SCHEMA that this version of LEDA cannot read: {error}",
                 "use the `leda` command of the version that is deployed",
             ) from error
         return cls(
-            replace(aggregation, option=f" --map-function {map_function}"),
-            state,
+            replace(aggregation, option=f" --name-prefix {prefix}" if prefix else ""),
+            state.name,
             mappings[0]["UUID"],
             mappings[0]["EventSourceArn"],
-            variables["STATE_TABLE"],
+            state_table,
             schema,
         )

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -244,9 +244,7 @@ class Proof:
 
 def names_of(schema: Schema) -> Names:
     """The fields of a message, as the oracle reads them."""
-    return Names(
-        schema.id, schema.version, schema.value, schema.deleted, schema.hierarchy, schema.levels
-    )
+    return Names.of_schema(asdict(schema))
 
 
 def _is_deleted(row: Mapping[str, Any]) -> bool:

@@ -92,7 +92,7 @@ class Report:
             if isinstance(value, int | float)
         )
         yield ""
-        yield "| stage | invocations | largest batch | duration p50, p95 (ms) | cold starts | p50 (ms) |"
+        yield "| stage | invocations | largest batch | duration p50, p95 (ms) | cold starts | of one, p50 (ms) |"
         yield "|---|---:|---:|---:|---:|---:|"
         for stage, seen in self.observations["stages"].items():
             yield (

@@ -21,7 +21,7 @@ from leda.pipeline.schema import Schema
 ROOT = "leda-prove"
 
 TRADES = 1000
-SINGLES = 8
+SINGLES = 6
 """Trades that are sent one by one, to see what a message takes through a pipeline that is not busy with others."""
 IDS = tuple(f"{ROOT}/{number:04d}" for number in range(TRADES + SINGLES))
 
