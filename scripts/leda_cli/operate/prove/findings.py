@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-# The codes differ by service: DynamoDB and Lambda have the first, IAM and S3 the second, SNS the third.
-_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "AuthorizationError"})
-_ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)")
+from leda_cli.operate.refusals import denied_action
 
 
 class Level(enum.Enum):
@@ -50,19 +47,5 @@ def checked(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
         action = denied_action(error)
         if action is None:
             raise
-        return [
-            Finding(Level.NOT_CHECKED, what, f"your credentials lack {action or 'a permission'}")
-        ]
+        return [Finding(Level.NOT_CHECKED, what, f"your credentials lack {action}")]
     return found or [Finding(Level.RIGHT, what)]
-
-
-def denied_action(error: ClientError) -> str | None:
-    """The action that the caller's credentials lack, empty where the service does not say; None: it is another error.
-
-    >>> denied_action(ClientError({"Error": {"Code": "AccessDenied", "Message": "..."}}, "ListAlarms"))
-    ''
-    """
-    if error.response["Error"]["Code"] not in _DENIED:
-        return None
-    match = _ACTION.search(error.response["Error"].get("Message", ""))
-    return match[1] if match else ""

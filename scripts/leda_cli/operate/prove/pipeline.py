@@ -41,8 +41,8 @@ class Pipeline:
         state_table = state.variable("STATE_TABLE")
         if len(mappings) != 1 or state_table != aggregation.source.name:
             raise LedaError(
-                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; that of a pipeline "
-                f"has one, and writes to {aggregation.source.name}, whose rows {map_function} counts",
+                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; that of a "
+                f"pipeline has one, and writes to {aggregation.source.name}, whose rows {map_function} counts",
                 "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
             )
         try:

@@ -21,10 +21,10 @@ from leda.pipeline.game import Record
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
-from leda_cli.operate.prove.findings import denied_action
 from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.putting import Putting, regroup
+from leda_cli.operate.refusals import denied_action
 from leda_cli.operate.rows_by_key import rows_by_key
 from leda_cli.operate.totals import (
     PATIENCE_SECONDS,

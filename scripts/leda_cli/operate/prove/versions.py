@@ -14,8 +14,10 @@ from leda_cli.operate.prove.findings import Finding, Level
 LOCK_FILE = ".terraform.lock.hcl"
 MANIFEST = Path("build") / "packages.json"
 
-# versions.tf has the same bounds.
+# What versions.tf says, which Terraform holds to; docs/upgrading.md has the reasons.
 OLDEST_PROVIDER, PROVIDER_TOO_NEW = (5, 100), (7,)
+BROKEN_PROVIDERS = frozenset({"6.29.0", "6.30.0", "6.31.0", "6.32.0", "6.32.1", "6.33.0", "6.34.0"})
+TRIED_PROVIDER = (5, 100)
 OLDEST_PYTHON = (3, 11)
 
 _PROVIDER = re.compile(
@@ -82,11 +84,17 @@ def provider_findings(version: str | None) -> Iterator[Finding]:
             "the version of Terraform's AWS provider",
             f"run the command in the folder of the configuration that was applied, which has {LOCK_FILE}",
         )
-    elif not OLDEST_PROVIDER <= _numbers(version) < PROVIDER_TOO_NEW:
+    elif version in BROKEN_PROVIDERS or not OLDEST_PROVIDER <= _numbers(version) < PROVIDER_TOO_NEW:
         yield Finding(
             Level.ADVICE,
-            f"the AWS provider is {version}, and the modules are made for 5.100 and 6",
-            "docs/upgrading.md",
+            f"the AWS provider is {version}, with which the modules do not work",
+            "take another version: docs/upgrading.md says which",
+        )
+    elif _numbers(version)[:2] != TRIED_PROVIDER:
+        yield Finding(
+            Level.ADVICE,
+            f"the AWS provider is {version}, and the modules' tests run with 5.100 only",
+            "docs/upgrading.md says what is known of it",
         )
 
 
