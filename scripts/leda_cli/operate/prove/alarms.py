@@ -23,11 +23,13 @@ class Watched:
     value: str
 
     def is_of(self, alarm: Mapping[str, Any]) -> bool:
-        """Whether the alarm watches it."""
-        return (
-            alarm.get("Namespace") == self.namespace
-            and alarm.get("MetricName") == self.metric
-            and {"Name": self.dimension, "Value": self.value} in alarm.get("Dimensions", [])
+        """Whether the alarm watches it, by itself or in an expression."""
+        terms = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", [])]
+        return any(
+            metric.get("Namespace") == self.namespace
+            and metric.get("MetricName") == self.metric
+            and {"Name": self.dimension, "Value": self.value} in metric.get("Dimensions", [])
+            for metric in (alarm, *terms)
         )
 
 

@@ -168,9 +168,11 @@ class Proof:
                 ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": version},
             )
         except ClientError as error:
-            if denied_action(error) is None and not condition_failed(error):
+            if denied_action(error) is not None:
+                return False
+            if not condition_failed(error):
                 raise
-            return False
+            # Another run has written the row meanwhile, and will delete it.
         return True
 
     def _put(self, records: Iterable[Record]) -> Putting:
