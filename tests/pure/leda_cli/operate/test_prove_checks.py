@@ -221,7 +221,10 @@ def test_a_metric_without_an_alarm_is_named() -> None:
     found = _one(alarms.unwatched(every[1:], watched))
     assert (found.level, found.what) == (Level.ADVICE, "no alarm watches Errors of MapLambda")
     metric = {name: every[0].pop(name) for name in ("Namespace", "MetricName", "Dimensions")}
-    in_expression = {**every[0], "Metrics": [{"Expression": "a"}, {"MetricStat": {"Metric": metric}}]}
+    in_expression = {
+        **every[0],
+        "Metrics": [{"Expression": "a"}, {"MetricStat": {"Metric": metric}}],
+    }
     assert not [*alarms.unwatched([in_expression, *every[1:]], watched)]
     others = [_alarm(each) for each in alarms.of_function("OtherLambda", ["uuid-2"])]
     assert len([*alarms.unwatched(others, watched)]) == len(watched)
