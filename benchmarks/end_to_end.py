@@ -17,10 +17,11 @@ from benchmarks.designs import STAGES
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.published_stack import PublishedStack
 from leda.pipeline import game
-from leda_cli.demos.putting import THREADS, Putting, regroup, schema_of
+from leda_cli.demos.putting import schema_of
 from leda_cli.develop import local
 from leda_cli.develop.local import LocalAws
 from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.putting import THREADS, Putting, regroup
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals import POLL_SECONDS, Phase, Settling
 

@@ -19,7 +19,7 @@ from benchmarks.events import Events, Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stub import Stub
-from leda_cli.models.load_model import MEMORY_OF_A_PROCESSOR
+from leda_cli.models.measured import MEMORY_OF_A_PROCESSOR
 
 BATCH = 1000
 NOT_COUNTED = 2

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda.aws import settings
-from leda.aws.dynamodb_client import connect
+from leda.aws.dynamodb_client import connect, take_request_times
 from leda.aws.faults import Faults
 from leda.aws.telemetry import count, logger, metrics
 from leda.pipeline.ingest import Ingest
@@ -37,5 +37,5 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         faults.fail()
     report = ingest.store(records)
     count(Records=len(records), **report.counts)
-    logger.info("stored", extra=report.summary)
+    logger.info("stored", extra={**report.summary, "requests": take_request_times()})
     return partial_batch.answer(report.failed)

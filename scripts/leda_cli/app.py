@@ -28,6 +28,7 @@ _OPERATE = {
     "totals": "leda_cli.operate.totals_command:totals",
     "watch": "leda_cli.operate.watch:watch",
     "verify": "leda_cli.operate.verify:verify",
+    "prove": "leda_cli.operate.prove.command:prove",
     "redrive": "leda_cli.operate.redrive:redrive",
     "replay": "leda_cli.operate.replay:replay",
     "rebuild": "leda_cli.operate.rebuild_command:rebuild",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from leda.aws.dynamodb_client import take_request_times
 from leda.aws.telemetry import count, logger
 from leda.engine import shards
 from leda.engine.rejects import Reject, Rejects
@@ -58,7 +59,8 @@ class Consumer:
             outcome = write(shard, batch.records)
             quarantined += len(outcome.rejected)
             extent = shards.extent(shard, batch.records)
-            logger.info("consumed", extra={**extent, **outcome.summary})
+            requests = {"requests": take_request_times()}
+            logger.info("consumed", extra={**extent, **outcome.summary, **requests})
         counts = outcome.counts if outcome else {}
         count(Records=len(event["Records"]), Quarantined=quarantined, **counts)
         return outcome

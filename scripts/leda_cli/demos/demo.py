@@ -25,10 +25,11 @@ from leda.pipeline import game
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import LedaError, console, heading, info, step, warn
 from leda_cli.demos.live_page import LivePage, live_page
-from leda_cli.demos.putting import THREADS, Putting, put_and_show, regroup, schema_of
+from leda_cli.demos.putting import put_and_show, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Oracle
+from leda_cli.operate.putting import THREADS, Putting, regroup
 from leda_cli.operate.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, NamePrefixOption, Stack
 from leda_cli.operate.totals import (

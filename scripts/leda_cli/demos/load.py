@@ -10,10 +10,11 @@ import typer
 
 from leda.pipeline import game
 from leda_cli.base.output import LedaError, console, heading, info
-from leda_cli.demos.putting import THREADS, Putting, put_and_show, regroup, schema_of
+from leda_cli.demos.putting import put_and_show, schema_of
 from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Oracle
+from leda_cli.operate.putting import THREADS, Putting, regroup
 from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals import difference_lines

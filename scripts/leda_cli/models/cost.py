@@ -23,7 +23,7 @@ from leda_cli.models.cost_model import (
 )
 from leda_cli.models.limits import TARGET, tightest
 from leda_cli.models.load_model import Load, Settings, Workload, load
-from leda_cli.models.measured import ServiceTimes, service_times
+from leda_cli.models.measured import MeasuredOption, ServiceTimes, service_times
 from leda_cli.models.prices import Prices
 
 
@@ -60,12 +60,13 @@ def cost(
         Path | None,
         typer.Option(help="Write docs/cost.md's page, for several rates, to this file."),
     ] = None,
+    measured: MeasuredOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute a month's bill, with the modules' defaults and with the cheapest settings for a latency."""
     operation = Operation(as_json)
     rates_of_region = price_table.of_region(region, prices)
-    times = service_times()
+    times = service_times(measured)
     workload = Workload(
         rate,
         message_bytes,

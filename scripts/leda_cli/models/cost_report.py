@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from leda_cli.base.operations import Advance
+from leda_cli.models import measured
 from leda_cli.models.cost_model import (
     Choice,
     bill,
@@ -278,11 +279,7 @@ def _target() -> Iterator[str]:
 def _sources(prices: Prices, times: ServiceTimes) -> Iterator[str]:
     yield "## Where the figures come from"
     yield ""
-    yield "| service time | | from |"
-    yield "|---|---:|---|"
-    for name, figure in times.figures().items():
-        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
-    yield ""
+    yield from measured.lines(times, "leda cost")
     yield "| prices of | page, and the record they were read from |"
     yield "|---|---|"
     for name, source in prices.sources.items():

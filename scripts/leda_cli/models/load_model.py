@@ -22,7 +22,7 @@ from leda.engine.totals import MAX_STATEMENTS
 from leda.pipeline import state_rows
 from leda.pipeline.messages import Message, parse
 from leda.pipeline.schema import Schema
-from leda_cli.models.measured import ServiceTimes
+from leda_cli.models.measured import MEMORY_OF_A_PROCESSOR, ServiceTimes
 from leda_cli.models.pipeline_units import (
     CONFIGURATION,
     ENVIRONMENTS,
@@ -51,12 +51,6 @@ NEW_TABLE_WRITE_UNITS = 4000
 NEW_TABLE_READ_UNITS = 12_000
 # An invocation's payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 PAYLOAD_BYTES = 6 * 1024 * 1024
-# How often Lambda polls a shard: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html (once a second),
-# https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html (four times a second).
-KINESIS_POLL_SECONDS = 1.0
-DYNAMODB_POLL_SECONDS = 0.25
-# The memory at which a function has one processor. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-MEMORY_OF_A_PROCESSOR = 1769
 
 # MapLambda writes to so many lanes at a time (`leda.engine.map_rows.MapRows`).
 MAP_THREADS = 4
@@ -314,7 +308,7 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
     lanes = state_lanes(workload, settings)
     records = workload.rate / lanes
     limit = min(settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload))
-    gather = settings.state_window + KINESIS_POLL_SECONDS
+    gather = settings.state_window + times.kinesis_poll_seconds
     metered = state_units(workload, lanes)
     requests = metered.requests["state"] / metered.messages
     seconds = 0.0
@@ -342,7 +336,7 @@ def _map(
     changes = workload.unique_rate
     records = changes / lanes
     limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
-    gather = settings.map_window + DYNAMODB_POLL_SECONDS
+    gather = settings.map_window + times.dynamodb_poll_seconds
     seconds = 0.0
     for _ in range(4):
         batch = batch_of(records, max(gather, seconds, between), limit)
@@ -377,7 +371,7 @@ def _reduce(
     lanes = settings.reduce_lanes
     records = rows / lanes
     limit = min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(made))
-    gather = settings.reduce_window + DYNAMODB_POLL_SECONDS
+    gather = settings.reduce_window + times.dynamodb_poll_seconds
     seconds = 0.0
     for _ in range(4):
         batch = batch_of(records, max(gather, seconds), limit)

@@ -1,37 +1,57 @@
-"""Service times of the three functions: what the benchmark has measured, or stated figures until it has.
+"""Service times of the three functions: what was measured on an account, by the benchmark, or stated until it was.
 
-`make bench` writes docs/measured.json; every figure may be left out, and is then the stated one:
+`make bench` writes docs/measured.json, and `leda prove` a file for the option --measured, whose figures go before the
+benchmark's. Every figure may be left out, and is then the stated one:
 
     {"source": "make bench on <machine>, <date>",
      "state_cpu_ms_per_1000": ..., "map_cpu_ms_per_1000": ..., "map_cpu_ms_per_1000_entries": ...,
      "reduce_cpu_ms_per_1000_entries": ..., "reduce_cpu_ms_per_1000_totals": ...,
-     "invocation_cpu_ms": ..., "call_ms": ..., "statements_ms": ...}
+     "invocation_cpu_ms": ..., "call_ms": ..., "statements_ms": ...,
+     "kinesis_poll_seconds": ..., "dynamodb_poll_seconds": ...}
+
+Other names in a file are left alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import ROOT
 
+# The memory at which a function has one processor. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+MEMORY_OF_A_PROCESSOR = 1769
+
 FILE = ROOT / "docs" / "measured.json"
+
+MeasuredOption = Annotated[
+    Path | None,
+    typer.Option(help="Take the figures in this file of `leda prove` before the benchmark's."),
+]
 
 _DESIGN = "stated, from a prototype: boto3 1.44, Python 3.13, a thousand messages, 5 ms a call"
 _TIMED = "stated, from the benchmark on another machine (2026-11-29, Python 3.11)"
 _ASSUMED = "assumed: to be measured on AWS"
+# How often Lambda polls a shard.
+_KINESIS_POLL = "https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"
+_DYNAMODB_POLL = "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTimes:
-    """Milliseconds; CPU times are those of a whole processor.
+    """Milliseconds, or seconds where the name says so; CPU times are those of a whole processor.
 
     CPU of State per 1,000 messages; of Map per 1,000 changes, and per 1,000 entries that it puts into rows of
     ReduceTable; of Reduce per 1,000 such entries, and per 1,000 totals that it writes; of an invocation whatever it
     holds (logs, metrics, one request). `call_ms` is the wall time of a request to DynamoDB for one item,
-    `statements_ms` that of a request with up to 25 statements. `sources` says where each figure is from.
+    `statements_ms` that of a request with up to 25 statements. The polls are Lambda's, of a shard of either service.
+    `sources` says where each figure is from.
     """
 
     state_cpu_ms_per_1000: float = 91
@@ -42,6 +62,8 @@ class ServiceTimes:
     invocation_cpu_ms: float = 5
     call_ms: float = 5
     statements_ms: float = 15
+    kinesis_poll_seconds: float = 1.0
+    dynamodb_poll_seconds: float = 0.25
     sources: dict[str, str] = field(
         default_factory=lambda: {
             "state_cpu_ms_per_1000": _DESIGN,
@@ -52,6 +74,8 @@ class ServiceTimes:
             "invocation_cpu_ms": _ASSUMED,
             "call_ms": f"{_ASSUMED}; the latency that the benchmark's stub has",
             "statements_ms": _ASSUMED,
+            "kinesis_poll_seconds": _KINESIS_POLL,
+            "dynamodb_poll_seconds": _DYNAMODB_POLL,
         }
     )
 
@@ -62,17 +86,39 @@ class ServiceTimes:
         }
 
 
-def service_times(file: Path = FILE) -> ServiceTimes:
-    """The measured times, the stated one for each that is not measured. Raises LedaError for a file it cannot read."""
-    stated = ServiceTimes()
-    if not file.is_file():
-        return stated
+def lines(times: ServiceTimes, command: str) -> Iterator[str]:
+    """The figures as a table in Markdown, and how the command takes others."""
+    yield "| service time | | from |"
+    yield "|---|---:|---|"
+    for name, figure in times.figures().items():
+        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
+    yield ""
+    yield (
+        "[`leda prove`](proving-an-account.md) measures what it can of these on an account; "
+        f"`{command} --measured FILE` takes its figures instead."
+    )
+    yield ""
+
+
+def service_times(measured: Path | None = None, file: Path = FILE) -> ServiceTimes:
+    """The times measured on an account, else the benchmark's, else the stated ones.
+
+    measured: the file of `leda prove`, which must be there. Raises LedaError for a file that cannot be read.
+    """
+    found = (
+        _with_figures_of(file, ServiceTimes(), "make bench") if file.is_file() else ServiceTimes()
+    )
+    return found if measured is None else _with_figures_of(measured, found, "leda prove")
+
+
+def _with_figures_of(file: Path, times: ServiceTimes, command: str) -> ServiceTimes:
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
-        found = {name: float(given[name]) for name in stated.figures() if name in given}
+        found = {name: float(given[name]) for name in times.figures() if name in given}
         source = f"measured: {given['source']}"
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise LedaError(
-            f"{file} is not what the benchmark writes ({error})", "run make bench, or delete it"
+            f"{file} is not what `{command}` writes ({error})",
+            f"run `{command}`, or do without the file",
         ) from error
-    return replace(stated, sources=stated.sources | dict.fromkeys(found, source), **found)
+    return replace(times, sources=times.sources | dict.fromkeys(found, source), **found)

@@ -15,7 +15,7 @@ from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LedaError
 from leda_cli.models.limits import breaking_rate
 from leda_cli.models.load_model import Workload
-from leda_cli.models.measured import ServiceTimes, service_times
+from leda_cli.models.measured import MeasuredOption, ServiceTimes, service_times
 from leda_cli.models.profiles import PROFILES, Played, played
 from leda_cli.models.scaling import Play
 
@@ -39,11 +39,12 @@ def scale(
         Path | None,
         typer.Option(help="Write docs/scaling.md's page to this file, and its plots beside it."),
     ] = None,
+    measured: MeasuredOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate the pipeline with the recommended settings; says where each breaks."""
     operation = Operation(as_json)
-    times = service_times()
+    times = service_times(measured)
     if statements_ms is not None:
         source = dict.fromkeys(["statements_ms"], "given on the command line")
         times = replace(times, statements_ms=statements_ms, sources={**times.sources, **source})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from leda_cli.base.operations import Advance
+from leda_cli.models import measured
 from leda_cli.models.cost_model import rounded_up
 from leda_cli.models.limits import TARGET, breaking_rate, limits, of_the_pipeline, tightest
 from leda_cli.models.load_model import (
@@ -92,11 +93,7 @@ def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]
         "arrival until it is in the totals."
     )
     yield ""
-    yield "| service time | | from |"
-    yield "|---|---:|---|"
-    for name, figure in times.figures().items():
-        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
-    yield ""
+    yield from measured.lines(times, "leda scale")
 
 
 def _latencies(runs: dict[tuple[str, float], Played]) -> Iterator[str]:

@@ -21,8 +21,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from leda_cli.models.load_model import (
-    DYNAMODB_POLL_SECONDS,
-    KINESIS_POLL_SECONDS,
     PARTITION_WRITE_UNITS,
     PAYLOAD_BYTES,
     SHARD_BYTES,
@@ -66,8 +64,6 @@ class Play:
 
     seed: int = 1
     seconds: float = 60.0
-    kinesis_poll: float = KINESIS_POLL_SECONDS
-    dynamodb_poll: float = DYNAMODB_POLL_SECONDS
     groups: float = GROUPS_A_SECOND
     spread: float = REQUEST_SPREAD
     burst: int = 0
@@ -223,7 +219,7 @@ class Simulation:
         self._deltas = [Bucket(PARTITION_WRITE_UNITS) for _ in range(settings.reduce_lanes)]
 
         self._reducers = [
-            _ReduceLane(self._random.random() * play.dynamodb_poll)
+            _ReduceLane(self._random.random() * times.dynamodb_poll_seconds)
             for _ in range(settings.reduce_lanes)
         ]
         self._reducers_by_number = range(settings.reduce_lanes)
@@ -237,7 +233,7 @@ class Simulation:
         """Play the seconds, or until a burst is done."""
         for _ in range(self._played):
             draw = random.Random(self._random.random())
-            phase = draw.random() * self._play.kinesis_poll
+            phase = draw.random() * self._times.kinesis_poll_seconds
             lane = _ShardLane(draw, phase, math.inf, Bucket(self._intake()))
             if self._play.burst:
                 self._arrive(lane, 0.0, self._play.burst / self._lanes)
@@ -248,7 +244,7 @@ class Simulation:
             self._gather_messages(lane)
         for _ in range(self._mappers):
             mapper = _StreamLane(
-                self._random.random() * self._play.dynamodb_poll,
+                self._random.random() * self._times.dynamodb_poll_seconds,
                 sent=0 if self._play.burst else self._random.random() * self._settings.map_window,
             )
             self._at(mapper.phase, lambda mapper=mapper: self._first_poll(mapper))  # type: ignore[misc]
@@ -315,7 +311,7 @@ class Simulation:
         else:
             # A batch gathers from the first poll that finds a record of it, while the one before is at work.
             oldest = max(lane.sent, lane.waiting[0][0])
-            begin = _next_poll(oldest, lane.phase, self._play.kinesis_poll)
+            begin = _next_poll(oldest, lane.phase, self._times.kinesis_poll_seconds)
             end = max(self._now, begin + self._settings.state_window)
             self._fill(lane, end, limit)
             when = max(begin, lane.waiting[-1][0]) if lane.count >= limit else end
@@ -357,7 +353,7 @@ class Simulation:
         """Begin as if a batch had been sent at `sent`, with all that was there then."""
         if self._now < lane.sent or (self._stored[-1] == 0 and not self._play.burst):
             lane.cursor = self._stored[-1]
-            self._at(self._now + self._play.dynamodb_poll, lambda: self._first_poll(lane))
+            self._at(self._now + self._times.dynamodb_poll_seconds, lambda: self._first_poll(lane))
         else:
             self._poll_changes(lane)
 
@@ -365,15 +361,19 @@ class Simulation:
         waiting = (self._stored[-1] - lane.cursor) / self._mappers
         window = self._settings.map_window
         if waiting + self._random.random() < 1:
-            self._at(self._now + self._play.dynamodb_poll, lambda: self._poll_changes(lane))
+            self._at(
+                self._now + self._times.dynamodb_poll_seconds, lambda: self._poll_changes(lane)
+            )
             return
         oldest = max(lane.sent, self._stored_at[bisect_right(self._stored, lane.cursor) - 1])
-        left = _next_poll(oldest, lane.phase, self._play.dynamodb_poll) + window - self._now
+        left = (
+            _next_poll(oldest, lane.phase, self._times.dynamodb_poll_seconds) + window - self._now
+        )
         if left > 1e-9 and waiting < self._map_limit:
             rate = max(self._workload.unique_rate / self._mappers, 1e-9)
             until_full = (self._map_limit - waiting) / rate
             self._at(
-                self._now + min(left, max(self._play.dynamodb_poll, until_full)),
+                self._now + min(left, max(self._times.dynamodb_poll_seconds, until_full)),
                 lambda: self._poll_changes(lane),
             )
             return
@@ -407,7 +407,7 @@ class Simulation:
                 self._reducers[number].waiting.append(rows)
                 self._reducers[number].rows += rows.count
             is_full = (self._stored[-1] - lane.cursor) / self._mappers >= self._map_limit
-            poll = self._play.dynamodb_poll
+            poll = self._times.dynamodb_poll_seconds
             when = self._now if is_full else _next_poll(self._now, lane.phase, poll)
             self._at(when, lambda: self._poll_changes(lane))
 
@@ -435,7 +435,7 @@ class Simulation:
     # Reduce: lanes of ReduceTable's stream.
 
     def _poll_rows(self, lane: _ReduceLane) -> None:
-        poll, now = self._play.dynamodb_poll, self._now
+        poll, now = self._times.dynamodb_poll_seconds, self._now
         if lane.waiting:
             begin = _next_poll(max(lane.sent, lane.waiting[0].at), lane.phase, poll)
             is_due = now >= begin + self._settings.reduce_window - 1e-9
@@ -469,7 +469,7 @@ class Simulation:
             for each in taken:
                 self._added(each.batch)
             is_full = lane.rows >= self._reduce_limit
-            poll = self._play.dynamodb_poll
+            poll = self._times.dynamodb_poll_seconds
             when = self._now if is_full else _next_poll(self._now, lane.phase, poll)
             self._at(when, lambda: self._poll_rows(lane))
 

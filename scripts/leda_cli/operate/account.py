@@ -20,11 +20,13 @@ from rich.markup import escape
 from leda_cli.base.clients import callers_client, local_client
 from leda_cli.base.output import LedaError, error_console
 from leda_cli.base.paths import ENV_FILE, IS_CHECKOUT, ROOT
+from leda_cli.operate.refusals import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -96,16 +98,27 @@ class Account:
         return client
 
     @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """The client, made at its first use."""
+        client: CloudWatchClient = self._client("cloudwatch")
+        return client
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """The client, made at its first use."""
+        client: IAMClient = self._client("iam")
+        return client
+
+    @cached_property
     def logs(self) -> CloudWatchLogsClient:
         """The client, made at its first use."""
         client: CloudWatchLogsClient = self._client("logs")
         return client
 
     @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
+    def sns(self) -> Any:
         """The client, made at its first use."""
-        client: CloudWatchClient = self._client("cloudwatch")
-        return client
+        return self._client("sns")
 
     def _client(self, service: str) -> Any:
         if self.environment:
@@ -123,22 +136,27 @@ class Account:
                 # On standard error: standard output may be JSON.
                 error_console.print(f"    {escape(self._account())}")
             yield
-        except ClientError as error:
-            raise LedaError(
+        except (ClientError, BotoCoreError) as error:
+            raise self._refusal(error, problem, fix, local_fix) from error
+
+    def _refusal(
+        self, error: ClientError | BotoCoreError, problem: str, fix: str, local_fix: str
+    ) -> LedaError:
+        if not self.endpoint and (found := explained(error)):
+            return LedaError(f"{problem}: {found[0]}", found[1])
+        if isinstance(error, ClientError):
+            return LedaError(
                 f"{problem}: {error.response['Error'].get('Message', error)}",
                 (local_fix if self.endpoint else f"look at the account and the Region, run {fix}"),
-            ) from error
-        except BotoCoreError as error:
-            if self.endpoint:
-                raise LedaError(
-                    f"nothing answers at {self.endpoint}, where local AWS was: {error}",
-                    "run `make up`",
-                ) from error
-            raise LedaError(
-                f"AWS cannot be called: {error}",
-                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION; without --aws the "
-                "command uses local AWS",
-            ) from error
+            )
+        if self.endpoint:
+            return LedaError(
+                f"nothing answers at {self.endpoint}, where local AWS was: {error}", "run `make up`"
+            )
+        return LedaError(
+            f"AWS cannot be called: {error}",
+            "look at AWS_PROFILE, AWS_REGION and the network; without --aws the command uses local AWS",
+        )
 
     def _account(self) -> str:
         """The account, the Region and the endpoints that the caller's settings mean."""
@@ -157,12 +175,15 @@ def answering(endpoint: str | None) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
+        found = None if endpoint else explained(error)
+        if found:
+            raise LedaError(*found) from error
         raise LedaError(
             f"{f'local AWS at {endpoint}' if endpoint else 'AWS'} no longer answers as it should: {error}",
             (
                 "look at `leda status` and begin again with `make up`"
                 if endpoint
-                else "look at the account's limits and at the permissions of your credentials"
+                else "look at the account's limits, and run the command again"
             ),
         ) from error
 

@@ -18,7 +18,7 @@ from leda.engine.configuration import Configuration
 from leda.streams.changes import UnreadableRowError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import GivenUp, Kept, PutAside
-from leda_cli.operate.state_rows import state_rows
+from leda_cli.operate.rows_by_key import rows_by_key
 
 if TYPE_CHECKING:
     from leda_cli.operate.stack import Stack
@@ -51,7 +51,8 @@ def effects_today(stack: Stack, objects: Iterable[Kept]) -> dict[str, Today]:
             found[kept.key] = Today("a change of a row that the record does not name")
     if rows_of:
         configuration = Aggregation.of_function(stack, stack.functions["map"]).live()
-        rows = state_rows(stack, rows_of.values(), attributes_of(["id"], configuration))
+        attributes = attributes_of(["id"], configuration)
+        rows = rows_by_key(stack.dynamodb, stack.state_table, "id", rows_of.values(), attributes)
         for key, identifier in rows_of.items():
             found[key] = _row_today(identifier, rows.get(identifier), configuration)
     return found

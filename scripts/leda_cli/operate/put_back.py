@@ -26,8 +26,8 @@ from leda.streams.kinesis import user_records
 from leda_cli.operate import state_events
 from leda_cli.operate.kinesis_shards import read_range
 from leda_cli.operate.quarantined import Bucket, GivenUp, Kept, PutAside
+from leda_cli.operate.rows_by_key import Image, rows_by_key
 from leda_cli.operate.state_events import Deployed, Record, StateFunction, batches
-from leda_cli.operate.state_rows import Image, state_rows
 
 if TYPE_CHECKING:
     from leda_cli.operate.stack import Stack
@@ -175,8 +175,10 @@ class PutBack:
         return became
 
     def _rows(self, messages: Iterable[_Message]) -> dict[str, Image]:
-        return state_rows(
-            self._stack,
+        return rows_by_key(
+            self._stack.dynamodb,
+            self._stack.state_table,
+            "id",
             (message.content.id for message in messages if isinstance(message.content, Message)),
             ("id", "Version"),
         )

@@ -226,7 +226,7 @@ def test_the_models_read_the_figures_that_are_written(tmp_path: Path) -> None:
     file = tmp_path / "measured.json"
     file.write_text(json.dumps(page.service_times(results)))
 
-    found = measured.service_times(file)
+    found = measured.service_times(file=file)
 
     assert found.figures().items() >= (figures | more).items()
     assert found.sources["invocation_cpu_ms"].startswith("measured: make bench on 2 cores")

@@ -17,7 +17,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from leda.aws.dynamodb_client import connect
+from leda.aws.dynamodb_client import connect, take_request_times
 from support.scripted_server import Request, ScriptedServer, Step, Then, answer, chunked, serving
 
 CALLS = (
@@ -165,6 +165,20 @@ def test_clients_of_one_endpoint_share_their_connections() -> None:
             call(connect(tries))
 
     assert server.connections == 1
+
+
+def test_answered_requests_are_counted_and_timed_by_operation_until_they_are_taken() -> None:
+    take_request_times()
+    with dynamodb(answer({}), answer({}), answer({}), Then(), Then()):
+        client: Any = connect()
+        for name in ("get_item", "put_item", "get_item"):
+            call(client, name)
+        with pytest.raises(ConnectionClosedError):
+            call(client, "put_item")
+    found = take_request_times()
+    assert {name: count for name, (count, _) in found.items()} == {"GetItem": 2, "PutItem": 1}
+    assert all(milliseconds > 0 for _, milliseconds in found.values())
+    assert take_request_times() == {}
 
 
 # -- errors

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leda.pipeline.game import Record
 from leda_cli.base.output import LedaError
-from leda_cli.demos.putting import MAX_BYTES, MAX_RECORDS, Putting, regroup
+from leda_cli.operate.putting import MAX_BYTES, MAX_RECORDS, Putting, regroup
 
 
 def record(number: int, size: int = 10) -> Record:

@@ -193,15 +193,37 @@ def test_every_price_names_its_page_and_a_day() -> None:
 def test_measured_times_replace_the_stated_ones_and_say_so(tmp_path: Path) -> None:
     file = tmp_path / "measured.json"
     file.write_text(json.dumps({"source": "make bench", "call_ms": 4}))
-    found = service_times(file)
+    found = service_times(file=file)
     assert found.call_ms == 4
     assert found.sources["call_ms"] == "measured: make bench"
     assert found.statements_ms == TIMES.statements_ms
     assert found.sources["statements_ms"].startswith("assumed")
-    assert service_times(tmp_path / "none.json") == TIMES
+    assert service_times(file=tmp_path / "none.json") == TIMES
     file.write_text('{"call_ms": 4}')
-    with pytest.raises(LedaError, match="not what the benchmark writes"):
-        service_times(file)
+    with pytest.raises(LedaError, match="not what `make bench` writes"):
+        service_times(file=file)
+
+
+def test_what_was_measured_on_an_account_goes_before_the_benchmark_s_figures(
+    tmp_path: Path,
+) -> None:
+    benchmark, proof = tmp_path / "measured.json", tmp_path / "leda-proof.json"
+    benchmark.write_text(json.dumps({"source": "make bench", "call_ms": 4, "statements_ms": 9}))
+    proof.write_text(
+        json.dumps({"source": "leda prove", "call_ms": 3, "kinesis_poll_seconds": 0.5, "proof": {}})
+    )
+    found = service_times(proof, benchmark)
+    assert (found.call_ms, found.statements_ms, found.kinesis_poll_seconds) == (3, 9, 0.5)
+    assert found.sources["call_ms"] == "measured: leda prove"
+    assert found.sources["statements_ms"] == "measured: make bench"
+    slow = replace(found, kinesis_poll_seconds=5.0)
+    assert load(Workload(1000), Settings(), slow).state.gather == 6.0
+    for text in ("", '{"call_ms": 4}'):
+        proof.write_text(text)
+        with pytest.raises(LedaError, match="not what `leda prove` writes"):
+            service_times(proof, benchmark)
+    with pytest.raises(LedaError, match="not what `leda prove` writes"):
+        service_times(tmp_path / "none.json", benchmark)
 
 
 def test_a_hierarchy_is_read_level_by_level() -> None:

@@ -31,9 +31,11 @@ WARM = Settings(shard_count=40, warm_write_units=45_000, map_window=1.0, reduce_
 def test_one_shard_with_batches_of_one_waits_as_the_queue_m_d_1_does(use: float) -> None:
     """Random arrivals, one server, fixed work s: the mean wait is use * s / (2 (1 - use))."""
     # No polls, no windows, no spread: what is left is the queue. 50 ms of work, all of it State's.
-    times = ServiceTimes(invocation_cpu_ms=50, state_cpu_ms_per_1000=0, statements_ms=0)
+    times = ServiceTimes(
+        invocation_cpu_ms=50, state_cpu_ms_per_1000=0, statements_ms=0, kinesis_poll_seconds=0
+    )
     settings = Settings(shard_count=1, state_batch_size=1, state_window=0, state_memory=1769)
-    play = Play(seconds=3000, kinesis_poll=0, groups=math.inf, spread=0)
+    play = Play(seconds=3000, groups=math.inf, spread=0)
     workload = Workload(use / 0.050, duplicates=0)
     waits = simulate(workload, settings, times, play).state_waits
     expected = use * 0.050 / (2 * (1 - use))
@@ -107,8 +109,9 @@ def test_a_batch_s_messages_are_in_the_totals_when_its_last_lane_has_added_them(
 def test_a_burst_on_the_emulator_settles_in_the_time_that_was_measured_there() -> None:
     """Bursts of 10,000 on LocalStack, which DynamoDB Local bounds (0.8 to 1.4 thousand rows a second): 6 to 20 s."""
     emulated = Settings(shard_count=16, warm_write_units=1100)
-    play = Play(seconds=120, kinesis_poll=0.1, dynamodb_poll=0.1, burst=10_000)
-    outcome = simulate(Workload(1000, duplicates=0), emulated, TIMES, play)
+    times = ServiceTimes(kinesis_poll_seconds=0.1, dynamodb_poll_seconds=0.1)
+    play = Play(seconds=120, burst=10_000)
+    outcome = simulate(Workload(1000, duplicates=0), emulated, times, play)
     assert outcome.committed == pytest.approx(10_000)
     assert 6 <= outcome.last_commit <= 20
 

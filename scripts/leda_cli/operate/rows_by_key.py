@@ -1,4 +1,4 @@
-"""Rows of StateTable by their ids."""
+"""Rows of a table by their keys, many at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.operate.quarantined import in_groups
 
 if TYPE_CHECKING:
-    from leda_cli.operate.stack import Stack
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_KEYS = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
@@ -20,26 +20,28 @@ LONGEST_PAUSE_SECONDS = 5.0
 Image = dict[str, Any]
 
 
-def state_rows(
-    stack: Stack,
-    ids: Iterable[str],
+def rows_by_key(
+    client: DynamoDBClient,
+    table: str,
+    key: str,
+    texts: Iterable[str],
     attributes: Iterable[str],
     pause: Callable[[float], None] = time.sleep,
 ) -> dict[str, Image]:
-    """These attributes of the rows with these ids, in DynamoDB's JSON, as they are now; ids without a row are left out.
+    """These attributes of the rows with these texts as their key, in DynamoDB's JSON, as they are now.
 
-    `attributes` include the id.
+    Keys without a row are left out. `attributes` include the key. Raises LedaError where the table is throttled.
     """
     names = {f"#a{place}": name for place, name in enumerate(attributes)}
     found: dict[str, Image] = {}
-    for some in in_groups(sorted(set(ids)), MAX_KEYS):
-        left: list[Image] = [{"id": {"S": each}} for each in some]
+    for some in in_groups(sorted(set(texts)), MAX_KEYS):
+        left: list[Image] = [{key: {"S": each}} for each in some]
         for attempt in range(MAX_TRIES):
             if attempt:
                 pause(min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempt))
-            answer = stack.dynamodb.batch_get_item(
+            answer = client.batch_get_item(
                 RequestItems={
-                    stack.state_table: {
+                    table: {
                         "Keys": left,
                         "ConsistentRead": True,
                         "ProjectionExpression": ", ".join(names),
@@ -47,14 +49,14 @@ def state_rows(
                     }
                 }
             )
-            found |= {row["id"]["S"]: row for row in answer["Responses"][stack.state_table]}
-            unread = answer["UnprocessedKeys"].get(stack.state_table)
+            found |= {row[key]["S"]: row for row in answer["Responses"][table]}
+            unread = answer["UnprocessedKeys"].get(table)
             left = list(unread["Keys"]) if unread else []
             if not left:
                 break
         else:
             raise LedaError(
-                f"{stack.state_table} does not give {len(left)} rows: it is throttled",
+                f"{table} does not give {len(left)} rows: it is throttled",
                 "run this again when its load is lower",
             )
     return found

@@ -1,0 +1,258 @@
+"""`leda prove`: a proof that every user can run on the own account."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate.account import AwsOption, answering
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.prove import assumptions, function_logs, measurements, price
+from leda_cli.operate.prove.deployment import Deployment, log_group
+from leda_cli.operate.prove.findings import Finding, Level
+from leda_cli.operate.prove.pipeline import Pipeline
+from leda_cli.operate.prove.proof import Proof
+from leda_cli.operate.prove.report import Report
+from leda_cli.operate.prove.stream_watch import StreamWatch
+from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of
+from leda_cli.operate.refusals import denied_action
+from leda_cli.operate.source_table import TableSize, service_time
+from leda_cli.operate.stack import NamePrefixOption
+from leda_cli.operate.totals import difference_lines
+from leda_cli.operate.verify import verify
+
+# CloudWatch shows a log line some seconds after it was written.
+LOG_SECONDS, LOG_POLL_SECONDS = 40.0, 3.0
+
+
+def prove(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go on after the checks and the price: send messages.")
+    ] = False,
+    name_prefix: NamePrefixOption = "",
+    write: Annotated[
+        Path,
+        typer.Option(
+            help="The file for `leda scale --measured` and `leda cost --measured`; the report is written beside it."
+        ),
+    ] = Path("leda-proof.json"),
+    map_function: MapFunctionOption = None,
+    aws: AwsOption = False,
+) -> None:
+    """Prove a deployed pipeline: check it, send messages under a root of their own, compare totals, measure, delete.
+
+    Killed anywhere, it is simply run again, and takes away first what the former run has left. With --map-function it
+    checks an aggregation over any table and compares its totals, and sends nothing.
+    """
+    operation = Operation(as_json=False)
+    if map_function is not None:
+        _any_table(
+            operation, Aggregation.find(aws, name_prefix, map_function), map_function, aws, yes
+        )
+        return
+    pipeline = Pipeline.find(aws, name_prefix)
+    account = pipeline.aggregation.account
+    with answering(account.endpoint):
+        deployment = Deployment(pipeline.aggregation, pipeline, Path.cwd())
+        findings = _check(operation, deployment)
+        memory = [found["MemorySize"] for found in deployment.functions.values()]
+        cost = price.of_proof(
+            account.dynamodb.meta.region_name,
+            len(pipeline.schema.levels),
+            len(totals_of(pipeline.schema)),
+            sum(memory) / len(memory),
+        )
+    operation.say(
+        f"the proof sends {MESSAGES:,} messages under the root {ROOT} and deletes what they made; it costs at most "
+        f"${cost.dollars:.2f} at the prices of {cost.region}"
+    )
+    _require(findings)
+    if not yes:
+        operation.say("nothing was sent: run the command again with --yes to go on")
+        return
+    with answering(account.endpoint):
+        report = _run(operation, pipeline, deployment, findings)
+    beside = report.write(write)
+    for line in report.markdown():
+        operation.screen.print(line, markup=False)
+    operation.say(f"written: {write} (for --measured) and {beside} (to paste into an issue)")
+    if not report.is_proved:
+        raise LedaError(
+            "the proof failed: the report above says in what",
+            f"run `{pipeline.aggregation.command('verify')}`, and send the report",
+        )
+
+
+def _any_table(
+    operation: Operation, aggregation: Aggregation, map_function: str, aws: bool, yes: bool
+) -> None:
+    dynamodb = aggregation.account.dynamodb
+    with answering(aggregation.account.endpoint):
+        findings = _check(operation, Deployment(aggregation, None, Path.cwd()))
+        tables = (aggregation.source.name, aggregation.totals_table)
+        stored = sum(TableSize.of(dynamodb, each).bytes for each in tables)
+        cost = price.of_reading(dynamodb.meta.region_name, stored)
+    operation.say(
+        f"{aggregation.source.name} is yours, so no message is sent: the totals are compared with a sum over it, which "
+        f"reads both tables once or twice, for ${cost.dollars:.2f} each time at the prices of {cost.region}"
+    )
+    _require(findings)
+    if not yes:
+        operation.say("nothing was read yet: run the command again with --yes to go on")
+        return
+    verify(while_running=True, map_function=map_function, aws=aws)
+
+
+def _check(operation: Operation, deployment: Deployment) -> list[Finding]:
+    operation.heading("Checking what was deployed")
+    findings = deployment.check()
+    for finding in findings:
+        operation.say(finding.line())
+    return findings
+
+
+def _require(findings: Sequence[Finding]) -> None:
+    wrong = sum(finding.level is Level.WRONG for finding in findings)
+    if wrong:
+        raise LedaError(
+            f"{wrong} of the checks found what makes totals wrong or late, so there is nothing to prove yet",
+            "do what the lines above say, and run the command again",
+        )
+
+
+def _run(
+    operation: Operation,
+    pipeline: Pipeline,
+    deployment: Deployment,
+    findings: Sequence[Finding],
+) -> Report:
+    account = pipeline.aggregation.account
+    proof = Proof(pipeline)
+    operation.heading(f"Sending messages into {pipeline.stream}")
+    since = service_time(account.dynamodb, pipeline.state_table)
+    try:
+        with operation.progress("deleting what an earlier run may have left"):
+            watch = StreamWatch(
+                account.streams, next(iter(pipeline.aggregation.map_mappings.values()))
+            )
+            left = proof.clear(int(since) * 100)
+        if left:
+            operation.say(f"{left:,} trades of an earlier run were there")
+        with operation.progress("messages one by one", total=SINGLES) as advance:
+            singles = []
+            for single in proof.singles():
+                singles.append(single)
+                advance()
+        with operation.progress("a burst with duplicates and changes, until every total is exact"):
+            burst = proof.burst()
+        is_disturbed = bool(burst.wrong) and proof.is_disturbed()
+        with operation.progress("deleting every trade, until every total is 0"):
+            deleted = proof.delete()
+        with operation.progress("reading the logs and the stream"):
+            logs = _logs(operation, deployment, since)
+            seen = [
+                assumptions.of_stream(watch.records(proof.last_version)),
+                *assumptions.of_logs(logs),
+            ]
+        with operation.progress("removing the rows of the deleted trades"):
+            rows_left = proof.remove_rows()
+    except KeyboardInterrupt:
+        operation.say(
+            f"interrupted: what was sent is still there, under the root {ROOT}; the next run takes it away"
+        )
+        raise typer.Exit(130) from None
+    for outcome in (burst, deleted):
+        for line in difference_lines(outcome.wrong):
+            operation.say(line)
+    if is_disturbed:
+        raise LedaError(
+            "another run of `leda prove` has sent messages of the same trades meanwhile",
+            "let one run come to its end before the next one begins",
+        )
+    if rows_left:
+        operation.say(
+            f"{rows_left:,} rows of deleted trades stay in {pipeline.state_table}, which count for nothing: your "
+            "credentials lack dynamodb:DeleteItem"
+        )
+    return Report(
+        _source(pipeline),
+        _deployed(deployment),
+        findings,
+        burst,
+        deleted,
+        rows_left,
+        seen,
+        Counter(error for log in logs.values() for error in log.errors),
+        measurements.figures(logs, singles, _settings(pipeline, deployment)),
+        measurements.observations(logs, singles, burst),
+    )
+
+
+def _logs(
+    operation: Operation, deployment: Deployment, since: float
+) -> Mapping[str, function_logs.Log]:
+    """The functions' logs, once there is nothing more to come; none where the credentials may not read them."""
+    groups = {stage: log_group(found) for stage, found in deployment.functions.items()}
+    deadline, before = time.monotonic() + LOG_SECONDS, -1
+    while True:
+        try:
+            logs = {
+                stage: function_logs.read(deployment.logs, group, since)
+                for stage, group in groups.items()
+            }
+        except ClientError as error:
+            action = denied_action(error)
+            if action is None:
+                raise
+            operation.say(f"the logs were not read: your credentials lack {action}")
+            return {}
+        count = sum(len(log.invocations) + len(log.errors) for log in logs.values())
+        is_whole = all(log.invocations for log in logs.values()) and count == before
+        if is_whole or time.monotonic() > deadline:
+            return logs
+        before = count
+        time.sleep(LOG_POLL_SECONDS)
+
+
+def _source(pipeline: Pipeline) -> str:
+    account = pipeline.aggregation.account
+    where = "local AWS" if account.endpoint else account.dynamodb.meta.region_name
+    return f"leda prove on {where}, {datetime.now(UTC):%Y-%m-%d}"
+
+
+def _deployed(deployment: Deployment) -> dict[str, str]:
+    found = deployment.functions["map"]
+    memory = {stage: each["MemorySize"] for stage, each in deployment.functions.items()}
+    return {
+        "runtime": found.get("Runtime", "unknown"),
+        "architecture": ", ".join(found.get("Architectures", ["unknown"])),
+        "memory (MB)": " ".join(f"{stage} {size}" for stage, size in memory.items()),
+        "AWS provider": deployment.provider or "unknown",
+        "code": " ".join(
+            f"{stage} {each['CodeSha256'][:8]}" for stage, each in deployment.functions.items()
+        ),
+    }
+
+
+def _settings(pipeline: Pipeline, deployment: Deployment) -> measurements.Settings:
+    get = pipeline.aggregation.account.lambdas.get_event_source_mapping
+    uuids = {
+        "state": pipeline.state_mapping,
+        "map": next(iter(pipeline.aggregation.map_mappings)),
+        "reduce": pipeline.aggregation.reduce_mapping,
+    }
+    windows: dict[str, float] = {
+        stage: float(get(UUID=uuid).get("MaximumBatchingWindowInSeconds", 0))
+        for stage, uuid in uuids.items()
+    }
+    variables: Mapping[str, Any] = deployment.functions["state"]["Environment"]["Variables"]
+    return measurements.Settings(windows, int(variables.get("WRITE_THREADS", 4)))

@@ -1,0 +1,51 @@
+"""What a check of the deployment found: that it is right, that something should or must be changed, or nothing."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from leda_cli.operate.refusals import denied_action
+
+
+class Level(enum.Enum):
+    """How much a finding matters."""
+
+    RIGHT = "right"
+    ADVICE = "advice"
+    """Totals are exact, and somebody should know or change this all the same."""
+    WRONG = "wrong"
+    """Totals may become wrong, or stand still."""
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of a check: `what` was found, and `fix`, what to do about it."""
+
+    level: Level
+    what: str
+    fix: str = ""
+
+    def line(self) -> str:
+        """The finding for a person."""
+        return f"{self.level.value}: {self.what}" + (f"; {self.fix}" if self.fix else "")
+
+
+def checked(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """The findings of a check; one that says that all is right where it found nothing.
+
+    Where the caller's credentials may not read what is to be checked, the finding says which action they lack.
+    Raises the client's other errors.
+    """
+    try:
+        found = list(check())
+    except ClientError as error:
+        action = denied_action(error)
+        if action is None:
+            raise
+        return [Finding(Level.NOT_CHECKED, what, f"your credentials lack {action}")]
+    return found or [Finding(Level.RIGHT, what)]

@@ -1,0 +1,132 @@
+"""What `leda scale` and `leda cost` assume, as it was measured: requests, batches, cold starts, polls, lag by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from leda_cli.models.measured import MEMORY_OF_A_PROCESSOR
+from leda_cli.operate.prove.function_logs import Invocation, Log
+from leda_cli.operate.prove.proof import Outcome, Single
+
+STAGES = ("state", "map", "reduce")
+_ONE_ITEM, _STATEMENTS = ("PutItem",), ("BatchExecuteStatement",)
+
+# A batch of so many messages takes long enough that what it takes for itself does not matter, and so many of them
+# make a figure.
+_LARGE, _ENOUGH = 100, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was deployed, as far as the figures depend on it: windows in seconds, by stage, and State's threads."""
+
+    windows: Mapping[str, float]
+    write_threads: int
+
+
+def figures(
+    logs: Mapping[str, Log], singles: Sequence[Single], settings: Settings
+) -> dict[str, float]:
+    """The figures of `models.measured.ServiceTimes` that could be measured, by name."""
+    every = [each for log in logs.values() for each in log.invocations]
+    warm = [each for each in every if each.init is None]
+    alone = [each for each in warm if each.records == 1]
+    found: dict[str, float | None] = {
+        "call_ms": _of_requests(every, _ONE_ITEM),
+        "statements_ms": _of_requests(every, _STATEMENTS),
+        "invocation_cpu_ms": _median([_cpu(each, each.waiting) for each in alone]),
+    }
+    own = found["invocation_cpu_ms"] or 0.0
+    large = [
+        (_cpu(each, each.waiting / settings.write_threads) - own) / each.records * 1000
+        for each in (logs["state"].invocations if "state" in logs else ())
+        if each.records >= _LARGE and each.init is None
+    ]
+    found["state_cpu_ms_per_1000"] = _median(large) if len(large) >= _ENOUGH else None
+    return {
+        name: round(value, 3)
+        for name, value in (found | _polls(logs, singles, settings)).items()
+        if value is not None and value > 0
+    }
+
+
+def _polls(
+    logs: Mapping[str, Log], singles: Sequence[Single], settings: Settings
+) -> dict[str, float | None]:
+    """How often Lambda polls, from how long messages waited that came alone: half of it, on average."""
+    took = {stage: _alone_seconds(log) for stage, log in logs.items()}
+    if not singles or any(took.get(stage) is None for stage in STAGES):
+        return {}
+    state, mapped, reduced = (took[stage] or 0.0 for stage in STAGES)
+    windows = settings.windows
+    to_state = median(each.to_state for each in singles) - state - windows["state"]
+    to_totals = median(each.to_totals for each in singles) - mapped - reduced
+    to_totals -= windows["map"] + windows["reduce"]
+    # Two polls of half an interval each on the way from StateTable to the totals.
+    return {"kinesis_poll_seconds": 2 * to_state, "dynamodb_poll_seconds": to_totals}
+
+
+def _alone_seconds(log: Log) -> float | None:
+    found = _median([each.duration for each in log.invocations if each.records == 1])
+    return None if found is None else found / 1000
+
+
+def _of_requests(invocations: Sequence[Invocation], operations: Sequence[str]) -> float | None:
+    """Milliseconds of a request, in the middle of the invocations' averages."""
+    return _median(
+        [
+            each.requests[name][1] / each.requests[name][0]
+            for each in invocations
+            for name in operations
+            if name in each.requests and each.requests[name][0]
+        ]
+    )
+
+
+def _cpu(invocation: Invocation, waiting: float) -> float:
+    """Milliseconds of a whole processor: a function has the share of one that its memory buys."""
+    share = min(1.0, invocation.memory / MEMORY_OF_A_PROCESSOR)
+    return (invocation.duration - waiting) * share
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that so many of them (0 to 1) do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def observations(
+    logs: Mapping[str, Log], singles: Sequence[Single], burst: Outcome
+) -> dict[str, Any]:
+    """What was seen beside the figures, for the report: by stage, of messages that came alone, and of the burst."""
+    stages = {}
+    for stage in STAGES:
+        found = logs[stage].invocations if stage in logs else []
+        if not found:
+            continue
+        cold = [each.init for each in found if each.init is not None]
+        stages[stage] = {
+            "invocations": len(found),
+            "records": sum(each.records for each in found),
+            "largest_batch": max(each.records for each in found),
+            "duration_p50_ms": round(median(each.duration for each in found), 1),
+            "duration_p95_ms": round(percentile([each.duration for each in found], 0.95), 1),
+            "cold_starts": len(cold),
+            "cold_start_p50_ms": round(median(cold), 1) if cold else None,
+        }
+    lags = logs["reduce"].lags if "reduce" in logs else []
+    return {
+        "stages": stages,
+        "to_state_p50_seconds": round(median(each.to_state for each in singles), 3),
+        "to_totals_p50_seconds": round(median(each.to_totals for each in singles), 3),
+        "burst_exact_after_seconds": round(burst.seconds, 2),
+        "lag_p50_ms": round(median(lags)) if lags else None,
+        "lag_p95_ms": round(percentile(lags, 0.95)) if lags else None,
+    }

@@ -1,0 +1,259 @@
+"""One run of a proof: takes away what an earlier run has left, sends its messages, compares, and takes them away.
+
+It reads and writes by key only, whatever the size of the tables: rows of StateTable with the ids of its trades, and
+totals under its root. Everything else it leaves alone.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from leda.engine.registry import condition_failed
+from leda.pipeline.game import Record
+from leda.pipeline.schema import Schema
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
+from leda_cli.operate.prove.pipeline import Pipeline
+from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
+from leda_cli.operate.putting import Putting, regroup
+from leda_cli.operate.refusals import denied_action
+from leda_cli.operate.rows_by_key import rows_by_key
+from leda_cli.operate.totals import (
+    PATIENCE_SECONDS,
+    POLL_SECONDS,
+    Difference,
+    Phase,
+    Settling,
+)
+
+LOOK_SECONDS = 0.02
+"""Between two looks at a row that is waited for to measure how long it takes."""
+_DELETING_THREADS = 8
+
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """Seconds that one message took: until its row was in StateTable, and from then until it was in its totals."""
+
+    to_state: float
+    to_totals: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a wait for the totals came to: what is still wrong after `seconds`."""
+
+    seconds: float
+    wrong: list[Difference]
+    totals: int
+
+
+class Proof:
+    """The steps of a run, in the order in which they are to be called."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        patience: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        """`patience`: how many seconds no total may change before it is taken for wrong."""
+        self._of = pipeline
+        self._aggregation = pipeline.aggregation
+        self._dynamodb = pipeline.aggregation.account.dynamodb
+        self._kinesis = pipeline.aggregation.account.kinesis
+        self._patience = patience
+        self._clock = clock
+        self._sleep = sleep
+        self._rng = random.Random()
+        self._nodes = totals_of(pipeline.schema)
+        self._oracle = Oracle(names_of(pipeline.schema))
+        self._trades = Trades(pipeline.schema, 0)
+
+    def clear(self, versions_from: int) -> int:
+        """Delete what a run has left that did not come to its end; returns how many trades were there.
+
+        Every trade is deleted, whether it is there or not: all messages of a trade are in one shard, so once the
+        deletions are stored, nothing of an earlier run is under way any more. The run's versions begin at
+        `versions_from`, or above all that are found. Raises LedaError if the totals under the root are not 0 then.
+        """
+        rows = self._rows()
+        highest = max((int(row["Version"]["N"]) for row in rows.values()), default=0)
+        self._trades.first_version = max(versions_from, highest + 1)
+        self._put(self._trades.deletions())
+        self._trades.first_version += VERSIONS
+        self._until("StateTable", self._is_cleared, POLL_SECONDS)
+        if self._wait_for({}).wrong:
+            raise LedaError(
+                f"totals under {ROOT} are not 0, although nothing of an earlier run is left",
+                f"let another run of `leda prove` come to its end; else run `{self._aggregation.command('verify')}`, "
+                f"which says whether the totals are wrong; a hierarchy of yours must not begin with {ROOT}",
+            )
+        return sum(not _is_deleted(row) for row in rows.values())
+
+    @property
+    def last_version(self) -> int:
+        """The version of the messages that delete this run's trades."""
+        return self._trades.last_version
+
+    def _is_cleared(self) -> bool:
+        rows = self._rows()
+        return len(rows) == len(IDS) and all(map(_is_deleted, rows.values()))
+
+    def singles(self) -> Iterator[Single]:
+        """Send messages one after the other, and see when each comes through. Raises LedaError where one does not."""
+        for number in range(SINGLES):
+            # Not always at the same moment of the pollers' turns.
+            self._sleep(self._rng.random())
+            record = self._trades.single(number)
+            self._oracle.see_bytes(record.data)
+            self._kinesis.put_record(
+                StreamName=self._of.stream, Data=record.data, PartitionKey=record.partition_key
+            )
+            put = self._clock()
+            key = {"id": {"S": record.partition_key}}
+            self._until(
+                "StateTable", lambda key=key: "Item" in self._get(self._of.state_table, key)  # type: ignore[misc]
+            )
+            stored = self._clock()
+            wanted = self._oracle.totals()[ROOT]
+            self._until(
+                "the totals", lambda wanted=wanted: self._total(ROOT) == wanted  # type: ignore[misc]
+            )
+            yield Single(stored - put, self._clock() - stored)
+
+    def burst(self) -> Outcome:
+        """Send all other messages at once, and wait until every total is exact."""
+        putting = self._put(self._trades.burst())
+        return self._wait_for(self._oracle.totals(), putting.ended)
+
+    def delete(self) -> Outcome:
+        """Delete every trade, and wait until every total is 0."""
+        putting = self._put(self._trades.deletions())
+        return self._wait_for({}, putting.ended)
+
+    def is_disturbed(self) -> bool:
+        """Whether another run has written the same trades since: then neither can be exact."""
+        beyond = self._trades.first_version + VERSIONS
+        return any(int(row["Version"]["N"]) >= beyond for row in self._rows().values())
+
+    def remove_rows(self) -> int:
+        """Delete the rows of the deleted trades from StateTable; returns how many stay, where that is not permitted.
+
+        They count for nothing. A message of theirs that should be delivered once more would make its row anew, and the
+        next run finds it.
+        """
+        deleted = {each: row["Version"] for each, row in self._rows().items() if _is_deleted(row)}
+        with ThreadPoolExecutor(_DELETING_THREADS) as pool:
+            return sum(not done for done in pool.map(self._remove_row, deleted, deleted.values()))
+
+    def _remove_row(self, identifier: str, version: Any) -> bool:
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._of.state_table,
+                Key={"id": {"S": identifier}},
+                ConditionExpression="#Deleted = :yes AND #Version = :version",
+                ExpressionAttributeNames={"#Deleted": "Deleted", "#Version": "Version"},
+                ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": version},
+            )
+        except ClientError as error:
+            if denied_action(error) is not None:
+                return False
+            if not condition_failed(error):
+                raise
+            # Another run has written the row meanwhile, and will delete it.
+        return True
+
+    def _put(self, records: Iterable[Record]) -> Putting:
+        """Put records into the stream; returns when the stream has taken all."""
+        putting = Putting(
+            self._kinesis,
+            self._of.stream,
+            regroup([record] for record in records),
+            seen=lambda record: self._oracle.see_bytes(record.data),
+            clock=self._clock,
+        )
+        putting.start()
+        try:
+            while putting.running(POLL_SECONDS):
+                pass
+        except BaseException:
+            putting.stop()
+            raise
+        return putting
+
+    def _wait_for(self, expected: Mapping[str, Total], began: float | None = None) -> Outcome:
+        """Wait until the totals under the root are these, or do not change any more."""
+        began = self._clock() if began is None else began
+        settling = Settling(expected, self._clock(), patience=self._patience)
+        while True:
+            phase = settling.look(self._totals(), self._clock())
+            if phase is Phase.SETTLED:
+                assert settling.matched is not None
+                return Outcome(settling.matched - began, [], len(expected) or len(self._nodes))
+            if phase is Phase.STUCK:
+                return Outcome(self._clock() - began, settling.wrong, len(self._nodes))
+            self._sleep(POLL_SECONDS)
+
+    def _until(self, where: str, look: Callable[[], bool], every: float = LOOK_SECONDS) -> None:
+        deadline = self._clock() + self._patience
+        while not look():
+            if self._clock() > deadline:
+                raise LedaError(
+                    f"messages did not reach {where} in {self._patience:.0f} s",
+                    f"look at the functions' logs; `{self._aggregation.command('verify')}` says whether the mappings "
+                    "are on; the next run takes the messages away",
+                )
+            self._sleep(every)
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        return rows_by_key(
+            self._dynamodb, self._of.state_table, "id", IDS, ("id", "Version", "Deleted")
+        )
+
+    def _totals(self) -> dict[str, Total]:
+        """The totals under the root that are not 0."""
+        key = self._aggregation.totals_key
+        rows = rows_by_key(
+            self._dynamodb,
+            self._aggregation.totals_table,
+            key,
+            self._nodes,
+            (key, "Count", "Value"),
+        )
+        found = {name: _total_of(row) for name, row in rows.items()}
+        return {name: total for name, total in found.items() if any(total)}
+
+    def _total(self, identifier: str) -> Total:
+        key = {self._aggregation.totals_key: {"S": identifier}}
+        return _total_of(self._get(self._aggregation.totals_table, key).get("Item", {}))
+
+    def _get(self, table: str, key: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
+        return dict(answer)
+
+
+def names_of(schema: Schema) -> Names:
+    """The fields of a message, as the oracle reads them."""
+    return Names.of_schema(asdict(schema))
+
+
+def _is_deleted(row: Mapping[str, Any]) -> bool:
+    return bool(row["Deleted"] == {"BOOL": True})
+
+
+def _total_of(row: Mapping[str, Any]) -> Total:
+    if not row:
+        return NOTHING
+    return Total(int(row["Count"]["N"]), Decimal(row["Value"]["N"]))

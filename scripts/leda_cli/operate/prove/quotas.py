@@ -1,0 +1,42 @@
+"""Whether the account's quotas leave the functions room to run for every shard at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from leda_cli.operate.prove.findings import Finding, Level
+
+
+def concurrency(
+    settings: Mapping[str, Any], wanted: Mapping[str, int], reserved: Mapping[str, int]
+) -> Iterator[Finding]:
+    """Compare executions at once with what there is.
+
+    settings: GetAccountSettings' answer. wanted: how many executions each function may need, one for each shard and
+    batch of a shard at a time. reserved: each function's reserved concurrency, where it has one.
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+    """
+    for function, limit in reserved.items():
+        if limit == 0:
+            yield Finding(
+                Level.WRONG,
+                f"{function} has a reserved concurrency of 0: it never runs",
+                "remove it (`reserved_concurrency`)",
+            )
+        elif limit < wanted.get(function, 0):
+            yield Finding(
+                Level.ADVICE,
+                f"{function} has a reserved concurrency of {limit}, and {wanted[function]} shards to work for",
+                f"raise `reserved_concurrency` to {wanted[function]}, or remove it",
+            )
+    limits = settings["AccountLimit"]
+    needed = sum(count for function, count in wanted.items() if function not in reserved)
+    free = limits["UnreservedConcurrentExecutions"]
+    if free < needed:
+        yield Finding(
+            Level.ADVICE,
+            f"the functions may need {needed} executions at once, and the account has {free} of "
+            f"{limits['ConcurrentExecutions']} that nobody has reserved",
+            "ask for a higher quota (Service Quotas, Lambda, Concurrent executions)",
+        )
