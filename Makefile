@@ -11,7 +11,7 @@ unexport $(filter-out PYTHON PYTHONIOENCODING PYTHONUTF8,$(filter PYTHON%,$(.VAR
 .PHONY: help setup demo simulate scale bench up down status build docs test test-fast lint fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .venv: FORCE ; @$(PYTHON) scripts/bootstrap
 FORCE:

@@ -1,8 +1,9 @@
 """DynamoDB in memory, behind boto3's calls: conditions, transactions with tokens, PartiQL batches, changes.
 
 It answers as the real service does, with the same errors, for what LEDA's functions and an ordinary user call; for
-anything else it raises (TypeError, NotImplementedError), so that no test rests on a guess. tests/handlers/
-test_memory_dynamodb.py holds it to Amazon's own DynamoDB Local; measure_stores.py says how fast each is.
+anything else it raises (TypeError, NotImplementedError), so that no test rests on a guess.
+tests/emulated/test_memory_dynamodb.py holds it to Amazon's own DynamoDB Local; tests/support/measure_stores.py says how
+fast each is.
 """
 
 import json

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.demos.shop_client import TAKEN, Shop
@@ -117,7 +117,7 @@ def test_the_pages_after_some_days_of_trade(page: Page, shop: Shop, problems: li
     visit(page, shop)
     put_into_basket(page, usual[0], 2)
     put_into_basket(page, usual[1], 1)
-    page.wait_for_function("document.querySelectorAll('.lines li').length === 2")
+    expect(page.locator(".lines li")).to_have_count(2)
     page.evaluate("document.querySelector('#notice').hidden = true, document.activeElement.blur()")
     page.screenshot(path=PICTURES / "shop.png", full_page=True)
     sign_in(page, shop)
@@ -230,7 +230,7 @@ def test_the_policy_of_both_pages_refuses_scripts_in_the_page(
 ) -> None:
     for url in (f"{shop.url}/index.html", shop.operators_url):
         page.goto(url)
-        page.wait_for_function("document.querySelector('#view')?.children.length")
+        page.wait_for_selector("#view > *")
         for attempt in (
             "document.body.innerHTML = '<b>x</b>'",
             "document.querySelector('a').setAttribute('onclick', 'document.title = 1')",
@@ -280,9 +280,7 @@ def test_operators_sign_in_and_see_what_the_api_says(
     while not page.locator(f"#ship-{order}").count():
         seen = page.inner_text("#orders")
         page.click("#orders-next")
-        page.wait_for_function(
-            f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
-        )
+        expect(page.locator("#orders")).not_to_have_text(seen, use_inner_text=True)
     assert "20 × Barbed Wire" in page.inner_text(f"[data-order='{order}']")
     page.click(f"#ship-{order}")
     wait_for(
@@ -361,7 +359,7 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_view(page: Page, sho
         "await new Promise(resolve => { window.release = resolve }); return answer;",
     )
     page.evaluate("location.hash = '#/orders'")
-    page.wait_for_function("!!window.release")
+    wait_for("the orders' answer", lambda: page.evaluate("!!window.release"))
     page.evaluate("location.hash = '#/'")
     shows(page, "Everything you need", "h1")
     page.evaluate("window.release()")
@@ -485,7 +483,7 @@ def test_old_figures_say_that_they_are_old_until_the_shop_answers_again(
     assert "may be out of date" in page.inner_text("#notice")
     page.evaluate("window.away = false")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_function("!document.querySelector('#as-of').textContent.includes('not')")
+    expect(page.locator("#as-of")).not_to_contain_text("not")
     assert page.is_hidden("#notice")
 
 
@@ -495,7 +493,7 @@ def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
     live_shop.shipped(shop, live_shop.placed(shop, {live_shop.stock(shop): 1})["orderId"])
     sign_in(page, shop)
     page.click("#orders-Shipped")
-    page.wait_for_function("document.querySelector('#orders-Shipped').ariaPressed === 'true'")
+    expect(page.locator("#orders-Shipped")).to_have_attribute("aria-pressed", "true")
     old = live_shop.expired(shop, shop.operator.token)
     page.evaluate(f"sessionStorage.setItem('operator-token', '{old}')")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -505,7 +503,7 @@ def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
     assert page.locator("table, .figures").count() == 0
     page.click("#sign-in")
     fill_in_sign_in(page, shop)
-    page.wait_for_function("document.querySelector('#orders-Shipped').ariaPressed === 'true'")
+    expect(page.locator("#orders-Shipped")).to_have_attribute("aria-pressed", "true")
     assert shop.operator.email in page.inner_text("#operator")
 
 
@@ -539,7 +537,7 @@ def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, s
     page.click("#orders-Created")
     while not page.locator(f"#pay-{order}").count():
         seen = page.inner_text("body")
-        page.wait_for_function(f"document.body.innerText !== {json.dumps(seen)}")
+        expect(page.locator("body")).not_to_have_text(seen, use_inner_text=True)
         page.evaluate("document.querySelector('#orders-next:enabled')?.click()")
     page.click(f"#pay-{order}")
     wait_for("paid", lambda: shop.customers.get("orders", order).body["status"] == "Paid")
@@ -591,7 +589,12 @@ def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
     assert page.inner_text("#basket-bar span") == "2 pieces, $5.00"
     is_in_view(page, "#basket-bar button")
     page.click("#basket-bar button")
-    page.wait_for_function("document.querySelector('#basket').getBoundingClientRect().top < 400")
+    wait_for(
+        "the basket",
+        lambda: page.evaluate(
+            "document.querySelector('#basket').getBoundingClientRect().top < 400"
+        ),
+    )
     is_in_view(page, "#basket")
     # And back to where one was, to go on.
     shows(page, "Keep shopping", "#basket-bar")
@@ -620,9 +623,7 @@ def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
     while not page.locator(f"#ship-{order}").count():
         seen = page.inner_text("#orders")
         page.click("#orders-next")
-        page.wait_for_function(
-            f"document.querySelector('#orders').innerText !== {json.dumps(seen)}"
-        )
+        expect(page.locator("#orders")).not_to_have_text(seen, use_inner_text=True)
     scroll_to(page, f"#ship-{order}")
     is_in_view(page, f"#ship-{order}")
     scroll_to(page, f"{row} .packing")
