@@ -8,6 +8,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from leda.engine.configuration import Configuration
 from leda_cli.console.site import Site
 from leda_cli.operate.totals_reading import Total
@@ -44,6 +46,9 @@ def site(
         map_function="MapLambda",
         reduce_function="ReduceLambda",
         source=SimpleNamespace(name="StateTable"),
+        map_mappings={"uuid": "arn:aws:dynamodb:us-east-1:1:table/StateTable/stream/1"},
+        reduce_mapping="uuid",
+        registry_table="RegistryTable",
         reduce_table="ReduceTable",
         totals_table="AggregateTable",
         totals_key="Identifier",
@@ -54,12 +59,36 @@ def site(
 
 
 class Calling:
-    """A client whose events can be registered for; the answers are a subclass's."""
+    """A client whose events can be registered for. It refuses each call that a subclass does not answer."""
 
     def __init__(self) -> None:
         self.meta = SimpleNamespace(
             events=SimpleNamespace(register=lambda *_: None), region_name="us-east-1"
         )
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no right"}}, name)
+
+        return refuse
+
+
+class ManyTotals(Calling):
+    """A totals table with so many rows, in a tree of a thousand branches."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._rows = [
+            {
+                "Identifier": {"S": f"Branch{place // 10:04}:Leaf{place % 10}"},
+                "Count": {"N": "1"},
+                "Value": {"N": str(place)},
+            }
+            for place in range(count)
+        ]
+
+    def scan(self, **_: Any) -> Any:
+        return {"Items": self._rows, "ConsumedCapacity": {"CapacityUnits": 100.0}}
 
 
 def tree(amounts: Mapping[str, str]) -> list[Total]:

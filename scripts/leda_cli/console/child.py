@@ -26,11 +26,11 @@ NICENESS = 10
 
 def main(arguments: list[str]) -> None:
     """Serve until the parent and every page have gone."""
-    os.nice(NICENESS)
     environment, name_prefix = arguments
     site = Site.beside(json.loads(environment), name_prefix)
     served = Served(site, toolchain.install_console())
     print(served.address, flush=True)
+    os.nice(NICENESS)
 
     def wait() -> None:
         os.read(sys.stdin.fileno(), 1)

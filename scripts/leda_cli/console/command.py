@@ -143,6 +143,8 @@ def _listen(port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((LOOPBACK, port))
+        # Whoever opens the address as soon as it is printed waits, and is not refused.
+        found.listen()
     except OSError as error:
         raise LedaError(
             f"port {port} cannot be used: {error.strerror}", "give another one with --port, or none"

@@ -13,8 +13,8 @@ from typing import IO
 from leda_cli.base.output import console, info
 from leda_cli.operate.stack import Stack
 
-START_SECONDS = 10.0
-"""How long the demo waits for the address at most; the page starts while the demo makes ready."""
+START_SECONDS = 30.0
+"""How long the demo waits for the address at most, on a busy machine; the page starts while the demo makes ready."""
 END_SECONDS = 2.0
 
 

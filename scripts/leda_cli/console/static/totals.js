@@ -19,6 +19,8 @@ export class Totals {
   #asking = false;
   #again = false;
   #columns = "";
+  #longest = [];
+  #names = "";
   #met = new Set(); // nodes of a small tree, which are open until somebody closes them
 
   constructor() {
@@ -64,14 +66,19 @@ export class Totals {
     if (!this.#board) return;
     const narrow = matchMedia("(max-width: 40rem)").matches;
     // A narrow screen shows one measure, the one whose history a wide one draws.
-    const amounts = this.#board.measures.map((name) => (name === this.#board.drawn ? "minmax(9.5rem, 1fr)" : "minmax(6rem, 0.6fr)")).join(" ");
-    const columns = narrow ? "minmax(0, 1fr) 9.5rem" : `minmax(9rem, 1.4fr) ${amounts} minmax(4rem, 0.6fr) 4.4rem 4.4rem`;
+    const amounts = this.#board.measures.map((_, place) => `minmax(${this.#digits(place)}ch, 0.8fr)`).join(" ");
+    const drawn = this.#digits(this.#board.measures.indexOf(this.#board.drawn));
+    const columns = narrow ? `minmax(0, 1fr) min(${drawn}ch, 60%)` : `minmax(9rem, 1.4fr) ${amounts} minmax(4rem, 0.6fr) 4.4rem 4.4rem`;
     const key = `${columns}|${this.#board.measures.join("|")}`;
     if (key === this.#columns) return;
     this.#columns = key;
     this.#grid.style.setProperty("--columns", columns);
-    this.#grid.style.setProperty("--least", narrow ? "0" : `${24 + 7.3 * this.#board.measures.length}rem`);
+    const least = this.#board.measures.map((_, place) => this.#digits(place) + 2).join("ch + ");
+    this.#grid.style.setProperty("--least", narrow ? "0" : `calc(24rem + ${least}ch)`);
     const heads = [["total", "name"], ...this.#board.measures.map((name) => [name, this.#kind(name)]), ["trend", "history"], ["changed", "changed"], ["children", "sum"]];
+    const names = this.#board.measures.join("|");
+    if (names === this.#names) return;
+    this.#names = names;
     this.#head.replaceChildren(...heads.map(([text, kind]) => {
       const cell = document.createElement("div");
       cell.setAttribute("role", "columnheader");
@@ -81,6 +88,11 @@ export class Totals {
     }));
     for (const row of this.#pool) row.element.remove();
     this.#pool = [];
+  }
+
+  // A column is as wide as the longest amount that was seen in it, up to those of 38 digits.
+  #digits(place) {
+    return Math.min(40, Math.max(8, this.#longest[place] ?? 0) + 2);
   }
 
   #kind(measure) {
@@ -123,6 +135,8 @@ export class Totals {
 
   #show(answer) {
     this.#answer = answer;
+    for (const { amounts } of answer.rows) amounts.forEach((amount, place) => { this.#longest[place] = Math.max(this.#longest[place] ?? 0, amount.length); });
+    this.#layout();
     this.#body.style.height = `${answer.count * ROW}px`;
     this.#grid.setAttribute("aria-rowcount", String(answer.count + 1));
     const empty = byId("grid-empty");

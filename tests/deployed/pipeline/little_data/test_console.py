@@ -14,15 +14,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from leda.engine.configuration import Configuration
 from leda_cli.base.paths import LOCAL
 from leda_cli.console.command import Served
 from leda_cli.console.site import Site
 from leda_cli.develop import toolchain
-from support.browser import new_page, unnamed_controls
+from leda_cli.operate.totals import EXACT
+from support.browser import new_page, scroll_to, unnamed_controls
+from support.console import ManyTotals, site
 from support.live_aws import wait_for
 from support.live_stack import LiveStack
 from support.live_trades import Trades
 from support.local_command import program
+from support.pipeline import CONFIGURATION
 
 PICTURES = LOCAL / "pictures"
 WIDTHS = (1280, 360)
@@ -119,9 +123,9 @@ def test_a_damaged_total_is_found_and_mended(page: Page, stack: LiveStack, trade
         ExpressionAttributeValues={":one": {"N": "1000"}},
     )
     page.locator("#text").fill(trades.root)
-    damaged = Decimal(stack.totals(trades.root)[trades.root].value)
+    right = trades.totals()[trades.root].value
     row = page.locator("#grid-body [role=row]", has=page.get_by_text(trades.root, exact=True))
-    expect(row.locator(".number:not(.minor)")).to_have_text(f"{damaged:,f}")
+    expect(row.locator(".number:not(.minor)")).to_have_text(f"{EXACT.add(right, Decimal(1000)):,f}")
     page.locator("#verify:enabled").click()
     verdict(page, "wrong")
     differences = page.locator(".differences")
@@ -135,7 +139,7 @@ def test_a_damaged_total_is_found_and_mended(page: Page, stack: LiveStack, trade
     page.locator("#confirm").click()
     expect(page.locator("#dialog")).not_to_be_visible()
     verdict(page, "exact")
-    expect(row.locator(".number:not(.minor)")).to_have_text(f"{damaged - 1000:,f}")
+    expect(row.locator(".number:not(.minor)")).to_have_text(f"{right:,f}")
     stack.assert_exact(trades)
 
 
@@ -167,3 +171,62 @@ def test_keys_move_through_the_totals(page: Page) -> None:
         focused = page.evaluate("document.activeElement.dataset.id")
         assert focused
         assert (focused == first) == (key == "Home"), key
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[str]:
+    """The address of a console with 10,000 totals, which may read nothing else."""
+    made_up = site(Configuration.from_json(CONFIGURATION), dynamodb=ManyTotals(10_000))
+    console = Served(made_up, toolchain.install_console())
+    thread = threading.Thread(target=console.run)
+    thread.start()
+    yield console.address
+    console.end()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_ten_thousand_totals_are_a_few_rows_of_a_page(browser: Browser, crowded: str) -> None:
+    page = new_page(browser, [], [])
+    page.goto(crowded)
+    page.locator("#grid-body [role=row]").first.wait_for()
+    expect(page.locator("#grid-note")).to_contain_text("10,000 totals")
+    scroll_to(page, "#grid")
+    for place, name in ((5_000, "Branch0500"), (9_990, "Branch0999"), (0, "Branch0000")):
+        page.locator("#grid").evaluate(f"grid => {{ grid.scrollTop = {38 * place}; }}")
+        shown = page.locator(f"#grid-body [data-id^='{name}:']").first
+        expect(shown).to_be_in_viewport()
+        assert page.locator("#grid-body [role=row]").count() < 100
+    page.locator("#text").fill("Branch0777:Leaf7")
+    expect(page.locator("#grid-body [role=row]:visible")).to_have_count(1)
+    page.close()
+
+
+def test_what_cannot_be_read_is_said_to_be_so(browser: Browser, crowded: str) -> None:
+    page = new_page(browser, [], [])
+    page.goto(crowded)
+    expect(page.locator("#quarantine")).to_contain_text("The quarantine cannot be read since")
+    expect(page.locator("#alarms")).to_contain_text("no right")
+    page.close()
+
+
+def test_a_page_whose_console_has_gone_says_since_when(browser: Browser) -> None:
+    console = Served(
+        site(Configuration.from_json(CONFIGURATION), dynamodb=ManyTotals(1)),
+        toolchain.install_console(),
+    )
+    thread = threading.Thread(target=console.run)
+    thread.start()
+    page = new_page(browser, [], [])
+    page.clock.install()
+    page.goto(console.address)
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    console.end()
+    thread.join(20)
+    assert not thread.is_alive(), "a page that is open does not hold the console"
+    page.clock.run_for(40_000)
+    expect(page.locator("#live")).to_have_attribute("data-state", "stale")
+    expect(page.locator("#live-text")).to_contain_text("last heard 4")
+    page.clock.run_for(60_000)
+    expect(page.locator("#live")).to_have_attribute("data-state", "lost")
+    page.close()
