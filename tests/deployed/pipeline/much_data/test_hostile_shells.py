@@ -20,6 +20,9 @@ OTHERS = (
     ("demo", "--rounds", "1", "--messages", "40", "--seed", "1"),
     ("redrive", "--dry-run"),
     ("replay", "--from", "1s", "--dry-run"),
+    ("totals", "--top", "3", "--by", "Value"),
+    ("backfill", "--dry-run"),
+    ("erase", "no such total", "--dry-run"),
 )
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leda.engine.audit import Bracket, Expected
+from leda.engine.configuration import Configuration
 from leda_cli.base import operations
 from leda_cli.base import output as console_module
 from leda_cli.base.output import LedaError, Screen, cell
@@ -27,10 +28,15 @@ from leda_cli.base.paths import ROOT
 from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
 from leda_cli.demos.board_view import board_table
 from leda_cli.demos.leaderboard import Place, Total
+from leda_cli.operate import erase, rebuild_command, totals_reading
+from leda_cli.operate.corrections import Correction
+from leda_cli.operate.not_live import NotLive
 from leda_cli.operate.oracle import NOTHING
+from leda_cli.operate.rebuild import Result
 from leda_cli.operate.redrive_report import detail_lines, list_lines
 from leda_cli.operate.screen import totals_tree
 from leda_cli.operate.totals import Difference, difference_lines
+from leda_cli.operate.totals_command import Answer, Columns
 from leda_cli.operate.verify import Verdict
 
 EVIL = "\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"
@@ -95,6 +101,25 @@ def table_of(text: str) -> Table:
     return table
 
 
+def totals_of(text: str) -> Table:
+    """What `leda totals` prints of a total with such a key."""
+    total = totals_reading.Total(text, "users", {text: text}, {"Count": Decimal(1)})
+    found = totals_reading.Found([total], "T", 1, None)
+    return Answer(found, Columns(["Count"], [], "Count"), None, NotLive())._table()
+
+
+def corrected(text: str) -> Iterator[str]:
+    """What `leda rebuild` and `leda backfill` report of a total with such a name, and of a row with such a key."""
+    configuration = Configuration.from_json(
+        '{"path": "Path", "measures": {"Count": {"op": "count"}}}'
+    )
+    change = Correction(text, (Decimal(1),), (2,))
+    expected = Expected(named=[text], unreadable=1)
+    result = Result(configuration, expected, [change], ["uuid"])
+    yield from rebuild_command._dry_lines(result)
+    yield from rebuild_command.quarantine_lines(result, "T")
+
+
 DIFFERENCE = Difference(EVIL, Decimal(1), Decimal(2))
 BRACKET = Bracket(EVIL, "Value", Decimal(1), Decimal(2), Decimal(2))
 DETAIL = {
@@ -141,6 +166,9 @@ PRINTED: dict[str, Callable[[Screen], object]] = {
     ),
     "leda verify of a running pipeline": report(Verdict(Expected(), 1, [BRACKET], []).lines),
     "leda load": report(lambda: difference_lines([DIFFERENCE])),
+    "leda totals": lambda screen: screen.print(totals_of(EVIL)),
+    "leda rebuild": report(lambda: corrected(EVIL)),
+    "leda erase": report(lambda: erase.Result({EVIL: {}}, {EVIL: EVIL}).lines(False)),
     "leda redrive": report(lambda: list_lines(LISTED)),
     "leda redrive --show": report(lambda: detail_lines(DETAIL)),
     **{name: through(name) for name in ("info", "warn", "heading")},

@@ -1,0 +1,89 @@
+"""Whatever an attribute of a row holds, the row counts or is refused with a reason, and the same row always alike.
+
+A function that raises anything else gets its batch again until the stream has lost it.
+"""
+
+import decimal
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leda.engine.audit import WIDE
+from leda.engine.configuration import Configuration
+from leda.streams.changes import UnreadableRowError
+from support.any_record import WRONG, changes, spoiled
+
+CONFIGURATION = Configuration.from_json(
+    json.dumps(
+        {
+            "group_by": {
+                "nested": {"keys": ["detail.region as region", "number"], "rollup": True},
+                "hours": {"keys": ["at:hour"], "retention_days": 3},
+                "tags": {"keys": ["tags[]", "seconds:month as month"]},
+                "urgent": {
+                    "keys": ["source"],
+                    "where": {"urgency": ["high"], "detail.flag": ["true"]},
+                    "missing": {"source": "unknown", "detail.flag": "true"},
+                },
+            },
+            "measures": {
+                "Count": {"op": "count"},
+                "Score": {"op": "sum", "field": "detail.score"},
+                "Weight": {"op": "sum", "field": "weight", "missing": 1},
+            },
+        }
+    )
+)
+ROW: dict[str, Any] = {
+    "id": {"S": "1"},
+    "number": {"N": "100"},
+    "at": {"S": "2026-08-01T13:05:59+01:00"},
+    "seconds": {"N": "1785589500"},
+    "tags": {"L": [{"S": "late"}, {"N": "7"}, {"BOOL": True}]},
+    "source": {"S": "web:mobile"},
+    "urgency": {"S": "high"},
+    "detail": {"M": {"region": {"S": "EMEA"}, "flag": {"BOOL": True}, "score": {"N": "-0.75"}}},
+    "weight": {"N": "2"},
+}
+
+
+def result(row: Any) -> Any:
+    """What the row adds, and what its totals are called; or why it counts for nothing."""
+    try:
+        added = CONFIGURATION.contribution(row)
+    except UnreadableRowError as error:
+        assert len(str(error)) < 2_000
+        return str(error)
+    if added is None:
+        return None
+    leaves = [node for leaf in added.leaves for node in CONFIGURATION.nodes(leaf)]
+    return added, [CONFIGURATION.labels(node) for node in leaves], added.negated().negated()
+
+
+def test_a_row_that_is_whole_counts_in_every_grouping() -> None:
+    added, labels, twice = result(ROW)
+    assert {each.grouping for each in labels} == {"nested", "hours", "tags", "urgent"}
+    assert added.amounts == (1, decimal.Decimal("-0.75"), 2)
+    assert twice == added
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_no_row_raises_anything_else_and_the_context_of_decimals_changes_nothing(
+    data: st.DataObject,
+) -> None:
+    row = spoiled(ROW, data.draw(changes(ROW)))
+    if not isinstance(row, dict):
+        return
+    found = result(row)
+    with decimal.localcontext(WIDE):
+        assert result(row) == found
+
+
+@pytest.mark.parametrize("name", sorted(ROW))
+@pytest.mark.parametrize("wrong", sorted(WRONG))
+def test_an_attribute_may_be_anything(name: str, wrong: str) -> None:
+    result(spoiled(ROW, [((name,), wrong)]))
