@@ -1,7 +1,7 @@
-"""RegistryTable: what must not depend on a deployment.
+"""Reads and writes RegistryTable, which holds what must not change with a deployment.
 
 A change may be delivered again after any deployment, and must then be computed as it was the first time. So what
-decides how a shard's changes are computed and applied is stored when the shard is first met, and never changes:
+decides how a shard's changes are computed and applied is stored when the shard is first met, and does not change:
 
     Scope                     Name            attributes
     configurations            <version>       Document: the configuration's JSON
@@ -106,7 +106,7 @@ class Registry:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def put_if_absent(self, scope: str, name: str, attributes: Mapping[str, Any]) -> bool:
-        """Put the row unless there is one; whether this call has put it. After a lost answer it says False."""
+        """Put the row unless there is one; returns whether this call has put it (False after a lost answer)."""
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -125,7 +125,7 @@ class Registry:
         self._client.put_item(TableName=self._table, Item={**_key(scope, name), **attributes})
 
     def draw(self, counter: str) -> int:
-        """A number above all that were drawn before.
+        """Draw a number that is above all that were drawn before.
 
         It is the clock's seconds, or one more than the last number where the clock is not beyond that. So the numbers
         rise even after the counter's row was lost, or restored from a backup.
@@ -183,7 +183,7 @@ def _shard_row(attributes: Row, created: float | None) -> Row:
 
 
 class _Memory(Generic[T]):
-    """What was read of shards lately."""
+    """Cache of what was recently read of shards."""
 
     def __init__(self) -> None:
         self._found: dict[Shard, tuple[float, T]] = {}
@@ -327,7 +327,7 @@ class Definitions:
         self._known: dict[str, Configuration] = {}
 
     def of(self, version: str) -> Configuration | None:
-        """The configuration with that version; None where the registry has none, as for a row that was made by hand."""
+        """The configuration with that version; None if the registry lacks it (a row written by hand)."""
         if version not in self._known:
             try:
                 self._known[version] = configuration_of(self._registry, version)
@@ -399,7 +399,7 @@ class Epochs:
         return stored
 
     def _is_of_older_stream(self, shard: Shard) -> bool:
-        """Whether Reduce has met a younger stream: what is late from an older one is the rebuild's."""
+        """Whether Reduce has met a younger stream: late records of an older stream are left to the rebuild."""
         if shard.is_made_up:
             return False
         met = [row["Name"]["S"] for row in self._registry.rows(streams_scope("reduce"))]
@@ -430,5 +430,5 @@ class Epochs:
 
 
 def position(epoch: int, sequence: int) -> str:
-    """Where a record of ReduceTable's stream stands in its line of shards, as a string that orders."""
+    """The position of a record of ReduceTable's stream among those of its lane, as a string that orders."""
     return f"{epoch:0{EPOCH_DIGITS}d}.{padded(sequence)}"
