@@ -7,9 +7,9 @@ from typing import NamedTuple
 from leda.engine.configuration import Amount, Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import lane_number
 from leda.engine.hierarchy import SEPARATOR
-from leda.engine.registry import Assignment
 from leda.engine.rejects import Reject
 from leda.engine.shards import padded
+from leda.engine.source_shards import Assignment
 from leda.streams import changes
 from leda.streams.stream_records import StreamRecord, content
 from leda.values.limits import Limits

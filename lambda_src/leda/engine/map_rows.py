@@ -27,9 +27,10 @@ from leda.engine import map_batch
 from leda.engine.configuration import bytes_of
 from leda.engine.delta_rows import CLOSED_BY, Lane, item
 from leda.engine.map_batch import Change, Sums
-from leda.engine.registry import Assignment, SourceShards, condition_failed
+from leda.engine.registry import condition_failed
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
+from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams.stream_records import StreamRecord
 from leda.values.limits import Limits
 

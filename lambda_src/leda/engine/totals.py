@@ -37,7 +37,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda.aws.backoff import THROTTLES, Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import RESERVED, Delta, UnreadableDeltaError, amounts_of, read
-from leda.engine.registry import IGNORED, Epochs, position
+from leda.engine.epochs import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
 from leda.streams.stream_records import IMAGES, StreamRecord
