@@ -21,9 +21,10 @@ from leda.engine import map_batch
 from leda.engine.hierarchy import nodes
 from leda.engine.map_batch import Change, Sums
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import Assignment, Registry, SourceShards
+from leda.engine.registry import Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
+from leda.engine.source_shards import Assignment, SourceShards
 from leda.pipeline import state_rows
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema

@@ -23,7 +23,7 @@ import boto3
 
 from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE
 from leda.engine import audit
-from leda.engine.registry import Assignment
+from leda.engine.source_shards import Assignment
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
 from leda_cli.base.paths import ROOT

@@ -25,10 +25,12 @@ from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
 from benchmarks.stages import LATENCY_MS, Pipeline, Run
 from leda.engine.configuration import Configuration
+from leda.engine.epochs import Epochs
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
+from leda.engine.registry import Definitions, Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
+from leda.engine.source_shards import SourceShards
 from leda.engine.totals import Totals
 from leda.streams import stream_records
 from leda.values.limits import Limits

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from leda.aws.backoff import GaveUpError
 from leda.engine.configuration import Configuration
-from leda.engine.registry import Assignment
+from leda.engine.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.rebuild import Options, Rebuild, Tables
 from leda_cli.operate.source_table import SourceTable

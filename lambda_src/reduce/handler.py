@@ -9,7 +9,8 @@ from leda.aws.dynamodb_client import connect
 from leda.aws.faults import Faults
 from leda.aws.telemetry import lag, logger, metrics
 from leda.engine.consumer import Consumer
-from leda.engine.registry import Definitions, Epochs, Registry
+from leda.engine.epochs import Epochs
+from leda.engine.registry import Definitions, Registry
 from leda.engine.rejects import Rejects
 from leda.engine.shards import OnlyShards
 from leda.engine.totals import KEY, Totals

@@ -16,8 +16,9 @@ from leda.engine import map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane, item
 from leda.engine.map_rows import BadCheckpointError, RowClosedError
-from leda.engine.registry import Assignment, Registry
+from leda.engine.registry import Registry
 from leda.engine.shards import MissingShardIdError, Shard
+from leda.engine.source_shards import Assignment
 from leda.streams.stream_records import MalformedEventError
 from simulation.failures import Killed, client_error, timed_out
 from support.faults import Fault, Faults, FaultyClient, after, instead, meanwhile, statements

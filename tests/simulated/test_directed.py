@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from leda.engine import delta_rows, map_rows, registry, totals
+from leda.engine import delta_rows, epochs, map_rows, registry, totals
+from leda.engine.epochs import Epochs
 from leda.engine.map_rows import _LaneWriter
-from leda.engine.registry import Epochs
 from leda.engine.shards import Shard
 from leda.engine.totals import Totals
 from support.scenes import Scene, scene
@@ -342,7 +342,7 @@ def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(monkeypatch:
 
     def judged_first(self: Epochs, shard: Shard, created: float | None) -> int:
         older = self._is_of_older_stream(shard)
-        epoch = registry.IGNORED if older else self._registry.draw(registry.EPOCHS)
+        epoch = epochs.IGNORED if older else self._registry.draw(registry.EPOCHS)
         attributes = {"Epoch": {"N": str(epoch)}}
         self._registry.put_if_absent(registry.reduce_scope(shard.stream), shard.id, attributes)
         return epoch

@@ -12,8 +12,9 @@ import pytest
 
 from leda.engine import map_rows, registry
 from leda.engine.configuration import WATERMARK
-from leda.engine.registry import MEMORY_SECONDS, Assignment, SourceShards
+from leda.engine.registry import MEMORY_SECONDS
 from leda.engine.shards import padded
+from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams import changes
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows

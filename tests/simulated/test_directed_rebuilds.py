@@ -8,7 +8,8 @@ import pytest
 
 from leda.engine import registry
 from leda.engine.delta_rows import Lane
-from leda.engine.registry import MEMORY_SECONDS, Epochs
+from leda.engine.epochs import Epochs
+from leda.engine.registry import MEMORY_SECONDS
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild

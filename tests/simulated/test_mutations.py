@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leda.engine import configuration, delta_rows, registry, totals
+from leda.engine import configuration, delta_rows, epochs, registry, totals
 from leda.engine.delta_rows import amounts_of
+from leda.engine.epochs import Epochs
 from leda.engine.map_rows import MapRows, _LaneWriter
-from leda.engine.registry import Epochs, SourceShards
+from leda.engine.source_shards import SourceShards
 from leda.engine.totals import Totals, _Statements
 from leda.streams import changes, stream_records
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
@@ -213,7 +214,7 @@ def a_total_has_one_checkpoint_for_every_number_of_lanes(patch: Patch) -> None:
 
 
 def epochs_are_not_looked_at(patch: Patch) -> None:
-    patch.setattr(totals, "position", lambda _epoch, sequence: registry.position(1, sequence))
+    patch.setattr(totals, "position", lambda _epoch, sequence: epochs.position(1, sequence))
 
 
 def an_epoch_is_drawn_by_every_environment(patch: Patch) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from leda.engine import map_rows
-from leda.engine.registry import Assignment, Definitions
+from leda.engine.registry import Definitions
 from leda.engine.shards import padded
+from leda.engine.source_shards import Assignment
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild

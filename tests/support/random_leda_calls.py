@@ -9,16 +9,11 @@ from hypothesis import strategies as st
 
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane, item, lane_number
+from leda.engine.epochs import Epochs
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import (
-    COUNTERS,
-    EPOCHS,
-    Definitions,
-    Epochs,
-    Registry,
-    SourceShards,
-)
+from leda.engine.registry import COUNTERS, EPOCHS, Definitions, Registry
 from leda.engine.shards import Shard, padded
+from leda.engine.source_shards import SourceShards
 from leda.engine.totals import Totals
 from leda.pipeline.messages import Message
 from leda.pipeline.state_store import StateStore

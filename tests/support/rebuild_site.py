@@ -12,7 +12,7 @@ from typing import Any
 
 from leda.engine.configuration import WATERMARK, Configuration
 from leda.engine.delta_rows import RESERVED
-from leda.engine.registry import Assignment
+from leda.engine.source_shards import Assignment
 from leda_cli.base.operations import Operation
 from leda_cli.operate import journal
 from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables

@@ -1,8 +1,8 @@
-"""The audit: what the totals must be by their source table, and which rows of the totals table are not that.
+"""Compares the totals with their source table: what they must be, and which of them are wrong.
 
-An aggregation that is running is always a little behind, so one look at each table would take what is under way
-for an error. The audit looks at the totals first, then scans the source table, then looks at the totals again
-and again for as long as a change needs to come through. The first look lacks what was under way before the scan;
+A running aggregation is always a little behind, so one look at each table would take changes that are in flight for
+errors. The audit looks at the totals first, then scans the source table, then looks at the totals again
+and again for as long as a change needs to come through. The first look lacks what was in flight before the scan;
 the last one has all that the scan has read. So a total that is right, and flows, is met at, or passes, the
 scan's sum on its way from the first look to the last, whatever the lag was:
 
@@ -247,7 +247,7 @@ def rows_of_groupings(
 
 
 def amount_of(value: Mapping[str, Any] | None) -> Decimal | None:
-    """The number in an attribute (DynamoDB's JSON); None where there is none."""
+    """The number in an attribute (DynamoDB's JSON); None if it is missing or not a number."""
     try:
         return None if value is None else number(value["N"])
     except (KeyError, NotExactError):
@@ -311,7 +311,7 @@ def brackets(
     expected: Mapping[str, Amounts],
     looks: Sequence[Mapping[str, Amounts]],
 ) -> list[Bracket]:
-    """What was not as expected in any of the looks, in order. A total that is missing has 0 in every measure."""
+    """The measures that no look showed as expected, ordered by total. A missing total has 0 in every measure."""
     nothing = (_NOTHING,) * len(measures)
     found = []
     for row in sorted({*expected, *(row for look in looks for row in look)}):
@@ -380,7 +380,7 @@ def tables_of(
 
 
 def has_expired(configuration: Configuration, identifier: str, at: float) -> bool:
-    """Whether the total is worth nothing at that time (epoch seconds), since its grouping retains no older ones.
+    """Whether the total has expired at that time (epoch seconds), by its grouping's `retention_days`.
 
     Time to live removes its row some time later, and no source row brings it back.
     """

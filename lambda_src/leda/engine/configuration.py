@@ -4,8 +4,8 @@
      "measures": {"Count": {"op": "count"}, "Sentiment": {"op": "sum", "field": "sentiment_score"}}}
 
 `group_by` has the groupings (`groupings`); the pipeline has `path` in its place, the attribute with the row's place in
-the hierarchy. A measure is an attribute of every total: the number of its rows, or the sum of their attribute `field`,
-for which `missing` stands where a row has none. With `"on_expiry": "keep"` a row that time to live removes stays in the
+the hierarchy. A measure is an attribute of every total: the number of its rows, or the sum of their attribute `field`
+(`missing` is added for a row that lacks it). With `"on_expiry": "keep"` a row that time to live removes stays in the
 totals. With `"identifiers": "plain"` the text of the only key is a total's key.
 
 Everything that decides what a change adds is in here, and the version is a hash of it: changes that are computed under
@@ -192,7 +192,7 @@ class Configuration:
         return self.totals.nodes(leaf)
 
     def labels(self, identifier: str) -> Labels | None:
-        """The attributes that a total has beside its key and its measures; None where it has none."""
+        """The attributes that a total has beside its key and its measures; None where there are no such attributes."""
         return self.totals.labels(identifier)
 
     def _require_fit(self, leaves: tuple[str, ...]) -> None:

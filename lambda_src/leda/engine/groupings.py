@@ -1,4 +1,4 @@
-"""Groupings: under which totals a row counts, as GROUP BY with its keys, conditions and levels.
+"""Groupings: decide which totals a row counts in, like GROUP BY with keys, conditions and levels.
 
     {"source": {"keys": ["source_platform", "date"], "missing": {"source_platform": "unknown"}},
      "urgent": {"keys": ["date"], "where": {"urgency": ["high"]}},
@@ -9,8 +9,8 @@ A total's identifier is the grouping's name and the texts of the keys, joined by
 text, `%` is written as `%25` and `:` as `%3A`, and an empty text as `%`; so no two different keys share a total, and no
 identifier is longer than it must be.
 
-With `retention_days` a total is worth nothing that long after its time bucket has ended: readers leave it out, and time
-to live removes it.
+With `retention_days` a total expires that long after its time bucket has ended: readers leave it out, and time to live
+removes it.
 """
 
 import itertools
@@ -46,9 +46,9 @@ class GroupingError(ValueError):
 
 
 class Labels(NamedTuple):
-    """What a total is called: its grouping, the texts of its keys by name, and the identifier above it.
+    """The parts of a total's identifier: its grouping, the texts of its keys by name, and its parent.
 
-    `expires` is the time in epoch seconds from which the total is worth nothing; None: it is kept for ever.
+    `expires` is the time (epoch seconds) at which the total expires; None: it never does.
     """
 
     grouping: str
@@ -58,7 +58,7 @@ class Labels(NamedTuple):
 
     @property
     def attributes(self) -> dict[str, dict[str, Any]]:
-        """The same as attributes of the total, in DynamoDB's JSON."""
+        """The labels as attributes of the total, in DynamoDB's JSON."""
         found: dict[str, dict[str, Any]] = {
             GROUPING: {"S": self.grouping},
             KEYS: {"M": {name: {"S": text} for name, text in self.keys.items()}},
@@ -221,10 +221,10 @@ class Grouping:
             yield SEPARATOR.join((self.name, *combination))
 
     def expires(self, texts: Sequence[str]) -> int | None:
-        """When the total of these keys is worth nothing any more, in epoch seconds; None: never.
+        """When the total of these keys expires, in epoch seconds; None: never.
 
-        With several buckets it is the last to end that counts. A total without one (a level above it, or rows that have
-        no time) is kept.
+        With several buckets, the last to end counts. A total without a bucket (a level above it, or rows without a
+        time) is kept.
         """
         if self.retention_days is None:
             return None
@@ -295,7 +295,7 @@ class Groupings:
         return [leaf]
 
     def labels(self, identifier: str) -> Labels | None:
-        """What the total is called; None for an identifier that these groupings do not give."""
+        """The total's labels; None for an identifier that these groupings do not make."""
         name, *texts = identifier.split(SEPARATOR)
         grouping = self._groupings.get(name)
         if grouping is None or not texts or len(texts) > len(grouping.keys):
@@ -314,7 +314,7 @@ class Groupings:
 
 
 class PlainKey:
-    """One grouping of one key, whose totals are named by the key's text as it is."""
+    """One grouping of one key, whose text is the total's identifier, unescaped."""
 
     max_identifier_bytes = hierarchy.MAX_PATH_BYTES
 
@@ -348,7 +348,7 @@ class PlainKey:
         return [leaf]
 
     def labels(self, identifier: str) -> Labels | None:
-        """What the total is called; None for an identifier that no row gives. All have one parent, for the indexes."""
+        """The total's labels; None for an identifier that no row makes. All have one parent, for the indexes."""
         if identifier.startswith(SEPARATOR):
             return None
         grouping = self._grouping
@@ -362,7 +362,7 @@ class PlainKey:
 
 
 class HierarchyPath:
-    """The place of a row in a tree, ready in one attribute, with a total at every level."""
+    """A row's path in a tree, which is in one attribute; every level has a total."""
 
     max_identifier_bytes = hierarchy.MAX_PATH_BYTES
 
@@ -391,7 +391,7 @@ class HierarchyPath:
 
     @staticmethod
     def labels(_identifier: str) -> None:
-        """Not a label: the identifier has been the whole of it since the workshop's text."""
+        """None: totals of the hierarchy have an identifier alone, as in the workshop's text."""
         return
 
     @property

@@ -10,7 +10,7 @@ MAX_PATH_BYTES = 2048
 
 
 class BadPathError(ValueError):
-    """The levels make no usable path; the text says why."""
+    """A path cannot be made of the levels; the text says why."""
 
 
 def join(levels: Sequence[str], names: Mapping[str, object]) -> str:

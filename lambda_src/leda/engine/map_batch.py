@@ -7,9 +7,9 @@ from typing import NamedTuple
 from leda.engine.configuration import Amount, Configuration, Contribution, bytes_of
 from leda.engine.delta_rows import lane_number
 from leda.engine.hierarchy import SEPARATOR
-from leda.engine.registry import Assignment
 from leda.engine.rejects import Reject
 from leda.engine.shards import padded
+from leda.engine.source_shards import Assignment
 from leda.streams import changes
 from leda.streams.stream_records import StreamRecord, content
 from leda.values.limits import Limits
@@ -62,7 +62,7 @@ Sums = dict[str, list[Amount]]
 def read(
     records: Iterable[StreamRecord], configuration: Configuration
 ) -> tuple[list[Change], list[Reject]]:
-    """What the records add, those that add nothing left out; and those whose new image cannot be read."""
+    """The changes of the records that add something, and the records whose new image cannot be read."""
     found: list[Change] = []
     rejected: list[Reject] = []
     for record in records:
@@ -154,11 +154,14 @@ def _is_limited(amount: Decimal, limits: Limits) -> bool:
 
 
 def oldest_time(times: Sequence[str]) -> str | None:
-    """The lowest of the numbers; None where none is one. No total depends on it: of equal floats it is either."""
+    """The lowest of the texts that are numbers; None if no text is a number.
+
+    They are compared as floats, and of equal floats it is either: no total depends on it.
+    """
     try:
         return str(number(min(times, key=float))) if times else None
     except (ValueError, NotExactError):
-        # Only a row that somebody has made up has a number that none is.
+        # Only a row that was written by hand has a text that is not a number.
         found = [time_ for time_ in times if _is_number(time_)]
         return min(found, key=float, default=None)
 

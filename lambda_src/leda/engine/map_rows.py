@@ -1,4 +1,4 @@
-"""Map: replaces one row of ReduceTable for each lane and shard; the row is its own checkpoint.
+"""Map: writes one row of ReduceTable for each lane and shard, with a checkpoint in the row.
 
 For a batch of a shard's changes and each lane that they touch, one PutItem replaces the row by the sums of the changes,
 with the last change as its Sequence, on condition that the row's Sequence is below the first change. A row that covers
@@ -27,9 +27,10 @@ from leda.engine import map_batch
 from leda.engine.configuration import bytes_of
 from leda.engine.delta_rows import CLOSED_BY, Lane, item
 from leda.engine.map_batch import Change, Sums
-from leda.engine.registry import Assignment, SourceShards, condition_failed
+from leda.engine.registry import condition_failed
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
+from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams.stream_records import StreamRecord
 from leda.values.limits import Limits
 
@@ -44,8 +45,8 @@ SPLIT_BYTES = 20_000
 class Outcome:
     """What became of a batch.
 
-    Rows that were put, changes that were covered already, records that were rejected, and records that were left for
-    `leda backfill`.
+    `rows` were put, `duplicates` are changes that the rows had already, `rejected` records were quarantined, and
+    `waiting` records were left for `leda backfill`.
     """
 
     rows: int = 0
@@ -191,9 +192,9 @@ class _LaneWriter:
         self.gigabytes = 0.0
 
     def write(self, part: Sequence[Change], sums: Sums) -> None:
-        """Put the row, as often as it takes; `sums` are the part's at the lane's nodes.
+        """Put the row until it has all of the part; `sums` are the part's sums at the lane's nodes.
 
-        Then `covered` is the number of the part's changes that the row had before.
+        Sets `covered` to the number of the part's changes that the row had before.
         """
         self.covered = 0
         todo = [part]
@@ -266,7 +267,7 @@ class _LaneWriter:
         return stored
 
     def _beyond(self, todo: Sequence[Sequence[Change]]) -> list[Sequence[Change]]:
-        """What the row, as far as is known of it, does not cover."""
+        """The changes that the row does not cover, by the checkpoint that was last seen in it."""
         left = [[rest for change in part if (rest := change.beyond(self._stored))] for part in todo]
         self.covered += sum(map(len, todo)) - sum(map(len, left))
         return [part for part in left if part]
@@ -279,7 +280,7 @@ class _LaneWriter:
 
 
 class _RowClosedError(Exception):
-    """The row belongs to an assignment that the shard has no more; the text says which row."""
+    """The row belongs to a former assignment of the shard; the text says which row."""
 
 
 class RowClosedError(RuntimeError):

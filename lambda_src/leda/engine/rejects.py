@@ -1,4 +1,4 @@
-"""What Map and Reduce cannot read or add: each such record goes to the quarantine with its reason."""
+"""Quarantines the records that Map and Reduce cannot read or add, each with its reason."""
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping

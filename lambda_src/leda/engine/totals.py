@@ -1,4 +1,4 @@
-"""Reduce: adds the rows of ReduceTable to the totals; every total carries its own checkpoint.
+"""Reduce: adds the rows of ReduceTable to the totals, with a checkpoint in every total.
 
     AggregateTable {Identifier, <measures>, Applied<version>_<lanes>: "<epoch, 10 digits>.<sequence number, 40 digits>",
                     Grouping?, Keys?, Parent?, ExpiresAt?}
@@ -39,7 +39,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda.aws.backoff import THROTTLES, Backoff, is_throttle, is_unanswered
 from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import RESERVED, Delta, UnreadableDeltaError, amounts_of, read
-from leda.engine.registry import IGNORED, Epochs, position
+from leda.engine.epochs import IGNORED, Epochs, position
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
 from leda.streams.stream_records import IMAGES, StreamRecord
@@ -70,7 +70,7 @@ class _Kind(enum.Enum):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: rows that were added, rows that every total had already, totals that were written."""
+    """What became of a batch: rows added, rows that every total had already (duplicates), totals written."""
 
     applied: int = 0
     duplicates: int = 0
@@ -95,7 +95,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Row:
-    """A row of ReduceTable in the batch, and where it stands in its line of shards.
+    """A row of ReduceTable in the batch, and its position among the rows of its lane.
 
     `covered` counts the totals that had the row already.
     """
@@ -108,7 +108,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Pending:
-    """A total that lacks some of its rows of the batch, as far as is known.
+    """A total that lacks rows of the batch, by what is known of its checkpoint.
 
     As a rule one statement adds all of them: `first` and `last` are the positions of the first and the last row,
     `texts` are the amounts where there is one row, and `sums` where there are several. Where DynamoDB does not apply
@@ -317,7 +317,7 @@ class Totals:
             each.kind = _Kind.MOVE
 
     def _completed(self, line: "_Line", node: str) -> bool:
-        """Give the total 0 for each measure that it lacks; whether it lacked one.
+        """Write 0 for each measure that the total lacks; returns whether it lacked one.
 
         A total of an older configuration, or one that somebody has edited, may lack a measure; such a sum is refused.
         """
@@ -370,7 +370,7 @@ class _Line:
     definition: Configuration | None
 
     def rows_of(self, each: _Pending) -> list[_Row]:
-        """The total's rows, which are looked up once and from then on are what is left of them."""
+        """The rows that the total lacks; at the first call, all rows of the batch that have the total."""
         if each.rows is None:
             each.rows = [row for row in self.rows if each.node in row.delta.totals]
             each.take = len(each.rows)
@@ -388,7 +388,7 @@ class _Line:
         each.take, each.kind = len(left), _Kind.UPDATE
 
     def statement(self, each: _Pending) -> "BatchStatementRequestTypeDef":
-        """The statement for what the total is known to lack."""
+        """The statement that adds what the total lacks."""
         if each.rows is None:
             first, last = each.first, each.last
             texts: Iterable[object] = each.texts if each.sums is None else each.sums
@@ -415,7 +415,7 @@ class _Line:
 
     @staticmethod
     def _taken(each: _Pending) -> Sequence[object]:
-        """The sum of the rows that go with the next statement: as many as are asked for, or else the first one."""
+        """The sum of the first `take` rows; the first row alone where the sum does not fit a number."""
         assert each.rows
         first = each.rows[0].delta.totals[each.node]
         if each.take == 1:
@@ -468,7 +468,7 @@ def _add(sums: list[Amount], amounts: Sequence[Amount]) -> None:
 
 
 def _applied(each: _Pending) -> None:
-    """The statement was applied: what is left are the rows after those that it took."""
+    """Note that the statement was applied: the rows that it took are done."""
     each.is_busy = False
     if each.rows is not None:
         each.rows = each.rows[each.take :]

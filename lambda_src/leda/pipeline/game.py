@@ -1,7 +1,7 @@
 """The workshop's game, as pure functions: what a burst holds, what it adds up to, what a round scores.
 
 A burst is 250 PutRecords calls of 40 messages. In the plain mode every message is a new trade. In the hard
-mode each call carries 35 generated messages and 5 copies of some of them, and 3 % of the generated messages
+mode each call carries 35 generated messages and 5 duplicates of some of them, and 3 % of the generated messages
 modify an earlier trade of the burst: a trade that is still at version 0 gets version 1; one that was modified
 before gets an older version with other content, which must lose. The rules are those of
 https://catalog.workshops.aws/dynamodb-labs/en-US/event-driven-architecture (the generator of the Amazon DynamoDB
@@ -52,9 +52,9 @@ HARD_PARAMETERS: Mapping[str, int] = {
 class Rules:
     """What a burst is made of. Percentages are of the generated messages, 0 to 100.
 
-    messages: how many messages in all, copies included; the last call may be shorter.
+    messages: how many messages in all, duplicates included; the last call may be shorter.
     messages_per_call: how many messages one PutRecords call carries.
-    duplicates_per_call: how many of them are copies of others in the same call.
+    duplicates_per_call: how many of them are duplicates of others in the same call.
     modify_percent: how many of the generated messages change an earlier trade of the burst.
     stale_percent: how many of the changes to a trade that was changed before carry an older version.
     delete_percent: how many of the changes with a newer version delete the trade.

@@ -1,4 +1,4 @@
-"""From the bytes of a message to a trade, or to the reason why it is not one.
+"""Reads a message's bytes: returns a trade, or raises the reason why it is not one.
 
 A field that is null is one that is not there.
 """

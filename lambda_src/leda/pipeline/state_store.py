@@ -1,8 +1,8 @@
-"""StateTable's write path: the newest version of each trade, in few requests and few write units.
+"""Writes the newest version of each trade to StateTable, in few requests and few write units.
 
-BatchExecuteStatement carries 25 conditional statements a request. There is no upsert in PartiQL, so what is asked
-first is a guess, from what was lately met of the trade (`recent_versions`) or else of other trades' messages of that
-version number (`statement_guess`), and the answer to a wrong one says what to ask next:
+BatchExecuteStatement carries 25 conditional statements a request. PartiQL has no upsert, so the first request about a
+message is a guess: from the trade's version in a cache (`recent_versions`), or else from other messages with the same
+version number (`statement_guess`). The answer to a wrong guess says what to ask next:
 
     INSERT  applied                            stored
             DuplicateItem                      a row is there: LOOK
@@ -15,9 +15,9 @@ version number (`statement_guess`), and the answer to a wrong one says what to a
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
 
-A statement that does not apply costs a write unit all the same. To look is a fifth of it, and BatchGetItem looks at
-100 rows a request, where a batch of PartiQL's SELECTs would look at 25. Only the statements' conditions decide what is
-stored: what was seen may be different by then, and the next answer says so.
+A statement that does not apply costs a write unit all the same. To read the row (LOOK) costs a fifth of that, and
+BatchGetItem reads 100 rows a request, where a batch of PartiQL's SELECTs would read 25. Only the statements' conditions
+decide what is stored: if a row has changed since it was read, the answer to the next statement says so.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
 
@@ -47,12 +47,13 @@ if TYPE_CHECKING:
 MAX_STATEMENTS = 25
 MAX_KEYS = 100
 
-# A wrong guess takes a second round or a third; what was throttled or failed is asked again after pauses of up to
-# 0.1, 0.2, 0.4 ... seconds. What is left then is reported, and Lambda delivers it again.
+# A wrong guess takes a second round or a third. Requests that were throttled or failed are sent again after pauses of
+# up to 0.1, 0.2, 0.4 ... seconds. Messages that are left after the last round are reported, and Lambda delivers them
+# again.
 MAX_ROUNDS = 6
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
-_RESTLESS = "its row comes and goes"
+_RESTLESS = "row inserted and deleted concurrently"
 
 # No retry mends these: they are raised, not tried again.
 _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
@@ -104,9 +105,9 @@ def newest(messages: Iterable[Message]) -> tuple[list[Message], int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A message that nothing is decided about yet: what to ask next, and why it is still open.
+    """A message that is not decided yet: the next request about it, and why it is still open.
 
-    `is_busy`: the last request was not served, so the next one waits.
+    `is_busy`: the last request was throttled or failed, so the next one waits.
     """
 
     message: Message

@@ -1,9 +1,10 @@
-"""What to ask StateTable first about a trade not lately met: what has been cheapest for the message's version number.
+"""Picks the first request about a trade that is not in the cache: the one that was cheapest for its version number.
 
-A message finds no row, an older row, or one that is not older. Each request is right for one of these and costs
-more for the others (`state_store`). What messages find depends on their version number: with a producer that
-counts from 1, version 1 finds no row; with one that counts from 0, it finds an older one; where many messages are
-copies, a row that is not older. So the counts are kept by version number, for as long as the environment is warm.
+StateTable has no row for a message, an older row, or a row that is not older. Each kind of request is right for one of
+these cases and costs more in the others (`state_store`). Which case is usual depends on the version number: if the
+producer counts from 1, there is no row before version 1; if it counts from 0, there is an older row; and where many
+messages are duplicates, the row is not older. So the cases are counted by version number, as long as the execution
+environment is warm.
 """
 
 import enum
@@ -16,15 +17,15 @@ READ_PRICE = 0.2
 # Versions from here on are counted together, and so are those below 0: a producer may number by the clock.
 COUNTED_TOGETHER = 16
 
-# More than so many are scaled down to it, so that recent batches weigh more.
+# Larger counts are scaled down to this sum, so that recent batches weigh more.
 MOST_COUNTED = 1000
-# As many messages say what is taken for granted: enough for a few copies at the start to change nothing, and few
-# enough for one batch to teach better.
+# The assumption before the first batch weighs as many messages: enough that a few duplicates at the start do not change
+# it, and few enough that one batch does.
 PRIOR = 20
 
 
 class Found(enum.Enum):
-    """What a message finds in the table."""
+    """What the table has for a message."""
 
     ABSENT = "no row"
     OLDER = "a row of a lower version"
@@ -32,7 +33,7 @@ class Found(enum.Enum):
 
 
 class Request(enum.Enum):
-    """What can be asked first."""
+    """The kinds of requests about a message."""
 
     INSERT = "a statement that applies where there is no row; else the row is looked at"
     UPDATE = "a statement that applies to an older row; where there is none, an INSERT follows"
@@ -52,13 +53,13 @@ _COSTS: dict[Request, dict[Found, float]] = {
 
 
 class Guess:
-    """Counts what messages found; for one thread."""
+    """Counts what the table had for messages; for one thread."""
 
     def __init__(self) -> None:
         self._counts = {version: _prior(version) for version in range(-1, COUNTED_TOGETHER + 1)}
 
     def best(self, version: int) -> Request:
-        """The request that would have cost least for the messages of that version so far."""
+        """Return the request that would have cost least for the messages with that version number so far."""
         counts = self._counts[_counted_as(version)]
         return min(
             Request,
@@ -68,10 +69,7 @@ class Guess:
         )
 
     def learn(self, batch: Mapping[tuple[int, Found], int]) -> None:
-        """So many messages of a batch, by their version, found this.
-
-        A batch is counted whole: what is found first in it and what is found last weigh the same.
-        """
+        """Add a batch's counts, by version number and case. All messages of a batch weigh the same."""
         for (version, found), count in batch.items():
             self._counts[_counted_as(version)][found] += count
         for version in {_counted_as(version) for version, _ in batch}:

@@ -1,4 +1,4 @@
-"""Whether a record processor's `process` is a function that processes a record when it is called.
+"""Checks that a record processor's `process` is a function that processes a record when it is called.
 
 A call of a generator or of an `async` function runs nothing of it: every record would be taken for processed.
 """

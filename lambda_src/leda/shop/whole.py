@@ -1,11 +1,11 @@
-"""Whole numbers in rows: quantities in pieces, money in the currency's smallest unit (cents). Nothing is rounded."""
+"""Whole numbers in rows: quantities, and money in the currency's smallest unit (cents). Nothing is rounded."""
 
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image, content
 from leda.values.numbers import NotExactError, limited, number
 from leda.values.texts import utf8_bytes
 
-# A sum over 10^9 rows has 24 digits, and one of an order's lines (cents times pieces) fits as well.
+# A sum over 10^9 rows has 24 digits, and one of an order's lines (cents times quantity) fits as well.
 MAX_DIGITS = 15
 
 

@@ -1,4 +1,4 @@
-"""Records that the Kinesis Producer Library packed into one, taken apart.
+"""Takes apart the aggregated records of the Kinesis Producer Library.
 
 The format: magic number, an AggregatedRecord in Protocol Buffers, its MD5.
 https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md

@@ -1,4 +1,4 @@
-"""When a stream took a record, as Lambda's events say it. No total depends on it, so no form of it is an error."""
+"""Reads the time at which a stream took a record. No total depends on it, so an unreadable time is no error."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ _UNITS_A_SECOND = (1, 1_000, 1_000_000)
 
 
 def arrival_time(given: object) -> datetime | None:
-    """The time (UTC) of an ApproximateCreationDateTime or approximateArrivalTimestamp; None where it tells none.
+    """The time (UTC) of an ApproximateCreationDateTime or approximateArrivalTimestamp; None where it cannot be read.
 
     The number is epoch seconds; one that is too large for that is taken for milliseconds or microseconds.
 

@@ -1,4 +1,4 @@
-"""A change of a table's row: what it takes out of the totals, and what it puts in."""
+"""Reads a change of a table's row: what the row added to the totals before, and what it adds after."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class UnreadableRowError(ValueError):
-    """A row that counts for nothing, because of what the text says."""
+    """A row that cannot be read and is in no total; the text says why."""
 
 
 def read(

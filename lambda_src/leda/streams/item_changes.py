@@ -1,4 +1,4 @@
-"""A change of a table's item, as somebody who asks "what happened to this item" wants to read it.
+"""Reads a change of a table's item as a document for people: which attributes changed, from what to what.
 
     {"event": "update", "table": "Users", "keys": {"user_id": "u1", "timestamp": 1700000000},
      "changed": {"email": {"old": "a@example.org", "new": "b@example.org"}, "phone": {"old": "1"}},

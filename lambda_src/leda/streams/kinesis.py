@@ -21,10 +21,10 @@ from leda.streams.raw_records import made_up_id, whole
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """What a producer put. `sequence_number` is the Kinesis record's, which retries are asked for by.
+    """What a producer put. `sequence_number` is the Kinesis record's: the one to report in batchItemFailures.
 
     `event_id` names the user record: the Kinesis record's eventID, and the place in an aggregated record.
-    `partition_key` is the user record's own; one in an aggregated record that names none has the Kinesis record's.
+    `partition_key` is the user record's own; if an aggregated record names none for it, the Kinesis record's.
     `fault` says why the Kinesis record cannot be read, None where it can; `data` is then the whole record, as JSON.
     """
 

@@ -20,11 +20,13 @@ from itertools import cycle, product
 from typing import Any, NoReturn, cast
 
 from leda.engine.configuration import Configuration
+from leda.engine.epochs import Epochs
 from leda.engine.hierarchy import SEPARATOR, nodes
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import Definitions, Epochs, Registry, SourceShards
+from leda.engine.registry import Definitions, Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
+from leda.engine.source_shards import SourceShards
 from leda.engine.totals import Totals
 from leda.pipeline import state_rows
 from leda.pipeline.game import MAX_CENTS

@@ -18,7 +18,8 @@ from leda.engine import totals
 from leda.engine.audit import Tables, tables_of
 from leda.engine.configuration import Configuration
 from leda.engine.health import current_stream
-from leda.engine.registry import Assignment, Registry, RegistryError, live_configuration
+from leda.engine.registry import Registry, RegistryError, live_configuration
+from leda.engine.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
 from leda_cli.operate.functions import Function, mappings_of

@@ -23,13 +23,13 @@ from leda.engine.registry import (
     LANES,
     LIVE,
     SHARD_ROW_SECONDS,
-    Assignment,
     Registry,
     condition_failed,
     configuration_of,
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard, padded
+from leda.engine.source_shards import Assignment
 from leda.streams.stream_records import content
 from leda_cli.operate.lane_rows import LaneRows, Lanes
 

@@ -49,6 +49,7 @@ from botocore.exceptions import ClientError
 from leda.engine import audit
 from leda.engine.audit import Expected
 from leda.engine.configuration import Configuration
+from leda.engine.epochs import IGNORED
 from leda.engine.groupings import (
     DELETED,
     EXPIRES_AT,
@@ -60,11 +61,9 @@ from leda.engine.groupings import (
 from leda.engine.registry import (
     CONFIGURATIONS,
     EPOCHS,
-    IGNORED,
     LANES,
     LIVE,
     SHARD_ROW_SECONDS,
-    Assignment,
     Registry,
     RegistryError,
     Stage,
@@ -74,6 +73,7 @@ from leda.engine.registry import (
     streams_scope,
 )
 from leda.engine.shards import Shard, label, padded
+from leda.engine.source_shards import Assignment
 from leda.engine.totals import KEY
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Advance, Operation

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from leda.engine.audit import amount_of
 from leda.engine.delta_rows import RESERVED
-from leda.engine.registry import EPOCH_DIGITS, condition_failed
+from leda.engine.epochs import EPOCH_DIGITS
+from leda.engine.registry import condition_failed
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.operate.lane_rows import Lanes
 

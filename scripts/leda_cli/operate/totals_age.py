@@ -32,17 +32,10 @@ from botocore.exceptions import ClientError
 from leda.engine import delta_rows, map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, Delta, Lane, UnreadableDeltaError
-from leda.engine.registry import (
-    EPOCH_DIGITS,
-    IGNORED,
-    Assignment,
-    Definitions,
-    Registry,
-    position,
-    reduce_scope,
-    source_scope,
-)
+from leda.engine.epochs import EPOCH_DIGITS, IGNORED, position
+from leda.engine.registry import Definitions, Registry, reduce_scope, source_scope
 from leda.engine.shards import Shard
+from leda.engine.source_shards import Assignment
 from leda.streams import stream_records
 from leda.streams.stream_records import (
     LONGEST_SEQUENCE_NUMBER,

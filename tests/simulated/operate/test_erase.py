@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import Configuration
-from leda.engine.registry import Assignment
+from leda.engine.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.erase import Erasure, Result, erase

@@ -1,4 +1,4 @@
-"""The shop's figures: pieces ordered and sold of each product; orders, shipped orders and revenue in all.
+"""The shop's figures: quantities ordered and sold of each product; orders, shipped orders and revenue in all.
 
 The engine keeps them from UnifiedTable's stream, in a table of their own, by the groupings of modules/shop/counts.tf:
 

@@ -35,7 +35,7 @@ _LINE_FIELDS = ("productId", "qty")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So many pieces of a product."""
+    """A product and the quantity that is ordered of it."""
 
     product: str
     quantity: int
@@ -84,7 +84,7 @@ def _line(document: Any, field: str) -> Line:
     product, quantity = line["productId"], line["qty"]
     if not isinstance(product, str) or not PRODUCT.fullmatch(product):
         raise invalid(f"{field}.productId", "A product's ID is words in lower case with hyphens.")
-    # 2.0 is a whole number in JSON; true, an int in Python, is none.
+    # 2.0 is a whole number in JSON; true, which is an int in Python, is not.
     is_number = isinstance(quantity, int | Decimal) and not isinstance(quantity, bool)
     if not is_number or not 1 <= quantity <= MAX_QUANTITY or quantity != int(quantity):
         raise invalid(f"{field}.qty", f"qty is a whole number from 1 to {MAX_QUANTITY}.")

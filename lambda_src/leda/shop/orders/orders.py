@@ -158,7 +158,7 @@ def expiry(
 
 
 def _quantities(order: Sequence[Row]) -> dict[str, int]:
-    """How many pieces of each product the order's lines have; a line that somebody broke has none."""
+    """The quantity of each product in the order's lines; a line that cannot be read is left out."""
     found: dict[str, int] = {}
     for row in order:
         if not rows.is_a(rows.LINE, row):

@@ -49,7 +49,7 @@ class Number:
 
 
 def named(identifier: str) -> Number | None:
-    """The vendor order of that ID; None for a text that is none."""
+    """The vendor order of that ID; None for a text that is not such an ID."""
     match = _IDENTIFIER.fullmatch(identifier)
     return Number(match["product"], int(match["number"])) if match else None
 

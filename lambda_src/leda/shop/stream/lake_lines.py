@@ -46,7 +46,7 @@ _TIMES = {"createdAt": "created_at", "shippedAt": "shipped_at", "receivedAt": "r
 
 
 def kind_of(raw: Any) -> str | None:
-    """The itemType of the row that a stream record is about, as it is now or as it was; None: it has none."""
+    """The itemType of the row that a stream record is about, as it is now or as it was; None if it lacks one."""
     image = _image(raw)
     return None if image is None else content(image, "itemType", "S")
 

@@ -22,8 +22,8 @@ from leda.engine.map_batch import (
     parts,
     read,
 )
-from leda.engine.registry import Assignment
 from leda.engine.shards import padded
+from leda.engine.source_shards import Assignment
 from leda.streams.stream_records import StreamRecord
 from leda.values.limits import Limits
 from leda.values.numbers import exact

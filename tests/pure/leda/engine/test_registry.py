@@ -5,18 +5,16 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import Configuration
+from leda.engine.epochs import Epochs, position
 from leda.engine.registry import (
-    Assignment,
-    Epochs,
     Registry,
     RegistryError,
-    SourceShards,
     configuration_of,
-    position,
     reduce_scope,
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard
+from leda.engine.source_shards import Assignment, SourceShards
 from simulation.memory_dynamodb import MemoryDynamoDB
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"

@@ -9,7 +9,7 @@ import pytest
 
 from leda.engine.audit import Expected, Tables
 from leda.engine.configuration import Configuration
-from leda.engine.registry import Assignment
+from leda.engine.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import rebuild_command as module
 from leda_cli.operate.aggregation import Aggregation

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from leda.engine.audit import Bracket, Expected
 from leda.engine.configuration import Configuration
-from leda.engine.registry import Assignment
+from leda.engine.source_shards import Assignment
 from leda.pipeline import state_rows
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema

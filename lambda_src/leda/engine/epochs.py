@@ -1,0 +1,110 @@
+"""Epochs of ReduceTable's shards, which order them, and positions of records among those of their lane."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from leda.engine.registry import (
+    EPOCHS,
+    Registry,
+    ShardCache,
+    reduce_scope,
+    shard_row,
+    streams_scope,
+)
+from leda.engine.shards import Shard, label, padded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_dynamodbstreams.type_defs import DescribeStreamInputTypeDef
+
+EPOCH_DIGITS = 10
+# The epoch of a shard whose records are in the totals without Reduce, or never will be: Reduce ignores them.
+IGNORED = 0
+
+
+class Epochs:
+    """Epochs of ReduceTable's shards: a shard's is above those of its ancestors, so positions of a lane are ordered.
+
+    Nothing is assumed about the sequence numbers of different shards. All records of a lane are in one line of shards,
+    each read to its end before its child, because ReduceTable has a local secondary index: DynamoDB does not split
+    an item collection over partitions where there is one.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
+    """
+
+    def __init__(self, registry: Registry, streams: "DynamoDBStreamsClient") -> None:
+        self._registry = registry
+        self._streams = streams
+        self._known = ShardCache[int]()
+
+    def of(self, shard: Shard, created: float | None) -> int:
+        """The shard's epoch; `created` is the time of its records in epoch seconds, where it is known."""
+        known = self._known.get(shard)
+        if known is None:
+            known = self._stored(shard)
+            if known is None:
+                known = self._settle(shard, created)
+            self._known.put(shard, known)
+        return known
+
+    def _stored(self, shard: Shard) -> int | None:
+        row = self._registry.get(reduce_scope(shard.stream), shard.id)
+        return None if row is None else int(row["Epoch"]["N"])
+
+    def _settle(self, shard: Shard, created: float | None) -> int:
+        if shard.is_made_up:
+            return self._draw(shard, created)
+        self._registry.meet_stream("reduce", shard.stream)
+        # Lambda reads a parent to its end before its child. Somebody who invokes the function by hand may not: the
+        # ancestors get their lower epochs first.
+        for ancestor in self._ancestors(shard):
+            if self._stored(ancestor) is None:
+                self._draw(ancestor, created)
+        return self._draw(shard, created)
+
+    def _draw(self, shard: Shard, created: float | None) -> int:
+        # Drawn first, and looked afterwards: a younger stream is noted before any epoch is drawn for it, so if it is
+        # not there yet, its epochs will be above this one, however long the store below takes.
+        epoch = self._registry.draw(EPOCHS)
+        if self._is_of_older_stream(shard):
+            epoch = IGNORED
+        attributes = shard_row({"Epoch": {"N": str(epoch)}}, created)
+        self._registry.put_if_absent(reduce_scope(shard.stream), shard.id, attributes)
+        # Whoever was first has settled it.
+        stored = self._stored(shard)
+        assert stored is not None
+        return stored
+
+    def _is_of_older_stream(self, shard: Shard) -> bool:
+        """Whether Reduce has met a younger stream: late records of an older stream are left to the rebuild."""
+        if shard.is_made_up:
+            return False
+        met = [row["Name"]["S"] for row in self._registry.rows(streams_scope("reduce"))]
+        return any(label(stream) > label(shard.stream) for stream in met)
+
+    def _ancestors(self, shard: Shard) -> Sequence[Shard]:
+        """The shard's ancestors that the stream still lists, the oldest first.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
+        """
+        parents: dict[str, str | None] = {}
+        request: DescribeStreamInputTypeDef = {"StreamArn": shard.stream}
+        while True:
+            description = self._streams.describe_stream(**request)["StreamDescription"]
+            parents.update(
+                {each["ShardId"]: each.get("ParentShardId") for each in description["Shards"]}
+            )
+            last = description.get("LastEvaluatedShardId")
+            if not last:
+                break
+            request["ExclusiveStartShardId"] = last
+        found: list[Shard] = []
+        parent = parents.get(shard.id)
+        while parent in parents:
+            found.append(Shard(shard.stream, parent))
+            parent = parents[parent]
+        return found[::-1]
+
+
+def position(epoch: int, sequence: int) -> str:
+    """The position of a record of ReduceTable's stream among those of its lane, as a string that orders."""
+    return f"{epoch:0{EPOCH_DIGITS}d}.{padded(sequence)}"
