@@ -214,6 +214,7 @@ class Hub:
         if self._costs:
             self._collect("cost", self._read_cost, self._take_cost)
         self.spawn(self._beat())
+        self._go_on_alone()
 
     def close_pages(self) -> None:
         """Let every open page's stream end."""
@@ -252,8 +253,13 @@ class Hub:
                 self._looked_at.clear()
                 self._go_on_alone()
 
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a page is open."""
+        return bool(self._pages)
+
     def when_alone(self, function: Callable[[], None]) -> None:
-        """Call a function as soon as no page is open; may be called from another thread."""
+        """Call a function as soon as no page is open; may be called from another thread, and before the start."""
         self._when_alone = function
         self._on_loop(self._go_on_alone)
 
