@@ -19,9 +19,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from leda_cli.base.errors import LedaError
 from leda_cli.console.board import Board, Query
 from leda_cli.console.commands import Busy, Commands, Job
 from leda_cli.console.costs import Cost, Costs, Rate
@@ -278,7 +275,8 @@ class Hub:
             began, calls = time.monotonic(), self.calls.of_thread()
             try:
                 found = read()
-            except (BotoCoreError, ClientError, LedaError, OSError) as error:
+            except Exception as error:
+                # Whatever it is, the page says so and the next turn tries again; a thread that ends would say nothing.
                 self._on_loop(self._fail, name, error)
                 units = Decimal(0)
             else:
