@@ -65,6 +65,7 @@ class Calling:
         self.meta = SimpleNamespace(
             events=SimpleNamespace(register=lambda *_: None), region_name="us-east-1"
         )
+        self.exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
 
     def __getattr__(self, name: str) -> Any:
         def refuse(*_: Any, **__: Any) -> Any:

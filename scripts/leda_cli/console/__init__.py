@@ -10,4 +10,8 @@ commands.py   `leda verify`, `redrive`, `replay` and `rebuild`, run as child pro
 hub.py        collects all of it while somebody looks, and tells the open pages
 web.py        the pages, and who may ask for them
 command.py    the command itself
+child.py      the same beside a demo
 """
+
+OPEN = "open"
+"""What the child says at its parent's end if somebody looks."""

@@ -4,8 +4,8 @@
 
 The first argument holds the settings of local AWS; it is an empty object for an account.
 
-It prints its address and nothing else. Its parent holds the other end of standard input: that this is closed says that
-the parent has come to its end, however it came.
+It prints its address, and at its parent's end OPEN if somebody looks. Its parent holds the other end of standard input:
+that this is closed says that the parent has come to its end, however it came.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import os
 import sys
 import threading
 
+from leda_cli.console import OPEN
 from leda_cli.console.command import Served
 from leda_cli.console.site import Site
 from leda_cli.develop import toolchain
 
-NICENESS = 10
+NICENESS = 5
 """What the demo does goes first."""
 
 
@@ -34,6 +35,8 @@ def main(arguments: list[str]) -> None:
 
     def wait() -> None:
         os.read(sys.stdin.fileno(), 1)
+        if served.is_looked_at:
+            print(OPEN, flush=True)
         served.end_when_alone()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -110,6 +110,11 @@ class Served:
         """Let `run` return; may be called from another thread."""
         self._server.handle_exit(signal.SIGTERM, None)
 
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a page is open."""
+        return self._hub.is_looked_at
+
     def end_when_alone(self) -> None:
         """Let `run` return as soon as no page is open; may be called from another thread."""
         self._hub.when_alone(self.end)

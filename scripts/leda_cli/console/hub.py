@@ -19,9 +19,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from leda_cli.base.errors import LedaError
 from leda_cli.console.board import Board, Query
 from leda_cli.console.commands import Busy, Commands, Job
 from leda_cli.console.costs import Cost, Costs, Rate
@@ -214,6 +211,7 @@ class Hub:
         if self._costs:
             self._collect("cost", self._read_cost, self._take_cost)
         self.spawn(self._beat())
+        self._go_on_alone()
 
     def close_pages(self) -> None:
         """Let every open page's stream end."""
@@ -252,8 +250,13 @@ class Hub:
                 self._looked_at.clear()
                 self._go_on_alone()
 
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a page is open."""
+        return bool(self._pages)
+
     def when_alone(self, function: Callable[[], None]) -> None:
-        """Call a function as soon as no page is open; may be called from another thread."""
+        """Call a function as soon as no page is open; may be called from another thread, and before the start."""
         self._when_alone = function
         self._on_loop(self._go_on_alone)
 
@@ -272,7 +275,8 @@ class Hub:
             began, calls = time.monotonic(), self.calls.of_thread()
             try:
                 found = read()
-            except (BotoCoreError, ClientError, LedaError, OSError) as error:
+            except Exception as error:
+                # Whatever it is, the page says so and the next turn tries again; a thread that ends would say nothing.
                 self._on_loop(self._fail, name, error)
                 units = Decimal(0)
             else:

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from typing import IO
 
 from leda_cli.base.output import console, info
+from leda_cli.console import OPEN
 from leda_cli.operate.stack import Stack
 
 START_SECONDS = 30.0
 """How long the demo waits for the address at most, on a busy machine; the page starts while the demo makes ready."""
-END_SECONDS = 2.0
+END_SECONDS = 5.0
+"""How long the demo waits to hear whether somebody looks."""
 
 
 class LivePage:
@@ -38,10 +40,10 @@ class LivePage:
 
     def end(self) -> None:
         """Let it end: at once where nobody looks, else when the last page is closed."""
+        output = _pipe(self._process.stdout)
         _pipe(self._process.stdin).close()
-        try:
-            self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
+        ready, _, _ = select.select([output], [], [], END_SECONDS)
+        if ready and output.readline().strip() == OPEN:
             info(
                 "The live page is open in a browser. It ends when you close it there, or with Ctrl-C here."
             )
@@ -67,7 +69,8 @@ def live_page(stack: Stack, name_prefix: str) -> Iterator[LivePage]:
     try:
         yield LivePage(process)
     finally:
-        process.terminate()
+        # It has nothing to lose, and on a busy machine it would take its time.
+        process.kill()
         process.wait()
 
 
