@@ -79,6 +79,8 @@ def prove(
     if not yes:
         operation.say("nothing was sent: run the command again with --yes to go on")
         return
+    if not write.absolute().parent.is_dir():
+        raise LedaError(f"there is no folder {write.absolute().parent}", "give another --write")
     with answering(account.endpoint):
         report = _run(operation, pipeline, deployment, findings)
     beside = report.write(write)

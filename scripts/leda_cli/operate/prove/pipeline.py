@@ -33,7 +33,7 @@ class Pipeline:
         """The pipeline whose names begin so. Raises LedaError where there is none."""
         account = Account.chosen(aws)
         map_function = f"{prefix}MapLambda"
-        fix = "the command with the pipeline's --name-prefix"
+        fix = "the command with a pipeline's --name-prefix, or with the --map-function of an aggregation without one"
         with account.reached(f"{prefix}StateLambda and {map_function} cannot be looked at", fix):
             aggregation = Aggregation.of_function(account, map_function)
             state = Function.of(account.lambdas, f"{prefix}StateLambda")

@@ -122,9 +122,9 @@ class Proof:
                 StreamName=self._of.stream, Data=record.data, PartitionKey=record.partition_key
             )
             put = self._clock()
-            key = {"id": {"S": record.partition_key}}
+            identifier = record.partition_key
             self._until(
-                "StateTable", lambda key=key: "Item" in self._get(self._of.state_table, key)  # type: ignore[misc]
+                "StateTable", lambda identifier=identifier: self._is_stored(identifier)  # type: ignore[misc]
             )
             stored = self._clock()
             wanted = self._oracle.totals()[ROOT]
@@ -234,6 +234,11 @@ class Proof:
         )
         found = {name: _total_of(row) for name, row in rows.items()}
         return {name: total for name, total in found.items() if any(total)}
+
+    def _is_stored(self, identifier: str) -> bool:
+        """Whether the trade is there, and not only deleted by `clear`."""
+        row = self._get(self._of.state_table, {"id": {"S": identifier}}).get("Item")
+        return row is not None and not _is_deleted(row)
 
     def _total(self, identifier: str) -> Total:
         key = {self._aggregation.totals_key: {"S": identifier}}

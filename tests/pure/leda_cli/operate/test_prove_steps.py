@@ -1,0 +1,165 @@
+"""The steps of a proof over a pipeline in memory, whose totals follow each message at once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from leda.pipeline.messages import parse
+from leda.pipeline.schema import Schema
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.prove.pipeline import Pipeline
+from leda_cli.operate.prove.proof import Proof
+from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, Trades
+from leda_cli.operate.totals import EXACT
+
+OTHERS = {"Delta": Total(3, Decimal("7.5"))}
+
+
+class MemoryPipeline:
+    """Kinesis, DynamoDB and the three functions: the highest version of a trade wins, and totals are sums of these."""
+
+    def __init__(self) -> None:
+        self.schema = Schema()
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.oracle = Oracle()
+        self.lost = Decimal(0)
+        self.may_delete = True
+        self.now = 0.0
+        account = SimpleNamespace(dynamodb=self, kinesis=self)
+        aggregation = SimpleNamespace(
+            account=account,
+            totals_table="AggregateTable",
+            totals_key="Identifier",
+            command=lambda name: f"leda {name}",
+        )
+        pipeline = Pipeline(
+            cast(Any, aggregation), "StateLambda", "uuid", "arn:.../Stream", "StateTable", Schema()
+        )
+        self.proof = Proof(pipeline, patience=5, clock=lambda: self.now, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    # -- Kinesis
+
+    def put_records(self, Records: list[Any], **_: Any) -> Any:
+        for record in Records:
+            self.put_record(record["Data"])
+        return {"FailedRecordCount": 0}
+
+    def put_record(self, Data: bytes, **_: Any) -> None:
+        message = parse(Data, self.schema)
+        self.oracle.see_bytes(Data)
+        known = self.rows.get(message.id)
+        if known is None or int(known["Version"]["N"]) < message.version:
+            self.rows[message.id] = {
+                "id": {"S": message.id},
+                "Version": {"N": str(message.version)},
+                "Deleted": {"BOOL": message.deleted},
+            }
+
+    # -- DynamoDB
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:
+        ((table, request),) = RequestItems.items()
+        rows = self._table(table)
+        keys = [next(iter(key.values()))["S"] for key in request["Keys"]]
+        found = [rows[key] for key in keys if key in rows]
+        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+
+    def get_item(self, TableName: str, Key: dict[str, Any], **_: Any) -> Any:
+        row = self._table(TableName).get(next(iter(Key.values()))["S"])
+        return {} if row is None else {"Item": row}
+
+    def delete_item(self, Key: dict[str, Any], **_: Any) -> None:
+        if not self.may_delete:
+            error: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+            raise ClientError(error, "DeleteItem")
+        del self.rows[Key["id"]["S"]]
+
+    def _table(self, name: str) -> dict[str, dict[str, Any]]:
+        if name == "StateTable":
+            return self.rows
+        totals = {**OTHERS, **self.oracle.totals()}
+        if self.lost:
+            count, value = totals.get(ROOT, Total(0, Decimal(0)))
+            totals[ROOT] = Total(count, EXACT.subtract(value, self.lost))
+        return {
+            name: {
+                "Identifier": {"S": name},
+                "Count": {"N": str(total.trades)},
+                "Value": {"N": str(total.value)},
+            }
+            for name, total in totals.items()
+        }
+
+
+@pytest.fixture
+def memory() -> MemoryPipeline:
+    return MemoryPipeline()
+
+
+def test_a_run_is_exact_then_zero_and_leaves_no_row(memory: MemoryPipeline) -> None:
+    assert memory.proof.clear(100) == 0
+    assert len(list(memory.proof.singles())) == SINGLES
+    burst = memory.proof.burst()
+    assert (burst.wrong, burst.totals) == ([], 9)
+    assert memory.oracle.totals()[ROOT].trades > 900
+    assert not memory.proof.is_disturbed()
+    assert memory.proof.delete().wrong == []
+    assert memory.oracle.totals() == {}
+    assert {row["Version"]["N"] for row in memory.rows.values()} == {str(memory.proof.last_version)}
+    assert memory.proof.remove_rows() == 0
+    assert memory.rows == {}
+
+
+def test_what_a_killed_run_has_left_is_taken_away_first_whatever_its_versions(
+    memory: MemoryPipeline,
+) -> None:
+    for record in list(Trades(Schema(), 10**6).burst())[:300]:
+        memory.put_record(record.data)
+    left = sum(row["Deleted"] == {"BOOL": False} for row in memory.rows.values())
+    assert memory.proof.clear(100) == left > 100
+    assert memory.oracle.totals() == {}
+    assert memory.proof.burst().wrong == []
+
+
+def test_a_total_that_is_off_by_the_least_amount_is_found_and_totals_that_stay_end_the_run(
+    memory: MemoryPipeline,
+) -> None:
+    memory.proof.clear(100)
+    memory.lost = Decimal("0.01")
+    (wrong,) = memory.proof.burst().wrong
+    assert (wrong.identifier, wrong.off) == (ROOT, Decimal("-0.01"))
+    assert [each.identifier for each in memory.proof.delete().wrong] == [ROOT]
+    with pytest.raises(LedaError, match="totals under leda-prove are not 0"):
+        memory.proof.clear(100)
+
+
+def test_another_run_at_the_same_time_is_noticed(memory: MemoryPipeline) -> None:
+    memory.proof.clear(100)
+    memory.proof.burst()
+    for record in Trades(Schema(), 10**9).burst():
+        memory.put_record(record.data)
+    assert memory.proof.is_disturbed()
+
+
+def test_rows_that_the_credentials_may_not_delete_stay_and_are_counted(
+    memory: MemoryPipeline,
+) -> None:
+    memory.proof.clear(100)
+    memory.may_delete = False
+    assert memory.proof.remove_rows() == len(IDS)
+
+
+def test_a_message_that_does_not_come_through_ends_the_run(memory: MemoryPipeline) -> None:
+    memory.proof.clear(100)
+    memory.put_record = lambda **_: None  # type: ignore[method-assign]
+    with pytest.raises(LedaError, match="did not reach StateTable in 5 s"):
+        list(memory.proof.singles())
