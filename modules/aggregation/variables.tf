@@ -273,11 +273,6 @@ variable "group_by" {
   }
 
   validation {
-    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in values(var.group_by) : grouping.max_totals != null])
-    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: set audit = null, or give a grouping max_totals."
-  }
-
-  validation {
     # For identifiers of one character a key, the shortest that there are; with `rollup`, a total for each number of keys.
     condition = sum(concat([0], flatten([for name, grouping in var.group_by : [
       for level in range(grouping.rollup ? 1 : length(grouping.keys), length(grouping.keys) + 1) :
