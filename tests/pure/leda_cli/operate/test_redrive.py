@@ -429,7 +429,7 @@ def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwa
     assert (site.keys, site.status) == (set(), 0)
 
 
-@pytest.mark.parametrize("place", ["delete", "state_rows"])
+@pytest.mark.parametrize("place", ["delete", "rows_by_key"])
 def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
     site: Site, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -444,7 +444,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
         if place == "delete":
             patched.setattr(Bucket, "delete", killed)
         else:
-            patched.setattr("leda_cli.operate.put_back.state_rows", killed)
+            patched.setattr("leda_cli.operate.put_back.rows_by_key", killed)
         with pytest.raises(KeyboardInterrupt):
             redrive.redrive(put_back=True)
     assert len(site.keys) == 3, "delivered, but nothing has left"
