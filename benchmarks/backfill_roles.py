@@ -27,7 +27,8 @@ from leda.engine.source_shards import Assignment
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
 from leda_cli.base.paths import ROOT
-from leda_cli.operate.rebuild import Options, Rebuild, Tables
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_parts import Options, Tables
 from leda_cli.operate.source_table import SourceTable
 
 SEGMENTS = 4

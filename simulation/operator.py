@@ -14,7 +14,8 @@ from leda.aws.backoff import GaveUpError
 from leda.engine.configuration import Configuration
 from leda.engine.source_shards import Assignment
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.rebuild import Options, Rebuild, Tables
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_parts import Options, Tables
 from leda_cli.operate.source_table import SourceTable
 from simulation.failures import Killed
 

@@ -19,7 +19,7 @@ from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, lane_number
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
-from leda_cli.operate import rebuild as rebuild_module
+from leda_cli.operate import rebuild_totals
 from leda_cli.operate.mappings import LambdaMappings
 from simulation import trades
 from simulation.failures import client_error
@@ -567,8 +567,8 @@ def test_a_configuration_that_the_registry_has_lost_is_named(site: Site) -> None
 def test_a_reduce_that_stands_still_is_said_and_the_mapping_stays_off(
     site: Site, console: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild_module, "MAX_MARKERS", 3)
-    monkeypatch.setattr(rebuild_module, "MARKER_SECONDS", 2)
+    monkeypatch.setattr(rebuild_totals, "MAX_MARKERS", 3)
+    monkeypatch.setattr(rebuild_totals, "MARKER_SECONDS", 2)
     site.lose()
     site.is_reduce_on = False
     with pytest.raises(LedaError, match="Reduce does not apply what is in"):
@@ -587,12 +587,12 @@ def test_a_reduce_that_stands_still_is_said_and_the_mapping_stays_off(
 def test_a_marker_that_was_lost_on_its_way_is_written_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild_module, "MARKER_SECONDS", 2)
+    monkeypatch.setattr(rebuild_totals, "MARKER_SECONDS", 2)
     site.lose()
     looks = itertools.count()
 
     def sleep(seconds: float) -> None:
-        if seconds == rebuild_module.POLL_SECONDS and next(looks) < 2:
+        if seconds == rebuild_totals.POLL_SECONDS and next(looks) < 2:
             site.skip("reduce")
         site.flow()
 

@@ -18,7 +18,8 @@ from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams import changes
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
-from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_source import SourceSide
+from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.stored_totals import StoredTotals
 from simulation import operator
 from simulation.failures import Killed
@@ -180,7 +181,7 @@ def test_a_total_that_has_the_identifier_of_another_gets_its_labels(monkeypatch:
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr(Rebuild, "_label_changes", lambda self: iter(()))
+    monkeypatch.setattr(TotalsSide, "label_changes", lambda self: iter(()))
     assert "daily:a, Keys" in differences()
 
 
@@ -209,7 +210,7 @@ def test_a_measure_that_is_gone_does_not_come_back_with_a_late_checkpoint(
         it.on()
         it.set("map", CONFIGURATION=json.dumps(of_types))
         with monkeypatch.context() as patch:
-            patch.setattr(Rebuild, "_move_rows", lambda *_given: kill())
+            patch.setattr(SourceSide, "move_rows", lambda *_given: kill())
             backfill_until_killed(it)
         it.backfill(WITH_SCORES)
         it.backfill(BY_REGION)
@@ -311,7 +312,7 @@ def test_what_had_expired_under_the_former_configuration_stays_when_the_new_one_
 ) -> None:
     """Time to live removes the row at the last moment at which it may."""
     day = datetime.fromtimestamp(EPOCH, UTC).date().isoformat()
-    real = Rebuild._label_changes
+    real = TotalsSide.label_changes
     with groupings(by_day(retention_days=1)) as it:
         it.write("r0", at=day)
         it.on()
@@ -322,7 +323,7 @@ def test_what_had_expired_under_the_former_configuration_stays_when_the_new_one_
             return real(self)
 
         removed: list[int] = []
-        monkeypatch.setattr(Rebuild, "_label_changes", label_changes)
+        monkeypatch.setattr(TotalsSide, "label_changes", label_changes)
         it.backfill(by_day())
         it.go_on(seconds=60)
 
@@ -371,7 +372,7 @@ def test_markers_of_a_run_that_was_killed_are_removed_by_one_that_writes_none(
         write_some(it, 0)
         it.on()
         with monkeypatch.context() as patch:
-            patch.setattr(Rebuild, "_move_rows", lambda *_given: kill())
+            patch.setattr(SourceSide, "move_rows", lambda *_given: kill())
             backfill_until_killed(it)
         assert any(WATERMARK in row for row in it.system.rows(SOURCE))
         it.system.operator.markers = False
@@ -388,16 +389,16 @@ def test_a_run_that_was_taken_over_writes_to_no_total(monkeypatch: Patch) -> Non
         with groupings(WITH_SCORES) as it, pytest.MonkeyPatch.context() as patch:
             write_some(it, 0)
             it.on()
-            runs: list[Rebuild] = []
-            real = Rebuild._ignore_unmet
+            runs: list[TotalsSide] = []
+            real = TotalsSide.ignore_unmet
 
-            def ignore_unmet(run: Rebuild, *given: Any) -> None:
+            def ignore_unmet(run: TotalsSide, *given: Any) -> None:
                 runs.append(run)
                 if run is runs[0]:
                     it.world.sleep(600)
                 real(run, *given)
 
-            patch.setattr(Rebuild, "_ignore_unmet", ignore_unmet)
+            patch.setattr(TotalsSide, "ignore_unmet", ignore_unmet)
             it.world.spawn(it.system.operator.rebuild)
             it.set("map", CONFIGURATION=json.dumps(BY_REGION))
             backfill = partial(it.system.operator.rebuild, is_backfill=True)

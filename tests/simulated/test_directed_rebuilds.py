@@ -13,6 +13,8 @@ from leda.engine.registry import MEMORY_SECONDS
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_source import SourceSide
+from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.table_sum import TableSum
 from leda_cli.operate.watermarks import Tail
 from simulation.memory_dynamodb import Change
@@ -21,7 +23,7 @@ from support.scenes import Scene, scene
 Patch = pytest.MonkeyPatch
 
 
-def before(patch: Patch, method: str, call: Callable[[Any], None], of: type = Rebuild) -> None:
+def before(patch: Patch, method: str, call: Callable[[Any], None], of: type) -> None:
     """Let the call come before each call of the method."""
     real = getattr(of, method)
 
@@ -75,7 +77,7 @@ def test_a_checkpoint_that_reduce_has_not_written_is_removed(monkeypatch: Patch)
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr(Rebuild, "_mend_checkpoints", lambda self, suspects: None)
+    monkeypatch.setattr(TotalsSide, "mend_checkpoints", lambda self, suspects: None)
     assert differences()
 
 
@@ -107,7 +109,7 @@ def test_what_map_writes_beside_a_rebuild_is_not_taken_out(monkeypatch: Patch) -
             it.write("t1", "1")
             it.on()
             damaged(it, Value={"N": "7"})
-            before(patch, "_drain", lambda _run: invoke_map_once(it))
+            before(patch, "drain", lambda _totals: invoke_map_once(it), TotalsSide)
             it.rebuild()
             return it.differences()
 
@@ -122,7 +124,7 @@ def test_what_map_writes_beside_a_rebuild_is_not_taken_out(monkeypatch: Patch) -
         it.world.sleep(10)
 
     assert not differences()
-    monkeypatch.setattr(Rebuild, "_check", lambda self, attempt: None)
+    monkeypatch.setattr(SourceSide, "check", lambda self, attempt: None)
     assert differences()
 
 
@@ -141,7 +143,7 @@ def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch)
                 if tail is tails[0]:
                     sleep_until(it, lambda: bool(is_time))
 
-            def correct(run: Rebuild) -> None:
+            def correct(_totals: TotalsSide) -> None:
                 """When the second one has checked Map's rows, a trade is written, and the first one wakes."""
                 if not is_time:
                     it.write("t2", "2")
@@ -149,7 +151,7 @@ def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch)
                     it.world.sleep(60)
 
             before(patch, "scanned", scanned, Tail)
-            before(patch, "_write_corrections", correct)
+            before(patch, "write_corrections", correct, TotalsSide)
             it.system.operator.needed = True
             it.world.spawn(it.system.operator.rebuild)
             it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
@@ -236,7 +238,7 @@ def test_a_shard_that_reduce_never_met_adds_nothing_after_the_rebuild(
 ) -> None:
     """A rebuild lets Reduce ignore it; and as an ancestor of a shard that was met it has a lower epoch already."""
     if breach != "not an ancestor":
-        monkeypatch.setattr(Rebuild, "_ignore_unmet", lambda self, closed, mark: None)
+        monkeypatch.setattr(TotalsSide, "ignore_unmet", lambda self, closed, mark: None)
     if breach != "not ignored":
         monkeypatch.setattr(Epochs, "_ancestors", lambda self, shard: [])
     with scene() as it:
@@ -278,14 +280,14 @@ def test_what_reduce_had_not_applied_yet_is_waited_for_or_found_out(
 ) -> None:
     """Either rule makes good what the other one lets through."""
     if breach != "no comparison":
-        real = Rebuild._drain
+        real = TotalsSide.drain
         drains: list[object] = []
 
         def drain(self: Any) -> Any:
             drains.append(self)
             return [] if len(drains) % 2 else real(self)
 
-        monkeypatch.setattr(Rebuild, "_drain", drain)
+        monkeypatch.setattr(TotalsSide, "drain", drain)
     if breach != "no wait":
         do_not_compare(monkeypatch)
     with scene() as it:
@@ -358,7 +360,7 @@ def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr(Rebuild, "_older_shards", lambda self: iter(()))
+    monkeypatch.setattr(SourceSide, "older_shards", lambda self: iter(()))
     assert differences()
 
 
@@ -378,7 +380,7 @@ def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch:
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
+    monkeypatch.setattr("leda_cli.operate.rebuild_source.streams_of", lambda _client, _table: [])
     assert differences()
 
 
@@ -419,19 +421,21 @@ def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
             it.on()
             came = iter([True])
 
-            def come(_work: Rebuild) -> None:
+            def come(_work: SourceSide) -> None:
                 if next(came, False):
                     it.system.make_stream_anew("map")
                     it.write("t1", "2")
 
-            before(patch, "_move_rows", come)
+            before(patch, "move_rows", come, SourceSide)
             it.rebuild()
             it.on()
             it.rebuild()
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr("leda_cli.operate.rebuild._is_older", lambda stream, than: stream != than)
+    monkeypatch.setattr(
+        "leda_cli.operate.rebuild_source.is_older", lambda stream, than: stream != than
+    )
     assert differences()
 
 

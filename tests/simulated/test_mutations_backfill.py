@@ -14,7 +14,7 @@ from leda.engine.shards import padded
 from leda.engine.source_shards import Assignment
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
-from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import ANEW, CHANGES, CUTS, DOUBLE, LATE, OFF, RESHARD
@@ -49,7 +49,7 @@ def a_shard_has_the_same_rows_for_ever(patch: Patch) -> None:
 
 
 def totals_keep_their_labels(patch: Patch) -> None:
-    patch.setattr(Rebuild, "_label_changes", lambda self: iter(()))
+    patch.setattr(TotalsSide, "label_changes", lambda self: iter(()))
 
 
 def labels_are_those_of_the_first_version(patch: Patch) -> None:

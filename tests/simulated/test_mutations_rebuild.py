@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from leda_cli.operate import rebuild
+from leda_cli.operate import rebuild_source, rebuild_totals
 from leda_cli.operate.lane_rows import LaneRows, NamedNodes
-from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_source import SourceSide
 from leda_cli.operate.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import ANEW, CUTS, DOUBLE, LATE, LOSS, OFF, RESHARD, STREAMS
@@ -30,22 +30,23 @@ Patch = pytest.MonkeyPatch
 
 
 def the_streams_get_no_time_to_catch_up(patch: Patch) -> None:
-    patch.setattr(rebuild, "STREAM_SECONDS", 0.0)
+    patch.setattr(rebuild_source, "STREAM_SECONDS", 0.0)
+    patch.setattr(rebuild_totals, "STREAM_SECONDS", 0.0)
     # It finds out where the streams needed more.
     patch.setattr(Tail, "require_none_late", lambda self: None)
 
 
 def maps_rows_stay_where_they_are(patch: Patch) -> None:
-    patch.setattr(Rebuild, "_move_rows", lambda self, mark: {})
+    patch.setattr(SourceSide, "move_rows", lambda self, mark, assignments: {})
 
 
 def rows_of_closed_shards_stay_where_they_are(patch: Patch) -> None:
-    real = Rebuild._move_rows
+    real = SourceSide.move_rows
 
-    def move(self: Any, mark: Any) -> Any:
-        return real(self, replace(mark, closed={}))
+    def move(self: Any, mark: Any, assignments: Any) -> Any:
+        return real(self, replace(mark, closed={}), assignments)
 
-    patch.setattr(Rebuild, "_move_rows", move)
+    patch.setattr(SourceSide, "move_rows", move)
 
 
 def nodes_that_are_only_named_get_no_checkpoint(patch: Patch) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
 from leda.engine.map_rows import RowClosedError
-from leda_cli.operate.rebuild import Options, Rebuild
+from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_parts import Options
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Function, event
 from support.rebuild_site import Calls, Site

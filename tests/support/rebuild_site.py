@@ -15,7 +15,8 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.source_shards import Assignment
 from leda_cli.base.operations import Operation
 from leda_cli.operate import journal
-from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
+from leda_cli.operate.rebuild import Rebuild, Result
+from leda_cli.operate.rebuild_parts import Options, Tables
 from leda_cli.operate.source_table import SourceTable
 from simulation import trades
 from support.faults import Fault, Faults

@@ -32,8 +32,8 @@ from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.rebuild import Options
 from leda_cli.operate.rebuild_command import run, work_of
+from leda_cli.operate.rebuild_parts import Options
 from leda_cli.operate.screen import ACCENT, print_table
 from leda_cli.operate.totals_reading import Total, TotalsReader
 

@@ -18,7 +18,7 @@ from leda_cli.models.measured import service_times
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.forecast import Forecast, forecast, require_time
-from leda_cli.operate.rebuild import STREAM_SECONDS, WAITING_SECONDS, Options, Result
+from leda_cli.operate.rebuild import Result
 from leda_cli.operate.rebuild_command import (
     MarkersOption,
     SegmentsOption,
@@ -29,6 +29,8 @@ from leda_cli.operate.rebuild_command import (
     run,
     work_of,
 )
+from leda_cli.operate.rebuild_parts import STREAM_SECONDS, Options
+from leda_cli.operate.rebuild_source import WAITING_SECONDS
 from leda_cli.operate.source_table import TableSize
 from leda_cli.operate.stack import NamePrefixOption
 

@@ -13,7 +13,8 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
-from leda_cli.operate.rebuild import Options, Rebuild, Result, Tables
+from leda_cli.operate.rebuild import Rebuild, Result
+from leda_cli.operate.rebuild_parts import Options, Tables
 from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.verify import bracket_lines
 
@@ -102,7 +103,7 @@ def run(
         with answering(endpoint):
             result = work.run()
     except BaseException:
-        if work.journal.is_open:
+        if work.is_open:
             operation.say(
                 f"The mapping of {aggregation.map_function} may be off. Run `{options.command}` again: it does all of "
                 "it once more, and switches the mapping on."

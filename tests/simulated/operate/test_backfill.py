@@ -17,7 +17,9 @@ from rich.console import Console
 from leda.engine.delta_rows import CLOSED_BY
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
-from leda_cli.operate import forecast, rebuild
+from leda_cli.operate import forecast
+from leda_cli.operate.rebuild_parts import STREAM_SECONDS, Options
+from leda_cli.operate.rebuild_source import WAITING_SECONDS
 from simulation.failures import Killed
 from support.backfill_site import ONE, THREE, TWO, BackfillSite
 from support.faults import after, instead, meanwhile
@@ -316,7 +318,7 @@ def test_a_record_that_comes_late_makes_the_backfill_begin_anew(
     site.put("late", "1")
     held = [stream.shard.records.pop()]
     # Without markers, a shard without records is read for some seconds more.
-    slept, found = 0.0, rebuild.STREAM_SECONDS + 1 if markers else rebuild.WAITING_SECONDS + 6
+    slept, found = 0.0, STREAM_SECONDS + 1 if markers else WAITING_SECONDS + 6
 
     def sleep(seconds: float) -> None:
         nonlocal slept
@@ -410,7 +412,7 @@ def test_totals_that_have_expired_are_left_alone() -> None:
 
 def test_a_rebuild_before_the_first_backfill_names_it() -> None:
     site = BackfillSite.begun()
-    work = site.work(Calls(), options=rebuild.Options(segments=1, needs_backfill=True))
+    work = site.work(Calls(), options=Options(segments=1, needs_backfill=True))
     with pytest.raises(LedaError, match="waits for the first backfill") as error:
         work.run()
     assert "leda backfill" in error.value.fix

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
-from leda_cli.operate import rebuild as rebuild_module
 from leda_cli.operate.lane_rows import LaneRows, Lanes, NamedNodes
-from leda_cli.operate.rebuild import Rebuild
+from leda_cli.operate.rebuild_parts import STREAM_SECONDS
+from leda_cli.operate.rebuild_source import SourceSide
+from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.table_sum import TableSum
 from simulation.failures import Killed, client_error
 from support.faults import after, instead, meanwhile
@@ -187,16 +188,16 @@ def test_a_map_that_goes_on_after_its_rows_were_moved_is_noticed(
     site: Site, console: io.StringIO
 ) -> None:
     """What it adds is from after the watermark, and is neither lost nor counted twice."""
-    drain: Any = Rebuild._drain
+    drain: Any = TotalsSide.drain
     once = iter([_zombies(site)["all"]])
 
-    def draining(work: Rebuild) -> Any:
+    def draining(work: TotalsSide) -> Any:
         next(once, lambda: None)()
         return drain(work)
 
     site.lose()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rebuild, "_drain", draining)
+        patch.setattr(TotalsSide, "drain", draining)
         site.rebuild()
     assert "Map went on at" in console.getvalue()
     assert "once more" in console.getvalue()
@@ -205,10 +206,10 @@ def test_a_map_that_goes_on_after_its_rows_were_moved_is_noticed(
 
 
 def test_a_new_shard_that_map_meets_meanwhile_is_noticed(site: Site, console: io.StringIO) -> None:
-    drain: Any = Rebuild._drain
+    drain: Any = TotalsSide.drain
     once = iter([True])
 
-    def draining(work: Rebuild) -> Any:
+    def draining(work: TotalsSide) -> Any:
         if next(once, False):
             site.roll("map")
             _zombies(site)["all"]()
@@ -216,7 +217,7 @@ def test_a_new_shard_that_map_meets_meanwhile_is_noticed(site: Site, console: io
 
     site.lose()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rebuild, "_drain", draining)
+        patch.setattr(TotalsSide, "drain", draining)
         site.rebuild()
     assert "Map has met new shards" in console.getvalue()
     assert site.found() == site.expected()
@@ -322,11 +323,11 @@ def _ignore_what_was_written_between_the_watermarks(patch: Patch) -> None:
 
 
 def _do_not_check_map(patch: Patch) -> None:
-    patch.setattr(Rebuild, "_check", lambda _self, _attempt: None)
+    patch.setattr(SourceSide, "check", lambda _self, _attempt: None)
 
 
 def _leave_maps_rows(patch: Patch) -> None:
-    patch.setattr(Rebuild, "_move_rows", lambda _self, _mark: {})
+    patch.setattr(SourceSide, "move_rows", lambda _self, _mark, _assignments: {})
 
 
 def _correct_what_differs_only(patch: Patch) -> None:
@@ -352,16 +353,16 @@ def _forget_nodes_without_a_row(patch: Patch) -> None:
 
 
 def _let_reduce_meet_skipped_shards(patch: Patch) -> None:
-    patch.setattr(Rebuild, "_ignore_unmet", lambda _self, _closed, _mark: None)
+    patch.setattr(TotalsSide, "ignore_unmet", lambda _self, _closed, _mark: None)
 
 
 def _know_lanes_that_shards_use(patch: Patch) -> None:
-    every: Any = Rebuild._all_lanes
+    every: Any = TotalsSide.all_lanes
 
-    def used(work: Rebuild) -> list[Lanes]:
+    def used(work: TotalsSide) -> list[Lanes]:
         return [lanes for lanes in every(work) if lanes == work._lanes or lanes.count < 5]
 
-    patch.setattr(Rebuild, "_all_lanes", used)
+    patch.setattr(TotalsSide, "all_lanes", used)
 
 
 def _state_goes_on(site: Site) -> None:
@@ -462,7 +463,7 @@ def test_it_waits_for_the_streams_after_the_scan_and_before_each_marker(site: Si
         site.flow()
 
     site.rebuild(Telling(), sleep=sleep)
-    pause = f"{rebuild_module.STREAM_SECONDS} s"
+    pause = f"{STREAM_SECONDS} s"
     assert log.count(pause) == 3
     end = log.index(pause)
     assert "scan" in log[:end]

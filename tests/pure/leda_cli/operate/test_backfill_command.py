@@ -15,7 +15,8 @@ from leda_cli.operate import backfill_command as module
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.backfill_command import backfill
 from leda_cli.operate.corrections import Correction
-from leda_cli.operate.rebuild import Options, Result
+from leda_cli.operate.rebuild import Result
+from leda_cli.operate.rebuild_parts import Options
 from leda_cli.operate.source_table import SourceTable
 
 DOCUMENT: dict[str, Any] = {
@@ -50,7 +51,7 @@ class FakeRebuild:
     def __init__(self, aggregation: Any, options: Options) -> None:
         self.configuration = aggregation.deployed.configuration
         self.options = options
-        self.journal = SimpleNamespace(is_open=False)
+        self.is_open = False
 
     def look(self) -> Result:
         expected = Expected(dict(TOTALS), 4, 1, ["k4: the row has no date"], {"no date": 1}, 0)

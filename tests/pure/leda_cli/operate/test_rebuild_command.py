@@ -62,7 +62,6 @@ class FakeRebuild:
     mappings = ("uuid",)
 
     def __init__(self, *_: Any) -> None:
-        self.journal = self
         self.is_open = self.error is not None
 
     def look(self) -> Result:

@@ -1,0 +1,204 @@
+"""The totals' side of a rebuild: waiting for Reduce, writing the corrections, and removing what is left over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from leda.engine import audit
+from leda.engine.audit import Expected
+from leda.engine.epochs import IGNORED
+from leda.engine.groupings import EXPIRES_AT, GROUPING, KEYS, PARENT
+from leda.engine.registry import (
+    CONFIGURATIONS,
+    EPOCHS,
+    LANES,
+    SHARD_ROW_SECONDS,
+    reduce_scope,
+    source_scope,
+    streams_scope,
+)
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.assignments import WentOnError
+from leda_cli.operate.corrections import Correction, corrections, difference
+from leda_cli.operate.lane_rows import LaneRows, Lanes, run_of
+from leda_cli.operate.rebuild_parts import MAX_TRIES, STREAM_SECONDS, Run
+from leda_cli.operate.stored_totals import Change, Old, epoch_of, lanes_of
+from leda_cli.operate.table_sum import first
+from leda_cli.operate.watermarks import Watermark
+
+# A marker that is lost on its way (its stream's 24 hours were missed) is written again.
+MARKER_SECONDS, MAX_MARKERS = 60, 60
+POLL_SECONDS = 0.5
+
+# Time to live never removes a row whose time ended more than five years ago.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
+TIME_TO_LIVE_SECONDS = 5 * 365 * 24 * 3600
+
+_LABELS = (GROUPING, KEYS, PARENT, EXPIRES_AT)
+
+
+class TotalsSide:
+    """The totals table, and the lanes of ReduceTable through which Reduce brings corrections into it.
+
+    stream: ReduceTable's stream; lanes: the number of lanes that Map is deployed with.
+    """
+
+    def __init__(self, run: Run, stream: str, lanes: Lanes, rows: LaneRows) -> None:
+        self._run = run
+        self.stream = stream
+        self._lanes = lanes
+        self._rows = rows
+
+    def drain(self) -> list[str]:
+        """Wait until Reduce has applied what was written to ReduceTable so far; the reserved nodes that say so."""
+        self._let_streams_catch_up()
+        markers = self._rows.markers(self.all_lanes())
+        waiting = dict(markers)
+        with self._run.progress("waiting for Reduce"):
+            for minutes in range(1, MAX_MARKERS + 1):
+                self._run.journal.require_own()
+                self._rows.mark(waiting)
+                for _ in range(int(MARKER_SECONDS / POLL_SECONDS)):
+                    waiting = {
+                        lane: node
+                        for lane, node in waiting.items()
+                        if not self._run.totals.is_there(node)
+                    }
+                    if not waiting:
+                        return list(markers.values())
+                    self._run.sleep(POLL_SECONDS)
+                self._run.operation.say(
+                    f"Reduce has not applied what is in {len(waiting)} lanes for {minutes} minutes; "
+                    "is its mapping on, and does it work without errors?"
+                )
+        raise LedaError(
+            f"Reduce does not apply what is in {self._run.tables.reduce}",
+            f"mend it, and run `{self._run.options.command}` again: Map's mapping stays off until then",
+        )
+
+    def _let_streams_catch_up(self) -> None:
+        """Wait until what was written so far is in its stream, and so before the markers that are written next."""
+        with self._run.progress("letting the streams catch up"):
+            self._run.sleep(STREAM_SECONDS)
+
+    def ignore_unmet(self, closed: Iterable[str], mark: Watermark) -> None:
+        """Let Reduce ignore the closed shards that it has never met, now that it has read all that there was.
+
+        They are empty, or a mapping has skipped them. Should another one bring them, their rows are in the totals.
+        """
+        row = {
+            "Epoch": {"N": str(IGNORED)},
+            "ExpiresAt": {"N": str(int(mark.created) + SHARD_ROW_SECONDS)},
+        }
+        for name in closed:
+            self._run.registry.put_if_absent(reduce_scope(self.stream), name, row)
+
+    def all_lanes(self) -> list[Lanes]:
+        """Every number of lanes that is registered."""
+        rows = self._run.registry.rows(LANES)
+        return [Lanes.parse(row["Name"]["S"]) for row in rows]
+
+    def mend_checkpoints(self, suspects: set[str]) -> None:
+        """Remove checkpoints that Reduce has not written: Reduce would fail on them, or drop every correction.
+
+        A checkpoint of a later epoch than any that was drawn is such a one. Those of a total that is not as the last
+        try has set it are suspect.
+        """
+        limit = self._run.registry.draw(EPOCHS)
+
+        def found() -> Iterator[Change]:
+            for node, row in self._run.totals.rows():
+                names = [
+                    name
+                    for name, value in row.items()
+                    if lanes_of(name) and (node in suspects or (epoch_of(value) or limit) >= limit)
+                ]
+                if names:
+                    yield Change(node, row, dict.fromkeys(names))
+
+        self._run.totals.change(found())
+
+    def fit(self, expected: Expected, stored: Mapping[str, Old]) -> Mapping[str, Old]:
+        """The totals, of which those that no sum brings to what they must be are set to 0 first."""
+        names = self._run.configuration.names
+        for _ in range(MAX_TRIES):
+            bad = {}
+            for change in corrections(expected, stored, (), len(names)):
+                unfit = [
+                    name
+                    for name, old, new in zip(names, change.old, change.new, strict=True)
+                    if old is None or difference(old, new) is None
+                ]
+                if unfit:
+                    bad[change.identifier] = {name: {"N": "0"} for name in unfit}
+            if not bad:
+                return stored
+            self._run.totals.change(
+                Change(node, row, bad[node]) for node, row in self._run.totals.rows() if node in bad
+            )
+            stored = self._run.stored()
+        raise WentOnError(f"somebody writes to {self._run.tables.totals} ({first(sorted(bad))})")
+
+    def write_corrections(self, changes: Sequence[Correction], mark: Watermark) -> None:
+        """What the totals lack, in the lanes of today's number; in all others 0, for the checkpoints."""
+        created = {"CorrectedAt": {"N": str(int(mark.created))}}
+        self._run.registry.put(LANES, self._lanes.name, created)
+        for lanes in self.all_lanes():
+            if lanes == self._lanes:
+                self._rows.correct(lanes, {each.identifier: each.added for each in changes})
+            else:
+                self._rows.touch(lanes, (each.identifier for each in changes))
+
+    def label_changes(self) -> Iterator[Change]:
+        """What rows must be called, and that they lose the measures that only other configurations have."""
+        others = set[str]()
+        for known in self._run.registry.rows(CONFIGURATIONS):
+            if "Document" in known:
+                others.update(json.loads(known["Document"]["S"])["measures"])
+        others.difference_update(self._run.configuration.names)
+        for node, row in self._run.totals.rows():
+            labels = self._run.configuration.labels(node)
+            wanted: dict[str, Any] = dict.fromkeys((*_LABELS, *others))
+            if labels is not None:
+                wanted |= labels.attributes
+            wrong = {name: value for name, value in wanted.items() if row.get(name) != value}
+            if wrong:
+                yield Change(node, row, wrong)
+
+    def used_versions(self, mark: Watermark) -> set[str]:
+        """The versions under which a change may still come."""
+        used = {self._run.configuration.version}
+        for stream in [row["Name"]["S"] for row in self._run.registry.rows(streams_scope("map"))]:
+            shards = self._run.registry.rows(source_scope(stream))
+            used.update(shard["Version"]["S"] for shard in shards)
+        for row in self._run.registry.rows(LANES):
+            # A rebuild's own rows may be delivered again for as long as Map's.
+            corrected = float(row.get("CorrectedAt", {"N": "0"})["N"])
+            if corrected > mark.created - SHARD_ROW_SECONDS:
+                used.add(Lanes.parse(row["Name"]["S"]).version)
+        return used
+
+    def leftovers(self, used: set[str]) -> Iterator[Change]:
+        """Checkpoints of versions under which no change can come any more."""
+        for node, row in self._run.totals.all_rows():
+            found = [name for name in row if (of := lanes_of(name)) and of.version not in used]
+            if found:
+                yield Change(node, row, dict.fromkeys(found))
+
+    def worthless(self, number: int) -> Iterator[str]:
+        """Rows to remove: markers of the run with that number and of those before it, and totals past time to live."""
+        limit = self._run.at - TIME_TO_LIVE_SECONDS
+        for node, _ in self._run.totals.all_rows():
+            run = run_of(node)
+            is_old_marker = run is not None and run <= number
+            if is_old_marker or audit.has_expired(self._run.configuration, node, limit):
+                yield node
+
+    def forget_lanes(self, used: set[str]) -> None:
+        """Remove the registered numbers of lanes of all other versions."""
+        for row in self._run.registry.rows(LANES):
+            if Lanes.parse(row["Name"]["S"]).version not in used:
+                key = {"Scope": row["Scope"], "Name": row["Name"]}
+                self._run.dynamodb.delete_item(TableName=self._run.tables.registry, Key=key)
