@@ -121,7 +121,11 @@ def test_verify_takes_a_name_prefix(leda: Path, tmp_path: Path) -> None:
     [
         (["verify"], "installed without one", "--aws"),
         (["up"], "`leda up` works on the files of a checkout", "clone"),
-        (["verify", "--aws", "--name-prefix", "Trades-"], "there are no credentials", "AWS_PROFILE"),
+        (
+            ["verify", "--aws", "--name-prefix", "Trades-"],
+            "there are no credentials",
+            "AWS_PROFILE",
+        ),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
