@@ -34,7 +34,7 @@ capture = Capture(QuarantineWriter(quarantine()), hidden, notifications, counted
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Capture the event's changes; answers the records that must come again (partial batch response)."""
+    """Capture the event's changes; answers the records that must be delivered again (partial batch response)."""
     report = capture.take(event["Records"], event.get("shardId"))
     count(
         Records=len(event["Records"]),

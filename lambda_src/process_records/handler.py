@@ -19,7 +19,7 @@ processing = Processing(process, QuarantineWriter(quarantine()))
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Process the event's records; answers how many, and which must come again (partial batch response)."""
+    """Process the event's records; answers how many, and which must be delivered again (partial batch response)."""
     records = list(user_records(event["Records"]))
     report = processing.run(records, context.get_remaining_time_in_millis)
     count(

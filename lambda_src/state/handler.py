@@ -29,10 +29,10 @@ faults = Faults(connect(tries=3), settings.optional("PARAMETER_TABLE"), "FAILURE
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Store the event's messages; answers the records that must come again (partial batch response)."""
+    """Store the event's messages; answers the records that must be delivered again (partial batch response)."""
     records = list(user_records(event["Records"]))
     if faults.strike():
-        # Anywhere in the batch: some of its messages are stored, and all of them come again.
+        # Anywhere in the batch: some of its messages are stored, and all of them are delivered again.
         ingest.store(records[: random.randrange(len(records) + 1)])
         faults.fail()
     report = ingest.store(records)

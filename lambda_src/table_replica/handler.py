@@ -26,6 +26,6 @@ writer = QuarantineWriter(quarantine())
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Write the event's changes; answers the records that must come again (partial batch response)."""
+    """Write the event's changes; answers the records that must be delivered again (partial batch response)."""
     failed = replicate(event["Records"], event.get("shardId"), replica, writer)
     return partial_batch.answer(failed)

@@ -1,4 +1,4 @@
-"""A session of boto3 with the credentials of another role, which are fetched anew before they expire."""
+"""A session of boto3 with the credentials of another role, which are fetched again before they expire."""
 
 from typing import Any
 

@@ -56,7 +56,7 @@ class Backoff:
         self._tries = 0
 
     def succeeded(self) -> None:
-        """Begin to count anew: the write has made progress."""
+        """Begin to count again: the write has made progress."""
         self._tries = 0
 
     def failed(self, reason: object) -> None:

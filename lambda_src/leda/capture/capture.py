@@ -1,7 +1,7 @@
 """Change capture's work on a batch: a log line for each change, counts by kind, notifications.
 
 The log comes first and needs no other service, so nothing can keep it back. A notification that SNS does not take is
-quarantined and does not hold the batch up. What comes again is logged and published again, with the same event ID.
+quarantined and does not hold the batch up. A repeated record is logged and published again, with the same event ID.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ MESSAGE = "change"
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. `failed` holds the sequence numbers of records that must come again."""
+    """What became of a batch. `failed` holds the sequence numbers of records that must be delivered again."""
 
     logged: int = 0
     notified: int = 0

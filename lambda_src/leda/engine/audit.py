@@ -17,7 +17,7 @@ no totals.
 
 The last case is not certain for a total that moves back and forth: a scan takes its time, and reads one row before a
 change and another one after a later change, which adds up to what the total never was. What is lost stays lost,
-and such a sum does not come again; so a total is called wrong only after a second round has found it so, on the
+and such a sum does not occur again; so a total is called wrong only after a second round has found it so, on the
 same side. An aggregation that is further behind than the time allowed is found wrong: it is not as fresh as promised.
 
 With `"on_expiry": "keep"` the source table no longer holds what was counted, so there is nothing to compare with.

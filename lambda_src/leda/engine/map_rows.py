@@ -93,7 +93,7 @@ class MapRows:
         """Add the changes (records of one shard, in their order) to the rows that do not have them yet.
 
         Raises GaveUpError, BadCheckpointError or the client's error; rows that were put by then stay, and the next
-        delivery finds itself covered by them.
+        delivery is covered by them.
         """
         if not records:
             return Outcome()
@@ -284,11 +284,11 @@ class _RowClosedError(Exception):
 
 
 class RowClosedError(RuntimeError):
-    """A backfill has closed the shard's rows and has not assigned it anew yet; the next delivery may find that done."""
+    """A backfill has closed the shard's rows and has not assigned it again yet; the next delivery may find it done."""
 
 
 class BadCheckpointError(RuntimeError):
-    """A row of ReduceTable with a checkpoint that LEDA did not write; the text says which row, and how to mend it."""
+    """A row of ReduceTable with a checkpoint that LEDA did not write; the text names the row and its correction."""
 
 
 def _gigabytes(answer: Any) -> float:

@@ -1,6 +1,6 @@
 """State's work on a batch: read each message, store the newest versions, quarantine what cannot be read.
 
-Every step may be done again with the same outcome, so a batch that fails half-way simply comes again.
+Every step may be done again with the same outcome, so a batch that fails half-way simply is delivered again.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from leda.streams.kinesis import UserRecord
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. `failed` holds the sequence numbers of records that must come again."""
+    """What became of a batch. `failed` holds the sequence numbers of records that must be delivered again."""
 
     stored: int = 0
     duplicates: int = 0
@@ -85,7 +85,7 @@ class Ingest:
                 case Result.REFUSED:
                     bad += [(record, stored.reason) for record in origin]
                 case Result.FAILED:
-                    # Every version of the trade comes again: which one is the newest is decided anew.
+                    # Every version of the trade is delivered again: which one is the newest is decided again.
                     report.failed |= {record.sequence_number for record in origin}
                     logger.warning(
                         "not stored", extra={"id": stored.message.id, "reason": stored.reason}

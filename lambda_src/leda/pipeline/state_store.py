@@ -55,7 +55,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
 _RESTLESS = "row inserted and deleted concurrently"
 
-# No retry mends these: they are raised, not tried again.
+# No retry corrects these: they are raised, not tried again.
 _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
 
 

@@ -34,7 +34,7 @@ RESERVE_MILLISECONDS = 5_000
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. `failed` holds the sequence numbers of records that must come again."""
+    """What became of a batch. `failed` holds the sequence numbers of records that must be delivered again."""
 
     processed: int = 0
     quarantined: int = 0
@@ -65,8 +65,8 @@ class Processing:
     def run(self, records: Sequence[UserRecord], remaining: Callable[[], float]) -> Report:
         """Process the records up to one that fails; `remaining` tells the milliseconds that the invocation has left.
 
-        When they run out, the rest comes again, and what is done is not done again. Raises what `process` raised for
-        the first Kinesis record.
+        When they run out, the rest is delivered again, and what is done is not done again. Raises what `process` raised
+        for the first Kinesis record.
         """
         report = Report()
         bad: list[BadRecord] = []
@@ -84,7 +84,7 @@ class Processing:
             try:
                 require_ran(self._process(record))
             except WrongProcessError:
-                # No record is to blame, and none is done: the invocation fails until the function is mended.
+                # No record is to blame, and none is done: the invocation fails until the function is corrected.
                 raise
             except Unprocessable as error:
                 bad.append(from_kinesis(user, str(error)))

@@ -52,7 +52,7 @@ class Quarantine:
         self._function = function
 
     def put(self, bad: BadRecord) -> str:
-        """Write the record; returns its key. Raises the client's error; the record must then come again."""
+        """Write the record; returns its key. Raises the client's error; the record must then be delivered again."""
         key = key_of(self._function, bad.arrived, bad.event_id)
         body = {
             "reason": bad.reason,

@@ -15,7 +15,7 @@ THREADS = 8
 
 
 class NotQuarantinedError(RuntimeError):
-    """Records could be neither processed nor quarantined; the batch comes again."""
+    """Records could be neither processed nor quarantined; the batch is delivered again."""
 
 
 class QuarantineWriter:
@@ -26,7 +26,7 @@ class QuarantineWriter:
         self._pool = ThreadPoolExecutor(THREADS)
 
     def put(self, records: Sequence[BadRecord]) -> set[str]:
-        """Write the records; returns the sequence numbers of those that were not written and must come again."""
+        """Write the records; returns the sequence numbers of those not written, which must be delivered again."""
         failed: set[str] = set()
         for record, error in zip(records, self._pool.map(self._put, records), strict=True):
             extra: dict[str, Any] = {

@@ -5,14 +5,14 @@ padded so that places order as strings as the changes of an item do.
 
 - Sequence numbers of an item grow: within its shard, and from a shard to its children. So the change with the highest
   one is the item's last.
-- The label is the time at which the stream was switched on. A stream that is switched on anew may number from the
+- The label is the time at which the stream was switched on. A stream that is switched on again may number from the
   start; its changes are later all the same.
 
-A write is made on condition that the row is absent, has no place, or has a lower one. So a change that comes again,
-or after a later one, changes nothing, and batches may be cut, repeated and mixed in any way.
+A write is made on condition that the row is absent, has no place, or has a lower one. So a change that is repeated,
+or comes after a later one, changes nothing, and batches may be divided, repeated and mixed in any way.
 
 A removed item leaves a tombstone: its key, its place, and a time at which DynamoDB removes it. Without one, an older
-change that comes again would bring the item back.
+change that is delivered again would bring the item back.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
 """
@@ -59,7 +59,7 @@ class Result(enum.Enum):
 class Report:
     """What became of a batch: `superseded` changes were followed by a later one of the same item within it.
 
-    `refused` holds changes that no retry can write, with the reason, `failed` those that must come again.
+    `refused` holds changes that no retry can write, with the reason, `failed` those that must be delivered again.
     """
 
     written: int = 0

@@ -13,7 +13,7 @@ from leda.streams.item_changes import ItemChange, UnreadableChangeError, read
 def replicate(
     records: Sequence[Any], shard: str | None, replica: Replica, quarantine: QuarantineWriter
 ) -> set[str]:
-    """Write the changes; returns the sequence numbers of records that must come again.
+    """Write the changes; returns the sequence numbers of records that must be delivered again.
 
     `shard` is the event's shardId, where it names one. Raises WrongReplicaError.
     """

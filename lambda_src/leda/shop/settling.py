@@ -1,7 +1,7 @@
 """A change that somebody waits for: read, decide, write in one transaction, and again while that is not settled.
 
 Whatever the last try came to (a conflict, a condition that failed, an answer that was lost), the next one reads what is
-there now and decides anew. So `attempt` must know its own work when it meets it.
+there now and decides again. So `attempt` must know its own work when it meets it.
 """
 
 import time

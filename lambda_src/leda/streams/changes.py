@@ -19,8 +19,9 @@ def read(
     """What the row added before the change, what it adds after it, and why the row as it is now cannot be read.
 
     `contribution` says what an image adds (None: nothing) or raises UnreadableRowError. A row that cannot be read adds
-    nothing until it is mended, and the change that mends it adds it: what is read of an image depends on nothing else.
-    With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row is deleted.
+    nothing until it is corrected, and the change that corrects it adds it: what is read of an image depends on
+    nothing else. With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row
+    is deleted.
     """
     if keeps_expired and record.expired:
         return None, None, []

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class UnnamedFailureError(RuntimeError):
-    """A record must come again that has no sequence number to report, so the whole batch does."""
+    """A record must be delivered again that has no sequence number to report, so the whole batch does."""
 
 
 def answer(failed: Iterable[str]) -> dict[str, Any]:

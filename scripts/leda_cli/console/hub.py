@@ -387,7 +387,7 @@ class Hub:
 
     @property
     def failing(self) -> set[str]:
-        """The stages whose functions have failed lately."""
+        """The stages whose functions have failed recently."""
         recent = self.figures.recent(time.time(), self.faulty_seconds)
         return {stage for stage in self.site.functions if recent.get(f"{stage}.errors")}
 

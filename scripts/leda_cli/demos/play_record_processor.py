@@ -99,7 +99,7 @@ class Processor:
         )
 
     def quarantined(self) -> dict[str, dict[str, Any]]:
-        """What the function has put aside, by sequence number."""
+        """What the function has quarantined, by sequence number."""
         s3 = self.aws.client("s3")
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{self.function}/"

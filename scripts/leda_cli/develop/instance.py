@@ -126,7 +126,7 @@ class Instance(ABC, Generic[Tools]):
 
     @abstractmethod
     def interpreters(self, tools: Tools) -> list[Path]:
-        """The virtual environments' interpreters: when one is set up anew, a running instance is out of date."""
+        """The virtual environments' interpreters: when one is set up again, a running instance is out of date."""
 
     def environment(self, port: int, tools: Tools) -> dict[str, str]:
         """Return the emulator's whole environment: nothing of the user's AWS settings or proxies gets in."""

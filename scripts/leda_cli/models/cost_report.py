@@ -32,7 +32,7 @@ from leda_cli.models.prices import SECONDS_OF_A_MONTH, Prices
 
 RATES = (1, 100, 1_000, 50_000, 1_000_000)
 LATENCIES = (3, 10, 60)
-# 18 totals, some 1,000, 10,000 and 100,000.
+# 18 totals, about 1,000, 10,000 and 100,000.
 HIERARCHIES = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
 TRADES = (10_000, 100_000, 1_000_000, 10_000_000)
 UNITS_TARGET, TARGET_DUPLICATES = 1.08, 0.07

@@ -1,7 +1,7 @@
 """`leda erase`: removes totals whose keys must not be kept, like a person's name, without making any total wrong.
 
 A total's row holds the total's checkpoint. If the row were deleted while a row of ReduceTable that names the total can
-still be delivered, a delivery that comes again would be counted once more. So a total is deleted only when
+still be delivered, a delivery that is delivered again would be counted once more. So a total is deleted only when
 
 1. nothing is below it: all its measures are 0. With on_expiry = keep they need not be 0, and the source table is read
    instead;

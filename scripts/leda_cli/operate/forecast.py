@@ -29,7 +29,7 @@ LONGEST_HOURS = 20
 _SMALL_ROWS = 50_000
 _SAMPLE_SECONDS = 3.0
 
-# How often a run reads the totals table: to find lanes, to mend checkpoints, before and after the corrections, to put
+# How often a run reads the totals table: to find lanes, to repair checkpoints, before and after corrections, to put
 # labels right, and twice to remove what is left over.
 _READS_OF_TOTALS = 7
 # The streams get so long to catch up before each of the two markers, and Reduce's mapping some time to come to them.

@@ -1,8 +1,8 @@
 """What Map's and Reduce's quarantined records are, and what StateTable says of their effect today.
 
 They are not delivered again: the row of ReduceTable, or the total, has passed them, so Map and Reduce would drop them
-as duplicates. What they lack is mended where it is missing: the row in StateTable (the change that mends it is
-counted), or the totals, which `leda rebuild` computes anew. Whether anything is missing is not for a record to say;
+as duplicates. What they lack is corrected where it is missing: the row in StateTable (the change that corrects it is
+counted), or the totals, which `leda rebuild` computes again. Whether anything is missing is not for a record to say;
 `leda verify` compares everything.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What is known of a record's effect now. `is_open`: a value is in no total until somebody mends its row."""
+    """What is known of a record's effect now. `is_open`: a value is in no total until somebody corrects its row."""
 
     text: str
     is_open: bool = False

@@ -6,8 +6,8 @@ loses against the row. (In the bucket of LEDA's module the deleted version stays
 place, the next run finds the objects that are left, delivers their messages once more, which changes nothing where
 they are stored already, and comes to the same report for them.
 
-A message that is still bad is put aside by StateLambda itself under the very same key, because it comes with the same
-event ID and arrival: that the object was written anew proves that the message was judged again.
+A message that is still bad is quarantined by StateLambda itself under the very same key, because it comes with the same
+event ID and arrival: that the object was written again proves that the message was judged again.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class PutAside:
-    """A record that the function of `stage` could not process. `mark` changes when the object is written anew."""
+    """A record that the function of `stage` could not process. `mark` changes when the object is written again."""
 
     key: str
     mark: str

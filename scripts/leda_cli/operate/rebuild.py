@@ -1,4 +1,4 @@
-"""A rebuild: the totals anew from the source table, while the table is written to and totals are read.
+"""A rebuild: the totals again from the source table, while the table is written to and totals are read.
 
 `leda rebuild` computes the totals under the live configuration, for the day when a DynamoDB stream's 24 hours were
 missed, a table came from a backup, or somebody wrote to a table by hand. `leda backfill` computes them under the

@@ -56,7 +56,7 @@ def rebuild(
     aws: AwsOption = False,
     name_prefix: NamePrefixOption = "",
 ) -> None:
-    """Compute all totals anew from the table, while it is written to; for when changes were lost."""
+    """Compute all totals again from the table, while it is written to; for when changes were lost."""
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     options = Options(
         needs_backfill=aggregation.needs_backfill,

@@ -164,7 +164,7 @@ def _settle(
 ) -> bool:
     """Clear Map's and Reduce's records if nothing is missing; whether nothing of them is left."""
     operation.heading(f"Clearing what Map and Reduce could not process, in {bucket.name}")
-    # Read before the comparison: what is put aside while it runs is not judged by it, and stays.
+    # Read before the comparison: what is quarantined while it runs is not judged by it, and stays.
     found, foreign = _read(bucket, keys, wanted, operation)
     kept = _downstream(found)
     today = effects_today(stack, kept)

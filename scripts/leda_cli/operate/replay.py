@@ -1,8 +1,8 @@
 """`leda replay`: feed the Kinesis stream, from a time on, through StateLambda again.
 
 For records that the mapping has passed and StateTable has not: rows that were lost, a batch that was given up and is
-in no bucket, a bug of State that is mended. The mapping stays on: State's writes are conditional, so two deliveries of
-a record are one (leda_cli/operate/state_events.py), and what StateTable has already makes no change and no total move.
+in no bucket, a bug of State that is corrected. The mapping stays on: State's writes are conditional, so two deliveries
+of a record are one (leda_cli/operate/state_events.py), and what StateTable has already changes neither it nor a total.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class SourceTable:
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """What DescribeTable says of a table; DynamoDB counts its rows and bytes anew about every six hours.
+    """What DescribeTable says of a table; DynamoDB counts its rows and bytes again about every six hours.
 
     `read_units` is the provisioned capacity, None for a table on demand. `at` is the service's clock, in epoch seconds.
     """

@@ -2,7 +2,7 @@
 
 Why this is safe: State writes a trade's row only where it is absent or has a lower version, and what that changes
 goes through StateTable's stream like every other change. A record that comes twice, late, out of order or beside
-the mapping changes nothing that was not missing. A record that cannot be read is put aside under a key made of its
+the mapping changes nothing that was not missing. A record that cannot be read is quarantined under a key made of its
 event ID, so that it overwrites itself. Whatever goes wrong here, the answer is to deliver again.
 """
 
@@ -154,7 +154,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Delivered:
-    """What became of a batch: all records but `failed` are stored or put aside, or were not newer."""
+    """What became of a batch: all records but `failed` are stored or quarantined, or were not newer."""
 
     records: Sequence[Record]
     failed: list[Failure] = field(default_factory=list)

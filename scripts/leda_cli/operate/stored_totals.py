@@ -1,4 +1,4 @@
-"""The totals table's rows as a rebuild needs them, to be mended and cleaned up."""
+"""The totals table's rows as a rebuild needs them, to be corrected and cleaned up."""
 
 from __future__ import annotations
 

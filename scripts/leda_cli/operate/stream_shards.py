@@ -64,7 +64,7 @@ class ShardReader:
 
     A shard without records needs care on local AWS: GetShardIterator may refuse LATEST in it, and an iterator of it
     answers TrimmedDataAccessException once the shard has its first record. Nothing was read or lost then, so reading
-    begins anew at the shard's start. An iterator also expires, after 15 minutes.
+    begins again at the shard's start. An iterator also expires, after 15 minutes.
     """
 
     def __init__(

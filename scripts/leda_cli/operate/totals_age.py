@@ -111,7 +111,7 @@ class Ages:
         """The age of the totals now."""
         now = self._clock()
         nodes: set[str] = set()
-        # Map first: what it has written lately says where Reduce must have come.
+        # Map first: what it has written recently says where Reduce must have come.
         since = [
             min(waiting, default=None)
             for waiting in (self._wait_for_map(nodes), self._wait_for_reduce(nodes))

@@ -15,7 +15,7 @@ it does no harm. Of the end there are two ways to be sure:
   rests on a record's being in its stream within the waiting time (AWS: "in near-real time", a second as a rule).
 
 In both cases a record that comes after the watermark, though its change is older than the end of the scan, proves that
-the stream was slower than assumed (`Tail.require_none_late`): the rebuild then begins anew and waits longer.
+the stream was slower than assumed (`Tail.require_none_late`): the rebuild then begins again and waits longer.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Restocking:
                 yield vendor_orders.open_action(self._table, which, part.reorder_quantity, created)
 
     def _wants(self, products: Iterable[str]) -> Iterator[_Want]:
-        """What the parts want that are there now; a row that cannot be read wants nothing until it is mended."""
+        """What the parts want that are there now; a row that cannot be read wants nothing until it is corrected."""
         keys = [rows.part_key(product) for product in products]
         found = reading.batch(self._client, self._table, keys)
         there = []

@@ -33,7 +33,7 @@ class Firehose(Protocol):
 
 
 class NotDeliveredError(RuntimeError):
-    """Firehose does not take some of the lines; the batch comes again."""
+    """Firehose does not take some of the lines; the batch is delivered again."""
 
 
 class Delivery:

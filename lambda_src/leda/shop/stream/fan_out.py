@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 Raw = Mapping[str, Any]
 
-# Lambda takes 6 MB in a synchronous call. What a mapping delivers is not longer, but it is written anew here.
+# Lambda takes 6 MB in a synchronous call. What a mapping delivers is not longer, but it is written again here.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_PAYLOAD_BYTES = 5_500_000
 
-# The functions' timeout is 30 s. A call without an answer is not made again here: the whole batch comes again.
+# The functions' timeout is 30 s. A call without an answer is not made again here: the whole batch is delivered again.
 CALL_LIMITS = CallLimits(connect_seconds=2, read_seconds=40, tries=1)
 
 
 class NotDoneError(RuntimeError):
-    """A function has not done its part; the batch comes again. The text says which, never with what."""
+    """A function failed; the batch is delivered again. The message names the function and omits its error payload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ class Proof:
     def remove_rows(self) -> int:
         """Delete the rows of the deleted trades from StateTable; returns how many stay, where that is not permitted.
 
-        They count for nothing. A message of theirs that should be delivered once more would make its row anew, and the
+        They count for nothing. A message of theirs that should be delivered once more would make its row again, and the
         next run finds it.
         """
         deleted = {each: row["Version"] for each, row in self._rows().items() if _is_deleted(row)}
