@@ -98,6 +98,7 @@ def test_a_load_is_seen_travelling_and_failures_pass(
         )
         verdict(page, "failing")
         expect(page.locator(".alarm", has_text="on purpose").first).to_be_visible()
+        page.set_viewport_size({"width": 1280, "height": 1000})
         picture(page, "console-failing")
     stack.put([BAD.encode()])
     stack.settle(trades)
@@ -135,7 +136,7 @@ def test_a_damaged_total_is_found_and_mended(page: Page, stack: LiveStack, trade
     page.get_by_role("button", name="See what it would do").click()
     expect(page.locator("#dialog .dry")).to_contain_text("would correct 1 totals")
     expect(page.locator("#dialog")).to_contain_text("leda rebuild")
-    picture(page, "console-rebuild", whole=False)
+    picture(page, "console-rebuild")
     page.locator("#confirm").click()
     expect(page.locator("#dialog")).not_to_be_visible()
     verdict(page, "exact")
@@ -143,8 +144,9 @@ def test_a_damaged_total_is_found_and_mended(page: Page, stack: LiveStack, trade
     stack.assert_exact(trades)
 
 
-def picture(page: Page, name: str, *, whole: bool = True) -> None:
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+def picture(page: Page, name: str) -> None:
+    """Keep what fits a screen."""
+    page.screenshot(path=PICTURES / f"{name}.png")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
