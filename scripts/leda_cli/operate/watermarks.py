@@ -138,6 +138,8 @@ class Tail:
         self._attributes = frozenset({*table.keys, *attributes})
         self._take = take
         self._before: set[str] = set()
+        # Shards that have come since the watermark, in the place of some that were open there.
+        self._behind: dict[str, Followed] = {}
         self.shards: dict[str, Followed] = {}
         for name, (parent, end) in shards_with_parents(streams, stream).items():
             if end is not None:
@@ -219,7 +221,10 @@ class Tail:
 
     def require_none_late(self) -> None:
         """Raise LateRecordError where the shards have got a record since the watermark that the scan may have seen."""
-        for name, shard in self.shards.items():
+        for name in shards_with_parents(self._streams, self.stream):
+            if name not in self.shards and name not in self._before and name not in self._behind:
+                self._behind[name] = Followed(self._reader(name), None, True)
+        for name, shard in (self.shards | self._behind).items():
             if shard.is_open:
                 for page in pages(shard):
                     self.pass_over(name, page)

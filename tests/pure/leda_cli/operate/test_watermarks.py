@@ -288,6 +288,22 @@ def test_a_record_behind_the_watermark_of_a_change_before_the_end_of_the_scan_is
         found.tail.require_none_late()
 
 
+def test_a_late_record_is_found_in_a_shard_that_has_come_since_the_watermark(table: Table) -> None:
+    table.held = []
+    found = Follower(table)
+    table.seconds += 7
+    table.put("late", Value={"N": "1"})
+    late, table.held = table.held.pop(), None
+    found.tail.scanned()
+    found.watermark(_end(table, is_marked=False))
+    for name in table.open:
+        table.split(name, f"{name}a", f"{name}b")
+    found.tail.require_none_late()
+    late()
+    with pytest.raises(LateRecordError, match="older than the end of the scan"):
+        found.tail.require_none_late()
+
+
 def test_a_record_whose_time_is_rounded_down_to_the_minute_is_not_taken_for_an_old_one(
     table: Table, is_marked: bool
 ) -> None:
