@@ -169,7 +169,7 @@ def test_the_way_back_is_a_backfill_too_with_rows_of_its_own(monkeypatch: Patch)
     assert schedule() == ("", {})
     monkeypatch.setattr(Assignment, "source", lambda self, shard: shard.source)
     error, differences = schedule()
-    assert "RowClosedError" in error or differences
+    assert "RowClosedError" in error, (error, differences)
 
 
 def test_a_total_that_has_the_identifier_of_another_gets_its_labels(monkeypatch: Patch) -> None:
