@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from leda.aws.backoff import full_jitter
 from leda.pipeline.game import Record
 from leda_cli.base.errors import LedaError
 
@@ -114,7 +114,7 @@ class Putting:
         attempt = 0
         while records and not self._stop.is_set():
             if attempt:
-                self._stop.wait(random.uniform(0, min(5.0, 0.05 * 2 ** min(attempt, 10))))
+                self._stop.wait(full_jitter(attempt, first=0.05, longest=5.0))
             attempt += 1
             asked = len(records)
             records, reason = self._try(records)
