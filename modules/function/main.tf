@@ -64,6 +64,7 @@ locals {
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:Tracing costs a price for each trace and the right to send them; LEDA's metrics and logs say the same of a batch. settings.tracing switches it on.
   #checkov:skip=CKV_AWS_115:Reserved concurrency is taken from the whole account; the shards of its source bound a stream function already. reserved_concurrency sets it.
   #checkov:skip=CKV_AWS_116:A dead-letter queue serves asynchronous calls. A stream's mapping calls synchronously and has a failure destination of its own.
   #checkov:skip=CKV_AWS_117:The function talks to AWS only, with TLS and IAM. settings.vpc puts it into a VPC.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import random
 import secrets
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from aws_kinesis_agg.aggregator import RecordAggregator
 from rich.table import Table
 
-from leda.streams.aggregated import MAGIC
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
@@ -125,25 +124,11 @@ def newest_readings(aws: ExampleAws) -> dict[str, tuple[str, str]]:
 
 
 def aggregated(messages: Sequence[tuple[str, bytes]]) -> bytes:
-    """One Kinesis record of several messages (partition key, data), as the Kinesis Producer Library packs them.
-
-    https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
-    """
-    keys = list(dict.fromkeys(key for key, _ in messages))
-    body = b"".join(b"\x0a" + _sized(key.encode()) for key in keys)
+    """One Kinesis record of several messages (partition key, data), as the Kinesis Producer Library packs them."""
+    aggregator = RecordAggregator()
     for key, data in messages:
-        record = b"\x08" + _varint(keys.index(key)) + b"\x1a" + _sized(data)
-        body += b"\x1a" + _sized(record)
-    return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
-
-
-def _sized(content: bytes) -> bytes:
-    return _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    low, rest = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
+        aggregator.add_user_record(key, data)
+    return bytes(aggregator.clear_and_get().get_contents()[2])
 
 
 def play(aws: ExampleAws) -> None:
