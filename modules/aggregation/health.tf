@@ -96,7 +96,7 @@ locals {
     stood-still = {
       metric      = "StoodStill"
       checks      = 1
-      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. This alarm does not end by itself; docs/runbook.md, \"A function has stood still\", says what to do and how to end it."
+      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. Switch it on, and run `leda rebuild ${local.command_target}` if `leda verify ${local.command_target}` finds totals that differ. This alarm does not end by itself: docs/runbook.md, \"A function has stood still\", says how to end it."
     }
     streams-not-settled = {
       metric      = "StreamsNotSettled"

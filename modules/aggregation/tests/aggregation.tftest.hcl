@@ -528,8 +528,8 @@ run "alarms_on_an_open_rebuild_a_mapping_that_is_off_and_a_stream_that_is_new" {
   }
 
   assert {
-    condition     = { for alarm in values(aws_cloudwatch_metric_alarm.health) : alarm.alarm_name => "${alarm.metric_name} ${alarm.evaluation_periods}" } == { Meters-HealthLambda-rebuild-open = "RebuildOpen 3", Meters-HealthLambda-mappings-off = "MappingsOff 3", Meters-HealthLambda-streams-not-settled = "StreamsNotSettled 1" }
-    error_message = "There must be an alarm for each of the three."
+    condition     = { for alarm in values(aws_cloudwatch_metric_alarm.health) : alarm.alarm_name => "${alarm.metric_name} ${alarm.evaluation_periods}" } == { Meters-HealthLambda-rebuild-open = "RebuildOpen 3", Meters-HealthLambda-mappings-off = "MappingsOff 3", Meters-HealthLambda-stood-still = "StoodStill 1", Meters-HealthLambda-streams-not-settled = "StreamsNotSettled 1" }
+    error_message = "There must be an alarm for each of the four."
   }
 
   assert {

@@ -229,7 +229,7 @@ run "remembers_that_it_has_stood_still" {
   }
 
   assert {
-    condition     = one([for query in aws_cloudwatch_metric_alarm.stood_still.metric_query : query.expression if query.return_data]) == "IF(age > 302400000, age)"
+    condition     = one([for query in aws_cloudwatch_metric_alarm.stood_still.metric_query : query.expression if query.expression != null]) == "IF(age > 302400000, age)"
     error_message = "Only an age beyond half of the retention may be a value: any other would end the alarm."
   }
 
