@@ -23,6 +23,8 @@ from leda_cli.operate.verify import danger_lines, health_of
 RUNBOOK = ROOT / "docs" / "runbook.md"
 MOST_OBJECTS = 200
 """Objects of the quarantine that are read and listed, the newest of them; all are counted."""
+READ_OF_ACCOUNT = 25
+"""Objects of an account that are read at a look, each with a call; the others follow at the next looks."""
 MOST_CHARACTERS = 4000
 LATE_SECONDS = 60.0
 """Totals that are older than this are late on local AWS; on an account the alarm's own threshold counts."""
@@ -227,6 +229,7 @@ class Quarantine:
 
     def __init__(self, site: Site) -> None:
         self._bucket = Bucket(site.holder)
+        self._most_read = MOST_OBJECTS if site.is_local else READ_OF_ACCOUNT
         self._read: OrderedDict[str, Object] = OrderedDict()
 
     def look(self) -> Listing:
@@ -234,7 +237,8 @@ class Quarantine:
         keys = self._bucket.keys()
         newest = sorted(keys, key=_day, reverse=True)[:MOST_OBJECTS]
         known = {key: self._read[key] for key in newest if key in self._read}
-        for found in self._bucket.read_all(key for key in newest if key not in known):
+        new = [key for key in newest if key not in known][: self._most_read]
+        for found in self._bucket.read_all(new):
             known[found.key] = described(found)
         self._read = OrderedDict((key, known[key]) for key in newest if key in known)
         objects = sorted(self._read.values(), key=lambda each: -(each.arrived or 0.0))

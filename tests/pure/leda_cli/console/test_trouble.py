@@ -168,6 +168,15 @@ def test_of_a_large_quarantine_the_newest_are_listed() -> None:
     assert s3.read == MOST_OBJECTS
 
 
+def test_of_an_account_s_quarantine_a_part_is_read_at_each_look() -> None:
+    s3 = S3()
+    for number in range(60):
+        s3.put(number, b"x")
+    quarantine = Quarantine(site(LIVE, is_local=False, s3=s3))
+    assert [len(quarantine.look().objects) for _ in range(4)] == [25, 50, 60, 60]
+    assert s3.read == 60
+
+
 # -- cost
 
 
