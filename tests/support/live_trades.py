@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ class Trades:
                 desk=f"desk{rng.randrange(desks)}",
                 region=f"region{rng.randrange(regions)}",
                 deleted=deleted,
+                Timestamp=round(time.time(), 3),
             )
             sent.append(data)
             yield data
