@@ -27,6 +27,8 @@ settings.load_profile("leda")
 
 # The functions' logs would hide a failure's own lines.
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
+# Metrics take it from the environment when the first test file imports them, which is any that names the core.
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "LEDA")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
