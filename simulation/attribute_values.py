@@ -54,7 +54,11 @@ def add(augend: str, addend: str) -> str:
 
 def subtract(minuend: str, subtrahend: str) -> str:
     """The exact difference of two numbers. Raises Invalid where it needs a digit too many."""
-    return add(minuend, str(-Decimal(subtrahend)))
+    try:
+        # Not the sum with `-Decimal(subtrahend)`, which rounds to the 28 digits of the current context.
+        return _text(_EXACT.subtract(Decimal(minuend), Decimal(subtrahend)))
+    except DecimalException as error:
+        raise Invalid(f"DynamoDB only supports precision up to {DIGITS} digits") from error
 
 
 def _text(value: Decimal) -> str:

@@ -351,7 +351,7 @@ def test_a_record_without_a_number_fails_the_batch_only_while_it_cannot_be_put_a
     users.pipeline.bucket.error = client_error("SlowDown", 503)
     function = capture(users)
 
-    with pytest.raises(RuntimeError, match="without a SequenceNumber"):
+    with pytest.raises(RuntimeError, match="without a sequence number"):
         function(event([nameless]))
     users.pipeline.bucket.error = None
     assert function(event([nameless])) == NOTHING

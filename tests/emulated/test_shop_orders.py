@@ -180,28 +180,30 @@ def at_once(calls: list[Callable[[], None]]) -> None:
         assert not thread.is_alive()
 
 
+WITH_EFFECT = {
+    "lost answer": after(timed_out()),
+    "server error after the effect": after(client_error("InternalServerError", 500)),
+}
+WITHOUT_EFFECT = {
+    "no answer": instead(timed_out()),
+    "conflict": instead(cancelled("None", "TransactionConflict")),
+    "throttled transaction": instead(cancelled("ThrottlingError", "None")),
+    "in progress": instead(client_error("TransactionInProgressException")),
+    "throttled": instead(client_error("ThrottlingException")),
+}
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "times"),
     [
-        after(timed_out()),
-        after(client_error("InternalServerError", 500)),
-        instead(timed_out()),
-        instead(cancelled("None", "TransactionConflict")),
-        instead(cancelled("ThrottlingError", "None")),
-        instead(client_error("TransactionInProgressException")),
-        instead(client_error("ThrottlingException")),
-    ],
-    ids=[
-        "lost answer",
-        "server error after the effect",
-        "no answer",
-        "conflict",
-        "throttled transaction",
-        "in progress",
-        "throttled",
+        *(pytest.param(fault, 1, id=name) for name, fault in WITH_EFFECT.items()),
+        *(
+            pytest.param(fault, times, id=f"{name}, {times} times")
+            for name, fault in WITHOUT_EFFECT.items()
+            for times in (1, 3)
+        ),
     ],
 )
-@pytest.mark.parametrize("times", [1, 3])
 def test_trouble_with_the_transaction_is_one_order(
     shop: ShopTables, fault: Fault, times: int
 ) -> None:

@@ -317,7 +317,7 @@ def test_a_record_that_tells_no_change_is_put_aside_or_fails_the_batch(shop: Sho
     assert len(shop.bucket.objects) == 1
 
     shop.bucket.error = client_error("SlowDown", 503)
-    with pytest.raises(RuntimeError, match="1 records were not put aside"):
+    with pytest.raises(RuntimeError, match="1 records were not quarantined"):
         deliver(shop, "write_firehose", records)
 
 
