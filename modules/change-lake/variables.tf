@@ -25,6 +25,16 @@ variable "settings" {
   nullable = false
 
   validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.settings.log_retention_days)
+    error_message = "settings.log_retention_days: CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9-_]{0,32}$", var.settings.global_name_suffix))
+    error_message = "settings.global_name_suffix has up to 32 letters, digits, hyphens or underscores."
+  }
+
+  validation {
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     condition     = length(var.name) + length(var.settings.global_name_suffix) <= 55
     error_message = "A role's name, name with settings.global_name_suffix and `-delivery`, has at most 64 characters."

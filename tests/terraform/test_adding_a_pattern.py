@@ -80,7 +80,6 @@ def test_its_package_is_built_with_its_own_process(followed: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(package.content)) as file:
         assert file.read("process.py") == (followed / PROCESS).read_bytes()
         assert "handler.py" in file.namelist()
-        assert "leda/engine/map_rows.py" not in file.namelist()
 
 
 def test_its_example_is_formatted_valid_and_planned(followed: Path, tmp_path: Path) -> None:

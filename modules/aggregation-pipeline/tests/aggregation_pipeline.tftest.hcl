@@ -106,7 +106,7 @@ run "has_the_names_that_the_workshops_tools_expect" {
   }
 
   assert {
-    condition     = { for key, function in output.functions : key => function.name } == { state = "StateLambda", map = "MapLambda", reduce = "ReduceLambda", health = "HealthLambda" }
+    condition     = { for key, function in output.functions : key => function.name } == { state = "StateLambda", map = "MapLambda", reduce = "ReduceLambda", health = "HealthLambda", audit = "AuditLambda" }
     error_message = "The functions must have the workshop's names."
   }
 

@@ -201,7 +201,7 @@ run "refuses_values_that_aws_refuses_or_that_lose_changes" {
     var.first_day,
     var.buffering_seconds,
     var.scan_limit_mb,
-    var.log_retention_days,
+    var.settings,
     var.kms_key_arn,
     var.alarm_actions,
   ]

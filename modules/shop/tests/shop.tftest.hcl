@@ -119,6 +119,7 @@ run "is_the_shop_of_the_text_with_two_readers_and_the_least_rights" {
       update_inventory    = "fnUpdateInventory"
       update_totals       = "fnUpdateTotals"
       check_totals        = "fnCheckTotals"
+      audit_totals        = "fnAuditTotals"
       read_stream         = "fnReadStream"
       create_vendor_order = "fnCreateVendorOrder"
       write_firehose      = "fnWriteFirehose"

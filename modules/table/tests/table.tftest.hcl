@@ -12,6 +12,38 @@ variables {
   hash_key = { name = "Identifier", type = "S" }
 }
 
+run "provisions_capacity_that_follows_the_load" {
+  command = plan
+
+  variables {
+    capacity = { read = { min = 5, max = 50 }, write = { min = 100, max = 4000, target_percent = 80 } }
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.billing_mode == "PROVISIONED" && aws_dynamodb_table.this.read_capacity == 5 && aws_dynamodb_table.this.write_capacity == 100
+    error_message = "A new table must begin with the least of both."
+  }
+
+  assert {
+    condition = { for part, target in aws_appautoscaling_target.this : target.scalable_dimension => [target.min_capacity, target.max_capacity] } == {
+      "dynamodb:table:ReadCapacityUnits"  = [5, 50]
+      "dynamodb:table:WriteCapacityUnits" = [100, 4000]
+    }
+    error_message = "Auto scaling must stay between the limits."
+  }
+
+  assert {
+    condition = { for part, policy in aws_appautoscaling_policy.this : part => [
+      policy.target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].predefined_metric_type,
+      policy.target_tracking_scaling_policy_configuration[0].target_value,
+      ] } == {
+      Read  = ["DynamoDBReadCapacityUtilization", 70]
+      Write = ["DynamoDBWriteCapacityUtilization", 80]
+    }
+    error_message = "Each must follow its own use."
+  }
+}
+
 run "is_protected_restorable_and_on_demand_by_default" {
   assert {
     condition     = aws_dynamodb_table.this.deletion_protection_enabled
@@ -338,38 +370,6 @@ run "is_on_demand_by_default" {
   assert {
     condition     = aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST" && length(aws_appautoscaling_target.this) == 0
     error_message = "Without capacity the table must follow any load by itself."
-  }
-}
-
-run "provisions_capacity_that_follows_the_load" {
-  command = plan
-
-  variables {
-    capacity = { read = { min = 5, max = 50 }, write = { min = 100, max = 4000, target_percent = 80 } }
-  }
-
-  assert {
-    condition     = aws_dynamodb_table.this.billing_mode == "PROVISIONED" && aws_dynamodb_table.this.read_capacity == 5 && aws_dynamodb_table.this.write_capacity == 100
-    error_message = "A new table must begin with the least of both."
-  }
-
-  assert {
-    condition = { for part, target in aws_appautoscaling_target.this : target.scalable_dimension => [target.min_capacity, target.max_capacity] } == {
-      "dynamodb:table:ReadCapacityUnits"  = [5, 50]
-      "dynamodb:table:WriteCapacityUnits" = [100, 4000]
-    }
-    error_message = "Auto scaling must stay between the limits."
-  }
-
-  assert {
-    condition = { for part, policy in aws_appautoscaling_policy.this : part => [
-      policy.target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].predefined_metric_type,
-      policy.target_tracking_scaling_policy_configuration[0].target_value,
-      ] } == {
-      Read  = ["DynamoDBReadCapacityUtilization", 70]
-      Write = ["DynamoDBWriteCapacityUtilization", 80]
-    }
-    error_message = "Each must follow its own use."
   }
 }
 

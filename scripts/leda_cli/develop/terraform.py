@@ -243,6 +243,34 @@ class TfLocal:
             == 0
         )
 
+    def planned_changes(self) -> set[tuple[str, str]]:
+        """Return what a plan would change: for each resource its type, with each attribute that would be another."""
+        plan = self.work / "changes.tfplan"
+        self.run("plan", "-no-color", "-input=false", "-out", str(plan), *self._variables())
+        done = subprocess.run(
+            ["terraform", "show", "-json", str(plan)],
+            cwd=self.work,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        plan.unlink()
+        found = set[tuple[str, str]]()
+        for resource in json.loads(done.stdout).get("resource_changes", []):
+            change = resource["change"]
+            if change["actions"] in (["no-op"], ["read"]):
+                continue
+            before, after = change["before"] or {}, change["after"] or {}
+            unknown = change["after_unknown"]
+            names = {*before, *after, *unknown}
+            found |= {
+                (resource["type"], name)
+                for name in names
+                if before.get(name) != after.get(name) and name in {*after, *unknown}
+            }
+        return found
+
     def destroy(self) -> None:
         """Remove everything that the module made."""
         self.run("destroy", "-no-color", "-input=false", "-auto-approve", *self._variables())

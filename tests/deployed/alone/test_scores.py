@@ -105,6 +105,7 @@ def test_names_and_shapes_are_the_texts(scores: Scores) -> None:
         "discarded-destination",
         "quarantined",
         "lane-gigabytes",
+        "stood-still",
     }
 
 

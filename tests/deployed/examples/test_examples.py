@@ -69,10 +69,21 @@ def examples(bare: BareAws, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
 
 
+# What LocalStack 4.9 is told and does not give back, so that each plan wants to tell it again.
+NOT_GIVEN_BACK = {
+    ("aws_cloudwatch_metric_alarm", "tags"),
+    ("aws_cloudwatch_metric_alarm", "tags_all"),
+    ("aws_kinesis_stream", "tags"),
+    ("aws_kinesis_stream", "tags_all"),
+    ("aws_lambda_function", "kms_key_arn"),
+}
+
+
 @pytest.mark.parametrize("name", ["complete", "reuse"])
-def test_a_plan_after_apply_is_empty(examples: dict[str, ExampleAws], name: str) -> None:
+def test_a_plan_after_apply_changes_nothing(examples: dict[str, ExampleAws], name: str) -> None:
     example = examples[name]
-    assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
+    changes = example.terraform.planned_changes()
+    assert changes <= NOT_GIVEN_BACK, f"see {example.terraform.log}"
 
 
 def test_complete_sums_readings_with_the_levels_at_the_messages_top(
@@ -197,7 +208,7 @@ def root(
 def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:
     with pytest.raises(LedaError) as refused:
         root.run("plan", "-no-color", "-input=false", "-var", change)
-    assert said in " ".join(refused.value.what.replace("│", " ").split())
+    assert said in " ".join(refused.value.what.replace("│", " ").replace("|", " ").split())
 
 
 def test_destroy_leaves_nothing(bare: BareAws, examples: dict[str, ExampleAws]) -> None:
