@@ -181,11 +181,20 @@ run "uses_an_own_key_everywhere" {
   }
 }
 
+run "refuses_days_that_no_log_group_has" {
+  command = plan
+
+  variables {
+    settings = { log_retention_days = 2 }
+  }
+
+  expect_failures = [var.settings]
+}
+
 run "refuses_values_that_aws_refuses_or_that_lose_changes" {
   command = plan
 
   variables {
-    settings          = { log_retention_days = 2 }
     name              = "shop changes"
     columns           = [{ name = "amount", type = "bigint" }]
     first_day         = "2026-02-31"
@@ -201,7 +210,6 @@ run "refuses_values_that_aws_refuses_or_that_lose_changes" {
     var.first_day,
     var.buffering_seconds,
     var.scan_limit_mb,
-    var.settings,
     var.kms_key_arn,
     var.alarm_actions,
   ]
