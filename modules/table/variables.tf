@@ -163,6 +163,7 @@ variable "capacity" {
     Provisioned capacity with auto scaling. `null`: on demand, which follows any load and costs more at a steady one.
     - `read`, `write`: each with `min` and `max` (capacity units), between which [auto scaling](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html)
       keeps what is used at `target_percent` (70) of what is provisioned. It takes minutes to follow: more than the capacity is throttled until then
+    A table that was on demand before begins with one unit of each, until auto scaling brings it to `min`: the provider sets one where Terraform ignores what scales.
   EOT
   type = object({
     read  = object({ min = number, max = number, target_percent = optional(number, 70) })
