@@ -27,8 +27,10 @@ settings.load_profile("leda")
 
 # The functions' logs would hide a failure's own lines.
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
-# Metrics take it from the environment when the first test file imports them, which is any that names the core.
+# Logs and metrics take these from the environment when the first test file imports them, which is any that names the
+# core.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "LEDA")
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "Function")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,11 +3,11 @@
 import io
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
+
+from leda.aws.telemetry import logger
 
 
 class LogLines:
@@ -30,12 +30,6 @@ class LogLines:
 @contextmanager
 def recorded() -> Iterator[LogLines]:
     """Record the log, whatever level the tests run at."""
-    with mock.patch.dict(os.environ):
-        # It asks for these, and a test may come here before it loads a function.
-        for name in ("AWS_LAMBDA_FUNCTION_NAME", "POWERTOOLS_SERVICE_NAME"):
-            os.environ.setdefault(name, "Function")
-        os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "LEDA")
-        from leda.aws.telemetry import logger
     lines = LogLines()
     handler = logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
