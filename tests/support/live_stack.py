@@ -232,7 +232,7 @@ class LiveStack(LiveAws[LocalAws]):
         """How often each function has failed on purpose, by its log."""
         return {
             part: sum(
-                event["message"].count("[ERROR] InjectedFailure")
+                event["message"].count("[ERROR] InjectedFaultError")
                 for page in self.logs.get_paginator("filter_log_events").paginate(
                     logGroupName=self.outputs["functions"][part]["log_group_name"]
                 )

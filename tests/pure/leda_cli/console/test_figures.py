@@ -33,7 +33,7 @@ def test_a_function_s_lines_give_counts_invocations_and_failures() -> None:
         line(10.5, "START RequestId: 1 Version: $LATEST"),
         line(10.5, metrics(Records=[40.0], Duplicates=[3.0], StaleVersions=[1.0])),
         line(10.6, "REPORT RequestId: 1\tDuration: 12.50 ms\tBilled Duration: 13 ms"),
-        line(11.0, "[ERROR] InjectedFailure: injected failure: FAILURE_STATE_LAMBDA_PCT in T"),
+        line(11.0, "[ERROR] InjectedFaultError: injected failure: FAILURE_STATE_LAMBDA_PCT in T"),
         line(11.2, "2026 1 Error: Task timed out after 3.00 seconds"),
         line(12.0, '{"level": "INFO", "message": "stored", "Records": 7}'),
         line(12.0, "{ not JSON"),
