@@ -21,7 +21,7 @@ def square(number: int) -> int:
 def fail_on_three(number: int) -> int:
     if number == 3:
         raise ValueError("three")
-    time.sleep(30)
+    time.sleep(10_000)  # longer than a test may take: whoever waits for it fails
     return number
 
 
@@ -31,10 +31,8 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
 
 
 def test_an_error_of_a_job_ends_all_without_waiting_for_the_others() -> None:
-    began = time.monotonic()
     with pytest.raises(ValueError, match="three"):
         list(in_processes(fail_on_three, [3, 1, 2], 2))
-    assert time.monotonic() - began < 25
     assert multiprocessing.active_children() == []
 
 
