@@ -13,8 +13,8 @@ from leda.aws import dynamodb_client
 
 _OF_ONE_SERVICE = (
     (dynamodb_client, "connect", "dynamodb"),
+    (dynamodb_client, "connect_streams", "dynamodbstreams"),
     (made_clients, "s3", "s3"),
-    (made_clients, "dynamodb_streams", "dynamodbstreams"),
 )
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import clients, settings
-from leda.aws.dynamodb_client import connect
+from leda.aws import settings
+from leda.aws.dynamodb_client import connect, connect_streams
 from leda.aws.faults import Faults
 from leda.aws.telemetry import gigabytes, logger, metrics
 from leda.engine.configuration import Configuration
@@ -35,7 +35,7 @@ rows = MapRows(
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
 )
-only = OnlyShards(clients.dynamodb_streams()) if settings.optional("SINGLE_SHARD") else None
+only = OnlyShards(connect_streams()) if settings.optional("SINGLE_SHARD") else None
 consumer = Consumer(rejects, only)
 faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leda.aws import clients, settings
-from leda.aws.dynamodb_client import connect
+from leda.aws import settings
+from leda.aws.dynamodb_client import connect, connect_streams
 from leda.aws.faults import Faults
 from leda.aws.telemetry import lag, logger, metrics
 from leda.engine.consumer import Consumer
@@ -19,7 +19,7 @@ from leda.streams.windows import window_state
 
 # Writes of batches have their own backoff; the other calls have the SDK's three tries.
 dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
-streams = clients.dynamodb_streams()
+streams = connect_streams()
 rejects = Rejects(quarantine(), logger.warning)
 registry = Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE"))
 totals = Totals(

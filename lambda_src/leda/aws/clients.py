@@ -2,7 +2,7 @@
 
 To import boto3 and make a client takes longer than all the rest of a cold start (docs/decisions has the figures). So
 boto3 is imported when the first client needs it, and what most invocations never need is made at its first call. The
-calls that are made for every batch have a client of LEDA's own: `leda.aws.dynamodb_client`.
+calls to DynamoDB and its streams have clients of LEDA's own: `leda.aws.dynamodb_client`.
 """
 
 import threading
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from boto3 import Session
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_s3 import S3Client
 
 # boto3's default session makes one client at a time.
@@ -55,23 +54,15 @@ def sdk(
 
 def s3() -> "S3Client":
     """S3, for the quarantine; made at its first call."""
-    return cast("S3Client", _LazyClient("s3"))
+    return cast("S3Client", _LazyS3())
 
 
-def dynamodb_streams() -> "DynamoDBStreamsClient":
-    """DynamoDB Streams, for the list of a stream's shards; made at its first call."""
-    return cast("DynamoDBStreamsClient", _LazyClient("dynamodbstreams"))
-
-
-class _LazyClient:
-    """Has the methods of boto3's client of the service; for any number of threads."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
+class _LazyS3:
+    """Has the methods of boto3's client of S3; for any number of threads."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     @cached_property
     def _client(self) -> Any:
-        return sdk(self._service)
+        return sdk("s3")

@@ -1,6 +1,6 @@
-"""A client for the few calls to DynamoDB that are made for every batch, at a small part of botocore's processor time.
+"""Clients for the calls that functions make to DynamoDB and its streams, at a small part of botocore's processor time.
 
-It has the methods of boto3's client of the same names, with the same arguments, answers and errors. Two things differ:
+They have the methods of boto3's clients, with the same names, arguments, answers and errors. Two things differ:
 binary values stay the base64 text that DynamoDB sends (no attribute of LEDA's is binary), and requests are not checked
 before they are sent (as with `parameter_validation=False`). docs/decisions/0001-own-dynamodb-client.md has the reason
 and the figures.
@@ -16,7 +16,7 @@ import time
 import zlib
 from collections import deque
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError, HTTPClientError, NoRegionError
 from botocore.exceptions import ConnectionError as NoConnection
@@ -28,11 +28,28 @@ from leda.aws.signature import Signer, credentials_from_environment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-_TARGET = "DynamoDB_20120810."
 
-# Regions whose endpoint is dynamodb.<region>.amazonaws.com; of others, botocore knows the endpoint.
-# https://docs.aws.amazon.com/general/latest/gr/ddb.html
+class _Service(NamedTuple):
+    """A service: its name in boto3 and in endpoints, what its operations' names begin with, and its variable."""
+
+    name: str
+    host: str
+    target: str
+    variable: str
+
+
+_DYNAMODB = _Service("dynamodb", "dynamodb", "DynamoDB_20120810.", "AWS_ENDPOINT_URL_DYNAMODB")
+_STREAMS = _Service(
+    "dynamodbstreams",
+    "streams.dynamodb",
+    "DynamoDBStreams_20120810.",
+    "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
+)
+
+# Regions whose endpoints are dynamodb.<region>.amazonaws.com and streams.dynamodb.<region>.amazonaws.com; of others,
+# botocore knows the endpoint. https://docs.aws.amazon.com/general/latest/gr/ddb.html
 _REGION = re.compile(r"(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d+")
 
 # The SDK's standard mode repeats these, after up to so many seconds, doubled with each try.
@@ -70,15 +87,25 @@ def connect(tries: int = 1) -> "DynamoDBClient":
     less, which hidden tries would keep from working. Three tries are the SDK's standard mode; a write may then have
     its effect twice, which the SDK leaves to its callers too.
 
-    Only the six methods of `Client` are there. Raises NoRegionError, NoCredentialsError.
+    Only the methods of `Client` for DynamoDB are there. Raises NoRegionError, NoCredentialsError.
     """
+    return cast("DynamoDBClient", _client(_DYNAMODB, tries))
+
+
+def connect_streams() -> "DynamoDBStreamsClient":
+    """A client for the list of a stream's shards, which tries a call three times; otherwise like `connect`."""
+    return cast("DynamoDBStreamsClient", _client(_STREAMS, tries=3))
+
+
+def _client(service: _Service, tries: int) -> "Client":
     # AWS_DEFAULT_REGION is what boto3 reads. Lambda sets both.
     region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
     if not region:
         raise NoRegionError()
-    connections = _connections(_endpoint(region))
+    connections = _connections(_endpoint(service, region))
+    # Requests to both services are signed for `dynamodb`.
     signer = Signer(credentials_from_environment(), region, "dynamodb", connections.host)
-    return cast("DynamoDBClient", Client(connections, signer, tries))
+    return Client(connections, signer, service.target, tries)
 
 
 @cache
@@ -87,25 +114,26 @@ def _connections(endpoint: str) -> Connections:
     return Connections(endpoint)
 
 
-def _endpoint(region: str) -> str:
+def _endpoint(service: _Service, region: str) -> str:
     variables = os.environ
-    if url := variables.get("AWS_ENDPOINT_URL_DYNAMODB") or variables.get("AWS_ENDPOINT_URL"):
+    if url := variables.get(service.variable) or variables.get("AWS_ENDPOINT_URL"):
         return url
     is_special = any(
         variables.get(name, "").lower() == "true"
         for name in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
     )
     if _REGION.fullmatch(region) and not is_special:
-        return f"https://dynamodb.{region}.amazonaws.com"
-    return str(clients.sdk("dynamodb", region_name=region).meta.endpoint_url)
+        return f"https://{service.host}.{region}.amazonaws.com"
+    return str(clients.sdk(service.name, region_name=region).meta.endpoint_url)
 
 
 class Client:
     """Makes the calls, from any number of threads."""
 
-    def __init__(self, connections: Connections, signer: Signer, tries: int) -> None:
+    def __init__(self, connections: Connections, signer: Signer, target: str, tries: int) -> None:
         self._connections = connections
         self._signer = signer
+        self._target = target
         self._tries = tries
 
     def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
@@ -115,6 +143,10 @@ class Client:
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
         """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
         return self._call("BatchGetItem", request)
+
+    def describe_stream(self, **request: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html"""
+        return self._call("DescribeStream", request)
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html"""
@@ -146,7 +178,7 @@ class Client:
                 time.sleep(full_jitter(retries - 1, first, _LONGEST_PAUSE_SECONDS))
 
     def _call_once(self, operation: str, body: bytes, retries: int) -> dict[str, Any]:
-        head = self._signer.head(_TARGET + operation, body)
+        head = self._signer.head(self._target + operation, body)
         began = time.perf_counter()
         answer = self._connections.exchange(head + body)
         _answered.append((operation, (time.perf_counter() - began) * 1000))

@@ -138,10 +138,10 @@ class Burst:
         left = self.rules.messages - self.counts.messages
         while left > 0:
             size = min(left, self.rules.messages_per_call)
-            copies = min(self.rules.duplicates_per_call, size - 1)
-            records = [self._generate() for _ in range(size - copies)]
-            records += [records[self.rng.randrange(size - copies)] for _ in range(copies)]
-            self.counts.duplicates += copies
+            duplicates = min(self.rules.duplicates_per_call, size - 1)
+            records = [self._generate() for _ in range(size - duplicates)]
+            records += [records[self.rng.randrange(size - duplicates)] for _ in range(duplicates)]
+            self.counts.duplicates += duplicates
             self.counts.messages += size
             left -= size
             yield records

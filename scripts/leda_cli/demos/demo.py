@@ -1,7 +1,7 @@
 """`leda demo`: plays the workshop's game against the stack and proves its totals exact.
 
 Each round puts a burst (`leda.pipeline.game`) into the stream while an independent oracle folds the same bytes, then
-looks at AggregateTable until every total equals the oracle's. Hard rounds send copies, changed trades and older
+looks at AggregateTable until every total equals the oracle's. Hard rounds send duplicates, changed trades and older
 versions, and make the functions fail at random through ParameterTable.
 """
 
@@ -168,7 +168,9 @@ def _play(
     for number, is_hard in enumerate(kinds, 1):
         stack.set_parameters(HARD if is_hard else CALM)
         rates = " / ".join(f"{HARD[name]} %" for name in FAULTS)
-        kind = f"hard: copies, older versions, functions fail at {rates}" if is_hard else "plain"
+        kind = (
+            f"hard: duplicates, older versions, functions fail at {rates}" if is_hard else "plain"
+        )
         heading(f"Round {number} of {rounds}, {kind}")
         result = play_round(stack, oracle, number, is_hard, messages, choices, rng)
         played.append(result)
@@ -259,9 +261,9 @@ def explain(stack: Stack, oracle: Oracle) -> None:
 def verdict_table(played: Sequence[Round]) -> Table:
     """The rounds, a line each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("round", justify="right", no_wrap=True)
+    table.add_column("#", justify="right", no_wrap=True)
     table.add_column("kind", no_wrap=True)
-    columns = ("sent", "trades", "copies", "changed", "older", "put", "settled")
+    columns = ("sent", "trades", "duplicates", "changed", "older", "put", "settled")
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)

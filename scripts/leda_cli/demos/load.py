@@ -19,14 +19,16 @@ from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals import difference_lines
 
-_GROUP = 200  # messages among which the copies of a load are spread: half a per cent is one message
+_GROUP = (
+    200  # messages among which the duplicates of a load are spread: half a per cent is one message
+)
 
 
 def load(
     messages: Annotated[int, typer.Option(min=1, help="How many messages to put.")] = 10_000,
     duplicates: Annotated[
         float,
-        typer.Option(min=0, max=95, help="Per cent of the messages that are copies of others."),
+        typer.Option(min=0, max=95, help="Per cent of the messages that are duplicates of others."),
     ] = 12.5,
     modify: Annotated[
         float, typer.Option(min=0, max=100, help="Per cent of the others that change a trade.")
@@ -103,5 +105,5 @@ def _report_put(burst: game.Burst, putting: Putting) -> None:
     info(f"put {putting.sent:,} messages in {seconds:.1f} s ({rate:,.0f}/s)")
     info(
         f"{counts.new:,} trades, {counts.newer:,} changed, {counts.older:,} older versions, "
-        f"{counts.deleted:,} deleted, {counts.duplicates:,} copies; {putting.retried:,} sent again"
+        f"{counts.deleted:,} deleted, {counts.duplicates:,} duplicates; {putting.retried:,} sent again"
     )

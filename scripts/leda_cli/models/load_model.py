@@ -426,8 +426,8 @@ def _metered(duplicates: float, modifications: float, near: bool, environments: 
 def state_units(workload: Workload, lanes: int) -> Units:
     """What State's own code does for this mix, in batches of 1,000 with rows of less than a kilobyte.
 
-    Each of the `lanes` may have its batch in any environment (AWS promises none to a shard), so a copy comes to that
-    of its original as often as chance has it; more than ENVIRONMENTS are counted as so many.
+    Each of the `lanes` may have its batch in any environment (AWS promises none to a shard), so a duplicate comes to
+    that of its original as often as chance has it; more than ENVIRONMENTS are counted as so many.
     """
     environments = min(lanes, ENVIRONMENTS)
     return _metered(workload.duplicates, workload.modifications, workload.near, environments)

@@ -258,14 +258,14 @@ def test_all_ways_to_add_up_agree(modified: bool) -> None:
     assert sums == arithmetic.plain_sums(given)
 
 
-def test_messages_have_the_shares_of_copies_and_of_newer_versions_that_are_asked_for() -> None:
+def test_messages_have_the_shares_of_duplicates_and_of_newer_versions_that_are_asked_for() -> None:
     source = events.Messages(seed=1, duplicates=7, modified=50)
     first, second = ([json.loads(data) for data in source.batch(1000)] for _ in range(2))
 
-    copies = 1000 - len({(each["TradeID"], each["Version"]) for each in second})
+    repeated = 1000 - len({(each["TradeID"], each["Version"]) for each in second})
     versions = Counter(each["Version"] for each in second)
 
-    assert copies == 70
+    assert repeated == 70
     assert {each["Version"] for each in first} == {0}
     assert 400 < versions[1] < 600
     assert all(Decimal(str(each["Value"])) < 100_000 for each in second)

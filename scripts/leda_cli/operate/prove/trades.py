@@ -86,11 +86,11 @@ class Trades:
         rng.shuffle(plan)
         sent: list[Record] = []
         # Each duplicate somewhere after its original.
-        copies = set(rng.sample(range(1, len(plan)), _DUPLICATES))
+        duplicates = set(rng.sample(range(1, len(plan)), _DUPLICATES))
         for place, (each, version, deleted) in enumerate(plan):
             sent.append(self._message(each, version, deleted))
             yield sent[-1]
-            if place in copies:
+            if place in duplicates:
                 yield rng.choice(sent)
 
     def deletions(self) -> Iterator[Record]:

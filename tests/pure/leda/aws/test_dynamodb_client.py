@@ -1,4 +1,4 @@
-"""The client for DynamoDB's hot calls: boto3's answers and errors, from a real server."""
+"""The clients for DynamoDB and its streams: boto3's answers and errors, from a real server."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from leda.aws.dynamodb_client import connect, take_request_times
+from leda.aws.dynamodb_client import connect, connect_streams, take_request_times
 from support.scripted_server import Request, ScriptedServer, Step, Then, answer, chunked, serving
 
 CALLS = (
@@ -28,6 +28,7 @@ CALLS = (
     "query",
     "update_item",
 )
+STREAM = "arn:aws:dynamodb:eu-west-1:123456789012:table/T/stream/2026-01-02T00:00:00.000"
 STATEMENT = {
     "Statement": 'UPDATE "T" SET "Value" = "Value" + ? WHERE "Identifier" = ?',
     "Parameters": [{"N": "1.5"}, {"S": "Zürich:€:\u2028:🎲"}],
@@ -43,7 +44,13 @@ ITEM = {
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE"):
+    for name in (
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_CA_BUNDLE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
@@ -68,10 +75,10 @@ def dynamodb(*steps: Step) -> Iterator[ScriptedServer]:
         yield server
 
 
-def boto3_client() -> Any:
+def boto3_client(service: str = "dynamodb") -> Any:
     # A session of its own: the default one keeps the credentials that it has found for an earlier test.
     make: Any = boto3.session.Session().client
-    return make("dynamodb", config=Config(retries={"total_max_attempts": 1}))
+    return make(service, config=Config(retries={"total_max_attempts": 1}))
 
 
 def metadata(response: Any) -> dict[str, Any]:
@@ -87,6 +94,12 @@ def call(client: Any, name: str = "get_item", **request: Any) -> Any:
 def error(code: str, status: int = 400, message: str = "why", **more: Any) -> bytes:
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     return answer({"__type": kind, "message": message, **more}, status)
+
+
+def signed_for(request: Request) -> str:
+    """The region and service in a request's signature: `.../20260102/eu-west-1/dynamodb/aws4_request`."""
+    scope = request.headers["authorization"].partition(",")[0]
+    return "/".join(scope.split("/")[2:4])
 
 
 # -- requests and answers
@@ -133,6 +146,21 @@ def test_the_request_is_boto3s() -> None:
     assert json.loads(own.body) == json.loads(boto3s.body)
     for name in ("host", "content-type", "x-amz-target", "x-amz-security-token"):
         assert own.headers[name] == boto3s.headers[name]
+
+
+def test_a_streams_shards_are_asked_for_and_answered_as_by_boto3() -> None:
+    body = {"StreamDescription": {"Shards": [{"ShardId": "b", "ParentShardId": "a"}]}}
+    with dynamodb(answer(body), answer(body)) as server:
+        own, boto3s = (
+            call(client, "describe_stream", StreamArn=STREAM)
+            for client in (connect_streams(), boto3_client("dynamodbstreams"))
+        )
+
+    ours, theirs = server.requests
+    assert own == {**boto3s, "ResponseMetadata": metadata(boto3s)}
+    assert ours.headers["x-amz-target"] == theirs.headers["x-amz-target"]
+    assert json.loads(ours.body) == json.loads(theirs.body)
+    assert signed_for(ours) == signed_for(theirs)
 
 
 def test_a_large_batch_in_chunks_is_read_whole() -> None:
@@ -321,8 +349,8 @@ def test_pauses_are_the_sdks(step: Step, longest: list[float], pauses: list[floa
 # -- where the endpoint is
 
 
-def endpoint() -> str:
-    client: Any = connect()
+def endpoint(made: Any = None) -> str:
+    client: Any = made or connect()
     return str(client._connections.url)
 
 
@@ -351,7 +379,9 @@ def test_the_services_own_variable_comes_before_the_one_for_all(
     assert endpoint() == "http://127.0.0.1:1"
 
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", "http://127.0.0.1:3")
     assert endpoint() == "http://127.0.0.1:2"
+    assert endpoint(connect_streams()) == "http://127.0.0.1:3"
 
 
 @pytest.mark.parametrize(
@@ -365,7 +395,7 @@ def test_the_services_own_variable_comes_before_the_one_for_all(
         ("us-east-1", "AWS_USE_DUALSTACK_ENDPOINT"),
     ],
 )
-def test_the_endpoint_is_boto3s(
+def test_the_endpoints_are_boto3s(
     region: str, variable: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
@@ -373,6 +403,7 @@ def test_the_endpoint_is_boto3s(
         monkeypatch.setenv(variable, "true")
 
     assert endpoint() == boto3_client().meta.endpoint_url
+    assert endpoint(connect_streams()) == boto3_client("dynamodbstreams").meta.endpoint_url
 
 
 def test_a_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

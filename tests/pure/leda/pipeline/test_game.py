@@ -93,7 +93,7 @@ def test_a_plain_burst_is_250_calls_of_40_new_trades() -> None:
     assert len({message["TradeID"] for message in messages}) == 10_000
 
 
-def test_a_hard_call_has_35_generated_messages_and_5_copies_of_them() -> None:
+def test_a_hard_call_has_35_generated_messages_and_5_duplicates_of_them() -> None:
     burst = burst_of(game.HARD)
     for call in burst.calls():
         assert len(set(call[:35])) == 35

@@ -34,7 +34,7 @@ def test_a_cold_environment_takes_versions_to_1_for_new_trades_and_others_for_ne
 
 
 @given(versions)
-def test_a_few_copies_change_no_guess(version: int) -> None:
+def test_a_few_duplicates_change_no_guess(version: int) -> None:
     assert taught(version, NOT_OLDER=3).best(version) is Guess().best(version)
 
 

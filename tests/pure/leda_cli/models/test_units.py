@@ -216,8 +216,8 @@ def test_a_copy_in_the_batch_of_its_original_costs_nothing() -> None:
 
 def test_a_copy_in_another_batch_costs_the_published_design_one_unit() -> None:
     found = published_units(Mix(0.3, 0, 1000), 2000)
-    copies = found.messages - found.unique
-    assert found.writes["state"] == found.unique + copies
+    duplicates = found.messages - found.unique
+    assert found.writes["state"] == found.unique + duplicates
 
 
 @pytest.mark.parametrize("modifications", [0, 0.5])
@@ -230,10 +230,10 @@ def test_a_copy_of_what_the_environment_has_met_costs_a_read_and_no_write(
     assert 0.04 < ours.reads_per_unique() < 0.1
 
 
-def test_copies_that_come_to_another_environment_cost_a_write() -> None:
+def test_duplicates_that_come_to_another_environment_cost_a_write() -> None:
     ours = leda_units(Mix(0.07, 0, 1000, environments=8), 8000)
-    copies = 1 / (1 - 0.07) - 1
-    assert 1 + 0.7 * copies < ours.per_unique("state") < 1 + copies
+    duplicates = 1 / (1 - 0.07) - 1
+    assert 1 + 0.7 * duplicates < ours.per_unique("state") < 1 + duplicates
 
 
 def test_state_writes_one_unit_a_message_but_where_it_has_still_to_learn() -> None:
@@ -261,7 +261,7 @@ def test_state_writes_no_more_than_the_published_design_whatever_a_producer_coun
 
 
 @pytest.mark.parametrize("modifications", [0, 0.5])
-def test_batches_of_a_thousand_with_7_percent_copies_stay_below_the_target(
+def test_batches_of_a_thousand_with_7_percent_duplicates_stay_below_the_target(
     modifications: float,
 ) -> None:
     ours = leda_units(Mix(0.07, modifications, 1000), 3000)
