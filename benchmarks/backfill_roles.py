@@ -22,8 +22,10 @@ from typing import Any
 import boto3
 
 from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE
-from leda.engine import audit
 from leda.engine.source_shards import Assignment
+from leda.engine.source_sum import attributes_of, fold
+from leda.engine.table_scan import scan
+from leda.engine.totals_table import read_totals
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
 from leda_cli.base.paths import ROOT
@@ -56,11 +58,11 @@ def read(endpoint: str) -> None:
 
     began = time.monotonic()
     takers: list[Callable[[list[dict[str, Any]]], None]] = [lambda _rows: None] * SEGMENTS
-    attributes = audit.attributes_of([KEY], CONFIGURATION)
+    attributes = attributes_of([KEY], CONFIGURATION)
     sdk: Any = boto3
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     plain = sdk.client("dynamodb", endpoint_url=endpoint, region_name="us-east-1", **keys)
-    audit.scan(plain, TABLE, attributes, takers, advance)
+    scan(plain, TABLE, attributes, takers, advance)
     _say(_measured(began) | {"rows": rows})
 
 
@@ -91,10 +93,10 @@ def backfill(endpoint: str) -> None:
         for first in range(0, len(records), EVENT_RECORDS):
             function(_event(records[first : first + EVENT_RECORDS]))
         reducing.to_the_end()
-    totals = audit.read_totals(
+    totals = read_totals(
         engine.dynamodb, f"{engine.prefix}AggregateTable", CONFIGURATION.names, "Identifier"
     )
-    expected = audit.fold(rows, CONFIGURATION, [KEY]).totals
+    expected = fold(rows, CONFIGURATION, [KEY]).totals
     wanted = {name: amounts for name, amounts in expected.items() if any(amounts)}
     wrong = [name for name in {*wanted, *totals} if wanted.get(name) != totals.get(name)]
     _say(

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE, row
-from leda.engine import audit
+from leda.engine.source_sum import attributes_of
 
 # A page of a scan has a megabyte of rows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
@@ -194,7 +194,7 @@ def _handler(table: Table, writer: Writer) -> type[BaseHTTPRequestHandler]:
 def main() -> None:
     """Make the table, say so, and serve."""
     rows, rate, port = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    attributes = audit.attributes_of([KEY], CONFIGURATION)
+    attributes = attributes_of([KEY], CONFIGURATION)
     table = Table(rows, frozenset(attributes))
     writer = Writer(table, rate)
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler(table, writer))

@@ -59,7 +59,7 @@ class Engine(System):
             in_one_thread(
                 stack,
                 *cls.THREADED,
-                *("leda.engine.audit", "leda.engine.map_rows", "leda.engine.totals"),
+                *("leda.engine.map_rows", "leda.engine.table_scan", "leda.engine.totals"),
                 "leda_cli.operate.stored_totals",
             )
             if plan.small_transactions:

@@ -25,7 +25,7 @@ locals {
 
   measures = { for name, measure in var.measures : name => { for part, given in measure : part => given if given != null } }
 
-  # How a key and an attribute are written: leda/engine/groupings.py and leda/engine/attributes.py read the same forms.
+  # How a key and an attribute are written: leda/engine/grouping_keys.py and leda/engine/attributes.py read the same forms.
   attribute = "[^\\s.:\\[\\]]+"
   path_form = "^${local.attribute}(?:\\.${local.attribute})*$"
   key_form  = "^(?P<path>${local.attribute}(?:\\.${local.attribute})*)(?P<each>\\[\\])?(?::(?P<bucket>\\w+))?(?: as (?P<name>${local.attribute}))?$"

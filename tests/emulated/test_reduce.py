@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from leda.engine.configuration import Configuration
 from leda.engine.registry import Registry
 from leda.engine.shards import Shard
-from leda.engine.totals import TotalsError
+from leda.engine.statement_errors import TotalsError
 from simulation.failures import client_error, timed_out
 from support.faults import Faults, FaultyClient, after
 from support.pipeline import Pipeline, event

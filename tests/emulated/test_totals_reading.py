@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leda.engine.configuration import Configuration
-from leda.engine.groupings import escaped
+from leda.engine.identifiers import escaped
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
 from support import dynamodb_local

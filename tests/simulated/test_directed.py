@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine import delta_rows, epochs, map_rows, registry, totals
+from leda.engine import delta_rows, epochs, map_rows, reduce_batch, registry, totals
 from leda.engine.epochs import Epochs
 from leda.engine.map_rows import _LaneWriter
 from leda.engine.shards import Shard
@@ -302,9 +302,9 @@ def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(
             return it.differences()
 
     assert not differences()
-    real = totals._by_node
+    real = reduce_batch.by_node
     monkeypatch.setattr(
-        totals, "_by_node", lambda rows: [each for each in real(rows) if any(each.sums or (1,))]
+        totals, "by_node", lambda rows: [each for each in real(rows) if any(each.sums or (1,))]
     )
     assert differences()
 

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leda.engine import configuration, delta_rows, epochs, registry, totals
+from leda.engine import configuration, delta_rows, epochs, reduce_batch, registry, totals
 from leda.engine.delta_rows import amounts_of
 from leda.engine.epochs import Epochs
 from leda.engine.map_rows import MapRows, _LaneWriter
+from leda.engine.reduce_batch import Kind
 from leda.engine.source_shards import SourceShards
-from leda.engine.totals import Totals, _Statements
+from leda.engine.total_statements import TotalStatements
+from leda.engine.totals import Totals
 from leda.streams import changes, stream_records
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline
@@ -184,7 +186,7 @@ def the_totals_checkpoint_counts_as_new(patch: Patch) -> None:
 
 
 def the_checkpoint_is_the_first_row_of_the_total(patch: Patch) -> None:
-    real = totals._by_node
+    real = reduce_batch.by_node
 
     def by_node(rows: Any) -> Any:
         found = real(rows)
@@ -192,12 +194,12 @@ def the_checkpoint_is_the_first_row_of_the_total(patch: Patch) -> None:
             each.last = each.first
         return found
 
-    patch.setattr(totals, "_by_node", by_node)
+    patch.setattr(totals, "by_node", by_node)
 
 
 def the_checkpoint_is_the_batchs_end_before_all_is_added(patch: Patch) -> None:
     """One row of a total is lost where several come in a batch."""
-    real = totals._by_node
+    real = reduce_batch.by_node
 
     def by_node(rows: Any) -> Any:
         found = real(rows)
@@ -206,7 +208,7 @@ def the_checkpoint_is_the_batchs_end_before_all_is_added(patch: Patch) -> None:
                 each.sums = list(amounts_of(each.texts))
         return found
 
-    patch.setattr(totals, "_by_node", by_node)
+    patch.setattr(totals, "by_node", by_node)
 
 
 def a_total_has_one_checkpoint_for_every_number_of_lanes(patch: Patch) -> None:
@@ -250,7 +252,7 @@ def no_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> None:
     def ask(self: Any, line: Any, part: Any) -> Any:
         answers = list(real(self, line, part))
         for place, (each, answer) in enumerate(zip(part, answers, strict=True)):
-            if answer.get("Code") == "NoAnswer" and each.kind is totals._Kind.UPDATE:
+            if answer.get("Code") == "NoAnswer" and each.kind is Kind.UPDATE:
                 statement = line.statement(each)
                 text = statement["Statement"].split(" AND (")[0]
                 statement = {"Statement": text, "Parameters": statement["Parameters"][:-1]}
@@ -320,10 +322,10 @@ def without_condition(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def change_statements(patch: Patch, change: Callable[[str, str], str]) -> None:
     """Change the text of Reduce's UPDATEs; `change` gets the text and the checkpoint's attribute."""
-    real = _Statements.__init__
+    real = TotalStatements.__init__
 
     def init(self: Any, table: str, key: str, applied: str, measures: Sequence[str]) -> None:
         real(self, table, key, applied, measures)
         self.update, self.move = change(self.update, applied), change(self.move, applied)
 
-    patch.setattr(_Statements, "__init__", init)
+    patch.setattr(TotalStatements, "__init__", init)

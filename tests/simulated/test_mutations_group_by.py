@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from leda.engine import attributes, groupings, map_batch
+from leda.engine import attributes, grouping, groupings, identifiers, map_batch
 from leda.engine.configuration import Configuration, Measure
-from leda.engine.groupings import Grouping, Groupings, Key
+from leda.engine.grouping import Grouping
+from leda.engine.grouping_keys import Condition, Key
+from leda.engine.groupings import Groupings
 from leda.streams import changes
 from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
@@ -29,17 +31,17 @@ Patch = pytest.MonkeyPatch
 
 
 def keys_are_not_escaped(patch: Patch) -> None:
-    patch.setattr(groupings, "escaped", lambda text: text)
+    patch.setattr(grouping, "escaped", lambda text: text)
     patch.setattr(groupings, "unescaped", lambda text: text)
 
 
 def the_percent_sign_is_not_escaped(patch: Patch) -> None:
-    patch.setattr(groupings, "escaped", lambda text: text.replace(":", "%3A") or "%")
+    patch.setattr(grouping, "escaped", lambda text: text.replace(":", "%3A") or "%")
 
 
 def an_empty_key_is_written_as_nothing(patch: Patch) -> None:
-    real = groupings.escaped
-    patch.setattr(groupings, "escaped", lambda text: real(text) if text else "")
+    real = identifiers.escaped
+    patch.setattr(grouping, "escaped", lambda text: real(text) if text else "")
 
 
 def an_element_counts_as_often_as_it_is_there(patch: Patch) -> None:
@@ -80,9 +82,9 @@ def what_is_missing_is_not_replaced(patch: Patch) -> None:
 
 
 def a_condition_takes_no_notice_of_missing(patch: Patch) -> None:
-    real = groupings.Condition.holds
+    real = Condition.holds
     patch.setattr(
-        groupings.Condition,
+        Condition,
         "holds",
         lambda self, image: self.path.value(image) is not None and real(self, image),
     )
@@ -120,9 +122,9 @@ def a_row_counts_where_its_keys_can_be_read(patch: Patch) -> None:
 
     def leaves(self: Any, image: Any) -> tuple[str, ...]:
         found: list[str] = []
-        for grouping in self._groupings.values():
+        for each in self._groupings.values():
             try:
-                found += grouping.leaves(image)
+                found += each.leaves(image)
             except UnreadableRowError:
                 continue
         return tuple(found)
@@ -235,7 +237,7 @@ def a_total_is_kept_an_hour_less(patch: Patch) -> None:
 
 
 def the_first_bucket_to_end_counts(patch: Patch) -> None:
-    patch.setattr(groupings, "max", min, raising=False)
+    patch.setattr(grouping, "max", min, raising=False)
 
 
 def the_limits_of_a_number_are_not_looked_at(patch: Patch) -> None:

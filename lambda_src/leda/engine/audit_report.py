@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from leda.aws.telemetry import logger
-from leda.engine.audit import Audit, rows_of_groupings
+from leda.engine.audit import Audit
 from leda.engine.configuration import Configuration
+from leda.engine.totals_table import rows_of_groupings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -22,7 +22,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from leda.engine.attributes import PATH, AttributePath
-from leda.engine.groupings import GroupingError, Groupings, HierarchyPath, Labels, PlainKey
+from leda.engine.grouping_keys import GroupingError
+from leda.engine.groupings import Groupings
+from leda.engine.hierarchy_path import HierarchyPath
+from leda.engine.plain_key import PlainKey
+from leda.engine.total_labels import Labels
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 from leda.values.limits import WIDEST_DECIMAL_PLACES, WIDEST_INTEGER_DIGITS

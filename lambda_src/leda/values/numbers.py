@@ -2,7 +2,8 @@
 
 A DynamoDB Number has at most 38 significant digits and a magnitude from 1E-130 to 9.99E+125
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-data-types-number).
-Python's default context keeps 28 digits and rounds silently, so every sum here runs in `exact()`.
+Python's default context keeps 28 digits and rounds silently, so every sum runs in `exact()`, or in `WIDE` where it may
+exceed what a DynamoDB Number holds.
 """
 
 import decimal
@@ -25,6 +26,10 @@ _EXACT = decimal.Context(
         decimal.DivisionByZero,
     ],
 )
+
+# Rows written by hand may add up to more than the 38 digits of a DynamoDB Number. A sum over a source table is exact
+# all the same: values have at most 29 digits before and 28 after the point, so these are enough for any count of them.
+WIDE = decimal.Context(prec=400, traps=[decimal.Inexact, decimal.InvalidOperation])
 
 
 class NotExactError(ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from leda.engine.configuration import Configuration
-from leda.engine.groupings import HierarchyPath
+from leda.engine.hierarchy_path import HierarchyPath
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.stack import Stack

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from leda.engine import audit
 from leda.engine.groupings import Groupings
 from leda.engine.hierarchy import SEPARATOR
 from leda.engine.registry import LANES, Registry
+from leda.engine.table_scan import SEGMENTS
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.models.measured import service_times
 from leda_cli.operate.account import AwsOption, answering
@@ -37,7 +37,7 @@ from leda_cli.operate.stack import NamePrefixOption
 
 def backfill(
     wait: WaitOption = 30.0,
-    segments: SegmentsOption = audit.SEGMENTS,
+    segments: SegmentsOption = SEGMENTS,
     markers: MarkersOption = False,
     dry_run: Annotated[
         bool,

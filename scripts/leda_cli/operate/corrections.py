@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from leda.engine.audit import Expected
 from leda.engine.configuration import Amounts
+from leda.engine.source_sum import Expected
 from leda.values.numbers import NotExactError, exact, number
 from leda_cli.operate.stored_totals import Old
 

@@ -28,12 +28,13 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from leda.engine import audit
 from leda.engine.configuration import Configuration
-from leda.engine.groupings import EXPIRES_AT, KEYS
 from leda.engine.health import current_stream
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
+from leda.engine.source_sum import attributes_of
+from leda.engine.table_scan import SEGMENTS, scan
+from leda.engine.total_labels import EXPIRES_AT, KEYS
 from leda.streams.changes import UnreadableRowError
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
@@ -225,9 +226,9 @@ class Erasure:
                 for leaf in added.leaves if added else ():
                     found.update(identifiers.intersection(live.nodes(leaf)))
 
-        takers: list[Callable[[list[dict[str, Any]]], None]] = [take] * audit.SEGMENTS
+        takers: list[Callable[[list[dict[str, Any]]], None]] = [take] * SEGMENTS
         keys = list(self._of.source.keys)
-        audit.scan(self._dynamodb, self._of.source.name, audit.attributes_of(keys, live), takers)
+        scan(self._dynamodb, self._of.source.name, attributes_of(keys, live), takers)
         return found
 
     def _named(self) -> set[str]:

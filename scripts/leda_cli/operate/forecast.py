@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.engine import audit
 from leda.engine.configuration import Configuration, bytes_of
+from leda.engine.source_sum import attributes_of
+from leda.engine.table_scan import scan
 from leda_cli.base.errors import LedaError
 from leda_cli.models import prices
 from leda_cli.models.measured import ServiceTimes
@@ -126,10 +127,10 @@ def reading_seconds(
         if clock() - began > _SAMPLE_SECONDS:
             raise _EnoughError
 
-    attributes = audit.attributes_of(list(table.keys), configuration)
+    attributes = attributes_of(list(table.keys), configuration)
     takers: Sequence[Callable[[list[dict[str, Any]]], None]] = [lambda _rows: None] * segments
     with suppress(_EnoughError):
-        audit.scan(client, table.name, attributes, takers, advance)
+        scan(client, table.name, attributes, takers, advance)
     took = (clock() - began) * size.rows / max(rows, 1)
     if size.read_units is None:
         return took

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.audit import attributes_of
 from leda.engine.configuration import Configuration
+from leda.engine.source_sum import attributes_of
 from leda.streams.changes import UnreadableRowError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import GivenUp, Kept, PutAside

@@ -43,8 +43,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from leda.engine import audit
-from leda.engine.audit import Expected
 from leda.engine.configuration import Configuration
 from leda.engine.registry import (
     CONFIGURATIONS,
@@ -56,6 +54,7 @@ from leda.engine.registry import (
     streams_scope,
 )
 from leda.engine.source_shards import Assignment
+from leda.engine.source_sum import Expected, read_source
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
 from leda_cli.operate import forecast
@@ -143,7 +142,7 @@ class Rebuild:
         enabled = self._run.mappings.enabled()
         target, began = self._target(), self._run.clock()
         with self._run.operation.progress(f"adding up {self._run.tables.source.name}") as advance:
-            expected = audit.read_source(
+            expected = read_source(
                 self._run.dynamodb,
                 self._run.tables.source.name,
                 list(self._run.tables.source.keys),

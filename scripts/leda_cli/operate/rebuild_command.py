@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from leda.engine import audit
+from leda.engine.table_scan import SEGMENTS
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.account import AwsOption, answering
@@ -48,7 +49,7 @@ MarkersOption = Annotated[
 
 def rebuild(
     wait: WaitOption = 30.0,
-    segments: SegmentsOption = audit.SEGMENTS,
+    segments: SegmentsOption = SEGMENTS,
     markers: MarkersOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,

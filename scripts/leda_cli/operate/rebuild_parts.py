@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from leda.engine import audit
 from leda.engine.configuration import Configuration
+from leda.engine.expiry import has_expired
 from leda.engine.registry import Registry
+from leda.engine.table_scan import SEGMENTS
 from leda.engine.totals import KEY
 from leda_cli.base.operations import Advance, Operation
 from leda_cli.operate.journal import Journal
@@ -60,7 +61,7 @@ class Options:
     is_backfill: bool = False
     needs_backfill: bool = False
     markers: bool = True
-    segments: int = audit.SEGMENTS
+    segments: int = SEGMENTS
     option: str = ""
 
     @property
@@ -126,5 +127,5 @@ class Run:
         return {
             node: value
             for node, value in totals.items()
-            if not audit.has_expired(self.configuration, node, self.at)
+            if not has_expired(self.configuration, node, self.at)
         }

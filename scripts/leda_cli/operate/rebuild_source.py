@@ -8,11 +8,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine import audit
-from leda.engine.audit import Expected
-from leda.engine.groupings import DELETED, HierarchyPath
+from leda.engine.hierarchy_path import DELETED, HierarchyPath
 from leda.engine.registry import source_scope, streams_scope
 from leda.engine.shards import Shard, label, padded
+from leda.engine.source_sum import Expected, attributes_of
+from leda.engine.table_scan import scan
 from leda_cli.base.operations import Advance
 from leda_cli.operate import watermarks
 from leda_cli.operate.assignments import Assignments, WentOnError
@@ -116,9 +116,9 @@ class SourceSide:
                 followed = self._run.clock()
 
         source = self._run.tables.source
-        attributes = audit.attributes_of(list(source.keys), self._run.configuration)
+        attributes = attributes_of(list(source.keys), self._run.configuration)
         takers = [sums.take] * self._run.options.segments
-        audit.scan(self._run.dynamodb, source.name, attributes, takers, advanced)
+        scan(self._run.dynamodb, source.name, attributes, takers, advanced)
 
     def met(self) -> set[str]:
         """The shards of the source table's stream that Map has met."""

@@ -6,10 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from leda.engine import audit
-from leda.engine.audit import Expected
 from leda.engine.epochs import IGNORED
-from leda.engine.groupings import EXPIRES_AT, GROUPING, KEYS, PARENT
+from leda.engine.expiry import has_expired
 from leda.engine.registry import (
     CONFIGURATIONS,
     EPOCHS,
@@ -19,6 +17,8 @@ from leda.engine.registry import (
     source_scope,
     streams_scope,
 )
+from leda.engine.source_sum import Expected
+from leda.engine.total_labels import EXPIRES_AT, GROUPING, KEYS, PARENT
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.assignments import WentOnError
 from leda_cli.operate.corrections import Correction, corrections, difference
@@ -193,7 +193,7 @@ class TotalsSide:
         for node, _ in self._run.totals.all_rows():
             run = run_of(node)
             is_old_marker = run is not None and run <= number
-            if is_old_marker or audit.has_expired(self._run.configuration, node, limit):
+            if is_old_marker or has_expired(self._run.configuration, node, limit):
                 yield node
 
     def forget_lanes(self, used: set[str]) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.audit import amount_of
 from leda.engine.delta_rows import RESERVED
 from leda.engine.epochs import EPOCH_DIGITS
 from leda.engine.registry import condition_failed
+from leda.engine.totals_table import amount_of
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.operate.lane_rows import Lanes
 

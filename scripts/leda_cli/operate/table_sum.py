@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from leda.engine.audit import WIDE, Expected, key_text
 from leda.engine.configuration import Amount, Configuration, Contribution
+from leda.engine.row_keys import key_text
+from leda.engine.source_sum import Expected
 from leda.engine.uncounted import Uncounted
 from leda.streams.changes import UnreadableRowError
-from leda.values.numbers import NotExactError, number
+from leda.values.numbers import WIDE, NotExactError, number
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable
 

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from leda.engine import health
-from leda.engine.audit import Bracket, Expected, Tables, audit
+from leda.engine.audit import Tables, audit
+from leda.engine.brackets import Bracket
 from leda.engine.configuration import Amounts, Configuration
-from leda.engine.groupings import HierarchyPath
 from leda.engine.health import Health
+from leda.engine.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
+from leda.engine.source_sum import Expected
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LedaError
 from leda_cli.base.terminal import shown

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leda.engine.audit import WIDE
 from leda.engine.configuration import Configuration
 from leda.streams.changes import UnreadableRowError
+from leda.values.numbers import WIDE
 from support.any_record import WRONG, changes, spoiled
 
 CONFIGURATION = Configuration.from_json(

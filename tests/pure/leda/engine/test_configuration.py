@@ -15,8 +15,8 @@ from leda.engine.configuration import (
     bytes_of,
 )
 from leda.engine.delta_rows import Lane
-from leda.engine.groupings import Labels
-from leda.engine.totals import _Statements
+from leda.engine.total_labels import Labels
+from leda.engine.total_statements import TotalStatements
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import exact
 
@@ -141,7 +141,7 @@ def test_measures_that_no_statement_can_name_are_refused_before_anything_is_coun
         return Configuration.from_json(json.dumps({"path": "Path", "measures": measures}))
 
     longest_checkpoint = Lane("0" * VERSION_DIGITS, 999_999, 0).applied + "m"
-    widest = _Statements("t" * 255, "k" * 255, longest_checkpoint, configuration(64).names)
+    widest = TotalStatements("t" * 255, "k" * 255, longest_checkpoint, configuration(64).names)
     labels = Labels("g", {}, "g", 1).attributes
     assert max(map(len, (widest.update, widest.insert(labels), widest.move))) <= 8192
     with pytest.raises(ConfigurationError, match="fewer measures, or shorter names"):

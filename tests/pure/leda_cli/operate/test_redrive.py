@@ -19,9 +19,10 @@ from aws_kinesis_agg.aggregator import RecordAggregator
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from leda.engine.audit import Bracket, Expected
+from leda.engine.brackets import Bracket
 from leda.engine.configuration import Configuration
 from leda.engine.source_shards import Assignment
+from leda.engine.source_sum import Expected
 from leda.pipeline import state_rows
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine.audit import Expected, fold
 from leda.engine.configuration import Configuration
+from leda.engine.source_sum import Expected, fold
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.table_sum import TableSum, require_fit

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from leda.engine.audit import Expected, Tables
+from leda.engine.audit import Tables
 from leda.engine.configuration import Configuration
 from leda.engine.health import Health
+from leda.engine.source_sum import Expected
 from leda_cli.base.output import LedaError
 from leda_cli.operate import verify as module
 from leda_cli.operate.aggregation import Aggregation

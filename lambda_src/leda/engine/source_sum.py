@@ -1,0 +1,123 @@
+"""Sums the rows of the source table: what every total must be.
+
+An unreadable row adds nothing, as Map adds nothing for it; it is counted and named.
+"""
+
+import decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from leda.engine.configuration import Amount, Amounts, Configuration
+from leda.engine.row_keys import key_text
+from leda.engine.table_scan import SEGMENTS, scan
+from leda.engine.uncounted import Uncounted
+from leda.streams.changes import UnreadableRowError
+from leda.streams.stream_records import Image
+from leda.values.numbers import WIDE
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(slots=True)
+class Expected:
+    """The sum of rows of the source table at every node.
+
+    totals: one amount a measure for each node that has rows below it.
+    rows: how many rows were read.
+    unreadable: how many of them are in no total because they cannot be read; `reasons` says how many for each reason,
+    and `named` tells the first of them by key, and why they are.
+    outside: how many are in no total because no grouping takes them, or because they are deleted or a marker.
+    """
+
+    totals: dict[str, Amounts] = field(default_factory=dict)
+    rows: int = 0
+    unreadable: int = 0
+    named: list[str] = field(default_factory=list)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    outside: int = 0
+
+
+def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
+    """What these rows of the source table (DynamoDB's JSON) add up to, exactly."""
+    leaves = _Leaves(configuration, keys)
+    leaves.take(rows)
+    return _roll_up([leaves])
+
+
+def read_source(
+    client: "DynamoDBClient",
+    table: str,
+    keys: Sequence[str],
+    configuration: Configuration,
+    segments: int = SEGMENTS,
+    advance: Callable[[int], object] = lambda _count: None,
+) -> Expected:
+    """What the source table adds up to, by a parallel scan.
+
+    `keys` are the attributes of the table's key. `advance` hears of rows as they are read, one call at a time.
+    """
+    parts = [_Leaves(configuration, keys) for _ in range(segments)]
+    takers = [part.take for part in parts]
+    scan(client, table, attributes_of(keys, configuration), takers, advance)
+    return _roll_up(parts)
+
+
+def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str]:
+    """The attributes of the source table that say what a row adds, and those of its key."""
+    return list(dict.fromkeys([*keys, *configuration.attributes]))
+
+
+@dataclass(slots=True)
+class _Leaves:
+    """A part of the source table, summed at the leaves; `keys` are the attributes of the table's key."""
+
+    configuration: Configuration
+    keys: Sequence[str]
+    sums: dict[str, list[Amount]] = field(default_factory=dict)
+    rows: int = 0
+    outside: int = 0
+    uncounted: Uncounted = field(default_factory=Uncounted)
+
+    def take(self, rows: Iterable[Image]) -> None:
+        """Add these rows."""
+        with decimal.localcontext(WIDE):
+            for row in rows:
+                self.rows += 1
+                try:
+                    found = self.configuration.contribution(row)
+                except UnreadableRowError as error:
+                    self.uncounted.add(key_text(row, self.keys), str(error))
+                    continue
+                if found is None:
+                    self.outside += 1
+                    continue
+                for leaf in found.leaves:
+                    _add(self.sums, leaf, found.amounts)
+
+
+def _roll_up(parts: Iterable[_Leaves]) -> Expected:
+    expected, uncounted = Expected(), Uncounted()
+    sums: dict[str, list[Amount]] = {}
+    with decimal.localcontext(WIDE):
+        for part in parts:
+            for leaf, amounts in part.sums.items():
+                for node in part.configuration.nodes(leaf):
+                    _add(sums, node, amounts)
+            expected.rows += part.rows
+            expected.outside += part.outside
+            uncounted.merge(part.uncounted)
+    expected.totals = {node: tuple(amounts) for node, amounts in sums.items()}
+    expected.unreadable, expected.reasons = uncounted.count, uncounted.reasons
+    expected.named = [f"{key}: {reason}" for key, reason in uncounted.first]
+    return expected
+
+
+def _add(sums: dict[str, list[Amount]], node: str, amounts: Sequence[Amount]) -> None:
+    found = sums.get(node)
+    if found is None:
+        sums[node] = list(amounts)
+        return
+    for place, amount in enumerate(amounts):
+        found[place] += amount

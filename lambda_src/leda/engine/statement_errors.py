@@ -1,0 +1,136 @@
+"""Decides what to do about a total whose statement was not applied, by the error of the statement.
+
+UPDATE  applied                            done
+        ConditionalCheckFailed, no item    there is no such total: INSERT
+        ConditionalCheckFailed, an item    some of the rows are in it: drop those that its checkpoint covers, UPDATE
+        ValidationError                    the sum does not fit 38 digits, or the total lacks a measure: UPDATE half
+                                           of the rows. Of one row alone: if it adds 0, MOVE the checkpoint over it;
+                                           if the total lacks a measure, give it 0; else it is quarantined for this
+                                           total, and the checkpoint MOVEs over it
+INSERT  applied                            done
+        DuplicateItem                      somebody has made the total meanwhile: UPDATE
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from leda.aws.backoff import THROTTLES
+from leda.engine.reduce_batch import Kind, Line, Pending
+from leda.engine.rejects import Reject
+from leda.engine.shards import Shard
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
+
+_FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
+
+
+class TotalsError(RuntimeError):
+    """A statement failed for a reason that no retry cures (rights, a missing table), or a checkpoint was edited."""
+
+
+class StatementErrors:
+    """Handles the errors of one totals table's statements; `reject` quarantines a row that cannot be added."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        key: str,
+        reject: Callable[[Shard, Reject], None],
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._key = key
+        self._reject = reject
+
+    def decide(
+        self, line: Line, each: Pending, error: Mapping[str, Any], rejected: list[Reject]
+    ) -> None:
+        """Decide what to ask next about a total whose statement had this error.
+
+        What is quarantined is added to `rejected`. Raises TotalsError.
+        """
+        code = error.get("Code", "")
+        each.is_busy = False
+        if code == "DuplicateItem":
+            each.kind = Kind.UPDATE
+        elif code == "ConditionalCheckFailed":
+            row = error.get("Item")
+            if row:
+                line.drop_covered(each, _checkpoint(self._table, each, line, row))
+            else:
+                each.kind = Kind.INSERT
+        elif code == "ValidationError" and each.kind is not Kind.MOVE:
+            self._refused(line, each, str(error.get("Message")), rejected)
+        elif code in _FATAL or code == "ValidationError":
+            raise TotalsError(
+                f"{self._table} refuses the statement for the total {each.node}: {code}: {error.get('Message')}"
+            )
+        else:
+            # A throttle, a failure of the service, or no answer, after which the statement may have been applied: its
+            # condition then says so.
+            each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
+
+    def _refused(self, line: Line, each: Pending, message: str, rejected: list[Reject]) -> None:
+        rows = line.rows_of(each)
+        if each.take > 1:
+            each.take //= 2
+            return
+        row = rows[0]
+        if not any(map(Decimal, row.delta.totals[each.node])):
+            # The total lacks a measure. What a rebuild adds to it, for its checkpoint alone, must not bring a measure
+            # back that later configurations do not have.
+            each.kind = Kind.MOVE
+            return
+        if each.kind is Kind.UPDATE and self._completed(line, each.node):
+            return
+        amounts = ", ".join(
+            f"{name} {text}"
+            for name, text in zip(line.measures, row.delta.totals[each.node], strict=True)
+        )
+        reject = Reject(
+            row.record, f"DynamoDB refuses to add {amounts} to {each.node}: {message}", each.node
+        )
+        rejected.append(reject)
+        self._reject(line.shard, reject)
+        if each.kind is Kind.INSERT:
+            # There is no total whose checkpoint could move; a later delivery quarantines the row once more.
+            each.rows = rows[1:]
+            each.take = len(each.rows)
+        else:
+            each.kind = Kind.MOVE
+
+    def _completed(self, line: Line, node: str) -> bool:
+        """Write 0 for each measure that the total lacks; returns whether it lacked one.
+
+        A total of an older configuration, or one that somebody has edited, may lack a measure; such a sum is refused.
+        """
+        key = {self._key: {"S": node}}
+        row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        lacking = [name for name in line.measures if row and name not in row]
+        for name in lacking:
+            text = f'UPDATE "{self._table}" SET "{name}" = ? WHERE "{self._key}" = ? AND "{name}" IS MISSING'  # noqa: S608
+            statement: BatchStatementRequestTypeDef = {
+                "Statement": text,
+                "Parameters": [{"N": "0"}, {"S": node}],
+            }
+            answer = self._client.batch_execute_statement(Statements=[statement])
+            code = answer["Responses"][0].get("Error", {}).get("Code")
+            if code not in (None, "ConditionalCheckFailed", *THROTTLES):
+                raise TotalsError(
+                    f"{self._table} refuses to give the total {node} a {name} of 0: {answer['Responses'][0]['Error']}"
+                )
+        return bool(lacking)
+
+
+def _checkpoint(table: str, each: Pending, line: Line, row: Mapping[str, Any]) -> str:
+    stored = row.get(line.applied, {}).get("S")
+    if not isinstance(stored, str):
+        raise TotalsError(
+            f"{table}'s row {each.node} has a {line.applied} that is not LEDA's (a string), so somebody has edited it: "
+            "remove the attribute and run `leda rebuild`"
+        )
+    return stored

@@ -1,0 +1,72 @@
+"""Scans a table, several segments at a time, and hands out its pages."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
+
+# A scan of one segment is bound by the time of a request; eight at a time leave connections for the others.
+SEGMENTS = 8
+
+
+def scan(
+    client: "DynamoDBClient",
+    table: str,
+    attributes: Sequence[str],
+    takers: Sequence[Callable[[list[dict[str, Any]]], None]],
+    advance: Callable[[int], object] = lambda _count: None,
+) -> None:
+    """Scan the table in as many segments at a time as there are takers, each of which takes its segment's pages.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
+    """
+    one_at_a_time, failed = threading.Lock(), threading.Event()
+
+    def read(segment: int) -> None:
+        try:
+            for rows in pages(client, table, attributes, segment, len(takers)):
+                takers[segment](rows)
+                with one_at_a_time:
+                    advance(len(rows))
+                if failed.is_set():
+                    break
+        except BaseException:
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(len(takers)) as pool:
+        try:
+            list(pool.map(read, range(len(takers))))
+        except BaseException:
+            # Ctrl-C too: the other segments end with their page, not with the table.
+            failed.set()
+            raise
+
+
+def pages(
+    client: "DynamoDBClient",
+    table: str,
+    attributes: Sequence[str],
+    segment: int = 0,
+    segments: int = 1,
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the pages of one segment, read consistently, with these attributes of each row."""
+    names = {f"#a{place}": name for place, name in enumerate(attributes)}
+    request: ScanInputTypeDef = {
+        "TableName": table,
+        "ConsistentRead": True,
+        "Segment": segment,
+        "TotalSegments": segments,
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": names,
+    }
+    while True:
+        page = client.scan(**request)
+        yield page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

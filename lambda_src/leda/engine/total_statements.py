@@ -1,0 +1,19 @@
+"""The PartiQL statements that make a total, add to it, and move its checkpoint."""
+
+from collections.abc import Iterable, Sequence
+
+
+class TotalStatements:
+    """The texts of the statements for one checkpoint attribute and one list of measures."""
+
+    def __init__(self, table: str, key: str, applied: str, measures: Sequence[str]) -> None:
+        where = f'WHERE "{key}" = ? AND ("{applied}" IS MISSING OR "{applied}" < ?)'
+        added = " ".join(f'SET "{name}" = "{name}" + ?' for name in measures)
+        self._table, self._columns = table, (key, *measures, applied)
+        self.update = f'UPDATE "{table}" {added} SET "{applied}" = ? {where}'  # noqa: S608
+        self.move = f'UPDATE "{table}" SET "{applied}" = ? {where}'  # noqa: S608
+
+    def insert(self, labels: Iterable[str]) -> str:
+        """The statement that makes a total with these attributes after its measures and its checkpoint."""
+        values = ", ".join(f"'{name}': ?" for name in (*self._columns, *labels))
+        return f'INSERT INTO "{self._table}" VALUE {{{values}}}'

@@ -1,0 +1,19 @@
+"""Configurations with groupings, and the totals that a row counts in."""
+
+import json
+from typing import Any
+
+from leda.engine.configuration import Configuration
+
+COUNT = {"Count": {"op": "count"}}
+
+
+def configuration(group_by: Any, measures: Any = COUNT, **more: Any) -> Configuration:
+    """A configuration of these groupings, which counts rows unless it is given other measures."""
+    return Configuration.from_json(json.dumps({"group_by": group_by, "measures": measures, **more}))
+
+
+def leaves(keys: list[str], image: dict[str, Any], **grouping: Any) -> tuple[str, ...]:
+    """The identifiers of the totals that the row counts in, under one grouping `g`."""
+    found = configuration({"g": {"keys": keys, **grouping}}).contribution(image)
+    return found.leaves if found else ()

@@ -1,0 +1,22 @@
+"""A table that can be scanned in segments, two rows a page."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class Table:
+    """The rows; a scan's segment reads every n-th of them. `fail` is called with the segment before a page is read."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows = rows
+        self.requests: list[dict[str, Any]] = []
+        self.fail: Callable[[int], None] = lambda _segment: None
+
+    def scan(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        segment, segments = request["Segment"], request["TotalSegments"]
+        self.fail(segment)
+        mine = list(self.rows[segment::segments])
+        start = request.get("ExclusiveStartKey", 0)
+        page: dict[str, Any] = {"Items": mine[start : start + 2]}
+        return page | ({"LastEvaluatedKey": start + 2} if start + 2 < len(mine) else {})
