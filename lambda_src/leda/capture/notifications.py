@@ -1,4 +1,4 @@
-"""Notifications: one SNS message a change, to whoever subscribes.
+"""Notifications: one SNS message for each change, to the topic's subscribers.
 
 SNS delivers at least once, and Lambda may deliver a change again; every message has the attribute `deduplication_id`,
 the change's event ID, which is the same each time.

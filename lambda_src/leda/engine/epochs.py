@@ -69,7 +69,7 @@ class Epochs:
             epoch = IGNORED
         attributes = shard_row({"Epoch": {"N": str(epoch)}}, created)
         self._registry.put_if_absent(reduce_scope(shard.stream), shard.id, attributes)
-        # Whoever was first has settled it.
+        # Another environment has settled it first.
         stored = self._stored(shard)
         assert stored is not None
         return stored

@@ -125,7 +125,7 @@ class MapRows:
             self._write_part(source, writers, part, outcome)
         if not writers and not self._shards.is_current(shard, assignment):
             # No row could tell: under the former assignment the records count for nothing.
-            raise _RowClosedError(f"a backfill has assigned {shard.id} anew")
+            raise _RowClosedError(f"a backfill has given {shard.id} another assignment")
         # One after the other, a batch of nothing else would outlast the function.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         outcome.rows = sum(writer.rows for writer in writers.values())

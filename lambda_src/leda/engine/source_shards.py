@@ -100,7 +100,7 @@ class SourceShards:
         scope = source_scope(shard.stream)
         attributes = {"Version": {"S": version}, "Lanes": {"N": str(self._lanes)}}
         self._registry.put_if_absent(scope, shard.id, shard_row(attributes, created))
-        # Whoever was first has settled it.
+        # Another environment has settled it first.
         row = self._registry.get(scope, shard.id)
         assert row is not None
         return row

@@ -105,7 +105,7 @@ def build(
         ),
     ] = None,
     lock: Annotated[
-        bool, typer.Option("--lock", help="First resolve lambda_src/requirements.in anew.")
+        bool, typer.Option("--lock", help="First resolve lambda_src/requirements.in again.")
     ] = False,
 ) -> dict[str, Entry]:
     """Build the functions' packages: build/<function>.zip and build/packages.json."""
