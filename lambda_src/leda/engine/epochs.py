@@ -1,4 +1,4 @@
-"""Epochs of ReduceTable's shards, which order them, and positions of records among those of their lane."""
+"""Numbers ReduceTable's shards by epochs, which order the records of a lane across shards."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ class Epochs:
         return stored
 
     def _is_of_older_stream(self, shard: Shard) -> bool:
-        """Whether Reduce has met a younger stream: late records of an older stream are left to the rebuild."""
+        """Return whether Reduce has met a younger stream: a rebuild covers late records of an older one."""
         if shard.is_made_up:
             return False
         met = [row["Name"]["S"] for row in self._registry.rows(streams_scope("reduce"))]
