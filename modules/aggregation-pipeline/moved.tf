@@ -1,4 +1,4 @@
-# What was the pipeline's own before modules/aggregation was taken out of it. An existing state goes on as it is: nothing is made anew.
+# What was the pipeline's own before modules/aggregation was taken out of it. An existing state goes on as it is: no resource is replaced.
 
 moved {
   from = module.reduce_table

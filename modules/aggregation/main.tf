@@ -25,7 +25,7 @@ locals {
   # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/rbac-cross-account-access.html
   source_table = split(":", var.table.arn)[4] == data.aws_caller_identity.current.account_id ? var.table.name : var.table.arn
 
-  # Whoever reads a table or its stream must be able to use the table's key, by way of DynamoDB and no other way. The name
+  # A function that reads a table or its stream must be able to use the table's key, by way of DynamoDB and no other way. The name
   # ends in amazonaws.com in all partitions.
   # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
   source_key_statements = var.table.kms_key_arn == null ? [] : [{

@@ -54,7 +54,7 @@ locals {
     : "${local.names.map} counts from the first change on."
   )
 
-  # What has expired is in the totals and not in the table, so they cannot be computed anew.
+  # What has expired is in the totals and not in the table, so they cannot be computed again.
   later_steps = (
     var.on_expiry == "keep"
     ? "With on_expiry = \"keep\" a later change of group_by, measures, on_expiry or identifiers has no effect: use a second module beside this one."

@@ -77,7 +77,7 @@ module "capture_function" {
   package     = "change_capture"
 
   event_source = { kind = "dynamodb", arn = local.table.stream_arn }
-  exactly_once = false # A change that comes again is logged again, under the same event ID.
+  exactly_once = false # A change that is delivered again is logged again, under the same event ID.
   function     = var.capture_function
 
   environment = merge(

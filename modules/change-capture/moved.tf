@@ -1,4 +1,4 @@
-# What was this module's own before modules/stream-function made it. Nothing is made anew.
+# What was this module's own before modules/stream-function made it. No resource is replaced.
 
 moved {
   from = aws_cloudwatch_metric_alarm.quarantined["ChangeCapture"]

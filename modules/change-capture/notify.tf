@@ -22,7 +22,7 @@ resource "aws_sns_topic" "changes" {
   tags              = var.tags
 }
 
-# Whoever reads the mails confirms the subscription by a link; until then nothing is sent.
+# The reader of the mailbox confirms the subscription by a link; until then nothing is sent.
 resource "aws_sns_topic_subscription" "email" {
   count = var.notify == null ? 0 : length(var.notify.emails)
 

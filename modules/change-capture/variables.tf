@@ -94,11 +94,11 @@ variable "notify" {
 variable "replica" {
   description = <<-EOT
     A copy of the table in another table, which may be in another Region or account. `null`: off.
-    - `table_arn`: the copy, with the source's key and nobody else who writes to it
+    - `table_arn`: the replica, with the source's key and nobody else who writes to it
     - `role_arn`: role to assume for it (none: the function's own role writes; in another account the table's resource policy must then allow it)
-    - `kms_key_arn`: an own key of the copy (none)
-    - `place_attribute`: attribute that the copy's rows have beside the source's: which change they show (`_replica_place`)
-    - `end_attribute`: attribute that only tombstones of removed items have: when they end, in epoch seconds. Make it the copy's
+    - `kms_key_arn`: an own key of the replica (none)
+    - `place_attribute`: attribute that the replica's rows have beside the source's: which change they show (`_replica_place`)
+    - `end_attribute`: attribute that only tombstones of removed items have: when they end, in epoch seconds. Make it the replica's
       TTL attribute (`_replica_end`)
     - `tombstone_seconds`: how long a tombstone stays, at least two days (604800, a week)
   EOT
@@ -135,7 +135,7 @@ variable "replica" {
   validation {
     # The stream keeps a change for a day; what the mapping gave up and somebody sends again comes later.
     condition     = var.replica == null ? true : var.replica.tombstone_seconds >= 172800 && floor(var.replica.tombstone_seconds) == var.replica.tombstone_seconds
-    error_message = "replica.tombstone_seconds is at least 172800 (two days): a change that comes again after its item's tombstone is gone would bring the item back."
+    error_message = "replica.tombstone_seconds is at least 172800 (two days): a change that is delivered again after its item's tombstone is gone would bring the item back."
   }
 }
 

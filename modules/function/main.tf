@@ -19,7 +19,7 @@ locals {
   key_services = distinct([for action in flatten(var.policy_statements[*].actions) : split(":", action)[0]])
 
   own_key_statements = var.kms_key_arn == null || length(local.key_services) == 0 ? [] : [{
-    # Decrypt: encrypted stream records and tables. GenerateDataKey: objects and tables that it writes. Encrypt and DescribeKey: DynamoDB asks for them on behalf of whoever uses a table with an own key.
+    # Decrypt: encrypted stream records and tables. GenerateDataKey: objects and tables that it writes. Encrypt and DescribeKey: DynamoDB asks for them on behalf of the user of a table with an own key.
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
     Sid      = "OwnKey"
     Effect   = "Allow"

@@ -7,7 +7,7 @@ output "endpoint" {
   description = "URL of the API, without a slash at its end."
   value       = aws_apigatewayv2_api.this.api_endpoint
 
-  # Whoever learns the address finds the routes there.
+  # A caller that learns the address finds the routes there.
   depends_on = [aws_apigatewayv2_stage.this, aws_lambda_permission.api]
 }
 

@@ -40,7 +40,7 @@ resource "aws_cognito_user_pool" "this" {
     }
   }
 
-  # By mail to the verified address only: a text message can be had by whoever has the number.
+  # By mail to the verified address only: a text message reaches anybody who has the number.
   account_recovery_setting {
     recovery_mechanism {
       name     = "verified_email"

@@ -2,7 +2,7 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Access logs need a second bucket, which is the account's to choose. CloudTrail data events record access without one.
   #checkov:skip=CKV_AWS_144:A copy in another region is the account's to choose: quarantined messages are evidence about one Region's stream, and all else can be made again.
   #checkov:skip=CKV_AWS_145:Objects are encrypted with S3's keys unless kms_key_arn sets an own key.
-  #checkov:skip=CKV2_AWS_62:Nothing listens to the bucket; who quarantines counts it in a metric.
+  #checkov:skip=CKV2_AWS_62:Nothing listens to the bucket; the function that writes to it counts that in a metric.
   bucket        = var.name
   force_destroy = var.force_destroy
   tags          = var.tags
@@ -17,7 +17,7 @@ resource "aws_s3_bucket_public_access_block" "this" {
   restrict_public_buckets = true
 }
 
-# No ACLs: the bucket's owner owns every object, whoever writes it.
+# No ACLs: the bucket's owner owns every object, of every writer.
 resource "aws_s3_bucket_ownership_controls" "this" {
   bucket = aws_s3_bucket.this.id
 

@@ -2,7 +2,7 @@ output "arn" {
   description = "ARN of the bucket."
   value       = aws_s3_bucket.this.arn
 
-  # Whoever writes to the bucket waits until it refuses everything but TLS.
+  # A writer to the bucket waits until it refuses everything but TLS.
   depends_on = [aws_s3_bucket_policy.this]
 }
 
@@ -10,7 +10,7 @@ output "name" {
   description = "Name of the bucket."
   value       = aws_s3_bucket.this.bucket
 
-  # Whoever writes to the bucket waits until nobody else can read it.
+  # A writer to the bucket waits until nobody else can read it.
   depends_on = [aws_s3_bucket_public_access_block.this, aws_s3_bucket_server_side_encryption_configuration.this]
 }
 

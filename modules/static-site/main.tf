@@ -146,7 +146,7 @@ resource "aws_cloudfront_distribution" "this" {
     cache_policy_id = "658327ea-f89d-4fab-a63d-7e88639e58f6"
   }
 
-  # Whoever reads may not list the bucket, so S3 answers 403 for what is not there.
+  # CloudFront may not list the bucket, so S3 answers 403 for what is not there.
   # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
   dynamic "custom_error_response" {
     for_each = [403, 404]

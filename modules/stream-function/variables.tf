@@ -168,7 +168,7 @@ variable "function" {
   # What exactly-once needs of the function.
   validation {
     condition     = !var.exactly_once || var.function.starting_position == "TRIM_HORIZON"
-    error_message = "function.starting_position must be TRIM_HORIZON with exactly_once: a mapping that begins later leaves records out, whenever it is made anew, and the totals would lack them."
+    error_message = "function.starting_position must be TRIM_HORIZON with exactly_once: a mapping that begins later leaves records out, whenever it is replaced, and the totals would lack them."
   }
 
   validation {

@@ -124,7 +124,7 @@ def test_a_change_that_comes_again_has_the_same_names_again(users: Users) -> Non
         assert first[name] == again[name]
 
 
-def test_redacted_values_are_neither_in_the_log_nor_in_notifications_nor_in_what_is_put_aside(
+def test_redacted_values_are_neither_in_the_log_nor_in_notifications_nor_in_what_is_quarantined(
     users: Users, topic: Topic
 ) -> None:
     users.put("hunter-0", password={"S": "hunter-1"}, card={"M": {"password": {"S": "hunter-2"}}})
@@ -277,7 +277,7 @@ def test_a_topic_that_fails_holds_nothing_up_and_loses_nothing(
     assert topic.messages()[0]["event"] == "create"
 
 
-def test_entries_that_fail_alone_are_tried_again_and_then_put_aside(
+def test_entries_that_fail_alone_are_tried_again_and_then_quarantined(
     users: Users, topic: Topic
 ) -> None:
     for number in range(5):
@@ -311,7 +311,9 @@ def broken(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**record, "dynamodb": {k: v for k, v in change.items() if v is not ...}}
 
 
-def test_a_record_that_tells_no_change_is_put_aside_whole_and_blocks_nothing(users: Users) -> None:
+def test_a_record_that_tells_no_change_is_quarantined_whole_and_blocks_nothing(
+    users: Users,
+) -> None:
     for user in ("before", "bad", "after"):
         users.put(user)
     records = users.records()
@@ -327,7 +329,7 @@ def test_a_record_that_tells_no_change_is_put_aside_whole_and_blocks_nothing(use
     assert json.loads(base64.b64decode(kept["data"])) == records[1]
 
 
-def test_what_could_not_be_put_aside_comes_again(users: Users) -> None:
+def test_what_could_not_be_quarantined_comes_again(users: Users) -> None:
     users.put("u1")
     users.put("u2")
     records = [broken(record, NewImage=...) for record in users.records()]
@@ -343,7 +345,7 @@ def test_what_could_not_be_put_aside_comes_again(users: Users) -> None:
     assert len(users.pipeline.bucket.objects) == 2
 
 
-def test_a_record_without_a_number_fails_the_batch_only_while_it_cannot_be_put_aside(
+def test_a_record_without_a_number_fails_the_batch_only_while_it_cannot_be_quarantined(
     users: Users,
 ) -> None:
     users.put("u1")

@@ -290,7 +290,9 @@ def failing(word: bytes, error: Exception) -> Process:
     return process
 
 
-def test_a_bad_record_is_put_aside_with_its_reason_and_the_others_go_on(pipeline: Pipeline) -> None:
+def test_a_bad_record_is_quarantined_with_its_reason_and_the_others_go_on(
+    pipeline: Pipeline,
+) -> None:
     event = pipeline.kinesis_event(b"one", b"bad", b"three")
 
     function = processor(pipeline, failing(b"bad", Unprocessable("no celsius")))

@@ -86,7 +86,7 @@ def test_a_product_that_is_deleted_and_made_again_is_reordered(
     assert shown(shop, "vest") is None
 
 
-def test_a_product_that_is_made_again_with_too_few_pieces_is_reordered_at_once(
+def test_a_product_that_is_made_again_with_too_few_units_is_reordered_at_once(
     shop: ShopTables,
 ) -> None:
     for number in range(3):

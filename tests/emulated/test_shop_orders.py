@@ -29,7 +29,7 @@ def with_faults(shop: ShopTables) -> tuple[Function, Faults]:
     return shop.function("create_order", lambda client: FaultyClient(client, faults)), faults
 
 
-def test_an_order_is_made_with_its_lines_and_takes_its_pieces(shop: ShopTables) -> None:
+def test_an_order_is_made_with_its_lines_and_takes_its_units(shop: ShopTables) -> None:
     made = shop.order(("vest", 2), ("axe", 3))
 
     assert made.status == 201

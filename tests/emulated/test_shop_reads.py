@@ -16,14 +16,14 @@ def shop(dynamodb_endpoint: str) -> ShopTables:
     return shop
 
 
-def low(shop: ShopTables, product: str, number: int = 0, pieces: int = 50) -> None:
+def low(shop: ShopTables, product: str, number: int = 0, quantity: int = 50) -> None:
     """A vendor order, as fnCreateVendorOrder makes it."""
     from leda.shop.stock import vendor_orders
 
     action = vendor_orders.open_action(
         shop.prefix + "UnifiedTable",
         vendor_orders.Number(product, number),
-        pieces,
+        quantity,
         times.now(),
     )
     shop.dynamodb.transact_write_items(TransactItems=[action])
@@ -202,7 +202,7 @@ def test_orders_are_listed_by_status_the_oldest_first(shop: ShopTables) -> None:
 
 
 def test_a_received_vendor_order_is_in_stock_and_closed_once(shop: ShopTables) -> None:
-    low(shop, "vest", pieces=50)
+    low(shop, "vest", quantity=50)
     listed = shop.request("GET /admin/vendor-orders").document["vendorOrders"]
     assert [each["vendorOrderId"] for each in listed] == ["vest-0"]
     assert listed[0]["qty"] == 50
@@ -289,7 +289,7 @@ def total(shop: ShopTables, identifier: str, **measures: int) -> None:
 def test_the_inventory_shows_counts_and_the_open_vendor_order(shop: ShopTables) -> None:
     shop.sell("axe", qty=3, restocks=4)
     low(shop, "axe", number=3)
-    low(shop, "axe", number=4, pieces=7)
+    low(shop, "axe", number=4, quantity=7)
     total(shop, "ordered:vest", Pieces=5)
     total(shop, "sold:vest", Pieces=2)
 

@@ -90,7 +90,7 @@ def test_a_deleted_line_counts_no_more(shop: ShopTables) -> None:
     ],
     ids=str,
 )
-def test_a_line_that_cannot_be_counted_is_put_aside_and_blocks_nothing(
+def test_a_line_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
     shop: ShopTables, broken: dict[str, Any]
 ) -> None:
     shop.sell("vest")
@@ -145,8 +145,8 @@ def test_a_part_that_runs_low_has_one_vendor_order_until_it_is_received(shop: Sh
     deliver(shop, "create_vendor_order")
     assert shop.of_type("vendorOrder") == []
 
-    for pieces in (1, 2, 3):
-        shop.order(("vest", pieces))
+    for quantity in (1, 2, 3):
+        shop.order(("vest", quantity))
         deliver(shop, "create_vendor_order")
     (made,) = shop.of_type("vendorOrder")
     assert made["pk"] == {"S": "VEND-ORDER-vest-0"}
@@ -179,7 +179,7 @@ def test_what_is_received_and_is_still_low_is_ordered_again(shop: ShopTables) ->
     assert statuses == {"VEND-ORDER-vest-0": "Received", "VEND-ORDER-vest-1": "Open"}
 
 
-def test_a_part_that_is_made_with_too_few_pieces_is_ordered_and_one_that_is_deleted_is_not(
+def test_a_part_that_is_made_with_too_few_units_is_ordered_and_one_that_is_deleted_is_not(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", qty=0)
@@ -193,7 +193,7 @@ def test_a_part_that_is_made_with_too_few_pieces_is_ordered_and_one_that_is_dele
     assert shop.bucket.objects == {}
 
 
-def test_a_part_that_cannot_be_read_is_put_aside_and_blocks_nothing(shop: ShopTables) -> None:
+def test_a_part_that_cannot_be_read_is_quarantined_and_blocks_nothing(shop: ShopTables) -> None:
     shop.sell("axe")
     (row,) = shop.of_type("part")
     del row["reorderBelow"]
@@ -306,7 +306,7 @@ def test_what_firehose_never_takes_fails_the_batch(shop: ShopTables) -> None:
         deliver(shop, "write_firehose")
 
 
-def test_a_record_that_tells_no_change_is_put_aside_or_fails_the_batch(shop: ShopTables) -> None:
+def test_a_record_that_tells_no_change_is_quarantined_or_fails_the_batch(shop: ShopTables) -> None:
     shop.sell("axe")
     shop.sell("vest")
     records = shop.records()

@@ -42,7 +42,7 @@ def act(shop: ShopTables, what: str, identifier: str) -> Response:
 # -- limits
 
 
-def test_an_order_has_no_more_pieces_than_the_document_says(shop: ShopTables) -> None:
+def test_an_order_has_no_more_units_than_the_document_says(shop: ShopTables) -> None:
     shop.sell("hat", qty=1000)
     assert shop.order(("vest", 101)).error == (400, "InvalidRequest", "lines[0].qty")
     most = (("vest", 100), ("axe", 100))
@@ -122,7 +122,7 @@ def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
 # -- expiring
 
 
-def test_an_order_that_is_not_paid_in_time_gives_its_pieces_back_once(
+def test_an_order_that_is_not_paid_in_time_gives_its_units_back_once(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bodies = [order(("vest", 3), ("axe", 5), customerId=CUSTOMER) for _ in range(3)]
@@ -195,7 +195,7 @@ def test_an_order_that_is_paid_at_the_last_moment_is_paid_or_expired_but_not_bot
     [after(timed_out()), instead(timed_out()), instead(cancelled("TransactionConflict", "None"))],
     ids=["lost answer", "no answer", "conflict"],
 )
-def test_trouble_with_the_transaction_gives_the_pieces_back_once(
+def test_trouble_with_the_transaction_gives_the_units_back_once(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch, fault: Any
 ) -> None:
     made = shop.order(("vest", 3)).document["orderId"]

@@ -271,7 +271,7 @@ def test_what_concerns_every_item_fails_the_batch(users: Users, code: str) -> No
     assert users.pipeline.bucket.objects == {}
 
 
-def test_an_item_that_no_retry_can_write_is_put_aside_and_blocks_nothing(users: Users) -> None:
+def test_an_item_that_no_retry_can_write_is_quarantined_and_blocks_nothing(users: Users) -> None:
     users.put("u1")
     # With the replica's own attributes it would have more than an item's 400 KB.
     users.put("large", text={"S": "x" * (400 * 1024 - 60)})
@@ -292,7 +292,7 @@ def test_an_item_that_no_retry_can_write_is_put_aside_and_blocks_nothing(users: 
     assert "no base64" in reasons[1]
 
 
-def test_a_record_that_tells_no_change_is_put_aside(users: Users) -> None:
+def test_a_record_that_tells_no_change_is_quarantined(users: Users) -> None:
     users.put("u1")
     users.put("u2")
     records = users.records()

@@ -87,7 +87,7 @@ def an_order_is_shipped_without_its_lines(patch: Patch) -> None:
     patch.setattr(orders, "shipment", lambda *arguments: real(*arguments)[:2])
 
 
-def an_order_expires_and_keeps_its_pieces(patch: Patch) -> None:
+def an_order_expires_and_keeps_its_units(patch: Patch) -> None:
     real = orders.expiry
 
     def expiry(table: str, order: Any, expired: str, _sold: Any) -> list[Any]:
@@ -115,7 +115,7 @@ def a_part_that_is_low_by_one_counts_as_enough(patch: Patch) -> None:
         a_token_is_written_over,
         the_stock_is_checked_when_it_is_read_and_not_when_it_is_taken,
         an_order_is_shipped_without_its_lines,
-        an_order_expires_and_keeps_its_pieces,
+        an_order_expires_and_keeps_its_units,
         a_part_that_is_low_by_one_counts_as_enough,
     ],
     ids=lambda mutation: mutation.__name__,

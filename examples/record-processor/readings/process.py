@@ -40,7 +40,7 @@ def process(record: Record) -> None:
             ExpressionAttributeValues={":measured": {"N": str(measured)}},
         )
     except ClientError as error:
-        # Any other error: the record comes again, and what follows it too.
+        # Any other error: the record is delivered again, and what follows it too.
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
 

@@ -17,11 +17,11 @@ MAX_ACTIONS = 100
 class Verdict(enum.Enum):
     """What to do after a transaction was not confirmed."""
 
-    MOVED = "a condition failed: somebody else has written; read again and decide anew"
+    MOVED = "a condition failed: somebody else has written; read again and decide again"
     BUSY = "a conflict or a throttle: nothing was written; try the same again after a pause"
-    UNKNOWN = "no answer: it may have been committed; read again and decide anew"
+    UNKNOWN = "no answer: it may have been committed; read again and decide again"
     REFUSED = "the writes are not valid and never will be"
-    FATAL = "nothing that a retry or another cut can mend: permissions, a missing table"
+    FATAL = "no retry and no other batch corrects it: permissions, a missing table"
 
 
 _BUSY = THROTTLES | {"TransactionInProgressException", "LimitExceededException"}

@@ -1,7 +1,7 @@
-"""Change capture's work on a batch: a log line for each change, counts by kind, notifications.
+"""Captures a batch of changes: writes a log line for each, counts them by kind, and publishes notifications.
 
-The log comes first and needs no other service, so nothing can keep it back. A notification that SNS does not take is
-quarantined and does not hold the batch up. A repeated record is logged and published again, with the same event ID.
+The log line is written first and needs no other service, so no failure delays it. A notification that SNS does not take
+is quarantined and does not hold the batch up. A repeated record is logged and published again, with the same event ID.
 """
 
 from collections import Counter
@@ -97,7 +97,7 @@ class Capture:
 
 
 def _count(changes: Sequence[ItemChange], function: str) -> None:
-    """The metric Changes, by table and kind of change; a line of the log, not a call."""
+    """Count the metric Changes by table and kind of change, in a line of the log."""
     for (table, event), count in Counter((c.table, c.event) for c in changes).items():
         with single_metric(
             name="Changes",

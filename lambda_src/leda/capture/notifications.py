@@ -1,4 +1,4 @@
-"""Notifications: one SNS message a change, to whoever subscribes.
+"""Publishes one SNS message for each change that a pattern matches.
 
 SNS delivers at least once, and Lambda may deliver a change again; every message has the attribute `deduplication_id`,
 the change's event ID, which is the same each time.
@@ -27,7 +27,7 @@ ROUNDS = 3
 
 
 class Publisher(Protocol):
-    """SNS's client, as far as it is needed."""
+    """The call of SNS's client that is needed here."""
 
     def publish_batch(self, *, TopicArn: str, PublishBatchRequestEntries: Any) -> Any:
         """https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
@@ -43,7 +43,7 @@ class Message:
 
     @property
     def size(self) -> int:
-        """The bytes that count for SNS, or some more."""
+        """An upper bound of the bytes that SNS counts."""
         return len(self.entry["Message"]) + 1000
 
 
@@ -70,10 +70,10 @@ class Notifications:
         return any(matches(pattern, document) for pattern in self._patterns)
 
     def publish(self, changes: Sequence[ItemChange]) -> tuple[int, list[Message]]:
-        """Publish the changes that somebody wants: how many were, and those that SNS did not take.
+        """Publish the changes that a pattern matches; returns their number, and those that SNS did not take.
 
-        The SDK has tried a call that fails three times; what it carried and all that is left is given up then, so that
-        a topic that is gone, forbidden or slow costs seconds, and not the batch.
+        The SDK tries a call three times. If the call fails all the same, its messages and all later ones are not
+        published, so that a missing, forbidden or slow topic costs seconds and does not fail the batch.
         """
         todo = [self._message(change) for change in changes if self.wants(change)]
         published, given_up = 0, list[Message]()
@@ -97,7 +97,7 @@ class Notifications:
         return json.dumps({"TopicArn": self.topic, **message.entry})
 
     def _send(self, batch: Sequence[Message]) -> tuple[list[Message], list[Message]]:
-        """Publish a call's messages: those to try again, those that SNS will never take. Raises the client's error."""
+        """Publish a call's messages; returns those to try again and those refused. Raises the client's error."""
         entries: Any = [{"Id": str(place), **each.entry} for place, each in enumerate(batch)]
         answer = self._client.publish_batch(TopicArn=self.topic, PublishBatchRequestEntries=entries)
         again: list[Message] = []
@@ -126,7 +126,7 @@ class Notifications:
 
 
 def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """The messages in calls that SNS takes."""
+    """Divide the messages into calls within SNS's limits."""
     batch: list[Message] = []
     for message in messages:
         full = len(batch) == MAX_ENTRIES

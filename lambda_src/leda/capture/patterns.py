@@ -1,4 +1,4 @@
-"""Event patterns: which changes somebody wants to hear of.
+"""Matches changes against event patterns, which select the changes to publish.
 
 The syntax is that of EventBridge and of Lambda's event filters:
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
@@ -29,11 +29,11 @@ _ABSENT = object()
 
 
 class BadPatternError(ValueError):
-    """A pattern that could never be applied; the text says where it is wrong."""
+    """A pattern is not usable; the text says where it is wrong."""
 
 
 def parse(text: str) -> list[Pattern]:
-    """A JSON list of patterns. Raises BadPatternError."""
+    """Read a JSON list of patterns. Raises BadPatternError."""
     try:
         patterns = json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, InvalidOperation) as error:
@@ -46,7 +46,7 @@ def parse(text: str) -> list[Pattern]:
 
 
 def matches(pattern: Pattern, document: Mapping[str, Any]) -> bool:
-    """Whether the document (numbers as Decimal or int) has all that the pattern asks for."""
+    """Return whether the document (numbers as Decimal or int) matches all fields of the pattern."""
     return all(_field(rules, document.get(name, _ABSENT)) for name, rules in pattern.items())
 
 
@@ -82,7 +82,7 @@ def _matches(rule: Any, value: Any) -> bool:
 
 
 def _same(wanted: Any, value: Any) -> bool:
-    """Equal, and of one kind: Python takes true for 1."""
+    """Return whether the values are equal and of one type: in Python, True equals 1."""
     if _is_number(wanted) or _is_number(value):
         return _is_number(wanted) and _is_number(value) and bool(wanted == value)
     return type(wanted) is type(value) and bool(wanted == value)

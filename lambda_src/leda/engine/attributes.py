@@ -1,7 +1,7 @@
-"""Attributes of a row as a configuration reads them: nested ones, texts of keys, and time buckets.
+"""Reads the attributes of a row: nested ones, texts of keys, and time buckets.
 
-What is read depends on the image alone, and on no setting of the machine: the same image gives the same text at its
-first delivery, at a later one, and years afterwards when it is subtracted.
+What is read depends on the image alone and on no setting of the machine, so the same image gives the same text at
+every delivery, and when it is subtracted years later.
 """
 
 import re
@@ -66,7 +66,7 @@ class AttributePath:
 
 
 def text_of(value: Value, path: str) -> str:
-    """The text of a string, a number or a boolean. Raises UnreadableRowError for any other type."""
+    """Return the text of a string, a number or a boolean. Raises UnreadableRowError for any other type."""
     if isinstance(text := value.get("S", value.get("N")), str):
         return text
     if isinstance(truth := value.get("BOOL"), bool):
@@ -75,7 +75,7 @@ def text_of(value: Value, path: str) -> str:
 
 
 def texts_of_elements(value: Value, path: str) -> Sequence[str]:
-    """The texts of the elements of a list or a set, each once. Raises UnreadableRowError."""
+    """Return the texts of the elements of a list or a set, each once. Raises UnreadableRowError."""
     for kind in ("SS", "NS"):
         if isinstance(members := value.get(kind), list) and all(
             isinstance(each, str) for each in members
@@ -91,7 +91,7 @@ def texts_of_elements(value: Value, path: str) -> Sequence[str]:
 
 
 def bucket_of(value: Value, bucket: str, path: str) -> str:
-    """The text of the minute, hour, day or month (in UTC) of a time. Raises UnreadableRowError.
+    """Return the text of the minute, hour, day or month (in UTC) of a time. Raises UnreadableRowError.
 
     A number is a time in epoch seconds, or from 10^11 on in milliseconds; a string is one of ISO 8601, in UTC where it
     names no zone.
@@ -109,7 +109,7 @@ def bucket_of(value: Value, bucket: str, path: str) -> str:
 
 
 def end_of_bucket(text: str, bucket: str) -> datetime | None:
-    """The moment at which the bucket of that text ends; None for a text that `bucket_of` does not give."""
+    """Return the moment at which the bucket of that text ends; None for a text that `bucket_of` does not give."""
     match = _BUCKET.fullmatch(text)
     if match is None or sum(part is not None for part in match.groups()) != _PARTS[bucket]:
         return None

@@ -1,10 +1,10 @@
 """Compares the totals with their source table: what they must be, and which of them are wrong.
 
 A running aggregation is always a little behind, so one look at each table would take changes that are in flight for
-errors. The audit looks at the totals first, then scans the source table, then looks at the totals again
-and again for as long as a change needs to come through. The first look lacks what was in flight before the scan;
-the last one has all that the scan has read. So a total that is right, and flows, is met at, or passes, the
-scan's sum on its way from the first look to the last, whatever the lag was:
+errors. The audit reads the totals first, then scans the source table, then reads the totals repeatedly for as long as
+a change may take to reach them. Each reading of the totals is a "look". The first look lacks what was in flight before
+the scan; the last one has all that the scan has read. So a total that is right equals or passes the scan's sum on its
+way from the first look to the last, whatever the lag was:
 
 - a look equals the sum: the total is exact;
 - the looks lie on both sides of the sum: the total is in flight, between the two;
@@ -13,7 +13,7 @@ scan's sum on its way from the first look to the last, whatever the lag was:
 
 Each measure of a total is compared. A total without a row is one with 0 in every measure, and the other way round: a
 row stays when nothing is left below it, because it holds the total's checkpoint. Rows whose names begin with ":" are
-no totals.
+not totals.
 
 The last case is not certain for a total that moves back and forth: a scan takes its time, and reads one row before a
 change and another one after a later change, which adds up to what the total never was. What is lost stays lost,

@@ -1,4 +1,4 @@
-"""What AuditLambda does with an audit: logs each total that is wrong, and counts what the alarms watch."""
+"""Reports an audit: logs each total that is wrong, and counts the metrics that the alarms watch."""
 
 from collections.abc import Mapping
 from decimal import Decimal

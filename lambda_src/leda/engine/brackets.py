@@ -40,7 +40,7 @@ def brackets(
     expected: Mapping[str, Amounts],
     looks: Sequence[Mapping[str, Amounts]],
 ) -> list[Bracket]:
-    """The measures that no look showed as expected, ordered by total. A missing total has 0 in every measure."""
+    """Return the measures that no look showed as expected, ordered by total. A missing total has 0 in each measure."""
     nothing = (_NOTHING,) * len(measures)
     found = []
     for row in sorted({*expected, *(row for look in looks for row in look)}):

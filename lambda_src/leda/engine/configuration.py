@@ -1,4 +1,4 @@
-"""The definition of the totals: what an image of the source table adds, at which totals, and its version.
+"""Reads the definition of the totals, and computes what an image of the source table adds to which of them.
 
     {"group_by": {"source": {"keys": ["source_platform", "date"]}},
      "measures": {"Count": {"op": "count"}, "Sentiment": {"op": "sum", "field": "sentiment_score"}}}
@@ -175,7 +175,7 @@ class Configuration:
 
     @property
     def time_attribute(self) -> str | None:
-        """The attribute with the time of a row's message; None where the rows are no messages."""
+        """The attribute with the time of a row's message; None where the rows are not messages."""
         return "Timestamp" if isinstance(self.totals, HierarchyPath) else None
 
     def contribution(self, image: Image | None) -> Contribution | None:

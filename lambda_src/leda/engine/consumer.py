@@ -1,4 +1,4 @@
-"""What Map and Reduce have in common: each reads an event's records, writes what they add, and reports the outcome."""
+"""Consumes an event for Map and for Reduce: reads its records, writes what they add, and reports the outcome."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar

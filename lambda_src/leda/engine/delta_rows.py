@@ -1,10 +1,10 @@
-"""Rows of ReduceTable: the sums of a batch of changes, and with them how far Map has come.
+"""Writes and reads rows of ReduceTable: the sums of a batch of changes, with Map's checkpoint.
 
     {Lane: "<version>.<lanes>.<lane>", Source: "<stream label>/<shard ID>", Sequence: "<40 digits>",
      Measures: ["Count", "Value"], Totals: {node: [amount, ...]}, Records, OldestTimestamp?, ExpiresAt?}
 
 A lane owns the nodes whose hash falls to it, so lanes have no total in common. Its name holds the number of lanes and
-the configuration's version: lanes of other numbers and versions are others, with rows and checkpoints of their own.
+the configuration's version: lanes of another number or version have rows and checkpoints of their own.
 """
 
 import re
@@ -150,7 +150,7 @@ def _oldest(row: Image) -> Decimal | None:
 
 
 def amounts_of(texts: Sequence[str]) -> Amounts:
-    """The numbers of an entry. Raises UnreadableDeltaError for what no DynamoDB Number is."""
+    """The numbers of an entry. Raises UnreadableDeltaError for a text that is not a DynamoDB Number."""
     try:
         return tuple([number(text) for text in texts])
     except NotExactError as error:

@@ -1,4 +1,4 @@
-"""Epochs of ReduceTable's shards, which order them, and positions of records among those of their lane."""
+"""Numbers ReduceTable's shards by epochs, which order the records of a lane across shards."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -69,13 +69,13 @@ class Epochs:
             epoch = IGNORED
         attributes = shard_row({"Epoch": {"N": str(epoch)}}, created)
         self._registry.put_if_absent(reduce_scope(shard.stream), shard.id, attributes)
-        # Whoever was first has settled it.
+        # Another environment has settled it first.
         stored = self._stored(shard)
         assert stored is not None
         return stored
 
     def _is_of_older_stream(self, shard: Shard) -> bool:
-        """Whether Reduce has met a younger stream: late records of an older stream are left to the rebuild."""
+        """Return whether Reduce has met a younger stream: a rebuild covers late records of an older one."""
         if shard.is_made_up:
             return False
         met = [row["Name"]["S"] for row in self._registry.rows(streams_scope("reduce"))]

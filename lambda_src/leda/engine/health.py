@@ -1,4 +1,4 @@
-"""Find what no metric of a stream shows: an open rebuild, mappings that are off, streams that are not settled."""
+"""Finds what no metric of a stream shows: an open rebuild, mappings that are off, streams that are not settled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The changes of a batch as Map adds them: read from the records, cut so that rows fit, and summed by lane."""
+"""Prepares the changes of a batch for Map: reads them, divides them so that rows fit, and sums them by lane."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -36,7 +36,7 @@ class Change(NamedTuple):
 
     @property
     def begin(self) -> str:
-        """A row whose Sequence is below it has nothing of the change."""
+        """The lowest Sequence of a row that has a part of the change."""
         if self.is_second_half:
             return self.end
         return padded(self.sequence - 1) + _FIRST_HALF
@@ -47,7 +47,7 @@ class Change(NamedTuple):
         return self.begin if self.is_first_half else padded(self.sequence)
 
     def beyond(self, stored: str) -> "Change | None":
-        """What a row with the Sequence `stored` lacks of the change."""
+        """Return the part of the change that a row with the Sequence `stored` lacks."""
         if stored >= self.end:
             return None
         if stored < self.begin:
@@ -85,7 +85,7 @@ def read(
 def _time_of(record: StreamRecord, configuration: Configuration) -> str | None:
     """The text of the time from which the totals' lag is counted, in epoch seconds.
 
-    A message says when it was made. Of the rows of other tables it is known when they were changed.
+    It is the time in the message; for rows of other tables, the time of the change.
     """
     if configuration.time_attribute is None:
         return None if record.arrived is None else str(record.arrived.timestamp())
@@ -93,7 +93,7 @@ def _time_of(record: StreamRecord, configuration: Configuration) -> str | None:
 
 
 def outsize_apart(found: list[Change], limits: Limits) -> list[Change]:
-    """The changes, with each that has a value beyond the limits (see `_halves`) cut in two."""
+    """Return the changes; each with a value beyond the limits is divided in two (see `_halves`)."""
     amounts = [
         amount
         for change in found
@@ -107,7 +107,7 @@ def outsize_apart(found: list[Change], limits: Limits) -> list[Change]:
 
 
 def _are_limited(amounts: Sequence[Decimal], limits: Limits) -> bool:
-    """Whether all are within the limits; False where only a look at each would tell."""
+    """Return whether all are surely within the limits; False if each has to be looked at."""
     if not amounts:
         return True
     try:
@@ -125,7 +125,7 @@ def _are_limited(amounts: Sequence[Decimal], limits: Limits) -> bool:
 
 
 def _halves(change: Change, limits: Limits) -> list[Change]:
-    """A change with a value beyond the limits (written by hand, or under wider limits than today's), cut.
+    """Divide a change with a value beyond the limits (written by hand, or under wider limits than today's).
 
     The limits are what makes sums fit the 38 digits of a number. So each value has a row of its own: should a total
     have no digits for it, nothing else is refused with it. The old and the new value may have no common sum either.

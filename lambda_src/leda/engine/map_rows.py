@@ -2,7 +2,7 @@
 
 For a batch of a shard's changes and each lane that they touch, one PutItem replaces the row by the sums of the changes,
 with the last change as its Sequence, on condition that the row's Sequence is below the first change. A row that covers
-some of the changes fails the condition and comes back: Map drops what it covers, sums again and tries again. Map reads
+some of the changes fails the condition and is returned: Map drops what it covers, sums again and tries again. Map reads
 nothing beforehand, and needs nothing that an execution environment remembers from one invocation to the next.
 
 A sum of 0 is written too: the row says how far Map has come.
@@ -125,7 +125,7 @@ class MapRows:
             self._write_part(source, writers, part, outcome)
         if not writers and not self._shards.is_current(shard, assignment):
             # No row could tell: under the former assignment the records count for nothing.
-            raise _RowClosedError(f"a backfill has assigned {shard.id} anew")
+            raise _RowClosedError(f"a backfill has given {shard.id} another assignment")
         # One after the other, a batch of nothing else would outlast the function.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         outcome.rows = sum(writer.rows for writer in writers.values())
@@ -166,8 +166,8 @@ class _Source:
 class _LaneWriter:
     """Writes one lane's row for the parts of a batch, one after the other.
 
-    A row that came back may cover later parts too; no request is made for those. So a delivery after one that was ended
-    by the function's timeout goes on where that one ended, however many parts there are.
+    A row that was returned may cover later parts too; no request is made for those. So the delivery after a timeout of
+    the function continues where the former one ended, however many parts there are.
     """
 
     def __init__(

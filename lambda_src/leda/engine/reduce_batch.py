@@ -1,4 +1,4 @@
-"""The rows of a batch as Reduce adds them: by checkpoint, and summed by total."""
+"""Prepares the rows of a batch for Reduce: divides them by checkpoint, and sums them by total."""
 
 import enum
 from collections.abc import Iterable, Sequence
@@ -98,7 +98,7 @@ class Line:
         each.take, each.kind = len(left), Kind.UPDATE
 
     def statement(self, each: Pending) -> "BatchStatementRequestTypeDef":
-        """The statement that adds what the total lacks."""
+        """Build the statement that adds what the total lacks."""
         if each.rows is None:
             first, last = each.first, each.last
             texts: Iterable[object] = each.texts if each.sums is None else each.sums
@@ -142,7 +142,7 @@ class Line:
 
 
 def by_node(rows: Sequence[Row]) -> list[Pending]:
-    """What the rows add, by total."""
+    """Sum up the rows by total."""
     found: dict[str, Pending] = {}
     several: dict[str, list[Sequence[str]]] = {}
     for row in rows:

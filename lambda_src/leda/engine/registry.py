@@ -176,22 +176,22 @@ def shard_row(attributes: Row, created: float | None) -> Row:
 
 
 class ShardCache(Generic[T]):
-    """Cache of what was recently read of shards."""
+    """Caches what was recently read of shards."""
 
     def __init__(self) -> None:
         self._found: dict[Shard, tuple[float, T]] = {}
 
     def get(self, shard: Shard) -> T | None:
-        """What is remembered of the shard; None where it must be read (again)."""
+        """Return the cached value of the shard; None if it must be read."""
         read_at, found = self._found.get(shard, (0.0, None))
         return found if 0 <= time.time() - read_at < MEMORY_SECONDS else None
 
     def put(self, shard: Shard, found: T) -> None:
-        """Remember what was just read of the shard."""
+        """Cache what was just read of the shard."""
         self._found[shard] = time.time(), found
 
     def forget(self, shard: Shard) -> None:
-        """Let it be read again."""
+        """Remove the shard, so that it is read again."""
         self._found.pop(shard, None)
 
 

@@ -23,7 +23,7 @@ class Reject:
 
 
 class Rejects:
-    """Puts rejected records of one function into its quarantine, and tells its log (`warn` is a logger's method)."""
+    """Quarantines rejected records of one function, and logs each (`warn` is a logger's method)."""
 
     def __init__(self, quarantine: Quarantine, warn: Callable[..., None]) -> None:
         self._quarantine = quarantine
@@ -57,7 +57,7 @@ class Rejects:
         )
 
     def put_unreadable(self, event: Mapping[str, Any], unreadable: Iterable[Unreadable]) -> None:
-        """Quarantine the records of the event that have no place in its shard. Raises the S3 client's error."""
+        """Quarantine the records of the event that cannot be read. Raises the S3 client's error."""
         for each in unreadable:
             bad = from_table_stream(each.raw, each.reason, event.get("shardId"))
             key = self._quarantine.put(bad)

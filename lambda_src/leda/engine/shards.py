@@ -1,4 +1,4 @@
-"""Shards of DynamoDB streams: which one an event's records come from, and their sequence numbers.
+"""Finds the shard that an event's records come from, and writes sequence numbers as strings that order.
 
 A shard is the unit of order: Lambda delivers its records in their order the first time, and a batch only after the
 batch before it has succeeded. Lambda names the shard in the events of an event source mapping with a tumbling window,
@@ -66,7 +66,7 @@ class OnlyShards:
     def of(self, stream: str) -> str | None:
         """The ID of the stream's only shard; None where it lists another number of shards.
 
-        It asks each time, and remembers nothing: a second shard may come.
+        Each call asks again, because the stream may get a second shard.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
         """
         description = self._streams.describe_stream(StreamArn=stream)["StreamDescription"]
@@ -113,7 +113,7 @@ _PLAUSIBLE_SECONDS = 2 * 24 * 3600
 
 
 def created(records: Sequence[StreamRecord]) -> float | None:
-    """When the youngest of the records was made, by the service's clock, in epoch seconds; None where that is unknown.
+    """Return when the youngest of the records was made, by the service's clock, in epoch seconds; None if unknown.
 
     Rows expire by this time and never by the function's clock: a checkpoint that a fast clock lets expire early would
     let a late delivery count twice. The function's clock only tells which times are implausible; they are unknown.

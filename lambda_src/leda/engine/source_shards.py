@@ -1,4 +1,4 @@
-"""The assignments of the source table's shards: under which configuration, and into how many lanes, Map counts each."""
+"""Assigns a configuration and a number of lanes to each shard of the source table's stream, once and for all."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class SourceShards:
     """The assignments of the source table's shards, each settled when Map first meets the shard.
 
     With `needs_backfill` nothing is counted until `leda backfill` has made a configuration live: the table may have
-    rows that no record of the stream tells.
+    rows that are in no record of the stream.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class SourceShards:
         scope = source_scope(shard.stream)
         attributes = {"Version": {"S": version}, "Lanes": {"N": str(self._lanes)}}
         self._registry.put_if_absent(scope, shard.id, shard_row(attributes, created))
-        # Whoever was first has settled it.
+        # Another environment has settled it first.
         row = self._registry.get(scope, shard.id)
         assert row is not None
         return row

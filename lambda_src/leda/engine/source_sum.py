@@ -27,7 +27,7 @@ class Expected:
     totals: one amount a measure for each node that has rows below it.
     rows: how many rows were read.
     unreadable: how many of them are in no total because they cannot be read; `reasons` says how many for each reason,
-    and `named` tells the first of them by key, and why they are.
+    and `named` lists the first of them by key, with the reason.
     outside: how many are in no total because no grouping takes them, or because they are deleted or a marker.
     """
 
@@ -40,7 +40,7 @@ class Expected:
 
 
 def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
-    """What these rows of the source table (DynamoDB's JSON) add up to, exactly."""
+    """Sum up these rows of the source table (DynamoDB's JSON), exactly."""
     leaves = _Leaves(configuration, keys)
     leaves.take(rows)
     return _roll_up([leaves])
@@ -54,9 +54,10 @@ def read_source(
     segments: int = SEGMENTS,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> Expected:
-    """What the source table adds up to, by a parallel scan.
+    """Sum up the source table by a parallel scan.
 
-    `keys` are the attributes of the table's key. `advance` hears of rows as they are read, one call at a time.
+    `keys` are the attributes of the table's key. `advance` is called with each page's number of rows, one call at a
+    time.
     """
     parts = [_Leaves(configuration, keys) for _ in range(segments)]
     takers = [part.take for part in parts]

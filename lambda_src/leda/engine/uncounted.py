@@ -1,4 +1,4 @@
-"""Rows of a source table that are in no total because they cannot be read: how many, why, and the first of them."""
+"""Counts rows of a source table that are in no total because they cannot be read, by reason, and names the first."""
 
 import heapq
 from collections import Counter

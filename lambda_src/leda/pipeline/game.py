@@ -1,4 +1,4 @@
-"""The workshop's game, as pure functions: what a burst holds, what it adds up to, what a round scores.
+"""Computes the workshop's game without AWS: a burst's messages, its expected totals, and a round's points.
 
 A burst is 250 PutRecords calls of 40 messages. In the plain mode every message is a new trade. In the hard
 mode each call carries 35 generated messages and 5 duplicates of some of them, and 3 % of the generated messages
@@ -68,7 +68,7 @@ class Rules:
     delete_percent: float = 0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no burst (ValueError)."""
+        """Raise ValueError for rules that make no burst."""
         if self.messages < 0 or self.messages_per_call < 1:
             raise ValueError("a burst needs messages >= 0 and messages_per_call >= 1")
         if not 0 <= self.duplicates_per_call < self.messages_per_call:

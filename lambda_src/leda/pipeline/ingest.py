@@ -1,6 +1,6 @@
-"""State's work on a batch: read each message, store the newest versions, quarantine what cannot be read.
+"""Ingests a batch for State: reads each message, stores the newest versions, quarantines what cannot be read.
 
-Every step may be done again with the same outcome, so a batch that fails half-way simply is delivered again.
+Every step may be repeated with the same outcome, so a batch that fails half-way is simply delivered again.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """Reads a message's bytes: returns a trade, or raises the reason why it is not one.
 
-A field that is null is one that is not there.
+A field that is null counts as absent.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a message looks like: its field names, the levels of the hierarchy and the limits of its value."""
+"""Reads the schema of messages: field names, the levels of the hierarchy and the limits of a value."""
 
 import json
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Rows of StateTable: how a message is stored, and when it was made."""
+"""Writes a message as a row of StateTable, and reads the message's time from a row."""
 
 from decimal import Decimal
 from typing import Any

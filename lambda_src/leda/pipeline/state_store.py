@@ -175,7 +175,7 @@ class StateStore:
         return done + [Stored(each.message, Result.FAILED, each.reason) for each in todo]
 
     def _ask(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
-        """Make the request; what became of each message, in their order."""
+        """Send the request; returns what became of each message, in their order."""
         ask = self._look if asked[0].ask is Request.LOOK else self._execute
         try:
             return ask(asked)
@@ -231,14 +231,14 @@ class StateStore:
 
 
 def _first(message: Message, known: int | None, usual: Request) -> Request:
-    """What to ask first about a message whose row was met with the version `known`, or was not met."""
+    """Pick the first request about a message whose row was met with the version `known`, or was not met."""
     if known is None:
         return usual
     return Request.UPDATE if known < message.version else Request.LOOK
 
 
 def _requests(todo: Sequence[_Open]) -> list[Sequence[_Open]]:
-    """The requests that ask about all of them: reads apart from statements."""
+    """Divide the messages into requests: reads apart from statements."""
     looks = [each for each in todo if each.ask is Request.LOOK]
     statements = [each for each in todo if each.ask is not Request.LOOK]
     return [
@@ -249,7 +249,7 @@ def _requests(todo: Sequence[_Open]) -> list[Sequence[_Open]]:
 
 
 def _found(last: Request, result: Result) -> Found | None:
-    """What the message has found, by the last request about it."""
+    """Return what the table had for the message, by the last request about it."""
     match result:
         case Result.STORED:
             return Found.ABSENT if last is Request.INSERT else Found.OLDER
@@ -259,7 +259,7 @@ def _found(last: Request, result: Result) -> Found | None:
 
 
 def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
-    """What a statement's error says, {} where it was applied. Raises StoreError for one that concerns all."""
+    """Decide what follows from a statement's error ({}: applied). Raises StoreError for one that concerns all."""
     message, code, text = each.message, error.get("Code", ""), error.get("Message", "")
     if not error:
         return Stored(message, Result.STORED)
@@ -275,7 +275,7 @@ def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
 
 
 def _seen(message: Message, row: Mapping[str, Any] | None) -> Stored | _Open:
-    """What the row, as it was a moment ago, makes of the message."""
+    """Decide what follows for the message from the row, as it was just read."""
     if not row:
         return _Open(message, Request.INSERT, _RESTLESS)
     text = row.get("Version", {}).get("N")

@@ -1,6 +1,6 @@
 """Checks that a record processor's `process` is a function that processes a record when it is called.
 
-A call of a generator or of an `async` function runs nothing of it: every record would be taken for processed.
+A call of a generator or of an `async` function does not run its body, so every record would count as processed.
 """
 
 import inspect
@@ -39,7 +39,7 @@ def require_runnable(process: object) -> None:
 
 
 def require_ran(result: object) -> None:
-    """Raises WrongProcessError where a call has only made what would run; a decorator may hide that until then."""
+    """Raises WrongProcessError if a call returned a generator or a coroutine; a decorator may hide that before."""
     if inspect.iscoroutine(result):
         result.close()  # else Python warns, when it is collected, that it never ran
     if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):

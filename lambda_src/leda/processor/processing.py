@@ -1,11 +1,12 @@
-"""The record processor's work on a batch: each record decoded, logged, and given to the user's function.
+"""Processes a batch for the record processor: decodes and logs each record, and calls the user's function with it.
 
-Records are taken in order. At one that fails, the batch ends: Lambda delivers from there on again, so that a record is
-processed after those before it in its shard. A record that cannot be processed is quarantined, and the batch goes on.
+Records are processed in order. The batch ends at a record that fails: Lambda delivers the batch again from that record
+on, so each record is processed after those before it in its shard. A record that cannot be processed is quarantined,
+and the batch goes on.
 
-Where the batch's first record fails, so does the invocation. Lambda then cuts the batch in two, and so on, until the
-record stands alone: if it never succeeds, it is given up alone. A partial batch response would take all that follow
-it along, for Lambda retries them together and gives them up together.
+If the batch's first record fails, the invocation fails. Lambda then halves the batch until the record is alone, so a
+record that never succeeds is given up alone. After a partial batch response, Lambda would retry and give up all records
+from that one on together.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
@@ -41,9 +42,9 @@ class Report:
     failed: set[str] = field(default_factory=set)
 
     def answer(self) -> dict[str, Any]:
-        """What the function returns: the blueprint's text for people, a partial batch response for Lambda.
+        """Return the function's answer: the blueprint's text for people, and a partial batch response for Lambda.
 
-        Lambda reads batchItemFailures and passes over the rest.
+        Lambda reads batchItemFailures and ignores the rest.
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
         """
         return {
@@ -65,8 +66,8 @@ class Processing:
     def run(self, records: Sequence[UserRecord], remaining: Callable[[], float]) -> Report:
         """Process the records up to one that fails; `remaining` tells the milliseconds that the invocation has left.
 
-        When they run out, the rest is delivered again, and what is done is not done again. Raises what `process` raised
-        for the first Kinesis record.
+        When they run out, the records that are left are delivered again, without those that are processed. Raises what
+        `process` raised for the first Kinesis record.
         """
         report = Report()
         bad: list[BadRecord] = []
@@ -127,12 +128,12 @@ def _log(record: Record) -> None:
 
 
 def _line_bytes(payload: Any) -> int:
-    """What the payload takes of a line of the log, less the marks around it."""
+    """Return the bytes that the payload takes in a line of the log, without the quotation marks."""
     return len(json.dumps(payload, ensure_ascii=False).encode()) - len('""')
 
 
 def _cut(text: str) -> str:
-    """The beginning of the text that takes at most MAX_LOGGED_BYTES of a line."""
+    """Return the beginning of the text that takes at most MAX_LOGGED_BYTES of a line."""
     shown = cut(text, MAX_LOGGED_BYTES)
     if _line_bytes(shown) <= MAX_LOGGED_BYTES:
         return shown

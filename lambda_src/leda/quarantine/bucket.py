@@ -1,4 +1,4 @@
-"""The quarantine bucket: holds each record that cannot be processed, whole, with its reason and its origin.
+"""Writes records that cannot be processed to the quarantine bucket, whole, with the reason and the origin.
 
     s3://<bucket>/<function>/<yyyy>/<mm>/<dd>/<event ID>.json
     {"reason", "function", "stream" (ARN), "shard", "sequenceNumber", "eventID", "arrived" (ISO 8601 or null),
@@ -75,7 +75,7 @@ class Quarantine:
 
 
 def key_of(function: str, arrived: datetime | None, event_id: str) -> str:
-    """Where the function keeps a record; `leda redrive` looks there for what is still bad."""
+    """Return the key under which the function stores a record; `leda redrive` looks there for what is still bad."""
     day = f"{arrived:%Y/%m/%d}" if arrived else "undated"
     name = _UNSAFE.sub("_", event_id)
     if len(name) > MAX_ID_CHARACTERS:

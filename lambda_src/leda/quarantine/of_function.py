@@ -1,4 +1,4 @@
-"""The quarantine of the function that runs, made from its settings."""
+"""Makes the quarantine of the function that runs, from its settings."""
 
 from leda.aws import clients, settings
 from leda.quarantine.bucket import Quarantine

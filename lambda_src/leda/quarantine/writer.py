@@ -44,7 +44,7 @@ class QuarantineWriter:
 
     @staticmethod
     def require(failed: Collection[str]) -> None:
-        """Raises NotQuarantinedError where `put` has returned sequence numbers; the whole batch then comes again."""
+        """Raises NotQuarantinedError where `put` has returned sequence numbers: then the whole batch is retried."""
         if failed:
             raise NotQuarantinedError(
                 f"{len(failed)} records were not quarantined: see the log's last errors"

@@ -1,4 +1,4 @@
-"""The replica: another table that has each item as it was after its last change, whatever is delivered again.
+"""Writes the replica: a table that has each item as it was after its last change, whatever is delivered again.
 
 Every row carries the place of the change that it shows: the label of the source's stream and the sequence number,
 padded so that places order as strings as the changes of an item do.
@@ -8,8 +8,8 @@ padded so that places order as strings as the changes of an item do.
 - The label is the time at which the stream was switched on. A stream that is switched on again may number from the
   start; its changes are later all the same.
 
-A write is made on condition that the row is absent, has no place, or has a lower one. So a change that is repeated,
-or comes after a later one, changes nothing, and batches may be divided, repeated and mixed in any way.
+A write is made on condition that the row is absent, has no place, or has a lower one. So a change that is repeated, or
+delivered after a later one, changes nothing, whatever the batch boundaries and the order of batches.
 
 A removed item leaves a tombstone: its key, its place, and a time at which DynamoDB removes it. Without one, an older
 change that is delivered again would bring the item back.
@@ -78,13 +78,13 @@ class Marks:
 
 
 def place(change: ItemChange) -> str:
-    """Where the change stands among all changes of its item; orders as a string."""
+    """Return the change's position among all changes of its item, as a string that orders."""
     label = str(change.record.raw["eventSourceARN"]).rpartition("/")[2]
     return f"{label}#{change.record.sequence:0{_PLACE_DIGITS}d}"
 
 
 def last_of_each(changes: Iterable[ItemChange]) -> list[ItemChange]:
-    """The last change of each item: the states before it would be overwritten at once."""
+    """Return the last change of each item: earlier ones would be overwritten at once."""
     found: dict[Hashable, ItemChange] = {}
     for change in changes:
         name = canonical_row(change.keys)
@@ -95,9 +95,9 @@ def last_of_each(changes: Iterable[ItemChange]) -> list[ItemChange]:
 
 
 def _sendable(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The attributes as the SDK sends them: Lambda's events have binary data in base64, the SDK wants the bytes.
+    """Return the attributes as the SDK takes them: with bytes where Lambda's events have base64.
 
-    Raises ValueError where it is no base64.
+    Raises ValueError for text that is not base64.
     """
     return {name: _value(value) for name, value in attributes.items()}
 
@@ -136,7 +136,7 @@ class Replica:
         self._pool = ThreadPoolExecutor(THREADS)
 
     def apply(self, changes: Iterable[ItemChange]) -> Report:
-        """Let the rows show the changes. Raises WrongReplicaError or the client's error where no row can be written."""
+        """Write the changes. Raises WrongReplicaError or the client's error where no row can be written."""
         changes = list(changes)
         last = last_of_each(changes)
         report = Report(superseded=len(changes) - len(last))
@@ -194,7 +194,7 @@ class Replica:
         return Result.WRITTEN, ""
 
     def _require_keys(self, keys: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raise WrongReplicaError unless the table has the item's key: else no item is to blame that is refused."""
+        """Raise WrongReplicaError unless the table has the item's key: it would refuse every item without it."""
         table = self._client.describe_table(TableName=self._table)["Table"]
         types = {
             each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]

@@ -1,4 +1,4 @@
-"""One batch of a table's changes, written to the replica: what cannot be written is quarantined."""
+"""Writes a batch of a table's changes to the replica, and quarantines what cannot be written."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads that several routes make. All are consistent: who has just written sees it."""
+"""Reads that several routes make. All reads are consistent: a caller sees what it has just written."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar

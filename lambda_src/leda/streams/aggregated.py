@@ -27,7 +27,7 @@ class Packed:
 
 
 def packed(data: bytes) -> list[Packed] | None:
-    """The packed messages in order; None where `data` is no aggregated record, or a broken or empty one.
+    """Return the messages that an aggregated record packs, in order; None if `data` is not one, or is broken or empty.
 
     Not aws-kinesis-agg: it drops the rest of a record silently when one of its user records has a bad index.
     """
@@ -61,7 +61,7 @@ def _packed(record: bytes, keys: list[bytes]) -> Packed:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """The number and content of each field that is a number or of a given length; others are passed over."""
+    """Yield the number and the content of each field that is a varint or length-delimited; skip the other fields."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -84,7 +84,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """The number that starts at `position`, and where it ends."""
+    """Return the number that starts at `position`, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(message):

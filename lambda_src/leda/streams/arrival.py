@@ -1,4 +1,4 @@
-"""Reads the time at which a stream took a record. No total depends on it, so an unreadable time is no error."""
+"""Reads the time at which a stream took a record. No total depends on it, so an unreadable time is not an error."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ _UNITS_A_SECOND = (1, 1_000, 1_000_000)
 
 
 def arrival_time(given: object) -> datetime | None:
-    """The time (UTC) of an ApproximateCreationDateTime or approximateArrivalTimestamp; None where it cannot be read.
+    """Read the time (UTC) of an ApproximateCreationDateTime or approximateArrivalTimestamp; None if it is unreadable.
 
     The number is epoch seconds; one that is too large for that is taken for milliseconds or microseconds.
 
@@ -25,7 +25,7 @@ def arrival_time(given: object) -> datetime | None:
 
 @lru_cache(maxsize=100)
 def _time(given: float) -> datetime | None:
-    """The records of a batch have few different times."""
+    """Convert epoch seconds to a time; cached, because the records of a batch have few different times."""
     for units in _UNITS_A_SECOND:
         # NaN is in no range, and an integer of any size can be compared.
         if 0 <= given < _LEAST_OF_A_FINER_UNIT * units:

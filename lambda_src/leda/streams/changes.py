@@ -16,7 +16,7 @@ class UnreadableRowError(ValueError):
 def read(
     record: StreamRecord, contribution: Callable[[Image | None], T | None], *, keeps_expired: bool
 ) -> tuple[T | None, T | None, list[str]]:
-    """What the row added before the change, what it adds after it, and why the row as it is now cannot be read.
+    """Return what the row added before the change, what it adds after it, and why its new image cannot be read.
 
     `contribution` says what an image adds (None: nothing) or raises UnreadableRowError. A row that cannot be read adds
     nothing until it is corrected, and the change that corrects it adds it: what is read of an image depends on
@@ -42,7 +42,7 @@ def read(
 
 
 def _not_whole(record: StreamRecord) -> str:
-    """Why the record does not tell what the change did."""
+    """Return why the record has no images that show what the change did."""
     if record.event_name not in IMAGES:
         return f"eventName is not one of {', '.join(IMAGES)}"
     return (

@@ -1,4 +1,4 @@
-"""Reads a change of a table's item as a document for people: which attributes changed, from what to what.
+"""Turns a stream record into a document for people: which attributes of an item changed, from what to what.
 
     {"event": "update", "table": "Users", "keys": {"user_id": "u1", "timestamp": 1700000000},
      "changed": {"email": {"old": "a@example.org", "new": "b@example.org"}, "phone": {"old": "1"}},
@@ -31,7 +31,7 @@ MAX_NAME_BYTES = 150
 
 
 class UnreadableChangeError(ValueError):
-    """A stream record that tells no change; the text says why, and holds no value of the item."""
+    """A stream record from which no change can be read; the text says why, and holds no value of the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class ItemChange:
 
     @property
     def sequence_number(self) -> str:
-        """As received: GetShardIterator takes no other form of it."""
+        """The sequence number as received, which is the only form that GetShardIterator takes."""
         return str(self.record.raw["dynamodb"]["SequenceNumber"])
 
     def document(
         self, hidden: Collection[str] = (), number: Callable[[str], Any] = json_number
     ) -> dict[str, Any]:
-        """The change as in this module's head; `hidden` and `number` as in `plain`."""
+        """Return the change in the form that this module's docstring shows; `hidden` and `number` as in `plain`."""
         return {
             "event": self.event,
             "table": self.table,
@@ -82,7 +82,7 @@ class ItemChange:
 
 
 def read(raw: Any) -> ItemChange:
-    """The change that a stream record tells. Raises UnreadableChangeError."""
+    """Read the change from a stream record. Raises UnreadableChangeError."""
     try:
         record = stream_records.read_one(raw)
     except stream_records.MalformedRecordError as error:
@@ -123,7 +123,7 @@ def table_of(stream: object) -> str:
 
 
 def fitted(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, without its largest attributes where it has more than MAX_BYTES.
+    """Leave the largest attributes out of a document that has more than MAX_BYTES.
 
     `left_out` then says how many there are and names the first of them.
     """

@@ -1,4 +1,4 @@
-"""The records of a Kinesis stream as Lambda delivers them.
+"""Reads the records of a Kinesis stream from an event of Lambda.
 
 The event's shape: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html. A producer that uses the
 Kinesis Producer Library packs several user records into one Kinesis record; they are taken apart here.
@@ -21,7 +21,7 @@ from leda.streams.raw_records import made_up_id, whole
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """What a producer put. `sequence_number` is the Kinesis record's: the one to report in batchItemFailures.
+    """A message of a producer. `sequence_number` is the Kinesis record's: the one to report in batchItemFailures.
 
     `event_id` names the user record: the Kinesis record's eventID, and the place in an aggregated record.
     `partition_key` is the user record's own; if an aggregated record names none for it, the Kinesis record's.
@@ -39,7 +39,7 @@ class UserRecord:
 
 
 def user_records(records: Iterable[Any]) -> Iterator[UserRecord]:
-    """Every user record of the event, in order. A broken aggregated record comes as it is."""
+    """Return every user record of the event, in order; a broken aggregated record is one user record."""
     for record in records:
         kinesis_record = _kinesis_record(record)
         parts = None if kinesis_record.fault else aggregated.packed(kinesis_record.data)
@@ -53,7 +53,7 @@ def user_records(records: Iterable[Any]) -> Iterator[UserRecord]:
 
 
 def _kinesis_record(record: Any) -> UserRecord:
-    """The Kinesis record as if it were a user's. What it lacks is its `fault`."""
+    """Read a Kinesis record as one user record; `fault` says what it lacks."""
     fields = record if isinstance(record, Mapping) else {}
     kinesis = fields.get("kinesis")
     kinesis = kinesis if isinstance(kinesis, Mapping) else {}

@@ -1,15 +1,15 @@
-"""The answer of a function whose event source mapping takes partial batch responses (`ReportBatchItemFailures`)."""
+"""Builds the answer to a mapping with partial batch responses (`ReportBatchItemFailures`)."""
 
 from collections.abc import Iterable
 from typing import Any
 
 
 class UnnamedFailureError(RuntimeError):
-    """A record must be delivered again that has no sequence number to report, so the whole batch does."""
+    """A failed record has no sequence number to report, so the whole batch must be delivered again."""
 
 
 def answer(failed: Iterable[str]) -> dict[str, Any]:
-    """The response that names the sequence numbers of failed records. Raises UnnamedFailureError.
+    """Return the response that names the sequence numbers of failed records. Raises UnnamedFailureError.
 
     Lambda delivers the batch again from the lowest of them on.
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html

@@ -1,4 +1,4 @@
-"""Records of events as they were received, in JSON, and names for records that have no event ID."""
+"""Writes records as they were received in JSON, and names records that have no event ID."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ _MAX_DEPTH = 100
 
 
 def whole(record: Any) -> bytes:
-    """A record of an event as it was received, in JSON. Lists and objects that are nested too deeply are cut."""
+    """Return a record as it was received, in JSON; lists and objects that are nested too deeply are cut off."""
     try:
         return json.dumps(record).encode()
     except RecursionError:
@@ -29,5 +29,5 @@ def _shallow(value: Any, levels: int) -> Any:
 
 
 def made_up_id(data: bytes) -> str:
-    """A name for a record that has no event ID: the same for the same bytes, so that a retry overwrites it."""
+    """Return a name for a record that has no event ID: the same for the same bytes, so that a retry overwrites it."""
     return hashlib.sha256(data).hexdigest()[:32]

@@ -1,9 +1,9 @@
-"""The records of a DynamoDB stream as Lambda delivers them.
+"""Reads the records of a DynamoDB stream from an event of Lambda, in the order of their shard.
 
 The event's shape: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 
 Whatever a record holds, reading it raises nothing: a function that raises gets the same batch again until the stream
-has lost it. A record that has no place in its shard is given back with the reason, for the quarantine.
+has lost it. A record without a usable sequence number is returned with the reason, for the quarantine.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ class StreamRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record as received that has no place in its shard, and why."""
+    """A record as received from which no change can be read, and why."""
 
     raw: Any
     reason: str
@@ -51,7 +51,7 @@ class Unreadable:
 
 @dataclass(slots=True)
 class Batch:
-    """An event's records: those in the order of their sequence numbers, each once, and those that have no place."""
+    """An event's records: the readable ones ordered by sequence number, each once, and the unreadable ones."""
 
     records: list[StreamRecord] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
@@ -62,11 +62,11 @@ class MalformedEventError(ValueError):
 
 
 class MalformedRecordError(ValueError):
-    """A record that has no place in its shard; the text says what it lacks, and holds no value of the item."""
+    """A record from which no change can be read; the text says what it lacks, and holds no value of the item."""
 
 
 def read(records: Iterable[Any]) -> Batch:
-    """The event's records. Raises MalformedEventError where they are another service's."""
+    """Read the event's records. Raises MalformedEventError if they are another service's."""
     batch = Batch()
     found: dict[int, StreamRecord] = {}
     for raw in records:
@@ -91,7 +91,7 @@ def read(records: Iterable[Any]) -> Batch:
 
 
 def read_one(raw: Any) -> StreamRecord:
-    """The change that a stream record tells. Raises MalformedRecordError."""
+    """Read the change from a stream record. Raises MalformedRecordError."""
     # JSON's objects are dictionaries. To ask for a Mapping takes a tenth of the time of Map.
     if not isinstance(raw, dict):
         raise MalformedRecordError("the record is not a JSON object")
@@ -118,7 +118,7 @@ def read_one(raw: Any) -> StreamRecord:
 
 
 def is_sequence_number(given: Any) -> TypeGuard[str]:
-    """Whether it could be the SequenceNumber of a record."""
+    """Return whether the value has the form of a SequenceNumber."""
     return (
         isinstance(given, str)
         and given.isascii()
@@ -160,7 +160,7 @@ def _image(given: Any) -> Image | None:
 
 
 def _expired(raw: Mapping[str, Any]) -> bool:
-    """Whether time to live removed the item, and not somebody.
+    """Return whether time to live removed the item, and not a request.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
     """

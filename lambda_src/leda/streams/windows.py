@@ -1,11 +1,11 @@
-"""The answer to an event of a mapping with a tumbling window."""
+"""Builds the answer to a mapping with a tumbling window."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def window_state(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer, which must hold the window's state; LEDA keeps nothing in it.
+    """Return the answer, which must hold the window's state; LEDA stores nothing in it.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     """

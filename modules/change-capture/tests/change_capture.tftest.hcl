@@ -89,7 +89,7 @@ run "the_switches_are_off_unless_they_are_set" {
   }
 }
 
-run "may_log_read_its_stream_and_put_aside_and_nothing_else" {
+run "may_log_read_its_stream_and_quarantine_and_nothing_else" {
   assert {
     condition     = toset([for statement in jsondecode(output.functions.capture.policy).Statement : statement.Sid]) == toset(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket", "Quarantine"])
     error_message = "The role must have no right that the log alone does not need."
@@ -253,7 +253,7 @@ run "keeps_a_replica_with_a_mapping_of_its_own_that_gives_nothing_up_while_the_s
 
   assert {
     condition     = [for statement in jsondecode(output.functions.replica.policy).Statement : statement.Resource if contains(["WriteReplica", "ReplicaKey"], statement.Sid)] == [["arn:aws:dynamodb:us-east-1:111111111111:table/Copy"], ["arn:aws:kms:us-east-1:111111111111:key/abc"]]
-    error_message = "It may write to the copy with its key, and to nothing else."
+    error_message = "It may write to the replica with its key, and to nothing else."
   }
 
   assert {
@@ -263,7 +263,7 @@ run "keeps_a_replica_with_a_mapping_of_its_own_that_gives_nothing_up_while_the_s
 
   assert {
     condition     = [for document in [output.functions.replica.policy, output.replica_policy] : [for statement in jsondecode(document).Statement : statement.Condition if statement.Sid == "ReplicaKey"]] == [[{ StringEquals = { "kms:ViaService" = ["dynamodb.us-east-1.amazonaws.com"] } }], [{ StringEquals = { "kms:ViaService" = ["dynamodb.us-east-1.amazonaws.com"] } }]]
-    error_message = "The copy's key must serve a writer only by way of DynamoDB in the copy's region."
+    error_message = "The replica's key must serve a writer only by way of DynamoDB in the replica's region."
   }
 }
 

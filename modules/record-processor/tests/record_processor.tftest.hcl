@@ -68,7 +68,7 @@ run "puts_the_prefix_before_every_name" {
   }
 }
 
-run "may_read_its_stream_and_put_aside_and_nothing_else" {
+run "may_read_its_stream_and_quarantine_and_nothing_else" {
   assert {
     condition     = toset([for statement in jsondecode(output.function.policy).Statement : statement.Sid]) == toset(["Logs", "ReadStream", "FailureDestination", "FailureDestinationBucket", "Quarantine"])
     error_message = "The role must have no right that the function does not need."

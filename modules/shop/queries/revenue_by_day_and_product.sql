@@ -1,7 +1,7 @@
 WITH ordered AS (
   SELECT DISTINCT sequence_number,
     product_id,
-    qty * (CASE WHEN status = 'Expired' THEN -1 ELSE 1 END) AS pieces,
+    qty * (CASE WHEN status = 'Expired' THEN -1 ELSE 1 END) AS quantity,
     price_cents,
     CAST(CAST(created_at AS timestamp) AS date) AS ordered_on
   FROM changes
@@ -9,8 +9,8 @@ WITH ordered AS (
     AND item_type = 'orderLine'
     AND (event = 'create' OR (status = 'Expired' AND old_status = 'Created'))
 )
-SELECT ordered_on, product_id, sum(pieces) AS units, sum(pieces * price_cents) AS revenue_cents
+SELECT ordered_on, product_id, sum(quantity) AS units, sum(quantity * price_cents) AS revenue_cents
 FROM ordered
 GROUP BY ordered_on, product_id
-HAVING sum(pieces) > 0
+HAVING sum(quantity) > 0
 ORDER BY ordered_on, product_id

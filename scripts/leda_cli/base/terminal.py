@@ -52,5 +52,5 @@ def accept_any_encoding() -> None:
 
 def interrupted() -> int:
     """Say that Ctrl-C ended the command; return its exit status."""
-    print("Interrupted. What is incomplete is mended by the next run.", file=sys.stderr)
+    print("Interrupted. The next run completes what is incomplete.", file=sys.stderr)
     return INTERRUPTED

@@ -60,7 +60,7 @@ def console_command(
         )
     console.print(f"    Open {served.address}", soft_wrap=True)
     info(
-        "Whoever has this address may look"
+        "Anybody who has this address may look"
         + (" and change." if allow_changes else ".")
         + " Ctrl-C ends it."
     )
@@ -148,7 +148,7 @@ def _listen(port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((LOOPBACK, port))
-        # Whoever opens the address as soon as it is printed waits, and is not refused.
+        # A browser that opens the address as soon as it is printed waits, and is not refused.
         found.listen()
     except OSError as error:
         raise LedaError(

@@ -64,7 +64,7 @@ ACTIONS = {
             "rebuild",
             "Rebuild the totals",
             ("rebuild",),
-            "All totals are computed anew from the table. Map is switched off and on meanwhile; messages may come.",
+            "All totals are computed again from the table. Map is switched off and on meanwhile; messages may come.",
             is_of_pipeline=False,
         ),
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 from leda_cli.base.paths import ROOT
 from leda_cli.console.site import Site
-from leda_cli.operate.quarantined import Bucket, Foreign, GivenUp, Kept, PutAside
+from leda_cli.operate.quarantined import Bucket, Foreign, GivenUp, Kept, Quarantined
 from leda_cli.operate.verify import danger_lines, health_of
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -263,7 +263,7 @@ def described(found: Kept | Foreign) -> Object:
     return Object(found.key, found.stage, "record", found.reason, arrived, origin, decoded(found))
 
 
-def decoded(found: PutAside) -> str:
+def decoded(found: Quarantined) -> str:
     """The message as text; in base 64 where it is not UTF-8."""
     try:
         text = found.data.decode()

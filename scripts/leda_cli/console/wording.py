@@ -144,7 +144,7 @@ def ago(at: float) -> Markup:
 
 
 def clock_time(at: float) -> Markup:
-    """A moment, which the page shows in the time of whoever reads it."""
+    """A moment, which the page shows in its reader's time zone."""
     return Markup('<time data-at="{}" datetime="{}">{}</time>').format(
         at, _moment(at).isoformat(timespec="seconds"), _moment(at).strftime("%H:%M:%S UTC")
     )

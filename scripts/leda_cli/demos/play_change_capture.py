@@ -1,4 +1,4 @@
-"""The demo of examples/change-capture: what happened to a user, who heard of it, and a copy that no replay changes."""
+"""The demo of examples/change-capture: a user's history, notifications, and a replica that no replay changes."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Changes:
         return str(self.aws.outputs["table"]["name"])
 
     @property
-    def copy(self) -> str:
-        """The copy's name."""
+    def replica(self) -> str:
+        """The replica's name."""
         return str(self.aws.outputs["copy"]["name"])
 
     @property
@@ -95,21 +95,21 @@ class Changes:
         """The table, by key."""
         return {_name(row): row for row in self._scan(self.table)}
 
-    def copies(self) -> dict[tuple[str, str], Any]:
-        """The copy as its readers see it, by key: no tombstones, without the attributes that it adds."""
+    def replica_items(self) -> dict[tuple[str, str], Any]:
+        """The replica as its readers see it, by key: no tombstones, without the attributes that it adds."""
         return {
             _name(row): {name: row[name] for name in row.keys() - {PLACE}}
-            for row in self._scan(self.copy)
+            for row in self._scan(self.replica)
             if END not in row
         }
 
     def tombstones(self) -> list[dict[str, Any]]:
-        """The copy's rows of items that are gone."""
-        return [row for row in self._scan(self.copy) if END in row]
+        """The replica's rows of items that are gone."""
+        return [row for row in self._scan(self.replica) if END in row]
 
     def rows(self) -> list[dict[str, Any]]:
-        """The copy as it is stored."""
-        return sorted(self._scan(self.copy), key=_name)
+        """The replica as it is stored."""
+        return sorted(self._scan(self.replica), key=_name)
 
     def inbox(self) -> list[dict[str, Any]]:
         """The notifications that came since the last look; each is taken out of the queue."""
@@ -230,8 +230,8 @@ def _heard_id(message: Mapping[str, Any]) -> str:
 
 
 def _replayed(changes: Changes, draw: random.Random) -> int:
-    """Write items, replay the stream into the copy, and return how many of the writes have changed an item."""
-    heading("A copy that no replay changes")
+    """Write items, replay the stream into the replica, and return how many of the writes have changed an item."""
+    heading("A replica that no replay changes")
     users = [f"{name}-{secrets.token_hex(2)}" for name in ("bela", "chidi", "dara", "emre", "femi")]
     counts: Counter[str] = Counter()
     balances: dict[tuple[str, int], str | None] = {}
@@ -247,8 +247,8 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
             # To delete what is not there is no change: nothing of it comes into the stream.
             counts["changes"] += balances.get((user, timestamp)) != balance
             balances[user, timestamp] = balance
-    with step("waiting until the copy has all of them"):
-        wait_for("the copy equals the table", lambda: changes.copies() == changes.items())
+    with step("waiting until the replica has all of them"):
+        wait_for("the replica equals the table", lambda: changes.replica_items() == changes.items())
     before = changes.rows()
     redelivery = changes.redelivery("replica", draw)
     with step("delivering the whole stream again, in other cuts and orders"):
@@ -256,16 +256,16 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
             redelivery.once()
         redelivery.everything()
     if changes.rows() != before:
-        raise LedaError("A replay has changed the copy.", "That is a bug in LEDA.")
-    if changes.copies() != changes.items():
-        raise LedaError("The copy differs from the table.", "That is a bug in LEDA.")
+        raise LedaError("A replay has changed the replica.", "That is a bug in LEDA.")
+    if changes.replica_items() != changes.items():
+        raise LedaError("The replica differs from the table.", "That is a bug in LEDA.")
     info(
         f"{counts['puts']} puts and {counts['deletes']} deletes. {counts['changes']} of them are changes: "
         "a delete of what is not there is none, and the stream has nothing of it."
     )
     info(f"Then {redelivery.records:,} deliveries of records.")
     console.print(
-        f"    [{ACCENT}]Equal:[/] {len(changes.copies())} items in {changes.table} and in {changes.copy}, "
+        f"    [{ACCENT}]Equal:[/] {len(changes.replica_items())} items in {changes.table} and in {changes.replica}, "
         f"and {len(changes.tombstones())} tombstones of items that are gone."
     )
     return counts["changes"]
@@ -298,7 +298,7 @@ def _farewell(changes: Changes, user: str) -> None:
         (
             f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
             f"{changes.log.command} | grep '\"you\"'",
-            f"aws dynamodb scan --table-name {changes.copy}",
+            f"aws dynamodb scan --table-name {changes.replica}",
             f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
         ),
     )

@@ -233,7 +233,7 @@ def _verdict(
     why = refused_rows.reason(aws.client("s3"), bucket, table.map_function, key)
     info(f"1 row could not be counted and is in s3://{bucket}: {why}")
     feedback.mend_it()
-    with step("it is mended, and nothing else is done: the change counts it"):
+    with step("it is corrected, and nothing else is done: the change counts it"):
         table.settle(hold=0.5)
         figures = table.require_exact()
     print_table(console, days_table(daily(table, days)))

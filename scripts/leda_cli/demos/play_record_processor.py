@@ -227,7 +227,7 @@ def _readings(readings: Processor, draw: random.Random) -> None:
         info(f"               {kept['reason']}")
     console.print(
         f"    [{ACCENT}]Nothing lost, nothing blocked:[/] {len(put) - len(bad)} readings processed, "
-        f"{len(bad)} bad records put aside."
+        f"{len(bad)} bad records quarantined."
     )
 
 

@@ -29,7 +29,7 @@ LAST = 10
 CUSTOMERS = 100
 MORE_ORDERS = 12
 MOST_OF_A_LINE = 100
-"""The shop's limit: whoever orders has not paid yet."""
+"""The shop's limit: a customer who orders has not paid yet."""
 PAID = 3
 SHIPPED = 5
 PATIENCE_SECONDS = 30.0
@@ -250,7 +250,7 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     answer = shop.operators.post("admin", "vendor-orders", received["vendorOrderId"], "receive")
     _require(answer.status == 200, f"Receiving answers {answer.status}: {answer.body}")
     ledger.received(received["productId"], received["qty"])
-    with step(f"vendor order {received['vendorOrderId']} comes in: {received['qty']} pieces"):
+    with step(f"vendor order {received['vendorOrderId']} comes in: {received['qty']} units"):
         settle(shop, ledger)
     metrics = shop.operators.get("admin", "metrics").body
     info(

@@ -54,7 +54,7 @@ class Redelivery:
             stop.wait(0.1)
 
     def once(self) -> None:
-        """Deliver what is new in the stream, in order, and pieces of what was delivered, in any order."""
+        """Deliver what is new in the stream, in order, and parts of what was delivered, in any order."""
         for shard, fresh in self._read().items():
             seen = self._seen.setdefault(shard, [])
             while fresh:
@@ -66,8 +66,8 @@ class Redelivery:
                 fresh = fresh[size:]
             if seen:
                 start = self._draw.randrange(len(seen))
-                piece = seen[start : start + self._draw.randint(1, MOST_RECORDS)]
-                self._deliver(shard, self._draw.choices(piece, k=len(piece)))
+                part = seen[start : start + self._draw.randint(1, MOST_RECORDS)]
+                self._deliver(shard, self._draw.choices(part, k=len(part)))
 
     def everything(self) -> None:
         """Deliver all that was ever seen once more, from the start."""

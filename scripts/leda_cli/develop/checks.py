@@ -103,7 +103,7 @@ def run_tests(
 ) -> None:
     """Run every test; arguments are passed to pytest."""
     environment = dict(os.environ)
-    # The processes; each has all tests of one local AWS, and then whoever is free has what is left (tests/conftest.py).
+    # The processes; each has all tests of one local AWS; then a free one takes what is left (tests/conftest.py).
     # Three of them also on two cores: most of an apply is waiting.
     arguments = ["-n", "3"]
     if fast:
@@ -199,7 +199,7 @@ def lint() -> None:
     if failed:
         raise LedaError(
             f"{len(failed)} of the checks failed: {', '.join(failed)}.",
-            "make fmt mends formatting; the rest is above.",
+            "make fmt corrects formatting; the rest is above.",
         )
     console.print("All checks passed.")
 

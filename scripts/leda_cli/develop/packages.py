@@ -38,6 +38,9 @@ from leda_cli.develop.process_function import require_process
 NOT_CARRIED = ("aws_lambda_powertools/event_handler/",)
 """Folders of the wheels that stay out: Powertools' HTTP router brings two megabytes, and no function here uses it."""
 
+_UTILITY = re.compile(r"aws_lambda_powertools/utilities/(?!__init__\.py|jmespath_utils/|typing/)")
+"""Files of Powertools' utilities that only a user's `process` may import: half of a package, which others leave out."""
+
 PROCESSOR = "process_records"
 """The function that runs a user's `process` (docs/record-processor.md), and the file that has it."""
 PROCESS = "process.py"
@@ -105,7 +108,7 @@ def build(
         ),
     ] = None,
     lock: Annotated[
-        bool, typer.Option("--lock", help="First resolve lambda_src/requirements.in anew.")
+        bool, typer.Option("--lock", help="First resolve lambda_src/requirements.in again.")
     ] = False,
 ) -> dict[str, Entry]:
     """Build the functions' packages: build/<function>.zip and build/packages.json."""
@@ -161,8 +164,10 @@ def assemble(
     for distribution in distributions.values():
         for file in _carried(distribution):
             shared[file] = distribution.read(file)
+    needed = {file: content for file, content in shared.items() if not _UTILITY.match(file)}
     return [
-        _package(name, functions[name], shared, sorted(distributions)) for name in sorted(functions)
+        _package(name, files, shared if PROCESS in files else needed, sorted(distributions))
+        for name, files in sorted(functions.items())
     ]
 
 

@@ -47,7 +47,7 @@ def parse(url: str) -> Target:
 def upload(zips: Mapping[str, bytes], manifest: bytes, target: Target) -> None:
     """Put each zip under its key unless it is there, then the manifest.
 
-    The manifest comes last: whoever reads it finds all that it names. Zips of earlier builds stay, for
+    The manifest comes last: its reader finds all that it names. Zips of earlier builds stay, for
     a stack may still name them.
     """
     from botocore.exceptions import (

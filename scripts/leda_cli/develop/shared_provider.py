@@ -5,7 +5,7 @@ and the schemas of all resources. Tests of a module with 11 runs take 11 s of pr
 that runs already (measured). How Terraform finds one that does:
 https://developer.hashicorp.com/terraform/plugin/debugging#starting-a-provider-in-debug-mode
 
-Such a provider keeps the configuration of whoever came last, so nothing that is planned or applied for an AWS may
+Such a provider keeps the configuration of its last user, so nothing that is planned or applied for an AWS may
 share it.
 """
 

@@ -100,7 +100,7 @@ def folder_of(pins: Iterable[Pin], cache: Path) -> Path:
 def fetch(lock: Path, cache: Path) -> dict[str, Distribution]:
     """Return the locked distributions, downloaded into `cache` unless they are there already.
 
-    Their folder appears in one piece, when all of it is there.
+    Their folder appears as a whole, when all of it is there.
     """
     pins = read_lock(lock)
     folder = folder_of(pins, cache)

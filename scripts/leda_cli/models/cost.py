@@ -36,7 +36,7 @@ def cost(
         float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
     ] = 0.07,
     near: Annotated[
-        bool, typer.Option("--near", help="Copies reach the batch of their original.")
+        bool, typer.Option("--near", help="Duplicates reach the batch of their original.")
     ] = False,
     modifications: Annotated[
         float,

@@ -403,8 +403,8 @@ def compare(mixes: Sequence[Mix], seed: int = 1) -> Iterator[Comparison]:
 def all_mixes() -> list[Mix]:
     """0, 7 and 30 % duplicates, 0 and 50 % modifications, batches of 1 to 10,000.
 
-    Copies are in the batch of their original, in another batch of the same environment, or, for batches of 1,000, in
-    a batch of any of ENVIRONMENTS.
+    Duplicates are in the batch of their original, in another batch of the same environment, or, for batches of 1,000,
+    in a batch of any of ENVIRONMENTS.
     """
     mixes = []
     for modifications, duplicates, batch in product((0, 0.5), (0, 0.07, 0.3), BATCHES):

@@ -2,7 +2,7 @@
 
 What queues is simulated: shards that gather batches by size, window and poll; invocations under the account's
 concurrency; the tables' warm throughput; write units of the partitions that hold ReduceTable's lanes; Reduce's lanes,
-each of which waits for its own rows. What each piece of work takes comes from `load_model` and the measured service
+each of which waits for its own rows. What each step takes comes from `load_model` and the measured service
 times. A message is in the totals when every lane that its batch of Map touched has them.
 
 Not each message is an event, or a million a second could not be played: messages arrive at a shard in groups, of

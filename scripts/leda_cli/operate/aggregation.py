@@ -190,7 +190,7 @@ def _deployed(map_: Function) -> Assignment:
         raise LedaError(
             f"{map_.name}'s environment has a CONFIGURATION that this version of LEDA cannot read, or a REDUCE_LANES "
             f"that is not a number: {error}",
-            "use the `leda` command of the version that is deployed, or deploy it anew with `terraform apply`",
+            "use the `leda` command of the version that is deployed, or deploy it again with `terraform apply`",
         ) from error
 
 

@@ -11,7 +11,7 @@ still be delivered, a delivery that is delivered again would be counted once mor
    A row of ReduceTable that names it from then on is delivered for the first time, and the total begins at 0.
 
 A batch that Lambda has read may be delivered somewhat later than its stream keeps it, so docs/erasing-a-key.md says to
-wait two days; the second rule is there for whoever does not.
+wait two days; the second rule is there for one who does not.
 
 Before that, the rows of ReduceTable that name the total are emptied, since some do not expire. An emptied row adds
 nothing, and its Sequence still says how far Map has come.

@@ -17,7 +17,7 @@ from leda.engine.configuration import Configuration
 from leda.engine.source_sum import attributes_of
 from leda.streams.changes import UnreadableRowError
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.quarantined import GivenUp, Kept, PutAside
+from leda_cli.operate.quarantined import GivenUp, Kept, Quarantined
 from leda_cli.operate.rows_by_key import rows_by_key
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _row_today(
         counted = configuration.contribution(row)
     except UnreadableRowError as error:
         return Today(
-            f"the row of the trade {identifier} is still damaged ({error}) and in no total: mend it",
+            f"the row of the trade {identifier} is still damaged ({error}) and in no total: correct it",
             True,
         )
     if counted is None:
@@ -81,7 +81,7 @@ def _row_today(
     )
 
 
-def _key(kept: PutAside, name: str) -> str | None:
+def _key(kept: Quarantined, name: str) -> str | None:
     """A part of the key of the row that the record is about."""
     try:
         value = json.loads(kept.data)["dynamodb"]["Keys"][name]["S"]

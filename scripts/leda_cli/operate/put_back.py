@@ -25,7 +25,7 @@ from leda.quarantine.bucket import key_of
 from leda.streams.kinesis import user_records
 from leda_cli.operate import state_events
 from leda_cli.operate.kinesis_shards import read_range
-from leda_cli.operate.quarantined import Bucket, GivenUp, Kept, PutAside
+from leda_cli.operate.quarantined import Bucket, GivenUp, Kept, Quarantined
 from leda_cli.operate.rows_by_key import Image, rows_by_key
 from leda_cli.operate.state_events import Deployed, Record, StateFunction, batches
 
@@ -163,13 +163,13 @@ class PutBack:
                 found = message.became(outcome)
             elif message.delivered_as in failed:
                 found = message.became(Outcome.FAILED, failed[message.delivered_as])
-            elif isinstance(aside, PutAside) and aside.mark != before.get(aside.key):
+            elif isinstance(aside, Quarantined) and aside.mark != before.get(aside.key):
                 found = message.became(Outcome.STILL_BAD, aside.reason)
             else:
                 found = message.became(
                     Outcome.FAILED,
                     f"{self._deployed.name} took it, but it is neither in {self._stack.state_table} "
-                    "nor put aside anew: are the function and this command of one version?",
+                    "nor quarantined again: are the function and this command of one version?",
                 )
             became[message.key].append(found)
         return became
@@ -240,7 +240,7 @@ def _groups(objects: Iterable[Kept]) -> Iterator[list[Kept]]:
     size = 0
     for kept in objects:
         group.append(kept)
-        size += len(kept.data) if isinstance(kept, PutAside) else kept.size
+        size += len(kept.data) if isinstance(kept, Quarantined) else kept.size
         if len(group) == GROUP_OBJECTS or size >= GROUP_BYTES:
             yield group
             group, size = [], 0

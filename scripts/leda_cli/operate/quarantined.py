@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class PutAside:
+class Quarantined:
     """A record that the function of `stage` could not process. `mark` changes when the object is written again."""
 
     key: str
@@ -83,7 +83,7 @@ class Foreign:
     reason: str
 
 
-Kept = PutAside | GivenUp
+Kept = Quarantined | GivenUp
 
 
 class Unreadable(ValueError):
@@ -153,7 +153,7 @@ class Bucket:
         stage = next((s for s, name in self._functions.items() if key.startswith(f"{name}/")), None)
         try:
             if stage is not None:
-                return _put_aside(key, mark, stage, _document(text))
+                return _quarantined(key, mark, stage, _document(text))
             if key.startswith(GIVEN_UP):
                 return self._given_up(key, mark, text)
         except Unreadable as error:
@@ -214,14 +214,14 @@ def _day_of(key: str) -> date | None:
         return None
 
 
-def _put_aside(key: str, mark: str, stage: str, fields: Mapping[str, Any]) -> PutAside:
+def _quarantined(key: str, mark: str, stage: str, fields: Mapping[str, Any]) -> Quarantined:
     try:
         data = base64.b64decode(_text(fields, "data"), validate=True)
     except ValueError as error:
         raise Unreadable(f"its data is not base64: {error}") from error
     if len(data) != fields.get("dataLength"):
         raise Unreadable(f"its data has {len(data)} bytes, not {fields.get('dataLength')}")
-    return PutAside(
+    return Quarantined(
         key,
         mark,
         stage,

@@ -10,7 +10,7 @@ from typing import Any
 
 from leda_cli.operate.missing_effects import Today
 from leda_cli.operate.put_back import Became, Outcome
-from leda_cli.operate.quarantined import Foreign, GivenUp, Kept, PutAside
+from leda_cli.operate.quarantined import Foreign, GivenUp, Kept, Quarantined
 from leda_cli.operate.stack import STAGES
 
 SHOWN = 20
@@ -51,7 +51,7 @@ def message(became: Became) -> dict[str, Any]:
 def detail(kept: Kept, **more: object) -> dict[str, Any]:
     """One object as JSON, with its data: base64, and as text where it is UTF-8."""
     found = dataclasses.asdict(kept) | _object(kept, None) | more
-    if isinstance(kept, PutAside):
+    if isinstance(kept, Quarantined):
         found["data"] = base64.b64encode(kept.data).decode()
         try:
             found["text"] = kept.data.decode()
@@ -169,6 +169,6 @@ def _foreign_lines(foreign: Sequence[Mapping[str, str]]) -> Iterator[str]:
 def _downstream_hint(objects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     if any(each["stage"] != "state" for each in objects):
         yield (
-            "Map's and Reduce's are not delivered again: `leda verify` says whether a total lacks something; mend "
+            "Map's and Reduce's are not delivered again: `leda verify` says whether a total lacks something; correct "
             "the row, or `leda rebuild`; `leda redrive --settle` clears them once all totals are exact"
         )

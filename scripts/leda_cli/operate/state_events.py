@@ -172,7 +172,7 @@ class _Answer:
 
 
 class StateFunction:
-    """Invokes StateLambda. Records that fail come again, and one that fails always takes no other with it."""
+    """Invokes StateLambda. Records that fail are delivered again, and one that fails always takes no other with it."""
 
     def __init__(self, client: LambdaClient, name: str) -> None:
         self._client = client
@@ -273,7 +273,7 @@ class StateFunction:
                 return
         raise LedaError(
             f"{self._name} failed {MAX_FAILURES_IN_A_ROW} times in a row: {reason}",
-            "look at its log, mend it and run this again: what was delivered already does no harm",
+            "look at its log, correct it and run this again: what was delivered already does no harm",
         )
 
     def _pause(self, attempt: int) -> None:

@@ -157,7 +157,7 @@ def verify(
         raise LedaError(
             f"{verdict.wrong_totals} of {verdict.totals} totals differ",
             "if the pipeline still works on a backlog, give it time with --wait; if changes were lost, "
-            f"`{aggregation.command('rebuild')}` computes the totals anew",
+            f"`{aggregation.command('rebuild')}` computes the totals again",
         )
     if dangers:
         raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")

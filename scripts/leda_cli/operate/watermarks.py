@@ -353,7 +353,7 @@ class MarkedEnd:
         while True:
             for name, shard in tail.readable():
                 for page in pages(shard):
-                    # Whoever works on a backlog makes progress.
+                    # A mapping that works on a backlog makes progress.
                     deadline = self._clock() + PATIENCE_SECONDS
                     unseen -= self._look(tail, name, page, token)
                 if shard.is_open and shard.reader.is_at_end:

@@ -1,7 +1,7 @@
 """Keeps LocalStack's gateway on the loopback address.
 
 LocalStack 4.9 reads a host in GATEWAY_LISTEN and then listens on every address of the machine all the same.
-Whoever reaches the gateway can make it run code, so here it heeds the host.
+Anybody who reaches the gateway can make it run code, so here it heeds the host.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Change capture, applied by itself: the log, notifications, the copy; each while another one fails."""
+"""Change capture, applied by itself: the log, notifications, the replica; each while another one fails."""
 
 import base64
 import json
@@ -39,10 +39,10 @@ def wait_for_log(changes: Changes, user: str, events: list[str]) -> list[dict[st
     )
 
 
-def wait_for_copy(changes: Changes) -> None:
+def wait_for_replica(changes: Changes) -> None:
     wait_for(
-        "the copy equal to the table",
-        lambda: (changes.copies(), changes.items()),
+        "the replica equal to the table",
+        lambda: (changes.replica_items(), changes.items()),
         lambda both: both[0] == both[1],
     )
 
@@ -196,7 +196,7 @@ def test_only_changes_that_match_a_pattern_are_published_with_a_name_for_each(
     assert {each["MessageAttributes"]["event"]["Value"] for each in heard} == {"update"}
 
 
-def test_a_topic_that_is_gone_holds_neither_the_log_nor_the_copy_up(
+def test_a_topic_that_is_gone_holds_neither_the_log_nor_the_replica_up(
     changes: Changes, user: str
 ) -> None:
     gone = changes.aws.outputs["topic_arn"] + "-gone"
@@ -204,7 +204,7 @@ def test_a_topic_that_is_gone_holds_neither_the_log_nor_the_copy_up(
         changes.put(user, FREE)
         changes.put(user, GOLD)
         lines = wait_for_log(changes, user, ["create", "update"])
-        wait_for_copy(changes)
+        wait_for_replica(changes)
         kept = wait_for(
             "the notification in quarantine",
             lambda: quarantined(changes, "capture").get(lines[1]["event_id"], {}),
@@ -220,7 +220,7 @@ def test_a_topic_that_is_gone_holds_neither_the_log_nor_the_copy_up(
     assert json.loads(heard["Message"])["event_id"] == lines[1]["event_id"]
 
 
-def test_a_record_that_tells_no_change_is_put_aside_whole_and_blocks_nothing(
+def test_a_record_that_tells_no_change_is_quarantined_whole_and_blocks_nothing(
     changes: Changes, user: str
 ) -> None:
     changes.put(user, FREE)
@@ -248,7 +248,7 @@ def test_the_counts_by_kind_are_metrics_in_the_log(changes: Changes, user: str) 
     assert lines[0]["table"] == "Users"
 
 
-# -- the copy
+# -- the replica
 
 
 def life(changes: Changes, prefix: str, seed: int, count: int = 120) -> None:
@@ -261,7 +261,7 @@ def life(changes: Changes, prefix: str, seed: int, count: int = 120) -> None:
             changes.put(user, {"value": {"N": str(number)}}, timestamp)
 
 
-def test_the_copy_is_the_table_while_functions_are_killed_and_records_come_again(
+def test_the_replica_is_the_table_while_functions_are_killed_and_records_come_again(
     alone: BareAws, changes: Changes, user: str
 ) -> None:
     redelivery = changes.redelivery("replica", random.Random(7))
@@ -272,7 +272,7 @@ def test_the_copy_is_the_table_while_functions_are_killed_and_records_come_again
             alone.aws.kill_functions(REPLICA)
         writing.result()
     redelivery.once()
-    wait_for_copy(changes)
+    wait_for_replica(changes)
 
     before = changes.rows()
     redelivery.everything()
@@ -281,13 +281,13 @@ def test_the_copy_is_the_table_while_functions_are_killed_and_records_come_again
     assert redelivery.records > 100
 
 
-def test_a_copy_that_is_away_holds_the_log_up_for_nothing_and_catches_up(
+def test_a_replica_that_is_away_holds_the_log_up_for_nothing_and_catches_up(
     changes: Changes, user: str
 ) -> None:
     with with_variables(changes.lambdas, REPLICA, REPLICA_TABLE="Away"):
         changes.put(user, FREE)
         changes.put(user, GOLD)
         wait_for_log(changes, user, ["create", "update"])
-        assert (user, "1") not in changes.copies()
-    wait_for_copy(changes)
-    assert changes.copies()[user, "1"]["plan"] == {"S": "gold"}
+        assert (user, "1") not in changes.replica_items()
+    wait_for_replica(changes)
+    assert changes.replica_items()[user, "1"]["plan"] == {"S": "gold"}

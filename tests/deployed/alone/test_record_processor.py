@@ -110,7 +110,7 @@ BAD = {
 }
 
 
-def test_bad_records_are_put_aside_whole_and_block_nothing(
+def test_bad_records_are_quarantined_whole_and_block_nothing(
     readings: Processor, sensor: str
 ) -> None:
     put = [reading(sensor, 1)]

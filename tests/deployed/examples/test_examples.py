@@ -132,7 +132,7 @@ def mixture(names: Names, count: int = 300) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_copies_changes_moves_and_deletions_are_counted_exactly(
+def test_duplicates_changes_moves_and_deletions_are_counted_exactly(
     examples: dict[str, ExampleAws], name: str
 ) -> None:
     example, names, oracle = examples[name], NAMES[name], Oracle(NAMES[name])

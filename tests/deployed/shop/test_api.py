@@ -454,7 +454,7 @@ def test_what_is_not_there_cannot_be_shipped_or_received(shop: Shop) -> None:
     assert (answer.status, answer.error["code"]) == (404, "NotFound")
 
 
-def test_an_order_that_nobody_pays_gives_its_pieces_back(shop: Shop) -> None:
+def test_an_order_that_nobody_pays_gives_its_units_back(shop: Shop) -> None:
     """The schedule starts the function; here it is called as well, and the order's time to pay is over already."""
     product = live_shop.stock(shop, qty=9)
     due, paid, waiting = (live_shop.placed(shop, {product: 2})["orderId"] for _ in range(3))
@@ -669,6 +669,6 @@ def test_nothing_in_the_lake_opens_an_order_or_a_customers_orders(shop: Shop) ->
     assert shop.customers.get("orders", reference).status == 404
 
 
-def test_nothing_was_put_aside(shop: Shop) -> None:
+def test_nothing_was_quarantined(shop: Shop) -> None:
     bucket = shop.aws.outputs["quarantine_bucket"]["name"]
     assert "Contents" not in shop.aws.client("s3").list_objects_v2(Bucket=bucket)

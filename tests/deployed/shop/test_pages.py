@@ -586,7 +586,7 @@ def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
     put_into_basket(page, product, 2)
     shows(page, "2 × Canned Peaches put into the basket.", "#notice")
     is_in_view(page, "#notice")
-    assert page.inner_text("#basket-bar span") == "2 pieces, $5.00"
+    assert page.inner_text("#basket-bar span") == "2 units, $5.00"
     is_in_view(page, "#basket-bar button")
     page.click("#basket-bar button")
     wait_for(

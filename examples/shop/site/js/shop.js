@@ -77,7 +77,7 @@ function asOf() {
   return `${count(products.length, "article")}; stock as of ${time(readAt)}`;
 }
 
-/** Draw the basket anew, and leave the products as they are: somebody may be typing there. */
+/** Draw the basket again, and leave the products as they are: somebody may be typing there. */
 function drawBasket() {
   replace(byId("checkout"), basketPanel(chosenShipping()));
   byId("basket-bar").replaceWith(basketBar());
@@ -216,7 +216,7 @@ function basketPanel(shippingOption) {
 /** On a narrow screen the basket is below all products: this says what is in it, leads there, and back. */
 function basketBar() {
   const lines = orderedLines();
-  const pieces = lines.reduce((sum, { qty }) => sum + qty, 0);
+  const quantity = lines.reduce((sum, { qty }) => sum + qty, 0);
   const show = () => {
     placeBefore = scrollY;
     notice(null);
@@ -227,7 +227,7 @@ function basketBar() {
   return element(
     "div",
     { id: "basket-bar", hidden: lines.length === 0 },
-    element("span", {}, `${count(pieces, "piece")}, ${money(totalOf(lines))}`),
+    element("span", {}, `${count(quantity, "unit")}, ${money(totalOf(lines))}`),
     atBasket
       ? element("button", { class: "quiet", click: back }, "Keep shopping")
       : element("button", { click: show }, "To the basket"),

@@ -24,7 +24,7 @@ export function forgetToken() {
   sessionStorage.removeItem(TOKEN);
 }
 
-/** What a token says of itself, unchecked: for showing a name. Who may see what, the API decides. */
+/** The claims of a token, unchecked: for showing a name. The API decides what its bearer may see. */
 export function claims(token) {
   try {
     const [, payload] = token.split(".");

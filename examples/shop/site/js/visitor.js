@@ -17,7 +17,7 @@ export function setQuantity(productId, quantity) {
   write(BASKET, Object.fromEntries(lines));
 }
 
-/** The customer's number: drawn once, kept here. Whoever knows it sees the customer's orders. */
+/** The customer's number: drawn once, kept here. Anybody who knows it sees the customer's orders. */
 export function customerId() {
   return read(CUSTOMER) ?? write(CUSTOMER, crypto.randomUUID());
 }

@@ -4,8 +4,8 @@ The engine keeps them from UnifiedTable's stream, in a table of their own, by th
 
 | total             | counts                                      | `Pieces`        | `Count`, `RevenueCents`  |
 |-------------------|---------------------------------------------|-----------------|--------------------------|
-| ordered:<product> | lines of orders that have not expired       | pieces          | -                        |
-| sold:<product>    | lines of orders that were shipped           | pieces          | -                        |
+| ordered:<product> | lines of orders that have not expired       | units           | -                        |
+| sold:<product>    | lines of orders that were shipped           | units           | -                        |
 | orders:order      | orders that have not expired                | -               | orders, and their totals |
 | shipped:order     | orders that were shipped                    | -               | orders                   |
 
@@ -29,7 +29,7 @@ _ORDERS, _SHIPPED = f"orders:{rows.ORDER}", f"shipped:{rows.ORDER}"
 
 @dataclass(frozen=True, slots=True)
 class OfProduct:
-    """Pieces ordered of a product, and how many of them were shipped."""
+    """Units ordered of a product, and how many of them were shipped."""
 
     ordered: int
     sold: int

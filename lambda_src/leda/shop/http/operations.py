@@ -1,6 +1,6 @@
 """What operators see and do: inventory, orders, vendor orders and totals; pay and ship orders, close vendor orders.
 
-Each change is made once however often it is asked for: whoever asks again is shown what is there.
+Each change is made once however often it is asked for: a repeated request is answered with what is there.
 """
 
 from collections.abc import Callable
@@ -112,7 +112,7 @@ class Operations:
                 raise RefusedError(
                     HTTPStatus.CONFLICT,
                     "OrderExpired",
-                    "The order was not paid in time: its pieces are in stock again.",
+                    "The order was not paid in time: its units are in stock again.",
                 )
             return Step(None, actions(order))
 
@@ -144,7 +144,7 @@ class Operations:
         )
 
     def receive(self, request: Request) -> Answer:
-        """POST /admin/vendor-orders/{id}/receive: the pieces are in stock, and the vendor order is closed."""
+        """POST /admin/vendor-orders/{id}/receive: the units are in stock, and the vendor order is closed."""
         operator = operator_of(request)
 
         def actions(row: Row, part: Part | None) -> list["TransactWriteItemTypeDef"]:
@@ -219,7 +219,7 @@ def _part(row: Row | None) -> Part | None:
         raise RefusedError(
             HTTPStatus.CONFLICT,
             "PartUnreadable",
-            f"The product's row must be mended first: {error}.",
+            f"The product's row must be corrected first: {error}.",
         ) from error
 
 

@@ -1,11 +1,11 @@
 """POST /orders: one transaction, made once for a client's token, at the parts' prices, never for more than is there.
 
 The transaction holds the token's row, the order's rows, and of each part
-    qty = qty - pieces, if it is a part, has the price that the order has, and qty >= pieces.
-It is committed as a whole or not at all, so no order is half written and no piece is sold twice. Whoever sends the
-same request again meets the token's row and is answered with the order that it names.
+    qty = qty - quantity, if it is a part, has the price that the order has, and qty >= quantity.
+It is committed as a whole or not at all, so no order is half written and no unit is sold twice. A repeated
+request meets the token's row and is answered with the order that it names.
 
-Whoever orders has not paid: a customer may have only so many unpaid orders, and one that is not paid in time expires
+An order begins unpaid: a customer may have only so many unpaid orders, and one that is not paid in time expires
 (`expiring`).
 """
 
@@ -55,7 +55,7 @@ class Ordering:
     def create(self, request: Request) -> Answer:
         """The route POST /orders."""
         asked = order_request.read(request.json())
-        # Unguessable: whoever knows it sees the order.
+        # Unguessable: anybody who knows it sees the order.
         identifier = uuid4().hex
         made = settle(self._client, lambda: self._attempt(asked, identifier))
         order = made.rows or reading.order(self._client, self._table, made.order)

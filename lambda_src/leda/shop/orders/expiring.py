@@ -1,4 +1,4 @@
-"""Orders that were not paid in time: each is closed, and its pieces are in stock again, in one transaction."""
+"""Orders that were not paid in time: each is closed, and its units are in stock again, in one transaction."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ class Expiring:
                 try:
                     closed += self._close(row["orderId"]["S"])
                 except Exception:
-                    # One order that cannot be closed must not keep the pieces of the others.
+                    # One order that cannot be closed must not keep the units of the others.
                     logger.exception("an unpaid order could not be closed")
                     failed += 1
             if page.cursor is None:

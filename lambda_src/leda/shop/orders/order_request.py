@@ -25,7 +25,7 @@ MAX_QUANTITY = 100
 MAX_QUANTITY_OF_AN_ORDER = 200
 
 SHIPPING_OPTIONS = ("standard", "1-day", "drone")
-# Drawn by the client at random: whoever knows a customer's ID sees the customer's orders.
+# Drawn by the client at random: anybody who knows a customer's ID sees the customer's orders.
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 PRODUCT = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
@@ -75,7 +75,7 @@ def read(document: Any) -> OrderRequest:
             raise invalid(f"lines[{place}].productId", "The product is in an earlier line already.")
         seen.add(line.product)
     if sum(line.quantity for line in request.lines) > MAX_QUANTITY_OF_AN_ORDER:
-        raise invalid("lines", f"An order has at most {MAX_QUANTITY_OF_AN_ORDER} pieces.")
+        raise invalid("lines", f"An order has at most {MAX_QUANTITY_OF_AN_ORDER} units.")
     return request
 
 

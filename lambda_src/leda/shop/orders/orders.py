@@ -1,7 +1,7 @@
 """Orders: the rows that one is made of, what is written when its status changes, and how it is shown.
 
-An order is Created (not paid yet), then Paid, then Shipped. One that is not paid in time is Expired, and its pieces are
-in stock again. Every row of an order has the status, so that whoever reads one row, in a query or in the stream, knows
+An order is Created (not paid yet), then Paid, then Shipped. One that is not paid in time is Expired, and its units are
+in stock again. Every row of an order has the status, so that a reader of one row, in a query or in the stream, knows
 it.
 """
 
@@ -134,7 +134,7 @@ def expiry(
 ) -> list["TransactWriteItemTypeDef"]:
     """The actions that close an order of these rows that was not paid, while it is Created.
 
-    The pieces of the products in `parts` are in stock again; the others are not sold any more.
+    The units of the products in `parts` are in stock again; the others are not sold any more.
     """
     header = {"expiredAt": expired, "ordersSort": _place(order, expired)}
     returns: list[TransactWriteItemTypeDef] = [
@@ -269,7 +269,7 @@ def _set(
 def document(order: Sequence[Row]) -> dict[str, Any] | None:
     """An order's rows as it is shown; None where there is no header.
 
-    Its lines are sorted by product, as a query has them: an order is the same bytes whoever answers with it. It does
+    Its lines are sorted by product, as a query has them: an order is the same bytes in every answer. It does
     not tell whose it is: an order may be shown to others, and the customer's ID opens all of the customer's orders.
     """
     header = header_of(order)

@@ -118,7 +118,7 @@ def renumbering(table: str, part: Part, number: int) -> "TransactWriteItemTypeDe
 def receipt(
     table: str, row: Row, part: Part, received: str, operator: str
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that receive an open vendor order: it is closed, its pieces are in stock, the next number is free.
+    """The actions that receive an open vendor order: it is closed, its units are in stock, the next number is free.
 
     part: as it was read; the transaction is cancelled if its number has changed since.
     """

@@ -1,12 +1,12 @@
-"""One reader of a stream for several functions.
+"""Hands each batch of a stream on to several functions, so that the stream has one reader.
 
 A stream's shard should have no more than two readers, or it is throttled
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing), and three functions
 want the shop's. So one of them has a mapping of its own, and the other mapping's function hands each batch on to two.
 
 Each of them is called with the records that it wants, in order, with the shard's name, and is waited for. A batch is
-done when all of them have done it: one that fails holds the others up, and nobody's records are lost or overtaken. What
-comes again comes again to all of them.
+done when all of them have done it: one that fails holds the others up, and nobody's records are lost or overtaken. A
+repeated delivery reaches all of them.
 """
 
 import json

@@ -4,9 +4,9 @@
      "item_type": "orderLine", "pk": "CUST-ORDER-...", "sk": "camo-tactical-vest", "order_ref": "5d41...",
      "product_id": "camo-tactical-vest", "qty": 2, "price_cents": 4999, "status": "Created", ...}
 
-Times are UTC. A line may come twice, with the same sequence number.
+Times are UTC. A line may be there twice, with the same sequence number.
 
-Whoever reads the lake must not get into the shop by what is written there. A customer's ID opens the customer's orders,
+What a reader of the lake finds there must not open the shop. A customer's ID opens the customer's orders,
 and an order's ID opens the order: neither is in a line. `order_ref` is the same in all lines of an order, and nobody
 finds the ID from it: it is made of the ID's SHA-256, and an ID has 122 random bits.
 """

@@ -211,7 +211,7 @@ export class Totals {
       cell.title = amount;
       if (!same) { cell.classList.remove("moved"); return; }
       cell.classList.remove("moved");
-      void cell.offsetWidth; // begins the animation anew
+      void cell.offsetWidth; // begins the animation again
       cell.classList.add("moved");
     });
     row.line.setAttribute("points", points(data.history));

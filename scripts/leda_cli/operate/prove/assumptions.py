@@ -64,8 +64,8 @@ def of_logs(logs: Mapping[str, Log]) -> Iterator[Assumption]:
 def out_of_order(stage: str, invocations: Sequence[Invocation]) -> Iterator[str]:
     """The batches that came after a later one of their shard, and not again.
 
-    A batch that overlaps an earlier one is a delivery that was made again, in whatever cut. What lies before everything
-    that was seen of the shard may have come before the log's span.
+    A batch that overlaps an earlier one is a delivery that was made again, whatever its boundaries. What lies before
+    everything that was seen of the shard may have come before the log's span.
     """
     seen: dict[str, list[tuple[int, int]]] = {}
     for each in invocations:

@@ -12,18 +12,18 @@ def test_all_totals_equal_one_pass_over_every_record_of_the_stream(
     stack: LiveStack, trades: Trades
 ) -> None:
     stack.catch_up(trades)
-    put_aside = {
+    quarantined = {
         (each["shard"], each["sequenceNumber"]) for each in stack.quarantined("state").values()
     }
     oracle = Oracle()
     bad = 0
     for shard, records in stack.records("state").items():
         for record in records:
-            if (shard, record["kinesis"]["sequenceNumber"]) in put_aside:
+            if (shard, record["kinesis"]["sequenceNumber"]) in quarantined:
                 bad += 1
             else:
                 oracle.see_bytes(base64.b64decode(record["kinesis"]["data"]))
-    assert bad == len(put_aside)
+    assert bad == len(quarantined)
     wrong = compare(oracle.totals(), stack.totals())
     assert not wrong, "\n".join(difference_lines(wrong))
 

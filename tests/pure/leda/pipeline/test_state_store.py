@@ -268,7 +268,7 @@ def test_calls_carry_at_most_25_statements(table: Table, count: int) -> None:
     assert len(table.calls) == -(-count // MAX_STATEMENTS)
 
 
-def test_copies_anywhere_in_a_batch_are_looked_at_together_100_in_a_call(table: Table) -> None:
+def test_duplicates_anywhere_in_a_batch_are_looked_at_together_100_in_a_call(table: Table) -> None:
     messages = [message(f"t{number}") for number in range(500)]
     write(table, *messages[::4])
     table.calls.clear()
@@ -313,7 +313,7 @@ def test_first_versions_that_are_high_soon_cost_one_statement(table: Table) -> N
     assert asked(table, store, *many("new ", 1_700_000_003)) == {"INSERT"}
 
 
-def test_where_nearly_all_are_copies_they_soon_cost_no_write(table: Table) -> None:
+def test_where_nearly_all_are_duplicates_they_soon_cost_no_write(table: Table) -> None:
     store = store_of(table)
     for prefix in ("a", "b", "c", "d"):
         write(table, *many(prefix, 1))
@@ -353,7 +353,7 @@ def test_the_next_version_of_what_was_lately_met_is_sent_as_such_at_once(table: 
     assert asked(table, store, *many("stored ", 1), *many("met ", 2)) == {"UPDATE"}
 
 
-def test_known_copies_change_no_guess_about_trades_that_are_not_known(table: Table) -> None:
+def test_known_duplicates_change_no_guess_about_trades_that_are_not_known(table: Table) -> None:
     store = store_of(table)
     for _ in range(20):
         results(store, *many("t", 1))
@@ -552,12 +552,12 @@ def test_a_look_that_fails_is_taken_again_after_a_pause(table: Table, error: Exc
 
 
 def test_keys_that_are_not_processed_are_looked_at_again_and_they_alone(table: Table) -> None:
-    copies = [message(name) for name in "abcd"]
-    write(table, *copies)
+    duplicates = [message(name) for name in "abcd"]
+    write(table, *duplicates)
     table.unread = lambda key: key in "bd" and ["LOOK"] * 4 in table.calls[-1:]
     pauses: list[float] = []
 
-    found = write(table, *copies, pauses=pauses)
+    found = write(table, *duplicates, pauses=pauses)
 
     assert found == dict.fromkeys("abcd", Result.DUPLICATE)
     assert [len(call) for call in table.calls if call[0] == "LOOK"] == [4, 2]

@@ -35,7 +35,7 @@ def test_the_documents_limits_are_the_codes() -> None:
     lines = SCHEMAS["OrderRequest"]["properties"]["lines"]
     assert lines["maxItems"] == order_request.MAX_LINES == 48
     assert SCHEMAS["RequestedLine"]["properties"]["qty"]["maximum"] == order_request.MAX_QUANTITY
-    assert f"at most {order_request.MAX_QUANTITY_OF_AN_ORDER} pieces" in lines["description"]
+    assert f"at most {order_request.MAX_QUANTITY_OF_AN_ORDER} units" in lines["description"]
     limit = OPENAPI.document["components"]["parameters"]["limit"]["schema"]
     assert limit["maximum"] == paging.MOST_ROWS
     assert SCHEMAS["ShippingOption"]["enum"] == list(order_request.SHIPPING_OPTIONS)

@@ -107,14 +107,16 @@ def test_an_orders_total_is_the_exact_sum_of_its_lines(lines: list[tuple[int, in
         "t" * 16,
         "c" * 16,
         "drone",
-        tuple(Line(product, pieces) for product, (pieces, _) in zip(products, lines, strict=True)),
+        tuple(
+            Line(product, quantity) for product, (quantity, _) in zip(products, lines, strict=True)
+        ),
     )
     taken = [a_part(product, price) for product, (_, price) in zip(products, lines, strict=True)]
     made = Order("0" * 32, CREATED, CREATED, request, taken).rows()
 
     shown = orders.document(made)
     assert shown is not None
-    assert shown["totalCents"] == sum(pieces * price for pieces, price in lines)
+    assert shown["totalCents"] == sum(quantity * price for quantity, price in lines)
     assert shown["totalCents"] == sum(line["qty"] * line["priceCents"] for line in shown["lines"])
     assert len({(row["pk"]["S"], row["sk"]["S"]) for row in made}) == len(made) == len(lines) + 3
     assert len(made) + len(lines) <= 100
@@ -207,8 +209,8 @@ def stream(*records: dict[str, Any]) -> Sequence[StreamRecord]:
     return stream_records.read(records).records
 
 
-def order_line(product: str, pieces: int, status: str) -> dict[str, Any]:
-    attributes: dict[str, str | int] = {"productId": product, "qty": pieces, "status": status}
+def order_line(product: str, quantity: int, status: str) -> dict[str, Any]:
+    attributes: dict[str, str | int] = {"productId": product, "qty": quantity, "status": status}
     return rows.item(rows.key("CUST-ORDER-1", product), rows.LINE, attributes)
 
 
@@ -261,7 +263,9 @@ def test_a_low_part_whose_change_has_no_time_wants_its_vendor_order_now(
     assert made(raw, now=part)[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
 
 
-def test_what_dynamodb_refuses_is_put_aside_alone_and_the_others_have_their_vendor_orders() -> None:
+def test_what_dynamodb_refuses_is_quarantined_alone_and_the_others_have_their_vendor_orders() -> (
+    None
+):
     low = [parts.item(name, "Vest", "-", 1, 0, 5, 50) for name in ("axe", "bad", "hat", "vest")]
     made: list[str] = []
 

@@ -21,7 +21,7 @@ def square(number: int) -> int:
 def fail_on_three(number: int) -> int:
     if number == 3:
         raise ValueError("three")
-    time.sleep(10_000)  # longer than a test may take: whoever waits for it fails
+    time.sleep(10_000)  # longer than a test may take: a test that waits for it fails
     return number
 
 
@@ -64,4 +64,4 @@ def test_ctrl_c_ends_simulate_at_once_with_one_line(seconds: float) -> None:
     _, errors = process.communicate(timeout=60)
     assert time.monotonic() - began < 20
     assert process.returncode == 130
-    assert errors == "Interrupted. What is incomplete is mended by the next run.\n"
+    assert errors == "Interrupted. The next run completes what is incomplete.\n"

@@ -228,7 +228,7 @@ def test_a_console_changes_nothing_unless_it_is_allowed(console: Console) -> Non
         assert console.post(f"actions/{name}/dry-run").status_code == 403
         assert console.post(f"actions/{name}/run", {"ticket": ""}).status_code == 403
     assert console.hub.commands.latest is None
-    assert "Mend it" not in console.get().text
+    assert "Repair it" not in console.get().text
 
 
 def ticket_of(answer: Any) -> str:

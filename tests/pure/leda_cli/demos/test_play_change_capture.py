@@ -44,9 +44,9 @@ def test_a_change_that_is_not_counted_is_an_error(
 
 
 class Table:
-    """Stands in for the example: its items are its copy, and it knows how many writes have changed an item."""
+    """Stands in for the example: its items are its replica, and it knows how many writes have changed an item."""
 
-    table, copy = "Users", "UsersCopy"
+    table, replica = "Users", "UsersCopy"
 
     def __init__(self) -> None:
         self.rows_by_key: dict[tuple[str, int], Any] = {}
@@ -62,7 +62,7 @@ class Table:
     def items(self) -> dict[tuple[str, int], Any]:
         return dict(self.rows_by_key)
 
-    copies = items
+    replica_items = items
 
     def rows(self) -> list[Any]:
         return []

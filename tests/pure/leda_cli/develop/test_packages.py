@@ -336,6 +336,14 @@ def test_each_handler_imports_from_its_package_and_the_sdk_alone(
     assert done.stdout.strip() == str(tmp_path / "handler.py")
 
 
+def test_only_a_processor_carries_the_utilities_that_no_function_of_leda_imports(
+    function: str, built: dict[str, Package]
+) -> None:
+    """A user's `process` may import all of Powertools but its HTTP router (docs/record-processor.md)."""
+    utility = "aws_lambda_powertools/utilities/idempotency/__init__.py"
+    assert (utility in names(built[function])) is (function == packages.PROCESSOR)
+
+
 def test_a_package_has_no_compiled_code_and_no_file_of_this_machine(
     function: str, built: dict[str, Package]
 ) -> None:

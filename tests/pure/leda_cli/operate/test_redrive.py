@@ -149,7 +149,7 @@ class Site:
     status: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**55, 10**56)))
 
-    def put_aside(
+    def quarantine(
         self, data: bytes, function: str = "StateLambda", place: int | None = None, **changes: Any
     ) -> str:
         """A record that a function has quarantined; `place` is the one in an aggregated record."""
@@ -327,7 +327,7 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
 def test_a_message_that_the_fixed_function_reads_is_stored_and_leaves_and_a_second_run_finds_nothing(
     site: Site,
 ) -> None:
-    site.put_aside(message("t1", value=PLACES_18))
+    site.quarantine(message("t1", value=PLACES_18))
     site.state.schema = WIDE
 
     assert site.put_back() == {"t1": "stored"}
@@ -339,7 +339,7 @@ def test_a_message_that_the_fixed_function_reads_is_stored_and_leaves_and_a_seco
 
 
 def test_a_message_that_is_still_bad_stays_under_its_key_with_the_new_reason(site: Site) -> None:
-    key = site.put_aside(b"no JSON")
+    key = site.quarantine(b"no JSON")
 
     report = site.json("--put-back")
 
@@ -351,7 +351,7 @@ def test_a_message_that_is_still_bad_stays_under_its_key_with_the_new_reason(sit
 
 
 def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site: Site) -> None:
-    site.put_aside(message("t1", 3))
+    site.quarantine(message("t1", 3))
     row = dict(zip(state_rows.ATTRIBUTES, [{"N": "4"}], strict=False))
     site.table.put({"id": {"S": "t1"}, **row})
 
@@ -364,8 +364,8 @@ def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.Monke
     monkeypatch.setattr("leda_cli.operate.put_back.GROUP_OBJECTS", 7)
     good = {f"t{number}" for number in range(20)}
     for name in good:
-        site.put_aside(message(name))
-    bad = {site.put_aside(b"bad %d" % number) for number in range(5)}
+        site.quarantine(message(name))
+    bad = {site.quarantine(b"bad %d" % number) for number in range(5)}
 
     report = site.json("--put-back")
 
@@ -375,8 +375,8 @@ def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.Monke
 
 
 def test_a_message_that_state_cannot_store_now_stays_and_the_others_leave(site: Site) -> None:
-    key = site.put_aside(message("stuck"))
-    site.put_aside(message("fine"))
+    key = site.quarantine(message("stuck"))
+    site.quarantine(message("fine"))
     site.table.failing = {"stuck"}
 
     assert site.put_back() == {"stuck": "failed", "fine": "stored"}
@@ -386,9 +386,9 @@ def test_a_message_that_state_cannot_store_now_stays_and_the_others_leave(site: 
 
 
 def test_a_message_that_crashes_the_function_takes_no_other_with_it(site: Site) -> None:
-    key = site.put_aside(message("poison"))
+    key = site.quarantine(message("poison"))
     for number in range(9):
-        site.put_aside(message(f"t{number}"))
+        site.quarantine(message(f"t{number}"))
     site.state.crashes = lambda data: any(b"poison" in each for each in data)
 
     report = site.json("--put-back")
@@ -402,7 +402,7 @@ def test_a_message_that_crashes_the_function_takes_no_other_with_it(site: Site) 
 def test_nothing_leaves_that_statetable_does_not_have_whatever_the_function_says(
     site: Site,
 ) -> None:
-    key = site.put_aside(message("t1"))
+    key = site.quarantine(message("t1"))
     site.table.forgetful = True
 
     assert site.put_back() == {"t1": "failed"}
@@ -411,7 +411,7 @@ def test_nothing_leaves_that_statetable_does_not_have_whatever_the_function_says
 
 @pytest.mark.parametrize("row", [{}, {"Version": {"N": "4"}}, {"Version": {"N": "4.5"}}])
 def test_a_row_with_a_lower_version_or_none_proves_nothing(site: Site, row: dict[str, Any]) -> None:
-    key = site.put_aside(message("t1", 5))
+    key = site.quarantine(message("t1", 5))
     site.table.put({"id": {"S": "t1"}, **row})
     site.table.forgetful = True
 
@@ -422,7 +422,7 @@ def test_a_row_with_a_lower_version_or_none_proves_nothing(site: Site, row: dict
 def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwards(
     site: Site,
 ) -> None:
-    site.put_aside(message("t1"))
+    site.quarantine(message("t1"))
     site.table.put({"id": {"S": "t1"}, "Version": {"N": "0"}})
     site.state.crashes = lambda _: True
 
@@ -434,9 +434,9 @@ def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwa
 def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
     site: Site, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    site.put_aside(message("t1"))
-    site.put_aside(message("t2", 1))
-    bad = site.put_aside(b"no JSON")
+    site.quarantine(message("t1"))
+    site.quarantine(message("t2", 1))
+    bad = site.quarantine(b"no JSON")
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -458,9 +458,9 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
 
 
 def test_a_dry_run_foretells_the_report_and_changes_nothing(site: Site) -> None:
-    site.put_aside(message("t1", value=PLACES_18))
-    site.put_aside(message("t2"))
-    site.put_aside(b"no JSON")
+    site.quarantine(message("t1", value=PLACES_18))
+    site.quarantine(message("t2"))
+    site.quarantine(b"no JSON")
     site.give_up(site.records(message("t3"), b"bad"))
     site.table.put({"id": {"S": "t2"}, "Version": {"N": "7"}})
     site.state.schema = WIDE
@@ -479,8 +479,8 @@ def test_a_dry_run_foretells_the_report_and_changes_nothing(site: Site) -> None:
 
 
 def test_the_report_for_people_counts_outcomes_and_names_what_is_left(site: Site) -> None:
-    site.put_aside(message("t1"))
-    keys = {site.put_aside(b"bad %d" % number) for number in range(25)}
+    site.quarantine(message("t1"))
+    keys = {site.quarantine(b"bad %d" % number) for number in range(25)}
 
     assert "25 would be still bad" in site("--put-back", "--dry-run")
     said = site("--put-back")
@@ -520,16 +520,16 @@ def test_one_user_record_comes_back_without_the_others_of_its_record(site: Site)
 
 
 def test_user_records_of_one_record_are_retried_together_and_told_apart(site: Site) -> None:
-    one = site.put_aside(message("a"), place=0, sequence_number="7", event_id=f"{SHARD}:7-0")
-    site.put_aside(message("b"), place=1, sequence_number="7", event_id=f"{SHARD}:7-1")
+    one = site.quarantine(message("a"), place=0, sequence_number="7", event_id=f"{SHARD}:7-0")
+    site.quarantine(message("b"), place=1, sequence_number="7", event_id=f"{SHARD}:7-1")
     site.table.failing = {"a"}
 
     assert site.put_back() == {"a": "failed", "b": "stored"}
     assert site.keys == {one}
 
 
-def test_a_record_without_arrival_is_put_aside_under_its_old_key(site: Site) -> None:
-    key = site.put_aside(b"no JSON", arrived=None)
+def test_a_record_without_arrival_is_quarantined_under_its_old_key(site: Site) -> None:
+    key = site.quarantine(b"no JSON", arrived=None)
     assert "/undated/" in key
 
     assert list(site.put_back().values()) == ["still bad"]
@@ -636,21 +636,21 @@ DELTA = json.dumps(
 def downstream(site: Site) -> dict[str, str]:
     """Records of Map and Reduce, by what is to be said of them."""
     fine = {"Version": {"N": "1"}, "Path": {"S": "PV:FX:EMEA"}, "Value": {"N": "2.50"}}
-    site.table.put({"id": {"S": "mended"}, **fine})
+    site.table.put({"id": {"S": "corrected"}, **fine})
     site.table.put({"id": {"S": "damaged"}, "Version": {"N": "1"}, "Path": {"S": "PV"}})
     site.table.put({"id": {"S": "deleted"}, "Deleted": {"BOOL": True}})
     said = {
         "no row today": change("gone"),
-        "readable today: PV:FX:EMEA Count 1, Value 2.5": change("mended"),
+        "readable today: PV:FX:EMEA Count 1, Value 2.5": change("corrected"),
         "still damaged (the row has no Value": change("damaged"),
         "is deleted today": change("deleted"),
         "does not name": b"[]",
     }
     keys = {
-        site.put_aside(data, "MapLambda", stream=TABLE_STREAM, event_id=f"e{place}"): text
+        site.quarantine(data, "MapLambda", stream=TABLE_STREAM, event_id=f"e{place}"): text
         for place, (text, data) in enumerate(said.items())
     }
-    keys[site.put_aside(DELTA, "ReduceLambda")] = (
+    keys[site.quarantine(DELTA, "ReduceLambda")] = (
         "row 3f2a9c01.4.2 of 2026/shardId-7 were not added: "
     )
     records = [{"dynamodb": {"SequenceNumber": "1"}, "kinesis": {"sequenceNumber": "1"}}]
@@ -707,7 +707,7 @@ def test_settling_clears_them_once_the_totals_are_exact_but_not_what_is_still_da
     site("--settle", "--dry-run")
     assert (site.keys, site.status) == ({*downstream}, 1)
 
-    states = site.put_aside(b"of State")
+    states = site.quarantine(b"of State")
     report = site.json("--settle")
     (damaged,) = (key for key, text in downstream.items() if "damaged" in text)
     assert [each["key"] for each in report["objects"]] == [damaged]
@@ -715,14 +715,14 @@ def test_settling_clears_them_once_the_totals_are_exact_but_not_what_is_still_da
     assert site.status == 1
 
 
-def test_what_is_put_aside_while_the_totals_are_compared_stays(
+def test_what_is_quarantined_while_the_totals_are_compared_stays(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.put_aside(change("gone"), "MapLambda")
+    site.quarantine(change("gone"), "MapLambda")
     late = []
 
     def compare(*_: object) -> Verdict:
-        late.append(site.put_aside(change("late"), "MapLambda"))
+        late.append(site.quarantine(change("late"), "MapLambda"))
         return verdict()()
 
     monkeypatch.setattr(redrive, "running", compare)
@@ -736,7 +736,7 @@ def test_what_is_put_aside_while_the_totals_are_compared_stays(
 def test_an_empty_bucket_is_status_0_and_anything_in_it_status_1(site: Site) -> None:
     assert "nothing" in site()
     assert site.status == 0
-    site.put_aside(b"bad")
+    site.quarantine(b"bad")
     assert "it was bad" in site()
     assert site.status == 1
 
@@ -766,7 +766,7 @@ def test_objects_that_are_not_ledas_or_damaged_are_named_and_left_alone(site: Si
     no_id = site.give_up(numbered)
     no_records = site.give_up(site.records(b"x"), payload=7)
     keys = site.keys
-    site.put_aside(message("t1"))
+    site.quarantine(message("t1"))
 
     report = site.json("--put-back")
 
@@ -783,9 +783,9 @@ def test_objects_that_are_not_ledas_or_damaged_are_named_and_left_alone(site: Si
 def test_filters_mean_a_function_days_a_reason_and_keys(
     site: Site, downstream: dict[str, str]
 ) -> None:
-    old = site.put_aside(b"old", arrived=ARRIVED.replace(day=1), reason="not JSON: old")
-    new = site.put_aside(b"new", arrived=ARRIVED.replace(day=5), reason="not JSON: new")
-    undated = site.put_aside(b"when", arrived=None)
+    old = site.quarantine(b"old", arrived=ARRIVED.replace(day=1), reason="not JSON: old")
+    new = site.quarantine(b"new", arrived=ARRIVED.replace(day=5), reason="not JSON: new")
+    undated = site.quarantine(b"when", arrived=None)
     batch = site.give_up(site.records(message("t1")), "StateLambda")
     foreign = site.put("notes.txt", b"hello")
 
@@ -814,7 +814,7 @@ def test_a_key_that_is_not_there_is_an_error_that_names_it(site: Site) -> None:
 
 
 def test_one_object_is_shown_in_full(site: Site, downstream: dict[str, str]) -> None:
-    key = site.put_aside(message("t1", 4, PLACES_18))
+    key = site.quarantine(message("t1", 4, PLACES_18))
     shown = site.json("--show", key)
     assert shown["text"].encode() == base64.b64decode(shown["data"]) == message("t1", 4, PLACES_18)
     assert (shown["reason"], shown["stream"], shown["shard"]) == ("it was bad", STREAM, SHARD)
@@ -826,7 +826,7 @@ def test_one_object_is_shown_in_full(site: Site, downstream: dict[str, str]) -> 
     assert (expected["outcome"], expected["id"], expected["version"]) == ("stored", "t1", 4)
     assert PLACES_18 in site("--show", key)
 
-    binary = site.put_aside(b"\xff\x00")
+    binary = site.quarantine(b"\xff\x00")
     assert site.json("--show", binary)["text"] is None
     assert base64.b64encode(b"\xff\x00").decode() in site("--show", binary)
     batch = site.give_up(site.records(message("t1"), b"bad"))
@@ -847,15 +847,15 @@ def test_two_actions_at_once_are_refused(site: Site) -> None:
 def test_a_bucket_without_versions_is_served_too(site: Site) -> None:
     suspended: Any = {"Status": "Suspended"}
     site.s3.put_bucket_versioning(Bucket=site.bucket, VersioningConfiguration=suspended)
-    site.put_aside(message("t1"))
-    bad = site.put_aside(b"no JSON")
+    site.quarantine(message("t1"))
+    bad = site.quarantine(b"no JSON")
 
     assert sorted(site.put_back().values()) == ["still bad", "stored"]
     assert site.keys == {bad}
 
 
 def test_a_schema_that_this_version_does_not_know_is_an_error(site: Site) -> None:
-    site.put_aside(message("t1"))
+    site.quarantine(message("t1"))
 
     def configuration(**_: Any) -> dict[str, Any]:
         return {"Role": "r", "Environment": {"Variables": {"SCHEMA": '{"colour": "red"}'}}}
