@@ -9,9 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from leda.engine.configuration import Configuration
+from leda.engine.reduce_batch import Line
 from leda.engine.registry import Registry
 from leda.engine.shards import Shard
-from leda.engine.statement_errors import TotalsError
+from leda.engine.statement_errors import StatementErrors, TotalsError
 from simulation.failures import client_error, timed_out
 from support.faults import Faults, FaultyClient, after
 from support.pipeline import Pipeline, event
@@ -220,6 +221,30 @@ def test_a_total_that_lacks_a_measure_gets_it(pipeline: Pipeline) -> None:
     assert pipeline.bucket.objects == {}
 
 
+def test_a_measure_that_another_delivery_gives_meanwhile_is_added_to(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the refusal of a statement and the look at the total."""
+    real = StatementErrors._completed
+    looks = []
+
+    def completed(self: StatementErrors, line: Line, node: str) -> bool:
+        put_total(pipeline, node, Count={"N": "5"}, Value={"N": "10"})
+        looks.append(node)
+        return real(self, line, node)
+
+    monkeypatch.setattr(StatementErrors, "_completed", completed)
+    put_total(pipeline, "A", Value={"N": "10"})
+    put_delta(pipeline, 1, {"A": "-0.5"})
+
+    reduce(pipeline)
+
+    assert looks == ["A"]
+    assert values(pipeline) == {"A": Decimal("9.5")}
+    assert values(pipeline, "Count") == {"A": 6}
+    assert pipeline.bucket.objects == {}
+
+
 def test_a_row_that_a_total_has_does_not_bring_back_a_measure_that_is_gone(
     pipeline: Pipeline,
 ) -> None:
@@ -304,6 +329,9 @@ def test_a_total_of_a_grouping_is_made_with_what_it_is_called(pipeline: Pipeline
         ),
     }
     assert values(pipeline)["days:%"] == 3
+    # A configuration only takes back what another one has counted in such a total; that is gone with it.
+    assert values(pipeline)["made by hand"] == 0
+    assert values(pipeline, "Count")["made by hand"] == 0
 
 
 def test_the_totals_table_s_key_may_have_another_name(pipeline: Pipeline) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leda.engine import map_rows, registry
-from leda.engine.configuration import WATERMARK
+from leda.engine.configuration import WATERMARK, Configuration
 from leda.engine.registry import MEMORY_SECONDS
 from leda.engine.shards import padded
 from leda.engine.source_shards import Assignment, SourceShards
@@ -348,6 +348,55 @@ def test_totals_that_time_to_live_never_removes_are_removed_by_a_backfill() -> N
         assert "daily:2019-05-05" not in it.totals()
         # That one DynamoDB will remove, at no cost.
         assert len(it.totals()) == 1
+
+
+def test_an_expired_total_that_another_configuration_kept_is_not_made_again_by_its_rows(
+    monkeypatch: Patch,
+) -> None:
+    """Its former rows may be delivered again, and know no time at which the total ends."""
+
+    def differences() -> Any:
+        with groupings(by_day()) as it:
+            it.write("r0", at="2019-05-05")
+            it.on()
+            late = it.records("reduce")
+            it.backfill(by_day(retention_days=1))
+            it.deliver("reduce", late)
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    real = TotalsSide.worthless
+    monkeypatch.setattr(
+        TotalsSide,
+        "worthless",
+        lambda self, number, _used: real(self, number, {self._run.configuration.version}),
+    )
+    assert differences()
+
+
+def test_what_a_backfill_has_taken_back_from_an_expired_total_is_not_taken_back_again(
+    monkeypatch: Patch,
+) -> None:
+    """Time to live removes the total with its checkpoints; then the correction is delivered again."""
+    yesterday = datetime.fromtimestamp(EPOCH - 2 * 24 * 3600, UTC).isoformat()[:10]
+
+    def differences() -> Any:
+        with groupings(by_day(retention_days=1)) as it:
+            it.write("r0", at=yesterday, type="a")
+            it.on()
+            it.backfill({"group_by": {"types": {"keys": ["type"]}}, "measures": COUNT})
+            taken_back = [each for each in it.records("reduce") if '"-1"' in json.dumps(each.raw)]
+            it.backfill(by_day(retention_days=1))
+            it.go_on(seconds=600)
+            assert it.system.store.delete_expired("AggregateTable")
+            it.deliver("reduce", taken_back)
+            it.on()
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Configuration, "has_total", lambda self, _identifier: True)
+    assert differences()
 
 
 def test_a_shard_whose_records_are_all_trimmed_goes_on_where_map_had_come() -> None:

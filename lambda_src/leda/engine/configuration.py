@@ -199,6 +199,10 @@ class Configuration:
         """The attributes that a total has beside its key and its measures; None where there are no such attributes."""
         return self.totals.labels(identifier)
 
+    def has_total(self, identifier: str) -> bool:
+        """Whether this configuration may count a row in the total with that identifier."""
+        return isinstance(self.totals, HierarchyPath) or self.labels(identifier) is not None
+
     def _require_fit(self, leaves: tuple[str, ...]) -> None:
         """Raise UnreadableRowError where the totals table cannot have a row for each of the leaves' nodes."""
         measures = len(self.measures)

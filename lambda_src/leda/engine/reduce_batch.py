@@ -44,6 +44,7 @@ class Pending:
     As a rule one statement adds all of them: `first` and `last` are the positions of the first and the last row,
     `texts` are the amounts where there is one row, and `sums` where there are several. Where DynamoDB does not apply
     that statement, `rows` become the rows that the total lacks, and the next statement adds the first `take` of them.
+    `is_refused` says that the first of these rows alone was refused although the total has every measure.
     """
 
     node: str
@@ -55,11 +56,12 @@ class Pending:
     take: int = 0
     kind: Kind = Kind.UPDATE
     is_busy: bool = False
+    is_refused: bool = False
     reason: str = ""
 
     def applied(self) -> None:
         """Note that the statement was applied: the rows that it took are done."""
-        self.is_busy = False
+        self.is_busy = self.is_refused = False
         if self.rows is not None:
             self.rows = self.rows[self.take :]
             self.take, self.kind = len(self.rows), Kind.UPDATE
@@ -109,6 +111,10 @@ class Line:
         if each.kind is Kind.INSERT:
             found = self.definition.labels(each.node) if self.definition else None
             labels = found.attributes if found else {}
+            if self.definition and not self.definition.has_total(each.node):
+                # A correction that takes back what the total had under a former configuration: it is gone with the
+                # total, which is made for the checkpoint alone.
+                amounts = [{"N": "0"}] * len(amounts)
             return {
                 "Statement": self.statements.insert(labels),
                 "Parameters": [node, *amounts, moved, *labels.values()],

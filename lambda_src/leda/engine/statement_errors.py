@@ -5,8 +5,9 @@ UPDATE  applied                            done
         ConditionalCheckFailed, an item    some of the rows are in it: drop those that its checkpoint covers, UPDATE
         ValidationError                    the sum does not fit 38 digits, or the total lacks a measure: UPDATE half
                                            of the rows. Of one row alone: if it adds 0, MOVE the checkpoint over it;
-                                           if the total lacks a measure, give it 0; else it is quarantined for this
-                                           total, and the checkpoint MOVEs over it
+                                           if the total lacks a measure, give it 0; if it has all of them, UPDATE once
+                                           more, since another delivery may have given them meanwhile; then it is
+                                           quarantined for this total, and the checkpoint MOVEs over it
 INSERT  applied                            done
         DuplicateItem                      somebody has made the total meanwhile: UPDATE
 """
@@ -86,6 +87,9 @@ class StatementErrors:
             each.kind = Kind.MOVE
             return
         if each.kind is Kind.UPDATE and self._completed(line, each.node):
+            return
+        if each.kind is Kind.UPDATE and not each.is_refused:
+            each.is_refused = True
             return
         amounts = ", ".join(
             f"{name} {text}"

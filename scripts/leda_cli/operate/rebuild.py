@@ -286,7 +286,7 @@ class Rebuild:
         with self._run.operation.progress("removing what is left over"):
             used = self._totals.used_versions(mark)
             self._run.totals.change(self._totals.leftovers(used))
-            self._run.totals.remove(self._totals.worthless(self._number))
+            self._run.totals.remove(self._totals.worthless(self._number, used))
             self._totals.forget_lanes(used)
         self._give_back()
 

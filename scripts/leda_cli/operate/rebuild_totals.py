@@ -187,13 +187,19 @@ class TotalsSide:
             if found:
                 yield Change(node, row, dict.fromkeys(found))
 
-    def worthless(self, number: int) -> Iterator[str]:
-        """Rows to remove: markers of the run with that number and of those before it, and totals past time to live."""
+    def worthless(self, number: int, used: set[str]) -> Iterator[str]:
+        """Rows to remove: markers of the run with that number and of those before it, and totals past time to live.
+
+        While changes may come under other versions, which may have no time at which those totals end, their checkpoints
+        are kept: without them a row that is delivered again would make the total anew, for ever.
+        """
+        is_alone = used == {self._run.configuration.version}
         limit = self._run.at - TIME_TO_LIVE_SECONDS
         for node, _ in self._run.totals.all_rows():
             run = run_of(node)
             is_old_marker = run is not None and run <= number
-            if is_old_marker or has_expired(self._run.configuration, node, limit):
+            is_over = is_alone and has_expired(self._run.configuration, node, limit)
+            if is_old_marker or is_over:
                 yield node
 
     def forget_lanes(self, used: set[str]) -> None:
