@@ -206,7 +206,7 @@ def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later
     assert differences()
 
 
-def test_a_stream_that_is_made_anew_is_not_settled_until_a_rebuild() -> None:
+def test_a_stream_that_is_made_again_is_not_settled_until_a_rebuild() -> None:
     def settled(it: Scene) -> list[bool]:
         rows = registry.Registry(it.system.store, "RegistryTable").rows(f"streams/{stage}")  # type: ignore[arg-type]
         return [row["IsSettled"]["BOOL"] for row in rows]

@@ -384,7 +384,7 @@ def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch:
     assert differences()
 
 
-def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
+def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(
     monkeypatch: Patch,
 ) -> None:
     """The totals are gone with their checkpoints, and no row of the new stream names them."""

@@ -229,7 +229,7 @@ def test_sequence_numbers_of_a_child_are_above_its_parents(change: str) -> None:
     assert all(left[1] == right[0] for left, right in itertools.pairwise(bounds))
 
 
-def test_a_mapping_made_anew_reads_everything_again_but_what_is_trimmed() -> None:
+def test_a_mapping_made_again_reads_everything_again_but_what_is_trimmed() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=100)
     scene.world.at(20 * 3600.0, lambda: scene.put(3, first=10))
