@@ -99,7 +99,7 @@ class Engine(System):
             case "total damaged":
                 self.operator.damage(draw)
             case "stream replaced":
-                self.make_stream_anew(stage)
+                self.replace_stream(stage)
             case "backup":
                 self.operator.back_up()
             case "table restored":
@@ -107,7 +107,7 @@ class Engine(System):
                 self.operator.restore(table)
                 if table == "ReduceTable":
                     # A restored table is a new one, with a stream of its own.
-                    self.make_stream_anew("reduce")
+                    self.replace_stream("reduce")
             case "rebuild":
                 self.operator.start(draw)
             case "backfill":
@@ -152,7 +152,7 @@ class Engine(System):
         if draw.random() < 0.7:
             function.forget_environments()
 
-    def make_stream_anew(self, stage: str) -> None:
+    def replace_stream(self, stage: str) -> None:
         """A table's stream is disabled and enabled: it has another label, and what was not read is lost."""
         self.operator.needed = True
         self.mappings[stage].pause()

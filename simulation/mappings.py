@@ -87,7 +87,7 @@ class Mapping:
 
     # -- what happens to it
 
-    def create_anew(self) -> None:
+    def recreate(self) -> None:
         """The mapping is deleted and made again, at TRIM_HORIZON. What the old one has in flight goes on."""
         self._stop(self._pollers)
         self._acknowledged.clear()

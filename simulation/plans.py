@@ -15,14 +15,14 @@ from simulation.functions import ERRORS, KILLS, LOST
 from simulation.mappings import Settings
 from simulation.memory_partitions import UNIT_BYTES, UNITS_PER_SECOND
 
-CUTS, DOUBLE, ANEW, LATE = "other cuts", "two pollers", "created again", "late redelivery"
+CUTS, DOUBLE, RECREATED, LATE = "other cuts", "two pollers", "created again", "late redelivery"
 RESHARD, CLOCKS = "resharding", "jumping clocks"
 LOSS, STREAMS = "loss and rebuild", "streams replaced"
 SETTINGS, OFF, EXPIRY = "changed settings", "mappings off and on", "time to live"
 NARROW = "narrow partitions"
 CHANGES = "changed configurations"
 
-COMMON = (ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, CLOCKS)
+COMMON = (ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD, CLOCKS)
 """What can befall any system."""
 DAY = 24 * 3600.0
 
@@ -141,7 +141,7 @@ class Frame:
             add("restart", most=6)
         if DOUBLE in self.families:
             add("double", most=4)
-        if ANEW in self.families:
+        if RECREATED in self.families:
             add("create again")
         if LATE in self.families:
             add("redeliver", most=8)

@@ -241,7 +241,7 @@ class System(ABC):
             case "double":
                 mapping.double(draw)
             case "create again":
-                mapping.create_anew()
+                mapping.recreate()
             case "redeliver":
                 mapping.redeliver(draw)
             case "split":

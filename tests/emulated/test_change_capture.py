@@ -110,7 +110,7 @@ def test_what_happened_to_a_user_is_in_the_log(users: Users) -> None:
         assert line["changed_at"].endswith("+00:00")
 
 
-def test_a_change_that_comes_again_has_the_same_names_again(users: Users) -> None:
+def test_a_change_that_is_delivered_again_has_the_same_names_again(users: Users) -> None:
     users.put("u1")
     records = users.records()
     function = capture(users)

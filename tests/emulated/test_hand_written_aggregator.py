@@ -150,7 +150,7 @@ def test_line_1_a_request_whose_answer_is_lost_is_counted_twice_by_the_sdks_own_
     assert aggregator.of_the_day() == {**COUNTED_ONCE, "daily": 2}
 
 
-def test_line_1_a_batch_that_comes_again_is_counted_twice(aggregator: Aggregator) -> None:
+def test_line_1_a_batch_that_is_delivered_again_is_counted_twice(aggregator: Aggregator) -> None:
     for _ in range(2):
         aggregator.deliver([record()])
     assert aggregator.of_the_day() == {name: total * 2 for name, total in COUNTED_ONCE.items()}

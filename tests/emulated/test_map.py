@@ -183,7 +183,7 @@ def test_a_batch_with_many_nodes_becomes_several_rows_one_after_the_other(
 
 
 @pytest.mark.parametrize("lanes", ["1", "4"])
-def test_a_batch_of_many_rows_that_comes_again_asks_once_for_each_lane(
+def test_a_batch_of_many_rows_that_is_delivered_again_asks_once_for_each_lane(
     pipeline: Pipeline, lanes: str
 ) -> None:
     """Or else a delivery that ran out of time would be followed by one that takes as long, for ever."""
@@ -278,7 +278,7 @@ def test_a_row_that_leda_did_not_write_is_kept_aside_and_blocks_nothing(
     assert len(pipeline.bucket.objects) == 1
 
 
-def test_a_row_that_somebody_broke_is_out_of_the_totals_until_it_is_mended(
+def test_a_row_that_somebody_broke_is_out_of_the_totals_until_it_is_repaired(
     pipeline: Pipeline,
 ) -> None:
     put(pipeline, "t", {"S": "PV:A"}, {"N": "5"})
@@ -464,7 +464,9 @@ def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the
     assert written(pipeline) == {"PV": Decimal("1E-28")}
 
 
-def test_a_batch_that_comes_again_under_narrower_limits_is_covered(pipeline: Pipeline) -> None:
+def test_a_batch_that_is_delivered_again_under_narrower_limits_is_covered(
+    pipeline: Pipeline,
+) -> None:
     put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
     put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)
     batch = batch_of(pipeline)

@@ -54,7 +54,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 # -- over DynamoDB Local
 
 
-def test_on_dynamodb_local_losses_and_damages_are_mended_while_messages_come(local: Site) -> None:
+def test_on_dynamodb_local_losses_and_damages_are_repaired_while_messages_come(local: Site) -> None:
     local.lose()
     local.damage()
     local.set_total("no number", {"S": "x"})
@@ -114,7 +114,7 @@ def test_changes_whose_shards_were_never_delivered_are_in_the_totals_again(
     site.check()
 
 
-def test_totals_that_somebody_damaged_are_mended(site: Site) -> None:
+def test_totals_that_somebody_damaged_are_repaired(site: Site) -> None:
     site.damage()
     site.set_total("no number", {"S": "x"})
     names = sorted(site.expected())
@@ -176,7 +176,7 @@ def test_a_checkpoint_that_is_too_far_on_is_found_because_the_total_is_not_as_it
 
 
 @pytest.mark.parametrize("table", ["Reduce", "Aggregate", "Registry"])
-def test_a_table_that_was_lost_whole_is_made_anew(site: Site, table: str) -> None:
+def test_a_table_that_was_lost_whole_is_made_again(site: Site, table: str) -> None:
     keys = {
         "Reduce": ("Lane", "Source"),
         "Aggregate": ("Identifier",),

@@ -186,7 +186,7 @@ def test_a_product_that_was_deleted_again_by_the_time_is_not_reordered(shop: Sho
 
 
 @pytest.mark.parametrize("what", ["receive", "cancel"])
-def test_a_vendor_order_waits_until_its_products_broken_row_is_mended(
+def test_a_vendor_order_waits_until_its_products_broken_row_is_repaired(
     shop: ShopTables, what: str
 ) -> None:
     shop.sell("vest", qty=0)
@@ -341,7 +341,7 @@ def test_an_order_whose_tokens_row_outlives_it_is_gone_and_not_made_twice(
     assert shop.stock("vest") == 98
 
 
-def test_a_count_of_unpaid_orders_that_is_deleted_begins_anew(shop: ShopTables) -> None:
+def test_a_count_of_unpaid_orders_that_is_deleted_begins_again(shop: ShopTables) -> None:
     shop.sell("vest")
     body = order(("vest", 1))
     made = shop.request("POST /orders", body).document["orderId"]

@@ -180,7 +180,7 @@ def test_numbers_are_compared_as_numbers(users: Users) -> None:
     assert users.replica() == users.items()
 
 
-def test_a_stream_that_was_switched_on_anew_is_later_whatever_its_numbers(users: Users) -> None:
+def test_a_stream_that_was_switched_on_again_is_later_whatever_its_numbers(users: Users) -> None:
     users.put("u1", value={"N": "1"})
     users.put("u1", value={"N": "2"})
     first, second = users.records()

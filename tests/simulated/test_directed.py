@@ -172,7 +172,7 @@ def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(
         with scene() as it:
             it.write("t1", "1")
             it.on()
-            it.system.make_stream_anew("map")
+            it.system.replace_stream("map")
             (shard,) = it.shards("map")
             shard.start = 10**22
             it.write("t2", "2")
@@ -192,7 +192,7 @@ def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later
             it.write("t1", "1")
             it.on("map")
             older = it.system.streams["reduce"]
-            it.system.make_stream_anew("reduce")
+            it.system.replace_stream("reduce")
             it.write("t2", "2")
             it.on()
             assert it.differences()
@@ -206,7 +206,7 @@ def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later
     assert differences()
 
 
-def test_a_stream_that_is_made_anew_is_not_settled_until_a_rebuild() -> None:
+def test_a_stream_that_is_made_again_is_not_settled_until_a_rebuild() -> None:
     def settled(it: Scene) -> list[bool]:
         rows = registry.Registry(it.system.store, "RegistryTable").rows(f"streams/{stage}")  # type: ignore[arg-type]
         return [row["IsSettled"]["BOOL"] for row in rows]
@@ -216,7 +216,7 @@ def test_a_stream_that_is_made_anew_is_not_settled_until_a_rebuild() -> None:
             it.write("t1", "1")
             it.on()
             assert settled(it) == [True]
-            it.system.make_stream_anew(stage)
+            it.system.replace_stream(stage)
             it.write("t2", "2")
             it.on()
             assert settled(it) == [True, False]
@@ -317,7 +317,7 @@ def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(monkeypatch:
             it.write("t1", "1")
             it.on("map")
             older = it.system.streams["reduce"]
-            it.system.make_stream_anew("reduce")
+            it.system.replace_stream("reduce")
             it.off("reduce")
             it.write("t2", "2", "Delta:a:EMEA")
             it.on("map")

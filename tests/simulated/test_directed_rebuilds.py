@@ -350,7 +350,7 @@ def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(
             it.write("t1", "2")
             it.go_on()
             older = it.system.streams["map"]
-            it.system.make_stream_anew("map")
+            it.system.replace_stream("map")
             it.write("t2", "4")
             it.on()
             it.rebuild()
@@ -370,7 +370,7 @@ def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch:
             it.write("t0", "1")
             it.go_on()
             older = it.system.streams["map"]
-            it.system.make_stream_anew("map")
+            it.system.replace_stream("map")
             it.write("t1", "2")
             it.on()
             it.rebuild()
@@ -384,7 +384,7 @@ def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch:
     assert differences()
 
 
-def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
+def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(
     monkeypatch: Patch,
 ) -> None:
     """The totals are gone with their checkpoints, and no row of the new stream names them."""
@@ -400,7 +400,7 @@ def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_anew(
                 it.system.store.delete_item(
                     TableName="AggregateTable", Key={"Identifier": {"S": name}}
                 )
-            it.system.make_stream_anew("reduce")
+            it.system.replace_stream("reduce")
             it.on()
             it.rebuild()
             assert not it.differences()
@@ -423,7 +423,7 @@ def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
 
             def come(_work: SourceSide) -> None:
                 if next(came, False):
-                    it.system.make_stream_anew("map")
+                    it.system.replace_stream("map")
                     it.write("t1", "2")
 
             before(patch, "move_rows", come, SourceSide)

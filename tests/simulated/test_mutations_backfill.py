@@ -17,13 +17,13 @@ from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
-from simulation.plans import ANEW, CHANGES, CUTS, DOUBLE, LATE, OFF, RESHARD
+from simulation.plans import CHANGES, CUTS, DOUBLE, LATE, OFF, RECREATED, RESHARD
 from simulation.runs import plan, run
 
 pytestmark = pytest.mark.slow
 
 SEEDS = range(1, 101)
-FAMILIES = (CHANGES, ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, OFF)
+FAMILIES = (CHANGES, ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD, OFF)
 
 Patch = pytest.MonkeyPatch
 

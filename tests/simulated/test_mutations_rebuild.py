@@ -14,7 +14,7 @@ from leda_cli.operate.lane_rows import LaneRows, NamedNodes
 from leda_cli.operate.rebuild_source import SourceSide
 from leda_cli.operate.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
-from simulation.plans import ANEW, CUTS, DOUBLE, LATE, LOSS, OFF, RESHARD, STREAMS
+from simulation.plans import CUTS, DOUBLE, LATE, LOSS, OFF, RECREATED, RESHARD, STREAMS
 from simulation.runs import plan, run
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ SEEDS = range(1, 301)
 # Some faults show when much else goes wrong, others when little does: less is lost anyway, and rebuilt afterwards.
 FAMILIES = (
     (LOSS, LATE),
-    (LOSS, STREAMS, ERRORS, LOST, KILLS, CUTS, DOUBLE, ANEW, LATE, RESHARD, OFF),
+    (LOSS, STREAMS, ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD, OFF),
 )
 
 Patch = pytest.MonkeyPatch

@@ -229,11 +229,11 @@ def test_sequence_numbers_of_a_child_are_above_its_parents(change: str) -> None:
     assert all(left[1] == right[0] for left, right in itertools.pairwise(bounds))
 
 
-def test_a_mapping_made_anew_reads_everything_again_but_what_is_trimmed() -> None:
+def test_a_mapping_made_again_reads_everything_again_but_what_is_trimmed() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=100)
     scene.world.at(20 * 3600.0, lambda: scene.put(3, first=10))
-    scene.world.at(25 * 3600.0, scene.mapping.create_anew)
+    scene.world.at(25 * 3600.0, scene.mapping.recreate)
     scene.world.run()
 
     assert [n for batch in recorder.batches for n in batch] == [*range(13), 10, 11, 12]

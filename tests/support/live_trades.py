@@ -38,7 +38,7 @@ class Trades:
             "TradeID": f"{self.root}/{name}",
             "Version": version,
             "Hierarchy": {"RiskType": self.root, "TradeDesk": desk, "Region": region},
-            "Timestamp": 1616413258.8997078,
+            "Timestamp": time.time(),
             **more,
         }
         if deleted:

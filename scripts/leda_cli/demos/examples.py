@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,23 @@ class ExampleAws:
     def client(self, service: str) -> Any:
         """A new client."""
         return local_client(service, self.variables)
+
+
+@dataclass(frozen=True)
+class AppliedExample:
+    """An example that a demo works with, and the clients that most demos need."""
+
+    aws: ExampleAws
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        """The client, made at its first use."""
+        return self.aws.client("dynamodb")
+
+    @cached_property
+    def lambdas(self) -> Any:
+        """The client, made at its first use."""
+        return self.aws.client("lambda")
 
 
 def names() -> list[str]:

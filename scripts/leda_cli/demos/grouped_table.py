@@ -15,7 +15,7 @@ from typing import Any
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import info
 from leda_cli.demos import group_by_oracle
-from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.examples import AppliedExample
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.operate.totals import (
     EXACT,
@@ -36,20 +36,8 @@ Measures = Mapping[str, Decimal]
 
 
 @dataclass(frozen=True)
-class GroupedTable:
+class GroupedTable(AppliedExample):
     """An applied example of the module: its outputs are table, totals_table, functions, tables, quarantine_bucket."""
-
-    aws: ExampleAws
-
-    @cached_property
-    def dynamodb(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("dynamodb")
-
-    @cached_property
-    def lambdas(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("lambda")
 
     @property
     def table(self) -> str:

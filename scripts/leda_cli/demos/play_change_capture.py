@@ -16,7 +16,7 @@ from rich.table import Table
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
-from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.examples import AppliedExample, ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.what_next import say_what_next
@@ -29,20 +29,8 @@ SECRET = "correct horse battery staple"  # noqa: S105
 
 
 @dataclass(frozen=True)
-class Changes:
+class Changes(AppliedExample):
     """The applied example: its tables, its functions, its queue and the calls that the demo makes."""
-
-    aws: ExampleAws
-
-    @cached_property
-    def dynamodb(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("dynamodb")
-
-    @cached_property
-    def lambdas(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("lambda")
 
     @cached_property
     def sqs(self) -> Any:

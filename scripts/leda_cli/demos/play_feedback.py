@@ -162,7 +162,7 @@ def _season(
                 f"{time.monotonic() - began:4.1f} s: {feedback.counts.total():,} writes, "
                 f"{sum(each.records for each in redeliveries):,} records delivered again"
             )
-            count = sum(measures["Count"] for measures, _ in found.values())
+            count = sum((measures["Count"] for measures, _ in found.values()), Decimal())
             view.show(days_table(found), status, f"{count:f} rows counted in {len(found)} days")
 
         try:

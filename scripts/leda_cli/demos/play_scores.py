@@ -16,14 +16,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, heading, info, step
 from leda_cli.demos import leaderboard, refused_rows, score_oracle
 from leda_cli.demos.board_view import board_table, first_places
-from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.examples import AppliedExample, ExampleAws
 from leda_cli.demos.leaderboard import Total
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
@@ -46,20 +45,8 @@ TEST_EVENT_USER = "Jane Doe"
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(AppliedExample):
     """The applied example: its tables, its function and the calls that the demo makes."""
-
-    aws: ExampleAws
-
-    @cached_property
-    def dynamodb(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("dynamodb")
-
-    @cached_property
-    def lambdas(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("lambda")
 
     @property
     def function(self) -> str:

@@ -123,27 +123,17 @@ def _still_to_come(value: Decimal, trades: int, places: int) -> str:
     return money(value, places) if value else f"{trades:+,} trades"
 
 
-class RoundView(AbstractContextManager["RoundView"]):
-    """One load on the screen: first how much is put, then how the totals settle.
+class Redrawn(AbstractContextManager["Redrawn"]):
+    """A block that is redrawn in place on a terminal, and vanishes at the end; elsewhere nothing is redrawn."""
 
-    On a terminal the block is redrawn in place and vanishes at the end; elsewhere a line is printed when a
-    quarter is put, and every few seconds while the totals settle.
-    """
-
-    def __init__(self, console: Console, total: int) -> None:
-        """`total` is how many messages the load will send."""
+    def __init__(self, console: Console) -> None:
+        """Draw on `console`, whatever it is."""
         self._console = console
-        self._total = total
         self._live = (
             Live(console=console, transient=True, auto_refresh=False, vertical_overflow="crop")
             if console.is_terminal
             else None
         )
-        self._began = time.monotonic()
-        self._quarter = 0
-        self._printed = 0.0
-        self._exact = -1
-        self._bar: RenderableType = Text("")
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -160,6 +150,24 @@ class RoundView(AbstractContextManager["RoundView"]):
         """Give the terminal back."""
         if self._live:
             self._live.stop()
+
+
+class RoundView(Redrawn):
+    """One load on the screen: first how much is put, then how the totals settle.
+
+    On a terminal the block is redrawn in place and vanishes at the end; elsewhere a line is printed when a
+    quarter is put, and every few seconds while the totals settle.
+    """
+
+    def __init__(self, console: Console, total: int) -> None:
+        """`total` is how many messages the load will send."""
+        super().__init__(console)
+        self._total = total
+        self._began = time.monotonic()
+        self._quarter = 0
+        self._printed = 0.0
+        self._exact = -1
+        self._bar: RenderableType = Text("")
 
     @property
     def live(self) -> bool:

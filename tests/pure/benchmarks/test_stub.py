@@ -18,7 +18,7 @@ from benchmarks.stub import Stub
 
 KEYS = {"Trades": ("id",), "Rows": ("Lane", "Source")}
 ADD = 'UPDATE "Trades" SET "Value" = "Value" + ? SET "At" = ? WHERE "id" = ? AND ("At" IS MISSING OR "At" < ?)'
-MEND = 'UPDATE "Trades" SET "Value" = ? WHERE "id" = ? AND "Value" IS MISSING'
+COMPLETE = 'UPDATE "Trades" SET "Value" = ? WHERE "id" = ? AND "Value" IS MISSING'
 INSERT = "INSERT INTO \"Trades\" VALUE {'id': ?, 'Version': ?}"
 UPDATE = 'UPDATE "Trades" SET "Version" = ? WHERE "id" = ? AND "Version" < ?'
 
@@ -111,8 +111,10 @@ def test_a_total_s_checkpoint_decides_whether_a_statement_adds(
 
     dynamodb.put_item(TableName="Trades", Item={"id": trade})
     assert add(5, "1") == "ValidationError"
-    assert "Error" not in execute(dynamodb, MEND, number(0), trade)
-    assert execute(dynamodb, MEND, number(0), trade)["Error"]["Code"] == "ConditionalCheckFailed"
+    assert "Error" not in execute(dynamodb, COMPLETE, number(0), trade)
+    assert (
+        execute(dynamodb, COMPLETE, number(0), trade)["Error"]["Code"] == "ConditionalCheckFailed"
+    )
     assert [add(5, "1"), add(5, "1"), add(2, "2")] == [
         "applied",
         "ConditionalCheckFailed",

@@ -308,7 +308,7 @@ def test_another_run_between_any_two_calls_leaves_every_total_exact() -> None:
 # -- what the stream does
 
 
-def test_a_record_that_comes_late_makes_the_backfill_begin_anew(
+def test_a_record_that_comes_late_makes_the_backfill_begin_again(
     console: io.StringIO, markers: bool
 ) -> None:
     """Its change is in what was read, and its record is behind the watermark: it would count twice."""

@@ -106,7 +106,7 @@ def test_a_total_with_nothing_below_it_goes_when_its_streams_no_longer_name_it(s
     assert site.found() == site.expected()
 
 
-def test_all_is_exact_afterwards_whatever_is_delivered_again_or_comes_anew(site: Site) -> None:
+def test_all_is_exact_afterwards_whatever_is_delivered_again_or_comes_again(site: Site) -> None:
     _trim(site)
     _erase(site)
     site.store()

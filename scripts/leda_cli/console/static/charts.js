@@ -14,9 +14,10 @@ const GRID = [
   { title: "Quarantined", kind: "count", series: [["state.quarantined", "State"], ["map.quarantined", "Map"], ["reduce.quarantined", "Reduce"]] },
   { title: "Totals that changed", kind: "count", series: [["totals.changed", "totals"]] },
 ];
-// Told apart by people who do not see all colours, too; the dash tells them apart without any.
-const COLOURS = { light: ["#2f6d46", "#b04a12", "#3b5fa5", "#7a4d96"], dark: ["#7fc295", "#f3a76b", "#8fb4f2", "#d0a3ea"] };
+// The dash tells series apart without any colour.
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
+
+const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const GAUGES = /\.(batch|lag|age|iterator_age)$/;
 
@@ -56,12 +57,8 @@ export class Charts {
     }
   }
 
-  #theme() {
-    return getComputedStyle(document.documentElement).colorScheme.includes("dark") ? "dark" : "light";
-  }
-
   #small(element) {
-    const colour = () => getComputedStyle(document.documentElement).getPropertyValue("--flow").trim();
+    const colour = () => colourOf("--flow");
     const options = {
       width: Math.max(40, element.clientWidth), height: 46, legend: { show: false }, cursor: { show: false },
       axes: [{ show: false }, { show: false }], padding: [2, 0, 0, 0],
@@ -93,10 +90,8 @@ export class Charts {
     element.setAttribute("aria-label", `${chart.title}: no figures yet`);
     figure.append(title, keys, element);
     this.grid.append(figure);
-    const colour = (place) => COLOURS[this.#theme()][place % 4];
-    const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--muted").trim();
-    const line = () => getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
-    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+    const colour = (place) => colourOf(`--series-${(place % 4) + 1}`);
+    const axis = { stroke: () => colourOf("--muted"), grid: { stroke: () => colourOf("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     const options = {
       width: 300, height: 130, legend: { show: false }, cursor: { points: { size: 5 }, drag: { x: false, y: false } },
       axes: [

@@ -95,7 +95,7 @@ def test_mappings_have_the_settings_that_the_totals_rest_on(stack: LiveStack, pa
 def test_rows_have_the_attributes_and_types_of_the_contract(
     stack: LiveStack, trades: Trades
 ) -> None:
-    message = trades.message("t1", 3, "34624.51", region="AMER")
+    message = trades.message("t1", 3, "34624.51", region="AMER", Timestamp=1616413258.8997078)
     stack.put([message])
     stack.settle(trades)
 

@@ -113,7 +113,9 @@ def test_a_load_is_seen_travelling_and_failures_pass(
     assert page.locator("#grid-body [role=row]:visible").count() >= 1
 
 
-def test_a_damaged_total_is_found_and_mended(page: Page, stack: LiveStack, trades: Trades) -> None:
+def test_a_damaged_total_is_found_and_repaired(
+    page: Page, stack: LiveStack, trades: Trades
+) -> None:
     stack.put(trades.load(20, seed=6))
     stack.settle(trades)
     stack.dynamodb.update_item(

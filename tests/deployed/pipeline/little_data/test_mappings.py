@@ -15,7 +15,7 @@ def test_mappings_may_be_switched_off_and_on_under_load(stack: LiveStack, trades
     stack.catch_up(trades)
 
 
-def test_mappings_may_be_deleted_and_created_anew_under_load(
+def test_mappings_may_be_deleted_and_created_again_under_load(
     stack: LiveStack, trades: Trades
 ) -> None:
     before = {part: stack.mapping(part)["UUID"] for part in FUNCTIONS}

@@ -168,7 +168,7 @@ def test_batches_that_the_mapping_gave_up_count_when_put_back(
     stack.catch_up(trades)
 
 
-def test_records_of_map_leave_once_their_rows_are_mended_and_all_totals_are_exact(
+def test_records_of_map_leave_once_their_rows_are_repaired_and_all_totals_are_exact(
     stack: LiveStack, trades: Trades, leda: Leda
 ) -> None:
     before = stack.objects(f"{stack.function('map')}/").keys()

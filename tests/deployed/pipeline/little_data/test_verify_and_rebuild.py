@@ -89,7 +89,7 @@ def _journal(stack: LiveStack) -> dict[str, Any] | None:
     return found
 
 
-def test_changes_whose_24_hours_were_missed_are_found_and_mended_under_load(
+def test_changes_whose_24_hours_were_missed_are_found_and_repaired_under_load(
     stack: LiveStack, trades: Trades
 ) -> None:
     _meet(stack, trades)

@@ -193,7 +193,7 @@ def test_a_version_twice_is_a_duplicate_and_a_lower_one_is_stale() -> None:
         (-3, 0, ["INSERT", "LOOK", "UPDATE"]),
     ],
 )
-def test_a_wrong_guess_of_a_cold_environment_is_mended(
+def test_a_wrong_guess_of_a_cold_environment_is_repaired(
     table: Table, stored: int | None, version: int, calls: list[str]
 ) -> None:
     if stored is not None:

@@ -51,7 +51,7 @@ def test_rows_are_written_changed_written_twice_and_deleted(
     assert all(group_by_oracle.can_be_counted(CONFIGURATION, row) for row in rows)
 
 
-def test_the_row_that_cannot_be_counted_is_mended(service: Service, feedback: Feedback) -> None:
+def test_the_row_that_cannot_be_counted_is_repaired(service: Service, feedback: Feedback) -> None:
     def unreadable() -> bool:
         row = service.rows[feedback.unreadable,]
         return not group_by_oracle.can_be_counted(CONFIGURATION, row)

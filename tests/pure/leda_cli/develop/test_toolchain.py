@@ -84,7 +84,7 @@ def test_uv_is_told_of_the_checkout_without_the_name_of_its_folder(
     assert command[command.index("--editable") + 1] == "."
 
 
-def test_an_environment_is_made_anew_when_its_inputs_changed_or_it_was_interrupted(
+def test_an_environment_is_made_again_when_its_inputs_changed_or_it_was_interrupted(
     tmp_path: Path,
 ) -> None:
     lock = tmp_path / "some.lock"

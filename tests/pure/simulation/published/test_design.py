@@ -160,7 +160,7 @@ def test_a_window_without_records_changes_nothing(design: Design) -> None:
     assert not any(design.records.values())
 
 
-def test_a_batch_that_comes_again_as_it_was_is_mapped_once(two_changes: Design) -> None:
+def test_a_batch_that_is_delivered_again_as_it_was_is_mapped_once(two_changes: Design) -> None:
     batch = two_changes.records["StateTable"]
     two_changes.map(*batch)
     two_changes.now = 24 * 3600
@@ -170,7 +170,7 @@ def test_a_batch_that_comes_again_as_it_was_is_mapped_once(two_changes: Design) 
     assert two_changes.totals() == total("3")
 
 
-def test_a_batch_that_comes_again_as_it_was_within_ten_minutes_is_reduced_once(
+def test_a_batch_that_is_delivered_again_as_it_was_within_ten_minutes_is_reduced_once(
     two_deltas: Design,
 ) -> None:
     batch = two_deltas.records["ReduceTable"]
@@ -199,7 +199,7 @@ def test_the_same_records_in_another_cut_are_reduced_twice(two_deltas: Design) -
     assert two_deltas.totals() == total("5")
 
 
-def test_a_batch_that_comes_again_after_the_token_is_forgotten_is_reduced_twice(
+def test_a_batch_that_is_delivered_again_after_the_token_is_forgotten_is_reduced_twice(
     two_deltas: Design,
 ) -> None:
     batch = two_deltas.records["ReduceTable"]
