@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 
 def invoked(command: Callable[..., None], *arguments: str) -> Result:
