@@ -1,7 +1,7 @@
 """How fast LEDA is, and how fast the published design of its pipeline is, measured side by side: `make bench`.
 
 published/     the published design, as Lambda functions with boto3
-stub           what DynamoDB answers (leda_cli.models.memory_store), over HTTP, with a set latency, in its own process
+stub           what DynamoDB answers (leda_cli.memory_dynamodb), over HTTP, with a set latency, in its own process
 environment    an execution environment: a handler in a process of its own, which says what each event took
 designs        the two designs: their handlers, their settings, their tables
 events         what Lambda delivers

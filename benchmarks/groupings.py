@@ -278,7 +278,8 @@ def counted(say: Say) -> Counted:
         say(f"units of {groupings} groupings")
     new = MeteredLeda(1)
     new.handle(Feedback(1, USUAL_TOTALS, NEW_ROWS).batch(1000))
-    found.made = new.meter.writes["AggregateTable"] / len(new.meter.tables["AggregateTable"])
+    made = new.meter.scan(TableName="AggregateTable", ConsistentRead=True)
+    found.made = new.meter.writes["AggregateTable"] / made["Count"]
     return found
 
 

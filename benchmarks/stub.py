@@ -1,6 +1,6 @@
-"""The stub: `leda_cli.models.memory_store` over HTTP on a loopback port, in a process of its own, with a set latency.
+"""The stub: `leda_cli.memory_dynamodb` over HTTP on a loopback port, in a process of its own, with a set latency.
 
-    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of its Store)
+    python -m benchmarks.stub CONFIGURATION          (started by `running`; JSON: keys and streamed of its store)
 
 A request is answered so many milliseconds after its first byte came, or when it is done, whichever is later.
 Connections are kept open, as AWS keeps them. There is no TLS: what it costs a request is missing from the figures of
@@ -21,19 +21,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore import xform_name
+from botocore.exceptions import ClientError, ParamValidationError
+
 from leda_cli.base.paths import ROOT
-from leda_cli.models.memory_store import Refused, Store
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 
 _END_OF_HEADERS = b"\r\n\r\n"
 _CONTROL = "Stub"
 _JSON = "application/x-amz-json-1.0"
+_OPERATIONS = {
+    *("GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
+    *("BatchExecuteStatement", "TransactWriteItems", "DescribeStream"),
+}
+
+
+class RefusedError(Exception):
+    """The stub does not answer the request; `code` is the error's code in the API."""
+
+    def __init__(self, code: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.more = more
 
 
 @dataclass(slots=True)
 class Service:
     """What all connections share: the store, the latency in seconds, and how many calls of each kind came."""
 
-    store: Store
+    store: StreamedDynamoDB
     latency: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -50,9 +66,26 @@ class Service:
             return self.store.taken(request["table"])
         if operation == "PutRows":
             for row in request["rows"]:
-                self.store.call("PutItem", {"TableName": request["table"], "Item": row})
+                self.store.put_item(TableName=request["table"], Item=row)
             return {}
-        raise Refused("UnknownOperationException", operation)
+        raise RefusedError("UnknownOperationException", operation)
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Any:
+        """What DynamoDB answers. Raises RefusedError."""
+        self.counts[operation] += 1
+        if operation not in _OPERATIONS:
+            raise RefusedError("UnknownOperationException", f"the stub does not know {operation}")
+        try:
+            answer = getattr(self.store, xform_name(operation))(**request)
+        except ClientError as error:
+            response: dict[str, Any] = {**error.response}
+            failed, _ = response.pop("Error"), response.pop("ResponseMetadata")
+            raise RefusedError(failed["Code"], failed["Message"], **response) from error
+        except (NotImplementedError, TypeError, ParamValidationError) as error:
+            # What the store does not know must fail the measurement, and not the stub.
+            raise RefusedError("ValidationException", f"the stub does not know {error}") from error
+        answer.pop("ResponseMetadata", None)
+        return answer
 
 
 class Connection(asyncio.Protocol):
@@ -95,9 +128,8 @@ class Connection(asyncio.Protocol):
         try:
             if service == _CONTROL:
                 return _http(200, self._service.control(operation, request))
-            self._service.counts[operation] += 1
-            return _http(200, self._service.store.call(operation, request))
-        except Refused as error:
+            return _http(200, self._service.call(operation, request))
+        except RefusedError as error:
             kind = f"com.amazonaws.dynamodb.v20120810#{error.code}"
             return _http(400, {"__type": kind, "message": str(error), **error.more})
 
@@ -192,7 +224,7 @@ def main() -> None:
     """Run the stub that the command line describes."""
     given = json.loads(sys.argv[1])
     keys = {table: tuple(names) for table, names in given["keys"].items()}
-    asyncio.run(serve(Service(Store(keys, frozenset(given["streamed"])))))
+    asyncio.run(serve(Service(StreamedDynamoDB(keys, frozenset(given["streamed"])))))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from leda_cli.demos import group_by_oracle as oracle
+from leda_cli.memory_dynamodb.store import Change
 from simulation import random_groupings as tables
 from simulation import trades
 from simulation.engine import (
@@ -25,7 +26,6 @@ from simulation.engine import (
     Engine,
     of_the_engine,
 )
-from simulation.memory_dynamodb import Change
 from simulation.pipeline import PUBLISHED
 from simulation.plans import (
     CHANGES,

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from leda_cli.memory_dynamodb.partitions import UNIT_BYTES, UNITS_PER_SECOND
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.mappings import Settings
-from simulation.memory_partitions import UNIT_BYTES, UNITS_PER_SECOND
 
 CUTS, DOUBLE, RECREATED, LATE = "other cuts", "two pollers", "created again", "late redelivery"
 RESHARD, CLOCKS = "resharding", "jumping clocks"

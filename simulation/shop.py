@@ -22,8 +22,8 @@ from greenlet import getcurrent
 
 from leda.shop.paging import Listing, Page
 from leda.shop.stock import parts
+from leda_cli.memory_dynamodb.store import Change
 from simulation.functions import Failed, Function, in_one_thread
-from simulation.memory_dynamodb import Change
 from simulation.plans import COMMON, Frame, Plan, Put
 from simulation.systems import LAMBDA_SRC, System, TableShape
 from simulation.world import Task, World

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from leda_cli.base.paths import ROOT
+from leda_cli.memory_dynamodb.partitions import Partitions
+from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from simulation.functions import Function, Weather
 from simulation.mappings import Mapping as EventSourceMapping
-from simulation.memory_dynamodb import Change, MemoryDynamoDB
-from simulation.memory_partitions import Partitions
 from simulation.plans import Disturbance, Plan, Put
 from simulation.streams import Raw, Stream
 from simulation.world import World

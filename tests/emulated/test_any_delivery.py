@@ -4,14 +4,13 @@ The simulation plays thousands of them over a store in memory; these few are ove
 """
 
 import random
-import threading
-from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from simulation import trades
 from support.any_delivery import Play
+from support.at_once import at_once
 from support.pipeline import Pipeline, event
 
 
@@ -87,27 +86,6 @@ def test_two_deliveries_at_once_in_threads_leave_every_total_exact(stored: Store
             deliveries = [event(batch, shard), event(batch[: len(batch) // 2 + 1], shard)]
             at_once([partial(pipeline.function(name), delivery) for delivery in deliveries])
     check(stored)
-
-
-def at_once(calls: list[Callable[[], object]]) -> None:
-    """Make the calls in threads that start together; raises the first one's error."""
-    start, errors = threading.Barrier(len(calls)), list[BaseException]()
-
-    def run(call: Callable[[], object]) -> None:
-        start.wait(30)
-        try:
-            call()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    if errors:
-        raise errors[0]
 
 
 def test_a_batch_in_any_cuts_makes_the_same_totals(stored: Stored) -> None:

@@ -15,6 +15,7 @@ from moto import mock_aws
 from leda.pipeline import round as round_of_game
 from leda_cli.base.paths import ROOT
 from leda_cli.operate.oracle import Oracle
+from support.tables import definition
 
 HANDLER = ROOT / "lambda_src" / "generator" / "handler.py"
 ENVIRONMENT = {
@@ -41,12 +42,7 @@ class Game:
         self.refuse: Callable[[int, list[dict[str, Any]]], set[int]] = lambda call, records: set()
         self.spoil: Callable[[dict[str, Decimal]], None] = lambda totals: None
         for table, key in (("AggregateTable", "Identifier"), ("ParameterTable", "parameter")):
-            self.dynamodb.create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            )
+            self.dynamodb.create_table(**definition(table, {key: "S"}))
         module.stack._kinesis = self
 
     def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -224,7 +220,7 @@ def test_the_wait_ends_before_the_functions_timeout(played: Game) -> None:
     assert result["rows_that_differ"] > 0
 
 
-def test_totals_that_match_only_for_a_moment_are_not_exact(played: Game) -> None:
+def test_totals_that_match_only_for_a_moment_are_not_exact() -> None:
     right = {"PV": Decimal(1)}
     looks = iter([{}, right, {"PV": Decimal(2)}])
     now = 0.0

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from leda_cli.base.paths import ROOT
+from support.tables import definition
 
 PAGE = (ROOT / "docs" / "from-a-hand-written-aggregator.md").read_text()
 TABLE = "HandWrittenTotals"
@@ -98,15 +99,7 @@ def aggregator(
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     aggregator = Aggregator(module)
-    aggregator.client.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
+    aggregator.client.create_table(**definition(TABLE, {"pk": "S", "sk": "S"}))
     yield aggregator
     aggregator.client.delete_table(TableName=TABLE)
 

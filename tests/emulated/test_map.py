@@ -92,20 +92,6 @@ def test_the_next_batch_replaces_the_row_and_only_adds_what_is_new(pipeline: Pip
     assert written(pipeline, "Count") == {"PV": 2, "PV:A": 1, "PV:B": 1}
 
 
-def test_a_sum_of_zero_is_written_because_the_row_is_the_checkpoint(pipeline: Pipeline) -> None:
-    trades(pipeline, 1)
-    pipeline.dynamodb.delete_item(TableName=pipeline.prefix + "StateTable", Key={"id": {"S": "t0"}})
-    batch = batch_of(pipeline)
-
-    pipeline.function("map")(batch)
-
-    (row,) = pipeline.rows("ReduceTable")
-    assert row["Totals"]["M"]["PV"] == {"L": [{"N": "0"}, {"N": "0"}]}
-    # The deletion alone, delivered late, is covered by the checkpoint.
-    pipeline.function("map")({**batch, "Records": batch["Records"][1:]})
-    assert len(pipeline.stream_records("ReduceTable")) == 1
-
-
 def test_a_row_whose_records_have_no_plausible_time_does_not_expire(pipeline: Pipeline) -> None:
     trades(pipeline, 1)
     for created in (None, 1_000_000_000.0, 4_000_000_000.0):
@@ -561,23 +547,6 @@ def test_the_console_s_test_event_is_a_shard_of_its_own_and_hides_nothing(
     pipeline.function("map")(event([made_up, record], pipeline.shard("StateTable")))
     assert written(pipeline, "Count") == {"PV": 2, "PV:A": 2}
     assert "SequenceNumber" in pipeline.bucket.reasons[0]
-
-
-def test_a_second_stream_of_the_table_is_noted_as_not_settled(pipeline: Pipeline) -> None:
-    trades(pipeline, 1)
-    batch = batch_of(pipeline)
-    pipeline.function("map")(batch)
-    other = batch["Records"][0]["eventSourceARN"].rpartition("/")[0] + "/2099-01-01T00:00:00.000"
-    for record in batch["Records"]:
-        record["eventSourceARN"] = other
-    pipeline.function("map")(batch)
-
-    met = {
-        row["Name"]["S"]: row["IsSettled"]["BOOL"]
-        for row in pipeline.rows("RegistryTable")
-        if row["Scope"]["S"] == "streams/map"
-    }
-    assert met == {pipeline.stream_arn("StateTable"): True, other: False}
 
 
 # -- failures

@@ -29,11 +29,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from leda.pipeline.state_store import StateStore
-from simulation.memory_dynamodb import Change, MemoryDynamoDB
+from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from support import dynamodb_local
 from support.edge_requests import NUMBERS, Call, edges, put
 from support.random_leda_calls import calls
 from support.random_requests import Operation, batches, queries, requests, run
+from support.tables import definition, index
 
 TABLES = {
     "StateTable": {"id": "S"},
@@ -67,19 +68,14 @@ class Pair:
         self._shards: dict[str, dict[str, str]] = {}
         self._seen: dict[str, str] = {}
         for name, keys in TABLES.items():
-            request = {
-                "TableName": name,
-                "BillingMode": "PAY_PER_REQUEST",
-                "AttributeDefinitions": [
-                    {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
-                ],
-                "KeySchema": [
-                    {"AttributeName": key, "KeyType": kind}
-                    for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                ],
-            }
+            request = definition(name, keys)
             if name in INDEXES:
-                request = with_local_index(request, INDEXES[name])
+                of_index = index(
+                    "Index", *list(keys)[:1], INDEXES[name], ProjectionType="KEYS_ONLY"
+                )
+                request = definition(
+                    name, keys, {INDEXES[name]: "S"}, LocalSecondaryIndexes=[of_index]
+                )
             self.memory.create_table(**request)
             stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
             created = self.local.create_table(**request, StreamSpecification=stream)
@@ -152,22 +148,6 @@ class Pair:
                 }
                 assert not differing, f"told, and recorded by DynamoDB Local: {differing}"
                 return
-
-
-def with_local_index(request: dict[str, Any], sort_key: str) -> dict[str, Any]:
-    """The request for a table that has a local secondary index, too."""
-    partition_key, _ = request["KeySchema"]
-    of_index = [partition_key, {"AttributeName": sort_key, "KeyType": "RANGE"}]
-    index = {
-        "IndexName": "Index",
-        "KeySchema": of_index,
-        "Projection": {"ProjectionType": "KEYS_ONLY"},
-    }
-    definitions = [
-        *request["AttributeDefinitions"],
-        {"AttributeName": sort_key, "AttributeType": "S"},
-    ]
-    return {**request, "AttributeDefinitions": definitions, "LocalSecondaryIndexes": [index]}
 
 
 def rows(store: Any, table: str) -> list[dict[str, Any]]:

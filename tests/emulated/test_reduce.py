@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from leda.engine.configuration import Configuration
 from leda.engine.reduce_batch import Line
 from leda.engine.registry import Registry
-from leda.engine.shards import Shard
 from leda.engine.statement_errors import StatementErrors, TotalsError
 from simulation.failures import client_error, timed_out
 from support.faults import Faults, FaultyClient, after
@@ -87,9 +86,8 @@ def test_rows_are_added_and_each_total_is_written_once_with_its_checkpoint(
     reduce(pipeline)
     for number in range(30):
         put_delta(pipeline, 30 + number, {"PV": "0.1", f"PV:{number}": 1})
-    faults = Faults()
 
-    reduce(pipeline, client_wrapper=lambda client: FaultyClient(client, faults))
+    reduce(pipeline)
 
     assert values(pipeline) == {"PV": 6} | {f"PV:{number}": 2 for number in range(30)}
     assert values(pipeline, "Count") == {"PV": 60} | {f"PV:{number}": 2 for number in range(30)}
@@ -369,42 +367,6 @@ def test_reserved_nodes_are_written_after_all_others_of_their_batch(pipeline: Pi
 # -- shards of ReduceTable's stream
 
 
-def other_shard(records: Sequence[Any], shard: str, stream: str | None = None) -> dict[str, Any]:
-    changed = [{**each, **({"eventSourceARN": stream} if stream else {})} for each in records]
-    return event(changed, shard)
-
-
-def test_a_child_shard_s_positions_are_above_its_parent_s_whatever_their_numbers_are(
-    pipeline: Pipeline,
-) -> None:
-    put_delta(pipeline, 1, {"A": 1})
-    put_delta(pipeline, 2, {"A": 10})
-    first, second = pipeline.stream_records("ReduceTable")
-    stream = pipeline.stream_arn("ReduceTable")
-    child = {**first, "dynamodb": {**second["dynamodb"], "SequenceNumber": "1" * 21}}
-    parent = {**second, "dynamodb": {**first["dynamodb"], "SequenceNumber": "9" * 21}}
-    listed = {
-        "StreamDescription": {
-            "Shards": [
-                {"ShardId": "shardId-child", "ParentShardId": "shardId-parent"},
-                {"ShardId": "shardId-parent"},
-            ]
-        }
-    }
-    function = pipeline.function("reduce")
-    function.module.totals._epochs._streams.describe_stream = lambda **_: listed
-
-    # By hand, the child is met first; its parent is registered before it all the same.
-    function(event([], "shardId-child"))
-    function.module.totals._epochs.of(Shard(stream, "shardId-child"), None)
-    function(other_shard([parent], "shardId-parent"))
-    function(other_shard([child], "shardId-child"))
-    for _ in range(2):
-        function(other_shard([parent], "shardId-parent"))
-
-    assert values(pipeline) == {"A": 11}
-
-
 def test_a_made_up_event_does_not_hide_the_records_of_the_stream(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": 1})
     put_delta(pipeline, 2, {"A": 10})
@@ -419,28 +381,6 @@ def test_a_made_up_event_does_not_hide_the_records_of_the_stream(pipeline: Pipel
 
     assert values(pipeline) == {"A": 12}
     assert set(checkpoints(pipeline, f"Applied{VERSION}_1m")) == {"A"}
-
-
-def test_a_late_shard_of_an_older_stream_is_ignored(pipeline: Pipeline) -> None:
-    """A stream that was disabled and enabled has a new label; what is late from the old one is the rebuild's."""
-    put_delta(pipeline, 1, {"A": 1})
-    records = pipeline.stream_records("ReduceTable")
-    older = pipeline.stream_arn("ReduceTable").rpartition("/")[0] + "/2001-01-01T00:00:00.000"
-    batch, function = batch_of(pipeline), pipeline.function("reduce")
-    function.module.totals._epochs._streams.describe_stream = lambda **_: {
-        "StreamDescription": {"Shards": []}
-    }
-    function(batch)
-
-    function(other_shard(records, "shardId-late", older))
-
-    assert values(pipeline) == {"A": 1}
-    settled = {
-        row["Name"]["S"]: row["IsSettled"]["BOOL"]
-        for row in pipeline.rows("RegistryTable")
-        if row["Scope"]["S"] == "streams/reduce"
-    }
-    assert settled == {pipeline.stream_arn("ReduceTable"): True, older: False}
 
 
 # -- checkpoints

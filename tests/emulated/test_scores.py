@@ -6,7 +6,6 @@ import json
 import pytest
 
 from leda_cli.demos import leaderboard
-from support.pipeline import event
 from support.scores import INDEX, RECORDS, TOTALS, Row, ScoreTables, record, text_event
 
 
@@ -33,22 +32,6 @@ def test_the_texts_event_gives_its_result_and_again_no_more(tables: ScoreTables)
         }
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_the_texts_event_hides_no_record_of_the_stream_and_none_hides_it(
-    tables: ScoreTables, first: bool
-) -> None:
-    """Its number 111 does not come from a stream; DynamoDB Local's begin with 1, AWS's are far above."""
-    for number in range(150):
-        tables.put(str(number), record("John", 1))
-    events = [event(tables.stream_records(RECORDS), tables.shard(RECORDS))]
-    events.insert(0 if first else 1, text_event(tables.stream_arn(RECORDS)))
-
-    for each in (*events, *events):
-        tables.aggregate(each)
-
-    assert tables.reduce() == {"John": (150, 150), "Jane Doe": (100, 1)}
-
-
 def test_records_are_added_changed_moved_and_deleted(tables: ScoreTables) -> None:
     tables.put("1", record("John", 20))
     tables.put("2", record("Jane", 100))
@@ -61,18 +44,6 @@ def test_records_are_added_changed_moved_and_deleted(tables: ScoreTables) -> Non
     tables.delete("1")
     tables.delete("3")
     assert tables.run() == {}
-
-
-def test_a_removal_by_time_to_live_is_no_delete_and_one_by_hand_is(tables: ScoreTables) -> None:
-    for record_id in ("expired", "deleted"):
-        tables.put(record_id, record("John", 5))
-        tables.delete(record_id)
-    changes = tables.stream_records(RECORDS)
-    changes[1]["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-
-    tables.aggregate(event(changes, tables.shard(RECORDS)))
-
-    assert tables.reduce() == {"John": (5, 1)}
 
 
 @pytest.mark.parametrize(

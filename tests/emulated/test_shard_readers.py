@@ -16,6 +16,7 @@ from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.stream_shards import ShardReader, shards_of
 from leda_cli.operate.watermarks import MarkedEnd, Tail, WaitedEnd
 from support import dynamodb_local
+from support.tables import definition
 
 Arns = dict[str, str]
 
@@ -35,13 +36,8 @@ def arns(dynamodb: Any) -> Iterator[Arns]:
     """The stream ARNs of two tables, Mine and Other."""
     made = {}
     for name in ("Mine", "Other"):
-        answer = dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )
+        stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        answer = dynamodb.create_table(**definition(name, {"id": "S"}, StreamSpecification=stream))
         made[name] = answer["TableDescription"]["LatestStreamArn"]
     yield made
     for name in made:

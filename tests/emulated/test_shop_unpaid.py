@@ -1,6 +1,5 @@
 """Orders that nobody has paid: the limits of their quantities and number, and what happens to them."""
 
-import threading
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from leda.shop import times
 from simulation.failures import cancelled, timed_out
+from support.at_once import at_once
 from support.faults import Faults, FaultyClient, after, instead, meanwhile
 from support.pipeline import Function
 from support.shop import CUSTOMER, Response, ShopTables, order
@@ -75,17 +75,9 @@ def test_a_customer_who_sends_many_orders_at_once_has_no_more_unpaid_ones(
 
     def ask() -> None:
         body = order(("vest", 1), customerId=CUSTOMER)
-        while True:
-            answer = shop.request("POST /orders", body, environment=function)
-            if answer.status != 503:
-                break
-        answers.append(answer.status)
+        answers.append(shop.until_answered(body, function).status)
 
-    threads = [threading.Thread(target=ask) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
+    at_once([ask] * 40)
 
     assert Counter(201 if each in (200, 201) else each for each in answers) == {201: 20, 409: 20}
     assert shop.stock("vest") == 980

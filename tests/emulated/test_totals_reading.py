@@ -15,6 +15,7 @@ from leda.engine.identifiers import escaped
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
 from support import dynamodb_local
+from support.tables import definition, index
 
 MEASURES = {"Count": {"op": "count"}, "Score": {"op": "sum", "field": "score"}}
 GROUP_BY = {
@@ -49,32 +50,20 @@ class Table:
     def create(self, indexes: Mapping[str, tuple[str, str]], held: Sequence[str]) -> None:
         """The table with these indexes by Parent and the given attribute, which hold the attributes `held`, too."""
         self.is_indexed = bool(indexes)
-        types = {self.key: "S"} | ({"Parent": "S"} if indexes else {}) | dict(indexes.values())
         more: dict[str, Any] = {}
         if indexes:
             more["GlobalSecondaryIndexes"] = [
-                {
-                    "IndexName": name,
-                    "KeySchema": [
-                        {"AttributeName": "Parent", "KeyType": "HASH"},
-                        {"AttributeName": attribute, "KeyType": "RANGE"},
-                    ],
-                    "Projection": {
-                        "ProjectionType": "INCLUDE",
-                        "NonKeyAttributes": [each for each in held if each != attribute],
-                    },
-                }
+                index(
+                    name,
+                    "Parent",
+                    attribute,
+                    ProjectionType="INCLUDE",
+                    NonKeyAttributes=[each for each in held if each != attribute],
+                )
                 for name, (attribute, _) in indexes.items()
             ]
-        self.client.create_table(
-            TableName=self.name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": kind} for name, kind in types.items()
-            ],
-            KeySchema=[{"AttributeName": self.key, "KeyType": "HASH"}],
-            **more,
-        )
+        others = {"Parent": "S", **dict(indexes.values())} if indexes else {}
+        self.client.create_table(**definition(self.name, {self.key: "S"}, others, **more))
 
     def fill(self, rows: Sequence[tuple[str, int, int]]) -> None:
         for identifier, count, score in rows:

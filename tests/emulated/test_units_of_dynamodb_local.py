@@ -11,6 +11,7 @@ import pytest
 from leda_cli.models.load_model import Workload, state_row
 from leda_cli.models.units import item_bytes, read_units, write_units
 from support import dynamodb_local
+from support.tables import definition
 
 TABLE = "Units"
 
@@ -19,12 +20,7 @@ TABLE = "Units"
 def client(dynamodb_endpoint: str) -> Iterator[Any]:
     """A client of DynamoDB Local with an empty table."""
     found = dynamodb_local.client("dynamodb", dynamodb_endpoint)
-    found.create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    found.create_table(**definition(TABLE, {"id": "S"}))
     yield found
     found.delete_table(TableName=TABLE)
 

@@ -225,47 +225,6 @@ def test_a_stream_that_is_made_again_is_not_settled_until_a_rebuild() -> None:
             assert not it.differences()
 
 
-def test_an_event_without_a_shard_is_refused_and_nothing_of_it_is_counted() -> None:
-    with scene() as it:
-        it.write("t1", "1")
-        it.go_on()
-        event = {"Records": [record.raw for record in it.records("map")]}
-        errors: list[str] = []
-
-        def call() -> None:
-            try:
-                it.system.functions["map"].invoke(event)
-            except Exception as error:
-                errors.append(str(error))
-
-        it.world.spawn(call)
-        it.go_on()
-
-        assert "tumbling_window" in errors[0]
-        assert not it.shards("reduce")[0].records
-
-
-def test_a_whole_stream_from_its_start_again_changes_nothing() -> None:
-    with scene(lanes=2) as it:
-        for number in range(10):
-            it.write(f"t{number % 4}", str(number), f"PV:{'ab'[number % 2]}:EMEA")
-            if number in (3, 6):
-                it.on()
-                it.system.streams["map"].roll()
-                it.system.streams["reduce"].roll()
-                it.set("map", REDUCE_LANES=str(number))
-        it.on()
-        assert not it.differences()
-        for stage in ("map", "reduce"):
-            for place, shard in enumerate(it.shards(stage)):
-                for size in (1, 3, 100):
-                    for start in range(0, len(shard.records), size):
-                        it.deliver(stage, shard.records[start : start + size], place)
-        it.on()
-
-        assert not it.differences()
-
-
 def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(
     monkeypatch: Patch,
 ) -> None:

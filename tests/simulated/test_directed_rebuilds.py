@@ -10,6 +10,7 @@ from leda.engine import registry
 from leda.engine.delta_rows import Lane
 from leda.engine.epochs import Epochs
 from leda.engine.registry import MEMORY_SECONDS
+from leda_cli.memory_dynamodb.store import Change
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild import Rebuild
@@ -17,7 +18,6 @@ from leda_cli.operate.rebuild_source import SourceSide
 from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.table_sum import TableSum
 from leda_cli.operate.watermarks import Tail
-from simulation.memory_dynamodb import Change
 from support.scenes import Scene, scene
 
 Patch = pytest.MonkeyPatch

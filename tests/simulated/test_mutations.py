@@ -24,6 +24,7 @@ from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline
 from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
+from support.mutations import mutations
 
 pytestmark = pytest.mark.slow
 
@@ -270,14 +271,7 @@ def reduces_table_has_no_local_index(patch: Patch) -> None:
     patch.setattr(Pipeline, "TABLES", {**Pipeline.TABLES, "LEDA": without})
 
 
-MUTATIONS = [
-    value
-    for name, value in list(globals().items())
-    if callable(value) and getattr(value, "__annotations__", {}).get("patch") is Patch
-]
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+@mutations(globals())
 def test_the_simulation_finds(
     monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
 ) -> None:

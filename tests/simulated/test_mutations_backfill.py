@@ -19,6 +19,7 @@ from leda_cli.operate.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CHANGES, CUTS, DOUBLE, LATE, OFF, RECREATED, RESHARD
 from simulation.runs import plan, run
+from support.mutations import mutations
 
 pytestmark = pytest.mark.slow
 
@@ -66,14 +67,7 @@ def what_is_written_during_the_scan_is_not_taken(patch: Patch) -> None:
     patch.setattr(TableSum, "write", lambda self, changes: None)
 
 
-MUTATIONS = [
-    value
-    for value in list(globals().values())
-    if callable(value) and getattr(value, "__annotations__", {}).get("patch") is Patch
-]
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+@mutations(globals())
 def test_the_simulation_finds_in_the_backfill(
     monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
 ) -> None:

@@ -21,6 +21,7 @@ from leda.streams import changes
 from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
 from simulation.runs import plan, run
+from support.mutations import mutations
 
 pytestmark = pytest.mark.slow
 
@@ -254,14 +255,7 @@ def an_unreadable_row_is_not_quarantined(patch: Patch) -> None:
     patch.setattr(map_batch, "read", read)
 
 
-MUTATIONS = [
-    value
-    for value in list(globals().values())
-    if callable(value) and getattr(value, "__annotations__", {}).get("patch") is Patch
-]
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+@mutations(globals())
 def test_the_simulation_finds_in_group_by(
     monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
 ) -> None:

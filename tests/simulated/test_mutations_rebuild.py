@@ -16,6 +16,7 @@ from leda_cli.operate.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CUTS, DOUBLE, LATE, LOSS, OFF, RECREATED, RESHARD, STREAMS
 from simulation.runs import plan, run
+from support.mutations import mutations
 
 pytestmark = pytest.mark.slow
 
@@ -58,14 +59,7 @@ def a_run_has_no_number_of_its_own(patch: Patch) -> None:
     patch.setattr(LaneRows, "begin", lambda self, run: real(self, 1))
 
 
-MUTATIONS = [
-    value
-    for value in list(globals().values())
-    if callable(value) and getattr(value, "__annotations__", {}).get("patch") is Patch
-]
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+@mutations(globals())
 def test_the_simulation_finds_in_the_rebuild(
     monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
 ) -> None:

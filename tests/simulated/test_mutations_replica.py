@@ -14,6 +14,7 @@ from leda.replica import replica
 from leda.replica.replica import Replica
 from leda.streams.item_changes import ItemChange
 from simulation.runs import plan, run
+from support.mutations import mutations
 
 pytestmark = pytest.mark.slow
 
@@ -40,11 +41,7 @@ def a_removed_item_leaves_no_place_in_the_replica(patch: Patch) -> None:
     patch.setattr(Replica, "_row", row)
 
 
-@pytest.mark.parametrize(
-    "mutation",
-    [the_replica_takes_what_comes_last, a_removed_item_leaves_no_place_in_the_replica],
-    ids=lambda mutation: mutation.__name__,
-)
+@mutations(globals())
 def test_the_simulation_finds_in_the_replica(
     monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
 ) -> None:

@@ -14,6 +14,7 @@ from leda.shop.stock.restocking import Restocking
 from leda.shop.stream.fan_out import FanOut, NotDoneError
 from leda.streams.stream_records import Image
 from simulation.runs import plan, run
+from support.mutations import mutations
 
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 151)
@@ -107,19 +108,7 @@ def a_part_that_is_low_by_one_counts_as_enough(patch: Patch) -> None:
     patch.setattr(parts, "read", read)
 
 
-@pytest.mark.parametrize(
-    "mutation",
-    [
-        a_part_that_was_made_again_keeps_the_number_that_it_is_made_with,
-        the_fan_out_does_not_look_at_the_answers,
-        a_token_is_written_over,
-        the_stock_is_checked_when_it_is_read_and_not_when_it_is_taken,
-        an_order_is_shipped_without_its_lines,
-        an_order_expires_and_keeps_its_units,
-        a_part_that_is_low_by_one_counts_as_enough,
-    ],
-    ids=lambda mutation: mutation.__name__,
-)
+@mutations(globals())
 def test_the_simulation_finds_in_the_shop(
     monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
 ) -> None:

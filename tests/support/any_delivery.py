@@ -43,6 +43,7 @@ class Play:
             for name, table in SOURCES.items():
                 self.schedules[name].run(self.pipeline.stream_records(table))
             self._compare(trades.fold(sent))
+        assert any(schedule.struck for schedule in self.schedules.values()), "no fault was met"
 
     def _compare(self, expected: dict[str, Decimal]) -> None:
         totals = {node: total for node, total in self.pipeline.totals().items() if total}

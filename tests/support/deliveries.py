@@ -45,7 +45,7 @@ class Schedule:
     write: str = "transact_write_items"
     done: int = 0
     struck: int = 0
-    """How many deliveries failed."""
+    """How many faults were met."""
     log: list[str] = field(default_factory=list)
     _warm: list[Environment] = field(default_factory=list)
 
@@ -76,17 +76,17 @@ class Schedule:
         if draw.random() < 0.6:
             label += " " + self._arm(environment.faults, records, depth)
         self.log.append(label)
+        met = environment.faults.met
         try:
             environment.deliver(batch, windowed)
         except Killed:
-            self.struck += 1
             return
         except (ClientError, BotoCoreError, GaveUpError) as error:
-            self.struck += 1
             self.log.append(f"{'  ' * depth}-> {type(error).__name__}")
         else:
             self.done = max(self.done, end)
         finally:
+            self.struck += environment.faults.met - met
             environment.faults.disarm()
         if len(self._warm) < WARM_ENVIRONMENTS:
             self._warm.append(environment)

@@ -82,6 +82,8 @@ class Faults:
 
     log: list[str] = field(default_factory=list)
     armed: list[tuple[str | None, int, Fault]] = field(default_factory=list)
+    met: int = 0
+    """How many faults were met."""
 
     def __post_init__(self) -> None:
         _of_this_test.append(self)
@@ -102,6 +104,7 @@ class Faults:
         for armed in self.armed:
             if armed[0] in (None, name) and armed[1] == self._count(armed[0]):
                 self.armed.remove(armed)
+                self.met += 1
                 return armed[2](send)
         return send()
 

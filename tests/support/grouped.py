@@ -7,26 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from leda_cli.demos.grouped_table import GroupedTable
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 
 Row = dict[str, Any]
 
 
-class Service:
+class Service(StreamedDynamoDB):
     """DynamoDB with the source table and the totals table, and Lambda with Map's environment."""
 
     def __init__(self, configuration: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-        self.rows: dict[tuple[str, ...], Row] = {}
-        self.totals: list[Row] = []
+        super().__init__({"Source": keys, "Totals": ("Identifier",)})
         self._configuration = configuration
         self._keys = keys
 
-    def put_item(self, *, TableName: str, Item: Row) -> None:
-        assert TableName == "Source"
-        self.rows[self._key(Item)] = Item
-
-    def delete_item(self, *, TableName: str, Key: Row) -> None:
-        assert TableName == "Source"
-        del self.rows[self._key(Key)]
+    @property
+    def rows(self) -> dict[tuple[str, ...], Row]:
+        """The source table's rows by their key."""
+        found = self.scan(TableName="Source", ConsistentRead=True)["Items"]
+        return {tuple(row[name]["S"] for name in self._keys): row for row in found}
 
     def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> Any:
         """Takes all but the last of several, as a table that is written to much."""
@@ -38,25 +36,13 @@ class Service:
         return {"UnprocessedItems": {table: requests[taken:]} if requests[taken:] else {}}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Any:
-        wanted = RequestItems["Totals"]["Keys"]
-        found = [row for row in self.totals if {"Identifier": row["Identifier"]} in wanted]
-        return {"Responses": {"Totals": found}}
-
-    def get_paginator(self, name: str) -> Service:
-        assert name == "scan"
-        return self
-
-    def paginate(self, *, TableName: str, ConsistentRead: bool) -> Any:
-        assert ConsistentRead
-        rows = list(self.rows.values()) if TableName == "Source" else self.totals
-        return [{"Items": [row]} for row in rows]
+        """Reads that may be late are not here."""
+        asked = {name: {**each, "ConsistentRead": True} for name, each in RequestItems.items()}
+        return super().batch_get_item(RequestItems=asked)
 
     def get_function_configuration(self, *, FunctionName: str) -> Any:
         assert FunctionName == "Map"
         return {"Environment": {"Variables": {"CONFIGURATION": json.dumps(self._configuration)}}}
-
-    def _key(self, row: Row) -> tuple[str, ...]:
-        return tuple(row[name]["S"] for name in self._keys)
 
 
 class Aws:

@@ -22,8 +22,9 @@ import moto
 from leda.pipeline.messages import Message
 from leda.pipeline.state_store import MAX_STATEMENTS, StateStore
 from leda_cli.develop import toolchain
-from simulation.memory_dynamodb import MemoryDynamoDB
+from leda_cli.memory_dynamodb.store import MemoryDynamoDB
 from support import dynamodb_local
+from support.tables import definition
 
 SECONDS = 2.0
 """How long each call is repeated."""
@@ -83,15 +84,7 @@ def _repeat(call: Callable[[], object]) -> float:
 
 def _create(client: Any) -> None:
     for name, keys in TABLES.items():
-        client.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-        )
+        client.create_table(**definition(name, dict.fromkeys(keys, "S")))
 
 
 def _transaction(client: Any) -> Callable[[], object]:

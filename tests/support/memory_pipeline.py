@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
 
-from simulation.memory_dynamodb import Change, MemoryDynamoDB
+from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from simulation.streams import Record, Shard
 from simulation.systems import DynamoDBStreams
 from support.pipeline import Pipeline

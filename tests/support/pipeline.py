@@ -23,6 +23,7 @@ from leda_cli.base.paths import ROOT
 from leda_cli.operate.stream_shards import ShardReader, shards_of
 from simulation.clients import clients
 from support import dynamodb_local
+from support.tables import definition
 
 SOURCES = ROOT / "lambda_src"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
@@ -83,16 +84,7 @@ class Tables:
             {"StreamEnabled": True, "StreamViewType": view} if view else {"StreamEnabled": False}
         )
         self.dynamodb.create_table(
-            TableName=self.prefix + name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
-            ],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-            StreamSpecification=stream,
+            **definition(self.prefix + name, keys, StreamSpecification=stream)
         )
 
     # -- functions

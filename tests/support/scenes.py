@@ -12,7 +12,7 @@ from typing import Any
 from leda.engine.delta_rows import RESERVED
 from leda.engine.hierarchy import nodes
 from simulation.engine import Engine
-from simulation.functions import FAULTS, Failed
+from simulation.functions import Failed
 from simulation.group_by import SOURCE, GroupBy
 from simulation.mappings import Settings
 from simulation.pipeline import STAGES, Pipeline
@@ -29,8 +29,6 @@ class EngineScene:
     def __init__(self, system: Engine) -> None:
         self.system = system
         self.world = system.world
-        self._faults: list[tuple[str, str, str]] = []
-        system.weather.draw = self._draw  # type: ignore[method-assign, assignment]
         for stage in ("map", "reduce"):
             self.off(stage)
 
@@ -101,10 +99,6 @@ class EngineScene:
         self.system.rebuild()
         self.world.run()
 
-    def strike(self, stage: str, operation: str, fault: str) -> None:
-        """Let the stage's next call of that operation meet the fault (a name in FAULTS)."""
-        self._faults.append((f"{stage.title()}Lambda", operation, fault))
-
     def set(self, stage: str, **variables: str) -> None:
         """Deploy the stage with other settings."""
         function = self.system.functions[stage]
@@ -116,14 +110,6 @@ class EngineScene:
         key = self.system.operator.totals_key
         rows = {row[key]["S"]: row for row in self.system.rows("AggregateTable")}
         return {name: row for name, row in rows.items() if not name.startswith(RESERVED)}
-
-    def _draw(self, _random: Any, place: str, operation: str) -> Any:
-        for fault in self._faults:
-            function, name, kind = fault
-            if place.startswith(function) and operation == name:
-                self._faults.remove(fault)
-                return FAULTS[kind]
-        return None
 
 
 class Scene(EngineScene):

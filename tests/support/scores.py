@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from support.pipeline import Tables, event
+from support.tables import definition, index
 
 RECORDS, TOTALS, INDEX = "GameScoreRecords", "GameScoresByUser", "TopScore"
 FUNCTION = "AggregateScoresByUser"
@@ -76,23 +77,12 @@ class ScoreTables(Tables):
         self._create("GameScoreDeltas", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
         self._create("GameScoreRegistry", {"Scope": "S", "Name": "S"})
         self.dynamodb.create_table(
-            TableName=self.prefix + TOTALS,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": kind}
-                for name, kind in (("Username", "S"), ("Parent", "S"), ("Score", "N"))
-            ],
-            KeySchema=[{"AttributeName": "Username", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": INDEX,
-                    "KeySchema": [
-                        {"AttributeName": "Parent", "KeyType": "HASH"},
-                        {"AttributeName": "Score", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
+            **definition(
+                self.prefix + TOTALS,
+                {"Username": "S"},
+                {"Parent": "S", "Score": "N"},
+                GlobalSecondaryIndexes=[index(INDEX, "Parent", "Score")],
+            )
         )
 
     def put(self, record_id: str, row: Row) -> None:

@@ -3,20 +3,28 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from leda_cli.base.paths import ROOT
+from leda_cli.develop.hcl import Arguments, blocks, expression
 from leda_cli.develop.shared_provider import shared_provider
 from leda_cli.develop.terraform import require_terraform, terraform_environment
 
 MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
-BLOCK = re.compile(r'^module "\w+" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
-PACKAGE = re.compile(r'^  package += "(\w+)"', re.MULTILINE)
 REQUIRED = re.compile(r'settings\.required\(\s*"(\w+)"')
 SUFFIX = "global_name_suffix"
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
+
+
+@cache
+def read(folder: Path, kind: str, pattern: str = "*.tf") -> list[tuple[tuple[str, ...], Arguments]]:
+    """The blocks of that kind in the folder's files."""
+    return [
+        block for file in sorted(folder.glob(pattern)) for block in blocks(file.read_text(), kind)
+    ]
 
 
 def names(folder: Path) -> str:
@@ -67,56 +75,48 @@ def test_module_has_the_standard_files_and_tests(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=names)
 def test_module_has_no_provider_block_and_no_word_of_local_aws(module: Path) -> None:
+    assert read(module, "provider") == []
     for file in module.glob("*.tf"):
-        text = file.read_text()
-        assert not any(line.startswith("provider ") for line in text.splitlines())
-        assert "localstack" not in text.lower()
+        assert "localstack" not in file.read_text().lower()
 
 
 @pytest.mark.parametrize("module", MODULES, ids=names)
 def test_every_validation_of_a_variable_is_seen_to_refuse(module: Path) -> None:
     """A variable of a module whose validation no test provokes has a rule that nobody has tried."""
-    variables = (module / "variables.tf").read_text()
-    validated = {
-        block.split('"')[1]
-        for block in variables.split("\nvariable ")
-        if "\n  validation {" in block
-    }
-    tests = "".join(file.read_text() for file in module.glob("tests/*.tftest.hcl"))
-    refused = " ".join(re.findall(r"expect_failures = \[(.*?)\]", tests, re.DOTALL))
+    validated = {name for (name,), each in read(module, "variable") if "validation" in each}
+    runs = read(module, "run", "tests/*.tftest.hcl")
+    refused = " ".join(str(each.get("expect_failures")) for _, each in runs)
     untried = validated - set(re.findall(r"\bvar\.(\w+)", refused))
     assert untried == set()
 
 
-def functions_of_modules() -> dict[str, str]:
-    """The block of each module call that makes a function of ours, by the name of its package."""
-    found = {}
-    for file in ROOT.glob("modules/*/*.tf"):
-        for block in BLOCK.findall(file.read_text()):
-            for package in PACKAGE.findall(block):
-                found[package] = block
-    return found
+def functions_of_modules() -> dict[str, Arguments]:
+    """The arguments of each module call that makes a function of ours, by the name of its package."""
+    calls = [each for module in MODULES for _, each in read(module, "module")]
+    return {
+        each["package"]: each for each in calls if re.fullmatch(r"\w+", each.get("package", ""))
+    }
 
 
 @pytest.mark.parametrize("guard", [ROOT / "guard.tf", *ROOT.glob("modules/*/guard.tf")])
 def test_the_deletion_guard_depends_on_everything_of_its_module(guard: Path) -> None:
     """What it does not depend on may be deleted before it refuses."""
-    text = "".join(file.read_text() for file in guard.parent.glob("*.tf") if file != guard)
-    made = [f"module.{name}" for name in re.findall(r'^module "(\w+)"', text, re.MULTILINE)]
-    made += [
-        ".".join(names) for names in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.MULTILINE)
-    ]
-    guarded = re.findall(r"^    ([\w.]+),$", guard.read_text(), re.MULTILINE)
-    assert sorted(guarded) == sorted(made)
+    made = {f"module.{name}" for (name,), _ in read(guard.parent, "module")}
+    made |= {".".join(labels) for labels, _ in read(guard.parent, "resource")}
+    (label,), arguments = next(blocks(guard.read_text(), "module"))
+    guarded = re.findall(r"[\w.]+", expression(arguments["depends_on"]))
+    assert sorted(guarded) == sorted(made - {f"module.{label}"})
 
 
 def test_every_module_that_reads_a_stream_has_a_deletion_guard() -> None:
-    callers = {
-        file.parent
-        for file in ROOT.glob("modules/*/*.tf")
-        if re.search(r'source += "\.\./(?:stream-function|aggregation)"', file.read_text())
-    }
-    assert {folder.name for folder in callers if not (folder / "guard.tf").is_file()} == set()
+    callers = [
+        module
+        for module in MODULES
+        if {each["source"] for _, each in read(module, "module")}
+        & {"../stream-function", "../aggregation"}
+    ]
+    assert len(callers) > 5
+    assert [module.name for module in callers if not (module / "guard.tf").is_file()] == []
 
 
 # Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. That of
@@ -151,21 +151,24 @@ def test_nothing_names_the_partition_it_runs_in() -> None:
 
 def test_every_name_that_an_account_has_only_once_has_the_suffix() -> None:
     """Without it a second Region's apply fails (roles), or overwrites what the first one made (dashboards)."""
-    named = re.compile(
-        r'^resource "(?:aws_iam_\w+|aws_cloudwatch_dashboard)" .*?^  \w*name += (.*?)$',
-        re.MULTILINE | re.DOTALL,
-    )
-    files = ROOT.glob("modules/*/*.tf")
-    names = [name for file in files for name in named.findall(file.read_text())]
+    names = [
+        expression(value)
+        for module in MODULES
+        for (kind, _), arguments in read(module, "resource")
+        if kind.startswith("aws_iam_") or kind == "aws_cloudwatch_dashboard"
+        for argument, value in arguments.items()
+        if argument in ("name", "dashboard_name")
+    ]
     assert len(names) >= 5
     # A policy in a role has a name in that role only.
-    assert {name for name in names if SUFFIX not in name} == {'"delivery"', '"function"'}
+    assert {name for name in names if SUFFIX not in name} == {"delivery", "function"}
 
 
 @pytest.mark.parametrize("package", sorted(functions_of_modules()))
 def test_a_function_gets_every_setting_that_its_handler_requires(package: str) -> None:
     """A setting that is not there ends the function's first invocation on a real account, and no unit test sees it."""
     handler = (ROOT / "lambda_src" / package / "handler.py").read_text()
-    block = functions_of_modules()[package]
     required = set(REQUIRED.findall(handler))
-    assert {name for name in required if not re.search(rf"\b{name}\b +=", block)} == set()
+    assert bool(required) is ("settings.required(" in handler)
+    environment = str(functions_of_modules()[package]["environment"])
+    assert {name for name in required if not re.search(rf"\b{name} =", environment)} == set()

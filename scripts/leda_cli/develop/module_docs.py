@@ -1,106 +1,57 @@
 """The tables of inputs and outputs in the READMEs of the Terraform modules.
 
 `.venv/bin/python -m leda_cli.develop.module_docs` writes them between the markers below, from the module's
-variables.tf and outputs.tf; with `--check` it only says which are not current, and fails. It reads files as
-`terraform fmt` writes them: blocks begin and end in the first column, their arguments in the third.
+variables.tf and outputs.tf; with `--check` it only says which are not current, and fails.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+
+from leda_cli.develop.hcl import Arguments, blocks, expression
 
 ROOT = Path(__file__).resolve().parents[3]
 BEGIN = "<!-- inputs and outputs: written by scripts/leda_cli/develop/module_docs.py -->"
 END = "<!-- end of inputs and outputs -->"
 
-_BLOCK = re.compile(r'^(variable|output) "([^"]+)" \{\n(.*?)^\}$', re.MULTILINE | re.DOTALL)
-_ARGUMENT = re.compile(r"^  (\w+) += (.*)$")
-_HEREDOC = re.compile(r"^<<-(\w+)$")
-
 
 class Unreadable(ValueError):
-    """A block is not as `terraform fmt` writes it, or lacks its description."""
-
-
-def _arguments(body: str) -> dict[str, str]:
-    """The arguments of a block by name: a string's or heredoc's text, else the expression on one line."""
-    found: dict[str, str] = {}
-    lines = iter(body.splitlines())
-    for line in lines:
-        match = _ARGUMENT.match(line)
-        if not match:
-            continue
-        name, value = match.groups()
-        heredoc = _HEREDOC.match(value)
-        if heredoc:
-            found[name] = "\n".join(_until(lines, f"    {heredoc[1]}", f"  {heredoc[1]}"))
-        elif value.startswith('"'):
-            found[name] = value[1:-1].replace('\\"', '"')
-        elif value[-1] in "([{":
-            rest = [part.strip() for part in _until(lines, "  }", "  })", "  }))", "  ]", "  )")]
-            found[name] = _on_one_line([value, *rest])
-        else:
-            found[name] = value
-    return found
-
-
-def _until(lines: Iterator[str], *ends: str) -> list[str]:
-    """The lines up to one of `ends`; a closing bracket is kept, a heredoc's end mark is not."""
-    taken: list[str] = []
-    for line in lines:
-        if line in ends:
-            return taken if line.strip().isalpha() else [*taken, line]
-        taken.append(line.strip())
-    raise Unreadable(f"{ends[0].strip()} is missing")
-
-
-def _on_one_line(lines: list[str]) -> str:
-    parts = [re.sub(r"\s+= ", " = ", line) for line in lines]
-    text = parts[0]
-    for part in parts[1:]:
-        glue = "" if text[-1] in "([{" or part[0] in ")]}" else ", "
-        text += glue + part
-    return text
+    """A block lacks its description, or a README its markers."""
 
 
 def _cell(text: str) -> str:
     """The text in a table's cell: a list's items and paragraphs on lines of their own."""
-    text = re.sub(r"\n(?:\n|(?=- ))", "<br>", text.strip())
+    text = re.sub(r"\n(?:\n|(?=- ))", "<br>", text.strip().replace('\\"', '"'))
     return re.sub(r"\s*\n\s*", " ", text).replace("|", "\\|")
 
 
 def tables(variables: str, outputs: str) -> str:
     """The two tables in Markdown, from the text of variables.tf and outputs.tf. Raises Unreadable."""
     lines = ["### Inputs", "", "| name | what it is | type | default |", "|---|---|---|---|"]
-    for name, arguments in _blocks(variables, "variable"):
-        default = f"`{_cell(_default(arguments))}`" if "default" in arguments else "required"
+    for name, arguments in _described(variables, "variable"):
+        kind, default = expression(arguments["type"]), "required"
+        if "default" in arguments:
+            default = expression(arguments["default"])
+            is_text = kind == "string" and arguments["default"] is not None
+            default = "`" + _cell(f'"{default}"' if is_text else default) + "`"
         lines.append(
-            f"| `{name}` | {_cell(arguments['description'])} | `{_cell(arguments['type'])}` | {default} |"
+            f"| `{name}` | {_cell(arguments['description'])} | `{_cell(kind)}` | {default} |"
         )
     lines += ["", "### Outputs", "", "| name | what it is |", "|---|---|"]
-    for name, arguments in _blocks(outputs, "output"):
+    for name, arguments in _described(outputs, "output"):
         lines.append(f"| `{name}` | {_cell(arguments['description'])} |")
     return "\n".join(lines)
 
 
-def _default(arguments: Mapping[str, str]) -> str:
-    default = arguments["default"]
-    return f'"{default}"' if arguments["type"] == "string" and default != "null" else default
-
-
-def _blocks(text: str, kind: str) -> Iterator[tuple[str, dict[str, str]]]:
-    for match in _BLOCK.finditer(text):
-        if match[1] != kind:
-            continue
-        arguments = _arguments(match[3])
-        needed = {"variable": ("description", "type"), "output": ("description",)}[kind]
-        missing = [name for name in needed if not arguments.get(name)]
-        if missing:
-            raise Unreadable(f'{kind} "{match[2]}" has no {missing[0]}')
-        yield match[2], arguments
+def _described(text: str, kind: str) -> Iterator[tuple[str, Arguments]]:
+    needed = {"variable": ("description", "type"), "output": ("description",)}[kind]
+    for (name,), arguments in blocks(text, kind):
+        if missing := [each for each in needed if not arguments.get(each)]:
+            raise Unreadable(f'{kind} "{name}" has no {missing[0]}')
+        yield name, arguments
 
 
 def with_tables(readme: str, module_tables: str) -> str:

@@ -1,75 +1,52 @@
-"""A DynamoDB client that keeps its tables in memory and counts the units of each call.
+"""A DynamoDB in memory that counts the units of each call.
 
 LEDA's own code runs over it (`pipeline_units`), so that what is counted are the calls and items of that code as it
-is today. It knows the calls that the pipeline makes and raises `memory_store.Refused` for what it does not know.
+is today.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
-from leda_cli.models.memory_store import Item, Store
+from leda_cli.memory_dynamodb.attribute_values import Item
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 from leda_cli.models.units import read_units, write_units
 
 Row = Item
 Change = tuple[Row | None, Row]
 
 
-@dataclass(slots=True)
-class Meter(Store):
-    """A store that counts, with the client's methods. `writes` and `reads` hold units by table, `requests` calls."""
+class Meter(StreamedDynamoDB):
+    """A DynamoDB that counts. `writes` and `reads` hold units by table, `requests` calls by their name in the API."""
 
-    writes: Counter[str] = field(default_factory=Counter)
-    reads: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    requests: Counter[str] = field(default_factory=Counter)
+    def __init__(
+        self, keys: Mapping[str, tuple[str, ...]], streamed: frozenset[str] = frozenset()
+    ) -> None:
+        self.writes: Counter[str] = Counter()
+        self.reads: defaultdict[str, float] = defaultdict(float)
+        self.requests: Counter[str] = Counter()
+        super().__init__(keys, streamed)
+        self.forget()
 
     def forget(self) -> None:
         """Set the counts to nothing; the rows stay."""
         for counts in (self.writes, self.reads, self.requests):
             counts.clear()
 
-    def has_read(self, table: str, item: Item | None, is_consistent: bool) -> None:
-        """Count the units."""
-        self.reads[table] += read_units(item, is_consistent)
-
-    def has_written(
-        self, table: str, old: Item | None, new: Item | None, is_transaction: bool = False
-    ) -> None:
-        """Count the units."""
-        self.writes[table] += write_units(old, new, is_transaction)
-
-    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a call by its name in the API. Raises Refused."""
+    def has_been_called(self, operation: str) -> None:
+        """Count the call."""
         self.requests[operation] += 1
-        return Store.call(self, operation, request)
 
-    def get_item(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("GetItem", request)
+    def has_read(self, table: str, item: Item | None) -> None:
+        """Count the units of a consistent read, which every read of this store is."""
+        self.reads[table] += read_units(item)
 
-    def batch_get_item(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("BatchGetItem", request)
+    def has_written(self, table: str, old: Item | None, new: Item | None) -> None:
+        """Count the units."""
+        self.writes[table] += write_units(old, new)
 
-    def query(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("Query", request)
-
-    def put_item(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("PutItem", request)
-
-    def update_item(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("UpdateItem", request)
-
-    def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("BatchExecuteStatement", request)
-
-    def describe_stream(self, **request: Any) -> dict[str, Any]:
-        """The client's method of that name."""
-        return self.call("DescribeStream", request)
+    def transact_write_items(self, **_request: Any) -> NoReturn:
+        """Refuse: the engine writes no transactions, and their units are not counted."""
+        raise NotImplementedError("the units of a transaction")

@@ -311,7 +311,7 @@ def _run(
         units.reads[STAGES[place]] += sum(meter.reads.values())
         units.requests[STAGES[place]] += sum(meter.requests.values())
         meter.forget()
-        changes = [change for table in _STREAMS for change in meter.taken(table)]
+        changes = cast(list[Change], [each for table in _STREAMS for each in meter.taken(table)])
         units.given[STAGES[place]] += len(changes)
         return changes
 

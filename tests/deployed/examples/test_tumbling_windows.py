@@ -16,6 +16,7 @@ import pytest
 
 from leda_cli.demos.function_log import FunctionLog
 from support.live_aws import BareAws, wait_for
+from support.tables import definition
 
 WINDOW_SECONDS = 2
 RECORDS = 5
@@ -96,12 +97,9 @@ def kinesis_stream(bare: BareAws) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def table_stream(bare: BareAws) -> Iterator[str]:
     """The ARN of the stream of a table."""
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
     made = bare.dynamodb.create_table(
-        TableName="windows",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        **definition("windows", {"id": "S"}, StreamSpecification=stream)
     )
     yield made["TableDescription"]["LatestStreamArn"]
     bare.dynamodb.delete_table(TableName="windows")

@@ -155,6 +155,7 @@ def test_a_stream_that_has_nothing_for_some_reads_is_read_on(
         NamedNodes, "read", lambda nodes: real(nodes) if next(pages, None) is None else 0
     )
     assert _erase(site).rows == {}
+    assert next(pages, None) is None
 
 
 def test_it_would_be_wrong_to_delete_a_total_that_the_stream_still_names(site: Site) -> None:

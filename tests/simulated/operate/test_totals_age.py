@@ -1,6 +1,5 @@
 """How old totals are: what waits for Map, what waits for Reduce, and nothing that waits for neither."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -68,13 +67,14 @@ def test_a_row_that_reduce_has_not_applied_makes_the_totals_as_old_as_it_is(site
 
 def test_the_oldest_of_what_waits_counts(site: Site) -> None:
     site.store()
-    time.sleep(0.3)
+    site.pipeline.dynamodb.slept += 50
     site.store()
     seconds = _age(site).seconds
     site.deliver_new("map")
     site.deliver_new("reduce")
     site.store()
-    assert seconds - _age(site).seconds > 0.25
+    assert _is_about(seconds, LATER + 50)
+    assert _is_about(_age(site).seconds, LATER)
 
 
 def test_a_change_that_adds_nothing_waits_for_nobody(site: Site) -> None:
@@ -113,7 +113,7 @@ def test_a_shard_that_was_skipped_before_another_one_is_not_waited_for(site: Sit
     assert _age(site) == Age(None, None)
 
 
-def test_a_rebuild_leaves_nothing_that_waits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_leaves_nothing_that_waits(site: Site) -> None:
     site.lose()
     site.rebuild()
     site.flow()
@@ -153,6 +153,7 @@ def test_some_empty_pages_are_not_the_end_of_a_shard(
         ShardReader, "read", lambda reader: real(reader) if next(empty, None) is None else []
     )
     assert _is_about(_age(site).of_map, LATER)
+    assert next(empty, None) is None
 
 
 def test_lanes_that_the_last_changes_did_not_touch_are_not_behind(site: Site) -> None:

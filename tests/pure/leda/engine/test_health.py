@@ -8,6 +8,7 @@ import pytest
 
 from leda.engine.health import Health, check
 from leda.engine.registry import Registry, Stage
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 
 REGISTRY = "RegistryTable"
 MAPPINGS = {"StateLambda": "s", "MapLambda": "m", "ReduceLambda": "r"}
@@ -39,23 +40,21 @@ class Lambda:
         return {"UUID": UUID, "State": self.states[UUID], "LastModified": self.since}
 
 
-class Dynamo:
-    """Answers for RegistryTable and for the streams of two tables."""
+class Dynamo(StreamedDynamoDB):
+    """RegistryTable, and the streams of two tables, which their stages have met."""
 
     def __init__(self) -> None:
-        self.journal: dict[str, Any] | None = None
+        super().__init__({REGISTRY: ("Scope", "Name")})
         self.streams: dict[str, str | None] = {"StateTable": "states/1", "ReduceTable": "deltas/1"}
-        self.met: dict[str, dict[str, bool]] = {
-            "streams/map": {"states/1": True},
-            "streams/reduce": {"deltas/1": True},
-        }
+        self.meet("map", "states/1", is_settled=True)
+        self.meet("reduce", "deltas/1", is_settled=True)
 
-    def get_item(
-        self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool
-    ) -> dict[str, Any]:
-        assert (TableName, ConsistentRead) == (REGISTRY, True)
-        assert Key == {"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}}
-        return {"Item": self.journal} if self.journal else {}
+    def meet(self, stage: str, stream: str, *, is_settled: bool) -> None:
+        self.register(f"streams/{stage}", stream, IsSettled={"BOOL": is_settled})
+
+    def register(self, scope: str, name: str, **attributes: Any) -> None:
+        key = {"Scope": {"S": scope}, "Name": {"S": name}}
+        self.put_item(TableName=REGISTRY, Item=key | attributes)
 
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
         stream = self.streams[TableName]
@@ -63,16 +62,6 @@ class Dynamo:
         if stream:
             described["StreamSpecification"] = {"StreamEnabled": True}
         return {"Table": described}
-
-    def query(self, *, TableName: str, ConsistentRead: bool, **request: Any) -> dict[str, Any]:
-        assert (TableName, ConsistentRead) == (REGISTRY, True)
-        scope = request["ExpressionAttributeValues"][":scope"]["S"]
-        return {
-            "Items": [
-                {"Name": {"S": arn}, "IsSettled": {"BOOL": is_settled}}
-                for arn, is_settled in self.met[scope].items()
-            ]
-        }
 
 
 @pytest.fixture
@@ -92,7 +81,7 @@ def test_a_pipeline_that_runs_is_healthy(dynamodb: Dynamo) -> None:
 
 
 def test_an_open_journal_is_an_open_rebuild(dynamodb: Dynamo) -> None:
-    dynamodb.journal = {"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}}
+    dynamodb.register("rebuild", "journal")
     assert found(dynamodb).counts["RebuildOpen"] == 1
 
 
@@ -128,7 +117,7 @@ def test_a_mapping_that_is_gone_is_off_since_nobody_knows_when(dynamodb: Dynamo)
 def test_a_stream_that_no_stage_has_met_yet_is_no_fault_of_a_new_pipeline(
     dynamodb: Dynamo,
 ) -> None:
-    dynamodb.met = {"streams/map": {}, "streams/reduce": {}}
+    dynamodb.restore(REGISTRY, [])
     assert found(dynamodb).streams_not_settled == {}
 
 
@@ -141,16 +130,16 @@ def test_a_stream_after_the_one_that_a_stage_has_met_is_not_settled(dynamodb: Dy
 
 def test_a_later_stream_is_settled_by_a_rebuild_and_not_by_being_met(dynamodb: Dynamo) -> None:
     dynamodb.streams["ReduceTable"] = "deltas/2"
-    dynamodb.met["streams/reduce"]["deltas/2"] = False
+    dynamodb.meet("reduce", "deltas/2", is_settled=False)
     assert found(dynamodb).streams_not_settled == {"reduce": "deltas/2"}
-    dynamodb.met["streams/reduce"]["deltas/2"] = True
+    dynamodb.meet("reduce", "deltas/2", is_settled=True)
     assert found(dynamodb).streams_not_settled == {}
 
 
 def test_an_earlier_stream_that_was_never_settled_does_not_matter_any_more(
     dynamodb: Dynamo,
 ) -> None:
-    dynamodb.met["streams/map"] = {"states/0": False, "states/1": True}
+    dynamodb.meet("map", "states/0", is_settled=False)
     assert found(dynamodb).streams_not_settled == {}
 
 

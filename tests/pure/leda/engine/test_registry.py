@@ -15,7 +15,7 @@ from leda.engine.registry import (
 )
 from leda.engine.shards import MADE_UP, Shard
 from leda.engine.source_shards import Assignment, SourceShards
-from simulation.memory_dynamodb import MemoryDynamoDB
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 YOUNGER = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-02-01T00:00:00.000"
@@ -26,19 +26,7 @@ SECOND = Configuration.from_json('{"path": "Path", "measures": {"N": {"op": "cou
 
 @pytest.fixture
 def client() -> Any:
-    store = MemoryDynamoDB(lambda: 0.0, lambda _change: None)
-    store.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("Scope", "Name")
-        ],
-        KeySchema=[
-            {"AttributeName": "Scope", "KeyType": "HASH"},
-            {"AttributeName": "Name", "KeyType": "RANGE"},
-        ],
-    )
-    return store
+    return StreamedDynamoDB({TABLE: ("Scope", "Name")})
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """StateTable's write path against a client that answers as DynamoDB does, errors inside HTTP 200 included."""
 
 import random
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda.pipeline.messages import Message
-from leda.pipeline.state_rows import ATTRIBUTES
 from leda.pipeline.state_store import (
     MAX_ROUNDS,
     MAX_STATEMENTS,
@@ -21,7 +19,9 @@ from leda.pipeline.state_store import (
     StoreError,
     newest,
 )
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 from simulation.failures import client_error, timed_out
+from support.faults import Faults, FaultyClient, after, instead, meanwhile
 
 Answer = dict[str, Any]
 
@@ -30,90 +30,54 @@ def message(identifier: str = "t", version: int = 1, value: int = 1) -> Message:
     return Message(identifier, version, Decimal(value), "PV", "{}", None)
 
 
-class Table:
-    """StateTable as the batch calls show it; `failures` answer a statement before the table does.
+class Table(StreamedDynamoDB):
+    """StateTable in memory, which notes its calls; `failures` answer a statement before the table does.
 
-    `errors` are raised by the next statements' calls, after their effect or instead of it; `errors_of_looks` by the
-    next reads. Keys that `unread` chooses are not processed.
+    `faults` are those of whole calls. Keys that `unread` chooses are not processed.
     """
 
     def __init__(self) -> None:
-        self.rows: dict[str, dict[str, Any]] = {}
+        super().__init__({"StateTable": ("id",)})
         self.calls: list[list[str]] = []
         self.failures: list[Callable[[str], Answer | None]] = []
-        self.errors: list[tuple[bool, Exception]] = []
-        self.errors_of_looks: list[Exception] = []
+        self.faults = Faults()
         self.unread: Callable[[str], object] = lambda _key: False
-        self._lock = threading.Lock()
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The rows by their key, without it."""
+        found = self.scan(TableName="StateTable", ConsistentRead=True)["Items"]
+        return {row.pop("id")["S"]: row for row in found}
+
+    def become(self, **rows: dict[str, Any]) -> None:
+        """Have just these rows, which somebody else has written."""
+        given = [{"id": {"S": key}, **row} for key, row in rows.items()]
+        self.restore("StateTable", given)
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Answer:
-        ((table, asked),) = RequestItems.items()
-        assert table == "StateTable"
-        assert asked["ConsistentRead"], "a row that is read late makes a new version look stored"
-        with self._lock:
-            keys = [key["id"]["S"] for key in asked["Keys"]]
-            assert 0 < len(keys) <= 100, "a ValidationException"
-            assert len(set(keys)) == len(keys), "a ValidationException"
-            self.calls.append(["LOOK"] * len(keys))
-            if self.errors_of_looks:
-                raise self.errors_of_looks.pop(0)
-            left = {key for key in keys if self.unread(key)}
-            found = [
-                {"id": {"S": key}} | self._version(key)
-                for key in keys
-                if key in self.rows and key not in left
-            ]
-            unprocessed = {table: {**asked, "Keys": [{"id": {"S": key}} for key in left]}}
+        asked = RequestItems["StateTable"]
+        self.calls.append(["LOOK"] * len(asked["Keys"]))
+        left = [key for key in asked["Keys"] if self.unread(key["id"]["S"])]
+        keys = [key for key in asked["Keys"] if key not in left]
+        found: Answer = {"Responses": {}, "UnprocessedKeys": {}}
+        if keys:
+            found = super().batch_get_item(RequestItems={"StateTable": {**asked, "Keys": keys}})
             # In no order that AWS promises.
-            return {
-                "Responses": {table: found[::-1]},
-                "UnprocessedKeys": unprocessed if left else {},
-            }
-
-    def _version(self, key: str) -> dict[str, Any]:
-        return {name: value for name, value in self.rows[key].items() if name == "Version"}
+            found["Responses"]["StateTable"].reverse()
+        return found | ({"UnprocessedKeys": {"StateTable": {"Keys": left}}} if left else {})
 
     def batch_execute_statement(self, *, Statements: list[dict[str, Any]]) -> Answer:
-        with self._lock:
-            keys = [self._id(statement) for statement in Statements]
-            assert 0 < len(keys) <= 25, "a ValidationException"
-            assert len(set(keys)) == len(keys), "a ValidationException after some were applied"
-            self.calls.append([statement["Statement"].split()[0] for statement in Statements])
-            error = self.errors.pop(0) if self.errors else None
-            if error and not error[0]:
-                raise error[1]
-            answers = [self._execute(statement) for statement in Statements]
-            if error:
-                raise error[1]
-            return {"Responses": answers}
+        self.calls.append([each["Statement"].split()[0] for each in Statements])
+        failed = [self._failure(each) for each in Statements]
+        sent = [each for each, error in zip(Statements, failed, strict=True) if not error]
+        answer = super().batch_execute_statement(Statements=sent) if sent else {"Responses": []}
+        done = iter(answer["Responses"])
+        return {"Responses": [{"Error": error} if error else next(done) for error in failed]}
 
-    @staticmethod
-    def _id(statement: dict[str, Any]) -> str:
+    def _failure(self, statement: dict[str, Any]) -> Answer | None:
         is_insert = statement["Statement"].startswith("INSERT")
-        identifier: str = statement["Parameters"][0 if is_insert else -2]["S"]
-        return identifier
-
-    def _execute(self, statement: dict[str, Any]) -> Answer:
-        key, parameters = self._id(statement), statement["Parameters"]
-        for failure in self.failures:
-            if answer := failure(key):
-                return {"Error": answer}
-        if statement["Statement"].startswith("INSERT"):
-            if key in self.rows:
-                return {"Error": {"Code": "DuplicateItem", "Message": "Duplicate primary key"}}
-            self.rows[key] = dict(zip(ATTRIBUTES, parameters[1:], strict=True))
-            return {"TableName": "StateTable"}
-        row = self.rows.get(key)
-        stored = (row or {}).get("Version", {}).get("N")
-        if stored is None or Decimal(stored) >= Decimal(parameters[-1]["N"]):
-            failed: Answer = {
-                "Code": "ConditionalCheckFailed",
-                "Message": "The conditional request failed",
-            }
-            assert statement["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
-            return {"Error": failed | ({"Item": row} if row is not None else {})}
-        self.rows[key] = dict(zip(ATTRIBUTES, parameters[:-2], strict=True))
-        return {"TableName": "StateTable"}
+        key = statement["Parameters"][0 if is_insert else -2]["S"]
+        return next((error for failure in self.failures if (error := failure(key))), None)
 
 
 @pytest.fixture
@@ -122,7 +86,7 @@ def table() -> Table:
 
 
 def store_of(table: Table, pauses: list[float] | None = None) -> StateStore:
-    client: Any = table
+    client: Any = FaultyClient(table, table.faults)
     return StateStore(client, "StateTable", 2, (pauses if pauses is not None else []).append)
 
 
@@ -231,7 +195,7 @@ def test_what_is_not_newer_changes_nothing_and_costs_one_write_at_most(
 def test_a_row_without_a_version_is_refused_and_not_taken_for_a_newer_one(
     table: Table, version: int
 ) -> None:
-    table.rows["t"] = {"Value": {"N": "1"}}
+    table.become(t={"Value": {"N": "1"}})
 
     assert write(table, message(version=version), message("u", 9)) == {
         "t": Result.REFUSED,
@@ -243,17 +207,16 @@ def test_a_row_without_a_version_is_refused_and_not_taken_for_a_newer_one(
 @pytest.mark.parametrize(
     ("stored", "version", "result"),
     [
-        ("7.5", 7, Result.STALE),
-        ("7.0", 7, Result.DUPLICATE),
-        ("1.5", 1, Result.STALE),
-        ("1.0", 1, Result.DUPLICATE),
-        ("0.5", 1, Result.STORED),
+        ({"N": "7.5"}, 7, Result.STALE),
+        ({"N": "1.5"}, 1, Result.STALE),
+        ({"N": "0.5"}, 1, Result.STORED),
+        ({"S": "9"}, 7, Result.REFUSED),
     ],
 )
-def test_a_version_that_somebody_else_wrote_may_be_no_whole_number(
-    table: Table, stored: str, version: int, result: Result
+def test_a_version_that_somebody_else_wrote_may_be_no_whole_number_or_no_number_at_all(
+    table: Table, stored: dict[str, str], version: int, result: Result
 ) -> None:
-    table.rows["t"] = {"Version": {"N": stored}}
+    table.become(t={"Version": stored})
 
     assert write(table, message(version=version)) == {"t": result}
 
@@ -366,7 +329,7 @@ def test_what_was_met_is_no_proof_that_it_is_still_there(table: Table, version: 
     store = store_of(table)
     results(store, message(version=1))
     # It expired, or the table was restored.
-    table.rows.clear()
+    table.become()
 
     assert results(store, message(version=version)) == {"t": Result.STORED}
     assert table.rows["t"]["Version"] == {"N": str(version)}
@@ -510,7 +473,7 @@ def test_what_concerns_every_message_is_raised(table: Table, code: str) -> None:
 def test_a_call_that_fails_or_whose_answer_is_lost_is_made_again(
     table: Table, error: Exception, has_effect: bool
 ) -> None:
-    table.errors.append((has_effect, error))
+    table.faults.arm("batch_execute_statement", 1, (after if has_effect else instead)(error))
 
     found = write(table, message("a"), message("b", 7))
 
@@ -521,12 +484,12 @@ def test_a_call_that_fails_or_whose_answer_is_lost_is_made_again(
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
 def test_a_call_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
-    table.errors.append((False, client_error(code)))
+    table.faults.arm("batch_execute_statement", 1, instead(client_error(code)))
 
     with pytest.raises(ClientError, match=code):
         write(table, message())
 
-    assert len(table.calls) == 1
+    assert table.faults.log == ["batch_execute_statement"]
 
 
 @pytest.mark.parametrize(
@@ -541,7 +504,7 @@ def test_a_call_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
 )
 def test_a_look_that_fails_is_taken_again_after_a_pause(table: Table, error: Exception) -> None:
     write(table, message("a"), message("b", 0))
-    table.errors_of_looks.append(error)
+    table.faults.arm("batch_get_item", 1, instead(error))
     pauses: list[float] = []
 
     found = write(table, message("a"), message("b"), message("c"), pauses=pauses)
@@ -579,7 +542,7 @@ def test_a_key_that_is_never_processed_is_reported_and_not_dropped(table: Table)
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
 def test_a_look_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
     write(table, message())
-    table.errors_of_looks.append(client_error(code))
+    table.faults.arm("batch_get_item", 1, instead(client_error(code)))
 
     with pytest.raises(ClientError, match=code):
         write(table, message())
@@ -587,13 +550,7 @@ def test_a_look_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
 
 def test_a_row_that_is_gone_when_it_is_looked_at_is_inserted(table: Table) -> None:
     write(table, message())
-    look = table.batch_get_item
-
-    def gone(**request: Any) -> Answer:
-        table.rows.clear()
-        return look(**request)
-
-    table.batch_get_item = gone  # type: ignore[method-assign]
+    table.faults.arm("batch_get_item", 1, meanwhile(table.become))
 
     assert write(table, message(value=2)) == {"t": Result.STORED}
     assert table.rows["t"]["Value"] == {"N": "2"}
@@ -601,13 +558,13 @@ def test_a_row_that_is_gone_when_it_is_looked_at_is_inserted(table: Table) -> No
 
 def test_a_row_that_comes_and_goes_does_not_hold_the_function_for_ever(table: Table) -> None:
     class Flickers(Table):
-        def _execute(self, statement: dict[str, Any]) -> Answer:
-            self.rows = {"t": {}}
-            return super()._execute(statement)
+        def batch_execute_statement(self, **request: Any) -> Answer:
+            self.become(t={})
+            return super().batch_execute_statement(**request)
 
-        def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Answer:
-            self.rows = {}
-            return super().batch_get_item(RequestItems=RequestItems)
+        def batch_get_item(self, **request: Any) -> Answer:
+            self.become()
+            return super().batch_get_item(**request)
 
     flickers = Flickers()
 

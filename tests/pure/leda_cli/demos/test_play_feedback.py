@@ -63,12 +63,13 @@ def test_the_row_that_cannot_be_counted_is_repaired(service: Service, feedback: 
 
 
 def test_the_days_show_their_counts_and_the_average_score(service: Service) -> None:
-    service.totals = [
+    totals = [
         total("daily:2026-08-01", Count=4, Sentiment="-1"),
         total("urgent:2026-08-01", Count=1, Sentiment="-0.9"),
         total("daily:2026-08-02", Count=1200, Sentiment="300"),
         total("daily:2026-08-03", Count=0, Sentiment="0"),
     ]
+    service.restore("Totals", totals)
     days = [f"2026-08-0{number}" for number in range(1, 5)]
 
     found = daily(grouped_table(service), days)

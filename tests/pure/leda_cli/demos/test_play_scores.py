@@ -14,40 +14,17 @@ from leda_cli.demos import play_scores, score_oracle
 from leda_cli.demos.board_view import board_table, first_places
 from leda_cli.demos.leaderboard import Place, Total
 from leda_cli.demos.play_scores import PLAYERS, Scores, Season
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 
 TEST_EVENT = json.dumps(
     {"Records": [{"dynamodb": {"NewImage": {"Username": {"S": "Jane"}, "Score": {"N": "100"}}}}]}
 )
 
 
-class Table:
-    """DynamoDB with the two tables; `totals` are rows of GameScoresByUser."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, Any] = {}
-        self.totals: list[dict[str, Any]] = []
-
-    def put_item(self, *, TableName: str, Item: dict[str, Any]) -> None:
-        assert TableName == "Records"
-        self.records[Item["RecordID"]["S"]] = Item
-
-    def delete_item(self, *, TableName: str, Key: dict[str, Any]) -> None:
-        assert TableName == "Records"
-        del self.records[Key["RecordID"]["S"]]
-
-    def get_paginator(self, _name: str) -> "Table":
-        return self
-
-    def paginate(self, *, TableName: str, ConsistentRead: bool) -> Any:
-        assert ConsistentRead
-        rows = list(self.records.values()) if TableName == "Records" else self.totals
-        return [{"Items": [row]} for row in rows]
-
-
 class Aws:
     """An applied example."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: StreamedDynamoDB) -> None:
         tables = {"records": {"name": "Records"}, "scores": {"name": "Totals"}}
         self.outputs = {"tables": tables, "test_event": TEST_EVENT}
         self._table = table
@@ -57,18 +34,24 @@ class Aws:
 
 
 @pytest.fixture
-def table() -> Table:
-    return Table()
+def table() -> StreamedDynamoDB:
+    return StreamedDynamoDB({"Records": ("RecordID",), "Totals": ("Username",)})
+
+
+def records(table: StreamedDynamoDB) -> dict[str, Any]:
+    """The score records by their IDs."""
+    rows = table.scan(TableName="Records", ConsistentRead=True)["Items"]
+    return {row["RecordID"]["S"]: row for row in rows}
 
 
 @pytest.fixture
-def scores(table: Table) -> Scores:
+def scores(table: StreamedDynamoDB) -> Scores:
     aws: Any = Aws(table)
     return Scores(aws)
 
 
 def test_a_season_writes_changes_moves_and_deletes_records_of_the_players(
-    table: Table, scores: Scores
+    table: StreamedDynamoDB, scores: Scores
 ) -> None:
     season = Season(scores, random.Random(1))
     for _ in range(400):
@@ -78,26 +61,28 @@ def test_a_season_writes_changes_moves_and_deletes_records_of_the_players(
     counts = season.counts
     assert all(counts[kind] > 20 for kind in ("new", "changed", "moved", "deleted"))
     assert sum(counts.values()) == 401
-    assert len(table.records) == counts["new"] + 1 - counts["deleted"]
-    assert {row["Username"]["S"] for row in table.records.values()} == set(PLAYERS)
-    assert "N" not in table.records[season.unreadable]["Score"]
+    assert len(records(table)) == counts["new"] + 1 - counts["deleted"]
+    assert {row["Username"]["S"] for row in records(table).values()} == set(PLAYERS)
+    assert "N" not in records(table)[season.unreadable]["Score"]
 
 
-def test_drawing_level_makes_two_totals_equal(table: Table, scores: Scores) -> None:
+def test_drawing_level_makes_two_totals_equal(table: StreamedDynamoDB, scores: Scores) -> None:
     season = Season(scores, random.Random(1))
     for _ in range(50):
         season.once()
     ahead, behind = sorted(
-        score_oracle.fold(table.records.values()).values(), key=lambda total: -total.score
+        score_oracle.fold(records(table).values()).values(), key=lambda total: -total.score
     )[:2]
 
     season.draw_level(behind, ahead)
 
-    after = score_oracle.fold(table.records.values())
+    after = score_oracle.fold(records(table).values())
     assert after[behind.username].score == after[ahead.username].score == ahead.score
 
 
-def test_what_is_expected_is_every_record_and_the_test_events(table: Table, scores: Scores) -> None:
+def test_what_is_expected_is_every_record_and_the_test_events(
+    table: StreamedDynamoDB, scores: Scores
+) -> None:
     table.put_item(
         TableName="Records",
         Item={"RecordID": {"S": "1"}, "Username": {"S": "Ada"}, "Score": {"N": "5"}},
@@ -108,14 +93,14 @@ def test_what_is_expected_is_every_record_and_the_test_events(table: Table, scor
 
 @pytest.mark.parametrize("wrong", [("Score", "101"), ("Records", "2")])
 def test_a_figure_that_stays_wrong_is_an_error(
-    table: Table, scores: Scores, wrong: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    table: StreamedDynamoDB, scores: Scores, wrong: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(play_scores, "PATIENCE_SECONDS", 0)
     row = {"Username": {"S": "Jane"}, "Score": {"N": "100"}, "Records": {"N": "1"}}
-    table.totals = [row]
+    table.restore("Totals", [row])
     play_scores._settle(scores, lambda: None, hold=0)
 
-    table.totals = [row | {wrong[0]: {"N": wrong[1]}}]
+    table.restore("Totals", [row | {wrong[0]: {"N": wrong[1]}}])
     with pytest.raises(LedaError, match="1 of 2 figures"):
         play_scores._settle(scores, lambda: None, hold=0)
 

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import choices_of, levels_of, totals_of
@@ -18,6 +16,7 @@ from leda_cli.models.load_model import Load, Settings, Workload, load, shards_of
 from leda_cli.models.measured import ServiceTimes, service_times
 from leda_cli.models.pipeline_units import Mix, leda_units
 from leda_cli.models.prices import SECONDS_OF_A_MONTH, TABLE, of_region
+from support.invoked import invoked
 
 TIMES = ServiceTimes()
 PRICES = of_region("us-east-1")
@@ -240,14 +239,8 @@ def test_a_hierarchy_is_read_level_by_level() -> None:
             levels_of(text)
 
 
-def command() -> typer.Typer:
-    app = typer.Typer()
-    app.command()(cost)
-    return app
-
-
 def test_the_command_answers_in_json_and_as_a_table() -> None:
-    answer = CliRunner().invoke(command(), ["--rate", "100", "--latency", "5", "--json"])
+    answer = invoked(cost, "--rate", "100", "--latency", "5", "--json")
     assert answer.exit_code == 0, answer.output
     result = json.loads(answer.stdout)
     assert result["default"]["dollars"] > result["cheapest"]["dollars"]
@@ -258,7 +251,7 @@ def test_the_command_answers_in_json_and_as_a_table() -> None:
         "CloudWatch",
     }
     assert result["default"]["settings"]["state_function"]["batching_window_seconds"] == 1
-    shown = CliRunner().invoke(command(), ["--rate", "100", "--latency", "5"])
+    shown = invoked(cost, "--rate", "100", "--latency", "5")
     assert shown.exit_code == 0, shown.output
     assert "together" in shown.stdout
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import ROOT
@@ -21,6 +19,7 @@ from leda_cli.models.profiles import FOR_1K, FOR_1M, FOR_50K, FOR_MANY_TOTALS, p
 from leda_cli.models.scale import rates_of, scale
 from leda_cli.models.scaling import Bucket, Concurrency, Play, simulate
 from leda_cli.models.svg import Axis, line_chart
+from support.invoked import invoked
 
 TIMES = ServiceTimes()
 SHORT = Play(seconds=30)
@@ -237,15 +236,9 @@ def test_rates_are_read_from_commas() -> None:
             rates_of(text)
 
 
-def command() -> typer.Typer:
-    app = typer.Typer()
-    app.command()(scale)
-    return app
-
-
 def test_the_command_answers_in_json_and_as_a_table() -> None:
     arguments = ["--rates", "1000", "--seconds", "12", "--statements-ms", "20"]
-    answer = CliRunner().invoke(command(), [*arguments, "--json"])
+    answer = invoked(scale, *arguments, "--json")
     assert answer.exit_code == 0, answer.output
     result = json.loads(answer.stdout)
     assert result["service_times"]["statements_ms"] == 20
@@ -253,7 +246,7 @@ def test_the_command_answers_in_json_and_as_a_table() -> None:
     verdicts = {run["settings"]: run["verdict"] for run in result["runs"]}
     assert verdicts["defaults"] == "holds"
     assert result["breaks_at"]["for 1 k"]["limit"] == "ingest: records of a shard"
-    shown = CliRunner().invoke(command(), arguments)
+    shown = invoked(scale, *arguments)
     assert shown.exit_code == 0, shown.output
     assert "defaults" in shown.stdout
 

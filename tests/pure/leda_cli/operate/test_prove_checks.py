@@ -36,10 +36,6 @@ def _filter(*patterns: Any) -> dict[str, Any]:
     return {"FilterCriteria": {"Filters": [{"Pattern": json.dumps(each)} for each in patterns]}}
 
 
-def _levels(findings: Iterable[Finding]) -> list[Level]:
-    return [finding.level for finding in findings]
-
-
 def _one(findings: Iterable[Finding]) -> Finding:
     (found,) = findings
     return found

@@ -274,17 +274,19 @@ def test_the_report_says_what_was_proved_and_the_models_take_its_file(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("more", "said"),
     [
-        {"burst": Outcome(120, [Difference(ROOT, Decimal(1), Decimal(2))], 9)},
-        {"deleted": Outcome(120, [Difference(ROOT, Decimal(0), Decimal(2))], 9)},
-        {"assumptions": [assumptions.Assumption(1, "in order", ("a change came twice",))]},
+        ({"burst": Outcome(120, [Difference(ROOT, Decimal(1), Decimal(2))], 9)}, "WRONG"),
+        ({"deleted": Outcome(120, [Difference(ROOT, Decimal(0), Decimal(2))], 9)}, "NOT 0"),
+        (
+            {"assumptions": [assumptions.Assumption(1, "in order", ("a change came twice",))]},
+            "FAILED\n  - a change came twice",
+        ),
     ],
 )
 def test_a_wrong_total_and_a_failed_assumption_are_no_proof_and_are_in_the_report(
-    more: dict[str, Any],
+    more: dict[str, Any], said: str
 ) -> None:
     report = _report(**more)
     assert not report.is_proved
-    text = "\n".join(report.markdown())
-    assert "WRONG" in text or "NOT 0" in text or "FAILED\n  - a change came twice" in text
+    assert said in "\n".join(report.markdown())

@@ -14,10 +14,8 @@ from unittest import mock
 
 import boto3
 import pytest
-import typer
 from aws_kinesis_agg.aggregator import RecordAggregator
 from moto import mock_aws
-from typer.testing import CliRunner
 
 from leda.engine.brackets import Bracket
 from leda.engine.configuration import Configuration
@@ -29,12 +27,14 @@ from leda.pipeline.schema import Schema
 from leda.quarantine.bucket import BadRecord, Quarantine
 from leda.streams.kinesis import UserRecord, user_records
 from leda_cli.base.errors import LedaError
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 from leda_cli.operate import redrive, state_events
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import Verdict
+from support.invoked import invoked, reported
 from support.pipeline import CONFIGURATION
 
 REGION = "us-east-1"
@@ -81,11 +81,12 @@ class Table:
         self._client.put_item(TableName=self._name, Item=row)
 
     def row(self, name: str) -> dict[str, Any]:
-        found = self._client.get_item(TableName=self._name, Key={"id": {"S": name}})
+        key = {"id": {"S": name}}
+        found = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
         return dict(found.get("Item", {}))
 
     def versions(self) -> dict[str, int]:
-        rows = self._client.scan(TableName=self._name)["Items"]
+        rows = self._client.scan(TableName=self._name, ConsistentRead=True)["Items"]
         return {row["id"]["S"]: int(row["Version"]["N"]) for row in rows}
 
 
@@ -240,24 +241,17 @@ class Site:
 
     def __call__(self, *arguments: str) -> str:
         """What the command prints; `status` is its exit status."""
-        app = typer.Typer()
-        app.command()(redrive.redrive)
-        done = CliRunner().invoke(app, list(arguments))
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
+        done = invoked(redrive.redrive, *arguments)
         self.status = done.exit_code
         return done.output
 
     def json(self, *arguments: str) -> dict[str, Any]:
-        output = self(*arguments, "--json")
-        found = json.loads(output[output.index("\n{") if "\n{" in output else 0 :])
-        assert isinstance(found, dict)
-        return found
+        return reported(self(*arguments, "--json"))
 
     def put_back(self, *arguments: str) -> dict[str, str]:
         """What became of each message, by its trade's id where it has one, else by its event's."""
-        report = self.json("--put-back", *arguments)
-        return {each["id"] or each["event_id"]: each["outcome"] for each in report["messages"]}
+        messages = self.json("--put-back", *arguments)["messages"]
+        return {each["id"] or each["event_id"]: each["outcome"] for each in messages}
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +261,6 @@ def clients() -> Iterator[dict[str, Any]]:
     with mock.patch.dict(os.environ, credentials), mock_aws():
         session = boto3.Session(region_name=REGION)
         yield {
-            "dynamodb": session.client("dynamodb"),
             "s3": session.client("s3"),
             "kinesis": session.client("kinesis"),
         }
@@ -283,24 +276,17 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
         registry_table=f"{own}-registry",
         quarantine_bucket=f"{own}-quarantine",
     )
-    dynamodb, s3 = clients["dynamodb"], clients["s3"]
-    for name, keys in ((stack.state_table, ["id"]), (stack.registry_table, ["Scope", "Name"])):
-        dynamodb.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-        )
+    s3 = clients["s3"]
+    dynamodb = StreamedDynamoDB(
+        {stack.state_table: ("id",), stack.registry_table: ("Scope", "Name")}
+    )
     s3.create_bucket(Bucket=stack.quarantine_bucket)
     s3.put_bucket_versioning(
         Bucket=stack.quarantine_bucket, VersioningConfiguration={"Status": "Enabled"}
     )
     table = Table(dynamodb, stack.state_table)
     state = StateLambda(table, s3, str(stack.quarantine_bucket))
-    vars(stack).update(clients, lambdas=state)
+    vars(stack).update(clients, dynamodb=dynamodb, lambdas=state)
     monkeypatch.setattr(Stack, "find", lambda *_: stack)
     aggregation = Aggregation(
         stack,

@@ -10,15 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import typer
 from botocore.exceptions import ClientError
-from typer.testing import CliRunner
 
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import kinesis_shards, replay, state_events
 from leda_cli.operate.kinesis_shards import Cursor, read_range
 from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.stack import Stack
+from support.invoked import invoked, reported
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 NOW = datetime.now(UTC)
@@ -142,19 +141,12 @@ class Site:
     status: int = 0
 
     def __call__(self, *arguments: str) -> str:
-        app = typer.Typer()
-        app.command()(replay.replay)
-        done = CliRunner().invoke(app, list(arguments))
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
+        done = invoked(replay.replay, *arguments)
         self.status = done.exit_code
         return done.output
 
     def json(self, *arguments: str) -> dict[str, Any]:
-        output = self(*arguments, "--json")
-        found = json.loads(output[output.index("\n{") :])
-        assert isinstance(found, dict)
-        return found
+        return reported(self(*arguments, "--json"))
 
 
 @pytest.fixture
@@ -217,7 +209,8 @@ def test_what_arrives_after_the_command_began_is_left_to_the_mapping(site: Site)
 def test_an_event_has_records_of_one_shard_only(site: Site) -> None:
     site.kinesis.shards, site.kinesis.page = HOURS, 100
     site("--from", "TRIM_HORIZON")
-    assert all(len({each.split("/")[0] for each in event}) == 1 for event in site.state.events)
+    assert site.state.given.total() == 14
+    assert {len({each.split("/")[0] for each in event}) for event in site.state.events} == {1}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from leda_cli.operate import account as account_module
 from leda_cli.operate.account import Account, answering, read_env
 from leda_cli.operate.oracle import Names, Total
 from leda_cli.operate.stack import Stack
+from support.tables import definition
 
 SCHEMA = {
     "id": "Meter",
@@ -186,12 +187,7 @@ def test_tables_are_read_whole_and_numbers_stay_exact() -> None:
     with mock_aws():
         client = boto3.client("dynamodb")
         for table, key in (("AggregateTable", "Identifier"), ("ParameterTable", "parameter")):
-            client.create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            )
+            client.create_table(**definition(table, {key: "S"}))
         wide = "123456789012345678901.12345678901234567"
         # Names as long as keys can be: 1,500 rows are more than the megabyte of one page.
         rows = {f"{number:04d}".ljust(1024, "x"): wide for number in range(1500)}

@@ -12,8 +12,9 @@ from unittest import mock
 
 import pytest
 
-from simulation.memory_dynamodb import Change, MemoryDynamoDB
+from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from support.pipeline import SOURCES, _load
+from support.tables import definition
 
 TABLES = {
     "StateTable": {"id": "S"},
@@ -33,17 +34,7 @@ class Design:
         self.records: dict[str, list[Record]] = {name: [] for name in TABLES}
         self.store = MemoryDynamoDB(lambda: self.now, self._changed)
         for name, keys in TABLES.items():
-            self.store.create_table(
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[
-                    {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
-                ],
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": kind}
-                    for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                ],
-            )
+            self.store.create_table(**definition(name, keys))
         variables = {f"{name.removesuffix('Table').upper()}_TABLE": name for name in TABLES}
         with (
             mock.patch.dict("os.environ", {**variables, "SCHEMA": "{}"}),

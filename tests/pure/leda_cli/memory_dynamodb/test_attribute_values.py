@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulation.attribute_values import Invalid, add, subtract
+from leda_cli.memory_dynamodb.attribute_values import Invalid, add, subtract
 
 MOST = "9" * 38
 

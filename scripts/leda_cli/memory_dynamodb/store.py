@@ -17,13 +17,26 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from simulation import expression_parser, partiql
-from simulation.attribute_values import Invalid, Item, copied, size, stored, stored_item
-from simulation.expressions import Names, Values
-from simulation.memory_partitions import Partitions
-from simulation.memory_reads import key_condition, page, projection, require_consistent
-from simulation.memory_tables import Action, ConditionFailed, Place, Table, require_key_length
-from simulation.memory_writes import understood
+from leda_cli.memory_dynamodb import expression_parser, partiql
+from leda_cli.memory_dynamodb.attribute_values import (
+    Invalid,
+    Item,
+    copied,
+    size,
+    stored,
+    stored_item,
+)
+from leda_cli.memory_dynamodb.expressions import Names, Values
+from leda_cli.memory_dynamodb.partitions import Partitions
+from leda_cli.memory_dynamodb.reads import key_condition, page, projection, require_consistent
+from leda_cli.memory_dynamodb.tables import (
+    Action,
+    ConditionFailed,
+    Place,
+    Table,
+    require_key_length,
+)
+from leda_cli.memory_dynamodb.writes import understood
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 MAX_ACTIONS = 100
@@ -73,6 +86,7 @@ def _calls(operation: str) -> Callable[[Callable[..., Answer]], Callable[..., An
         @wraps(method)
         def call(self: "MemoryDynamoDB", **request: Any) -> Answer:
             with self._lock:
+                self.has_been_called(operation)
                 try:
                     answer = method(self, **request)
                 except Invalid as error:
@@ -111,6 +125,20 @@ class MemoryDynamoDB:
         self._tables: dict[str, Table] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
         self._lock = threading.RLock()
+
+    # -- for a subclass that counts
+
+    def has_been_called(self, operation: str) -> None:
+        """Called for each call, by its name in the API, and does nothing."""
+
+    def has_read(self, table: str, item: Item | None) -> None:
+        """Called for each item that a call reads, and does nothing; None: there is no such item."""
+
+    def has_written(self, table: str, old: Item | None, new: Item | None) -> None:
+        """Called for each write outside of transactions, and does nothing.
+
+        new: None where the condition failed, or the item was deleted.
+        """
 
     # -- tables
 
@@ -206,6 +234,7 @@ class MemoryDynamoDB:
         require_key_length(place)
         shown = projection(ProjectionExpression, ExpressionAttributeNames)
         item = table.get(place)
+        self.has_read(TableName, item)
         return {} if item is None else {"Item": shown(item)}
 
     @_calls("BatchGetItem")
@@ -233,13 +262,13 @@ class MemoryDynamoDB:
         total = 0
         for number, place in enumerate(places):
             item = table.get(place)
-            if item is None:
-                continue
-            total += size(item)
+            total += size(item or {})
             if total > MAX_READ_BYTES:
                 left = {name: {**asked, "Keys": [copied(key) for key in keys[number:]]}}
                 return {"Responses": {name: found}, "UnprocessedKeys": left}
-            found.append(shown(item))
+            self.has_read(name, item)
+            if item is not None:
+                found.append(shown(item))
         return {"Responses": {name: found}, "UnprocessedKeys": {}}
 
     @_calls("Query")
@@ -266,6 +295,7 @@ class MemoryDynamoDB:
             table, condition.terms, ExpressionAttributeNames or {}, values
         )
         rows = [row for row in table.partition(partition_key) if holds(row)]
+        shown = self._reading(TableName, shown)
         return page(table, rows, shown, Limit, ExclusiveStartKey, ScanIndexForward)
 
     @_calls("Scan")
@@ -291,7 +321,16 @@ class MemoryDynamoDB:
             if zlib.crc32(partition_key.encode()) % TotalSegments == Segment
             for row in table.partition(partition_key)
         ]
-        return page(table, rows, shown, Limit, ExclusiveStartKey)
+        return page(table, rows, self._reading(TableName, shown), Limit, ExclusiveStartKey)
+
+    def _reading(self, table: str, shown: Callable[[Item], Item]) -> Callable[[Item], Item]:
+        """Shows an item, and tells that it was read."""
+
+        def show(item: Item) -> Item:
+            self.has_read(table, item)
+            return shown(item)
+
+        return show
 
     def get_paginator(self, name: str) -> "_Paginator":
         """A paginator of `query` or `scan`."""
@@ -367,15 +406,16 @@ class MemoryDynamoDB:
         try:
             old, new, _ = action.run()
         except ConditionFailed:
-            self._require_units([(action, action.table.get(action.place), None)])
+            self._charge(action, action.table.get(action.place), None)
             raise
-        self._require_units([(action, old, new)])
+        self._charge(action, old, new)
         return old, new
 
-    def _require_units(self, writes: Sequence[tuple[Action, Item | None, Item | None]]) -> None:
-        """Raises _Throttled unless the partition has the units for the writes."""
-        if self._lacking(writes, 1):
+    def _charge(self, action: Action, old: Item | None, new: Item | None) -> None:
+        """Take the units of a write. Raises _Throttled where its partition lacks them."""
+        if self._lacking([(action, old, new)], 1):
             raise _Throttled
+        self.has_written(action.table.name, old, new)
 
     def _lacking(
         self, writes: Sequence[tuple[Action, Item | None, Item | None]], times: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from simulation.attribute_values import Invalid, Item, copied, size, stored_item
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, copied, size, stored_item
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_ITEM_BYTES = 400 * 1024

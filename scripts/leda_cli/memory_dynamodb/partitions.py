@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from simulation.memory_tables import Place, Table
+from leda_cli.memory_dynamodb.tables import Place, Table
 
 UNITS_PER_SECOND = 1000.0
 UNIT_BYTES = 1024

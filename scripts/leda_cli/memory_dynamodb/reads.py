@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from simulation import expression_parser, expressions
-from simulation.attribute_values import Invalid, Item, copied, size
-from simulation.expressions import Names, Parsed, Values
-from simulation.memory_tables import Table
+from leda_cli.memory_dynamodb import expression_parser, expressions
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, copied, size
+from leda_cli.memory_dynamodb.expressions import Names, Parsed, Values
+from leda_cli.memory_dynamodb.tables import Table
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
 MAX_PAGE_BYTES = 1024 * 1024

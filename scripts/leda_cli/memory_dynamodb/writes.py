@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from simulation import expression_parser, expressions
-from simulation.attribute_values import Invalid, Item, stored_item
-from simulation.expressions import Names, Values
-from simulation.memory_tables import Action, NewRow, Table, item_size
+from leda_cli.memory_dynamodb import expression_parser, expressions
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, stored_item
+from leda_cli.memory_dynamodb.expressions import Names, Values
+from leda_cli.memory_dynamodb.tables import Action, NewRow, Table, item_size
 
 _EXPRESSION = {
     "ConditionExpression",

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.htm
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from simulation.attribute_values import Invalid, Item, Value, add, ordered
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, Value, add, ordered
 
 Names = Mapping[str, str]
 Values = Mapping[str, Value]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from simulation import expressions
-from simulation.attribute_values import Invalid, Item, Value, add
-from simulation.memory_tables import Action, Table
-from simulation.memory_writes import key_refusal
+from leda_cli.memory_dynamodb import expressions
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, Value, add
+from leda_cli.memory_dynamodb.tables import Action, Table
+from leda_cli.memory_dynamodb.writes import key_refusal
 
 _INSERT = re.compile(r"\s*INSERT\s+INTO\s+\"([^\"]+)\"\s+VALUE\s*\{(.*)\}\s*", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\s*'([^']+)'\s*:\s*\?\s*")

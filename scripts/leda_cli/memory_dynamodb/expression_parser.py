@@ -10,11 +10,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.htm
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
-from simulation.attribute_values import Invalid, Item, Value, add, ordered, subtract
-from simulation.expressions import (
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, Value, add, ordered, subtract
+from leda_cli.memory_dynamodb.expressions import (
     COMPARISONS,
     ORDERED_KINDS,
     Check,
@@ -31,6 +29,7 @@ from simulation.expressions import (
     between,
     calculated,
 )
+from leda_cli.memory_dynamodb.reserved_words import RESERVED_WORDS
 
 _TOKEN = re.compile(r"\s*([#:]\w+|[A-Za-z_]\w*|<=|>=|<>|[=<>(),+\-.\[\]])|\s*(\S)")
 
@@ -70,20 +69,6 @@ def projection(text: str) -> Projection:
         paths.append(parser.path())
     parser.end()
     return Projection(*parser.parsed(), tuple(paths))
-
-
-@cache
-def reserved_words() -> frozenset[str]:
-    """The words that no expression may use as a name; moto, which the tests have, ships AWS's list.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
-    """
-    # Found, not imported: importing moto takes longer than many a simulation.
-    spec = find_spec("moto")
-    assert spec
-    assert spec.origin
-    listed = Path(spec.origin).with_name("dynamodb") / "parsing" / "reserved_keywords.txt"
-    return frozenset(listed.read_text().upper().split())
 
 
 @dataclass(slots=True)
@@ -143,7 +128,7 @@ class _Parser:
             self._unknown()
         if token[0] == "#":
             self._names.add(token)
-        elif token.upper() in reserved_words():
+        elif token.upper() in RESERVED_WORDS:
             raise Invalid(f"Attribute name is a reserved keyword; reserved keyword: {token}")
         return token
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulation.memory_dynamodb import Change, MemoryDynamoDB
-from simulation.memory_partitions import Partitions
-from simulation.memory_tables import Table
+from leda_cli.memory_dynamodb.partitions import Partitions
+from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
+from leda_cli.memory_dynamodb.tables import Table
 from support.edge_requests import (
     ONE,
     Call,
@@ -24,11 +24,7 @@ from support.edge_requests import (
     transact,
     update,
 )
-
-KEYS_OF_DELTAS = [
-    {"AttributeName": "Lane", "KeyType": "HASH"},
-    {"AttributeName": "Source", "KeyType": "RANGE"},
-]
+from support.tables import definition, index
 
 
 class Alone:
@@ -41,31 +37,12 @@ class Alone:
         self.store = MemoryDynamoDB(
             lambda: self.now, self.changes.append, self.partitions if is_limited else None
         )
+        never = index("OneCollection", "Lane", "Never", ProjectionType="KEYS_ONLY")
+        keys = {"Lane": "S", "Source": "S"}
         self.store.create_table(
-            TableName="ReduceTable",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"}
-                for name in ("Lane", "Source", "Never")
-            ],
-            KeySchema=KEYS_OF_DELTAS,
-            LocalSecondaryIndexes=[
-                {
-                    "IndexName": "OneCollection",
-                    "KeySchema": [
-                        KEYS_OF_DELTAS[0],
-                        {**KEYS_OF_DELTAS[1], "AttributeName": "Never"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
+            **definition("ReduceTable", keys, {"Never": "S"}, LocalSecondaryIndexes=[never])
         )
-        self.store.create_table(
-            TableName="StateTable",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
+        self.store.create_table(**definition("StateTable", {"id": "S"}))
 
     def call(self, call: Call) -> Any:
         name, request = call

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of what stores messages."""
+
+from support.fixtures import every_fault_is_met
+
+__all__ = ["every_fault_is_met"]
