@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T", bound=tuple[Decimal | int | None, ...])
 
-_BATCH = 10_000
+_BATCH = 1000
 # Rows are sorted into `totals` when they are read, or there are so many of them: sorting many at once is fast, and of a
 # name that is put again and again only one row stays.
 _MOST_UNSORTED = 1_000_000

@@ -11,7 +11,7 @@ import pytest
 from leda.engine import map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
-from leda_cli.operate import table_sum
+from leda_cli.operate import table_sum, totals_file
 from leda_cli.operate.rebuild import Rebuild, Result
 from support.backfill_site import BackfillSite
 from support.rebuild_site import Calls
@@ -115,6 +115,7 @@ def test_the_sums_of_many_totals_are_not_in_memory(
 ) -> None:
     # What is in memory at a time.
     monkeypatch.setattr(table_sum, "MOST_LEAVES", 100)
+    monkeypatch.setattr(totals_file, "_BATCH", 100)
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 10_000)
     # The first run imports.
     _, few, many = (peak_of(count, do) for count in (10, 500, 3000))
