@@ -93,8 +93,10 @@ def backfill(endpoint: str) -> None:
         for first in range(0, len(records), EVENT_RECORDS):
             function(_event(records[first : first + EVENT_RECORDS]))
         reducing.to_the_end()
-    totals = read_totals(
-        engine.dynamodb, f"{engine.prefix}AggregateTable", CONFIGURATION.names, "Identifier"
+    totals = dict(
+        read_totals(
+            engine.dynamodb, f"{engine.prefix}AggregateTable", CONFIGURATION.names, "Identifier"
+        )
     )
     expected = fold(rows, CONFIGURATION, [KEY]).totals
     wanted = {name: amounts for name, amounts in expected.items() if any(amounts)}

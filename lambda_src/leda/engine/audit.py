@@ -24,7 +24,7 @@ With `"on_expiry": "keep"` the source table no longer holds what was counted, so
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from leda.engine.configuration import Amounts, Configuration
 from leda.engine.expiry import has_expired
 from leda.engine.source_sum import Expected, read_source
 from leda.engine.totals_table import read_totals
+from leda.values.joined import joined
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -76,16 +77,16 @@ def tables_of(
     """
     at = clock()
 
-    def kept(found: Mapping[str, Amounts]) -> dict[str, Amounts]:
+    def kept(found: Iterable[tuple[str, Amounts]]) -> dict[str, Amounts]:
         return {
             identifier: amounts
-            for identifier, amounts in found.items()
+            for identifier, amounts in found
             if not has_expired(configuration, identifier, at)
         }
 
     def expected() -> Expected:
         found = read_source(client, *source, configuration, advance=advance)
-        return replace(found, totals=kept(found.totals))
+        return replace(found, totals=kept(found.totals.items()))
 
     table, key = totals
     return Tables(
@@ -130,7 +131,6 @@ def _round(
     while True:
         is_last = clock() >= end
         look = tables.found()
-        totals = len({*expected.totals, *look})
         # A total that was exact once stays so. Of the looks that are over, only what is still open is kept.
         looks.append(look if len(looks) == 1 else _only(look, wanted))
         open_rows = brackets(tables.measures, wanted, looks)
@@ -143,7 +143,7 @@ def _round(
         sleep(max(0.0, min(freshness / LOOKS, end - clock())))
     return Audit(
         expected,
-        totals,
+        sum(1 for _ in joined(expected.totals, look)),
         [row for row in open_rows if row.off],
         [row for row in open_rows if not row.off],
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from leda.engine.configuration import Amount, Amounts
+from leda.values.joined import joined
 from leda.values.numbers import WIDE
 
 _NOTHING = Decimal(0)
@@ -43,9 +44,9 @@ def brackets(
     """Return the measures that no look showed as expected, ordered by total. A missing total has 0 in each measure."""
     nothing = (_NOTHING,) * len(measures)
     found = []
-    for row in sorted({*expected, *(row for look in looks for row in look)}):
-        wanted = expected.get(row, nothing)
-        seen = [look.get(row, nothing) for look in looks]
+    for row, (wanted, *seen) in joined(expected, *looks):
+        wanted = wanted or nothing
+        seen = [amounts or nothing for amounts in seen]
         if wanted in seen:
             continue
         for place, measure in enumerate(measures):

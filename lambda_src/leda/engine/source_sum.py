@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from leda.engine.configuration import Amount, Amounts, Configuration
+from leda.engine.configuration import Amount, Amounts, Configuration, Contribution
 from leda.engine.row_keys import key_text
 from leda.engine.table_scan import SEGMENTS, scan
 from leda.engine.uncounted import Uncounted
@@ -31,19 +31,27 @@ class Expected:
     outside: how many are in no total because no grouping takes them, or because they are deleted or a marker.
     """
 
-    totals: dict[str, Amounts] = field(default_factory=dict)
+    totals: Mapping[str, Amounts] = field(default_factory=dict)
     rows: int = 0
     unreadable: int = 0
     named: list[str] = field(default_factory=list)
     reasons: Mapping[str, int] = field(default_factory=dict)
     outside: int = 0
 
+    @classmethod
+    def of(
+        cls, totals: Mapping[str, Amounts], rows: int, outside: int, uncounted: Uncounted
+    ) -> "Expected":
+        """The sum of so many rows, with these that cannot be read."""
+        named = [f"{key}: {reason}" for key, reason in uncounted.first]
+        return cls(totals, rows, uncounted.count, named, uncounted.reasons, outside)
+
 
 def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
     """Sum up these rows of the source table (DynamoDB's JSON), exactly."""
-    leaves = _Leaves(configuration, keys)
+    leaves = Leaves(configuration, keys)
     leaves.take(rows)
-    return _roll_up([leaves])
+    return _expected([leaves])
 
 
 def read_source(
@@ -59,10 +67,10 @@ def read_source(
     `keys` are the attributes of the table's key. `advance` is called with each page's number of rows, one call at a
     time.
     """
-    parts = [_Leaves(configuration, keys) for _ in range(segments)]
+    parts = [Leaves(configuration, keys) for _ in range(segments)]
     takers = [part.take for part in parts]
     scan(client, table, attributes_of(keys, configuration), takers, advance)
-    return _roll_up(parts)
+    return _expected(parts)
 
 
 def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str]:
@@ -71,7 +79,7 @@ def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str
 
 
 @dataclass(slots=True)
-class _Leaves:
+class Leaves:
     """A part of the source table, summed at the leaves; `keys` are the attributes of the table's key."""
 
     configuration: Configuration
@@ -83,36 +91,44 @@ class _Leaves:
 
     def take(self, rows: Iterable[Image]) -> None:
         """Add these rows."""
+        for row in rows:
+            self.rows += 1
+            try:
+                found = self.configuration.contribution(row)
+            except UnreadableRowError as error:
+                self.uncounted.add(key_text(row, self.keys), str(error))
+                continue
+            if found is None:
+                self.outside += 1
+            else:
+                self.add(found)
+
+    def add(self, found: Contribution) -> None:
+        """Add what a row adds."""
         with decimal.localcontext(WIDE):
-            for row in rows:
-                self.rows += 1
-                try:
-                    found = self.configuration.contribution(row)
-                except UnreadableRowError as error:
-                    self.uncounted.add(key_text(row, self.keys), str(error))
-                    continue
-                if found is None:
-                    self.outside += 1
-                    continue
-                for leaf in found.leaves:
-                    _add(self.sums, leaf, found.amounts)
+            for leaf in found.leaves:
+                _add(self.sums, leaf, found.amounts)
+
+    def roll_up(self, totals: dict[str, list[Amount]]) -> None:
+        """Add the leaves' sums to the totals."""
+        with decimal.localcontext(WIDE):
+            for leaf, amounts in self.sums.items():
+                for node in self.configuration.nodes(leaf):
+                    _add(totals, node, amounts)
 
 
-def _roll_up(parts: Iterable[_Leaves]) -> Expected:
-    expected, uncounted = Expected(), Uncounted()
-    sums: dict[str, list[Amount]] = {}
-    with decimal.localcontext(WIDE):
-        for part in parts:
-            for leaf, amounts in part.sums.items():
-                for node in part.configuration.nodes(leaf):
-                    _add(sums, node, amounts)
-            expected.rows += part.rows
-            expected.outside += part.outside
-            uncounted.merge(part.uncounted)
-    expected.totals = {node: tuple(amounts) for node, amounts in sums.items()}
-    expected.unreadable, expected.reasons = uncounted.count, uncounted.reasons
-    expected.named = [f"{key}: {reason}" for key, reason in uncounted.first]
-    return expected
+def _expected(parts: Sequence[Leaves]) -> Expected:
+    totals: dict[str, list[Amount]] = {}
+    uncounted = Uncounted()
+    for part in parts:
+        part.roll_up(totals)
+        uncounted.merge(part.uncounted)
+    return Expected.of(
+        {node: tuple(amounts) for node, amounts in totals.items()},
+        sum(part.rows for part in parts),
+        sum(part.outside for part in parts),
+        uncounted,
+    )
 
 
 def _add(sums: dict[str, list[Amount]], node: str, amounts: Sequence[Amount]) -> None:

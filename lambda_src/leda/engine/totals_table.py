@@ -1,7 +1,7 @@
 """Reads the totals table: the totals' amounts, and how many rows each grouping has."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +17,17 @@ if TYPE_CHECKING:
 
 def read_totals(
     client: "DynamoDBClient", table: str, measures: Sequence[str], key: str
-) -> dict[str, Amounts]:
+) -> Iterator[tuple[str, Amounts]]:
     """The totals in a table with that key attribute, one amount a measure; one that is not a number counts as 0.
 
     Totals with 0 in every measure are left out: nothing is below them.
     """
-    found: dict[str, Amounts] = {}
     for rows in pages(client, table, [key, *measures]):
         for row in rows:
             amounts = tuple([amount_of(row.get(name)) or Decimal(0) for name in measures])
             name = row[key]["S"]
             if any(amounts) and not name.startswith(RESERVED):
-                found[name] = amounts
-    return found
+                yield name, amounts
 
 
 def rows_of_groupings(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -110,13 +112,28 @@ class Operation:
         """End with the result: its JSON (numbers of DynamoDB as strings, so that no digit is lost), or the lines."""
         if self._as_json:
             # Not through Rich: it would wrap and colour what a program reads.
-            typer.echo(json.dumps(result, indent=2, default=_plain))
+            json.dump(result, sys.stdout, indent=2, default=_plain)
+            print()
             return
         for line in lines:
             self.screen.print(f"    {escape(shown(line))}")
 
 
-def _plain(value: object) -> str:
+class _Streamed(list[Any]):
+    """A list for `json.dump` whose elements are made when they are written."""
+
+    def __init__(self, elements: Iterator[Any]) -> None:
+        # An empty list is written in another way, so that it must be known.
+        super().__init__(itertools.islice(elements, 1))
+        self._others = elements
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.chain(super().__iter__(), self._others)
+
+
+def _plain(value: object) -> str | list[Any]:
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, Iterator):
+        return _Streamed(value)
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -7,6 +7,7 @@ Terraform's state, and what it works on is what runs.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +16,15 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.engine import totals
-from leda.engine.audit import Tables, tables_of
-from leda.engine.configuration import Configuration
+from leda.engine.audit import Tables
+from leda.engine.configuration import Amounts, Configuration
+from leda.engine.expiry import has_expired
 from leda.engine.health import current_stream
 from leda.engine.registry import Registry, RegistryError, live_configuration
 from leda.engine.source_shards import Assignment
+from leda.engine.source_sum import Expected
+from leda.engine.table_scan import SEGMENTS
+from leda.engine.totals_table import read_totals
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
 from leda_cli.operate.functions import Function, mappings_of
@@ -27,6 +32,8 @@ from leda_cli.operate.journal import Journal, OpenRun
 from leda_cli.operate.mappings import LambdaMappings
 from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.stack import Stack
+from leda_cli.operate.table_sum import RowSum
+from leda_cli.operate.totals_file import TotalsFile
 
 if TYPE_CHECKING:
     from leda_cli.base.operations import Advance
@@ -134,13 +141,21 @@ class Aggregation:
 
     def both_sides(self, configuration: Configuration, advance: Advance) -> Tables:
         """How to read what the totals must be, and what they are."""
-        return tables_of(
-            self.account.dynamodb,
-            (self.source.name, list(self.source.keys)),
-            (self.totals_table, self.totals_key),
-            configuration,
-            advance,
-        )
+        client, names, at = self.account.dynamodb, configuration.names, time.time()
+
+        def is_kept(identifier: str) -> bool:
+            return not has_expired(configuration, identifier, at)
+
+        def expected() -> Expected:
+            with RowSum.open(configuration, self.source) as sums:
+                sums.scan(client, SEGMENTS, advance)
+                return sums.total(is_kept)
+
+        def found() -> TotalsFile[Amounts]:
+            stored = read_totals(client, self.totals_table, names, self.totals_key)
+            return TotalsFile(each for each in stored if is_kept(each[0]))
+
+        return Tables(names, expected, found)
 
     def open_run(self) -> OpenRun | None:
         """The rebuild or backfill that has not come to its end; None where there is none. Raises the client's error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -103,9 +104,11 @@ def _forecast(
     registered = Registry(client, aggregation.registry_table).rows(LANES)
     sets = {f"{version}.{lanes}", *(row["Name"]["S"] for row in registered)}
     described = client.describe_table(TableName=aggregation.totals_table)["Table"]
+    totals = result.expected.totals
+    changed = (change.identifier for change in result.changes)
     return forecast(
         result.configuration,
-        {*result.expected.totals, *(change.identifier for change in result.changes)},
+        itertools.chain(totals, (name for name in changed if name not in totals)),
         size,
         result.reading_seconds,
         STREAM_SECONDS if options.markers else WAITING_SECONDS,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from leda.engine.configuration import Amounts
 from leda.engine.source_sum import Expected
+from leda.values.joined import joined
 from leda.values.numbers import NotExactError, exact, number
 from leda_cli.operate.stored_totals import Old
 
@@ -33,16 +35,49 @@ class Correction:
         pairs = zip(self.old, self.new, strict=True)
         return tuple([difference(old or NOTHING, new) or NOTHING for old, new in pairs])
 
+    @property
+    def unfit(self) -> list[int]:
+        """The places of the measures that no sum brings to what they must be."""
+        pairs = enumerate(zip(self.old, self.new, strict=True))
+        return [place for place, (old, new) in pairs if old is None or difference(old, new) is None]
 
-def corrections(
-    expected: Expected, stored: Mapping[str, Old], nodes: Iterable[str], measures: int
-) -> list[Correction]:
-    """One for every total that is stored, must be there, or is named; a total without a row has 0 in every measure."""
-    nothing = (NOTHING,) * measures
-    return [
-        Correction(node, stored.get(node, nothing), expected.totals.get(node, nothing))
-        for node in sorted({*expected.totals, *stored, *nodes})
-    ]
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """One for every total that is stored, must be there, or is named, made anew each time that they are gone through.
+
+    A total without a row has 0 in every measure.
+    """
+
+    expected: Expected
+    stored: Mapping[str, Old]
+    named: Mapping[str, object]
+    measures: int
+
+    def __iter__(self) -> Iterator[Correction]:
+        nothing = (NOTHING,) * self.measures
+        for node, (new, old, _) in joined(self.expected.totals, self.stored, self.named):
+            yield Correction(node, old or nothing, new or nothing)
+
+
+class Needed(Collection[Correction]):
+    """Those corrections that are needed."""
+
+    def __init__(self, corrections: Corrections) -> None:
+        self._all = corrections
+
+    def __iter__(self) -> Iterator[Correction]:
+        return (each for each in self._all if each.is_needed)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, correction: object) -> bool:
+        return any(each == correction for each in self)
+
+    @cached_property
+    def _count(self) -> int:
+        return sum(1 for _ in self)
 
 
 def difference(old: Decimal, new: Decimal | int) -> Decimal | None:

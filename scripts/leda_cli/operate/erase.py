@@ -241,7 +241,7 @@ class Erasure:
         while empty < EMPTY_READS:
             empty = 0 if nodes.read() else empty + 1
             self._sleep(POLL_SECONDS)
-        return nodes.up_to(())
+        return set(nodes.up_to(()))
 
     def _scan(self, table: str) -> Iterator[Row]:
         request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}

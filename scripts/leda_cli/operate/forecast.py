@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Forecast:
 
 def forecast(
     configuration: Configuration,
-    identifiers: Collection[str],
+    identifiers: Iterable[str],
     source: TableSize,
     reading_seconds: float,
     waiting_seconds: float,
@@ -67,15 +67,16 @@ def forecast(
     lane_sets: how many numbers of lanes of how many versions there are; each total gets a correction in each.
     indexes: how many global secondary indexes the totals table has; each takes a write for a total's write.
     """
-    sizes = [item_bytes(_row(configuration, each)) for each in identifiers]
-    entries = bytes_of(list(identifiers), len(configuration.measures))
-    statements = len(sizes) * lane_sets
-    writes = (
-        write_units_of_bytes(entries) * lane_sets
-        + sum(write_units_of_bytes(size) for size in sizes) * lane_sets
-        + len(sizes) * lane_sets * indexes
-    )
-    reads = (source.bytes + sum(sizes) * _READS_OF_TOTALS) / READ_STEP_BYTES
+    totals = size = entries = units = 0
+    for each in identifiers:
+        bytes_of_row = item_bytes(_row(configuration, each))
+        totals += 1
+        size += bytes_of_row
+        units += write_units_of_bytes(bytes_of_row)
+        entries += bytes_of([each], len(configuration.measures))
+    statements = totals * lane_sets
+    writes = (write_units_of_bytes(entries) + units + totals * indexes) * lane_sets
+    reads = (source.bytes + size * _READS_OF_TOTALS) / READ_STEP_BYTES
     applying = statements / _STATEMENTS / _THREADS * times.statements_ms / 1000
     behind = reading_seconds + waiting_seconds + _DRAINS * _DRAIN_SECONDS + applying
     try:

@@ -18,6 +18,7 @@ from leda.engine.shards import padded
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.stream_shards import ShardReader
+from leda_cli.operate.totals_file import TotalsFile
 from leda_cli.operate.watermarks import (
     PATIENCE_SECONDS,
     POLL_SECONDS,
@@ -131,12 +132,12 @@ class LaneRows:
         for lane, node in markers.items():
             self._put_own(lane, {node: self._nothing})
 
-    def correct(self, lanes: Lanes, amounts: Mapping[str, Amounts]) -> None:
+    def correct(self, lanes: Lanes, amounts: Iterable[tuple[str, Amounts]]) -> None:
         """Add the amounts to the totals. Raises LaneTakenError."""
         parts: dict[int, dict[str, Amounts]] = {}
         sizes = [0] * lanes.count
         each = lanes.each()
-        for node, added in amounts.items():
+        for node, added in amounts:
             number = lane_number(node, lanes.count)
             size = bytes_of([node], len(self._measures))
             if number in parts and sizes[number] + size > map_batch.MAX_ROW_BYTES:
@@ -149,7 +150,7 @@ class LaneRows:
 
     def touch(self, lanes: Lanes, nodes: Iterable[str]) -> None:
         """Add 0 to the totals, which gives each a checkpoint of now. Raises LaneTakenError."""
-        self.correct(lanes, dict.fromkeys(nodes, self._nothing))
+        self.correct(lanes, ((node, self._nothing) for node in nodes))
 
     def _put_own(self, lane: Lane, totals: Mapping[str, Amounts]) -> None:
         self._step += 1
@@ -234,29 +235,37 @@ class NamedNodes:
         self._clock = clock
         self._sleep = sleep
         self._readers: dict[tuple[str, str], ShardReader] = {}
-        self._found: set[str] = set()
+        self._found = TotalsFile[tuple[()]]()
+        self._markers: set[str] = set()
+        self._records = 0
 
     def read(self) -> int:
         """Read on, to the end or nearly so; how many records there were."""
-        return sum(self._read_stream(stream) for stream in (*self._older, self._stream))
+        before = self._records
+        for stream in (*self._older, self._stream):
+            self._found.put((node, ()) for node in self._nodes(stream))
+        return self._records - before
 
-    def _read_stream(self, stream: str) -> int:
-        count = 0
+    def _nodes(self, stream: str) -> Iterator[str]:
+        """The nodes that new records of the stream name; markers are noted here."""
         for shard in in_order(shards := shards_with_parents(self._streams, stream)):
             if (stream, shard) not in self._readers:
                 self._readers[stream, shard] = ShardReader(self._streams, stream, shard)
             reader = self._readers[stream, shard]
             for record in _all(reader, is_closed=shards[shard][1] is not None):
-                count += 1
+                self._records += 1
                 totals = record["dynamodb"].get("NewImage", {}).get("Totals", {})
-                self._found.update(totals.get("M", {}))
-        return count
+                for node in totals.get("M", {}):
+                    if node.startswith(RESERVED):
+                        self._markers.add(node)
+                    else:
+                        yield node
 
-    def up_to(self, markers: Iterable[str]) -> set[str]:
+    def up_to(self, markers: Iterable[str]) -> Iterable[str]:
         """All nodes of the rows before the markers. Raises LedaError if the markers do not come."""
         wanted = set(markers)
         deadline = self._clock() + PATIENCE_SECONDS
-        while not wanted <= self._found:
+        while not wanted <= self._markers:
             if self.read():
                 deadline = self._clock() + PATIENCE_SECONDS
             elif self._clock() > deadline:
@@ -266,7 +275,7 @@ class NamedNodes:
                 )
             else:
                 self._sleep(POLL_SECONDS)
-        return {node for node in self._found if not node.startswith(RESERVED)}
+        return self._found
 
 
 def _all(reader: ShardReader, *, is_closed: bool) -> Iterator[Mapping[str, Any]]:

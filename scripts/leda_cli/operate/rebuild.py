@@ -39,8 +39,8 @@ total then; those that expire later stay.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leda.engine.configuration import Configuration
@@ -54,21 +54,22 @@ from leda.engine.registry import (
     streams_scope,
 )
 from leda.engine.source_shards import Assignment
-from leda.engine.source_sum import Expected, read_source
+from leda.engine.source_sum import Expected
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
 from leda_cli.operate import forecast
 from leda_cli.operate.assignments import Assignments, WentOnError
-from leda_cli.operate.corrections import Correction, corrections
+from leda_cli.operate.corrections import Correction, Corrections, Needed
 from leda_cli.operate.lane_rows import LaneRows, Lanes, LaneTakenError, NamedNodes
 from leda_cli.operate.mappings import Mappings
 from leda_cli.operate.rebuild_parts import MAX_TRIES, Options, Run, Tables
 from leda_cli.operate.rebuild_source import Attempt, SourceSide, is_older
 from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.source_table import TableSize, service_time
-from leda_cli.operate.stored_totals import lanes_of
+from leda_cli.operate.stored_totals import Old, lanes_of
 from leda_cli.operate.stream_shards import streams_of
-from leda_cli.operate.table_sum import require_fit
+from leda_cli.operate.table_sum import RowSum, require_fit
+from leda_cli.operate.totals_file import TotalsFile
 from leda_cli.operate.watermarks import LateRecordError, Watermark, shards_with_parents, stream_of
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Result:
 
     configuration: Configuration
     expected: Expected
-    changes: Sequence[Correction]
+    changes: Collection[Correction]
     mappings: Sequence[str]
     is_first: bool = False
     reading_seconds: float = 0.0
@@ -130,7 +131,7 @@ class Rebuild:
         self._deployed = deployed
         self._number = 0
         self._is_first = False
-        self._first: dict[str, Correction] = {}
+        self._first = TotalsFile[Old]()
 
     @property
     def is_open(self) -> bool:
@@ -141,22 +142,17 @@ class Rebuild:
         """What a run would change now; what is in flight is among it. Changes nothing."""
         enabled = self._run.mappings.enabled()
         target, began = self._target(), self._run.clock()
-        with self._run.operation.progress(f"adding up {self._run.tables.source.name}") as advance:
-            expected = read_source(
-                self._run.dynamodb,
-                self._run.tables.source.name,
-                list(self._run.tables.source.keys),
-                target,
-                self._run.options.segments,
-                advance,
-            )
-        reading = self._run.clock() - began
+        source = self._run.tables.source
+        with RowSum.open(target, source) as sums:
+            with self._run.operation.progress(f"adding up {source.name}") as advance:
+                sums.scan(self._run.dynamodb, self._run.options.segments, advance)
+            reading = self._run.clock() - began
+            self._run.configuration = target
+            self._run.at = service_time(self._run.dynamodb, source.name)
+            expected = sums.total(self._run.is_kept)
         require_fit(expected)
-        self._run.configuration = target
-        self._run.at = service_time(self._run.dynamodb, self._run.tables.source.name)
-        expected = replace(expected, totals=self._run.kept(expected.totals))
-        changes = corrections(expected, self._run.stored(), (), len(target.names))
-        return Result(target, expected, _needed(changes), enabled, self._is_first, reading)
+        changes = Corrections(expected, self._run.stored(), {}, len(target.names))
+        return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
 
     def run(self) -> Result:
         """Do it. Raises LedaError; the mappings are on again, unless Map's rows may have been moved."""
@@ -183,11 +179,11 @@ class Rebuild:
         except LedaError:
             self._leave()
             raise
-        changes = sorted(self._first.values(), key=lambda change: change.identifier)
+        measures = len(self._run.configuration.names)
         return Result(
             self._run.configuration,
             expected,
-            _needed(changes),
+            Needed(Corrections(expected, self._first, {}, measures)),
             self._run.journal.mappings,
             self._is_first,
             behind_seconds=self._run.seconds_behind(),
@@ -340,7 +336,7 @@ class Rebuild:
 
     def _rebuild(self) -> tuple[Expected, Watermark]:
         """Steps 2 to 7, again while somebody writes what must not be written."""
-        why, suspects = "", set[str]()
+        why, suspects = "", TotalsFile[Old]()
         with self._run.operation.progress(f"reading {self._run.tables.reduce}'s stream"):
             # Most of it now, while Map is still on.
             self._named.read()
@@ -357,7 +353,7 @@ class Rebuild:
                 suspects = self._correct(attempt, suspects)
                 if not suspects:
                     return expected, mark
-                why = f"{sorted(suspects)[0]} is not as it was set"
+                why = f"{next(iter(suspects))} is not as it was set"
             except WentOnError as reason:
                 why = str(reason)
             except LateRecordError as late:
@@ -372,39 +368,34 @@ class Rebuild:
             f"`{self._run.options.command}` again",
         )
 
-    def _correct(self, attempt: Attempt, suspects: set[str]) -> set[str]:
+    def _correct(self, attempt: Attempt, suspects: TotalsFile[Old]) -> TotalsFile[Old]:
         """Steps 4 to 7; which totals are not as they must be then."""
         mark, expected = attempt.mark, attempt.expected
-        names = self._run.configuration.names
+        measures = len(self._run.configuration.names)
         self._totals.mend_checkpoints(suspects)
         # What is closed before the markers are written has nothing that is behind them.
         closed = _closed(self._run.streams, self._totals.stream)
         markers = self._totals.drain()
         self._totals.ignore_unmet(closed, mark)
-        nodes = self._run.kept(dict.fromkeys(self._named.up_to(markers)))
+        nodes = TotalsFile(
+            (node, ()) for node in self._named.up_to(markers) if self._run.is_kept(node)
+        )
         stored = self._run.stored()
-        for change in corrections(expected, stored, nodes, len(names)):
-            known = self._first.get(change.identifier, change)
-            self._first[change.identifier] = replace(known, new=change.new)
-        changes = corrections(expected, self._totals.fit(expected, stored), nodes, len(names))
+        changes = Corrections(expected, stored, nodes, measures)
+        self._first.put((each.identifier, each.old) for each in changes)
+        changes = Corrections(expected, self._totals.fit(expected, stored), nodes, measures)
         self._source.check(attempt)
-        with self._run.progress("correcting the totals", len(changes)):
+        with self._run.progress("correcting the totals", len(self._first)):
             self._totals.write_corrections(changes, mark)
             self._totals.drain()
         with self._run.progress("putting labels right"):
             # Before the last look: a total that had expired under a former configuration may be removed until then.
             self._run.totals.change(self._totals.label_changes())
         attempt.tail.require_none_late()
-        changes = corrections(expected, self._run.stored(), nodes, len(names))
-        return {change.identifier for change in _needed(changes)}
-
-    # -- totals
+        changes = Corrections(expected, self._run.stored(), nodes, measures)
+        return TotalsFile((each.identifier, each.old) for each in Needed(changes))
 
 
 def _closed(streams: DynamoDBStreamsClient, stream: str) -> list[str]:
     shards = shards_with_parents(streams, stream)
     return [name for name, (_, end) in shards.items() if end is not None]
-
-
-def _needed(changes: Iterable[Correction]) -> list[Correction]:
-    return [change for change in changes if change.is_needed]

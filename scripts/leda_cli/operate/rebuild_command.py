@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any
@@ -149,14 +150,14 @@ def report(result: Result, outcome: str) -> dict[str, Any]:
         },
         "totals": len(result.expected.totals),
         "seconds_behind": round(result.behind_seconds, 1),
-        "changes": [
+        "changes": (
             {
                 "identifier": change.identifier,
                 "old": dict(zip(names, change.old, strict=True)),
                 "new": dict(zip(names, change.new, strict=True)),
             }
             for change in result.changes
-        ],
+        ),
     }
 
 
@@ -205,7 +206,7 @@ def _change_lines(result: Result) -> Iterator[str]:
     names = result.configuration.names
     cells = [
         (change.identifier, name, "no number" if old is None else f"{old:,f}", _shown(new))
-        for change in result.changes[:SHOWN]
+        for change in itertools.islice(result.changes, SHOWN)
         for name, old, new in zip(names, change.old, change.new, strict=True)
         if old != new
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from leda.engine.configuration import Configuration
 from leda.engine.expiry import has_expired
@@ -15,15 +15,14 @@ from leda_cli.base.operations import Advance, Operation
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.mappings import Mappings
 from leda_cli.operate.source_table import SourceTable
-from leda_cli.operate.stored_totals import Old, StoredTotals
+from leda_cli.operate.stored_totals import Old, Row, StoredTotals, amounts_of
+from leda_cli.operate.totals_file import TotalsFile
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
-
-T = TypeVar("T")
 
 MAX_TRIES = 5
 """How often a run begins again because somebody writes what must not be written during a rebuild."""
@@ -118,14 +117,15 @@ class Run:
 
         return self.operation.progress(text, total, behind)
 
-    def stored(self) -> dict[str, Old]:
+    def stored(self) -> TotalsFile[Old]:
         """The totals as they are, without those that have expired, which no reader sees and nothing brings back."""
-        return self.kept(self.totals.amounts(self.configuration.names))
+        names = self.configuration.names
+        return TotalsFile((node, amounts_of(row, names)) for node, row in self.kept_rows())
 
-    def kept(self, totals: Mapping[str, T]) -> dict[str, T]:
-        """Those of the totals that have not expired at the watermark."""
-        return {
-            node: value
-            for node, value in totals.items()
-            if not has_expired(self.configuration, node, self.at)
-        }
+    def kept_rows(self) -> Iterator[tuple[str, Row]]:
+        """The nodes and rows of the totals that have not expired at the watermark."""
+        return (each for each in self.totals.rows() if self.is_kept(each[0]))
+
+    def is_kept(self, node: str) -> bool:
+        """Whether the total has not expired at the watermark."""
+        return not has_expired(self.configuration, node, self.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,8 +11,7 @@ from botocore.exceptions import ClientError
 from leda.engine.hierarchy_path import DELETED, HierarchyPath
 from leda.engine.registry import source_scope, streams_scope
 from leda.engine.shards import Shard, label, padded
-from leda.engine.source_sum import Expected, attributes_of
-from leda.engine.table_scan import scan
+from leda.engine.source_sum import Expected
 from leda_cli.base.operations import Advance
 from leda_cli.operate import watermarks
 from leda_cli.operate.assignments import Assignments, WentOnError
@@ -97,10 +96,9 @@ class SourceSide:
             tail.scanned()
             with self._run.progress(f"reading {source.name}'s stream"):
                 mark = tail.watermark(self.end).at_least(reached)
+            self._run.at = mark.created
             with self._run.progress("adding up"):
-                expected = sums.total()
-        self._run.at = mark.created
-        expected = replace(expected, totals=self._run.kept(expected.totals))
+                expected = sums.total(self._run.is_kept)
         require_fit(expected)
         return mark, tail, expected
 
@@ -115,10 +113,7 @@ class SourceSide:
                 tail.read_on()
                 followed = self._run.clock()
 
-        source = self._run.tables.source
-        attributes = attributes_of(list(source.keys), self._run.configuration)
-        takers = [sums.take] * self._run.options.segments
-        scan(self._run.dynamodb, source.name, attributes, takers, advanced)
+        sums.scan(self._run.dynamodb, self._run.options.segments, advanced)
 
     def met(self) -> set[str]:
         """The shards of the source table's stream that Map has met."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from leda.engine.epochs import IGNORED
@@ -21,11 +21,12 @@ from leda.engine.source_sum import Expected
 from leda.engine.total_labels import EXPIRES_AT, GROUPING, KEYS, PARENT
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.assignments import WentOnError
-from leda_cli.operate.corrections import Correction, corrections, difference
+from leda_cli.operate.corrections import NOTHING, Correction, Corrections
 from leda_cli.operate.lane_rows import LaneRows, Lanes, run_of
 from leda_cli.operate.rebuild_parts import MAX_TRIES, STREAM_SECONDS, Run
-from leda_cli.operate.stored_totals import Change, Old, epoch_of, lanes_of
+from leda_cli.operate.stored_totals import Change, Old, amounts_of, epoch_of, lanes_of
 from leda_cli.operate.table_sum import first
+from leda_cli.operate.totals_file import TotalsFile
 from leda_cli.operate.watermarks import Watermark
 
 # A marker that is lost on its way (its stream's 24 hours were missed) is written again.
@@ -100,7 +101,7 @@ class TotalsSide:
         rows = self._run.registry.rows(LANES)
         return [Lanes.parse(row["Name"]["S"]) for row in rows]
 
-    def mend_checkpoints(self, suspects: set[str]) -> None:
+    def mend_checkpoints(self, suspects: Container[str]) -> None:
         """Remove checkpoints that Reduce has not written: Reduce would fail on them, or drop every correction.
 
         A checkpoint of a later epoch than any that was drawn is such a one. Those of a total that is not as the last
@@ -123,31 +124,31 @@ class TotalsSide:
     def fit(self, expected: Expected, stored: Mapping[str, Old]) -> Mapping[str, Old]:
         """The totals, of which those that no sum brings to what they must be are set to 0 first."""
         names = self._run.configuration.names
-        for _ in range(MAX_TRIES):
-            bad = {}
-            for change in corrections(expected, stored, (), len(names)):
-                unfit = [
-                    name
-                    for name, old, new in zip(names, change.old, change.new, strict=True)
-                    if old is None or difference(old, new) is None
-                ]
+        nothing = (NOTHING,) * len(names)
+
+        def zeros() -> Iterator[Change]:
+            for node, row in self._run.kept_rows():
+                new = expected.totals.get(node, nothing)
+                unfit = Correction(node, amounts_of(row, names), new).unfit
                 if unfit:
-                    bad[change.identifier] = {name: {"N": "0"} for name in unfit}
+                    yield Change(node, row, {names[place]: {"N": "0"} for place in unfit})
+
+        for _ in range(MAX_TRIES):
+            changes = Corrections(expected, stored, {}, len(names))
+            bad = TotalsFile((each.identifier, each.old) for each in changes if each.unfit)
             if not bad:
                 return stored
-            self._run.totals.change(
-                Change(node, row, bad[node]) for node, row in self._run.totals.rows() if node in bad
-            )
+            self._run.totals.change(zeros())
             stored = self._run.stored()
-        raise WentOnError(f"somebody writes to {self._run.tables.totals} ({first(sorted(bad))})")
+        raise WentOnError(f"somebody writes to {self._run.tables.totals} ({first(bad)})")
 
-    def write_corrections(self, changes: Sequence[Correction], mark: Watermark) -> None:
+    def write_corrections(self, changes: Corrections, mark: Watermark) -> None:
         """What the totals lack, in the lanes of today's number; in all others 0, for the checkpoints."""
         created = {"CorrectedAt": {"N": str(int(mark.created))}}
         self._run.registry.put(LANES, self._lanes.name, created)
         for lanes in self.all_lanes():
             if lanes == self._lanes:
-                self._rows.correct(lanes, {each.identifier: each.added for each in changes})
+                self._rows.correct(lanes, ((each.identifier, each.added) for each in changes))
             else:
                 self._rows.touch(lanes, (each.identifier for each in changes))
 

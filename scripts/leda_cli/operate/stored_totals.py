@@ -43,6 +43,11 @@ class Change:
     values: Mapping[str, Any]
 
 
+def amounts_of(row: Row, measures: Sequence[str]) -> Old:
+    """A row's amounts, None for each that is no number."""
+    return tuple([amount_of(row.get(name)) for name in measures])
+
+
 def lanes_of(attribute: str) -> Lanes | None:
     """The lanes whose checkpoint the attribute of a total is; None: it is no checkpoint."""
     match = _APPLIED.fullmatch(attribute)
@@ -74,13 +79,6 @@ class StoredTotals:
         self._table = table
         self._key = key
         self._require_own = require_own
-
-    def amounts(self, measures: Sequence[str]) -> dict[str, Old]:
-        """Every total's amounts, None for each that is no number, by node."""
-        return {
-            node: tuple([amount_of(row.get(name)) for name in measures])
-            for node, row in self.rows()
-        }
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         """Every total's node and row, in DynamoDB's JSON."""

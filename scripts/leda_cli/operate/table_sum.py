@@ -1,45 +1,55 @@
-"""What a table's rows add up to at a watermark, with memory that does not grow with the table.
+"""What a table's rows add up to, with memory that grows neither with the table nor with the number of totals.
 
-What a row adds is added at once when the scan reads the row, and is noted in a file, by the row's key. What the stream
-tells of the rows that are written meanwhile is kept in the file, too. At the watermark those rows are known: what the
-scan has added for them is taken out again, and what they are at the watermark is added.
+`RowSum` adds up rows, each of which is read once. It has the sums of some thousand leaves in memory; when there are
+more, it writes what they add to each total to a file, and begins anew. In the end the file is sorted by total, so that
+what belongs to a total stands together.
 
-The sums themselves are in memory: there is one for each total, not for each row.
+`TableSum` adds up the rows of a table at a watermark. What a row adds is added at once when the scan reads the row, and
+is noted in the file, by the row's key. What the stream tells of the rows that are written meanwhile is kept in the
+file, too. At the watermark those rows are known: what the scan has added for them is taken out again, and what they are
+at the watermark is added.
 """
 
 from __future__ import annotations
 
 import decimal
+import itertools
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
-from typing import Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Self
 
-from leda.engine.configuration import Amount, Configuration, Contribution
+from leda.engine.configuration import Amount, Amounts, Configuration, Contribution
 from leda.engine.row_keys import key_text
-from leda.engine.source_sum import Expected
-from leda.engine.uncounted import Uncounted
+from leda.engine.source_sum import Expected, Leaves, attributes_of
+from leda.engine.table_scan import scan
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE, NotExactError, number
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.totals_file import TotalsFile, read, temporary_file, written
 
-# The file: what the scan has added for each row (`added` NULL: nothing; `shown` and `reason` tell a row that cannot be
-# read), and the last image of each row that was written since (NULL: it is gone).
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MOST_LEAVES = 20_000
+"""So many leaves are summed in memory."""
+
+# What the leaves that were in memory together add to each total; what the scan has added for each row (`added` NULL:
+# nothing; `shown` and `reason` tell a row that cannot be read); and the last image of each row that was written since
+# (NULL: it is gone).
 _TABLES = """
-    PRAGMA journal_mode = OFF;
-    PRAGMA synchronous = OFF;
-    PRAGMA cache_size = -16000;
+    CREATE TABLE parts (name TEXT, amounts TEXT);
     CREATE TABLE scanned (key TEXT, added TEXT, shown TEXT, reason TEXT);
     CREATE TABLE written (key TEXT PRIMARY KEY, image TEXT) WITHOUT ROWID;
 """
 
 
-class TableSum:
-    """Adds up a table's rows; its file is deleted at the end of `TableSum.open`."""
+class RowSum:
+    """Adds up rows; its file is deleted at the end of `open`."""
 
     def __init__(
         self, configuration: Configuration, table: SourceTable, file: sqlite3.Connection
@@ -48,20 +58,55 @@ class TableSum:
         self._table = table
         self._file = file
         self._one_at_a_time = threading.Lock()
-        self._leaves: dict[str, list[Amount]] = {}
-        self._rows = 0
+        self._leaves = Leaves(configuration, list(table.keys))
 
     @classmethod
     @contextmanager
-    def open(cls, configuration: Configuration, table: SourceTable) -> Iterator[TableSum]:
+    def open(cls, configuration: Configuration, table: SourceTable) -> Iterator[Self]:
         """A sum over no row yet, with a temporary file on disk."""
-        # An empty name stands for a file that SQLite makes, and deletes when it is closed: https://sqlite.org/inmemorydb.html
-        file = sqlite3.connect("", check_same_thread=False)
+        file = temporary_file(_TABLES)
         try:
-            file.executescript(_TABLES)
             yield cls(configuration, table, file)
         finally:
             file.close()
+
+    def scan(self, client: DynamoDBClient, segments: int, advance: Callable[[int], object]) -> None:
+        """Take all rows of the table, read in so many segments at a time."""
+        attributes = attributes_of(list(self._table.keys), self._configuration)
+        scan(client, self._table.name, attributes, [self.take] * segments, advance)
+
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows; several threads may call it."""
+        with self._one_at_a_time:
+            self._leaves.take(rows)
+            self._bound()
+
+    def total(self, is_kept: Callable[[str], bool]) -> Expected:
+        """What the rows add up to in the totals that are kept; can be called once."""
+        self._spill()
+        totals = TotalsFile(each for each in self._totals() if is_kept(each[0]))
+        return Expected.of(totals, self._leaves.rows, self._leaves.outside, self._leaves.uncounted)
+
+    def _bound(self) -> None:
+        if len(self._leaves.sums) > MOST_LEAVES:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Write what the leaves add to each total to the file, and begin anew."""
+        totals: dict[str, list[Amount]] = {}
+        self._leaves.roll_up(totals)
+        self._leaves.sums.clear()
+        rows = ((name, written(amounts)) for name, amounts in totals.items())
+        self._file.executemany("INSERT INTO parts VALUES (?, ?)", rows)
+
+    def _totals(self) -> Iterator[tuple[str, Amounts]]:
+        parts = self._file.execute("SELECT name, amounts FROM parts ORDER BY name")
+        for name, rows in itertools.groupby(parts, key=itemgetter(0)):
+            yield name, _sum(read(json.loads(text)) for _, text in rows)
+
+
+class TableSum(RowSum):
+    """Adds up a table's rows as of a watermark."""
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows as the scan has read them; several threads may call it."""
@@ -72,14 +117,19 @@ class TableSum:
             try:
                 added = contribution(row)
             except UnreadableRowError as error:
-                noted.append((key_of(row), None, self._shown(row), str(error)))
+                shown = key_text(row, list(self._table.keys))
+                noted.append((key_of(row), None, shown, str(error)))
                 continue
-            noted.append((key_of(row), None if added is None else _written(added), None, None))
+            noted.append(
+                (key_of(row), added and written([added.leaves, added.amounts]), None, None)
+            )
             if added is not None:
                 found.append(added)
         with self._one_at_a_time:
-            self._rows += len(rows)
-            self._add(found)
+            self._leaves.rows += len(rows)
+            for each in found:
+                self._leaves.add(each)
+            self._bound()
             self._file.executemany("INSERT INTO scanned VALUES (?, ?, ?, ?)", noted)
 
     def write(self, changes: Iterable[tuple[Mapping[str, Any], Mapping[str, Any] | None]]) -> None:
@@ -91,77 +141,37 @@ class TableSum:
         with self._one_at_a_time:
             self._file.executemany("INSERT OR REPLACE INTO written VALUES (?, ?)", noted)
 
-    def total(self) -> Expected:
+    def total(self, is_kept: Callable[[str], bool]) -> Expected:
         """What the rows add up to as of the last change that was taken; can be called once."""
-        joined = "FROM scanned JOIN written USING (key)"
-        uncounted, rows, outside = Uncounted(), self._rows, 0
-        for (text,) in self._file.execute(f"SELECT added {joined}"):
-            rows -= 1
+        leaves = self._leaves
+        for (text,) in self._file.execute("SELECT added FROM scanned JOIN written USING (key)"):
+            leaves.rows -= 1
             if text is not None:
-                self._add([_read(text).negated()])
+                names, amounts = json.loads(text)
+                leaves.add(Contribution(tuple(names), read(amounts)).negated())
+                self._bound()
         left = "FROM scanned WHERE added IS NULL AND key NOT IN (SELECT key FROM written)"
         for shown, reason in self._file.execute(f"SELECT shown, reason {left}"):
             if reason is None:
-                outside += 1
+                leaves.outside += 1
             else:
-                uncounted.add(shown, reason)
+                leaves.uncounted.add(shown, reason)
         for (text,) in self._file.execute("SELECT image FROM written WHERE image IS NOT NULL"):
-            rows += 1
-            image = json.loads(text)
-            try:
-                added = self._configuration.contribution(image)
-            except UnreadableRowError as error:
-                uncounted.add(self._shown(image), str(error))
-                continue
-            if added is None:
-                outside += 1
-            else:
-                self._add([added])
-        return Expected(
-            self._totals(),
-            rows,
-            uncounted.count,
-            [f"{key}: {reason}" for key, reason in uncounted.first],
-            uncounted.reasons,
-            outside,
-        )
+            leaves.take([json.loads(text)])
+            self._bound()
+        return super().total(is_kept)
 
-    def _totals(self) -> dict[str, tuple[Amount, ...]]:
-        sums: dict[str, list[Amount]] = {}
-        with decimal.localcontext(WIDE):
-            while self._leaves:
-                leaf, amounts = self._leaves.popitem()
-                for node in self._configuration.nodes(leaf):
-                    _add(sums, node, amounts)
+    def _totals(self) -> Iterator[tuple[str, Amounts]]:
         # What was added and taken out again is no total.
-        return {node: tuple(amounts) for node, amounts in sums.items() if any(amounts)}
-
-    def _add(self, found: Iterable[Contribution]) -> None:
-        with decimal.localcontext(WIDE):
-            for each in found:
-                for leaf in each.leaves:
-                    _add(self._leaves, leaf, each.amounts)
-
-    def _shown(self, row: Mapping[str, Any]) -> str:
-        return key_text(row, list(self._table.keys))
+        return (each for each in super()._totals() if any(each[1]))
 
 
-def _add(sums: dict[str, list[Amount]], name: str, amounts: Sequence[Amount]) -> None:
-    found = sums.get(name)
-    if found is None:
-        sums[name] = list(amounts)
-        return
-    for place, amount in enumerate(amounts):
-        found[place] += amount
-
-
-def _written(added: Contribution) -> str:
-    return json.dumps([added.leaves, [str(amount) for amount in added.amounts]])
-
-
-def _read(text: str) -> Contribution:
-    leaves, amounts = json.loads(text)
-    return Contribution(tuple(leaves), tuple(map(Decimal, amounts)))
+def _sum(parts: Iterator[Amounts]) -> Amounts:
+    total = next(parts)
+    with decimal.localcontext(WIDE):
+        for amounts in parts:
+            total = tuple([a + b for a, b in zip(total, amounts, strict=True)])
+    return total
 
 
 def _image(image: Mapping[str, Any]) -> str:
@@ -171,13 +181,7 @@ def _image(image: Mapping[str, Any]) -> str:
 
 def require_fit(expected: Expected) -> None:
     """Raise LedaError if a total is none that a row can hold."""
-    too_long = []
-    for node, amounts in expected.totals.items():
-        try:
-            for amount in amounts:
-                number(str(amount))
-        except NotExactError:
-            too_long.append(node)
+    too_long = TotalsFile(each for each in expected.totals.items() if not _fits(each[1]))
     if too_long:
         raise LedaError(
             f"{len(too_long)} totals have more than the 38 digits of a DynamoDB number: {first(too_long)}",
@@ -186,7 +190,16 @@ def require_fit(expected: Expected) -> None:
         )
 
 
-def first(names: Sequence[str]) -> str:
+def _fits(amounts: Amounts) -> bool:
+    try:
+        for amount in amounts:
+            number(str(amount))
+    except NotExactError:
+        return False
+    return True
+
+
+def first(names: Collection[str]) -> str:
     """The first names, and how many more there are."""
-    shown = ", ".join(names[:5])
+    shown = ", ".join(itertools.islice(names, 5))
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

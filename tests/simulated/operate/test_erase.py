@@ -119,7 +119,7 @@ def test_all_is_exact_afterwards_whatever_is_delivered_again_or_comes_again(site
 def test_all_is_exact_after_a_rebuild_that_follows(site: Site) -> None:
     _trim(site)
     _erase(site)
-    assert site.rebuild().changes == []
+    assert not site.rebuild().changes
     site.check()
     assert _naming(site) == []
 

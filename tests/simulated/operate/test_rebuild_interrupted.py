@@ -334,7 +334,7 @@ def _correct_what_differs_only(patch: Patch) -> None:
     correct: Any = LaneRows.correct
 
     def some(rows: LaneRows, lanes: Lanes, amounts: Any) -> None:
-        correct(rows, lanes, {node: added for node, added in amounts.items() if any(added)})
+        correct(rows, lanes, [(node, added) for node, added in amounts if any(added)])
 
     patch.setattr(LaneRows, "correct", some)
     patch.setattr(LaneRows, "touch", correct_nothing)

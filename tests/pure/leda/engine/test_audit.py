@@ -135,7 +135,7 @@ def test_a_sum_that_never_was_is_not_called_wrong_when_the_next_round_does_not_f
         found = read()
         if running.scans == 1:
             # One trade read before it changed, another after it changed back.
-            found.totals["a"] = (found.totals["a"][0] + 10,)
+            found.totals = {"a": (found.totals["a"][0] + 10,)}
         return found
 
     running.expected = torn  # type: ignore[method-assign]
@@ -150,7 +150,7 @@ def test_a_row_that_is_off_to_the_other_side_the_second_time_is_in_flight() -> N
 
     def torn() -> Expected:
         found = read()
-        found.totals["a"] = (found.totals["a"][0] + (10 if running.scans == 1 else -10),)
+        found.totals = {"a": (found.totals["a"][0] + (10 if running.scans == 1 else -10),)}
         return found
 
     running.expected = torn  # type: ignore[method-assign]

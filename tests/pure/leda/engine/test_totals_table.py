@@ -21,7 +21,7 @@ def test_only_what_has_a_number_is_a_total_and_reserved_rows_are_no_totals() -> 
             {"Identifier": {"S": ":rebuild:1:2:a.1.0"}, "Value": {"N": "7"}, "Count": {"N": "1"}},
         ]
     )
-    assert read_totals(table, "AggregateTable", ("Count", "Value"), "Identifier") == {
+    assert dict(read_totals(table, "AggregateTable", ("Count", "Value"), "Identifier")) == {
         "a": (2, Decimal("1.5")),
         "b": (1, 0),
         "e": (0, 7),

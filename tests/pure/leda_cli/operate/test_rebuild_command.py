@@ -61,13 +61,14 @@ class FakeRebuild:
 
     error: BaseException | None = None
     mappings = ("uuid",)
+    changes = CHANGES
 
     def __init__(self, *_: Any) -> None:
         self.is_open = self.error is not None
 
     def look(self) -> Result:
         expected = Expected({"PV": (2, Decimal("7.5"))}, rows=2)
-        return Result(TODAY, expected, CHANGES, self.mappings, behind_seconds=61.5)
+        return Result(TODAY, expected, self.changes, self.mappings, behind_seconds=61.5)
 
     def run(self) -> Result:
         if self.error:
@@ -122,6 +123,15 @@ def test_the_report_as_json_has_every_measure(
         "new": {"Count": 2, "Value": "7.5"},
     }
     assert report["changes"][1]["old"] == {"Count": "0", "Value": None}
+    assert len(report["changes"]) == 2
+
+
+def test_the_report_as_json_of_totals_that_were_right(
+    found: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(FakeRebuild, "changes", [])
+    rebuild(wait=0, as_json=True)
+    assert json.loads(capsys.readouterr().out)["changes"] == []
 
 
 def test_a_dry_run_says_what_would_change(

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from leda.engine.configuration import Configuration
 from leda.engine.source_sum import Expected, fold
 from leda_cli.base.errors import LedaError
+from leda_cli.operate import table_sum
 from leda_cli.operate.source_table import SourceTable
-from leda_cli.operate.table_sum import TableSum, require_fit
+from leda_cli.operate.table_sum import RowSum, TableSum, require_fit
 
 TABLE = SourceTable("Feedback", {"id": "B", "at": "N"})
 CONFIGURATION = Configuration.from_json(
@@ -47,8 +49,10 @@ def _non_zero(expected: Expected) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_with_records_count_as_their_last_record_says_and_others_as_they_were_read(
-    seed: int,
+    seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # So many leaves are in memory, the others in the file.
+    monkeypatch.setattr(table_sum, "MOST_LEAVES", seed % 5)
     draw = random.Random(seed)
     table = {n: _row(n, draw) for n in range(40)}
     with TableSum.open(CONFIGURATION, TABLE) as sums:
@@ -64,12 +68,27 @@ def test_rows_with_records_count_as_their_last_record_says_and_others_as_they_we
                 else:
                     table[n] = _row(n, draw)
                     sums.write([({name: table[n][name] for name in TABLE.keys}, table[n])])
-        found = sums.total()
+        found = sums.total(lambda _name: True)
     wanted = fold(table.values(), CONFIGURATION, list(TABLE.keys))
     assert found.totals == _non_zero(wanted)
     assert (found.rows, found.unreadable) == (wanted.rows, wanted.unreadable)
     assert (found.outside, found.reasons) == (wanted.outside, wanted.reasons)
     assert found.named == wanted.named
+
+
+def test_rows_that_are_read_once_add_up_as_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_sum, "MOST_LEAVES", 2)
+    draw = random.Random(1)
+    table = [_row(n, draw) for n in range(40)]
+    with RowSum.open(CONFIGURATION, TABLE) as sums:
+        for first in range(0, 40, 7):
+            sums.take(table[first : first + 7])
+        found = sums.total(lambda name: name != "urgent:b")
+    wanted = fold(table, CONFIGURATION, list(TABLE.keys))
+    assert found.totals == {
+        name: wanted.totals[name] for name in wanted.totals if name != "urgent:b"
+    }
+    assert replace(found, totals={}) == replace(wanted, totals={})
 
 
 def test_a_total_that_no_row_can_hold_is_named() -> None:

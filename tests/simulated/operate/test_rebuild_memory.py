@@ -1,0 +1,122 @@
+"""The memory of a rebuild or backfill does not grow with the number of totals."""
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from leda.engine import map_batch
+from leda.engine.configuration import Configuration
+from leda.engine.delta_rows import RESERVED
+from leda_cli.operate import table_sum, totals_file
+from leda_cli.operate.rebuild import Rebuild, Result
+from support.backfill_site import BackfillSite
+from support.rebuild_site import Calls
+
+DOCUMENT = json.dumps(
+    {
+        "group_by": {"places": {"keys": ["source"]}},
+        "measures": {"Count": {"op": "count"}, "Score": {"op": "sum", "field": "score"}},
+    }
+)
+CONFIGURATION = Configuration.from_json(DOCUMENT)
+PAGE = 50
+
+
+class ManyTotals:
+    """A table of which each row has a total of its own; rows and totals are made when they are read.
+
+    Every total is 1 too low. What corrects them is not kept.
+    """
+
+    def __init__(self, real: Any, source: str, totals: str, count: int) -> None:
+        self._real = real
+        self._made = {source: self._row, totals: self._total}
+        self._count = count
+        self._is_corrected = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def scan(self, **request: Any) -> Any:
+        make = self._made.get(request["TableName"])
+        if make is None:
+            return self._real.scan(**request)
+        first = request.get("ExclusiveStartKey", 0)
+        # In no order, as DynamoDB's.
+        items = [
+            make((n * 7919) % self._count) for n in range(first, min(first + PAGE, self._count))
+        ]
+        last = first + PAGE
+        return {"Items": items} | ({"LastEvaluatedKey": last} if last < self._count else {})
+
+    def put_item(self, **request: Any) -> Any:
+        item = request["Item"]
+        if "Totals" in item:
+            kept = {n: v for n, v in item["Totals"]["M"].items() if n.startswith(RESERVED)}
+            self._is_corrected |= len(kept) < len(item["Totals"]["M"])
+            request["Item"] = item | {"Totals": {"M": kept}}
+        return self._real.put_item(**request)
+
+    def _row(self, number: int) -> dict[str, Any]:
+        name = f"{number:06}"
+        return {
+            "place": {"S": name},
+            "at": {"N": "1"},
+            "source": {"S": f"p{name}"},
+            "score": {"N": "2.5"},
+        }
+
+    def _total(self, number: int) -> dict[str, Any]:
+        name = f"places:p{number:06}"
+        labels = CONFIGURATION.labels(name)
+        assert labels
+        score = "2.5" if self._is_corrected else "1.5"
+        row = {"Identifier": {"S": name}, "Count": {"N": "1"}, "Score": {"N": score}}
+        return row | dict(labels.attributes)
+
+
+@dataclass
+class ManyCalls(Calls):
+    """The calls of a run on a site with so many totals."""
+
+    site: BackfillSite | None = None
+    count: int = 0
+
+    def wrap(self, real: Any) -> Any:
+        assert self.site
+        if real is self.site.pipeline.dynamodb:
+            tables = self.site.table("State"), self.site.table("Aggregate")
+            return ManyTotals(real, *tables, self.count)
+        return real
+
+
+def peak_of(count: int, do: Callable[[Rebuild], Result]) -> int:
+    """The most memory that Python has had for a run over so many totals."""
+    site = BackfillSite.begun(count=0)
+    site.deploy(DOCUMENT)
+    work = site.backfill_work(ManyCalls(site=site, count=count))
+    tracemalloc.start()
+    try:
+        result = do(work)
+        assert len(result.expected.totals) == count
+        assert sum(1 for _ in result.changes) == len(result.changes) == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("do", [Rebuild.run, Rebuild.look])
+def test_the_sums_of_many_totals_are_not_in_memory(
+    monkeypatch: pytest.MonkeyPatch, do: Callable[[Rebuild], Result]
+) -> None:
+    # What is in memory at a time.
+    monkeypatch.setattr(table_sum, "MOST_LEAVES", 100)
+    monkeypatch.setattr(totals_file, "_BATCH", 100)
+    monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 10_000)
+    # The first run imports.
+    _, few, many = (peak_of(count, do) for count in (10, 500, 3000))
+    assert many - few < 100_000
