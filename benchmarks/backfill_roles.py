@@ -192,7 +192,7 @@ class _Reduce(threading.Thread):
         self._deliver()
 
     def _deliver(self) -> None:
-        from support.pipeline import event
+        from support.lambda_events import event
 
         ((shard, records),) = self._engine.records_by_shard("ReduceTable").items()
         new = records[self._done :]

@@ -11,7 +11,8 @@ import pytest
 from simulation import trades
 from support.any_delivery import Play
 from support.at_once import at_once
-from support.pipeline import Pipeline, event
+from support.lambda_events import event
+from support.pipeline import Pipeline
 
 
 @pytest.mark.usefixtures("small_rows")

@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.any_record import WRONG, changes, put, spoiled
+from support.lambda_events import event
 from support.log_lines import LogLines, recorded
-from support.pipeline import SOURCES, Function, Pipeline, event
+from support.pipeline import SOURCES, Function, Pipeline
 from support.shop import CUSTOMER, OPERATOR, ROUTES, Lambda, ShopTables, http_event, order
 from support.users import Users
 

@@ -11,8 +11,9 @@ import pytest
 from leda.capture.notifications import ROUNDS
 from leda.capture.patterns import BadPatternError
 from simulation.failures import client_error, timed_out
+from support.lambda_events import event
 from support.log_lines import recorded
-from support.pipeline import Function, Pipeline, event
+from support.pipeline import Function, Pipeline
 from support.users import Users
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:changes"

@@ -22,7 +22,8 @@ from leda.engine.source_shards import Assignment
 from leda.streams.stream_records import MalformedEventError
 from simulation.failures import Killed, client_error, timed_out
 from support.faults import Fault, Faults, FaultyClient, after, instead, meanwhile, statements
-from support.pipeline import CONFIGURATION, Pipeline, event, parameter
+from support.lambda_events import event
+from support.pipeline import CONFIGURATION, Pipeline, parameter
 
 
 def put(pipeline: Pipeline, identifier: str, path: Any, value: Any, version: int = 1) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.pipeline import Pipeline, event
+from support.lambda_events import event
+from support.pipeline import Pipeline
 
 
 def message(

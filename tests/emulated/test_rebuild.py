@@ -22,8 +22,9 @@ from leda_cli.operate import rebuild_totals
 from leda_cli.operate.mappings import LambdaMappings
 from simulation import trades
 from simulation.failures import client_error
+from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
-from support.pipeline import CONFIGURATION, Pipeline, event
+from support.pipeline import CONFIGURATION, Pipeline
 from support.rebuild_site import Calls, Site
 
 VERSION = Configuration.from_json(CONFIGURATION).version

@@ -14,7 +14,8 @@ from leda.engine.registry import Registry
 from leda.engine.statement_errors import StatementErrors, TotalsError
 from simulation.failures import client_error, timed_out
 from support.faults import Faults, FaultyClient, after
-from support.pipeline import Pipeline, event
+from support.lambda_events import event
+from support.pipeline import Pipeline
 
 VERSION = "0123abcd"
 LANE = f"{VERSION}.1.0"

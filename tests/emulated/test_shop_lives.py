@@ -7,7 +7,7 @@ import pytest
 
 from leda.shop import times
 from leda.shop.stock import restocking
-from support.pipeline import event
+from support.lambda_events import event
 from support.shop import Response, ShopTables, order
 
 

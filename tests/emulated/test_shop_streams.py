@@ -14,7 +14,7 @@ from leda.shop.stream import delivery
 from simulation.failures import client_error
 from support.deliveries import Environment, Record, Schedule
 from support.faults import Faults, FaultyClient
-from support.pipeline import event
+from support.lambda_events import event
 from support.shop import Lambda, ShopTables, order
 
 FIREHOSE, VENDOR = "fnWriteFirehose", "fnCreateVendorOrder"

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from leda.replica.replica import WrongReplicaError
 from simulation.failures import client_error, timed_out
 from support.faults import Fault, after, instead
-from support.pipeline import Function, Pipeline, event
+from support.lambda_events import event
+from support.pipeline import Function, Pipeline
 from support.users import END, PLACE, Users, key
 
 NOTHING: dict[str, Any] = {"batchItemFailures": []}

@@ -10,7 +10,7 @@ from leda.engine.epochs import Epochs
 from leda.engine.map_rows import _LaneWriter
 from leda.engine.shards import Shard
 from leda.engine.totals import Totals
-from support.scenes import Scene, scene
+from support.scenes import Scene, breach, scene
 
 Patch = pytest.MonkeyPatch
 HOUR = 3600.0
@@ -108,23 +108,18 @@ def test_a_row_that_a_partition_has_no_room_for_is_written_in_parts(monkeypatch:
     assert differences
 
 
-def test_a_child_that_is_met_before_its_parent_has_the_higher_epoch(monkeypatch: Patch) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "1", "PV:a:EMEA")
-            it.on("map")
-            it.system.streams["reduce"].roll()
-            it.write("t2", "2", "Delta:a:EMEA")
-            it.on("map")
-            it.deliver("reduce", it.records("reduce", 1), 1)
-            it.on()
-            it.write("t3", "4", "PV:a:EMEA")
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(Epochs, "_ancestors", lambda self, shard: [])
-    assert differences()
+@breach(Epochs, "_ancestors", lambda self, shard: [])
+def test_a_child_that_is_met_before_its_parent_has_the_higher_epoch(it: Scene) -> Any:
+    it.write("t1", "1", "PV:a:EMEA")
+    it.on("map")
+    it.system.streams["reduce"].roll()
+    it.write("t2", "2", "Delta:a:EMEA")
+    it.on("map")
+    it.deliver("reduce", it.records("reduce", 1), 1)
+    it.on()
+    it.write("t3", "4", "PV:a:EMEA")
+    it.on()
+    return it.differences()
 
 
 def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
@@ -146,64 +141,44 @@ def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
         )
 
 
-def test_a_row_of_map_expires_by_the_time_of_its_records(monkeypatch: Patch) -> None:
+@breach(map_rows, "created", lambda _records: time.time())
+def test_a_row_of_map_expires_by_the_time_of_its_records(it: Scene) -> Any:
     """The function's clock is two days behind but for an hour; two hours later the batch is delivered again."""
-
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "5")
-            it.world.skew = -47 * HOUR
-            it.on()
-            it.go_on(seconds=2 * HOUR)
-            it.system.store.delete_expired("ReduceTable")
-            it.deliver("map", it.records("map"))
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(map_rows, "created", lambda _records: time.time())
-    assert differences()
+    it.write("t1", "5")
+    it.world.skew = -47 * HOUR
+    it.on()
+    it.go_on(seconds=2 * HOUR)
+    it.system.store.delete_expired("ReduceTable")
+    it.deliver("map", it.records("map"))
+    it.on()
+    return it.differences()
 
 
-def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "1")
-            it.on()
-            it.system.replace_stream("map")
-            (shard,) = it.shards("map")
-            shard.start = 10**22
-            it.write("t2", "2")
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(Shard, "source", property(lambda shard: shard.id))
-    assert differences()
+@breach(Shard, "source", property(lambda shard: shard.id))
+def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(it: Scene) -> Any:
+    it.write("t1", "1")
+    it.on()
+    it.system.replace_stream("map")
+    (shard,) = it.shards("map")
+    shard.start = 10**22
+    it.write("t2", "2")
+    it.on()
+    return it.differences()
 
 
-def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "1")
-            it.on("map")
-            older = it.system.streams["reduce"]
-            it.system.replace_stream("reduce")
-            it.write("t2", "2")
-            it.on()
-            assert it.differences()
-            it.rebuild()
-            assert not it.differences()
-            it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(Epochs, "_is_of_older_stream", lambda self, shard: False)
-    assert differences()
+@breach(Epochs, "_is_of_older_stream", lambda self, shard: False)
+def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later(it: Scene) -> Any:
+    it.write("t1", "1")
+    it.on("map")
+    older = it.system.streams["reduce"]
+    it.system.replace_stream("reduce")
+    it.write("t2", "2")
+    it.on()
+    assert it.differences()
+    it.rebuild()
+    assert not it.differences()
+    it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
+    return it.differences()
 
 
 def test_a_stream_that_is_made_again_is_not_settled_until_a_rebuild() -> None:
@@ -225,87 +200,70 @@ def test_a_stream_that_is_made_again_is_not_settled_until_a_rebuild() -> None:
             assert not it.differences()
 
 
-def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "5")
-            it.write("t1", None)
-            it.on()
-            it.deliver("map", it.records("map")[:1])
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    real = _LaneWriter.write
-
-    def write(self: Any, part: Any, sums: Any) -> None:
-        if any(any(each) for each in sums.values()):
-            real(self, part, sums)
-
-    monkeypatch.setattr(_LaneWriter, "write", write)
-    assert differences()
+write = _LaneWriter.write
 
 
-def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            for value in ("5", None):
-                it.write("t1", value)
-                it.on("map")
-            it.on("reduce")
-            it.deliver("reduce", it.records("reduce")[:1])
-            return it.differences()
-
-    assert not differences()
-    real = reduce_batch.by_node
-    monkeypatch.setattr(
-        totals, "by_node", lambda rows: [each for each in real(rows) if any(each.sums or (1,))]
-    )
-    assert differences()
+def unless_zero(self: Any, part: Any, sums: Any) -> None:
+    if any(any(each) for each in sums.values()):
+        write(self, part, sums)
 
 
-def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(monkeypatch: Patch) -> None:
+@breach(_LaneWriter, "write", unless_zero)
+def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(it: Scene) -> Any:
+    it.write("t1", "5")
+    it.write("t1", None)
+    it.on()
+    it.deliver("map", it.records("map")[:1])
+    it.on()
+    return it.differences()
+
+
+def without_zeros(rows: Any) -> Any:
+    return [each for each in reduce_batch.by_node(rows) if any(each.sums or (1,))]
+
+
+@breach(totals, "by_node", without_zeros)
+def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(it: Scene) -> Any:
+    for value in ("5", None):
+        it.write("t1", value)
+        it.on("map")
+    it.on("reduce")
+    it.deliver("reduce", it.records("reduce")[:1])
+    return it.differences()
+
+
+def judged_first(self: Epochs, shard: Shard, created: float | None) -> int:
+    older = self._is_of_older_stream(shard)
+    epoch = epochs.IGNORED if older else self._registry.draw(registry.EPOCHS)
+    attributes = {"Epoch": {"N": str(epoch)}}
+    self._registry.put_if_absent(registry.reduce_scope(shard.stream), shard.id, attributes)
+    return epoch
+
+
+@breach(Epochs, "_draw", judged_first)
+def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(it: Scene, patch: Patch) -> Any:
     """Reduce meets a shard of the older stream, and is slow; meanwhile it meets the younger stream."""
-
-    def differences() -> Any:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t1", "1")
-            it.on("map")
-            older = it.system.streams["reduce"]
-            it.system.replace_stream("reduce")
-            it.off("reduce")
-            it.write("t2", "2", "Delta:a:EMEA")
-            it.on("map")
-            slow = iter([True])
-
-            def draw(self: registry.Registry, counter: str) -> int:
-                if counter == registry.EPOCHS and next(slow, False):
-                    it.world.sleep(5)
-                return real(self, counter)
-
-            patch.setattr(registry.Registry, "draw", draw)
-            it.world.at(it.world.now + 1, it.system.mappings["reduce"].resume)
-            it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
-            it.go_on()
-            it.rebuild()
-            assert not it.differences()
-            it.write("t3", "4")
-            it.go_on()
-            return it.differences()
-
     real = registry.Registry.draw
+    it.write("t1", "1")
+    it.on("map")
+    older = it.system.streams["reduce"]
+    it.system.replace_stream("reduce")
+    it.off("reduce")
+    it.write("t2", "2", "Delta:a:EMEA")
+    it.on("map")
+    slow = iter([True])
 
-    def judged_first(self: Epochs, shard: Shard, created: float | None) -> int:
-        older = self._is_of_older_stream(shard)
-        epoch = epochs.IGNORED if older else self._registry.draw(registry.EPOCHS)
-        attributes = {"Epoch": {"N": str(epoch)}}
-        self._registry.put_if_absent(registry.reduce_scope(shard.stream), shard.id, attributes)
-        return epoch
+    def draw(self: registry.Registry, counter: str) -> int:
+        if counter == registry.EPOCHS and next(slow, False):
+            it.world.sleep(5)
+        return real(self, counter)
 
-    assert not differences()
-    monkeypatch.setattr(Epochs, "_draw", judged_first)
-    assert differences()
+    patch.setattr(registry.Registry, "draw", draw)
+    it.world.at(it.world.now + 1, it.system.mappings["reduce"].resume)
+    it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
+    it.go_on()
+    it.rebuild()
+    assert not it.differences()
+    it.write("t3", "4")
+    it.go_on()
+    return it.differences()

@@ -18,7 +18,7 @@ from leda_cli.operate.rebuild_source import SourceSide
 from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.table_sum import TableSum
 from leda_cli.operate.watermarks import Tail
-from support.scenes import Scene, scene
+from support.scenes import Scene, breach, scene
 
 Patch = pytest.MonkeyPatch
 
@@ -40,78 +40,55 @@ def damaged(it: Scene, **attributes: Any) -> None:
     it.system.store.put_item(TableName="AggregateTable", Item=row)
 
 
+@breach(TableSum, "write", lambda self, changes: None)
 def test_what_is_written_while_the_table_is_read_counts_as_it_was_written(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t1", "1")
-            it.on()
-            damaged(it, Value={"N": "7"})
-            # After the scan, before the watermark.
-            before(patch, "scanned", lambda _tail: write_once(it), Tail)
-            it.rebuild()
-            return it.differences()
-
+    it: Scene, patch: Patch
+) -> Any:
     def write_once(it: Scene) -> None:
         if len(it.system.rows("StateTable")) < 2 or not it.system.counts["written"]:
             it.system.counts["written"] = 1
             it.write("t1", "5")
 
-    assert not differences()
-    monkeypatch.setattr(TableSum, "write", lambda self, changes: None)
-    assert differences()
+    it.write("t1", "1")
+    it.on()
+    damaged(it, Value={"N": "7"})
+    # After the scan, before the watermark.
+    before(patch, "scanned", lambda _tail: write_once(it), Tail)
+    it.rebuild()
+    return it.differences()
 
 
-def test_a_checkpoint_that_reduce_has_not_written_is_removed(monkeypatch: Patch) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "1")
-            it.on()
-            (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
-            ahead = {"S": f"9999999999.{'9' * 40}"}
-            damaged(it, Value={"N": "7"}, **{applied: ahead})
-            it.rebuild()
-            it.write("t2", "2")
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(TotalsSide, "mend_checkpoints", lambda self, suspects: None)
-    assert differences()
+@breach(TotalsSide, "mend_checkpoints", lambda self, suspects: None)
+def test_a_checkpoint_that_reduce_has_not_written_is_removed(it: Scene) -> Any:
+    it.write("t1", "1")
+    it.on()
+    (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
+    ahead = {"S": f"9999999999.{'9' * 40}"}
+    damaged(it, Value={"N": "7"}, **{applied: ahead})
+    it.rebuild()
+    it.write("t2", "2")
+    it.on()
+    return it.differences()
 
 
-def test_a_total_gets_a_checkpoint_of_every_number_of_lanes(monkeypatch: Patch) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "1")
-            it.on()
-            it.system.streams["map"].roll()
-            it.set("map", REDUCE_LANES="4")
-            it.write("t2", "2")
-            it.on()
-            it.system.store.delete_item(TableName="AggregateTable", Key={"Identifier": {"S": "PV"}})
-            it.rebuild()
-            assert not it.differences()
-            it.deliver("reduce", it.records("reduce")[:1])
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(LaneRows, "touch", lambda self, lanes, nodes: None)
-    assert differences()
+@breach(LaneRows, "touch", lambda self, lanes, nodes: None)
+def test_a_total_gets_a_checkpoint_of_every_number_of_lanes(it: Scene) -> Any:
+    it.write("t1", "1")
+    it.on()
+    it.system.streams["map"].roll()
+    it.set("map", REDUCE_LANES="4")
+    it.write("t2", "2")
+    it.on()
+    it.system.store.delete_item(TableName="AggregateTable", Key={"Identifier": {"S": "PV"}})
+    it.rebuild()
+    assert not it.differences()
+    it.deliver("reduce", it.records("reduce")[:1])
+    return it.differences()
 
 
-def test_what_map_writes_beside_a_rebuild_is_not_taken_out(monkeypatch: Patch) -> None:
+@breach(SourceSide, "check", lambda self, attempt: None)
+def test_what_map_writes_beside_a_rebuild_is_not_taken_out(it: Scene, patch: Patch) -> Any:
     """Somebody invokes Map by hand, with a change from after the watermark."""
-
-    def differences() -> Any:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t1", "1")
-            it.on()
-            damaged(it, Value={"N": "7"})
-            before(patch, "drain", lambda _totals: invoke_map_once(it), TotalsSide)
-            it.rebuild()
-            return it.differences()
 
     def invoke_map_once(it: Scene) -> None:
         if it.system.counts["invoked"]:
@@ -123,45 +100,43 @@ def test_what_map_writes_beside_a_rebuild_is_not_taken_out(monkeypatch: Patch) -
         it.system.functions["map"].invoke(event)
         it.world.sleep(10)
 
-    assert not differences()
-    monkeypatch.setattr(SourceSide, "check", lambda self, attempt: None)
-    assert differences()
+    it.write("t1", "1")
+    it.on()
+    damaged(it, Value={"N": "7"})
+    before(patch, "drain", lambda _totals: invoke_map_once(it), TotalsSide)
+    it.rebuild()
+    return it.differences()
 
 
-def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(monkeypatch: Patch) -> None:
-    def differences() -> Any:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t1", "1")
-            it.on()
-            damaged(it, Value={"N": "7"})
-            tails: list[Tail] = []
-            is_time: list[bool] = []
+@breach(Journal, "moving", lambda self: None)
+def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(it: Scene, patch: Patch) -> Any:
+    it.write("t1", "1")
+    it.on()
+    damaged(it, Value={"N": "7"})
+    tails: list[Tail] = []
+    is_time: list[bool] = []
 
-            def scanned(tail: Tail) -> None:
-                """The first run sleeps here, before its watermark."""
-                tails.append(tail)
-                if tail is tails[0]:
-                    sleep_until(it, lambda: bool(is_time))
+    def scanned(tail: Tail) -> None:
+        """The first run sleeps here, before its watermark."""
+        tails.append(tail)
+        if tail is tails[0]:
+            sleep_until(it, lambda: bool(is_time))
 
-            def correct(_totals: TotalsSide) -> None:
-                """When the second one has checked Map's rows, a trade is written, and the first one wakes."""
-                if not is_time:
-                    it.write("t2", "2")
-                    is_time.append(True)
-                    it.world.sleep(60)
+    def correct(_totals: TotalsSide) -> None:
+        """When the second one has checked Map's rows, a trade is written, and the first one wakes."""
+        if not is_time:
+            it.write("t2", "2")
+            is_time.append(True)
+            it.world.sleep(60)
 
-            before(patch, "scanned", scanned, Tail)
-            before(patch, "write_corrections", correct, TotalsSide)
-            it.system.operator.needed = True
-            it.world.spawn(it.system.operator.rebuild)
-            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
-            it.go_on()
-            assert is_time
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(Journal, "moving", lambda self: None)
-    assert differences()
+    before(patch, "scanned", scanned, Tail)
+    before(patch, "write_corrections", correct, TotalsSide)
+    it.system.operator.needed = True
+    it.world.spawn(it.system.operator.rebuild)
+    it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+    it.go_on()
+    assert is_time
+    return it.differences()
 
 
 def test_a_mapping_that_was_off_when_a_run_began_and_is_on_now_is_switched_off_for_it(
@@ -187,41 +162,36 @@ def test_a_mapping_that_was_off_when_a_run_began_and_is_on_now_is_switched_off_f
     assert given_up() == 1
 
 
+@breach(Journal, "hand_over", Journal.exists)
 def test_what_an_overtaken_run_does_late_is_undone_by_the_run_that_closes_the_journal(
-    monkeypatch: Patch,
-) -> None:
-    def left_over() -> list[str]:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t1", "1")
-            it.on()
-            tails: list[Tail] = []
-            is_time: list[bool] = []
+    it: Scene, patch: Patch
+) -> list[str]:
+    it.write("t1", "1")
+    it.on()
+    tails: list[Tail] = []
+    is_time: list[bool] = []
 
-            def scanned(tail: Tail) -> None:
-                """The first run sleeps here: it has switched the mapping off, and will write markers."""
-                tails.append(tail)
-                if tail is tails[0]:
-                    sleep_until(it, lambda: bool(is_time))
+    def scanned(tail: Tail) -> None:
+        """The first run sleeps here: it has switched the mapping off, and will write markers."""
+        tails.append(tail)
+        if tail is tails[0]:
+            sleep_until(it, lambda: bool(is_time))
 
-            def close(_journal: Journal) -> None:
-                """The second one has removed the markers and switched the mapping on when the first one wakes."""
-                if not is_time:
-                    is_time.append(True)
-                    it.world.sleep(60)
-                    it.off("map")
+    def close(_journal: Journal) -> None:
+        """The second one has removed the markers and switched the mapping on when the first one wakes."""
+        if not is_time:
+            is_time.append(True)
+            it.world.sleep(60)
+            it.off("map")
 
-            before(patch, "scanned", scanned, Tail)
-            before(patch, "close", close, Journal)
-            it.system.operator.needed = True
-            it.world.spawn(it.system.operator.rebuild)
-            it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
-            it.go_on()
-            assert it.system.counts["rebuilds"] == it.system.counts["rebuilds given up"] == 1
-            return it.system.left_over()
-
-    assert not left_over()
-    monkeypatch.setattr(Journal, "hand_over", Journal.exists)
-    assert left_over()
+    before(patch, "scanned", scanned, Tail)
+    before(patch, "close", close, Journal)
+    it.system.operator.needed = True
+    it.world.spawn(it.system.operator.rebuild)
+    it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+    it.go_on()
+    assert it.system.counts["rebuilds"] == it.system.counts["rebuilds given up"] == 1
+    return it.system.left_over()
 
 
 def sleep_until(it: Scene, is_so: Callable[[], bool]) -> None:
@@ -339,104 +309,75 @@ def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch
     assert written()[0] == ":last"
 
 
-def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t0", "1")
-            it.on()
-            it.off("map")
-            it.write("t1", "2")
-            it.go_on()
-            older = it.system.streams["map"]
-            it.system.replace_stream("map")
-            it.write("t2", "4")
-            it.on()
-            it.rebuild()
-            assert not it.differences()
-            it.deliver("map", next(iter(older.shards.values())).records, stream=older)
-            it.go_on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(SourceSide, "older_shards", lambda self: iter(()))
-    assert differences()
+@breach(SourceSide, "older_shards", lambda self: iter(()))
+def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(it: Scene) -> Any:
+    it.write("t0", "1")
+    it.on()
+    it.off("map")
+    it.write("t1", "2")
+    it.go_on()
+    older = it.system.streams["map"]
+    it.system.replace_stream("map")
+    it.write("t2", "4")
+    it.on()
+    it.rebuild()
+    assert not it.differences()
+    it.deliver("map", next(iter(older.shards.values())).records, stream=older)
+    it.go_on()
+    return it.differences()
 
 
-def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(monkeypatch: Patch) -> None:
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t0", "1")
-            it.go_on()
-            older = it.system.streams["map"]
-            it.system.replace_stream("map")
-            it.write("t1", "2")
-            it.on()
-            it.rebuild()
-            assert not it.differences()
-            it.deliver("map", next(iter(older.shards.values())).records, stream=older)
-            it.go_on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr("leda_cli.operate.rebuild_source.streams_of", lambda _client, _table: [])
-    assert differences()
+@breach("leda_cli.operate.rebuild_source.streams_of", lambda _client, _table: [])
+def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(it: Scene) -> Any:
+    it.write("t0", "1")
+    it.go_on()
+    older = it.system.streams["map"]
+    it.system.replace_stream("map")
+    it.write("t1", "2")
+    it.on()
+    it.rebuild()
+    assert not it.differences()
+    it.deliver("map", next(iter(older.shards.values())).records, stream=older)
+    it.go_on()
+    return it.differences()
 
 
-def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(
-    monkeypatch: Patch,
-) -> None:
+@breach("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
+def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(it: Scene) -> Any:
     """The totals are gone with their checkpoints, and no row of the new stream names them."""
-
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t0", "1")
-            it.on()
-            it.write("t0", None)
-            it.on()
-            older = it.system.streams["reduce"]
-            for name in it.totals():
-                it.system.store.delete_item(
-                    TableName="AggregateTable", Key={"Identifier": {"S": name}}
-                )
-            it.system.replace_stream("reduce")
-            it.on()
-            it.rebuild()
-            assert not it.differences()
-            it.deliver("reduce", next(iter(older.shards.values())).records[:1], stream=older)
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
-    assert differences()
+    it.write("t0", "1")
+    it.on()
+    it.write("t0", None)
+    it.on()
+    older = it.system.streams["reduce"]
+    for name in it.totals():
+        it.system.store.delete_item(TableName="AggregateTable", Key={"Identifier": {"S": name}})
+    it.system.replace_stream("reduce")
+    it.on()
+    it.rebuild()
+    assert not it.differences()
+    it.deliver("reduce", next(iter(older.shards.values())).records[:1], stream=older)
+    return it.differences()
 
 
+@breach("leda_cli.operate.rebuild_source.is_older", lambda stream, than: stream != than)
 def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t0", "1")
-            it.on()
-            came = iter([True])
+    it: Scene, patch: Patch
+) -> Any:
+    it.write("t0", "1")
+    it.on()
+    came = iter([True])
 
-            def come(_work: SourceSide) -> None:
-                if next(came, False):
-                    it.system.replace_stream("map")
-                    it.write("t1", "2")
+    def come(_work: SourceSide) -> None:
+        if next(came, False):
+            it.system.replace_stream("map")
+            it.write("t1", "2")
 
-            before(patch, "move_rows", come, SourceSide)
-            it.rebuild()
-            it.on()
-            it.rebuild()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(
-        "leda_cli.operate.rebuild_source.is_older", lambda stream, than: stream != than
-    )
-    assert differences()
+    before(patch, "move_rows", come, SourceSide)
+    it.rebuild()
+    it.on()
+    it.rebuild()
+    return it.differences()
 
 
 def test_an_environment_of_reduce_from_before_the_registry_was_lost_forgets_what_was_in_it(

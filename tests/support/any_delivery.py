@@ -7,7 +7,8 @@ from decimal import Decimal
 from simulation import trades
 from support.deliveries import Environment, Record, Schedule
 from support.faults import Faults, FaultyClient
-from support.pipeline import Function, Pipeline, event
+from support.lambda_events import event
+from support.pipeline import Function, Pipeline
 
 SOURCES = {"map": "StateTable", "reduce": "ReduceTable"}
 WRITES = {"map": "put_item", "reduce": "batch_execute_statement"}

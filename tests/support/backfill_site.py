@@ -14,8 +14,9 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.map_rows import RowClosedError
 from leda_cli.operate.rebuild import Rebuild
 from leda_cli.operate.rebuild_parts import Options
+from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
-from support.pipeline import Function, event
+from support.pipeline import Function
 from support.rebuild_site import Calls, Site
 
 Row = dict[str, Any]

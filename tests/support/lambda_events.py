@@ -7,14 +7,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leda_cli.operate.state_events import of_stream
 from leda_cli.operate.stream_shards import ShardReader, shards_of
 
-REGION = "us-east-1"
+ROLE = "arn:aws:iam::000000000000:role/StateLambda"
 # An invocation's payload has at most 6 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_EVENT_BYTES = 5_000_000
@@ -52,30 +52,11 @@ def kinesis_records(kinesis: Any, stream: str, after: Mapping[str, str]) -> dict
         )["ShardIterator"]
         while iterator:
             answer = kinesis.get_records(ShardIterator=iterator, Limit=10_000)
-            found[name] += [_kinesis_record(arn, name, record) for record in answer["Records"]]
+            found[name] += [of_stream(record, arn, name, ROLE) for record in answer["Records"]]
             iterator = answer.get("NextShardIterator")
             if not answer["Records"] and not answer.get("MillisBehindLatest"):
                 break
     return found
-
-
-def _kinesis_record(arn: str, shard: str, record: Record) -> Record:
-    return {
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": record["PartitionKey"],
-            "sequenceNumber": record["SequenceNumber"],
-            "data": base64.b64encode(record["Data"]).decode(),
-            "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),
-        },
-        "eventSource": "aws:kinesis",
-        "eventVersion": "1.0",
-        "eventID": f"{shard}:{record['SequenceNumber']}",
-        "eventName": "aws:kinesis:record",
-        "invokeIdentityArn": "arn:aws:iam::000000000000:role/StateLambda",
-        "awsRegion": REGION,
-        "eventSourceARN": arn,
-    }
 
 
 def dynamodb_records(streams: Any, arn: str, after: Mapping[str, str]) -> dict[str, list[Record]]:
@@ -90,17 +71,14 @@ def dynamodb_records(streams: Any, arn: str, after: Mapping[str, str]) -> dict[s
 
 def _dynamodb_record(arn: str, record: Mapping[str, Any]) -> Record:
     change = dict(record["dynamodb"])
-    created = change["ApproximateCreationDateTime"]
-    change["ApproximateCreationDateTime"] = int(created.timestamp())
-    return {
-        "eventID": record["eventID"],
-        "eventVersion": record.get("eventVersion", "1.1"),
-        "eventName": record["eventName"],
-        "eventSource": "aws:dynamodb",
-        "awsRegion": REGION,
-        "dynamodb": change,
-        "eventSourceARN": arn,
-    }
+    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+    delivered = {**record, "dynamodb": change, "eventSourceARN": arn}
+    if identity := record.get("userIdentity"):
+        delivered["userIdentity"] = {
+            "type": identity["Type"],
+            "principalId": identity["PrincipalId"],
+        }
+    return delivered
 
 
 def event(records: Sequence[Record], shard: str | None = None) -> Record:
@@ -112,7 +90,7 @@ def event(records: Sequence[Record], shard: str | None = None) -> Record:
             "state": {},
             "shardId": shard,
             "eventSourceARN": records[0]["eventSourceARN"] if records else None,
-            "isFinalInvokeForWindow": False,
+            "isFinalInvokeForWindow": not records,
             "isWindowTerminatedEarly": False,
         }
     return made

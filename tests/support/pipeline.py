@@ -4,15 +4,15 @@ The handlers are loaded as Lambda loads them, a fresh module an environment, so 
 warm ones and two at once.
 """
 
-import base64
 import importlib.util
 import itertools
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -20,14 +20,16 @@ from typing import Any
 from unittest import mock
 
 from leda_cli.base.paths import ROOT
-from leda_cli.operate.stream_shards import ShardReader, shards_of
+from leda_cli.operate import state_events
 from simulation.clients import clients
 from support import dynamodb_local
+from support.lambda_events import ROLE, dynamodb_records, event
 from support.tables import definition
 
 SOURCES = ROOT / "lambda_src"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000000"
+ARRIVED = datetime(2021, 3, 22, 11, 40, 58, 900_000, UTC)
 # As modules/aggregation-pipeline sets it.
 CONFIGURATION = json.dumps(
     {
@@ -130,15 +132,7 @@ class Tables:
 
     def records_by_shard(self, table: str) -> dict[str, list[dict[str, Any]]]:
         """The same for each shard."""
-        arn = self.stream_arn(table)
-        names = [shard["ShardId"] for shard in shards_of(self.streams, arn)]
-        return {
-            name: [
-                _as_delivered(record, arn)
-                for record in ShardReader(self.streams, arn, name).read_all()
-            ]
-            for name in names
-        }
+        return dynamodb_records(self.streams, self.stream_arn(table), {})
 
     def shard(self, table: str) -> str:
         arn = self.stream_arn(table)
@@ -192,24 +186,17 @@ class Pipeline(Tables):
             )
             sequence = str(next(self._kinesis_sequence))
             records.append(
-                {
-                    "kinesis": {
-                        "kinesisSchemaVersion": "1.0",
-                        "partitionKey": "key",
-                        "sequenceNumber": sequence,
-                        "data": base64.b64encode(data).decode(),
-                        "approximateArrivalTimestamp": 1616413258.9,
-                    },
-                    "eventSource": "aws:kinesis",
-                    "eventVersion": "1.0",
-                    "eventID": f"{SHARD}:{sequence}",
-                    "eventName": "aws:kinesis:record",
-                    "invokeIdentityArn": "arn:aws:iam::000000000000:role/r",
-                    "awsRegion": "us-east-1",
-                    "eventSourceARN": STREAM_ARN,
-                }
+                state_events.record(
+                    stream=STREAM_ARN,
+                    role=ROLE,
+                    event_id=f"{SHARD}:{sequence}",
+                    sequence_number=sequence,
+                    partition_key="key",
+                    arrived=ARRIVED,
+                    data=data,
+                )
             )
-        return {"Records": records}
+        return event(records)
 
     def totals(self) -> dict[str, Decimal]:
         return {
@@ -243,33 +230,6 @@ class Function:
         )
         # Lambda hands over JSON.
         return self.module.lambda_handler(json.loads(json.dumps(event)), context)
-
-
-def event(records: Sequence[Mapping[str, Any]], shard: str | None = None) -> dict[str, Any]:
-    """An event of a DynamoDB stream's mapping; with `shard`, of one that has a tumbling window."""
-    if shard is None:
-        return {"Records": list(records)}
-    return {
-        "Records": list(records),
-        "window": {"start": "2020-12-09T07:00:00Z", "end": "2020-12-09T07:15:00Z"},
-        "state": {},
-        "shardId": shard,
-        "eventSourceARN": records[0]["eventSourceARN"] if records else "",
-        "isFinalInvokeForWindow": not records,
-        "isWindowTerminatedEarly": False,
-    }
-
-
-def _as_delivered(record: Mapping[str, Any], arn: str) -> dict[str, Any]:
-    change = dict(record["dynamodb"])
-    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-    delivered = {**record, "dynamodb": change, "eventSourceARN": arn}
-    if identity := delivered.pop("userIdentity", None):
-        delivered["userIdentity"] = {
-            "type": identity["Type"],
-            "principalId": identity["PrincipalId"],
-        }
-    return delivered
 
 
 def _plain(value: object) -> float | int | str:

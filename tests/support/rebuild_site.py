@@ -20,8 +20,9 @@ from leda_cli.operate.rebuild_parts import Options, Tables
 from leda_cli.operate.source_table import SourceTable
 from simulation import trades
 from support.faults import Fault, Faults
+from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
-from support.pipeline import CONFIGURATION, Function, Pipeline, event
+from support.pipeline import CONFIGURATION, Function, Pipeline
 
 STREAMS = {"map": "StateTable", "reduce": "ReduceTable"}
 

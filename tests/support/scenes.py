@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from typing import Any
+
+import pytest
 
 from leda.engine.delta_rows import RESERVED
 from leda.engine.hierarchy import nodes
@@ -213,3 +216,28 @@ def scene(
     with opened(plan) as system:
         assert isinstance(system, Pipeline)
         yield Scene(system)
+
+
+def breach(*change: Any) -> Callable[[Callable[..., Any]], Callable[[pytest.MonkeyPatch], None]]:
+    """Make a schedule a test: what it returns is empty, and no longer so with the change, setattr's arguments.
+
+    The schedule takes `it`, a scene of its own, and may take `patch`, whose changes end with the scene.
+    """
+
+    def as_test(schedule: Callable[..., Any]) -> Callable[[pytest.MonkeyPatch], None]:
+        def play() -> Any:
+            with scene() as it, pytest.MonkeyPatch.context() as patch:
+                given = {"it": it, "patch": patch}
+                return schedule(
+                    **{name: given[name] for name in inspect.signature(schedule).parameters}
+                )
+
+        def test(monkeypatch: pytest.MonkeyPatch) -> None:
+            found = play()
+            assert not found, found
+            monkeypatch.setattr(*change)
+            assert play()
+
+        return test
+
+    return as_test

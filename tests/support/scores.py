@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from support.pipeline import Tables, event
+from support.lambda_events import event
+from support.pipeline import Tables
 from support.tables import definition, index
 
 RECORDS, TOTALS, INDEX = "GameScoreRecords", "GameScoresByUser", "TopScore"

@@ -10,8 +10,9 @@ from typing import Any
 from leda.shop.stock import parts
 from leda_cli.base.paths import ROOT
 from support.deliveries import Record
+from support.lambda_events import event
 from support.openapi import OpenApi
-from support.pipeline import Function, Tables, event
+from support.pipeline import Function, Tables
 from support.tables import definition, index
 
 TABLE = "UnifiedTable"

@@ -1,4 +1,7 @@
-"""The shop, applied: every route over HTTP, bad input, sign-in, the rush for the last ten, what the stream makes of it.
+"""The shop, applied: orders over HTTP, sign-in, the rush for the last ten, what the stream makes of it.
+
+What is refused, and why, is tested with the same functions over DynamoDB Local (tests/emulated/test_shop_*.py), and
+test_contract.py sends good and bad requests to every route.
 
 It runs on MiniStack, which retries as it likes and loses what a batch reports as failed: nothing here shows how a
 failure is handled. That is the simulation's.
@@ -26,7 +29,6 @@ from support import live_shop
 from support.live_aws import wait_for
 
 OPENAPI: dict[str, Any] = json.loads(Path(ROOT / "modules/shop/openapi.json").read_text())
-PATTERN_TOKEN = "client-token-0123456789"
 ADMIN = (
     ("GET", "/admin/inventory"),
     ("GET", "/admin/orders"),
@@ -38,11 +40,6 @@ ADMIN = (
     ("POST", "/admin/vendor-orders/any/cancel"),
     ("GET", "/admin/metrics"),
 )
-
-
-def rows_of(shop: Shop, order: str) -> list[dict[str, Any]]:
-    """Every row that names an order."""
-    return [row for row in shop.rows() if row.get("orderId") == {"S": order}]
 
 
 # -- the API as it is applied
@@ -115,15 +112,6 @@ def test_a_product_has_its_price_and_its_stock_and_an_unknown_one_is_404(shop: S
     assert (answer.status, answer.error["code"]) == (404, "NotFound")
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "limit=", "cursor=", "cursor=x", "cursor=%00"]
-)
-def test_a_bad_page_is_400_and_names_the_parameter(shop: Shop, query: str) -> None:
-    answer = shop.customers.call("GET", f"/products?{query}")
-    assert (answer.status, answer.error["code"]) == (400, "InvalidRequest")
-    assert answer.error["field"] == query.partition("=")[0]
-
-
 # -- orders
 
 
@@ -159,21 +147,6 @@ def test_an_order_takes_its_lines_off_the_shelves_and_can_be_read_by_its_number(
     assert (missing.status, missing.error["code"]) == (404, "NotFound")
 
 
-def test_the_price_is_the_shelves_at_the_moment_of_the_order(shop: Shop) -> None:
-    product = live_shop.stock(shop, price=100)
-    first = live_shop.placed(shop, {product: 2})
-    shop.aws.client("dynamodb").update_item(
-        TableName=shop.table,
-        Key={"pk": {"S": product}, "sk": {"S": product}},
-        UpdateExpression="SET priceCents = :price",
-        ExpressionAttributeValues={":price": {"N": "250"}},
-    )
-    second = live_shop.placed(shop, {product: 2})
-    assert (first["totalCents"], second["totalCents"]) == (200, 500)
-    # What was agreed stays.
-    assert shop.customers.get("orders", first["orderId"]).body["totalCents"] == 200
-
-
 def test_a_retried_order_is_answered_with_the_order_it_made(shop: Shop) -> None:
     products = sorted((live_shop.stock(shop, qty=5) for _ in range(4)), reverse=True)
     request = new_request(dict.fromkeys(products, 2))
@@ -184,50 +157,6 @@ def test_a_retried_order_is_answered_with_the_order_it_made(shop: Shop) -> None:
     assert (first.status, again.status, reordered.status) == (201, 200, 200)
     assert first.content == again.content == reordered.content
     assert {live_shop.left(shop, product) for product in products} == {3}
-
-
-def test_one_request_sent_many_times_at_once_makes_one_order(shop: Shop) -> None:
-    product = live_shop.stock(shop, qty=50)
-    request = new_request({product: 1})
-    with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(shop.customers.order, [request] * 10))
-
-    assert Counter(answer.status for answer in answers) in ({201: 1, 200: 9}, {200: 10})
-    assert len({answer.body["orderId"] for answer in answers}) == 1
-    assert live_shop.left(shop, product) == 49
-
-
-def test_a_client_token_is_not_taken_for_another_order(shop: Shop) -> None:
-    product = live_shop.stock(shop, qty=5)
-    request = new_request({product: 1})
-    assert shop.customers.order(request).status in TAKEN
-    for other in (
-        request | {"lines": [{"productId": product, "qty": 2}]},
-        request | {"shippingOption": "drone"},
-        request | {"customerId": "another-customer-1"},
-    ):
-        answer = shop.customers.order(other)
-        assert (answer.status, answer.error["code"]) == (422, "ClientTokenReused")
-    assert live_shop.left(shop, product) == 4
-
-
-def test_an_order_of_which_one_line_cannot_be_had_takes_nothing(shop: Shop) -> None:
-    plenty, few = live_shop.stock(shop, qty=10), live_shop.stock(shop, qty=1)
-    request = new_request({plenty: 1, few: 2})
-    answer = shop.customers.order(request)
-
-    assert (answer.status, answer.error["code"]) == (409, "OutOfStock")
-    assert answer.error["field"] == "lines[1].qty"
-    assert (live_shop.left(shop, plenty), live_shop.left(shop, few)) == (10, 1)
-    assert not [row for row in shop.rows() if request["clientToken"] in row["pk"]["S"]]
-    # The refusal is not remembered: when there is more, the same request is an order.
-    shop.aws.client("dynamodb").update_item(
-        TableName=shop.table,
-        Key={"pk": {"S": few}, "sk": {"S": few}},
-        UpdateExpression="SET qty = :two",
-        ExpressionAttributeValues={":two": {"N": "2"}},
-    )
-    assert shop.customers.order(request).status in TAKEN
 
 
 def test_of_100_at_once_for_the_last_10_exactly_10_succeed(shop: Shop) -> None:
@@ -243,93 +172,6 @@ def test_of_100_at_once_for_the_last_10_exactly_10_succeed(shop: Shop) -> None:
     assert live_shop.left(shop, product) == 0
     lines = [row for row in shop.rows() if row["sk"] == {"S": product} and "orderId" in row]
     assert sorted(row["orderId"]["S"] for row in lines) == sorted(orders)
-
-
-def body(**changes: object) -> bytes:
-    """A request for an order, with changes; None takes a field out."""
-    request: dict[str, object] = {
-        "clientToken": PATTERN_TOKEN,
-        "customerId": "customer-0123456789",
-        "shippingOption": "standard",
-        "lines": [{"productId": "rope", "qty": 1}],
-    }
-    changed = {**request, **changes}
-    return json.dumps(
-        {name: value for name, value in changed.items() if value is not None}
-    ).encode()
-
-
-def line(**changes: object) -> list[dict[str, object]]:
-    changed = {"productId": "rope", "qty": 1, **changes}
-    return [{name: value for name, value in changed.items() if value is not None}]
-
-
-@pytest.mark.parametrize(
-    ("sent", "status", "code", "field"),
-    [
-        (b"", 400, "InvalidRequest", "body"),
-        (b"{", 400, "InvalidRequest", "body"),
-        (b"[]", 400, "InvalidRequest", "body"),
-        (b"\xff\xfe", 400, "InvalidRequest", "body"),
-        (body(clientToken=None), 400, "InvalidRequest", "clientToken"),
-        (body(clientToken="short"), 400, "InvalidRequest", "clientToken"),
-        (body(clientToken="a" * 65), 400, "InvalidRequest", "clientToken"),
-        (body(clientToken="with spaces in between"), 400, "InvalidRequest", "clientToken"),
-        (body(customerId=None), 400, "InvalidRequest", "customerId"),
-        (body(customerId=12345678901234567), 400, "InvalidRequest", "customerId"),
-        (body(shippingOption="teleport"), 400, "InvalidRequest", "shippingOption"),
-        (body(shippingOption=None), 400, "InvalidRequest", "shippingOption"),
-        (body(lines=None), 400, "InvalidRequest", "lines"),
-        (body(lines=[]), 400, "InvalidRequest", "lines"),
-        (body(lines={}), 400, "InvalidRequest", "lines"),
-        (body(lines=["rope"]), 400, "InvalidRequest", "lines[0]"),
-        (body(lines=line(qty=0)), 400, "InvalidRequest", "lines[0].qty"),
-        (body(lines=line(qty=-1)), 400, "InvalidRequest", "lines[0].qty"),
-        (body(lines=line(qty=1.5)), 400, "InvalidRequest", "lines[0].qty"),
-        (body(lines=line(qty="1")), 400, "InvalidRequest", "lines[0].qty"),
-        (body(lines=line(qty=True)), 400, "InvalidRequest", "lines[0].qty"),
-        (body(lines=line(qty=101)), 400, "InvalidRequest", "lines[0].qty"),
-        (
-            body(lines=[{"productId": f"rope-{n}", "qty": 67} for n in range(3)]),
-            *(400, "InvalidRequest", "lines"),
-        ),
-        (body(lines=line(qty=None)), 400, "InvalidRequest", "lines[0].qty"),
-        (body(lines=line(productId=None)), 400, "InvalidRequest", "lines[0].productId"),
-        (body(lines=line(productId="Rope!")), 400, "InvalidRequest", "lines[0].productId"),
-        (body(lines=line(priceCents=1)), 400, "InvalidRequest", "lines[0]"),
-        (body(lines=line() + line()), 400, "InvalidRequest", "lines[1].productId"),
-        (body(discount=99), 400, "InvalidRequest", "body"),
-        (body(lines=line(productId="no-such-thing")), 422, "UnknownProduct", "lines[0].productId"),
-        (body(lines=line(productId="r" * 17_000)), 413, "TooLarge", None),
-    ],
-)
-def test_what_is_no_order_is_refused_with_the_reason_and_the_field(
-    shop: Shop, sent: bytes, status: int, code: str, field: str | None
-) -> None:
-    answer = shop.customers.call("POST", "/orders", sent)
-    assert (answer.status, answer.error.get("code")) == (status, code)
-    assert answer.error.get("field") == field
-    assert answer.error["message"]
-
-
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-def test_what_a_foreign_page_can_send_without_asking_is_no_order(
-    shop: Shop, content_type: str
-) -> None:
-    product = live_shop.stock(shop, qty=5)
-    sent = json.dumps(new_request({product: 1})).encode()
-    answer = shop.customers.call("POST", "/orders", sent, content_type=content_type)
-    assert (answer.status, answer.error["code"]) == (415, "UnsupportedMediaType")
-    assert live_shop.left(shop, product) == 5
-
-
-def test_an_order_of_the_most_lines_is_taken_and_of_one_more_is_not(shop: Shop) -> None:
-    products = [live_shop.stock(shop, qty=1) for _ in range(49)]
-    refused = shop.customers.order(new_request(dict.fromkeys(products, 1)))
-    assert (refused.status, refused.error["field"]) == (400, "lines")
-    order = live_shop.placed(shop, dict.fromkeys(products[:48], 1))
-    assert len(order["lines"]) == 48
-    assert len(shop.customers.get("orders", order["orderId"]).body["lines"]) == 48
 
 
 def test_a_customers_orders_are_the_newest_first_and_nobody_elses(shop: Shop) -> None:
@@ -398,23 +240,6 @@ def test_who_has_no_account_or_a_wrong_password_gets_no_token(shop: Shop) -> Non
             sign_in(settings, shop.operators_url, email, password)
 
 
-def test_shipping_an_order_again_changes_nothing(shop: Shop) -> None:
-    order = live_shop.placed(shop, {live_shop.stock(shop): 1})["orderId"]
-    first, again = live_shop.shipped(shop, order), live_shop.shipped(shop, order)
-
-    assert (first.status, again.status) == (200, 200)
-    assert first.body["status"] == "Shipped"
-    assert first.body["shippedAt"]
-    assert again.content == first.content
-    assert shop.customers.get("orders", order).content == first.content
-    assert shop.operators.get("admin", "orders", order).content == first.content
-    found = shop.customers.get("orders", order).body
-    assert (found["status"], found["shippedAt"]) == ("Shipped", first.body["shippedAt"])
-    # Who shipped it is kept, and is not the customer's business.
-    assert "shippedBy" not in found
-    assert any("shippedBy" in row for row in rows_of(shop, order))
-
-
 def test_orders_are_listed_by_status_the_oldest_first(shop: Shop) -> None:
     product = live_shop.stock(shop)
     orders = [live_shop.placed(shop, {product: 1})["orderId"] for _ in range(4)]
@@ -426,32 +251,6 @@ def test_orders_are_listed_by_status_the_oldest_first(shop: Shop) -> None:
 
     wait_for("the orders in the index", listed, lambda seen: seen == [orders[0], *orders[2:]])
     wait_for("the shipped one", lambda: listed(status="Shipped"), lambda seen: seen == [orders[1]])
-
-
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
-        ("/admin/orders?status=Lost", "status"),
-        ("/admin/orders?limit=0", "limit"),
-        ("/admin/orders?cursor=x", "cursor"),
-        ("/admin/vendor-orders?status=Created", "status"),
-        ("/admin/inventory?limit=1000", "limit"),
-    ],
-)
-def test_a_bad_question_of_an_operator_is_400(shop: Shop, path: str, field: str) -> None:
-    answer = shop.operators.call("GET", path)
-    assert (answer.status, answer.error["code"], answer.error["field"]) == (
-        400,
-        "InvalidRequest",
-        field,
-    )
-
-
-def test_what_is_not_there_cannot_be_shipped_or_received(shop: Shop) -> None:
-    product = live_shop.stock(shop)
-    assert live_shop.shipped(shop, secrets.token_urlsafe(16)).status == 404
-    answer = shop.operators.post("admin", "vendor-orders", f"{product}-0", "receive")
-    assert (answer.status, answer.error["code"]) == (404, "NotFound")
 
 
 def test_an_order_that_nobody_pays_gives_its_units_back(shop: Shop) -> None:
@@ -478,25 +277,6 @@ def test_an_order_that_nobody_pays_gives_its_units_back(shop: Shop) -> None:
     assert live_shop.left(shop, product) == 5
     shipping = live_shop.shipped(shop, due)
     assert (shipping.status, shipping.error["code"]) == (409, "OrderExpired")
-
-
-def test_a_product_that_is_sold_again_after_its_vendor_order_was_cancelled_is_reordered(
-    shop: Shop,
-) -> None:
-    product = live_shop.stock(shop, qty=3, reorder_below=5)
-    (order,) = wait_for("a vendor order", lambda: live_shop.vendor_orders(shop, product))
-    dynamodb = shop.aws.client("dynamodb")
-    key = {"pk": {"S": product}, "sk": {"S": product}}
-    row = dynamodb.get_item(TableName=shop.table, Key=key)["Item"]
-    dynamodb.delete_item(TableName=shop.table, Key=key)
-    received = shop.operators.post("admin", "vendor-orders", order["vendorOrderId"], "receive")
-    assert (received.status, received.error["code"]) == (409, "PartGone")
-    for _ in range(2):
-        answer = shop.operators.post("admin", "vendor-orders", order["vendorOrderId"], "cancel")
-        assert (answer.status, answer.body["status"]) == (200, "Cancelled")
-    dynamodb.put_item(TableName=shop.table, Item=row)
-    (second,) = wait_for("the next one", lambda: live_shop.vendor_orders(shop, product))
-    assert second["vendorOrderId"] == f"{product}-1"
 
 
 # -- what the stream makes of it

@@ -23,7 +23,7 @@ from leda_cli.operate.rebuild_source import WAITING_SECONDS
 from simulation.failures import Killed
 from support.backfill_site import ONE, THREE, TWO, BackfillSite
 from support.faults import after, instead, meanwhile
-from support.pipeline import event
+from support.lambda_events import event
 from support.rebuild_site import Calls, each_call
 
 pytestmark = pytest.mark.slow

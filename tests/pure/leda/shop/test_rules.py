@@ -58,9 +58,20 @@ def test_a_request_is_the_same_however_its_json_is_written() -> None:
         (asked(clientToken="short"), "clientToken"),
         (asked(clientToken="t" * 16 + "\n"), "clientToken"),
         (asked(customerId="ü" * 16), "customerId"),
+        (asked(clientToken="t" * 65), "clientToken"),
+        (asked(clientToken="with spaces in between"), "clientToken"),
+        (asked(customerId=12345678901234567), "customerId"),
         (asked(shippingOption={}), "shippingOption"),
+        (asked(shippingOption="teleport"), "shippingOption"),
         (asked(lines=[]), "lines"),
         (asked(lines="vest"), "lines"),
+        (asked(lines={}), "lines"),
+        *(
+            (asked(lines=[{"productId": "vest", "qty": qty}]), "lines[0].qty")
+            for qty in (0, -1, "1")
+        ),
+        (asked(lines=[{"qty": 1}]), "lines[0].productId"),
+        (asked(lines=[{"productId": "Vest!", "qty": 1}]), "lines[0].productId"),
         (asked(lines=[{"productId": "vest"}]), "lines[0].qty"),
         (asked(lines=["vest"]), "lines[0]"),
         (asked(lines=[{"productId": "vest", "qty": Decimal("1.5")}]), "lines[0].qty"),

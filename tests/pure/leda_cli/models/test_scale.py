@@ -21,6 +21,8 @@ from leda_cli.models.scaling import Bucket, Concurrency, Play, simulate
 from leda_cli.models.svg import Axis, line_chart
 from support.invoked import invoked
 
+pytestmark = pytest.mark.usefixtures("few_messages")
+
 TIMES = ServiceTimes()
 SHORT = Play(seconds=30)
 WARM = Settings(shard_count=40, warm_write_units=45_000, map_window=1.0, reduce_window=1.0)
