@@ -162,7 +162,7 @@ variable "group_by" {
   }
 
   validation {
-    condition = alltrue([for key in flatten(values(var.group_by)[*].keys) : can(regex(local.key_form, key))])
+    condition     = alltrue([for key in flatten(values(var.group_by)[*].keys) : can(regex(local.key_form, key))])
     error_message = "A key is <attribute>[.<attribute>...][[]][:<bucket>][ as <name>], and names have no white space, dot, colon or bracket. Not so: ${join(", ", [for key in flatten(values(var.group_by)[*].keys) : "\"${key}\"" if !can(regex(local.key_form, key))])}."
   }
 

@@ -44,7 +44,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """One for every total that is stored, must be there, or is named, made anew each time that they are gone through.
+    """One for every total that is stored, must be there, or is named, made again each time that they are gone through.
 
     A total without a row has 0 in every measure.
     """

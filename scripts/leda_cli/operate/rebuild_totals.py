@@ -76,7 +76,7 @@ class TotalsSide:
                 )
         raise LedaError(
             f"Reduce does not apply what is in {self._run.tables.reduce}",
-            f"mend it, and run `{self._run.options.command}` again: Map's mapping stays off until then",
+            f"correct the cause, and run `{self._run.options.command}` again: Map's mapping stays off until then",
         )
 
     def _let_streams_catch_up(self) -> None:
@@ -192,7 +192,7 @@ class TotalsSide:
         """Rows to remove: markers of the run with that number and of those before it, and totals past time to live.
 
         While changes may come under other versions, which may have no time at which those totals end, their checkpoints
-        are kept: without them a row that is delivered again would make the total anew, for ever.
+        are kept: without them a row that is delivered again would make the total again, for ever.
         """
         is_alone = used == {self._run.configuration.version}
         limit = self._run.at - TIME_TO_LIVE_SECONDS

@@ -1,7 +1,7 @@
 """What a table's rows add up to, with memory that grows neither with the table nor with the number of totals.
 
 `RowSum` adds up rows, each of which is read once. It has the sums of some thousand leaves in memory; when there are
-more, it writes what they add to each total to a file, and begins anew. In the end the file is sorted by total, so that
+more, it writes what they add to each total to a file, and begins again. In the end the file is sorted by total, so that
 what belongs to a total stands together.
 
 `TableSum` adds up the rows of a table at a watermark. What a row adds is added at once when the scan reads the row, and
@@ -92,7 +92,7 @@ class RowSum:
             self._spill()
 
     def _spill(self) -> None:
-        """Write what the leaves add to each total to the file, and begin anew."""
+        """Write what the leaves add to each total to the file, and begin again."""
         totals: dict[str, list[Amount]] = {}
         self._leaves.roll_up(totals)
         self._leaves.sums.clear()

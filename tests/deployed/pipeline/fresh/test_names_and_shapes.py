@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -95,7 +96,8 @@ def test_mappings_have_the_settings_that_the_totals_rest_on(stack: LiveStack, pa
 def test_rows_have_the_attributes_and_types_of_the_contract(
     stack: LiveStack, trades: Trades
 ) -> None:
-    message = trades.message("t1", 3, "34624.51", region="AMER", Timestamp=1616413258.8997078)
+    sent = int(time.time()) - 0.1002922
+    message = trades.message("t1", 3, "34624.51", region="AMER", Timestamp=sent)
     stack.put([message])
     stack.settle(trades)
 
@@ -108,7 +110,7 @@ def test_rows_have_the_attributes_and_types_of_the_contract(
     assert state["Value"] == {"N": "34624.51"}
     assert state["Path"] == {"S": f"{trades.root}:FXSpot:AMER"}
     assert state["Hierarchy"] == {"S": json.dumps(hierarchy, sort_keys=True)}
-    assert state["Timestamp"] == {"N": "1616413258.8997078"}
+    assert state["Timestamp"] == {"N": str(sent)}
     assert state.get("Deleted", {"BOOL": False}) == {"BOOL": False}
 
     nodes = [trades.root, f"{trades.root}:FXSpot", f"{trades.root}:FXSpot:AMER"]
