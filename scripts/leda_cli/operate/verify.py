@@ -45,6 +45,13 @@ class Source:
     rows: str = "trades"
     has_groupings: bool = False
 
+    @classmethod
+    def of(cls, aggregation: Aggregation, live: Configuration) -> Source:
+        """The aggregation's source table under its live configuration."""
+        if isinstance(live.totals, HierarchyPath):
+            return cls(aggregation.source.name)
+        return cls(aggregation.source.name, "rows", has_groupings=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -135,11 +142,7 @@ def verify(
         live = aggregation.live()
         pending = not_live(aggregation, live)
     require_comparable(live, pending)
-    source = (
-        Source(aggregation.source.name)
-        if isinstance(live.totals, HierarchyPath)
-        else Source(aggregation.source.name, "rows", has_groupings=True)
-    )
+    source = Source.of(aggregation, live)
     look, until = (running, "are told apart") if while_running else (quiet, "are still")
     with (
         answering(endpoint),
