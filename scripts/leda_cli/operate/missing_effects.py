@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from leda.engine.configuration import Configuration
     from leda_cli.operate.aggregation import Aggregation
 
+SHOWN_TOTALS = 5
+"""Totals of a row that are named; one with a list may be in thousands."""
 _LANE_KEY = {"Lane": "S", "Source": "S"}
 
 
@@ -81,7 +83,9 @@ def _row_today(named: str, row: Mapping[str, Any] | None, configuration: Configu
         f"{name} {amount}"
         for name, amount in zip(configuration.names, counted.amounts, strict=True)
     )
-    return Today(f"{named} can be counted today: {', '.join(counted.leaves)} {amounts}")
+    more = len(counted.leaves) - SHOWN_TOTALS
+    totals = ", ".join(counted.leaves[:SHOWN_TOTALS]) + (f" and {more:,} more" if more > 0 else "")
+    return Today(f"{named} can be counted today: {totals} {amounts}")
 
 
 def _key(kept: Quarantined, kinds: Mapping[str, str]) -> dict[str, Any] | None:

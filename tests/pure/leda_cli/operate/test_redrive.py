@@ -728,22 +728,12 @@ GROUPED = json.dumps(
 
 
 @pytest.fixture
-def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> SourceTable:
-    """A user's table with a partition key and a binary sort key, whose rows Map counts, in the place of StateTable."""
-    table = SourceTable(f"{uuid.uuid4().hex[:12]}-orders", {"customer": "S", "part": "B"})
-    clients["dynamodb"].create_table(
-        TableName=table.name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": kind} for key, kind in table.keys.items()
-        ],
-        KeySchema=[
-            {"AttributeName": key, "KeyType": kind}
-            for key, kind in zip(table.keys, ("HASH", "RANGE"), strict=True)
-        ],
-    )
+def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Aggregation:
+    """An aggregation of a user's table with a binary sort key, in the place of the pipeline's."""
+    table = SourceTable("Orders", {"customer": "S", "part": "B"})
     account = Account()
-    vars(account).update(clients)
+    tables = {table.name: tuple(table.keys), site.stack.registry_table: ("Scope", "Name")}
+    vars(account).update(clients, dynamodb=StreamedDynamoDB(tables))
     aggregation = replace(
         Aggregation.find(False, "", None),
         account=account,
@@ -754,7 +744,7 @@ def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
         reduce_function="Orders-Reduce",
     )
     monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
-    return table
+    return aggregation
 
 
 def order(customer: str, **attributes: dict[str, str]) -> dict[str, Any]:
@@ -777,19 +767,19 @@ SAID_OF_ORDERS = {
 
 
 def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_are_exact(
-    site: Site, orders: SourceTable, monkeypatch: pytest.MonkeyPatch
+    site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = {}
     for customer, (row, _) in SAID_OF_ORDERS.items():
         if row:
-            site.stack.dynamodb.put_item(TableName=orders.name, Item=row)
-        keys[site.put_aside(order_change(customer), "Orders-Map", event_id=customer)] = customer
+            orders.account.dynamodb.put_item(TableName="Orders", Item=row)
+        keys[site.quarantine(order_change(customer), "Orders-Map", event_id=customer)] = customer
 
     listed = site.json()
     assert {each["key"] for each in listed["objects"]} == keys.keys()
     for each in listed["objects"]:
         customer = keys[each["key"]]
-        assert f"{orders.name}'s row" in each["today"]
+        assert "Orders's row" in each["today"]
         assert f'["{customer}", "01ff"]' in each["today"]
         assert SAID_OF_ORDERS[customer][1] in each["today"]
         assert customer in site("--show", each["key"])
@@ -801,12 +791,12 @@ def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_ar
 
 
 def test_a_table_has_no_messages_to_put_back_and_the_command_says_what_to_do_instead(
-    site: Site, orders: SourceTable
+    site: Site, orders: Aggregation
 ) -> None:
-    key = site.put_aside(order_change("ann"), "Orders-Map")
-    with pytest.raises(LedaError, match=f"Orders-Map counts the rows of {orders.name}") as raised:
+    key = site.quarantine(order_change("ann"), "Orders-Map")
+    with pytest.raises(LedaError, match="Orders-Map counts the rows of Orders") as raised:
         site("--put-back")
-    assert f"correct the row in {orders.name}" in str(raised.value.fix)
+    assert "correct the row in Orders" in str(raised.value.fix)
     assert "`leda redrive --map-function Orders-Map --settle`" in str(raised.value.fix)
     assert site.keys == {key}
 
