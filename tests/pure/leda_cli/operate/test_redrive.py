@@ -729,8 +729,8 @@ GROUPED = json.dumps(
 
 @pytest.fixture
 def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Aggregation:
-    """An aggregation of a user's table with a binary sort key, in the place of the pipeline's."""
-    table = SourceTable("Orders", {"customer": "S", "part": "B"})
+    """An aggregation of a user's table with a sort key, in the place of the pipeline's."""
+    table = SourceTable("Orders", {"customer": "S", "number": "S"})
     account = Account()
     tables = {table.name: tuple(table.keys), site.stack.registry_table: ("Scope", "Name")}
     vars(account).update(clients, dynamodb=StreamedDynamoDB(tables))
@@ -748,12 +748,11 @@ def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
 
 
 def order(customer: str, **attributes: dict[str, str]) -> dict[str, Any]:
-    return {"customer": {"S": customer}, "part": {"B": b"\x01\xff"}, **attributes}
+    return {"customer": {"S": customer}, "number": {"S": "7"}, **attributes}
 
 
 def order_change(customer: str) -> bytes:
-    """A record of the table's stream as Lambda delivers it: bytes are base64."""
-    keys = {"customer": {"S": customer}, "part": {"B": base64.b64encode(b"\x01\xff").decode()}}
+    keys = {"customer": {"S": customer}, "number": {"S": "7"}}
     return json.dumps({"eventID": "1", "dynamodb": {"Keys": keys}}).encode()
 
 
@@ -780,7 +779,7 @@ def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_ar
     for each in listed["objects"]:
         customer = keys[each["key"]]
         assert "Orders's row" in each["today"]
-        assert f'["{customer}", "01ff"]' in each["today"]
+        assert f'["{customer}", "7"]' in each["today"]
         assert SAID_OF_ORDERS[customer][1] in each["today"]
         assert customer in site("--show", each["key"])
     assert "`leda redrive --map-function Orders-Map --settle`" in site()
@@ -788,6 +787,27 @@ def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_ar
     monkeypatch.setattr(redrive, "running", verdict())
     site("--settle")
     assert {keys[key] for key in site.keys} == {"bob"}
+
+
+def test_a_row_is_asked_for_by_the_bytes_of_its_binary_key(
+    site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def batch_get_item(RequestItems: Any) -> Any:
+        asked.extend(RequestItems["Parts"]["Keys"])
+        return {"Responses": {"Parts": [{"part": {"B": b"\x01\xff"}}]}, "UnprocessedKeys": {}}
+
+    monkeypatch.setattr(orders.account.dynamodb, "batch_get_item", batch_get_item)
+    parts = replace(orders, source=SourceTable("Parts", {"part": "B"}))
+    monkeypatch.setattr(Aggregation, "find", lambda *_: parts)
+    # Lambda delivers bytes as base64.
+    change = {"dynamodb": {"Keys": {"part": {"B": base64.b64encode(b"\x01\xff").decode()}}}}
+    site.quarantine(json.dumps(change).encode(), "Orders-Map")
+
+    (listed,) = site.json()["objects"]
+    assert listed["today"] == "Parts's row 01ff is in no grouping today"
+    assert asked == [{"part": {"B": b"\x01\xff"}}]
 
 
 def test_a_table_has_no_messages_to_put_back_and_the_command_says_what_to_do_instead(
