@@ -50,7 +50,7 @@ locals {
 
   first_step = (
     var.backfill == "required"
-    ? "${local.names.map} counts nothing before the first backfill. Run now: ${local.backfill_command}"
+    ? "${local.names.map} counts nothing before the first backfill. If it has not run yet, run: ${local.backfill_command}"
     : "${local.names.map} counts from the first change on."
   )
 

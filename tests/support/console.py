@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from leda.engine.configuration import Configuration
 from leda_cli.console.site import Site
+from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.totals_reading import Total
 
 
@@ -33,11 +34,12 @@ def site(
         "kinesis": Calling(),
         "cloudwatch": Calling(),
     } | clients
+    functions = {"state": "StateLambda"} if is_pipeline else {}
+    functions |= {"map": "MapLambda", "reduce": "ReduceLambda"}
     account: Any = SimpleNamespace(
         endpoint="http://127.0.0.1:4566" if is_local else None,
-        functions={"state": "StateLambda", "map": "MapLambda", "reduce": "ReduceLambda"},
+        functions=functions,
         stream="IncomingDataStream",
-        quarantine_bucket="quarantine",
         environment={},
         **names,
     )
@@ -52,7 +54,8 @@ def site(
         reduce_table="ReduceTable",
         totals_table="AggregateTable",
         totals_key="Identifier",
-        quarantine_bucket="quarantine",
+        functions=functions,
+        quarantine=Bucket(account.s3, "quarantine", functions),
         live=lambda: configuration,
     )
     return Site(aggregation, account if is_pipeline else None, tuple(arguments))

@@ -228,7 +228,7 @@ run "has_the_usual_names_and_says_what_to_do_next" {
   }
 
   assert {
-    condition     = startswith(output.next_step, "Feedback-MapLambda counts nothing before the first backfill. Run now: leda backfill --map-function Feedback-MapLambda\n") && endswith(output.next_step, "has no effect before: leda backfill --map-function Feedback-MapLambda")
+    condition     = startswith(output.next_step, "Feedback-MapLambda counts nothing before the first backfill. If it has not run yet, run: leda backfill --map-function Feedback-MapLambda\n") && endswith(output.next_step, "has no effect before: leda backfill --map-function Feedback-MapLambda")
     error_message = "The output must name the command, and say that nothing is counted yet."
   }
 }
@@ -256,7 +256,7 @@ run "says_of_totals_that_keep_what_expired_that_they_stay_as_they_are" {
   }
 
   assert {
-    condition     = strcontains(output.next_step, "Run now: leda backfill") && endswith(output.next_step, "use a second module beside this one.")
+    condition     = strcontains(output.next_step, "has not run yet, run: leda backfill") && endswith(output.next_step, "use a second module beside this one.")
     error_message = "Only the first backfill is possible, and the output must say so."
   }
 }

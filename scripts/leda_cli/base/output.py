@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -15,6 +15,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.terminal import shown, shown_lines
 
 __all__ = [
+    "LONGEST",
     "LedaError",
     "Screen",
     "cell",
@@ -25,7 +26,12 @@ __all__ = [
     "print_error",
     "step",
     "warn",
+    "widths",
 ]
+
+
+LONGEST = 80
+"""Characters of a text that a column is made wide enough for; a total's identifier may have 1,024."""
 
 
 class Screen(Console):
@@ -48,6 +54,21 @@ class Screen(Console):
 
 console = Screen(highlight=False, soft_wrap=True)
 error_console = Screen(highlight=False, soft_wrap=True, stderr=True)
+
+
+def widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide to write each column of these rows, for lines that are aligned.
+
+    A text that is longer than LONGEST stands out of its column: one long key would push the figures of all rows out of
+    sight.
+    """
+    return [
+        max(map(len, column)) for column in zip(*(map(_fitting, row) for row in rows), strict=True)
+    ]
+
+
+def _fitting(text: str) -> str:
+    return text if len(text) <= LONGEST else ""
 
 
 def cell(text: str, style: str = "") -> Text:

@@ -52,6 +52,7 @@ ACTIONS = {
             ("redrive", "--settle"),
             "All totals are compared with the table. If every one is exact, the records of Map and Reduce leave the "
             "quarantine.",
+            is_of_pipeline=False,
         ),
         Action(
             "replay",

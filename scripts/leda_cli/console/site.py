@@ -55,25 +55,13 @@ class Site:
     @property
     def functions(self) -> Mapping[str, str]:
         """Name of each stage's function, in the order of the stages."""
-        engine = {"map": self.aggregation.map_function, "reduce": self.aggregation.reduce_function}
-        return {"state": self.stack.functions["state"], **engine} if self.stack else engine
+        return self.aggregation.functions
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that are written to, in the order of the stages; the table of a user is not LEDA's to pay for."""
         found = (self.aggregation.reduce_table, self.aggregation.totals_table)
         return (self.aggregation.source.name, *found) if self.stack else found
-
-    @property
-    def holder(self) -> Stack:
-        """A stack as the quarantine bucket is read with: its name, and the functions that put objects there."""
-        if self.stack:
-            return self.stack
-        return Stack(
-            self.account.environment,
-            functions=self.functions,
-            quarantine_bucket=self.aggregation.quarantine_bucket,
-        )
 
     @cached_property
     def prefix(self) -> str:

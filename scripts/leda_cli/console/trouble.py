@@ -17,7 +17,7 @@ from typing import Any
 
 from leda_cli.base.paths import ROOT
 from leda_cli.console.site import Site
-from leda_cli.operate.quarantined import Bucket, Foreign, GivenUp, Kept, Quarantined
+from leda_cli.operate.quarantined import Foreign, GivenUp, Kept, Quarantined
 from leda_cli.operate.verify import danger_lines, health_of
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -228,7 +228,7 @@ class Quarantine:
     """Lists the quarantine; each object is read once."""
 
     def __init__(self, site: Site) -> None:
-        self._bucket = Bucket(site.holder)
+        self._bucket = site.aggregation.quarantine
         self._most_read = MOST_OBJECTS if site.is_local else READ_OF_ACCOUNT
         self._read: OrderedDict[str, Object] = OrderedDict()
 

@@ -20,20 +20,23 @@ from leda_cli.demos.examples import ExampleAws
 from leda_cli.operate.account import answering
 
 
+def playable() -> list[str]:
+    """The examples that have a play."""
+    files = Path(__file__).parent.glob("play_*.py")
+    return sorted(file.stem.removeprefix("play_").replace("_", "-") for file in files)
+
+
 def example(
-    name: Annotated[str, typer.Argument(help="Name of a folder under examples/ that has a play.")],
+    name: Annotated[
+        str,
+        typer.Argument(help=f"Name of a folder under examples/: one of {', '.join(playable())}."),
+    ],
 ) -> None:
     """Deploy an example on local AWS and show it at work; exit status 1 if something is not as it must be."""
     play = player(name)
     aws = examples.deploy(name)
     with answering(aws.endpoint):
         play(aws)
-
-
-def playable() -> list[str]:
-    """The examples that have a play."""
-    files = Path(__file__).parent.glob("play_*.py")
-    return sorted(file.stem.removeprefix("play_").replace("_", "-") for file in files)
 
 
 def player(name: str) -> Callable[[ExampleAws], None]:

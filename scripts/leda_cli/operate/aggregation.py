@@ -30,6 +30,7 @@ from leda_cli.operate.account import Account
 from leda_cli.operate.functions import Function, mappings_of
 from leda_cli.operate.journal import Journal, OpenRun
 from leda_cli.operate.mappings import LambdaMappings
+from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.table_sum import RowSum
@@ -133,6 +134,19 @@ class Aggregation:
     def command(self, name: str) -> str:
         """A command for this instance, as it is to be copied from a message."""
         return f"leda {name}{self.option}"
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        """Name of each stage's function, in the order of the stages; only the pipeline has State."""
+        engine = {"map": self.map_function, "reduce": self.reduce_function}
+        if isinstance(self.account, Stack):
+            return {"state": self.account.functions["state"], **engine}
+        return engine
+
+    @property
+    def quarantine(self) -> Bucket:
+        """The bucket with what its functions could not process."""
+        return Bucket(self.account.s3, self.quarantine_bucket, self.functions)
 
     @property
     def mappings(self) -> LambdaMappings:

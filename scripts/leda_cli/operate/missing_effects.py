@@ -1,27 +1,32 @@
-"""What Map's and Reduce's quarantined records are, and what StateTable says of their effect today.
+"""What Map's and Reduce's quarantined records are, and what the source table says of their effect today.
 
 They are not delivered again: the row of ReduceTable, or the total, has passed them, so Map and Reduce would drop them
-as duplicates. What they lack is corrected where it is missing: the row in StateTable (the change that corrects it is
-counted), or the totals, which `leda rebuild` computes again. Whether anything is missing is not for a record to say;
+as duplicates. What they lack is corrected where it is missing: the row in the source table (the change that corrects it
+is counted), or the totals, which `leda rebuild` computes again. Whether anything is missing is not for a record to say;
 `leda verify` compares everything.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.configuration import Configuration
+from leda.engine.hierarchy_path import HierarchyPath
 from leda.engine.source_sum import attributes_of
 from leda.streams.changes import UnreadableRowError
-from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import GivenUp, Kept, Quarantined
 from leda_cli.operate.rows_by_key import rows_by_key
 
 if TYPE_CHECKING:
-    from leda_cli.operate.stack import Stack
+    from leda.engine.configuration import Configuration
+    from leda_cli.operate.aggregation import Aggregation
+
+SHOWN_TOTALS = 5
+"""Totals of a row that are named; one with a list may be in thousands."""
+_LANE_KEY = {"Lane": "S", "Source": "S"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,59 +37,68 @@ class Today:
     is_open: bool = False
 
 
-def effects_today(stack: Stack, objects: Iterable[Kept]) -> dict[str, Today]:
+def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str, Today]:
     """What can be said of each of Map's and Reduce's objects, by key."""
+    source = aggregation.source
     found: dict[str, Today] = {}
-    rows_of: dict[str, str] = {}
+    row_keys: dict[str, dict[str, Any]] = {}
     for kept in objects:
         if isinstance(kept, GivenUp):
             found[kept.key] = Today(f"{kept.count} changes of {kept.shard} were not counted")
         elif kept.stage == "reduce":
-            row = _key(kept, "Lane"), _key(kept, "Source")
-            named = " of ".join(filter(None, row)) or "which the record does not name"
-            found[kept.key] = Today(
-                f"sums of ReduceTable's row {named} were not added: {kept.reason}"
+            key = _key(kept, _LANE_KEY)
+            row = (
+                f" {key['Lane']['S']} of {key['Source']['S']}"
+                if key
+                else ", which the record does not name,"
             )
-        elif identifier := _key(kept, "id"):
-            rows_of[kept.key] = identifier
+            found[kept.key] = Today(
+                f"sums of {aggregation.reduce_table}'s row{row} were not added: {kept.reason}"
+            )
+        elif row_key := _key(kept, source.keys):
+            row_keys[kept.key] = row_key
         else:
             found[kept.key] = Today("a change of a row that the record does not name")
-    if rows_of:
-        configuration = Aggregation.of_function(stack, stack.functions["map"]).live()
-        attributes = attributes_of(["id"], configuration)
-        rows = rows_by_key(stack.dynamodb, stack.state_table, "id", rows_of.values(), attributes)
-        for key, identifier in rows_of.items():
-            found[key] = _row_today(identifier, rows.get(identifier), configuration)
+    if row_keys:
+        configuration = aggregation.live()
+        attributes = attributes_of(list(source.keys), configuration)
+        rows = rows_by_key(aggregation.account.dynamodb, source, row_keys.values(), attributes)
+        for name, row_key in row_keys.items():
+            text = source.key_of(row_key)
+            found[name] = _row_today(f"{source.name}'s row {text}", rows.get(text), configuration)
     return found
 
 
-def _row_today(
-    identifier: str, row: Mapping[str, Any] | None, configuration: Configuration
-) -> Today:
+def _row_today(named: str, row: Mapping[str, Any] | None, configuration: Configuration) -> Today:
     if row is None:
-        return Today(f"the trade {identifier} has no row today")
+        return Today(f"{named} is gone today")
     try:
         counted = configuration.contribution(row)
     except UnreadableRowError as error:
-        return Today(
-            f"the row of the trade {identifier} is still damaged ({error}) and in no total: correct it",
-            True,
-        )
+        return Today(f"{named} still cannot be counted ({error}): correct it", True)
     if counted is None:
-        return Today(f"the trade {identifier} is deleted today")
+        is_hierarchy = isinstance(configuration.totals, HierarchyPath)
+        return Today(f"{named} is {'deleted today' if is_hierarchy else 'in no grouping today'}")
     amounts = ", ".join(
         f"{name} {amount}"
         for name, amount in zip(configuration.names, counted.amounts, strict=True)
     )
-    return Today(
-        f"the row of the trade {identifier} is readable today: {', '.join(counted.leaves)} {amounts}"
-    )
+    more = len(counted.leaves) - SHOWN_TOTALS
+    totals = ", ".join(counted.leaves[:SHOWN_TOTALS]) + (f" and {more:,} more" if more > 0 else "")
+    return Today(f"{named} can be counted today: {totals} {amounts}")
 
 
-def _key(kept: Quarantined, name: str) -> str | None:
-    """A part of the key of the row that the record is about."""
+def _key(kept: Quarantined, kinds: Mapping[str, str]) -> dict[str, Any] | None:
+    """The key of the row that the record is about, as DynamoDB's client takes it; None where it names none."""
     try:
-        value = json.loads(kept.data)["dynamodb"]["Keys"][name]["S"]
+        keys = json.loads(kept.data)["dynamodb"]["Keys"]
+        texts = {name: keys[name][kind] for name, kind in kinds.items()}
+        if not all(isinstance(text, str) for text in texts.values()):
+            return None
+        # Bytes are base64 in Lambda's JSON.
+        return {
+            name: {kind: base64.b64decode(texts[name]) if kind == "B" else texts[name]}
+            for name, kind in kinds.items()
+        }
     except (ValueError, KeyError, TypeError):
         return None
-    return value if isinstance(value, str) else None

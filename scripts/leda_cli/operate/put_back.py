@@ -26,7 +26,7 @@ from leda.streams.kinesis import user_records
 from leda_cli.operate import state_events
 from leda_cli.operate.kinesis_shards import read_range
 from leda_cli.operate.quarantined import Bucket, GivenUp, Kept, Quarantined
-from leda_cli.operate.rows_by_key import Image, rows_by_key
+from leda_cli.operate.rows_by_key import Image, rows_by_text
 from leda_cli.operate.state_events import Deployed, Record, StateFunction, batches
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class PutBack:
         return became
 
     def _rows(self, messages: Iterable[_Message]) -> dict[str, Image]:
-        return rows_by_key(
+        return rows_by_text(
             self._stack.dynamodb,
             self._stack.state_table,
             "id",

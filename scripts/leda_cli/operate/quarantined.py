@@ -26,8 +26,6 @@ from leda_cli.base.errors import LedaError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from leda_cli.operate.stack import Stack
-
 GIVEN_UP = "aws/lambda/"
 THREADS = 8
 """Objects that are read at the same time. One of a mapping has up to 6 MB."""
@@ -117,12 +115,12 @@ class Filter:
 
 
 class Bucket:
-    """The quarantine bucket of a stack."""
+    """A quarantine bucket. `functions`: the name of each stage's function, which its objects' keys begin with."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.name = stack.quarantine_bucket
-        self._s3: S3Client = stack.s3
-        self._functions: Mapping[str, str] = stack.functions
+    def __init__(self, s3: S3Client, name: str, functions: Mapping[str, str]) -> None:
+        self.name = name
+        self._s3 = s3
+        self._functions = functions
 
     def keys(self, prefix: str = "", wanted: Filter | None = None) -> list[str]:
         """The keys of the objects that may be meant, in order."""

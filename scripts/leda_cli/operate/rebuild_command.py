@@ -13,6 +13,7 @@ from leda.engine import audit
 from leda.engine.table_scan import SEGMENTS
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
+from leda_cli.base.output import widths
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.rebuild import Rebuild, Result
@@ -210,11 +211,9 @@ def _change_lines(result: Result) -> Iterator[str]:
         for name, old, new in zip(names, change.old, change.new, strict=True)
         if old != new
     ]
-    widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(4)]
+    wide = widths(cells)
     for node, name, old, new in cells:
-        yield (
-            f"{node:<{widths[0]}}  {name:<{widths[1]}}  from {old:>{widths[2]}}  to {new:>{widths[3]}}"
-        )
+        yield f"{node:<{wide[0]}}  {name:<{wide[1]}}  from {old:>{wide[2]}}  to {new:>{wide[3]}}"
     if len(result.changes) > SHOWN:
         yield f"and {len(result.changes) - SHOWN:,} more totals"
 

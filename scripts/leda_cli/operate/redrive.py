@@ -14,13 +14,14 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate import redrive_report as report
 from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.missing_effects import effects_today
+from leda_cli.operate.not_live import not_live
 from leda_cli.operate.put_back import Became, Outcome, PutBack
 from leda_cli.operate.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.state_events import Deployed, StateFunction
-from leda_cli.operate.verify import Verdict, running
+from leda_cli.operate.verify import Source, Verdict, require_comparable, running
 
 FRESH_SECONDS = 30.0
 """How long a change may take to reach its totals, as `leda verify` has it."""
@@ -38,14 +39,15 @@ def redrive(
     put_back: Annotated[
         bool,
         typer.Option(
-            "--put-back", help="Give State's messages to StateLambda again; what is stored leaves."
+            "--put-back",
+            help="Give the pipeline's messages to StateLambda again; what is stored leaves.",
         ),
     ] = False,
     settle: Annotated[
         bool,
         typer.Option(
             "--settle",
-            help="Compare all totals with StateTable; if each is exact, Map's and Reduce's records leave.",
+            help="Compare all totals with the source table; if each is exact, Map's and Reduce's records leave.",
         ),
     ] = False,
     show: Annotated[
@@ -68,6 +70,7 @@ def redrive(
     ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
+    map_function: MapFunctionOption = None,
     aws: AwsOption = False,
     name_prefix: NamePrefixOption = "",
 ) -> None:
@@ -76,7 +79,7 @@ def redrive(
         raise LedaError(
             "--put-back, --settle and --show exclude each other", "do one after another"
         )
-    stack = Stack.find(aws, name_prefix)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
     operation = Operation(as_json)
     wanted = Filter(
         function.value if function else None,
@@ -85,10 +88,10 @@ def redrive(
         reason,
         frozenset(key or ()),
     )
-    with answering(stack.endpoint):
-        bucket = Bucket(stack)
+    bucket = aggregation.quarantine
+    with answering(aggregation.account.endpoint):
         if show is not None:
-            _show(stack, bucket, show, operation)
+            _show(aggregation, bucket, show, operation)
             return
         keys = bucket.keys(wanted=wanted)
         if lacking := wanted.keys - set(keys):
@@ -96,29 +99,33 @@ def redrive(
                 f"no object {min(lacking)} in the bucket {bucket.name} (and those days)"
             )
         if put_back:
-            is_empty = _put_back(stack, bucket, keys, wanted, dry_run, operation)
+            is_empty = _put_back(aggregation, bucket, keys, wanted, dry_run, operation)
         elif settle:
-            is_empty = _settle(stack, bucket, keys, wanted, dry_run, operation)
+            is_empty = _settle(aggregation, bucket, keys, wanted, dry_run, operation)
         else:
-            is_empty = _list(stack, bucket, keys, wanted, operation)
+            is_empty = _list(aggregation, bucket, keys, wanted, operation)
     if not is_empty:
         raise typer.Exit(1)
 
 
 def _list(
-    stack: Stack, bucket: Bucket, keys: Sequence[str], wanted: Filter, operation: Operation
+    aggregation: Aggregation,
+    bucket: Bucket,
+    keys: Sequence[str],
+    wanted: Filter,
+    operation: Operation,
 ) -> bool:
     """Say what is there; whether that is nothing."""
     operation.heading(f"What could not be processed, in {bucket.name}")
     kept, foreign = _read(bucket, keys, wanted, operation)
-    today = effects_today(stack, _downstream(kept))
+    today = effects_today(aggregation, _downstream(kept))
     result = report.result(bucket.name, "list", False, kept, foreign, today)
-    operation.report(result, report.list_lines(result))
+    operation.report(result, report.list_lines(result, aggregation.command))
     return not kept and not foreign
 
 
 def _put_back(
-    stack: Stack,
+    aggregation: Aggregation,
     bucket: Bucket,
     keys: Sequence[str],
     wanted: Filter,
@@ -126,8 +133,8 @@ def _put_back(
     operation: Operation,
 ) -> bool:
     """Put State's messages back; whether nothing is left."""
-    work = _work(stack, bucket)
-    operation.heading(f"Giving what is in {bucket.name} to {stack.functions['state']} again")
+    work = _work(aggregation, bucket)
+    operation.heading(f"Giving what is in {bucket.name} to {aggregation.functions['state']} again")
     kept: list[Kept] = []
     foreign: list[Foreign] = []
     messages: list[Became] = []
@@ -145,9 +152,9 @@ def _put_back(
         for became in work.expect(of_state()) if dry_run else work.run(of_state()):
             messages += became
             advance()
-    today = effects_today(stack, kept)
+    today = effects_today(aggregation, kept)
     result = report.result(bucket.name, "put back", dry_run, kept, foreign, today, messages)
-    operation.report(result, report.put_back_lines(result))
+    operation.report(result, report.put_back_lines(result, aggregation.command))
     is_done = not dry_run and all(
         each.outcome in (Outcome.STORED, Outcome.SUPERSEDED) for each in messages
     )
@@ -155,7 +162,7 @@ def _put_back(
 
 
 def _settle(
-    stack: Stack,
+    aggregation: Aggregation,
     bucket: Bucket,
     keys: Sequence[str],
     wanted: Filter,
@@ -167,8 +174,8 @@ def _settle(
     # Read before the comparison: what is quarantined while it runs is not judged by it, and stays.
     found, foreign = _read(bucket, keys, wanted, operation)
     kept = _downstream(found)
-    today = effects_today(stack, kept)
-    verdict = _compare(stack, operation) if kept else None
+    today = effects_today(aggregation, kept)
+    verdict = _compare(aggregation, operation) if kept else None
     is_exact = verdict is None or not (verdict.wrong or verdict.in_flight)
     settled = [each.key for each in kept if is_exact and not today[each.key].is_open]
     if not dry_run:
@@ -185,34 +192,48 @@ def _settle(
         is_exact=is_exact,
         comparison=verdict.as_json() if verdict else None,
     )
-    operation.report(result, report.settle_lines(result, verdict.lines() if verdict else ()))
+    lines = verdict.lines() if verdict else ()
+    operation.report(result, report.settle_lines(result, lines, aggregation.command))
     return not left and not foreign and not (dry_run and settled)
 
 
-def _compare(stack: Stack, operation: Operation) -> Verdict:
+def _compare(aggregation: Aggregation, operation: Operation) -> Verdict:
     """What `leda verify --while-running` finds."""
-    operation.heading(f"Comparing {stack.aggregate_table} with the sum over {stack.state_table}")
-    with operation.progress("adding up trades until the totals are told apart") as advance:
-        aggregation = Aggregation.of_function(stack, stack.functions["map"])
-        return running(aggregation.both_sides(aggregation.live(), advance), FRESH_SECONDS)
+    source = Source.of(aggregation, live := aggregation.live())
+    require_comparable(live, not_live(aggregation, live))
+    operation.heading(f"Comparing {aggregation.totals_table} with the sum over {source.table}")
+    with operation.progress(f"adding up {source.rows} until the totals are told apart") as advance:
+        verdict = running(aggregation.both_sides(live, advance), FRESH_SECONDS)
+    return dataclasses.replace(verdict, source=source)
 
 
-def _show(stack: Stack, bucket: Bucket, key: str, operation: Operation) -> None:
+def _show(aggregation: Aggregation, bucket: Bucket, key: str, operation: Operation) -> None:
     """Say everything about one object."""
     found = bucket.read(key)
     if found is None:
-        raise LedaError(f"no object {key} in the bucket {bucket.name}", "list them: leda redrive")
+        raise LedaError(
+            f"no object {key} in the bucket {bucket.name}",
+            f"list them: `{aggregation.command('redrive')}`",
+        )
     if isinstance(found, Foreign):
         raise LedaError(f"{key} is not an object of LEDA's that can be read: {found.reason}")
     if _is_states(found):
-        (became,) = _work(stack, bucket).expect([found])
+        (became,) = _work(aggregation, bucket).expect([found])
         result = report.detail(found, expected=[report.message(each) for each in became])
     else:
-        result = report.detail(found, today=effects_today(stack, [found])[key].text)
+        result = report.detail(found, today=effects_today(aggregation, [found])[key].text)
     operation.report(result, report.detail_lines(result))
 
 
-def _work(stack: Stack, bucket: Bucket) -> PutBack:
+def _work(aggregation: Aggregation, bucket: Bucket) -> PutBack:
+    stack = aggregation.account
+    if not isinstance(stack, Stack):
+        table = aggregation.source.name
+        raise LedaError(
+            f"{aggregation.map_function} counts the rows of {table}, so there are no messages to put back",
+            f"correct the row in {table}, which counts it; then run "
+            f"`{aggregation.command('redrive')} --settle`",
+        )
     deployed = Deployed.of(stack)
     return PutBack(stack, bucket, deployed, StateFunction(stack.lambdas, deployed.name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from leda_cli.operate.missing_effects import Today
@@ -13,6 +13,8 @@ from leda_cli.operate.put_back import Became, Outcome
 from leda_cli.operate.quarantined import Foreign, GivenUp, Kept, Quarantined
 from leda_cli.operate.stack import STAGES
 
+Command = Callable[[str], str]
+"""`leda` with the name of a command, and the options with which it finds the same totals."""
 SHOWN = 20
 """Objects and messages that are named to people; JSON names all."""
 SHOWN_CHARACTERS = 2000
@@ -72,7 +74,7 @@ def _object(kept: Kept, today: Today | None) -> dict[str, Any]:
     return found | ({"today": today.text} if today else {})
 
 
-def list_lines(report: Mapping[str, Any]) -> Iterator[str]:
+def list_lines(report: Mapping[str, Any], command: Command) -> Iterator[str]:
     """What is there: counted by reason, then named, then what can be done about it."""
     objects, foreign = report["objects"], report["foreign"]
     if not objects and not foreign:
@@ -90,12 +92,13 @@ def list_lines(report: Mapping[str, Any]) -> Iterator[str]:
         [f"{each['key']}  {each.get('today') or each['reason']}" for each in objects], "objects"
     )
     yield from _foreign_lines(foreign)
+    yield f"next: `{command('redrive')} --show KEY` shows one"
     if any(each["stage"] == "state" for each in objects):
-        yield "next: `leda redrive --show KEY` shows one; after a fix, `leda redrive --put-back`"
-    yield from _downstream_hint(objects)
+        yield f"State's: after a fix, `{command('redrive')} --put-back`"
+    yield from _downstream_hint(objects, command)
 
 
-def put_back_lines(report: Mapping[str, Any]) -> Iterator[str]:
+def put_back_lines(report: Mapping[str, Any], command: Command) -> Iterator[str]:
     """What each message became: counted, and named where it is not done with."""
     outcomes = report["outcomes"]
     if not report["messages"]:
@@ -119,10 +122,12 @@ def put_back_lines(report: Mapping[str, Any]) -> Iterator[str]:
         "messages",
     )
     yield from _foreign_lines(report["foreign"])
-    yield from _downstream_hint(report["objects"])
+    yield from _downstream_hint(report["objects"], command)
 
 
-def settle_lines(report: Mapping[str, Any], comparison: Iterable[str]) -> Iterator[str]:
+def settle_lines(
+    report: Mapping[str, Any], comparison: Iterable[str], command: Command
+) -> Iterator[str]:
     """What was cleared, or why not; `comparison` is what `leda verify` says."""
     yield from comparison
     if report["is_exact"]:
@@ -132,7 +137,7 @@ def settle_lines(report: Mapping[str, Any], comparison: Iterable[str]) -> Iterat
             [f"stays: {each['key']}  {each['today']}" for each in report["objects"]], "objects"
         )
     elif report["comparison"]["wrong"]:
-        yield "nothing is cleared while a total is wrong: `leda rebuild` puts them right; then this again"
+        yield f"nothing is cleared while a total is wrong: `{command('rebuild')}` puts them right; then this again"
     else:
         yield "nothing is cleared while totals are in flight: try again at a quieter moment"
     yield from _foreign_lines(report["foreign"])
@@ -166,9 +171,10 @@ def _foreign_lines(foreign: Sequence[Mapping[str, str]]) -> Iterator[str]:
     )
 
 
-def _downstream_hint(objects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _downstream_hint(objects: Iterable[Mapping[str, Any]], command: Command) -> Iterator[str]:
     if any(each["stage"] != "state" for each in objects):
         yield (
-            "Map's and Reduce's are not delivered again: `leda verify` says whether a total lacks something; correct "
-            "the row, or `leda rebuild`; `leda redrive --settle` clears them once all totals are exact"
+            "Map's and Reduce's are not delivered again: correct the row, and that change counts it. "
+            f"`{command('verify')}` says whether a total lacks something, which `{command('rebuild')}` corrects; "
+            f"`{command('redrive')} --settle` clears them once all totals are exact"
         )

@@ -214,7 +214,8 @@ def _kept_since(stack: Stack, now: datetime) -> datetime:
 
 def _quarantined(stack: Stack) -> set[str]:
     """The keys of the messages that StateLambda has quarantined."""
-    return set(Bucket(stack).keys(f"{stack.functions['state']}/"))
+    bucket = Bucket(stack.s3, stack.quarantine_bucket, stack.functions)
+    return set(bucket.keys(f"{stack.functions['state']}/"))
 
 
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:

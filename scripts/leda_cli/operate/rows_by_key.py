@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.quarantined import in_groups
+from leda_cli.operate.source_table import SourceTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,28 +21,36 @@ LONGEST_PAUSE_SECONDS = 5.0
 Image = dict[str, Any]
 
 
+def rows_by_text(
+    client: DynamoDBClient, table: str, key: str, texts: Iterable[str], attributes: Iterable[str]
+) -> dict[str, Image]:
+    """`rows_by_key` of a table whose key is one string, by that string."""
+    keys = ({key: {"S": text}} for text in texts)
+    return rows_by_key(client, SourceTable(table, {key: "S"}), keys, attributes)
+
+
 def rows_by_key(
     client: DynamoDBClient,
-    table: str,
-    key: str,
-    texts: Iterable[str],
+    table: SourceTable,
+    keys: Iterable[Image],
     attributes: Iterable[str],
     pause: Callable[[float], None] = time.sleep,
 ) -> dict[str, Image]:
-    """These attributes of the rows with these texts as their key, in DynamoDB's JSON, as they are now.
+    """These attributes of the rows with these keys, in DynamoDB's JSON, as they are now, by SourceTable.key_of.
 
     Keys without a row are left out. `attributes` include the key. Raises LedaError where the table is throttled.
     """
     names = {f"#a{place}": name for place, name in enumerate(attributes)}
+    by_text = {table.key_of(key): key for key in keys}
     found: dict[str, Image] = {}
-    for some in in_groups(sorted(set(texts)), MAX_KEYS):
-        left: list[Image] = [{key: {"S": each}} for each in some]
+    for some in in_groups(sorted(by_text), MAX_KEYS):
+        left: list[Image] = [by_text[text] for text in some]
         for attempt in range(MAX_TRIES):
             if attempt:
                 pause(min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempt))
             answer = client.batch_get_item(
                 RequestItems={
-                    table: {
+                    table.name: {
                         "Keys": left,
                         "ConsistentRead": True,
                         "ProjectionExpression": ", ".join(names),
@@ -49,14 +58,14 @@ def rows_by_key(
                     }
                 }
             )
-            found |= {row[key]["S"]: row for row in answer["Responses"][table]}
-            unread = answer["UnprocessedKeys"].get(table)
+            found |= {table.key_of(row): row for row in answer["Responses"][table.name]}
+            unread = answer["UnprocessedKeys"].get(table.name)
             left = list(unread["Keys"]) if unread else []
             if not left:
                 break
         else:
             raise LedaError(
-                f"{table} does not give {len(left)} rows: it is throttled",
+                f"{table.name} does not give {len(left)} rows: it is throttled",
                 "run this again when its load is lower",
             )
     return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from typing import Any, Protocol
 
+from leda_cli.base.output import widths
 from leda_cli.base.terminal import shown
 from leda_cli.operate.oracle import Names, Oracle, Total
 
@@ -184,11 +185,11 @@ def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[s
         )
         for row in wrong[:limit]
     ]
-    widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(4)]
+    wide = widths(cells)
     for name, expected, found, off in cells:
         yield (
-            f"{name:<{widths[0]}}  expected {expected:>{widths[1]}}"
-            f"  found {found:>{widths[2]}}  off by {off:>{widths[3]}}"
+            f"{name:<{wide[0]}}  expected {expected:>{wide[1]}}"
+            f"  found {found:>{wide[2]}}  off by {off:>{wide[3]}}"
         )
     if len(wrong) > limit:
         yield f"and {len(wrong) - limit} more"

@@ -19,7 +19,7 @@ from leda.engine.hierarchy import SEPARATOR
 from leda.engine.shards import label
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import cell, console, error_console
+from leda_cli.base.output import LONGEST, cell, console, error_console
 from leda_cli.base.terminal import shown
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
@@ -256,7 +256,7 @@ class Answer:
 
     def lines(self) -> Iterator[str]:
         """What is said of the totals as a whole: their number, their age, what reading them took, what is not live."""
-        if not self.found.totals:
+        if not self.found.totals and not self.pending.is_first:
             yield "no such total: no row counts there"
         yield self._age_line()
         units = "" if self.found.units is None else f", {self.found.units:,f} read units"
@@ -290,7 +290,7 @@ class Answer:
         keys = self._keys()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for name in keys or ["total"]:
-            table.add_column(cell(name), no_wrap=True)
+            table.add_column(cell(name), overflow="fold", max_width=LONGEST)
         for name in self._headings():
             table.add_column(cell(name), justify="right", no_wrap=True)
         for total in self.found.totals:

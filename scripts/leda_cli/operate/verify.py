@@ -19,7 +19,7 @@ from leda.engine.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
 from leda.engine.source_sum import Expected
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import LedaError
+from leda_cli.base.output import LedaError, widths
 from leda_cli.base.terminal import shown
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
@@ -44,6 +44,13 @@ class Source:
     table: str
     rows: str = "trades"
     has_groupings: bool = False
+
+    @classmethod
+    def of(cls, aggregation: Aggregation, live: Configuration) -> Source:
+        """The aggregation's source table under its live configuration."""
+        if isinstance(live.totals, HierarchyPath):
+            return cls(aggregation.source.name)
+        return cls(aggregation.source.name, "rows", has_groupings=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +142,7 @@ def verify(
         live = aggregation.live()
         pending = not_live(aggregation, live)
     require_comparable(live, pending)
-    source = (
-        Source(aggregation.source.name)
-        if isinstance(live.totals, HierarchyPath)
-        else Source(aggregation.source.name, "rows", has_groupings=True)
-    )
+    source = Source.of(aggregation, live)
     look, until = (running, "are told apart") if while_running else (quiet, "are still")
     with (
         answering(endpoint),
@@ -156,8 +159,12 @@ def verify(
     if verdict.wrong:
         raise LedaError(
             f"{verdict.wrong_totals} of {verdict.totals} totals differ",
-            "if the pipeline still works on a backlog, give it time with --wait; if changes were lost, "
-            f"`{aggregation.command('rebuild')}` computes the totals again",
+            (
+                "do what the lines above say, and verify again"
+                if dangers
+                else "if the pipeline still works on a backlog, give it time with --wait; if changes were lost, "
+                f"`{aggregation.command('rebuild')}` computes the totals again"
+            ),
         )
     if dangers:
         raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")
@@ -285,12 +292,9 @@ def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_b
         )
         for row in rows[:SHOWN]
     ]
-    widths = [max((len(cell[i]) for cell in cells), default=0) for i in range(3)]
+    wide = widths(cells)
     for name, expected, found, verdict in cells:
-        yield (
-            f"{name:<{widths[0]}}  expected {expected:>{widths[1]}}"
-            f"  found {found:>{widths[2]}}  {verdict}"
-        )
+        yield f"{name:<{wide[0]}}  expected {expected:>{wide[1]}}  found {found:>{wide[2]}}  {verdict}"
     if len(rows) > SHOWN:
         yield f"and {len(rows) - SHOWN} more"
 

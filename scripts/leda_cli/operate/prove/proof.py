@@ -25,7 +25,7 @@ from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.putting import Putting, regroup
 from leda_cli.operate.refusals import denied_action
-from leda_cli.operate.rows_by_key import rows_by_key
+from leda_cli.operate.rows_by_key import rows_by_text
 from leda_cli.operate.totals import (
     PATIENCE_SECONDS,
     POLL_SECONDS,
@@ -218,14 +218,14 @@ class Proof:
             self._sleep(every)
 
     def _rows(self) -> dict[str, dict[str, Any]]:
-        return rows_by_key(
+        return rows_by_text(
             self._dynamodb, self._of.state_table, "id", IDS, ("id", "Version", "Deleted")
         )
 
     def _totals(self) -> dict[str, Total]:
         """The totals under the root that are not 0."""
         key = self._aggregation.totals_key
-        rows = rows_by_key(
+        rows = rows_by_text(
             self._dynamodb,
             self._aggregation.totals_table,
             key,

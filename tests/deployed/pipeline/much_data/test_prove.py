@@ -11,7 +11,7 @@ from pathlib import Path
 from leda_cli.base.paths import ROOT, VENV
 from leda_cli.operate.prove import trades as proof_trades
 from leda_cli.operate.prove.trades import IDS
-from leda_cli.operate.rows_by_key import rows_by_key
+from leda_cli.operate.rows_by_key import rows_by_text
 from support.live_aws import wait_for
 from support.live_stack import LiveStack
 from support.live_trades import Trades
@@ -30,7 +30,7 @@ def _start(stack: LiveStack, file: Path) -> subprocess.Popen[str]:
 
 
 def _rows(stack: LiveStack, ids: Iterable[str] = IDS) -> dict[str, dict[str, object]]:
-    return rows_by_key(stack.dynamodb, stack.table("state"), "id", ids, ("id", "Deleted"))
+    return rows_by_text(stack.dynamodb, stack.table("state"), "id", ids, ("id", "Deleted"))
 
 
 def test_a_killed_proof_is_run_again_and_proves_everything_and_leaves_other_trades_alone(

@@ -170,7 +170,7 @@ PRINTED: dict[str, Callable[[Screen], object]] = {
     "leda totals": lambda screen: screen.print(totals_of(EVIL)),
     "leda rebuild": report(lambda: corrected(EVIL)),
     "leda erase": report(lambda: erase.Result({EVIL: {}}, {EVIL: EVIL}).lines(False)),
-    "leda redrive": report(lambda: list_lines(LISTED)),
+    "leda redrive": report(lambda: list_lines(LISTED, "leda {}".format)),
     "leda redrive --show": report(lambda: detail_lines(DETAIL)),
     **{name: through(name) for name in ("info", "warn", "heading")},
 }

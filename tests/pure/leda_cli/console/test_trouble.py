@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -14,6 +15,10 @@ from leda.engine.configuration import Configuration
 from leda_cli.console import trouble as module
 from leda_cli.console.costs import Costs, Rate
 from leda_cli.console.trouble import MOST_OBJECTS, Alarms, Quarantine, runbook
+from leda_cli.operate.backfill_command import backfill
+from leda_cli.operate.rebuild_command import rebuild
+from leda_cli.operate.redrive import redrive
+from leda_cli.operate.verify import verify
 from support.console import Calling, at, site
 from support.pipeline import CONFIGURATION
 
@@ -49,6 +54,17 @@ def test_a_command_of_the_runbook_finds_the_same_instance() -> None:
     (found,) = Alarms(own, RUNBOOK).of_verification(1)
     assert found.advice
     assert found.advice.command == "leda rebuild --dry-run --aws --name-prefix T-"
+
+
+def test_each_command_that_answers_an_alarm_of_a_table_takes_the_name_of_its_map_function() -> None:
+    commands = {
+        advice.command.split()[1]
+        for alarm, advice in RUNBOOK.items()
+        if advice.command.startswith("leda ") and not alarm.startswith("StateLambda")
+    }
+    assert commands == {"backfill", "rebuild", "redrive", "verify"}
+    for function in (backfill, rebuild, redrive, verify):
+        assert "map_function" in inspect.signature(function).parameters
 
 
 def test_nothing_is_wrong_where_nothing_failed() -> None:

@@ -29,6 +29,7 @@ from leda.streams.kinesis import UserRecord, user_records
 from leda_cli.base.errors import LedaError
 from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 from leda_cli.operate import redrive, state_events
+from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.source_table import SourceTable
@@ -287,7 +288,6 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     table = Table(dynamodb, stack.state_table)
     state = StateLambda(table, s3, str(stack.quarantine_bucket))
     vars(stack).update(clients, dynamodb=dynamodb, lambdas=state)
-    monkeypatch.setattr(Stack, "find", lambda *_: stack)
     aggregation = Aggregation(
         stack,
         map_function="MapLambda",
@@ -303,7 +303,7 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
         deployed=Assignment(Configuration.from_json(CONFIGURATION), 1),
         needs_backfill=False,
     )
-    monkeypatch.setattr(Aggregation, "of_function", lambda *_: aggregation)
+    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
     return Site(stack, table, state, s3, clients["kinesis"])
 
 
@@ -416,7 +416,7 @@ def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwa
     assert (site.keys, site.status) == (set(), 0)
 
 
-@pytest.mark.parametrize("place", ["delete", "rows_by_key"])
+@pytest.mark.parametrize("place", ["delete", "rows_by_text"])
 def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
     site: Site, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -431,7 +431,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
         if place == "delete":
             patched.setattr(Bucket, "delete", killed)
         else:
-            patched.setattr("leda_cli.operate.put_back.rows_by_key", killed)
+            patched.setattr("leda_cli.operate.put_back.rows_by_text", killed)
         with pytest.raises(KeyboardInterrupt):
             redrive.redrive(put_back=True)
     assert len(site.keys) == 3, "delivered, but nothing has left"
@@ -626,9 +626,9 @@ def downstream(site: Site) -> dict[str, str]:
     site.table.put({"id": {"S": "damaged"}, "Version": {"N": "1"}, "Path": {"S": "PV"}})
     site.table.put({"id": {"S": "deleted"}, "Deleted": {"BOOL": True}})
     said = {
-        "no row today": change("gone"),
-        "readable today: PV:FX:EMEA Count 1, Value 2.5": change("corrected"),
-        "still damaged (the row has no Value": change("damaged"),
+        "is gone today": change("gone"),
+        "can be counted today: PV:FX:EMEA Count 1, Value 2.5": change("corrected"),
+        "damaged still cannot be counted (the row has no Value": change("damaged"),
         "is deleted today": change("deleted"),
         "does not name": b"[]",
     }
@@ -714,6 +714,111 @@ def test_what_is_quarantined_while_the_totals_are_compared_stays(
     monkeypatch.setattr(redrive, "running", compare)
     site("--settle")
     assert (site.keys, site.status) == (set(late), 0)
+
+
+# -- an aggregation over a table
+
+
+GROUPED = json.dumps(
+    {
+        "group_by": {"daily": {"keys": ["date"], "where": {"kind": ["sale"]}}},
+        "measures": {"Count": {"op": "count"}, "Sum": {"op": "sum", "field": "amount"}},
+    }
+)
+
+
+@pytest.fixture
+def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Aggregation:
+    """An aggregation of a user's table with a sort key, in the place of the pipeline's."""
+    table = SourceTable("Orders", {"customer": "S", "number": "S"})
+    account = Account()
+    tables = {table.name: tuple(table.keys), site.stack.registry_table: ("Scope", "Name")}
+    vars(account).update(clients, dynamodb=StreamedDynamoDB(tables))
+    aggregation = replace(
+        Aggregation.find(False, "", None),
+        account=account,
+        source=table,
+        deployed=Assignment(Configuration.from_json(GROUPED), 1),
+        option=" --map-function Orders-Map",
+        map_function="Orders-Map",
+        reduce_function="Orders-Reduce",
+    )
+    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
+    return aggregation
+
+
+def order(customer: str, **attributes: dict[str, str]) -> dict[str, Any]:
+    return {"customer": {"S": customer}, "number": {"S": "7"}, **attributes}
+
+
+def order_change(customer: str) -> bytes:
+    keys = {"customer": {"S": customer}, "number": {"S": "7"}}
+    return json.dumps({"eventID": "1", "dynamodb": {"Keys": keys}}).encode()
+
+
+SALE = {"kind": {"S": "sale"}, "date": {"S": "2026-08-01"}}
+SAID_OF_ORDERS = {
+    "ann": (order("ann", **SALE, amount={"N": "2.50"}), "can be counted today: daily:2026-08-01 Count 1, Sum 2.5"),
+    "bob": (order("bob", **SALE, amount={"S": "x"}), "still cannot be counted (the row has no amount"),
+    "cem": (order("cem", kind={"S": "gift"}), "is in no grouping today"),
+    "dan": (None, "is gone today"),
+}  # fmt: skip
+
+
+def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_are_exact(
+    site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {}
+    for customer, (row, _) in SAID_OF_ORDERS.items():
+        if row:
+            orders.account.dynamodb.put_item(TableName="Orders", Item=row)
+        keys[site.quarantine(order_change(customer), "Orders-Map", event_id=customer)] = customer
+
+    listed = site.json()
+    assert {each["key"] for each in listed["objects"]} == keys.keys()
+    for each in listed["objects"]:
+        customer = keys[each["key"]]
+        assert "Orders's row" in each["today"]
+        assert f'["{customer}", "7"]' in each["today"]
+        assert SAID_OF_ORDERS[customer][1] in each["today"]
+        assert customer in site("--show", each["key"])
+    assert "`leda redrive --map-function Orders-Map --settle`" in site()
+
+    monkeypatch.setattr(redrive, "running", verdict())
+    site("--settle")
+    assert {keys[key] for key in site.keys} == {"bob"}
+
+
+def test_a_row_is_asked_for_by_the_bytes_of_its_binary_key(
+    site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def batch_get_item(RequestItems: Any) -> Any:
+        asked.extend(RequestItems["Parts"]["Keys"])
+        return {"Responses": {"Parts": [{"part": {"B": b"\x01\xff"}}]}, "UnprocessedKeys": {}}
+
+    monkeypatch.setattr(orders.account.dynamodb, "batch_get_item", batch_get_item)
+    parts = replace(orders, source=SourceTable("Parts", {"part": "B"}))
+    monkeypatch.setattr(Aggregation, "find", lambda *_: parts)
+    # Lambda delivers bytes as base64.
+    change = {"dynamodb": {"Keys": {"part": {"B": base64.b64encode(b"\x01\xff").decode()}}}}
+    site.quarantine(json.dumps(change).encode(), "Orders-Map")
+
+    (listed,) = site.json()["objects"]
+    assert listed["today"] == "Parts's row 01ff is in no grouping today"
+    assert asked == [{"part": {"B": b"\x01\xff"}}]
+
+
+def test_a_table_has_no_messages_to_put_back_and_the_command_says_what_to_do_instead(
+    site: Site, orders: Aggregation
+) -> None:
+    key = site.quarantine(order_change("ann"), "Orders-Map")
+    with pytest.raises(LedaError, match="Orders-Map counts the rows of Orders") as raised:
+        site("--put-back")
+    assert "correct the row in Orders" in str(raised.value.fix)
+    assert "`leda redrive --map-function Orders-Map --settle`" in str(raised.value.fix)
+    assert site.keys == {key}
 
 
 # -- listing and filters

@@ -69,6 +69,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         ),
     )
     made = SimpleNamespace(live=LIVE, pending=NotLive(), age=Age(2.25, None), run=None)
+    made.client = account.dynamodb
     aggregation = SimpleNamespace(
         account=account,
         totals_table="Totals",
@@ -188,6 +189,16 @@ def test_what_others_have_written_is_shown_without_markup_and_control_characters
     assert r"tags:\x1b[31m[bold]=2\n:2026-08-01" in shown
 
 
+def test_one_long_key_does_not_push_the_figures_of_all_rows_out_of_sight(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.client.rows |= Client([("daily:" + "x" * 900, "1", "1")]).rows
+    totals(grouping="daily")
+    lines = _out(capsys)
+    assert sum(line.count("x") for line in lines if set(line.split()[0]) == {"x"}) == 900
+    assert max(map(len, lines)) < 150
+
+
 def test_an_absent_total_is_no_error(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +275,12 @@ def test_before_the_first_backfill_there_is_no_age(
     report = json.loads(capsys.readouterr().out)
     assert report["age"]["unknown"] == "no configuration is live"
     assert "leda backfill" in report["notes"][0]
+    totals(grouping="daily", key=["date=2026-08-03"])
+    lines = _out(capsys)
+    assert (
+        "no such total: no row counts there" not in lines
+    ), "rows are there, and nobody has counted them"
+    assert any(line.startswith("no configuration is live") for line in lines)
 
 
 # -- options

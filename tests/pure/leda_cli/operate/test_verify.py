@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from leda.engine.audit import Tables
+from leda.engine.brackets import Bracket
 from leda.engine.configuration import Configuration
 from leda.engine.health import Health
 from leda.engine.source_sum import Expected
@@ -18,7 +20,8 @@ from leda_cli.operate import verify as module
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.journal import OpenRun
 from leda_cli.operate.not_live import NotLive
-from leda_cli.operate.verify import danger_lines, quiet, running, verify
+from leda_cli.operate.totals import Difference, difference_lines
+from leda_cli.operate.verify import bracket_lines, danger_lines, quiet, running, verify
 from support.pipeline import CONFIGURATION
 
 
@@ -288,6 +291,31 @@ def test_the_command_fails_on_exact_totals_that_are_in_danger(
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert report["exact"] is True
     assert "a rebuild is open" in report["dangers"][0]
+
+
+def test_what_to_do_about_wrong_totals_under_an_open_backfill_is_what_the_danger_says(
+    source: Source, health: list[Health], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source.totals["PV"] += Decimal("0.01")
+    health.append(Health(True, {}, {}))
+    with pytest.raises(LedaError, match="1 of 3 totals differ") as error:
+        verify()
+    assert "do what the lines above say" in error.value.fix
+    assert "leda rebuild" not in error.value.fix
+    assert "a rebuild is open" in capsys.readouterr().out
+
+
+def test_one_long_identifier_stands_out_of_its_column_and_widens_no_other_line() -> None:
+    long = Difference("x" * 900, Decimal(1), Decimal(2), "Count")
+    short = Difference("a", Decimal(1), Decimal(2), "Count")
+    bracket = Bracket("x" * 900, "Count", Decimal(1), Decimal(2), Decimal(2))
+    for lines in (
+        difference_lines([long, short]),
+        bracket_lines([bracket, replace(bracket, identifier="a")]),
+    ):
+        first, second = lines
+        assert first.startswith("x" * 900 + "  Count  expected 1")
+        assert second.startswith("a  Count  expected 1")
 
 
 def test_the_report_as_json_stands_alone_on_standard_output(
