@@ -13,6 +13,7 @@ from leda.engine import map_batch
 from leda.engine.audit import audit
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
+from leda_cli.base.operations import Operation
 from leda_cli.operate import aggregation, table_sum, totals_file
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.rebuild import Rebuild, Result
@@ -119,7 +120,8 @@ def check(work: Rebuild, count: int) -> None:
         totals_table=tables.totals,
         totals_key=tables.totals_key,
     )
-    found = audit(Aggregation.both_sides(compared, CONFIGURATION, lambda _rows: None), 0)
+    with Operation(as_json=True).progress("comparing") as advance:
+        found = audit(Aggregation.both_sides(compared, CONFIGURATION, advance), 0)
     assert (found.totals, found.wrong, found.in_flight) == (count, [], [])
 
 
