@@ -632,7 +632,12 @@ class FakeLambda:
     def get_paginator(self, _name: str) -> Any:
         pages = SimpleNamespace()
         pages.paginate = lambda FunctionName: [
-            {"EventSourceMappings": [{"UUID": each} for each in self.functions[FunctionName]]}
+            {
+                "EventSourceMappings": [
+                    {"UUID": each, "FunctionArn": FunctionName}
+                    for each in self.functions[FunctionName]
+                ]
+            }
         ]
         return pages
 

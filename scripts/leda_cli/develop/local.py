@@ -138,17 +138,24 @@ def _prepare(instance: Instance[Tools]) -> Tools:
 
 def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running:
     """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
-    if (instance.folder / APPLYING).exists() and instance.current():
-        warn("the last apply was interrupted, and nothing tells what is there: starting afresh")
-        if lost := applied_there(instance.folder):
-            warn(
-                f"gone with it: {', '.join(lost)}. The next `make` that needs one applies it again."
-            )
+    before, lost = instance.current(), applied_there(instance.folder)
+    was_interrupted = (instance.folder / APPLYING).exists()
+    if before and was_interrupted:
         instance.stop()
     with step(instance.TITLE):
         running, fresh = instance.start(port, tools)
     if not fresh:
         info(f"already runs at {running.endpoint}")
+    elif before:
+        warn(
+            "the last apply was interrupted, and nothing told what was there, so it was started afresh"
+            if was_interrupted
+            else f"what ran at {before.endpoint} did not answer, or had other settings, so it was started afresh"
+        )
+        names = f" ({', '.join(lost)})" if lost else ""
+        warn(
+            f"everything that was in it is gone{names}. The next `make` that needs one applies it again."
+        )
     return running
 
 

@@ -42,6 +42,18 @@ class Function:
 
 def mappings_of(client: LambdaClient, **wanted: str) -> Iterator[dict[str, Any]]:
     """The event source mappings of one function (FunctionName) or of one stream (EventSourceArn)."""
+    function = wanted.get("FunctionName")
     pages: Any = client.get_paginator("list_event_source_mappings")
     for page in pages.paginate(**wanted):
-        yield from page["EventSourceMappings"]
+        for each in page["EventSourceMappings"]:
+            # LocalStack also lists those of every function whose name contains this one.
+            if function is None or _name_of(each["FunctionArn"]) == _name_of(function):
+                yield each
+
+
+def _name_of(function: str) -> str:
+    """The name in a function's ARN, or in a name that may have a qualifier.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html
+    """
+    return (function.partition(":function:")[2] or function).partition(":")[0]

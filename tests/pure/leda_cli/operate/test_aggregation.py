@@ -13,6 +13,8 @@ from leda.engine.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.functions import mappings_of
+from leda_cli.operate.mappings import LambdaMappings
 from leda_cli.operate.source_table import SourceTable
 from support.pipeline import CONFIGURATION
 
@@ -68,9 +70,10 @@ class FakeAccount:
         assert name == "list_event_source_mappings"
         return self
 
-    def paginate(self, FunctionName: str = "", EventSourceArn: str = "") -> Any:
+    def paginate(self, FunctionName: str | None = None, EventSourceArn: str | None = None) -> Any:
         for uuid, function, source in self.mappings:
-            if function == FunctionName or source == EventSourceArn:
+            # LocalStack takes a part of a function's name for the name.
+            if (FunctionName and FunctionName in function) or source == EventSourceArn:
                 found = {"UUID": uuid, "FunctionArn": ACCOUNT + function, "EventSourceArn": source}
                 yield {"EventSourceMappings": [found]}
 
@@ -96,6 +99,26 @@ def account() -> FakeAccount:
 
 def _found(account: Any) -> Aggregation:
     return Aggregation.of_function(account, "F-Map")
+
+
+def test_a_function_whose_name_contains_that_of_another_keeps_its_own_mappings(
+    account: FakeAccount,
+) -> None:
+    other = SOURCE.replace("Feedback", "Other")
+    account.mappings = [("uuid-other", "Other-F-Map", other), *account.mappings]
+    assert _found(account).map_mappings == {"uuid-map": SOURCE}
+    client: Any = account
+    assert LambdaMappings(client, {"map": "F-Map"}).by_function() == {"F-Map": "uuid-map"}
+
+
+@pytest.mark.parametrize("name", ["F-Map", f"{ACCOUNT}F-Map", "F-Map:live"])
+def test_a_function_may_be_named_by_its_arn_and_with_a_qualifier(name: str) -> None:
+    client: Any = SimpleNamespace(
+        get_paginator=lambda _name: SimpleNamespace(
+            paginate=lambda **_: [{"EventSourceMappings": [{"FunctionArn": f"{ACCOUNT}F-Map"}]}]
+        )
+    )
+    assert len(list(mappings_of(client, FunctionName=name))) == 1
 
 
 def test_all_of_it_is_found_from_the_map_function(account: FakeAccount) -> None:

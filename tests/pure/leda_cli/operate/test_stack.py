@@ -64,7 +64,8 @@ class FakeLambda:
 
     def paginate(self, FunctionName: str) -> Any:
         assert FunctionName == "x-StateLambda"
-        return [{"EventSourceMappings": self.mappings}]
+        found = [{"FunctionArn": FunctionName, **each} for each in self.mappings]
+        return [{"EventSourceMappings": found}]
 
 
 @pytest.fixture(autouse=True)
