@@ -7,11 +7,11 @@ import pytest
 from leda.engine import map_batch, totals
 from leda_cli.develop import toolchain
 from support import dynamodb_local
-from support.fixtures import every_fault_is_met, no_pauses
+from support.fixtures import console, every_fault_is_met, no_pauses
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Pipeline
 
-__all__ = ["every_fault_is_met", "no_pauses"]
+__all__ = ["console", "every_fault_is_met", "no_pauses"]
 
 
 @pytest.fixture(scope="module")

@@ -431,26 +431,6 @@ def test_values_without_a_common_sum_replace_each_other(pipeline: Pipeline, lane
     assert pipeline.bucket.objects == {}
 
 
-def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the_next(
-    pipeline: Pipeline,
-) -> None:
-    put(pipeline, "t", {"S": "PV"}, {"N": "1E+28"})
-    put(pipeline, "t", {"S": "PV"}, {"N": "1E-28"}, version=2)
-    batch = batch_of(pipeline)
-    faults = Faults()
-    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
-    function({**batch, "Records": batch["Records"][:1]})
-    # The first put finds its change covered, the second takes the old value out, the third is to put the new one in.
-    faults.arm("put_item", 3, instead(Killed()))
-    with pytest.raises(Killed):
-        function(batch)
-    assert written(pipeline) == {"PV": 0}
-
-    pipeline.function("map")(batch)
-
-    assert written(pipeline) == {"PV": Decimal("1E-28")}
-
-
 def test_a_batch_that_is_delivered_again_under_narrower_limits_is_covered(
     pipeline: Pipeline,
 ) -> None:
@@ -465,19 +445,33 @@ def test_a_batch_that_is_delivered_again_under_narrower_limits_is_covered(
     assert written(pipeline) == {"PV": 2000000}
 
 
-@pytest.mark.parametrize("most", [map_batch.MAX_ROW_BYTES, 1])
-def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider_ones(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, most: int
+@pytest.mark.parametrize(
+    ("limits", "values", "most"),
+    [
+        ({}, ("1E+28", "1E-28"), map_batch.MAX_ROW_BYTES),
+        ({"max_integer_digits": 3}, ("1000000", "2000000"), map_batch.MAX_ROW_BYTES),
+        # With rows for one change each, the first row that comes back already says so of the last change.
+        ({"max_integer_digits": 3}, ("1000000", "2000000"), 1),
+    ],
+    ids=["no common sum", "narrower limits", "narrower limits, small rows"],
+)
+def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the_next(
+    pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, int],
+    values: tuple[str, str],
+    most: int,
 ) -> None:
-    """With rows for one change each, the first row that comes back already says so of the last change."""
+    """The next delivery comes under the usual limits."""
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", most)
-    pipeline.settings["LIMITS"] = json.dumps({"max_integer_digits": 3})
-    put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
-    put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)
+    pipeline.settings["LIMITS"] = json.dumps(limits)
+    for version, value in enumerate(values, 1):
+        put(pipeline, "t", {"S": "PV"}, {"N": value}, version=version)
     batch = batch_of(pipeline)
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))
     function({**batch, "Records": batch["Records"][:1]})
+    # The first put finds its change covered, the second takes the old value out, the third is to put the new one in.
     faults.arm("put_item", 3, instead(Killed()))
     with pytest.raises(Killed):
         function(batch)
@@ -486,7 +480,7 @@ def test_what_is_left_of_a_change_under_narrower_limits_is_completed_under_wider
     pipeline.settings["LIMITS"] = "{}"
     pipeline.function("map")(batch)
 
-    assert written(pipeline) == {"PV": 2000000}
+    assert written(pipeline) == {"PV": Decimal(values[1])}
 
 
 # -- shards

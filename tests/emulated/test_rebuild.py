@@ -12,12 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from leda.engine import map_batch
 from leda.engine.configuration import Configuration
 from leda_cli.base.errors import LedaError
-from leda_cli.base.operations import Operation
 from leda_cli.operate import rebuild_totals
 from leda_cli.operate.mappings import LambdaMappings
 from simulation import trades
@@ -27,16 +25,9 @@ from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Pipeline
 from support.rebuild_site import Calls, Site
 
+pytestmark = pytest.mark.usefixtures("console")
+
 VERSION = Configuration.from_json(CONFIGURATION).version
-
-
-@pytest.fixture(autouse=True)
-def console(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the command says."""
-    text = io.StringIO()
-    screen = Console(file=text, width=200)
-    monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))
-    return text
 
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])

@@ -90,10 +90,14 @@ def rows_of_one_and_four_lanes(it: Scene, root: str) -> list[int]:
 
 def test_a_row_that_a_partition_has_no_room_for_is_written_in_parts(monkeypatch: Patch) -> None:
     def errors_and_differences() -> tuple[str, Any]:
-        with scene(small_transactions=True, units_per_second=10.0, unit_bytes=32) as it:
+        with scene(small_transactions=True, unit_bytes=32) as it:
             it.write("first", "1")
             it.on("map")
             it.off("map")
+            # Not earlier: RegistryTable's row of the configuration would not find room either.
+            partitions = it.system.store._partitions
+            assert partitions
+            partitions.units_per_second = 10.0
             for number in range(8):
                 it.write(f"t{number}", "1", f"PV:desk{number}:EMEA")
                 it.go_on(seconds=1)

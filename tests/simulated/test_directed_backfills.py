@@ -610,6 +610,7 @@ def calls_of_a_backfill(monkeypatch: Patch, ends_at: int | None) -> int:
             it.world.spawn(lambda: first(it))
             it.world.at(it.world.now + 6, lambda: write_some(it, 2))
             it.go_on()
+        assert ends_at is None or calls >= ends_at, "the run has come to its end before"
         write_some(it, 4)
         it.system.mappings["map"].resume()
         # Until it is run again, Map may find its rows closed and no new ones.

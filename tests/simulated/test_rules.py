@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from simulation import world
 from simulation.failures import Killed
 from simulation.functions import Failed
 from simulation.mappings import Mapping as EventSourceMapping
@@ -172,7 +173,8 @@ def test_records_beyond_their_age_are_not_tried_again() -> None:
     assert recorder.times[-1] <= 60
 
 
-def test_without_limits_a_batch_is_tried_for_ever() -> None:
+def test_without_limits_a_batch_is_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "MAX_EVENTS", 20_000)
     recorder = Recorder(fail)
     scene = Scene(recorder)
 

@@ -1,13 +1,16 @@
 """Fixtures of tests that deliver events to functions themselves; a conftest imports those that it wants."""
 
+import io
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
 from leda.aws import backoff
 from leda.pipeline import state_store
 from leda.shop import settling
 from leda.shop.stream import delivery
+from leda_cli.base.operations import Operation
 from support import faults
 
 
@@ -23,3 +26,12 @@ def every_fault_is_met() -> Iterator[None]:
     """A fault that is armed and that nothing meets fails the test."""
     yield
     faults.require_that_all_were_met()
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a command that runs in the test's process says."""
+    text = io.StringIO()
+    screen = Console(file=text, width=250)
+    monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))
+    return text

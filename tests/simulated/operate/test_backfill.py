@@ -12,11 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from leda.engine.delta_rows import CLOSED_BY
 from leda_cli.base.errors import LedaError
-from leda_cli.base.operations import Operation
 from leda_cli.operate import forecast
 from leda_cli.operate.rebuild_parts import STREAM_SECONDS, Options
 from leda_cli.operate.rebuild_source import WAITING_SECONDS
@@ -26,18 +24,9 @@ from support.faults import after, instead, meanwhile
 from support.lambda_events import event
 from support.rebuild_site import Calls, each_call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("console")]
 
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture(autouse=True)
-def console(monkeypatch: Patch) -> io.StringIO:
-    """What the command says."""
-    text = io.StringIO()
-    screen = Console(file=text, width=250)
-    monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))
-    return text
 
 
 @pytest.fixture(params=[True, False], ids=["markers", "no markers"])

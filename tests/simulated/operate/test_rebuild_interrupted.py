@@ -10,10 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from leda_cli.base.errors import LedaError
-from leda_cli.base.operations import Operation
 from leda_cli.operate.lane_rows import LaneRows, Lanes, NamedNodes
 from leda_cli.operate.rebuild_parts import STREAM_SECONDS
 from leda_cli.operate.rebuild_source import SourceSide
@@ -24,18 +22,9 @@ from support.faults import after, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline
 from support.rebuild_site import STREAMS, Calls, Site, each_call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("console")]
 
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture(autouse=True)
-def console(monkeypatch: Patch) -> io.StringIO:
-    """What the command says."""
-    text = io.StringIO()
-    screen = Console(file=text, width=200)
-    monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))
-    return text
 
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
