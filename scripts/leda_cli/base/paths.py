@@ -23,6 +23,7 @@ TMP = LOCAL / "tmp"
 CACHE = LOCAL / "cache"
 TERRAFORM_RC = LOCAL / "terraform.rc"
 ENV_FILE = LOCAL / "env"
+MINISTACK_ENV_FILE = LOCAL / "ministack.env"
 OUTPUTS_FILE = LOCAL / "outputs.json"
 
 

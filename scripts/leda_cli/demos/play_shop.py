@@ -18,6 +18,7 @@ from rich.table import Table
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
+from leda_cli.base.paths import MINISTACK_ENV_FILE, ROOT
 from leda_cli.base.waiting import wait_for
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
@@ -327,6 +328,7 @@ def _farewell(shop: Shop) -> None:
     for line in (
         f"curl {shop.customers.url}/products",
         f"curl {shop.customers.url}/orders -H 'content-type: application/json' -d '{json.dumps(request)}'",
+        f"(. {MINISTACK_ENV_FILE.relative_to(ROOT)}; .venv/bin/leda verify --aws --map-function fnUpdateInventory)",
         "make demo EXAMPLE=shop",
     ):
         console.print(f"    {line}", style=ACCENT, markup=False)

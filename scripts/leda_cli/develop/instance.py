@@ -31,6 +31,8 @@ MARKER = "LEDA_INSTANCE"
 REGION = "us-east-1"
 START_SECONDS = 120.0
 STOP_SECONDS = 2.0
+HEALTH_TRIES = 6
+"""Looks at a running instance, of up to 5 seconds each, before it counts as one that does not answer."""
 
 Tools = TypeVar("Tools")
 """Where the emulator's programs are."""
@@ -158,6 +160,10 @@ class Instance(ABC, Generic[Tools]):
         except (OSError, ValueError):
             return False
 
+    def _answers(self, running: Running) -> bool:
+        """Tell whether it answers, with patience for one that is busy: to replace it would lose what is in it."""
+        return any(self.healthy(running) for _ in range(HEALTH_TRIES))
+
     def start(self, port: int | None, tools: Tools) -> tuple[Running, bool]:
         """Make sure an instance runs; return it and whether it is new.
 
@@ -169,7 +175,7 @@ class Instance(ABC, Generic[Tools]):
         running = self.current()
         wanted = port or (running.port if running else free_port())
         settings = self._settings_digest(wanted, tools)
-        if running and running.settings == settings and self.healthy(running):
+        if running and running.settings == settings and self._answers(running):
             return running, False
         if running is None:
             self.stop()  # what a dead one left may hold the port

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from leda_cli.base.errors import LedaError
 from leda_cli.base.locks import only_one
 from leda_cli.base.output import console, heading, info, step, warn
-from leda_cli.base.paths import BUILD, ENV_FILE, LOCAL, OUTPUTS_FILE, ROOT, VENV
+from leda_cli.base.paths import BUILD, ENV_FILE, LOCAL, MINISTACK_ENV_FILE, OUTPUTS_FILE, ROOT, VENV
 from leda_cli.base.shell import LOOPBACK
 from leda_cli.develop import toolchain
 from leda_cli.develop.environments import digest_of
@@ -33,7 +33,6 @@ from leda_cli.develop.ministack import MiniStack
 from leda_cli.develop.terraform import TfLocal, require_terraform
 
 DEFAULT_PORT = 4566
-MINISTACK_ENV_FILE = LOCAL / "ministack.env"
 VARIABLES = ROOT / "scripts" / "local.tfvars"
 _UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 APPLYING = "applying"
@@ -139,23 +138,20 @@ def _prepare(instance: Instance[Tools]) -> Tools:
 def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running:
     """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
     before, lost = instance.current(), applied_there(instance.folder)
-    was_interrupted = (instance.folder / APPLYING).exists()
-    if before and was_interrupted:
+    names = f" ({', '.join(lost)})" if lost else ""
+    gone = f"everything in it is gone{names}; the next `make` that needs one applies it again"
+    was_interrupted = bool(before) and (instance.folder / APPLYING).exists()
+    if was_interrupted:
+        warn("the last apply was interrupted, and nothing tells what is there: starting afresh")
+        warn(gone)
         instance.stop()
     with step(instance.TITLE):
         running, fresh = instance.start(port, tools)
     if not fresh:
         info(f"already runs at {running.endpoint}")
-    elif before:
-        warn(
-            "the last apply was interrupted, and nothing told what was there, so it was started afresh"
-            if was_interrupted
-            else f"what ran at {before.endpoint} did not answer, or had other settings, so it was started afresh"
-        )
-        names = f" ({', '.join(lost)})" if lost else ""
-        warn(
-            f"everything that was in it is gone{names}. The next `make` that needs one applies it again."
-        )
+    elif before and not was_interrupted:
+        warn(f"what ran at {before.endpoint} had other settings, or did not answer: started afresh")
+        warn(gone)
     return running
 
 

@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from leda_cli.base.clients import callers_client, local_client
 from leda_cli.base.output import LedaError, error_console
-from leda_cli.base.paths import ENV_FILE, IS_CHECKOUT, ROOT
+from leda_cli.base.paths import ENV_FILE, IS_CHECKOUT, MINISTACK_ENV_FILE, ROOT
 from leda_cli.operate.refusals import explained
 
 if TYPE_CHECKING:
@@ -206,8 +206,16 @@ def _env_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def not_set_up(path: Path, error: OSError) -> LedaError:
     """The error for a file of local AWS that cannot be read."""
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    return LedaError(
-        f"{shown} cannot be read ({error.strerror}): local AWS is not set up",
-        "run `make up`, or pass --aws for the account of your AWS environment",
+    shop = (
+        f"; the shop's own local AWS: `. {_shown(MINISTACK_ENV_FILE)}`, and the command with --aws"
+        if MINISTACK_ENV_FILE.exists()
+        else ""
     )
+    return LedaError(
+        f"{_shown(path)} cannot be read ({error.strerror}): local AWS is not set up",
+        f"run `make up`, or pass --aws for the account of your AWS environment{shop}",
+    )
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

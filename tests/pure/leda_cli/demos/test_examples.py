@@ -70,46 +70,6 @@ def test_an_apply_that_failed_in_order_goes_on_and_one_that_was_killed_begins_af
     assert not marker.exists()
 
 
-class Ran:
-    """An instance that runs, and that `start` replaces where `is_replaced`."""
-
-    TITLE = "LocalStack"
-
-    def __init__(self, folder: Path, is_replaced: bool) -> None:
-        self.folder = folder
-        self.is_replaced = is_replaced
-        self.running: Running | None = Running(1, 0.0, 4599, "old", "old")
-
-    def current(self) -> Running | None:
-        return self.running
-
-    def stop(self) -> None:
-        self.running = None
-
-    def start(self, *_: object) -> tuple[Running, bool]:
-        fresh = self.is_replaced or self.running is None
-        return Running(2, 0.0, 4600, "new", "new"), fresh
-
-
-@pytest.mark.parametrize("was_interrupted", [False, True])
-def test_whoever_loses_what_ran_is_told_what_is_gone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], was_interrupted: bool
-) -> None:
-    start: Any = local._start
-    (tmp_path / "examples" / "feedback").mkdir(parents=True)
-    (tmp_path / "examples" / "feedback" / "applied").touch()
-    start(Ran(tmp_path, False), None, None)
-    assert "gone" not in capsys.readouterr().out
-
-    if was_interrupted:
-        (tmp_path / local.APPLYING).touch()
-    start(Ran(tmp_path, not was_interrupted), None, None)
-    said = capsys.readouterr().out
-    assert "everything that was in it is gone (examples/feedback)" in said
-    assert ("interrupted" in said) == was_interrupted
-    assert ("http://127.0.0.1:4599" in said) != was_interrupted
-
-
 def test_an_example_is_applied_from_copies_without_deletion_protection(tmp_path: Path) -> None:
     terraform = examples.terraform_of(
         "complete", tmp_path, client_variables(1), {"name_prefix": "T-"}

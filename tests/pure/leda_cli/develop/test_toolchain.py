@@ -289,6 +289,44 @@ def test_an_apply_that_was_interrupted_says_what_is_gone_with_it(
     assert said[-1] == "stopped"
 
 
+@pytest.mark.parametrize(("looks", "is_kept"), [([False, False, True], True), ([False] * 6, False)])
+def test_an_instance_that_is_only_busy_is_kept_with_what_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[bool], is_kept: bool
+) -> None:
+    ran, fresh = Running(1, 0.0, 4599, "same", ""), Running(2, 0.0, 4599, "same", "")
+    instance: Any = LocalStack(tmp_path, "test")
+    answers = iter(looks)
+    for name, value in {
+        "current": lambda: ran,
+        "healthy": lambda _running: next(answers),
+        "stop": lambda: True,
+        "_settings_digest": lambda *_: "same",
+        "_start_fresh": lambda *_: fresh,
+    }.items():
+        monkeypatch.setattr(instance, name, value)
+    assert instance.start(4599, None) == ((ran, False) if is_kept else (fresh, True))
+
+
+def test_a_start_that_replaces_what_ran_says_what_is_gone_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "examples" / "feedback").mkdir(parents=True)
+    (tmp_path / "examples" / "feedback" / "applied").touch()
+    said: list[str] = []
+    monkeypatch.setattr(local, "warn", said.append)
+    ran, now = Running(1, 0.0, 4599, "", ""), Running(2, 0.0, 4600, "", "")
+    instance: Any = SimpleNamespace(folder=tmp_path, TITLE="LocalStack", current=lambda: ran)
+
+    instance.start = lambda _port, _tools: (ran, False)
+    local._start(instance, None, None)
+    assert said == []
+
+    instance.start = lambda _port, _tools: (now, True)
+    assert local._start(instance, None, None) is now
+    assert "http://127.0.0.1:4599" in said[0]
+    assert "(examples/feedback)" in said[1]
+
+
 @pytest.mark.parametrize(
     ("shell", "direct"),
     [

@@ -71,6 +71,7 @@ class FakeLambda:
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_module, "ENV_FILE", tmp_path / "env")
+    monkeypatch.setattr(account_module, "MINISTACK_ENV_FILE", tmp_path / "ministack.env")
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -177,11 +178,16 @@ def test_an_error_of_a_local_command_names_the_local_stack_and_never_aws(tmp_pat
         assert "AWS" not in f"{error.what} {error.fix}".replace("local AWS", "")
 
 
-def test_without_local_aws_nothing_is_sent_to_an_account_by_accident() -> None:
+def test_without_local_aws_nothing_is_sent_to_an_account_by_accident(tmp_path: Path) -> None:
     with pytest.raises(LedaError, match="local AWS is not set up") as error:
         Stack.find()
     assert "make up" in error.value.fix
     assert "--aws" in error.value.fix
+    assert "shop" not in error.value.fix
+    (tmp_path / "ministack.env").touch()
+    with pytest.raises(LedaError, match="local AWS is not set up") as error:
+        Stack.find()
+    assert f"`. {tmp_path / 'ministack.env'}`, and the command with --aws" in error.value.fix
 
 
 def test_tables_are_read_whole_and_numbers_stay_exact() -> None:
