@@ -134,14 +134,17 @@ class _Routed:
 class _Mappings:
     """Map's mapping, which delivers nothing before the first backfill is done."""
 
+    def __init__(self) -> None:
+        self._enabled = ["map"]
+
     def enabled(self) -> list[str]:
-        return ["map"]
+        return self._enabled
 
     def pause(self, uuids: Iterable[str]) -> None:
-        pass
+        self._enabled = []
 
     def resume(self, uuids: Iterable[str]) -> None:
-        pass
+        self._enabled = [*uuids]
 
 
 def _engine() -> Any:
