@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from aws_kinesis_agg.aggregator import RecordAggregator
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from simulation import trades
 from simulation.failures import Killed, client_error, timed_out
 from support.faults import Faults, FaultyClient, after, instead
 from support.pipeline import SHARD, STREAM_ARN, Function, Pipeline, parameter
+from support.user_records import packed
 
 HIERARCHY = {"RiskType": "PV", "TradeDesk": "FXSpot", "Region": "EMEA"}
 
@@ -307,16 +307,9 @@ def test_a_message_for_a_row_without_a_version_is_kept_and_the_row_stays(
 # -- packed records
 
 
-def packed(*messages: Any) -> bytes:
-    aggregator = RecordAggregator()
-    for one in messages:
-        aggregator.add_user_record("k", one if isinstance(one, bytes) else json.dumps(one).encode())
-    data: bytes = aggregator.clear_and_get().get_contents()[2]
-    return data
-
-
 def test_packed_messages_are_stored_each_and_the_bad_ones_kept_each(pipeline: Pipeline) -> None:
-    data = packed(message("a"), b"bad", message("b", 2), message("b", 1), b"worse")
+    good = [json.dumps(message(*each)).encode() for each in (("a",), ("b", 2), ("b", 1))]
+    data = packed(good[0], b"bad", *good[1:], b"worse")
 
     assert store(pipeline, message("c"), data) == []
 
@@ -328,7 +321,7 @@ def test_packed_messages_are_stored_each_and_the_bad_ones_kept_each(pipeline: Pi
 
 
 def test_a_broken_packed_record_is_kept_whole(pipeline: Pipeline) -> None:
-    data = packed(message("a"), message("b"))[:-1] + b"?"
+    data = packed(*(json.dumps(message(name)).encode() for name in "ab"))[:-1] + b"?"
 
     assert store(pipeline, data, message("c")) == []
 

@@ -6,8 +6,7 @@ delivered in order within its shard, and the event names the shard.
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from leda_cli.operate.oracle import Oracle
 from leda_cli.operate.totals import EXACT, compare, difference_lines
+from support.at_once import at_once
 from support.lambda_events import Record, cut, event, sequence_number
 from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack
@@ -64,7 +64,7 @@ def test_a_batch_that_was_applied_may_come_again_in_any_way(
 
 
 @pytest.mark.parametrize("part", FUNCTIONS)
-def test_a_whole_stream_may_come_again_from_its_start_twice_at_once(
+def test_a_whole_stream_may_come_again_from_its_start_twiceat_once(
     stack: LiveStack, applied: Trades, part: str
 ) -> None:
     source = stack.records(part)
@@ -73,7 +73,7 @@ def test_a_whole_stream_may_come_again_from_its_start_twice_at_once(
         for shard, batch in _all_batches(source, size):
             stack.deliver_batch(part, shard, batch)
 
-    _at_once([lambda: replay(1000), lambda: replay(700)])
+    at_once([lambda: replay(1000), lambda: replay(700)])
     stack.assert_exact(applied)
     stack.catch_up(applied)
 
@@ -115,7 +115,7 @@ def test_new_records_may_come_by_hand_while_the_mapping_is_off_and_again_when_it
 
 
 @pytest.mark.parametrize("part", ["map", "reduce"])
-def test_new_records_may_come_in_several_deliveries_at_once(
+def test_new_records_may_come_in_several_deliveriesat_once(
     stack: LiveStack, applied: Trades, part: str
 ) -> None:
     with stack.without_mapping(part):
@@ -128,7 +128,7 @@ def test_new_records_may_come_in_several_deliveries_at_once(
             for shard, batch in _all_batches(fresh, size):
                 _until_taken(stack, part, shard, batch)
 
-        _at_once([partial(deliver, size) for size in (20, 33, 15, 50)])
+        at_once([partial(deliver, size) for size in (20, 33, 15, 50)])
         stack.settle(applied)
     stack.catch_up(applied)
 
@@ -147,7 +147,7 @@ def test_the_number_of_lanes_may_change_while_everything_comes_again(
     stack.catch_up(applied)
 
 
-def test_state_takes_new_messages_in_any_order_and_at_once(
+def test_state_takes_new_messages_in_any_order_andat_once(
     stack: LiveStack, applied: Trades
 ) -> None:
     rng = random.Random(5)
@@ -164,7 +164,7 @@ def test_state_takes_new_messages_in_any_order_and_at_once(
                 shuffled = random.Random(seed).sample(list(batch), len(batch))
                 stack.deliver_batch("state", shard, shuffled)
 
-        _at_once([lambda: deliver(rng.randrange(9)), lambda: deliver(9), lambda: deliver(10)])
+        at_once([lambda: deliver(rng.randrange(9)), lambda: deliver(9), lambda: deliver(10)])
         stack.settle(applied)
     stack.catch_up(applied)
 
@@ -192,15 +192,9 @@ def test_replays_by_hand_beside_the_working_mappings_change_nothing(
         finally:
             done.set()
 
-    _at_once([load, *(partial(replay, part) for part in FUNCTIONS)])
+    at_once([load, *(partial(replay, part) for part in FUNCTIONS)])
     stack.settle(applied)
     stack.catch_up(applied)
-
-
-def _at_once(work: Sequence[Callable[[], object]]) -> None:
-    with ThreadPoolExecutor(len(work)) as pool:
-        for future in [pool.submit(each) for each in work]:
-            future.result()
 
 
 def _until_taken(

@@ -14,24 +14,12 @@ from leda.engine.audit import Audit, Tables, audit, tables_of
 from leda.engine.brackets import brackets
 from leda.engine.configuration import Configuration
 from leda.engine.source_sum import Expected
+from support.clock import Clock
 from support.scanned_table import Table
 
 VALUE = ("Value",)
 AMOUNTS = st.integers(-5, 5).map(Decimal)
 PAIRS = st.dictionaries(st.sampled_from("abcd"), st.tuples(AMOUNTS, AMOUNTS), max_size=4)
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Running:

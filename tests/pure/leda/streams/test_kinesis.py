@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda.streams.kinesis import UserRecord, user_records
+from support.user_records import packed
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 MAGIC = b"\xf3\x89\x9a\xc2"
@@ -28,15 +29,6 @@ def raw(content: bytes, sequence: str = "4959", **more: Any) -> dict[str, Any]:
     }
     kinesis.update(more)
     return {"kinesis": kinesis, "eventID": f"shardId-7:{sequence}", "eventSourceARN": ARN}
-
-
-def packed(*messages: bytes) -> bytes:
-    """What a producer's library makes of the messages."""
-    aggregator = RecordAggregator()
-    for message in messages:
-        aggregator.add_user_record("key", message)
-    data: bytes = aggregator.clear_and_get().get_contents()[2]
-    return data
 
 
 def sealed(body: bytes) -> bytes:

@@ -21,6 +21,7 @@ from leda_cli.operate import screen, totals
 from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals import Difference, Phase, Settling, wait_until_quiet
+from support.clock import Clock
 
 CALM = {
     "SPECIAL_TRADES": 0,
@@ -34,19 +35,6 @@ HARD = {
     "FAILURE_MAP_LAMBDA_PCT": 10,
     "FAILURE_REDUCE_LAMBDA_PCT": 10,
 }
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class FakeStack:

@@ -14,7 +14,6 @@ from unittest import mock
 
 import boto3
 import pytest
-from aws_kinesis_agg.aggregator import RecordAggregator
 from moto import mock_aws
 
 from leda.engine.brackets import Bracket
@@ -37,6 +36,7 @@ from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import Verdict
 from support.invoked import invoked, reported
 from support.pipeline import CONFIGURATION
+from support.user_records import packed
 
 REGION = "us-east-1"
 STREAM = f"arn:aws:kinesis:{REGION}:000000000000:stream/IncomingDataStream"
@@ -479,14 +479,6 @@ def test_the_report_for_people_counts_outcomes_and_names_what_is_left(site: Site
 
 
 # -- user records of the Kinesis Producer Library
-
-
-def packed(*data: bytes) -> bytes:
-    aggregator = RecordAggregator()
-    for each in data:
-        aggregator.add_user_record("key", each, "1")
-    contents: bytes = aggregator.clear_and_get().get_contents()[2]
-    return contents
 
 
 def test_one_user_record_comes_back_without_the_others_of_its_record(site: Site) -> None:

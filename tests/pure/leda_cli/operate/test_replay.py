@@ -17,6 +17,7 @@ from leda_cli.operate import kinesis_shards, replay, state_events
 from leda_cli.operate.kinesis_shards import Cursor, read_range
 from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.stack import Stack
+from support.clock import Clock
 from support.invoked import invoked, reported
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
@@ -331,14 +332,6 @@ def test_an_end_before_the_beginning_is_refused(site: Site) -> None:
 # -- shards
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def cursor(kinesis: Kinesis, shard: str, clock: Clock) -> Cursor:
     client: Any = kinesis
     return Cursor(client, "stream", shard, {"ShardIteratorType": "TRIM_HORIZON"}, clock)
@@ -369,13 +362,13 @@ def test_shards_take_turns_and_a_busy_one_holds_up_no_other() -> None:
     real = kinesis.get_records
 
     def busy(**request: Any) -> dict[str, Any]:
-        if request["ShardIterator"].startswith("0") and clock.now < 102:
+        if request["ShardIterator"].startswith("0") and clock.now < 1002:
             raise refused("ProvisionedThroughputExceededException")
         return real(**request)
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        clock.now += seconds
+        clock.sleep(seconds)
 
     vars(kinesis)["get_records"] = busy
     cursors = [cursor(kinesis, shard, clock) for shard in "01"]
