@@ -23,6 +23,8 @@ from simulation.world import World
 TIMEOUT_SECONDS = 60.0
 # The client's read timeout (leda.aws.clients.STANDARD).
 READ_TIMEOUT_SECONDS = 10.0
+# A schedule has 20 strikes on average, and hardly one more than 150.
+MOST_STRIKES = 500
 
 Send = Callable[..., Any]
 
@@ -179,7 +181,10 @@ FAULTS = {
 
 @dataclass
 class Weather:
-    """How often which faults strike; `spared` names single faults that a smaller plan leaves out."""
+    """How often which faults strike; `spared` names single faults that a smaller plan leaves out.
+
+    After MOST_STRIKES of them no more come: a batch of many small requests would not get through otherwise.
+    """
 
     world: World
     rate: float
@@ -193,7 +198,7 @@ class Weather:
         """The fault that this call meets."""
         # Drawn in any case, so that what is spared changes nothing else.
         strikes, choice = draw.random() < self.rate, draw.random()
-        if self.calm or not strikes:
+        if self.calm or not strikes or len(self.struck) >= MOST_STRIKES:
             return None
         kinds = [
             name

@@ -182,7 +182,7 @@ def test_records_of_map_leave_once_their_rows_are_repaired_and_all_totals_are_ex
         stack.settle(trades)
         kept = leda.report("redrive", "--settle", "--key", key, status=1)
         assert (kept["is_exact"], kept["settled"]) == (True, [])
-        assert "still damaged" in kept["objects"][0]["today"]
+        assert "still cannot be counted" in kept["objects"][0]["today"]
         assert key in stack.objects(key)
     finally:
         stack.dynamodb.delete_item(TableName=stack.table("state"), Key={"id": row["id"]})
