@@ -227,10 +227,10 @@ def test_a_measure_that_another_delivery_gives_meanwhile_is_added_to(
     real = StatementErrors._completed
     looks = []
 
-    def completed(self: StatementErrors, line: Line, node: str) -> bool:
+    def completed(self: StatementErrors, line: Line, node: str, first: str) -> bool:
         put_total(pipeline, node, Count={"N": "5"}, Value={"N": "10"})
         looks.append(node)
-        return real(self, line, node)
+        return real(self, line, node, first)
 
     monkeypatch.setattr(StatementErrors, "_completed", completed)
     put_total(pipeline, "A", Value={"N": "10"})

@@ -16,11 +16,12 @@ from leda.engine.registry import MEMORY_SECONDS
 from leda.engine.shards import padded
 from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams import changes
+from leda_cli.operate import stored_totals
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild_source import SourceSide
 from leda_cli.operate.rebuild_totals import TotalsSide
-from leda_cli.operate.stored_totals import StoredTotals
+from leda_cli.operate.stored_totals import Change, StoredTotals
 from simulation import operator
 from simulation.failures import Killed
 from simulation.group_by import SOURCE
@@ -461,12 +462,48 @@ def test_a_run_that_was_taken_over_writes_to_no_total(monkeypatch: Patch) -> Non
     assert differences()
 
 
-def without_looking(change: Callable[..., None]) -> Callable[..., None]:
-    def changed(totals: StoredTotals, changes: Any) -> None:
+def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
+    def changed(totals: StoredTotals, changes: Any) -> bool:
         totals._require_own = lambda: None
-        change(totals, changes)
+        return change(totals, changes)
 
     return changed
+
+
+def test_a_run_that_sleeps_before_its_write_changes_no_total_that_another_run_has_corrected(
+    monkeypatch: Patch,
+) -> None:
+    """It gives totals a measure that they lack; when it wakes, a configuration without that measure is live again."""
+
+    def differences() -> Any:
+        with groupings(BY_REGION) as it, pytest.MonkeyPatch.context() as patch:
+            write_some(it, 0)
+            it.on()
+            real = StoredTotals._change
+            changes: list[Change] = []
+
+            def change(totals: StoredTotals, one: Change) -> bool:
+                changes.append(one)
+                if len(changes) == 1:
+                    it.world.sleep(600)
+                return real(totals, one)
+
+            patch.setattr(StoredTotals, "_change", change)
+            it.set("map", CONFIGURATION=json.dumps(WITH_SCORES))
+            backfill = partial(it.system.operator.rebuild, is_backfill=True)
+            it.world.spawn(backfill)
+            it.world.at(
+                it.world.now + 100, lambda: it.set("map", CONFIGURATION=json.dumps(BY_REGION))
+            )
+            it.world.at(it.world.now + 120, lambda: it.world.spawn(backfill))
+            it.go_on()
+            assert changes[0].values == {"Score": {"N": "0"}}
+            assert it.system.counts["backfills"] == it.system.counts["backfills given up"] == 1
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(stored_totals, "lanes_of", lambda _name: None)
+    assert differences()
 
 
 def kill() -> None:

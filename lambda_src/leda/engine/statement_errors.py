@@ -86,7 +86,7 @@ class StatementErrors:
             # back that later configurations do not have.
             each.kind = Kind.MOVE
             return
-        if each.kind is Kind.UPDATE and self._completed(line, each.node):
+        if each.kind is Kind.UPDATE and self._completed(line, each.node, row.position):
             return
         if each.kind is Kind.UPDATE and not each.is_refused:
             each.is_refused = True
@@ -107,19 +107,20 @@ class StatementErrors:
         else:
             each.kind = Kind.MOVE
 
-    def _completed(self, line: Line, node: str) -> bool:
+    def _completed(self, line: Line, node: str, first: str) -> bool:
         """Write 0 for each measure that the total lacks; returns whether it lacked one.
 
         A total of an older configuration, or one that somebody has edited, may lack a measure; such a sum is refused.
+        It is written while the total's checkpoint is below `first`, the position of the row that needs it: a statement
+        that comes late must not bring back a measure that a backfill has removed meanwhile.
         """
         key = {self._key: {"S": node}}
         row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         lacking = [name for name in line.measures if row and name not in row]
         for name in lacking:
-            text = f'UPDATE "{self._table}" SET "{name}" = ? WHERE "{self._key}" = ? AND "{name}" IS MISSING'  # noqa: S608
             statement: BatchStatementRequestTypeDef = {
-                "Statement": text,
-                "Parameters": [{"N": "0"}, {"S": node}],
+                "Statement": line.statements.give(name),
+                "Parameters": [{"N": "0"}, {"S": node}, {"S": first}],
             }
             answer = self._client.batch_execute_statement(Statements=[statement])
             code = answer["Responses"][0].get("Error", {}).get("Code")

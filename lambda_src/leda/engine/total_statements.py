@@ -9,9 +9,13 @@ class TotalStatements:
     def __init__(self, table: str, key: str, applied: str, measures: Sequence[str]) -> None:
         where = f'WHERE "{key}" = ? AND ("{applied}" IS MISSING OR "{applied}" < ?)'
         added = " ".join(f'SET "{name}" = "{name}" + ?' for name in measures)
-        self._table, self._columns = table, (key, *measures, applied)
+        self._table, self._columns, self._where = table, (key, *measures, applied), where
         self.update = f'UPDATE "{table}" {added} SET "{applied}" = ? {where}'  # noqa: S608
         self.move = f'UPDATE "{table}" SET "{applied}" = ? {where}'  # noqa: S608
+
+    def give(self, measure: str) -> str:
+        """The statement that writes a measure which the total lacks, and leaves its checkpoint as it is."""
+        return f'UPDATE "{self._table}" SET "{measure}" = ? {self._where} AND "{measure}" IS MISSING'  # noqa: S608
 
     def insert(self, labels: Iterable[str]) -> str:
         """The statement that makes a total with these attributes after its measures and its checkpoint."""

@@ -390,7 +390,11 @@ class Rebuild:
             self._totals.drain()
         with self._run.progress("putting labels right"):
             # Before the last look: a total that had expired under a former configuration may be removed until then.
-            self._run.totals.change(self._totals.label_changes())
+            for _ in range(MAX_TRIES):
+                if self._run.totals.change(self._totals.label_changes()):
+                    break
+            else:
+                raise WentOnError(f"somebody writes to {self._run.tables.totals}")
         attempt.tail.require_none_late()
         changes = Corrections(expected, self._run.stored(), nodes, measures)
         return TotalsFile((each.identifier, each.old) for each in Needed(changes))

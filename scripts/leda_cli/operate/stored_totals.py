@@ -104,14 +104,15 @@ class StoredTotals:
         )
         return "Item" in answer
 
-    def change(self, changes: Iterable[Change]) -> None:
-        """Make the changes, of those rows whose attributes are still as they were read."""
-        waiting = iter(changes)
+    def change(self, changes: Iterable[Change]) -> bool:
+        """Make the changes, of those rows whose attributes are still as they were read; whether that were all."""
+        waiting, made = iter(changes), True
         with ThreadPoolExecutor(THREADS) as pool:
             # Not all at once: there may be as many as totals.
             while some := list(itertools.islice(waiting, BATCH)):
                 self._require_own()
-                list(pool.map(self._change, some))
+                made = all(list(pool.map(self._change, some))) and made
+        return made
 
     def remove(self, nodes: Iterable[str]) -> None:
         """Delete the rows of these names."""
@@ -124,10 +125,19 @@ class StoredTotals:
     def _remove(self, node: str) -> None:
         self._client.delete_item(TableName=self._table, Key={self._key: {"S": node}})
 
-    def _change(self, change: Change) -> None:
-        """Update the row if the named attributes are as they were read, absent ones too."""
+    def _change(self, change: Change) -> bool:
+        """Update the row if the named attributes are as they were read, absent ones too; whether it was updated.
+
+        Other attributes than checkpoints are changed only while the row has the checkpoints that it was read with. A
+        run that has taken over since has moved one of them in every total, whatever else it has found there.
+        """
         terms, sets, removes = ["attribute_exists(#key)"], list[str](), list[str]()
         names, values = {"#key": self._key}, {}
+        checkpoints = [name for name in change.row if lanes_of(name)]
+        if change.values.keys().isdisjoint(checkpoints):
+            for place, name in enumerate(checkpoints):
+                names[f"#c{place}"], values[f":c{place}"] = name, change.row[name]
+                terms.append(f"#c{place} = :c{place}")
         for place, (name, value) in enumerate(change.values.items()):
             names[f"#a{place}"] = name
             if name in change.row:
@@ -157,3 +167,5 @@ class StoredTotals:
         except ClientError as error:
             if not condition_failed(error):
                 raise
+            return False
+        return True

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from leda.engine.configuration import Configuration
+from leda_cli.base.waiting import wait_for
 from leda_cli.console.commands import ACTIONS, Commands
 from leda_cli.console.hub import Hub
 from leda_cli.console.trouble import Alarm, Listing, Object
@@ -299,20 +300,18 @@ def test_a_form_that_is_too_long_counts_for_nothing(changing: Console) -> None:
 
 
 def test_one_command_runs_at_a_time(library: Path) -> None:
-    waits = (sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(10_000)")
+    program = "import sys, time; print('begun', file=sys.stderr, flush=True); time.sleep(10_000)"
+    waits = (sys.executable, "-c", program)
     made = Console(library, allow_changes=True, program=waits)
     with made.client:
         assert made.post("verify").status_code == 204
-        deadline = time.monotonic() + 30
-        while not made.hub.commands.is_busy:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for("its first line", lambda: bool((job := made.hub.commands.latest) and job.lines))
         assert made.post("verify").status_code == 409
         assert "another command is running" in made.post("actions/rebuild/dry-run").text
         assert made.client.portal is not None
         # It returns when the command has ended, which by itself would be hours later.
         made.client.portal.call(made.hub.commands.stop)
-        assert not made.hub.commands.is_busy
+        wait_for("the command's end", lambda: not made.hub.commands.is_busy)
 
 
 # -- what verify says
