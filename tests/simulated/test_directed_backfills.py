@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from leda.streams import changes
 from leda_cli.operate import stored_totals
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
+from leda_cli.operate.rebuild import Rebuild
 from leda_cli.operate.rebuild_source import SourceSide
 from leda_cli.operate.rebuild_totals import TotalsSide
 from leda_cli.operate.stored_totals import Change, StoredTotals
@@ -468,6 +470,40 @@ def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
         return change(totals, changes)
 
     return changed
+
+
+def test_a_rebuild_that_began_before_a_backfill_leaves_its_configuration_live() -> None:
+    """It has looked at what is live, and sleeps; the backfill comes to its end before the rebuild changes anything."""
+
+    def differences(looks: int) -> Any:
+        with groupings(BY_REGION) as it, pytest.MonkeyPatch.context() as patch:
+            write_some(it, 0)
+            it.on()
+            configure, require_time = Rebuild._configure, Rebuild._require_time
+            looked = Counter[Rebuild]()
+
+            def look(run: Rebuild) -> None:
+                looked[run] += 1
+                if looked[run] <= looks:
+                    configure(run)
+
+            def sleep(run: Rebuild) -> None:
+                if run is next(iter(looked)):
+                    it.world.sleep(600)
+                require_time(run)
+
+            patch.setattr(Rebuild, "_configure", look)
+            patch.setattr(Rebuild, "_require_time", sleep)
+            it.world.spawn(it.system.operator.rebuild)
+            it.set("map", CONFIGURATION=json.dumps(WITH_SCORES))
+            backfill = partial(it.system.operator.rebuild, is_backfill=True)
+            it.world.at(it.world.now + 100, lambda: it.world.spawn(backfill))
+            it.go_on()
+            assert it.system.counts["backfills"] == it.system.counts["rebuilds"] == 1
+            return it.differences()
+
+    assert not differences(looks=2)
+    assert differences(looks=1)
 
 
 def test_a_run_that_sleeps_before_its_write_changes_no_total_that_another_run_has_corrected(

@@ -170,6 +170,9 @@ class Rebuild:
                 f"going on with the {self._run.options.name} that began at {self._run.journal.taken_over_from}"
             )
         try:
+            if not self._run.options.is_backfill:
+                # A backfill that has come to its end since has made another configuration live.
+                self._configure()
             self._prepare()
             expected, mark = self._rebuild()
             self._finish(mark)
