@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from xdist.scheduler import LoadScopeScheduling
 
@@ -22,7 +22,15 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 set_hypothesis_home_dir(CACHE / "hypothesis")
 
 # The same examples in every run, and no limit on the time of one: a busy machine must not fail a test.
-settings.register_profile("leda", derandomize=True, deadline=None, database=None, print_blob=True)
+settings.register_profile(
+    "leda",
+    derandomize=True,
+    # Nothing that looks at a clock: another process may have the processor for a while.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
+    print_blob=True,
+)
 settings.load_profile("leda")
 
 # The functions' logs would hide a failure's own lines.
