@@ -237,12 +237,17 @@ def test_localstack_and_ministack_have_settings_of_their_own_for_their_ports(
     assert started == [("LocalStack", 4600), ("MiniStack", None), ("MiniStack", 4601)]
 
 
+def waiting(code: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Python that runs the code, which waits for the end of its input: it comes when this process ends, or kills it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, stdin=subprocess.PIPE
+    )
+
+
 def test_a_port_that_a_local_aws_has_is_said_to_be_its(tmp_path: Path) -> None:
     port = free_port()
-    code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, MARKER: "/checkout/.local/aws"}
-    )
+    code = f"import socket, sys; s = socket.create_server(('127.0.0.1', {port})); sys.stdin.read()"
+    process = waiting(code, {MARKER: "/checkout/.local/aws"})
     try:
         while port_is_free(port):
             time.sleep(0.02)
@@ -403,10 +408,7 @@ def test_a_pid_file_of_a_dead_or_of_another_process_is_not_believed(tmp_path: Pa
 
 def test_stopping_ends_every_process_of_the_instance_and_no_other(tmp_path: Path) -> None:
     def sleeper(folder: Path, **more: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, MARKER: str(folder), **more}
-        return subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(60)"], env=environment
-        )
+        return waiting("import sys; sys.stdin.read()", {MARKER: str(folder), **more})
 
     instance = LocalStack(tmp_path / "mine", "unused")
     mine = sleeper(instance.folder, AWS_LAMBDA_FUNCTION_NAME="StateLambda")
