@@ -62,6 +62,8 @@ class Engine(System):
                 *("leda.engine.map_rows", "leda.engine.table_scan", "leda.engine.totals"),
                 "leda_cli.operate.stored_totals",
             )
+            # One look for them; a table in the simulation has a few shards.
+            stack.enter_context(mock.patch("leda_cli.operate.watermarks.MAX_MARKERS", 100))
             if plan.small_transactions:
                 for name, value in (
                     ("leda.engine.map_batch.MAX_ROW_BYTES", 800),

@@ -33,6 +33,7 @@ from leda.engine.configuration import WATERMARK
 from leda.engine.health import current_stream
 from leda.engine.registry import condition_failed
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.rows_by_key import rows_by_key
 from leda_cli.operate.source_table import SourceTable, service_time
 from leda_cli.operate.stream_shards import MAX_RECORDS, ShardReader, shards_of
 
@@ -285,7 +286,6 @@ class MarkedEnd:
         self._clock = clock
         self._sleep = sleep
         self._reached: dict[str, int] = {}
-        self._top = -1
 
     def find(self, tail: Tail) -> None:
         """Write markers and read on until each open shard has shown one. Raises LedaError if they do not come out."""
@@ -307,27 +307,24 @@ class MarkedEnd:
             places = []
 
     def clean_up(self) -> None:
-        """Delete the markers, also those of earlier runs: their numbers have no gap, and go from the highest."""
-        # Deleted from below, an interrupted removal would leave some that the next one does not find.
-        while self._exists(self._top + 1):
-            self._top += 1
-        for place in range(self._top, -1, -1):
+        """Delete the markers, also those of other runs.
+
+        Their numbers may have gaps: a run may delete what another one, which slept, had before it and goes on from.
+        """
+        keys = map(self._table.marker_key, range(MAX_MARKERS))
+        attributes = [*self._table.keys, WATERMARK]
+        found = rows_by_key(self._dynamodb, self._table, keys, attributes, self._sleep)
+        for row in found.values():
             try:
                 self._dynamodb.delete_item(
                     TableName=self._table.name,
-                    Key=self._table.marker_key(place),
+                    Key={name: row[name] for name in self._table.keys},
                     ConditionExpression="attribute_exists(#Watermark)",
                     ExpressionAttributeNames={"#Watermark": WATERMARK},
                 )
             except ClientError as error:
                 if not condition_failed(error):
                     raise
-        self._top = -1
-
-    def _exists(self, place: int) -> bool:
-        key = self._table.marker_key(place)
-        row = self._dynamodb.get_item(TableName=self._table.name, Key=key, ConsistentRead=True)
-        return "Item" in row
 
     def _write(self, place: int, token: str) -> bool:
         """Write a marker, unless somebody else has a row of that key."""
@@ -343,7 +340,6 @@ class MarkedEnd:
             if not condition_failed(error):
                 raise
             return False
-        self._top = max(self._top, place)
         return True
 
     def _read_until_seen(self, tail: Tail, written: set[int], token: str) -> None:
