@@ -7,7 +7,8 @@ The last four attributes are the total's labels (`total_labels`), which the stat
 
 A total's checkpoint for a version and a number of lanes is the position of the last row of its lane that the total has.
 For a batch and each total, one statement adds the sum of the batch's rows and moves the checkpoint to the last of
-them, on condition that the checkpoint is below the first (docs/exactly-once.md, "Reduce: one checkpoint for each total").
+them, on condition that the checkpoint is below the first (docs/exactly-once.md, "Reduce: one checkpoint for each
+total").
 `statement_errors` says what follows when that statement is not applied.
 
 Each total is written independently of the others: there is no transaction, no limit to their number, and no conflict.
