@@ -8,8 +8,9 @@
             raise Unprocessable("no celsius")
         ...
 
-Returning means that the record is done. Unprocessable puts it aside for good; any other exception lets Lambda deliver
-it, and what follows it in the shard, again. So `process` may see a record twice, and must not mind.
+If `process` returns, the record is done. If it raises Unprocessable, the record is quarantined and not delivered again.
+After any other exception Lambda delivers the record, and those after it in the shard, again. So `process` may get a
+record more than once, and must then have the same effect as once.
 """
 
 import base64

@@ -111,10 +111,11 @@ def audit(
         return first
     second = _round(tables, freshness, clock, sleep)
     sides = {(row.identifier, row.measure): row.off > 0 for row in first.wrong}
-    wrong = [
-        row for row in second.wrong if sides.get((row.identifier, row.measure)) is (row.off > 0)
-    ]
-    in_flight = [*second.in_flight, *(row for row in second.wrong if row not in wrong)]
+    wrong: list[Bracket] = []
+    in_flight = list(second.in_flight)
+    for row in second.wrong:
+        is_same_side = sides.get((row.identifier, row.measure)) is (row.off > 0)
+        (wrong if is_same_side else in_flight).append(row)
     return Audit(second.expected, second.totals, wrong, in_flight)
 
 

@@ -120,7 +120,7 @@ def _negated(amount: Amount) -> Amount:
 class Configuration:
     """What an image adds to the totals; `document` is its canonical JSON, and `measures` are ordered by name."""
 
-    # The document says all of it.
+    # Not compared: `document` defines it.
     totals: HierarchyPath | Groupings | PlainKey = field(compare=False)
     measures: tuple[Measure, ...]
     keeps_expired: bool
@@ -236,7 +236,7 @@ _PREFIXED, _PLAIN = "prefixed", "plain"
 
 def _totals(given: Mapping[str, Any]) -> HierarchyPath | Groupings | PlainKey:
     if ("path" in given) == ("group_by" in given):
-        raise ConfigurationError("CONFIGURATION has not one of `path` and `group_by`")
+        raise ConfigurationError("CONFIGURATION needs either `path` or `group_by`, and not both")
     identifiers = given.get("identifiers", _PREFIXED)
     if identifiers not in (_PREFIXED, _PLAIN):
         raise ConfigurationError(f"CONFIGURATION's `identifiers` is not {_PREFIXED} or {_PLAIN}")

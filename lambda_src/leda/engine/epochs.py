@@ -1,4 +1,7 @@
-"""Numbers ReduceTable's shards by epochs, which order the records of a lane across shards."""
+"""Gives each shard of ReduceTable's stream an epoch, so that positions order a lane's records across shards.
+
+This is the position in "Reduce: one checkpoint for each total" of docs/exactly-once.md.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams.type_defs import DescribeStreamInputTypeDef
 
 EPOCH_DIGITS = 10
-# The epoch of a shard whose records are in the totals without Reduce, or never will be: Reduce ignores them.
+# The epoch of a shard of an older stream. Reduce skips its records; `leda rebuild` brings them into the totals.
 IGNORED = 0
 
 
@@ -54,22 +57,22 @@ class Epochs:
         if shard.is_made_up:
             return self._draw(shard, created)
         self._registry.meet_stream("reduce", shard.stream)
-        # Lambda reads a parent to its end before its child. Somebody who invokes the function by hand may not: the
-        # ancestors get their lower epochs first.
+        # Lambda reads a parent to its end before its child, but a person who invokes the function by hand may send a
+        # child's records first. So the ancestors get their epochs first, which are then the lower ones.
         for ancestor in self._ancestors(shard):
             if self._stored(ancestor) is None:
                 self._draw(ancestor, created)
         return self._draw(shard, created)
 
     def _draw(self, shard: Shard, created: float | None) -> int:
-        # Drawn first, and looked afterwards: a younger stream is noted before any epoch is drawn for it, so if it is
-        # not there yet, its epochs will be above this one, however long the store below takes.
+        # The order matters: draw the epoch first, then look for a younger stream. A stream is stored in the registry
+        # before an epoch is drawn for it. So if no younger stream is found here, its epochs will be above this one.
         epoch = self._registry.draw(EPOCHS)
         if self._is_of_older_stream(shard):
             epoch = IGNORED
         attributes = shard_row({"Epoch": {"N": str(epoch)}}, created)
         self._registry.put_if_absent(reduce_scope(shard.stream), shard.id, attributes)
-        # Another environment has settled it first.
+        # Read it back: another execution environment may have stored its own epoch first.
         stored = self._stored(shard)
         assert stored is not None
         return stored

@@ -67,7 +67,7 @@ class Grouping:
         named = {path.text for path in paths}
         if strange := missing.keys() - named:
             raise GroupingError(
-                f"its `missing` names {sorted(strange)}, which is no key and no condition"
+                f"its `missing` names {sorted(strange)}, which are attributes of no key and of no condition"
             )
         days = given.get("retention_days")
         if days is not None and (not isinstance(days, int) or days < 1):

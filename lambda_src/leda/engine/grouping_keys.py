@@ -88,7 +88,9 @@ def conditions(given: object, missing: Mapping[str, str]) -> tuple[Condition, ..
     found = []
     for path, texts in given.items():
         if not re.fullmatch(attributes.PATH, path):
-            raise GroupingError(f"its `where` names {path[:60]!r}, which is no attribute")
+            raise GroupingError(
+                f"its `where` names {path[:60]!r}, which is not the path of an attribute"
+            )
         if (
             not isinstance(texts, list)
             or not texts

@@ -1,4 +1,8 @@
-"""Prepares the changes of a batch for Map: reads them, divides them so that rows fit, and sums them by lane."""
+"""Prepares a batch for Map: reads its changes, divides them into parts whose rows fit, and sums each part by lane.
+
+A change from `old` to `new` adds -old at the old totals and +new at the new ones ("The three stages" of
+docs/exactly-once.md).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -52,7 +56,7 @@ class Change(NamedTuple):
             return None
         if stored < self.begin:
             return self
-        # A delivery under other limits has cut the change, and has not come to its second half.
+        # An earlier delivery, under other limits, has divided the change and written its first half alone.
         return self._replace(contributions=self.contributions[1:], is_second_half=True)
 
 
@@ -175,7 +179,7 @@ def _is_number(text: str) -> bool:
 
 
 def parts(found: Sequence[Change], assignment: Assignment) -> Iterator[Sequence[Change]]:
-    """Cut a batch where a lane's row would be too large; an outsize change is a part of its own."""
+    """Divide a batch into parts whose rows are at most MAX_ROW_BYTES; each outsize change is a part of its own."""
     measures = len(assignment.configuration.measures)
     leaves = {leaf for change in found for each in change.contributions for leaf in each.leaves}
     # A leaf has as many nodes as levels, at most.

@@ -1,11 +1,16 @@
 """Map: writes one row of ReduceTable for each lane and shard, with a checkpoint in the row.
 
 For a batch of a shard's changes and each lane that they touch, one PutItem replaces the row by the sums of the changes,
-with the last change as its Sequence, on condition that the row's Sequence is below the first change. A row that covers
-some of the changes fails the condition and is returned: Map drops what it covers, sums again and tries again. Map reads
-nothing beforehand, and needs nothing that an execution environment remembers from one invocation to the next.
+with the last change as its Sequence, on condition that the row's Sequence is below the first change. If the row covers
+some of the changes already, the condition fails and DynamoDB returns the row: Map drops the changes that the row
+covers, sums the rest and tries again. Map reads no row beforehand, and correctness needs no memory of earlier
+invocations.
+A sum of 0 is written too, because the row's Sequence says how far Map has come.
 
-A sum of 0 is written too: the row says how far Map has come.
+"Map: one row for each lane and shard" in docs/exactly-once.md has the argument. It relies on atomic conditional writes
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
+and on Lambda's order of the records of a shard
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 
 `leda backfill` gives a shard another assignment (a configuration and a number of lanes): it closes the rows of the
 former one, so that no execution environment that remembers it can write them, and the changes from then on go to rows
@@ -37,7 +42,7 @@ from leda.values.limits import Limits
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# What was throttled is asked for in halves while it is larger than this: the partition may not have so much at once.
+# A throttled row larger than this is written again in halves: the partition may never have the units for it at once.
 SPLIT_BYTES = 20_000
 
 
@@ -46,7 +51,7 @@ class Outcome:
     """What became of a batch.
 
     `rows` were put, `duplicates` are changes that the rows had already, `rejected` records were quarantined, and
-    `waiting` records were left for `leda backfill`.
+    `waiting` records came before the first `leda backfill`, which counts them.
     """
 
     rows: int = 0
@@ -92,8 +97,8 @@ class MapRows:
     def write(self, shard: Shard, records: Sequence[StreamRecord]) -> Outcome:
         """Add the changes (records of one shard, in their order) to the rows that do not have them yet.
 
-        Raises GaveUpError, BadCheckpointError or the client's error; rows that were put by then stay, and the next
-        delivery is covered by them.
+        Raises GaveUpError, BadCheckpointError, RowClosedError, RegistryError or the client's error. Rows that were put
+        by then stay, and their Sequence covers the changes of the next delivery that they have.
         """
         if not records:
             return Outcome()
@@ -101,7 +106,7 @@ class MapRows:
         try:
             return self._write(shard, records, made)
         except _RowClosedError:
-            # Another environment's backfill was faster than this one's memory of the shard.
+            # A backfill has given the shard another assignment since this execution environment has read it.
             self._shards.forget(shard)
             try:
                 return self._write(shard, records, made)
@@ -115,7 +120,7 @@ class MapRows:
         outcome = Outcome()
         assignment = self._shards.of(shard, made)
         if assignment is None:
-            # The backfill's sums have these changes: it reads the table after it has switched the mapping off.
+            # The backfill's sums include these changes: it scans the table after it has switched the mapping off.
             outcome.waiting = len(records)
             return outcome
         found, outcome.rejected = map_batch.read(records, assignment.configuration)
@@ -124,7 +129,7 @@ class MapRows:
         for part in map_batch.parts(map_batch.outsize_apart(found, self._limits), assignment):
             self._write_part(source, writers, part, outcome)
         if not writers and not self._shards.is_current(shard, assignment):
-            # No row could tell: under the former assignment the records count for nothing.
+            # The records add nothing under this assignment, so no row was written that a backfill could have closed.
             raise _RowClosedError(f"a backfill has given {shard.id} another assignment")
         # One after the other, a batch of nothing else would outlast the function.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))

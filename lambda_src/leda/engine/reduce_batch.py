@@ -1,4 +1,7 @@
-"""Prepares the rows of a batch for Reduce: divides them by checkpoint, and sums them by total."""
+"""Prepares a batch for Reduce: sums its rows of ReduceTable by total, and builds the statement for each total.
+
+A `Line` has the batch's rows of one checkpoint attribute; a `Pending` is a total that still lacks some of these rows.
+"""
 
 import enum
 from collections.abc import Iterable, Sequence
@@ -112,8 +115,8 @@ class Line:
             found = self.definition.labels(each.node) if self.definition else None
             labels = found.attributes if found else {}
             if self.definition and not self.definition.has_total(each.node):
-                # A correction that takes back what the total had under a former configuration: it is gone with the
-                # total, which is made for the checkpoint alone.
+                # The row subtracts what the total had under a former configuration. The total is gone, and so is that
+                # amount: it is made with 0, only to hold the checkpoint.
                 amounts = [{"N": "0"}] * len(amounts)
             return {
                 "Statement": self.statements.insert(labels),
@@ -173,7 +176,7 @@ def _sum_up(known: Pending, given: Sequence[Sequence[str]], rows: Sequence[Row])
                 sum([number(text) for text in column]) for column in zip(*given, strict=True)
             ]
     except NotExactError:
-        # The sum needs a digit too many, or one of them is no number: the rows go one by one, as far as they go.
+        # The sum needs more than 38 digits, or an amount is not a number: `Line` then tries fewer rows at a time.
         known.rows = [row for row in rows if known.node in row.delta.totals]
         known.take = len(known.rows)
 

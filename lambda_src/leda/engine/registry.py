@@ -38,8 +38,8 @@ CONFIGURATIONS, LIVE = "configurations", "live"
 LANES = "lanes"
 COUNTERS, EPOCHS = "counters", "epochs"
 
-# An execution environment remembers for so long what it has read of a shard. What it remembers never changes but by a
-# backfill, which Map notices; but a registry that was lost, or comes from a backup, may say something else.
+# How long an execution environment caches what it has read of a shard. The registry's row of a shard changes only by a
+# backfill, which Map notices at once, or if RegistryTable is lost or restored from a backup, which needs this limit.
 MEMORY_SECONDS = 60
 
 # A shard is written to for at most some hours, and its records are kept for a day: after a month it is long gone.

@@ -30,7 +30,7 @@ class MissingShardIdError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard of the stream with the ARN `stream`. The ID `made-up` stands for records that no stream has."""
+    """A shard of the stream with the ARN `stream`. Its ID is `made-up` for records that are not of a stream."""
 
     stream: str
     id: str
@@ -104,7 +104,7 @@ def of_event(
 
 
 def padded(sequence: int) -> str:
-    """The sequence number as a string that orders as the number does: a DynamoDB Number has two digits too few."""
+    """The sequence number as 40 digits, so that strings order as numbers do. A DynamoDB Number holds only 38 digits."""
     return f"{sequence:0{LONGEST_SEQUENCE_NUMBER}d}"
 
 

@@ -1,4 +1,8 @@
-"""Assigns a configuration and a number of lanes to each shard of the source table's stream, once and for all."""
+"""Assigns a configuration and a number of lanes to each shard of the source table's stream.
+
+RegistryTable stores the assignment when Map first meets the shard, so that a redelivered change is computed as it was
+the first time ("What must not depend on a deployment" in docs/exactly-once.md). Only a backfill replaces an assignment.
+"""
 
 from dataclasses import dataclass
 
@@ -40,7 +44,7 @@ def _of_row(row: Row) -> tuple[str, int, int]:
 
 
 class SourceShards:
-    """The assignments of the source table's shards, each settled when Map first meets the shard.
+    """The assignments of the source table's shards, each stored when Map first meets the shard.
 
     With `needs_backfill` nothing is counted until `leda backfill` has made a configuration live: the table may have
     rows that are in no record of the stream.
@@ -61,17 +65,17 @@ class SourceShards:
         self._known = ShardCache[Assignment]()
 
     def forget(self, shard: Shard) -> None:
-        """Read the shard's assignment again the next time."""
+        """Drop the cached assignment of the shard, so that the next call of `of` reads the registry."""
         self._known.forget(shard)
 
     def is_current(self, shard: Shard, assignment: Assignment) -> bool:
-        """Whether the registry still has this assignment of the shard."""
+        """Whether RegistryTable still names this assignment for the shard."""
         row = self._registry.get(source_scope(shard.stream), shard.id)
         own = assignment.configuration.version, assignment.lanes, assignment.generation
         return row is None or _of_row(row) == own
 
     def of(self, shard: Shard, created: float | None) -> Assignment | None:
-        """The shard's assignment; None: nothing is counted before the first backfill.
+        """The shard's assignment; None before the first backfill, while Map counts nothing. Raises RegistryError.
 
         `created` is the time of the shard's records in epoch seconds, where it is known.
         """
@@ -82,7 +86,7 @@ class SourceShards:
             if row is None:
                 row = self._settle(shard, created)
             if row is None:
-                # Not remembered: the backfill may come at any time.
+                # Not cached, because the first backfill may make a configuration live at any time.
                 return None
             version, lanes, generation = _of_row(row)
             known = Assignment(self._configuration(version), lanes, generation)
@@ -100,7 +104,7 @@ class SourceShards:
         scope = source_scope(shard.stream)
         attributes = {"Version": {"S": version}, "Lanes": {"N": str(self._lanes)}}
         self._registry.put_if_absent(scope, shard.id, shard_row(attributes, created))
-        # Another environment has settled it first.
+        # Read it back: another execution environment may have stored its own assignment first.
         row = self._registry.get(scope, shard.id)
         assert row is not None
         return row

@@ -9,7 +9,11 @@ UPDATE  applied                            done
                                            more, since another delivery may have given them meanwhile; then it is
                                            quarantined for this total, and the checkpoint MOVEs over it
 INSERT  applied                            done
-        DuplicateItem                      somebody has made the total meanwhile: UPDATE
+        DuplicateItem                      another delivery has made the total meanwhile: UPDATE
+        ValidationError                    INSERT half of the rows. One row alone is quarantined for this total, unless
+                                           it adds 0, and is then done: there is no checkpoint to MOVE
+
+The rule is Reduce's in docs/exactly-once.md: an amount and the checkpoint that covers it are written by one statement.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,27 +85,24 @@ class StatementErrors:
             each.take //= 2
             return
         row = rows[0]
-        if not any(map(Decimal, row.delta.totals[each.node])):
-            # The total lacks a measure. What a rebuild adds to it, for its checkpoint alone, must not bring a measure
-            # back that later configurations do not have.
-            each.kind = Kind.MOVE
-            return
-        if each.kind is Kind.UPDATE and self._completed(line, each.node, row.position):
-            return
-        if each.kind is Kind.UPDATE and not each.is_refused:
-            each.is_refused = True
-            return
-        amounts = ", ".join(
-            f"{name} {text}"
-            for name, text in zip(line.measures, row.delta.totals[each.node], strict=True)
-        )
-        reject = Reject(
-            row.record, f"DynamoDB refuses to add {amounts} to {each.node}: {message}", each.node
-        )
-        rejected.append(reject)
-        self._reject(line.shard, reject)
+        texts = row.delta.totals[each.node]
+        # Where the row adds 0, an existing total lacks a measure. A rebuild writes such rows to move a checkpoint, and
+        # they must not bring back a measure that the configurations after it do not have.
+        if any(map(Decimal, texts)):
+            if each.kind is Kind.UPDATE and self._completed(line, each.node, row.position):
+                return
+            if each.kind is Kind.UPDATE and not each.is_refused:
+                each.is_refused = True
+                return
+            amounts = ", ".join(
+                f"{name} {text}" for name, text in zip(line.measures, texts, strict=True)
+            )
+            reason = f"DynamoDB refuses to add {amounts} to {each.node}: {message}"
+            reject = Reject(row.record, reason, each.node)
+            rejected.append(reject)
+            self._reject(line.shard, reject)
         if each.kind is Kind.INSERT:
-            # There is no total whose checkpoint could move; a later delivery quarantines the row once more.
+            # There is no total whose checkpoint could move. Another delivery of the row is refused in the same way.
             each.rows = rows[1:]
             each.take = len(each.rows)
         else:

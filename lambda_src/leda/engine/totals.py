@@ -5,8 +5,10 @@
 
 The last four attributes are the total's labels (`total_labels`), which the statement that makes the total sets.
 
-A total's checkpoint for a version and a number of lanes says how far it has come in its lane's line of shards. For a
-batch and each total, the sum of the batch's rows is added on condition that the checkpoint is below the first of them.
+A total's checkpoint for a version and a number of lanes is the position of the last row of its lane that the total has.
+For a batch and each total, one statement adds the sum of the batch's rows and moves the checkpoint to the last of
+them, on condition that the checkpoint is below the first (docs/exactly-once.md, "Reduce: one checkpoint for each
+total").
 `statement_errors` says what follows when that statement is not applied.
 
 Each total is written independently of the others: there is no transaction, no limit to their number, and no conflict.
@@ -138,7 +140,7 @@ class Totals:
         if epoch == IGNORED:
             return
         for record in records:
-            # A row that expires is a REMOVE; its sums stay in the totals.
+            # Time to live has removed the row of ReduceTable; what it added stays in the totals.
             if record.event_name == "REMOVE":
                 continue
             if record.event_name not in IMAGES:
@@ -156,7 +158,7 @@ class Totals:
             yield Row(position(epoch, record.sequence), delta, record)
 
     def _statements_of(self, applied: str, measures: tuple[str, ...]) -> TotalStatements:
-        # DynamoDB parses each statement's text; the number of different texts is that of versions and lane numbers.
+        # There are only as many texts as configurations and numbers of lanes in use.
         found = self._statements.get((applied, measures))
         if found is None:
             found = self._statements[applied, measures] = TotalStatements(
