@@ -369,10 +369,10 @@ def test_an_expired_total_that_another_configuration_kept_is_not_made_again_by_i
             return it.differences()
 
     assert not differences()
-    real = TotalsSide.worthless
+    real = TotalsSide.unneeded_rows
     monkeypatch.setattr(
         TotalsSide,
-        "worthless",
+        "unneeded_rows",
         lambda self, number, _used: real(self, number, {self._run.configuration.version}),
     )
     assert differences()

@@ -15,7 +15,10 @@ def levels_of(text: str) -> tuple[int, ...]:
     except ValueError:
         levels = ()
     if not levels or min(levels) < 1:
-        raise LedaError(f"{text!r} is no hierarchy", "write children of a node by level, as 2x2x3")
+        raise LedaError(
+            f"{text!r} is not a hierarchy",
+            "write how many children a node has at each level, like 2x2x3",
+        )
     return levels
 
 

@@ -1,4 +1,4 @@
-"""Waiting for what comes by itself."""
+"""Waits for a condition, with a limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOOK_SECONDS = 0.25
 
 
 def wait_for(what: str, look: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until it is so. Raises LedaError when it is not in time."""
+    """Wait until `look` returns True; `what` describes that. Raises LedaError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:

@@ -181,7 +181,10 @@ class Aggregation:
         try:
             return live_configuration(registry, self.deployed.configuration)
         except RegistryError as error:
-            raise LedaError(str(error), "restore RegistryTable from a backup") from error
+            raise LedaError(
+                str(error),
+                f"restore {self.registry_table} from a backup, and run the command again",
+            ) from error
 
 
 def _map_functions(account: Account) -> list[str]:

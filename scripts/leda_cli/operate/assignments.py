@@ -1,12 +1,17 @@
-"""The assignments of the source table's shards as a rebuild changes them, in ReduceTable and in RegistryTable.
+"""Assigns the target configuration to the source table's shards, in ReduceTable and in RegistryTable.
 
-At the watermark each shard gets the target: the configuration that the sums were computed under. Where it has it
-already, Map's rows are moved to the watermark. Where it has another one, or rows that a backfill has closed and was
-killed then, three steps give it the target: the rows of the former assignment are closed, rows of a new generation are
-put at the watermark, and the registry's row is put to the new assignment if it is still the former one. A run that was
-killed after any of them is followed by one that begins with a generation of its own; two runs cannot both replace the
-registry's row. An execution environment of Map that remembers the former assignment finds its rows closed, so it can
-neither count a change twice nor drop it.
+The registry says under which configuration and with how many lanes Map computes the changes of a shard: the shard's
+assignment. At the watermark a rebuild assigns the target, the configuration that the sums were computed under. If the
+shard has the target already, Map's rows are moved to the watermark. If it has another configuration, or closed rows of
+a backfill that was killed, three steps assign the target:
+
+1. close the rows of the former assignment;
+2. put rows of a new generation at the watermark;
+3. replace the shard's row in the registry, on condition that it still has the former assignment.
+
+If a run is killed between these steps, the next run uses a generation of its own, and of two runs only one can replace
+the registry's row. An execution environment of Map that remembers the former assignment finds its rows closed, and
+reads the registry again. So it neither counts a change twice nor drops it.
 """
 
 from __future__ import annotations
@@ -38,16 +43,16 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-# Records are delivered for a day at most, and a row of Map that covers them must be there for as long.
+# Lambda delivers a record for a day at most; a row of Map that covers it must exist for longer.
 ROW_SECONDS = 2 * 24 * 3600
 
 
 class WentOnError(Exception):
-    """Somebody writes beside the rebuild what must not be written; the text says who and where."""
+    """Somebody has written to the engine's tables during the rebuild; the text says who, and to what."""
 
 
 class Assignments:
-    """Brings shards to `target`; a new assignment has so many lanes, and the run's number as its generation."""
+    """Assigns `target` to shards; a new assignment has `lanes` lanes, and the run's number as its generation."""
 
     def __init__(
         self,
@@ -67,14 +72,14 @@ class Assignments:
         self._run = run
 
     def assign(self, shard: Shard, sequence: str, created: float) -> tuple[Lanes, str]:
-        """Bring a shard to the target, with its rows at that Sequence; its lanes, and the rows' Source.
+        """Assign the target to a shard and move its rows to that Sequence; return its lanes, and the rows' Source.
 
-        Raises WentOnError where Map has counted, or counts meanwhile, what is not in the sums.
+        Raises WentOnError if Map has counted changes that the sums do not include.
         """
         scope = source_scope(shard.stream)
         row = self._registry.get(scope, shard.id)
         if row is None:
-            # A registry that comes from a backup may have lost a shard whose first rows a backfill has closed.
+            # A registry that was restored from a backup may lack a shard whose first rows a backfill has closed.
             is_lost = self._is_closed(shard, Assignment(self._target, self._lanes))
             new = Assignment(self._target, self._lanes, self._run if is_lost else 0)
             self._move(shard, new, sequence, created)
@@ -105,19 +110,19 @@ class Assignments:
         return _lanes(new), new.source(shard)
 
     def assign_made_up(self, stream: str, created: float) -> None:
-        """Bring the records that no stream has to the target; their rows keep their place."""
+        """Assign the target to the shard `made-up` (records of test events); its rows keep their Sequence."""
         shard = Shard(stream, MADE_UP)
         if self._registry.get(source_scope(stream), shard.id) is not None:
             self.assign(shard, self._reached(shard), created)
 
     def reached(self, shard: Shard) -> int:
-        """The last sequence number of the shard that Map has counted in any lane; 0 where it has counted none."""
-        # Where it has counted the first half of a change, that counts as the whole.
+        """The last sequence number of the shard that Map has counted in any lane; 0 if it has counted none."""
+        # A change of which Map has counted the first half is taken for counted.
         number, _, half = self._reached(shard).partition(".")
         return int(number) + bool(half) if number.isdigit() else 0
 
     def _reached(self, shard: Shard) -> str:
-        """The highest Sequence of the shard's rows that are not closed; one that was made by hand is refused later."""
+        """The highest Sequence of the shard's rows that are not closed; `_move` refuses one that was made by hand."""
         row = self._registry.get(source_scope(shard.stream), shard.id)
         if row is None:
             return padded(0)
@@ -127,7 +132,10 @@ class Assignments:
         return max([content(each, "Sequence", "S") or "" for each in open_rows], default=padded(0))
 
     def make_live(self) -> None:
-        """Let the shards that Map meets from now on get the target, unless a later run has decided that."""
+        """Make the target live: Map uses it for shards that it meets from now on.
+
+        Raises WentOnError if a later run has made a configuration live.
+        """
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -172,7 +180,7 @@ class Assignments:
                 raise WentOnError(_beyond(source, stored))
 
     def _replace(self, scope: str, name: str, former: Row, row: Row) -> None:
-        """Put the registry's row of a shard if it is still the former one."""
+        """Replace the shard's row in the registry. Raises WentOnError if another run has changed it."""
         own = ("Version", "Lanes", "Generation")
         terms = [
             f"#{each} = :{each}" if each in former else f"attribute_not_exists(#{each})"
@@ -204,6 +212,6 @@ def _expires(created: float) -> int:
 
 def _beyond(source: str, sequence: str) -> str:
     return (
-        f"the row of {source} is at {sequence}, beyond what the rebuild has read: a delivery goes on, or "
-        "somebody wrote the row by hand (then delete it)"
+        f"ReduceTable's row with the Source {source} is at {sequence}, beyond what the rebuild has read: Map still "
+        "works on a batch, or somebody wrote the row by hand (then delete the row)"
     )

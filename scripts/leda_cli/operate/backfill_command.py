@@ -151,5 +151,5 @@ def _lines(result: Result, found: Forecast, source: str) -> Iterator[str]:
     )
     yield (
         f"time: {found.reading_seconds:,.0f} s to read {result.expected.rows:,} rows, as this dry run; the totals "
-        f"would stand still for some {found.behind_seconds:,.0f} s, and then catch up"
+        f"would stand still for about {found.behind_seconds:,.0f} s, and then catch up"
     )

@@ -1,4 +1,4 @@
-"""What the totals are off by: every total as its row has it, and as it must be."""
+"""Compares every total as its row has it with what it must be, and says what to add to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A total as it was and as it must be: one amount a measure, in `old` None for what is no number."""
+    """A total as its row has it and as it must be: one amount per measure.
+
+    `old` has None for a measure that is not a number.
+    """
 
     identifier: str
     old: Old
@@ -31,22 +34,23 @@ class Correction:
 
     @property
     def added(self) -> Amounts:
-        """What to add to each measure."""
+        """What to add to each measure; 0 where adding a number cannot correct it (`unfit`)."""
         pairs = zip(self.old, self.new, strict=True)
         return tuple([difference(old or NOTHING, new) or NOTHING for old, new in pairs])
 
     @property
     def unfit(self) -> list[int]:
-        """The places of the measures that no sum brings to what they must be."""
+        """The indexes of the measures that adding a number cannot correct."""
         pairs = enumerate(zip(self.old, self.new, strict=True))
         return [place for place, (old, new) in pairs if old is None or difference(old, new) is None]
 
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """One for every total that is stored, must be there, or is named, made again each time that they are gone through.
+    """A Correction for each total that is expected, stored or named, in the order of the identifiers.
 
-    A total without a row has 0 in every measure.
+    Each iteration computes the corrections again, so that they need no memory. A total without a row counts as one with
+    0 in every measure.
     """
 
     expected: Expected
@@ -61,7 +65,7 @@ class Corrections:
 
 
 class Needed(Collection[Correction]):
-    """Those corrections that are needed."""
+    """The corrections of totals that are not as they must be."""
 
     def __init__(self, corrections: Corrections) -> None:
         self._all = corrections
@@ -81,7 +85,7 @@ class Needed(Collection[Correction]):
 
 
 def difference(old: Decimal, new: Decimal | int) -> Decimal | None:
-    """What brings the total from the one to the other; None where no number of DynamoDB does."""
+    """What to add to `old` to get `new`; None if the difference does not fit into a DynamoDB Number."""
     try:
         with exact():
             return number(str(new - old))

@@ -76,7 +76,8 @@ def erase(
     """Delete totals with nothing below them whose keys must not be kept; docs/erasing-a-key.md has the whole way."""
     if bool(identifiers) == (key is not None):
         raise LedaError(
-            "nothing says what to erase", "give identifiers of totals, or --key NAME=TEXT"
+            "give either identifiers of totals or --key, and not both",
+            "run `leda erase users:ann`, or `leda erase --key user=ann`, with your names",
         )
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     operation = Operation(as_json)
@@ -93,7 +94,7 @@ def erase(
     if result.kept and not dry_run:
         raise LedaError(
             f"{len(result.kept)} of {len(wanted)} totals are not erased",
-            "do what the lines above say",
+            "the lines above say why each is kept, and what to do",
         )
 
 

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 STREAM_HOURS = 24
 LONGEST_HOURS = 20
 
-# Tables with fewer rows are read in seconds, so that nothing is to be found out beforehand.
+# A table with fewer rows is read in seconds, so no sample is needed.
 _SMALL_ROWS = 50_000
 _SAMPLE_SECONDS = 3.0
 
-# How often a run reads the totals table: to find lanes, to repair checkpoints, before and after corrections, to put
-# labels right, and twice to remove what is left over.
+# How often a run reads the totals table: to find lanes, to repair checkpoints, before and after the corrections, to
+# correct labels, and twice to remove checkpoints and rows that nothing needs any more.
 _READS_OF_TOTALS = 7
-# The streams get so long to catch up before each of the two markers, and Reduce's mapping some time to come to them.
+# Before each of the two markers a run waits for the streams; then Reduce's mapping needs some time to reach the marker.
 _DRAINS, _DRAIN_SECONDS = 2, 7.0
 # Reduce's statements of a request, and its requests at a time (modules/aggregation, `reduce_threads`).
 _STATEMENTS, _THREADS = 25, 4
@@ -41,7 +41,7 @@ _STATEMENTS, _THREADS = 25, 4
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Units are those of DynamoDB's requests; `behind_seconds` is for how long the totals stand still."""
+    """The time, DynamoDB's request units and the price of a run; for `behind_seconds` the totals do not change."""
 
     reading_seconds: float
     behind_seconds: float

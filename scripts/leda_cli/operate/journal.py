@@ -25,7 +25,7 @@ _HANDED_OVER = "HandedOver"
 
 
 class OpenRun(NamedTuple):
-    """A run that is going on, or was stopped before its end: `rebuild` or `backfill`.
+    """A run (`name`: rebuild or backfill) that is at work, or was stopped before its end.
 
     is_moving: Map's rows may have been moved, so that the totals may lack changes, or hold some twice.
     """
@@ -154,7 +154,7 @@ class Journal:
         self.is_open = False
         return LedaError(
             "another run has taken this one over",
-            f"let it finish; run `{self._command}` again only if it was stopped",
+            f"let the other run finish; run `{self._command}` again only if that was stopped",
         )
 
     def _row(self) -> dict[str, Any] | None:

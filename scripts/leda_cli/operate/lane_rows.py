@@ -1,4 +1,4 @@
-"""The rows that a rebuild writes to ReduceTable, and what ReduceTable's stream still holds."""
+"""Writes a rebuild's rows to ReduceTable, and reads which totals the records of ReduceTable's stream name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _STEPS = 10**12
 
 
 class LaneTakenError(Exception):
-    """A later rebuild has written to the lane, so this one must not write to it any more."""
+    """A run with a higher number has written to the lane, so this run must not write to it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class LaneRows:
                         backoff.failed(error)
                     except GaveUpError as end:
                         raise LedaError(
-                            str(end), "run the command again when the table is less busy"
+                            str(end), f"run the command again when {self._table} is less busy"
                         ) from error
                     continue
                 if not condition_failed(error):
@@ -270,8 +270,8 @@ class NamedNodes:
                 deadline = self._clock() + PATIENCE_SECONDS
             elif self._clock() > deadline:
                 raise LedaError(
-                    f"markers that are in the totals did not come out of {self._stream}",
-                    "run the command again; if it stays so, look at the stream in DynamoDB's console",
+                    f"the stream {self._stream} did not show the marker rows, although Reduce has applied them",
+                    "run the command again; if the error stays, look at the stream in DynamoDB's console",
                 )
             else:
                 self._sleep(POLL_SECONDS)

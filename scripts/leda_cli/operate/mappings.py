@@ -107,7 +107,7 @@ class LambdaMappings:
                 states = ", ".join(f"{uuid} is {state}" for uuid, state in left.items())
                 raise LedaError(
                     f"mappings are not {wanted} after {PATIENCE_SECONDS:.0f} s: {states}",
-                    "look at them in Lambda's console, and run the command again: it goes on",
+                    "look at the mappings in Lambda's console, and run the command again: it continues",
                 )
             self._sleep(POLL_SECONDS)
 

@@ -1,9 +1,9 @@
-"""What Map's and Reduce's quarantined records are, and what the source table says of their effect today.
+"""Says what Map's and Reduce's quarantined records are about, and what the source table's rows add to totals today.
 
-They are not delivered again: the row of ReduceTable, or the total, has passed them, so Map and Reduce would drop them
-as duplicates. What they lack is corrected where it is missing: the row in the source table (the change that corrects it
-is counted), or the totals, which `leda rebuild` computes again. Whether anything is missing is not for a record to say;
-`leda verify` compares everything.
+These records are not delivered again: the checkpoint of the row of ReduceTable, or of the total, covers them, so Map
+and Reduce would ignore them as duplicates. An operator corrects the row in the source table, and Map counts that
+change; or `leda rebuild` computes the totals again. A record does not say whether a total lacks something; `leda
+verify` does.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Quarantined messages given to StateLambda again, and the proof of what each became.
+"""Gives quarantined messages to StateLambda again, and finds out what became of each.
 
-An object leaves the bucket only after StateTable has shown that its messages can change nothing any more: the row of
-each id has this version or a higher one. That makes deleting safe whatever comes next, for a later delivery still
-loses against the row. (In the bucket of LEDA's module the deleted version stays for a month, too.) Killed at any
-place, the next run finds the objects that are left, delivers their messages once more, which changes nothing where
-they are stored already, and comes to the same report for them.
+An object is deleted only after StateTable has shown that its messages can change nothing any more: the row of each id
+has the message's version or a higher one, so a later delivery changes nothing. (The bucket of LEDA's module keeps the
+deleted version of an object for a month.) If a run is killed, the next run delivers the messages of the objects that
+are left. Messages that are stored already change nothing, and the report for them is the same.
 
-A message that is still bad is quarantined by StateLambda itself under the very same key, because it comes with the same
-event ID and arrival: that the object was written again proves that the message was judged again.
+StateLambda quarantines a message that is still bad under the same key, which is made of the event ID and the time of
+arrival. So an object that was written again shows that StateLambda has read the message again.
 """
 
 from __future__ import annotations
@@ -76,9 +75,9 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A user record: by the deployed schema what it says, and where State puts it aside if it is bad.
+    """A user record, its content by the deployed schema, and the key (`place`) under which State quarantines it if bad.
 
-    `delivered_as` is the eventID of the Kinesis record, which may have several.
+    `delivered_as` is the eventID of the Kinesis record, which may hold several user records.
     """
 
     key: str
@@ -102,7 +101,7 @@ class _Message:
 
 
 class PutBack:
-    """Puts State's objects of a stack's bucket back."""
+    """Gives the messages in State's objects of a stack's bucket to StateLambda again."""
 
     def __init__(
         self, stack: Stack, bucket: Bucket, deployed: Deployed, function: StateFunction
@@ -113,9 +112,9 @@ class PutBack:
         self._function = function
 
     def run(self, objects: Iterable[Kept]) -> Iterator[list[Became]]:
-        """Deliver State's objects and delete what is done with; what became of each, a list an object.
+        """Deliver State's objects, delete those that are done, and yield a list per object: what its messages became.
 
-        Raises LedaError where StateLambda or StateTable takes nothing.
+        Raises LedaError if StateLambda cannot be invoked or always fails, or if StateTable is throttled.
         """
         for group in _groups(objects):
             works = [self._work(kept) for kept in group]
@@ -146,7 +145,7 @@ class PutBack:
             yield from became.values()
 
     def _prove(self, works: Sequence[_Work], failed: Mapping[str, str]) -> dict[str, list[Became]]:
-        """What the messages of each object became, by its key. StateTable's word comes first."""
+        """What the messages of each object became, by its key; StateTable's rows go before StateLambda's answer."""
         messages = [message for work in works for message in self._messages(work)]
         rows = self._rows(messages)
         open_ones = {
@@ -268,7 +267,7 @@ def _lost(work: _Work) -> list[Became]:
 
 
 def _leaves(became: Sequence[Became]) -> bool:
-    """Whether the object has nothing open. What is still bad may by now have an object of its own."""
+    """Whether the object can be deleted. A message that is still bad may by now have an object of its own."""
     return all(
         each.outcome in (Outcome.STORED, Outcome.SUPERSEDED)
         or (each.outcome is Outcome.STILL_BAD and each.kept_as != each.key)

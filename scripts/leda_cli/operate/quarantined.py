@@ -1,4 +1,4 @@
-"""What the quarantine bucket holds, read.
+"""Reads the objects of the quarantine bucket.
 
     <function>/<yyyy>/<mm>/<dd>/<event ID>.json     a record that a function could not process (leda.quarantine.bucket)
     aws/lambda/<mapping>/<shard>/<yyyy>/<mm>/<dd>/… a batch that a mapping has given up (its failure destination)
@@ -75,7 +75,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """An object that is none of LEDA's, or is damaged."""
+    """An object that LEDA did not write, or one that is damaged."""
 
     key: str
     reason: str
@@ -85,7 +85,7 @@ Kept = Quarantined | GivenUp
 
 
 class Unreadable(ValueError):
-    """An object's content is not what its key promises; the text says what is wrong."""
+    """An object's content does not fit its key; the text says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Bucket:
             for error in answer.get("Errors", ()):
                 raise LedaError(
                     f"{error.get('Key')} could not be deleted: {error.get('Message')}",
-                    "allow s3:DeleteObject to your credentials and run this again",
+                    "give your credentials the right s3:DeleteObject, and run the command again",
                 )
 
     def _given_up(self, key: str, mark: str, text: bytes) -> GivenUp:

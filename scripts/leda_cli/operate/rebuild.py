@@ -1,39 +1,45 @@
-"""A rebuild: the totals again from the source table, while the table is written to and totals are read.
+"""Compute all totals again from the source table, while writers change the table and readers read the totals.
 
-`leda rebuild` computes the totals under the live configuration, for the day when a DynamoDB stream's 24 hours were
-missed, a table came from a backup, or somebody wrote to a table by hand. `leda backfill` computes them under the
-deployed configuration, which is live from then on: after a change of it, and first of all on a table that has rows
-already. What the totals are off by is one more source of rows in ReduceTable, which Reduce adds as it adds Map's. So
-there is no limit to the number of totals, each of them jumps once, and nobody but Map has to pause.
+`leda rebuild` computes the totals under the live configuration. An operator runs it after Map or Reduce missed the 24
+hours of a DynamoDB stream, after a table was restored from a backup, or after somebody wrote to a table by hand. `leda
+backfill` computes the totals under the deployed configuration and makes that configuration live. An operator runs it
+after the configuration was changed, and once before anything is counted on a table that has rows already.
 
-1. The journal (journal.py) names the mappings of Map that are on, and they are switched off. Every number of
-   lanes is registered; then the run draws its number.
-2. From a place in the table's stream on the stream is followed; a scan, a pause, a watermark (watermarks.py):
-   E, the sums as of the watermark (table_sum.py).
-3. Map's row of every shard and lane moves to the watermark, under the configuration of E (assignments.py), and
-   that configuration is live: what is before the watermark is in E, and what comes after it is Map's.
-4. A marker in every lane. When Reduce has brought its reserved node into the totals table, all rows before it are in
-   the totals, because reserved nodes are written last.
-5. A, the totals, are read. If Map's rows still are where they were moved, Map has met no other shard, and no record has
-   come late, nothing from after the watermark is in A.
-6. E - A for every total, as rows of ReduceTable.
-7. Another marker; labels are put right; then the totals are E, or else everything is done again.
-8. What is left over is removed, the streams are settled, the mappings are switched on, the journal goes.
+A run does not write new values into the totals. It writes the difference between what each total must be and what it is
+as rows of ReduceTable, and Reduce adds these rows as it adds Map's. So the number of totals has no limit, each total
+changes once, and only Map is paused.
 
-The rows of 4, 6 and 7 have the Source `rebuild` and a Sequence that begins with the run's number, and are put on Map's
-condition. So of two runs the one that has drawn its number first can write nothing more into a lane that the other one
-has marked, and what it has written before is in the totals when the other one reads them.
+1. The run notes in the journal (journal.py) which event source mappings of Map are on, and switches them off. It
+   registers every number of lanes, and then draws the run's number.
+2. It follows the table's stream from before the scan on, scans the table, waits, and finds a watermark (watermarks.py).
+   The result is E, the sums as of the watermark (table_sum.py).
+3. It moves Map's row of every shard and lane to the watermark, under the configuration of E (assignments.py), and makes
+   that configuration live. E now includes every change before the watermark, and Map counts every change after it.
+4. It writes a marker row into every lane of ReduceTable. Reduce writes the reserved nodes of a batch last, so when a
+   marker's reserved node is in the totals table, all rows that were written before the marker are in the totals.
+5. It reads the totals, A. It checks that Map's rows are where step 3 moved them, that Map has met no other shard, and
+   that no record has come late. Then A includes no change from after the watermark.
+6. It writes E - A for every total as rows of ReduceTable.
+7. It writes another marker into every lane, corrects the totals' labels, and compares the totals with E. If one
+   differs, the run repeats steps 2 to 7.
+8. It notes that the tables' streams are settled, switches the mappings on, removes checkpoints and markers that nothing
+   needs any more, and deletes the journal.
 
-Every total gets a correction, also of 0, and so does every node that is only named in ReduceTable's stream: a total
-that somebody has deleted has lost its checkpoint, and a row that is delivered again would count. Lanes of other
-versions and numbers of lanes get corrections of 0, for the checkpoints.
+The rows of steps 4, 6 and 7 have the Source `rebuild` and a Sequence that begins with the run's number, and are written
+under Map's condition. So when a run with a higher number has written its marker into a lane, a run with a lower number
+can write nothing more into that lane, and what it wrote before is in the totals when the other run reads them.
 
-A run may be killed anywhere. From step 3 on, changes lie between Map's rows and the totals: the mappings stay off and
-the journal stays, until the next run has done all of it.
+Every total gets a correction, even if that is 0. So does every node that only a record of ReduceTable's stream names:
+somebody may have deleted the total's row, which held its checkpoint, and without a checkpoint Reduce would add a row
+that is delivered again. In the lanes of other versions, and of other numbers of lanes, the corrections are 0 and only
+renew the checkpoints.
 
-Where time to live takes nothing back (`on_expiry` = keep), the table no longer holds what was counted, so neither
-command runs. The first backfill does: nothing was counted before it. Rows that had expired by its watermark are in no
-total then; those that expire later stay.
+A run may be killed at any moment. From step 3 on, the totals may lack changes that Map's rows already cover. So the
+mappings stay off and the journal stays open until the next run has done all steps.
+
+With `on_expiry = "keep"` the totals keep rows that time to live has removed from the table. They cannot be computed
+from the table, so both commands refuse to run. The first backfill runs, because nothing was counted before it: rows
+that expired before its watermark are in no total, and rows that expire later stay in the totals.
 """
 
 from __future__ import annotations
@@ -89,8 +95,9 @@ _KEPT = (
 class Result:
     """What a run has changed, or would change.
 
-    is_first: nothing was counted before it.
-    reading_seconds: how long a dry run has read the table; behind_seconds: for how long the totals stood still.
+    is_first: nothing was counted before this run.
+    reading_seconds: how long a dry run took to read the table.
+    behind_seconds: for how long Map's mapping was off, so that the totals did not change.
     """
 
     configuration: Configuration
@@ -139,7 +146,7 @@ class Rebuild:
         return self._run.journal.is_open
 
     def look(self) -> Result:
-        """What a run would change now; what is in flight is among it. Changes nothing."""
+        """Return what a run would change now, changes in flight included. Writes nothing."""
         enabled = self._run.mappings.enabled()
         target, began = self._target(), self._run.clock()
         source = self._run.tables.source
@@ -155,7 +162,7 @@ class Rebuild:
         return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
 
     def run(self) -> Result:
-        """Do it. Raises LedaError; the mappings are on again, unless Map's rows may have been moved."""
+        """Run all steps. When it raises LedaError the mappings are on again, unless Map's rows may have been moved."""
         self._configure()
         self._require_time()
         target = self._run.configuration.version if self._run.options.is_backfill else None
@@ -195,7 +202,7 @@ class Rebuild:
     # -- steps 1 and 8
 
     def _target(self) -> Configuration:
-        """The configuration to compute the totals under. Raises LedaError where they cannot be."""
+        """Return the configuration to compute the totals under. Raises LedaError where that is not possible."""
         row = self._run.registry.get(CONFIGURATIONS, LIVE)
         self._is_first = row is None
         if row is None and self._run.options.needs_backfill and not self._run.options.is_backfill:
@@ -209,9 +216,13 @@ class Rebuild:
         try:
             live = configuration_of(self._run.registry, row["Version"]["S"])
         except RegistryError as error:
-            raise LedaError(str(error), "restore RegistryTable from a backup") from error
+            raise LedaError(
+                str(error),
+                f"restore {self._run.tables.registry} from a backup, and run "
+                f"`{self._run.options.command}` again",
+            ) from error
         is_unfinished, was_first = self._run.journal.unfinished_backfill()
-        # Nothing that was kept is lost by another try, under whatever configuration: no run has come to its end yet.
+        # No backfill has ended yet, so no total keeps an expired row: another try loses nothing.
         is_going_on = self._run.options.is_backfill and is_unfinished
         self._is_first = is_going_on and was_first
         if live.keeps_expired and not is_going_on:
@@ -223,7 +234,7 @@ class Rebuild:
         return deployed if self._run.options.is_backfill else live
 
     def _configure(self) -> None:
-        """Make what works with the target and the tables' streams."""
+        """Create the objects that depend on the target configuration and on the tables' streams."""
         run, streams = self._run, self._run.streams
         run.configuration = self._target()
         self._lanes = Lanes(run.configuration.version, self._deployed.lanes)
@@ -239,7 +250,7 @@ class Rebuild:
         self._named = NamedNodes(streams, reduce_stream, older, run.clock, run.sleep)
 
     def _require_time(self) -> None:
-        """Raise LedaError where the stream would not keep what is written while the table is read."""
+        """Raise LedaError if reading the table would take longer than its stream keeps records."""
         source = self._run.tables.source
         size = TableSize.of(self._run.dynamodb, source.name)
         segments = self._run.options.segments
@@ -249,7 +260,7 @@ class Rebuild:
         forecast.require_time(seconds, size, segments, source.name, self._run.options.command)
 
     def _prepare(self) -> None:
-        """Note the configuration, register the lanes and draw the run's number."""
+        """Register the configuration and the lanes, and draw the run's number."""
         document = {"Document": {"S": self._run.configuration.document}}
         self._run.registry.put_if_absent(CONFIGURATIONS, self._run.configuration.version, document)
         # Should the registry have lost lanes, the totals still know them.
@@ -285,30 +296,31 @@ class Rebuild:
         with self._run.operation.progress("removing what is left over"):
             used = self._totals.used_versions(mark)
             self._run.totals.change(self._totals.leftovers(used))
-            self._run.totals.remove(self._totals.worthless(self._number, used))
+            self._run.totals.remove(self._totals.unneeded_rows(self._number, used))
             self._totals.forget_lanes(used)
         self._give_back()
 
     def _leave(self) -> None:
-        """Put back what can be put back: the mappings stay off where Map's rows may have been moved."""
+        """Undo what can be undone after an error; the mappings stay off if Map's rows may have been moved."""
         if self._run.journal.is_own():
             if not self._run.journal.is_moving:
+                self._resume()
                 self._give_back()
         elif not self._run.journal.hand_over():
-            # The run that had the journal is done, and this one may have gone on after it.
+            # The run that took the journal over has ended, and this one may have written markers since.
             self._source.remove_markers()
             self._resume()
 
     def _give_back(self) -> None:
-        """Remove the markers, switch the mappings on and close the journal.
+        """Remove the markers, make sure that the mappings are on, and close the journal.
 
-        Once more where another run has left mappings and markers meanwhile: it noticed late that this one had taken
-        it over.
+        The loop goes round again where another run has handed over mappings and markers in the meantime, because that
+        run noticed late that this one had taken it over.
         """
         is_closed = False
         while not is_closed:
             self._source.remove_markers()
-            self._resume()
+            self._run.mappings.resume(self._run.journal.mappings)
             is_closed = self._run.journal.close()
 
     def _pause(self) -> None:
@@ -323,7 +335,7 @@ class Rebuild:
             self._run.mappings.resume(self._run.journal.mappings)
 
     def _settle_streams(self) -> None:
-        """Note that the totals hold what these streams, and those before them, have had and have not had."""
+        """Note in the registry that the totals are right for the tables' current streams and all earlier ones."""
         current: Mapping[Stage, str] = {
             "map": self._source.stream,
             "reduce": self._totals.stream,
@@ -331,17 +343,17 @@ class Rebuild:
         for stage, stream in current.items():
             scope = streams_scope(stage)
             met = {row["Name"]["S"] for row in self._run.registry.rows(scope)}
-            # A stream that came meanwhile needs a rebuild of its own.
+            # A stream that was created during this run needs a rebuild of its own.
             for name in sorted({stream, *(each for each in met if is_older(each, stream))}):
                 self._run.registry.put(scope, name, {"IsSettled": {"BOOL": True}})
 
     # -- steps 2 to 7
 
     def _rebuild(self) -> tuple[Expected, Watermark]:
-        """Steps 2 to 7, again while somebody writes what must not be written."""
+        """Do steps 2 to 7, and repeat them if somebody wrote to the engine's tables meanwhile."""
         why, suspects = "", TotalsFile[Old]()
         with self._run.operation.progress(f"reading {self._run.tables.reduce}'s stream"):
-            # Most of it now, while Map is still on.
+            # Read most of the stream now, while Map is still on.
             self._named.read()
         for _ in range(MAX_TRIES):
             self._pause()
@@ -367,12 +379,12 @@ class Rebuild:
             self._run.operation.say(f"{why}: once more")
         raise LedaError(
             f"the tables did not rest in {MAX_TRIES} tries: {why}",
-            "find what still writes to them or invokes their functions, stop it, and run "
+            "find out who writes to the totals table or ReduceTable, or invokes Map or Reduce, stop that, and run "
             f"`{self._run.options.command}` again",
         )
 
     def _correct(self, attempt: Attempt, suspects: TotalsFile[Old]) -> TotalsFile[Old]:
-        """Steps 4 to 7; which totals are not as they must be then."""
+        """Do steps 4 to 7, and return the totals that are still wrong."""
         mark, expected = attempt.mark, attempt.expected
         measures = len(self._run.configuration.names)
         self._totals.mend_checkpoints(suspects)
@@ -392,7 +404,8 @@ class Rebuild:
             self._totals.write_corrections(changes, mark)
             self._totals.drain()
         with self._run.progress("putting labels right"):
-            # Before the last look: a total that had expired under a former configuration may be removed until then.
+            # Before the totals are compared: until its labels are corrected, time to live may remove a total that has
+            # expired under the former configuration.
             for _ in range(MAX_TRIES):
                 if self._run.totals.change(self._totals.label_changes()):
                     break

@@ -1,4 +1,4 @@
-"""`leda rebuild`: the command around `leda_cli.operate.rebuild`, its report, and the check at its end."""
+"""`leda rebuild`: run `leda_cli.operate.rebuild`, report what it changed, and verify the totals afterwards."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rebuild(
     aws: AwsOption = False,
     name_prefix: NamePrefixOption = "",
 ) -> None:
-    """Compute all totals again from the table, while it is written to; for when changes were lost."""
+    """Compute all totals again from the table after changes were lost; the table may be written to meanwhile."""
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     options = Options(
         needs_backfill=aggregation.needs_backfill,
@@ -114,7 +114,7 @@ def run(
         raise
     source = aggregation.source.name
     if result.configuration.keeps_expired:
-        # From now on rows may expire that the totals keep, so that there is nothing to compare them with.
+        # The totals keep rows that expire, so they cannot be compared with the table.
         operation.report(report(result, "done"), _lines(result, options, source))
         return
     with (
@@ -163,7 +163,7 @@ def report(result: Result, outcome: str) -> dict[str, Any]:
 
 
 def quarantine_lines(result: Result, source: str) -> Iterator[str]:
-    """How many rows count as nothing, and the first of them."""
+    """How many rows cannot be read and are in no total, and which the first of them are."""
     if result.expected.unreadable:
         yield (
             f"{result.expected.unreadable:,} rows of {source} cannot be read and count as nothing: "
@@ -206,7 +206,7 @@ def _dry_lines(result: Result) -> Iterator[str]:
 def _change_lines(result: Result) -> Iterator[str]:
     names = result.configuration.names
     cells = [
-        (change.identifier, name, "no number" if old is None else f"{old:,f}", _shown(new))
+        (change.identifier, name, "not a number" if old is None else f"{old:,f}", _shown(new))
         for change in itertools.islice(result.changes, SHOWN)
         for name, old, new in zip(names, change.old, change.new, strict=True)
         if old != new

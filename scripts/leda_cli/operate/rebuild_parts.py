@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 MAX_TRIES = 5
-"""How often a run begins again because somebody writes what must not be written during a rebuild."""
+"""How many times a run tries, when somebody writes to the engine's tables during a rebuild."""
 STREAM_SECONDS = 5.0
-"""How long the streams get until they hold what was written.
+"""How long to wait until a stream has the records of everything that was written.
 
-AWS says "near-real time", which is within a second as a rule. The records of one transaction may come at different
-times, and after what was written later.
+AWS says "near-real time", which is usually within a second. The records of one transaction may appear at different
+times, and after records of later writes.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 """
 
@@ -48,13 +48,13 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run goes about it.
+    """The options of a run.
 
-    is_backfill: the deployed configuration is the target, and is live then; else the live one is.
+    is_backfill: compute the totals under the deployed configuration and make it live; otherwise under the live one.
     needs_backfill: Map counts nothing before the first backfill.
-    markers: write marker rows to the source table, which prove what a waiting time assumes without them.
-    segments: the parts of the table that are read at a time.
-    option: how commands find the aggregation, as it follows their names in messages.
+    markers: write marker rows to the source table, to find the end of its stream without relying on a waiting time.
+    segments: how many segments of the table are scanned in parallel.
+    option: the option with which commands find the aggregation (" --name-prefix Trades-"), for use in messages.
     """
 
     is_backfill: bool = False
@@ -65,20 +65,20 @@ class Options:
 
     @property
     def name(self) -> str:
-        """What a run is called."""
+        """The name of the command: rebuild or backfill."""
         return "backfill" if self.is_backfill else "rebuild"
 
     @property
     def command(self) -> str:
-        """The command that does it again."""
+        """The command line that starts such a run again."""
         return f"leda {self.name}{self.option}"
 
 
 @dataclass(slots=True)
 class Run:
-    """One run: what it works on, the configuration that it computes the totals under, and the time of its watermark.
+    """What the parts of one run share, the target configuration and the time of the watermark included.
 
-    at: the watermark in epoch seconds; totals that expire up to then are left out.
+    at: the time of the watermark in epoch seconds; totals that have expired by then are left out.
     off_since: when Map's mapping was switched off, on the run's clock; None while it is on.
     """
 
@@ -98,7 +98,7 @@ class Run:
     totals: StoredTotals = field(init=False)
 
     def __post_init__(self) -> None:
-        """Open the tables that the engine keeps beside the source table."""
+        """Create the objects that read and write the journal, the registry and the totals table."""
         self.journal = Journal(self.dynamodb, self.tables.registry, self.options.command)
         self.registry = Registry(self.dynamodb, self.tables.registry)
         self.totals = StoredTotals(
@@ -106,11 +106,11 @@ class Run:
         )
 
     def seconds_behind(self) -> float:
-        """For how long the totals have stood still, because Map's mapping is off."""
+        """For how many seconds Map's mapping has been off, and the totals have not changed."""
         return 0.0 if self.off_since is None else self.clock() - self.off_since
 
     def progress(self, text: str, total: int | None = None) -> AbstractContextManager[Advance]:
-        """Show progress with the time for which the totals have stood still."""
+        """Show progress, and by how many seconds the totals are behind."""
 
         def behind() -> str:
             return f"; the totals are {self.seconds_behind():,.0f} s behind"
@@ -118,7 +118,7 @@ class Run:
         return self.operation.progress(text, total, behind)
 
     def stored(self) -> TotalsFile[Old]:
-        """The totals as they are, without those that have expired, which no reader sees and nothing brings back."""
+        """Read the totals, without those that have expired at the watermark: readers do not see them."""
         names = self.configuration.names
         return TotalsFile((node, amounts_of(row, names)) for node, row in self.kept_rows())
 

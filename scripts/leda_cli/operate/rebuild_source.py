@@ -1,4 +1,4 @@
-"""The source table's side of a rebuild: what its rows add up to at a watermark, and Map's rows moved there."""
+"""The source table's side of a rebuild: sum its rows at a watermark, and move Map's rows to the watermark."""
 
 from __future__ import annotations
 
@@ -30,16 +30,21 @@ from leda_cli.operate.watermarks import (
 )
 
 WAITING_SECONDS = 10.0
-"""How long a run waits for the stream where no marker row shows its end."""
+"""Without marker rows: how long a run waits, so that the stream has the records of all that the scan has read."""
 
-# What StateTable's readers take for a deleted trade, so that they ignore a marker row there.
+# A marker row of StateTable looks like a deleted trade, so that the table's readers ignore it.
 _MARKER: Mapping[str, Any] = {DELETED: {"BOOL": True}, "Version": {"N": "0"}}
 _NO_STREAM = frozenset({"ResourceNotFoundException", "ValidationException"})
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The watermark and the sums there; where Map's rows were moved, and the shards that it had met before."""
+    """One try of a run.
+
+    expected: the sums at the watermark `mark`.
+    moved: the Sequence to which Map's rows were moved, by their lanes and Source.
+    met: the shards that Map had met before.
+    """
 
     mark: Watermark
     tail: Tail
@@ -72,12 +77,12 @@ class SourceSide:
             self.end = WaitedEnd(WAITING_SECONDS, run.sleep)
 
     def remove_markers(self) -> None:
-        """Remove the markers in the source table, of this run and of those before it that have left any."""
+        """Delete the marker rows in the source table that this run, or one that it has taken over, may have written."""
         if self._run.options.markers or self._run.journal.has_markers:
             self._markers.clean_up()
 
     def sum(self, assignments: Assignments) -> tuple[Watermark, Tail, Expected]:
-        """The watermark, and what the table's rows add up to there."""
+        """Read the table and its stream; return the watermark, and the sums of the table's rows at the watermark."""
         source, configuration = self._run.tables.source, self._run.configuration
         with TableSum.open(configuration, source) as sums:
             tail = Tail(
@@ -88,7 +93,7 @@ class SourceSide:
                 configuration.attributes,
                 sums.write,
             )
-            # What Map has counted by now, the scan sees.
+            # The scan begins later, so it reads every change that Map has counted by now.
             reached = {name: assignments.reached(Shard(self.stream, name)) for name in tail.shards}
             size = TableSize.of(self._run.dynamodb, source.name)
             with self._run.progress(f"reading {source.name}", size.rows or None) as advance:
@@ -121,7 +126,7 @@ class SourceSide:
         return {row["Name"]["S"] for row in rows}
 
     def move_rows(self, mark: Watermark, assignments: Assignments) -> dict[tuple[Lanes, str], str]:
-        """Bring all shards to the target, with their rows at the watermark; where those of the open shards are now."""
+        """Assign the target to all shards and move Map's rows to the watermark; return where the open shards' are."""
         moved, assign = {}, assignments.assign
         for shard in self.older_shards():
             assign(shard, END, mark.created)
@@ -134,9 +139,10 @@ class SourceSide:
         return moved
 
     def older_shards(self) -> Iterator[Shard]:
-        """The shards of streams that the table had before, whose changes are all before the watermark.
+        """Yield the shards of the streams that the table had before; all their changes are before the watermark.
 
-        Map may have met such a stream, or meet it yet: its mapping was off when the stream was disabled, say.
+        Map may have met such a stream, or may still meet it: for example if its mapping was off when the stream was
+        disabled.
         """
         met = {row["Name"]["S"] for row in self._run.registry.rows(streams_scope("map"))}
         kept = streams_of(self._run.streams, self._run.tables.source.name)
@@ -145,14 +151,14 @@ class SourceSide:
             try:
                 names |= shards_with_parents(self._run.streams, stream).keys()
             except ClientError as error:
-                # It is readable for a day after it was disabled. An event that was made by hand may name anything.
+                # A stream can be read for a day after it was disabled. An event made by hand may name any stream.
                 if error.response["Error"]["Code"] not in _NO_STREAM:
                     raise
             for name in sorted(names):
                 yield Shard(stream, name)
 
     def check(self, attempt: Attempt) -> None:
-        """Raise WentOnError if Map has written anything from after the watermark, or LateRecordError."""
+        """Raise WentOnError if Map has counted a change after the watermark, LateRecordError if a record was late."""
         if new := sorted(self.met() - attempt.met - attempt.mark.ends.keys()):
             raise WentOnError(f"Map has met new shards ({first(new)})")
         for (lanes, source), sequence in attempt.moved.items():
@@ -161,10 +167,10 @@ class SourceSide:
                     raise WentOnError(f"Map went on at {source} (to {stored})")
         attempt.tail.require_none_late()
         if on := self._run.mappings.enabled():
-            # A batch that counted for nothing under the former configuration has left no row to be seen.
+            # A batch that added nothing under the former configuration has moved no row.
             raise WentOnError(f"the event source mapping {first(on)} was switched on")
 
 
 def is_older(stream: str, than: str) -> bool:
-    """Whether the table had this stream before the other one: a label is the time when the stream was enabled."""
+    """Whether the table had `stream` before `than`: a label is the time when the stream was enabled."""
     return label(stream) < label(than)

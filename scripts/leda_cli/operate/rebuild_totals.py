@@ -1,4 +1,4 @@
-"""The totals' side of a rebuild: waiting for Reduce, writing the corrections, and removing what is left over."""
+"""The totals' side of a rebuild: wait for Reduce, write the corrections, remove rows and checkpoints of the past."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from leda_cli.operate.table_sum import first
 from leda_cli.operate.totals_file import TotalsFile
 from leda_cli.operate.watermarks import Watermark
 
-# A marker that is lost on its way (its stream's 24 hours were missed) is written again.
+# A marker may be lost, if Reduce missed the 24 hours of its stream; so it is written again after a minute.
 MARKER_SECONDS, MAX_MARKERS = 60, 60
 POLL_SECONDS = 0.5
 
-# Time to live never removes a row whose time ended more than five years ago.
+# Time to live never removes a row that expired more than five years ago.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
 TIME_TO_LIVE_SECONDS = 5 * 365 * 24 * 3600
 
@@ -41,9 +41,10 @@ _LABELS = (GROUPING, KEYS, PARENT, EXPIRES_AT)
 
 
 class TotalsSide:
-    """The totals table, and the lanes of ReduceTable through which Reduce brings corrections into it.
+    """The totals table, and the lanes of ReduceTable from which Reduce adds corrections to the totals.
 
-    stream: ReduceTable's stream; lanes: the number of lanes that Map is deployed with.
+    stream: the ARN of ReduceTable's stream.
+    lanes: the lanes that Map is deployed with.
     """
 
     def __init__(self, run: Run, stream: str, lanes: Lanes, rows: LaneRows) -> None:
@@ -53,7 +54,7 @@ class TotalsSide:
         self._rows = rows
 
     def drain(self) -> list[str]:
-        """Wait until Reduce has applied what was written to ReduceTable so far; the reserved nodes that say so."""
+        """Wait until Reduce has applied every row of ReduceTable; return the reserved nodes of the markers."""
         self._let_streams_catch_up()
         markers = self._rows.markers(self.all_lanes())
         waiting = dict(markers)
@@ -80,14 +81,15 @@ class TotalsSide:
         )
 
     def _let_streams_catch_up(self) -> None:
-        """Wait until what was written so far is in its stream, and so before the markers that are written next."""
+        """Wait until the streams have what was written so far; the records of later markers then come after it."""
         with self._run.progress("letting the streams catch up"):
             self._run.sleep(STREAM_SECONDS)
 
     def ignore_unmet(self, closed: Iterable[str], mark: Watermark) -> None:
-        """Let Reduce ignore the closed shards that it has never met, now that it has read all that there was.
+        """Make Reduce ignore the closed shards that it has not met, now that it has read the stream up to the markers.
 
-        They are empty, or a mapping has skipped them. Should another one bring them, their rows are in the totals.
+        They are empty, or a mapping has skipped them. If a mapping delivers them later, the totals include their rows
+        already.
         """
         row = {
             "Epoch": {"N": str(IGNORED)},
@@ -97,15 +99,15 @@ class TotalsSide:
             self._run.registry.put_if_absent(reduce_scope(self.stream), name, row)
 
     def all_lanes(self) -> list[Lanes]:
-        """Every number of lanes that is registered."""
+        """Return the lanes of every version and number of lanes in the registry."""
         rows = self._run.registry.rows(LANES)
         return [Lanes.parse(row["Name"]["S"]) for row in rows]
 
     def mend_checkpoints(self, suspects: Container[str]) -> None:
-        """Remove checkpoints that Reduce has not written: Reduce would fail on them, or drop every correction.
+        """Remove checkpoints that Reduce did not write: it would fail on them, or ignore every correction.
 
-        A checkpoint of a later epoch than any that was drawn is such a one. Those of a total that is not as the last
-        try has set it are suspect.
+        These are checkpoints whose epoch is higher than any that was drawn, checkpoints that cannot be read, and all
+        checkpoints of `suspects`: totals that were wrong after the last try.
         """
         limit = self._run.registry.draw(EPOCHS)
 
@@ -122,7 +124,7 @@ class TotalsSide:
         self._run.totals.change(found())
 
     def fit(self, expected: Expected, stored: Mapping[str, Old]) -> Mapping[str, Old]:
-        """The totals, of which those that no sum brings to what they must be are set to 0 first."""
+        """Return the totals; first set to 0 those that adding a number cannot correct (38 digits, not a number)."""
         names = self._run.configuration.names
         nothing = (NOTHING,) * len(names)
 
@@ -143,7 +145,7 @@ class TotalsSide:
         raise WentOnError(f"somebody writes to {self._run.tables.totals} ({first(bad)})")
 
     def write_corrections(self, changes: Corrections, mark: Watermark) -> None:
-        """What the totals lack, in the lanes of today's number; in all others 0, for the checkpoints."""
+        """Write the corrections into the deployed lanes, and corrections of 0 into all others, for the checkpoints."""
         created = {"CorrectedAt": {"N": str(int(mark.created))}}
         self._run.registry.put(LANES, self._lanes.name, created)
         for lanes in self.all_lanes():
@@ -153,7 +155,7 @@ class TotalsSide:
                 self._rows.touch(lanes, (each.identifier for each in changes))
 
     def label_changes(self) -> Iterator[Change]:
-        """What rows must be called, and that they lose the measures that only other configurations have."""
+        """Yield the changes that give each row its labels, and remove measures that only other configurations have."""
         others = set[str]()
         for known in self._run.registry.rows(CONFIGURATIONS):
             if "Document" in known:
@@ -169,7 +171,7 @@ class TotalsSide:
                 yield Change(node, row, wrong)
 
     def used_versions(self, mark: Watermark) -> set[str]:
-        """The versions under which a change may still come."""
+        """Return the versions of configurations under which a row may still be delivered."""
         used = {self._run.configuration.version}
         for stream in [row["Name"]["S"] for row in self._run.registry.rows(streams_scope("map"))]:
             shards = self._run.registry.rows(source_scope(stream))
@@ -182,17 +184,18 @@ class TotalsSide:
         return used
 
     def leftovers(self, used: set[str]) -> Iterator[Change]:
-        """Checkpoints of versions under which no change can come any more."""
+        """Yield the changes that remove checkpoints of versions under which no row can be delivered any more."""
         for node, row in self._run.totals.all_rows():
             found = [name for name in row if (of := lanes_of(name)) and of.version not in used]
             if found:
                 yield Change(node, row, dict.fromkeys(found))
 
-    def worthless(self, number: int, used: set[str]) -> Iterator[str]:
-        """Rows to remove: markers of the run with that number and of those before it, and totals past time to live.
+    def unneeded_rows(self, number: int, used: set[str]) -> Iterator[str]:
+        """Yield the rows to delete: markers of this run (its number) and earlier ones, and totals past time to live.
 
-        While changes may come under other versions, which may have no time at which those totals end, their checkpoints
-        are kept: without them a row that is delivered again would make the total again, for ever.
+        Totals past time to live are those that expired so long ago that time to live does not remove them. While rows
+        may be delivered under another version, such a total keeps its checkpoints: without them a row that is
+        delivered again would create the total again, and under that version it may never expire.
         """
         is_alone = used == {self._run.configuration.version}
         limit = self._run.at - TIME_TO_LIVE_SECONDS
@@ -204,7 +207,7 @@ class TotalsSide:
                 yield node
 
     def forget_lanes(self, used: set[str]) -> None:
-        """Remove the registered numbers of lanes of all other versions."""
+        """Remove the lanes of all versions but the used ones from the registry."""
         for row in self._run.registry.rows(LANES):
             if Lanes.parse(row["Name"]["S"]).version not in used:
                 key = {"Scope": row["Scope"], "Name": row["Name"]}

@@ -77,7 +77,7 @@ def redrive(
     """List what could not be processed; put it back after a fix. Exit status 1 while anything is left."""
     if put_back + settle + (show is not None) > 1:
         raise LedaError(
-            "--put-back, --settle and --show exclude each other", "do one after another"
+            "--put-back, --settle and --show exclude each other", "give one of them at a time"
         )
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     operation = Operation(as_json)

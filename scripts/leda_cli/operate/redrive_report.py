@@ -137,7 +137,10 @@ def settle_lines(
             [f"stays: {each['key']}  {each['today']}" for each in report["objects"]], "objects"
         )
     elif report["comparison"]["wrong"]:
-        yield f"nothing is cleared while a total is wrong: `{command('rebuild')}` puts them right; then this again"
+        yield (
+            f"nothing is cleared while a total is wrong: `{command('rebuild')}` corrects it; then run this command "
+            "again"
+        )
     else:
         yield "nothing is cleared while totals are in flight: try again at a quieter moment"
     yield from _foreign_lines(report["foreign"])

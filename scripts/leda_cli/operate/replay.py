@@ -53,7 +53,7 @@ def moment(text: str, now: datetime, option: str) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise LedaError(
-            f"{option} is {text!r}, which is no time with a zone",
+            f"{option} is {text!r}, which is not a time with a zone",
             "write 2026-03-07T12:00:00Z, 2026-03-07T13:00+01:00, or how long ago: 90s, 15m, 6h, 2d",
         )
     return found.astimezone(UTC)

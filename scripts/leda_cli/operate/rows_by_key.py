@@ -65,7 +65,7 @@ def rows_by_key(
                 break
         else:
             raise LedaError(
-                f"{table.name} does not give {len(left)} rows: it is throttled",
-                "run this again when its load is lower",
+                f"{table.name} is throttled: {len(left)} rows could not be read in {MAX_TRIES} tries",
+                "run the command again when the table is less busy",
             )
     return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MARKER = "leda-watermark"
 """What the keys of marker rows begin with."""
 
-# Of a number with this many digits nobody makes a key, and the marker's own digits still fit the 38 of DynamoDB.
+# No user's key is a number with so many digits, and with the marker's number it still has at most DynamoDB's 38 digits.
 _MARKER_NUMBER = 10**37
 
 
@@ -77,7 +77,7 @@ class TableSize:
 
 
 def service_time(client: DynamoDBClient, table: str) -> float:
-    """The service's clock in epoch seconds, to the second: what a machine's own clock says does not matter then."""
+    """The service's clock in epoch seconds, from a response's Date header; this machine's clock may be wrong."""
     return _date(client.describe_table(TableName=table))
 
 

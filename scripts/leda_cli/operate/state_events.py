@@ -1,9 +1,9 @@
 """StateLambda invoked by hand with the records of its Kinesis stream: what `leda redrive` and `leda replay` do.
 
-Why this is safe: State writes a trade's row only where it is absent or has a lower version, and what that changes
-goes through StateTable's stream like every other change. A record that comes twice, late, out of order or beside
-the mapping changes nothing that was not missing. A record that cannot be read is quarantined under a key made of its
-event ID, so that it overwrites itself. Whatever goes wrong here, the answer is to deliver again.
+This is safe because State writes a trade's row only if the row is absent or has a lower version, and the change goes
+through StateTable's stream like every other one. A record that is delivered twice, late, out of order or at the same
+time as by the mapping changes only what was missing. A record that cannot be read is quarantined under a key made of
+its event ID, so a second delivery overwrites the same object. After any error, the records can be delivered again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The totals table's rows as a rebuild needs them, to be corrected and cleaned up."""
+"""Reads the totals table's rows for a rebuild, and changes and deletes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 Old = tuple[Decimal | None, ...]
-"""A total's amounts as its row has them, None for each that is no number."""
+"""A total's amounts as its row has them, None for each that is not a number."""
 
 THREADS = 8
 BATCH = 1000
@@ -44,7 +44,7 @@ class Change:
 
 
 def amounts_of(row: Row, measures: Sequence[str]) -> Old:
-    """A row's amounts, None for each that is no number."""
+    """A row's amounts, None for each that is not a number."""
     return tuple([amount_of(row.get(name)) for name in measures])
 
 
@@ -87,7 +87,7 @@ class StoredTotals:
                 yield node, row
 
     def all_rows(self) -> Iterator[tuple[str, Row]]:
-        """The same with the rows that are no totals."""
+        """Every row's node and the row, with the rows that are not totals (reserved nodes)."""
         request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
         while True:
             page = self._client.scan(**request)
@@ -105,10 +105,10 @@ class StoredTotals:
         return "Item" in answer
 
     def change(self, changes: Iterable[Change]) -> bool:
-        """Make the changes, of those rows whose attributes are still as they were read; whether that were all."""
+        """Make the changes to rows that are still as they were read; return whether every row was."""
         waiting, made = iter(changes), True
         with ThreadPoolExecutor(THREADS) as pool:
-            # Not all at once: there may be as many as totals.
+            # In batches: there may be as many changes as totals.
             while some := list(itertools.islice(waiting, BATCH)):
                 self._require_own()
                 made = all(list(pool.map(self._change, some))) and made
@@ -126,10 +126,10 @@ class StoredTotals:
         self._client.delete_item(TableName=self._table, Key={self._key: {"S": node}})
 
     def _change(self, change: Change) -> bool:
-        """Update the row if the named attributes are as they were read, absent ones too; whether it was updated.
+        """Update the row if the named attributes are still as they were read (or absent); return whether they were.
 
-        Other attributes than checkpoints are changed only while the row has the checkpoints that it was read with. A
-        run that has taken over since has moved one of them in every total, whatever else it has found there.
+        A change of attributes that are not checkpoints also requires that the row's checkpoints are as they were read:
+        a run that has taken over since has moved a checkpoint of every total.
         """
         terms, sets, removes = ["attribute_exists(#key)"], list[str](), list[str]()
         names, values = {"#key": self._key}, {}

@@ -1,13 +1,13 @@
-"""What a table's rows add up to, with memory that grows neither with the table nor with the number of totals.
+"""Sums a table's rows, in memory that grows neither with the table nor with the number of totals.
 
-`RowSum` adds up rows, each of which is read once. It has the sums of some thousand leaves in memory; when there are
-more, it writes what they add to each total to a file, and begins again. In the end the file is sorted by total, so that
-what belongs to a total stands together.
+`RowSum` sums rows that are read once. It keeps the sums of up to MOST_LEAVES leaves in memory. When there are more, it
+writes what they add to each total to a temporary SQLite file, and begins with empty sums. At the end it reads the file
+ordered by total, and adds the parts of each total.
 
-`TableSum` adds up the rows of a table at a watermark. What a row adds is added at once when the scan reads the row, and
-is noted in the file, by the row's key. What the stream tells of the rows that are written meanwhile is kept in the
-file, too. At the watermark those rows are known: what the scan has added for them is taken out again, and what they are
-at the watermark is added.
+`TableSum` sums the rows of a table as of a watermark, while the table is written to. When the scan reads a row, its
+amounts are added at once and are also noted in the file, under the row's key. The file also has the last image of each
+row for which the stream had a record since. At the watermark, the noted amounts of these rows are subtracted, and the
+amounts of their last images are added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MOST_LEAVES = 20_000
-"""So many leaves are summed in memory."""
+"""How many leaves are summed in memory before their sums are written to the file."""
 
 # What the leaves that were in memory together add to each total; what the scan has added for each row (`added` NULL:
 # nothing; `shown` and `reason` tell a row that cannot be read); and the last image of each row that was written since
@@ -180,13 +180,13 @@ def _image(image: Mapping[str, Any]) -> str:
 
 
 def require_fit(expected: Expected) -> None:
-    """Raise LedaError if a total is none that a row can hold."""
+    """Raise LedaError if a total does not fit into a DynamoDB Number."""
     too_long = TotalsFile(each for each in expected.totals.items() if not _fits(each[1]))
     if too_long:
         raise LedaError(
             f"{len(too_long)} totals have more than the 38 digits of a DynamoDB number: {first(too_long)}",
-            "a row of the table below them was written by hand, or under wider limits than the sum has room for: "
-            "correct it, or delete it",
+            "find the row of the source table with too large or too precise a number (written by hand, or under wider "
+            "limits), correct or delete it, and run the command again",
         )
 
 

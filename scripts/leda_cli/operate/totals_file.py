@@ -1,4 +1,4 @@
-"""Amounts of totals in a temporary file, so that memory does not grow with the number of totals.
+"""Keeps the amounts of totals in a temporary SQLite file, so that memory does not grow with the number of totals.
 
 SQLite keeps some megabytes of such a file in memory and writes the rest to disk, below the folder that SQLITE_TMPDIR or
 TMPDIR names. The file has no name there, so nothing is left of it, however the process ends.
@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 T = TypeVar("T", bound=tuple[Decimal | int | None, ...])
 
 _BATCH = 1000
-# Rows are sorted into `totals` when they are read, or there are so many of them: sorting many at once is fast, and of a
-# name that is put again and again only one row stays.
+# Rows are put into `unsorted`, and moved into `totals` when somebody reads or when there are this many: sorting many
+# rows at once is fast, and a name that is put many times keeps only one row.
 _MOST_UNSORTED = 1_000_000
 _TABLES = """
     CREATE TABLE unsorted (name TEXT, amounts TEXT);
@@ -48,7 +48,7 @@ def temporary_file(tables: str) -> sqlite3.Connection:
 
 
 class TotalsFile(Mapping[str, T]):
-    """The amounts of totals by name, in the order of the names. Of a name that is put twice, the first amounts stay."""
+    """The amounts of totals by name, in the order of the names. If a name is put twice, the first amounts stay."""
 
     def __init__(self, totals: Iterable[tuple[str, T]] = ()) -> None:
         self._file = temporary_file(_TABLES)

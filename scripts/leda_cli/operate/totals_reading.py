@@ -165,12 +165,12 @@ class TotalsReader:
         found = self.groupings.get(name)
         if found is None:
             raise LedaError(
-                f"{identifier} is no total's identifier: the live configuration has no grouping {name}",
+                f"{identifier} is not the identifier of a total: the live configuration has no grouping {name}",
                 f"begin with one of {', '.join(self.groupings)}, or give --grouping",
             )
         form = SEPARATOR.join([name, *(f"<{key.name}>" for key in found.keys)])
         raise LedaError(
-            f"{identifier} is no total's identifier: those of the grouping {name} are {form}",
+            f"{identifier} is not the identifier of a total: those of the grouping {name} are {form}",
             f"give one; `--grouping {name}` reads the whole grouping, and with --key you need not escape colons",
         )
 

@@ -1,4 +1,8 @@
-"""`leda verify`: every total against a sum over the source table, whether that is quiet or written to."""
+"""`leda verify`: compare every total with a sum over the source table.
+
+Without --while-running (`quiet`) the command waits for a moment when no total changes. With it (`running`) it tells
+totals that are in flight from totals that are wrong, while the table is written to.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ from leda_cli.operate.totals import Difference, difference_lines, settle_on
 
 SHOWN = 20
 
-# Between a node and a measure, which never has a space in its name.
+# Stands between a node and the name of a measure, which has no spaces.
 _GAP = "  "
 
 
@@ -38,7 +42,7 @@ _GAP = "  "
 class Source:
     """What the report calls the source table and its rows.
 
-    With groupings it tells how many rows none of them takes; in a hierarchy these are trades that were deleted.
+    has_groupings: the report says how many rows are in no grouping; in a hierarchy those are the deleted trades.
     """
 
     table: str
@@ -131,7 +135,7 @@ def verify(
     aws: AwsOption = False,
     name_prefix: NamePrefixOption = "",
 ) -> None:
-    """Compare every total with a sum over its source table, exactly; exit status 1 if one is wrong, or soon may be."""
+    """Compare every total with a sum over its source table; exit status 1 if a total is wrong, or may become wrong."""
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     endpoint = aggregation.account.endpoint
     operation = Operation(as_json)
@@ -167,11 +171,14 @@ def verify(
             ),
         )
     if dangers:
-        raise LedaError("the totals are exact, and may not stay so", "do what the lines above say")
+        raise LedaError(
+            "the totals are exact, and may not stay so",
+            "do what these lines say, and verify again",
+        )
 
 
 def require_comparable(live: Configuration, pending: NotLive) -> None:
-    """Raise LedaError where no sum over the source table says what the totals must be."""
+    """Raise LedaError if the totals cannot be compared with a sum over the source table."""
     if live.keeps_expired:
         raise LedaError(
             "on_expiry is keep: the source table no longer holds the rows that time to live has removed and that the "
@@ -185,7 +192,7 @@ def require_comparable(live: Configuration, pending: NotLive) -> None:
 
 
 def health_of(aggregation: Aggregation) -> Health:
-    """What may make the totals wrong although they are not."""
+    """Look for what may make totals wrong later: an open rebuild, a mapping that is off, a new stream."""
     account = aggregation.account
     return health.check(
         Registry(account.dynamodb, aggregation.registry_table),
@@ -197,7 +204,7 @@ def health_of(aggregation: Aggregation) -> Health:
 
 
 def _mappings(aggregation: Aggregation) -> Mapping[str, str]:
-    """The mappings that have to be on, by their functions: in the pipeline, State's is one of them."""
+    """The UUIDs of the mappings that must be on, by the names of their functions; the pipeline's include State's."""
     account = aggregation.account
     if isinstance(account, Stack):
         return LambdaMappings(account.lambdas, account.functions).by_function()
@@ -234,7 +241,7 @@ def quiet(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Verdict:
-    """Wait until the totals are still: right, or different for `wait` seconds."""
+    """Wait until all totals are right, or until none has changed for `wait` seconds."""
     latest, seen = Expected(), 0
 
     def expected() -> Mapping[str, Decimal]:
@@ -257,7 +264,7 @@ def quiet(
 
 
 def _by_measure(measures: Sequence[str], totals: Mapping[str, Amounts]) -> Mapping[str, Decimal]:
-    """Every measure of every total for itself."""
+    """Each measure of each total under a name of its own."""
     return {
         node + _GAP + measure: Decimal(amount)
         for node, amounts in totals.items()
@@ -277,12 +284,12 @@ def running(
 
 
 def off_by(row: Bracket) -> str:
-    """How wrong a row is."""
+    """By how much a measure is wrong."""
     return f"off by {row.off:+,f}" + (" at least" if row.moved else "")
 
 
 def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_by) -> Iterator[str]:
-    """A line for each measure that was compared while it may move, aligned, at most SHOWN of them; `say` ends it."""
+    """An aligned line for each measure that `running` found, at most SHOWN of them; `say` gives the line's end."""
     cells = [
         (
             f"{shown(row.identifier)}  {row.measure}",

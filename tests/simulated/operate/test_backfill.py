@@ -434,7 +434,11 @@ def test_looking_changes_nothing_and_says_what_would_be_there() -> None:
     )
 
 
-def test_progress_says_how_far_behind_the_totals_are(console: io.StringIO) -> None:
+def test_progress_says_how_far_behind_the_totals_are_and_once_that_the_mapping_is_on(
+    console: io.StringIO,
+) -> None:
     site = BackfillSite.counted()
+    console.truncate(0)
     site.backfill()
     assert "the totals are 0 s behind" in console.getvalue()
+    assert console.getvalue().count("done switching the mapping on") == 1

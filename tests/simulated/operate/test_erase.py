@@ -349,8 +349,8 @@ def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "nothing says what"),
-        ({"identifiers": ["Ann"], "key": "user=Ann"}, "nothing says what"),
+        ({}, "not both"),
+        ({"identifiers": ["Ann"], "key": "user=Ann"}, "not both"),
         ({"key": "Ann"}, "has no ="),
     ],
 )

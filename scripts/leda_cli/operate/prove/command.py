@@ -1,4 +1,4 @@
-"""`leda prove`: a proof that every user can run on the own account."""
+"""`leda prove`: a proof that every user can run in their own account."""
 
 from __future__ import annotations
 

@@ -91,9 +91,9 @@ def test_it_says_which_measures_of_which_totals_were_corrected(
 ) -> None:
     rebuild(wait=0)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert "PV      Count  from         1  to   2" in lines
-    assert "PV      Value  from         5  to 7.5" in lines
-    assert "nobody  Value  from no number  to   0" in lines
+    assert "PV      Count  from            1  to   2" in lines
+    assert "PV      Value  from            5  to 7.5" in lines
+    assert "nobody  Value  from not a number  to   0" in lines
     assert "done  2 totals corrected, 1 in all, 62 s behind while it ran" in lines
 
 

@@ -305,7 +305,7 @@ def test_messages_that_a_replay_quarantines_are_counted(
     "text", ["yesterday", "2026-03-07T12:00:00", "6", "h", "-6h", "6w", "trim_horizon", ""]
 )
 def test_what_is_no_time_is_an_error_that_shows_how_to_write_one(site: Site, text: str) -> None:
-    with pytest.raises(LedaError, match="no time with a zone") as error:
+    with pytest.raises(LedaError, match="not a time with a zone") as error:
         site("--from", text)
     assert "15m" in error.value.fix
 
