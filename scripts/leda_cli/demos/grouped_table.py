@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,20 +11,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from leda_cli.base.errors import LedaError
-from leda_cli.base.output import info
 from leda_cli.demos import group_by_oracle
 from leda_cli.demos.examples import AppliedExample
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.operate.totals import (
-    EXACT,
-    HOLD_SECONDS,
-    Difference,
-    Phase,
-    Settling,
-    compare,
-    difference_lines,
-)
+from leda_cli.demos.settling import require_none, settle_figures
+from leda_cli.operate.totals import EXACT, HOLD_SECONDS, compare
 
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.25
@@ -116,33 +106,29 @@ class GroupedTable(AppliedExample):
 
         look: is called at each look, to show something.
         """
-        settling = Settling(
-            flat(self.expected()), time.monotonic(), hold=hold, patience=PATIENCE_SECONDS
-        )
-        while True:
+
+        def read() -> dict[str, Decimal]:
             look()
-            phase = settling.look(flat(self.totals()), time.monotonic())
-            if phase is Phase.SETTLED:
-                return
-            if phase is Phase.STUCK:
-                self._require_none(settling.wrong, len(settling.expected))
-            time.sleep(LOOK_SECONDS)
+            return flat(self.totals())
+
+        settle_figures(
+            flat(self.expected()),
+            read,
+            self._truth,
+            hold=hold,
+            patience=PATIENCE_SECONDS,
+            every=LOOK_SECONDS,
+        )
 
     def require_exact(self) -> int:
         """Compare every measure of every total now, and return how many there are. Raises LedaError."""
         expected = flat(self.expected())
-        self._require_none(compare(expected, flat(self.totals())), len(expected))
+        require_none(compare(expected, flat(self.totals())), len(expected), self._truth)
         return len(expected)
 
-    def _require_none(self, wrong: Sequence[Difference], figures: int) -> None:
-        if not wrong:
-            return
-        for line in difference_lines(wrong):
-            info(line)
-        raise LedaError(
-            f"{len(wrong)} of {figures} figures are not what one plain pass over {self.table} gives.",
-            "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables.",
-        )
+    @property
+    def _truth(self) -> str:
+        return f"what one plain pass over {self.table} gives"
 
     def _scan(self, table: str) -> Iterator[Item]:
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)

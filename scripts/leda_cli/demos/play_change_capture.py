@@ -170,7 +170,7 @@ def _story(changes: Changes, user: str) -> list[dict[str, Any]]:
     everything = json.dumps(changes.log.all())
     if SECRET in everything or SECRET[::-1] in everything:
         raise LedaError("The log holds a redacted value.", "That is a bug in LEDA.")
-    info("password_hash is redacted: that it changed can be seen, and nothing else of it.")
+    info("password_hash is redacted: the log shows that it changed, but not its value.")
     return lines
 
 
@@ -192,7 +192,7 @@ def _table(lines: list[dict[str, Any]]) -> Table:
 
 
 def _notified(changes: Changes, user: str, lines: list[dict[str, Any]]) -> None:
-    heading("Who heard of it")
+    heading("Which changes were published as a notification")
     heard: list[dict[str, Any]] = []
 
     def all_heard() -> bool:
@@ -205,11 +205,11 @@ def _notified(changes: Changes, user: str, lines: list[dict[str, Any]]) -> None:
     for line in lines:
         told = line["event_id"] in by_id
         what = ", ".join(sorted(line["changed"]))
-        info(f"{'published' if told else 'no pattern':>10}  {line['event']}: {what}")
+        info(f"{'published' if told else 'not sent':>10}  {line['event']}: {what}")
     if any(SECRET in each["Message"] for each in heard):
         raise LedaError("A notification holds a redacted value.", "That is a bug in LEDA.")
     info(
-        "The patterns: a plan became gold, a balance fell below 0, a password changed, an item is gone."
+        "Published are: a plan that becomes gold, a balance that falls below 0, a new password, a deleted item."
     )
 
 
@@ -232,14 +232,14 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
             else:
                 changes.put(user, {"balance": {"N": balance}}, timestamp)
             counts["deletes" if balance is None else "puts"] += 1
-            # To delete what is not there is no change: nothing of it comes into the stream.
+            # A delete of an item that does not exist leaves no record in the stream.
             counts["changes"] += balances.get((user, timestamp)) != balance
             balances[user, timestamp] = balance
     with step("waiting until the replica has all of them"):
         wait_for("the replica equals the table", lambda: changes.replica_items() == changes.items())
     before = changes.rows()
     redelivery = changes.redelivery("replica", draw)
-    with step("delivering the whole stream again, in other cuts and orders"):
+    with step("delivering the whole stream again, in other batches and orders"):
         for _ in range(ROUNDS):
             redelivery.once()
         redelivery.everything()
@@ -248,13 +248,13 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
     if changes.replica_items() != changes.items():
         raise LedaError("The replica differs from the table.", "That is a bug in LEDA.")
     info(
-        f"{counts['puts']} puts and {counts['deletes']} deletes. {counts['changes']} of them are changes: "
-        "a delete of what is not there is none, and the stream has nothing of it."
+        f"{counts['puts']} puts and {counts['deletes']} deletes made {counts['changes']} changes: "
+        "a delete of an item that does not exist leaves no record in the stream."
     )
-    info(f"Then {redelivery.records:,} deliveries of records.")
+    info(f"The replica then received {redelivery.records:,} records again.")
     console.print(
         f"    [{ACCENT}]Equal:[/] {len(changes.replica_items())} items in {changes.table} and in {changes.replica}, "
-        f"and {len(changes.tombstones())} tombstones of items that are gone."
+        f"and {len(changes.tombstones())} tombstones of deleted items."
     )
     return counts["changes"]
 
@@ -276,7 +276,9 @@ def _counted(changes: Changes, before: int, changed: int) -> None:
         info(f"{event:>10}  {count:,}")
     more = f" and {before:,} of earlier runs" if before else ""
     info(f"They are the {changed:,} changes of this run{more}.")
-    info("On AWS they are the metric Changes in the namespace LEDA, a minute fresh.")
+    info(
+        "On AWS, CloudWatch shows them as the metric Changes in the namespace LEDA, within a minute."
+    )
 
 
 def _farewell(changes: Changes, user: str) -> None:

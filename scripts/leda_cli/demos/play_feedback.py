@@ -1,6 +1,6 @@
 """The demo of examples/feedback: a table's counters, live, while its rows come, change and vanish.
 
-Second deliveries work beside both mappings all the time and repeat the streams' records in other cuts and orders. In
+Second deliveries work beside both mappings all the time and repeat the streams' records in other batches and orders. In
 the end every total of every grouping must be what one plain pass over the table gives.
 """
 
@@ -121,7 +121,7 @@ def play(aws: ExampleAws) -> None:
     """Show the system at work. Raises LedaError when a total is not exact."""
     table, draw, now = GroupedTable(aws), random.Random(secrets.randbits(64)), datetime.now(UTC)
     feedback, redeliveries = Feedback(table, draw, now), table.redeliveries(draw)
-    # So many times 24 hours reach into one day more.
+    # The last DAYS * 24 hours touch DAYS + 1 calendar days.
     days = [day_of(now - timedelta(days=number)) for number in range(DAYS, -1, -1)]
     _groupings(table)
     _season(table, feedback, redeliveries, days)
@@ -233,14 +233,14 @@ def _verdict(
     why = refused_rows.reason(aws.client("s3"), bucket, table.map_function, key)
     info(f"1 row could not be counted and is in s3://{bucket}: {why}")
     feedback.mend_it()
-    with step("it is corrected, and nothing else is done: the change counts it"):
+    with step("correcting the row; its change alone makes it count"):
         table.settle(hold=0.5)
         figures = table.require_exact()
     print_table(console, days_table(daily(table, days)))
     done = feedback.counts
     info(
         f"{done['new']:,} rows written, {done['changed']:,} changed, {done['twice']:,} written again as they were, "
-        f"{done['deleted']:,} deleted; {sum(each.records for each in redeliveries):,} deliveries of records again"
+        f"{done['deleted']:,} deleted; {sum(each.records for each in redeliveries):,} records delivered again"
     )
     console.print(
         f"    [{ACCENT}]Exact:[/] all {figures:,} figures of {len(table.configuration['group_by'])} groupings are what "

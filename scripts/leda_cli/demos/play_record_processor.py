@@ -1,4 +1,4 @@
-"""The demo of examples/record-processor: the blueprint's event, every kind of payload, and a function of one's own."""
+"""The demo of examples/record-processor: a test event, every kind of payload, and a function of your own."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def play(aws: ExampleAws) -> None:
 
 
 def _test_event(records: Processor) -> None:
-    heading("The blueprint's test event")
+    heading("The test event of the Lambda blueprint kinesis-process-record-python")
     answer = records.invoke(records.aws.outputs["test_event"])
     info(f"{records.function} answers: {json.dumps(answer)}")
     wait_for(
@@ -154,7 +154,7 @@ def _test_event(records: Processor) -> None:
 
 
 def _payloads(records: Processor) -> None:
-    heading("Whatever producers put")
+    heading("Every kind of payload")
     packed = aggregated([("bus-1", b"packed, first"), ("bus-2", b'{"packed": 2}')])
     put: list[tuple[str, bytes]] = [
         ("greeter", "Grüße aus Ulm".encode()),
@@ -182,7 +182,7 @@ def _payloads(records: Processor) -> None:
 
 
 def _readings(readings: Processor, draw: random.Random) -> None:
-    heading("A function of one's own: readings/process.py keeps each sensor's newest reading")
+    heading("A function of your own: readings/process.py keeps each sensor's newest reading")
     run = secrets.token_hex(2)
     sent: list[tuple[str, int, float]] = []
     put: list[tuple[str, bytes]] = []
@@ -211,7 +211,9 @@ def _readings(readings: Processor, draw: random.Random) -> None:
         found = newest_readings(readings.aws)
         return {sensor: found.get(sensor) for sensor in expected} == expected
 
-    with step(f"{len(put)} records, in no order, 20 of them twice, {len(bad)} of them bad"):
+    with step(
+        f"{len(put)} records in random order, 20 of them sent twice, {len(bad)} of them invalid"
+    ):
         wait_for("each sensor's newest reading in the table", arrived)
         wait_for(
             "the bad records in quarantine",
@@ -227,7 +229,7 @@ def _readings(readings: Processor, draw: random.Random) -> None:
         info(f"               {kept['reason']}")
     console.print(
         f"    [{ACCENT}]Nothing lost, nothing blocked:[/] {len(put) - len(bad)} readings processed, "
-        f"{len(bad)} bad records quarantined."
+        f"{len(bad)} invalid records quarantined."
     )
 
 

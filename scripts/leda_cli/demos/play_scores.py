@@ -1,6 +1,6 @@
 """The demo of examples/scores: a live leaderboard while records are written, changed, moved and deleted.
 
-A second delivery works beside the mapping all the time and repeats the stream's records in other cuts and orders. In
+A second delivery works beside the mapping all the time and repeats the stream's records in other batches and orders. In
 the end every total must be what one plain pass over GameScoreRecords gives.
 """
 
@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -23,12 +23,14 @@ from leda_cli.base.output import console, heading, info, step
 from leda_cli.demos import leaderboard, refused_rows, score_oracle
 from leda_cli.demos.board_view import board_table, first_places
 from leda_cli.demos.examples import AppliedExample, ExampleAws
+from leda_cli.demos.grouped_table import raise_what_failed
 from leda_cli.demos.leaderboard import Total
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
+from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.screen import ACCENT, print_table
-from leda_cli.operate.totals import HOLD_SECONDS, Difference, Phase, Settling, difference_lines
+from leda_cli.operate.totals import HOLD_SECONDS
 
 SEASON_SECONDS = 20.0
 PAUSE_SECONDS = 0.01
@@ -189,14 +191,14 @@ def play(aws: ExampleAws) -> None:
 
 
 def _test_event(scores: Scores) -> None:
-    heading("The text's test event, with this stack's own stream ARN")
+    heading("The same event, delivered twice")
     event = scores.aws.outputs["test_event"]
     scores.invoke(event)
     with step("waiting until the totals of earlier records are there"):
         _settle(scores, lambda: None, hold=0.5)
     first = scores.totals()[TEST_EVENT_USER]
     scores.invoke(event)
-    with step("waiting whether the second time adds anything"):
+    with step("checking that the second delivery adds nothing"):
         _settle(scores, lambda: None)
     second = scores.totals()[TEST_EVENT_USER]
     info(f"invoked once:  {TEST_EVENT_USER} has {first.score:f} points")
@@ -217,7 +219,7 @@ def _season(scores: Scores, season: Season, redelivery: Redelivery) -> None:
     with ThreadPoolExecutor(2) as pool, LiveView(console) as view:
 
         def look() -> None:
-            _raise_what_failed(writing, delivering)
+            raise_what_failed(writing, delivering)
             seconds, changes = time.monotonic() - began, sum(season.counts.values())
             status = (
                 f"{seconds:4.1f} s: {changes:,} changes written, "
@@ -262,7 +264,7 @@ def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
     done = season.counts
     info(
         f"{done['new']:,} records written, {done['changed']:,} changed, {done['moved']:,} moved to "
-        f"another player, {done['deleted']:,} deleted; {redelivery.records:,} deliveries of records again"
+        f"another player, {done['deleted']:,} deleted; {redelivery.records:,} records delivered again"
     )
     bucket, unreadable = scores.aws.outputs["quarantine_bucket"]["name"], season.unreadable
     s3 = scores.aws.client("s3")
@@ -276,32 +278,19 @@ def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
 
 def _settle(scores: Scores, look: Callable[[], None], hold: float = HOLD_SECONDS) -> None:
     """Wait until every total is exact, and still so after `hold` seconds. Raises LedaError when it never is."""
-    settling = Settling(scores.expected(), time.monotonic(), hold=hold, patience=PATIENCE_SECONDS)
-    while True:
+
+    def read() -> dict[str, Decimal]:
         look()
-        phase = settling.look(scores.found(), time.monotonic())
-        if phase is Phase.SETTLED:
-            return
-        if phase is Phase.STUCK:
-            _require_exact(settling.wrong, len(settling.expected))
-        time.sleep(LOOK_SECONDS)
+        return scores.found()
 
-
-def _require_exact(wrong: list[Difference], figures: int) -> None:
-    if not wrong:
-        return
-    for line in difference_lines(wrong):
-        info(line)
-    raise LedaError(
-        f"{len(wrong)} of {figures} figures are not what one plain pass over the records gives.",
-        "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables.",
+    settle_figures(
+        scores.expected(),
+        read,
+        "what one plain pass over the records gives",
+        hold=hold,
+        patience=PATIENCE_SECONDS,
+        every=LOOK_SECONDS,
     )
-
-
-def _raise_what_failed(*work: Future[None]) -> None:
-    for future in work:
-        if future.done():
-            future.result()
 
 
 def _farewell(scores: Scores) -> None:

@@ -21,10 +21,10 @@ from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.paths import MINISTACK_ENV_FILE, ROOT
 from leda_cli.base.waiting import wait_for
 from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
 from leda_cli.demos.shop_ledger import Ledger, best_sellers, figures
 from leda_cli.operate.screen import ACCENT, print_table
-from leda_cli.operate.totals import Phase, Settling, difference_lines
 
 LAST = 10
 CUSTOMERS = 100
@@ -70,19 +70,15 @@ def read_figures(shop: Shop) -> dict[str, Any]:
 
 def settle(shop: Shop, ledger: Ledger, patience: float = PATIENCE_SECONDS) -> None:
     """Wait until every figure is what the ledger says. Raises LedaError when it never is."""
-    settling = Settling(ledger.expected(), time.monotonic(), hold=0.5, patience=patience)
-    while True:
-        phase = settling.look(read_figures(shop), time.monotonic())
-        if phase is Phase.SETTLED:
-            return
-        if phase is Phase.STUCK:
-            for line in difference_lines(settling.wrong):
-                info(line)
-            raise LedaError(
-                f"{len(settling.wrong)} of {len(settling.expected)} figures are not what was ordered.",
-                "If nobody else uses this shop, that is a bug in LEDA; `make down` begins with an empty one.",
-            )
-        time.sleep(LOOK_SECONDS)
+    settle_figures(
+        ledger.expected(),
+        lambda: read_figures(shop),
+        "what was ordered",
+        hold=0.5,
+        patience=patience,
+        every=LOOK_SECONDS,
+        fix="If nobody else uses this shop, that is a bug in LEDA; `make down` begins with an empty one.",
+    )
 
 
 def _shelves(shop: Shop) -> Ledger:

@@ -1,7 +1,7 @@
-"""Deliveries of a table's stream that a mapping would make on a bad day, made on purpose beside the working one.
+"""Delivers a table's stream to a function again, as a mapping does after failures, while the real mapping works.
 
-Lambda delivers a record at least once: the first time in order within its shard, later ones in any way. That, and no
-more, is what a function must stand: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+Lambda delivers a record at least once: the first time in order within its shard, later deliveries in any order. A
+function must tolerate that: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 MOST_RECORDS = 200
-"""Of one delivery; it is well below the 6 MB of an invocation's payload."""
+"""The most records of one delivery: their size is well below the limit of 6 MB for an invocation's payload."""
 TRIES = 5
 
 
@@ -59,7 +59,7 @@ class Redelivery:
             seen = self._seen.setdefault(shard, [])
             while fresh:
                 size = self._draw.randint(1, MOST_RECORDS)
-                # Some of what went before comes along: the batch of a retry is cut differently.
+                # The batch begins with some records of earlier batches: a retry may have other batch boundaries.
                 again = seen[len(seen) - self._draw.randint(0, min(len(seen), 20)) :]
                 self._deliver(shard, [*again, *fresh[:size]][-MOST_RECORDS:])
                 seen += fresh[:size]

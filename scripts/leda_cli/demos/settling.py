@@ -11,14 +11,18 @@ from leda_cli.base.output import LedaError, info, step
 from leda_cli.operate.oracle import Oracle, Total
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals import (
+    HOLD_SECONDS,
     PATIENCE_SECONDS,
     POLL_SECONDS,
     Difference,
+    Figure,
     Phase,
     Settling,
     difference_lines,
     wait_until_quiet,
 )
+
+IF_WRONG = "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables."
 
 
 @dataclass(slots=True)
@@ -77,6 +81,40 @@ def settle(
         if phase is Phase.STUCK:
             return Outcome(None, settling.wrong)
         sleep(POLL_SECONDS)
+
+
+def settle_figures(
+    expected: Mapping[str, Figure],
+    read: Callable[[], Mapping[str, Figure]],
+    truth: str,
+    *,
+    hold: float = HOLD_SECONDS,
+    patience: float,
+    every: float,
+    fix: str = IF_WRONG,
+) -> None:
+    """Read the figures until they are the expected ones and stay so for `hold` seconds.
+
+    Raises LedaError as `require_none` does when no figure has changed for `patience` seconds.
+    """
+    settling = Settling(expected, time.monotonic(), hold=hold, patience=patience)
+    while True:
+        phase = settling.look(read(), time.monotonic())
+        if phase is Phase.SETTLED:
+            return
+        if phase is Phase.STUCK:
+            require_none(settling.wrong, len(expected), truth, fix)
+        time.sleep(every)
+
+
+def require_none(
+    wrong: Sequence[Difference], figures: int, truth: str, fix: str = IF_WRONG
+) -> None:
+    """Print the differences, and raise LedaError if there is one. `truth` names what the figures must be."""
+    if wrong:
+        for line in difference_lines(wrong):
+            info(line)
+        raise LedaError(f"{len(wrong)} of {figures} figures are not {truth}.", fix)
 
 
 def baseline(stack: Stack) -> Oracle:
