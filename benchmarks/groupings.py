@@ -179,7 +179,7 @@ class MeteredLeda:
             client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse, threads=1
         )
         epochs, definitions = Epochs(registry, client), Definitions(registry)
-        self._reduce = Totals(client, "AggregateTable", epochs, definitions.of, _refuse, threads=1)
+        self._reduce = Totals(client, "AggregateTable", epochs, definitions, _refuse, threads=1)
 
     def handle(self, changes: Sequence[Change]) -> None:
         """A batch of the table's stream."""

@@ -16,7 +16,10 @@ _T = TypeVar("_T")
 def shrink(
     plan: Plan, fails: Callable[[Plan], Result | None], tries: int = 400
 ) -> tuple[Plan, Result]:
-    """The smallest plan found in so many tries. `fails` gives the result of a plan that fails, else None."""
+    """The smallest plan found in so many tries. `fails` gives the result of a plan that fails, else None.
+
+    A plan that ends with a wrong total is not made into one that does not come to its end, nor the other way round.
+    """
     result = fails(plan)
     assert result, "only a plan that fails can be made smaller"
     left = tries
@@ -25,7 +28,8 @@ def shrink(
         progress = False
         for smaller in _smaller(plan, result):
             left -= 1
-            if found := fails(smaller):
+            found = fails(smaller)
+            if found and bool(found.broken) == bool(result.broken):
                 plan, result, progress = smaller, found, True
                 break
             if left <= 0:

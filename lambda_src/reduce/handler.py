@@ -26,7 +26,7 @@ totals = Totals(
     dynamodb,
     settings.required("AGGREGATE_TABLE"),
     Epochs(registry, streams),
-    Definitions(registry).of,
+    Definitions(registry),
     rejects.put,
     settings.positive("REDUCE_THREADS", default=4),
     settings.optional("TOTALS_KEY") or KEY,

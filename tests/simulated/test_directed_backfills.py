@@ -13,7 +13,7 @@ import pytest
 
 from leda.engine import map_rows, registry
 from leda.engine.configuration import WATERMARK, Configuration
-from leda.engine.registry import MEMORY_SECONDS
+from leda.engine.registry import MEMORY_SECONDS, Definitions
 from leda.engine.shards import padded
 from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams import changes
@@ -356,7 +356,11 @@ def test_totals_that_time_to_live_never_removes_are_removed_by_a_backfill() -> N
 def test_an_expired_total_that_another_configuration_kept_is_not_made_again_by_its_rows(
     monkeypatch: Patch,
 ) -> None:
-    """Its former rows may be delivered again, and know no time at which the total ends."""
+    """Its former rows may be delivered again, and know no time at which the total ends.
+
+    Reduce may have read before the backfill which configuration is live.
+    """
+    monkeypatch.setattr(Definitions, "live", lambda _self: None)
 
     def differences() -> Any:
         with groupings(by_day()) as it:
@@ -381,7 +385,11 @@ def test_an_expired_total_that_another_configuration_kept_is_not_made_again_by_i
 def test_what_a_backfill_has_taken_back_from_an_expired_total_is_not_taken_back_again(
     monkeypatch: Patch,
 ) -> None:
-    """Time to live removes the total with its checkpoints; then the correction is delivered again."""
+    """Time to live removes the total with its checkpoints; then the correction is delivered again.
+
+    Reduce may have read before the backfill which configuration is live, and so not know when the total expires.
+    """
+    monkeypatch.setattr(Definitions, "live", lambda _self: None)
     yesterday = datetime.fromtimestamp(EPOCH - 2 * 24 * 3600, UTC).isoformat()[:10]
 
     def differences() -> Any:
@@ -399,6 +407,28 @@ def test_what_a_backfill_has_taken_back_from_an_expired_total_is_not_taken_back_
 
     assert not differences()
     monkeypatch.setattr(Configuration, "has_total", lambda self, _identifier: True)
+    assert differences()
+
+
+def test_a_total_that_a_former_configuration_makes_again_expires_as_the_live_one_says(
+    monkeypatch: Patch,
+) -> None:
+    """Time to live removes the total with its checkpoints; then a row from before the backfill is delivered again."""
+
+    def differences() -> Any:
+        with groupings(by_day()) as it:
+            it.write("r0", at=datetime.fromtimestamp(EPOCH - 24 * 3600, UTC).isoformat()[:10])
+            it.on()
+            counted = it.records("reduce")
+            it.go_on(seconds=22 * 3600)
+            it.backfill(by_day(retention_days=1))
+            it.go_on(seconds=3 * 3600)
+            assert it.system.store.delete_expired("AggregateTable")
+            it.deliver("reduce", counted)
+            return it.differences()
+
+    assert not differences()
+    monkeypatch.setattr(Definitions, "live", lambda _self: None)
     assert differences()
 
 

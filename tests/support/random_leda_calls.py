@@ -93,7 +93,7 @@ def _reduce(shard: Shard, records: Sequence[StreamRecord]) -> Operation:
             store,
             "AggregateTable",
             Epochs(registry, streams),
-            Definitions(registry).of,
+            Definitions(registry),
             lambda _shard, reject: rejected.append(str(reject.node)),
             threads=1,
         )

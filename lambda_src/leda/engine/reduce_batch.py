@@ -6,10 +6,11 @@ A `Line` has the batch's rows of one checkpoint attribute; a `Pending` is a tota
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import Delta, UnreadableDeltaError, amounts_of
+from leda.engine.registry import Definitions
 from leda.engine.shards import Shard
 from leda.engine.total_statements import TotalStatements
 from leda.streams.stream_records import StreamRecord
@@ -72,7 +73,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The rows of a batch that move one checkpoint attribute, and the configuration that they were computed under.
+    """The rows of a batch that move one checkpoint attribute, and the version that they were computed under.
 
     Rows that were written by hand may name a version that no configuration has.
     """
@@ -82,7 +83,8 @@ class Line:
     measures: tuple[str, ...]
     rows: Sequence[Row]
     statements: TotalStatements
-    definition: Configuration | None
+    version: str
+    definitions: Definitions
 
     def rows_of(self, each: Pending) -> list[Row]:
         """The rows that the total lacks; at the first call, all rows of the batch that have the total."""
@@ -112,9 +114,9 @@ class Line:
             first, last = each.rows[0].position, each.rows[each.take - 1].position
         node, amounts, moved = {"S": each.node}, [{"N": str(text)} for text in texts], {"S": last}
         if each.kind is Kind.INSERT:
-            found = self.definition.labels(each.node) if self.definition else None
-            labels = found.attributes if found else {}
-            if self.definition and not self.definition.has_total(each.node):
+            definition = self.definitions.of(self.version)
+            labels = self._labels(each.node, definition)
+            if definition and not definition.has_total(each.node):
                 # The row subtracts what the total had under a former configuration. The total is gone, and so is that
                 # amount: it is made with 0, only to hold the checkpoint.
                 amounts = [{"N": "0"}] * len(amounts)
@@ -131,6 +133,17 @@ class Line:
             "Parameters": parameters,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
+
+    def _labels(self, node: str, definition: Configuration | None) -> dict[str, dict[str, Any]]:
+        """The labels of a total that is made: those of the live configuration, if it has the total.
+
+        The rows may be of a former configuration, which does not know for how long the live one keeps the total.
+        """
+        live = self.definitions.live()
+        if live and live.has_total(node):
+            definition = live
+        found = definition.labels(node) if definition else None
+        return found.attributes if found else {}
 
     @staticmethod
     def _taken(each: Pending) -> Sequence[object]:

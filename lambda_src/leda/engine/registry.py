@@ -212,6 +212,7 @@ class Definitions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._known: dict[str, Configuration] = {}
+        self._live: tuple[float, Configuration | None] = 0.0, None
 
     def of(self, version: str) -> Configuration | None:
         """The configuration with that version; None if the registry lacks it (a row written by hand)."""
@@ -221,6 +222,15 @@ class Definitions:
             except RegistryError:
                 return None
         return self._known[version]
+
+    def live(self) -> Configuration | None:
+        """The live configuration, read at most once in MEMORY_SECONDS; None while no configuration is live."""
+        read_at, found = self._live
+        if not 0 <= time.time() - read_at < MEMORY_SECONDS:
+            row = self._registry.get(CONFIGURATIONS, LIVE)
+            found = self.of(row["Version"]["S"]) if row else None
+            self._live = time.time(), found
+        return found
 
 
 def live_configuration(registry: Registry, deployed: Configuration) -> Configuration:

@@ -28,10 +28,10 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.aws.backoff import Backoff, is_throttle, is_unanswered
-from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, UnreadableDeltaError, read
 from leda.engine.epochs import IGNORED, Epochs, position
 from leda.engine.reduce_batch import Line, Pending, Row, by_node
+from leda.engine.registry import Definitions
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
 from leda.engine.statement_errors import StatementErrors
@@ -81,7 +81,7 @@ class Totals:
         client: "DynamoDBClient",
         table: str,
         epochs: Epochs,
-        definitions: Callable[[str], Configuration | None],
+        definitions: Definitions,
         reject: Callable[[Shard, Reject], None],
         threads: int = 4,
         key: str = KEY,
@@ -120,7 +120,8 @@ class Totals:
                 measures,
                 rows,
                 self._statements_of(applied, measures),
-                self._definitions(rows[0].delta.lane.version),
+                rows[0].delta.lane.version,
+                self._definitions,
             )
             for is_reserved in (False, True):
                 self._write(

@@ -213,7 +213,7 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
         client,
         "AggregateTable",
         Epochs(registry, client),
-        Definitions(registry).of,
+        Definitions(registry),
         _refuse,
         threads=1,
     )

@@ -16,7 +16,8 @@ def test_a_row_that_adds_0_is_done_where_dynamodb_refuses_to_make_its_total() ->
     lane = Lane("0123abcd", 1, 0)
     row = Row("1", Delta(lane, ("Count",), {"node": ("0",)}, None), cast(StreamRecord, None))
     statements = TotalStatements("totals", "Identifier", lane.applied, ("Count",))
-    line = Line(Shard("stream", "shard"), lane.applied, ("Count",), [row], statements, None)
+    shard = Shard("stream", "shard")
+    line = Line(shard, lane.applied, ("Count",), [row], statements, lane.version, Mock())
     total = Pending("node", "1", "1", ("0",), kind=Kind.INSERT)
     rejected: list[Reject] = []
 
