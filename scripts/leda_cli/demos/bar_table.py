@@ -1,8 +1,8 @@
-"""A table whose lines end in bars, for boards that move."""
+"""The demos' tables: plain ones, and live ones whose lines end in bars."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,11 +24,19 @@ class Column:
     min_width: int | None = None
 
 
+def plain_table(*columns: str, right: Collection[str] = ()) -> Table:
+    """A table without lines; the columns named in `right` hold numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    return table
+
+
 def bar_table(
     columns: Sequence[Column], lines: Sequence[tuple[Sequence[RenderableType], float]]
 ) -> Table:
     """A line for each: its cells, and a bar as long as its number is large; nothing below 0 has one."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = plain_table()
     for column in columns:
         table.add_column(
             column.name, justify=column.justify, no_wrap=True, min_width=column.min_width

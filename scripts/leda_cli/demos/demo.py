@@ -24,6 +24,7 @@ from rich.table import Table
 from leda.pipeline import game
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import LedaError, console, heading, info, step, warn
+from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import put_and_show, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
@@ -260,13 +261,8 @@ def explain(stack: Stack, oracle: Oracle) -> None:
 
 def verdict_table(played: Sequence[Round]) -> Table:
     """The rounds, a line each."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
     columns = ("sent", "trades", "duplicates", "changed", "older", "put", "settled")
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table = plain_table("#", "kind", *columns, "verdict", right=("#", *columns))
     for each in played:
         counts, seconds = each.counts, each.outcome.seconds
         table.add_row(

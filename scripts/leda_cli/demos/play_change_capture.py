@@ -16,6 +16,7 @@ from rich.table import Table
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
+from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import AppliedExample, ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.redelivery import Redelivery
@@ -175,9 +176,7 @@ def _story(changes: Changes, user: str) -> list[dict[str, Any]]:
 
 
 def _table(lines: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("event", "attribute", "old", "new"):
-        table.add_column(name)
+    table = plain_table("event", "attribute", "old", "new")
     for line in lines:
         for place, (name, sides) in enumerate(sorted(line["changed"].items())):
             table.add_row(

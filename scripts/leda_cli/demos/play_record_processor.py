@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from aws_kinesis_agg.aggregator import RecordAggregator
-from rich.table import Table
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
+from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.what_next import say_what_next
@@ -167,7 +167,7 @@ def _payloads(records: Processor) -> None:
     with step(f"waiting for the log of {len(put)} records"):
         wait_for("a line for each record", lambda: len(records.logged(numbers)) == len(put) + 1)
     lines = records.logged(numbers)
-    table = _table("partition key", "arrived", "kind", "payload")
+    table = plain_table("partition key", "arrived", "kind", "payload")
     for line in lines:
         payload = line["payload"]
         preview = payload if isinstance(payload, str) else json.dumps(payload)
@@ -219,7 +219,7 @@ def _readings(readings: Processor, draw: random.Random) -> None:
             "the bad records in quarantine",
             lambda: len(readings.quarantined().keys() & set(numbers)) == len(bad),
         )
-    table = _table("sensor", "measured", "celsius")
+    table = plain_table("sensor", "measured", "celsius")
     for sensor, newest in sorted(expected.items()):
         table.add_row(cell(sensor), *map(cell, newest))
     print_table(console, table)
@@ -231,13 +231,6 @@ def _readings(readings: Processor, draw: random.Random) -> None:
         f"    [{ACCENT}]Nothing lost, nothing blocked:[/] {len(put) - len(bad)} readings processed, "
         f"{len(bad)} invalid records quarantined."
     )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    return table
 
 
 def _farewell(records: Processor, readings: Processor) -> None:

@@ -14,12 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.paths import MINISTACK_ENV_FILE, ROOT
 from leda_cli.base.waiting import wait_for
+from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
@@ -88,7 +87,7 @@ def _shelves(shop: Shop) -> Ledger:
     with step("waiting until the counts of earlier orders are there"):
         before = _quiet(shop)
     shown = list(shop.customers.each("products", "products"))
-    table = _table("product", "price", "in stock", right=("price", "in stock"))
+    table = plain_table("product", "price", "in stock", right=("price", "in stock"))
     for product in shown:
         table.add_row(cell(product["name"]), _money(product["priceCents"]), f"{product['qty']:,}")
     print_table(console, table)
@@ -140,7 +139,7 @@ def attempts(ledger: Ledger) -> list[Attempt]:
 
 def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     heading("Orders, over HTTP")
-    table = _table("order", "answer", "what it says")
+    table = plain_table("order", "answer", "what it says")
     first: Answer | None = None
     for attempt in attempts(ledger):
         answer = shop.customers.order(attempt.request)
@@ -261,7 +260,7 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
 
 def _inventory(shop: Shop) -> None:
     columns = ("in stock", "ordered", "sold")
-    table = _table("product", *columns, "on order", right=(*columns, "on order"))
+    table = plain_table("product", *columns, "on order", right=(*columns, "on order"))
     for product in shop.operators.each("products", "admin", "inventory"):
         coming = product["openVendorOrder"]
         table.add_row(
@@ -286,7 +285,7 @@ def _lake(shop: Shop) -> None:
 
     with step("the saved query `best sellers`"):
         wait_for("what the table's order lines add up to", arrived, PATIENCE_SECONDS)
-    table = _table("product", "units", "revenue", right=("units", "revenue"))
+    table = plain_table("product", "units", "revenue", right=("units", "revenue"))
     for product, units, cents in found:
         table.add_row(cell(product), f"{units:,}", _money(cents))
     print_table(console, table)
@@ -302,13 +301,6 @@ def _require(so: bool, what: str) -> None:
 
 def _money(cents: int) -> str:
     return f"${cents // 100:,}.{cents % 100:02d}"
-
-
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left")
-    return table
 
 
 def _farewell(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from leda_cli.base.errors import LedaError
 from leda_cli.demos import play_shop
+from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.shop_client import Answer, ShopClient, new_request
 from leda_cli.demos.shop_ledger import Ledger, best_sellers, counted, figures, of_product
 from leda_cli.operate.screen import print_table
@@ -272,7 +273,7 @@ def test_a_figure_that_stays_wrong_is_an_error_and_is_shown(
 def test_a_table_is_not_broken_in_a_narrow_window() -> None:
     shown = io.StringIO()
     console = Console(file=shown, width=80, highlight=False)
-    table = play_shop._table("order", "answer", "what it says")
+    table = plain_table("order", "answer", "what it says")
     words = (
         "a sentence that is longer than all of the window is, which has eighty columns and no more"
     )
