@@ -139,7 +139,7 @@ class Line:
 
         The rows may be of a former configuration, which does not know for how long the live one keeps the total.
         """
-        live = self.definitions.live()
+        live = self.definitions.live(self.version)
         if live and live.has_total(node):
             definition = live
         found = definition.labels(node) if definition else None

@@ -212,7 +212,7 @@ class Definitions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._known: dict[str, Configuration] = {}
-        self._live: tuple[float, Configuration | None] = 0.0, None
+        self._read_at, self._live = 0.0, ""
 
     def of(self, version: str) -> Configuration | None:
         """The configuration with that version; None if the registry lacks it (a row written by hand)."""
@@ -223,14 +223,16 @@ class Definitions:
                 return None
         return self._known[version]
 
-    def live(self) -> Configuration | None:
-        """The live configuration, read at most once in MEMORY_SECONDS; None while no configuration is live."""
-        read_at, found = self._live
-        if not 0 <= time.time() - read_at < MEMORY_SECONDS:
+    def live(self, version: str) -> Configuration | None:
+        """The live configuration, for rows of that version; None while no configuration is live.
+
+        An environment that has read that this version is live relies on it for MEMORY_SECONDS. If another version was
+        live, it reads again, because the rows may be of the configuration that has become live since.
+        """
+        if self._live != version or not 0 <= time.time() - self._read_at < MEMORY_SECONDS:
             row = self._registry.get(CONFIGURATIONS, LIVE)
-            found = self.of(row["Version"]["S"]) if row else None
-            self._live = time.time(), found
-        return found
+            self._read_at, self._live = time.time(), row["Version"]["S"] if row else ""
+        return self.of(self._live)
 
 
 def live_configuration(registry: Registry, deployed: Configuration) -> Configuration:
