@@ -1,7 +1,7 @@
 # Compares every total with a sum over the source table, while changes go on, as often as `audit` says.
 
 locals {
-  max_totals = { for name, grouping in var.group_by : name => grouping.max_totals if grouping.max_totals != null }
+  max_totals = { for name, grouping in module.configuration.group_by : name => grouping.max_totals if grouping.max_totals != null }
 }
 
 module "audit_function" {
@@ -21,7 +21,7 @@ module "audit_function" {
     AGGREGATE_TABLE   = module.aggregate_table.name
     TOTALS_KEY        = var.totals_key
     REGISTRY_TABLE    = module.registry_table.name
-    CONFIGURATION     = jsonencode(local.configuration)
+    CONFIGURATION     = jsonencode(module.configuration.configuration)
     BACKFILL          = var.backfill
     FRESHNESS_SECONDS = ceil(var.freshness_seconds)
   }, length(local.max_totals) == 0 ? {} : { MAX_TOTALS = jsonencode(local.max_totals) })

@@ -6,6 +6,7 @@ module "deletion_guard" {
   depends_on = [
     module.aggregate_table,
     module.audit_function,
+    module.configuration,
     module.health_function,
     module.map_function,
     module.quarantine_bucket,

@@ -90,7 +90,7 @@ module "aggregate_table" {
   )
 
   # Only totals of groupings with retention_days have the attribute.
-  ttl_attribute       = anytrue([for grouping in values(var.group_by) : grouping.retention_days != null]) ? "ExpiresAt" : null
+  ttl_attribute       = anytrue([for grouping in values(module.configuration.group_by) : grouping.retention_days != null]) ? "ExpiresAt" : null
   deletion_protection = var.deletion_protection
   kms_key_arn         = var.kms_key_arn
   capacity            = try(var.capacity.aggregate, null)
@@ -138,7 +138,7 @@ module "map_function" {
   environment = merge(local.fault_environment, local.shard_environment, {
     REDUCE_TABLE            = module.reduce_table.name
     REGISTRY_TABLE          = module.registry_table.name
-    CONFIGURATION           = jsonencode(local.configuration)
+    CONFIGURATION           = jsonencode(module.configuration.configuration)
     LIMITS                  = jsonencode(var.limits)
     BACKFILL                = var.backfill
     REDUCE_LANES            = var.reduce_lanes

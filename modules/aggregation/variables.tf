@@ -63,220 +63,91 @@ variable "table" {
 
 variable "measures" {
   description = <<-EOT
-    What every total has, by the name of its attribute.
-    - `op`: `count` (the number of rows) or `sum` (of the number in the attribute `field`)
-    - `field`: of a sum, the attribute, or `outer.inner` for one in a map
-    - `missing`: of a sum, the number for rows without the attribute; without it they are quarantined
+    What each total holds, by the name of the measure, which is also the name of its attribute in the totals table. A measure is an object with
+    these attributes; any other attribute is refused:
+    - `op` (string, required): `count` (the number of rows) or `sum` (the sum of the numbers in the attribute `field`)
+    - `field` (string): for a sum, the attribute to add up; `outer.inner` is an attribute in a map
+    - `missing` (number; none): for a sum, the number that stands for the attribute in rows without it. Without `missing`, such rows are quarantined
   EOT
-  type = map(object({
-    op      = string
-    field   = optional(string)
-    missing = optional(string)
-  }))
+  # Of type any, because Terraform drops the attributes that an object type does not name: a misspelt `missing` would have no effect, and no
+  # error. The validation below refuses it; module.configuration declares the type.
+  type     = any
   nullable = false
 
   validation {
     condition     = length(var.measures) > 0
-    error_message = "measures names no measure: a total needs at least one, as Count = { op = \"count\" }."
+    error_message = "measures is empty. A total needs at least one measure, for example Count = { op = \"count\" }."
   }
 
   validation {
-    condition     = alltrue([for name in keys(var.measures) : can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])
-    error_message = "A measure's name has letters, digits and underscores and begins with a letter. Not so: ${join(", ", [for name in keys(var.measures) : name if !can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])}."
+    condition     = alltrue([for name, measure in var.measures : can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])
+    error_message = "A measure's name consists of letters, digits and underscores and begins with a letter. These do not: ${join(", ", [for name, measure in var.measures : name if !can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])}."
   }
 
   validation {
-    # A measure is an attribute of a total, beside these.
-    condition = alltrue([for name in keys(var.measures) :
+    condition = alltrue([for name, measure in var.measures :
       !contains(["Identifier", "Grouping", "Keys", "Parent", "ExpiresAt", var.totals_key], name) && !startswith(name, "Applied")
     ])
-    error_message = "A total has attributes named ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent", "ExpiresAt"]))} and Applied...: no measure can be called so."
+    error_message = "A measure cannot have the name of another attribute of a total: ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent", "ExpiresAt"]))}, or a name that begins with Applied."
   }
 
   validation {
-    condition     = alltrue([for measure in values(var.measures) : contains(["count", "sum"], measure.op)])
-    error_message = "A measure's op is count or sum. Not so: ${join(", ", [for name, measure in var.measures : "${name} (${measure.op})" if !contains(["count", "sum"], measure.op)])}. An average is a sum divided by a count; min and max cannot be kept by adding (the module's README says what to do)."
-  }
-
-  validation {
-    condition     = alltrue([for measure in values(var.measures) : measure.op != "sum" || can(regex(local.path_form, measure.field))])
-    error_message = "A sum needs a field: the name of an attribute, or outer.inner for one in a map. It is missing or wrong in: ${join(", ", [for name, measure in var.measures : name if measure.op == "sum" && !can(regex(local.path_form, measure.field))])}."
-  }
-
-  validation {
-    condition     = alltrue([for measure in values(var.measures) : measure.op != "count" || (measure.field == null && measure.missing == null)])
-    error_message = "A count counts rows and has neither field nor missing: ${join(", ", [for name, measure in var.measures : name if measure.op == "count" && !(measure.field == null && measure.missing == null)])}. To count rows with a certain value, use where in a grouping."
-  }
-
-  validation {
-    condition = alltrue([for measure in values(var.measures) : measure.missing == null ? true : can(regex(
-      "^-?[0-9]{1,${var.limits.max_integer_digits}}${var.limits.max_decimal_places == 0 ? "" : "(?:\\.[0-9]{1,${var.limits.max_decimal_places}})?"}$", measure.missing
-    ))])
-    error_message = "A sum's missing is a number with at most limits.max_integer_digits (${var.limits.max_integer_digits}) digits before the point and limits.max_decimal_places (${var.limits.max_decimal_places}) after it, without an exponent."
+    condition     = alltrue([for measure in var.measures : length(setsubtract(try(keys(measure), []), local.measure_attributes)) == 0])
+    error_message = "measures has unknown attributes: ${join(", ", flatten([for name, measure in var.measures : [for attribute in setsubtract(try(keys(measure), []), local.measure_attributes) : "${name}.${attribute}"]]))}. A measure has the attributes ${join(", ", local.measure_attributes)}."
   }
 }
 
 variable "group_by" {
   description = <<-EOT
-    The groupings by name: each makes a total for every combination of its keys' values.
-    - `keys`: attributes, in the order of the identifier. `region`; `detail.region` for one in a map; `tags[]` for each element of a list or set (once a
-      row); `created_at:hour` for a time bucket (`minute`, `hour`, `day` or `month` in UTC, of epoch seconds, milliseconds, or ISO 8601 as `2026-08-01` or `2026-08-01T13:05:59+01:00`, UTC where there is no zone); and `<key> as
-      <name>` to name a key. A value is a string, a number or a boolean
-    - `where` (none): rows count only where each of these attributes has one of the values, as `{ urgency = ["high"] }`; one without the attribute does not
-    - `missing` (none): values that stand for missing attributes of `keys` and `where`; without one, a row without a key is quarantined
-    - `rollup` (false): a total for the first key, for the first two, and so on, not only for all
-    - `max_totals` (none): AuditLambda counts the grouping's rows in the totals table, and an alarm goes off where there are more; nothing is refused.
-      Needs `audit`. A change of it needs no `leda backfill`
-    - `retention_days` (none): of a grouping with a time bucket, for how long a total is worth something after its bucket has ended; then readers leave it
-      out, and time to live removes it. It passes over what ended more than five years ago; `leda backfill` and `leda rebuild` remove that
+    The groupings by name. A grouping makes one total for each combination of its keys' values. It is an object with these attributes; any other
+    attribute is refused:
+    - `keys` (list of strings, required): the attributes of a row that form the total's identifier, in this order. `region` is an attribute;
+      `detail.region` is an attribute in a map; `tags[]` is each element of a list or set (a row counts once for equal elements); `created_at:hour` is a time bucket
+      (`minute`, `hour`, `day` or `month` in UTC; the attribute holds epoch seconds, epoch milliseconds, or ISO 8601 as `2026-08-01` or `2026-08-01T13:05:59+01:00`, in UTC if
+      it names no zone); `<key> as <name>` gives the key another name. A key's value is a string, a number or a boolean
+    - `where` (map of lists of strings; none): a row counts only if each of these attributes has one of the listed values, as in `{ urgency = ["high"] }`.
+      A row without the attribute does not count
+    - `missing` (map of strings; none): the value that stands for an attribute of `keys` or `where` in rows without it. Without `missing`, a row that lacks a key is quarantined
+    - `rollup` (bool; false): also makes totals for the first key, for the first two keys, and so on
+    - `max_totals` (number; none): AuditLambda counts the grouping's totals, and an alarm goes off if there are more. No total is refused. `max_totals`
+      needs `audit`, and a change of it needs no `leda backfill`
+    - `retention_days` (number; none): for a grouping that has a time bucket, the number of days after the end of the bucket at which a total expires. From then on
+      readers ignore the total, and DynamoDB's time to live deletes it. DynamoDB does not delete totals that expired more than five years ago; `leda backfill` and `leda rebuild` do
   EOT
-  type = map(object({
-    keys           = list(string)
-    where          = optional(map(list(string)), {})
-    missing        = optional(map(string), {})
-    rollup         = optional(bool, false)
-    max_totals     = optional(number)
-    retention_days = optional(number)
-  }))
+  # Of type any for the same reason as measures: a misspelt `where` would count every row.
+  type     = any
   default  = {}
   nullable = false
 
   validation {
     condition     = length(var.group_by) > 0 || var.hierarchy_path != null
-    error_message = "group_by names no grouping, so there is nothing to count by. At least one is needed, as daily = { keys = [\"date\"] }."
+    error_message = "group_by is empty, so there is nothing to count by. Give at least one grouping, for example daily = { keys = [\"date\"] }."
   }
 
   validation {
     condition     = length(var.group_by) == 0 || var.hierarchy_path == null
-    error_message = "hierarchy_path takes the place of group_by: give one of the two."
+    error_message = "hierarchy_path replaces group_by: set one of the two."
   }
 
   validation {
-    condition     = alltrue([for name in keys(var.group_by) : can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])
-    error_message = "A grouping's name has 1 to 64 letters, digits, hyphens or underscores and begins with a letter. Not so: ${join(", ", [for name in keys(var.group_by) : name if !can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])}."
+    condition     = alltrue([for name, grouping in var.group_by : can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])
+    error_message = "A grouping's name consists of 1 to 64 letters, digits, hyphens or underscores and begins with a letter. These do not: ${join(", ", [for name, grouping in var.group_by : name if !can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])}."
   }
 
   validation {
-    condition     = alltrue([for grouping in values(var.group_by) : length(grouping.keys) > 0])
-    error_message = "A grouping without keys would put all rows into one group: ${join(", ", [for name, grouping in var.group_by : name if length(grouping.keys) == 0])}. Group by an attribute that every row has in common, or sum over the totals of a grouping."
+    condition     = alltrue([for grouping in var.group_by : length(setsubtract(try(keys(grouping), []), local.grouping_attributes)) == 0])
+    error_message = "group_by has unknown attributes: ${join(", ", flatten([for name, grouping in var.group_by : [for attribute in setsubtract(try(keys(grouping), []), local.grouping_attributes) : "${name}.${attribute}"]]))}. A grouping has the attributes ${join(", ", local.grouping_attributes)}."
   }
 
   validation {
-    condition     = alltrue([for key in flatten(values(var.group_by)[*].keys) : can(regex(local.key_form, key))])
-    error_message = "A key is <attribute>[.<attribute>...][[]][:<bucket>][ as <name>], and names have no white space, dot, colon or bracket. Not so: ${join(", ", [for key in flatten(values(var.group_by)[*].keys) : "\"${key}\"" if !can(regex(local.key_form, key))])}."
+    condition     = var.audit != null || alltrue([for grouping in var.group_by : try(grouping.max_totals, null) == null])
+    error_message = "AuditLambda checks max_totals, and audit is null. Set audit, for example to {}, or remove max_totals from ${join(", ", [for name, grouping in var.group_by : name if try(grouping.max_totals, null) != null])}."
   }
 
+  # This validation is here and not at audit, because the validations of group_by refer to audit: Terraform refuses a cycle of validations.
   validation {
-    condition = alltrue([for key in flatten(values(var.group_by)[*].keys) :
-      try(regex(local.key_form, key).bucket, null) == null ? true : contains(local.buckets, regex(local.key_form, key).bucket)
-    ])
-    error_message = "A key's time bucket is minute, hour, day or month. Not so in: ${join(", ", [for key in flatten(values(var.group_by)[*].keys) :
-      key if try(regex(local.key_form, key).bucket, null) == null ? false : !contains(local.buckets, regex(local.key_form, key).bucket)
-    ])}."
-  }
-
-  validation {
-    condition = alltrue([for key in flatten(values(var.group_by)[*].keys) :
-      try(regex(local.key_form, key).bucket, null) == null || try(regex(local.key_form, key).each, null) == null
-    ])
-    error_message = "A key is the elements of a list ([]) or a time bucket, not both."
-  }
-
-  validation {
-    # Without `as` a key has the name of its attribute.
-    condition = alltrue([for grouping in values(var.group_by) :
-      length(distinct([for key in grouping.keys : try(coalesce(regex(local.key_form, key).name, regex(local.key_form, key).path), key)])) == length(grouping.keys)
-    ])
-    error_message = "Two keys of a grouping have one name, and a total could show only one of them: ${join(", ", [for name, grouping in var.group_by :
-      name if length(distinct([for key in grouping.keys : try(coalesce(regex(local.key_form, key).name, regex(local.key_form, key).path), key)])) < length(grouping.keys)
-    ])}. Name one with `as`: \"created_at:hour as hour\"."
-  }
-
-  validation {
-    condition = alltrue([for grouping in values(var.group_by) :
-      length([for key in grouping.keys : key if try(regex(local.key_form, key).each, null) != null]) <= 1
-    ])
-    error_message = "A grouping has the elements of at most one list ([]): with two, each row would count in every pair of them."
-  }
-
-  validation {
-    condition = alltrue([for grouping in values(var.group_by) :
-      !grouping.rollup || alltrue([for key in grouping.keys : try(regex(local.key_form, key).each, null) == null])
-    ])
-    error_message = "A grouping with the elements of a list ([]) cannot have rollup: at the levels above, a row would count once for each element. Use a grouping for each level."
-  }
-
-  validation {
-    condition = alltrue([for grouping in values(var.group_by) :
-      alltrue([for path, values in grouping.where : can(regex(local.path_form, path)) && length(values) > 0])
-    ])
-    error_message = "where maps attributes (outer.inner for one in a map) to the values that count, at least one each: with an empty list no row would count. Not so in: ${join(", ", [for name, grouping in var.group_by :
-      name if !alltrue([for path, values in grouping.where : can(regex(local.path_form, path)) && length(values) > 0])
-    ])}."
-  }
-
-  validation {
-    condition = alltrue([for grouping in values(var.group_by) :
-      length(setsubtract(keys(grouping.missing), concat(keys(grouping.where), [for key in grouping.keys : try(regex(local.key_form, key).path, key)]))) == 0
-    ])
-    error_message = "missing names an attribute that is in neither keys nor where of its grouping (write it as there, without [], bucket and name): ${join(", ", flatten([for name, grouping in var.group_by : [
-      for path in setsubtract(keys(grouping.missing), concat(keys(grouping.where), [for key in grouping.keys : try(regex(local.key_form, key).path, key)])) : "${name}: ${path}"
-    ]]))}. What a sum takes for a missing field is in measures."
-  }
-
-  validation {
-    # MapLambda would refuse its environment, and fail on every record.
-    condition     = alltrue(flatten([for grouping in values(var.group_by) : [for text in values(grouping.missing) : text != null]]))
-    error_message = "missing gives a text for an attribute, and null is none: leave the attribute out, or give \"\". Not so in: ${join(", ", [for name, grouping in var.group_by : name if !alltrue([for text in values(grouping.missing) : text != null])])}."
-  }
-
-  validation {
-    # The order of where's values, and one that is there twice, change nothing. Of two that are kept for different times, the longer has all
-    # that the other has.
-    condition = length(distinct([for grouping in values(var.group_by) :
-      jsonencode({ keys = grouping.keys, missing = grouping.missing, rollup = grouping.rollup, where = { for path, values in grouping.where : path => sort(distinct(values)) } })
-    ])) == length(var.group_by)
-    error_message = "Groupings are the same but for their names, so all but one are paid for and say nothing new: ${join(", ", [for name, grouping in var.group_by :
-      name if length([for other in values(var.group_by) : other if jsonencode({ keys = other.keys, missing = other.missing, rollup = other.rollup, where = { for path, values in other.where : path => sort(distinct(values)) } }) == jsonencode({ keys = grouping.keys, missing = grouping.missing, rollup = grouping.rollup, where = { for path, values in grouping.where : path => sort(distinct(values)) } })]) > 1
-    ])}."
-  }
-
-  validation {
-    condition = alltrue([for grouping in values(var.group_by) : grouping.retention_days == null ? true : (
-      grouping.retention_days >= 1 && floor(grouping.retention_days) == grouping.retention_days
-      && anytrue([for key in grouping.keys : try(regex(local.key_form, key).bucket, null) != null])
-    )])
-    error_message = "retention_days is a whole number of at least 1, in a grouping that has a key with a time bucket: the days are counted from the bucket's end. Not so in: ${join(", ", [for name, grouping in var.group_by :
-      name if grouping.retention_days == null ? false : !(
-        grouping.retention_days >= 1 && floor(grouping.retention_days) == grouping.retention_days
-        && anytrue([for key in grouping.keys : try(regex(local.key_form, key).bucket, null) != null])
-      )
-    ])}."
-  }
-
-  validation {
-    condition     = alltrue([for grouping in values(var.group_by) : grouping.max_totals == null ? true : grouping.max_totals >= 1 && floor(grouping.max_totals) == grouping.max_totals])
-    error_message = "max_totals is a whole number of at least 1. Not so: ${join(", ", [for name, grouping in var.group_by : name if grouping.max_totals == null ? false : grouping.max_totals < 1 || floor(grouping.max_totals) != grouping.max_totals])}."
-  }
-
-  validation {
-    condition     = var.audit != null || alltrue([for grouping in values(var.group_by) : grouping.max_totals == null])
-    error_message = "max_totals is watched by AuditLambda, and audit is null: give audit, as {}, or leave max_totals out of ${join(", ", [for name, grouping in var.group_by : name if grouping.max_totals != null])}."
-  }
-
-  # Here and not at audit, whose checks must not look at group_by: these look at audit.
-  validation {
-    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in values(var.group_by) : grouping.max_totals != null])
-    error_message = "audit compares the totals with the rows of the table, which with on_expiry = \"keep\" no longer holds all that was counted. It only watches max_totals there, and no grouping has it: set audit = null, or give a grouping max_totals."
-  }
-
-  validation {
-    # For identifiers of one character a key, the shortest that there are; with `rollup`, a total for each number of keys.
-    condition = sum(concat([0], flatten([for name, grouping in var.group_by : [
-      for level in range(grouping.rollup ? 1 : length(grouping.keys), length(grouping.keys) + 1) :
-      local.bytes_of_an_entry + local.bytes_of_a_measure * length(var.measures) + length(name) + 2 * level
-    ]]))) <= local.most_image_bytes
-    error_message = "A row would count in so many totals that their identifiers and measures cannot fit an item of ReduceTable (${local.most_image_bytes} bytes for a row), whatever its keys: every row would be quarantined. Use fewer levels, groupings or measures."
+    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in var.group_by : try(grouping.max_totals, null) != null])
+    error_message = "With on_expiry = \"keep\" the table no longer holds every row that was counted, so an audit cannot compare the totals with the table. It only checks max_totals, and no grouping has max_totals: set audit = null, or give a grouping max_totals."
   }
 }
 
@@ -311,11 +182,6 @@ variable "identifiers" {
   validation {
     condition     = contains(["prefixed", "plain"], var.identifiers)
     error_message = "identifiers is prefixed or plain."
-  }
-
-  validation {
-    condition     = var.identifiers != "plain" || (length(var.group_by) == 1 && alltrue([for grouping in values(var.group_by) : length(grouping.keys) == 1 && !grouping.rollup]))
-    error_message = "identifiers = \"plain\" needs one grouping of one key without rollup: others would share totals."
   }
 }
 

@@ -16,6 +16,8 @@ from leda_cli.develop.terraform import require_terraform, terraform_environment
 MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
 REQUIRED = re.compile(r'settings\.required\(\s*"(\w+)"')
 SUFFIX = "global_name_suffix"
+# Modules that only another module calls have tests, too.
+TESTED = [*MODULES, *sorted(path.parent for path in ROOT.glob("modules/*/*/versions.tf"))]
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
 
 
@@ -38,7 +40,7 @@ def sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield found
 
 
-@pytest.mark.parametrize("module", MODULES, ids=names)
+@pytest.mark.parametrize("module", TESTED, ids=names)
 def test_terraform_test_passes(module: Path, sharing: dict[str, str], tmp_path: Path) -> None:
     terraform = require_terraform()
     # A module's tests need only .terraform and the lock file, which belong to this run.
@@ -80,7 +82,7 @@ def test_module_has_no_provider_block_and_no_word_of_local_aws(module: Path) -> 
         assert "localstack" not in file.read_text().lower()
 
 
-@pytest.mark.parametrize("module", MODULES, ids=names)
+@pytest.mark.parametrize("module", TESTED, ids=names)
 def test_every_validation_of_a_variable_is_seen_to_refuse(module: Path) -> None:
     """A variable of a module whose validation no test provokes has a rule that nobody has tried."""
     validated = {name for (name,), each in read(module, "variable") if "validation" in each}
