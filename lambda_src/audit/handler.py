@@ -1,7 +1,5 @@
 """AuditLambda: compares the totals with their source table while both change, and counts what is wrong."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -22,7 +20,7 @@ deployed = Configuration.from_json(settings.required("CONFIGURATION"))
 needs_backfill = settings.optional("BACKFILL") == "required"
 freshness = settings.positive("FRESHNESS_SECONDS", default=30)
 # The most rows that a grouping may have in the totals table before the alarm goes off.
-max_totals: Mapping[str, int] = json.loads(settings.optional("MAX_TOTALS") or "{}")
+max_totals = settings.positive_by_name("MAX_TOTALS")
 
 
 @logger.inject_lambda_context

@@ -1,5 +1,6 @@
 """What Terraform tells the functions: environment variables, read once at a cold start."""
 
+import json
 import os
 
 
@@ -38,3 +39,18 @@ def positive(name: str, default: int) -> int:
             f"the function's environment variable {name} is {text!r}, not a number >= 1"
         )
     return int(text)
+
+
+def positive_by_name(name: str) -> dict[str, int]:
+    """The variable as a JSON object of whole numbers of at least 1; empty where the variable is not set."""
+    text = os.environ.get(name) or "{}"
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    # A bool is an int in Python, so isinstance would take true for 1.
+    if not isinstance(given, dict) or not all(type(n) is int and n >= 1 for n in given.values()):
+        raise MissingSettingError(
+            f"the function's environment variable {name} is {text!r}, not a JSON object of numbers >= 1"
+        )
+    return given

@@ -70,7 +70,7 @@ class Grouping:
                 f"its `missing` names {sorted(strange)}, which are attributes of no key and of no condition"
             )
         days = given.get("retention_days")
-        if days is not None and (not isinstance(days, int) or days < 1):
+        if days is not None and (type(days) is not int or days < 1):
             raise GroupingError("its `retention_days` is not a whole number of at least 1")
         if days is not None and not any(key.bucket for key in keys):
             raise GroupingError(

@@ -5,7 +5,7 @@ A `Line` has the batch's rows of one checkpoint attribute; a `Pending` is a tota
 
 import enum
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leda.engine.configuration import Amount, Configuration
@@ -85,11 +85,14 @@ class Line:
     statements: TotalStatements
     version: str
     definitions: Definitions
+    _rows_by_node: dict[str, list[Row]] = field(default_factory=dict)
 
     def rows_of(self, each: Pending) -> list[Row]:
         """The rows that the total lacks; at the first call, all rows of the batch that have the total."""
         if each.rows is None:
-            each.rows = [row for row in self.rows if each.node in row.delta.totals]
+            if not self._rows_by_node:
+                self._rows_by_node.update(_by_node(self.rows))
+            each.rows = self._rows_by_node[each.node]
             each.take = len(each.rows)
         return each.rows
 
@@ -164,7 +167,7 @@ class Line:
 
 
 def by_node(rows: Sequence[Row]) -> list[Pending]:
-    """Sum up the rows by total."""
+    """Sum up the rows by total. A total whose sum is not exact gets its rows: `Line` then adds fewer rows at a time."""
     found: dict[str, Pending] = {}
     several: dict[str, list[Sequence[str]]] = {}
     for row in rows:
@@ -176,22 +179,39 @@ def by_node(rows: Sequence[Row]) -> list[Pending]:
             else:
                 known.last = place
                 several.setdefault(node, [known.texts]).append(texts)
-    for node, given in several.items():
-        _sum_up(found[node], given, rows)
+    without_sum = [
+        found[node] for node, given in several.items() if not _sum_up(found[node], given)
+    ]
+    if without_sum:
+        rows_by_node = _by_node(rows)
+        for known in without_sum:
+            known.rows = rows_by_node[known.node]
+            known.take = len(known.rows)
     return list(found.values())
 
 
-def _sum_up(known: Pending, given: Sequence[Sequence[str]], rows: Sequence[Row]) -> None:
-    """Set the sums of the total's entries `given`, measure by measure; `sum` adds in C."""
+def _by_node(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows that have each total, in their order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        for node in row.delta.totals:
+            found.setdefault(node, []).append(row)
+    return found
+
+
+def _sum_up(known: Pending, given: Sequence[Sequence[str]]) -> bool:
+    """Set the sums of the total's entries `given`, measure by measure; `sum` adds in C.
+
+    Returns False where a sum needs more than 38 digits, or an amount is not a number.
+    """
     try:
         with exact():
             known.sums = [
                 sum([number(text) for text in column]) for column in zip(*given, strict=True)
             ]
     except NotExactError:
-        # The sum needs more than 38 digits, or an amount is not a number: `Line` then tries fewer rows at a time.
-        known.rows = [row for row in rows if known.node in row.delta.totals]
-        known.take = len(known.rows)
+        return False
+    return True
 
 
 def _add(sums: list[Amount], amounts: Sequence[Amount]) -> None:

@@ -232,7 +232,7 @@ class Definitions:
         if self._live != version or not 0 <= time.time() - self._read_at < MEMORY_SECONDS:
             row = self._registry.get(CONFIGURATIONS, LIVE)
             self._read_at, self._live = time.time(), row["Version"]["S"] if row else ""
-        return self.of(self._live)
+        return self.of(self._live) if self._live else None
 
 
 def live_configuration(registry: Registry, deployed: Configuration) -> Configuration:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from leda.aws.backoff import THROTTLES
 from leda.engine.reduce_batch import Kind, Line, Pending
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
@@ -89,7 +88,7 @@ class StatementErrors:
         # Where the row adds 0, an existing total lacks a measure. A rebuild writes such rows to move a checkpoint, and
         # they must not bring back a measure that the configurations after it do not have.
         if any(map(Decimal, texts)):
-            if each.kind is Kind.UPDATE and self._completed(line, each.node, row.position):
+            if each.kind is Kind.UPDATE and self._completed(line, each, row.position):
                 return
             if each.kind is Kind.UPDATE and not each.is_refused:
                 each.is_refused = True
@@ -108,27 +107,33 @@ class StatementErrors:
         else:
             each.kind = Kind.MOVE
 
-    def _completed(self, line: Line, node: str, first: str) -> bool:
+    def _completed(self, line: Line, each: Pending, first: str) -> bool:
         """Write 0 for each measure that the total lacks; returns whether it lacked one.
 
-        A total of an older configuration, or one that somebody has edited, may lack a measure; such a sum is refused.
-        It is written while the total's checkpoint is below `first`, the position of the row that needs it: a statement
-        that comes late must not bring back a measure that a backfill has removed meanwhile.
+        A total of an older configuration, or one that somebody has edited, may lack a measure; DynamoDB refuses to add
+        to such a measure. The 0 is written on condition that the total's checkpoint is below `first`, the position of
+        the row that needs the measure: a late statement must not bring back a measure that a backfill has removed
+        meanwhile. If DynamoDB throttles the statement or fails, the total is marked as busy. Raises TotalsError.
         """
-        key = {self._key: {"S": node}}
+        key = {self._key: {"S": each.node}}
         row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         lacking = [name for name in line.measures if row and name not in row]
         for name in lacking:
             statement: BatchStatementRequestTypeDef = {
                 "Statement": line.statements.give(name),
-                "Parameters": [{"N": "0"}, {"S": node}, {"S": first}],
+                "Parameters": [{"N": "0"}, {"S": each.node}, {"S": first}],
             }
             answer = self._client.batch_execute_statement(Statements=[statement])
-            code = answer["Responses"][0].get("Error", {}).get("Code")
-            if code not in (None, "ConditionalCheckFailed", *THROTTLES):
+            error = answer["Responses"][0].get("Error")
+            if not error:
+                continue
+            code = error.get("Code")
+            if code in _FATAL or code == "ValidationError":
                 raise TotalsError(
-                    f"{self._table} refuses to give the total {node} a {name} of 0: {answer['Responses'][0]['Error']}"
+                    f"{self._table} refuses to give the total {each.node} a {name} of 0: {error}"
                 )
+            if code != "ConditionalCheckFailed":
+                each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
         return bool(lacking)
 
 

@@ -53,7 +53,7 @@ MAX_KEYS = 100
 MAX_ROUNDS = 6
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
-_RESTLESS = "row inserted and deleted concurrently"
+_CONCURRENT = "row inserted and deleted concurrently"
 
 # No retry corrects these: they are raised, not tried again.
 _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
@@ -152,7 +152,8 @@ class StateStore:
             for message in messages
         ]
         for this_round in range(MAX_ROUNDS):
-            # All of a round's requests at once: what is left of many then shares the requests of the next.
+            # A round sends all requests before the next round begins, so that messages that are left over from
+            # several requests share the requests of the next round.
             requests = _requests(todo)
             answers = chain.from_iterable(self._pool.map(self._ask, requests))
             todo = []
@@ -164,7 +165,7 @@ class StateStore:
                 message = after.message
                 if what := _found(before.ask, after.result):
                     self._recent.met(message.id, message.version)
-                    # Those that were known say nothing about the ones that have to be guessed.
+                    # Only messages whose version was not in the cache count: the guess is for such messages.
                     if known[message.id] is None:
                         found[message.version, what] += 1
             if not todo:
@@ -225,7 +226,7 @@ class StateStore:
         return {
             "Statement": self._update,
             "Parameters": [*row, key, {"N": str(message.version)}],
-            # Tells a newer row from none.
+            # Without the item, a newer row and a missing row give the same error.
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
@@ -264,7 +265,7 @@ def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
     if not error:
         return Stored(message, Result.STORED)
     if code == "DuplicateItem":
-        return _Open(message, Request.LOOK, _RESTLESS)
+        return _Open(message, Request.LOOK, _CONCURRENT)
     if code == "ConditionalCheckFailed":
         return _seen(message, error.get("Item"))
     if code == "ValidationError":
@@ -277,7 +278,7 @@ def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
 def _seen(message: Message, row: Mapping[str, Any] | None) -> Stored | _Open:
     """Decide what follows for the message from the row, as it was just read."""
     if not row:
-        return _Open(message, Request.INSERT, _RESTLESS)
+        return _Open(message, Request.INSERT, _CONCURRENT)
     text = row.get("Version", {}).get("N")
     if text is None:
         return Stored(
@@ -286,5 +287,5 @@ def _seen(message: Message, row: Mapping[str, Any] | None) -> Stored | _Open:
     # Decimal: a row that LEDA did not write may have 1.5.
     version = Decimal(text)
     if version < message.version:
-        return _Open(message, Request.UPDATE, _RESTLESS)
+        return _Open(message, Request.UPDATE, _CONCURRENT)
     return Stored(message, Result.DUPLICATE if version == message.version else Result.STALE)

@@ -10,7 +10,8 @@ environment is warm.
 import enum
 from collections.abc import Mapping
 
-# Of a write unit, at list prices; a read of a row takes one read unit for 4 KB, a write one write unit for 1 KB.
+# The price of a read unit in write units. A consistent read takes one read unit for each 4 KB of a row, a write one
+# write unit for each 1 KB.
 # https://aws.amazon.com/dynamodb/pricing/on-demand/
 READ_PRICE = 0.2
 
@@ -40,7 +41,8 @@ class Request(enum.Enum):
     LOOK = "a read that says which of the statements to send, or that none is needed"
 
 
-# In write units, up to the end: a statement that does not apply costs what one that does.
+# What a message costs in write units, together with the requests that follow the first one. A statement whose condition
+# fails costs as much as one that is applied.
 _COSTS: dict[Request, dict[Found, float]] = {
     Request.INSERT: {Found.ABSENT: 1, Found.OLDER: 2 + READ_PRICE, Found.NOT_OLDER: 1 + READ_PRICE},
     Request.UPDATE: {Found.ABSENT: 2, Found.OLDER: 1, Found.NOT_OLDER: 1},
@@ -53,7 +55,7 @@ _COSTS: dict[Request, dict[Found, float]] = {
 
 
 class Guess:
-    """Counts what the table had for messages; for one thread."""
+    """Counts what the table had for messages. Not thread-safe."""
 
     def __init__(self) -> None:
         self._counts = {version: _prior(version) for version in range(-1, COUNTED_TOGETHER + 1)}

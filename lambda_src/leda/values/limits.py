@@ -43,6 +43,6 @@ class Limits:
         names = {field.name for field in fields(cls)}
         if not isinstance(given, dict) or not given.keys() <= names:
             raise LimitsError(f"LIMITS is not an object of {', '.join(sorted(names))}")
-        if not all(isinstance(value, int) for value in given.values()):
+        if not all(type(value) is int for value in given.values()):
             raise LimitsError("LIMITS has a value that is not a whole number")
         return cls(**given)

@@ -41,5 +41,24 @@ def test_a_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: 
         settings.positive(NAME, default=4)
 
 
+@pytest.mark.parametrize(("text", "expected"), [('{"a": 3}', {"a": 3}), ("", {})])
+def test_counts_by_name_may_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, text: str, expected: dict[str, int]
+) -> None:
+    monkeypatch.setenv(NAME, text)
+
+    assert settings.positive_by_name(NAME) == expected
+
+
+@pytest.mark.parametrize("text", ["a", "1", '{"a": 0}', '{"a": 1.5}', '{"a": true}', '{"a": "1"}'])
+def test_counts_by_name_that_are_no_whole_numbers_are_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv(NAME, text)
+
+    with pytest.raises(MissingSettingError, match=NAME):
+        settings.positive_by_name(NAME)
+
+
 def test_a_call_that_hangs_ends_before_the_function_does() -> None:
     assert STANDARD.tries * (STANDARD.connect_seconds + STANDARD.read_seconds) < 60

@@ -78,6 +78,7 @@ def test_a_total_expires_its_retention_after_its_bucket_has_ended(
         ({"keys": ["a"], "missing": {"a": 1}}, "not a map of strings"),
         ({"keys": ["a:day"], "retention_days": 0}, "whole number of at least 1"),
         ({"keys": ["a:day"], "retention_days": 1.5}, "whole number of at least 1"),
+        ({"keys": ["a:day"], "retention_days": True}, "whole number of at least 1"),
         ({"keys": ["a"], "retention_days": 1}, "no key with a time bucket"),
     ],
 )
