@@ -26,11 +26,11 @@ from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import LedaError, console, heading, info, step, warn
 from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
-from leda_cli.demos.putting import put_and_show, schema_of
+from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Oracle
-from leda_cli.operate.putting import THREADS, Putting, regroup
+from leda_cli.operate.putting import THREADS, Putting
 from leda_cli.operate.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, NamePrefixOption, Stack
 from leda_cli.operate.totals import (
@@ -205,13 +205,7 @@ def play_round(
     """Put one burst and wait until its totals settle."""
     rules = replace(game.HARD if hard else game.PLAIN, messages=messages)
     burst = game.Burst(rules, rng, schema_of(stack.names), choices=choices)
-    putting = Putting(
-        stack.kinesis,
-        stack.stream,
-        regroup(burst.calls()),
-        seen=lambda record: oracle.see_bytes(record.data),
-        threads=THREADS,
-    )
+    putting = putting_of(burst, stack, oracle, THREADS)
     known = len(oracle)
     try:
         with RoundView(console, messages) as view:

@@ -78,6 +78,12 @@ class AppliedExample:
         """The client, made at its first use."""
         return self.aws.client("lambda")
 
+    def scan(self, table: str) -> Iterator[dict[str, Any]]:
+        """Read every row of a table consistently, in DynamoDB's JSON."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        for page in pages:
+            yield from page["Items"]
+
 
 def names() -> list[str]:
     """Every example."""

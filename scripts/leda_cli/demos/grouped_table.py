@@ -53,7 +53,7 @@ class GroupedTable(AppliedExample):
 
     def rows(self) -> Iterator[Item]:
         """Every row of the source table."""
-        return self._scan(self.table)
+        return self.scan(self.table)
 
     def put(self, row: Item) -> None:
         """Write a row."""
@@ -65,7 +65,7 @@ class GroupedTable(AppliedExample):
 
     def totals(self) -> dict[str, dict[str, Decimal]]:
         """The measures of every total, by its identifier."""
-        return dict(map(self._total, self._scan(self.totals_table)))
+        return dict(map(self._total, self.scan(self.totals_table)))
 
     def some_totals(self, identifiers: Sequence[str]) -> dict[str, dict[str, Decimal]]:
         """The same of these totals, at most 100, as far as they are there."""
@@ -129,11 +129,6 @@ class GroupedTable(AppliedExample):
     @property
     def _truth(self) -> str:
         return f"what one plain pass over {self.table} gives"
-
-    def _scan(self, table: str) -> Iterator[Item]:
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        for page in pages:
-            yield from page["Items"]
 
 
 def flat(totals: Mapping[str, Measures]) -> dict[str, Decimal]:

@@ -10,11 +10,11 @@ import typer
 
 from leda.pipeline import game
 from leda_cli.base.output import LedaError, console, heading, info
-from leda_cli.demos.putting import put_and_show, schema_of
+from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.oracle import Oracle
-from leda_cli.operate.putting import THREADS, Putting, regroup
+from leda_cli.operate.putting import THREADS, Putting
 from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals import difference_lines
@@ -70,13 +70,7 @@ def load(
     burst = game.Burst(rules, random.Random(seed), schema_of(stack.names))
     oracle = baseline(stack) if check else Oracle(stack.names)
     heading(f"Putting {messages:,} messages into {stack.stream} (seed {seed})")
-    putting = Putting(
-        stack.kinesis,
-        stack.stream,
-        regroup(burst.calls()),
-        seen=lambda record: oracle.see_bytes(record.data),
-        threads=threads,
-    )
+    putting = putting_of(burst, stack, oracle, threads)
     try:
         with answering(stack.endpoint), RoundView(console, messages) as view:
             put_and_show(putting, stack, view)

@@ -82,23 +82,23 @@ class Changes(AppliedExample):
 
     def items(self) -> dict[tuple[str, str], Any]:
         """The table, by key."""
-        return {_name(row): row for row in self._scan(self.table)}
+        return {_name(row): row for row in self.scan(self.table)}
 
     def replica_items(self) -> dict[tuple[str, str], Any]:
         """The replica as its readers see it, by key: no tombstones, without the attributes that it adds."""
         return {
             _name(row): {name: row[name] for name in row.keys() - {PLACE}}
-            for row in self._scan(self.replica)
+            for row in self.scan(self.replica)
             if END not in row
         }
 
     def tombstones(self) -> list[dict[str, Any]]:
         """The replica's rows of items that are gone."""
-        return [row for row in self._scan(self.replica) if END in row]
+        return [row for row in self.scan(self.replica) if END in row]
 
     def rows(self) -> list[dict[str, Any]]:
         """The replica as it is stored."""
-        return sorted(self._scan(self.replica), key=_name)
+        return sorted(self.scan(self.replica), key=_name)
 
     def inbox(self) -> list[dict[str, Any]]:
         """The notifications that came since the last look; each is taken out of the queue."""
@@ -121,10 +121,6 @@ class Changes(AppliedExample):
             self.function(part),
             draw,
         )
-
-    def _scan(self, table: str) -> list[dict[str, Any]]:
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        return [row for page in pages for row in page["Items"]]
 
 
 def key(user: str, timestamp: int = 1) -> dict[str, Any]:

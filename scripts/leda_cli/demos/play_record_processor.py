@@ -16,6 +16,7 @@ from aws_kinesis_agg.aggregator import RecordAggregator
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
+from leda_cli.demos import refused_rows
 from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
@@ -99,15 +100,7 @@ class Processor:
 
     def quarantined(self) -> dict[str, dict[str, Any]]:
         """What the function has quarantined, by sequence number."""
-        s3 = self.aws.client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{self.function}/"
-        )
-        bodies = (
-            json.loads(s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read())
-            for page in pages
-            for entry in page.get("Contents", [])
-        )
+        bodies = refused_rows.quarantined(self.aws.client("s3"), self.bucket, self.function)
         return {body["sequenceNumber"]: body for body in bodies}
 
     def _output(self, name: str) -> Mapping[str, Any]:

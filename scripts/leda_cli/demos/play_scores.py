@@ -12,11 +12,10 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, heading, info, step
@@ -79,13 +78,15 @@ class Scores(AppliedExample):
             row["Username"]["S"]: Total(
                 row["Username"]["S"], Decimal(row["Score"]["N"]), int(row["Records"]["N"])
             )
-            for row in self._scan("scores")
+            for row in self.scan(self.table("scores"))
         }
 
     def expected_totals(self) -> dict[str, Total]:
         """What the totals must be: all records, and that of the test event, which is in no table."""
         (made_up,) = json.loads(self.aws.outputs["test_event"])["Records"]
-        return score_oracle.fold([*self._scan("records"), made_up["dynamodb"]["NewImage"]])
+        return score_oracle.fold(
+            [*self.scan(self.table("records")), made_up["dynamodb"]["NewImage"]]
+        )
 
     def expected(self) -> dict[str, Decimal]:
         """The same in the form that `totals.compare` takes."""
@@ -94,12 +95,6 @@ class Scores(AppliedExample):
     def found(self) -> dict[str, Decimal]:
         """What the totals are, as `expected` gives them."""
         return score_oracle.figures(self.totals().values())
-
-    def _scan(self, part: str) -> list[Mapping[str, Any]]:
-        pages = self.dynamodb.get_paginator("scan").paginate(
-            TableName=self.table(part), ConsistentRead=True
-        )
-        return [row for page in pages for row in page["Items"]]
 
 
 class Season:

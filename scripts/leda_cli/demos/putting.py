@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from leda.pipeline import game
 from leda.pipeline.schema import Schema
-from leda_cli.operate.oracle import Names
-from leda_cli.operate.putting import Putting
+from leda_cli.operate.oracle import Names, Oracle
+from leda_cli.operate.putting import Putting, regroup
 from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import Stack
 
@@ -18,6 +19,17 @@ def schema_of(names: Names) -> Schema:
         deleted=names.deleted,
         hierarchy=names.hierarchy,
         levels=names.levels,
+    )
+
+
+def putting_of(burst: game.Burst, stack: Stack, oracle: Oracle, threads: int) -> Putting:
+    """Prepare to put a burst into the stack's stream; `oracle` sees each record that is put."""
+    return Putting(
+        stack.kinesis,
+        stack.stream,
+        regroup(burst.calls()),
+        seen=lambda record: oracle.see_bytes(record.data),
+        threads=threads,
     )
 
 
