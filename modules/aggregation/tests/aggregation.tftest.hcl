@@ -883,11 +883,11 @@ run "refuses_a_grouping_that_is_null" {
   expect_failures = [var.group_by]
 }
 
-run "refuses_groupings_in_a_list" {
+run "refuses_a_group_by_that_is_a_string" {
   command = plan
 
   variables {
-    group_by = [{ keys = ["date"] }]
+    group_by = "daily"
   }
 
   expect_failures = [var.group_by]
