@@ -74,26 +74,32 @@ variable "measures" {
   type     = any
   nullable = false
 
+  # The other validations accept a value that is no map of objects: only this one refuses it.
   validation {
-    condition     = length(var.measures) > 0
+    condition     = can([for name in keys(var.measures) : keys(var.measures[name])])
+    error_message = "measures is a map of objects, for example { Count = { op = \"count\" } }. This is not an object: ${join(", ", [for name in try(keys(var.measures), []) : "measures.${name}" if !can(keys(var.measures[name]))])}${can(keys(var.measures)) ? "" : "measures"}."
+  }
+
+  validation {
+    condition     = try(length(keys(var.measures)) > 0, true)
     error_message = "measures is empty. A total needs at least one measure, for example Count = { op = \"count\" }."
   }
 
   validation {
-    condition     = alltrue([for name, measure in var.measures : can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])
-    error_message = "A measure's name consists of letters, digits and underscores and begins with a letter. These do not: ${join(", ", [for name, measure in var.measures : name if !can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])}."
+    condition     = alltrue([for name in try(keys(var.measures), []) : can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])
+    error_message = "A measure's name consists of letters, digits and underscores and begins with a letter. These do not: ${join(", ", [for name in try(keys(var.measures), []) : name if !can(regex("^[A-Za-z][A-Za-z0-9_]*$", name))])}."
   }
 
   validation {
-    condition = alltrue([for name, measure in var.measures :
+    condition = alltrue([for name in try(keys(var.measures), []) :
       !contains(["Identifier", "Grouping", "Keys", "Parent", "ExpiresAt", var.totals_key], name) && !startswith(name, "Applied")
     ])
     error_message = "A measure cannot have the name of another attribute of a total: ${join(", ", distinct(["Identifier", var.totals_key, "Grouping", "Keys", "Parent", "ExpiresAt"]))}, or a name that begins with Applied."
   }
 
   validation {
-    condition     = alltrue([for measure in var.measures : length(setsubtract(try(keys(measure), []), local.measure_attributes)) == 0])
-    error_message = "measures has unknown attributes: ${join(", ", flatten([for name, measure in var.measures : [for attribute in setsubtract(try(keys(measure), []), local.measure_attributes) : "${name}.${attribute}"]]))}. A measure has the attributes ${join(", ", local.measure_attributes)}."
+    condition     = alltrue([for name in try(keys(var.measures), []) : length(setsubtract(try(keys(var.measures[name]), []), local.measure_attributes)) == 0])
+    error_message = "measures has unknown attributes: ${join(", ", flatten([for name in try(keys(var.measures), []) : [for attribute in setsubtract(try(keys(var.measures[name]), []), local.measure_attributes) : "${name}.${attribute}"]]))}. A measure has the attributes ${join(", ", local.measure_attributes)}."
   }
 }
 
@@ -119,34 +125,40 @@ variable "group_by" {
   default  = {}
   nullable = false
 
+  # The other validations accept a value that is no map of objects: only this one refuses it.
   validation {
-    condition     = length(var.group_by) > 0 || var.hierarchy_path != null
+    condition     = can([for name in keys(var.group_by) : keys(var.group_by[name])])
+    error_message = "group_by is a map of objects, for example { daily = { keys = [\"date\"] } }. This is not an object: ${join(", ", [for name in try(keys(var.group_by), []) : "group_by.${name}" if !can(keys(var.group_by[name]))])}${can(keys(var.group_by)) ? "" : "group_by"}."
+  }
+
+  validation {
+    condition     = try(length(keys(var.group_by)) > 0, true) || var.hierarchy_path != null
     error_message = "group_by is empty, so there is nothing to count by. Give at least one grouping, for example daily = { keys = [\"date\"] }."
   }
 
   validation {
-    condition     = length(var.group_by) == 0 || var.hierarchy_path == null
+    condition     = try(length(keys(var.group_by)) == 0, true) || var.hierarchy_path == null
     error_message = "hierarchy_path replaces group_by: set one of the two."
   }
 
   validation {
-    condition     = alltrue([for name, grouping in var.group_by : can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])
-    error_message = "A grouping's name consists of 1 to 64 letters, digits, hyphens or underscores and begins with a letter. These do not: ${join(", ", [for name, grouping in var.group_by : name if !can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])}."
+    condition     = alltrue([for name in try(keys(var.group_by), []) : can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])
+    error_message = "A grouping's name consists of 1 to 64 letters, digits, hyphens or underscores and begins with a letter. These do not: ${join(", ", [for name in try(keys(var.group_by), []) : name if !can(regex("^[A-Za-z][A-Za-z0-9_-]{0,63}$", name))])}."
   }
 
   validation {
-    condition     = alltrue([for grouping in var.group_by : length(setsubtract(try(keys(grouping), []), local.grouping_attributes)) == 0])
-    error_message = "group_by has unknown attributes: ${join(", ", flatten([for name, grouping in var.group_by : [for attribute in setsubtract(try(keys(grouping), []), local.grouping_attributes) : "${name}.${attribute}"]]))}. A grouping has the attributes ${join(", ", local.grouping_attributes)}."
+    condition     = alltrue([for name in try(keys(var.group_by), []) : length(setsubtract(try(keys(var.group_by[name]), []), local.grouping_attributes)) == 0])
+    error_message = "group_by has unknown attributes: ${join(", ", flatten([for name in try(keys(var.group_by), []) : [for attribute in setsubtract(try(keys(var.group_by[name]), []), local.grouping_attributes) : "${name}.${attribute}"]]))}. A grouping has the attributes ${join(", ", local.grouping_attributes)}."
   }
 
   validation {
-    condition     = var.audit != null || alltrue([for grouping in var.group_by : try(grouping.max_totals, null) == null])
-    error_message = "AuditLambda checks max_totals, and audit is null. Set audit, for example to {}, or remove max_totals from ${join(", ", [for name, grouping in var.group_by : name if try(grouping.max_totals, null) != null])}."
+    condition     = var.audit != null || alltrue([for name in try(keys(var.group_by), []) : try(var.group_by[name].max_totals, null) == null])
+    error_message = "AuditLambda checks max_totals, and audit is null. Set audit, for example to {}, or remove max_totals from ${join(", ", [for name in try(keys(var.group_by), []) : name if try(var.group_by[name].max_totals, null) != null])}."
   }
 
   # This validation is here and not at audit, because the validations of group_by refer to audit: Terraform refuses a cycle of validations.
   validation {
-    condition     = var.audit == null || var.on_expiry != "keep" || anytrue([for grouping in var.group_by : try(grouping.max_totals, null) != null])
+    condition     = var.audit == null || var.on_expiry != "keep" || try(anytrue([for name in keys(var.group_by) : try(var.group_by[name].max_totals, null) != null]), true)
     error_message = "With on_expiry = \"keep\" the table no longer holds every row that was counted, so an audit cannot compare the totals with the table. It only checks max_totals, and no grouping has max_totals: set audit = null, or give a grouping max_totals."
   }
 }

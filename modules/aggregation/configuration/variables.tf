@@ -29,7 +29,9 @@ variable "measures" {
     condition = alltrue([for measure in values(var.measures) : measure.missing == null ? true : can(regex(
       "^-?[0-9]{1,${var.limits.max_integer_digits}}${var.limits.max_decimal_places == 0 ? "" : "(?:\\.[0-9]{1,${var.limits.max_decimal_places}})?"}$", measure.missing
     ))])
-    error_message = "The missing of a sum is a number without an exponent. It has at most limits.max_integer_digits (${var.limits.max_integer_digits}) digits before the decimal point and at most limits.max_decimal_places (${var.limits.max_decimal_places}) after it."
+    error_message = "The missing of a sum is a number without an exponent. It has at most limits.max_integer_digits (${var.limits.max_integer_digits}) digits before the decimal point and at most limits.max_decimal_places (${var.limits.max_decimal_places}) after it. It has not in: ${join(", ", [for name, measure in var.measures :
+      "${name} (${measure.missing})" if measure.missing == null ? false : !can(regex("^-?[0-9]{1,${var.limits.max_integer_digits}}${var.limits.max_decimal_places == 0 ? "" : "(?:\\.[0-9]{1,${var.limits.max_decimal_places}})?"}$", measure.missing))
+    ])}."
   }
 }
 
@@ -68,7 +70,9 @@ variable "group_by" {
     condition = alltrue([for key in flatten(values(var.group_by)[*].keys) :
       try(regex(local.key_form, key).bucket, null) == null || try(regex(local.key_form, key).each, null) == null
     ])
-    error_message = "A key can be the elements of a list ([]) or a time bucket, but not both."
+    error_message = "A key can be the elements of a list ([]) or a time bucket, but not both. These keys are both: ${join(", ", [for key in flatten(values(var.group_by)[*].keys) :
+      key if try(regex(local.key_form, key).bucket, null) != null && try(regex(local.key_form, key).each, null) != null
+    ])}."
   }
 
   validation {
@@ -85,14 +89,18 @@ variable "group_by" {
     condition = alltrue([for grouping in values(var.group_by) :
       length([for key in grouping.keys : key if try(regex(local.key_form, key).each, null) != null]) <= 1
     ])
-    error_message = "A grouping can have the elements of only one list ([]). With two lists, a row would count in every pair of their elements."
+    error_message = "A grouping can have the elements of only one list ([]). With two lists, a row would count in every pair of their elements. More than one list is in: ${join(", ", [for name, grouping in var.group_by :
+      name if length([for key in grouping.keys : key if try(regex(local.key_form, key).each, null) != null]) > 1
+    ])}."
   }
 
   validation {
     condition = alltrue([for grouping in values(var.group_by) :
       !grouping.rollup || alltrue([for key in grouping.keys : try(regex(local.key_form, key).each, null) == null])
     ])
-    error_message = "A grouping with the elements of a list ([]) cannot have rollup: in the totals of fewer keys, a row would count once for each element. Use one grouping for each level."
+    error_message = "A grouping with the elements of a list ([]) cannot have rollup: in the totals of fewer keys, a row would count once for each element. Both are in: ${join(", ", [for name, grouping in var.group_by :
+      name if grouping.rollup && anytrue([for key in grouping.keys : try(regex(local.key_form, key).each, null) != null])
+    ])}. Use one grouping for each level."
   }
 
   validation {

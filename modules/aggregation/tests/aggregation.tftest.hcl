@@ -873,6 +873,36 @@ run "refuses_a_misspelt_attribute_of_a_measure" {
   expect_failures = [var.measures]
 }
 
+run "refuses_a_grouping_that_is_null" {
+  command = plan
+
+  variables {
+    group_by = { daily = null }
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_a_group_by_that_is_a_string" {
+  command = plan
+
+  variables {
+    group_by = "daily"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_a_measure_that_is_a_string" {
+  command = plan
+
+  variables {
+    measures = { Count = "count" }
+  }
+
+  expect_failures = [var.measures]
+}
+
 run "refuses_no_measure" {
   command = plan
 
