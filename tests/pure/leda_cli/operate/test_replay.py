@@ -24,6 +24,19 @@ ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 NOW = datetime.now(UTC)
 
 
+class Today(datetime):
+    """The command's clock stands still at the time for which the records were made."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return NOW
+
+
+@pytest.fixture(autouse=True)
+def the_clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "datetime", Today)
+
+
 def ago(**time: float) -> datetime:
     return NOW - timedelta(**time)
 
