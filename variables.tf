@@ -1,7 +1,7 @@
 # Most inputs are those of modules/aggregation-pipeline, which says what they may be, checks them and has their defaults: `null` here stands for its default.
 
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several pipelines fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several pipelines fit in one account and Region."
   type        = string
   default     = null
 }
@@ -20,7 +20,7 @@ variable "shard_count" {
 }
 
 variable "stream_retention_hours" {
-  description = "How long the ingest stream keeps a message."
+  description = "Hours for which the ingest stream keeps a message."
   type        = number
   default     = null
 }
@@ -50,13 +50,13 @@ variable "reduce_function" {
 }
 
 variable "reduce_lanes" {
-  description = "Lanes that the totals are spread over."
+  description = "Number of lanes over which the totals are spread."
   type        = number
   default     = null
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the message's arrival on."
+  description = "Seconds that may pass from the arrival of a message until the totals contain it."
   type        = number
   default     = null
 }
@@ -86,7 +86,7 @@ variable "quarantine_bucket_name" {
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which a quarantined message is deleted. `null`: it stays."
+  description = "Days after which a quarantined message is deleted. `null`: never."
   type        = number
   default     = 365
 }
@@ -99,25 +99,25 @@ variable "settings" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key for the stream, the tables, the bucket and the logs. `null`: AWS's keys."
+  description = "ARN of a customer-managed KMS key for the stream, the tables, the bucket and the logs. `null`: AWS's keys."
   type        = string
   default     = null
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = null
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = null
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused, before anything is deleted. To destroy the stack, apply `false` first. The tables also have DynamoDB's deletion protection, and the quarantine bucket is deleted only if it is empty."
   type        = bool
   default     = true
   nullable    = false

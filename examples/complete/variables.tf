@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to every name. The default lets the example be applied beside the root module."
+  description = "Prefix of all names. The default lets the example be applied beside the root module."
   type        = string
   default     = "Meters-"
   nullable    = false

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to every name."
+  description = "Prefix of all names."
   type        = string
   default     = ""
   nullable    = false

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to every name. The default lets the example be applied beside the root module."
+  description = "Prefix of all names. The default lets the example be applied beside the root module."
   type        = string
   default     = "Fast-"
   nullable    = false
@@ -14,7 +14,7 @@ variable "packages" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false

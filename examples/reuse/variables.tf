@@ -17,7 +17,7 @@ variable "producer_role_arn" {
 }
 
 variable "name_prefix" {
-  description = "Prepended to every name. The default lets the example be applied beside the root module."
+  description = "Prefix of all names. The default lets the example be applied beside the root module."
   type        = string
   default     = "Orders-"
   nullable    = false

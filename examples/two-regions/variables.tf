@@ -18,7 +18,7 @@ variable "second_region" {
 }
 
 variable "name_prefix" {
-  description = "Prepended to every name, in both Regions."
+  description = "Prefix of all names, in both Regions."
   type        = string
   default     = ""
   nullable    = false

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several pipelines fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several pipelines fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -12,7 +12,7 @@ variable "shard_count" {
 }
 
 variable "stream_retention_hours" {
-  description = "How long the ingest stream keeps a message: the time there is to repair the pipeline before messages are lost. 24 to 8760."
+  description = "Hours for which the ingest stream keeps a message, and so the time in which the pipeline must be repaired before messages are lost. 24 to 8760."
   type        = number
   default     = 168
   nullable    = false
@@ -112,7 +112,7 @@ variable "reduce_function" {
 }
 
 variable "reduce_lanes" {
-  description = "Lanes that the totals are spread over: as in `modules/aggregation` (1)."
+  description = "Number of lanes over which the totals are spread: as in `modules/aggregation` (1)."
   type        = number
   default     = null
 }
@@ -142,7 +142,7 @@ variable "reduce_threads" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the message's arrival on (30). Alarms go off when one of the three functions is a third of it behind its stream."
+  description = "Seconds that may pass from the arrival of a message until the totals contain it (30). An alarm goes off when one of the three functions is behind its stream by more than a third of these seconds."
   type        = number
   default     = null
 }
@@ -154,7 +154,7 @@ variable "audit" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
@@ -167,14 +167,14 @@ variable "dashboard" {
 }
 
 variable "capacity" {
-  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `state`, `reduce`, `aggregate` (the totals) and `registry`. `modules/table` says what each may have; a table without is on demand."
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `state`, `reduce`, `aggregate` (the totals) and `registry`. `modules/table` says what each may have; a table that is not named is on demand."
   type        = any
   default     = {}
   nullable    = false
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused, before anything is deleted. To destroy the stack, apply `false` first. The tables also have DynamoDB's deletion protection, and the quarantine bucket is deleted only if it is empty."
   type        = bool
   default     = true
   nullable    = false
@@ -187,14 +187,14 @@ variable "quarantine_bucket_name" {
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which a quarantined message is deleted. `null`: it stays."
+  description = "Days after which a quarantined message is deleted. `null`: never."
   type        = number
   default     = 365
 }
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key for the stream, the tables, the bucket and the logs. Its policy must let CloudWatch Logs
+    ARN of a customer-managed KMS key for the stream, the tables, the bucket and the logs. Its policy must let CloudWatch Logs
     use it (examples/complete has one). `null`: AWS's keys.
   EOT
   type        = string
@@ -209,7 +209,7 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

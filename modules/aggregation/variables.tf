@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to every name that `names` does not give, so that several aggregations fit in one account and region."
+  description = "Prefix of every name that `names` does not give. With different prefixes, several aggregations fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -34,8 +34,8 @@ variable "table" {
   description = <<-EOT
     The source table: any table with a stream of new and old images (`NEW_AND_OLD_IMAGES`).
     - `name`, `arn`, `stream_arn`
-    - `kms_key_arn`: the customer-managed key that encrypts the table, if it has one. The functions may then use it for reading, by way
-      of DynamoDB only; the key's own policy must let the account's IAM policies decide, as the default policy does
+    - `kms_key_arn`: the customer-managed key that encrypts the table, if it has one. The functions may then use the key to decrypt, only through
+      DynamoDB (`kms:ViaService`). The key's own policy must let the account's IAM policies grant access, as the default key policy does
   EOT
   type = object({
     name        = string
@@ -174,7 +174,7 @@ variable "hierarchy_path" {
 }
 
 variable "on_expiry" {
-  description = "What becomes of a row's part in the totals when DynamoDB's time to live removes the row: `subtract` (totals are what the table holds) or `keep` (totals are what it ever held, less what was deleted otherwise). With `keep` nothing can be computed from the table after the first backfill: `leda verify`, `rebuild` and a later `backfill` refuse, and the audit only counts the totals (`max_totals`). A replica of a global table is told of an expiry in another region as of any other delete, so there `keep` keeps only what expired in its own."
+  description = "What happens to the totals when DynamoDB's time to live removes a row. `subtract`: the row is subtracted, so the totals are those of the rows that the table holds. `keep`: the row stays in the totals; only rows that are deleted in another way are subtracted. With `keep` the totals cannot be computed from the table after the first backfill: `leda verify`, `rebuild` and a later `backfill` refuse, and the audit only counts the totals (`max_totals`). In a global table, rows that expire in another Region arrive as ordinary deletes, so `keep` keeps only rows that expire in the module's own Region."
   type        = string
   default     = "subtract"
   nullable    = false
@@ -186,7 +186,7 @@ variable "on_expiry" {
 }
 
 variable "identifiers" {
-  description = "How a total is named: `prefixed` (`<grouping>:<key>:<key>`, escaped) or `plain` (the text of the key as it is; for one grouping of one key without rollup)."
+  description = "The form of a total's identifier: `prefixed` (`<grouping>:<key>:<key>`, escaped) or `plain` (the text of the key as it is; only for a single grouping of one key without rollup)."
   type        = string
   default     = "prefixed"
   nullable    = false
@@ -210,15 +210,15 @@ variable "totals_key" {
 
   validation {
     condition     = !contains(["Grouping", "Keys", "Parent", "ExpiresAt"], var.totals_key) && !startswith(var.totals_key, "Applied")
-    error_message = "A total has attributes named Grouping, Keys, Parent, ExpiresAt and Applied... beside its key: totals_key is another name."
+    error_message = "totals_key cannot be Grouping, Keys, Parent, ExpiresAt or a name that begins with Applied: a total has these attributes beside its key."
   }
 }
 
 variable "indexes" {
   description = <<-EOT
-    Indexes of the totals table; each is one more table to write at every change of a total (the README says what that costs).
-    - `children` (false): index `Children`, partition key `Parent`, sort key `totals_key`: the totals below one, in order
-    - `top` (none): measures; for each an index `Top<measure>`, partition key `Parent`, sort key the measure: the largest below one
+    Global secondary indexes of the totals table. DynamoDB writes each of them at every change of a total (the README says what that costs).
+    - `children` (false): the index `Children`, for the totals below a node in order. Partition key `Parent`, sort key `totals_key`
+    - `top` (none): a list of measures. Each has an index `Top<measure>`, for the largest totals below a node. Partition key `Parent`, sort key the measure
   EOT
   type = object({
     children = optional(bool, false)
@@ -258,7 +258,7 @@ variable "indexes" {
 
 variable "limits" {
   description = <<-EOT
-    The largest values that are expected. A value beyond them is added apart from the others of its batch, and quarantined where a total has no digits left for it.
+    The largest values that you expect. A value beyond the limits is added separately from the other values of its batch, and is quarantined if a total has no digits left for it.
     - `max_integer_digits` (12), `max_decimal_places` (17). A sum of 10^9 values needs 9 digits more, and a DynamoDB number has 38
   EOT
   type = object({
@@ -280,7 +280,7 @@ variable "limits" {
 }
 
 variable "backfill" {
-  description = "`required`: nothing is counted before the first `leda backfill`, which counts the rows that the table has already. `none` says that the table is new: every change counts from the first on."
+  description = "`required`: nothing is counted before the first `leda backfill`, which counts the rows that the table already has. `none`: the table is new, and every change counts from the first one on."
   type        = string
   default     = "required"
   nullable    = false
@@ -292,14 +292,14 @@ variable "backfill" {
 }
 
 variable "single_shard" {
-  description = "For emulators whose event source mappings have no tumbling window, so that no event names its shard: such an event is then that of the stream's only shard, and is refused where the stream lists several. On AWS it changes nothing, since the window is always set there and every event names its shard; leave it `false`."
+  description = "Leave this `false` on AWS, where it has no effect. `true` is for emulators whose event source mappings have no tumbling window, so that an event does not name its shard: the functions then take the stream's only shard, and refuse the event if the stream has several."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "writers" {
-  description = "Functions that write the table and are watched with Map and Reduce: whether their mappings are on, what they quarantine, and their lines on the dashboard. By the names of their services in metrics; `modules/aggregation-pipeline` gives StateLambda."
+  description = "Functions that write the source table, by the names of their services in metrics. HealthLambda also watches their event source mappings, and the dashboard shows them beside Map and Reduce. `modules/aggregation-pipeline` passes StateLambda."
   type = map(object({
     name            = string
     mapping_uuid    = string
@@ -361,7 +361,7 @@ variable "reduce_function" {
 }
 
 variable "reduce_lanes" {
-  description = "Lanes that the totals are spread over; a lane is a partition key of ReduceTable, which takes 1,000 write units a second and holds 10 GB. More lanes let Map write more at once, and Reduce work in parallel once DynamoDB splits the table; each batch of Map writes one row for each lane that it touches. It may be changed at any time: a shard of the source table's stream keeps the number that it began with, and shards are replaced every few hours."
+  description = "Number of lanes over which the totals are spread. A lane is a partition key of ReduceTable, which takes 1,000 write units a second and holds 10 GB. With more lanes Map can write more per second, and Reduce works in parallel once DynamoDB splits the table; but each batch of Map writes one row for each lane in which a total changes. The number may be changed at any time. A change takes effect with the next shards of the source table's stream, which AWS replaces every few hours."
   type        = number
   default     = 1
   nullable    = false
@@ -373,7 +373,7 @@ variable "reduce_lanes" {
 }
 
 variable "delta_retention_seconds" {
-  description = "Seconds after which a row of ReduceTable expires, counted from the change that it was last written for. A row is Map's checkpoint for its lane and shard. The default is two days; the longer, the more a lane holds of its 10 GB."
+  description = "Seconds after which a row of ReduceTable expires, counted from the last change that is in the row. A row is Map's checkpoint for a lane and a shard. The default is two days. With more seconds a lane uses more of its 10 GB."
   type        = number
   default     = 172800
   nullable    = false
@@ -399,7 +399,7 @@ variable "reduce_threads" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the change of the row on. Alarms go off when Map or Reduce is a third of it behind its stream."
+  description = "Seconds that may pass from the change of a row until the totals contain it. An alarm goes off when Map or Reduce is behind its stream by more than a third of these seconds."
   type        = number
   default     = 30
   nullable    = false
@@ -407,10 +407,10 @@ variable "freshness_seconds" {
 
 variable "audit" {
   description = <<-EOT
-    When AuditLambda compares every total with a sum over the source table: once a day by default. It scans both tables, a read unit for each 4 KB every
-    time, which `leda cost` shows. `null`: never.
-    With `on_expiry = "keep"` there is nothing to compare the totals with: then it only counts them, for `max_totals`, and scans the totals alone.
-    - `schedule_expression`: as an EventBridge rate or cron expression (`rate(1 hour)` where an object is given without it)
+    When AuditLambda compares every total with a sum over the source table: once a day by default; `null`: never. Each audit scans both tables, which takes
+    a read unit for each 4 KB; `leda cost` shows the price. With `on_expiry = "keep"` the table does not hold what was counted, so AuditLambda only counts
+    the totals, for `max_totals`, and scans the totals table alone.
+    - `schedule_expression`: an EventBridge rate or cron expression (`rate(1 hour)` if you give an object without it)
     - `memory_mb` (1024), `timeout_seconds` (300): a larger table needs more of both
   EOT
   type = object({
@@ -433,7 +433,7 @@ variable "audit" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
@@ -447,7 +447,7 @@ variable "dashboard" {
 }
 
 variable "capacity" {
-  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `reduce`, `aggregate` (the totals; not with `indexes`) and `registry`. `modules/table` says what each may have; a table without is on demand."
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `reduce`, `aggregate` (the totals; not with `indexes`) and `registry`. `modules/table` says what each may have; a table that is not named is on demand."
   type        = any
   default     = {}
   nullable    = false
@@ -459,14 +459,14 @@ variable "capacity" {
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused, before anything is deleted. To destroy the stack, apply `false` first. The tables also have DynamoDB's deletion protection, and the quarantine bucket is deleted only if it is empty."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "quarantine_bucket" {
-  description = "A bucket of yours for what cannot be counted: `name` and `arn`, as `modules/quarantine-bucket` gives them. `null`: the module makes one."
+  description = "Your own quarantine bucket: `name` and `arn`, which are outputs of `modules/quarantine-bucket`. `null`: the module creates a bucket."
   type = object({
     name = string
     arn  = string
@@ -475,20 +475,20 @@ variable "quarantine_bucket" {
 }
 
 variable "quarantine_bucket_name" {
-  description = "Name of the quarantine bucket that the module makes. `null`: `<name_prefix>leda-quarantine-<account>-<region>` in lower case."
+  description = "Name of the quarantine bucket that the module creates. `null`: `<name_prefix>leda-quarantine-<account>-<region>` in lower case."
   type        = string
   default     = null
 }
 
 variable "quarantine_retention_days" {
-  description = "Days after which what was quarantined is deleted. `null`: it stays."
+  description = "Days after which a quarantined record is deleted. `null`: never."
   type        = number
   default     = 365
 }
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key for the module's tables, its bucket and its logs (the source table's is `table.kms_key_arn`). Its policy must let
+    ARN of a customer-managed KMS key for the module's tables, its bucket and its logs (the source table's is `table.kms_key_arn`). Its policy must let
     CloudWatch Logs use it (examples/complete has one). `null`: AWS's keys.
   EOT
   type        = string
@@ -503,14 +503,14 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "fault_injection" {
-  description = "The table whose rows `FAILURE_MAP_LAMBDA_PCT` and `FAILURE_REDUCE_LAMBDA_PCT` say how often the functions fail on purpose. `null`: they never do, and read nothing. For tests and demonstrations."
+  description = "For tests and demonstrations: the table whose rows `FAILURE_MAP_LAMBDA_PCT` and `FAILURE_REDUCE_LAMBDA_PCT` give the percentage of invocations that fail on purpose. `null`: no invocation fails on purpose, and the functions do not read the table."
   type = object({
     parameter_table_name = string
     parameter_table_arn  = string

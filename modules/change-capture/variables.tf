@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several captures fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several captures fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -96,7 +96,7 @@ variable "replica" {
     A copy of the table in another table, which may be in another Region or account. `null`: off.
     - `table_arn`: the replica, with the source's key and nobody else who writes to it
     - `role_arn`: role to assume for it (none: the function's own role writes; in another account the table's resource policy must then allow it)
-    - `kms_key_arn`: an own key of the replica (none)
+    - `kms_key_arn`: a customer-managed key of the replica (none)
     - `place_attribute`: attribute that the replica's rows have beside the source's: which change they show (`_replica_place`)
     - `end_attribute`: attribute that only tombstones of removed items have: when they end, in epoch seconds. Make it the replica's
       TTL attribute (`_replica_end`)
@@ -201,7 +201,7 @@ variable "freshness_seconds" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
@@ -228,8 +228,8 @@ variable "quarantine_retention_days" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key for what the module makes: table, topic, bucket, logs. Its policy must let CloudWatch Logs use it. A given table
-    or topic with an own key needs the same one here. `null`: AWS's keys.
+    ARN of a customer-managed KMS key for what the module makes: table, topic, bucket, logs. Its policy must let CloudWatch Logs use it. A given table
+    or topic with a customer-managed key needs the same one here. `null`: AWS's keys.
   EOT
   type        = string
   default     = null
@@ -243,7 +243,7 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

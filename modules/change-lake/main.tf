@@ -80,7 +80,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "delivery" {
-  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets a customer-managed key.
   #checkov:skip=CKV_AWS_338:The default of 30 days is enough to find a fault; what could not be delivered is in the bucket. settings.log_retention_days sets another.
   name              = "/aws/kinesisfirehose/${var.name}"
   retention_in_days = var.settings.log_retention_days
@@ -228,7 +228,7 @@ resource "aws_glue_catalog_table" "changes" {
 
 # Who queries in it cannot choose another place for results, nor scan more than the limit.
 resource "aws_athena_workgroup" "this" {
-  #checkov:skip=CKV_AWS_159:Results are encrypted with S3's keys unless kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_159:Results are encrypted with S3's keys unless kms_key_arn sets a customer-managed key.
   name          = var.name
   description   = "Queries on the changes of ${var.name}"
   force_destroy = !var.deletion_protection

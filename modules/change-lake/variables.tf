@@ -129,7 +129,7 @@ variable "deletion_protection" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key for the stream, the bucket, the results and the log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's keys."
+  description = "ARN of a customer-managed KMS key for the stream, the bucket, the results and the log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's keys."
   type        = string
   default     = null
 
@@ -140,7 +140,7 @@ variable "kms_key_arn" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of an alarm, and of its end."
+  description = "ARNs of the SNS topics to notify when an alarm goes off, and when it ends."
   type        = list(string)
   default     = []
   nullable    = false
@@ -152,7 +152,7 @@ variable "alarm_actions" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

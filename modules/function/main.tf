@@ -19,7 +19,7 @@ locals {
   key_services = distinct([for action in flatten(var.policy_statements[*].actions) : split(":", action)[0]])
 
   own_key_statements = var.kms_key_arn == null || length(local.key_services) == 0 ? [] : [{
-    # Decrypt: encrypted stream records and tables. GenerateDataKey: objects and tables that it writes. Encrypt and DescribeKey: DynamoDB asks for them on behalf of the user of a table with an own key.
+    # Decrypt: encrypted stream records and tables. GenerateDataKey: objects and tables that it writes. Encrypt and DescribeKey: DynamoDB asks for them on behalf of the user of a table with a customer-managed key.
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
     Sid      = "OwnKey"
     Effect   = "Allow"
@@ -68,7 +68,7 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:Reserved concurrency is taken from the whole account; the shards of its source bound a stream function already. reserved_concurrency sets it.
   #checkov:skip=CKV_AWS_116:A dead-letter queue serves asynchronous calls. A stream's mapping calls synchronously and has a failure destination of its own.
   #checkov:skip=CKV_AWS_117:The function talks to AWS only, with TLS and IAM. settings.vpc puts it into a VPC.
-  #checkov:skip=CKV_AWS_173:The environment holds names and no secrets. kms_key_arn encrypts it with an own key.
+  #checkov:skip=CKV_AWS_173:The environment holds names and no secrets. kms_key_arn encrypts it with a customer-managed key.
   #checkov:skip=CKV_AWS_272:The package is pinned by its digest. Signing needs a profile that belongs to the account, not to this module.
   function_name = var.name
   description   = var.description
@@ -119,7 +119,7 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets a customer-managed key.
   #checkov:skip=CKV_AWS_338:The default of 30 days is enough to find a fault; messages that matter longer are in the quarantine. settings.log_retention_days sets another.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.settings.log_retention_days

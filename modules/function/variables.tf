@@ -159,7 +159,7 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Executions that are reserved for the function, taken from the account's limit, of which Lambda keeps 100 unreserved: a new account, whose limit may be 10, can reserve none. `null`: none reserved, none capped."
+  description = "Reserved concurrency of the function. Lambda takes it from the account's limit and keeps 100 executions unreserved, so a new account, whose limit may be 10, cannot reserve any. `null`: the function has no reserved concurrency."
   type        = number
   default     = null
 
@@ -201,7 +201,7 @@ variable "policy_statements" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key that encrypts the environment, the logs, and the data that the function reads and writes: its role may use it.
+    ARN of a customer-managed KMS key that encrypts the environment, the logs, and the data that the function reads and writes: its role may use it.
     The key's policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it too. `null`: AWS's keys.
   EOT
   type        = string
@@ -214,7 +214,7 @@ variable "kms_key_arn" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of an alarm, and of its end."
+  description = "ARNs of the SNS topics to notify when an alarm goes off, and when it ends."
   type        = list(string)
   default     = []
   nullable    = false
@@ -226,7 +226,7 @@ variable "alarm_actions" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several pipelines fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several pipelines fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -79,7 +79,7 @@ variable "timeout_seconds" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
@@ -108,7 +108,7 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

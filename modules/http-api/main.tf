@@ -110,7 +110,7 @@ resource "aws_apigatewayv2_stage" "this" {
 # The prefix /aws/vendedlogs keeps the account's policy for log delivery, which has 5,120 characters, short.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
 resource "aws_cloudwatch_log_group" "access" {
-  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_158:CloudWatch encrypts every log group. kms_key_arn sets a customer-managed key.
   #checkov:skip=CKV_AWS_338:The default of 30 days is enough to find a fault; log_retention_days sets another.
   name              = "/aws/vendedlogs/apigateway/${var.name}"
   retention_in_days = var.log_retention_days

@@ -112,7 +112,7 @@ variable "log_retention_days" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the access log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's key."
+  description = "ARN of a customer-managed KMS key that encrypts the access log; its policy must let CloudWatch Logs (`logs.<region>.amazonaws.com`, in China `.amazonaws.com.cn`) use it. `null`: AWS's key."
   type        = string
   default     = null
 
@@ -123,7 +123,7 @@ variable "kms_key_arn" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of an alarm, and of its end."
+  description = "ARNs of the SNS topics to notify when an alarm goes off, and when it ends."
   type        = list(string)
   default     = []
   nullable    = false
@@ -135,7 +135,7 @@ variable "alarm_actions" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

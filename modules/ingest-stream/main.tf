@@ -14,7 +14,7 @@ resource "aws_kinesis_stream" "this" {
 }
 
 # Producers of other accounts. Their own account must allow the same actions on this ARN as well, and, if the
-# stream has an own key, that key's policy must let them use it: a resource policy alone does not cross accounts.
+# stream has a customer-managed key, that key's policy must let them use it: a resource policy alone does not cross accounts.
 # https://docs.aws.amazon.com/streams/latest/dev/resource-based-policy-examples.html
 resource "aws_kinesis_resource_policy" "producers" {
   count = length(var.producer_principals) == 0 ? 0 : 1

@@ -39,7 +39,7 @@ variable "retention_hours" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the stream. `null`: the key that AWS manages (alias/aws/kinesis)."
+  description = "ARN of a customer-managed KMS key that encrypts the stream. `null`: the key that AWS manages (alias/aws/kinesis)."
   type        = string
   default     = null
 
@@ -67,12 +67,12 @@ variable "producer_principals" {
   validation {
     # https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html
     condition     = length(var.producer_principals) == 0 ? true : var.kms_key_arn != null
-    error_message = "producer_principals needs kms_key_arn: other accounts cannot use the key that AWS manages for Kinesis, so their writes to the encrypted stream would be denied. Give an own key whose policy allows them kms:GenerateDataKey."
+    error_message = "producer_principals needs kms_key_arn: other accounts cannot use the key that AWS manages for Kinesis, so their writes to the encrypted stream would be denied. Give a customer-managed key whose policy allows them kms:GenerateDataKey."
   }
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

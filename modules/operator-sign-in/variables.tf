@@ -64,7 +64,7 @@ variable "deletion_protection" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

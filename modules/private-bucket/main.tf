@@ -1,7 +1,7 @@
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Access logs need a second bucket, which is the account's to choose. CloudTrail data events record access without one.
   #checkov:skip=CKV_AWS_144:A copy in another region is the account's to choose: quarantined messages are evidence about one Region's stream, and all else can be made again.
-  #checkov:skip=CKV_AWS_145:Objects are encrypted with S3's keys unless kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_145:Objects are encrypted with S3's keys unless kms_key_arn sets a customer-managed key.
   #checkov:skip=CKV2_AWS_62:Nothing listens to the bucket; the function that writes to it counts that in a metric.
   bucket        = var.name
   force_destroy = var.force_destroy
@@ -39,7 +39,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   rule {
-    # Only with an own key: a bucket key makes one KMS request serve many objects.
+    # Only with a customer-managed key: a bucket key makes one KMS request serve many objects.
     bucket_key_enabled = var.kms_key_arn != null
 
     apply_server_side_encryption_by_default {

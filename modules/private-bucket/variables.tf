@@ -53,7 +53,7 @@ variable "readers" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the objects. `null`: S3's own keys (AES256)."
+  description = "ARN of a customer-managed KMS key that encrypts the objects. `null`: S3's own keys (AES256)."
   type        = string
   default     = null
 

@@ -5,20 +5,20 @@ variable "name" {
 }
 
 variable "retention_days" {
-  description = "Days after which an object expires: the time there is to look at a bad message and to send it again. `null`: it stays, and so do versions that a retry has overwritten."
+  description = "Days after which an object expires, and so the time in which an operator can look at a bad message and process it again. `null`: objects and their older versions are kept."
   type        = number
   default     = 365
 }
 
 variable "noncurrent_retention_days" {
-  description = "Days for which a version stays that a retry has overwritten."
+  description = "Days after which a version expires that a retry has overwritten."
   type        = number
   default     = 30
   nullable    = false
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the objects. `null`: S3's own keys (AES256)."
+  description = "ARN of a customer-managed KMS key that encrypts the objects. `null`: S3's own keys (AES256)."
   type        = string
   default     = null
 }

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several processors fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several processors fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -98,7 +98,7 @@ variable "freshness_seconds" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
@@ -125,7 +125,7 @@ variable "quarantine_retention_days" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key for the stream, the bucket and the logs. Its policy must let CloudWatch Logs use it. `null`: AWS's keys.
+    ARN of a customer-managed KMS key for the stream, the bucket and the logs. Its policy must let CloudWatch Logs use it. `null`: AWS's keys.
   EOT
   type        = string
   default     = null
@@ -139,7 +139,7 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

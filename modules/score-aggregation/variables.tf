@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several systems fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several systems fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -32,21 +32,21 @@ variable "freshness_seconds" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "capacity" {
-  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `records`, `reduce` and `registry`. `modules/table` says what each may have; a table without is on demand."
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `records`, `reduce` and `registry`. `modules/table` says what each may have; a table that is not named is on demand."
   type        = any
   default     = {}
   nullable    = false
 }
 
 variable "deletion_protection" {
-  description = "Whether `terraform destroy` is refused before anything is deleted, unless `false` was applied before. Tables are protected by themselves, too, and the quarantine bucket is only deleted when it is empty."
+  description = "Whether `terraform destroy` is refused, before anything is deleted. To destroy the stack, apply `false` first. The tables also have DynamoDB's deletion protection, and the quarantine bucket is deleted only if it is empty."
   type        = bool
   default     = true
   nullable    = false
@@ -66,7 +66,7 @@ variable "quarantine_retention_days" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key for the tables, the bucket and the logs. Its policy must let CloudWatch Logs
+    ARN of a customer-managed KMS key for the tables, the bucket and the logs. Its policy must let CloudWatch Logs
     use it (examples/complete has one). `null`: AWS's keys.
   EOT
   type        = string
@@ -81,7 +81,7 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to the name of everything, so that several shops fit in one account and region."
+  description = "Prefix of all names. With different prefixes, several shops fit in one account and Region."
   type        = string
   default     = ""
   nullable    = false
@@ -115,7 +115,7 @@ variable "freshness_seconds" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of alarms."
+  description = "ARNs of the SNS topics to notify of alarms."
   type        = list(string)
   default     = []
   nullable    = false
@@ -160,7 +160,7 @@ variable "sign_in_domain_prefix" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    ARN of an own KMS key for the tables, the buckets, the delivery stream and the logs. Its policy must let CloudWatch Logs and,
+    ARN of a customer-managed KMS key for the tables, the buckets, the delivery stream and the logs. Its policy must let CloudWatch Logs and,
     for the site, CloudFront use it. `null`: AWS's keys.
   EOT
   type        = string
@@ -175,7 +175,7 @@ variable "settings" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

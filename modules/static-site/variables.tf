@@ -60,13 +60,13 @@ variable "deletion_protection" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the files; its policy must let CloudFront (`cloudfront.amazonaws.com`) decrypt with it. `null`: S3's own keys (AES256)."
+  description = "ARN of a customer-managed KMS key that encrypts the files; its policy must let CloudFront (`cloudfront.amazonaws.com`) decrypt with it. `null`: S3's own keys (AES256)."
   type        = string
   default     = null
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false

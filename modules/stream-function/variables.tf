@@ -239,7 +239,7 @@ variable "quarantines" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the message's arrival on. The alarm on the iterator's age goes off at a third of it, since three functions in a row share it."
+  description = "Seconds that may pass from the arrival of a message until the totals contain it. The alarm on the iterator's age goes off at a third of these seconds, because three functions in a row share them."
   type        = number
   default     = 30
   nullable    = false
@@ -269,19 +269,19 @@ variable "settings" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key: as in `modules/function`."
+  description = "ARN of a customer-managed KMS key: as in `modules/function`."
   type        = string
   default     = null
 }
 
 variable "alarm_actions" {
-  description = "ARNs of the SNS topics that hear of an alarm, and of its end."
+  description = "ARNs of the SNS topics to notify when an alarm goes off, and when it ends."
   type        = list(string)
   default     = []
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
 }

@@ -8,7 +8,7 @@ locals {
 }
 
 resource "aws_dynamodb_table" "this" {
-  #checkov:skip=CKV_AWS_119:Every table is encrypted. The default is the key that AWS owns, which costs nothing; kms_key_arn sets an own key.
+  #checkov:skip=CKV_AWS_119:Every table is encrypted. The default is the key that AWS owns, which costs nothing; kms_key_arn sets a customer-managed key.
   name = var.name
   tags = var.tags
 

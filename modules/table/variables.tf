@@ -220,7 +220,7 @@ variable "deletion_protection" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of an own KMS key that encrypts the table and its stream. `null`: the key that AWS owns."
+  description = "ARN of a customer-managed KMS key that encrypts the table and its stream. `null`: the key that AWS owns."
   type        = string
   default     = null
 
@@ -231,7 +231,7 @@ variable "kms_key_arn" {
 }
 
 variable "tags" {
-  description = "Tags of everything that takes tags."
+  description = "Tags for all resources that take tags."
   type        = map(string)
   default     = {}
   nullable    = false
