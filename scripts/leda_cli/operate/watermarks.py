@@ -1,21 +1,23 @@
-"""Watermarks: places in the shards of a table's stream that divide what a scan has seen from what comes after it.
+"""Finds a watermark in a table's stream: a sequence number in each shard up to which a scan and the stream were read.
 
-A rebuild follows the stream from before its scan of the table on (`Tail`). When the scan is done it looks for a place
-in each open shard with two properties: the record of every change that the scan may have seen is before it, and all
-records before it have been read. A row that has records between the beginning and that watermark is then as its last
-record says, and every other row is as the scan has read it (Netflix's DBLog works so,
-https://arxiv.org/abs/2010.12597).
+A rebuild scans the table, and reads the table's stream from before the scan on (`Tail`). After the scan it looks for a
+watermark in each open shard: every change that the scan may have read has its record at or before the watermark, and
+the rebuild has read all records up to there. The content of a row at the watermark is then known: if the rebuild has
+read records of the row, it is the new image of the last one; otherwise it is what the scan has read. This is the method
+of Netflix's DBLog, https://arxiv.org/abs/2010.12597.
 
-The beginning needs no care: what was in the stream before the scan began is in what the scan reads, and reading more of
-it does no harm. Of the end there are two ways to be sure:
+It does not matter where exactly the reading of the stream begins, as long as that is before the scan. If the last
+record of a row is older than the scan, its image is what the consistent scan has read. The end must be found in one of
+two ways:
 
-- With markers (`MarkedEnd`) rows with reserved keys are written until each open shard has shown one. A shard's records
-  are in order, so a marker that comes out has all before it that was written before it.
-- Without them (`WaitedEnd`) nothing is written to the table. After a waiting time each shard is read to its end. That
-  rests on a record's being in its stream within the waiting time (AWS: "in near-real time", a second as a rule).
+- With markers (`MarkedEnd`) the rebuild writes rows with reserved keys until each open shard has shown one. A shard's
+  records are in order, so every change that was written before the marker has its record before that of the marker.
+- Without markers (`WaitedEnd`) the rebuild writes nothing to the table. It waits, and then reads each shard to its end.
+  This relies on every record being in the stream within the waiting time (AWS: "in near-real time", which is less than
+  a second as a rule).
 
-In both cases a record that comes after the watermark, though its change is older than the end of the scan, proves that
-the stream was slower than assumed (`Tail.require_none_late`): the rebuild then begins again and waits longer.
+In both cases the rebuild reads on behind the watermark. A record there whose change is older than the end of the scan
+proves that the stream was slower than assumed (`Tail.require_none_late`): the rebuild begins again and waits longer.
 """
 
 from __future__ import annotations
@@ -72,11 +74,11 @@ class LateRecordError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """A place in a stream.
+    """A watermark in each shard of a stream.
 
-    open: the last sequence number before the watermark in each open shard, 0 where there is none.
-    closed: the last sequence number of each closed shard.
-    created: when it was found, by the service's clock, in epoch seconds.
+    open: by open shard, the sequence number of the last record up to the watermark; 0 if the shard has no record.
+    closed: by closed shard, the sequence number of its last record.
+    created: when the watermark was found, by the service's clock, in epoch seconds.
     """
 
     open: Mapping[str, int]
@@ -89,9 +91,9 @@ class Watermark:
         return {**self.closed, **self.open}
 
     def at_least(self, reached: Mapping[str, int]) -> Watermark:
-        """The same watermark; in an open shard that has no record (any more), where Map had come before the scan.
+        """The same watermark, with Map's checkpoint from before the scan in each open shard that has no record.
 
-        All records of such a shard are older than the 24 hours for which a stream keeps them, or there were none.
+        Such a shard never had a record, or all its records are older than the 24 hours for which a stream keeps them.
         """
         places = {name: place or reached.get(name, 0) for name, place in self.open.items()}
         return replace(self, open=places)
@@ -99,9 +101,10 @@ class Watermark:
 
 @dataclass(slots=True)
 class Followed:
-    """A shard that may have records since the scan began; `last` is the sequence number of the last one that was read.
+    """A shard that may have records of changes since the scan began.
 
-    `mark` is set where the shard's watermark has been found, and nothing behind it has been taken.
+    last: the sequence number of the last record that was read.
+    mark: the shard's watermark as a sequence number, once it is found; no record behind it has been taken.
     """
 
     reader: ShardReader
@@ -112,16 +115,16 @@ class Followed:
 
 
 class End(Protocol):
-    """Finds the watermark in each open shard of a tail, `seconds` after the scan."""
+    """Finds the watermark in each open shard of a tail, after waiting `seconds` for the stream."""
 
     seconds: float
 
     def find(self, tail: Tail) -> None:
-        """Read on until each open shard has its `mark`, and every closed one has been read to its end."""
+        """Read the stream until each open shard has its `mark`, and every closed shard has been read to its end."""
 
 
 class Tail:
-    """Follows a table's stream from now on; `take` gets the keys and the new image (None: no row) of each change."""
+    """Reads a table's stream from now on; calls `take` with the key and the new image (None: no row) of each change."""
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class Tail:
         self.read_on()
 
     def read_on(self) -> None:
-        """Take what the shards have by now, and begin to follow the children of those that have ended."""
+        """Take the records that the shards have by now, and begin to read the children of shards that have ended."""
         if any(shard.is_open and shard.reader.is_at_end for shard in self.shards.values()):
             self._list_again()
         for _, shard in self.readable():
@@ -162,7 +165,7 @@ class Tail:
                 self.take(shard, page)
 
     def readable(self) -> Iterator[tuple[str, Followed]]:
-        """The shards, each after its parent's end: the last record of a row must be the last one that is taken."""
+        """The shards whose parent has been read to its end, so that a row's records are taken in their order."""
         for name, shard in self.shards.items():
             parent = self.shards.get(shard.parent or "")
             if parent is None or parent.reader.is_at_end:
@@ -175,7 +178,7 @@ class Tail:
             shard.last = page[-1]["dynamodb"]["SequenceNumber"]
 
     def pass_over(self, name: str, page: Iterable[Record]) -> None:
-        """Look at records behind the watermark: none of their changes may be older than the end of the scan.
+        """Look at records behind the watermark, and note one whose change is older than the end of the scan.
 
         AWS gives the times of changes to the second. DynamoDB Local rounds them down to the minute, so that a change
         behind the watermark seems to be older than it is: a time without seconds proves nothing.
@@ -190,15 +193,15 @@ class Tail:
                 )
 
     def read_from_start(self, shard: Followed, name: str) -> None:
-        """Read all that the shard has: it has had no record since the scan began, and its last one must be known."""
+        """Read the shard from its beginning to find its last record: it had no record since the scan began."""
         shard.reader = self._reader(name)
 
     def scanned(self) -> None:
-        """Note that the scan is done: what is written from now on, it has not seen."""
+        """Note that the scan is done: it has not read what is written from now on."""
         self._end_of_scan = service_time(self._dynamodb, self.table.name)
 
     def watermark(self, end: End) -> Watermark:
-        """A watermark here and now, when all before it has been taken. Raises LedaError."""
+        """Find a watermark, and take all records up to it. Raises LedaError if shards keep changing meanwhile."""
         for _ in range(MAX_TRIES):
             listed = self._list_again()
             try:
@@ -221,7 +224,7 @@ class Tail:
         )
 
     def require_none_late(self) -> None:
-        """Raise LateRecordError where the shards have got a record since the watermark that the scan may have seen."""
+        """Raise LateRecordError if a record has come behind the watermark whose change the scan may have read."""
         for name in shards_with_parents(self._streams, self.stream):
             if name not in self.shards and name not in self._before and name not in self._behind:
                 self._behind[name] = Followed(self._reader(name), None, True)
@@ -233,12 +236,14 @@ class Tail:
             raise LateRecordError(self._late)
 
     def _list_again(self) -> Shards:
-        """Begin to follow the shards that have come since; marks of an earlier try are forgotten."""
+        """List the shards again, begin to read new ones, and forget the marks of an earlier try."""
         listed = shards_with_parents(self._streams, self.stream)
         if gone := sorted(self.shards.keys() - listed.keys()):
             raise LedaError(
-                f"{self.table.name}'s stream no longer has the shards {gone}, which it had when the scan began",
-                "a scan of the table may take 24 hours at most: use more --segments, or a faster machine",
+                f"{self.table.name}'s stream no longer has the shards {', '.join(gone)}, which it "
+                "had when the scan began",
+                "the scan must end within the 24 hours for which the stream keeps records: use more --segments, or a "
+                "machine in the table's Region",
             )
         for name in in_order(listed):
             parent, end = listed[name]
@@ -264,9 +269,9 @@ class Tail:
 
 
 class MarkedEnd:
-    """The watermark is where marker rows come out; they are written to the table until each open shard has shown one.
+    """Finds the watermark with marker rows, written until each open shard has shown a record of one.
 
-    Nobody can tell beforehand which shard a key goes to.
+    It cannot be known beforehand which shard has the records of a key.
     """
 
     def __init__(
@@ -292,7 +297,7 @@ class MarkedEnd:
         wait(tail, self.seconds, self._sleep)
         token = uuid.uuid4().hex
         still_open = [name for name, shard in tail.shards.items() if shard.is_open]
-        # Where earlier markers came out is known; the others are tried from the first.
+        # The shards of earlier markers are known, so these are written again; other shards get new ones.
         places = [self._reached[name] for name in still_open if name in self._reached]
         untried = iter(sorted(set(range(MAX_MARKERS)) - set(places)))
         while missing := [name for name in still_open if tail.shards[name].mark is None]:
@@ -309,7 +314,8 @@ class MarkedEnd:
     def clean_up(self) -> None:
         """Delete the markers, also those of other runs.
 
-        Their numbers may have gaps: a run may delete what another one, which slept, had before it and goes on from.
+        The numbers of the markers that are there may have gaps: while a run sleeps, another run may delete its markers,
+        and the first run then continues with higher numbers.
         """
         keys = map(self._table.marker_key, range(MAX_MARKERS))
         attributes = [*self._table.keys, WATERMARK]
@@ -362,12 +368,12 @@ class MarkedEnd:
                 raise LedaError(
                     f"{len(unseen)} of {len(written)} markers in {self._table.name} did not come out of its "
                     f"stream within {PATIENCE_SECONDS:.0f} s",
-                    "run the command again; if it stays so, look at the stream in DynamoDB's console",
+                    "run the command again; if the error stays, look at the table's stream in DynamoDB's console",
                 )
             self._sleep(POLL_SECONDS)
 
     def _look(self, tail: Tail, name: str, page: Sequence[Record], token: str) -> set[int]:
-        """Take what is before the shard's first marker; the numbers of this watermark's markers in the page."""
+        """Take the page's records up to the shard's first marker; return the numbers of this try's markers."""
         shard, seen = tail.shards[name], set[int]()
         behind = page if shard.mark is not None else ()
         for position, record in enumerate(page):
@@ -387,7 +393,7 @@ class MarkedEnd:
 
 
 class WaitedEnd:
-    """The watermark is where a shard ends some time after the scan, when what the scan has seen is in the stream."""
+    """Finds the watermark without marker rows: the end of each shard, some time after the scan."""
 
     def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
         self.seconds = seconds
@@ -428,7 +434,7 @@ def wait(tail: Tail, seconds: float, sleep: Callable[[float], None]) -> None:
 
 
 def pages(shard: Followed) -> Iterator[Sequence[Record]]:
-    """The pages that the shard has by now: of a closed one to its end, of an open one until a page is not full."""
+    """The pages that the shard has by now: to the end of a closed shard; of an open shard, until a page is not full."""
     while not shard.reader.is_at_end:
         page = shard.reader.read()
         if page:
