@@ -27,7 +27,7 @@ from benchmarks.stages import LATENCY_MS, Pipeline, Run
 from leda.engine.configuration import Configuration
 from leda.engine.epochs import Epochs
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import Definitions, Registry
+from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
 from leda.engine.source_shards import SourceShards
@@ -178,8 +178,8 @@ class MeteredLeda:
         self._map = MapRows(
             client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse, threads=1
         )
-        epochs, definitions = Epochs(registry, client), Definitions(registry)
-        self._reduce = Totals(client, "AggregateTable", epochs, definitions, _refuse, threads=1)
+        epochs, configurations = Epochs(registry, client), Configurations(registry)
+        self._reduce = Totals(client, "AggregateTable", epochs, configurations, _refuse, threads=1)
 
     def handle(self, changes: Sequence[Change]) -> None:
         """A batch of the table's stream."""

@@ -10,7 +10,7 @@ from leda.aws.faults import Faults
 from leda.aws.telemetry import lag, logger, metrics
 from leda.engine.consumer import Consumer
 from leda.engine.epochs import Epochs
-from leda.engine.registry import Definitions, Registry
+from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Rejects
 from leda.engine.shards import OnlyShards
 from leda.engine.totals import KEY, Totals
@@ -26,7 +26,7 @@ totals = Totals(
     dynamodb,
     settings.required("AGGREGATE_TABLE"),
     Epochs(registry, streams),
-    Definitions(registry),
+    Configurations(registry),
     rejects.put,
     settings.positive("REDUCE_THREADS", default=4),
     settings.optional("TOTALS_KEY") or KEY,

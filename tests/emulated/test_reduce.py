@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from leda.engine.configuration import Configuration
-from leda.engine.reduce_batch import Line, Pending
+from leda.engine.reduce_batch import CheckpointBatch, Pending
 from leda.engine.registry import Registry
 from leda.engine.statement_errors import StatementErrors, TotalsError
 from simulation.failures import client_error, timed_out
@@ -227,10 +227,10 @@ def test_a_measure_that_another_delivery_gives_meanwhile_is_added_to(
     real = StatementErrors._completed
     looks = []
 
-    def completed(self: StatementErrors, line: Line, each: Pending, first: str) -> bool:
+    def completed(self: StatementErrors, batch: CheckpointBatch, each: Pending, first: str) -> bool:
         put_total(pipeline, each.node, Count={"N": "5"}, Value={"N": "10"})
         looks.append(each.node)
-        return real(self, line, each, first)
+        return real(self, batch, each, first)
 
     monkeypatch.setattr(StatementErrors, "_completed", completed)
     put_total(pipeline, "A", Value={"N": "10"})

@@ -13,7 +13,7 @@ import pytest
 
 from leda.engine import map_rows, registry
 from leda.engine.configuration import WATERMARK, Configuration
-from leda.engine.registry import MEMORY_SECONDS, Definitions
+from leda.engine.registry import MEMORY_SECONDS, Configurations
 from leda.engine.shards import padded
 from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams import changes
@@ -360,7 +360,7 @@ def test_an_expired_total_that_another_configuration_kept_is_not_made_again_by_i
 
     Reduce may have read before the backfill which configuration is live.
     """
-    monkeypatch.setattr(Definitions, "live", lambda _self, _version: None)
+    monkeypatch.setattr(Configurations, "live", lambda _self, _version: None)
 
     def differences() -> Any:
         with groupings(by_day()) as it:
@@ -389,7 +389,7 @@ def test_what_a_backfill_has_taken_back_from_an_expired_total_is_not_taken_back_
 
     Reduce may have read before the backfill which configuration is live, and so not know when the total expires.
     """
-    monkeypatch.setattr(Definitions, "live", lambda _self, _version: None)
+    monkeypatch.setattr(Configurations, "live", lambda _self, _version: None)
     yesterday = datetime.fromtimestamp(EPOCH - 2 * 24 * 3600, UTC).isoformat()[:10]
 
     def differences() -> Any:
@@ -428,7 +428,7 @@ def test_a_total_that_a_former_configuration_makes_again_expires_as_the_live_one
             return it.differences()
 
     assert not differences()
-    monkeypatch.setattr(Definitions, "live", lambda _self, _version: None)
+    monkeypatch.setattr(Configurations, "live", lambda _self, _version: None)
     assert differences()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leda.engine import map_rows
-from leda.engine.registry import Definitions
+from leda.engine.registry import Configurations
 from leda.engine.shards import padded
 from leda.engine.source_shards import Assignment
 from leda_cli.operate.assignments import Assignments
@@ -54,13 +54,13 @@ def totals_keep_their_labels(patch: Patch) -> None:
 
 
 def labels_are_those_of_the_first_version(patch: Patch) -> None:
-    real = Definitions.of
+    real = Configurations.of
 
     def of(self: Any, version: str) -> Any:
         real(self, version)
         return next(iter(self._known.values()), None)
 
-    patch.setattr(Definitions, "of", of)
+    patch.setattr(Configurations, "of", of)
 
 
 def what_is_written_during_the_scan_is_not_taken(patch: Patch) -> None:

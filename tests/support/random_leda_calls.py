@@ -11,7 +11,7 @@ from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane, item, lane_number
 from leda.engine.epochs import Epochs
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import COUNTERS, EPOCHS, Definitions, Registry
+from leda.engine.registry import COUNTERS, EPOCHS, Configurations, Registry
 from leda.engine.shards import Shard, padded
 from leda.engine.source_shards import SourceShards
 from leda.engine.totals import Totals
@@ -93,7 +93,7 @@ def _reduce(shard: Shard, records: Sequence[StreamRecord]) -> Operation:
             store,
             "AggregateTable",
             Epochs(registry, streams),
-            Definitions(registry),
+            Configurations(registry),
             lambda _shard, reject: rejected.append(str(reject.node)),
             threads=1,
         )

@@ -1,6 +1,7 @@
 """Prepares a batch for Reduce: sums its rows of ReduceTable by total, and builds the statement for each total.
 
-A `Line` has the batch's rows of one checkpoint attribute; a `Pending` is a total that still lacks some of these rows.
+A `CheckpointBatch` has those rows of the batch that move the same checkpoint attribute; a `Pending` is a total that
+still lacks some of these rows.
 """
 
 import enum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from leda.engine.configuration import Amount, Configuration
 from leda.engine.delta_rows import Delta, UnreadableDeltaError, amounts_of
-from leda.engine.registry import Definitions
+from leda.engine.registry import Configurations
 from leda.engine.shards import Shard
 from leda.engine.total_statements import TotalStatements
 from leda.streams.stream_records import StreamRecord
@@ -72,7 +73,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckpointBatch:
     """The rows of a batch that move one checkpoint attribute, and the version that they were computed under.
 
     Rows that were written by hand may name a version that no configuration has.
@@ -84,7 +85,7 @@ class Line:
     rows: Sequence[Row]
     statements: TotalStatements
     version: str
-    definitions: Definitions
+    configurations: Configurations
     _rows_by_node: dict[str, list[Row]] = field(default_factory=dict)
 
     def rows_of(self, each: Pending) -> list[Row]:
@@ -117,9 +118,9 @@ class Line:
             first, last = each.rows[0].position, each.rows[each.take - 1].position
         node, amounts, moved = {"S": each.node}, [{"N": str(text)} for text in texts], {"S": last}
         if each.kind is Kind.INSERT:
-            definition = self.definitions.of(self.version)
-            labels = self._labels(each.node, definition)
-            if definition and not definition.has_total(each.node):
+            configuration = self.configurations.of(self.version)
+            labels = self._labels(each.node, configuration)
+            if configuration and not configuration.has_total(each.node):
                 # The row subtracts what the total had under a former configuration. The total is gone, and so is that
                 # amount: it is made with 0, only to hold the checkpoint.
                 amounts = [{"N": "0"}] * len(amounts)
@@ -137,15 +138,15 @@ class Line:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-    def _labels(self, node: str, definition: Configuration | None) -> dict[str, dict[str, Any]]:
+    def _labels(self, node: str, configuration: Configuration | None) -> dict[str, dict[str, Any]]:
         """The labels of a total that is made: those of the live configuration, if it has the total.
 
         The rows may be of a former configuration, which does not know for how long the live one keeps the total.
         """
-        live = self.definitions.live(self.version)
+        live = self.configurations.live(self.version)
         if live and live.has_total(node):
-            definition = live
-        found = definition.labels(node) if definition else None
+            configuration = live
+        found = configuration.labels(node) if configuration else None
         return found.attributes if found else {}
 
     @staticmethod
@@ -167,7 +168,7 @@ class Line:
 
 
 def by_node(rows: Sequence[Row]) -> list[Pending]:
-    """Sum up the rows by total. A total whose sum is not exact gets its rows: `Line` then adds fewer rows at a time."""
+    """Sum up the rows by total. A total whose sum is not exact keeps its rows, and they are added in smaller parts."""
     found: dict[str, Pending] = {}
     several: dict[str, list[Sequence[str]]] = {}
     for row in rows:

@@ -206,7 +206,7 @@ def configuration_of(registry: Registry, version: str) -> Configuration:
     return Configuration.from_json(row["Document"]["S"])
 
 
-class Definitions:
+class Configurations:
     """The configurations by their version, each read when it is first asked for."""
 
     def __init__(self, registry: Registry) -> None:

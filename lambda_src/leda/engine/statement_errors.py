@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.reduce_batch import Kind, Line, Pending
+from leda.engine.reduce_batch import CheckpointBatch, Kind, Pending
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
 
@@ -51,7 +51,11 @@ class StatementErrors:
         self._reject = reject
 
     def decide(
-        self, line: Line, each: Pending, error: Mapping[str, Any], rejected: list[Reject]
+        self,
+        batch: CheckpointBatch,
+        each: Pending,
+        error: Mapping[str, Any],
+        rejected: list[Reject],
     ) -> None:
         """Decide what to ask next about a total whose statement had this error.
 
@@ -64,11 +68,11 @@ class StatementErrors:
         elif code == "ConditionalCheckFailed":
             row = error.get("Item")
             if row:
-                line.drop_covered(each, _checkpoint(self._table, each, line, row))
+                batch.drop_covered(each, _checkpoint(self._table, each, batch, row))
             else:
                 each.kind = Kind.INSERT
         elif code == "ValidationError" and each.kind is not Kind.MOVE:
-            self._refused(line, each, str(error.get("Message")), rejected)
+            self._refused(batch, each, str(error.get("Message")), rejected)
         elif code in _FATAL or code == "ValidationError":
             raise TotalsError(
                 f"{self._table} refuses the statement for the total {each.node}: {code}: {error.get('Message')}"
@@ -78,8 +82,10 @@ class StatementErrors:
             # condition then says so.
             each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
 
-    def _refused(self, line: Line, each: Pending, message: str, rejected: list[Reject]) -> None:
-        rows = line.rows_of(each)
+    def _refused(
+        self, batch: CheckpointBatch, each: Pending, message: str, rejected: list[Reject]
+    ) -> None:
+        rows = batch.rows_of(each)
         if each.take > 1:
             each.take //= 2
             return
@@ -88,18 +94,18 @@ class StatementErrors:
         # Where the row adds 0, an existing total lacks a measure. A rebuild writes such rows to move a checkpoint, and
         # they must not bring back a measure that the configurations after it do not have.
         if any(map(Decimal, texts)):
-            if each.kind is Kind.UPDATE and self._completed(line, each, row.position):
+            if each.kind is Kind.UPDATE and self._completed(batch, each, row.position):
                 return
             if each.kind is Kind.UPDATE and not each.is_refused:
                 each.is_refused = True
                 return
             amounts = ", ".join(
-                f"{name} {text}" for name, text in zip(line.measures, texts, strict=True)
+                f"{name} {text}" for name, text in zip(batch.measures, texts, strict=True)
             )
             reason = f"DynamoDB refuses to add {amounts} to {each.node}: {message}"
             reject = Reject(row.record, reason, each.node)
             rejected.append(reject)
-            self._reject(line.shard, reject)
+            self._reject(batch.shard, reject)
         if each.kind is Kind.INSERT:
             # There is no total whose checkpoint could move. Another delivery of the row is refused in the same way.
             each.rows = rows[1:]
@@ -107,7 +113,7 @@ class StatementErrors:
         else:
             each.kind = Kind.MOVE
 
-    def _completed(self, line: Line, each: Pending, first: str) -> bool:
+    def _completed(self, batch: CheckpointBatch, each: Pending, first: str) -> bool:
         """Write 0 for each measure that the total lacks; returns whether it lacked one.
 
         A total of an older configuration, or one that somebody has edited, may lack a measure; DynamoDB refuses to add
@@ -117,10 +123,10 @@ class StatementErrors:
         """
         key = {self._key: {"S": each.node}}
         row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        lacking = [name for name in line.measures if row and name not in row]
+        lacking = [name for name in batch.measures if row and name not in row]
         for name in lacking:
             statement: BatchStatementRequestTypeDef = {
-                "Statement": line.statements.give(name),
+                "Statement": batch.statements.give(name),
                 "Parameters": [{"N": "0"}, {"S": each.node}, {"S": first}],
             }
             answer = self._client.batch_execute_statement(Statements=[statement])
@@ -137,11 +143,11 @@ class StatementErrors:
         return bool(lacking)
 
 
-def _checkpoint(table: str, each: Pending, line: Line, row: Mapping[str, Any]) -> str:
-    stored = row.get(line.applied, {}).get("S")
+def _checkpoint(table: str, each: Pending, batch: CheckpointBatch, row: Mapping[str, Any]) -> str:
+    stored = row.get(batch.applied, {}).get("S")
     if not isinstance(stored, str):
         raise TotalsError(
-            f"{table}'s row {each.node} has a {line.applied} that is not LEDA's (a string), so somebody has edited it: "
-            "remove the attribute and run `leda rebuild`"
+            f"{table}'s row {each.node} has a {batch.applied} that is not LEDA's (a string), so somebody has "
+            "edited it: remove the attribute and run `leda rebuild`"
         )
     return stored

@@ -30,8 +30,8 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda.aws.backoff import Backoff, is_throttle, is_unanswered
 from leda.engine.delta_rows import RESERVED, UnreadableDeltaError, read
 from leda.engine.epochs import IGNORED, Epochs, position
-from leda.engine.reduce_batch import Line, Pending, Row, by_node
-from leda.engine.registry import Definitions
+from leda.engine.reduce_batch import CheckpointBatch, Pending, Row, by_node
+from leda.engine.registry import Configurations
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, created
 from leda.engine.statement_errors import StatementErrors
@@ -81,7 +81,7 @@ class Totals:
         client: "DynamoDBClient",
         table: str,
         epochs: Epochs,
-        definitions: Definitions,
+        configurations: Configurations,
         reject: Callable[[Shard, Reject], None],
         threads: int = 4,
         key: str = KEY,
@@ -90,7 +90,7 @@ class Totals:
         self._client = client
         self._table = table
         self._epochs = epochs
-        self._definitions = definitions
+        self._configurations = configurations
         self._reject = reject
         self._key = key
         self._errors = StatementErrors(client, table, key, reject)
@@ -105,27 +105,27 @@ class Totals:
         checkpoints say so to the next delivery.
         """
         outcome = Outcome()
-        lines: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+        batches: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
         for row in self._rows(shard, records, outcome):
             # A total may have a lane of each version and number of lanes, but only one of each.
             applied = row.delta.lane.applied + ("m" if shard.is_made_up else "")
-            lines.setdefault((applied, row.delta.measures), []).append(row)
+            batches.setdefault((applied, row.delta.measures), []).append(row)
         # One after the other, a batch of nothing else would outlast the function.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))
-        for (applied, measures), rows in lines.items():
+        for (applied, measures), rows in batches.items():
             pending = by_node(rows)
-            line = Line(
+            batch = CheckpointBatch(
                 shard,
                 applied,
                 measures,
                 rows,
                 self._statements_of(applied, measures),
                 rows[0].delta.lane.version,
-                self._definitions,
+                self._configurations,
             )
             for is_reserved in (False, True):
                 self._write(
-                    line,
+                    batch,
                     [each for each in pending if each.node.startswith(RESERVED) is is_reserved],
                     outcome,
                 )
@@ -167,20 +167,20 @@ class Totals:
             )
         return found
 
-    def _write(self, line: Line, todo: list[Pending], outcome: Outcome) -> None:
-        backoff = Backoff(f"totals of {self._table} for {line.shard.id}", self._pause)
+    def _write(self, batch: CheckpointBatch, todo: list[Pending], outcome: Outcome) -> None:
+        backoff = Backoff(f"totals of {self._table} for {batch.shard.id}", self._pause)
         while todo:
             requests = [
                 todo[at : at + MAX_STATEMENTS] for at in range(0, len(todo), MAX_STATEMENTS)
             ]
             if len(requests) == 1:
-                answers: Iterable[list[Any]] = [self._ask(line, requests[0])]
+                answers: Iterable[list[Any]] = [self._ask(batch, requests[0])]
             else:
-                answers = self._pool.map(self._ask, [line] * len(requests), requests)
+                answers = self._pool.map(self._ask, [batch] * len(requests), requests)
             left: list[Pending] = []
             for each, error in zip(todo, chain.from_iterable(answers), strict=True):
                 if error:
-                    self._errors.decide(line, each, error, outcome.rejected)
+                    self._errors.decide(batch, each, error, outcome.rejected)
                 else:
                     each.applied()
                     outcome.written += 1
@@ -192,9 +192,9 @@ class Totals:
                 backoff.failed(next(each.reason for each in left if each.is_busy))
             todo = left
 
-    def _ask(self, line: Line, part: Sequence[Pending]) -> list[Mapping[str, Any]]:
+    def _ask(self, batch: CheckpointBatch, part: Sequence[Pending]) -> list[Mapping[str, Any]]:
         """The error of each statement in their order, an empty one where it was applied."""
-        statements = [line.statement(each) for each in part]
+        statements = [batch.statement(each) for each in part]
         try:
             answer = self._client.batch_execute_statement(Statements=statements)
         except (HTTPClientError, NoConnection) as error:
@@ -207,5 +207,5 @@ class Totals:
             if len(part) == 1:
                 return [{"Code": "ValidationError", "Message": error.response["Error"]["Message"]}]
             # One parameter that is not valid refuses the whole call.
-            return list(chain.from_iterable(self._ask(line, [each]) for each in part))
+            return list(chain.from_iterable(self._ask(batch, [each]) for each in part))
         return [response.get("Error", {}) for response in answer["Responses"]]

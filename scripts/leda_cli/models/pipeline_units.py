@@ -23,7 +23,7 @@ from leda.engine.configuration import Configuration
 from leda.engine.epochs import Epochs
 from leda.engine.hierarchy import SEPARATOR, nodes
 from leda.engine.map_rows import MapRows
-from leda.engine.registry import Definitions, Registry
+from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
 from leda.engine.source_shards import SourceShards
@@ -213,7 +213,7 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
         client,
         "AggregateTable",
         Epochs(registry, client),
-        Definitions(registry),
+        Configurations(registry),
         _refuse,
         threads=1,
     )

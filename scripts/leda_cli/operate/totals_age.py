@@ -33,7 +33,7 @@ from leda.engine import delta_rows, map_batch
 from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED, Delta, Lane, UnreadableDeltaError
 from leda.engine.epochs import EPOCH_DIGITS, IGNORED, position
-from leda.engine.registry import Definitions, Registry, reduce_scope, source_scope
+from leda.engine.registry import Configurations, Registry, reduce_scope, source_scope
 from leda.engine.shards import Shard
 from leda.engine.source_shards import Assignment
 from leda.streams import stream_records
@@ -105,7 +105,7 @@ class Ages:
         self._live = live
         self._clock = clock
         self._registry = Registry(dynamodb, site.registry_table)
-        self._definitions = Definitions(self._registry)
+        self._configurations = Configurations(self._registry)
 
     def age(self) -> Age:
         """The age of the totals now."""
@@ -143,7 +143,7 @@ class Ages:
         if row is None:
             return Assignment(self._live, 1)
         return Assignment(
-            self._definitions.of(row["Version"]["S"]) or self._live,
+            self._configurations.of(row["Version"]["S"]) or self._live,
             int(row["Lanes"]["N"]),
             int(row.get("Generation", {"N": "0"})["N"]),
         )
@@ -217,7 +217,7 @@ class Ages:
 
     def _since(self, record: StreamRecord, delta: Delta) -> float:
         """When the oldest change in the row was made."""
-        configuration = self._definitions.of(delta.lane.version) or self._live
+        configuration = self._configurations.of(delta.lane.version) or self._live
         if configuration.time_attribute is None and delta.oldest is not None:
             return float(delta.oldest)
         return self._made(record)

@@ -5,7 +5,7 @@ from typing import cast
 from unittest.mock import Mock
 
 from leda.engine.delta_rows import Delta, Lane
-from leda.engine.reduce_batch import Kind, Line, Pending, Row
+from leda.engine.reduce_batch import CheckpointBatch, Kind, Pending, Row
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
 from leda.engine.statement_errors import StatementErrors
@@ -19,10 +19,10 @@ def row(position: str, totals: dict[str, tuple[str, ...]]) -> Row:
     return Row(position, Delta(LANE, ("Count",), totals, None), cast(StreamRecord, None))
 
 
-def line(rows: Sequence[Row]) -> Line:
+def batch_of(rows: Sequence[Row]) -> CheckpointBatch:
     statements = TotalStatements("totals", "Identifier", LANE.applied, ("Count",))
     shard = Shard("stream", "shard")
-    return Line(shard, LANE.applied, ("Count",), rows, statements, LANE.version, Mock())
+    return CheckpointBatch(shard, LANE.applied, ("Count",), rows, statements, LANE.version, Mock())
 
 
 def test_a_row_that_adds_0_is_done_where_dynamodb_refuses_to_make_its_total() -> None:
@@ -31,7 +31,7 @@ def test_a_row_that_adds_0_is_done_where_dynamodb_refuses_to_make_its_total() ->
 
     errors = StatementErrors(Mock(), "totals", "Identifier", Mock())
     error = {"Code": "ValidationError", "Message": "key too long"}
-    errors.decide(line([row("1", {"node": ("0",)})]), total, error, rejected)
+    errors.decide(batch_of([row("1", {"node": ("0",)})]), total, error, rejected)
 
     # A move of the checkpoint would find no total, and so lead to the same INSERT again, without end.
     assert (total.rows, total.take, rejected) == ([], 0, [])
@@ -45,7 +45,7 @@ def test_a_total_is_busy_while_dynamodb_throttles_the_0_of_the_measure_that_it_l
     total = Pending("node", "1", "1", ("1",))
 
     errors = StatementErrors(client, "totals", "Identifier", Mock())
-    errors.decide(line([row("1", {"node": ("1",)})]), total, {"Code": "ValidationError"}, [])
+    errors.decide(batch_of([row("1", {"node": ("1",)})]), total, {"Code": "ValidationError"}, [])
 
     # Reduce pauses before it sends the UPDATE again.
     assert (total.is_busy, total.reason) == (True, "ThrottlingError: slow down")
@@ -60,7 +60,7 @@ def test_the_batch_is_read_once_for_all_totals_that_have_some_of_its_rows() -> N
             return super().__iter__()
 
     rows = Rows([row("1", {"a": ("1",), "b": ("1",)}), row("2", {"b": ("1",), "c": ("1",)})])
-    batch = line(rows)
+    batch = batch_of(rows)
     found = {node: batch.rows_of(Pending(node, "1", "2", ("1",))) for node in "abc"}
 
     assert found == {"a": [rows[0]], "b": [rows[0], rows[1]], "c": [rows[1]]}
