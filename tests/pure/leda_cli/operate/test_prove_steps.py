@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ class MemoryPipeline:
 
     def __init__(self) -> None:
         self.schema = Schema()
+        self.lock = Lock()
         self.rows: dict[str, dict[str, Any]] = {}
         self.oracle = Oracle()
         self.lost = Decimal(0)
@@ -55,14 +57,16 @@ class MemoryPipeline:
 
     def put_record(self, Data: bytes, **_: Any) -> None:
         message = parse(Data, self.schema)
-        self.oracle.see_bytes(Data)
-        known = self.rows.get(message.id)
-        if known is None or int(known["Version"]["N"]) < message.version:
-            self.rows[message.id] = {
-                "id": {"S": message.id},
-                "Version": {"N": str(message.version)},
-                "Deleted": {"BOOL": message.deleted},
-            }
+        # A proof puts from several threads.
+        with self.lock:
+            self.oracle.see_bytes(Data)
+            known = self.rows.get(message.id)
+            if known is None or int(known["Version"]["N"]) < message.version:
+                self.rows[message.id] = {
+                    "id": {"S": message.id},
+                    "Version": {"N": str(message.version)},
+                    "Deleted": {"BOOL": message.deleted},
+                }
 
     # -- DynamoDB
 
