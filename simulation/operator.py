@@ -35,7 +35,9 @@ class Operator:
     needed: something was lost that no rebuild has brought back yet, or deployed that no backfill has made live.
     markers: whether runs write markers to the source table.
     deployments: how many configurations were deployed that a backfill is to make live.
-    done_at: when the last run came to its end; made_live: the configuration that the last backfill made live.
+    done_at: when the last run came to its end.
+    made_live: the configuration that must be live: that of the successful backfill which drew its number last. A run
+    with a lower number may sleep after its last write, and end after it.
     """
 
     def __init__(self, system: Engine) -> None:
@@ -45,6 +47,7 @@ class Operator:
         self.deployments = 0
         self.done_at = 0.0
         self.made_live = ""
+        self._number = 0
         self._system = system
         self._world = system.world
         self._random = system.world.random("operator")
@@ -159,8 +162,8 @@ class Operator:
             return
         counts[name] += 1
         self.done_at = self._world.now
-        if is_backfill:
-            self.made_live = variables["CONFIGURATION"]
+        if is_backfill and work.number > self._number:
+            self._number, self.made_live = work.number, variables["CONFIGURATION"]
         is_deployed = is_backfill or not self.deployments
         is_same = deployments == self.deployments
         if is_deployed and is_same and lost_before == [counts[loss] for loss in _LOSSES]:

@@ -110,7 +110,10 @@ class Result:
 
 
 class Rebuild:
-    """One run for one aggregation. `deployed` is what Map is deployed with; `mappings` are Map's, and no others."""
+    """One run for one aggregation. `deployed` is what Map is deployed with; `mappings` are Map's, and no others.
+
+    number: the run's number, 0 before it is drawn. Of two runs the one with the higher number has the last word.
+    """
 
     def __init__(
         self,
@@ -136,7 +139,7 @@ class Rebuild:
             deployed.configuration,
         )
         self._deployed = deployed
-        self._number = 0
+        self.number = 0
         self._is_first = False
         self._first = TotalsFile[Old]()
 
@@ -269,16 +272,16 @@ class Rebuild:
         for name in sorted(names):
             self._run.registry.put_if_absent(LANES, name, {})
         # A run with a higher number finds these lanes registered; one with a lower number is kept out of them.
-        self._number = self._run.registry.draw(REBUILDS)
+        self.number = self._run.registry.draw(REBUILDS)
         self._run.journal.require_own()
-        self._rows.begin(self._number)
+        self._rows.begin(self.number)
         self._assignments = Assignments(
             self._run.dynamodb,
             self._run.tables.registry,
             self._rows,
             self._run.configuration,
             self._deployed.lanes,
-            self._number,
+            self.number,
         )
         if self._is_first:
             # From now on Map counts what it gets, and no longer leaves it to the backfill: a delivery that goes on may
@@ -296,7 +299,7 @@ class Rebuild:
         with self._run.operation.progress("removing what is left over"):
             used = self._totals.used_versions(mark)
             self._run.totals.change(self._totals.leftovers(used))
-            self._run.totals.remove(self._totals.unneeded_rows(self._number, used))
+            self._run.totals.remove(self._totals.unneeded_rows(self.number, used))
             self._totals.forget_lanes(used)
         self._give_back()
 
