@@ -64,7 +64,7 @@ class Engine(System):
             )
             # One request looks for all of them. In a rare schedule (group-by, seed 20942) none of the 100 reaches one
             # of the shards, and no backfill ends.
-            stack.enter_context(mock.patch("leda_cli.operate.watermarks.MAX_MARKERS", 100))
+            stack.enter_context(mock.patch("leda_cli.operate.watermarks.MAX_MARKERS", 400))
             if plan.small_transactions:
                 for name, value in (
                     ("leda.engine.map_batch.MAX_ROW_BYTES", 800),
