@@ -17,14 +17,14 @@ from benchmarks.designs import PUBLISHED
 from benchmarks.events import Events, Messages
 from benchmarks.parts import Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
-from leda.engine import map_batch
-from leda.engine.hierarchy import nodes
-from leda.engine.map_batch import Change, Sums
-from leda.engine.map_rows import MapRows
+from leda.engine.group_by.hierarchy import nodes
+from leda.engine.map import map_batch
+from leda.engine.map.map_batch import Change, Sums
+from leda.engine.map.map_rows import MapRows
+from leda.engine.map.source_shards import Assignment, SourceShards
 from leda.engine.registry import Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
-from leda.engine.source_shards import Assignment, SourceShards
 from leda.pipeline import state_rows
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema

@@ -22,10 +22,10 @@ from typing import Any
 import boto3
 
 from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE
-from leda.engine.source_shards import Assignment
-from leda.engine.source_sum import attributes_of, fold
-from leda.engine.table_scan import scan
-from leda.engine.totals_table import read_totals
+from leda.engine.audit.source_sum import attributes_of, fold
+from leda.engine.audit.table_scan import scan
+from leda.engine.audit.totals_table import read_totals
+from leda.engine.map.source_shards import Assignment
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
 from leda_cli.base.paths import ROOT

@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 
 TABLE, KEY = "Feedback", "feedback_id"
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/Feedback/stream/2026-08-01T00:00:00.000"

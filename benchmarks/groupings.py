@@ -24,14 +24,14 @@ from benchmarks.events import Event, Events, Image
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
 from benchmarks.stages import LATENCY_MS, Pipeline, Run
-from leda.engine.configuration import Configuration
-from leda.engine.epochs import Epochs
-from leda.engine.map_rows import MapRows
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.map_rows import MapRows
+from leda.engine.map.source_shards import SourceShards
+from leda.engine.reduce.epochs import Epochs
+from leda.engine.reduce.totals import Totals
 from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard, of_event
-from leda.engine.source_shards import SourceShards
-from leda.engine.totals import Totals
 from leda.streams import stream_records
 from leda.values.limits import Limits
 from leda_cli.base.paths import ROOT

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks.backfill_table import CONFIGURATION, KEY, SHARD, STREAM, TABLE, row
-from leda.engine.source_sum import attributes_of
+from leda.engine.audit.source_sum import attributes_of
 
 # A page of a scan has a megabyte of rows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 from unittest import mock
 
-from leda.engine.configuration import WATERMARK
-from leda.engine.health import is_settled
+from leda.engine.audit.health import is_settled
+from leda.engine.group_by.configuration import WATERMARK
 from leda.engine.registry import Registry, Stage
 from simulation.functions import in_one_thread
 from simulation.operator import Operator
@@ -59,17 +59,21 @@ class Engine(System):
             in_one_thread(
                 stack,
                 *cls.THREADED,
-                *("leda.engine.map_rows", "leda.engine.table_scan", "leda.engine.totals"),
+                *(
+                    "leda.engine.map.map_rows",
+                    "leda.engine.audit.table_scan",
+                    "leda.engine.reduce.totals",
+                ),
                 "leda_cli.operate.stored_totals",
             )
-            # One request looks for all of them. In a rare schedule (group-by, seed 20942) none of the 100 reaches one
-            # of the shards, and no backfill ends.
+            # The removal reads all of them: 4 requests for 400, and 20 for the 2,000 that the command has. 100 are too
+            # few: in a rare schedule (group-by, seed 20942) none reaches one of the shards, and no backfill ends.
             stack.enter_context(mock.patch("leda_cli.operate.watermarks.MAX_MARKERS", 400))
             if plan.small_transactions:
                 for name, value in (
-                    ("leda.engine.map_batch.MAX_ROW_BYTES", 800),
-                    ("leda.engine.map_rows.SPLIT_BYTES", 100),
-                    ("leda.engine.totals.MAX_STATEMENTS", 3),
+                    ("leda.engine.map.map_batch.MAX_ROW_BYTES", 800),
+                    ("leda.engine.map.map_rows.SPLIT_BYTES", 100),
+                    ("leda.engine.reduce.totals.MAX_STATEMENTS", 3),
                 ):
                     stack.enter_context(mock.patch(name, value))
             yield

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda.aws.backoff import GaveUpError
-from leda.engine.configuration import Configuration
-from leda.engine.source_shards import Assignment
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.rebuild import Rebuild
 from leda_cli.operate.rebuild_parts import Options, Tables

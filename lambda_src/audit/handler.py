@@ -6,11 +6,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
-from leda.engine import audit_report
-from leda.engine.audit import audit, tables_of
-from leda.engine.configuration import Configuration
+from leda.engine.audit import audit_report
+from leda.engine.audit.audit import audit, tables_of
+from leda.engine.audit.row_keys import key_names
+from leda.engine.group_by.configuration import Configuration
 from leda.engine.registry import CONFIGURATIONS, LIVE, Registry, live_configuration
-from leda.engine.row_keys import key_names
 
 dynamodb = clients.sdk("dynamodb")
 source_table = settings.required("SOURCE_TABLE")

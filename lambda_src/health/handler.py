@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
-from leda.engine import health
+from leda.engine.audit import health
 from leda.engine.registry import Registry, Stage
 
 dynamodb = clients.sdk("dynamodb")

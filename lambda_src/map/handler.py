@@ -8,13 +8,13 @@ from leda.aws import settings
 from leda.aws.dynamodb_client import connect, connect_streams
 from leda.aws.faults import Faults
 from leda.aws.telemetry import gigabytes, logger, metrics
-from leda.engine.configuration import Configuration
 from leda.engine.consumer import Consumer
-from leda.engine.map_rows import MapRows
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.map_rows import MapRows
+from leda.engine.map.source_shards import SourceShards
 from leda.engine.registry import Registry
 from leda.engine.rejects import Rejects
 from leda.engine.shards import OnlyShards
-from leda.engine.source_shards import SourceShards
 from leda.quarantine.of_function import quarantine
 from leda.streams.windows import window_state
 from leda.values.limits import Limits

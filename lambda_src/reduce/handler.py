@@ -9,11 +9,11 @@ from leda.aws.dynamodb_client import connect, connect_streams
 from leda.aws.faults import Faults
 from leda.aws.telemetry import lag, logger, metrics
 from leda.engine.consumer import Consumer
-from leda.engine.epochs import Epochs
+from leda.engine.reduce.epochs import Epochs
+from leda.engine.reduce.totals import KEY, Totals
 from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Rejects
 from leda.engine.shards import OnlyShards
-from leda.engine.totals import KEY, Totals
 from leda.quarantine.of_function import quarantine
 from leda.streams.windows import window_state
 

@@ -8,8 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from leda.aws import clients
-from leda.engine.configuration import Configuration
-from leda.engine.hierarchy import nodes
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.hierarchy import nodes
 from leda.values.numbers import exact
 from simulation.published import batch_hash
 

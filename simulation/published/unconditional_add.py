@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
 from leda.aws import clients
-from leda.engine.configuration import Configuration, Contribution
+from leda.engine.group_by.configuration import Configuration, Contribution
 from leda.streams import changes, stream_records
 
 dynamodb: Any = clients.sdk("dynamodb")

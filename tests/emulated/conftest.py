@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from leda.engine import map_batch, totals
+from leda.engine.map import map_batch
+from leda.engine.reduce import totals
 from leda_cli.develop import toolchain
 from support import dynamodb_local
 from support.fixtures import console, every_fault_is_met, no_pauses

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from simulation import trades
 from support.pipeline import Function, Pipeline
 
@@ -18,7 +18,7 @@ COUNTS = ("Drift", "InFlight", "Totals", "Rows", "UnreadableRows")
 @pytest.fixture
 def function(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Function:
     """AuditLambda beside a pipeline with some trades; it does not wait."""
-    monkeypatch.setattr("leda.engine.audit.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("leda.engine.audit.audit.time.sleep", lambda _seconds: None)
     pipeline.settings |= {
         "FRESHNESS_SECONDS": "1",
         "SOURCE_TABLE": f"{pipeline.prefix}StateTable",
@@ -136,7 +136,7 @@ def groupings(pipeline: Pipeline) -> Pipeline:
 def test_totals_of_groupings_are_compared_in_whatever_table_they_are(
     groupings: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leda.engine.audit.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("leda.engine.audit.audit.time.sleep", lambda _seconds: None)
     answer = groupings.function("audit")({})
     # Of the former grouping, nothing is below any total; an operator who removes one runs `leda backfill`.
     assert answer == {"Drift": 1, "InFlight": 0, "Totals": 4, "Rows": 3, "UnreadableRows": 1}

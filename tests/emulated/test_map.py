@@ -12,13 +12,13 @@ from unittest import mock
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.engine import map_batch
-from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane, item
-from leda.engine.map_rows import BadCheckpointError, RowClosedError
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map import map_batch
+from leda.engine.map.map_rows import BadCheckpointError, RowClosedError
+from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Registry
 from leda.engine.shards import MissingShardIdError, Shard
-from leda.engine.source_shards import Assignment
 from leda.streams.stream_records import MalformedEventError
 from simulation.failures import Killed, client_error, timed_out
 from support.faults import Fault, Faults, FaultyClient, after, instead, meanwhile, statements
@@ -192,7 +192,7 @@ def test_a_batch_of_many_rows_that_is_delivered_again_asks_once_for_each_lane(
 def test_a_throttled_large_put_is_asked_for_in_halves(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leda.engine.map_rows.SPLIT_BYTES", 200)
+    monkeypatch.setattr("leda.engine.map.map_rows.SPLIT_BYTES", 200)
     trades(pipeline, 16, lambda number: f"PV:{number}")
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))

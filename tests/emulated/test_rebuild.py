@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine import map_batch
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map import map_batch
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import rebuild_totals
 from leda_cli.operate.mappings import LambdaMappings

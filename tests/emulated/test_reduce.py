@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import Configuration
-from leda.engine.reduce_batch import CheckpointBatch, Pending
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.reduce.reduce_batch import CheckpointBatch, Pending
+from leda.engine.reduce.statement_errors import StatementErrors, TotalsError
 from leda.engine.registry import Registry
-from leda.engine.statement_errors import StatementErrors, TotalsError
 from simulation.failures import client_error, timed_out
 from support.faults import Faults, FaultyClient, after
 from support.lambda_events import event

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
-from leda.engine.identifiers import escaped
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.identifiers import escaped
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
 from support import dynamodb_local

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from leda.engine import delta_rows, epochs, map_rows, reduce_batch, registry, totals
-from leda.engine.epochs import Epochs
-from leda.engine.map_rows import _LaneWriter
+from leda.engine import delta_rows, registry
+from leda.engine.map import map_rows
+from leda.engine.map.map_rows import _LaneWriter
+from leda.engine.reduce import epochs, reduce_batch, totals
+from leda.engine.reduce.epochs import Epochs
+from leda.engine.reduce.totals import Totals
 from leda.engine.shards import Shard
-from leda.engine.totals import Totals
 from support.scenes import Scene, breach, scene
 
 Patch = pytest.MonkeyPatch

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from leda.engine import map_rows, registry
-from leda.engine.configuration import WATERMARK, Configuration
+from leda.engine import registry
+from leda.engine.group_by.configuration import WATERMARK, Configuration
+from leda.engine.map import map_rows
+from leda.engine.map.source_shards import Assignment, SourceShards
 from leda.engine.registry import MEMORY_SECONDS, Configurations
 from leda.engine.shards import padded
-from leda.engine.source_shards import Assignment, SourceShards
 from leda.streams import changes
 from leda_cli.operate import stored_totals
 from leda_cli.operate.assignments import Assignments

@@ -8,7 +8,7 @@ import pytest
 
 from leda.engine import registry
 from leda.engine.delta_rows import Lane
-from leda.engine.epochs import Epochs
+from leda.engine.reduce.epochs import Epochs
 from leda.engine.registry import MEMORY_SECONDS
 from leda_cli.memory_dynamodb.store import Change
 from leda_cli.operate.journal import Journal
@@ -305,7 +305,7 @@ def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch
             return order
 
     assert written() == ["PV", "PV:a", "PV:a:EMEA", ":last"]
-    monkeypatch.setattr("leda.engine.totals.RESERVED", "PV")
+    monkeypatch.setattr("leda.engine.reduce.totals.RESERVED", "PV")
     assert written()[0] == ":last"
 
 

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leda.engine import configuration, delta_rows, epochs, reduce_batch, registry, totals
+from leda.engine import delta_rows, registry
 from leda.engine.delta_rows import amounts_of
-from leda.engine.epochs import Epochs
-from leda.engine.map_rows import MapRows, _LaneWriter
-from leda.engine.reduce_batch import Kind
-from leda.engine.source_shards import SourceShards
-from leda.engine.total_statements import TotalStatements
-from leda.engine.totals import Totals
+from leda.engine.group_by import configuration
+from leda.engine.map.map_rows import MapRows, _LaneWriter
+from leda.engine.map.source_shards import SourceShards
+from leda.engine.reduce import epochs, reduce_batch, totals
+from leda.engine.reduce.epochs import Epochs
+from leda.engine.reduce.reduce_batch import Kind
+from leda.engine.reduce.total_statements import TotalStatements
+from leda.engine.reduce.totals import Totals
 from leda.streams import changes, stream_records
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from leda.engine import map_rows
+from leda.engine.map import map_rows
+from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Configurations
 from leda.engine.shards import padded
-from leda.engine.source_shards import Assignment
 from leda_cli.operate.assignments import Assignments
 from leda_cli.operate.lane_rows import LaneRows
 from leda_cli.operate.rebuild_totals import TotalsSide

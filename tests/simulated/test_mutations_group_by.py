@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from leda.engine import attributes, grouping, groupings, identifiers, map_batch
-from leda.engine.configuration import Configuration, Measure
-from leda.engine.grouping import Grouping
-from leda.engine.grouping_keys import Condition, Key
-from leda.engine.groupings import Groupings
+from leda.engine.group_by import attributes, grouping, groupings, identifiers
+from leda.engine.group_by.configuration import Configuration, Measure
+from leda.engine.group_by.grouping import Grouping
+from leda.engine.group_by.grouping_keys import Condition, Key
+from leda.engine.group_by.groupings import Groupings
+from leda.engine.map import map_batch
 from leda.streams import changes
 from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
@@ -242,7 +243,7 @@ def the_first_bucket_to_end_counts(patch: Patch) -> None:
 
 
 def the_limits_of_a_number_are_not_looked_at(patch: Patch) -> None:
-    patch.setattr("leda.engine.configuration.limited", lambda number, *_limits: number)
+    patch.setattr("leda.engine.group_by.configuration.limited", lambda number, *_limits: number)
 
 
 def an_unreadable_row_is_not_quarantined(patch: Patch) -> None:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import RESERVED
-from leda.engine.map_rows import RowClosedError
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.map_rows import RowClosedError
 from leda_cli.operate.rebuild import Rebuild
 from leda_cli.operate.rebuild_parts import Options
 from support.lambda_events import event

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 
 COUNT = {"Count": {"op": "count"}}
 

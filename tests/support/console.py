@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.console.site import Site
 from leda_cli.operate.quarantined import Bucket
 from leda_cli.operate.totals_reading import Total

@@ -7,14 +7,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import Lane, item, lane_number
-from leda.engine.epochs import Epochs
-from leda.engine.map_rows import MapRows
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.map_rows import MapRows
+from leda.engine.map.source_shards import SourceShards
+from leda.engine.reduce.epochs import Epochs
+from leda.engine.reduce.totals import Totals
 from leda.engine.registry import COUNTERS, EPOCHS, Configurations, Registry
 from leda.engine.shards import Shard, padded
-from leda.engine.source_shards import SourceShards
-from leda.engine.totals import Totals
 from leda.pipeline.messages import Message
 from leda.pipeline.state_store import StateStore
 from leda.pipeline.statement_guess import Request

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from leda.engine.configuration import WATERMARK, Configuration
 from leda.engine.delta_rows import RESERVED
-from leda.engine.source_shards import Assignment
+from leda.engine.group_by.configuration import WATERMARK, Configuration
+from leda.engine.map.source_shards import Assignment
 from leda_cli.base.operations import Operation
 from leda_cli.operate import journal
 from leda_cli.operate.rebuild import Rebuild, Result

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from leda.engine.delta_rows import RESERVED
-from leda.engine.hierarchy import nodes
+from leda.engine.group_by.hierarchy import nodes
 from simulation.engine import Engine
 from simulation.functions import Failed
 from simulation.group_by import SOURCE, GroupBy

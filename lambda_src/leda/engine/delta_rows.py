@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from leda.engine.configuration import MEASURE_NAME, VERSION_DIGITS, Amounts
-from leda.engine.hierarchy import MAX_PATH_BYTES
+from leda.engine.group_by.configuration import MEASURE_NAME, VERSION_DIGITS, Amounts
+from leda.engine.group_by.hierarchy import MAX_PATH_BYTES
 from leda.streams.stream_records import Image, content
 from leda.values.numbers import NotExactError, number
 from leda.values.texts import utf8_bytes

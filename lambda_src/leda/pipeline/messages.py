@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from leda.engine import hierarchy
+from leda.engine.group_by import hierarchy
 from leda.pipeline.schema import Schema
 from leda.values.json_text import JsonReader, NotJsonError, kind_of
 from leda.values.numbers import DIGITS, NotExactError, limited

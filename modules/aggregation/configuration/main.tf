@@ -26,7 +26,7 @@ locals {
 
   measures = { for name, measure in var.measures : name => { for part, given in measure : part => given if given != null } }
 
-  # The syntax of keys and attributes, which leda/engine/grouping_keys.py and leda/engine/attributes.py parse.
+  # The syntax of keys and attributes, which leda/engine/group_by/grouping_keys.py and leda/engine/group_by/attributes.py parse.
   attribute = "[^\\s.:\\[\\]]+"
   path_form = "^${local.attribute}(?:\\.${local.attribute})*$"
   key_form  = "^(?P<path>${local.attribute}(?:\\.${local.attribute})*)(?P<each>\\[\\])?(?::(?P<bucket>\\w+))?(?: as (?P<name>${local.attribute}))?$"

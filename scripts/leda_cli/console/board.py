@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from leda.engine.configuration import Configuration
-from leda.engine.hierarchy import SEPARATOR
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.hierarchy import SEPARATOR
 from leda_cli.console.site import is_hierarchy
 from leda_cli.operate.totals import EXACT
 from leda_cli.operate.totals_reading import Total

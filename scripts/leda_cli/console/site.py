@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from leda.engine.configuration import Configuration
-from leda.engine.hierarchy_path import HierarchyPath
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.stack import Stack

@@ -14,11 +14,11 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from leda.engine.configuration import bytes_of
 from leda.engine.delta_rows import Lane, item
-from leda.engine.map_batch import MAX_ROW_BYTES
+from leda.engine.group_by.configuration import bytes_of
+from leda.engine.map.map_batch import MAX_ROW_BYTES
+from leda.engine.reduce.totals import MAX_STATEMENTS
 from leda.engine.shards import Shard, padded
-from leda.engine.totals import MAX_STATEMENTS
 from leda.pipeline import state_rows
 from leda.pipeline.messages import Message, parse
 from leda.pipeline.schema import Schema
@@ -52,7 +52,7 @@ NEW_TABLE_READ_UNITS = 12_000
 # An invocation's payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 PAYLOAD_BYTES = 6 * 1024 * 1024
 
-# MapLambda writes to so many lanes at a time (`leda.engine.map_rows.MapRows`).
+# MapLambda writes to so many lanes at a time (`leda.engine.map.map_rows.MapRows`).
 MAP_THREADS = 4
 # A shard of a table's stream is written to for some four hours, and a row of ReduceTable stays for its shard.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html

@@ -19,15 +19,15 @@ from decimal import Decimal
 from itertools import cycle, product
 from typing import Any, NoReturn, cast
 
-from leda.engine.configuration import Configuration
-from leda.engine.epochs import Epochs
-from leda.engine.hierarchy import SEPARATOR, nodes
-from leda.engine.map_rows import MapRows
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.hierarchy import SEPARATOR, nodes
+from leda.engine.map.map_rows import MapRows
+from leda.engine.map.source_shards import SourceShards
+from leda.engine.reduce.epochs import Epochs
+from leda.engine.reduce.totals import Totals
 from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
-from leda.engine.source_shards import SourceShards
-from leda.engine.totals import Totals
 from leda.pipeline import state_rows
 from leda.pipeline.game import MAX_CENTS
 from leda.pipeline.messages import Message, parse

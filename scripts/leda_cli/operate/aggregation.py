@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.engine import totals
-from leda.engine.audit import Tables
-from leda.engine.configuration import Amounts, Configuration
-from leda.engine.expiry import has_expired
-from leda.engine.health import current_stream
+from leda.engine.audit.audit import Tables
+from leda.engine.audit.health import current_stream
+from leda.engine.audit.source_sum import Expected
+from leda.engine.audit.table_scan import SEGMENTS
+from leda.engine.audit.totals_table import read_totals
+from leda.engine.group_by.configuration import Amounts, Configuration
+from leda.engine.group_by.expiry import has_expired
+from leda.engine.map.source_shards import Assignment
+from leda.engine.reduce import totals
 from leda.engine.registry import Registry, RegistryError, live_configuration
-from leda.engine.source_shards import Assignment
-from leda.engine.source_sum import Expected
-from leda.engine.table_scan import SEGMENTS
-from leda.engine.totals_table import read_totals
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
 from leda_cli.operate.functions import Function, mappings_of

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import Configuration
 from leda.engine.delta_rows import CLOSED_BY
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import (
     CONFIGURATIONS,
     LANES,
@@ -34,7 +35,6 @@ from leda.engine.registry import (
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard, padded
-from leda.engine.source_shards import Assignment
 from leda.streams.stream_records import content
 from leda_cli.operate.lane_rows import LaneRows, Lanes
 

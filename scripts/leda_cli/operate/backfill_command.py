@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from leda.engine.groupings import Groupings
-from leda.engine.hierarchy import SEPARATOR
+from leda.engine.audit.table_scan import SEGMENTS
+from leda.engine.group_by.groupings import Groupings
+from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.engine.registry import LANES, Registry
-from leda.engine.table_scan import SEGMENTS
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.models.measured import service_times
 from leda_cli.operate.account import AwsOption, answering

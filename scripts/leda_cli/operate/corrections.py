@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from leda.engine.configuration import Amounts
-from leda.engine.source_sum import Expected
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Amounts
 from leda.values.joined import joined
 from leda.values.numbers import NotExactError, exact, number
 from leda_cli.operate.stored_totals import Old

@@ -28,13 +28,13 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import Configuration
-from leda.engine.health import current_stream
+from leda.engine.audit.health import current_stream
+from leda.engine.audit.source_sum import attributes_of
+from leda.engine.audit.table_scan import SEGMENTS, scan
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.total_labels import EXPIRES_AT, KEYS
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
-from leda.engine.source_sum import attributes_of
-from leda.engine.table_scan import SEGMENTS, scan
-from leda.engine.total_labels import EXPIRES_AT, KEYS
 from leda.streams.changes import UnreadableRowError
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
@@ -268,7 +268,7 @@ class Erasure:
     def _delete(self, identifier: str, row: Row, lanes: Iterable[Lanes]) -> bool:
         """Delete the total if its measures and checkpoints are as they were read, absent ones too."""
         applied = [each.each()[0].applied for each in lanes]
-        # `m` stands for records that no stream has (leda.engine.totals).
+        # `m` stands for records that no stream has (leda.engine.reduce.totals).
         possible = {*applied, *(name + "m" for name in applied)}
         checked = {name for name, value in row.items() if "N" in value or lanes_of(name)}
         names = {f"#a{place}": name for place, name in enumerate(sorted(possible | checked))}

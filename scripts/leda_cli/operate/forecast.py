@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.configuration import Configuration, bytes_of
-from leda.engine.source_sum import attributes_of
-from leda.engine.table_scan import scan
+from leda.engine.audit.source_sum import attributes_of
+from leda.engine.audit.table_scan import scan
+from leda.engine.group_by.configuration import Configuration, bytes_of
 from leda_cli.base.errors import LedaError
 from leda_cli.models import prices
 from leda_cli.models.measured import ServiceTimes

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda.aws.backoff import Backoff, GaveUpError, is_throttle
-from leda.engine import map_batch
-from leda.engine.configuration import Amounts, bytes_of
 from leda.engine.delta_rows import CLOSED_BY, RESERVED, Lane, item, lane_number
+from leda.engine.group_by.configuration import Amounts, bytes_of
+from leda.engine.map import map_batch
 from leda.engine.registry import condition_failed
 from leda.engine.shards import padded
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER

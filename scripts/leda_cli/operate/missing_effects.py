@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.hierarchy_path import HierarchyPath
-from leda.engine.source_sum import attributes_of
+from leda.engine.audit.source_sum import attributes_of
+from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.streams.changes import UnreadableRowError
 from leda_cli.operate.quarantined import GivenUp, Kept, Quarantined
 from leda_cli.operate.rows_by_key import rows_by_key
 
 if TYPE_CHECKING:
-    from leda.engine.configuration import Configuration
+    from leda.engine.group_by.configuration import Configuration
     from leda_cli.operate.aggregation import Aggregation
 
 SHOWN_TOTALS = 5

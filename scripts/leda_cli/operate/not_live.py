@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda.engine.registry import CONFIGURATIONS, LIVE, Registry
 
 if TYPE_CHECKING:

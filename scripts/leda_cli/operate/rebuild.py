@@ -49,7 +49,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leda.engine.configuration import Configuration
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import (
     CONFIGURATIONS,
     LANES,
@@ -59,8 +61,6 @@ from leda.engine.registry import (
     configuration_of,
     streams_scope,
 )
-from leda.engine.source_shards import Assignment
-from leda.engine.source_sum import Expected
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
 from leda_cli.operate import forecast

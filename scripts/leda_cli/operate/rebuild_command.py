@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from leda.engine import audit
-from leda.engine.table_scan import SEGMENTS
+from leda.engine.audit import audit
+from leda.engine.audit.table_scan import SEGMENTS
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.base.output import widths

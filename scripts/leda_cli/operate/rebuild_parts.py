@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from leda.engine.configuration import Configuration
-from leda.engine.expiry import has_expired
+from leda.engine.audit.table_scan import SEGMENTS
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.expiry import has_expired
+from leda.engine.reduce.totals import KEY
 from leda.engine.registry import Registry
-from leda.engine.table_scan import SEGMENTS
-from leda.engine.totals import KEY
 from leda_cli.base.operations import Advance, Operation
 from leda_cli.operate.journal import Journal
 from leda_cli.operate.mappings import Mappings

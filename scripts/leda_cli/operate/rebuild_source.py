@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.hierarchy_path import DELETED, HierarchyPath
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.hierarchy_path import DELETED, HierarchyPath
 from leda.engine.registry import source_scope, streams_scope
 from leda.engine.shards import Shard, label, padded
-from leda.engine.source_sum import Expected
 from leda_cli.base.operations import Advance
 from leda_cli.operate import watermarks
 from leda_cli.operate.assignments import Assignments, WentOnError

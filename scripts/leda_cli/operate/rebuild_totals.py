@@ -6,8 +6,10 @@ import json
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
-from leda.engine.epochs import IGNORED
-from leda.engine.expiry import has_expired
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.expiry import has_expired
+from leda.engine.group_by.total_labels import EXPIRES_AT, GROUPING, KEYS, PARENT
+from leda.engine.reduce.epochs import IGNORED
 from leda.engine.registry import (
     CONFIGURATIONS,
     EPOCHS,
@@ -17,8 +19,6 @@ from leda.engine.registry import (
     source_scope,
     streams_scope,
 )
-from leda.engine.source_sum import Expected
-from leda.engine.total_labels import EXPIRES_AT, GROUPING, KEYS, PARENT
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.assignments import WentOnError
 from leda_cli.operate.corrections import NOTHING, Correction, Corrections

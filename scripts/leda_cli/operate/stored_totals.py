@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from leda.engine.audit.totals_table import amount_of
 from leda.engine.delta_rows import RESERVED
-from leda.engine.epochs import EPOCH_DIGITS
+from leda.engine.reduce.epochs import EPOCH_DIGITS
 from leda.engine.registry import condition_failed
-from leda.engine.totals_table import amount_of
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.operate.lane_rows import Lanes
 
@@ -29,7 +29,7 @@ Old = tuple[Decimal | None, ...]
 THREADS = 8
 BATCH = 1000
 
-# `m` stands for records that no stream has (leda.engine.totals).
+# `m` stands for records that no stream has (leda.engine.reduce.totals).
 _APPLIED = re.compile(r"Applied([0-9a-z]{8})_([0-9]+)m?")
 _CHECKPOINT = re.compile(rf"([0-9]{{{EPOCH_DIGITS}}})\.[0-9]{{{LONGEST_SEQUENCE_NUMBER}}}")
 

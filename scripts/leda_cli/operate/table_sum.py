@@ -22,10 +22,10 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from leda.engine.configuration import Amount, Amounts, Configuration, Contribution
-from leda.engine.row_keys import key_text
-from leda.engine.source_sum import Expected, Leaves, attributes_of
-from leda.engine.table_scan import scan
+from leda.engine.audit.row_keys import key_text
+from leda.engine.audit.source_sum import Expected, Leaves, attributes_of
+from leda.engine.audit.table_scan import scan
+from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE, NotExactError, number
 from leda_cli.base.errors import LedaError

@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine import delta_rows, map_batch
-from leda.engine.configuration import Configuration
+from leda.engine import delta_rows
 from leda.engine.delta_rows import RESERVED, Delta, Lane, UnreadableDeltaError
-from leda.engine.epochs import EPOCH_DIGITS, IGNORED, position
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map import map_batch
+from leda.engine.map.source_shards import Assignment
+from leda.engine.reduce.epochs import EPOCH_DIGITS, IGNORED, position
 from leda.engine.registry import Configurations, Registry, reduce_scope, source_scope
 from leda.engine.shards import Shard
-from leda.engine.source_shards import Assignment
 from leda.streams import stream_records
 from leda.streams.stream_records import (
     LONGEST_SEQUENCE_NUMBER,
@@ -158,7 +159,7 @@ class Ages:
                 TableName=self._site.reduce_table, Key=key, ConsistentRead=True
             )
             if row := answer.get("Item"):
-                # A row with half of a change has a fraction in its Sequence (leda.engine.map_batch).
+                # A row with half of a change has a fraction in its Sequence (leda.engine.map.map_batch).
                 found = max(found, int(row["Sequence"]["S"].partition(".")[0]))
                 nodes.update(_nodes(row.get("Totals", {}).get("M", {}))[:1])
         return found

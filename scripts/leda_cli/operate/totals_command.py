@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from rich.markup import escape
 from rich.table import Table
 
-from leda.engine.health import current_stream
-from leda.engine.hierarchy import SEPARATOR
+from leda.engine.audit.health import current_stream
+from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.engine.shards import label
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation

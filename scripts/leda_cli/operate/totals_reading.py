@@ -21,16 +21,16 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.configuration import Configuration
+from leda.engine.audit.totals_table import amount_of
 from leda.engine.delta_rows import RESERVED
-from leda.engine.expiry import has_expired
-from leda.engine.grouping import Grouping
-from leda.engine.hierarchy import SEPARATOR
-from leda.engine.hierarchy_path import HierarchyPath
-from leda.engine.identifiers import escaped
-from leda.engine.plain_key import PlainKey
-from leda.engine.total_labels import PARENT
-from leda.engine.totals_table import amount_of
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.expiry import has_expired
+from leda.engine.group_by.grouping import Grouping
+from leda.engine.group_by.hierarchy import SEPARATOR
+from leda.engine.group_by.hierarchy_path import HierarchyPath
+from leda.engine.group_by.identifiers import escaped
+from leda.engine.group_by.plain_key import PlainKey
+from leda.engine.group_by.total_labels import PARENT
 from leda_cli.base.errors import LedaError
 
 if TYPE_CHECKING:

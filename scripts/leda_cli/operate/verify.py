@@ -14,14 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
-from leda.engine import health
-from leda.engine.audit import Tables, audit
-from leda.engine.brackets import Bracket
-from leda.engine.configuration import Amounts, Configuration
-from leda.engine.health import Health
-from leda.engine.hierarchy_path import HierarchyPath
+from leda.engine.audit import health
+from leda.engine.audit.audit import Tables, audit
+from leda.engine.audit.brackets import Bracket
+from leda.engine.audit.health import Health
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Amounts, Configuration
+from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
-from leda.engine.source_sum import Expected
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LedaError, widths
 from leda_cli.base.terminal import shown
@@ -278,7 +278,7 @@ def running(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Verdict:
-    """Compare while totals move: `leda.engine.audit` tells what is in flight from what is wrong."""
+    """Compare while totals move: `leda.engine.audit.audit` tells what is in flight from what is wrong."""
     found = audit(tables, wait, clock, sleep)
     return Verdict(found.expected, found.totals, found.wrong, found.in_flight)
 

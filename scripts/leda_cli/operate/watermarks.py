@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import WATERMARK
-from leda.engine.health import current_stream
+from leda.engine.audit.health import current_stream
+from leda.engine.group_by.configuration import WATERMARK
 from leda.engine.registry import condition_failed
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.rows_by_key import rows_by_key

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
-from leda.engine.source_shards import Assignment
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.erase import Erasure, Result, erase

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from leda.engine import map_batch
-from leda.engine.audit import audit
-from leda.engine.configuration import Configuration
+from leda.engine.audit.audit import audit
 from leda.engine.delta_rows import RESERVED
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map import map_batch
 from leda_cli.base.operations import Operation
 from leda_cli.operate import aggregation, table_sum, totals_file
 from leda_cli.operate.aggregation import Aggregation

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.operate import totals_age
 from leda_cli.operate.stream_shards import ShardReader
 from leda_cli.operate.totals_age import Age, Ages

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from leda.engine.identifiers import escaped
+from leda.engine.group_by.identifiers import escaped
 from leda.shop import reading, rows
 from leda.shop.rows import Row
 

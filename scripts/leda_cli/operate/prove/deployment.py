@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from leda.engine.health import current_stream
+from leda.engine.audit.health import current_stream
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.functions import mappings_of
 from leda_cli.operate.not_live import not_live

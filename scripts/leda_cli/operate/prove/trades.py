@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from leda.engine import hierarchy
+from leda.engine.group_by import hierarchy
 from leda.pipeline.game import Record
 from leda.pipeline.schema import Schema
 

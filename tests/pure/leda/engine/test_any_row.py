@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE
 from support.any_record import WRONG, changes, spoiled

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
-from leda.engine.epochs import Epochs, position
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment, SourceShards
+from leda.engine.reduce.epochs import Epochs, position
 from leda.engine.registry import (
     Registry,
     RegistryError,
@@ -14,7 +15,6 @@ from leda.engine.registry import (
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard
-from leda.engine.source_shards import Assignment, SourceShards
 from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"

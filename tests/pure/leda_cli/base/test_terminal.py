@@ -19,9 +19,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from leda.engine.brackets import Bracket
-from leda.engine.configuration import Configuration
-from leda.engine.source_sum import Expected
+from leda.engine.audit.brackets import Bracket
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base import operations
 from leda_cli.base import output as console_module
 from leda_cli.base.output import LedaError, Screen, cell

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.console.figures import SPAN_SECONDS, Figures, Sample, rates
 from leda_cli.console.samples import LogSource, MessageSize, MetricSource, queries, samples_of
 from support.console import Calling, at, site

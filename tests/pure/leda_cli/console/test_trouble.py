@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.console import trouble as module
 from leda_cli.console.costs import Costs, Rate
 from leda_cli.console.trouble import MOST_OBJECTS, Alarms, Quarantine, runbook

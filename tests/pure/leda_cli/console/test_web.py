@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.waiting import wait_for
 from leda_cli.console.commands import ACTIONS, Commands
 from leda_cli.console.hub import Hub

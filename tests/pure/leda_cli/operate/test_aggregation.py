@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leda.engine.audit import Tables
-from leda.engine.configuration import Configuration
-from leda.engine.source_shards import Assignment
-from leda.engine.source_sum import Expected
+from leda.engine.audit.audit import Tables
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import backfill_command as module
 from leda_cli.operate.aggregation import Aggregation

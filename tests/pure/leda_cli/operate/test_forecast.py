@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.models import prices
 from leda_cli.models.measured import ServiceTimes

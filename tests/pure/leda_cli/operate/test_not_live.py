@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.operate.not_live import NotLive, compared
 
 LIVE: dict[str, Any] = {

@@ -16,10 +16,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from leda.engine.brackets import Bracket
-from leda.engine.configuration import Configuration
-from leda.engine.source_shards import Assignment
-from leda.engine.source_sum import Expected
+from leda.engine.audit.brackets import Bracket
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
 from leda.pipeline import state_rows
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
-from leda.engine.source_sum import Expected, fold
+from leda.engine.audit.source_sum import Expected, fold
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import table_sum
 from leda_cli.operate.source_table import SourceTable

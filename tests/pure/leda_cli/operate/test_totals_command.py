@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import Configuration
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import totals_command as module
 from leda_cli.operate.aggregation import Aggregation

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from leda.engine.audit import Tables
-from leda.engine.brackets import Bracket
-from leda.engine.configuration import Configuration
-from leda.engine.health import Health
-from leda.engine.source_sum import Expected
+from leda.engine.audit.audit import Tables
+from leda.engine.audit.brackets import Bracket
+from leda.engine.audit.health import Health
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.output import LedaError
 from leda_cli.operate import verify as module
 from leda_cli.operate.aggregation import Aggregation

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leda.engine.configuration import WATERMARK
+from leda.engine.group_by.configuration import WATERMARK
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.source_table import SourceTable
 from leda_cli.operate.watermarks import (

@@ -1,0 +1,140 @@
+"""Sums the rows of the source table: what every total must be.
+
+An unreadable row adds nothing, as Map adds nothing for it; it is counted and named.
+"""
+
+import decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from leda.engine.audit.row_keys import key_text
+from leda.engine.audit.table_scan import SEGMENTS, scan
+from leda.engine.audit.uncounted import Uncounted
+from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
+from leda.streams.changes import UnreadableRowError
+from leda.streams.stream_records import Image
+from leda.values.numbers import WIDE
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(slots=True)
+class Expected:
+    """The sum of rows of the source table at every node.
+
+    totals: one amount a measure for each node that has rows below it.
+    rows: how many rows were read.
+    unreadable: how many of them are in no total because they cannot be read; `reasons` says how many for each reason,
+    and `named` lists the first of them by key, with the reason.
+    outside: how many are in no total because no grouping takes them, or because they are deleted or a marker.
+    """
+
+    totals: Mapping[str, Amounts] = field(default_factory=dict)
+    rows: int = 0
+    unreadable: int = 0
+    named: list[str] = field(default_factory=list)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    outside: int = 0
+
+    @classmethod
+    def of(
+        cls, totals: Mapping[str, Amounts], rows: int, outside: int, uncounted: Uncounted
+    ) -> "Expected":
+        """The sum of so many rows, with these that cannot be read."""
+        named = [f"{key}: {reason}" for key, reason in uncounted.first]
+        return cls(totals, rows, uncounted.count, named, uncounted.reasons, outside)
+
+
+def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
+    """Sum up these rows of the source table (DynamoDB's JSON), exactly."""
+    leaves = Leaves(configuration, keys)
+    leaves.take(rows)
+    return _expected([leaves])
+
+
+def read_source(
+    client: "DynamoDBClient",
+    table: str,
+    keys: Sequence[str],
+    configuration: Configuration,
+    segments: int = SEGMENTS,
+    advance: Callable[[int], object] = lambda _count: None,
+) -> Expected:
+    """Sum up the source table by a parallel scan.
+
+    `keys` are the attributes of the table's key. `advance` is called with each page's number of rows, one call at a
+    time.
+    """
+    parts = [Leaves(configuration, keys) for _ in range(segments)]
+    takers = [part.take for part in parts]
+    scan(client, table, attributes_of(keys, configuration), takers, advance)
+    return _expected(parts)
+
+
+def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str]:
+    """The attributes of the source table that say what a row adds, and those of its key."""
+    return list(dict.fromkeys([*keys, *configuration.attributes]))
+
+
+@dataclass(slots=True)
+class Leaves:
+    """A part of the source table, summed at the leaves; `keys` are the attributes of the table's key."""
+
+    configuration: Configuration
+    keys: Sequence[str]
+    sums: dict[str, list[Amount]] = field(default_factory=dict)
+    rows: int = 0
+    outside: int = 0
+    uncounted: Uncounted = field(default_factory=Uncounted)
+
+    def take(self, rows: Iterable[Image]) -> None:
+        """Add these rows."""
+        for row in rows:
+            self.rows += 1
+            try:
+                found = self.configuration.contribution(row)
+            except UnreadableRowError as error:
+                self.uncounted.add(key_text(row, self.keys), str(error))
+                continue
+            if found is None:
+                self.outside += 1
+            else:
+                self.add(found)
+
+    def add(self, found: Contribution) -> None:
+        """Add what a row adds."""
+        with decimal.localcontext(WIDE):
+            for leaf in found.leaves:
+                _add(self.sums, leaf, found.amounts)
+
+    def roll_up(self, totals: dict[str, list[Amount]]) -> None:
+        """Add the leaves' sums to the totals."""
+        with decimal.localcontext(WIDE):
+            for leaf, amounts in self.sums.items():
+                for node in self.configuration.nodes(leaf):
+                    _add(totals, node, amounts)
+
+
+def _expected(parts: Sequence[Leaves]) -> Expected:
+    totals: dict[str, list[Amount]] = {}
+    uncounted = Uncounted()
+    for part in parts:
+        part.roll_up(totals)
+        uncounted.merge(part.uncounted)
+    return Expected.of(
+        {node: tuple(amounts) for node, amounts in totals.items()},
+        sum(part.rows for part in parts),
+        sum(part.outside for part in parts),
+        uncounted,
+    )
+
+
+def _add(sums: dict[str, list[Amount]], node: str, amounts: Sequence[Amount]) -> None:
+    found = sums.get(node)
+    if found is None:
+        sums[node] = list(amounts)
+        return
+    for place, amount in enumerate(amounts):
+        found[place] += amount

@@ -1,0 +1,220 @@
+"""Prepares a batch for Reduce: sums its rows of ReduceTable by total, and builds the statement for each total.
+
+A `CheckpointBatch` has those rows of the batch that move the same checkpoint attribute; a `Pending` is a total that
+still lacks some of these rows.
+"""
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leda.engine.delta_rows import Delta, UnreadableDeltaError, amounts_of
+from leda.engine.group_by.configuration import Amount, Configuration
+from leda.engine.reduce.total_statements import TotalStatements
+from leda.engine.registry import Configurations
+from leda.engine.shards import Shard
+from leda.streams.stream_records import StreamRecord
+from leda.values.numbers import NotExactError, exact, number
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
+
+
+class Kind(enum.Enum):
+    """What the next statement for a total does."""
+
+    UPDATE = "add to the total and move its checkpoint"
+    INSERT = "make the total"
+    MOVE = "move the total's checkpoint alone"
+
+
+@dataclass(slots=True)
+class Row:
+    """A row of ReduceTable in the batch, and its position among the rows of its lane.
+
+    `covered` counts the totals that had the row already.
+    """
+
+    position: str
+    delta: Delta
+    record: StreamRecord
+    covered: int = 0
+
+
+@dataclass(slots=True)
+class Pending:
+    """A total that lacks rows of the batch, by what is known of its checkpoint.
+
+    As a rule one statement adds all of them: `first` and `last` are the positions of the first and the last row,
+    `texts` are the amounts where there is one row, and `sums` where there are several. Where DynamoDB does not apply
+    that statement, `rows` become the rows that the total lacks, and the next statement adds the first `take` of them.
+    `is_refused` says that the first of these rows alone was refused although the total has every measure.
+    """
+
+    node: str
+    first: str
+    last: str
+    texts: Sequence[str]
+    sums: list[Amount] | None = None
+    rows: list[Row] | None = None
+    take: int = 0
+    kind: Kind = Kind.UPDATE
+    is_busy: bool = False
+    is_refused: bool = False
+    reason: str = ""
+
+    def applied(self) -> None:
+        """Note that the statement was applied: the rows that it took are done."""
+        self.is_busy = self.is_refused = False
+        if self.rows is not None:
+            self.rows = self.rows[self.take :]
+            self.take, self.kind = len(self.rows), Kind.UPDATE
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointBatch:
+    """The rows of a batch that move one checkpoint attribute, and the version that they were computed under.
+
+    Rows that were written by hand may name a version that no configuration has.
+    """
+
+    shard: Shard
+    applied: str
+    measures: tuple[str, ...]
+    rows: Sequence[Row]
+    statements: TotalStatements
+    version: str
+    configurations: Configurations
+    _rows_by_node: dict[str, list[Row]] = field(default_factory=dict)
+
+    def rows_of(self, each: Pending) -> list[Row]:
+        """The rows that the total lacks; at the first call, all rows of the batch that have the total."""
+        if each.rows is None:
+            if not self._rows_by_node:
+                self._rows_by_node.update(_by_node(self.rows))
+            each.rows = self._rows_by_node[each.node]
+            each.take = len(each.rows)
+        return each.rows
+
+    def drop_covered(self, each: Pending, checkpoint: str) -> None:
+        """Drop the rows that the checkpoint covers."""
+        left = []
+        for row in self.rows_of(each):
+            if row.position > checkpoint:
+                left.append(row)
+            else:
+                row.covered += 1
+        each.rows = left
+        each.take, each.kind = len(left), Kind.UPDATE
+
+    def statement(self, each: Pending) -> "BatchStatementRequestTypeDef":
+        """Build the statement that adds what the total lacks."""
+        if each.rows is None:
+            first, last = each.first, each.last
+            texts: Iterable[object] = each.texts if each.sums is None else each.sums
+        else:
+            texts = self._taken(each)
+            first, last = each.rows[0].position, each.rows[each.take - 1].position
+        node, amounts, moved = {"S": each.node}, [{"N": str(text)} for text in texts], {"S": last}
+        if each.kind is Kind.INSERT:
+            configuration = self.configurations.of(self.version)
+            labels = self._labels(each.node, configuration)
+            if configuration and not configuration.has_total(each.node):
+                # The row subtracts what the total had under a former configuration. The total is gone, and so is that
+                # amount: it is made with 0, only to hold the checkpoint.
+                amounts = [{"N": "0"}] * len(amounts)
+            return {
+                "Statement": self.statements.insert(labels),
+                "Parameters": [node, *amounts, moved, *labels.values()],
+            }
+        if each.kind is Kind.UPDATE:
+            text, parameters = self.statements.update, [*amounts, moved, node, {"S": first}]
+        else:
+            text, parameters = self.statements.move, [moved, node, {"S": first}]
+        return {
+            "Statement": text,
+            "Parameters": parameters,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _labels(self, node: str, configuration: Configuration | None) -> dict[str, dict[str, Any]]:
+        """The labels of a total that is made: those of the live configuration, if it has the total.
+
+        The rows may be of a former configuration, which does not know for how long the live one keeps the total.
+        """
+        live = self.configurations.live(self.version)
+        if live and live.has_total(node):
+            configuration = live
+        found = configuration.labels(node) if configuration else None
+        return found.attributes if found else {}
+
+    @staticmethod
+    def _taken(each: Pending) -> Sequence[object]:
+        """The sum of the first `take` rows; the first row alone where the sum does not fit a number."""
+        assert each.rows
+        first = each.rows[0].delta.totals[each.node]
+        if each.take == 1:
+            return first
+        try:
+            with exact():
+                sums: list[Amount] = list(amounts_of(first))
+                for row in each.rows[1 : each.take]:
+                    _add(sums, amounts_of(row.delta.totals[each.node]))
+            return sums
+        except (NotExactError, UnreadableDeltaError):
+            each.take = 1
+            return first
+
+
+def by_node(rows: Sequence[Row]) -> list[Pending]:
+    """Sum up the rows by total. A total whose sum is not exact keeps its rows, and they are added in smaller parts."""
+    found: dict[str, Pending] = {}
+    several: dict[str, list[Sequence[str]]] = {}
+    for row in rows:
+        place = row.position
+        for node, texts in row.delta.totals.items():
+            known = found.get(node)
+            if known is None:
+                found[node] = Pending(node, place, place, texts)
+            else:
+                known.last = place
+                several.setdefault(node, [known.texts]).append(texts)
+    without_sum = [
+        found[node] for node, given in several.items() if not _sum_up(found[node], given)
+    ]
+    if without_sum:
+        rows_by_node = _by_node(rows)
+        for known in without_sum:
+            known.rows = rows_by_node[known.node]
+            known.take = len(known.rows)
+    return list(found.values())
+
+
+def _by_node(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows that have each total, in their order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        for node in row.delta.totals:
+            found.setdefault(node, []).append(row)
+    return found
+
+
+def _sum_up(known: Pending, given: Sequence[Sequence[str]]) -> bool:
+    """Set the sums of the total's entries `given`, measure by measure; `sum` adds in C.
+
+    Returns False where a sum needs more than 38 digits, or an amount is not a number.
+    """
+    try:
+        with exact():
+            known.sums = [
+                sum([number(text) for text in column]) for column in zip(*given, strict=True)
+            ]
+    except NotExactError:
+        return False
+    return True
+
+
+def _add(sums: list[Amount], amounts: Sequence[Amount]) -> None:
+    for place, amount in enumerate(amounts):
+        sums[place] += amount

@@ -1,0 +1,153 @@
+"""Decides what to do about a total whose statement was not applied, by the error of the statement.
+
+UPDATE  applied                            done
+        ConditionalCheckFailed, no item    there is no such total: INSERT
+        ConditionalCheckFailed, an item    some of the rows are in it: drop those that its checkpoint covers, UPDATE
+        ValidationError                    the sum does not fit 38 digits, or the total lacks a measure: UPDATE half
+                                           of the rows. Of one row alone: if it adds 0, MOVE the checkpoint over it;
+                                           if the total lacks a measure, give it 0; if it has all of them, UPDATE once
+                                           more, since another delivery may have given them meanwhile; then it is
+                                           quarantined for this total, and the checkpoint MOVEs over it
+INSERT  applied                            done
+        DuplicateItem                      another delivery has made the total meanwhile: UPDATE
+        ValidationError                    INSERT half of the rows. One row alone is quarantined for this total, unless
+                                           it adds 0, and is then done: there is no checkpoint to MOVE
+
+The rule is Reduce's in docs/exactly-once.md: an amount and the checkpoint that covers it are written by one statement.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from leda.engine.reduce.reduce_batch import CheckpointBatch, Kind, Pending
+from leda.engine.rejects import Reject
+from leda.engine.shards import Shard
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
+
+_FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
+
+
+class TotalsError(RuntimeError):
+    """A statement failed for a reason that no retry cures (rights, a missing table), or a checkpoint was edited."""
+
+
+class StatementErrors:
+    """Handles the errors of one totals table's statements; `reject` quarantines a row that cannot be added."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        key: str,
+        reject: Callable[[Shard, Reject], None],
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._key = key
+        self._reject = reject
+
+    def decide(
+        self,
+        batch: CheckpointBatch,
+        each: Pending,
+        error: Mapping[str, Any],
+        rejected: list[Reject],
+    ) -> None:
+        """Decide what to ask next about a total whose statement had this error.
+
+        What is quarantined is added to `rejected`. Raises TotalsError.
+        """
+        code = error.get("Code", "")
+        each.is_busy = False
+        if code == "DuplicateItem":
+            each.kind = Kind.UPDATE
+        elif code == "ConditionalCheckFailed":
+            row = error.get("Item")
+            if row:
+                batch.drop_covered(each, _checkpoint(self._table, each, batch, row))
+            else:
+                each.kind = Kind.INSERT
+        elif code == "ValidationError" and each.kind is not Kind.MOVE:
+            self._refused(batch, each, str(error.get("Message")), rejected)
+        elif code in _FATAL or code == "ValidationError":
+            raise TotalsError(
+                f"{self._table} refuses the statement for the total {each.node}: {code}: {error.get('Message')}"
+            )
+        else:
+            # A throttle, a failure of the service, or no answer, after which the statement may have been applied: its
+            # condition then says so.
+            each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
+
+    def _refused(
+        self, batch: CheckpointBatch, each: Pending, message: str, rejected: list[Reject]
+    ) -> None:
+        rows = batch.rows_of(each)
+        if each.take > 1:
+            each.take //= 2
+            return
+        row = rows[0]
+        texts = row.delta.totals[each.node]
+        # Where the row adds 0, an existing total lacks a measure. A rebuild writes such rows to move a checkpoint, and
+        # they must not bring back a measure that the configurations after it do not have.
+        if any(map(Decimal, texts)):
+            if each.kind is Kind.UPDATE and self._completed(batch, each, row.position):
+                return
+            if each.kind is Kind.UPDATE and not each.is_refused:
+                each.is_refused = True
+                return
+            amounts = ", ".join(
+                f"{name} {text}" for name, text in zip(batch.measures, texts, strict=True)
+            )
+            reason = f"DynamoDB refuses to add {amounts} to {each.node}: {message}"
+            reject = Reject(row.record, reason, each.node)
+            rejected.append(reject)
+            self._reject(batch.shard, reject)
+        if each.kind is Kind.INSERT:
+            # There is no total whose checkpoint could move. Another delivery of the row is refused in the same way.
+            each.rows = rows[1:]
+            each.take = len(each.rows)
+        else:
+            each.kind = Kind.MOVE
+
+    def _completed(self, batch: CheckpointBatch, each: Pending, first: str) -> bool:
+        """Write 0 for each measure that the total lacks; returns whether it lacked one.
+
+        A total of an older configuration, or one that somebody has edited, may lack a measure; DynamoDB refuses to add
+        to such a measure. The 0 is written on condition that the total's checkpoint is below `first`, the position of
+        the row that needs the measure: a late statement must not bring back a measure that a backfill has removed
+        meanwhile. If DynamoDB throttles the statement or fails, the total is marked as busy. Raises TotalsError.
+        """
+        key = {self._key: {"S": each.node}}
+        row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        lacking = [name for name in batch.measures if row and name not in row]
+        for name in lacking:
+            statement: BatchStatementRequestTypeDef = {
+                "Statement": batch.statements.give(name),
+                "Parameters": [{"N": "0"}, {"S": each.node}, {"S": first}],
+            }
+            answer = self._client.batch_execute_statement(Statements=[statement])
+            error = answer["Responses"][0].get("Error")
+            if not error:
+                continue
+            code = error.get("Code")
+            if code in _FATAL or code == "ValidationError":
+                raise TotalsError(
+                    f"{self._table} refuses to give the total {each.node} a {name} of 0: {error}"
+                )
+            if code != "ConditionalCheckFailed":
+                each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
+        return bool(lacking)
+
+
+def _checkpoint(table: str, each: Pending, batch: CheckpointBatch, row: Mapping[str, Any]) -> str:
+    stored = row.get(batch.applied, {}).get("S")
+    if not isinstance(stored, str):
+        raise TotalsError(
+            f"{table}'s row {each.node} has a {batch.applied} that is not LEDA's (a string), so somebody has "
+            "edited it: remove the attribute and run `leda rebuild`"
+        )
+    return stored

@@ -1,0 +1,31 @@
+"""The texts of keys in the identifiers of totals."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.engine.group_by.identifiers import escaped, unescaped
+from support.configurations import configuration
+
+
+@given(st.text())
+def test_every_text_comes_back_from_its_identifier(text: str) -> None:
+    assert ":" not in escaped(text)
+    assert escaped(text)
+    assert unescaped(escaped(text)) == text
+
+
+@given(st.lists(st.lists(st.text(alphabet=":%3A25a"), min_size=2, max_size=2), max_size=9))
+def test_no_two_keys_share_a_total(pairs: list[list[str]]) -> None:
+    group = configuration({"g": {"keys": ["a", "b"]}})
+    found: Counter[str] = Counter()
+    for first, second in {tuple(pair) for pair in pairs}:
+        contribution = group.contribution({"a": {"S": first}, "b": {"S": second}})
+        assert contribution
+        (leaf,) = contribution.leaves
+        labels = group.labels(leaf)
+        assert labels
+        assert labels.keys == {"a": first, "b": second}
+        found[leaf] += 1
+    assert all(count == 1 for count in found.values())

@@ -1,0 +1,168 @@
+"""Map's arithmetic: from records to changes, parts of a batch, and the sums of each lane."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leda.engine.delta_rows import lane_number
+from leda.engine.group_by.configuration import Configuration, Contribution, bytes_of
+from leda.engine.group_by.hierarchy import nodes
+from leda.engine.map import map_batch
+from leda.engine.map.map_batch import (
+    Change,
+    by_lane,
+    oldest_time,
+    outsize_apart,
+    parts,
+    read,
+)
+from leda.engine.map.source_shards import Assignment
+from leda.engine.shards import padded
+from leda.streams.stream_records import StreamRecord
+from leda.values.limits import Limits
+from leda.values.numbers import exact
+
+CONFIGURATION = Configuration.from_json(
+    '{"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}'
+)
+
+
+def row(path: str, value: str) -> dict[str, Any]:
+    return {"Path": {"S": path}, "Value": {"N": value}}
+
+
+def record(sequence: int, old: Any, new: Any) -> StreamRecord:
+    name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
+    return StreamRecord(sequence, f"e{sequence}", name, old, new, False, None, {})
+
+
+def changes(*records: StreamRecord) -> list[Change]:
+    found, _ = read(records, CONFIGURATION)
+    return outsize_apart(found, Limits())
+
+
+def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None:
+    (change,) = changes(record(7, row("A:B", "5"), row("A:C", "6")))
+
+    assert change.end == padded(7)
+    assert change.contributions == (
+        Contribution(("A:B",), (-1, -5)),
+        Contribution(("A:C",), (1, 6)),
+    )
+    assert by_lane([change], Assignment(CONFIGURATION, 1)) == {
+        0: {"A": [0, 1], "A:B": [-1, -5], "A:C": [1, 6]}
+    }
+
+
+def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves() -> None:
+    found = changes(
+        record(1, None, row("A", "1")),
+        record(2, row("A", "1E+20"), row("A", "1E-20")),
+        record(3, None, row("A", "1")),
+    )
+
+    ends = [[change.end for change in part] for part in parts(found, Assignment(CONFIGURATION, 1))]
+    assert ends == [[padded(1)], [padded(1) + ".1"], [padded(2)], [padded(3)]]
+    assert [change.beyond(padded(1)) for change in found] == [None, *found[1:]]
+
+
+def test_a_row_that_was_written_under_other_limits_lacks_what_it_lacks() -> None:
+    """Each delivery decides again whether a change is divided."""
+    change, *_ = read([record(2, row("A", "1E+20"), row("A", "1E-20"))], CONFIGURATION)[0]
+    first, second = outsize_apart([change], Limits())
+
+    assert change.beyond(first.end) == change._replace(
+        contributions=change.contributions[1:], is_second_half=True
+    )
+    assert (
+        first.beyond(change.end) is second.beyond(change.end) is change.beyond(second.end) is None
+    )
+
+
+@pytest.mark.parametrize("value", ["1E+12", "-1E+12", "0.000000000000000001", "123456789012.5E+1"])
+def test_one_value_beyond_the_limits_is_found_among_many(value: str) -> None:
+    plain = [record(number, None, row("A", f"{number}.25")) for number in range(1, 20)]
+    found = changes(*plain, record(20, None, row("A", value)))
+
+    assert [change.sequence for change in found if change.is_outsize] == [20]
+
+
+@pytest.mark.parametrize(
+    "value", ["999999999999.99", "-0.00000000000000001", "1.50000000000000000000"]
+)
+def test_a_value_within_the_limits_is_not_cut(value: str) -> None:
+    (change,) = changes(record(1, row("A", value), row("A", value)))
+
+    assert not change.is_outsize
+
+
+def test_a_value_of_0_is_taken_out_as_0() -> None:
+    (change,) = changes(record(1, row("A", "0.00"), row("A", "-0")))
+
+    (_, amounts), (_, others) = change.contributions
+    assert (str(amounts[1]), str(others[1])) == ("0", "0")
+
+
+@pytest.mark.parametrize(
+    ("times", "oldest"),
+    [
+        ([], None),
+        (["1616413258.9", "9", "10"], "9"),
+        (["x", "1616413258.9", "2E+3"], "2E+3"),
+        (["x"], None),
+    ],
+)
+def test_the_oldest_time_is_the_lowest_number(times: list[str], oldest: str | None) -> None:
+    assert oldest_time(times) == oldest
+
+
+PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(":".join)
+ROWS = st.none() | st.tuples(PATHS, st.decimals(-1000, 1000, places=3).map(str)).map(
+    lambda given_: row(*given_)
+)
+
+
+@given(
+    st.lists(st.tuples(ROWS, ROWS), max_size=40),
+    st.sampled_from([1, 2, 4, 7]),
+    st.integers(60, 2000),
+)
+def test_the_rows_of_all_parts_and_lanes_add_up_to_what_the_changes_are(
+    images: Sequence[tuple[Any, Any]], lanes: int, most: int
+) -> None:
+    found = changes(*(record(number, old, new) for number, (old, new) in enumerate(images)))
+    assignment = Assignment(CONFIGURATION, lanes)
+    expected: dict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
+    totals: dict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
+    with exact(), mock.patch.object(map_batch, "MAX_ROW_BYTES", most):
+        for old, new in images:
+            for image, sign in ((old, -1), (new, 1)):
+                for node in nodes(image["Path"]["S"]) if image else ():
+                    expected[node][0] += sign
+                    expected[node][1] += sign * Decimal(image["Value"]["N"])
+        cut = list(parts(found, assignment))
+        for part in cut:
+            for lane, sums in by_lane(part, assignment).items():
+                assert len(part) == 1 or bytes_of(sums, 2) <= most
+                for node, amounts in sums.items():
+                    assert lane_number(node, lanes) == lane
+                    totals[node] = [
+                        one + more for one, more in zip(totals[node], amounts, strict=True)
+                    ]
+
+    assert [change for part in cut for change in part] == found
+    assert totals == expected
+
+
+@pytest.mark.parametrize(
+    ("node", "lanes", "lane"), [("PV", 4, 2), ("PV:FXSpot", 4, 3), ("é", 7, 4)]
+)
+def test_the_hash_never_changes(node: str, lanes: int, lane: int) -> None:
+    """Rows and checkpoints of a running pipeline depend on it."""
+    assert lane_number(node, lanes) == lane

@@ -1,0 +1,67 @@
+"""What Reduce does about a total whose statement DynamoDB refuses."""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+from unittest.mock import Mock
+
+from leda.engine.delta_rows import Delta, Lane
+from leda.engine.reduce.reduce_batch import CheckpointBatch, Kind, Pending, Row
+from leda.engine.reduce.statement_errors import StatementErrors
+from leda.engine.reduce.total_statements import TotalStatements
+from leda.engine.rejects import Reject
+from leda.engine.shards import Shard
+from leda.streams.stream_records import StreamRecord
+
+LANE = Lane("0123abcd", 1, 0)
+
+
+def row(position: str, totals: dict[str, tuple[str, ...]]) -> Row:
+    return Row(position, Delta(LANE, ("Count",), totals, None), cast(StreamRecord, None))
+
+
+def batch_of(rows: Sequence[Row]) -> CheckpointBatch:
+    statements = TotalStatements("totals", "Identifier", LANE.applied, ("Count",))
+    shard = Shard("stream", "shard")
+    return CheckpointBatch(shard, LANE.applied, ("Count",), rows, statements, LANE.version, Mock())
+
+
+def test_a_row_that_adds_0_is_done_where_dynamodb_refuses_to_make_its_total() -> None:
+    total = Pending("node", "1", "1", ("0",), kind=Kind.INSERT)
+    rejected: list[Reject] = []
+
+    errors = StatementErrors(Mock(), "totals", "Identifier", Mock())
+    error = {"Code": "ValidationError", "Message": "key too long"}
+    errors.decide(batch_of([row("1", {"node": ("0",)})]), total, error, rejected)
+
+    # A move of the checkpoint would find no total, and so lead to the same INSERT again, without end.
+    assert (total.rows, total.take, rejected) == ([], 0, [])
+
+
+def test_a_total_is_busy_while_dynamodb_throttles_the_0_of_the_measure_that_it_lacks() -> None:
+    client = Mock()
+    client.get_item.return_value = {"Item": {"Identifier": {"S": "node"}}}
+    throttle = {"Code": "ThrottlingError", "Message": "slow down"}
+    client.batch_execute_statement.return_value = {"Responses": [{"Error": throttle}]}
+    total = Pending("node", "1", "1", ("1",))
+
+    errors = StatementErrors(client, "totals", "Identifier", Mock())
+    errors.decide(batch_of([row("1", {"node": ("1",)})]), total, {"Code": "ValidationError"}, [])
+
+    # Reduce pauses before it sends the UPDATE again.
+    assert (total.is_busy, total.reason) == (True, "ThrottlingError: slow down")
+
+
+def test_the_batch_is_read_once_for_all_totals_that_have_some_of_its_rows() -> None:
+    class Rows(list[Row]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[Row]:
+            self.reads += 1
+            return super().__iter__()
+
+    rows = Rows([row("1", {"a": ("1",), "b": ("1",)}), row("2", {"b": ("1",), "c": ("1",)})])
+    batch = batch_of(rows)
+    found = {node: batch.rows_of(Pending(node, "1", "2", ("1",))) for node in "abc"}
+
+    assert found == {"a": [rows[0]], "b": [rows[0], rows[1]], "c": [rows[1]]}
+    assert rows.reads == 1
