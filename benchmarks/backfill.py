@@ -19,8 +19,8 @@ from benchmarks.backfill_table import CONFIGURATION
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from leda_cli.base.paths import ROOT
 from leda_cli.develop.instance import free_port
-from leda_cli.operate.rebuild_parts import STREAM_SECONDS
-from leda_cli.operate.rebuild_source import WAITING_SECONDS
+from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
+from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
 
 ROWS, SHORT_ROWS = 1_000_000, 20_000
 RATE = 200

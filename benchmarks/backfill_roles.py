@@ -29,9 +29,9 @@ from leda.engine.map.source_shards import Assignment
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
 from leda_cli.base.paths import ROOT
-from leda_cli.operate.rebuild import Rebuild
-from leda_cli.operate.rebuild_parts import Options, Tables
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.rebuilding.rebuild import Rebuild
+from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 
 SEGMENTS = 4
 EVENT_RECORDS = 1000

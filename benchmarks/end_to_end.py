@@ -20,10 +20,10 @@ from leda.pipeline import game
 from leda_cli.demos.putting import schema_of
 from leda_cli.develop import local
 from leda_cli.develop.local import LocalAws
-from leda_cli.operate.oracle import Oracle, Total
 from leda_cli.operate.putting import THREADS, Putting, regroup
 from leda_cli.operate.stack import Stack
-from leda_cli.operate.totals import POLL_SECONDS, Phase, Settling
+from leda_cli.operate.totals.comparison import POLL_SECONDS, Phase, Settling
+from leda_cli.operate.totals.oracle import Oracle, Total
 
 BURSTS = (10_000, 50_000)
 LIMIT_SECONDS = 600.0

@@ -64,11 +64,13 @@ class Engine(System):
                     "leda.engine.audit.table_scan",
                     "leda.engine.reduce.totals",
                 ),
-                "leda_cli.operate.stored_totals",
+                "leda_cli.operate.rebuilding.stored_totals",
             )
             # The removal reads all of them: 4 requests for 400, and 20 for the 2,000 that the command has. 100 are too
             # few: in a rare schedule (group-by, seed 20942) none reaches one of the shards, and no backfill ends.
-            stack.enter_context(mock.patch("leda_cli.operate.watermarks.MAX_MARKERS", 400))
+            stack.enter_context(
+                mock.patch("leda_cli.operate.rebuilding.watermarks.MAX_MARKERS", 400)
+            )
             if plan.small_transactions:
                 for name, value in (
                     ("leda.engine.map.map_batch.MAX_ROW_BYTES", 800),

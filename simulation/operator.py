@@ -14,9 +14,9 @@ from leda.aws.backoff import GaveUpError
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.rebuild import Rebuild
-from leda_cli.operate.rebuild_parts import Options, Tables
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.rebuilding.rebuild import Rebuild
+from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 from simulation.failures import Killed
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from leda.pipeline import round as round_of_game
 from leda_cli.base.paths import ROOT
-from leda_cli.operate.oracle import Oracle
+from leda_cli.operate.totals.oracle import Oracle
 from support.tables import definition
 
 HANDLER = ROOT / "lambda_src" / "generator" / "handler.py"

@@ -16,8 +16,8 @@ import pytest
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map import map_batch
 from leda_cli.base.errors import LedaError
-from leda_cli.operate import rebuild_totals
-from leda_cli.operate.mappings import LambdaMappings
+from leda_cli.operate.deployed.mappings import LambdaMappings
+from leda_cli.operate.rebuilding import rebuild_totals
 from simulation import trades
 from simulation.failures import client_error
 from support.lambda_events import event

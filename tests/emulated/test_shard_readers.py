@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from leda_cli.operate.source_table import SourceTable
-from leda_cli.operate.stream_shards import ShardReader, shards_of
-from leda_cli.operate.watermarks import MarkedEnd, Tail, WaitedEnd
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
+from leda_cli.operate.rebuilding.watermarks import MarkedEnd, Tail, WaitedEnd
 from support import dynamodb_local
 from support.tables import definition
 

@@ -13,7 +13,7 @@ import pytest
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.group_by.identifiers import escaped
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
+from leda_cli.operate.totals.totals_reading import Found, Total, TotalsReader, average
 from support import dynamodb_local
 from support.tables import definition, index
 
@@ -186,7 +186,7 @@ def test_the_first_by_a_measure_come_in_a_fixed_order(table: Table) -> None:
 def test_whatever_the_amounts_an_index_and_a_scan_give_the_same_first_ones(
     dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leda_cli.operate.totals_reading._TOP_PAGE_ROWS", 3)
+    monkeypatch.setattr("leda_cli.operate.totals.totals_reading._TOP_PAGE_ROWS", 3)
     draw = random.Random(7)
     table = Table(dynamodb_endpoint, GROUPINGS)
     table.create(INDEXES, ["Count", "Score"])

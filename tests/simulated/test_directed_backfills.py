@@ -18,13 +18,13 @@ from leda.engine.map.source_shards import Assignment, SourceShards
 from leda.engine.registry import MEMORY_SECONDS, Configurations
 from leda.engine.shards import padded
 from leda.streams import changes
-from leda_cli.operate import stored_totals
-from leda_cli.operate.assignments import Assignments
-from leda_cli.operate.lane_rows import LaneRows
-from leda_cli.operate.rebuild import Rebuild
-from leda_cli.operate.rebuild_source import SourceSide
-from leda_cli.operate.rebuild_totals import TotalsSide
-from leda_cli.operate.stored_totals import Change, StoredTotals
+from leda_cli.operate.rebuilding import stored_totals
+from leda_cli.operate.rebuilding.assignments import Assignments
+from leda_cli.operate.rebuilding.lane_rows import LaneRows
+from leda_cli.operate.rebuilding.rebuild import Rebuild
+from leda_cli.operate.rebuilding.rebuild_source import SourceSide
+from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
+from leda_cli.operate.rebuilding.stored_totals import Change, StoredTotals
 from simulation import operator
 from simulation.failures import Killed
 from simulation.group_by import SOURCE

@@ -11,13 +11,13 @@ from leda.engine.delta_rows import Lane
 from leda.engine.reduce.epochs import Epochs
 from leda.engine.registry import MEMORY_SECONDS
 from leda_cli.memory_dynamodb.store import Change
-from leda_cli.operate.journal import Journal
-from leda_cli.operate.lane_rows import LaneRows
-from leda_cli.operate.rebuild import Rebuild
-from leda_cli.operate.rebuild_source import SourceSide
-from leda_cli.operate.rebuild_totals import TotalsSide
-from leda_cli.operate.table_sum import TableSum
-from leda_cli.operate.watermarks import Tail
+from leda_cli.operate.rebuilding.journal import Journal
+from leda_cli.operate.rebuilding.lane_rows import LaneRows
+from leda_cli.operate.rebuilding.rebuild import Rebuild
+from leda_cli.operate.rebuilding.rebuild_source import SourceSide
+from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
+from leda_cli.operate.rebuilding.table_sum import TableSum
+from leda_cli.operate.rebuilding.watermarks import Tail
 from support.scenes import Scene, breach, scene
 
 Patch = pytest.MonkeyPatch
@@ -332,14 +332,14 @@ def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(it
     return of_the_former_stream_after_a_rebuild(it)
 
 
-@breach("leda_cli.operate.rebuild_source.streams_of", lambda _client, _table: [])
+@breach("leda_cli.operate.rebuilding.rebuild_source.streams_of", lambda _client, _table: [])
 def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(it: Scene) -> Any:
     it.write("t0", "1")
     it.go_on()
     return of_the_former_stream_after_a_rebuild(it)
 
 
-@breach("leda_cli.operate.rebuild.streams_of", lambda _client, _table: [])
+@breach("leda_cli.operate.rebuilding.rebuild.streams_of", lambda _client, _table: [])
 def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(it: Scene) -> Any:
     """The totals are gone with their checkpoints, and no row of the new stream names them."""
     it.write("t0", "1")
@@ -357,7 +357,7 @@ def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(it: S
     return it.differences()
 
 
-@breach("leda_cli.operate.rebuild_source.is_older", lambda stream, than: stream != than)
+@breach("leda_cli.operate.rebuilding.rebuild_source.is_older", lambda stream, than: stream != than)
 def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
     it: Scene, patch: Patch
 ) -> Any:

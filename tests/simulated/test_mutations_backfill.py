@@ -12,10 +12,10 @@ from leda.engine.map import map_rows
 from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Configurations
 from leda.engine.shards import padded
-from leda_cli.operate.assignments import Assignments
-from leda_cli.operate.lane_rows import LaneRows
-from leda_cli.operate.rebuild_totals import TotalsSide
-from leda_cli.operate.table_sum import TableSum
+from leda_cli.operate.rebuilding.assignments import Assignments
+from leda_cli.operate.rebuilding.lane_rows import LaneRows
+from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
+from leda_cli.operate.rebuilding.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CHANGES, CUTS, DOUBLE, LATE, OFF, RECREATED, RESHARD
 from simulation.runs import plan, run

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from leda_cli.operate import rebuild_source, rebuild_totals
-from leda_cli.operate.lane_rows import LaneRows, NamedNodes
-from leda_cli.operate.rebuild_source import SourceSide
-from leda_cli.operate.watermarks import Tail
+from leda_cli.operate.rebuilding import rebuild_source, rebuild_totals
+from leda_cli.operate.rebuilding.lane_rows import LaneRows, NamedNodes
+from leda_cli.operate.rebuilding.rebuild_source import SourceSide
+from leda_cli.operate.rebuilding.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CUTS, DOUBLE, LATE, LOSS, OFF, RECREATED, RESHARD, STREAMS
 from simulation.runs import plan, run

@@ -12,8 +12,8 @@ from typing import Any
 from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.map_rows import RowClosedError
-from leda_cli.operate.rebuild import Rebuild
-from leda_cli.operate.rebuild_parts import Options
+from leda_cli.operate.rebuilding.rebuild import Rebuild
+from leda_cli.operate.rebuilding.rebuild_parts import Options
 from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Function

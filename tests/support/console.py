@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from leda.engine.group_by.configuration import Configuration
 from leda_cli.console.site import Site
-from leda_cli.operate.quarantined import Bucket
-from leda_cli.operate.totals_reading import Total
+from leda_cli.operate.quarantine.quarantined import Bucket
+from leda_cli.operate.totals.totals_reading import Total
 
 
 def site(

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from leda_cli.operate.state_events import of_stream
-from leda_cli.operate.stream_shards import ShardReader, shards_of
+from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
+from leda_cli.operate.quarantine.state_events import of_stream
 
 ROLE = "arn:aws:iam::000000000000:role/StateLambda"
 # An invocation's payload has at most 6 MB.

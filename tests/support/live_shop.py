@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from leda.shop.stock import parts
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
 from leda_cli.demos.shop_ledger import counted, figures
-from leda_cli.operate.totals import compare, difference_lines
+from leda_cli.operate.totals.comparison import compare, difference_lines
 
 PRICE = 1250
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leda_cli.develop.local import LocalAws, outputs_of
-from leda_cli.operate.oracle import Total
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, Stack
-from leda_cli.operate.totals import Phase, Settling, compare, difference_lines
+from leda_cli.operate.totals.comparison import Phase, Settling, compare, difference_lines
+from leda_cli.operate.totals.oracle import Total
 from support import lambda_events
 from support.live_aws import LiveAws, pause, wait_for
 from support.live_function import with_variables

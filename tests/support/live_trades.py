@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from leda_cli.operate.oracle import Oracle, Total
+from leda_cli.operate.totals.oracle import Oracle, Total
 
 
 @dataclass(slots=True)

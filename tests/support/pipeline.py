@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 from leda_cli.base.paths import ROOT
-from leda_cli.operate import state_events
+from leda_cli.operate.quarantine import state_events
 from simulation.clients import clients
 from support import dynamodb_local
 from support.lambda_events import ROLE, dynamodb_records, event

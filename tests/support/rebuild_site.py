@@ -14,10 +14,10 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import WATERMARK, Configuration
 from leda.engine.map.source_shards import Assignment
 from leda_cli.base.operations import Operation
-from leda_cli.operate import journal
-from leda_cli.operate.rebuild import Rebuild, Result
-from leda_cli.operate.rebuild_parts import Options, Tables
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.rebuilding import journal
+from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
+from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 from simulation import trades
 from support.faults import Fault, Faults
 from support.lambda_events import event

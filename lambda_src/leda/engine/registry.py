@@ -13,7 +13,7 @@ decides how a shard's changes are computed and applied is stored when the shard 
     streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals
     counters                  epochs          Last: the last epoch that was drawn
     counters                  rebuilds        Last: the number of the last rebuild
-    rebuild                   journal         the rebuild that is open (leda_cli.operate.journal)
+    rebuild                   journal         the rebuild that is open (leda_cli.operate.rebuilding.journal)
 """
 
 import time

@@ -15,8 +15,8 @@ from typing import Any
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.group_by.hierarchy import SEPARATOR
 from leda_cli.console.site import is_hierarchy
-from leda_cli.operate.totals import EXACT
-from leda_cli.operate.totals_reading import Total
+from leda_cli.operate.totals.comparison import EXACT
+from leda_cli.operate.totals.totals_reading import Total
 
 HISTORY_POINTS = 48
 HISTORY_SECONDS = 5.0

@@ -24,8 +24,8 @@ from leda_cli.console.site import Site
 from leda_cli.console.trouble import runbook
 from leda_cli.console.web import Guard, Web, new_token
 from leda_cli.develop import toolchain
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import MapFunctionOption
+from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.stack import NamePrefixOption
 
 LOOPBACK = "127.0.0.1"

@@ -26,9 +26,9 @@ from leda_cli.console.figures import RECENT_SECONDS, SPAN_SECONDS, Figures, Samp
 from leda_cli.console.samples import LogSource, MessageSize, MetricSource, Source
 from leda_cli.console.site import Site
 from leda_cli.console.trouble import Advice, Alarm, Alarms, Listing, Quarantine
-from leda_cli.operate.totals_age import Age
+from leda_cli.operate.totals.totals_age import Age
+from leda_cli.operate.totals.totals_reading import Found, TotalsReader
 from leda_cli.operate.totals_command import age_of
-from leda_cli.operate.totals_reading import Found, TotalsReader
 
 BEAT_SECONDS = 5.0
 RESENT_SECONDS = 20

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.group_by.hierarchy_path import HierarchyPath
-from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.stack import Stack
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from leda_cli.base.paths import ROOT
 from leda_cli.console.site import Site
-from leda_cli.operate.quarantined import Foreign, GivenUp, Kept, Quarantined
+from leda_cli.operate.quarantine.quarantined import Foreign, GivenUp, Kept, Quarantined
 from leda_cli.operate.verify import danger_lines, health_of
 
 RUNBOOK = ROOT / "docs" / "runbook.md"

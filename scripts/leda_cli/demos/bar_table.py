@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from leda_cli.operate.screen import ACCENT
+from leda_cli.operate.totals.screen import ACCENT
 
 BAR = 28
 

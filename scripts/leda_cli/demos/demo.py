@@ -28,18 +28,18 @@ from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
-from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.oracle import Oracle
+from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.putting import THREADS, Putting
-from leda_cli.operate.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, NamePrefixOption, Stack
-from leda_cli.operate.totals import (
+from leda_cli.operate.totals.comparison import (
     HOLD_SECONDS,
     PATIENCE_SECONDS,
     compare,
     difference_lines,
     fold_state,
 )
+from leda_cli.operate.totals.oracle import Oracle
+from leda_cli.operate.totals.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
 
 Choices = Mapping[str, Sequence[str]]
 HARD = {name: game.HARD_PARAMETERS[name] for name in (SPECIAL_TRADES, *FAULTS)}

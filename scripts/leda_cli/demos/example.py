@@ -17,7 +17,7 @@ import typer
 from leda_cli.base.errors import LedaError
 from leda_cli.demos import examples
 from leda_cli.demos.examples import ExampleAws
-from leda_cli.operate.account import answering
+from leda_cli.operate.deployed.account import answering
 
 
 def playable() -> list[str]:

@@ -15,7 +15,7 @@ from leda_cli.demos import group_by_oracle
 from leda_cli.demos.examples import AppliedExample
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.settling import require_none, settle_figures
-from leda_cli.operate.totals import EXACT, HOLD_SECONDS, compare
+from leda_cli.operate.totals.comparison import EXACT, HOLD_SECONDS, compare
 
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.25

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from leda_cli.operate.screen import INDENT, PLAIN_EVERY_SECONDS, Redrawn
+from leda_cli.operate.totals.screen import INDENT, PLAIN_EVERY_SECONDS, Redrawn
 
 
 class LiveView(Redrawn):

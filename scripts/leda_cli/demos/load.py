@@ -12,12 +12,12 @@ from leda.pipeline import game
 from leda_cli.base.output import LedaError, console, heading, info
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import baseline, settle
-from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.oracle import Oracle
+from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.putting import THREADS, Putting
-from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.totals import difference_lines
+from leda_cli.operate.totals.comparison import difference_lines
+from leda_cli.operate.totals.oracle import Oracle
+from leda_cli.operate.totals.screen import RoundView
 
 _GROUP = (
     200  # messages among which the duplicates of a load are spread: half a per cent is one message

@@ -21,7 +21,7 @@ from leda_cli.demos.examples import AppliedExample, ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.screen import ACCENT, print_table
+from leda_cli.operate.totals.screen import ACCENT, print_table
 
 PLACE, END = "_replica_place", "_replica_end"
 ROUNDS = 3

@@ -15,12 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
 from leda_cli.base.output import cell, console, heading, info, step
@@ -30,12 +31,12 @@ from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.grouped_table import GroupedTable, Item, raise_what_failed
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.rebuild_command import run, work_of
-from leda_cli.operate.rebuild_parts import Options
-from leda_cli.operate.screen import ACCENT, print_table
-from leda_cli.operate.totals_reading import Total, TotalsReader
+from leda_cli.operate.rebuilding.rebuild_parts import Options
+from leda_cli.operate.totals.screen import ACCENT, print_table
+from leda_cli.operate.totals.totals_reading import Total, TotalsReader
 
 ROWS = 10_000
 USERS = 2_500
@@ -130,17 +131,16 @@ def _fill(favourites: GroupedTable, people: People) -> None:
         missing.add(people.draw())
     if missing:
         with step(f"writing {len(missing):,} favourites"), ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda some: _write(favourites, some), _batches(sorted(missing))))
+            list(
+                pool.map(
+                    lambda some: _write(favourites, some), batched(sorted(missing), MOST_WRITES)
+                )
+            )
     there = sum(1 for _ in favourites.rows())
     info(
         f"{favourites.table} has {there:,} rows of {USERS:,} users and {len(RESTAURANTS)} restaurants"
     )
     info(f"{favourites.totals_table} has {len(favourites.totals()):,} totals")
-
-
-def _batches(favourites: Sequence[Favourite]) -> list[list[Favourite]]:
-    rest = iter(favourites)
-    return list(iter(lambda: list(islice(rest, MOST_WRITES)), []))
 
 
 def _write(favourites: GroupedTable, some: Sequence[Favourite]) -> None:

@@ -28,7 +28,7 @@ from leda_cli.demos.grouped_table import GroupedTable, Item, Measures, raise_wha
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.screen import ACCENT, print_table
+from leda_cli.operate.totals.screen import ACCENT, print_table
 
 SECONDS = 20.0
 PAUSE_SECONDS = 0.01

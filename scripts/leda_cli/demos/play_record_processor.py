@@ -21,7 +21,7 @@ from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.screen import ACCENT, print_table
+from leda_cli.operate.totals.screen import ACCENT, print_table
 
 ANSWER = {
     "message": "Successfully processed 1 records.",

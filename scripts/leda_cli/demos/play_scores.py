@@ -28,8 +28,8 @@ from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.screen import ACCENT, print_table
-from leda_cli.operate.totals import HOLD_SECONDS
+from leda_cli.operate.totals.comparison import HOLD_SECONDS
+from leda_cli.operate.totals.screen import ACCENT, print_table
 
 SEASON_SECONDS = 20.0
 PAUSE_SECONDS = 0.01

@@ -23,7 +23,7 @@ from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
 from leda_cli.demos.shop_ledger import Ledger, best_sellers, figures
-from leda_cli.operate.screen import ACCENT, print_table
+from leda_cli.operate.totals.screen import ACCENT, print_table
 
 LAST = 10
 CUSTOMERS = 100

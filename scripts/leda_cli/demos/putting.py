@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from leda.pipeline import game
 from leda.pipeline.schema import Schema
-from leda_cli.operate.oracle import Names, Oracle
 from leda_cli.operate.putting import Putting, regroup
-from leda_cli.operate.screen import RoundView
 from leda_cli.operate.stack import Stack
+from leda_cli.operate.totals.oracle import Names, Oracle
+from leda_cli.operate.totals.screen import RoundView
 
 
 def schema_of(names: Names) -> Schema:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.stream_shards import ShardReader, shards_of
+from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from leda_cli.demos.leaderboard import Total
-from leda_cli.operate.totals import EXACT
+from leda_cli.operate.totals.comparison import EXACT
 
 
 def fold(records: Iterable[Mapping[str, Any]]) -> dict[str, Total]:

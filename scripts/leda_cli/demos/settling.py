@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from leda_cli.base.output import LedaError, info, step
-from leda_cli.operate.oracle import Oracle, Total
 from leda_cli.operate.stack import Stack
-from leda_cli.operate.totals import (
+from leda_cli.operate.totals.comparison import (
     HOLD_SECONDS,
     PATIENCE_SECONDS,
     POLL_SECONDS,
@@ -21,6 +20,7 @@ from leda_cli.operate.totals import (
     difference_lines,
     wait_until_quiet,
 )
+from leda_cli.operate.totals.oracle import Oracle, Total
 
 IF_WRONG = "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables."
 

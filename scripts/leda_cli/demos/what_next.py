@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from leda_cli.base.output import console, heading, info
 from leda_cli.demos.examples import ExampleAws
-from leda_cli.operate.screen import ACCENT
+from leda_cli.operate.totals.screen import ACCENT
 
 
 def say_what_next(aws: ExampleAws, commands: Sequence[str]) -> None:

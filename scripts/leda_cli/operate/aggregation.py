@@ -26,15 +26,15 @@ from leda.engine.map.source_shards import Assignment
 from leda.engine.reduce import totals
 from leda.engine.registry import Registry, RegistryError, live_configuration
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.account import Account
-from leda_cli.operate.functions import Function, mappings_of
-from leda_cli.operate.journal import Journal, OpenRun
-from leda_cli.operate.mappings import LambdaMappings
-from leda_cli.operate.quarantined import Bucket
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.account import Account
+from leda_cli.operate.deployed.functions import Function, mappings_of
+from leda_cli.operate.deployed.mappings import LambdaMappings
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.quarantine.quarantined import Bucket
+from leda_cli.operate.rebuilding.journal import Journal, OpenRun
+from leda_cli.operate.rebuilding.table_sum import RowSum
+from leda_cli.operate.rebuilding.totals_file import TotalsFile
 from leda_cli.operate.stack import Stack
-from leda_cli.operate.table_sum import RowSum
-from leda_cli.operate.totals_file import TotalsFile
 
 if TYPE_CHECKING:
     from leda_cli.base.operations import Advance

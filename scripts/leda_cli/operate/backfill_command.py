@@ -16,10 +16,9 @@ from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.engine.registry import LANES, Registry
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.models.measured import service_times
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
-from leda_cli.operate.forecast import Forecast, forecast, require_time
-from leda_cli.operate.rebuild import Result
+from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.deployed.source_table import TableSize
 from leda_cli.operate.rebuild_command import (
     MarkersOption,
     SegmentsOption,
@@ -30,9 +29,10 @@ from leda_cli.operate.rebuild_command import (
     run,
     work_of,
 )
-from leda_cli.operate.rebuild_parts import STREAM_SECONDS, Options
-from leda_cli.operate.rebuild_source import WAITING_SECONDS
-from leda_cli.operate.source_table import TableSize
+from leda_cli.operate.rebuilding.forecast import Forecast, forecast, require_time
+from leda_cli.operate.rebuilding.rebuild import Result
+from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS, Options
+from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
 from leda_cli.operate.stack import NamePrefixOption
 
 

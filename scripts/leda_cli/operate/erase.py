@@ -38,13 +38,13 @@ from leda.engine.shards import label
 from leda.streams.changes import UnreadableRowError
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
-from leda_cli.operate.journal import Journal
-from leda_cli.operate.lane_rows import Lanes, NamedNodes
+from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.deployed.stream_shards import streams_of
+from leda_cli.operate.rebuilding.journal import Journal
+from leda_cli.operate.rebuilding.lane_rows import Lanes, NamedNodes
+from leda_cli.operate.rebuilding.stored_totals import lanes_of
 from leda_cli.operate.stack import NamePrefixOption
-from leda_cli.operate.stored_totals import lanes_of
-from leda_cli.operate.stream_shards import streams_of
 
 Row = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""`leda rebuild`: run `leda_cli.operate.rebuild`, report what it changed, and verify the totals afterwards."""
+"""`leda rebuild`: compute the totals again, report what that changed, and verify them afterwards."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from leda.engine.audit.table_scan import SEGMENTS
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.base.output import widths
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
-from leda_cli.operate.rebuild import Rebuild, Result
-from leda_cli.operate.rebuild_parts import Options, Tables
+from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
+from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.verify import bracket_lines
 

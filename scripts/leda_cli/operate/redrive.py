@@ -12,15 +12,15 @@ import typer
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
-from leda_cli.operate import redrive_report as report
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
-from leda_cli.operate.missing_effects import effects_today
+from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.not_live import not_live
-from leda_cli.operate.put_back import Became, Outcome, PutBack
-from leda_cli.operate.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
+from leda_cli.operate.quarantine import redrive_report as report
+from leda_cli.operate.quarantine.missing_effects import effects_today
+from leda_cli.operate.quarantine.put_back import Became, Outcome, PutBack
+from leda_cli.operate.quarantine.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
+from leda_cli.operate.quarantine.state_events import Deployed, StateFunction
 from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.state_events import Deployed, StateFunction
 from leda_cli.operate.verify import Source, Verdict, require_comparable, running
 
 FRESH_SECONDS = 30.0

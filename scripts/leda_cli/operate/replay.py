@@ -1,8 +1,9 @@
-"""`leda replay`: feed the Kinesis stream, from a time on, through StateLambda again.
+"""`leda replay`: gives the records of the Kinesis stream, from a time on, to StateLambda again.
 
-For records that the mapping has passed and StateTable has not: rows that were lost, a batch that was given up and is
-in no bucket, a bug of State that is corrected. The mapping stays on: State's writes are conditional, so two deliveries
-of a record are one (leda_cli/operate/state_events.py), and what StateTable has already changes neither it nor a total.
+An operator runs it when records have passed the event source mapping and are not in StateTable: rows were lost, a batch
+was given up and is in no bucket, or a bug of StateLambda has been corrected. The mapping stays on. StateLambda's writes
+are conditional (operate/quarantine/state_events.py), so a record that StateTable has already changes neither the table
+nor a total.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ import typer
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
-from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.kinesis_shards import Cursor, shard_ids
-from leda_cli.operate.quarantined import Bucket
-from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.state_events import (
+from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.deployed.kinesis_shards import Cursor, shard_ids
+from leda_cli.operate.quarantine.quarantined import Bucket
+from leda_cli.operate.quarantine.state_events import (
     Deployed,
     Failure,
     Record,
@@ -31,6 +31,7 @@ from leda_cli.operate.state_events import (
     batches,
     of_stream,
 )
+from leda_cli.operate.stack import NamePrefixOption, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import RecordTypeDef

@@ -17,9 +17,9 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from leda.engine.delta_rows import RESERVED
 from leda_cli.base.output import LedaError
-from leda_cli.operate.account import Account
-from leda_cli.operate.functions import Function, mappings_of
-from leda_cli.operate.oracle import Names, Total
+from leda_cli.operate.deployed.account import Account
+from leda_cli.operate.deployed.functions import Function, mappings_of
+from leda_cli.operate.totals.oracle import Names, Total
 
 FAULTS = ("FAILURE_STATE_LAMBDA_PCT", "FAILURE_MAP_LAMBDA_PCT", "FAILURE_REDUCE_LAMBDA_PCT")
 SPECIAL_TRADES = "SPECIAL_TRADES"

@@ -21,13 +21,13 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LONGEST, cell, console, error_console
 from leda_cli.base.terminal import shown
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.not_live import NotLive, not_live
-from leda_cli.operate.screen import print_table
 from leda_cli.operate.stack import NamePrefixOption
-from leda_cli.operate.totals_age import Age, Ages, Site
-from leda_cli.operate.totals_reading import Found, Total, TotalsReader, average
+from leda_cli.operate.totals.screen import print_table
+from leda_cli.operate.totals.totals_age import Age, Ages, Site
+from leda_cli.operate.totals.totals_reading import Found, Total, TotalsReader, average
 
 
 def totals(

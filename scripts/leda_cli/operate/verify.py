@@ -25,12 +25,12 @@ from leda.engine.registry import Registry
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LedaError, widths
 from leda_cli.base.terminal import shown
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
-from leda_cli.operate.mappings import LambdaMappings
+from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.deployed.mappings import LambdaMappings
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.totals import Difference, difference_lines, settle_on
+from leda_cli.operate.totals.comparison import Difference, difference_lines, settle_on
 
 SHOWN = 20
 

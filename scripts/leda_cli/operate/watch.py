@@ -12,10 +12,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from leda_cli.base.output import console, heading
-from leda_cli.operate.account import AwsOption, answering
-from leda_cli.operate.screen import INDENT, totals_tree
+from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.totals import compare, fold_state
+from leda_cli.operate.totals.comparison import compare, fold_state
+from leda_cli.operate.totals.screen import INDENT, totals_tree
 
 
 def watch(

@@ -12,7 +12,7 @@ from leda_cli.demos.example import player
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.play_scores import Scores
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.operate.totals import compare, difference_lines
+from leda_cli.operate.totals.comparison import compare, difference_lines
 from support.live_aws import BareAws, wait_for
 from support.scores import text_event
 

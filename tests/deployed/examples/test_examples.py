@@ -14,7 +14,7 @@ from leda_cli.demos.examples import ExampleAws, terraform_of
 from leda_cli.develop import packages
 from leda_cli.develop.local import outputs_of
 from leda_cli.develop.terraform import TfLocal
-from leda_cli.operate.oracle import Names, Oracle
+from leda_cli.operate.totals.oracle import Names, Oracle
 from support.live_aws import BareAws, wait_for
 
 BUCKET = "leda-packages"

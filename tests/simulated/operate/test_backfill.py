@@ -15,9 +15,9 @@ import pytest
 
 from leda.engine.delta_rows import CLOSED_BY
 from leda_cli.base.errors import LedaError
-from leda_cli.operate import forecast
-from leda_cli.operate.rebuild_parts import STREAM_SECONDS, Options
-from leda_cli.operate.rebuild_source import WAITING_SECONDS
+from leda_cli.operate.rebuilding import forecast
+from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS, Options
+from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
 from simulation.failures import Killed
 from support.backfill_site import ONE, THREE, TWO, BackfillSite
 from support.faults import after, instead, meanwhile

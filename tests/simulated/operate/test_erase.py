@@ -14,9 +14,9 @@ from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.erase import Erasure, Result, erase
-from leda_cli.operate.lane_rows import NamedNodes
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.rebuilding.lane_rows import NamedNodes
 from simulation import trades
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION

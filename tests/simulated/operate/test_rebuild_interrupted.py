@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.lane_rows import LaneRows, Lanes, NamedNodes
-from leda_cli.operate.rebuild_parts import STREAM_SECONDS
-from leda_cli.operate.rebuild_source import SourceSide
-from leda_cli.operate.rebuild_totals import TotalsSide
-from leda_cli.operate.table_sum import TableSum
+from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, NamedNodes
+from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
+from leda_cli.operate.rebuilding.rebuild_source import SourceSide
+from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
+from leda_cli.operate.rebuilding.table_sum import TableSum
 from simulation.failures import Killed, client_error
 from support.faults import after, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline

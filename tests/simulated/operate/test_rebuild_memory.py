@@ -14,9 +14,10 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map import map_batch
 from leda_cli.base.operations import Operation
-from leda_cli.operate import aggregation, table_sum, totals_file
+from leda_cli.operate import aggregation
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.rebuild import Rebuild, Result
+from leda_cli.operate.rebuilding import table_sum, totals_file
+from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
 from support.backfill_site import BackfillSite
 from support.rebuild_site import Calls
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from leda.engine.group_by.configuration import Configuration
-from leda_cli.operate import totals_age
-from leda_cli.operate.stream_shards import ShardReader
-from leda_cli.operate.totals_age import Age, Ages
-from leda_cli.operate.totals_age import Site as Parts
+from leda_cli.operate.deployed.stream_shards import ShardReader
+from leda_cli.operate.totals import totals_age
+from leda_cli.operate.totals.totals_age import Age, Ages
+from leda_cli.operate.totals.totals_age import Site as Parts
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
 from support.rebuild_site import Site
@@ -126,7 +126,7 @@ def test_where_there_is_more_than_is_read_the_age_is_that_of_the_last_that_was_r
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(totals_age, "MAX_PAGES", 1)
-    monkeypatch.setattr("leda_cli.operate.stream_shards.MAX_RECORDS", 2)
+    monkeypatch.setattr("leda_cli.operate.deployed.stream_shards.MAX_RECORDS", 2)
     for number in range(5):
         site.pipeline.dynamodb.put_item(
             TableName=site.table("State"), Item={"id": {"S": f"damaged{number}"}}
@@ -178,5 +178,5 @@ def test_no_more_is_read_than_what_lies_behind_the_checkpoints(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(totals_age, "MAX_PAGES", 1)
-    monkeypatch.setattr("leda_cli.operate.stream_shards.MAX_RECORDS", 1)
+    monkeypatch.setattr("leda_cli.operate.deployed.stream_shards.MAX_RECORDS", 1)
     assert _age(site) == Age(None, None)

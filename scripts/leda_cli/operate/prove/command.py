@@ -14,8 +14,10 @@ from botocore.exceptions import ClientError
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
-from leda_cli.operate.account import AwsOption, answering
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.deployed.refusals import denied_action
+from leda_cli.operate.deployed.source_table import TableSize, service_time
 from leda_cli.operate.prove import assumptions, function_logs, measurements, price
 from leda_cli.operate.prove.deployment import Deployment, log_group
 from leda_cli.operate.prove.findings import Finding, Level
@@ -24,10 +26,8 @@ from leda_cli.operate.prove.proof import Proof
 from leda_cli.operate.prove.report import Report
 from leda_cli.operate.prove.stream_watch import StreamWatch
 from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of
-from leda_cli.operate.refusals import denied_action
-from leda_cli.operate.source_table import TableSize, service_time
 from leda_cli.operate.stack import NamePrefixOption
-from leda_cli.operate.totals import difference_lines
+from leda_cli.operate.totals.comparison import difference_lines
 from leda_cli.operate.verify import verify
 
 # CloudWatch shows a log line some seconds after it was written.

@@ -8,12 +8,12 @@ from typing import Any
 
 from leda.engine.audit.health import current_stream
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.functions import mappings_of
+from leda_cli.operate.deployed.functions import mappings_of
+from leda_cli.operate.deployed.stream_shards import shards_of
 from leda_cli.operate.not_live import not_live
 from leda_cli.operate.prove import alarms, mapping_checks, quotas, rights, versions
 from leda_cli.operate.prove.findings import Finding, Level, checked
 from leda_cli.operate.prove.pipeline import Pipeline
-from leda_cli.operate.stream_shards import shards_of
 from leda_cli.operate.verify import danger_lines, health_of
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from leda_cli.operate.refusals import denied_action
+from leda_cli.operate.deployed.refusals import denied_action
 
 
 class Level(enum.Enum):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from leda.pipeline.schema import Schema, SchemaError
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.functions import Function, mappings_of
+from leda_cli.operate.deployed.account import Account
+from leda_cli.operate.deployed.functions import Function, mappings_of
 
 
 @dataclass(frozen=True)

@@ -20,19 +20,19 @@ from leda.engine.registry import condition_failed
 from leda.pipeline.game import Record
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
+from leda_cli.operate.deployed.refusals import denied_action
+from leda_cli.operate.deployed.rows_by_key import rows_by_text
 from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.putting import Putting, regroup
-from leda_cli.operate.refusals import denied_action
-from leda_cli.operate.rows_by_key import rows_by_text
-from leda_cli.operate.totals import (
+from leda_cli.operate.totals.comparison import (
     PATIENCE_SECONDS,
     POLL_SECONDS,
     Difference,
     Phase,
     Settling,
 )
+from leda_cli.operate.totals.oracle import NOTHING, Names, Oracle, Total
 
 LOOK_SECONDS = 0.02
 """Between two looks at a row that is waited for to measure how long it takes."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
 from leda_cli.operate.prove.trades import IDS
-from leda_cli.operate.stream_shards import ShardReader, shards_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient

@@ -19,7 +19,7 @@ from leda_cli.base.paths import LOCAL
 from leda_cli.console.command import Served
 from leda_cli.console.site import Site
 from leda_cli.develop import toolchain
-from leda_cli.operate.totals import EXACT
+from leda_cli.operate.totals.comparison import EXACT
 from support.browser import new_page, scroll_to, unnamed_controls
 from support.console import ManyTotals, site
 from support.live_aws import wait_for

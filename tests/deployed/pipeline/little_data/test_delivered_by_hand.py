@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
-from leda_cli.operate.oracle import Oracle
-from leda_cli.operate.totals import EXACT, compare, difference_lines
+from leda_cli.operate.totals.comparison import EXACT, compare, difference_lines
+from leda_cli.operate.totals.oracle import Oracle
 from support.at_once import at_once
 from support.lambda_events import Record, cut, event, sequence_number
 from support.live_aws import wait_for

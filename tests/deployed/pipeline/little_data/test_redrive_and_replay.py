@@ -12,7 +12,7 @@ import pytest
 
 from leda_cli import app
 from leda_cli.operate import redrive
-from leda_cli.operate.oracle import Total
+from leda_cli.operate.totals.oracle import Total
 from support.live_aws import wait_for
 from support.live_stack import LiveStack, Put
 from support.live_trades import Trades

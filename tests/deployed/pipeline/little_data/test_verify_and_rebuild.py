@@ -11,10 +11,10 @@ from typing import Any
 from leda.engine.registry import Registry, source_scope
 from leda.engine.shards import Shard, padded
 from leda_cli.base.paths import ROOT, VENV
-from leda_cli.operate import journal
-from leda_cli.operate.lane_rows import LaneRows, Lanes
-from leda_cli.operate.oracle import Total
-from leda_cli.operate.totals import compare, difference_lines, fold_state
+from leda_cli.operate.rebuilding import journal
+from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes
+from leda_cli.operate.totals.comparison import compare, difference_lines, fold_state
+from leda_cli.operate.totals.oracle import Total
 from support.lambda_events import sequence_number
 from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack

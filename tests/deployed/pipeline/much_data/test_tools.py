@@ -10,8 +10,8 @@ import pytest
 
 from leda_cli import app
 from leda_cli.demos import settling
-from leda_cli.operate import account
-from leda_cli.operate.totals import wait_until_quiet
+from leda_cli.operate.deployed import account
+from leda_cli.operate.totals.comparison import wait_until_quiet
 from support.live_stack import LiveStack
 from support.live_trades import Trades
 from support.local_command import leda

@@ -2,8 +2,8 @@
 
 import base64
 
-from leda_cli.operate.oracle import Oracle
-from leda_cli.operate.totals import compare, difference_lines, wait_until_quiet
+from leda_cli.operate.totals.comparison import compare, difference_lines, wait_until_quiet
+from leda_cli.operate.totals.oracle import Oracle
 from support.live_stack import LiveStack
 from support.live_trades import Trades
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from leda.pipeline import game
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
-from leda_cli.operate import oracle
+from leda_cli.operate.totals import oracle
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 PERCENT = st.integers(min_value=0, max_value=100)

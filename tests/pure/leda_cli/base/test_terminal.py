@@ -29,14 +29,15 @@ from leda_cli.base.paths import ROOT
 from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
 from leda_cli.demos.board_view import board_table
 from leda_cli.demos.leaderboard import Place, Total
-from leda_cli.operate import erase, rebuild_command, totals_reading
-from leda_cli.operate.corrections import Correction
+from leda_cli.operate import erase, rebuild_command
 from leda_cli.operate.not_live import NotLive
-from leda_cli.operate.oracle import NOTHING
-from leda_cli.operate.rebuild import Result
-from leda_cli.operate.redrive_report import detail_lines, list_lines
-from leda_cli.operate.screen import totals_tree
-from leda_cli.operate.totals import Difference, difference_lines
+from leda_cli.operate.quarantine.redrive_report import detail_lines, list_lines
+from leda_cli.operate.rebuilding.corrections import Correction
+from leda_cli.operate.rebuilding.rebuild import Result
+from leda_cli.operate.totals import totals_reading
+from leda_cli.operate.totals.comparison import Difference, difference_lines
+from leda_cli.operate.totals.oracle import NOTHING
+from leda_cli.operate.totals.screen import totals_tree
 from leda_cli.operate.totals_command import Answer, Columns
 from leda_cli.operate.verify import Verdict
 

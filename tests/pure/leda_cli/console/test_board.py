@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from leda.engine.group_by.configuration import Configuration
 from leda_cli.console.board import HISTORY_POINTS, MOST_HISTORIES, MOST_ROWS, Board, Query
-from leda_cli.operate.totals_reading import Total
+from leda_cli.operate.totals.totals_reading import Total
 from support.console import tree
 from support.pipeline import CONFIGURATION
 

@@ -17,10 +17,10 @@ from leda_cli.demos import demo as demo_module
 from leda_cli.demos.demo import Round, demo, plan, print_verdict, verdict_table
 from leda_cli.demos.load import load
 from leda_cli.demos.settling import Outcome, baseline, settle
-from leda_cli.operate import screen, totals
-from leda_cli.operate.oracle import NOTHING, Names, Oracle, Total
 from leda_cli.operate.stack import Stack
-from leda_cli.operate.totals import Difference, Phase, Settling, wait_until_quiet
+from leda_cli.operate.totals import comparison, screen
+from leda_cli.operate.totals.comparison import Difference, Phase, Settling, wait_until_quiet
+from leda_cli.operate.totals.oracle import NOTHING, Names, Oracle, Total
 from support.clock import Clock
 
 CALM = {
@@ -172,8 +172,8 @@ def test_seconds_to_settle_end_at_the_first_match_and_not_after_the_hold() -> No
     outcome = settle(
         stack, stack.oracle.totals(), last_put, NoView(), clock=clock, sleep=clock.sleep
     )
-    assert outcome == Outcome(8 * totals.POLL_SECONDS)
-    assert clock.now - last_put == 8 * totals.POLL_SECONDS + totals.HOLD_SECONDS
+    assert outcome == Outcome(8 * comparison.POLL_SECONDS)
+    assert clock.now - last_put == 8 * comparison.POLL_SECONDS + comparison.HOLD_SECONDS
 
 
 def test_totals_that_never_match_end_with_the_rows_that_differ() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from leda_cli.demos import play_favourites
 from leda_cli.demos.play_favourites import RESTAURANTS, People, board
-from leda_cli.operate.totals_reading import Total
+from leda_cli.operate.totals.totals_reading import Total
 from support.grouped import Service, grouped_table
 
 CONFIGURATION = {

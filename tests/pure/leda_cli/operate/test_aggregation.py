@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.account import Account
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.functions import mappings_of
-from leda_cli.operate.mappings import LambdaMappings
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.account import Account
+from leda_cli.operate.deployed.functions import mappings_of
+from leda_cli.operate.deployed.mappings import LambdaMappings
+from leda_cli.operate.deployed.source_table import SourceTable
 from support.pipeline import CONFIGURATION
 
 ACCOUNT = "arn:aws:lambda:eu-west-1:111122223333:function:"

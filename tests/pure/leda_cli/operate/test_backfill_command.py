@@ -15,10 +15,10 @@ from leda_cli.base.errors import LedaError
 from leda_cli.operate import backfill_command as module
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.backfill_command import backfill
-from leda_cli.operate.corrections import Correction
-from leda_cli.operate.rebuild import Result
-from leda_cli.operate.rebuild_parts import Options
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.rebuilding.corrections import Correction
+from leda_cli.operate.rebuilding.rebuild import Result
+from leda_cli.operate.rebuilding.rebuild_parts import Options
 
 DOCUMENT: dict[str, Any] = {
     "group_by": {"daily": {"keys": ["date"]}, "source": {"keys": ["source"]}},

@@ -14,7 +14,6 @@ import pytest
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
 from leda_cli.models.measured import service_times
-from leda_cli.operate.oracle import Oracle
 from leda_cli.operate.prove import assumptions, function_logs, measurements, price
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.function_logs import Invocation, Log
@@ -29,7 +28,8 @@ from leda_cli.operate.prove.trades import (
     Trades,
     totals_of,
 )
-from leda_cli.operate.totals import Difference
+from leda_cli.operate.totals.comparison import Difference
+from leda_cli.operate.totals.oracle import Oracle
 
 SCHEMAS = (
     Schema(),

@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.oracle import Oracle, Total
 from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.proof import Proof
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, Trades
-from leda_cli.operate.totals import EXACT
+from leda_cli.operate.totals.comparison import EXACT
+from leda_cli.operate.totals.oracle import Oracle, Total
 
 OTHERS = {"Delta": Total(3, Decimal("7.5"))}
 

@@ -14,10 +14,10 @@ from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import rebuild_command as module
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.corrections import Correction
-from leda_cli.operate.rebuild import Result
+from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuild_command import rebuild
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.rebuilding.corrections import Correction
+from leda_cli.operate.rebuilding.rebuild import Result
 from support.pipeline import CONFIGURATION
 
 TODAY = Configuration.from_json(CONFIGURATION)

@@ -27,11 +27,12 @@ from leda.quarantine.bucket import BadRecord, Quarantine
 from leda.streams.kinesis import UserRecord, user_records
 from leda_cli.base.errors import LedaError
 from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
-from leda_cli.operate import redrive, state_events
-from leda_cli.operate.account import Account
+from leda_cli.operate import redrive
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.quarantined import Bucket
-from leda_cli.operate.source_table import SourceTable
+from leda_cli.operate.deployed.account import Account
+from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.quarantine import state_events
+from leda_cli.operate.quarantine.quarantined import Bucket
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import Verdict
 from support.invoked import invoked, reported
@@ -347,7 +348,7 @@ def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site
 
 
 def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leda_cli.operate.put_back.GROUP_OBJECTS", 7)
+    monkeypatch.setattr("leda_cli.operate.quarantine.put_back.GROUP_OBJECTS", 7)
     good = {f"t{number}" for number in range(20)}
     for name in good:
         site.quarantine(message(name))
@@ -431,7 +432,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
         if place == "delete":
             patched.setattr(Bucket, "delete", killed)
         else:
-            patched.setattr("leda_cli.operate.put_back.rows_by_text", killed)
+            patched.setattr("leda_cli.operate.quarantine.put_back.rows_by_text", killed)
         with pytest.raises(KeyboardInterrupt):
             redrive.redrive(put_back=True)
     assert len(site.keys) == 3, "delivered, but nothing has left"

@@ -13,9 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from leda_cli.base.errors import LedaError
-from leda_cli.operate import kinesis_shards, replay, state_events
-from leda_cli.operate.kinesis_shards import Cursor, read_range
-from leda_cli.operate.quarantined import Bucket
+from leda_cli.operate import replay
+from leda_cli.operate.deployed import kinesis_shards
+from leda_cli.operate.deployed.kinesis_shards import Cursor, read_range
+from leda_cli.operate.quarantine import state_events
+from leda_cli.operate.quarantine.quarantined import Bucket
 from leda_cli.operate.stack import Stack
 from support.clock import Clock
 from support.invoked import invoked, reported

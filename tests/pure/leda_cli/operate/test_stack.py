@@ -15,10 +15,10 @@ from moto import mock_aws
 from leda_cli.base.output import LedaError
 from leda_cli.develop.instance import client_variables, free_port
 from leda_cli.develop.local import env_file
-from leda_cli.operate import account as account_module
-from leda_cli.operate.account import Account, answering, read_env
-from leda_cli.operate.oracle import Names, Total
+from leda_cli.operate.deployed import account as account_module
+from leda_cli.operate.deployed.account import Account, answering, read_env
 from leda_cli.operate.stack import Stack
+from leda_cli.operate.totals.oracle import Names, Total
 from support.tables import definition
 
 SCHEMA = {

@@ -15,9 +15,9 @@ from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import totals_command as module
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.journal import OpenRun
 from leda_cli.operate.not_live import NotLive
-from leda_cli.operate.totals_age import Age
+from leda_cli.operate.rebuilding.journal import OpenRun
+from leda_cli.operate.totals.totals_age import Age
 from leda_cli.operate.totals_command import Wanted, totals
 
 GROUP_BY = {"daily": {"keys": ["date"]}, "tags": {"keys": ["tags[]", "date"]}}

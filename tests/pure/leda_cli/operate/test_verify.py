@@ -18,9 +18,9 @@ from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.output import LedaError
 from leda_cli.operate import verify as module
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.journal import OpenRun
 from leda_cli.operate.not_live import NotLive
-from leda_cli.operate.totals import Difference, difference_lines
+from leda_cli.operate.rebuilding.journal import OpenRun
+from leda_cli.operate.totals.comparison import Difference, difference_lines
 from leda_cli.operate.verify import bracket_lines, danger_lines, quiet, running, verify
 from support.clock import Clock
 from support.pipeline import CONFIGURATION

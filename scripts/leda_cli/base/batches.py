@@ -1,0 +1,16 @@
+"""Cuts a stream of items into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in order, at most `size` at a time; no more is read of them than the batch needs."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

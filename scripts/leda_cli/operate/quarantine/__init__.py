@@ -1,0 +1,1 @@
+"""The quarantined records: reading them, finding their reason, giving them to the functions again."""

@@ -1,0 +1,429 @@
+"""Compute all totals again from the source table, while writers change the table and readers read the totals.
+
+`leda rebuild` computes the totals under the live configuration. An operator runs it after Map or Reduce missed the 24
+hours of a DynamoDB stream, after a table was restored from a backup, or after somebody wrote to a table by hand. `leda
+backfill` computes the totals under the deployed configuration and makes that configuration live. An operator runs it
+after the configuration was changed, and once before anything is counted on a table that has rows already.
+
+A run does not write new values into the totals. It writes the difference between what each total must be and what it is
+as rows of ReduceTable, and Reduce adds these rows as it adds Map's. So the number of totals has no limit, each total
+changes once, and only Map is paused.
+
+1. The run notes in the journal (journal.py) which event source mappings of Map are on, and switches them off. It
+   registers every number of lanes, and then draws the run's number.
+2. It follows the table's stream from before the scan on, scans the table, waits, and finds a watermark (watermarks.py).
+   The result is E, the sums as of the watermark (table_sum.py).
+3. It moves Map's row of every shard and lane to the watermark, under the configuration of E (assignments.py), and makes
+   that configuration live. E now includes every change before the watermark, and Map counts every change after it.
+4. It writes a marker row into every lane of ReduceTable. Reduce writes the reserved nodes of a batch last, so when a
+   marker's reserved node is in the totals table, all rows that were written before the marker are in the totals.
+5. It reads the totals, A. It checks that Map's rows are where step 3 moved them, that Map has met no other shard, and
+   that no record has come late. Then A includes no change from after the watermark.
+6. It writes E - A for every total as rows of ReduceTable.
+7. It writes another marker into every lane, corrects the totals' labels, and compares the totals with E. If one
+   differs, the run repeats steps 2 to 7.
+8. It notes that the tables' streams are settled, switches the mappings on, removes checkpoints and markers that nothing
+   needs any more, and deletes the journal.
+
+The rows of steps 4, 6 and 7 have the Source `rebuild` and a Sequence that begins with the run's number, and are written
+under Map's condition. So when a run with a higher number has written its marker into a lane, a run with a lower number
+can write nothing more into that lane, and what it wrote before is in the totals when the other run reads them.
+
+Every total gets a correction, even if that is 0. So does every node that only a record of ReduceTable's stream names:
+somebody may have deleted the total's row, which held its checkpoint, and without a checkpoint Reduce would add a row
+that is delivered again. In the lanes of other versions, and of other numbers of lanes, the corrections are 0 and only
+renew the checkpoints.
+
+A run may be killed at any moment. From step 3 on, the totals may lack changes that Map's rows already cover. So the
+mappings stay off and the journal stays open until the next run has done all steps.
+
+With `on_expiry = "keep"` the totals keep rows that time to live has removed from the table. They cannot be computed
+from the table, so both commands refuse to run. The first backfill runs, because nothing was counted before it: rows
+that expired before its watermark are in no total, and rows that expire later stay in the totals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
+from leda.engine.map.source_shards import Assignment
+from leda.engine.registry import (
+    CONFIGURATIONS,
+    LANES,
+    LIVE,
+    RegistryError,
+    Stage,
+    configuration_of,
+    streams_scope,
+)
+from leda_cli.base.errors import LedaError
+from leda_cli.base.operations import Operation
+from leda_cli.operate.deployed.mappings import Mappings
+from leda_cli.operate.deployed.source_table import TableSize, service_time
+from leda_cli.operate.deployed.stream_shards import streams_of
+from leda_cli.operate.rebuilding import forecast
+from leda_cli.operate.rebuilding.assignments import Assignments, WentOnError
+from leda_cli.operate.rebuilding.corrections import Correction, Corrections, Needed
+from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, LaneTakenError, NamedNodes
+from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, Options, Run, Tables
+from leda_cli.operate.rebuilding.rebuild_source import Attempt, SourceSide, is_older
+from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
+from leda_cli.operate.rebuilding.stored_totals import Old, lanes_of
+from leda_cli.operate.rebuilding.table_sum import RowSum, require_fit
+from leda_cli.operate.rebuilding.totals_file import TotalsFile
+from leda_cli.operate.rebuilding.watermarks import (
+    LateRecordError,
+    Watermark,
+    shards_with_parents,
+    stream_of,
+)
+
+if TYPE_CHECKING:
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+REBUILDS = "rebuilds"
+
+_KEPT = (
+    "the totals keep rows that time to live has removed (on_expiry = keep), so the table no longer holds what was "
+    "counted, and the totals cannot be computed from it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run has changed, or would change.
+
+    is_first: nothing was counted before this run.
+    reading_seconds: how long a dry run took to read the table.
+    behind_seconds: for how long Map's mapping was off, so that the totals did not change.
+    """
+
+    configuration: Configuration
+    expected: Expected
+    changes: Collection[Correction]
+    mappings: Sequence[str]
+    is_first: bool = False
+    reading_seconds: float = 0.0
+    behind_seconds: float = 0.0
+
+
+class Rebuild:
+    """One run for one aggregation. `deployed` is what Map is deployed with; `mappings` are Map's, and no others.
+
+    number: the run's number, 0 before it is drawn. Of two runs the one with the higher number has the last word.
+    """
+
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        streams: DynamoDBStreamsClient,
+        mappings: Mappings,
+        tables: Tables,
+        operation: Operation,
+        deployed: Assignment,
+        options: Options | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._run = Run(
+            dynamodb,
+            streams,
+            mappings,
+            tables,
+            operation,
+            options or Options(),
+            clock,
+            sleep,
+            deployed.configuration,
+        )
+        self._deployed = deployed
+        self.number = 0
+        self._is_first = False
+        self._first = TotalsFile[Old]()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run has begun to change something and has not come to its end."""
+        return self._run.journal.is_open
+
+    def look(self) -> Result:
+        """Return what a run would change now, changes in flight included. Writes nothing."""
+        enabled = self._run.mappings.enabled()
+        target, began = self._target(), self._run.clock()
+        source = self._run.tables.source
+        with RowSum.open(target, source) as sums:
+            with self._run.operation.progress(f"adding up {source.name}") as advance:
+                sums.scan(self._run.dynamodb, self._run.options.segments, advance)
+            reading = self._run.clock() - began
+            self._run.configuration = target
+            self._run.at = service_time(self._run.dynamodb, source.name)
+            expected = sums.total(self._run.is_kept)
+        require_fit(expected)
+        changes = Corrections(expected, self._run.stored(), {}, len(target.names))
+        return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
+
+    def run(self) -> Result:
+        """Run all steps. When it raises LedaError the mappings are on again, unless Map's rows may have been moved."""
+        self._configure()
+        self._require_time()
+        target = self._run.configuration.version if self._run.options.is_backfill else None
+        self._run.journal.open(
+            self._run.mappings.enabled(),
+            target,
+            is_first=self._is_first,
+            has_markers=self._run.options.markers,
+        )
+        if self._run.journal.taken_over_from:
+            self._run.operation.say(
+                f"going on with the {self._run.options.name} that began at {self._run.journal.taken_over_from}"
+            )
+        try:
+            if not self._run.options.is_backfill:
+                # A backfill that has come to its end since has made another configuration live.
+                self._configure()
+            self._prepare()
+            expected, mark = self._rebuild()
+            self._finish(mark)
+        except LaneTakenError as error:
+            self._leave()
+            raise self._run.journal.taken() from error
+        except LedaError:
+            self._leave()
+            raise
+        measures = len(self._run.configuration.names)
+        return Result(
+            self._run.configuration,
+            expected,
+            Needed(Corrections(expected, self._first, {}, measures)),
+            self._run.journal.mappings,
+            self._is_first,
+            behind_seconds=self._run.seconds_behind(),
+        )
+
+    # -- steps 1 and 8
+
+    def _target(self) -> Configuration:
+        """Return the configuration to compute the totals under. Raises LedaError where that is not possible."""
+        row = self._run.registry.get(CONFIGURATIONS, LIVE)
+        self._is_first = row is None
+        if row is None and self._run.options.needs_backfill and not self._run.options.is_backfill:
+            raise LedaError(
+                "Map counts nothing yet: it waits for the first backfill (backfill = required)",
+                f"run `leda backfill{self._run.options.option}`",
+            )
+        deployed = self._deployed.configuration
+        if row is None:
+            return deployed
+        try:
+            live = configuration_of(self._run.registry, row["Version"]["S"])
+        except RegistryError as error:
+            raise LedaError(
+                str(error),
+                f"restore {self._run.tables.registry} from a backup, and run "
+                f"`{self._run.options.command}` again",
+            ) from error
+        is_unfinished, was_first = self._run.journal.unfinished_backfill()
+        # No backfill has ended yet, so no total keeps an expired row: another try loses nothing.
+        is_going_on = self._run.options.is_backfill and is_unfinished
+        self._is_first = is_going_on and was_first
+        if live.keeps_expired and not is_going_on:
+            raise LedaError(
+                _KEPT,
+                "for other groupings, or after a loss, set up a second aggregation beside this one (`name_prefix`): "
+                "its first backfill counts what the table holds now",
+            )
+        return deployed if self._run.options.is_backfill else live
+
+    def _configure(self) -> None:
+        """Create the objects that depend on the target configuration and on the tables' streams."""
+        run, streams = self._run, self._run.streams
+        run.configuration = self._target()
+        self._lanes = Lanes(run.configuration.version, self._deployed.lanes)
+        self._rows = LaneRows(run.dynamodb, run.tables.reduce, run.configuration.names, run.sleep)
+        self._source = SourceSide(run, self._rows)
+        reduce_stream = stream_of(run.dynamodb, run.tables.reduce)
+        self._totals = TotalsSide(run, reduce_stream, self._lanes, self._rows)
+        older = [
+            stream
+            for stream in streams_of(streams, run.tables.reduce)
+            if is_older(stream, reduce_stream)
+        ]
+        self._named = NamedNodes(streams, reduce_stream, older, run.clock, run.sleep)
+
+    def _require_time(self) -> None:
+        """Raise LedaError if reading the table would take longer than its stream keeps records."""
+        source = self._run.tables.source
+        size = TableSize.of(self._run.dynamodb, source.name)
+        segments = self._run.options.segments
+        seconds = forecast.reading_seconds(
+            self._run.dynamodb, source, self._run.configuration, size, segments, self._run.clock
+        )
+        forecast.require_time(seconds, size, segments, source.name, self._run.options.command)
+
+    def _prepare(self) -> None:
+        """Register the configuration and the lanes, and draw the run's number."""
+        document = {"Document": {"S": self._run.configuration.document}}
+        self._run.registry.put_if_absent(CONFIGURATIONS, self._run.configuration.version, document)
+        # Should the registry have lost lanes, the totals still know them.
+        known = {lanes_of(name) for _, row in self._run.totals.rows() for name in row}
+        names = {self._lanes.name, *(each.name for each in known if each)}
+        for name in sorted(names):
+            self._run.registry.put_if_absent(LANES, name, {})
+        # A run with a higher number finds these lanes registered; one with a lower number is kept out of them.
+        self.number = self._run.registry.draw(REBUILDS)
+        self._run.journal.require_own()
+        self._rows.begin(self.number)
+        self._assignments = Assignments(
+            self._run.dynamodb,
+            self._run.tables.registry,
+            self._rows,
+            self._run.configuration,
+            self._deployed.lanes,
+            self.number,
+        )
+        if self._is_first:
+            # From now on Map counts what it gets, and no longer leaves it to the backfill: a delivery that goes on may
+            # have records from after the watermark. Until this run or the next one is done, the journal is the latch.
+            self._run.journal.moving()
+            try:
+                self._assignments.make_live()
+            except WentOnError as error:
+                raise self._run.journal.taken() from error
+
+    def _finish(self, mark: Watermark) -> None:
+        self._run.journal.require_own()
+        self._settle_streams()
+        self._resume()
+        with self._run.operation.progress("removing what is left over"):
+            used = self._totals.used_versions(mark)
+            self._run.totals.change(self._totals.leftovers(used))
+            self._run.totals.remove(self._totals.unneeded_rows(self.number, used))
+            self._totals.forget_lanes(used)
+        self._give_back()
+
+    def _leave(self) -> None:
+        """Undo what can be undone after an error; the mappings stay off if Map's rows may have been moved."""
+        if self._run.journal.is_own():
+            if not self._run.journal.is_moving:
+                self._resume()
+                self._give_back()
+        elif not self._run.journal.hand_over():
+            # The run that took the journal over has ended, and this one may have written markers since.
+            self._source.remove_markers()
+            self._resume()
+
+    def _give_back(self) -> None:
+        """Remove the markers, make sure that the mappings are on, and close the journal.
+
+        The loop goes round again where another run has handed over mappings and markers in the meantime, because that
+        run noticed late that this one had taken it over.
+        """
+        is_closed = False
+        while not is_closed:
+            self._source.remove_markers()
+            self._run.mappings.resume(self._run.journal.mappings)
+            is_closed = self._run.journal.close()
+
+    def _pause(self) -> None:
+        with self._run.operation.progress("switching the mapping off"):
+            self._run.journal.note(self._run.mappings.enabled())
+            self._run.mappings.pause(self._run.journal.mappings)
+        if self._run.off_since is None and self._run.journal.mappings:
+            self._run.off_since = self._run.clock()
+
+    def _resume(self) -> None:
+        with self._run.operation.progress("switching the mapping on"):
+            self._run.mappings.resume(self._run.journal.mappings)
+
+    def _settle_streams(self) -> None:
+        """Note in the registry that the totals are right for the tables' current streams and all earlier ones."""
+        current: Mapping[Stage, str] = {
+            "map": self._source.stream,
+            "reduce": self._totals.stream,
+        }
+        for stage, stream in current.items():
+            scope = streams_scope(stage)
+            met = {row["Name"]["S"] for row in self._run.registry.rows(scope)}
+            # A stream that was created during this run needs a rebuild of its own.
+            for name in sorted({stream, *(each for each in met if is_older(each, stream))}):
+                self._run.registry.put(scope, name, {"IsSettled": {"BOOL": True}})
+
+    # -- steps 2 to 7
+
+    def _rebuild(self) -> tuple[Expected, Watermark]:
+        """Do steps 2 to 7, and repeat them if somebody wrote to the engine's tables meanwhile."""
+        why, suspects = "", TotalsFile[Old]()
+        with self._run.operation.progress(f"reading {self._run.tables.reduce}'s stream"):
+            # Read most of the stream now, while Map is still on.
+            self._named.read()
+        for _ in range(MAX_TRIES):
+            self._pause()
+            met = self._source.met()
+            mark, tail, expected = self._source.sum(self._assignments)
+            # A run that has lost the journal to a later one must not move Map's rows beyond the later one's watermark.
+            self._run.journal.moving()
+            try:
+                attempt = Attempt(
+                    mark, tail, expected, self._source.move_rows(mark, self._assignments), met
+                )
+                suspects = self._correct(attempt, suspects)
+                if not suspects:
+                    return expected, mark
+                why = f"{next(iter(suspects))} is not as it was set"
+            except WentOnError as reason:
+                why = str(reason)
+            except LateRecordError as late:
+                self._source.end.seconds *= 2
+                why = (
+                    f"{late}; waiting {self._source.end.seconds:,.0f} s for the stream from now on"
+                )
+            self._run.operation.say(f"{why}: once more")
+        raise LedaError(
+            f"the tables did not rest in {MAX_TRIES} tries: {why}",
+            "find out who writes to the totals table or ReduceTable, or invokes Map or Reduce, stop that, and run "
+            f"`{self._run.options.command}` again",
+        )
+
+    def _correct(self, attempt: Attempt, suspects: TotalsFile[Old]) -> TotalsFile[Old]:
+        """Do steps 4 to 7, and return the totals that are still wrong."""
+        mark, expected = attempt.mark, attempt.expected
+        measures = len(self._run.configuration.names)
+        self._totals.mend_checkpoints(suspects)
+        # What is closed before the markers are written has nothing that is behind them.
+        closed = _closed(self._run.streams, self._totals.stream)
+        markers = self._totals.drain()
+        self._totals.ignore_unmet(closed, mark)
+        nodes = TotalsFile(
+            (node, ()) for node in self._named.up_to(markers) if self._run.is_kept(node)
+        )
+        stored = self._run.stored()
+        changes = Corrections(expected, stored, nodes, measures)
+        self._first.put((each.identifier, each.old) for each in changes)
+        changes = Corrections(expected, self._totals.fit(expected, stored), nodes, measures)
+        self._source.check(attempt)
+        with self._run.progress("correcting the totals", len(self._first)):
+            self._totals.write_corrections(changes, mark)
+            self._totals.drain()
+        with self._run.progress("putting labels right"):
+            # Before the totals are compared: until its labels are corrected, time to live may remove a total that has
+            # expired under the former configuration.
+            for _ in range(MAX_TRIES):
+                if self._run.totals.change(self._totals.label_changes()):
+                    break
+            else:
+                raise WentOnError(f"somebody writes to {self._run.tables.totals}")
+        attempt.tail.require_none_late()
+        changes = Corrections(expected, self._run.stored(), nodes, measures)
+        return TotalsFile((each.identifier, each.old) for each in Needed(changes))
+
+
+def _closed(streams: DynamoDBStreamsClient, stream: str) -> list[str]:
+    shards = shards_with_parents(streams, stream)
+    return [name for name, (_, end) in shards.items() if end is not None]

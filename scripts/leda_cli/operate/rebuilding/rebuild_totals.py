@@ -1,0 +1,214 @@
+"""The totals' side of a rebuild: wait for Reduce, write the corrections, remove rows and checkpoints of the past."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any
+
+from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.expiry import has_expired
+from leda.engine.group_by.total_labels import EXPIRES_AT, GROUPING, KEYS, PARENT
+from leda.engine.reduce.epochs import IGNORED
+from leda.engine.registry import (
+    CONFIGURATIONS,
+    EPOCHS,
+    LANES,
+    SHARD_ROW_SECONDS,
+    reduce_scope,
+    source_scope,
+    streams_scope,
+)
+from leda_cli.base.errors import LedaError
+from leda_cli.operate.rebuilding.assignments import WentOnError
+from leda_cli.operate.rebuilding.corrections import NOTHING, Correction, Corrections
+from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, run_of
+from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, STREAM_SECONDS, Run
+from leda_cli.operate.rebuilding.stored_totals import Change, Old, amounts_of, epoch_of, lanes_of
+from leda_cli.operate.rebuilding.table_sum import first
+from leda_cli.operate.rebuilding.totals_file import TotalsFile
+from leda_cli.operate.rebuilding.watermarks import Watermark
+
+# A marker may be lost, if Reduce missed the 24 hours of its stream; so it is written again after a minute.
+MARKER_SECONDS, MAX_MARKERS = 60, 60
+POLL_SECONDS = 0.5
+
+# Time to live never removes a row that expired more than five years ago.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
+TIME_TO_LIVE_SECONDS = 5 * 365 * 24 * 3600
+
+_LABELS = (GROUPING, KEYS, PARENT, EXPIRES_AT)
+
+
+class TotalsSide:
+    """The totals table, and the lanes of ReduceTable from which Reduce adds corrections to the totals.
+
+    stream: the ARN of ReduceTable's stream.
+    lanes: the lanes that Map is deployed with.
+    """
+
+    def __init__(self, run: Run, stream: str, lanes: Lanes, rows: LaneRows) -> None:
+        self._run = run
+        self.stream = stream
+        self._lanes = lanes
+        self._rows = rows
+
+    def drain(self) -> list[str]:
+        """Wait until Reduce has applied every row of ReduceTable; return the reserved nodes of the markers."""
+        self._let_streams_catch_up()
+        markers = self._rows.markers(self.all_lanes())
+        waiting = dict(markers)
+        with self._run.progress("waiting for Reduce"):
+            for minutes in range(1, MAX_MARKERS + 1):
+                self._run.journal.require_own()
+                self._rows.mark(waiting)
+                for _ in range(int(MARKER_SECONDS / POLL_SECONDS)):
+                    waiting = {
+                        lane: node
+                        for lane, node in waiting.items()
+                        if not self._run.totals.is_there(node)
+                    }
+                    if not waiting:
+                        return list(markers.values())
+                    self._run.sleep(POLL_SECONDS)
+                self._run.operation.say(
+                    f"Reduce has not applied what is in {len(waiting)} lanes for {minutes} minutes; "
+                    "is its mapping on, and does it work without errors?"
+                )
+        raise LedaError(
+            f"Reduce does not apply what is in {self._run.tables.reduce}",
+            f"correct the cause, and run `{self._run.options.command}` again: Map's mapping stays off until then",
+        )
+
+    def _let_streams_catch_up(self) -> None:
+        """Wait until the streams have what was written so far; the records of later markers then come after it."""
+        with self._run.progress("letting the streams catch up"):
+            self._run.sleep(STREAM_SECONDS)
+
+    def ignore_unmet(self, closed: Iterable[str], mark: Watermark) -> None:
+        """Make Reduce ignore the closed shards that it has not met, now that it has read the stream up to the markers.
+
+        They are empty, or a mapping has skipped them. If a mapping delivers them later, the totals include their rows
+        already.
+        """
+        row = {
+            "Epoch": {"N": str(IGNORED)},
+            "ExpiresAt": {"N": str(int(mark.created) + SHARD_ROW_SECONDS)},
+        }
+        for name in closed:
+            self._run.registry.put_if_absent(reduce_scope(self.stream), name, row)
+
+    def all_lanes(self) -> list[Lanes]:
+        """Return the lanes of every version and number of lanes in the registry."""
+        rows = self._run.registry.rows(LANES)
+        return [Lanes.parse(row["Name"]["S"]) for row in rows]
+
+    def mend_checkpoints(self, suspects: Container[str]) -> None:
+        """Remove checkpoints that Reduce did not write: it would fail on them, or ignore every correction.
+
+        These are checkpoints whose epoch is higher than any that was drawn, checkpoints that cannot be read, and all
+        checkpoints of `suspects`: totals that were wrong after the last try.
+        """
+        limit = self._run.registry.draw(EPOCHS)
+
+        def found() -> Iterator[Change]:
+            for node, row in self._run.totals.rows():
+                names = [
+                    name
+                    for name, value in row.items()
+                    if lanes_of(name) and (node in suspects or (epoch_of(value) or limit) >= limit)
+                ]
+                if names:
+                    yield Change(node, row, dict.fromkeys(names))
+
+        self._run.totals.change(found())
+
+    def fit(self, expected: Expected, stored: Mapping[str, Old]) -> Mapping[str, Old]:
+        """Return the totals; first set to 0 those that adding a number cannot correct (38 digits, not a number)."""
+        names = self._run.configuration.names
+        nothing = (NOTHING,) * len(names)
+
+        def zeros() -> Iterator[Change]:
+            for node, row in self._run.kept_rows():
+                new = expected.totals.get(node, nothing)
+                unfit = Correction(node, amounts_of(row, names), new).unfit
+                if unfit:
+                    yield Change(node, row, {names[place]: {"N": "0"} for place in unfit})
+
+        for _ in range(MAX_TRIES):
+            changes = Corrections(expected, stored, {}, len(names))
+            bad = TotalsFile((each.identifier, each.old) for each in changes if each.unfit)
+            if not bad:
+                return stored
+            self._run.totals.change(zeros())
+            stored = self._run.stored()
+        raise WentOnError(f"somebody writes to {self._run.tables.totals} ({first(bad)})")
+
+    def write_corrections(self, changes: Corrections, mark: Watermark) -> None:
+        """Write the corrections into the deployed lanes, and corrections of 0 into all others, for the checkpoints."""
+        created = {"CorrectedAt": {"N": str(int(mark.created))}}
+        self._run.registry.put(LANES, self._lanes.name, created)
+        for lanes in self.all_lanes():
+            if lanes == self._lanes:
+                self._rows.correct(lanes, ((each.identifier, each.added) for each in changes))
+            else:
+                self._rows.touch(lanes, (each.identifier for each in changes))
+
+    def label_changes(self) -> Iterator[Change]:
+        """Yield the changes that give each row its labels, and remove measures that only other configurations have."""
+        others = set[str]()
+        for known in self._run.registry.rows(CONFIGURATIONS):
+            if "Document" in known:
+                others.update(json.loads(known["Document"]["S"])["measures"])
+        others.difference_update(self._run.configuration.names)
+        for node, row in self._run.totals.rows():
+            labels = self._run.configuration.labels(node)
+            wanted: dict[str, Any] = dict.fromkeys((*_LABELS, *others))
+            if labels is not None:
+                wanted |= labels.attributes
+            wrong = {name: value for name, value in wanted.items() if row.get(name) != value}
+            if wrong:
+                yield Change(node, row, wrong)
+
+    def used_versions(self, mark: Watermark) -> set[str]:
+        """Return the versions of configurations under which a row may still be delivered."""
+        used = {self._run.configuration.version}
+        for stream in [row["Name"]["S"] for row in self._run.registry.rows(streams_scope("map"))]:
+            shards = self._run.registry.rows(source_scope(stream))
+            used.update(shard["Version"]["S"] for shard in shards)
+        for row in self._run.registry.rows(LANES):
+            # A rebuild's own rows may be delivered again for as long as Map's.
+            corrected = float(row.get("CorrectedAt", {"N": "0"})["N"])
+            if corrected > mark.created - SHARD_ROW_SECONDS:
+                used.add(Lanes.parse(row["Name"]["S"]).version)
+        return used
+
+    def leftovers(self, used: set[str]) -> Iterator[Change]:
+        """Yield the changes that remove checkpoints of versions under which no row can be delivered any more."""
+        for node, row in self._run.totals.all_rows():
+            found = [name for name in row if (of := lanes_of(name)) and of.version not in used]
+            if found:
+                yield Change(node, row, dict.fromkeys(found))
+
+    def unneeded_rows(self, number: int, used: set[str]) -> Iterator[str]:
+        """Yield the rows to delete: markers of this run (its number) and earlier ones, and totals past time to live.
+
+        Totals past time to live are those that expired so long ago that time to live does not remove them. While rows
+        may be delivered under another version, such a total keeps its checkpoints: without them a row that is
+        delivered again would create the total again, and under that version it may never expire.
+        """
+        is_alone = used == {self._run.configuration.version}
+        limit = self._run.at - TIME_TO_LIVE_SECONDS
+        for node, _ in self._run.totals.all_rows():
+            run = run_of(node)
+            is_old_marker = run is not None and run <= number
+            is_over = is_alone and has_expired(self._run.configuration, node, limit)
+            if is_old_marker or is_over:
+                yield node
+
+    def forget_lanes(self, used: set[str]) -> None:
+        """Remove the lanes of all versions but the used ones from the registry."""
+        for row in self._run.registry.rows(LANES):
+            if Lanes.parse(row["Name"]["S"]).version not in used:
+                key = {"Scope": row["Scope"], "Name": row["Name"]}
+                self._run.dynamodb.delete_item(TableName=self._run.tables.registry, Key=key)
