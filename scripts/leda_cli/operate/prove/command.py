@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
@@ -77,7 +77,7 @@ def prove(
     )
     _require(findings)
     if not yes:
-        operation.say("nothing was sent: run the command again with --yes to go on")
+        operation.say(f"nothing was sent; to go on, run {this_command('--yes')}")
         return
     if not write.absolute().parent.is_dir():
         raise LedaError(f"there is no folder {write.absolute().parent}", "give another --write")
@@ -109,7 +109,7 @@ def _any_table(
     )
     _require(findings)
     if not yes:
-        operation.say("nothing was read yet: run the command again with --yes to go on")
+        operation.say(f"no row was read yet; to go on, run {this_command('--yes')}")
         return
     verify(while_running=True, map_function=map_function, aws=aws)
 
@@ -127,7 +127,7 @@ def _require(findings: Sequence[Finding]) -> None:
     if wrong:
         raise LedaError(
             f"{wrong} of the checks found what makes totals wrong or late, so there is nothing to prove yet",
-            "do what the lines above say, and run the command again",
+            f"do what the lines above say, and run {this_command()} again",
         )
 
 

@@ -9,6 +9,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
+from leda_cli.operate.stack import stack_options
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Pipeline:
 
     @classmethod
     def find(cls, aws: bool, prefix: str) -> Pipeline:
-        """The pipeline whose names begin so. Raises LedaError where there is none."""
+        """The pipeline whose names begin with `prefix`. Raises LedaError where there is none."""
         account = Account.chosen(aws)
         map_function = f"{prefix}MapLambda"
         fix = "the command with a pipeline's --name-prefix, or with the --map-function of an aggregation without one"
@@ -53,7 +54,7 @@ class Pipeline:
                 "use the `leda` command of the version that is deployed",
             ) from error
         return cls(
-            replace(aggregation, option=f" --name-prefix {prefix}" if prefix else ""),
+            replace(aggregation, option=stack_options(aws, prefix)),
             state.name,
             mappings[0]["UUID"],
             mappings[0]["EventSourceArn"],
