@@ -14,7 +14,7 @@ from leda_cli.operate.stack import stack_options
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The aggregation with what is before it: StateLambda, the stream that it reads, and the table that it writes."""
+    """The aggregation, with StateLambda before it, the stream that StateLambda reads and the table that it writes."""
 
     aggregation: Aggregation
     state_function: str
@@ -42,8 +42,8 @@ class Pipeline:
         state_table = state.variable("STATE_TABLE")
         if len(mappings) != 1 or state_table != aggregation.source.name:
             raise LedaError(
-                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; that of a "
-                f"pipeline has one, and writes to {aggregation.source.name}, whose rows {map_function} counts",
+                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; a pipeline's "
+                f"has one and writes to {aggregation.source.name}, whose rows {map_function} counts",
                 "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
             )
         try:
