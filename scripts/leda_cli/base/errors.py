@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 
 class LedaError(Exception):
     """A failure that the user can act on: what happened, and what to do about it.
@@ -14,3 +17,8 @@ class LedaError(Exception):
         super().__init__(f"{what} {fix}".strip())
         self.what = what
         self.fix = fix
+
+
+def this_command(*more: str) -> str:
+    """The command line that the user typed, with `more` options, to be copied from a message: `leda rebuild --aws`."""
+    return f"`{shlex.join(['leda', *sys.argv[1:], *more])}`"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import secrets
-import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
+from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.putting import THREADS, Putting
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, NamePrefixOption, Stack
@@ -300,11 +300,6 @@ def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
         console.print(f"    [{ACCENT}]Exact:[/] {sent:,} messages, no total off by any amount.")
 
 
-def _aws_lines(stack: Stack) -> tuple[str, ...]:
-    query = "--query 'Items[].[Identifier.S,Value.N]' --output text"
-    return (f"aws dynamodb scan --table-name {stack.aggregate_table} {query}",)
-
-
 def farewell(stack: Stack, seed: int) -> None:
     """Say what stays and what to try next."""
     if stack.endpoint is None:
@@ -312,18 +307,17 @@ def farewell(stack: Stack, seed: int) -> None:
         info(f"The stack: stream {stack.stream}, table {stack.aggregate_table}.")
         info(f"The same game again, on empty tables: leda demo --aws --seed {seed}")
         return
-    heading("What stays running")
-    info(f"Local AWS at {stack.endpoint} with the stack; `make down` stops it.")
-    info("The outputs are in .local/outputs.json. What to try next:")
-    console.print()
-    for line in (
-        "source .local/env",
-        *(_aws_lines(stack) if shutil.which("aws") else ()),
-        ".venv/bin/leda load --messages 2000 --delete 20 --check",
-        ".venv/bin/leda console",
-        ".venv/bin/leda verify",
-        ".venv/bin/leda demo --rounds 6",
-    ):
-        console.print(f"    {line}", style=ACCENT, soft_wrap=True)
-    console.print()
+    query = "--query 'Items[].[Identifier.S,Value.N]' --output text"
+    say_what_next(
+        stack.endpoint,
+        "the stack",
+        (
+            f"aws dynamodb scan --table-name {stack.aggregate_table} {query}",
+            ".venv/bin/leda load --messages 2000 --delete 20 --check",
+            ".venv/bin/leda console",
+            ".venv/bin/leda verify",
+            ".venv/bin/leda demo --rounds 6",
+        ),
+        ("The outputs are in .local/outputs.json.",),
+    )
     info(f"The same game again, on empty tables: make down, then make demo SEED={seed}")

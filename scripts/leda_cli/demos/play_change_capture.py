@@ -279,12 +279,14 @@ def _counted(changes: Changes, before: int, changed: int) -> None:
 def _farewell(changes: Changes, user: str) -> None:
     item = json.dumps({**key("you"), "plan": {"S": "gold"}})
     say_what_next(
-        changes.aws,
+        changes.aws.endpoint,
+        "the example",
         (
             f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
             f"{changes.log.command} | grep '\"you\"'",
             f"aws dynamodb scan --table-name {changes.replica}",
             f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
+            f"make demo EXAMPLE={changes.aws.name}",
         ),
     )
     info(

@@ -232,12 +232,14 @@ def _farewell(favourites: GroupedTable) -> None:
     item = json.dumps(row(("you", RESTAURANTS[0])))
     find = f"--map-function {favourites.map_function}"
     say_what_next(
-        favourites.aws,
+        favourites.aws.endpoint,
+        "the example",
         (
             f"aws dynamodb put-item --table-name {favourites.table} --item '{item}'",
             f".venv/bin/leda totals {find} --grouping {GROUPING} --top {PLACES} --by {MEASURE}",
             f".venv/bin/leda verify {find}",
             f".venv/bin/leda backfill {find} --dry-run",
+            f"make demo EXAMPLE={favourites.aws.name}",
         ),
     )
     info("modules/aggregation/README.md says what else can be grouped and summed.")

@@ -253,12 +253,14 @@ def _farewell(table: GroupedTable, today: str) -> None:
     item = json.dumps({**row, "sentiment_score": {"N": "0.9"}})
     find = f"--map-function {table.map_function}"
     say_what_next(
-        table.aws,
+        table.aws.endpoint,
+        "the example",
         (
             f"aws dynamodb put-item --table-name {table.table} --item '{item}'",
             f".venv/bin/leda totals {find} --grouping daily --average Sentiment",
             f".venv/bin/leda totals {find} --grouping tags --key tags=urn:agent:7 --key date={today}",
             f".venv/bin/leda verify {find}",
+            f"make demo EXAMPLE={table.aws.name}",
         ),
     )
     info("examples/feedback/main.tf has the groupings;")

@@ -231,13 +231,15 @@ def _farewell(records: Processor, readings: Processor) -> None:
     # Version 2 of the AWS CLI takes bytes as base64, version 1 takes them as they are; a file means the same to both.
     put = "aws kinesis put-record --partition-key you --data fileb:///dev/stdin --stream-name"
     say_what_next(
-        records.aws,
+        records.aws.endpoint,
+        "the example",
         (
             f"printf anything | {put} {records.stream}",
             f"{records.log.command} | grep '{DECODED}'",
             f"printf '{reading}' | {put} {readings.stream}",
             f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
             f"aws s3 ls --recursive s3://{readings.bucket}/",
+            f"make demo EXAMPLE={records.aws.name}",
         ),
     )
     info("docs/record-processor.md says how to plug in a function of your own.")

@@ -293,12 +293,14 @@ def _farewell(scores: Scores) -> None:
     item = '{"RecordID": {"S": "1"}, "Username": {"S": "You"}, "Score": {"N": "9000"}}'
     index = scores.aws.outputs["tables"]["scores"]["index_name"]
     say_what_next(
-        scores.aws,
+        scores.aws.endpoint,
+        "the example",
         (
             f"aws dynamodb put-item --table-name {records} --item '{item}'",
             f"aws dynamodb query --table-name {totals} --index-name {index} --no-scan-index-forward "
             "--max-items 3 --key-condition-expression 'Parent = :p' "
             """--expression-attribute-values '{":p": {"S": "users"}}'""",
+            f"make demo EXAMPLE={scores.aws.name}",
         ),
     )
     info("docs/scores.md says why the totals are exact and how the leaderboard is read.")

@@ -23,6 +23,7 @@ from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
 from leda_cli.demos.shop_ledger import Ledger, best_sellers, figures
+from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, print_table
 
 LAST = 10
@@ -304,21 +305,21 @@ def _money(cents: int) -> str:
 
 
 def _farewell(shop: Shop) -> None:
-    heading("What stays running")
-    info(f"Local AWS at {shop.aws.endpoint} with the shop; `make down` stops it.")
-    info(f"The shop:       {shop.url}/index.html")
-    info(f"The operators:  {shop.operators_url}")
-    info(f"                sign in as {shop.operator.email} with {shop.operator.password}")
-    info("What to try next:")
-    console.print()
     product = next(iter(shop.customers.each("products", "products")))["productId"]
-    request = new_request({product: 1})
-    for line in (
-        f"curl {shop.customers.url}/products",
-        f"curl {shop.customers.url}/orders -H 'content-type: application/json' -d '{json.dumps(request)}'",
-        f"(. {MINISTACK_ENV_FILE.relative_to(ROOT)}; .venv/bin/leda verify --aws --map-function fnUpdateInventory)",
-        "make demo EXAMPLE=shop",
-    ):
-        console.print(f"    {line}", style=ACCENT, markup=False)
-    console.print()
+    request, env = json.dumps(new_request({product: 1})), MINISTACK_ENV_FILE.relative_to(ROOT)
+    say_what_next(
+        shop.aws.endpoint,
+        "the shop",
+        (
+            f"curl {shop.customers.url}/products",
+            f"curl {shop.customers.url}/orders -H 'content-type: application/json' -d '{request}'",
+            f"(. {env}; .venv/bin/leda verify --aws --map-function fnUpdateInventory)",
+            "make demo EXAMPLE=shop",
+        ),
+        (
+            f"The shop:       {shop.url}/index.html",
+            f"The operators:  {shop.operators_url}",
+            f"                sign in as {shop.operator.email} with {shop.operator.password}",
+        ),
+    )
     info("docs/shop.md says how it is made, and why each number is exact.")

@@ -1,23 +1,42 @@
-"""The end of an example's demo: what stays running, and commands to try on it."""
+"""The end of a demo: what stays running, and commands to try on it."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 
 from leda_cli.base.output import console, heading, info
-from leda_cli.demos.examples import ExampleAws
 from leda_cli.operate.totals.screen import ACCENT
 
+_AWS_CLI = re.compile(r"(^|\| )aws ")
 
-def say_what_next(aws: ExampleAws, commands: Sequence[str]) -> None:
-    """Print commands to try, those of the AWS CLI (version 1 or 2) only where it is installed; the last is the demo."""
+
+def say_what_next(
+    endpoint: str, what: str, commands: Sequence[str], facts: Sequence[str] = ()
+) -> None:
+    """Print what stays running, and commands to try on it.
+
+    endpoint: where local AWS answers.
+    what: what is deployed there.
+    commands: in the order in which to try them. LEDA does not install the AWS CLI (version 1 or 2); on a machine
+        without it, its commands come last, under a line that says so.
+    facts: lines about what runs.
+    """
     heading("What stays running")
-    info(f"Local AWS at {aws.endpoint} with the example; `make down` stops it.")
+    for line in (f"Local AWS at {endpoint} with {what}; `make down` stops it.", *facts):
+        info(line)
     info("What to try next:")
+    of_cli = [each for each in commands if _AWS_CLI.search(each)]
+    if of_cli and shutil.which("aws") is None:
+        _show([each for each in commands if each not in of_cli])
+        info("With the AWS CLI, which is not on this machine's PATH (https://aws.amazon.com/cli/):")
+        commands = of_cli
+    _show(["source .local/env", *commands] if of_cli else commands)
+
+
+def _show(commands: Sequence[str]) -> None:
     console.print()
-    has_cli = shutil.which("aws") is not None
-    for line in ("source .local/env", *commands, f"make demo EXAMPLE={aws.name}"):
-        if has_cli or "aws " not in line:
-            console.print(f"    {line}", style=ACCENT, markup=False)
+    for line in commands:
+        console.print(f"    {line}", style=ACCENT, markup=False, soft_wrap=True)
     console.print()

@@ -282,11 +282,14 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show whether local AWS runs, where, and with which processes."""
+    """Show whether local AWS runs, where, and with which processes; exit status 0 whatever it shows.
+
+    That nothing runs is an answer and no failure, as with `docker compose ps`. `systemctl status` ends with 3 then, for
+    scripts; make would add "Error 3" to the answer, and a script can look for .local/env instead.
+    """
     localstack, ministack = _instance("aws"), _ministack("aws")
     if not localstack.current() and not ministack.current():
         console.print("Local AWS is not running. Start it with: make up")
-        raise SystemExit(1)
     if running := localstack.current():
         _show(localstack, running)
         applied = (localstack.folder / "applied").exists()

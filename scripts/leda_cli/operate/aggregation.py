@@ -25,7 +25,7 @@ from leda.engine.group_by.expiry import has_expired
 from leda.engine.map.source_shards import Assignment
 from leda.engine.reduce import totals
 from leda.engine.registry import Registry, RegistryError, live_configuration
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
 from leda_cli.operate.deployed.mappings import LambdaMappings
@@ -34,7 +34,7 @@ from leda_cli.operate.quarantine.quarantined import Bucket
 from leda_cli.operate.rebuilding.journal import Journal, OpenRun
 from leda_cli.operate.rebuilding.table_sum import RowSum
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
-from leda_cli.operate.stack import Stack
+from leda_cli.operate.stack import Stack, stack_options
 
 if TYPE_CHECKING:
     from leda_cli.base.operations import Advance
@@ -72,7 +72,7 @@ class Aggregation:
     needs_backfill: bool
     """Whether Map counts nothing until the first `leda backfill` (BACKFILL = required)."""
     option: str = ""
-    """How commands find it, as it follows their names in messages; the pipeline's needs no option."""
+    """The options with which commands find it, for messages: " --aws --map-function Orders-Map"."""
 
     @classmethod
     def find(cls, aws: bool, name_prefix: str, map_function: str | None) -> Aggregation:
@@ -84,9 +84,10 @@ class Aggregation:
         try:
             with account.reached(f"{name} cannot be looked at", fix, local_fix):
                 if map_function is not None:
-                    found, option = cls.of_function(account, name), f" --map-function {name}"
+                    found = cls.of_function(account, name)
+                    option = f"{stack_options(aws, '')} --map-function {name}"
                 else:
-                    option = f" --name-prefix {name_prefix}" if name_prefix else ""
+                    option = stack_options(aws, name_prefix)
                     found = cls.of_function(_pipeline(account, name_prefix) or account, name)
                 return replace(found, option=option)
         except LedaError as error:
@@ -183,7 +184,7 @@ class Aggregation:
         except RegistryError as error:
             raise LedaError(
                 str(error),
-                f"restore {self.registry_table} from a backup, and run the command again",
+                f"restore {self.registry_table} from a backup, and run {this_command()} again",
             ) from error
 
 
@@ -235,7 +236,7 @@ def _reduce(account: Account, table: str) -> tuple[Function, str]:
             return found, each["UUID"]
     raise LedaError(
         f"no Reduce function reads {table}'s stream" if stream else f"{table} has no stream",
-        "create its event source mapping with `terraform apply`, and run the command again",
+        f"create its event source mapping with `terraform apply`, and run {this_command()} again",
     )
 
 

@@ -36,7 +36,7 @@ from leda.engine.group_by.total_labels import EXPIRES_AT, KEYS
 from leda.engine.registry import LANES, Registry, condition_failed
 from leda.engine.shards import label
 from leda.streams.changes import UnreadableRowError
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
@@ -176,7 +176,7 @@ class Erasure:
         # After the totals: what they have applied by then was in a stream before.
         named = self._named()
         kept |= {
-            each: "ReduceTable's stream still names it: run this again in a day"
+            each: f"ReduceTable's stream still names it: run {this_command()} again in a day"
             for each in wanted
             if each in named and each not in kept
         }
@@ -197,14 +197,15 @@ class Erasure:
             if self._delete(identifier, row, lanes):
                 erased[identifier] = row
             else:
-                kept[identifier] = "it was changed meanwhile: run this again"
+                kept[identifier] = f"it was changed meanwhile: run {this_command()} again"
         return Result(erased, kept, emptied)
 
     def _require_no_rebuild(self) -> None:
         if Journal(self._dynamodb, self._of.registry_table).exists():
             raise LedaError(
                 "a rebuild or a backfill is open, which writes every total",
-                "let it end (`leda verify` says whether it has), and run this again two days later",
+                f"let it end (`{self._of.command('verify')}` says whether it has), and run {this_command()} again two "
+                "days later",
             )
 
     def _row(self, identifier: str) -> Row | None:

@@ -31,7 +31,7 @@ from leda_cli.operate.quarantine.state_events import (
     batches,
     of_stream,
 )
-from leda_cli.operate.stack import NamePrefixOption, Stack
+from leda_cli.operate.stack import NamePrefixOption, Stack, stack_options
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
@@ -163,7 +163,7 @@ def replay(
         ],
         "newly_quarantined": len(after - before),
     }
-    operation.report(result, _lines(result))
+    operation.report(result, _lines(result, stack_options(aws, name_prefix)))
     if seen.failed or gone_before:
         raise typer.Exit(1)
 
@@ -219,7 +219,8 @@ def _quarantined(stack: Stack) -> set[str]:
     return set(bucket.keys(f"{stack.functions['state']}/"))
 
 
-def _lines(result: Mapping[str, Any]) -> Iterator[str]:
+def _lines(result: Mapping[str, Any], options: str) -> Iterator[str]:
+    """The report; `options` find the stack, as they follow the commands that come next."""
     yield (
         f"{result['records']:,} records ({result['bytes']:,} bytes) of {result['shards']} shards"
         + (
@@ -230,8 +231,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     )
     if result["gone_before"]:
         yield (
-            f"what arrived before {result['gone_before']} is gone: the stream keeps its records no longer "
-            "(stream_retention_hours); only the producers can send it again"
+            f"what arrived before {result['gone_before']} is gone: the stream keeps records for its retention time "
+            "only (stream_retention_hours), so the producers must send these messages again"
         )
     if result["dry_run"]:
         yield "nothing was delivered: a dry run"
@@ -241,7 +242,7 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"not taken: {failure['event_id']}: {failure['reason']}"
     if result["newly_quarantined"]:
         yield (
-            f"{result['newly_quarantined']:,} records more are in quarantine than before: look at them with "
-            "`leda redrive --function state`"
+            f"{result['newly_quarantined']:,} more records are in quarantine than before: look at them with "
+            f"`leda redrive{options} --function state`"
         )
-    yield "next: `leda verify` compares the totals, once they are still"
+    yield f"next: `leda verify{options}` compares the totals, once they no longer change"

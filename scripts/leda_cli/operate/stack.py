@@ -16,7 +16,7 @@ import typer
 from boto3.dynamodb.types import TypeDeserializer
 
 from leda.engine.delta_rows import RESERVED
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
 from leda_cli.operate.totals.oracle import Names, Total
@@ -33,6 +33,11 @@ NamePrefixOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def stack_options(aws: bool, name_prefix: str) -> str:
+    """The options that find a stack, as they follow a command's name in a message: " --aws --name-prefix Trades-"."""
+    return (" --aws" if aws else "") + (f" --name-prefix {name_prefix}" if name_prefix else "")
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Stack(Account):
         if not streams:
             raise LedaError(
                 f"{state.name} has no event source mapping, so no stream is known that it reads",
-                "create the mapping with `terraform apply`, and run the command again",
+                f"create the mapping with `terraform apply`, and run {this_command()} again",
             )
         return cls(
             environment=environment,

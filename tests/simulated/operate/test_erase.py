@@ -12,7 +12,7 @@ import pytest
 
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.source_shards import Assignment
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.erase import Erasure, Result, erase
@@ -141,7 +141,7 @@ def test_a_total_that_the_stream_still_names_is_kept(site: Site, step: str) -> N
     result = _erase(site)
     assert result.rows == {}
     assert set(result.kept.values()) == {
-        "ReduceTable's stream still names it: run this again in a day"
+        f"ReduceTable's stream still names it: run {this_command()} again in a day"
     }
     assert site.total_rows().keys() >= {*TOTALS}
 
@@ -197,7 +197,7 @@ def test_a_total_that_changes_between_the_look_and_the_deletion_is_kept(site: Si
     _come_and_go(site)
     result = work.erase(found)
     assert result.rows == {}
-    assert set(result.kept.values()) == {"it was changed meanwhile: run this again"}
+    assert set(result.kept.values()) == {f"it was changed meanwhile: run {this_command()} again"}
     site.check()
 
 

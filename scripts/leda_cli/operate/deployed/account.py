@@ -18,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
 from leda_cli.base.clients import callers_client, local_client
-from leda_cli.base.output import LedaError, error_console
+from leda_cli.base.errors import LedaError, this_command
+from leda_cli.base.output import error_console
 from leda_cli.base.paths import ENV_FILE, IS_CHECKOUT, MINISTACK_ENV_FILE, ROOT
 from leda_cli.operate.deployed.refusals import explained
 
@@ -183,7 +184,7 @@ def answering(endpoint: str | None) -> Iterator[None]:
             (
                 "look at `leda status` and begin again with `make up`"
                 if endpoint
-                else "look at the account's limits, and run the command again"
+                else f"look at the account's limits, and run {this_command()} again"
             ),
         ) from error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.functions import mappings_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class LambdaMappings:
         if not found:
             raise LedaError(
                 f"{function} has no event source mapping, so nothing reaches it",
-                "create it with `terraform apply`, and run the command again",
+                f"create it with `terraform apply`, and run {this_command()} again",
             )
         return found
 
@@ -107,7 +107,7 @@ class LambdaMappings:
                 states = ", ".join(f"{uuid} is {state}" for uuid, state in left.items())
                 raise LedaError(
                     f"mappings are not {wanted} after {PATIENCE_SECONDS:.0f} s: {states}",
-                    "look at the mappings in Lambda's console, and run the command again: it continues",
+                    f"look at the mappings in Lambda's console, and run {this_command()} again: it continues",
                 )
             self._sleep(POLL_SECONDS)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from leda_cli.base.batches import batched
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.source_table import SourceTable
 
 if TYPE_CHECKING:
@@ -66,6 +66,6 @@ def rows_by_key(
         else:
             raise LedaError(
                 f"{table.name} is throttled: {len(left)} rows could not be read in {MAX_TRIES} tries",
-                "run the command again when the table is less busy",
+                f"run {this_command()} again when the table is less busy",
             )
     return found

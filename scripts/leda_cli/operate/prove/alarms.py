@@ -1,4 +1,4 @@
-"""Whether what goes wrong has an alarm, and somebody listens to it."""
+"""Checks that the metrics of failures have alarms, and that somebody is notified by each alarm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html"""
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A metric that must have an alarm: with this dimension at least."""
+    """A metric that must have an alarm, by one of its dimensions."""
 
     namespace: str
     metric: str
@@ -23,7 +23,7 @@ class Watched:
     value: str
 
     def is_of(self, alarm: Mapping[str, Any]) -> bool:
-        """Whether the alarm watches it, by itself or in an expression."""
+        """Whether the alarm watches the metric, alone or in an expression."""
         terms = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", [])]
         return any(
             metric.get("Namespace") == self.namespace
@@ -34,7 +34,7 @@ class Watched:
 
 
 def of_function(function: str, mappings: Iterable[str]) -> list[Watched]:
-    """What to watch of a function with these event source mappings (UUIDs)."""
+    """The metrics to watch for a function with these event source mappings (UUIDs)."""
     return [
         *(
             Watched("AWS/Lambda", metric, "FunctionName", function)
@@ -49,7 +49,7 @@ def of_function(function: str, mappings: Iterable[str]) -> list[Watched]:
 
 
 def every_alarm(cloudwatch: Any) -> list[Mapping[str, Any]]:
-    """The Region's alarms on metrics. Raises the client's error."""
+    """The Region's metric alarms (DescribeAlarms). Raises the client's error."""
     pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm"])
     return [alarm for page in pages for alarm in page["MetricAlarms"]]
 
@@ -67,7 +67,7 @@ def unwatched(alarms: Iterable[Mapping[str, Any]], watched: Iterable[Watched]) -
 
 
 def unheard(sns: Any, alarms: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
-    """The alarms of which nobody hears, and those that ring now. Raises the client's error."""
+    """Alarms that notify nobody, and alarms in the state ALARM. Raises the client's error."""
     silent: dict[str, list[str]] = {}
     listeners: dict[str, bool] = {}
     for alarm in alarms:
@@ -76,19 +76,19 @@ def unheard(sns: Any, alarms: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
             silent.setdefault(reason, []).append(alarm["AlarmName"])
         if alarm.get("StateValue") == "ALARM":
             yield Finding(
-                Level.ADVICE, f"the alarm {alarm['AlarmName']} rings now", "docs/runbook.md"
+                Level.ADVICE, f"{alarm['AlarmName']} is in the state ALARM", "docs/runbook.md"
             )
     for reason, names in silent.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield Finding(
             Level.ADVICE,
-            f"nobody hears of the alarm {names[0]}{more}: {reason}",
+            f"nobody is notified by the alarm {names[0]}{more}: {reason}",
             "set `alarm_actions` to an SNS topic, subscribe to it, and confirm the subscription",
         )
 
 
 def _silence(sns: Any, alarm: Mapping[str, Any], listeners: dict[str, bool]) -> str:
-    """Why nobody hears of the alarm; empty where somebody does."""
+    """Why nobody is notified by the alarm; empty if somebody is."""
     if not alarm.get("ActionsEnabled", True):
         return "its actions are switched off"
     actions = alarm.get("AlarmActions", [])

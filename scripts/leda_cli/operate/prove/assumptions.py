@@ -1,4 +1,4 @@
-"""Whether AWS did what docs/exactly-once.md relies on, as far as a run can see it.
+"""Checks in the logs and the stream of a run whether AWS kept the guarantees that docs/exactly-once.md relies on.
 
 The numbers are those of the page's table of guarantees.
 """
@@ -17,7 +17,7 @@ _MADE_UP = "made-up"
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """A guarantee that the page relies on, by its number there; `broken` says what was seen instead."""
+    """A guarantee by its number in the page; `broken`: what was seen instead of it."""
 
     number: int
     text: str
@@ -27,14 +27,14 @@ class Assumption:
 
     @property
     def verdict(self) -> str:
-        """In a word or two."""
+        """`FAILED`, `held` or `not seen`."""
         if self.broken:
             return "FAILED"
         return "held" if self.is_seen else "not seen"
 
 
 def of_logs(logs: Mapping[str, Log]) -> Iterator[Assumption]:
-    """What the logs of Map and Reduce show: the order within a shard, and that an event names its shard."""
+    """What the logs of Map and Reduce show of two guarantees: order within a shard, and shardId in each event."""
     engine = {stage: log for stage, log in logs.items() if stage in ("map", "reduce")}
     has_batches = any(log.invocations for log in engine.values())
     disorder = [
@@ -62,10 +62,10 @@ def of_logs(logs: Mapping[str, Log]) -> Iterator[Assumption]:
 
 
 def out_of_order(stage: str, invocations: Sequence[Invocation]) -> Iterator[str]:
-    """The batches that came after a later one of their shard, and not again.
+    """A line for each batch that was delivered for the first time after a later batch of its shard.
 
-    A batch that overlaps an earlier one is a delivery that was made again, whatever its boundaries. What lies before
-    everything that was seen of the shard may have come before the log's span.
+    A batch that overlaps an earlier one is a repeated delivery, whatever its boundaries. A batch before all others of
+    its shard may have been delivered before the log begins.
     """
     seen: dict[str, list[tuple[int, int]]] = {}
     for each in invocations:
@@ -84,10 +84,10 @@ def out_of_order(stage: str, invocations: Sequence[Invocation]) -> Iterator[str]
 
 
 def of_stream(records: Iterable[Mapping[str, Any]]) -> Assumption:
-    """What the records of StateTable's stream show of the run's own trades: each change once, in its order.
+    """Check that StateTable's stream has each change of the run's trades once and in order.
 
-    Each record's old image must be the new image of the one before. `records` are those of the run's trades, the
-    records of a trade in the order in which the stream has them.
+    Each record's old image must be the new image of the record before. records: those of the run's trades, each
+    trade's in the order of the stream.
     """
     latest: dict[str, Mapping[str, Any] | None] = {}
     broken, count = [], 0

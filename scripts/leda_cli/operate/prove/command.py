@@ -1,4 +1,4 @@
-"""`leda prove`: a proof that every user can run in their own account."""
+"""`leda prove`: proves a deployed pipeline in the user's own account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
@@ -50,8 +50,8 @@ def prove(
 ) -> None:
     """Prove a deployed pipeline: check it, send messages under a root of their own, compare totals, measure, delete.
 
-    Killed anywhere, it is simply run again, and takes away first what the former run has left. With --map-function it
-    checks an aggregation over any table and compares its totals, and sends nothing.
+    If a run is killed, run the command again: it first deletes what the former run left. With --map-function the
+    command checks an aggregation over any table and compares its totals, and sends nothing.
     """
     operation = Operation(as_json=False)
     if map_function is not None:
@@ -77,7 +77,7 @@ def prove(
     )
     _require(findings)
     if not yes:
-        operation.say("nothing was sent: run the command again with --yes to go on")
+        operation.say(f"nothing was sent; to go on, run {this_command('--yes')}")
         return
     if not write.absolute().parent.is_dir():
         raise LedaError(f"there is no folder {write.absolute().parent}", "give another --write")
@@ -89,7 +89,7 @@ def prove(
     operation.say(f"written: {write} (for --measured) and {beside} (to paste into an issue)")
     if not report.is_proved:
         raise LedaError(
-            "the proof failed: the report above says in what",
+            "the proof failed: the report above says what was wrong",
             f"run `{pipeline.aggregation.command('verify')}`, and send the report",
         )
 
@@ -109,7 +109,7 @@ def _any_table(
     )
     _require(findings)
     if not yes:
-        operation.say("nothing was read yet: run the command again with --yes to go on")
+        operation.say(f"no row was read yet; to go on, run {this_command('--yes')}")
         return
     verify(while_running=True, map_function=map_function, aws=aws)
 
@@ -126,8 +126,8 @@ def _require(findings: Sequence[Finding]) -> None:
     wrong = sum(finding.level is Level.WRONG for finding in findings)
     if wrong:
         raise LedaError(
-            f"{wrong} of the checks found what makes totals wrong or late, so there is nothing to prove yet",
-            "do what the lines above say, and run the command again",
+            f"{wrong} checks found something that makes totals wrong or late, so the proof did not start",
+            f"do what the lines above say, and run {this_command()} again",
         )
 
 
@@ -169,7 +169,7 @@ def _run(
             rows_left = proof.remove_rows()
     except KeyboardInterrupt:
         operation.say(
-            f"interrupted: what was sent is still there, under the root {ROOT}; the next run takes it away"
+            f"interrupted: what was sent is still there, under the root {ROOT}; the next run deletes it"
         )
         raise typer.Exit(130) from None
     for outcome in (burst, deleted):
@@ -177,12 +177,12 @@ def _run(
             operation.say(line)
     if is_disturbed:
         raise LedaError(
-            "another run of `leda prove` has sent messages of the same trades meanwhile",
-            "let one run come to its end before the next one begins",
+            "another run of `leda prove` has sent messages of the same trades at the same time",
+            "let one run end before the next one begins",
         )
     if rows_left:
         operation.say(
-            f"{rows_left:,} rows of deleted trades stay in {pipeline.state_table}, which count for nothing: your "
+            f"{rows_left:,} rows of deleted trades stay in {pipeline.state_table} and change no total: your "
             "credentials lack dynamodb:DeleteItem"
         )
     return Report(
@@ -202,7 +202,7 @@ def _run(
 def _logs(
     operation: Operation, deployment: Deployment, since: float
 ) -> Mapping[str, function_logs.Log]:
-    """The functions' logs, once there is nothing more to come; none where the credentials may not read them."""
+    """Each function's log, read until two reads in a row give the same; {} if the credentials lack the right."""
     groups = {stage: log_group(found) for stage, found in deployment.functions.items()}
     deadline, before = time.monotonic() + LOG_SECONDS, -1
     while True:

@@ -1,4 +1,4 @@
-"""Everything that is checked of a deployment: what is read of it, and which check looks at it."""
+"""Reads what is deployed, and runs every check over it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from leda_cli.operate.verify import danger_lines, health_of
 
 
 class Deployment:
-    """An aggregation, with the pipeline before it where there is one, to be checked. Nothing is changed."""
+    """The deployment to check: an aggregation, and the pipeline before it if there is one. Changes nothing."""
 
     def __init__(self, aggregation: Aggregation, pipeline: Pipeline | None, folder: Path) -> None:
-        """`folder`: where the Terraform configuration may be."""
+        """`folder`: where to look for the Terraform configuration that was applied."""
         self._of = aggregation
         self._pipeline = pipeline
         self._folder = folder
@@ -51,7 +51,7 @@ class Deployment:
         return self._found
 
     def check(self) -> list[Finding]:
-        """Every finding, by the order of docs/proving-an-account.md. Raises the client's error."""
+        """Every finding, in the order of docs/proving-an-account.md. Raises the client's error."""
         return [
             *checked("windows, filters and retries of the mappings", self._mappings),
             *checked("streams and indexes of the tables", self._tables),

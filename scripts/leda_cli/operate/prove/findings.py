@@ -1,4 +1,4 @@
-"""What a check of the deployment found: that it is right, that something should or must be changed, or nothing."""
+"""What a check of the deployment found, and how much it matters."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Level(enum.Enum):
 
     RIGHT = "right"
     ADVICE = "advice"
-    """Totals are exact, and somebody should know or change this all the same."""
+    """Totals stay exact, but somebody should know or change this."""
     WRONG = "wrong"
-    """Totals may become wrong, or stand still."""
+    """Totals may become wrong, or stop changing."""
     NOT_CHECKED = "not checked"
 
 
@@ -31,15 +31,15 @@ class Finding:
     fix: str = ""
 
     def line(self) -> str:
-        """The finding for a person."""
+        """The finding as a line of text."""
         return f"{self.level.value}: {self.what}" + (f"; {self.fix}" if self.fix else "")
 
 
 def checked(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """The findings of a check; one that says that all is right where it found nothing.
+    """Run a check of `what`, and return its findings, or one finding of the level RIGHT if it has none.
 
-    Where the caller's credentials may not read what is to be checked, the finding says which action they lack.
-    Raises the client's other errors.
+    If the caller's credentials may not read what the check needs, the finding says which action they lack. Raises the
+    client's other errors.
     """
     try:
         found = list(check())

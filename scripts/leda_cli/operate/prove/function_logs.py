@@ -1,4 +1,4 @@
-"""What the functions' logs tell of a span of time: each invocation, and each error.
+"""Reads each invocation and each error from the functions' logs.
 
 Lambda writes a REPORT line for an invocation (https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html); the
 functions write one line of JSON with what they have done.
@@ -17,16 +17,16 @@ _REPORT = re.compile(
     r"(?:.*?Init Duration: (?P<init>[\d.]+) ms)?",
     re.S,
 )
-# What Lambda itself says of an invocation that has failed.
+# The lines that Lambda itself writes for an invocation that has failed.
 _FAILED = re.compile(r"\[ERROR\] (?P<error>\w+)|(?P<timeout>Task timed out)|(?P<exit>Runtime\.\w+)")
 _DONE = ("stored", "consumed")
 
 
 @dataclass(slots=True)
 class Invocation:
-    """One invocation: milliseconds, and what its line says.
+    """One invocation: times in milliseconds, and the figures of the function's own log line.
 
-    requests: the requests to DynamoDB by operation: how many, and their milliseconds altogether.
+    requests: for each DynamoDB operation the number of requests, and the sum of their milliseconds.
     """
 
     at: int = 0
@@ -48,9 +48,9 @@ class Invocation:
 
 @dataclass(slots=True)
 class Log:
-    """A function's invocations that had records and came to their end, in their order; its errors; its lags.
+    """A function's finished invocations that had records, oldest first, and its errors.
 
-    lags: milliseconds from a message's timestamp to its committed totals, of Reduce's batches.
+    lags: for Reduce's batches, the milliseconds from a message's timestamp to its committed totals.
     """
 
     invocations: list[Invocation] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Log:
 
 
 def read(logs: Any, group: str, since: float) -> Log:
-    """The log of one function from then on (epoch seconds). Raises the client's error."""
+    """Read the log group of a function from `since` (epoch seconds) on. Raises the client's error."""
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=group, startTime=int(since * 1000)
     )
@@ -69,7 +69,7 @@ def read(logs: Any, group: str, since: float) -> Log:
 
 
 def parse(events: Iterable[tuple[int, str]]) -> Log:
-    """The log in these events: their times in milliseconds, and their texts."""
+    """Parse log events: (milliseconds since the epoch, text)."""
     log = Log()
     done: dict[str, Invocation] = {}
     for at, text in events:
@@ -116,5 +116,5 @@ def _invocation(line: Mapping[str, Any], at: int) -> Invocation:
 
 
 def _numbers(given: Any) -> Iterator[float]:
-    """A metric's value, or its values where there were several."""
+    """The values of a metric in EMF: a number or a list of numbers."""
     yield from map(float, given if isinstance(given, list) else [given])

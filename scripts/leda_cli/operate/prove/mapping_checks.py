@@ -1,4 +1,4 @@
-"""Whether the event source mappings, and the tables whose streams they read, are as exactly-once needs them.
+"""Checks the event source mappings, and the tables whose streams they read, for what exact totals need.
 
 docs/exactly-once.md says what each setting is for. Names and values are those of GetEventSourceMapping:
 https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
@@ -14,7 +14,7 @@ from leda_cli.operate.prove.findings import Finding, Level
 
 APPLY = "run `terraform apply`, and look at who changed it"
 
-# A shard of a table's stream takes no more than two readers at a time; beyond, they are throttled.
+# A shard of a table's stream serves two readers at a time; more readers are throttled.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing
 READERS_OF_A_STREAM = 2
 
@@ -40,64 +40,64 @@ def exactly_once_mapping(function: str, mapping: Mapping[str, Any]) -> Iterator[
     ):
         if (limit := mapping.get(name, _NO_LIMIT)) != _NO_LIMIT:
             yield _wrong(
-                f"the mapping of {function} gives records up after {limit} {what}: totals would lack them"
+                f"the mapping of {function} drops records after {limit} {what}: totals would lack them"
             )
     if mapping.get("BisectBatchOnFunctionError"):
-        yield _advice(f"the mapping of {function} cuts failed batches in two, which helps nothing")
+        yield _advice(f"the mapping of {function} splits failed batches, which helps nothing")
     if mapping.get("StartingPosition", "TRIM_HORIZON") != "TRIM_HORIZON":
         yield _wrong(
-            f"the mapping of {function} began at {mapping['StartingPosition']}: changes before are in no total"
+            f"the mapping of {function} began at {mapping['StartingPosition']}: earlier changes are in no total"
         )
 
 
 def map_filter(function: str, mapping: Mapping[str, Any]) -> Iterator[Finding]:
-    """Map must get every change: what a filter leaves out is in no total, or stays in one."""
+    """Map must get every change: a row that a filter drops is in no total, and its deletion stays uncounted."""
     if patterns := _patterns(mapping):
-        yield _wrong(
-            f"the mapping of {function} has a filter, which leaves changes out: {patterns}"
-        )
+        yield _wrong(f"the mapping of {function} has a filter, which drops changes: {patterns}")
 
 
 def reduce_filter(function: str, mapping: Mapping[str, Any]) -> Iterator[Finding]:
-    """Reduce's filter lets rows in that are new or replaced, and none that expire."""
+    """Reduce's filter must pass rows that are new or replaced; rows that expire need no invocation."""
     wanted = [{"eventName": ["INSERT", "MODIFY"]}]
     found = [json.loads(pattern) for pattern in _patterns(mapping)]
     if not found:
         yield _advice(
-            f"the mapping of {function} has no filter, so rows that expire invoke it for nothing"
+            f"the mapping of {function} has no filter, so expired rows invoke the function for nothing"
         )
     elif found != wanted:
-        yield _wrong(f"the mapping of {function} has another filter: {_patterns(mapping)}")
+        yield _wrong(
+            f"the mapping of {function} has the filter {_patterns(mapping)} instead of {json.dumps(wanted)}"
+        )
 
 
 def state_mapping(
     function: str, mapping: Mapping[str, Any], retention_hours: int
 ) -> Iterator[Finding]:
-    """What is wrong with the mapping of State, whose stream keeps a record for so many hours."""
+    """What is wrong with State's mapping; `retention_hours`: how long its stream keeps a record."""
     yield from _state_of(function, mapping)
     if mapping.get("TumblingWindowInSeconds"):
         yield _wrong(
-            f"the mapping of {function} has a tumbling window, for which every batch fails"
+            f"the mapping of {function} has a tumbling window, with which every batch fails"
         )
     if _REPORTS_ITEMS not in mapping.get("FunctionResponseTypes", []):
         yield _wrong(
-            f"the mapping of {function} does not take {_REPORTS_ITEMS}: messages that were not stored are lost"
+            f"the mapping of {function} lacks {_REPORTS_ITEMS}: messages that were not stored are lost"
         )
     if _patterns(mapping):
-        yield _wrong(f"the mapping of {function} has a filter, which leaves messages out")
+        yield _wrong(f"the mapping of {function} has a filter, which drops messages")
     age = mapping.get("MaximumRecordAgeInSeconds", _NO_LIMIT)
     if mapping.get("MaximumRetryAttempts", _NO_LIMIT) != _NO_LIMIT:
         yield _advice(
-            f"the mapping of {function} gives a batch up after {mapping['MaximumRetryAttempts']} retries, though a "
-            "batch that fails has met a failing service"
+            f"the mapping of {function} gives up a batch after {mapping['MaximumRetryAttempts']} retries; a batch "
+            "fails only while a service does, so limit the age of its records instead"
         )
     elif age == _NO_LIMIT or age >= retention_hours * 3600:
         yield _advice(
-            f"the mapping of {function} tries a batch for as long as the stream keeps it, and it is then lost instead "
-            "of sent to the failure destination"
+            f"the mapping of {function} retries a batch for as long as the stream keeps it; then its messages are lost "
+            "and never reach the failure destination"
         )
     if mapping.get("BisectBatchOnFunctionError"):
-        yield _advice(f"the mapping of {function} cuts failed batches in two, which helps nothing")
+        yield _advice(f"the mapping of {function} splits failed batches, which helps nothing")
 
 
 def source_stream(table: Mapping[str, Any]) -> Iterator[Finding]:
@@ -130,14 +130,14 @@ def readers(stream: str, functions: list[str]) -> Iterator[Finding]:
     if len(functions) > READERS_OF_A_STREAM:
         yield Finding(
             Level.ADVICE,
-            f"{len(functions)} functions read {stream.partition(':table/')[2]}, and a stream takes "
-            f"{READERS_OF_A_STREAM} readers before it throttles them: {', '.join(functions)}",
-            "read with one function that passes the changes on",
+            f"{len(functions)} functions read {stream.partition(':table/')[2]}, and DynamoDB throttles more than "
+            f"{READERS_OF_A_STREAM} readers of a stream: {', '.join(functions)}",
+            "let one function read it and pass the changes on to the others",
         )
 
 
 def _state_of(function: str, mapping: Mapping[str, Any]) -> Iterator[Finding]:
-    """Lambda says why a mapping does not work in words: the result of its last attempt."""
+    """What Lambda itself reports of the mapping's last attempt, and whether there is a failure destination."""
     last = str(mapping.get("LastProcessingResult") or "")
     if last.startswith("PROBLEM"):
         yield Finding(
@@ -147,7 +147,7 @@ def _state_of(function: str, mapping: Mapping[str, Any]) -> Iterator[Finding]:
         )
     if not mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"):
         yield _advice(
-            f"the mapping of {function} has no failure destination: what it gives up is gone"
+            f"the mapping of {function} has no failure destination: batches that it gives up are lost"
         )
 
 

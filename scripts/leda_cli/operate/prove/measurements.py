@@ -1,4 +1,4 @@
-"""What `leda scale` and `leda cost` assume, as it was measured: requests, batches, cold starts, polls, lag by stage."""
+"""Measures the figures that `leda scale` and `leda cost` otherwise assume, from the logs and the messages of a run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from leda_cli.operate.prove.proof import Outcome, Single
 STAGES = ("state", "map", "reduce")
 _ONE_ITEM, _STATEMENTS = ("PutItem",), ("BatchExecuteStatement",)
 
-# A batch of so many messages takes long enough that what it takes for itself does not matter, and so many of them
-# make a figure.
+# State's time per message comes from batches of at least 100 messages, in which the time per invocation matters little,
+# and only if the run had at least 3 of them.
 _LARGE, _ENOUGH = 100, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was deployed, as far as the figures depend on it: windows in seconds, by stage, and State's threads."""
+    """The deployed settings that the figures depend on: windows in seconds by stage, and State's threads."""
 
     windows: Mapping[str, float]
     write_threads: int
@@ -56,7 +56,7 @@ def figures(
 def _polls(
     logs: Mapping[str, Log], singles: Sequence[Single], settings: Settings
 ) -> dict[str, float | None]:
-    """How often Lambda polls, from how long messages waited that came alone: half of it, on average."""
+    """Seconds between Lambda's polls: a message that is sent alone waits for half of that on average."""
     took = {stage: _alone_seconds(log) for stage, log in logs.items()}
     if not singles or any(took.get(stage) is None for stage in STAGES):
         return {}
@@ -75,7 +75,7 @@ def _alone_seconds(log: Log) -> float | None:
 
 
 def _of_requests(invocations: Sequence[Invocation], operations: Sequence[str]) -> float | None:
-    """Milliseconds of a request, in the middle of the invocations' averages."""
+    """Milliseconds of a request: the median of the invocations' averages."""
     return _median(
         [
             each.requests[name][1] / each.requests[name][0]
@@ -87,7 +87,7 @@ def _of_requests(invocations: Sequence[Invocation], operations: Sequence[str]) -
 
 
 def _cpu(invocation: Invocation, waiting: float) -> float:
-    """Milliseconds of a whole processor: a function has the share of one that its memory buys."""
+    """Milliseconds on a whole processor: a function's memory decides which share of a processor it has."""
     share = min(1.0, invocation.memory / MEMORY_OF_A_PROCESSOR)
     return (invocation.duration - waiting) * share
 
@@ -97,7 +97,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that so many of them (0 to 1) do not exceed."""
+    """The value that this share (0 to 1) of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -105,7 +105,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def observations(
     logs: Mapping[str, Log], singles: Sequence[Single], burst: Outcome
 ) -> dict[str, Any]:
-    """What was seen beside the figures, for the report: by stage, of messages that came alone, and of the burst."""
+    """Further measurements for the report: by stage, of the messages sent one by one, and of the burst."""
     stages = {}
     for stage in STAGES:
         found = logs[stage].invocations if stage in logs else []

@@ -9,11 +9,12 @@ from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
+from leda_cli.operate.stack import stack_options
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The aggregation with what is before it: StateLambda, the stream that it reads, and the table that it writes."""
+    """The aggregation, with StateLambda before it, the stream that StateLambda reads and the table that it writes."""
 
     aggregation: Aggregation
     state_function: str
@@ -30,7 +31,7 @@ class Pipeline:
 
     @classmethod
     def find(cls, aws: bool, prefix: str) -> Pipeline:
-        """The pipeline whose names begin so. Raises LedaError where there is none."""
+        """The pipeline whose names begin with `prefix`. Raises LedaError where there is none."""
         account = Account.chosen(aws)
         map_function = f"{prefix}MapLambda"
         fix = "the command with a pipeline's --name-prefix, or with the --map-function of an aggregation without one"
@@ -41,8 +42,8 @@ class Pipeline:
         state_table = state.variable("STATE_TABLE")
         if len(mappings) != 1 or state_table != aggregation.source.name:
             raise LedaError(
-                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; that of a "
-                f"pipeline has one, and writes to {aggregation.source.name}, whose rows {map_function} counts",
+                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; a pipeline's "
+                f"has one and writes to {aggregation.source.name}, whose rows {map_function} counts",
                 "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
             )
         try:
@@ -53,7 +54,7 @@ class Pipeline:
                 "use the `leda` command of the version that is deployed",
             ) from error
         return cls(
-            replace(aggregation, option=f" --name-prefix {prefix}" if prefix else ""),
+            replace(aggregation, option=stack_options(aws, prefix)),
             state.name,
             mappings[0]["UUID"],
             mappings[0]["EventSourceArn"],

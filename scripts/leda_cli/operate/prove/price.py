@@ -1,4 +1,4 @@
-"""What a proof costs at most, before it starts."""
+"""Computes what a proof costs at most, before it starts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from leda_cli.models.units import READ_STEP_BYTES
 from leda_cli.operate.prove.trades import IDS, MESSAGES
 
 PRICED_REGION = "us-east-1"
-"""Whose prices are taken for a Region that the table of prices lacks."""
+"""The Region whose prices stand in for those of a Region that the table of prices lacks."""
 
-# More than any run needs: each message in a batch of its own at every stage, each write guessed wrong once, and the
-# totals and rows read a few times a second for some minutes.
+# Upper bounds: each message is a batch of its own at every stage, each of State's writes needs a second try, and the
+# totals and rows are read a few times a second for some minutes.
 _WRITES_OF_STATE = 2
 _LOOKS = 1000
 _SECONDS_OF_AN_INVOCATION = 0.2
@@ -30,7 +30,10 @@ class Price:
 
 
 def of_proof(region: str, levels: int, nodes: int, memory_mb: float) -> Price:
-    """The price of a proof of a pipeline with so many levels; `memory_mb` is what the functions have on average."""
+    """The price of a proof.
+
+    levels: of the pipeline's hierarchy. nodes: how many totals the proof has. memory_mb: the functions' average.
+    """
     found = _prices(region)
     writes = MESSAGES * (_WRITES_OF_STATE + 1 + levels) + len(IDS)
     reads = _LOOKS * nodes + 20 * len(IDS)
@@ -49,7 +52,7 @@ def of_proof(region: str, levels: int, nodes: int, memory_mb: float) -> Price:
 
 
 def of_reading(region: str, stored_bytes: int) -> Price:
-    """The price of reading tables with so many bytes once, consistently."""
+    """The price of one consistent read of tables with `stored_bytes` together."""
     found = _prices(region)
     units = stored_bytes / READ_STEP_BYTES
     return Price(units / 1e6 * found.dynamodb.per_million_read_units, found.region)

@@ -1,7 +1,7 @@
-"""One run of a proof: takes away what an earlier run has left, sends its messages, compares, and takes them away.
+"""One run of a proof: deletes what an earlier run left, sends messages, compares the totals, and deletes everything.
 
-It reads and writes by key only, whatever the size of the tables: rows of StateTable with the ids of its trades, and
-totals under its root. Everything else it leaves alone.
+However large the tables are, a run reads and writes by key only: rows of StateTable with the ids of its trades, and
+totals under its root.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from leda_cli.operate.totals.comparison import (
 from leda_cli.operate.totals.oracle import NOTHING, Names, Oracle, Total
 
 LOOK_SECONDS = 0.02
-"""Between two looks at a row that is waited for to measure how long it takes."""
+"""The interval at which a row is read while the run measures how long the row takes to appear."""
 _DELETING_THREADS = 8
 
 Sleep = Callable[[float], None]
@@ -43,7 +43,7 @@ Sleep = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """Seconds that one message took: until its row was in StateTable, and from then until it was in its totals."""
+    """How many seconds one message took until its row was in StateTable, and from there until it was in its totals."""
 
     to_state: float
     to_totals: float
@@ -51,7 +51,7 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a wait for the totals came to: what is still wrong after `seconds`."""
+    """The end of a wait for exact totals: how long it took, and what is still wrong."""
 
     seconds: float
     wrong: list[Difference]
@@ -68,7 +68,7 @@ class Proof:
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = time.sleep,
     ) -> None:
-        """`patience`: how many seconds no total may change before it is taken for wrong."""
+        """`patience`: after so many seconds without a change, totals that differ count as wrong."""
         self._of = pipeline
         self._aggregation = pipeline.aggregation
         self._dynamodb = pipeline.aggregation.account.dynamodb
@@ -82,11 +82,12 @@ class Proof:
         self._trades = Trades(pipeline.schema, 0)
 
     def clear(self, versions_from: int) -> int:
-        """Delete what a run has left that did not come to its end; returns how many trades were there.
+        """Delete what an unfinished run left; returns how many trades were there.
 
-        Every trade is deleted, whether it is there or not: all messages of a trade are in one shard, so once the
-        deletions are stored, nothing of an earlier run is under way any more. The run's versions begin at
-        `versions_from`, or above all that are found. Raises LedaError if the totals under the root are not 0 then.
+        Every trade gets a deletion, whether its row exists or not: all messages of a trade are in one shard, so once
+        the deletions are stored, no message of an earlier run is on its way any more. This run's versions begin at
+        `versions_from`, or above the highest version found. Raises LedaError if the totals under the root are not 0
+        after that.
         """
         rows = self._rows()
         highest = max((int(row["Version"]["N"]) for row in rows.values()), default=0)
@@ -97,8 +98,8 @@ class Proof:
         if self._wait_for({}).wrong:
             raise LedaError(
                 f"totals under {ROOT} are not 0, although nothing of an earlier run is left",
-                f"let another run of `leda prove` come to its end; else run `{self._aggregation.command('verify')}`, "
-                f"which says whether the totals are wrong; a hierarchy of yours must not begin with {ROOT}",
+                f"let another run of `leda prove` end; otherwise `{self._aggregation.command('verify')}` says whether "
+                f"the totals are wrong; a hierarchy of yours must not begin with {ROOT}",
             )
         return sum(not _is_deleted(row) for row in rows.values())
 
@@ -112,9 +113,9 @@ class Proof:
         return len(rows) == len(IDS) and all(map(_is_deleted, rows.values()))
 
     def singles(self) -> Iterator[Single]:
-        """Send messages one after the other, and see when each comes through. Raises LedaError where one does not."""
+        """Send messages one by one and time each. Raises LedaError where one does not reach its totals."""
         for number in range(SINGLES):
-            # Not always at the same moment of the pollers' turns.
+            # At a random moment between two polls.
             self._sleep(self._rng.random())
             record = self._trades.single(number)
             self._oracle.see_bytes(record.data)
@@ -144,15 +145,15 @@ class Proof:
         return self._wait_for({}, putting.ended)
 
     def is_disturbed(self) -> bool:
-        """Whether another run has written the same trades since: then neither can be exact."""
+        """Whether another run has written the same trades in the meantime, so that neither run can be exact."""
         beyond = self._trades.first_version + VERSIONS
         return any(int(row["Version"]["N"]) >= beyond for row in self._rows().values())
 
     def remove_rows(self) -> int:
-        """Delete the rows of the deleted trades from StateTable; returns how many stay, where that is not permitted.
+        """Delete the rows of the deleted trades from StateTable; returns how many the credentials may not delete.
 
-        They count for nothing. A message of theirs that should be delivered once more would make its row again, and the
-        next run finds it.
+        These rows change no total. A message that is delivered once more inserts its row again; the next run deletes
+        it.
         """
         deleted = {each: row["Version"] for each, row in self._rows().items() if _is_deleted(row)}
         with ThreadPoolExecutor(_DELETING_THREADS) as pool:
@@ -172,11 +173,11 @@ class Proof:
                 return False
             if not condition_failed(error):
                 raise
-            # Another run has written the row meanwhile, and will delete it.
+            # Another run has written the row in the meantime, and will delete it.
         return True
 
     def _put(self, records: Iterable[Record]) -> Putting:
-        """Put records into the stream; returns when the stream has taken all."""
+        """Put records into the stream; returns when the stream has all of them."""
         putting = Putting(
             self._kinesis,
             self._of.stream,
@@ -194,7 +195,7 @@ class Proof:
         return putting
 
     def _wait_for(self, expected: Mapping[str, Total], began: float | None = None) -> Outcome:
-        """Wait until the totals under the root are these, or do not change any more."""
+        """Wait until the totals under the root are the expected ones, or do not change any more."""
         began = self._clock() if began is None else began
         settling = Settling(expected, self._clock(), patience=self._patience)
         while True:
@@ -213,7 +214,7 @@ class Proof:
                 raise LedaError(
                     f"messages did not reach {where} in {self._patience:.0f} s",
                     f"look at the functions' logs; `{self._aggregation.command('verify')}` says whether the mappings "
-                    "are on; the next run takes the messages away",
+                    "are on; the next run deletes the messages",
                 )
             self._sleep(every)
 
@@ -236,7 +237,7 @@ class Proof:
         return {name: total for name, total in found.items() if any(total)}
 
     def _is_stored(self, identifier: str) -> bool:
-        """Whether the trade is there, and not only deleted by `clear`."""
+        """Whether the trade's row exists and is not one that `clear` deleted."""
         row = self._get(self._of.state_table, {"id": {"S": identifier}}).get("Item")
         return row is not None and not _is_deleted(row)
 
@@ -250,7 +251,7 @@ class Proof:
 
 
 def names_of(schema: Schema) -> Names:
-    """The fields of a message, as the oracle reads them."""
+    """The names of a message's fields, for the oracle."""
     return Names.of_schema(asdict(schema))
 
 

@@ -1,4 +1,4 @@
-"""Whether the account's quotas leave the functions room to run for every shard at once."""
+"""Checks that the account's concurrency lets the functions run for every shard at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from leda_cli.operate.prove.findings import Finding, Level
 def concurrency(
     settings: Mapping[str, Any], wanted: Mapping[str, int], reserved: Mapping[str, int]
 ) -> Iterator[Finding]:
-    """Compare executions at once with what there is.
+    """Compare the concurrent executions that the functions may need with what the account has.
 
-    settings: GetAccountSettings' answer. wanted: how many executions each function may need, one for each shard and
-    batch of a shard at a time. reserved: each function's reserved concurrency, where it has one.
+    settings: GetAccountSettings' answer. wanted: how many executions each function may need: a shard needs one, or as
+    many as its parallelization factor. reserved: each function's reserved concurrency, where it has one.
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
     """
     for function, limit in reserved.items():
@@ -27,7 +27,7 @@ def concurrency(
         elif limit < wanted.get(function, 0):
             yield Finding(
                 Level.ADVICE,
-                f"{function} has a reserved concurrency of {limit}, and {wanted[function]} shards to work for",
+                f"{function} has a reserved concurrency of {limit} and may need {wanted[function]} executions at once",
                 f"raise `reserved_concurrency` to {wanted[function]}, or remove it",
             )
     limits = settings["AccountLimit"]
@@ -36,7 +36,7 @@ def concurrency(
     if free < needed:
         yield Finding(
             Level.ADVICE,
-            f"the functions may need {needed} executions at once, and the account has {free} of "
-            f"{limits['ConcurrentExecutions']} that nobody has reserved",
+            f"the functions may need {needed} executions at once, and {free} of the account's "
+            f"{limits['ConcurrentExecutions']} are not reserved",
             "ask for a higher quota (Service Quotas, Lambda, Concurrent executions)",
         )

@@ -1,6 +1,6 @@
-"""What a proof says at its end: a file for `leda scale` and `leda cost`, and a report to paste into an issue.
+"""The results of a proof: a JSON file for `leda scale` and `leda cost`, and a report to paste into an issue.
 
-Neither names the account, or anything in it.
+Neither names the account or anything in it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from leda_cli.operate.prove.proof import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a run found. `deployed` is what runs where: Region, runtime, provider, and so on."""
+    """All results of a run. `deployed` describes the deployment: runtime, memory, provider, and so on."""
 
     source: str
     deployed: Mapping[str, str]
@@ -39,7 +39,7 @@ class Report:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The file: figures by the names that `leda scale --measured` reads, and the rest beside."""
+        """The file's content: figures under the names that `leda scale --measured` reads, the rest under `proof`."""
         return {
             "source": self.source,
             **self.figures,

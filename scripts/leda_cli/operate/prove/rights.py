@@ -1,6 +1,6 @@
-"""Whether the roles of the functions have the rights that the functions need, by AWS's own simulator.
+"""Checks that the functions' roles have the rights that the functions need, with IAM's policy simulator.
 
-It also takes permissions boundaries and the organization's policies into account.
+The simulator also takes permissions boundaries and the organization's policies into account.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 """
 
@@ -46,7 +46,7 @@ def of_every_function(function: str, bucket: str, log_group: str) -> list[Rights
 
 
 def of_state(stream: str, state_table: str) -> list[Rights]:
-    """What State needs beside."""
+    """What State needs in addition."""
     return [
         Rights(stream, _READ_KINESIS),
         Rights(
@@ -57,7 +57,7 @@ def of_state(stream: str, state_table: str) -> list[Rights]:
 
 
 def of_map(stream: str, reduce_table: str, registry_table: str) -> list[Rights]:
-    """What Map needs beside."""
+    """What Map needs in addition."""
     return [
         Rights(stream, _READ_TABLE_STREAM),
         Rights(reduce_table, ("dynamodb:PutItem",)),
@@ -66,7 +66,7 @@ def of_map(stream: str, reduce_table: str, registry_table: str) -> list[Rights]:
 
 
 def of_reduce(stream: str, totals_table: str, registry_table: str) -> list[Rights]:
-    """What Reduce needs beside."""
+    """What Reduce needs in addition."""
     return [
         Rights(stream, _READ_TABLE_STREAM),
         Rights(
@@ -85,7 +85,7 @@ def of_reduce(stream: str, totals_table: str, registry_table: str) -> list[Right
 
 
 def denied(iam: Any, role: str, needed: Iterable[Rights]) -> Iterator[tuple[str, str]]:
-    """The actions that the role may not do, each with its resource. Raises the client's error."""
+    """The actions that the role is not allowed, each with its resource. Raises the client's error."""
     for each in needed:
         answer = iam.simulate_principal_policy(
             PolicySourceArn=role, ActionNames=list(each.actions), ResourceArns=[each.resource]
@@ -96,12 +96,12 @@ def denied(iam: Any, role: str, needed: Iterable[Rights]) -> Iterator[tuple[str,
 
 
 def too_few(iam: Any, roles: Mapping[str, tuple[str, list[Rights]]]) -> Iterator[Finding]:
-    """The rights that functions lack: `roles` has each function's role and what the function needs."""
+    """The rights that functions lack; `roles` has each function's role (ARN) and the rights that it needs."""
     for function, (role, needed) in roles.items():
         for action, resource in denied(iam, role, needed):
             yield Finding(
                 Level.WRONG,
                 f"the role of {function} may not {action} on {resource}",
-                "run `terraform apply`; if the role's policy has it, a permissions boundary or a policy of the "
-                "organization takes it away",
+                "run `terraform apply`; if the role's policy allows it, a permissions boundary or a policy of the "
+                "organization denies it",
             )

@@ -1,4 +1,4 @@
-"""The records of StateTable's stream that are a proof's own, read once, beside Map that reads them too."""
+"""Reads a proof's own records from StateTable's stream, which Map reads at the same time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from leda_cli.operate.prove.trades import IDS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-# An iterator may need several calls to come to a record, so one empty read proves nothing.
+# GetRecords may return nothing although a record follows, so one empty read proves nothing.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
 EMPTY_READS = 20
 READ_SECONDS = 0.25
 
 
 class StreamWatch:
-    """A place in each shard of a stream, taken when it is made; `records` reads on from there.
+    """Remembers the end of each shard of a stream; `records` reads on from there.
 
-    The shards are read when the run is over, so that Map has them for itself while it works.
+    The shards are read when the run is over, so that Map is their only reader until then.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class StreamWatch:
         self._readers = [ShardReader(client, stream, shard, from_now=True) for shard in open_shards]
 
     def records(self, last_version: int) -> list[Mapping[str, Any]]:
-        """The records of the proof's trades, those of a trade in order, up to the version that deletes it.
+        """The records of the proof's trades up to the version that deletes each; those of a trade are in order.
 
         Raises the client's error.
         """

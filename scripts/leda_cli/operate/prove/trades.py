@@ -1,8 +1,8 @@
-"""The messages of a proof, under a root of the hierarchy that is its own, and where they are to be found.
+"""The messages of a proof, all under one root of the hierarchy, and the totals in which they count.
 
-Trades and totals have the same keys in every run, so a run finds what an earlier one has left without a scan and
-without a note, and no run adds rows to what the former ones have left. Versions begin above every earlier run's, so
-messages of an earlier run that are still under way change nothing any more.
+Trades and totals have the same keys in every run, so a run finds what an earlier one left without a scan, and no run
+leaves more rows than one. Versions begin above those of all earlier runs, so late messages of an earlier run change
+nothing.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ ROOT = "leda-prove"
 
 TRADES = 1000
 SINGLES = 6
-"""Trades that are sent one by one, to see what a message takes through a pipeline that is not busy with others."""
+"""Trades that are sent one by one, to time a message in a pipeline that has nothing else to do."""
 IDS = tuple(f"{ROOT}/{number:04d}" for number in range(TRADES + SINGLES))
 
 _NAMES = ((ROOT,), ("a", "b"), ("x", "y", "z"))
-"""The names of a message at the first levels; at all further ones there is one name."""
+"""The names at the first levels of the hierarchy; at each further level there is one name."""
 _FURTHER = ("all",)
 
-# Of a thousand trades: how many get a newer version, how many of them move or end, and how many get an older one late.
+# Of a thousand trades: how many get a newer version, how many of these are deletions, how many get an older one late.
 _CHANGED, _ENDED, _OUTDATED = 400, 50, 200
 _DUPLICATES = 700
 
 MESSAGES = SINGLES + TRADES + _CHANGED + _OUTDATED + _DUPLICATES + 2 * len(IDS)
-"""How many messages a proof sends, with those that delete, before and after."""
+"""How many messages a proof sends, including the deletions before and after."""
 
-# A trade's versions, counted from the run's first one: its first message is not the lowest, so that an older one can
-# come late.
+# A trade's versions, counted from the run's first one. The first message of a trade has the second version, so that an
+# older one can come late.
 _OLDER, _FIRST, _NEWER, _LAST = 0, 1, 2, 3
 VERSIONS = _LAST + 1
 
@@ -58,7 +58,7 @@ def _choices(schema: Schema) -> list[tuple[str, ...]]:
 class Trades:
     """Makes the messages of one run, whose versions begin at `first_version`.
 
-    A message is made when it is taken, so that its timestamp is the time of its sending. The partition key is the
+    Each message is made when it is sent, because its timestamp is the time of sending. The partition key is the
     trade's id: all messages of a trade are in one shard, so a deletion comes after what it deletes.
     """
 
@@ -115,12 +115,12 @@ class Trades:
             parts[schema.hierarchy] = names
         text = json.dumps(parts)[:-1]
         if not deleted:
-            # The number's text as it is: json.dumps has no exact form for a Decimal.
+            # Written as text, because json.dumps cannot write a Decimal exactly.
             text += f", {json.dumps(schema.value)}: {self._value()}"
         return Record(f"{text}}}".encode(), identifier)
 
     def _value(self) -> str:
-        """A number that a binary float cannot hold, mostly, within the schema's limits; some are negative."""
+        """A random number within the schema's limits; most have no exact binary float, and some are negative."""
         digits = min(self.schema.max_integer_digits, 9)
         places = min(self.schema.max_decimal_places, self.rng.choice((2, 17)))
         sign = self.rng.choice(("", "", "-"))

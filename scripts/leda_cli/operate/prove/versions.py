@@ -1,4 +1,4 @@
-"""Which code the functions run, and which provider has made the deployment."""
+"""Checks which code the functions run, and which version of Terraform's AWS provider made the deployment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leda_cli.operate.prove.findings import Finding, Level
 LOCK_FILE = ".terraform.lock.hcl"
 MANIFEST = Path("build") / "packages.json"
 
-# What versions.tf says, which Terraform holds to; docs/upgrading.md has the reasons.
+# The same limits as in versions.tf; docs/upgrading.md has the reasons.
 OLDEST_PROVIDER, PROVIDER_TOO_NEW = (5, 100), (7,)
 BROKEN_PROVIDERS = frozenset({"6.29.0", "6.30.0", "6.31.0", "6.32.0", "6.32.1", "6.33.0", "6.34.0"})
 TRIED_PROVIDER = (5, 100)
@@ -26,7 +26,7 @@ _PROVIDER = re.compile(
 
 
 def runtimes(functions: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Functions whose Python is too old, or that differ (GetFunctionConfiguration's answers by name)."""
+    """Functions whose Python is too old or differs from the others'; `functions`: GetFunctionConfiguration by name."""
     for name, found in functions.items():
         version = _numbers(found.get("Runtime", "").removeprefix("python"))
         if version and version < OLDEST_PYTHON:
@@ -45,7 +45,7 @@ def runtimes(functions: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def packages(folder: Path, functions: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Functions that run other code than the packages in `folder`/build, where there are any.
+    """Functions that run other code than the packages in `folder`/build, if that folder exists.
 
     functions: GetFunctionConfiguration's answers by the name of the package.
     """
@@ -67,7 +67,7 @@ def packages(folder: Path, functions: Mapping[str, Mapping[str, Any]]) -> Iterat
 
 
 def provider(folder: Path) -> str | None:
-    """The AWS provider's version in the lock file of the Terraform configuration in `folder`; None: there is none."""
+    """The AWS provider's version in Terraform's lock file in `folder`; None without such a file or such an entry."""
     try:
         text = (folder / LOCK_FILE).read_text(encoding="utf-8")
     except OSError:
@@ -77,7 +77,7 @@ def provider(folder: Path) -> str | None:
 
 
 def provider_findings(version: str | None) -> Iterator[Finding]:
-    """Whether the modules are tried with this version of the provider."""
+    """What is known of the modules with this version of the provider."""
     if version is None:
         yield Finding(
             Level.NOT_CHECKED,
@@ -87,14 +87,14 @@ def provider_findings(version: str | None) -> Iterator[Finding]:
     elif version in BROKEN_PROVIDERS or not OLDEST_PROVIDER <= _numbers(version) < PROVIDER_TOO_NEW:
         yield Finding(
             Level.ADVICE,
-            f"the AWS provider is {version}, with which the modules do not work",
-            "take another version: docs/upgrading.md says which",
+            f"the modules do not work with version {version} of the AWS provider",
+            "use another version: docs/upgrading.md says which",
         )
     elif _numbers(version)[:2] != TRIED_PROVIDER:
         yield Finding(
             Level.ADVICE,
-            f"the AWS provider is {version}, and the modules' tests run with 5.100 only",
-            "docs/upgrading.md says what is known of it",
+            f"the AWS provider is {version}, and the modules are tested with 5.100 only",
+            "docs/upgrading.md says what is known of other versions",
         )
 
 

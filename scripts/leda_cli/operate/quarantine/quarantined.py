@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda_cli.base.batches import batched
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -167,7 +167,7 @@ class Bucket:
             for error in answer.get("Errors", ()):
                 raise LedaError(
                     f"{error.get('Key')} could not be deleted: {error.get('Message')}",
-                    "give your credentials the right s3:DeleteObject, and run the command again",
+                    f"give your credentials the right s3:DeleteObject, and run {this_command()} again",
                 )
 
     def _given_up(self, key: str, mark: str, text: bytes) -> GivenUp:

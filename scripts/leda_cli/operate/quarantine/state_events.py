@@ -29,7 +29,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.pipeline.schema import Schema, SchemaError
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.functions import Function
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ class StateFunction:
                 last = error
         raise LedaError(
             f"{self._name} could not be invoked in {MAX_BUSY_TRIES} tries: {last}",
-            "look at its concurrency (the account's, and reserved_concurrency) and run this again: "
+            f"look at its concurrency (the account's, and reserved_concurrency) and run {this_command()} again: "
             "what was delivered already does no harm",
         ) from last
 
@@ -273,7 +273,7 @@ class StateFunction:
                 return
         raise LedaError(
             f"{self._name} failed {MAX_FAILURES_IN_A_ROW} times in a row: {reason}",
-            "look at its log, correct it and run this again: what was delivered already does no harm",
+            f"look at its log, correct it and run {this_command()} again: what was delivered already does no harm",
         )
 
     def _pause(self, attempt: int) -> None:

@@ -16,7 +16,7 @@ from leda.engine.map import map_batch
 from leda.engine.registry import condition_failed
 from leda.engine.shards import padded
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.stream_shards import ShardReader
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
 from leda_cli.operate.rebuilding.watermarks import (
@@ -187,7 +187,7 @@ class LaneRows:
                         backoff.failed(error)
                     except GaveUpError as end:
                         raise LedaError(
-                            str(end), f"run the command again when {self._table} is less busy"
+                            str(end), f"run {this_command()} again when {self._table} is less busy"
                         ) from error
                     continue
                 if not condition_failed(error):
@@ -198,7 +198,7 @@ class LaneRows:
                     raise LedaError(
                         f"{self._table}'s row {lane.name}, {source} has no Sequence (a string of digits), so somebody "
                         "has written it by hand",
-                        "delete the row, and run the command again",
+                        f"delete the row, and run {this_command()} again",
                     ) from error
                 return stored
 
@@ -271,7 +271,7 @@ class NamedNodes:
             elif self._clock() > deadline:
                 raise LedaError(
                     f"the stream {self._stream} did not show the marker rows, although Reduce has applied them",
-                    "run the command again; if the error stays, look at the stream in DynamoDB's console",
+                    f"run {this_command()} again; if the error stays, look at the stream in DynamoDB's console",
                 )
             else:
                 self._sleep(POLL_SECONDS)

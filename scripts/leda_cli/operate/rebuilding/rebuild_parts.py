@@ -54,7 +54,7 @@ class Options:
     needs_backfill: Map counts nothing before the first backfill.
     markers: write marker rows to the source table, to find the end of its stream without relying on a waiting time.
     segments: how many segments of the table are scanned in parallel.
-    option: the option with which commands find the aggregation (" --name-prefix Trades-"), for use in messages.
+    option: the options with which commands find the aggregation (" --aws --name-prefix Trades-"), for messages.
     """
 
     is_backfill: bool = False

@@ -28,7 +28,7 @@ from leda.engine.audit.table_scan import scan
 from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE, NotExactError, number
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding.totals_file import TotalsFile, read, temporary_file, written
 
@@ -186,7 +186,7 @@ def require_fit(expected: Expected) -> None:
         raise LedaError(
             f"{len(too_long)} totals have more than the 38 digits of a DynamoDB number: {first(too_long)}",
             "find the row of the source table with too large or too precise a number (written by hand, or under wider "
-            "limits), correct or delete it, and run the command again",
+            f"limits), correct or delete it, and run {this_command()} again",
         )
 
 

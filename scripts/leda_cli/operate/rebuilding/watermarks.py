@@ -34,7 +34,7 @@ from botocore.exceptions import ClientError
 from leda.engine.audit.health import current_stream
 from leda.engine.group_by.configuration import WATERMARK
 from leda.engine.registry import condition_failed
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.rows_by_key import rows_by_key
 from leda_cli.operate.deployed.source_table import SourceTable, service_time
 from leda_cli.operate.deployed.stream_shards import MAX_RECORDS, ShardReader, shards_of
@@ -220,7 +220,7 @@ class Tail:
                 )
         raise LedaError(
             f"the shards of {self.table.name}'s stream changed at each of {MAX_TRIES} tries",
-            "run the command again in a few minutes",
+            f"run {this_command()} again in a few minutes",
         )
 
     def require_none_late(self) -> None:
@@ -305,7 +305,7 @@ class MarkedEnd:
             if not places:
                 raise LedaError(
                     f"{MAX_MARKERS} markers in {self._table.name} did not reach its stream's shards {missing}",
-                    "run the command again in a few minutes",
+                    f"run {this_command()} again in a few minutes",
                 )
             written = {place for place in places if self._write(place, token)}
             self._read_until_seen(tail, written, token)
@@ -368,7 +368,7 @@ class MarkedEnd:
                 raise LedaError(
                     f"{len(unseen)} of {len(written)} markers in {self._table.name} did not come out of its "
                     f"stream within {PATIENCE_SECONDS:.0f} s",
-                    "run the command again; if the error stays, look at the table's stream in DynamoDB's console",
+                    f"run {this_command()} again; if the error stays, look at the table's stream in DynamoDB's console",
                 )
             self._sleep(POLL_SECONDS)
 
@@ -459,7 +459,7 @@ def stream_of(dynamodb: DynamoDBClient, table: str) -> str:
     if not arn:
         raise LedaError(
             f"{table} has no stream, so no function follows it",
-            "enable its stream with `terraform apply`, and run the command again",
+            f"enable its stream with `terraform apply`, and run {this_command()} again",
         )
     return arn
 

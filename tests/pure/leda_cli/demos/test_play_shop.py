@@ -41,6 +41,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     console = Console(file=shown, width=120, highlight=False)
     monkeypatch.setattr("leda_cli.base.output.console", console)
     monkeypatch.setattr(play_shop, "console", console)
+    monkeypatch.setattr("leda_cli.demos.what_next.console", console)
     return shown
 
 

@@ -135,12 +135,19 @@ def test_all_of_it_is_found_from_the_map_function(account: FakeAccount) -> None:
     assert not found.needs_backfill
 
 
-def test_messages_name_the_commands_with_the_option_that_finds_it(
-    account: FakeAccount, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("aws", "command"),
+    [
+        (False, "leda backfill --map-function F-Map"),
+        # Without --aws, the command that a message names would work on local AWS.
+        (True, "leda backfill --aws --map-function F-Map"),
+    ],
+)
+def test_messages_name_the_commands_with_the_options_that_find_it(
+    aws: bool, command: str, account: FakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Account, "chosen", lambda _aws: account)
-    found = Aggregation.find(False, "", "F-Map")
-    assert found.command("backfill") == "leda backfill --map-function F-Map"
+    assert Aggregation.find(aws, "", "F-Map").command("backfill") == command
     assert _found(account).command("backfill") == "leda backfill"
 
 

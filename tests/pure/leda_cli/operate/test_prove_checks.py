@@ -64,9 +64,9 @@ def test_the_modules_mappings_are_right() -> None:
     [
         ({"TumblingWindowInSeconds": 0}, Level.WRONG, "no tumbling window"),
         ({"ParallelizationFactor": 2}, Level.WRONG, "2 batches of a shard at a time"),
-        ({"MaximumRetryAttempts": 10}, Level.WRONG, "gives records up after 10 retries"),
+        ({"MaximumRetryAttempts": 10}, Level.WRONG, "drops records after 10 retries"),
         ({"MaximumRecordAgeInSeconds": 60}, Level.WRONG, "after 60 seconds"),
-        ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "cuts failed batches"),
+        ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "splits failed batches"),
         ({"StartingPosition": "LATEST"}, Level.WRONG, "began at LATEST"),
         ({"DestinationConfig": {}}, Level.ADVICE, "no failure destination"),
         ({"LastProcessingResult": "PROBLEM: Function call failed"}, Level.WRONG, "call failed"),
@@ -91,7 +91,7 @@ def test_a_setting_of_map_or_reduce_that_breaks_exactly_once_is_named(
         ({"MaximumRetryAttempts": 10}, Level.ADVICE, "after 10 retries"),
         ({"MaximumRecordAgeInSeconds": -1}, Level.ADVICE, "for as long as the stream keeps it"),
         ({"MaximumRecordAgeInSeconds": 604800}, Level.ADVICE, "for as long as the stream keeps it"),
-        ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "cuts failed batches"),
+        ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "splits failed batches"),
     ],
 )
 def test_a_setting_of_state_that_loses_messages_is_named(
@@ -175,7 +175,7 @@ def test_executions_that_the_account_has_not_are_named() -> None:
         Level.WRONG,
         "Map has a reserved concurrency of 0: it never runs",
     )
-    assert "4 shards" in _one(quotas.concurrency(_account(1000, 900), wanted, {"Map": 2})).what
+    assert "may need 4 executions" in _one(quotas.concurrency(_account(1000, 900), wanted, {"Map": 2})).what
 
 
 # -- alarms
@@ -239,7 +239,10 @@ def test_an_alarm_that_nobody_hears_of_is_named_and_why() -> None:
         assert found.level is Level.ADVICE
         assert why in found.what
         assert "MapLambda-Errors" in found.what
-    assert "rings now" in _one(_unheard(_alarm(watched, StateValue="ALARM"), f"{TOPIC}:1")).what
+    assert (
+        "is in the state ALARM"
+        in _one(_unheard(_alarm(watched, StateValue="ALARM"), f"{TOPIC}:1")).what
+    )
 
 
 # -- versions
@@ -287,7 +290,7 @@ def test_the_provider_is_read_from_the_lock_file_and_compared(tmp_path: Path) ->
     assert "with 5.100 only" in _one(versions.provider_findings("6.40.1")).what
     for version in ("5.99.1", "6.32.1", "7.0.0"):
         found = _one(versions.provider_findings(version))
-        assert found.what == f"the AWS provider is {version}, with which the modules do not work"
+        assert found.what == f"the modules do not work with version {version} of the AWS provider"
 
 
 def test_the_bounds_of_the_provider_are_those_of_versions_tf() -> None:

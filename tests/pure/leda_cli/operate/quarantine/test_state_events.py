@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leda.streams.kinesis import user_records
-from leda_cli.base.errors import LedaError
+from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.quarantine import state_events
 from leda_cli.operate.quarantine.state_events import (
     Delivered,
@@ -233,7 +233,7 @@ def test_a_call_that_lambda_did_not_make_or_answer_is_made_again(error: Exceptio
     with pytest.raises(LedaError, match="could not be invoked") as given_up:
         function(busy).deliver(records(2))
     assert len(busy.events) == state_events.MAX_BUSY_TRIES
-    assert "run this again" in given_up.value.fix
+    assert f"run {this_command()} again" in given_up.value.fix
 
 
 def test_a_call_that_is_not_allowed_is_an_error_at_once() -> None:
