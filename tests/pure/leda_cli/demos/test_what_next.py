@@ -1,4 +1,4 @@
-"""The end of an example's demo: what is suggested can be run."""
+"""The commands that an example's demo suggests at its end."""
 
 import io
 from types import SimpleNamespace
