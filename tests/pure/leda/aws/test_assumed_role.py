@@ -1,4 +1,4 @@
-"""The client for the replica's table: its Region, and a role that is assumed again before it ends."""
+"""The client of the replica's table: its Region, and the credentials of an assumed role."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,14 +82,14 @@ def made(sts: Sts | None, role: str | None) -> Any:
         return clients.sdk("dynamodb", session=session, region_name="ap-southeast-2")
 
 
-def test_without_a_role_the_functions_own_writes_in_the_replicas_region() -> None:
+def test_without_a_role_the_functions_own_credentials_sign_requests() -> None:
     (request,) = sent_by(made(None, None))
 
     assert "dynamodb.ap-southeast-2.amazonaws.com" in request.url
     assert key_of(request) == "FUNCTION"
 
 
-def test_with_a_role_its_credentials_are_used_for_as_long_as_they_last() -> None:
+def test_a_role_is_assumed_once_while_its_credentials_are_valid() -> None:
     sts = Sts(minutes=60)
     requests = sent_by(made(sts, ROLE), calls=3)
 
@@ -100,13 +100,13 @@ def test_with_a_role_its_credentials_are_used_for_as_long_as_they_last() -> None
         assert request.headers["X-Amz-Security-Token"] == b"token1"
 
 
-def test_a_role_is_assumed_again_before_its_credentials_end() -> None:
+def test_a_role_is_assumed_again_before_its_credentials_expire() -> None:
     first, second = sent_by(made(Sts(minutes=5), ROLE), calls=2)
 
     assert key_of(first) != key_of(second)
 
 
-def test_no_role_is_assumed_before_it_is_needed() -> None:
+def test_a_role_is_assumed_only_when_a_request_is_sent() -> None:
     sts = Sts(minutes=60)
     made(sts, ROLE)
     assert sts.calls == []

@@ -1,4 +1,4 @@
-"""Kept-alive connections: what is read, when a connection is used again, and which error says what went wrong."""
+"""HTTP connections that are kept open: reading responses, reusing connections, and errors."""
 
 import datetime
 import ipaddress
@@ -34,7 +34,7 @@ def request(body: bytes = b"{}") -> bytes:
     return b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def test_an_answer_has_its_status_headers_and_body() -> None:
+def test_an_answer_has_a_status_headers_and_a_body() -> None:
     with serving([answer(b"hello", 418, X_Name="  value ")]) as server:
         found = Connections(server.endpoint).exchange(request())
 
@@ -42,7 +42,7 @@ def test_an_answer_has_its_status_headers_and_body() -> None:
     assert found.headers["x-name"] == "value"
 
 
-def test_a_request_arrives_as_it_is_given() -> None:
+def test_a_request_arrives_unchanged() -> None:
     body = "Zürich €".encode() * 40_000
     with serving([answer(b"")]) as server:
         Connections(server.endpoint).exchange(request(body))
@@ -51,7 +51,7 @@ def test_a_request_arrives_as_it_is_given() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 3_000_000])
-def test_a_body_with_a_length_is_read_whole(size: int) -> None:
+def test_a_body_with_a_content_length_is_read_whole(size: int) -> None:
     body = bytes(number % 251 for number in range(size))
     with serving([answer(body), answer(b"next")]) as server:
         connections = Connections(server.endpoint)
@@ -59,7 +59,7 @@ def test_a_body_with_a_length_is_read_whole(size: int) -> None:
         assert connections.exchange(request()).body == b"next"
 
 
-def test_a_body_in_chunks_is_read_whole_and_the_connection_goes_on() -> None:
+def test_a_chunked_body_is_read_whole_and_the_connection_is_reused() -> None:
     chunks = [b"a", b"b" * 100_000, b"\r\n\r\n", b"0\r\n"]
     with serving([chunked(*chunks), chunked(), answer(b"next")]) as server:
         connections = Connections(server.endpoint)
@@ -69,7 +69,7 @@ def test_a_body_in_chunks_is_read_whole_and_the_connection_goes_on() -> None:
     assert server.connections == 1
 
 
-def test_a_body_without_a_length_ends_with_the_connection() -> None:
+def test_a_body_without_a_content_length_ends_with_the_connection() -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     with serving([Then(head + b"x" * 100_000), answer(b"next")]) as server:
         connections = Connections(server.endpoint)
@@ -79,7 +79,7 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
     assert server.connections == 2
 
 
-def test_an_answer_may_come_byte_by_byte() -> None:
+def test_an_answer_that_arrives_byte_by_byte_is_read_whole() -> None:
     whole = chunked(b"some", b"more")
 
     # A relay that hands on single bytes.
@@ -99,18 +99,9 @@ def test_an_answer_may_come_byte_by_byte() -> None:
         assert found.result().body == b"somemore"
 
 
-def test_an_interim_answer_is_passed_over() -> None:
+def test_an_interim_answer_is_ignored() -> None:
     with serving([b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"the answer")]) as server:
         assert Connections(server.endpoint).exchange(request()).body == b"the answer"
-
-
-def test_requests_one_after_the_other_share_a_connection() -> None:
-    with serving([answer(b"")] * 5) as server:
-        connections = Connections(server.endpoint)
-        for _ in range(5):
-            connections.exchange(request())
-
-    assert server.connections == 1
 
 
 @pytest.mark.parametrize(
@@ -118,7 +109,7 @@ def test_requests_one_after_the_other_share_a_connection() -> None:
     [answer(b"a", Connection="close"), answer(b"a").replace(b"HTTP/1.1", b"HTTP/1.0")],
     ids=["Connection: close", "HTTP/1.0"],
 )
-def test_a_connection_that_the_server_ends_is_not_used_again(last: bytes) -> None:
+def test_a_connection_that_the_server_closes_is_not_reused(last: bytes) -> None:
     with serving([last, answer(b"b")]) as server:
         connections = Connections(server.endpoint)
         bodies = [connections.exchange(request()).body for _ in range(2)]
@@ -127,7 +118,7 @@ def test_a_connection_that_the_server_ends_is_not_used_again(last: bytes) -> Non
     assert [each.connection for each in server.requests] == [1, 2]
 
 
-def test_threads_have_connections_of_their_own_and_each_its_answer() -> None:
+def test_threads_use_separate_connections() -> None:
     def echo(each: Request) -> bytes:
         time.sleep(0.001)
         return answer(each.body)
@@ -144,7 +135,7 @@ def test_threads_have_connections_of_their_own_and_each_its_answer() -> None:
 # -- connections that the server closes
 
 
-def test_a_kept_connection_that_was_closed_meanwhile_is_not_used() -> None:
+def test_an_idle_connection_that_the_server_has_closed_is_not_reused() -> None:
     with serving([answer(b"a"), answer(b"b")]) as server:
         connections = Connections(server.endpoint)
         connections.exchange(request())
@@ -158,7 +149,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_not_used() -> None:
     assert len(server.requests) == 2
 
 
-def test_a_kept_connection_that_closes_unanswered_costs_one_more_request_on_a_new_one() -> None:
+def test_a_request_is_sent_again_when_a_reused_connection_closes_without_an_answer() -> None:
     with serving([answer(b"a"), Then(), answer(b"b")]) as server:
         connections = Connections(server.endpoint)
         connections.exchange(request())
@@ -177,7 +168,7 @@ def test_a_request_is_sent_twice_at_most() -> None:
     assert len(server.requests) == 3
 
 
-def test_a_new_connection_that_closes_unanswered_is_an_error() -> None:
+def test_a_new_connection_that_closes_without_an_answer_is_an_error() -> None:
     with serving([Then()]) as server, pytest.raises(ConnectionClosedError, match=server.endpoint):
         Connections(server.endpoint).exchange(request())
 
@@ -190,7 +181,7 @@ def test_a_new_connection_that_closes_unanswered_is_an_error() -> None:
     [b"HTTP/1.1 200", answer(b"hello")[:-1], chunked(b"hello")[:-2]],
     ids=["head", "length", "chunks"],
 )
-def test_an_answer_that_is_cut_off_is_an_error_and_nothing_is_sent_again(
+def test_a_truncated_answer_is_an_error_and_the_request_is_not_repeated(
     part: bytes, kept: bool
 ) -> None:
     first: list[Step] = [answer(b"")] if kept else []
@@ -209,7 +200,7 @@ def test_an_answer_that_is_cut_off_is_an_error_and_nothing_is_sent_again(
 # -- other errors
 
 
-def test_silence_is_a_read_timeout_and_the_connection_is_gone(
+def test_a_missing_answer_is_a_read_timeout_and_the_connection_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with serving([Silence(), answer(b"b")]) as server:
@@ -233,7 +224,7 @@ def short_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_connect_timeout")
-def test_a_connection_that_is_not_taken_is_a_connect_timeout() -> None:
+def test_a_connection_that_is_not_accepted_is_a_connect_timeout() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -261,7 +252,7 @@ def test_a_port_where_nobody_listens_is_an_endpoint_error() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n",
     ],
 )
-def test_what_is_not_http_is_an_error(nonsense: bytes) -> None:
+def test_an_answer_that_is_not_http_is_an_error(nonsense: bytes) -> None:
     with (
         serving([Then(nonsense)]) as server,
         pytest.raises(HTTPClientError, match="not an answer of HTTP"),
@@ -279,12 +270,12 @@ def test_what_is_not_http_is_an_error(nonsense: bytes) -> None:
         ("http://[::1]:8000", "[::1]:8000"),
     ],
 )
-def test_the_host_is_named_without_the_schemes_own_port(endpoint: str, host: str) -> None:
+def test_the_host_header_omits_the_schemes_default_port(endpoint: str, host: str) -> None:
     assert Connections(endpoint).host == host
 
 
 @pytest.mark.parametrize("endpoint", ["", "127.0.0.1:4566", "ftp://host", "http://host/path"])
-def test_what_is_not_an_endpoint_is_refused(endpoint: str) -> None:
+def test_an_invalid_endpoint_url_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(endpoint))):
         Connections(endpoint)
 
@@ -293,7 +284,7 @@ def test_what_is_not_an_endpoint_is_refused(endpoint: str) -> None:
 
 
 def certificate(folder: Path, *addresses: str) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that signs itself: where it is, and a server's context with it."""
+    """A self-signed certificate for the addresses: its file, and a server's TLS context that uses it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -324,9 +315,7 @@ def certificate(folder: Path, *addresses: str) -> tuple[Path, ssl.SSLContext]:
     return bundle, context
 
 
-def test_tls_is_spoken_with_a_server_whose_certificate_is_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trusted_certificate_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle, context = certificate(tmp_path, "127.0.0.1")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
     with serving([answer(b"a" * 100_000), answer(b"b")], context) as server:
@@ -337,7 +326,7 @@ def test_tls_is_spoken_with_a_server_whose_certificate_is_trusted(
     assert server.connections == 1
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_an_untrusted_certificate_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, context = certificate(tmp_path, "127.0.0.1")
@@ -356,7 +345,7 @@ def test_a_certificate_of_another_host_is_refused(
 
 
 @pytest.mark.usefixtures("short_connect_timeout")
-def test_a_server_that_does_not_shake_hands_is_a_connect_timeout(
+def test_a_missing_tls_handshake_is_a_connect_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle, _ = certificate(tmp_path, "127.0.0.1")

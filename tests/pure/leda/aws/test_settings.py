@@ -1,4 +1,4 @@
-"""The functions' settings: what is missing or wrong is named."""
+"""The functions' settings: an error names the setting that is missing or wrong."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from leda.aws.settings import MissingSettingError
 NAME = "LEDA_TEST_SETTING"
 
 
-def test_a_required_setting_is_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_required_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "StateTable")
 
     assert settings.required(NAME) == "StateTable"
@@ -34,7 +34,9 @@ def test_a_count_has_a_default(monkeypatch: pytest.MonkeyPatch, text: str, expec
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "four", " ", "1e3", "²"])
-def test_a_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_count_that_is_not_a_positive_whole_number_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     monkeypatch.setenv(NAME, text)
 
     with pytest.raises(MissingSettingError, match=NAME):
@@ -42,7 +44,7 @@ def test_a_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: 
 
 
 @pytest.mark.parametrize(("text", "expected"), [('{"a": 3}', {"a": 3}), ("", {})])
-def test_counts_by_name_may_be_left_out(
+def test_counts_by_name_are_read_and_empty_by_default(
     monkeypatch: pytest.MonkeyPatch, text: str, expected: dict[str, int]
 ) -> None:
     monkeypatch.setenv(NAME, text)
@@ -51,7 +53,7 @@ def test_counts_by_name_may_be_left_out(
 
 
 @pytest.mark.parametrize("text", ["a", "1", '{"a": 0}', '{"a": 1.5}', '{"a": true}', '{"a": "1"}'])
-def test_counts_by_name_that_are_no_whole_numbers_are_refused(
+def test_counts_by_name_that_are_not_positive_whole_numbers_are_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv(NAME, text)
@@ -60,5 +62,5 @@ def test_counts_by_name_that_are_no_whole_numbers_are_refused(
         settings.positive_by_name(NAME)
 
 
-def test_a_call_that_hangs_ends_before_the_function_does() -> None:
+def test_all_tries_of_a_call_end_within_the_functions_timeout() -> None:
     assert STANDARD.tries * (STANDARD.connect_seconds + STANDARD.read_seconds) < 60

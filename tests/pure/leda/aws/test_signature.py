@@ -1,4 +1,4 @@
-"""Signatures are botocore's, and the key is derived again when the day or the credentials change."""
+"""Signatures equal botocore's; the signing key is derived again when the day or the credentials change."""
 
 import datetime
 import itertools
@@ -80,7 +80,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     }
 
 
-def test_one_signer_goes_on_over_midnight_and_over_new_credentials() -> None:
+def test_signatures_stay_valid_after_midnight_and_with_new_credentials() -> None:
     first, second = Credentials("A", "secret", "t1"), Credentials("B", "another", "t2")
     current = itertools.chain([first] * 3, [second] * 2)
     signer = Signer(lambda: next(current), "eu-west-1", "dynamodb", "h")
@@ -92,7 +92,7 @@ def test_one_signer_goes_on_over_midnight_and_over_new_credentials() -> None:
         assert headers["Authorization"] == expected["Authorization"]
 
 
-def test_the_key_is_derived_once_a_day() -> None:
+def test_the_signing_key_is_derived_once_a_day() -> None:
     signer = Signer(lambda: Credentials("A", "secret", None), "eu-west-1", "dynamodb", "h")
     with mock.patch("leda.aws.signature._hmac", return_value=b"key") as derive:
         for _ in range(10):
@@ -102,7 +102,7 @@ def test_the_key_is_derived_once_a_day() -> None:
     assert derive.call_count == 4 + 10
 
 
-def test_by_default_a_request_is_signed_at_the_clocks_time() -> None:
+def test_by_default_a_request_is_signed_with_the_current_time() -> None:
     signer = Signer(lambda: Credentials("A", "secret", None), "eu-west-1", "dynamodb", "h")
     before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 
@@ -128,7 +128,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("token", [None, "token"])
-def test_a_functions_credentials_are_its_variables(
+def test_a_functions_credentials_come_from_its_environment(
     monkeypatch: pytest.MonkeyPatch, token: str | None
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
@@ -139,7 +139,7 @@ def test_a_functions_credentials_are_its_variables(
     assert credentials_from_environment()() == Credentials("A", "secret", token)
 
 
-def test_other_credentials_are_botocores(no_credentials: Path) -> None:
+def test_other_credentials_are_found_by_botocore(no_credentials: Path) -> None:
     no_credentials.write_text(
         "[default]\naws_access_key_id = F\naws_secret_access_key = of a file\n"
     )
@@ -163,6 +163,6 @@ def test_credentials_that_expire_are_refreshed_by_botocore(monkeypatch: pytest.M
     assert credentials() == Credentials("NEW", "secret", "token")
 
 
-def test_no_credentials_are_an_error() -> None:
+def test_missing_credentials_are_an_error() -> None:
     with pytest.raises(NoCredentialsError):
         credentials_from_environment()

@@ -1,4 +1,4 @@
-"""What DynamoDB's answers to a transaction mean."""
+"""The verdict on each answer of DynamoDB to a transaction."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from simulation.failures import cancelled, client_error
         (["SomethingNew"], Verdict.FATAL),
     ],
 )
-def test_a_cancelled_transaction_means(codes: list[str], expected: Verdict) -> None:
+def test_the_verdict_on_a_cancelled_transaction(codes: list[str], expected: Verdict) -> None:
     assert verdict(cancelled(*codes)) is expected
 
 
@@ -45,7 +45,7 @@ def test_a_cancelled_transaction_means(codes: list[str], expected: Verdict) -> N
         ("ExpiredTokenException", 400, Verdict.FATAL),
     ],
 )
-def test_another_error_means(code: str, status: int, expected: Verdict) -> None:
+def test_the_verdict_on_another_error(code: str, status: int, expected: Verdict) -> None:
     assert verdict(client_error(code, status)) is expected
 
 

@@ -1,4 +1,4 @@
-"""Event patterns match as EventBridge's do, and one that never could is refused."""
+"""Event patterns match as EventBridge's do, and an invalid pattern is refused."""
 
 import json
 from decimal import Decimal
@@ -60,13 +60,13 @@ OTHERS: list[Any] = [
 
 
 @pytest.mark.parametrize("pattern", MATCHING, ids=json.dumps)
-def test_a_pattern_whose_fields_all_match_is_met(pattern: Any) -> None:
+def test_a_pattern_matches_when_all_its_fields_match(pattern: Any) -> None:
     (parsed,) = parse(json.dumps([pattern]))
     assert matches(parsed, DOCUMENT)
 
 
 @pytest.mark.parametrize("pattern", OTHERS, ids=json.dumps)
-def test_a_pattern_with_a_field_that_does_not_match_is_not_met(pattern: Any) -> None:
+def test_a_pattern_does_not_match_when_one_field_differs(pattern: Any) -> None:
     (parsed,) = parse(json.dumps([pattern]))
     assert not matches(parsed, DOCUMENT)
 
@@ -94,11 +94,11 @@ BAD = [
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_pattern_that_could_never_be_applied_is_refused(text: str) -> None:
+def test_an_invalid_pattern_is_refused(text: str) -> None:
     with pytest.raises(BadPatternError):
         parse(text)
 
 
-def test_the_refusal_names_the_place() -> None:
+def test_the_error_names_the_field_of_the_invalid_rule() -> None:
     with pytest.raises(BadPatternError, match="changed, plan, new has a rule that is not known"):
         parse('[{"changed": {"plan": {"new": [{"wildcard": "*"}]}}}]')

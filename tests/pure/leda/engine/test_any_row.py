@@ -1,6 +1,6 @@
-"""Whatever an attribute of a row holds, the row counts or is refused with a reason, and the same row always alike.
+"""Every row either counts or is refused with a reason, whatever its attributes hold, and always with the same result.
 
-A function that raises anything else gets its batch again until the stream has lost it.
+If Map raised any other error, Lambda would deliver the batch again until the stream no longer has it.
 """
 
 import decimal
@@ -51,7 +51,7 @@ ROW: dict[str, Any] = {
 
 
 def result(row: Any) -> Any:
-    """What the row adds, and what its totals are called; or why it counts for nothing."""
+    """The row's contribution and the labels of its totals, or the reason why it cannot be counted."""
     try:
         added = CONFIGURATION.contribution(row)
     except UnreadableRowError as error:
@@ -62,7 +62,7 @@ def result(row: Any) -> Any:
     return added, [CONFIGURATION.labels(node) for node in leaves], added.negated().negated()
 
 
-def test_a_row_that_is_whole_counts_in_every_grouping() -> None:
+def test_a_complete_row_counts_in_every_grouping() -> None:
     added, labels, twice = result(ROW)
     assert {each.grouping for each in labels} == {"nested", "hours", "tags", "urgent"}
     assert added.amounts == (1, decimal.Decimal("-0.75"), 2)
@@ -71,7 +71,7 @@ def test_a_row_that_is_whole_counts_in_every_grouping() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(data=st.data())
-def test_no_row_raises_anything_else_and_the_context_of_decimals_changes_nothing(
+def test_any_row_has_the_same_result_in_any_decimal_context(
     data: st.DataObject,
 ) -> None:
     row = spoiled(ROW, data.draw(changes(ROW)))
@@ -84,5 +84,5 @@ def test_no_row_raises_anything_else_and_the_context_of_decimals_changes_nothing
 
 @pytest.mark.parametrize("name", sorted(ROW))
 @pytest.mark.parametrize("wrong", sorted(WRONG))
-def test_an_attribute_may_be_anything(name: str, wrong: str) -> None:
+def test_any_value_of_any_attribute_gives_a_result(name: str, wrong: str) -> None:
     result(spoiled(ROW, [((name,), wrong)]))

@@ -1,4 +1,4 @@
-"""RegistryTable: what is settled once, by the first caller, and counters that only rise."""
+"""RegistryTable: assignments that the first caller makes for good, and counters that only rise."""
 
 from typing import Any
 
@@ -41,9 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_numbers_rise_while_the_clock_stands_jumps_and_goes_back(
-    registry: Registry, clock: list[float]
-) -> None:
+def test_epochs_rise_whatever_the_clock_does(registry: Registry, clock: list[float]) -> None:
     drawn = []
     for now in (100.0, 100.0, 100.0, 500.0, 300.0, 501.0, 502.0):
         clock[0] = now
@@ -52,7 +50,7 @@ def test_numbers_rise_while_the_clock_stands_jumps_and_goes_back(
     assert drawn == [100, 101, 102, 500, 501, 502, 503]
 
 
-def test_numbers_rise_after_the_counter_was_restored_from_an_older_backup(
+def test_epochs_rise_after_the_counter_is_restored_from_a_backup(
     registry: Registry, client: Any, clock: list[float]
 ) -> None:
     backup = registry.draw("epochs")
@@ -65,7 +63,7 @@ def test_numbers_rise_after_the_counter_was_restored_from_an_older_backup(
     assert registry.draw("epochs") > last
 
 
-def test_the_first_who_meets_a_shard_settles_its_lanes_and_its_configuration(
+def test_the_first_caller_decides_a_shards_lanes_and_configuration(
     registry: Registry,
 ) -> None:
     shard = Shard(STREAM, "shardId-1")
@@ -79,7 +77,7 @@ def test_the_first_who_meets_a_shard_settles_its_lanes_and_its_configuration(
     assert again.configuration.measures == FIRST.measures
 
 
-def test_a_new_shard_takes_the_deployed_number_of_lanes_and_the_live_configuration(
+def test_a_new_shard_gets_the_deployed_number_of_lanes_and_the_live_configuration(
     registry: Registry,
 ) -> None:
     SourceShards(registry, FIRST, 1).of(Shard(STREAM, "shardId-1"), None)
@@ -92,7 +90,7 @@ def test_a_new_shard_takes_the_deployed_number_of_lanes_and_the_live_configurati
     assert lanes == {f"{FIRST.version}.1", f"{FIRST.version}.4"}
 
 
-def test_a_shard_s_row_expires_a_month_after_its_records_and_never_without_their_time(
+def test_a_shards_row_expires_30_days_after_its_records(
     registry: Registry,
 ) -> None:
     shards = SourceShards(registry, FIRST, 1)
@@ -104,7 +102,7 @@ def test_a_shard_s_row_expires_a_month_after_its_records_and_never_without_their
     assert "ExpiresAt" not in undated
 
 
-def test_a_configuration_that_the_registry_has_lost_is_an_error_that_says_so(
+def test_a_configuration_that_the_registry_has_lost_is_an_error(
     registry: Registry,
 ) -> None:
     with pytest.raises(RegistryError, match="0123abcd"):
@@ -127,7 +125,7 @@ class Streams:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_shard_that_is_met_before_its_ancestors_is_above_them(registry: Registry) -> None:
+def test_a_shard_that_is_read_before_its_ancestors_gets_a_higher_epoch(registry: Registry) -> None:
     streams: Any = Streams(c="b", b="a", a="trimmed", other=None)
     epochs = Epochs(registry, streams)
 
@@ -138,7 +136,7 @@ def test_a_shard_that_is_met_before_its_ancestors_is_above_them(registry: Regist
     assert child > parents[-1]
 
 
-def test_a_late_shard_of_an_older_stream_is_ignored_and_a_met_one_keeps_its_epoch(
+def test_an_unknown_shard_of_an_older_stream_is_ignored_and_a_known_one_keeps_its_epoch(
     registry: Registry,
 ) -> None:
     streams: Any = Streams()
@@ -152,9 +150,7 @@ def test_a_late_shard_of_an_older_stream_is_ignored_and_a_met_one_keeps_its_epoc
     assert younger > met
 
 
-def test_what_was_read_of_a_shard_is_read_again_after_a_minute(
-    registry: Registry, clock: list[float]
-) -> None:
+def test_a_shards_row_is_read_again_after_a_minute(registry: Registry, clock: list[float]) -> None:
     streams: Any = Streams()
     epochs, shards = Epochs(registry, streams), SourceShards(registry, FIRST, 1)
     shard = Shard(STREAM, "one")
@@ -171,7 +167,7 @@ def test_what_was_read_of_a_shard_is_read_again_after_a_minute(
     assert shards.of(shard, None) == Assignment(FIRST, 3)
 
 
-def test_a_made_up_shard_meets_no_stream(registry: Registry) -> None:
+def test_a_made_up_shard_registers_no_stream(registry: Registry) -> None:
     streams: Any = None
     assert Epochs(registry, streams).of(Shard(STREAM, MADE_UP), None) > 0
     SourceShards(registry, FIRST, 1).of(Shard(STREAM, MADE_UP), None)
@@ -180,7 +176,7 @@ def test_a_made_up_shard_meets_no_stream(registry: Registry) -> None:
     assert registry.rows("streams/map") == []
 
 
-def test_positions_order_as_epochs_and_then_as_sequence_numbers() -> None:
+def test_positions_sort_by_epoch_and_then_by_sequence_number() -> None:
     places = [(2, 10**39), (10, 1), (10, 2), (1_800_000_000, 0)]
 
     assert sorted(places) == sorted(places, key=lambda place: position(*place))

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of what stores messages."""
+"""Fixtures of the tests of the pipeline."""
 
 from support.fixtures import every_fault_is_met
 

@@ -1,4 +1,4 @@
-"""The workshop's game: what a burst holds, what it adds up to, what a round scores."""
+"""The workshop's game: the messages of a burst, their totals, and the score of a round."""
 
 import json
 import random
@@ -56,7 +56,7 @@ def test_expected_totals_equal_the_oracle_over_the_messages_in_any_order(
 
 
 @given(rules(), SEEDS)
-def test_counts_describe_what_is_sent(given_rules: game.Rules, seed: int) -> None:
+def test_counts_describe_the_sent_messages(given_rules: game.Rules, seed: int) -> None:
     burst = burst_of(given_rules, seed)
     calls = list(burst.calls())
     sent = [record for call in calls for record in call]
@@ -70,7 +70,7 @@ def test_counts_describe_what_is_sent(given_rules: game.Rules, seed: int) -> Non
 
 
 @given(SEEDS)
-def test_older_versions_lose(seed: int) -> None:
+def test_older_versions_change_nothing(seed: int) -> None:
     burst = burst_of(game.Rules(messages=200, modify_percent=60), seed)
     messages = [read(record) for call in burst.calls() for record in call]
     versions = Counter((message["TradeID"], message["Version"]) for message in messages)
@@ -84,7 +84,7 @@ def test_older_versions_lose(seed: int) -> None:
     assert oracle.fold(winners) == oracle.fold(messages)
 
 
-def test_a_plain_burst_is_250_calls_of_40_new_trades() -> None:
+def test_a_plain_burst_has_250_calls_of_40_new_trades() -> None:
     burst = burst_of(game.PLAIN)
     calls = list(burst.calls())
     assert [len(call) for call in calls] == [40] * 250
@@ -103,7 +103,7 @@ def test_a_hard_call_has_35_generated_messages_and_5_duplicates_of_them() -> Non
     assert 180 <= burst.counts.newer + burst.counts.older <= 345
 
 
-def test_a_burst_spreads_over_the_names_that_it_is_given() -> None:
+def test_a_burst_uses_all_given_names() -> None:
     choices = {level: tuple(f"{level}{n}" for n in range(5)) for level in Schema().levels}
     burst = burst_of(game.Rules(messages=2000), choices=choices)
     places = [read(record)["Hierarchy"] for call in burst.calls() for record in call]
@@ -111,13 +111,13 @@ def test_a_burst_spreads_over_the_names_that_it_is_given() -> None:
     assert len({tuple(place.values()) for place in places}) == 125
 
 
-def test_versions_of_a_trade_have_partition_keys_of_their_own() -> None:
+def test_each_version_of_a_trade_has_its_own_partition_key() -> None:
     burst = burst_of(game.Rules(messages=500, modify_percent=50))
     keys = {record.partition_key for call in burst.calls() for record in call}
     assert len(keys) == 500
 
 
-def test_values_are_written_as_cents_without_a_float() -> None:
+def test_values_have_exactly_two_decimal_places() -> None:
     for call in burst_of(game.Rules(messages=500)).calls():
         for record in call:
             value = re.search(rb'"Value": ([^,]+),', record.data)
@@ -126,7 +126,7 @@ def test_values_are_written_as_cents_without_a_float() -> None:
             assert 0 <= Decimal(value[1].decode()) <= 100_000
 
 
-def test_a_message_has_the_workshops_shape() -> None:
+def test_a_message_has_the_workshops_fields() -> None:
     burst = burst_of(game.PLAIN, clock=lambda: 1616413258.8997078)
     message = read(next(burst.calls())[0])
     assert list(message) == ["TradeID", "Value", "Version", "Timestamp", "Hierarchy"]
@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_burst(seed: int) -> None:
     assert one.expected() == other.expected()
 
 
-def test_the_same_seed_fills_the_same_shards_at_another_time() -> None:
+def test_partition_keys_depend_on_the_seed_and_not_on_the_time() -> None:
     keys = [
         [record.partition_key for call in burst.calls() for record in call]
         for burst in (
@@ -166,7 +166,7 @@ def test_the_same_seed_fills_the_same_shards_at_another_time() -> None:
         ),
     ],
 )
-def test_every_message_is_good_input_for_the_pipeline(schema: Schema) -> None:
+def test_every_message_is_valid_input_for_the_pipeline(schema: Schema) -> None:
     burst = burst_of(game.Rules(messages=200, modify_percent=30, delete_percent=30), schema=schema)
     leaves: dict[str, tuple[int, str | None, Decimal | None]] = {}
     for call in burst.calls():
@@ -193,39 +193,42 @@ def test_every_message_is_good_input_for_the_pipeline(schema: Schema) -> None:
         {"stale_percent": -1},
     ],
 )
-def test_rules_that_make_no_burst_are_refused(wrong: dict[str, int]) -> None:
+def test_invalid_rules_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         game.Rules(**wrong)
 
 
-def test_a_missing_row_counts_as_zero_and_a_zero_as_missing() -> None:
-    before = {"PV": Decimal(5), "Gone": Decimal(0)}
-    after = {"PV": Decimal(5), "Zero": Decimal(0)}
-    assert game.differences(before, after, {"Delta": Decimal("0.00")}) == []
+TOTAL = "123456789012345678901.12345678901234567"
+NEXT = "123456789012345678901.12345678901234568"
 
 
-def test_what_was_there_before_is_not_the_bursts() -> None:
-    before, after = {"PV": Decimal("100.10")}, {"PV": Decimal("100.30"), "Delta": Decimal(1)}
-    assert game.differences(before, after, {"PV": Decimal("0.20"), "Delta": Decimal(1)}) == []
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "differing"),
+    [
+        ({"PV": "5", "Gone": "0"}, {"PV": "5", "Zero": "0"}, {"Delta": "0.00"}, []),
+        ({"PV": "100.10"}, {"PV": "100.30", "A": "1"}, {"PV": "0.20", "A": "1"}, []),
+        ({"PV": "1"}, {"PV": "2"}, {}, [("PV", "0", "1")]),
+        ({"PV": "1"}, {}, {}, [("PV", "0", "-1")]),
+        ({}, {"PV": TOTAL}, {"PV": TOTAL}, []),
+        ({}, {"PV": NEXT}, {"PV": TOTAL}, [("PV", TOTAL, NEXT)]),
+    ],
+    ids=["zeros", "added", "changed beside it", "lost", "38 digits", "the last of 38 digits"],
+)
+def test_differences_are_rows_that_did_not_change_by_the_expected_sum(
+    before: dict[str, str],
+    after: dict[str, str],
+    expected: dict[str, str],
+    differing: list[tuple[str, str, str]],
+) -> None:
+    def numbers(texts: dict[str, str]) -> dict[str, Decimal]:
+        return {name: Decimal(text) for name, text in texts.items()}
 
-
-def test_a_row_that_the_burst_does_not_touch_must_stay() -> None:
-    assert game.differences({"PV": Decimal(1)}, {"PV": Decimal(2)}, {}) == [
-        game.Difference("PV", Decimal(0), Decimal(1))
+    assert game.differences(numbers(before), numbers(after), numbers(expected)) == [
+        game.Difference(name, Decimal(wanted), Decimal(found)) for name, wanted, found in differing
     ]
-    assert game.differences({"PV": Decimal(1)}, {}, {}) == [
-        game.Difference("PV", Decimal(0), Decimal(-1))
-    ]
 
 
-def test_a_difference_in_the_38th_digit_counts() -> None:
-    total = Decimal("123456789012345678901.12345678901234567")
-    assert game.differences({}, {"PV": total}, {"PV": total}) == []
-    last = Decimal("123456789012345678901.12345678901234568")
-    assert [row.identifier for row in game.differences({}, {"PV": last}, {"PV": total})] == ["PV"]
-
-
-def test_an_exact_round_scores_100_and_any_other_nothing() -> None:
+def test_an_exact_round_scores_100_points_and_any_other_0() -> None:
     assert game.points([]) == 100
     assert game.points([game.Difference("PV", Decimal(1), Decimal("1.01"))]) == 0
 

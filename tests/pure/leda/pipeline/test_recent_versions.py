@@ -1,4 +1,4 @@
-"""What an environment remembers of the rows it has met: enough of them, not too many, and never too high a version."""
+"""The versions that an execution environment remembers: of the latest rows, of a bounded number, and never too high."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ IDS = st.sampled_from([f"t{number}" for number in range(12)])
 
 
 @given(st.lists(st.tuples(IDS, st.integers(-3, 9))), st.integers(1, 5))
-def test_the_last_ids_are_known_by_the_highest_version_lately_met(
+def test_the_latest_ids_are_known_with_their_highest_recent_version(
     met: list[tuple[str, int]], most: int
 ) -> None:
     recent = RecentVersions(most)
@@ -25,7 +25,7 @@ def test_the_last_ids_are_known_by_the_highest_version_lately_met(
 
 
 @given(st.lists(IDS), st.integers(1, 5))
-def test_no_more_than_two_generations_are_kept(met: list[str], most: int) -> None:
+def test_at_most_two_generations_are_kept(met: list[str], most: int) -> None:
     recent = RecentVersions(most)
     for id_ in met:
         recent.met(id_, 1)
@@ -33,14 +33,14 @@ def test_no_more_than_two_generations_are_kept(met: list[str], most: int) -> Non
     assert sum(recent.get(id_) is not None for id_ in set(met)) <= 2 * most
 
 
-def test_what_was_not_met_is_not_known() -> None:
+def test_an_id_that_was_not_seen_is_not_known() -> None:
     recent = RecentVersions()
     recent.met("t", 1)
 
     assert recent.get("u") is None
 
 
-def test_what_is_met_again_and_again_is_not_forgotten() -> None:
+def test_an_id_that_is_seen_often_is_not_forgotten() -> None:
     recent = RecentVersions(2)
     for number in range(100):
         recent.met("often", 1)

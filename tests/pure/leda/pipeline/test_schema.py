@@ -1,4 +1,4 @@
-"""The schema setting: what is accepted, and what the errors say."""
+"""The setting `schema`: accepted values and errors."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_every_attribute_can_be_set() -> None:
     }
 
 
-def test_null_is_as_if_the_attribute_were_not_there_but_for_the_hierarchy() -> None:
+def test_null_means_the_default_except_for_the_hierarchy() -> None:
     names = ("id", "version", "value", "timestamp", "deleted", "levels", "max_integer_digits")
 
     assert Schema.from_json(json.dumps(dict.fromkeys(names))) == Schema()
@@ -56,7 +56,7 @@ def test_null_is_as_if_the_attribute_were_not_there_but_for_the_hierarchy() -> N
         ('{"max_decimal_places": -1}', "max_decimal_places"),
     ],
 )
-def test_an_unusable_schema_is_refused_with_what_is_wrong(text: str, complaint: str) -> None:
+def test_an_invalid_schema_is_refused_with_the_reason(text: str, complaint: str) -> None:
     with pytest.raises(SchemaError, match=complaint):
         Schema.from_json(text)
 

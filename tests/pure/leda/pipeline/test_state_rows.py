@@ -1,4 +1,4 @@
-"""StateTable's rows: what a message is stored as, and the message's time."""
+"""StateTable's rows: the attributes of a stored message, and its timestamp."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ def row(message: Message) -> dict[str, Any]:
     return dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True))
 
 
-def test_a_row_has_every_attribute_so_that_one_statement_serves_every_message() -> None:
+def test_every_row_has_every_attribute() -> None:
     assert row(MESSAGE) == {
         "Version": {"N": "3"},
         "Value": {"N": "1.50"},
@@ -38,5 +38,5 @@ def test_a_row_has_every_attribute_so_that_one_statement_serves_every_message() 
         ({"Timestamp": {"S": "now"}}, None),
     ],
 )
-def test_the_timestamp_is_there_or_none(image: Any, expected: Decimal | None) -> None:
+def test_the_timestamp_is_read_from_an_image(image: Any, expected: Decimal | None) -> None:
     assert state_rows.timestamp(image) == expected

@@ -1,4 +1,4 @@
-"""StateTable's write path against a client that answers as DynamoDB does, errors inside HTTP 200 included."""
+"""Writing to StateTable, against a client that answers as DynamoDB does, errors of single statements included."""
 
 import random
 from collections.abc import Callable
@@ -31,9 +31,10 @@ def message(identifier: str = "t", version: int = 1, value: int = 1) -> Message:
 
 
 class Table(StreamedDynamoDB):
-    """StateTable in memory, which notes its calls; `failures` answer a statement before the table does.
+    """StateTable in memory, which records its calls.
 
-    `faults` are those of whole calls. Keys that `unread` chooses are not processed.
+    `failures` may give the error of a statement, by its row's key; `faults` are those of whole calls.
+    Keys that `unread` chooses are returned as unprocessed.
     """
 
     def __init__(self) -> None:
@@ -45,12 +46,12 @@ class Table(StreamedDynamoDB):
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The rows by their key, without it."""
+        """The rows by their key, each without its key."""
         found = self.scan(TableName="StateTable", ConsistentRead=True)["Items"]
         return {row.pop("id")["S"]: row for row in found}
 
     def become(self, **rows: dict[str, Any]) -> None:
-        """Have just these rows, which somebody else has written."""
+        """Replace all rows with these, as another writer could."""
         given = [{"id": {"S": key}, **row} for key, row in rows.items()]
         self.restore("StateTable", given)
 
@@ -62,7 +63,7 @@ class Table(StreamedDynamoDB):
         found: Answer = {"Responses": {}, "UnprocessedKeys": {}}
         if keys:
             found = super().batch_get_item(RequestItems={"StateTable": {**asked, "Keys": keys}})
-            # In no order that AWS promises.
+            # AWS promises no order.
             found["Responses"]["StateTable"].reverse()
         return found | ({"UnprocessedKeys": {"StateTable": {"Keys": left}}} if left else {})
 
@@ -124,7 +125,9 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES)
-def test_the_newest_of_each_id_is_kept_and_the_rest_is_counted(messages: list[Message]) -> None:
+def test_the_newest_version_of_each_id_is_kept_and_the_others_are_counted(
+    messages: list[Message],
+) -> None:
     kept, duplicates, stale = newest(messages)
 
     assert len(kept) + duplicates + stale == len(messages)
@@ -137,7 +140,7 @@ def test_the_newest_of_each_id_is_kept_and_the_rest_is_counted(messages: list[Me
         assert one is first
 
 
-def test_a_version_twice_is_a_duplicate_and_a_lower_one_is_stale() -> None:
+def test_a_repeated_version_is_a_duplicate_and_a_lower_one_is_stale() -> None:
     batch = [message(version=2), message(version=2), message(version=1), message(version=3)]
 
     assert newest(batch) == ([batch[3]], 1, 2)
@@ -147,32 +150,15 @@ def test_a_version_twice_is_a_duplicate_and_a_lower_one_is_stale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "version", "calls"),
-    [
-        (None, 1, ["INSERT"]),
-        (None, 0, ["INSERT"]),
-        (None, 7, ["UPDATE", "INSERT"]),
-        (1, 2, ["UPDATE"]),
-        (0, 1, ["INSERT", "LOOK", "UPDATE"]),
-        (-3, 0, ["INSERT", "LOOK", "UPDATE"]),
-    ],
-)
-def test_a_wrong_guess_of_a_cold_environment_is_repaired(
-    table: Table, stored: int | None, version: int, calls: list[str]
-) -> None:
-    if stored is not None:
-        write(table, message(version=stored))
-        table.calls.clear()
-
-    assert write(table, message(version=version, value=9)) == {"t": Result.STORED}
-    assert [call for (call,) in table.calls] == calls
-    assert table.rows["t"]["Version"] == {"N": str(version)}
-    assert table.rows["t"]["Value"] == {"N": "9"}
-
-
-@pytest.mark.parametrize(
     ("stored", "version", "result", "calls"),
     [
+        (None, 1, Result.STORED, ["INSERT"]),
+        (None, 0, Result.STORED, ["INSERT"]),
+        (None, 7, Result.STORED, ["UPDATE", "INSERT"]),
+        (1, 2, Result.STORED, ["UPDATE"]),
+        (0, 1, Result.STORED, ["INSERT", "LOOK", "UPDATE"]),
+        (-3, 0, Result.STORED, ["INSERT", "LOOK", "UPDATE"]),
+        # What is not newer costs at most one write.
         (5, 5, Result.DUPLICATE, ["UPDATE"]),
         (5, 4, Result.STALE, ["UPDATE"]),
         (5, 1, Result.STALE, ["INSERT", "LOOK"]),
@@ -180,21 +166,22 @@ def test_a_wrong_guess_of_a_cold_environment_is_repaired(
         (0, -1, Result.STALE, ["INSERT", "LOOK"]),
     ],
 )
-def test_what_is_not_newer_changes_nothing_and_costs_one_write_at_most(
-    table: Table, stored: int, version: int, result: Result, calls: list[str]
+def test_a_cold_environment_stores_what_is_newer_also_after_a_wrong_guess(
+    table: Table, stored: int | None, version: int, result: Result, calls: list[str]
 ) -> None:
-    write(table, message(version=stored, value=1))
-    table.calls.clear()
+    if stored is not None:
+        write(table, message(version=stored, value=1))
+        table.calls.clear()
 
-    assert write(table, message(version=version, value=2)) == {"t": result}
-    assert table.rows["t"]["Value"] == {"N": "1"}
+    assert write(table, message(version=version, value=9)) == {"t": result}
     assert [call for (call,) in table.calls] == calls
+    is_stored = result is Result.STORED
+    assert table.rows["t"]["Version"] == {"N": str(version if is_stored else stored)}
+    assert table.rows["t"]["Value"] == {"N": "9" if is_stored else "1"}
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 9])
-def test_a_row_without_a_version_is_refused_and_not_taken_for_a_newer_one(
-    table: Table, version: int
-) -> None:
+def test_a_row_without_a_version_is_refused(table: Table, version: int) -> None:
     table.become(t={"Value": {"N": "1"}})
 
     assert write(table, message(version=version), message("u", 9)) == {
@@ -213,7 +200,7 @@ def test_a_row_without_a_version_is_refused_and_not_taken_for_a_newer_one(
         ({"S": "9"}, 7, Result.REFUSED),
     ],
 )
-def test_a_version_that_somebody_else_wrote_may_be_no_whole_number_or_no_number_at_all(
+def test_a_stored_version_that_is_not_a_whole_number_is_compared_or_refused(
     table: Table, stored: dict[str, str], version: int, result: Result
 ) -> None:
     table.become(t={"Version": stored})
@@ -222,7 +209,7 @@ def test_a_version_that_somebody_else_wrote_may_be_no_whole_number_or_no_number_
 
 
 @pytest.mark.parametrize("count", [0, 1, 25, 26, 51])
-def test_calls_carry_at_most_25_statements(table: Table, count: int) -> None:
+def test_a_call_has_at_most_25_statements(table: Table, count: int) -> None:
     messages = [message(f"t{number}") for number in range(count)]
 
     found = write(table, *messages)
@@ -231,7 +218,7 @@ def test_calls_carry_at_most_25_statements(table: Table, count: int) -> None:
     assert len(table.calls) == -(-count // MAX_STATEMENTS)
 
 
-def test_duplicates_anywhere_in_a_batch_are_looked_at_together_100_in_a_call(table: Table) -> None:
+def test_duplicates_are_read_together_100_in_a_call(table: Table) -> None:
     messages = [message(f"t{number}") for number in range(500)]
     write(table, *messages[::4])
     table.calls.clear()
@@ -247,7 +234,7 @@ def test_duplicates_anywhere_in_a_batch_are_looked_at_together_100_in_a_call(tab
 
 
 def asked(table: Table, store: StateStore, *messages: Message) -> set[str]:
-    """What was asked about the messages."""
+    """The requests that storing the messages takes."""
     table.calls.clear()
     results(store, *messages)
     return {call for calls in table.calls for call in calls}
@@ -257,7 +244,7 @@ def many(prefix: str, version: int) -> list[Message]:
     return [message(f"{prefix}{number}", version) for number in range(50)]
 
 
-def test_a_producer_that_counts_from_0_soon_costs_one_statement_a_version(table: Table) -> None:
+def test_versions_that_count_from_0_soon_cost_one_statement_each(table: Table) -> None:
     store = store_of(table)
     for number in range(2):
         write(table, *many(f"batch {number} ", 0))
@@ -268,7 +255,7 @@ def test_a_producer_that_counts_from_0_soon_costs_one_statement_a_version(table:
     assert asked(table, store, *many("other ", 1)) == {"UPDATE"}
 
 
-def test_first_versions_that_are_high_soon_cost_one_statement(table: Table) -> None:
+def test_high_first_versions_soon_cost_one_statement_each(table: Table) -> None:
     store = store_of(table)
     for number in range(2):
         results(store, *many(f"batch {number} ", 1_700_000_000 + number))
@@ -276,7 +263,7 @@ def test_first_versions_that_are_high_soon_cost_one_statement(table: Table) -> N
     assert asked(table, store, *many("new ", 1_700_000_003)) == {"INSERT"}
 
 
-def test_where_nearly_all_are_duplicates_they_soon_cost_no_write(table: Table) -> None:
+def test_duplicates_that_are_nearly_all_messages_soon_cost_no_write(table: Table) -> None:
     store = store_of(table)
     for prefix in ("a", "b", "c", "d"):
         write(table, *many(prefix, 1))
@@ -292,14 +279,7 @@ def test_where_nearly_all_are_duplicates_they_soon_cost_no_write(table: Table) -
     assert table.rows["new"]["Version"] == {"N": "1"}
 
 
-def test_what_one_environment_has_learned_is_not_known_to_another(table: Table) -> None:
-    for number in range(5):
-        write(table, *many(f"batch {number} ", 1_700_000_000))
-
-    assert asked(table, store_of(table), *many("new ", 1_700_000_000)) == {"UPDATE", "INSERT"}
-
-
-def test_a_copy_of_what_was_lately_stored_costs_a_read_and_no_write(table: Table) -> None:
+def test_a_duplicate_of_a_recently_stored_message_costs_a_read_and_no_write(table: Table) -> None:
     store = store_of(table)
     results(store, *many("t", 3))
 
@@ -308,7 +288,7 @@ def test_a_copy_of_what_was_lately_stored_costs_a_read_and_no_write(table: Table
     assert asked(table, store, *many("new ", 1), *many("t", 1)) == {"INSERT", "LOOK"}
 
 
-def test_the_next_version_of_what_was_lately_met_is_sent_as_such_at_once(table: Table) -> None:
+def test_the_next_version_of_a_recently_seen_row_is_sent_as_an_update(table: Table) -> None:
     store = store_of(table)
     write(table, *many("met ", 1))
     results(store, *many("stored ", 0), *many("met ", 1))
@@ -316,7 +296,7 @@ def test_the_next_version_of_what_was_lately_met_is_sent_as_such_at_once(table: 
     assert asked(table, store, *many("stored ", 1), *many("met ", 2)) == {"UPDATE"}
 
 
-def test_known_duplicates_change_no_guess_about_trades_that_are_not_known(table: Table) -> None:
+def test_known_duplicates_do_not_change_guesses_about_unknown_trades(table: Table) -> None:
     store = store_of(table)
     for _ in range(20):
         results(store, *many("t", 1))
@@ -325,7 +305,9 @@ def test_known_duplicates_change_no_guess_about_trades_that_are_not_known(table:
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_what_was_met_is_no_proof_that_it_is_still_there(table: Table, version: int) -> None:
+def test_a_recently_seen_row_that_has_been_deleted_is_inserted_again(
+    table: Table, version: int
+) -> None:
     store = store_of(table)
     results(store, message(version=1))
     # It expired, or the table was restored.
@@ -338,7 +320,7 @@ def test_what_was_met_is_no_proof_that_it_is_still_there(table: Table, version: 
 @pytest.mark.parametrize(
     ("version", "result"), [(2, Result.STALE), (5, Result.DUPLICATE), (6, Result.STORED)]
 )
-def test_a_row_may_be_newer_than_it_was_when_it_was_met(
+def test_a_recently_seen_row_that_has_become_newer_is_compared_as_it_is(
     table: Table, version: int, result: Result
 ) -> None:
     store = store_of(table)
@@ -354,7 +336,7 @@ def test_a_row_may_be_newer_than_it_was_when_it_was_met(
     st.integers(1, 3),
     st.data(),
 )
-def test_in_any_order_and_any_batches_and_environments_the_highest_version_stays(
+def test_the_highest_version_stays_in_any_order_batches_and_environments(
     versions: list[tuple[str, int]], environments: int, data: st.DataObject
 ) -> None:
     table, pending = Table(), [message(*version) for version in versions]
@@ -384,7 +366,7 @@ def test_in_any_order_and_any_batches_and_environments_the_highest_version_stays
         "AnythingNew",
     ],
 )
-def test_a_statement_that_fails_inside_a_good_answer_is_tried_again(
+def test_a_statement_that_fails_in_a_successful_response_is_sent_again(
     table: Table, code: str
 ) -> None:
     table.failures.append(once(code))
@@ -396,7 +378,7 @@ def test_a_statement_that_fails_inside_a_good_answer_is_tried_again(
     assert len(pauses) == 1
 
 
-def test_a_statement_that_fails_for_ever_is_reported_and_the_others_are_stored(
+def test_a_statement_that_always_fails_is_reported_and_the_others_are_stored(
     table: Table,
 ) -> None:
     table.failures.append(
@@ -419,7 +401,7 @@ def test_a_statement_that_fails_for_ever_is_reported_and_the_others_are_stored(
     assert [len(call) for call in table.calls] == [3] + [1] * (MAX_ROUNDS - 1)
 
 
-def test_pauses_grow_and_a_wrong_guess_takes_none(
+def test_pauses_grow_after_failures_and_a_wrong_guess_causes_none(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(random, "uniform", lambda _least, most: most)
@@ -435,7 +417,7 @@ def test_pauses_grow_and_a_wrong_guess_takes_none(
     assert sum(pauses) < 15
 
 
-def test_a_row_that_dynamodb_refuses_is_named_with_its_reason(table: Table) -> None:
+def test_a_row_that_dynamodb_refuses_is_reported_with_the_reason(table: Table) -> None:
     table.failures.append(
         lambda key: {"Code": "ValidationError", "Message": "Item size"} if key == "a" else None
     )
@@ -451,7 +433,7 @@ def test_a_row_that_dynamodb_refuses_is_named_with_its_reason(table: Table) -> N
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "ResourceNotFound"])
-def test_what_concerns_every_message_is_raised(table: Table, code: str) -> None:
+def test_an_error_that_concerns_every_message_is_raised(table: Table, code: str) -> None:
     table.failures.append(always(code, "no"))
 
     with pytest.raises(StoreError, match=code):
@@ -470,7 +452,7 @@ def test_what_concerns_every_message_is_raised(table: Table, code: str) -> None:
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_a_call_that_fails_or_whose_answer_is_lost_is_made_again(
+def test_a_call_that_fails_or_loses_its_answer_is_sent_again(
     table: Table, error: Exception, has_effect: bool
 ) -> None:
     table.faults.arm("batch_execute_statement", 1, (after if has_effect else instead)(error))
@@ -482,14 +464,18 @@ def test_a_call_that_fails_or_whose_answer_is_lost_is_made_again(
     assert set(table.rows) == {"a", "b"}
 
 
+@pytest.mark.parametrize("operation", ["batch_execute_statement", "batch_get_item"])
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
-def test_a_call_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
-    table.faults.arm("batch_execute_statement", 1, instead(client_error(code)))
+def test_an_error_that_a_retry_cannot_cure_is_raised(
+    table: Table, operation: str, code: str
+) -> None:
+    write(table, message())
+    table.faults.arm(operation, 1, instead(client_error(code)))
 
     with pytest.raises(ClientError, match=code):
         write(table, message())
 
-    assert table.faults.log == ["batch_execute_statement"]
+    assert table.faults.log[-1] == operation
 
 
 @pytest.mark.parametrize(
@@ -502,7 +488,7 @@ def test_a_call_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_a_look_that_fails_is_taken_again_after_a_pause(table: Table, error: Exception) -> None:
+def test_a_read_that_fails_is_repeated_after_a_pause(table: Table, error: Exception) -> None:
     write(table, message("a"), message("b", 0))
     table.faults.arm("batch_get_item", 1, instead(error))
     pauses: list[float] = []
@@ -514,7 +500,7 @@ def test_a_look_that_fails_is_taken_again_after_a_pause(table: Table, error: Exc
     assert len(pauses) == 1
 
 
-def test_keys_that_are_not_processed_are_looked_at_again_and_they_alone(table: Table) -> None:
+def test_only_unprocessed_keys_are_read_again(table: Table) -> None:
     duplicates = [message(name) for name in "abcd"]
     write(table, *duplicates)
     table.unread = lambda key: key in "bd" and ["LOOK"] * 4 in table.calls[-1:]
@@ -527,7 +513,7 @@ def test_keys_that_are_not_processed_are_looked_at_again_and_they_alone(table: T
     assert len(pauses) == 1
 
 
-def test_a_key_that_is_never_processed_is_reported_and_not_dropped(table: Table) -> None:
+def test_a_key_that_stays_unprocessed_is_reported(table: Table) -> None:
     write(table, message("a"), message("b"))
     table.unread = lambda key: key == "b"
 
@@ -539,16 +525,7 @@ def test_a_key_that_is_never_processed_is_reported_and_not_dropped(table: Table)
     }
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
-def test_a_look_that_no_retry_mends_is_raised(table: Table, code: str) -> None:
-    write(table, message())
-    table.faults.arm("batch_get_item", 1, instead(client_error(code)))
-
-    with pytest.raises(ClientError, match=code):
-        write(table, message())
-
-
-def test_a_row_that_is_gone_when_it_is_looked_at_is_inserted(table: Table) -> None:
+def test_a_row_that_is_deleted_before_it_is_read_is_inserted(table: Table) -> None:
     write(table, message())
     table.faults.arm("batch_get_item", 1, meanwhile(table.become))
 
@@ -556,7 +533,7 @@ def test_a_row_that_is_gone_when_it_is_looked_at_is_inserted(table: Table) -> No
     assert table.rows["t"]["Value"] == {"N": "2"}
 
 
-def test_a_row_that_comes_and_goes_does_not_hold_the_function_for_ever(table: Table) -> None:
+def test_a_row_that_appears_and_disappears_is_given_up(table: Table) -> None:
     class Flickers(Table):
         def batch_execute_statement(self, **request: Any) -> Answer:
             self.become(t={})

@@ -1,4 +1,4 @@
-"""The first request about a message: by its version number, and by what messages of that number found."""
+"""The guess of the cheapest first request for a message, from its version and from earlier messages' results."""
 
 from collections import Counter
 
@@ -27,19 +27,19 @@ def taught(version: int, **counts: int) -> Guess:
         (10**38, Request.UPDATE),
     ],
 )
-def test_a_cold_environment_takes_versions_to_1_for_new_trades_and_others_for_newer(
+def test_without_experience_versions_up_to_1_are_inserted_and_others_updated(
     version: int, request_: Request
 ) -> None:
     assert Guess().best(version) is request_
 
 
 @given(versions)
-def test_a_few_duplicates_change_no_guess(version: int) -> None:
+def test_a_few_duplicates_do_not_change_the_guess(version: int) -> None:
     assert taught(version, NOT_OLDER=3).best(version) is Guess().best(version)
 
 
 @given(versions, st.sampled_from(Found))
-def test_a_batch_that_found_one_thing_alone_decides(version: int, found: Found) -> None:
+def test_one_batch_with_a_uniform_result_decides(version: int, found: Found) -> None:
     best = {
         Found.ABSENT: Request.INSERT,
         Found.OLDER: Request.UPDATE,
@@ -52,7 +52,7 @@ def test_a_batch_that_found_one_thing_alone_decides(version: int, found: Found) 
 @pytest.mark.parametrize(
     ("absent", "older", "not_older", "request_"),
     [
-        # A copy is dearer by a write unit than a read; a read of every message, by a fifth of one.
+        # Writing a duplicate costs a write unit more than reading it; reading every message costs a fifth of one.
         (90, 0, 10, Request.INSERT),
         (80, 0, 20, Request.LOOK),
         (0, 90, 10, Request.UPDATE),
@@ -61,7 +61,7 @@ def test_a_batch_that_found_one_thing_alone_decides(version: int, found: Found) 
         (10, 90, 0, Request.UPDATE),
     ],
 )
-def test_what_would_have_cost_least_is_asked(
+def test_the_request_that_would_have_cost_least_is_chosen(
     absent: int, older: int, not_older: int, request_: Request
 ) -> None:
     guess = taught(5, ABSENT=100 * absent, OLDER=100 * older, NOT_OLDER=100 * not_older)
@@ -69,7 +69,7 @@ def test_what_would_have_cost_least_is_asked(
     assert guess.best(5) is request_
 
 
-def test_numbers_learn_apart_and_the_high_ones_together() -> None:
+def test_low_versions_are_counted_separately_and_high_ones_together() -> None:
     guess = taught(1, OLDER=500)
     guess.learn({(1_700_000_000, Found.ABSENT): 500})
 
@@ -81,7 +81,7 @@ def test_numbers_learn_apart_and_the_high_ones_together() -> None:
     assert {guess.best(version) for version in (COUNTED_TOGETHER, 10**30)} == {Request.INSERT}
 
 
-def test_what_was_true_for_long_is_unlearned_in_a_few_batches() -> None:
+def test_a_few_batches_outweigh_a_long_history() -> None:
     guess = taught(1, ABSENT=10**6)
     for _ in range(3):
         guess.learn({(1, Found.OLDER): MOST_COUNTED})
@@ -90,7 +90,7 @@ def test_what_was_true_for_long_is_unlearned_in_a_few_batches() -> None:
 
 
 @given(st.lists(st.tuples(versions, st.sampled_from(Found)), max_size=50))
-def test_the_order_within_a_batch_is_nothing(batch: list[tuple[int, Found]]) -> None:
+def test_the_order_within_a_batch_does_not_matter(batch: list[tuple[int, Found]]) -> None:
     one, other = Guess(), Guess()
     one.learn(Counter(batch))
     other.learn(Counter(reversed(batch)))

@@ -1,4 +1,4 @@
-"""What is kept of a message that cannot be processed, and where."""
+"""The quarantine bucket: the objects that are stored, and their keys."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def put(bad: BadRecord, bucket: Bucket) -> str:
     return Quarantine(client, "bad-messages", "StateLambda").put(bad)
 
 
-def test_the_object_has_the_message_whole_its_reason_and_where_it_came_from() -> None:
+def test_an_object_has_the_whole_message_the_reason_and_its_origin() -> None:
     bucket = Bucket()
 
     key = put(BAD, bucket)
@@ -58,12 +58,12 @@ def test_the_object_has_the_message_whole_its_reason_and_where_it_came_from() ->
     }
 
 
-def test_the_key_is_made_of_the_arrival_and_the_event() -> None:
+def test_the_key_consists_of_the_time_of_arrival_and_the_event_id() -> None:
     assert put(BAD, Bucket()) == "StateLambda/2026/03/07/shardId-000000000007_4959.json"
     assert put(replace(BAD, arrived=None), Bucket()).startswith("StateLambda/undated/")
 
 
-def test_a_retry_overwrites_and_another_record_does_not() -> None:
+def test_a_retry_overwrites_its_object_and_no_other() -> None:
     bucket = Bucket()
     for bad in (BAD, replace(BAD, reason="another"), replace(BAD, event_id=BAD.event_id + "-1")):
         put(bad, bucket)
@@ -72,24 +72,24 @@ def test_a_retry_overwrites_and_another_record_does_not() -> None:
 
 
 @given(st.text(min_size=1))
-def test_an_event_id_makes_a_key_without_folders_or_signs(event_id: str) -> None:
+def test_any_event_id_makes_a_key_of_safe_characters(event_id: str) -> None:
     name = put(replace(BAD, event_id=event_id), Bucket()).removeprefix("StateLambda/2026/03/07/")
 
     assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 
 
-def test_a_long_event_id_makes_a_key_that_s3_takes_and_others_have_others() -> None:
+def test_long_event_ids_make_different_keys_that_s3_accepts() -> None:
     keys = {key_of("f" * 64, BAD.arrived, "\U0001f600" * 5_000 + end) for end in "ab"}
 
     assert len(keys) == 2
     assert all(len(key.encode()) <= 1_024 for key in keys)
 
 
-def test_a_record_without_a_name_has_one_by_its_content() -> None:
+def test_a_record_without_an_event_id_gets_one_from_its_content() -> None:
     assert made_up_id(b"a") == made_up_id(b"a") != made_up_id(b"b")
 
 
-def test_a_record_is_kept_as_it_came_and_only_what_is_too_deep_is_cut() -> None:
+def test_only_values_that_are_nested_too_deeply_are_cut() -> None:
     deep: Any = {"end": "end"}
     for _ in range(50_000):
         deep = [deep]
@@ -102,7 +102,7 @@ def test_a_record_is_kept_as_it_came_and_only_what_is_too_deep_is_cut() -> None:
 
 
 @given(st.binary(max_size=100))
-def test_any_bytes_come_back_as_they_were_received(data: bytes) -> None:
+def test_any_bytes_are_stored_unchanged(data: bytes) -> None:
     bucket = Bucket()
 
     kept = json.loads(bucket.objects[put(replace(BAD, data=data), bucket)]["Body"])

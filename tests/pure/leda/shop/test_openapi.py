@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the code does: its routes, its limits, its codes."""
+"""The OpenAPI document agrees with the code about routes, limits, codes and patterns."""
 
 import re
 
@@ -26,12 +26,12 @@ def test_the_document_and_the_handlers_have_the_same_routes() -> None:
     assert OPENAPI.operations.keys() == ROUTES.keys()
 
 
-def test_the_operators_routes_and_no_others_ask_for_a_token() -> None:
+def test_only_the_operators_routes_require_a_token() -> None:
     for route, operation in OPENAPI.operations.items():
         assert ("security" in operation) == ("/admin/" in route), route
 
 
-def test_the_documents_limits_are_the_codes() -> None:
+def test_the_document_has_the_limits_of_the_code() -> None:
     lines = SCHEMAS["OrderRequest"]["properties"]["lines"]
     assert lines["maxItems"] == order_request.MAX_LINES == 48
     assert SCHEMAS["RequestedLine"]["properties"]["qty"]["maximum"] == order_request.MAX_QUANTITY
@@ -43,7 +43,7 @@ def test_the_documents_limits_are_the_codes() -> None:
     assert SCHEMAS["VendorOrderStatus"]["enum"] == list(vendor_orders.STATUSES)
 
 
-def test_every_code_is_in_the_document() -> None:
+def test_the_document_has_the_error_codes_of_the_code() -> None:
     sources = (LAMBDA_SRC / "leda" / "shop").rglob("*.py")
     text = "".join(path.read_text() for path in sources)
     # A refusal's code is the only text that stands right after its status.
@@ -63,7 +63,7 @@ WORDS = st.text("abz09-AB_ é\n", max_size=70)
         ("VendorOrderId", lambda text: vendor_orders.named(text) is not None),
     ],
 )
-def test_the_documents_patterns_take_what_the_code_takes(schema, accepts) -> None:  # type: ignore[no-untyped-def]
+def test_the_documents_patterns_accept_what_the_code_accepts(schema, accepts) -> None:  # type: ignore[no-untyped-def]
     validator = OPENAPI.validator(SCHEMAS[schema])
 
     @given(
@@ -105,10 +105,12 @@ ORDER_REQUEST = OPENAPI.validator(SCHEMAS["OrderRequest"])
 
 
 @given(ORDERS)
-def test_an_order_that_fits_the_document_is_read_and_no_other(document: dict[str, object]) -> None:
+def test_orders_that_are_valid_by_the_document_are_accepted_and_no_others(
+    document: dict[str, object],
+) -> None:
     fits = ORDER_REQUEST.is_valid(document)
     lines = document["lines"]
-    # The two rules that the document can only tell in words.
+    # Two rules are only in the document's descriptions: the sum of quantities, and each product once.
     products = [line["productId"] for line in lines] if isinstance(lines, list) else []
     few = fits and isinstance(lines, list) and sum(line["qty"] for line in lines) <= 200
     if few and len(set(products)) == len(products):

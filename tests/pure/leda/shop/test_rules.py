@@ -1,4 +1,4 @@
-"""The shop's pure parts: requests, whole numbers, cursors, vendor orders' numbers, lake lines, calls' sizes."""
+"""The parts of the shop that need no AWS: requests, numbers, cursors, vendor orders, lake lines, sizes of calls."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def asked(**changed: Any) -> dict[str, Any]:
 # -- requests
 
 
-def test_a_request_is_the_same_however_its_json_is_written() -> None:
+def test_a_fingerprint_depends_on_the_request_and_not_on_its_json() -> None:
     one = order_request.read(asked(lines=[{"qty": Decimal("2.0"), "productId": "vest"}]))
     assert one.fingerprint == order_request.read(asked()).fingerprint
     for other in (
@@ -83,7 +83,7 @@ def test_a_request_is_the_same_however_its_json_is_written() -> None:
         (asked(price=1), "body"),
     ],
 )
-def test_a_request_that_is_not_well_formed_names_its_first_wrong_field(
+def test_an_invalid_request_is_refused_and_its_first_wrong_field_named(
     document: Any, field: str
 ) -> None:
     with pytest.raises(RefusedError) as refused:
@@ -95,7 +95,7 @@ def test_a_request_that_is_not_well_formed_names_its_first_wrong_field(
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"NaN", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"a": Infinity}']
 )
-def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(RefusedError) as refused:
         Request(path={}, query={}, body=body, claims={}).json()
 
@@ -138,12 +138,12 @@ def test_an_order_without_its_header_is_none() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1.5", "-1", "1E+15", "NaN", "one", "1E+400"])
-def test_what_is_no_whole_number_is_unreadable(text: str) -> None:
+def test_an_attribute_that_is_not_a_whole_number_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableRowError, match=r"^qty "):
         whole.attribute({"qty": {"N": text}}, "qty")
 
 
-def test_a_whole_number_is_read_however_dynamodb_writes_it() -> None:
+def test_a_whole_number_is_read_in_any_notation() -> None:
     assert whole.attribute({"qty": {"N": "1E+3"}}, "qty") == 1000
     assert whole.attribute({"qty": {"N": "2.00"}}, "qty") == 2
 
@@ -160,7 +160,7 @@ def test_a_whole_number_is_read_however_dynamodb_writes_it() -> None:
         (listings.vendor_orders_by_status("Open"), f"{CREATED}#camo-vest-12"),
     ],
 )
-def test_a_cursor_leads_to_its_place_in_its_own_list(listing: paging.Listing, place: str) -> None:
+def test_a_cursor_gives_the_key_to_continue_at(listing: paging.Listing, place: str) -> None:
     assert paging._place(paging._cursor(place), listing.place) == place
     key = listing.key_at(place)
     assert key[listing.sort] == {"S": place}
@@ -169,7 +169,7 @@ def test_a_cursor_leads_to_its_place_in_its_own_list(listing: paging.Listing, pl
 
 
 @given(st.text(max_size=300))
-def test_a_text_that_no_list_has_given_is_no_cursor(cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     for listing in (listings.orders_of("c" * 16), listings.vendor_orders_by_status("Open")):
         with pytest.raises(RefusedError) as refused:
             paging._place(cursor, listing.place)
@@ -180,13 +180,13 @@ WORD = st.text("abyz019", min_size=1, max_size=9)
 
 
 @given(st.lists(WORD, min_size=1, max_size=6), st.integers(0, 10**15 - 1))
-def test_a_vendor_orders_id_names_its_product_and_number(words: list[str], number: int) -> None:
+def test_a_vendor_orders_id_contains_its_product_and_number(words: list[str], number: int) -> None:
     which = vendor_orders.Number("-".join(words), number)
     assert vendor_orders.named(which.identifier) == which
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
-def test_times_sort_as_their_texts_do(one: datetime, other: datetime) -> None:
+def test_times_and_their_texts_sort_alike(one: datetime, other: datetime) -> None:
     first, second = sorted([one, other])
     assert times.text(first) <= times.text(second)
     assert datetime.fromisoformat(times.sql(times.text(one))) == one.replace(
@@ -236,7 +236,7 @@ def client_that_reads(*there: dict[str, Any]) -> Any:
     return SimpleNamespace(batch_get_item=batch_get_item)
 
 
-def test_a_part_whose_product_no_sort_key_holds_is_no_part() -> None:
+def test_a_product_that_is_too_long_for_a_sort_key_is_unreadable() -> None:
     def part(product: str) -> Any:
         return parts.read(parts.item(product, "Vest", "-", 1, 0, 5, 50))
 
@@ -246,7 +246,7 @@ def test_a_part_whose_product_no_sort_key_holds_is_no_part() -> None:
 
 
 def made(*raw: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of the vendor order that the records' part wants, whose row is `now`."""
+    """The attributes of the vendor order that is made for the part of the records, whose row is `now`."""
     calls: list[Any] = []
     client = client_that_reads(now)
     client.transact_write_items = lambda TransactItems: calls.append(TransactItems)
@@ -257,14 +257,14 @@ def made(*raw: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def test_a_part_is_wanted_once_and_by_the_first_record_that_says_so() -> None:
+def test_a_low_part_gets_one_vendor_order_from_its_first_record() -> None:
     low = [parts.item("vest", "Vest", "-", 1, qty, 5, 50) for qty in (4, 3, 2)]
     values = made(*(record(10**21 + n, row) for n, row in enumerate(low)), now=low[-1])
     assert values[":vendorOrderId"] == {"S": "vest-0"}
     assert values[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
 
 
-def test_a_low_part_whose_change_has_no_time_wants_its_vendor_order_now(
+def test_a_vendor_order_for_a_change_without_a_time_gets_the_current_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("leda.shop.times.time.time", lambda: 1_795_273_800)
@@ -274,9 +274,7 @@ def test_a_low_part_whose_change_has_no_time_wants_its_vendor_order_now(
     assert made(raw, now=part)[":createdAt"] == {"S": "2026-11-21T15:10:00.000Z"}
 
 
-def test_what_dynamodb_refuses_is_quarantined_alone_and_the_others_have_their_vendor_orders() -> (
-    None
-):
+def test_only_the_vendor_order_that_dynamodb_refuses_is_rejected() -> None:
     low = [parts.item(name, "Vest", "-", 1, 0, 5, 50) for name in ("axe", "bad", "hat", "vest")]
     made: list[str] = []
 
@@ -301,7 +299,7 @@ def test_what_dynamodb_refuses_is_quarantined_alone_and_the_others_have_their_ve
 # -- the lake
 
 
-def test_a_deletion_tells_what_was_there() -> None:
+def test_a_deletion_has_the_old_values() -> None:
     old = {**order_line("vest", 2, "Created"), "orderId": {"S": "1"}}
     line = json.loads(lake_lines.line(record(10**21, None, old)))
     assert line["event"] == "delete"
@@ -311,7 +309,7 @@ def test_a_deletion_tells_what_was_there() -> None:
     assert "qty" not in line
 
 
-def test_what_a_column_cannot_hold_is_left_out_and_the_line_is_one_line() -> None:
+def test_values_of_a_wrong_type_are_left_out_and_the_line_has_no_line_breaks() -> None:
     row = {**order_line("vest", 2, "Created"), "qty": {"N": "1.5"}, "name": {"S": 'a\n"b"\u2028'}}
     row["priceCents"] = {"S": "a lot"}
     text = lake_lines.line(record(10**21, row))
@@ -323,7 +321,7 @@ def test_what_a_column_cannot_hold_is_left_out_and_the_line_is_one_line() -> Non
     assert text.endswith(b"\n")
 
 
-def test_a_line_that_firehose_would_not_take_is_no_line() -> None:
+def test_a_line_too_long_for_firehose_is_refused() -> None:
     row = {**order_line("vest", 2, "Created"), "name": {"S": "\0" * 200_000}}
     with pytest.raises(UnreadableChangeError, match="bytes"):
         lake_lines.line(record(10**21, row))
@@ -341,7 +339,7 @@ def test_a_line_that_firehose_would_not_take_is_no_line() -> None:
         {"dynamodb": {"NewImage": {"itemType": "part"}}},
     ],
 )
-def test_a_record_that_is_about_nothing_has_no_kind_and_one_that_shows_no_row_is_quarantined(
+def test_a_record_without_a_readable_row_has_no_kind(
     raw: Any,
 ) -> None:
     assert lake_lines.kind_of(raw) is None
@@ -351,14 +349,14 @@ def test_a_record_that_is_about_nothing_has_no_kind_and_one_that_shows_no_row_is
     assert lake_lines.is_wanted(raw) is not shows_a_row
 
 
-def test_a_line_with_a_lone_surrogate_is_no_line() -> None:
+def test_a_line_with_a_lone_surrogate_is_refused() -> None:
     row = {**order_line("vest", 2, "Created"), "name": {"S": "\ud800"}}
     with pytest.raises(UnreadableChangeError, match="lone surrogate"):
         lake_lines.line(record(10**21, row))
 
 
 @given(st.lists(st.integers(1, 30), max_size=60))
-def test_calls_to_firehose_carry_every_line_in_order_and_no_more_than_they_may(
+def test_calls_to_firehose_have_every_line_in_order_within_the_limits(
     sizes: list[int],
 ) -> None:
     lines = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
@@ -381,7 +379,7 @@ def test_calls_to_firehose_carry_every_line_in_order_and_no_more_than_they_may(
 
 
 @given(st.lists(st.text(max_size=40), max_size=20), st.sampled_from([None, 'shard "1"']))
-def test_calls_of_a_function_carry_every_record_in_order_and_no_more_than_they_may(
+def test_invocations_of_a_function_have_every_record_in_order_within_the_limit(
     texts: list[str], shard: str | None
 ) -> None:
     records = [{"text": text} for text in texts]

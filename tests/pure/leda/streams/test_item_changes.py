@@ -1,4 +1,4 @@
-"""What a stream record tells of an item: the event, its keys, what differs, and nothing that is redacted."""
+"""The change that a stream record describes: event, keys, changed attributes, and no redacted value."""
 
 import json
 from decimal import Decimal
@@ -15,7 +15,7 @@ KEYS = {"user_id": {"S": "u1"}, "timestamp": {"N": "1700000000"}}
 
 
 def record(old: dict[str, Any] | None, new: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
-    """A stream record as Lambda delivers it; the images get the keys."""
+    """A stream record as Lambda delivers it, whose images are `old` and `new` with the keys."""
     name = (
         "MODIFY" if old is not None and new is not None else "INSERT" if old is None else "REMOVE"
     )
@@ -35,7 +35,7 @@ def record(old: dict[str, Any] | None, new: dict[str, Any] | None, **more: Any) 
     } | more
 
 
-def test_an_update_tells_what_differs_and_how() -> None:
+def test_an_update_has_the_old_and_new_values_of_changed_attributes() -> None:
     old = {"email": {"S": "a"}, "phone": {"S": "1"}, "age": {"N": "7"}}
     new = {"email": {"S": "b"}, "age": {"N": "7"}, "note": {"NULL": True}}
 
@@ -54,7 +54,7 @@ def test_an_update_tells_what_differs_and_how() -> None:
     }
 
 
-def test_creation_and_removal_tell_all_attributes_but_the_keys() -> None:
+def test_a_creation_and_a_deletion_have_all_attributes_but_the_keys() -> None:
     image = {"email": {"S": "a"}}
 
     created, deleted = read(record(None, image)), read(record(image, None))
@@ -63,14 +63,14 @@ def test_creation_and_removal_tell_all_attributes_but_the_keys() -> None:
     assert (deleted.event, deleted.document()["changed"]) == ("delete", {"email": {"old": "a"}})
 
 
-def test_an_item_that_time_to_live_removed_has_expired() -> None:
+def test_an_item_removed_by_time_to_live_has_expired() -> None:
     by_dynamodb = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
     assert read(record({}, None, userIdentity=by_dynamodb)).event == "expire"
     assert read(record({}, None, userIdentity={"type": "User"})).event == "delete"
 
 
-def test_a_redacted_attribute_is_seen_to_change_and_nothing_more() -> None:
+def test_a_redacted_attribute_is_named_without_its_values() -> None:
     old = {"password": {"S": "hunter2"}, "card": {"M": {"password": {"S": "hunter2"}}}}
     new = {"password": {"S": "hunter3"}, "card": {"M": {"password": {"S": "hunter3"}}}}
     change = read(record(old, new))
@@ -87,7 +87,7 @@ def test_a_redacted_attribute_is_seen_to_change_and_nothing_more() -> None:
     assert "u1" not in json.dumps(shown)
 
 
-def test_values_that_are_equal_have_not_changed() -> None:
+def test_equal_values_in_another_notation_have_not_changed() -> None:
     old = {
         "total": {"N": "100"},
         "tags": {"SS": ["a", "b"]},
@@ -106,7 +106,7 @@ def test_values_that_are_equal_have_not_changed() -> None:
     assert read(record(old, new)).document()["changed"] == {"email": {"old": "a", "new": "b"}}
 
 
-def test_numbers_can_be_had_exactly() -> None:
+def test_numbers_can_be_exact_decimals() -> None:
     new = {"balance": {"N": "0.12345678901234567890"}}
 
     (shown,) = read(record(None, new)).document(number=Decimal)["changed"].values()
@@ -134,7 +134,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("raw", "said"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_record_that_tells_no_change_says_why(raw: dict[str, Any], said: str) -> None:
+def test_an_unreadable_record_is_refused_with_the_reason(raw: dict[str, Any], said: str) -> None:
     with pytest.raises(UnreadableChangeError, match=said):
         read(raw)
 
@@ -145,13 +145,13 @@ def test_a_value_of_an_unknown_type_is_unreadable() -> None:
     assert "hunter2" not in str(error.value)
 
 
-def test_a_change_that_fits_a_line_is_whole() -> None:
+def test_a_change_that_fits_is_not_shortened() -> None:
     document = read(record(None, {"a": {"S": "x" * 100_000}})).document()
 
     assert fitted(document) is document
 
 
-def test_the_names_of_what_is_left_out_are_cut_by_their_bytes() -> None:
+def test_the_names_of_omitted_attributes_are_limited_by_bytes() -> None:
     names = [f"{number:03}" + "\U0001f600" * 1_000 for number in range(200)]
     document = read(record(None, {})).document()
     document["changed"] = {name: {"new": "x" * 3_000} for name in names}
@@ -166,7 +166,7 @@ def test_the_names_of_what_is_left_out_are_cut_by_their_bytes() -> None:
 @pytest.mark.parametrize(
     ("attributes", "first"), [(1, "large0"), (3, "large0"), (30_000, "large10000")]
 )
-def test_a_change_that_no_line_holds_leaves_its_largest_attributes_out_and_says_so(
+def test_a_change_that_is_too_large_omits_its_largest_attributes(
     attributes: int, first: str
 ) -> None:
     large = {f"large{n}": {"S": "x" * (600_000 // attributes)} for n in range(attributes)}

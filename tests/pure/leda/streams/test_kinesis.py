@@ -1,4 +1,4 @@
-"""A Kinesis event's records, and those that a producer's library packed into one."""
+"""The records of a Kinesis event, also those that the producer library packed into one."""
 
 import base64
 import hashlib
@@ -39,7 +39,7 @@ def data_of(*records: dict[str, Any]) -> list[bytes]:
     return [record.data for record in user_records(records)]
 
 
-def test_a_record_is_read() -> None:
+def test_all_fields_of_a_record_are_read() -> None:
     assert list(user_records([raw(b"x")])) == [
         UserRecord(
             ARN,
@@ -53,19 +53,19 @@ def test_a_record_is_read() -> None:
     ]
 
 
-def test_the_arrival_may_be_missing() -> None:
+def test_the_time_of_arrival_may_be_missing() -> None:
     (record,) = user_records([raw(b"x", approximateArrivalTimestamp=None)])
 
     assert record.arrived is None
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=8))
-def test_packed_messages_come_out_as_they_went_in(messages: list[bytes]) -> None:
+def test_packed_messages_are_unpacked_with_ids_of_their_own(messages: list[bytes]) -> None:
     records = list(user_records([raw(packed(*messages))]))
 
     assert [record.data for record in records] == messages
     assert {record.sequence_number for record in records} == {"4959"}
-    # Each has a name of its own, so that one in quarantine does not overwrite another.
+    # In quarantine an event id is a part of the object's key.
     assert len({record.event_id for record in records}) == len(messages)
     assert {record.shard for record in records} == {"shardId-7"}
 
@@ -91,7 +91,7 @@ def test_packed_messages_keep_their_own_partition_keys() -> None:
 
 
 @pytest.mark.parametrize("index", [0, 1, 99])
-def test_a_packed_record_whose_partition_key_is_missing_loses_no_message(index: int) -> None:
+def test_a_packed_message_without_a_partition_key_gets_that_of_its_record(index: int) -> None:
     content = AggregatedRecord()
     content.partition_key_table.append("key")
     content.records.add(partition_key_index=0, data=b"a")
@@ -99,7 +99,7 @@ def test_a_packed_record_whose_partition_key_is_missing_loses_no_message(index: 
 
     records = list(user_records([raw(sealed(content.SerializeToString()))]))
     assert [record.data for record in records] == [b"a", b"b"]
-    # Without one of its own, it has that of the record that it came in.
+
     assert records[1].partition_key == ("key" if index == 0 else "a")
 
 
@@ -116,7 +116,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("given_record", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_record_that_cannot_be_read_says_why_and_is_kept_whole(
+def test_an_unreadable_record_is_returned_whole_with_the_reason(
     given_record: Any, fault: str
 ) -> None:
     before, broken, after = user_records([raw(b"a"), given_record, raw(b"b")])
@@ -128,13 +128,13 @@ def test_a_record_that_cannot_be_read_says_why_and_is_kept_whole(
     assert broken.event_id
 
 
-def test_two_broken_records_without_a_name_have_two() -> None:
+def test_two_unreadable_records_without_an_event_id_get_different_ones() -> None:
     one, other = user_records([{"a": 1}, {"a": 2}])
 
     assert one.event_id != other.event_id
 
 
-def test_what_a_record_need_not_have_may_be_missing() -> None:
+def test_optional_fields_of_a_record_may_be_missing() -> None:
     whole = raw(b"x")
     del whole["eventID"], whole["eventSourceARN"], whole["kinesis"]["partitionKey"]
 
@@ -160,7 +160,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
-def test_a_broken_packed_record_comes_whole(data: bytes) -> None:
+def test_a_damaged_packed_record_is_returned_whole(data: bytes) -> None:
     records = list(user_records([raw(data)]))
 
     assert [record.data for record in records] == [data]
@@ -168,7 +168,7 @@ def test_a_broken_packed_record_comes_whole(data: bytes) -> None:
 
 
 @given(st.binary(max_size=60), st.booleans(), st.booleans())
-def test_any_bytes_come_whole_or_in_parts_and_never_vanish(
+def test_any_bytes_are_returned_whole_or_unpacked(
     body: bytes, has_magic: bool, is_sealed: bool
 ) -> None:
     data = sealed(body) if is_sealed else (MAGIC if has_magic else b"") + body
@@ -177,7 +177,7 @@ def test_any_bytes_come_whole_or_in_parts_and_never_vanish(
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=3), st.data())
-def test_a_packed_record_with_any_byte_changed_comes_whole(
+def test_a_packed_record_with_any_byte_changed_is_returned_whole(
     messages: list[bytes], data: st.DataObject
 ) -> None:
     good = packed(*messages)

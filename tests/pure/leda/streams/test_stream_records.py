@@ -1,4 +1,4 @@
-"""A DynamoDB stream's records as Lambda delivers them."""
+"""Reading the records of a DynamoDB stream as Lambda delivers them."""
 
 import random
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ def sequences_of(records: list[StreamRecord]) -> list[int]:
     return [record.sequence for record in records]
 
 
-def test_a_record_is_read() -> None:
+def test_all_fields_of_a_record_are_read() -> None:
     given = raw("123456789012345678901234567890123456789")
 
     record = read_one(given)
@@ -47,7 +47,7 @@ def test_a_record_is_read() -> None:
     assert record.raw is given
 
 
-def test_records_are_ordered_as_numbers_and_each_comes_once() -> None:
+def test_records_are_sorted_by_number_and_duplicates_removed() -> None:
     sequences = ["9", "10", "100", "99", "0", "18446744073709551615"]
     given = [raw(sequence) for sequence in sequences * 3]
     random.Random(1).shuffle(given)
@@ -78,7 +78,7 @@ WITHOUT_A_PLACE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("given", "reason"), WITHOUT_A_PLACE.values(), ids=WITHOUT_A_PLACE)
-def test_a_record_without_a_place_is_given_back_with_the_reason_and_holds_nobody_up(
+def test_a_record_without_a_sequence_number_is_returned_as_unreadable(
     given: Any, reason: str
 ) -> None:
     batch = read([raw("7"), given, raw("6")])
@@ -91,7 +91,7 @@ def test_a_record_without_a_place_is_given_back_with_the_reason_and_holds_nobody
         read_one(given)
 
 
-def test_made_up_numbers_are_an_order_of_their_own_and_none_between_a_streams() -> None:
+def test_made_up_sequence_numbers_are_not_mixed_with_those_of_a_stream() -> None:
     of_a_stream = "0" * 20 + "7"
 
     assert sequences_of(read([raw("222"), raw("111")]).records) == [111, 222]
@@ -103,14 +103,14 @@ def test_made_up_numbers_are_an_order_of_their_own_and_none_between_a_streams() 
 
 
 @pytest.mark.parametrize("source", ["aws:kinesis", "aws:sqs", "x" * 1000])
-def test_an_event_of_another_source_is_refused_and_the_error_says_what_to_set(source: str) -> None:
+def test_an_event_of_another_source_is_refused(source: str) -> None:
     with pytest.raises(MalformedEventError, match="must be a DynamoDB stream") as error:
         read([{"eventSource": source, "kinesis": {}}])
     assert len(str(error.value)) < 300
 
 
 @pytest.mark.parametrize("image", [None, "x", 5, [], True])
-def test_an_image_of_another_type_is_no_image(image: Any) -> None:
+def test_an_image_of_a_wrong_type_is_ignored(image: Any) -> None:
     given = raw("1")
     given["dynamodb"] |= {"OldImage": image, "NewImage": image}
 
@@ -130,7 +130,7 @@ CONTENTS: list[tuple[Any, str | None]] = [
 
 
 @pytest.mark.parametrize(("image", "text"), CONTENTS)
-def test_an_attribute_of_another_type_has_no_content(image: Any, text: str | None) -> None:
+def test_an_attribute_of_a_wrong_type_has_no_content(image: Any, text: str | None) -> None:
     assert content(image, "a", "N") == text
 
 
@@ -149,5 +149,7 @@ TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
         ("REMOVE", "Service", False),
     ],
 )
-def test_only_time_to_lives_removals_are_expiries(name: str, identity: Any, expired: bool) -> None:
+def test_only_removals_by_time_to_live_are_expiries(
+    name: str, identity: Any, expired: bool
+) -> None:
     assert read_one(raw(eventName=name, userIdentity=identity)).expired is expired

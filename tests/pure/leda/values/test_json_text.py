@@ -1,4 +1,4 @@
-"""JSON from producers: exact numbers, and reasons that name nothing of Python's."""
+"""Reading producers' JSON: exact numbers, and reasons without names of Python's internals."""
 
 import re
 from decimal import Decimal
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leda.values.json_text import JsonReader, NotJsonError, kind_of, text_of
 
 READER = JsonReader()
-# What a reason must not name: Python's types, its exceptions, its functions and limits.
+# A reason must not contain Python's types, exceptions, functions or limits.
 INTERNALS = re.compile(
     r"Decimal|NoneType|\b(int|str|dict|list|float|bool)\b|Error|Exception|Exceeds the limit|decode using|utf-8-sig"
 )
@@ -23,7 +23,7 @@ def reason(data: bytes) -> str:
     return str(caught.value)
 
 
-def test_numbers_are_what_was_sent() -> None:
+def test_numbers_are_read_exactly() -> None:
     assert READER.read(b"[1, 0.10, 1e3]") == [1, Decimal("0.10"), Decimal("1e3")]
     assert JsonReader(whole=str, fraction=str).read(b"[1, 0.10]") == ["1", "0.10"]
 
@@ -41,19 +41,22 @@ REASONS = {
         "holds an integer of more than 4,300 digits",
     ),
     "an exponent": (b"1e99999999999999999999", "holds a number whose exponent is out of range"),
-    "NaN": (b"[NaN]", "not JSON: NaN is not a number in JSON"),
+    **{
+        name: (b"[%s]" % name.encode(), f"not JSON: {name} is not a number in JSON")
+        for name in ("NaN", "Infinity", "-Infinity")
+    },
     "too deep": (b"[" * 100_000, "not readable JSON: nested too deeply"),
     "truncated": (b'{"a": 1', "not JSON: Expecting ',' delimiter: line 1 column 8 (char 7)"),
 }
 
 
 @pytest.mark.parametrize(("data", "said"), REASONS.values(), ids=REASONS)
-def test_a_reason_says_what_is_wrong_with_the_data(data: bytes, said: str) -> None:
+def test_data_that_is_not_json_is_refused_with_the_reason(data: bytes, said: str) -> None:
     assert reason(data) == said
 
 
 @given(st.binary() | st.text(alphabet='{}[]",:0123456789.eE+-NaInfity\ufeff ').map(str.encode))
-def test_no_data_is_an_error_of_another_kind_and_no_reason_names_pythons_internals(
+def test_any_data_is_read_or_refused_with_a_reason_without_pythons_internals(
     data: bytes,
 ) -> None:
     try:
@@ -69,7 +72,7 @@ KINDS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "kind"), KINDS)
-def test_a_value_is_called_what_json_calls_it(value: Any, kind: str) -> None:
+def test_a_value_is_named_as_in_json(value: Any, kind: str) -> None:
     assert kind_of(value) == kind
 
 

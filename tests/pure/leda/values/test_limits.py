@@ -1,4 +1,4 @@
-"""The limits of a value that a function reads from its environment."""
+"""The limits of a value's digits, as a function reads them from its environment."""
 
 import pytest
 

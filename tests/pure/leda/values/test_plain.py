@@ -1,4 +1,4 @@
-"""DynamoDB's values as people read them: exact, and without a trace of what is redacted."""
+"""DynamoDB's values as plain JSON values: exact, and without redacted values."""
 
 import json
 from decimal import Decimal
@@ -25,7 +25,7 @@ numbers = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter
 
 
 @given(numbers)
-def test_a_reader_with_binary_floats_gets_every_number_as_it_was(number: Decimal) -> None:
+def test_a_reader_with_binary_floats_gets_every_number_exactly(number: Decimal) -> None:
     read = json.loads(json.dumps(json_number(str(number))))
 
     assert Decimal(str(read)) == number
@@ -47,12 +47,12 @@ def test_a_reader_with_binary_floats_gets_every_number_as_it_was(number: Decimal
         ("1E-400", "1E-400"),
     ],
 )
-def test_a_number_of_many_digits_stays_text(text: str, shown: Any) -> None:
+def test_a_number_of_too_many_digits_for_a_float_stays_a_string(text: str, shown: Any) -> None:
     assert json_number(text) == shown
     assert type(json_number(text)) is type(shown)
 
 
-def test_every_type_loses_its_name() -> None:
+def test_values_of_every_type_become_plain() -> None:
     assert row(
         {
             "s": {"S": "x"},
@@ -81,7 +81,7 @@ def test_every_type_loses_its_name() -> None:
 
 
 @pytest.mark.parametrize("value", [{}, {"S": "secret", "N": "1"}, {"X": "secret"}])
-def test_what_is_no_value_is_refused_without_saying_it(value: dict[str, Any]) -> None:
+def test_an_invalid_value_is_refused_without_showing_it(value: dict[str, Any]) -> None:
     with pytest.raises(UnknownTypeError) as error:
         plain(value)
     assert "secret" not in str(error.value)
@@ -110,7 +110,7 @@ KNOWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("value", KNOWN, ids=repr)
-def test_what_dynamodb_can_hold_is_known(value: dict[str, Any]) -> None:
+def test_every_value_that_dynamodb_can_store_is_known(value: dict[str, Any]) -> None:
     require_known(value)
 
 
@@ -143,7 +143,7 @@ UNKNOWN: list[Any] = [
 
 
 @pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: repr(value)[:40])
-def test_what_dynamodb_cannot_hold_is_refused_without_saying_it(value: Any) -> None:
+def test_a_value_that_dynamodb_cannot_store_is_refused_without_showing_it(value: Any) -> None:
     with pytest.raises(UnknownTypeError) as error:
         require_known(value)
     assert "secretsecretsecretsecret" not in str(error.value)
@@ -165,7 +165,7 @@ EQUAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), EQUAL)
-def test_equal_values_are_equal_however_they_are_written(
+def test_equal_values_in_different_notations_have_one_canonical_form(
     one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     assert canonical(one) == canonical(other)
@@ -187,7 +187,9 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_different_values_are_different(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_different_values_have_different_canonical_forms(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
     assert canonical(one) != canonical(other)
 
 
@@ -195,7 +197,7 @@ SECRETS = ["s3cr3t", "41983.25", "c2VjcmV0"]
 
 
 @given(st.data())
-def test_no_part_of_a_redacted_value_is_left_at_any_depth(data: st.DataObject) -> None:
+def test_a_redacted_value_is_hidden_at_any_depth(data: st.DataObject) -> None:
     secret = data.draw(
         st.sampled_from(
             [

@@ -53,14 +53,14 @@ class Running:
         return audit(self.tables, freshness, self.clock, self.clock.sleep)
 
 
-def test_a_quiet_pipeline_is_found_exact_at_once() -> None:
+def test_without_changes_the_audit_ends_after_one_scan() -> None:
     running = Running(lambda _now: {"a": 5, "b": -1})
     found = running.audit()
     assert (found.totals, found.wrong, found.in_flight) == (2, [], [])
     assert running.clock() == 1010
 
 
-def test_the_audit_waits_for_what_is_under_way_and_no_longer() -> None:
+def test_the_audit_ends_as_soon_as_pending_changes_are_in_the_totals() -> None:
     running = Running(lambda now: {"a": 5 if now < 1003 else 6}, lag=15)
     assert running.audit().wrong == []
     assert running.scans == 1
@@ -69,13 +69,15 @@ def test_the_audit_waits_for_what_is_under_way_and_no_longer() -> None:
 
 @pytest.mark.parametrize("lag", [0, 3, 29])
 @pytest.mark.parametrize("slope", [7, -7])
-def test_a_flowing_pipeline_is_in_flight_or_exact_whatever_its_lag(lag: float, slope: int) -> None:
+def test_correct_totals_are_never_reported_as_wrong_while_changes_arrive(
+    lag: float, slope: int
+) -> None:
     found = Running(lambda now: {"a": int(now * slope), "b": 4}, lag).audit()
     assert found.wrong == []
     assert found.totals == 2
 
 
-def test_a_flowing_total_that_is_wrong_is_wrong_by_the_nearer_end_at_least() -> None:
+def test_a_wrong_total_is_reported_while_changes_arrive() -> None:
     running = Running(lambda now: {"a": int(now) * 7}, lag=3)
     running.off = {"a": -1000}
     (wrong,) = running.audit().wrong
@@ -84,7 +86,7 @@ def test_a_flowing_total_that_is_wrong_is_wrong_by_the_nearer_end_at_least() -> 
     assert running.scans == 2
 
 
-def test_a_total_that_does_not_move_is_wrong_by_just_its_difference() -> None:
+def test_a_wrong_total_that_does_not_change_is_reported_with_its_exact_difference() -> None:
     running = Running(lambda _now: {"a": 5, "b": 7})
     running.off = {"a": 2, "c": -1}
     found = running.audit()
@@ -96,7 +98,7 @@ def test_a_total_that_does_not_move_is_wrong_by_just_its_difference() -> None:
 
 
 @given(PAIRS, st.lists(PAIRS, min_size=9, max_size=9))
-def test_an_audit_finds_what_a_comparison_of_all_its_looks_finds(
+def test_the_audit_reports_what_a_comparison_of_all_its_reads_reports(
     expected: dict[str, tuple[Decimal, ...]], looks: list[dict[str, tuple[Decimal, ...]]]
 ) -> None:
     clock = Clock()
@@ -115,7 +117,7 @@ def test_an_audit_finds_what_a_comparison_of_all_its_looks_finds(
     assert sorted([*result.wrong, *result.in_flight], key=repr) == sorted(compared, key=repr)
 
 
-def test_a_sum_that_never_was_is_not_called_wrong_when_the_next_round_does_not_find_it() -> None:
+def test_a_difference_that_the_second_scan_does_not_find_is_not_reported() -> None:
     running = Running(lambda _now: {"a": 5})
     read = running.expected
 
@@ -132,7 +134,7 @@ def test_a_sum_that_never_was_is_not_called_wrong_when_the_next_round_does_not_f
     assert running.scans == 2
 
 
-def test_a_row_that_is_off_to_the_other_side_the_second_time_is_in_flight() -> None:
+def test_a_difference_that_changes_its_sign_in_the_second_scan_is_in_flight() -> None:
     running = Running(lambda _now: {"a": 5})
     read = running.expected
 
@@ -147,7 +149,7 @@ def test_a_row_that_is_off_to_the_other_side_the_second_time_is_in_flight() -> N
     assert [each.identifier for each in found.in_flight] == ["a"]
 
 
-def test_the_last_look_is_as_late_as_a_change_may_be() -> None:
+def test_the_last_read_is_later_than_the_oldest_change_may_be() -> None:
     looks: list[float] = []
     running = Running(lambda _now: {"a": 5})
     running.off = {"a": 1}
@@ -164,7 +166,7 @@ def test_the_last_look_is_as_late_as_a_change_may_be() -> None:
     assert first[-1] >= 1040
 
 
-def test_totals_that_have_expired_are_compared_no_more_on_either_side() -> None:
+def test_expired_totals_are_not_compared() -> None:
     document = {
         "group_by": {
             "daily": {"keys": ["at:day"], "retention_days": 2},

@@ -1,4 +1,4 @@
-"""How the looks at a total lie around what it must be."""
+"""Comparing several reads of a total with its expected value."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,7 +15,7 @@ PAIRS = st.dictionaries(st.sampled_from("abcd"), st.tuples(AMOUNTS, AMOUNTS), ma
 
 
 @given(TOTALS, st.lists(TOTALS, min_size=1, max_size=4))
-def test_a_row_is_off_by_the_distance_of_the_nearest_look_or_in_flight_or_exact(
+def test_a_total_is_exact_in_flight_or_off_by_the_nearest_read(
     expected: dict[str, tuple[Decimal]], looks: list[dict[str, tuple[Decimal]]]
 ) -> None:
     found = {each.identifier: each for each in brackets(VALUE, expected, looks)}
@@ -32,7 +32,7 @@ def test_a_row_is_off_by_the_distance_of_the_nearest_look_or_in_flight_or_exact(
 
 
 @given(PAIRS, st.lists(PAIRS, min_size=1, max_size=4))
-def test_each_measure_is_compared_as_if_it_were_the_only_one(
+def test_measures_are_compared_independently(
     expected: dict[str, tuple[Decimal, ...]], looks: list[dict[str, tuple[Decimal, ...]]]
 ) -> None:
     def only(totals: Mapping[str, tuple[Decimal, ...]], place: int) -> dict[str, tuple[Decimal]]:
@@ -49,7 +49,7 @@ def test_each_measure_is_compared_as_if_it_were_the_only_one(
     assert together == sorted(alone, key=lambda bracket: (bracket.identifier, bracket.measure))
 
 
-def test_what_differs_is_in_order_and_a_total_of_0_is_no_total() -> None:
+def test_differences_are_sorted_and_a_total_of_0_equals_a_missing_total() -> None:
     expected = {"b": (Decimal(1),), "z": (Decimal(0),)}
     assert brackets(VALUE, expected, [{"a": (Decimal(2),), "y": (Decimal(0),)}]) == [
         Bracket("a", "Value", Decimal(0), Decimal(2), Decimal(2)),

@@ -1,4 +1,4 @@
-"""What HealthLambda finds: an open rebuild, mappings that are off, streams that are not settled."""
+"""HealthLambda reports open rebuilds, mappings that are off, and streams that are not settled."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ class Gone(botocore.exceptions.ClientError):
 
 
 class Lambda:
-    """Answers GetEventSourceMapping with the states given, in which the mappings have been for so many hours."""
+    """Answers GetEventSourceMapping with the given states, each last changed `hours` ago."""
 
     class exceptions:
         ResourceNotFoundException = Gone
@@ -41,7 +41,7 @@ class Lambda:
 
 
 class Dynamo(StreamedDynamoDB):
-    """RegistryTable, and the streams of two tables, which their stages have met."""
+    """RegistryTable, and the streams of two tables, which Map and Reduce have registered."""
 
     def __init__(self) -> None:
         super().__init__({REGISTRY: ("Scope", "Name")})
@@ -75,33 +75,33 @@ def found(dynamodb: Dynamo, hours: float = 1, **states: str) -> Health:
     return check(Registry(client, REGISTRY), client, functions, MAPPINGS, TABLES)
 
 
-def test_a_pipeline_that_runs_is_healthy(dynamodb: Dynamo) -> None:
+def test_a_running_pipeline_is_healthy(dynamodb: Dynamo) -> None:
     assert found(dynamodb) == Health(False, {}, {})
     assert found(dynamodb).counts == {"RebuildOpen": 0, "MappingsOff": 0, "StreamsNotSettled": 0}
 
 
-def test_an_open_journal_is_an_open_rebuild(dynamodb: Dynamo) -> None:
+def test_a_journal_means_an_open_rebuild(dynamodb: Dynamo) -> None:
     dynamodb.register("rebuild", "journal")
     assert found(dynamodb).counts["RebuildOpen"] == 1
 
 
 @pytest.mark.parametrize("state", ["Disabling", "Disabled", "Deleting", "gone"])
-def test_a_mapping_that_delivers_nothing_is_off(dynamodb: Dynamo, state: str) -> None:
+def test_a_mapping_in_a_state_that_delivers_nothing_is_off(dynamodb: Dynamo, state: str) -> None:
     health = found(dynamodb, m=state)
     assert health.mappings_off == {"MapLambda": "Deleting" if state == "gone" else state}
     assert health.counts["MappingsOff"] == 1
 
 
 @pytest.mark.parametrize("state", ["Creating", "Enabling", "Enabled", "Updating"])
-def test_a_mapping_that_delivers_or_is_about_to_is_not_off(dynamodb: Dynamo, state: str) -> None:
+def test_a_mapping_that_delivers_or_will_deliver_is_not_off(dynamodb: Dynamo, state: str) -> None:
     assert found(dynamodb, s=state, r=state).mappings_off == {}
 
 
-def test_several_mappings_that_are_off_are_counted_one_by_one(dynamodb: Dynamo) -> None:
+def test_each_mapping_that_is_off_is_counted(dynamodb: Dynamo) -> None:
     assert found(dynamodb, s="Disabled", m="Disabled", r="Disabled").counts["MappingsOff"] == 3
 
 
-def test_a_mapping_that_was_off_for_half_of_what_its_stream_keeps_has_stood_still(
+def test_a_mapping_that_was_off_for_half_of_its_streams_retention_has_stood_still(
     dynamodb: Dynamo,
 ) -> None:
     assert found(dynamodb, 12, s="Disabled", m="Disabled").stood_still(STOOD_STILL, NOW) == []
@@ -110,25 +110,27 @@ def test_a_mapping_that_was_off_for_half_of_what_its_stream_keeps_has_stood_stil
     assert found(dynamodb, 84.1, s="Disabled").stood_still(STOOD_STILL, NOW) == ["StateLambda"]
 
 
-def test_a_mapping_that_is_gone_is_off_since_nobody_knows_when(dynamodb: Dynamo) -> None:
+def test_a_deleted_mapping_has_no_known_time_of_standing_still(dynamodb: Dynamo) -> None:
     assert found(dynamodb, 1000, m="gone").stood_still(STOOD_STILL, NOW) == []
 
 
-def test_a_stream_that_no_stage_has_met_yet_is_no_fault_of_a_new_pipeline(
+def test_streams_of_a_new_pipeline_that_has_registered_none_are_settled(
     dynamodb: Dynamo,
 ) -> None:
     dynamodb.restore(REGISTRY, [])
     assert found(dynamodb).streams_not_settled == {}
 
 
-def test_a_stream_after_the_one_that_a_stage_has_met_is_not_settled(dynamodb: Dynamo) -> None:
+def test_a_replaced_stream_is_not_settled(dynamodb: Dynamo) -> None:
     dynamodb.streams["StateTable"] = "states/2"
     health = found(dynamodb)
     assert health.streams_not_settled == {"map": "states/2"}
     assert health.counts["StreamsNotSettled"] == 1
 
 
-def test_a_later_stream_is_settled_by_a_rebuild_and_not_by_being_met(dynamodb: Dynamo) -> None:
+def test_a_replaced_stream_is_settled_by_a_rebuild_and_not_by_being_registered(
+    dynamodb: Dynamo,
+) -> None:
     dynamodb.streams["ReduceTable"] = "deltas/2"
     dynamodb.meet("reduce", "deltas/2", is_settled=False)
     assert found(dynamodb).streams_not_settled == {"reduce": "deltas/2"}
@@ -136,13 +138,13 @@ def test_a_later_stream_is_settled_by_a_rebuild_and_not_by_being_met(dynamodb: D
     assert found(dynamodb).streams_not_settled == {}
 
 
-def test_an_earlier_stream_that_was_never_settled_does_not_matter_any_more(
+def test_an_earlier_stream_that_was_never_settled_is_ignored(
     dynamodb: Dynamo,
 ) -> None:
     dynamodb.meet("map", "states/0", is_settled=False)
     assert found(dynamodb).streams_not_settled == {}
 
 
-def test_a_stream_that_is_disabled_is_not_settled(dynamodb: Dynamo) -> None:
+def test_a_disabled_stream_is_not_settled(dynamodb: Dynamo) -> None:
     dynamodb.streams["StateTable"] = None
     assert found(dynamodb).streams_not_settled == {"map": ""}

@@ -1,4 +1,4 @@
-"""What the rows of the source table add up to."""
+"""The totals that the rows of the source table add up to."""
 
 import json
 import threading
@@ -65,7 +65,7 @@ def test_every_node_has_the_exact_count_and_sum_of_the_rows_below_it(rows: list[
     assert (found.rows, found.unreadable) == (len(rows), 0)
 
 
-def test_rows_that_cannot_be_read_add_nothing_and_are_counted_and_named() -> None:
+def test_unreadable_rows_add_nothing_and_are_counted_and_named() -> None:
     broken = [row(f"t{number}", "PV", None) for number in range(30)]
     found = fold([row("good", "PV", "5"), *broken, row("odd", "PV::x", "1")], CONFIGURATION)
     assert found.totals == {"PV": (1, Decimal(5))}
@@ -75,12 +75,12 @@ def test_rows_that_cannot_be_read_add_nothing_and_are_counted_and_named() -> Non
     assert [text.partition(":")[0] for text in found.named] == names[:10]
 
 
-def test_the_same_rows_are_named_in_whatever_order_they_are_read() -> None:
+def test_the_named_rows_do_not_depend_on_the_order_of_reading() -> None:
     broken = [row(f"t{number}", "PV", None) for number in range(30)]
     assert fold(broken, CONFIGURATION) == fold(broken[::-1], CONFIGURATION)
 
 
-def test_rows_that_no_grouping_takes_are_counted_apart_from_those_that_cannot_be_read() -> None:
+def test_rows_in_no_grouping_are_counted_apart_from_unreadable_rows() -> None:
     document = {
         "group_by": {"urgent": {"keys": ["date"], "where": {"urgency": ["high"]}}},
         "measures": {"Count": {"op": "count"}},
@@ -96,7 +96,7 @@ def test_rows_that_no_grouping_takes_are_counted_apart_from_those_that_cannot_be
     assert found.named == ["c: the row has no date"]
 
 
-def test_more_reasons_than_are_kept_apart_are_counted_as_one() -> None:
+def test_reasons_beyond_the_maximum_are_counted_together() -> None:
     kept, more = Uncounted(), Uncounted()
     for number in range(MAX_REASONS):
         kept.add(f"k{number}", f"reason {number}")
@@ -107,12 +107,12 @@ def test_more_reasons_than_are_kept_apart_are_counted_as_one() -> None:
     assert sum(kept.reasons.values()) == kept.count
 
 
-def test_a_sum_of_more_digits_than_a_number_of_dynamodb_is_exact_all_the_same() -> None:
+def test_a_sum_with_more_digits_than_a_dynamodb_number_is_exact() -> None:
     found = fold([row("a", "PV", "1E+28"), row("b", "PV", "1E-28")], CONFIGURATION)
     assert Fraction(found.totals["PV"][1]) == Fraction(10**28) + Fraction(1, 10**28)
 
 
-def test_a_row_counts_as_the_configuration_says_and_not_otherwise() -> None:
+def test_the_configuration_names_the_attributes_that_count() -> None:
     document = {"path": "Region", "measures": {"Pieces": {"op": "sum", "field": "Quantity"}}}
     stored = row("a", "PV", "5", Region={"S": "EMEA:Ulm"}, Quantity={"N": "3"})
     found = fold([stored], Configuration.from_json(json.dumps(document)))
@@ -120,7 +120,7 @@ def test_a_row_counts_as_the_configuration_says_and_not_otherwise() -> None:
 
 
 @pytest.mark.parametrize("segments", [1, 3, 8])
-def test_a_parallel_scan_reads_every_row_once_and_consistently(segments: int) -> None:
+def test_a_parallel_scan_reads_every_row_once_with_consistent_reads(segments: int) -> None:
     rows = [row(f"t{n}", f"PV:{n % 4}", f"{n}.5") for n in range(25)]
     table: Any = Table(rows)
     counts: list[int] = []
@@ -131,7 +131,7 @@ def test_a_parallel_scan_reads_every_row_once_and_consistently(segments: int) ->
     assert {request["Segment"] for request in table.requests} == set(range(segments))
 
 
-def test_a_segment_that_fails_ends_the_others() -> None:
+def test_a_failing_segment_ends_the_other_segments() -> None:
     table: Any = Table([row(f"t{n}", "PV", "1") for n in range(4000)])
     failed = threading.Event()
 

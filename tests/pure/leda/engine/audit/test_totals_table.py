@@ -1,4 +1,4 @@
-"""What the totals table holds."""
+"""Reading the totals table."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from leda.engine.group_by.configuration import Configuration
 from support.scanned_table import Table
 
 
-def test_only_what_has_a_number_is_a_total_and_reserved_rows_are_no_totals() -> None:
+def test_rows_without_numbers_and_reserved_rows_are_not_totals() -> None:
     table: Any = Table(
         [
             {"Identifier": {"S": "a"}, "Value": {"N": "1.50"}, "Count": {"N": "2"}},
@@ -28,7 +28,7 @@ def test_only_what_has_a_number_is_a_total_and_reserved_rows_are_no_totals() -> 
     }
 
 
-def test_rows_are_counted_by_grouping_those_with_nothing_below_them_included() -> None:
+def test_rows_are_counted_by_grouping_including_totals_of_0() -> None:
     measures = {"Count": {"op": "count"}}
     rows: list[dict[str, Any]] = [
         {"User": {"S": name}, "Count": {"N": count}}

@@ -27,13 +27,13 @@ from support.configurations import leaves
         ({"S": "2026-08-01T00:30:00+0100"}, "2026-07-31T23"),
     ],
 )
-def test_a_time_is_put_into_its_hour_of_utc(value: Any, hour: str) -> None:
+def test_a_time_is_assigned_to_its_utc_hour(value: Any, hour: str) -> None:
     assert leaves(["t:hour"], {"t": value}) == (f"g:{hour}",)
 
 
 @pytest.mark.parametrize("digits", [9, 28, 38, 400])
-def test_a_time_is_in_one_hour_whatever_the_digits_of_the_context(digits: int) -> None:
-    """Map reads rows with Python's 28 digits, and `leda verify` with others."""
+def test_the_hour_does_not_depend_on_the_precision_of_the_decimal_context(digits: int) -> None:
+    """Map reads rows with Python's default precision of 28 digits, and `leda verify` with a higher one."""
     value = {"N": "99999999999.999999999999999999999"}
     with decimal.localcontext(decimal.Context(prec=digits)):
         assert leaves(["t:hour"], {"t": value}) == ("g:5138-11-16T09",)
@@ -59,7 +59,7 @@ def test_a_time_is_in_one_hour_whatever_the_digits_of_the_context(digits: int) -
         {"M": {}},
     ],
 )
-def test_what_is_no_time_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_a_time_is_refused(value: Any) -> None:
     with pytest.raises(UnreadableRowError, match="t is not a time"):
         leaves(["t:day"], {"t": value})
 
@@ -67,6 +67,6 @@ def test_what_is_no_time_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", [{"S": "a"}, {"L": [{"L": []}]}, {"L": ["a"]}, {"BS": ["eA=="]}, {"SS": [1]}]
 )
-def test_elements_are_those_of_a_list_or_a_set_of_texts(value: Any) -> None:
+def test_elements_of_anything_but_a_list_or_a_string_set_are_refused(value: Any) -> None:
     with pytest.raises(UnreadableRowError, match="k is not"):
         leaves(["k[]"], {"k": value})

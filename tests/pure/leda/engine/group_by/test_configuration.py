@@ -39,7 +39,7 @@ def test_a_row_counts_once_and_adds_its_value_at_its_path() -> None:
 
 
 @pytest.mark.parametrize("image", [None, ROW | {"Deleted": {"BOOL": True}}])
-def test_no_row_and_a_deleted_row_add_nothing(image: Any) -> None:
+def test_a_missing_and_a_deleted_row_add_nothing(image: Any) -> None:
     assert CONFIGURATION.contribution(image) is None
 
 
@@ -73,13 +73,13 @@ def test_a_row_that_cannot_be_counted_is_refused_with_the_reason(
         CONFIGURATION.contribution(ROW | changes)
 
 
-def test_a_configuration_without_a_sum_asks_for_no_number() -> None:
+def test_a_configuration_without_a_sum_needs_no_number() -> None:
     counting = Configuration.from_json('{"path": "Path", "measures": {"Rows": {"op": "count"}}}')
 
     assert counting.contribution({"Path": {"S": "A"}}) == Contribution(("A",), (1,))
 
 
-def test_what_is_removed_is_what_was_added_to_the_last_of_38_digits() -> None:
+def test_a_negated_contribution_is_exact_to_38_digits() -> None:
     value = "12345678901234567890123456789.012345678"
     added = CONFIGURATION.contribution(ROW | {"Value": {"N": value}})
     assert added
@@ -88,7 +88,7 @@ def test_what_is_removed_is_what_was_added_to_the_last_of_38_digits() -> None:
         assert added.negated() == Contribution(("PV:FXSpot",), (-1, -Decimal(value)))
 
 
-def test_the_version_is_that_of_the_meaning_and_not_of_the_text() -> None:
+def test_the_version_depends_on_the_meaning_and_not_on_the_formatting() -> None:
     other_order = {name: DOCUMENT[name] for name in ("path", "measures")}
     other_order["measures"] = dict(reversed(DOCUMENT["measures"].items()))
     again = Configuration.from_json(json.dumps(other_order, indent=2))
@@ -123,18 +123,18 @@ def test_the_version_is_that_of_the_meaning_and_not_of_the_text() -> None:
         '{"group_by": {}, "measures": {"Count": {"op": "count"}}}',
     ],
 )
-def test_a_definition_that_is_not_usable_is_refused(text: str) -> None:
+def test_an_invalid_definition_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="CONFIGURATION"):
         Configuration.from_json(text)
 
 
-def test_the_size_of_entries_grows_with_names_and_measures() -> None:
-    """A number takes at most 21 bytes and one as an element, a list three, an entry of a map one beside its name."""
+def test_the_size_of_entries_depends_on_names_and_measures() -> None:
+    """A number takes up to 21 bytes and 1 as a list's element; a list takes 3 and a map's entry 1 and its name."""
     assert bytes_of(["ab", "é"], 2) == 2 * (2 + 1 + 3 + 2 * 22)
 
 
-def test_measures_that_no_statement_can_name_are_refused_before_anything_is_counted() -> None:
-    """Or else DynamoDB refuses every total's statement, and every row is quarantined."""
+def test_measures_whose_names_do_not_fit_a_statement_are_refused() -> None:
+    """Otherwise DynamoDB refuses the statement of every total, and every row is quarantined."""
 
     def configuration(count: int) -> Configuration:
         measures = {f"Measure{number:043d}": {"op": "count"} for number in range(count)}

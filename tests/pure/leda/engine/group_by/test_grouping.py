@@ -1,4 +1,4 @@
-"""One grouping: which definitions are refused, how keys combine, and when its totals expire."""
+"""One grouping: invalid definitions, combinations of keys, and the expiry of totals."""
 
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,11 @@ from leda.engine.group_by.configuration import ConfigurationError
 from support.configurations import configuration, leaves
 
 
-def test_a_list_without_elements_is_in_no_group() -> None:
+def test_a_row_with_an_empty_list_is_in_no_group() -> None:
     assert leaves(["k[]"], {"k": {"L": []}}) == ()
 
 
-def test_keys_are_combined_with_each_element() -> None:
+def test_each_element_of_a_list_is_combined_with_the_other_keys() -> None:
     image = {"day": {"S": "1"}, "tags": {"SS": ["a", "b"]}}
     assert leaves(["tags[]", "day"], image) == ("g:a:1", "g:b:1")
 
@@ -35,7 +35,7 @@ def test_keys_are_combined_with_each_element() -> None:
         ("kept:2026-08-01", None),
     ],
 )
-def test_a_total_expires_its_retention_after_its_bucket_has_ended(
+def test_a_total_expires_when_its_retention_after_the_end_of_its_time_bucket_is_over(
     identifier: str, expires: str | None
 ) -> None:
     group_by: dict[str, Any] = {
@@ -82,12 +82,12 @@ def test_a_total_expires_its_retention_after_its_bucket_has_ended(
         ({"keys": ["a"], "retention_days": 1}, "no key with a time bucket"),
     ],
 )
-def test_a_grouping_that_is_not_usable_is_refused_by_name(grouping: Any, complaint: str) -> None:
+def test_an_invalid_grouping_is_refused_and_named(grouping: Any, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=f"the grouping g: .*{complaint}"):
         configuration({"g": grouping})
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a:b", "a b", "x" * 65])
-def test_the_name_of_a_grouping_stands_in_identifiers(name: str) -> None:
+def test_an_invalid_name_of_a_grouping_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a name of 1 to 64"):
         configuration({name: {"keys": ["a"]}})

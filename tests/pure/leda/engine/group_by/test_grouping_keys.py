@@ -34,7 +34,7 @@ FEEDBACK: dict[str, Any] = {
         ("created_at:month", ["2026-08"]),
     ],
 )
-def test_a_key_is_a_text_an_element_or_a_time(key: str, texts: list[str]) -> None:
+def test_a_key_reads_a_value_list_elements_or_a_time_bucket(key: str, texts: list[str]) -> None:
     assert leaves([key], FEEDBACK) == tuple(f"g:{text}" for text in texts)
 
 
@@ -51,14 +51,14 @@ def test_a_key_is_a_text_an_element_or_a_time(key: str, texts: list[str]) -> Non
         ({"k": {"S": "\ud800"}}, "Unicode"),
     ],
 )
-def test_a_row_without_a_text_for_a_key_is_refused_with_the_reason(
+def test_a_row_with_no_usable_value_for_a_key_is_refused_with_the_reason(
     image: Any, complaint: str
 ) -> None:
     with pytest.raises(UnreadableRowError, match=complaint):
         leaves(["k"], image)
 
 
-def test_what_is_missing_has_the_text_that_stands_for_it() -> None:
+def test_a_missing_attribute_gets_the_configured_text() -> None:
     missing = {"k": "unknown", "tags": "untagged", "t": "never", "d.e": "deep", "w": "high"}
     keys = ["k", "tags[]", "t:day", "d.e"]
 
@@ -79,6 +79,6 @@ def test_what_is_missing_has_the_text_that_stands_for_it() -> None:
         ({}, False),
     ],
 )
-def test_a_condition_holds_for_the_texts_that_it_names(image: Any, holds: bool) -> None:
+def test_a_condition_holds_for_the_values_that_it_lists(image: Any, holds: bool) -> None:
     image = {"k": {"S": "a"}, **image}
     assert leaves(["k"], image, where={"w": ["1", "true"]}) == (("g:a",) if holds else ())

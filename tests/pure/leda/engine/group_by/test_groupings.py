@@ -1,4 +1,4 @@
-"""All groupings of a configuration: which totals a row counts in, and what these are called."""
+"""All groupings of a configuration: the totals that a row counts in, and their labels."""
 
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ FEEDBACK: dict[str, Any] = {
 }
 
 
-def test_a_row_counts_once_in_each_grouping_that_takes_it() -> None:
+def test_a_row_counts_once_in_each_grouping_whose_condition_holds() -> None:
     feedback = configuration(
         {
             "daily": {"keys": ["date"]},
@@ -37,7 +37,7 @@ def test_a_row_counts_once_in_each_grouping_that_takes_it() -> None:
     assert found.amounts == (1, Decimal("0.5"))
 
 
-def test_a_row_that_no_grouping_takes_needs_no_keys_and_no_numbers() -> None:
+def test_a_row_in_no_grouping_needs_no_keys_and_no_numbers() -> None:
     orders = configuration(
         {"orders": {"keys": ["customer"], "where": {"type": ["order"]}}},
         {"Revenue": {"op": "sum", "field": "total"}},
@@ -48,7 +48,7 @@ def test_a_row_that_no_grouping_takes_needs_no_keys_and_no_numbers() -> None:
         orders.contribution({"type": {"S": "order"}, "customer": {"S": "c"}})
 
 
-def test_a_sum_may_say_what_stands_for_a_missing_number() -> None:
+def test_a_missing_number_gets_the_configured_value() -> None:
     sums = configuration(
         {"g": {"keys": ["k"]}},
         {"V": {"op": "sum", "field": "detail.v", "missing": "-0.5"}},
@@ -75,7 +75,7 @@ def test_with_rollup_there_is_a_total_at_each_level() -> None:
     assert configuration({"g": {"keys": ["a", "b"]}}).nodes("g:x:y") == ["g:x:y"]
 
 
-def test_a_total_is_called_by_its_grouping_its_keys_and_the_total_above_it() -> None:
+def test_a_totals_labels_are_its_grouping_its_keys_and_its_parent() -> None:
     both = configuration(
         {
             "desk": {"keys": ["risk", "d.e as desk"], "rollup": True},
@@ -95,7 +95,7 @@ def test_a_marker_of_a_backfill_adds_nothing() -> None:
     assert leaves(["k"], marker) == ()
 
 
-def test_a_row_in_more_totals_than_a_row_of_sums_can_name_is_refused() -> None:
+def test_a_row_in_more_totals_than_a_row_of_reducetable_can_hold_is_refused() -> None:
     few = {"k": {"SS": [f"{number:0100d}" for number in range(1000)]}}
     many = {"k": {"SS": [f"{number:0200d}" for number in range(1000)]}}
 
@@ -104,7 +104,7 @@ def test_a_row_in_more_totals_than_a_row_of_sums_can_name_is_refused() -> None:
         leaves(["k[]"], many)
 
 
-def test_the_attributes_that_decide_are_named_for_a_scan() -> None:
+def test_a_scan_reads_all_attributes_that_the_groupings_use() -> None:
     found = configuration(
         {"g": {"keys": ["d.e", "t[]"], "where": {"w.x": ["1"]}}},
         {"S": {"op": "sum", "field": "n.o"}},

@@ -1,4 +1,4 @@
-"""The texts of keys in the identifiers of totals."""
+"""Keys in the identifiers of totals."""
 
 from collections import Counter
 
@@ -10,14 +10,14 @@ from support.configurations import configuration
 
 
 @given(st.text())
-def test_every_text_comes_back_from_its_identifier(text: str) -> None:
+def test_every_key_can_be_read_back_from_its_identifier(text: str) -> None:
     assert ":" not in escaped(text)
     assert escaped(text)
     assert unescaped(escaped(text)) == text
 
 
 @given(st.lists(st.lists(st.text(alphabet=":%3A25a"), min_size=2, max_size=2), max_size=9))
-def test_no_two_keys_share_a_total(pairs: list[list[str]]) -> None:
+def test_different_keys_have_different_identifiers(pairs: list[list[str]]) -> None:
     group = configuration({"g": {"keys": ["a", "b"]}})
     found: Counter[str] = Counter()
     for first, second in {tuple(pair) for pair in pairs}:

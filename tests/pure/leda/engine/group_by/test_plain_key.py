@@ -11,7 +11,7 @@ from leda.streams.changes import UnreadableRowError
 from support.configurations import configuration
 
 
-def test_a_plain_identifier_is_the_key_s_text() -> None:
+def test_a_plain_identifier_is_the_text_of_the_key() -> None:
     scores = configuration({"user": {"keys": ["Username"]}}, identifiers="plain")
 
     found = scores.contribution({"Username": {"S": "a:b%"}})
@@ -39,6 +39,6 @@ def test_a_plain_identifier_is_the_key_s_text() -> None:
         {"g": {"keys": ["a"]}, "h": {"keys": ["b"]}},
     ],
 )
-def test_plain_identifiers_of_more_than_one_key_are_refused(group_by: Any) -> None:
+def test_plain_identifiers_with_more_than_one_key_are_refused(group_by: Any) -> None:
     with pytest.raises(ConfigurationError, match="one grouping of one key"):
         configuration(group_by, identifiers="plain")

@@ -47,7 +47,7 @@ def changes(*records: StreamRecord) -> list[Change]:
     return outsize_apart(found, Limits())
 
 
-def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None:
+def test_a_moved_trade_is_subtracted_at_its_old_path_and_added_at_the_new_one() -> None:
     (change,) = changes(record(7, row("A:B", "5"), row("A:C", "6")))
 
     assert change.end == padded(7)
@@ -60,7 +60,7 @@ def test_a_moved_trade_is_taken_out_at_one_place_and_put_in_at_another() -> None
     }
 
 
-def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves() -> None:
+def test_a_value_beyond_the_limits_is_written_apart_in_two_halves() -> None:
     found = changes(
         record(1, None, row("A", "1")),
         record(2, row("A", "1E+20"), row("A", "1E-20")),
@@ -72,7 +72,7 @@ def test_a_value_beyond_the_schema_s_limits_is_a_part_of_its_own_in_two_halves()
     assert [change.beyond(padded(1)) for change in found] == [None, *found[1:]]
 
 
-def test_a_row_that_was_written_under_other_limits_lacks_what_it_lacks() -> None:
+def test_a_change_divided_by_one_delivery_and_not_by_another_counts_once() -> None:
     """Each delivery decides again whether a change is divided."""
     change, *_ = read([record(2, row("A", "1E+20"), row("A", "1E-20"))], CONFIGURATION)[0]
     first, second = outsize_apart([change], Limits())
@@ -86,7 +86,7 @@ def test_a_row_that_was_written_under_other_limits_lacks_what_it_lacks() -> None
 
 
 @pytest.mark.parametrize("value", ["1E+12", "-1E+12", "0.000000000000000001", "123456789012.5E+1"])
-def test_one_value_beyond_the_limits_is_found_among_many(value: str) -> None:
+def test_a_value_beyond_the_limits_is_found_among_others(value: str) -> None:
     plain = [record(number, None, row("A", f"{number}.25")) for number in range(1, 20)]
     found = changes(*plain, record(20, None, row("A", value)))
 
@@ -96,13 +96,13 @@ def test_one_value_beyond_the_limits_is_found_among_many(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["999999999999.99", "-0.00000000000000001", "1.50000000000000000000"]
 )
-def test_a_value_within_the_limits_is_not_cut(value: str) -> None:
+def test_a_value_within_the_limits_is_not_divided(value: str) -> None:
     (change,) = changes(record(1, row("A", value), row("A", value)))
 
     assert not change.is_outsize
 
 
-def test_a_value_of_0_is_taken_out_as_0() -> None:
+def test_a_value_of_0_is_subtracted_as_0() -> None:
     (change,) = changes(record(1, row("A", "0.00"), row("A", "-0")))
 
     (_, amounts), (_, others) = change.contributions
@@ -118,7 +118,9 @@ def test_a_value_of_0_is_taken_out_as_0() -> None:
         (["x"], None),
     ],
 )
-def test_the_oldest_time_is_the_lowest_number(times: list[str], oldest: str | None) -> None:
+def test_the_oldest_time_is_the_lowest_readable_number(
+    times: list[str], oldest: str | None
+) -> None:
     assert oldest_time(times) == oldest
 
 
@@ -133,7 +135,7 @@ ROWS = st.none() | st.tuples(PATHS, st.decimals(-1000, 1000, places=3).map(str))
     st.sampled_from([1, 2, 4, 7]),
     st.integers(60, 2000),
 )
-def test_the_rows_of_all_parts_and_lanes_add_up_to_what_the_changes_are(
+def test_the_sums_of_all_parts_and_lanes_equal_the_sum_of_the_changes(
     images: Sequence[tuple[Any, Any]], lanes: int, most: int
 ) -> None:
     found = changes(*(record(number, old, new) for number, (old, new) in enumerate(images)))
@@ -163,6 +165,6 @@ def test_the_rows_of_all_parts_and_lanes_add_up_to_what_the_changes_are(
 @pytest.mark.parametrize(
     ("node", "lanes", "lane"), [("PV", 4, 2), ("PV:FXSpot", 4, 3), ("é", 7, 4)]
 )
-def test_the_hash_never_changes(node: str, lanes: int, lane: int) -> None:
-    """Rows and checkpoints of a running pipeline depend on it."""
+def test_the_lane_of_a_node_never_changes(node: str, lanes: int, lane: int) -> None:
+    """The rows and checkpoints of a running pipeline depend on these hashes."""
     assert lane_number(node, lanes) == lane

@@ -1,4 +1,4 @@
-"""What Reduce does about a total whose statement DynamoDB refuses."""
+"""Reduce's handling of a total whose statement DynamoDB refuses."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -25,7 +25,7 @@ def batch_of(rows: Sequence[Row]) -> CheckpointBatch:
     return CheckpointBatch(shard, LANE.applied, ("Count",), rows, statements, LANE.version, Mock())
 
 
-def test_a_row_that_adds_0_is_done_where_dynamodb_refuses_to_make_its_total() -> None:
+def test_a_row_that_adds_0_is_dropped_when_dynamodb_refuses_to_insert_its_total() -> None:
     total = Pending("node", "1", "1", ("0",), kind=Kind.INSERT)
     rejected: list[Reject] = []
 
@@ -37,7 +37,7 @@ def test_a_row_that_adds_0_is_done_where_dynamodb_refuses_to_make_its_total() ->
     assert (total.rows, total.take, rejected) == ([], 0, [])
 
 
-def test_a_total_is_busy_while_dynamodb_throttles_the_0_of_the_measure_that_it_lacks() -> None:
+def test_throttling_while_a_missing_measure_is_added_makes_the_total_busy() -> None:
     client = Mock()
     client.get_item.return_value = {"Item": {"Identifier": {"S": "node"}}}
     throttle = {"Code": "ThrottlingError", "Message": "slow down"}
@@ -51,7 +51,7 @@ def test_a_total_is_busy_while_dynamodb_throttles_the_0_of_the_measure_that_it_l
     assert (total.is_busy, total.reason) == (True, "ThrottlingError: slow down")
 
 
-def test_the_batch_is_read_once_for_all_totals_that_have_some_of_its_rows() -> None:
+def test_the_rows_of_all_totals_are_found_in_one_pass_over_the_batch() -> None:
     class Rows(list[Row]):
         reads = 0
 
