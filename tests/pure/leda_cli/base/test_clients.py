@@ -1,4 +1,4 @@
-"""Clients take the rows of a scan as DynamoDB's JSON has them, which is what botocore makes of them."""
+"""The commands' DynamoDB client parses a scan's rows faster than boto3's and returns the same rows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _both(endpoint: str) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("table", ["Plain", "Empty", "Bytes"])
-def test_a_page_is_what_boto3s_own_client_makes_of_it(endpoint: str, table: str) -> None:
+def test_a_page_of_a_scan_equals_boto3s(endpoint: str, table: str) -> None:
     ours, plain = (client.scan(TableName=table) for client in _both(endpoint))
     for answer in (ours, plain):
         del answer["ResponseMetadata"]
@@ -69,7 +69,7 @@ def test_a_page_is_what_boto3s_own_client_makes_of_it(endpoint: str, table: str)
     assert ours["Count"] == len(ours["Items"])
 
 
-def test_an_error_is_raised_as_by_boto3s_own_client(endpoint: str) -> None:
+def test_an_error_equals_boto3s(endpoint: str) -> None:
     for client in _both(endpoint):
         with pytest.raises(ClientError, match=r"\(ValidationException\).*: no"):
             client.scan(TableName="Refused")

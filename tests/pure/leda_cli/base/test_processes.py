@@ -1,4 +1,4 @@
-"""Work in several processes: results in order, and an end at once."""
+"""Work in several processes: ordered results, and an immediate end after an error or an interruption."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
     assert list(in_processes(square, [], 3)) == []
 
 
-def test_an_error_of_a_job_ends_all_without_waiting_for_the_others() -> None:
+def test_an_error_of_one_job_ends_all_processes_at_once() -> None:
     with pytest.raises(ValueError, match="three"):
         list(in_processes(fail_on_three, [3, 1, 2], 2))
     assert multiprocessing.active_children() == []
 
 
-def test_who_does_not_ask_for_the_rest_does_not_wait_for_it() -> None:
+def test_closing_the_results_ends_all_processes() -> None:
     results = in_processes(square, range(1000), 2)
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]

@@ -1,10 +1,9 @@
-"""What a command takes over from its caller's shell: how to reach the network, and nothing that changes its work."""
+"""The commands keep the shell's settings for the network and ignore those that would change what they do."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from leda_cli.base.paths import ROOT, VENV
 from leda_cli.develop import terraform
 from leda_cli.develop.instance import client_variables
 from support.hostile_shells import OF_BOTO3, OF_PYTHON, OF_TOOLS
+from support.processes import run
 
 PROXIES = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"}
 NETWORK = {*PROXIES, "no_proxy", "NO_PROXY", "REQUESTS_CA_BUNDLE"}
@@ -22,7 +22,7 @@ TABLE = {**OF_BOTO3, **OF_TOOLS, **OF_PYTHON}
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_program_that_leda_starts_gets_nothing_that_would_change_what_it_does(name: str) -> None:
+def test_started_programs_do_not_get_variables_that_would_change_what_they_do(name: str) -> None:
     given = {"HOME": "/home/me", "PATH": "/bin", **TABLE[name]}
 
     found = terraform.terraform_environment(given)
@@ -77,11 +77,11 @@ def test_terraform_on_local_aws_gets_the_local_keys_and_endpoint(
         "LEDA_PORT",
     ],
 )
-def test_what_tells_how_to_reach_the_network_and_the_terminal_stays(name: str) -> None:
+def test_variables_for_the_network_and_the_terminal_are_kept(name: str) -> None:
     assert shell.for_children({name: "value"})[name] == "value"
 
 
-def test_uv_takes_pips_index_unless_it_has_its_own() -> None:
+def test_uv_uses_pips_index_unless_it_has_one_of_its_own() -> None:
     assert shell.for_children({"PIP_INDEX_URL": "a"})["UV_DEFAULT_INDEX"] == "a"
     both = {"PIP_INDEX_URL": "a", "UV_DEFAULT_INDEX": "b"}
     assert shell.for_children(both)["UV_DEFAULT_INDEX"] == "b"
@@ -105,7 +105,9 @@ def test_this_machine_is_never_reached_through_a_proxy(given: dict[str, str], ho
 
 @pytest.mark.parametrize("name", OF_BOTO3)
 @pytest.mark.parametrize("arguments", [["demo"], ["load", "--messages", "1"], ["up"], []])
-def test_a_local_command_knows_no_account(name: str, arguments: list[str]) -> None:
+def test_a_local_command_sees_no_aws_credentials_or_profiles(
+    name: str, arguments: list[str]
+) -> None:
     environment = dict(OF_BOTO3[name])
 
     shell.prepare(environment, arguments)
@@ -123,7 +125,7 @@ def test_a_local_command_knows_no_account(name: str, arguments: list[str]) -> No
     "arguments",
     [["verify", "--aws"], ["build", "--publish", "s3://b"], ["build", "--publish=s3://b"]],
 )
-def test_a_command_for_an_account_keeps_the_callers_settings_but_no_empty_endpoint(
+def test_a_command_for_an_account_keeps_the_callers_aws_settings(
     arguments: list[str],
 ) -> None:
     mine = {"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "https://s3.example.com"}
@@ -143,14 +145,8 @@ def shadow(tmp_path: Path) -> Path:
 
 
 def help_of_verify(environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        [str(VENV / "bin" / "leda"), "verify", "--help"],
-        env={**environment, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        input="",
+    done = run(
+        VENV / "bin" / "leda", "verify", "--help", env={**environment, "COLUMNS": "100"}, input=""
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -163,7 +159,7 @@ def plain_help() -> str:
 
 
 @pytest.mark.parametrize("name", OF_PYTHON)
-def test_the_command_runs_in_a_python_that_the_shell_has_not_changed(
+def test_pythons_environment_variables_do_not_affect_the_command(
     name: str, shadow: Path, plain_help: str
 ) -> None:
     environment = {**os.environ, **OF_PYTHON[name], "PYTHONPATH": str(shadow)}
@@ -172,26 +168,17 @@ def test_the_command_runs_in_a_python_that_the_shell_has_not_changed(
     assert "Compare every total" in plain_help
 
 
-def test_make_lets_nothing_of_the_shells_python_through(shadow: Path) -> None:
+def test_make_removes_pythons_environment_variables(shadow: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(shadow), "PYTHONHOME": "/nonexistent"}
     show = "import json, os; print(json.dumps([n for n in os.environ if n.startswith('PYTHON')]))"
     makefile = f"include {ROOT / 'Makefile'}\n\nshow: ; @{sys.executable} -c \"{show}\"\n"
 
-    done = subprocess.run(
-        ["make", "--silent", "-f", "-", "show"],
-        cwd=ROOT,
-        env=environment,
-        input=makefile,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run("make", "--silent", "-f", "-", "show", cwd=ROOT, env=environment, input=makefile)
 
     assert set(json.loads(done.stdout)) <= {"PYTHON", "PYTHONIOENCODING", "PYTHONUTF8"}
 
 
-def test_every_child_gets_caches_in_the_checkout_whatever_the_shell_says() -> None:
+def test_started_programs_have_their_caches_in_the_checkout() -> None:
     given = {"UV_CACHE_DIR": "/mine", "PIP_CACHE_DIR": "/mine", "npm_config_cache": "/mine"}
     found = paths.contained_environment({**given, "TMPDIR": "/mine", "XDG_CACHE_HOME": "/mine"})
     assert "/mine" not in found.values()

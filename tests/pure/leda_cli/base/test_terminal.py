@@ -1,10 +1,9 @@
-"""What goes to a terminal: no control character of a text, no forged line, and never an error of encodings."""
+"""Printing to a terminal: data cannot send control characters or forge lines, and no encoding causes an error."""
 
 from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -40,6 +39,7 @@ from leda_cli.operate.totals.oracle import NOTHING
 from leda_cli.operate.totals.screen import totals_tree
 from leda_cli.operate.totals_command import Answer, Columns
 from leda_cli.operate.verify import Verdict
+from support.processes import run
 
 EVIL = "\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"
 SHOWN = r"\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u202eevil\ufeff\u2028\ud800"
@@ -59,12 +59,12 @@ SHOWN = r"\x1b[31mred\x1b[2J\x1b]0;title\x07\r\nPV  expected 1  found 1\x9b1A\u2
         ("\U000e0001", r"\U000e0001"),
     ],
 )
-def test_what_a_terminal_would_act_on_is_escaped(text: str, expected: str) -> None:
+def test_control_characters_are_escaped(text: str, expected: str) -> None:
     assert shown(text) == expected
 
 
 @given(st.text())
-def test_a_shown_text_is_one_line_and_stays_as_it_is(text: str) -> None:
+def test_an_escaped_text_is_one_line_and_is_not_escaped_again(text: str) -> None:
     once = shown(text)
 
     assert shown(once) == once
@@ -72,7 +72,7 @@ def test_a_shown_text_is_one_line_and_stays_as_it_is(text: str) -> None:
     assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in once)
 
 
-def test_lines_stay_lines() -> None:
+def test_line_breaks_of_several_lines_are_kept() -> None:
     assert shown_lines("a\x1b\nb\r\n") == "a\\x1b\nb\\r\n"
 
 
@@ -104,14 +104,14 @@ def table_of(text: str) -> Table:
 
 
 def totals_of(text: str) -> Table:
-    """What `leda totals` prints of a total with such a key."""
+    """The table of `leda totals` for a total with this key."""
     total = totals_reading.Total(text, "users", {text: text}, {"Count": Decimal(1)})
     found = totals_reading.Found([total], "T", 1, None)
     return Answer(found, Columns(["Count"], [], "Count"), None, NotLive())._table()
 
 
 def corrected(text: str) -> Iterator[str]:
-    """What `leda rebuild` and `leda backfill` report of a total with such a name, and of a row with such a key."""
+    """The lines of `leda rebuild` and `leda backfill` about a total and a row with this name."""
     configuration = Configuration.from_json(
         '{"path": "Path", "measures": {"Count": {"op": "count"}}}'
     )
@@ -147,7 +147,7 @@ def report(lines: Callable[[], Iterator[str]]) -> Callable[[Screen], None]:
 
 
 def through(name: str) -> Callable[[Screen], None]:
-    """The text through one of the functions that commands print with."""
+    """Print the text with one of the functions that commands use."""
 
     def show(screen: Screen) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -179,7 +179,7 @@ PRINTED: dict[str, Callable[[Screen], object]] = {
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("show", PRINTED.values(), ids=PRINTED)
-def test_no_command_sends_a_control_character_of_the_data_or_a_forged_line(
+def test_no_command_prints_control_characters_or_forged_lines_from_data(
     show: Callable[[Screen], object], terminal: bool
 ) -> None:
     text = printed(show, terminal)
@@ -211,7 +211,7 @@ def test_no_command_sends_a_control_character_of_the_data_or_a_forged_line(
         .__exit__(None, None, None),
     ],
 )
-def test_whatever_is_printed_has_no_control_characters_but_richs_own(
+def test_the_console_escapes_control_characters_in_everything_printed(
     show: Callable[[Screen], object],
 ) -> None:
     text = printed(show, terminal=True)
@@ -221,7 +221,7 @@ def test_whatever_is_printed_has_no_control_characters_but_richs_own(
         assert forbidden not in text
 
 
-def test_an_error_keeps_its_lines_and_loses_what_a_terminal_would_act_on(
+def test_an_error_keeps_its_line_breaks_and_has_control_characters_escaped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def show(screen: Screen) -> None:
@@ -239,7 +239,9 @@ def test_an_error_keeps_its_lines_and_loses_what_a_terminal_would_act_on(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
-def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+def test_characters_that_an_encoding_lacks_are_replaced(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
     streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
     for name, stream in zip(("stdout", "stderr"), streams, strict=True):
         monkeypatch.setattr(sys, name, stream)
@@ -267,17 +269,11 @@ CALLS = (["cost", "--help"], ["example", "ä€"])
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 @pytest.mark.parametrize("more", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
-def test_no_command_fails_for_an_encoding(call: list[str], more: dict[str, str]) -> None:
+def test_no_encoding_makes_a_command_fail(call: list[str], more: dict[str, str]) -> None:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "leda"), *call],
-        env={**kept, **more},
-        cwd=ROOT,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+    leda = Path(sys.executable).parent / "leda"
+    done = run(leda, *call, env={**kept, **more}, cwd=ROOT, errors="replace")
 
-    assert b"Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr
     assert done.returncode == (1 if call[0] == "example" else 0)
-    assert done.stdout if call[0] == "cost" else b"What to do" in done.stderr
+    assert done.stdout if call[0] == "cost" else "What to do" in done.stderr

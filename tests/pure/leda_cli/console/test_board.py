@@ -1,4 +1,4 @@
-"""The totals as the console's page asks for them."""
+"""The totals as the console's page shows them: as a tree or a list, searched and sorted."""
 
 import json
 from decimal import Decimal
@@ -34,7 +34,7 @@ def full() -> Board:
     return board
 
 
-def test_a_tree_shows_the_children_of_what_is_open() -> None:
+def test_a_tree_shows_the_children_of_open_nodes() -> None:
     board = full()
     assert board.has_tree
     assert names(board, is_tree=True) == ["A", "B"]
@@ -44,7 +44,7 @@ def test_a_tree_shows_the_children_of_what_is_open() -> None:
     assert board.opened == ["A", "B", "B:x"]
 
 
-def test_a_list_is_searched_sorted_and_cut() -> None:
+def test_a_list_is_searched_sorted_and_paged() -> None:
     board = full()
     assert names(board) == sorted(TOTALS)
     assert names(board, text="X") == ["A:x", "B:x", "B:x:1"]
@@ -55,7 +55,7 @@ def test_a_list_is_searched_sorted_and_cut() -> None:
     assert (answer["count"], answer["rows"]) == (len(TOTALS), [])
 
 
-def test_a_parent_is_compared_with_its_children_to_the_last_digit() -> None:
+def test_a_parent_is_compared_exactly_with_the_sum_of_its_children() -> None:
     board = full()
     rows = {row["id"]: row for row in board.ask(Query(), 0.0)["rows"]}
     assert rows["A"]["sum"] is False, "one trade, and two below it"
@@ -74,7 +74,7 @@ def test_every_digit_of_an_amount_is_shown() -> None:
     ]
 
 
-def test_a_row_says_how_long_ago_it_changed() -> None:
+def test_a_row_has_the_seconds_since_its_last_change() -> None:
     board = full()
     assert board.ask(Query(), 100.0)["rows"][0]["changed"] is None, "nobody saw it change"
     board.take(tree({**TOTALS, "A": "31"}), 110.0)
@@ -82,7 +82,7 @@ def test_a_row_says_how_long_ago_it_changed() -> None:
     assert (rows["A"], rows["B"]) == (2.5, None)
 
 
-def test_the_revision_rises_with_a_change_alone() -> None:
+def test_only_a_change_raises_the_revision() -> None:
     board = full()
     assert board.take(tree(TOTALS), 101.0) == 0
     assert board.revision == 1
@@ -92,7 +92,7 @@ def test_the_revision_rises_with_a_change_alone() -> None:
     assert board.revision == 2
 
 
-def test_a_board_that_is_looked_at_for_a_day_does_not_grow() -> None:
+def test_the_history_of_a_total_is_bounded() -> None:
     board = Board(HIERARCHY)
     for second in range(0, 24 * 3600, 5):
         board.take(tree({"A": str(second)}), float(second))
@@ -100,7 +100,7 @@ def test_a_board_that_is_looked_at_for_a_day_does_not_grow() -> None:
     assert len(row["history"]) == HISTORY_POINTS
 
 
-def test_an_answer_has_few_rows_however_many_are_asked_for() -> None:
+def test_the_number_of_rows_in_an_answer_is_bounded() -> None:
     board = Board(HIERARCHY)
     board.take(tree({f"A{place:05}": "1" for place in range(10_000)}), 1.0)
     answer = board.ask(Query(offset=9_000, limit=10**9), 1.0)
@@ -108,13 +108,13 @@ def test_an_answer_has_few_rows_however_many_are_asked_for() -> None:
     assert answer["rows"][0]["id"] == "A09000"
 
 
-def test_no_history_is_kept_of_very_many_totals() -> None:
+def test_no_history_is_kept_for_very_many_totals() -> None:
     board = Board(HIERARCHY)
     board.take(tree({f"A{place}": "1" for place in range(MOST_HISTORIES + 1)}), 10.0)
     assert board.ask(Query(), 10.0)["rows"][0]["history"] == []
 
 
-def test_groupings_are_listed_and_told_apart() -> None:
+def test_groupings_are_listed_and_filter_the_rows() -> None:
     board = Board(GROUPED)
 
     def total(identifier: str, grouping: str, **keys: str) -> Total:

@@ -1,4 +1,4 @@
-"""The figures of the console: what logs and CloudWatch tell, by second and minute, and never more than ten minutes."""
+"""The console's figures, read from logs or CloudWatch, for the last ten minutes."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def metrics(**values: Any) -> str:
     return json.dumps({"_aws": {"Timestamp": 1}, "service": "MapLambda", **values})
 
 
-def test_a_function_s_lines_give_counts_invocations_and_failures() -> None:
+def test_log_lines_give_counts_invocations_and_failures() -> None:
     lines = [
         line(10.5, "START RequestId: 1 Version: $LATEST"),
         line(10.5, metrics(Records=[40.0], Duplicates=[3.0], StaleVersions=[1.0])),
@@ -50,7 +50,7 @@ def test_a_function_s_lines_give_counts_invocations_and_failures() -> None:
     assert not [each for each in found if each[1] == 12.0]
 
 
-def test_only_state_s_records_are_those_of_the_stream() -> None:
+def test_records_of_state_are_counted_for_the_stream_too() -> None:
     lines = [line(1, metrics(Records=[4.0]))]
     assert {each.stage for each in samples_of("state", lines)} == {"state", "stream"}
     assert {each.stage for each in samples_of("map", lines)} == {"map"}
@@ -77,7 +77,7 @@ class Logs(Calling):
         return {"events": lines[place : place + 1], **more}
 
 
-def test_each_line_of_a_log_counts_once_however_late_it_comes() -> None:
+def test_each_log_line_counts_once_even_if_it_arrives_late() -> None:
     logs = Logs(
         StateLambda=[line(1000, metrics(Records=[1.0])), line(1001, metrics(Records=[2.0]))]
     )
@@ -93,7 +93,7 @@ def test_each_line_of_a_log_counts_once_however_late_it_comes() -> None:
     assert logs.asked[-1] == (1001 - 5) * 1000, "and then what is new"
 
 
-def test_what_a_log_source_remembers_does_not_grow() -> None:
+def test_the_memory_of_a_log_source_is_bounded() -> None:
     logs = Logs(MapLambda=[])
     source = LogSource(site(LIVE, logs=logs))
     for second in range(3000):
@@ -102,7 +102,7 @@ def test_what_a_log_source_remembers_does_not_grow() -> None:
     assert sum(map(len, source._seen.values())) <= 20
 
 
-def test_figures_hold_ten_minutes_and_no_more() -> None:
+def test_figures_are_kept_for_ten_minutes() -> None:
     figures = Figures(1)
     for second in range(24 * 3600):
         figures.add([Sample(second, "map", "records", 1), Sample(second, "map", "lag", second)])
@@ -111,7 +111,7 @@ def test_figures_hold_ten_minutes_and_no_more() -> None:
     assert figures.recent(24 * 3600 - 1, 9) == {"map.records": 10, "map.lag": 24 * 3600 - 1}
 
 
-def test_a_rate_leaves_out_the_second_that_is_not_over() -> None:
+def test_a_rate_excludes_the_current_second() -> None:
     figures = Figures(1)
     figures.add([Sample(100 + second, "map", "records", 10) for second in range(6)])
     figures.add([Sample(103, "map", "batches", 1), Sample(104, "map", "batches", 1)])
@@ -140,7 +140,7 @@ class CloudWatch(Calling):
         }
 
 
-def test_an_account_is_asked_for_all_metrics_in_one_call() -> None:
+def test_all_cloudwatch_metrics_are_read_in_one_call() -> None:
     cloudwatch = CloudWatch()
     source = MetricSource(site(LIVE, is_local=False, cloudwatch=cloudwatch))
     found = source.read(660)
@@ -161,7 +161,7 @@ def test_an_account_is_asked_for_all_metrics_in_one_call() -> None:
     assert cloudwatch.asked[1]["StartTime"] == at(420)
 
 
-def test_a_user_s_table_is_not_paid_for_by_leda() -> None:
+def test_the_units_of_a_users_table_are_not_counted() -> None:
     tables = {
         metric["Metric"]["Dimensions"][0]["Value"]
         for _, _, metric in queries(site(LIVE, is_local=False, is_pipeline=False))
@@ -191,7 +191,7 @@ class Kinesis(Calling):
         return {"Records": records}
 
 
-def test_bytes_are_the_mean_size_of_messages_that_were_seen() -> None:
+def test_bytes_are_estimated_from_the_mean_size_of_sampled_messages() -> None:
     now = [100.0]
     kinesis = Kinesis()
     size = MessageSize(site(LIVE, kinesis=kinesis), lambda: now[0])
@@ -208,7 +208,7 @@ def test_bytes_are_the_mean_size_of_messages_that_were_seen() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.b", "a.b.records"])
-def test_a_table_s_name_may_have_dots(name: str) -> None:
+def test_a_tables_name_may_contain_dots(name: str) -> None:
     figures = Figures(60)
     figures.replace([Sample(60, name, "write_units", 3), Sample(60, name, "lag", 4)])
     assert figures.recent(61) == {f"{name}.write_units": 3, f"{name}.lag": 4}

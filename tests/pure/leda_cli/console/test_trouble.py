@@ -1,4 +1,4 @@
-"""What the console says is wrong, with the runbook's word on it, and what it costs."""
+"""The console's alarms with the runbook's advice, the quarantine, and the estimated cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIVE = Configuration.from_json(CONFIGURATION)
 RUNBOOK = runbook()
 
 
-def test_the_runbook_has_a_word_on_every_alarm_that_the_console_names() -> None:
+def test_the_runbook_has_advice_for_every_alarm_of_the_console() -> None:
     alarms = Alarms(site(LIVE), RUNBOOK)
     found = [
         *alarms.of_figures({"map.errors": 3, "map.invocations": 9, "map.throttles": 1}, 15),
@@ -49,14 +49,14 @@ def test_the_runbook_has_a_word_on_every_alarm_that_the_console_names() -> None:
     assert RUNBOOK["AuditLambda-drift"].command == "leda rebuild --dry-run"
 
 
-def test_a_command_of_the_runbook_finds_the_same_instance() -> None:
+def test_a_command_of_the_runbook_gets_the_options_of_this_instance() -> None:
     own = site(LIVE, is_local=False, arguments=["--aws", "--name-prefix", "T-"])
     (found,) = Alarms(own, RUNBOOK).of_verification(1)
     assert found.advice
     assert found.advice.command == "leda rebuild --dry-run --aws --name-prefix T-"
 
 
-def test_each_command_that_answers_an_alarm_of_a_table_takes_the_name_of_its_map_function() -> None:
+def test_every_command_that_the_runbook_advises_for_a_table_has_the_option_map_function() -> None:
     commands = {
         advice.command.split()[1]
         for alarm, advice in RUNBOOK.items()
@@ -67,14 +67,14 @@ def test_each_command_that_answers_an_alarm_of_a_table_takes_the_name_of_its_map
         assert "map_function" in inspect.signature(function).parameters
 
 
-def test_nothing_is_wrong_where_nothing_failed() -> None:
+def test_without_failures_there_is_no_alarm() -> None:
     alarms = Alarms(site(LIVE), RUNBOOK)
     assert not [*alarms.of_figures({"map.errors": 0, "map.invocations": 9}, 15)]
     assert not [*alarms.of_age(0.0), *alarms.of_age(None), *alarms.of_verification(0)]
 
 
 class CloudWatch(Calling):
-    """Alarms that ring: two of the pipeline, one of somebody else."""
+    """Alarms in the state ALARM: two of the pipeline, one of another application."""
 
     def get_paginator(self, _name: str) -> Any:
         return self
@@ -90,14 +90,14 @@ class CloudWatch(Calling):
         }
 
 
-def test_an_account_s_alarms_are_cloudwatch_s() -> None:
+def test_an_accounts_alarms_are_read_from_cloudwatch() -> None:
     found = Alarms(site(LIVE, is_local=False, cloudwatch=CloudWatch()), RUNBOOK).of_account()
     assert [each.name for each in found] == ["MapLambda-errors", "HealthLambda-failed"]
     assert found[0].since == 5
     assert found[1].advice == RUNBOOK["HealthLambda-failed"]
 
 
-def test_each_danger_of_health_has_its_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_finding_of_health_has_an_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
     health = SimpleNamespace(
         is_rebuild_open=True,
         mappings_off={"MapLambda": "Disabled", "ReduceLambda": "Disabled"},
@@ -113,7 +113,7 @@ def test_each_danger_of_health_has_its_alarm(monkeypatch: pytest.MonkeyPatch) ->
         ("HealthLambda-mappings-off", "reduce is off"),
         ("HealthLambda-streams-not-settled", "a new stream"),
     ]
-    # The rebuild has ended between the two looks.
+    # The rebuild ends between the two reads.
     monkeypatch.setattr(module, "danger_lines", lambda *_: iter(lines[1:]))
     assert [each.detail for each in alarms.of_health()] == lines[1:]
 
@@ -154,7 +154,7 @@ class S3(Calling):
         return {"Body": body, "ETag": "e", "LastModified": at(1)}
 
 
-def test_each_object_of_the_quarantine_is_read_once_and_shown_decoded() -> None:
+def test_each_quarantined_object_is_read_once_and_shown_decoded() -> None:
     s3 = S3()
     s3.put(1, "é".encode())
     s3.put(2, b"\xff\x00")
@@ -174,7 +174,7 @@ def test_each_object_of_the_quarantine_is_read_once_and_shown_decoded() -> None:
     assert quarantine.look().version != listing.version
 
 
-def test_of_a_large_quarantine_the_newest_are_listed() -> None:
+def test_only_the_newest_objects_of_a_large_quarantine_are_listed() -> None:
     s3 = S3()
     keys = [s3.put(number, b"x" * 10_000) for number in range(MOST_OBJECTS + 50)]
     listing = Quarantine(site(LIVE, s3=s3)).look()
@@ -184,7 +184,7 @@ def test_of_a_large_quarantine_the_newest_are_listed() -> None:
     assert s3.read == MOST_OBJECTS
 
 
-def test_of_an_account_s_quarantine_a_part_is_read_at_each_look() -> None:
+def test_an_accounts_quarantine_is_read_in_parts() -> None:
     s3 = S3()
     for number in range(60):
         s3.put(number, b"x")
@@ -196,7 +196,7 @@ def test_of_an_account_s_quarantine_a_part_is_read_at_each_look() -> None:
 # -- cost
 
 
-def test_a_higher_rate_costs_more_and_rest_costs_little() -> None:
+def test_a_higher_rate_costs_more() -> None:
     costs = Costs(site(LIVE))
     rest = costs.of(Rate.of({}, None), {})
     busy = costs.of(Rate.of({"stream.records": 500.0}, 250.0), {})
@@ -206,12 +206,12 @@ def test_a_higher_rate_costs_more_and_rest_costs_little() -> None:
     assert set(busy.services) == {"Kinesis", "Lambda", "DynamoDB", "CloudWatch"}
 
 
-def test_the_share_of_duplicates_is_what_state_has_dropped() -> None:
+def test_the_share_of_duplicates_is_computed_from_what_state_dropped() -> None:
     rate = Rate.of({"stream.records": 100.0, "state.duplicates": 20.0, "state.stale": 5.0}, 300.0)
     assert (rate.messages, rate.duplicates, rate.message_bytes) == (100.0, 0.25, 300.0)
 
 
-def test_an_account_s_units_are_those_that_were_counted() -> None:
+def test_an_accounts_units_are_those_that_cloudwatch_counted() -> None:
     counted = {"StateTable.write_units": 2.0, "AggregateTable.write_units": 1.0}
     counted |= {"StateTable.read_units": 4.0}
     found = Costs(site(LIVE, is_local=False)).of(Rate(1.0), counted)

@@ -1,4 +1,4 @@
-"""Who may ask for the console's page, and what the page may do."""
+"""The console's web server: access control, security headers, escaping, and actions."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def wait_until_idle(console: Console) -> None:
         time.sleep(0.02)
 
 
-def test_the_page_is_for_who_has_the_token(console: Console) -> None:
+def test_the_page_requires_the_token(console: Console) -> None:
     assert console.get().status_code == 200
     for path in (
         "/",
@@ -112,8 +112,8 @@ def test_the_page_is_for_who_has_the_token(console: Console) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", f"127.0.0.1:{PORT}.evil", ""]
 )
-def test_another_host_is_refused(console: Console, host: str) -> None:
-    """DNS rebinding: a name of somebody else's that means 127.0.0.1."""
+def test_another_host_name_is_refused(console: Console, host: str) -> None:
+    """DNS rebinding: the name of another site that resolves to 127.0.0.1."""
     assert console.get(Host=host).status_code == 421
     answer = console.client.post(
         f"/{TOKEN}/verify", headers={"Host": host, "Origin": f"http://{host}"}
@@ -121,7 +121,7 @@ def test_another_host_is_refused(console: Console, host: str) -> None:
     assert answer.status_code == 421
 
 
-def test_localhost_is_a_name_of_this_host(console: Console) -> None:
+def test_localhost_is_accepted_as_the_host(console: Console) -> None:
     assert console.get(Host=f"localhost:{PORT}").status_code == 200
 
 
@@ -135,7 +135,7 @@ def test_localhost_is_a_name_of_this_host(console: Console) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_another_site_s_page_is_refused(console: Console, headers: dict[str, str]) -> None:
+def test_a_request_from_another_site_is_refused(console: Console, headers: dict[str, str]) -> None:
     assert console.get("totals", **headers).status_code == 403
     assert (
         console.client.post(f"/{TOKEN}/verify", headers={"Origin": ORIGIN, **headers}).status_code
@@ -149,7 +149,7 @@ def test_a_post_without_an_origin_is_refused(console: Console) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "totals", "static/console.js", "lib/htmx.min.js", "nothing"])
-def test_every_answer_confines_the_page(console: Console, path: str) -> None:
+def test_every_response_has_the_security_headers(console: Console, path: str) -> None:
     answer = console.get(path)
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     policy = answer.headers["Content-Security-Policy"]
@@ -159,7 +159,7 @@ def test_every_answer_confines_the_page(console: Console, path: str) -> None:
     assert {name: refused.headers[name] for name in HEADERS} == HEADERS
 
 
-def test_the_page_has_no_inline_script_and_no_inline_style(changing: Console) -> None:
+def test_the_page_has_no_inline_scripts_or_styles(changing: Console) -> None:
     page = changing.get().text
     for script in page.split("<script")[1:]:
         assert script.lstrip().startswith("src="), script[:80]
@@ -175,7 +175,7 @@ def test_no_other_file_is_served(console: Console) -> None:
         assert console.get(path).status_code == 404, path
 
 
-def test_what_data_holds_is_text_wherever_it_is_shown(changing: Console) -> None:
+def test_data_is_escaped_wherever_it_is_shown(changing: Console) -> None:
     hub = changing.hub
     hub.listing = Listing(1, (Object("key" + EVIL, "state", "record", EVIL, 5.0, EVIL, EVIL),))
     hub.alarms = [Alarm(EVIL, EVIL, None)]
@@ -216,14 +216,14 @@ def test_objects_are_filtered_by_reason(console: Console) -> None:
 
 
 @pytest.mark.parametrize("query", ["offset=x", "limit=1e9", "top="])
-def test_a_query_that_is_none_is_refused(console: Console, query: str) -> None:
+def test_an_invalid_query_is_refused(console: Console, query: str) -> None:
     assert console.get(f"totals?{query}").status_code == 400
 
 
 # -- changes
 
 
-def test_a_console_changes_nothing_unless_it_is_allowed(console: Console) -> None:
+def test_changes_are_refused_unless_they_are_allowed(console: Console) -> None:
     for name in ACTIONS:
         assert console.get(f"actions/{name}").status_code == 403
         assert console.post(f"actions/{name}/dry-run").status_code == 403
@@ -237,7 +237,7 @@ def ticket_of(answer: Any) -> str:
     return str(answer.text.split('name="ticket" value="')[1].split('"')[0])
 
 
-def test_a_change_is_confirmed_after_its_dry_run(changing: Console) -> None:
+def test_a_change_needs_the_ticket_of_its_dry_run(changing: Console) -> None:
     dry = changing.post("actions/put-back/dry-run", {"reason": "decimal places"})
     job = changing.hub.commands.latest
     assert job is not None
@@ -254,7 +254,7 @@ def test_a_change_is_confirmed_after_its_dry_run(changing: Console) -> None:
     ), "once"
 
 
-def test_an_instance_over_a_table_has_no_messages_to_put_back_or_to_replay(library: Path) -> None:
+def test_an_instance_over_a_table_offers_no_put_back_and_no_replay(library: Path) -> None:
     made = Console(library, allow_changes=True, is_pipeline=False)
     with made.client:
         for name in ("settle", "rebuild"):
@@ -282,24 +282,24 @@ def test_an_instance_over_a_table_has_no_messages_to_put_back_or_to_replay(libra
         ("rebuild", {"reason": "x", "since": "x"}, ("rebuild",)),
     ],
 )
-def test_what_is_typed_is_never_an_option(
+def test_form_values_never_become_options(
     name: str, form: dict[str, str], arguments: tuple[str, ...] | None
 ) -> None:
     assert arguments_of(ACTIONS[name], form) == arguments
 
 
-def test_a_time_that_is_none_is_said_to_be_so(changing: Console) -> None:
+def test_an_invalid_time_is_refused_with_a_hint(changing: Console) -> None:
     answer = changing.post("actions/replay/dry-run", {"since": "yesterday"})
     assert "Write a time" in answer.text
     assert changing.hub.commands.latest is None
 
 
-def test_a_form_that_is_too_long_counts_for_nothing(changing: Console) -> None:
+def test_a_form_that_is_too_long_is_ignored(changing: Console) -> None:
     answer = changing.post("actions/put-back/run", {"ticket": "x" * 100_000})
     assert answer.status_code == 409
 
 
-def test_one_command_runs_at_a_time(library: Path) -> None:
+def test_only_one_command_runs_at_a_time(library: Path) -> None:
     program = "import signal, sys; print('begun', file=sys.stderr, flush=True); signal.pause()"
     waits = (sys.executable, "-c", program)
     made = Console(library, allow_changes=True, program=waits)
@@ -335,7 +335,7 @@ def verified(library: Path, report: str) -> Iterator[Console]:
         yield made
 
 
-def test_a_verification_names_what_differs(library: Path) -> None:
+def test_a_verification_lists_the_differences(library: Path) -> None:
     wrong = {
         "identifier": "A<b>",
         "measure": "Value",
@@ -357,7 +357,7 @@ def test_a_verification_names_what_differs(library: Path) -> None:
         assert [each.name for each in made.hub.alarms] == ["AuditLambda-drift"]
 
 
-def test_totals_are_exact_until_they_change(library: Path) -> None:
+def test_totals_are_shown_as_exact_until_they_change(library: Path) -> None:
     report = {"totals": 1, "trades": 7, "wrong": [], "in_flight": []}
     with verified(library, json.dumps(report)) as made:
         assert 'data-verdict="exact"' in made.get().text
@@ -365,7 +365,7 @@ def test_totals_are_exact_until_they_change(library: Path) -> None:
         assert 'data-verdict="moved-on"' in made.get().text
 
 
-def test_a_verification_that_fails_says_why(library: Path) -> None:
+def test_a_failed_verification_shows_its_output(library: Path) -> None:
     with verified(library, "no JSON") as made:
         page = made.get().text
         assert 'data-verdict="unknown"' in page

@@ -1,4 +1,4 @@
-"""`leda demo`: which rounds are played, when totals count as settled, and what the verdict says."""
+"""`leda demo`: the rounds, when totals count as settled, and the verdict."""
 
 import io
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ HARD = {
 
 
 class FakeStack:
-    """A pipeline in memory: takes records, and its totals follow a few looks later."""
+    """A pipeline in memory: it accepts records, and its totals change after `looks` reads."""
 
     stream = "IncomingDataStream"
     aggregate_table = "AggregateTable"
@@ -89,7 +89,7 @@ class FakeStack:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The demo runs on a clock that its own waiting moves."""
+    """A clock that the demo's own waiting moves."""
     clock = Clock()
     for function in (settle, wait_until_quiet):
         defaults = dict(
@@ -101,7 +101,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class NoPage:
-    """A live page that is not a process."""
+    """Stands in for the process of the live page."""
 
     def announce(self) -> None:
         print("Watch it live: nowhere")
@@ -119,7 +119,7 @@ def stack(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> FakeStack:
 
 
 class NoView:
-    """Looks at nothing."""
+    """Shows nothing."""
 
     def settling(self, *_: Any) -> None:
         pass
@@ -128,11 +128,13 @@ class NoView:
 @pytest.mark.parametrize(
     ("rounds", "plain", "hard"), [(1, 0, 1), (2, 1, 1), (3, 1, 2), (6, 3, 3), (7, 3, 4)]
 )
-def test_half_of_the_rounds_are_plain_and_come_first(rounds: int, plain: int, hard: int) -> None:
+def test_half_of_the_rounds_are_plain_and_are_played_first(
+    rounds: int, plain: int, hard: int
+) -> None:
     assert plan(rounds) == [False] * plain + [True] * hard
 
 
-def test_totals_settle_when_they_match_and_stay_so_for_two_seconds() -> None:
+def test_totals_have_settled_when_they_match_for_two_seconds() -> None:
     settling = Settling({"PV": Decimal(2)}, began=0.0)
     assert settling.look({"PV": Decimal(1)}, 1.0) is Phase.MOVING
     assert settling.look({"PV": Decimal(2)}, 2.0) is Phase.HOLDING
@@ -141,7 +143,7 @@ def test_totals_settle_when_they_match_and_stay_so_for_two_seconds() -> None:
     assert settling.matched == 2.0
 
 
-def test_a_total_that_moves_on_after_it_matched_has_not_settled() -> None:
+def test_a_total_that_changes_after_a_match_has_not_settled() -> None:
     settling = Settling({"PV": Decimal(2)}, began=0.0)
     settling.look({"PV": Decimal(2)}, 1.0)
     assert settling.look({"PV": Decimal(4)}, 2.0) is Phase.MOVING
@@ -159,13 +161,13 @@ def test_patience_counts_from_the_last_change() -> None:
     assert settling.wrong == [Difference("PV", Decimal(9), Decimal(2))]
 
 
-def test_patience_counts_from_the_beginning_when_nothing_ever_moves() -> None:
+def test_patience_counts_from_the_beginning_when_nothing_changes() -> None:
     settling = Settling({"PV": Decimal(9)}, began=0.0, patience=120)
     assert settling.look({}, 119.0) is Phase.MOVING
     assert settling.look({}, 120.0) is Phase.STUCK
 
 
-def test_seconds_to_settle_end_at_the_first_match_and_not_after_the_hold() -> None:
+def test_the_seconds_to_settle_end_at_the_first_match() -> None:
     clock, stack = Clock(), FakeStack(looks=8)
     stack.put_records("", [{"Data": _message("a", "5")}])
     last_put = clock.now
@@ -176,7 +178,7 @@ def test_seconds_to_settle_end_at_the_first_match_and_not_after_the_hold() -> No
     assert clock.now - last_put == 8 * comparison.POLL_SECONDS + comparison.HOLD_SECONDS
 
 
-def test_totals_that_never_match_end_with_the_rows_that_differ() -> None:
+def test_totals_that_never_match_are_reported() -> None:
     clock, stack = Clock(), FakeStack()
     stack.off = Decimal("0.01")
     stack.put_records("", [{"Data": _message("a", "5")}])
@@ -190,7 +192,9 @@ def _message(name: str, value: str) -> bytes:
     return f'{{"TradeID": "{name}", "Version": 0, "Value": {value}, "Hierarchy": {place}}}'.encode()
 
 
-def test_three_exact_rounds_end_well(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_three_exact_rounds_are_reported_as_exact(
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
     demo(rounds=3, messages=400, seed=7)
     shown = capsys.readouterr().out
     table = shown[shown.index("==> Verdict") :]
@@ -201,12 +205,12 @@ def test_three_exact_rounds_end_well(stack: FakeStack, capsys: pytest.CaptureFix
     assert "Local AWS at http://127.0.0.1:4750" in shown
 
 
-def test_hard_rounds_make_the_functions_fail_and_the_end_stops_it(stack: FakeStack) -> None:
+def test_faults_are_on_in_hard_rounds_and_off_at_the_end(stack: FakeStack) -> None:
     demo(rounds=3, messages=80, seed=7)
     assert stack.written == [CALM, CALM, HARD, HARD, CALM]
 
 
-def test_a_demo_may_spread_over_many_totals(
+def test_a_demo_may_use_a_larger_hierarchy(
     stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demo(rounds=2, messages=400, hierarchy="5x5x6", seed=7)
@@ -216,13 +220,15 @@ def test_a_demo_may_spread_over_many_totals(
         demo(rounds=1, messages=80, hierarchy="20x20", seed=7)
 
 
-def test_a_demo_adds_to_what_is_there(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_demo_adds_to_the_rows_of_earlier_runs(
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
     demo(rounds=2, messages=80, seed=7)
     demo(rounds=2, messages=80, seed=8)
     assert "trades are there from before" in capsys.readouterr().out
 
 
-def test_the_same_game_twice_is_exact_and_says_that_it_proves_little(
+def test_a_repeated_game_is_exact_and_warns_that_it_proves_little(
     stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demo(rounds=2, messages=400, seed=7)
@@ -246,7 +252,7 @@ def test_a_total_that_goes_wrong_after_the_last_round_is_found(
     assert "off by +0.01" in capsys.readouterr().out
 
 
-def test_a_stack_that_stops_answering_is_an_error_with_a_way_out(stack: FakeStack) -> None:
+def test_a_stack_that_stops_answering_is_an_error_with_a_fix(stack: FakeStack) -> None:
     def gone() -> dict[str, Total]:
         raise EndpointConnectionError(endpoint_url=stack.endpoint)
 
@@ -256,7 +262,7 @@ def test_a_stack_that_stops_answering_is_an_error_with_a_way_out(stack: FakeStac
     assert "make up" in error.value.fix
 
 
-def test_faults_that_cannot_be_switched_off_are_said_so(stack: FakeStack) -> None:
+def test_an_error_says_when_faults_cannot_be_switched_off(stack: FakeStack) -> None:
     def gone(values: dict[str, int]) -> None:
         stack.written.append(values)
         if len(stack.written) == 3:
@@ -290,7 +296,7 @@ def test_a_total_off_by_a_cent_is_listed_and_ends_with_status_1(
     assert stack.written[-1] == CALM
 
 
-def test_a_total_that_is_wrong_from_before_is_found_before_anything_is_sent(
+def test_a_total_that_is_wrong_before_the_demo_is_an_error(
     stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.put_records("", [{"Data": _message("a", "5")}])
@@ -348,14 +354,14 @@ def test_the_verdict_fits_a_terminal_of_100_columns() -> None:
     )
 
 
-def test_a_verdict_of_an_interrupted_game_claims_nothing(
+def test_the_verdict_of_an_interrupted_game_does_not_claim_exactness(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     print_verdict([_round(1, False, Outcome(4.2))], complete=False)
     assert "no total off" not in capsys.readouterr().out
 
 
-def test_a_load_that_is_checked_says_whether_it_is_exact(
+def test_a_checked_load_reports_whether_totals_are_exact(
     stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load(messages=400, delete=20, modify=20, seed=3, check=True)
@@ -370,7 +376,7 @@ def _plain(console_width: int, *things: Any) -> str:
     return output.getvalue()
 
 
-def test_the_tree_aligns_its_numbers_and_shows_what_is_missing() -> None:
+def test_the_tree_aligns_numbers_and_shows_missing_totals() -> None:
     found = {
         "PV": Total(2, Decimal("1234.5")),
         "PV:FXSpot": Total(2, Decimal("1234.5")),
@@ -388,7 +394,7 @@ def test_the_tree_aligns_its_numbers_and_shows_what_is_missing() -> None:
     assert lines[4].split() == ["└──", "EMEA", "1,234.50", "exact"]
 
 
-def test_of_many_totals_the_tree_shows_the_levels_that_fit() -> None:
+def test_a_tree_of_many_totals_shows_only_the_levels_that_fit() -> None:
     paths = [
         f"R{root}{below}"
         for root in range(9)
@@ -400,7 +406,7 @@ def test_of_many_totals_the_tree_shows_the_levels_that_fit() -> None:
     assert lines[-1].strip() == "and 270 more totals"
 
 
-def test_the_tree_never_rounds_a_difference_away() -> None:
+def test_the_tree_does_not_round_differences() -> None:
     found = {"PV": Total(1, Decimal("12345678901234567890.00000000000000001"))}
     expected = {"PV": Total(1, Decimal("12345678901234567890"))}
     shown = _plain(120, screen.totals_tree(found, expected))
@@ -408,12 +414,12 @@ def test_the_tree_never_rounds_a_difference_away() -> None:
     assert "exact" not in shown
 
 
-def test_a_total_that_lacks_trades_is_not_exact_although_its_value_is() -> None:
+def test_a_total_with_the_right_value_and_a_wrong_count_is_not_exact() -> None:
     found, expected = {"PV": Total(2, Decimal(5))}, {"PV": Total(3, Decimal(5))}
     assert "+1 trades" in _plain(120, screen.totals_tree(found, expected))
 
 
-def test_off_a_terminal_a_load_prints_plain_lines() -> None:
+def test_without_a_terminal_a_load_prints_plain_lines() -> None:
     output = io.StringIO()
     console = Console(file=output, width=80)
     with screen.RoundView(console, 1000) as view:
@@ -429,7 +435,7 @@ def test_off_a_terminal_a_load_prints_plain_lines() -> None:
         "put 250 of 1,000 messages",
         "put 600 of 1,000 messages",
     ]
-    # Nothing has moved since the first of them, so the next one comes half a minute later.
+    # Without a change, the next line follows after half a minute.
     assert [line.strip() for line in lines[2:]] == [
         "5.5 s after the last message: 0 of 1 totals exact",
         "36.0 s after the last message: 0 of 1 totals exact",

@@ -1,4 +1,4 @@
-"""`leda example`: which systems there are, and that nothing is applied twice or over an interrupted apply."""
+"""`leda example`: the examples, and when they are applied again."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from leda_cli.develop.localstack import LocalStack
 
 
 class Terraform:
-    """Counts what is run."""
+    """Records the commands that are run."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.runs: list[str] = []
@@ -40,7 +40,7 @@ def apply(folder: Path, terraform: Any, digest: str = "one") -> dict[str, object
     return local.apply_changes(LocalStack(folder, "test"), terraform, folder, digest)
 
 
-def test_what_has_not_changed_is_not_applied_again(tmp_path: Path) -> None:
+def test_an_unchanged_example_is_not_applied_again(tmp_path: Path) -> None:
     first, again, changed = Terraform(), Terraform(), Terraform()
 
     assert apply(tmp_path, first) == {"table": "Scores"}
@@ -54,7 +54,7 @@ def test_what_has_not_changed_is_not_applied_again(tmp_path: Path) -> None:
     )
 
 
-def test_an_apply_that_failed_in_order_goes_on_and_one_that_was_killed_begins_afresh(
+def test_only_an_interrupted_apply_leaves_the_marker_that_clears_the_state(
     tmp_path: Path,
 ) -> None:
     marker = tmp_path / local.APPLYING
@@ -93,13 +93,13 @@ def test_an_example_on_ministack_has_the_variables_that_it_is_told(name: str) ->
         assert f'variable "{variable}"' in variables
 
 
-def test_the_site_of_an_example_is_part_of_what_is_applied(tmp_path: Path) -> None:
+def test_the_site_of_an_example_is_copied_too(tmp_path: Path) -> None:
     terraform = examples.terraform_of("shop", tmp_path, client_variables(1))
     terraform.prepare()
     assert (terraform.work / "site" / "index.html").is_file()
 
 
-def test_a_digest_changes_with_the_instance_and_the_root_module() -> None:
+def test_a_digest_depends_on_the_instance_and_the_root_module() -> None:
     complete, reuse = (ROOT / "examples" / name for name in ("complete", "reuse"))
     digests = {
         local.sources_digest(instance, root) for instance in "ab" for root in (complete, reuse)
@@ -107,7 +107,7 @@ def test_a_digest_changes_with_the_instance_and_the_root_module() -> None:
     assert len(digests) == 4
 
 
-def test_a_name_without_an_example_or_a_demo_is_an_error_that_lists_those_there_are() -> None:
+def test_an_unknown_example_or_demo_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(LedaError, match=r"no examples/nowhere.*complete"):
         examples.deploy("nowhere")
     with pytest.raises(LedaError, match=r"no demo of 'complete'.*scores"):

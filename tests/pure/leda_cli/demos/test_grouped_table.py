@@ -1,4 +1,4 @@
-"""What the demos of grouped tables share: what the totals must be, and that a wrong one ends them."""
+"""The part that demos of grouped tables share: the expected totals, and an error for a wrong total."""
 
 from decimal import Decimal
 
@@ -37,7 +37,7 @@ def exact() -> list[dict[str, object]]:
     ]
 
 
-def test_what_is_expected_is_one_pass_over_the_rows(table: GroupedTable) -> None:
+def test_the_expected_totals_are_summed_over_the_rows(table: GroupedTable) -> None:
     measures = {"Count": Decimal(2), "Sum": Decimal("1.25")}
     assert table.expected() == {
         "daily:2026-08-01": measures,
@@ -45,7 +45,7 @@ def test_what_is_expected_is_one_pass_over_the_rows(table: GroupedTable) -> None
     }
 
 
-def test_totals_that_are_as_expected_settle_and_absent_ones_count_as_0(
+def test_correct_totals_settle_and_absent_totals_count_as_0(
     service: Service, table: GroupedTable
 ) -> None:
     service.restore("Totals", exact())

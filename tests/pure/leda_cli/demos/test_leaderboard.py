@@ -1,4 +1,4 @@
-"""The leaderboard's order and its cut; and that the demo's oracle and the functions agree on what a total is."""
+"""The order and the length of the leaderboard, and the sums of the demo's oracle."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,23 +19,21 @@ def board(rows: list[Total], count: int) -> list[tuple[int, str]]:
     return [(place.rank, place.total.username) for place in leaderboard.places(iter(rows), count)]
 
 
-def test_a_higher_score_comes_first_and_equals_share_a_rank_in_the_order_of_their_names() -> None:
+def test_equal_scores_share_a_rank_and_are_ordered_by_name() -> None:
     rows = [total("Zoe", 9), total("Ann", 7), total("Bob", 7), total("Cem", 5)]
 
     assert board(rows, 10) == [(1, "Zoe"), (2, "Ann"), (2, "Bob"), (4, "Cem")]
 
 
 @given(st.permutations(["Ann", "Bob", "Cem", "Dee", "Eve"]), st.integers(1, 6))
-def test_who_ties_with_the_last_place_is_decided_by_name_and_not_by_the_index(
-    names: list[str], count: int
-) -> None:
+def test_names_decide_among_equal_scores_at_the_last_place(names: list[str], count: int) -> None:
     rows = [total("Zoe", 9), *(total(name, 7) for name in names), total("Fay", 6)]
 
     expected = [(1, "Zoe"), *((2, name) for name in ("Ann", "Bob", "Cem", "Dee", "Eve"))]
     assert board(rows, count) == expected[:count]
 
 
-def test_equals_are_ordered_as_dynamodb_orders_strings() -> None:
+def test_names_are_ordered_as_dynamodb_orders_strings() -> None:
     names = ["b", "B", "ä", "\U0001f600", "ﬁ", "10", "9"]
 
     found = [name for _, name in board([total(name, 1) for name in names], 10)]
@@ -43,7 +41,7 @@ def test_equals_are_ordered_as_dynamodb_orders_strings() -> None:
     assert found == ["10", "9", "B", "b", "ä", "ﬁ", "\U0001f600"]
 
 
-def test_no_more_is_read_than_the_last_places_ties() -> None:
+def test_reading_stops_after_the_scores_equal_to_the_last_place() -> None:
     read: list[str] = []
 
     def rows() -> Iterator[Total]:
@@ -59,7 +57,7 @@ def test_no_more_is_read_than_the_last_places_ties() -> None:
 
 
 @pytest.mark.parametrize("score", [0, 5, -3])
-def test_a_user_whose_records_are_all_gone_has_no_place(score: int) -> None:
+def test_a_user_without_records_has_no_place(score: int) -> None:
     rows = [total("Ann", 5), total("Gone", score, records=0), total("Nil", 0), total("Low", -7)]
     rows.sort(key=lambda row: -row.score)
 
@@ -67,13 +65,13 @@ def test_a_user_whose_records_are_all_gone_has_no_place(score: int) -> None:
     assert board(rows, 1) == [(1, "Ann")]
 
 
-def test_a_user_who_moves_while_pages_are_read_has_one_place() -> None:
+def test_a_user_whose_score_changes_between_two_pages_has_one_place() -> None:
     rows = [total("Ann", 9), total("Bob", 8), total("Cem", 7), total("Ann", 6), total("Dee", 5)]
 
     assert board(rows, 4) == [(1, "Bob"), (2, "Cem"), (3, "Ann"), (4, "Dee")]
 
 
-def test_the_oracle_adds_up_records_to_the_last_digit() -> None:
+def test_the_oracles_sums_are_exact() -> None:
     rows = [
         {"Username": {"S": "A"}, "Score": {"N": "999999999999.99999999999999999"}},
         {"Username": {"S": "A"}, "Score": {"N": "1E-17"}},

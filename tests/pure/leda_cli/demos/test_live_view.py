@@ -1,4 +1,4 @@
-"""The live view off a terminal, where nothing can be redrawn."""
+"""The live view on a terminal, and without one, where nothing can be redrawn."""
 
 import io
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from leda_cli.demos.live_view import LiveView
 
 
-def test_off_a_terminal_the_status_and_the_summary_are_a_line_every_few_seconds(
+def test_without_a_terminal_a_line_is_printed_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0
@@ -22,7 +22,7 @@ def test_off_a_terminal_the_status_and_the_summary_are_a_line_every_few_seconds(
     assert output.getvalue().splitlines() == ["    5 s; 10 of it", "    10 s; 20 of it"]
 
 
-def test_on_a_terminal_the_block_is_drawn_each_time() -> None:
+def test_on_a_terminal_the_block_is_redrawn_each_time() -> None:
     output = io.StringIO()
     terminal = Console(file=output, width=200, force_terminal=True, _environ={"TERM": "xterm"})
 

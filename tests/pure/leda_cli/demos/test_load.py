@@ -1,4 +1,4 @@
-"""How a load is put into the stream: few calls, every record once or more, failures sent again."""
+"""Putting a load into the stream: few calls, every record at least once, failed records again."""
 
 import threading
 from collections import Counter
@@ -29,7 +29,7 @@ def test_calls_are_joined_in_order_up_to_the_limit_of_records(sizes: list[int]) 
     assert all(joined)
 
 
-def test_a_call_stays_within_five_megabytes() -> None:
+def test_a_call_has_at_most_five_megabytes() -> None:
     joined = list(regroup([[record(n, 900_000) for n in range(14)]]))
     assert [len(call) for call in joined] == [5, 5, 4]
     assert all(
@@ -38,7 +38,7 @@ def test_a_call_stays_within_five_megabytes() -> None:
 
 
 class Stream:
-    """Takes records; `refuse` says which of a call it does not take, or raises."""
+    """Accepts records; `refuse` returns the numbers of a call's records that fail, or raises an error."""
 
     def __init__(self, refuse: Any = lambda call, records: set()) -> None:
         self.taken: Counter[bytes] = Counter()
@@ -75,7 +75,7 @@ def run(load: Putting) -> None:
         pass
 
 
-def test_every_record_is_put_once_and_seen_once() -> None:
+def test_every_record_is_sent_once() -> None:
     stream, seen = Stream(), list[Record]()
     calls = [[record(call * 100 + n) for n in range(20)] for call in range(30)]
     load = putting(stream, calls, seen=seen.append)
@@ -107,7 +107,7 @@ def test_a_call_without_an_answer_is_sent_again() -> None:
     assert stream.taken == Counter([record(1).data])
 
 
-def test_a_stream_that_takes_nothing_ends_the_load_with_the_reason() -> None:
+def test_a_stream_that_accepts_nothing_ends_the_load_with_the_reason() -> None:
     stream = Stream(lambda call, records: set(range(len(records))))
     load = putting(stream, [[record(1)]], threads=1, patience=0.0)
     with pytest.raises(LedaError, match="took no record for 0 s: Rate"):

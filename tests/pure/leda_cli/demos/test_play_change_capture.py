@@ -1,4 +1,4 @@
-"""The demo of change capture: every change that it announces is counted, and it says why a write may be none."""
+"""The demo of change capture: the number of changes that it announces must have been counted."""
 
 import io
 import random
@@ -23,12 +23,12 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def counted(*lines: tuple[str, int]) -> Any:
-    """The applied example, whose log has counted so."""
+    """The applied example, whose log has these counts."""
     found: list[dict[str, Any]] = [{"event": event, "Changes": [count]} for event, count in lines]
     return SimpleNamespace(log=SimpleNamespace(all=lambda: [*found, {"message": "change"}]))
 
 
-def test_the_counts_are_those_of_this_run_and_of_earlier_ones(screen: io.StringIO) -> None:
+def test_the_counts_of_this_run_and_of_earlier_ones_are_told_apart(screen: io.StringIO) -> None:
     play._counted(counted(("create", 40), ("update", 3), ("create", 7)), before=10, changed=40)
 
     assert "They are the 40 changes of this run and 10 of earlier runs." in screen.getvalue()
@@ -44,7 +44,7 @@ def test_a_change_that_is_not_counted_is_an_error(
 
 
 class Table:
-    """Stands in for the example: its items are its replica, and it knows how many writes have changed an item."""
+    """Stands in for the example: its replica equals its table, and it counts the writes that change an item."""
 
     table, replica = "Users", "UsersCopy"
 

@@ -1,4 +1,4 @@
-"""The demo of favourites: what it writes, and how its top ten look."""
+"""The demo of favourites: its writes and its list of the top ten."""
 
 import io
 import random
@@ -23,7 +23,7 @@ def service() -> Service:
     return Service(CONFIGURATION, ("user_id", "restaurant_id"))
 
 
-def test_people_make_favourites_and_change_their_minds(service: Service) -> None:
+def test_favourites_are_added_and_removed(service: Service) -> None:
     people = People(grouped_table(service), random.Random(1))
     for _ in range(300):
         people.once()
@@ -34,7 +34,7 @@ def test_people_make_favourites_and_change_their_minds(service: Service) -> None
 
 
 @pytest.mark.parametrize("there", [0, 30, 200])
-def test_the_table_is_filled_up_whatever_of_a_batch_is_not_taken_at_first(
+def test_the_table_is_filled_to_its_size_despite_unprocessed_rows(
     service: Service, there: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(play_favourites, "ROWS", 100)
@@ -45,7 +45,7 @@ def test_the_table_is_filled_up_whatever_of_a_batch_is_not_taken_at_first(
     assert len(service.rows) == max(100, there)
 
 
-def test_the_first_restaurants_share_ranks_where_they_are_equal() -> None:
+def test_equal_restaurants_share_a_rank() -> None:
     first = [
         Total(
             f"restaurant:{name}", "restaurant", {"restaurant_id": name}, {"Favourites": Decimal(n)}
@@ -62,7 +62,7 @@ def test_the_first_restaurants_share_ranks_where_they_are_equal() -> None:
     ]
 
 
-def test_a_board_of_nobody_can_be_drawn() -> None:
+def test_an_empty_board_can_be_drawn() -> None:
     output = io.StringIO()
     Console(file=output, width=100).print(board([]))
     assert output.getvalue().strip() == "nobody has a favourite yet"

@@ -1,4 +1,4 @@
-"""The demo of feedback: what it writes, and how its days look."""
+"""The demo of feedback: its writes and its table of days."""
 
 import io
 import random
@@ -29,9 +29,7 @@ def feedback(service: Service) -> Feedback:
     return Feedback(grouped_table(service), random.Random(1), NOW)
 
 
-def test_rows_are_written_changed_written_twice_and_deleted(
-    service: Service, feedback: Feedback
-) -> None:
+def test_rows_are_added_changed_repeated_and_deleted(service: Service, feedback: Feedback) -> None:
     for _ in range(500):
         feedback.once()
 

@@ -1,4 +1,4 @@
-"""The demo of scores: what it writes, how it looks, and that a wrong total ends it."""
+"""The demo of scores: its writes, its leaderboard, and an error for a wrong total."""
 
 import io
 import json
@@ -50,7 +50,7 @@ def scores(table: StreamedDynamoDB) -> Scores:
     return Scores(aws)
 
 
-def test_a_season_writes_changes_moves_and_deletes_records_of_the_players(
+def test_records_are_added_changed_moved_and_deleted(
     table: StreamedDynamoDB, scores: Scores
 ) -> None:
     season = Season(scores, random.Random(1))
@@ -80,7 +80,7 @@ def test_drawing_level_makes_two_totals_equal(table: StreamedDynamoDB, scores: S
     assert after[behind.username].score == after[ahead.username].score == ahead.score
 
 
-def test_what_is_expected_is_every_record_and_the_test_events(
+def test_the_expected_totals_include_every_record_and_the_test_event(
     table: StreamedDynamoDB, scores: Scores
 ) -> None:
     table.put_item(
@@ -118,7 +118,7 @@ def lines(console: Console) -> list[list[str]]:
     return [line.split("━")[0].split() for line in console.file.getvalue().splitlines()]
 
 
-def test_the_board_shows_rank_player_score_and_records_of_each() -> None:
+def test_the_board_shows_rank_player_score_and_records() -> None:
     console = Console(file=io.StringIO(), width=100)
 
     console.print(board_table(PLACES))
@@ -132,7 +132,7 @@ def test_the_board_shows_rank_player_score_and_records_of_each() -> None:
 
 
 @pytest.mark.parametrize("places", [[], PLACES[3:]])
-def test_a_board_of_nobody_or_of_losers_can_be_drawn(places: list[Place]) -> None:
+def test_an_empty_board_and_one_without_positive_scores_can_be_drawn(places: list[Place]) -> None:
     console = Console(file=io.StringIO(), width=100)
 
     console.print(board_table(places))
@@ -140,5 +140,5 @@ def test_a_board_of_nobody_or_of_losers_can_be_drawn(places: list[Place]) -> Non
     assert lines(console)
 
 
-def test_the_first_three_are_a_line() -> None:
+def test_the_first_three_places_are_one_line() -> None:
     assert first_places(PLACES) == "Ada 1234.5, Bela 7, Cem 7"

@@ -1,4 +1,4 @@
-"""The demo of the shop: its books, what it asks, and that a wrong figure or answer ends it."""
+"""The demo of the shop: its ledger, its requests, and an error for a wrong figure or answer."""
 
 import io
 import json
@@ -45,17 +45,17 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     return shown
 
 
-# -- the books
+# -- the ledger
 
 
-def test_nothing_ordered_leaves_every_figure_as_it_was(ledger: Ledger) -> None:
+def test_without_orders_the_expected_figures_are_those_at_the_start(ledger: Ledger) -> None:
     expected = ledger.expected()
     assert {name: value for name, value in expected.items() if value} == {
         name: value for name, value in figures(INVENTORY, OPEN, METRICS).items() if value
     }
 
 
-def test_the_books_know_what_orders_shipments_and_deliveries_do(ledger: Ledger) -> None:
+def test_the_ledger_follows_orders_shipments_and_deliveries(ledger: Ledger) -> None:
     ledger.ordered("1", {"axe": 11, "vest": 1})
     ledger.ordered("2", {"vest": 2})
     ledger.shipped("1")
@@ -82,12 +82,12 @@ def test_the_books_know_what_orders_shipments_and_deliveries_do(ledger: Ledger) 
     }
 
 
-def test_two_open_vendor_orders_of_a_product_are_not_one() -> None:
+def test_each_open_vendor_order_of_a_product_is_counted() -> None:
     found = figures(INVENTORY, [*OPEN, *OPEN], METRICS)
     assert found[of_product("rope", "vendor orders open")] == Decimal(2)
 
 
-def test_one_pass_over_the_table_counts_orders_lines_and_nothing_else() -> None:
+def test_only_orders_and_order_lines_of_the_table_are_counted() -> None:
     line = {"itemType": {"S": "orderLine"}, "productId": {"S": "axe"}}
     rows: list[dict[str, Any]] = [
         {"itemType": {"S": "part"}, "qty": {"N": "99"}},
@@ -122,7 +122,7 @@ def test_best_sellers_are_ordered_by_units_then_by_name() -> None:
 
 
 class Http:
-    """Answers requests with what it was told, in turn; `asked` is what was asked."""
+    """Answers requests with `answers` in turn; `asked` has the requests."""
 
     def __init__(self, *answers: tuple[int, Any]) -> None:
         self.asked: list[tuple[str, str, Any, dict[str, str]]] = []
@@ -145,7 +145,9 @@ def client(http: Http, token: str | None = None) -> ShopClient:
     return ShopClient("http://shop", token, given)
 
 
-def test_a_busy_shop_is_asked_again_for_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_is_repeated_unchanged_while_the_shop_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("leda_cli.demos.shop_client.time.sleep", lambda _seconds: None)
     http = Http((503, {}), (429, {}), (201, {"orderId": "1"}))
     answer = client(http).order(new_request({"axe": 1}))
@@ -155,7 +157,7 @@ def test_a_busy_shop_is_asked_again_for_the_same_order(monkeypatch: pytest.Monke
     assert len({asked[2] for asked in http.asked}) == 1
 
 
-def test_a_list_is_read_to_its_end() -> None:
+def test_all_pages_of_a_list_are_read() -> None:
     http = Http(
         (200, {"products": [{"productId": "a"}], "nextCursor": "x/=&"}),
         (200, {"products": [{"productId": "b"}], "nextCursor": None}),
@@ -168,17 +170,17 @@ def test_a_list_is_read_to_its_end() -> None:
     assert all(headers["authorization"] == "Bearer token" for *_, headers in http.asked)
 
 
-def test_a_list_that_is_refused_is_an_error_with_the_answer() -> None:
+def test_a_refused_list_is_an_error_with_the_answer() -> None:
     with pytest.raises(LedaError, match="GET /admin/orders answers 401"):
         list(client(Http((401, {"message": "Unauthorized"}))).each("orders", "admin", "orders"))
 
 
-def test_an_answer_that_is_no_json_has_no_body_and_no_error() -> None:
+def test_an_answer_that_is_not_json_has_no_body() -> None:
     answer = client(Http((502, None))).get("products")
     assert (answer.status, answer.body, answer.error) == (502, None, {})
 
 
-def test_requests_have_tokens_and_customers_that_nobody_guesses() -> None:
+def test_each_request_has_its_own_token_and_customer() -> None:
     one, two = new_request({"axe": 1}), new_request({"axe": 1})
     for name in ("clientToken", "customerId"):
         assert one[name] != two[name]
@@ -189,7 +191,7 @@ def test_requests_have_tokens_and_customers_that_nobody_guesses() -> None:
 
 
 class Counter:
-    """A shop that answers what it is told; it stands for all of `Shop`."""
+    """Stands in for `Shop`, and answers orders with `answers` in turn."""
 
     def __init__(self, answers: list[Answer], left: int = 0) -> None:
         self.customers = self
@@ -212,7 +214,7 @@ BUSY = Answer(503, {"error": {"code": "Busy", "message": "later"}}, {})
 LEVEL = [Answer(201, {"orderId": "that leaves ten"}, {})]
 
 
-def test_ten_taken_and_ninety_refused_is_what_the_rush_must_give(
+def test_a_rush_with_ten_accepted_and_ninety_refused_orders_is_correct(
     ledger: Ledger, screen: io.StringIO
 ) -> None:
     shop: Any = Counter(LEVEL + taken(10) + [GONE] * 90)
@@ -231,7 +233,7 @@ def test_ten_taken_and_ninety_refused_is_what_the_rush_must_give(
         (taken(10) + [GONE] * 89 + [BUSY], 0),
     ],
 )
-def test_a_rush_that_ends_otherwise_is_an_error(
+def test_a_rush_with_another_result_is_an_error(
     ledger: Ledger, screen: io.StringIO, answers: list[Answer], left: int
 ) -> None:
     shop: Any = Counter(LEVEL + answers, left)
@@ -239,7 +241,7 @@ def test_a_rush_that_ends_otherwise_is_an_error(
         play_shop._rush(shop, ledger)
 
 
-def test_the_attempts_are_a_good_order_its_retry_and_five_bad_ones(ledger: Ledger) -> None:
+def test_the_attempts_are_a_valid_order_its_retry_and_five_invalid_ones(ledger: Ledger) -> None:
     attempts = play_shop.attempts(ledger)
     assert [attempt.status for attempt in attempts] == [201, 200, 422, 400, 400, 422, 400]
     assert attempts[0].request == attempts[1].request
@@ -248,7 +250,7 @@ def test_the_attempts_are_a_good_order_its_retry_and_five_bad_ones(ledger: Ledge
 
 
 @pytest.mark.parametrize("answer", [GONE, BUSY, Answer(500, None, {})])
-def test_an_order_that_is_answered_otherwise_is_an_error(
+def test_an_order_with_an_unexpected_answer_is_an_error(
     ledger: Ledger, screen: io.StringIO, answer: Answer
 ) -> None:
     shop: Any = Counter([answer])
@@ -271,7 +273,7 @@ def test_a_figure_that_stays_wrong_is_an_error_and_is_shown(
     assert "vest: in stock" in screen.getvalue()
 
 
-def test_a_table_is_not_broken_in_a_narrow_window() -> None:
+def test_a_narrow_window_does_not_wrap_tables() -> None:
     shown = io.StringIO()
     console = Console(file=shown, width=80, highlight=False)
     table = plain_table("order", "answer", "what it says")
@@ -301,7 +303,7 @@ class AppliedShop:
             yield {"productId": "axe"}
 
 
-def test_the_order_that_is_suggested_is_a_new_one_in_every_run(screen: io.StringIO) -> None:
+def test_the_suggested_order_is_a_new_one_in_every_run(screen: io.StringIO) -> None:
     requests = []
     for _ in range(2):
         shop: Any = AppliedShop

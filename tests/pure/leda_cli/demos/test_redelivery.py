@@ -1,4 +1,4 @@
-"""The demo's second delivery is as bad as Lambda may be, and no worse: nothing comes first out of order."""
+"""The demo's redelivery repeats records as Lambda may: in any order, but each for the first time in order."""
 
 import io
 import json
@@ -16,7 +16,7 @@ ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:0
 
 
 class Streams:
-    """Two shards that grow. An iterator of a shard that was empty is of no use later, as on DynamoDB Local."""
+    """Two shards that grow. An iterator of an empty shard becomes invalid when records follow, as on DynamoDB Local."""
 
     def __init__(self) -> None:
         self.shards: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
@@ -53,7 +53,7 @@ class Streams:
 
 
 class Function:
-    """Notes what it is invoked with; fails as often as told."""
+    """Records the events that it is invoked with; fails `failures` times first."""
 
     def __init__(self) -> None:
         self.batches: list[dict[str, Any]] = []
@@ -74,7 +74,7 @@ def redelivery(streams: Any, function: Any, seed: int) -> Redelivery:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_record_is_first_delivered_in_order_and_later_in_any_way(seed: int) -> None:
+def test_records_are_delivered_in_order_first_and_then_repeated_in_any_order(seed: int) -> None:
     streams, function = Streams(), Function()
     work = redelivery(streams, function, seed)
     for count in (0, 3, 250, 0, 900):
@@ -101,7 +101,7 @@ def test_a_record_is_first_delivered_in_order_and_later_in_any_way(seed: int) ->
     assert delivered > 2 * (1153 + 576)
 
 
-def test_a_batch_of_which_a_part_failed_is_delivered_again_before_anything_else() -> None:
+def test_a_partly_failed_batch_is_delivered_again_first() -> None:
     streams, function = Streams(), Function()
     failed = {"batchItemFailures": [{"itemIdentifier": "0"}]}
     function.failure = {"Payload": json.dumps(failed).encode()}
@@ -112,7 +112,7 @@ def test_a_batch_of_which_a_part_failed_is_delivered_again_before_anything_else(
     assert function.batches[0]["Records"][0]["eventID"] == f"{0:021d}"
 
 
-def test_what_the_function_never_takes_is_an_error_that_names_its_log() -> None:
+def test_a_batch_that_always_fails_is_an_error_that_names_the_log() -> None:
     streams, function = Streams(), Function()
     streams.grow("a", 1)
     function.failures = 100
@@ -121,7 +121,7 @@ def test_what_the_function_never_takes_is_an_error_that_names_its_log() -> None:
         redelivery(streams, function, 1).once()
 
 
-def test_a_record_is_shaped_as_lambda_delivers_it() -> None:
+def test_a_record_has_the_form_that_lambda_delivers() -> None:
     streams = Streams()
     streams.grow("a", 1)
 

@@ -1,4 +1,4 @@
-"""What a function has quarantined is read from every page of the bucket."""
+"""The demos read a function's quarantined records from all pages of the bucket."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_every_page_is_read() -> None:
     assert found == [body("one"), body("two")]
 
 
-def test_the_reason_is_that_of_the_row_with_the_key() -> None:
+def test_the_reason_of_a_row_is_found_by_its_key() -> None:
     client: Any = Bucket("one", "two")
     assert refused_rows.reason(client, "quarantine", "fn", KEY) == "why two"
 
 
-def test_a_row_that_is_not_there_is_an_error_that_names_the_log() -> None:
+def test_a_row_that_is_not_in_quarantine_is_an_error_that_names_the_log() -> None:
     client: Any = Bucket("one")
     with pytest.raises(LedaError, match="not in the quarantine bucket") as failure:
         refused_rows.reason(client, "quarantine", "fn", KEY)

@@ -1,4 +1,4 @@
-"""The end of a demo: what is suggested can be run."""
+"""The commands that a demo suggests at its end."""
 
 import io
 

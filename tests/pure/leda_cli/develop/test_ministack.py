@@ -1,4 +1,4 @@
-"""MiniStack's environment, the addresses it answers at, and what is lifted for it."""
+"""MiniStack's environment, local addresses, and the permissions that it needs because it checks them wrongly."""
 
 import json
 import runpy
@@ -20,7 +20,7 @@ from leda_cli.develop.ministack import MiniStack, allow_what_ministack_mistakes,
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2026-01-01T00:00:00.000"
 
 
-def test_it_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_aws_settings_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "prod")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     variables = MiniStack(Path("/folder"), "unused").environment(4600, Path("/tools/bin/python"))
@@ -29,13 +29,13 @@ def test_it_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.MonkeyPat
     assert variables["BIND_HOST"] == "127.0.0.1"
 
 
-def test_everything_it_writes_is_in_its_folder() -> None:
+def test_all_files_are_written_to_its_folder() -> None:
     variables = MiniStack(Path("/folder"), "unused").environment(1, Path("/tools/bin/python"))
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "S3_DATA_DIR", "STATE_DIR"):
         assert variables[name].startswith("/folder/")
 
 
-def test_the_lock_file_has_the_version_that_is_named() -> None:
+def test_the_lock_file_has_the_pinned_version() -> None:
     lock = (REQUIREMENTS / "ministack.lock").read_text()
     assert f"ministack=={toolchain.MINISTACK_VERSION} " in lock
     assert "\nboto3==" in f"\n{lock}", "the functions run in its interpreter"
@@ -59,7 +59,7 @@ def test_the_lock_file_has_the_version_that_is_named() -> None:
         ("https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x",) * 2,
     ],
 )
-def test_addresses_become_local_and_the_issuer_of_tokens_stays(there: str, here: str) -> None:
+def test_addresses_become_local_except_the_issuer_of_tokens(there: str, here: str) -> None:
     assert local_addresses(json.dumps({"url": there}), 4600) == json.dumps({"url": here})
 
 
@@ -73,7 +73,7 @@ def aws() -> Iterator[Any]:
         yield client
 
 
-def test_buckets_answer_over_http_and_only_the_site_to_everybody(aws: Any) -> None:
+def test_bucket_policies_are_replaced_and_only_the_site_is_public(aws: Any) -> None:
     s3 = aws("s3")
     for bucket in ("site", "lake"):
         s3.create_bucket(Bucket=bucket)
@@ -89,7 +89,7 @@ def test_buckets_answer_over_http_and_only_the_site_to_everybody(aws: Any) -> No
         s3.get_bucket_policy(Bucket="lake")
 
 
-def test_only_roles_that_may_read_a_stream_or_write_by_statements_may_do_so_to_all(
+def test_roles_that_read_streams_or_run_statements_get_these_permissions_on_all_resources(
     aws: Any,
 ) -> None:
     aws("s3").create_bucket(Bucket="site")
@@ -116,7 +116,7 @@ def test_only_roles_that_may_read_a_stream_or_write_by_statements_may_do_so_to_a
         assert added["Statement"] == [{"Effect": "Allow", "Action": [action], "Resource": "*"}]
 
 
-def test_the_key_of_a_condition_is_found_beside_an_alternative(
+def test_alternatives_are_removed_from_the_condition_that_a_key_is_read_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked_at: list[Any] = []

@@ -1,4 +1,4 @@
-"""The packages: the same bytes everywhere, and all that a function needs beside the SDK."""
+"""The functions' packages: complete except for the SDK, and the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.develop import packages, wheels
 from leda_cli.develop.packages import Package
+from support.processes import run
+from support.user_records import packed
 
 SOURCE = ROOT / "lambda_src"
 
@@ -94,7 +96,7 @@ def built(distributions: dict[str, wheels.Distribution]) -> dict[str, Package]:
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what Lambda's runtime has: the SDK and its dependencies, and nothing else."""
+    """A folder with the libraries of Lambda's runtime: the SDK and its dependencies."""
     folder = tmp_path_factory.mktemp("runtime")
     for name in SDK:
         spec = importlib.util.find_spec(name)
@@ -113,15 +115,7 @@ def isolated(
     with zipfile.ZipFile(io.BytesIO(package.content)) as file:
         file.extractall(folder)
     path = f"import sys; sys.path[:0] = {[str(folder)]!r}; sys.path.append({str(runtime)!r})\n"
-    return subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", path + code],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=60,
-        check=False,
-    )
+    return run(sys.executable, "-I", "-S", "-B", "-c", path + code, input=stdin, env=ENVIRONMENT)
 
 
 def names(package: Package) -> set[str]:
@@ -147,7 +141,7 @@ def test_a_tree_without_functions_is_refused(tree: Tree) -> None:
         packages.assemble(tree({"leda/x.py": ""}), {})
 
 
-def test_the_core_comes_whole(tree: Tree) -> None:
+def test_a_package_has_the_whole_core(tree: Tree) -> None:
     source = tree(
         {
             "f/handler.py": "import leda\n",
@@ -162,7 +156,7 @@ def test_the_core_comes_whole(tree: Tree) -> None:
     assert only(source) == {"handler.py"} | {f"leda/{name}" for name in core}
 
 
-def test_the_handlers_siblings_come_whole_without_caches(tree: Tree) -> None:
+def test_a_package_has_the_files_beside_the_handler_without_caches(tree: Tree) -> None:
     source = tree(
         {
             "f/handler.py": "import helper\n",
@@ -214,7 +208,7 @@ def processors(tree: Tree, **files: str) -> dict[str, Path]:
     }
 
 
-def test_a_folder_of_ones_own_takes_the_place_of_process_py(tree: Tree) -> None:
+def test_a_users_folder_replaces_process_py(tree: Tree) -> None:
     source = tree(CORE)
     mine = processors(tree, process_py=PROCESS, helper_py="import leda.extra\n", rules_json="{}")
 
@@ -252,7 +246,7 @@ def test_a_folder_of_ones_own_takes_the_place_of_process_py(tree: Tree) -> None:
         ({"process_py": PROCESS, "handler_py": ""}, "the record processor's own file"),
     ],
 )
-def test_a_folder_that_would_not_run_is_refused(
+def test_a_folder_without_a_usable_process_is_refused(
     tree: Tree, files: dict[str, str], said: str
 ) -> None:
     source = tree(CORE)
@@ -273,19 +267,19 @@ def test_a_folder_that_would_not_run_is_refused(
         "from functools import cache\n@cache\ndef process(): ...",
     ],
 )
-def test_a_process_that_takes_a_record_and_runs_is_built(tree: Tree, text: str) -> None:
+def test_a_process_that_can_be_called_with_a_record_is_packaged(tree: Tree, text: str) -> None:
     own, _ = packages.assemble(tree(CORE), {}, processors(tree, process_py=text))
 
     assert own.function == "mine"
 
 
-def test_a_processor_cannot_take_a_functions_name(tree: Tree) -> None:
+def test_a_processor_with_the_name_of_a_function_is_refused(tree: Tree) -> None:
     source = tree({**CORE, "mine/handler.py": ""})
     with pytest.raises(LedaError, match="has the name of a function"):
         packages.assemble(source, {}, processors(tree, process_py="def process(record): ..."))
 
 
-def test_processors_are_named_with_their_folders() -> None:
+def test_processors_are_given_as_names_and_folders() -> None:
     assert packages.named_folders(["a=x", "b=../y=z"]) == {"a": Path("x"), "b": Path("../y=z")}
     for text in ("a", "a=", "=x", "a b=x", "../a=x"):
         with pytest.raises(LedaError, match="NAME=FOLDER"):
@@ -327,7 +321,7 @@ def function(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_each_handler_imports_from_its_package_and_the_sdk_alone(
+def test_each_handler_can_be_imported_from_its_package_and_the_sdk(
     function: str, built: dict[str, Package], runtime: Path, tmp_path: Path
 ) -> None:
     code = "import handler\nassert callable(handler.lambda_handler)\nprint(handler.__file__)"
@@ -336,7 +330,7 @@ def test_each_handler_imports_from_its_package_and_the_sdk_alone(
     assert done.stdout.strip() == str(tmp_path / "handler.py")
 
 
-def test_only_a_processor_carries_the_utilities_that_no_function_of_leda_imports(
+def test_only_the_record_processor_has_the_utilities_that_ledas_functions_do_not_use(
     function: str, built: dict[str, Package]
 ) -> None:
     """A user's `process` may import all of Powertools but its HTTP router (docs/record-processor.md)."""
@@ -344,7 +338,7 @@ def test_only_a_processor_carries_the_utilities_that_no_function_of_leda_imports
     assert (utility in names(built[function])) is (function == packages.PROCESSOR)
 
 
-def test_a_package_has_no_compiled_code_and_no_file_of_this_machine(
+def test_a_package_has_no_compiled_code_and_no_local_paths(
     function: str, built: dict[str, Package]
 ) -> None:
     found = names(built[function])
@@ -353,7 +347,7 @@ def test_a_package_has_no_compiled_code_and_no_file_of_this_machine(
     assert str(ROOT).encode() not in built[function].content
 
 
-def test_a_package_has_the_licence_of_all_that_it_carries(
+def test_a_package_has_the_licences_of_its_libraries(
     function: str, built: dict[str, Package], distributions: dict[str, wheels.Distribution]
 ) -> None:
     found = names(built[function])
@@ -363,16 +357,11 @@ def test_a_package_has_the_licence_of_all_that_it_carries(
         assert about <= found
 
 
-def test_aggregated_records_are_taken_apart_in_pure_python(
+def test_aggregated_records_are_unpacked_with_the_package_alone(
     built: dict[str, Package], runtime: Path, tmp_path: Path
 ) -> None:
-    from aws_kinesis_agg.aggregator import RecordAggregator
-
     messages = [f'{{"TradeID": "{n}"}}' for n in range(5)]
-    aggregator = RecordAggregator()
-    for n, message in enumerate(messages):
-        aggregator.add_user_record(f"key {n}", message.encode(), str(n))
-    _, _, data = aggregator.clear_and_get().get_contents()
+    data = packed(*(message.encode() for message in messages))
     record = {
         "eventID": "shardId-000000000000:1",
         "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream",
@@ -397,15 +386,15 @@ print(json.dumps([r.data.decode() for r in user_records([json.load(sys.stdin)])]
 # -- the same bytes on any machine and run --
 
 
-def test_the_bytes_of_an_archive_never_change() -> None:
-    """A Python version that writes zips in another way would fail here, not in somebody's plan."""
+def test_the_bytes_of_an_archive_do_not_depend_on_the_python_version() -> None:
+    """Otherwise `terraform plan` would show changes that nobody made."""
     content = packages.archive({"b/ü.txt": b"b" * 100, "a.py": b"", "Z": b"z"})
     assert hashlib.sha256(content).hexdigest() == (
         "e989528425c78e38fce6c36664ad6f39b2ef34d8f4b9111f3ea50eb56fc0a688"
     )
 
 
-def test_entries_are_sorted_stored_and_readable_by_all(built: dict[str, Package]) -> None:
+def test_entries_are_sorted_uncompressed_and_readable_by_all(built: dict[str, Package]) -> None:
     for package in built.values():
         entries = zipfile.ZipFile(io.BytesIO(package.content)).infolist()
         assert [entry.filename for entry in entries] == sorted(package.files)
@@ -468,9 +457,7 @@ def shuffled_copy(source: Path, target: Path, seed: int) -> None:
 # -- what lies in build/ --
 
 
-def test_the_manifest_describes_the_files_beside_it(
-    built: dict[str, Package], tmp_path: Path
-) -> None:
+def test_the_manifest_describes_the_packages(built: dict[str, Package], tmp_path: Path) -> None:
     packages.write(list(built.values()), tmp_path)
     manifest = json.loads((tmp_path / "packages.json").read_text())
     assert manifest.keys() == built.keys()
@@ -486,7 +473,7 @@ def test_the_manifest_describes_the_files_beside_it(
         }
 
 
-def test_a_function_that_is_gone_leaves_no_package(tree: Tree, tmp_path: Path) -> None:
+def test_the_package_of_a_removed_function_is_deleted(tree: Tree, tmp_path: Path) -> None:
     source = tree({"a/handler.py": "", "b/handler.py": ""})
     packages.write(packages.assemble(source, {}), tmp_path / "build")
     shutil.rmtree(source / "b")
@@ -502,7 +489,7 @@ def test_an_unchanged_package_is_not_written_again(tree: Tree, tmp_path: Path) -
     assert (tmp_path / "build" / "a.zip").stat().st_mtime == 1
 
 
-def test_only_what_has_changed_is_shown_and_no_row_is_broken(
+def test_only_changed_packages_are_shown_each_in_one_line(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = io.StringIO()
@@ -531,9 +518,11 @@ def test_only_what_has_changed_is_shown_and_no_row_is_broken(
     assert "create_vendor_order_two" not in text
 
 
-def test_without_an_environment_the_script_says_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_virtual_environment_the_script_names_the_command_that_makes_it(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "scripts").mkdir()
     script = shutil.copy(ROOT / "scripts" / "build", tmp_path / "scripts" / "build")
-    done = subprocess.run([script], capture_output=True, text=True, check=False)
+    done = run(script)
     assert done.returncode == 1
     assert "scripts/bootstrap" in done.stderr

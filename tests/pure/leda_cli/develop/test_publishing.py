@@ -1,4 +1,4 @@
-"""Publishing: a reader of the manifest finds all that it names."""
+"""Publishing packages to S3: a manifest is only there when all packages that it names are."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("s3://my.bucket-1/a/b/", Target("my.bucket-1", "a/b")),
     ],
 )
-def test_a_place_in_s3_is_read(url: str, target: Target) -> None:
+def test_an_s3_url_is_parsed(url: str, target: Target) -> None:
     assert publishing.parse(url) == target
 
 
@@ -82,7 +82,7 @@ def test_a_place_in_s3_is_read(url: str, target: Target) -> None:
         "s3://bucket/a?b",
     ],
 )
-def test_another_url_is_refused_with_the_form_to_use(url: str) -> None:
+def test_an_invalid_url_is_refused_and_the_form_named(url: str) -> None:
     with pytest.raises(LedaError) as raised:
         publishing.parse(url)
     assert "s3://bucket/prefix" in raised.value.fix
@@ -101,7 +101,7 @@ def test_the_manifest_is_written_last(s3: Any, puts: list[str]) -> None:
     assert found["ContentType"] == "application/json"
 
 
-def test_what_is_there_is_not_uploaded_again(s3: Any, puts: list[str]) -> None:
+def test_an_object_that_is_there_is_not_uploaded_again(s3: Any, puts: list[str]) -> None:
     publishing.upload(ZIPS, MANIFEST, TARGET)
     puts.clear()
     publishing.upload({**ZIPS, "new.zip": b"new"}, MANIFEST, TARGET)
@@ -115,7 +115,7 @@ def test_an_object_of_another_size_is_replaced(s3: Any) -> None:
     assert found["Body"].read() == b"map"
 
 
-def test_an_upload_that_breaks_off_leaves_the_old_manifest(
+def test_an_interrupted_upload_leaves_the_old_manifest(
     s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = publishing._put
@@ -139,15 +139,11 @@ def test_a_missing_bucket_is_named(s3: Any) -> None:
     assert "aws s3 mb s3://another-bucket" in raised.value.fix
 
 
-def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    # Neither the user's own credentials, nor those that an earlier test's session remembers; and nobody is called.
+    # A session of an earlier test remembers its credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(LedaError, match="No AWS credentials") as raised:
         publishing.upload(ZIPS, MANIFEST, TARGET)
     assert "AWS_PROFILE" in raised.value.fix
@@ -161,7 +157,7 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
 
 
 class _Stub(http.server.BaseHTTPRequestHandler):
-    """An S3 that has nothing, takes everything, and answers HEAD as told."""
+    """An empty S3 that accepts every PUT, and answers HEAD with the status `head`."""
 
     requests: ClassVar[list[tuple[str, str]]]
     head = 404
@@ -202,7 +198,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Stub]]:
 
 
 @pytest.mark.parametrize("head", [404, 403])
-def test_the_endpoint_of_the_environment_is_used_with_the_bucket_in_the_path(
+def test_the_environments_endpoint_is_used_with_path_style_addresses(
     stub: type[_Stub], head: int
 ) -> None:
     """403 is S3's answer for an absent object to a caller that may not list the bucket."""

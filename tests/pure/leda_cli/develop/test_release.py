@@ -1,4 +1,4 @@
-"""`scripts/release`: what it refuses, and what it says of a version. The integration test makes a release."""
+"""`scripts/release`: a version's notes and refusals. tests/deployed makes a release."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def test_a_version_without_notes_is_refused(version: str) -> None:
         release.notes_of(CHANGELOG, version)
 
 
-def test_what_is_not_committed_is_not_released(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uncommitted_changes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.2.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)

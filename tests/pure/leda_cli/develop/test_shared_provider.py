@@ -1,4 +1,4 @@
-"""The provider that many runs of Terraform share: where it listens, and what is said when it does not."""
+"""The Terraform provider that many runs share: its address, and errors at its start."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def started(program: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_the_address_is_the_line_that_names_it_among_others() -> None:
+def test_the_address_is_read_from_the_providers_output() -> None:
     with started(
         "print('Provider started.'); print('\\tTF_REATTACH_PROVIDERS=\\'{}\\'')"
     ) as process:
@@ -34,7 +34,7 @@ def test_a_provider_that_ends_before_it_listens_is_an_error_with_its_status() ->
         shared_provider._address(process)
 
 
-def test_a_provider_that_terraform_cannot_install_is_an_error_with_terraforms_words(
+def test_a_provider_that_terraform_cannot_install_is_an_error_with_terraforms_output(
     tmp_path: Path,
 ) -> None:
     terraform = tmp_path / "bin" / "terraform"

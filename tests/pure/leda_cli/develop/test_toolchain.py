@@ -1,4 +1,4 @@
-"""The set-up's decisions: versions, mirrors, ports, digests, what is kept of the user's environment."""
+"""Setting up tools and local AWS: versions, mirrors, ports, digests, and the user's environment."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from leda_cli.develop.instance import (
     port_is_free,
 )
 from leda_cli.develop.localstack import LocalStack
+from support.processes import run
 
 
 @pytest.mark.parametrize(
@@ -40,39 +41,24 @@ from leda_cli.develop.localstack import LocalStack
         ("no number", ()),
     ],
 )
-def test_versions_are_read_from_what_tools_print(text: str, version: tuple[int, ...]) -> None:
+def test_versions_are_read_from_the_output_of_tools(text: str, version: tuple[int, ...]) -> None:
     assert toolchain.parse_version(text) == version
 
 
-def test_every_cache_is_in_the_checkout_and_the_users_python_settings_are_dropped() -> None:
-    environment = paths.contained_environment({"HOME": "/home/me", "PYTHONPATH": "/mine"})
-    assert "PYTHONPATH" not in environment
-    assert environment["HOME"] == "/home/me"
-    for name in ("TMPDIR", "XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR", "npm_config_cache"):
-        assert Path(environment[name]).is_relative_to(paths.LOCAL)
-
-
-def test_npm_takes_the_name_of_a_folder_as_it_is(
+def test_npm_does_not_expand_variables_in_the_name_of_its_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "a${HOME}$HOME b"
     monkeypatch.setattr(paths, "CACHE", cache)
-    command = [*toolchain.npm_command(toolchain.find_node()), "config", "get", "cache"]
-    done = subprocess.run(
-        command,
-        env=paths.contained_environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    npm = toolchain.npm_command(toolchain.find_node())
+    done = run(*npm, "config", "get", "cache", env=paths.contained_environment(), cwd=tmp_path)
     assert done.stdout.strip() == str(cache / "npm")
 
 
-def test_uv_is_told_of_the_checkout_without_the_name_of_its_folder(
+def test_uv_installs_the_checkout_by_a_relative_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It would take `${HOME}` in the path of what it installs for a variable."""
+    """uv would expand `${HOME}` in an absolute path."""
     commands: list[list[str]] = []
     monkeypatch.setattr(environments, "sync", lambda *_, after, state: commands.extend(after))
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -84,7 +70,7 @@ def test_uv_is_told_of_the_checkout_without_the_name_of_its_folder(
     assert command[command.index("--editable") + 1] == "."
 
 
-def test_an_environment_is_made_again_when_its_inputs_changed_or_it_was_interrupted(
+def test_an_environment_is_made_again_after_a_change_of_its_inputs_or_an_interruption(
     tmp_path: Path,
 ) -> None:
     lock = tmp_path / "some.lock"
@@ -101,7 +87,7 @@ def test_an_environment_is_made_again_when_its_inputs_changed_or_it_was_interrup
     assert not environments.is_current(folder, lock, "python3")
 
 
-def test_a_python_that_exists_but_does_not_run_is_passed_over(
+def test_a_python_that_does_not_run_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shim = tmp_path / "python3.99"
@@ -119,20 +105,20 @@ def _mirror(folder: Path) -> Path:
     return folder
 
 
-def test_a_named_mirror_comes_before_every_other(tmp_path: Path) -> None:
+def test_a_mirror_named_by_the_variable_is_preferred(tmp_path: Path) -> None:
     named, other = _mirror(tmp_path / "named"), _mirror(tmp_path / "opt" / "plugins")
     environment = {"HOME": str(tmp_path), terraform.MIRROR_VARIABLE: str(named)}
     assert terraform.find_mirror(environment, [str(other.parent)]) == named
 
 
-def test_a_named_mirror_without_the_provider_is_an_error_that_names_the_variable(
+def test_a_named_mirror_without_the_provider_is_an_error(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(LedaError, match=terraform.MIRROR_VARIABLE):
         terraform.find_mirror({terraform.MIRROR_VARIABLE: str(tmp_path)}, [])
 
 
-def test_the_implied_mirrors_come_before_add_on_software(tmp_path: Path) -> None:
+def test_the_users_plugin_folders_are_preferred_to_those_of_the_system(tmp_path: Path) -> None:
     implied = _mirror(tmp_path / ".terraform.d" / "plugins")
     other = _mirror(tmp_path / "opt" / "plugins")
     environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "none")}
@@ -141,18 +127,18 @@ def test_the_implied_mirrors_come_before_add_on_software(tmp_path: Path) -> None
     assert terraform.find_mirror({**environment, "HOME": "/none"}, [str(tmp_path / "no")]) is None
 
 
-def test_a_mirror_serves_the_provider_and_the_registry_the_rest() -> None:
+def test_a_mirror_is_used_for_the_aws_provider_only() -> None:
     text = terraform.cli_configuration(Path("/mirror"))
     assert 'path    = "/mirror"' in text
     assert text.count('["registry.terraform.io/hashicorp/aws"]') == 2
     assert "provider_installation" not in terraform.cli_configuration(None)
 
 
-def test_a_mirror_may_be_in_a_folder_of_any_name() -> None:
+def test_the_path_of_a_mirror_is_quoted() -> None:
     assert 'path    = "/a$HOME/\\"b\\"/c"' in terraform.cli_configuration(Path('/a$HOME/"b"/c'))
 
 
-def test_the_users_own_cli_configuration_is_kept_when_it_exists(tmp_path: Path) -> None:
+def test_the_users_cli_configuration_is_used_if_it_exists(tmp_path: Path) -> None:
     own = tmp_path / "own.tfrc"
     own.touch()
     given = {"HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(own)}
@@ -161,7 +147,7 @@ def test_the_users_own_cli_configuration_is_kept_when_it_exists(tmp_path: Path) 
     assert terraform.terraform_environment(given)["TF_CLI_CONFIG_FILE"] != str(own)
 
 
-def test_settings_for_a_real_account_do_not_reach_the_local_apply() -> None:
+def test_the_users_terraform_variables_are_not_passed_to_the_local_apply() -> None:
     given = {
         "TF_VAR_name_prefix": "prod",
         "TF_WORKSPACE": "prod",
@@ -170,7 +156,7 @@ def test_settings_for_a_real_account_do_not_reach_the_local_apply() -> None:
     assert not given.keys() & terraform.terraform_environment(given).keys()
 
 
-def test_terraform_is_asked_for_by_version_when_it_is_missing(
+def test_a_missing_or_old_terraform_is_an_error_that_names_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -183,7 +169,7 @@ def test_terraform_is_asked_for_by_version_when_it_is_missing(
         terraform.require_terraform()
 
 
-def test_the_module_is_applied_from_copies_so_the_checkout_stays_clean(tmp_path: Path) -> None:
+def test_the_module_is_applied_from_copies(tmp_path: Path) -> None:
     root, work = tmp_path / "root", tmp_path / "work"
     (root / "modules").mkdir(parents=True)
     (root / "main.tf").write_text("one")
@@ -197,7 +183,7 @@ def test_the_module_is_applied_from_copies_so_the_checkout_stays_clean(tmp_path:
 
 
 @pytest.mark.parametrize(("text", "port"), [("", None), ("4600", 4600), (" 4600 ", 4600)])
-def test_the_port_can_be_chosen(
+def test_the_port_is_read_from_the_environment(
     text: str, port: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDA_PORT", text)
@@ -205,16 +191,16 @@ def test_the_port_can_be_chosen(
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "²", "٤٦٠٠", "4_600", "9" * 5000])
-def test_what_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDA_PORT", text)
     with pytest.raises(LedaError, match="LEDA_PORT"):
         local.chosen_port("LEDA_PORT")
 
 
-def test_localstack_and_ministack_have_settings_of_their_own_for_their_ports(
+def test_localstack_and_ministack_have_separate_settings_for_their_ports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With LEDA_PORT exported, the shop's emulator wanted the port that LocalStack had."""
+    """LEDA_PORT is for LocalStack, and must not be used for MiniStack too."""
     started: list[tuple[str, int | None]] = []
 
     def start(instance: Any, _tools: object, port: int | None) -> Running:
@@ -238,13 +224,13 @@ def test_localstack_and_ministack_have_settings_of_their_own_for_their_ports(
 
 
 def waiting(code: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Python that runs the code, which waits for the end of its input: it comes when this process ends, or kills it."""
+    """Start Python with code that waits for the end of its input, which comes at the latest when the tests end."""
     return subprocess.Popen(
         [sys.executable, "-c", code], env={**os.environ, **environment}, stdin=subprocess.PIPE
     )
 
 
-def test_a_port_that_a_local_aws_has_is_said_to_be_its(tmp_path: Path) -> None:
+def test_the_owner_of_a_local_aws_port_is_named(tmp_path: Path) -> None:
     port = free_port()
     code = f"import socket, sys; s = socket.create_server(('127.0.0.1', {port})); sys.stdin.read()"
     process = waiting(code, {MARKER: "/checkout/.local/aws"})
@@ -258,7 +244,7 @@ def test_a_port_that_a_local_aws_has_is_said_to_be_its(tmp_path: Path) -> None:
         process.wait()
 
 
-def test_an_apply_that_was_interrupted_says_what_is_gone_with_it(
+def test_an_interrupted_apply_warns_that_what_was_applied_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("scores", "change-capture"):
@@ -295,7 +281,7 @@ def test_an_apply_that_was_interrupted_says_what_is_gone_with_it(
 
 
 @pytest.mark.parametrize(("looks", "is_kept"), [([False, False, True], True), ([False] * 6, False)])
-def test_an_instance_that_is_only_busy_is_kept_with_what_is_in_it(
+def test_an_instance_that_is_slow_to_answer_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[bool], is_kept: bool
 ) -> None:
     ran, fresh = Running(1, 0.0, 4599, "same", ""), Running(2, 0.0, 4599, "same", "")
@@ -312,7 +298,7 @@ def test_an_instance_that_is_only_busy_is_kept_with_what_is_in_it(
     assert instance.start(4599, None) == ((ran, False) if is_kept else (fresh, True))
 
 
-def test_a_start_that_replaces_what_ran_says_what_is_gone_with_it(
+def test_a_start_that_replaces_an_instance_warns_that_what_was_applied_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "examples" / "feedback").mkdir(parents=True)
@@ -340,30 +326,26 @@ def test_a_start_that_replaces_what_ran_says_what_is_gone_with_it(
         ({"no_proxy": ".corp"}, "127.0.0.1,localhost,::1,.corp"),
     ],
 )
-def test_the_env_file_makes_a_shell_one_for_local_aws(shell: dict[str, str], direct: str) -> None:
+def test_the_env_file_sets_a_shell_up_for_local_aws(shell: dict[str, str], direct: str) -> None:
     other = {"AWS_PROFILE": "prod", "AWS_SESSION_TOKEN": "token", "AWS_ENDPOINT_URL": "http://far"}
     text = local.env_file(client_variables(4566))
-    done = subprocess.run(
-        ["sh", "-c", f"{text}\nenv"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**other, **shell},
-    )
+    done = run("sh", "-c", f"{text}\nenv", env={**other, **shell})
     found = dict(line.split("=", 1) for line in done.stdout.splitlines())
     assert found["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & found.keys()
     assert (found["NO_PROXY"], found["no_proxy"]) == (direct, direct)
 
 
-def test_outputs_are_the_values_alone() -> None:
+def test_outputs_are_reduced_to_their_values() -> None:
     assert local.outputs_of('{"a": {"value": {"b": 1}, "type": "x"}}') == {"a": {"b": 1}}
 
 
 TOOLS = toolchain.Toolchain(*(Path(f"/tools/{n}/bin/x") for n in range(6)))
 
 
-def test_localstack_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_aws_settings_are_not_passed_to_localstack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_PROFILE", "prod")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
     variables = LocalStack(Path("/folder"), "unused").environment(4600, TOOLS)
@@ -372,7 +354,7 @@ def test_localstack_sees_nothing_of_the_users_aws_settings(monkeypatch: pytest.M
     assert variables["GATEWAY_LISTEN"] == "127.0.0.1:4600"
 
 
-def test_a_taken_port_is_seen_and_its_owner_named() -> None:
+def test_a_port_in_use_is_detected_and_its_owner_named() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -382,7 +364,7 @@ def test_a_taken_port_is_seen_and_its_owner_named() -> None:
     assert port_is_free(free_port())
 
 
-def test_a_taken_port_is_an_error_that_says_how_to_choose_another(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_that_names_the_variable(tmp_path: Path) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -394,7 +376,7 @@ def test_a_taken_port_is_an_error_that_says_how_to_choose_another(tmp_path: Path
             instance.start(server.getsockname()[1], tools)
 
 
-def test_a_pid_file_of_a_dead_or_of_another_process_is_not_believed(tmp_path: Path) -> None:
+def test_a_pid_file_of_a_dead_or_another_process_is_ignored(tmp_path: Path) -> None:
     instance = LocalStack(tmp_path, "unused")
     assert instance.current() is None
     me = psutil.Process()
@@ -438,7 +420,7 @@ def fake_programs(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str
         program.chmod(0o755)
 
 
-def test_the_machines_chromium_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_chromium_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_programs(tmp_path, monkeypatch, chromium_browser="exit 0")
     assert toolchain.install_chromium() == tmp_path / "chromium-browser"
 
@@ -457,7 +439,7 @@ def test_root_installs_debians_chromium(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
-def test_a_machine_without_chromium_says_how_to_get_it(
+def test_a_missing_chromium_is_an_error_that_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_programs(tmp_path, monkeypatch, apt_get="exit 1")

@@ -1,4 +1,4 @@
-"""The wheels that packages carry: pinned, pure, whole, downloaded once."""
+"""The wheels in the packages: pinned, pure Python, unchanged, and downloaded once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_lock(folder: Path, *lines: str) -> Path:
 def install(
     folder: Path, name: str, files: dict[str, str], tag: str = "py3-none-any", metadata: str = ""
 ) -> None:
-    """Lay a wheel down as an installer does."""
+    """Write the files of an installed wheel."""
     info = f"{name.replace('-', '_')}-1.0.dist-info"
     files = {
         **files,
@@ -46,7 +46,7 @@ def install(
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache whose downloads lay down one wheel, `thing`."""
+    """A cache whose downloads install one wheel, `thing`."""
 
     def fake(lock: Path, folder: Path, *, have_any: bool) -> None:
         install(folder, "thing", {"thing/__init__.py": "x = 1\n"})
@@ -70,13 +70,13 @@ def test_wheels_are_downloaded_once(
     }
 
 
-def test_another_pin_is_another_download(tmp_path: Path, cache: Path) -> None:
+def test_a_changed_pin_is_downloaded(tmp_path: Path, cache: Path) -> None:
     wheels.fetch(make_lock(tmp_path, f"thing==1.0 --hash={HASH}"), cache)
     wheels.fetch(make_lock(tmp_path, f"thing==1.0 --hash={HASH[:-1]}1"), cache)
     assert len(list(cache.iterdir())) == 2
 
 
-def test_a_changed_file_is_noticed(tmp_path: Path, cache: Path) -> None:
+def test_a_file_that_changed_after_its_download_is_an_error(tmp_path: Path, cache: Path) -> None:
     found = wheels.fetch(make_lock(tmp_path, f"thing==1.0 --hash={HASH}"), cache)["thing"]
     (found.folder / "thing/__init__.py").write_text("x = 2\n")
     with pytest.raises(LedaError, match="changed after its download"):
@@ -89,7 +89,7 @@ def test_a_line_without_a_version_and_a_hash_is_refused(tmp_path: Path, line: st
         wheels.read_lock(make_lock(tmp_path, line))
 
 
-def test_a_missing_lock_says_how_to_write_it(tmp_path: Path) -> None:
+def test_a_missing_lock_is_an_error_that_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(LedaError) as raised:
         wheels.read_lock(tmp_path / "requirements.lock")
     assert "scripts/build --lock" in raised.value.fix
@@ -105,7 +105,9 @@ def test_a_wheel_for_one_platform_is_refused(tmp_path: Path, tag: str, file: str
         wheels._installed(tmp_path)
 
 
-def test_no_network_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_network_is_an_error_with_a_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def offline() -> dict[str, str]:
         cache = str(tmp_path / "uv")
         return {
@@ -122,7 +124,7 @@ def test_no_network_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list((tmp_path / "wheels").iterdir())
 
 
-def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     install(tmp_path / "tree", "thing", {})
     wheel = shutil.make_archive(str(tmp_path / "thing"), "zip", tmp_path / "tree")
     Path(wheel).rename(tmp_path / "thing-1.0-py3-none-any.whl")
@@ -132,7 +134,7 @@ def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
     assert "requirements.lock" in raised.value.fix
 
 
-def test_the_lock_allows_one_file_of_each_distribution() -> None:
+def test_the_lock_has_one_hash_for_each_distribution() -> None:
     for pin in wheels.read_lock(SOURCE / "requirements.lock"):
         assert len(pin.hashes) == 1, pin
 
@@ -142,7 +144,7 @@ def test_the_lock_names_no_host_and_no_folder() -> None:
     assert not re.search(r"https?:|\.org|\.io|file:|/", text)
 
 
-def test_the_lock_has_all_that_is_asked_for() -> None:
+def test_the_lock_has_all_requirements() -> None:
     asked = {
         wheels.normalize(re.split(r"[=<>~!\[ ;]", line)[0])
         for line in (SOURCE / "requirements.in").read_text().splitlines()
@@ -151,13 +153,13 @@ def test_the_lock_has_all_that_is_asked_for() -> None:
     assert asked <= {pin.name for pin in wheels.read_lock(SOURCE / "requirements.lock")}
 
 
-def test_the_tests_run_on_the_versions_that_the_functions_carry() -> None:
+def test_the_tests_use_the_versions_in_the_functions_packages() -> None:
     carried = {pin.name: pin.version for pin in wheels.read_lock(SOURCE / "requirements.lock")}
     tested = {pin.name: pin.version for pin in wheels.read_lock(REQUIREMENTS / "dev.lock")}
     assert {name: tested.get(name) for name in carried} == carried
 
 
-def test_a_lock_keeps_the_hashes_of_pure_wheels_alone() -> None:
+def test_a_lock_keeps_only_the_hashes_of_pure_wheels() -> None:
     pure, compiled, source = (f"sha256:{c * 64}" for c in "abc")
     text = (
         f"thing==1.0 \\\n    --hash={source} \\\n    --hash={pure} \\\n    --hash={compiled}\n"

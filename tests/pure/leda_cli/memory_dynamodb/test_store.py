@@ -1,6 +1,6 @@
-"""The store in memory by itself: time, the sharing of objects, pages, and what it does not know.
+"""The DynamoDB in memory: time, isolation of its rows, pages, throughput, and requests that it does not implement.
 
-What it answers is compared with DynamoDB Local in tests/emulated/test_memory_dynamodb.py.
+tests/emulated/test_memory_dynamodb.py compares its answers with those of DynamoDB Local.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from support.tables import definition, index
 
 
 class Alone:
-    """The store by itself: a clock to set, and the changes that were told."""
+    """The store with a clock to set, and the changes that it has reported."""
 
     def __init__(self, *, is_limited: bool = False) -> None:
         self.now = 1000.0
@@ -61,11 +61,11 @@ def alone() -> Alone:
 
 @pytest.fixture
 def limited() -> Alone:
-    """A store whose tables have one partition, which takes what a partition of DynamoDB does."""
+    """A store whose tables have one partition each, with the throughput of a partition of DynamoDB."""
     return Alone(is_limited=True)
 
 
-def test_a_token_is_forgotten_ten_minutes_after_its_transaction(alone: Alone) -> None:
+def test_a_transactions_token_is_forgotten_after_ten_minutes(alone: Alone) -> None:
     same, other = (transact({"Update": add("a", number)}, token="t") for number in "12")
     alone.call(same)
     alone.now += 599.9
@@ -80,7 +80,7 @@ def test_a_token_is_forgotten_ten_minutes_after_its_transaction(alone: Alone) ->
     assert [change.new and change.new["it"] for change in alone.changes] == [{"N": "1"}, {"N": "3"}]
 
 
-def test_no_row_is_changed_through_what_was_handed_in_or_out(alone: Alone) -> None:
+def test_changing_a_request_or_an_answer_does_not_change_the_row(alone: Alone) -> None:
     given = {"it": {"M": {"x": {"L": [{"N": "1"}]}}}}
     request = put("a", **given)
     alone.call(request)
@@ -115,7 +115,7 @@ def _absent_or_shown() -> Call:
     return transact({"ConditionCheck": check})
 
 
-def test_a_transaction_tells_its_changes_in_order_and_a_cancelled_one_none(alone: Alone) -> None:
+def test_a_transaction_reports_its_changes_in_order_and_a_cancelled_one_none(alone: Alone) -> None:
     alone.call(put("b"))
     alone.changes.clear()
     alone.call(transact(*({"Update": add(name, "1")} for name in "cba")))
@@ -134,7 +134,7 @@ def test_a_page_ends_at_one_megabyte(alone: Alone) -> None:
     assert [len(page) for page in alone.pages()] == [4, 3]
 
 
-def test_a_batch_of_keys_ends_at_16_megabytes_and_names_the_keys_that_are_left(
+def test_a_batch_of_reads_ends_at_16_megabytes_and_returns_the_unprocessed_keys(
     alone: Alone,
 ) -> None:
     names = [f"a{number}" for number in range(50)]
@@ -150,7 +150,7 @@ def test_a_batch_of_keys_ends_at_16_megabytes_and_names_the_keys_that_are_left(
     assert left == {"ConsistentRead": True, "ProjectionExpression": "id"}
 
 
-def test_pages_go_on_after_a_row_that_is_gone(alone: Alone) -> None:
+def test_pages_continue_after_a_row_that_was_deleted(alone: Alone) -> None:
     for name in "abcd":
         alone.call(put(name))
     pages = alone.pages(Limit=2)
@@ -160,7 +160,7 @@ def test_pages_go_on_after_a_row_that_is_gone(alone: Alone) -> None:
     assert [row["id"]["S"] for page in pages for row in page] == ["c", "d"]
 
 
-def test_the_segments_of_a_scan_have_every_row_once(alone: Alone) -> None:
+def test_the_segments_of_a_scan_return_every_row_once(alone: Alone) -> None:
     for number in range(20):
         alone.call(put(f"a{number}"))
     segments = [
@@ -179,7 +179,9 @@ def delta(lane: str, source: str, bytes_: int = 10, **more: Any) -> Call:
     return "put_item", {"TableName": "ReduceTable", "Item": item, **more}
 
 
-def test_a_put_tells_how_big_a_collection_is_where_a_local_index_limits_it(alone: Alone) -> None:
+def test_a_put_reports_the_size_of_an_item_collection_of_a_table_with_a_local_index(
+    alone: Alone,
+) -> None:
     answer = alone.call(delta("1.0", "a", ReturnItemCollectionMetrics="SIZE"))
 
     assert answer["ItemCollectionMetrics"] == {
@@ -192,7 +194,7 @@ def test_a_put_tells_how_big_a_collection_is_where_a_local_index_limits_it(alone
     assert "ItemCollectionMetrics" not in alone.call((name, request))
 
 
-def test_a_partition_takes_a_thousand_units_a_second(limited: Alone) -> None:
+def test_a_partition_accepts_a_thousand_write_units_a_second(limited: Alone) -> None:
     big = 300 * 1024
     for source in "abc":
         limited.call(delta("1.0", source, big))
@@ -207,7 +209,7 @@ def test_a_partition_takes_a_thousand_units_a_second(limited: Alone) -> None:
     assert len(limited.changes) == 5
 
 
-def test_a_write_that_replaces_a_big_row_or_fails_its_condition_costs_as_much_as_that_row(
+def test_replacing_a_row_or_failing_its_condition_costs_the_larger_size(
     limited: Alone,
 ) -> None:
     limited.partitions.units_per_second = 450
@@ -222,7 +224,7 @@ def test_a_write_that_replaces_a_big_row_or_fails_its_condition_costs_as_much_as
         limited.call(delta("1.0", "a", ConditionExpression="attribute_not_exists(Lane)"))
 
 
-def test_a_statement_without_units_is_throttled_by_itself(limited: Alone) -> None:
+def test_only_the_statement_that_exceeds_the_throughput_is_throttled(limited: Alone) -> None:
     limited.partitions.units_per_second = 2
 
     answers = limited.call(batch(*(insert(f"a{number}") for number in range(4))))["Responses"]
@@ -232,7 +234,9 @@ def test_a_statement_without_units_is_throttled_by_itself(limited: Alone) -> Non
     ]
 
 
-def test_a_transaction_that_a_partition_can_never_take_is_refused_for_ever(limited: Alone) -> None:
+def test_a_transaction_larger_than_a_partitions_throughput_is_always_refused(
+    limited: Alone,
+) -> None:
     rows = [delta("1.0", f"a{number}", 30 * 1024)[1] for number in range(20)]
     for _ in range(3):
         limited.now += 1000
@@ -246,7 +250,7 @@ def test_a_transaction_that_a_partition_can_never_take_is_refused_for_ever(limit
     limited.call(transact(*({"Put": row} for row in rows[:15])))
 
 
-def test_a_local_index_keeps_a_collection_in_one_partition_and_else_it_may_be_divided(
+def test_only_a_local_index_keeps_an_item_collection_in_one_partition(
     alone: Alone,
 ) -> None:
     alone.partitions.count = 8
@@ -257,7 +261,7 @@ def test_a_local_index_keeps_a_collection_in_one_partition_and_else_it_may_be_di
     assert len({alone.partitions.of(without, place) for place in places}) == 8
 
 
-def test_rows_expire_by_the_services_clock_and_their_changes_say_so(alone: Alone) -> None:
+def test_rows_expire_and_their_changes_are_marked_as_expiries(alone: Alone) -> None:
     specification = {"Enabled": True, "AttributeName": "ExpiresAt"}
     alone.store.update_time_to_live(TableName="StateTable", TimeToLiveSpecification=specification)
     alone.now = 10.0**9
@@ -326,6 +330,6 @@ def test_rows_expire_by_the_services_clock_and_their_changes_say_so(alone: Alone
     ],
     ids=lambda call: f"{call[0]} {call[1]}"[:120],
 )
-def test_what_the_store_does_not_know_it_refuses(alone: Alone, call: Call) -> None:
+def test_requests_that_the_store_does_not_implement_are_refused(alone: Alone, call: Call) -> None:
     with pytest.raises(NotImplementedError):
         alone.call(call)

@@ -1,4 +1,4 @@
-"""What tests of the models share."""
+"""Fixtures of the tests of the models."""
 
 from functools import cache
 
@@ -16,5 +16,5 @@ def _metered(duplicates: float, modifications: float, near: bool, environments: 
 
 @pytest.fixture
 def few_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count State's units over a tenth of the messages: for what compares no unit with a figure."""
+    """Count State's units over a tenth of the messages, for tests that compare no units with a figure."""
     monkeypatch.setattr(load_model, "_metered", _metered)

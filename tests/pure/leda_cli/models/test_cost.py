@@ -1,4 +1,4 @@
-"""The bill by hand-computed quantities, and the cheapest settings."""
+"""The bill, compared with quantities computed by hand, and the search for the cheapest settings."""
 
 import json
 from dataclasses import replace
@@ -30,7 +30,7 @@ def line(found: Load, item: str) -> Line:
     return one
 
 
-def test_provisioned_shards_cost_their_hours_their_puts_and_a_week_of_retention() -> None:
+def test_provisioned_shards_cost_hours_puts_and_retention() -> None:
     found = load(Workload(1000), Settings(shard_count=2), TIMES)
     assert line(found, "shards").dollars == pytest.approx(2 * 730 * 0.015)
     # 1,000 a second for 2,628,000 seconds, at 1.4 cents a million.
@@ -38,7 +38,7 @@ def test_provisioned_shards_cost_their_hours_their_puts_and_a_week_of_retention(
     assert line(found, "retention to 7 days").dollars == pytest.approx(2 * 730 * 0.020)
 
 
-def test_a_day_of_retention_costs_nothing_more_and_a_year_by_the_gigabyte() -> None:
+def test_retention_of_a_day_is_free_and_of_a_year_costs_by_the_gigabyte() -> None:
     day = load(Workload(1000), Settings(shard_count=2, stream_retention_hours=24), TIMES)
     assert not [each for each in bill(day, PRICES).lines if "retention" in each.item]
     year = load(Workload(1000), Settings(shard_count=2, stream_retention_hours=8760), TIMES)
@@ -46,7 +46,7 @@ def test_a_day_of_retention_costs_nothing_more_and_a_year_by_the_gigabyte() -> N
     assert line(year, "retention beyond 7 days").quantity == pytest.approx(kept)
 
 
-def test_a_stream_on_demand_costs_by_the_gigabyte_in_steps_of_a_kilobyte() -> None:
+def test_an_on_demand_stream_costs_by_the_gigabyte_in_steps_of_a_kilobyte() -> None:
     found = load(Workload(1000, message_bytes=1100), Settings(), TIMES)
     messages = 1000 * SECONDS_OF_A_MONTH
     assert line(found, "stream on demand").dollars == pytest.approx(730 * 0.04)
@@ -54,7 +54,7 @@ def test_a_stream_on_demand_costs_by_the_gigabyte_in_steps_of_a_kilobyte() -> No
     assert line(found, "data out").quantity == pytest.approx(messages * 1100 / 1024**3)
 
 
-def test_lambda_costs_requests_and_seconds_times_memory() -> None:
+def test_lambda_costs_requests_and_gigabyte_seconds() -> None:
     found = load(Workload(1000), Settings(shard_count=2), TIMES)
     requests = found.map.invocations * SECONDS_OF_A_MONTH
     assert line(found, "map: requests").dollars == pytest.approx(requests / 1e6 * 0.20)
@@ -63,14 +63,14 @@ def test_lambda_costs_requests_and_seconds_times_memory() -> None:
     assert line(found, "map: duration").dollars == pytest.approx(gb_seconds * 0.0000133334)
 
 
-def test_tiers_are_charged_one_after_the_other() -> None:
+def test_each_price_tier_applies_to_its_part_of_the_quantity() -> None:
     tiers = [[10, 3.0], [30, 2.0], [0, 1.0]]
     assert tiered(5, tiers) == 15
     assert tiered(20, tiers) == 30 + 20
     assert tiered(100, tiers) == 30 + 40 + 70
 
 
-def test_messages_that_cannot_be_read_cost_a_put_each_and_a_year_of_storage() -> None:
+def test_unreadable_messages_cost_a_put_each() -> None:
     found = load(Workload(1000, bad=0.001), Settings(), TIMES)
     puts = SECONDS_OF_A_MONTH  # one a second
     assert line(found, "quarantine: puts").dollars == pytest.approx(puts / 1000 * 0.005)
@@ -81,7 +81,7 @@ def test_messages_that_cannot_be_read_cost_a_put_each_and_a_year_of_storage() ->
     ]
 
 
-def test_a_row_of_two_kilobytes_costs_state_two_units() -> None:
+def test_a_row_of_two_kilobytes_costs_state_two_write_units() -> None:
     small, large = (
         load(Workload(1000, message_bytes=size), ROOMY, TIMES).state.write_units
         for size in (250, 2000)
@@ -89,7 +89,7 @@ def test_a_row_of_two_kilobytes_costs_state_two_units() -> None:
     assert large == 2 * small
 
 
-def test_more_totals_cost_more_and_a_batch_touches_no_more_than_there_are() -> None:
+def test_more_totals_cost_more_up_to_the_number_of_totals() -> None:
     few, many = (
         load(Workload(1000, hierarchy=levels), ROOMY, TIMES) for levels in ((2, 2, 3), (10, 30, 33))
     )
@@ -100,7 +100,7 @@ def test_more_totals_cost_more_and_a_batch_touches_no_more_than_there_are() -> N
     assert Workload(1, hierarchy=(4,)).touched(10) == pytest.approx(4 * (1 - 0.75**10))
 
 
-def test_the_cheapest_settings_keep_the_latency_and_every_limit() -> None:
+def test_the_cheapest_settings_stay_within_the_latency_and_every_limit() -> None:
     for rate in (10.0, 1000.0, 50_000.0):
         choice = cheapest(Workload(rate), PRICES, TIMES, latency=10)
         assert choice is not None
@@ -110,7 +110,7 @@ def test_the_cheapest_settings_keep_the_latency_and_every_limit() -> None:
         assert choice.dollars < default.dollars
 
 
-def test_more_time_is_never_dearer_and_no_time_is_not_to_be_had() -> None:
+def test_a_longer_latency_never_costs_more_and_a_too_short_one_is_impossible() -> None:
     dollars = []
     for latency in (3.0, 10.0, 30.0):
         choice = cheapest(Workload(1000), PRICES, TIMES, latency)
@@ -120,7 +120,7 @@ def test_more_time_is_never_dearer_and_no_time_is_not_to_be_had() -> None:
     assert cheapest(Workload(1000), PRICES, TIMES, latency=0.5) is None
 
 
-def test_what_one_pipeline_cannot_carry_is_divided() -> None:
+def test_a_rate_beyond_one_pipeline_is_divided_among_several() -> None:
     choice = cheapest(Workload(10_000_000), PRICES, TIMES, latency=10)
     assert choice is not None
     assert choice.pipelines > 1
@@ -128,18 +128,18 @@ def test_what_one_pipeline_cannot_carry_is_divided() -> None:
     assert choice.load.workload.rate * choice.pipelines == 10_000_000
 
 
-def test_a_stream_on_demand_has_at_least_four_shards() -> None:
+def test_an_on_demand_stream_has_at_least_four_shards() -> None:
     assert shards_of(Workload(10), Settings()) == 4
     assert shards_of(Workload(10_000), Settings()) == 20
     assert shards_of(Workload(10_000), Settings(shard_count=3)) == 3
 
 
-def test_a_region_without_prices_is_refused_with_what_to_do() -> None:
+def test_a_region_without_prices_is_refused() -> None:
     with pytest.raises(LedaError, match="no prices of mars-1"):
         of_region("mars-1")
 
 
-def test_a_table_that_lacks_a_price_or_has_one_too_many_is_refused(tmp_path: Path) -> None:
+def test_a_price_table_with_missing_or_unknown_prices_is_refused(tmp_path: Path) -> None:
     text = TABLE.read_text()
     table = tmp_path / "prices.toml"
     table.write_text(text.replace("shard_hour = 0.015\n", "", 1))
@@ -153,13 +153,13 @@ def test_a_table_that_lacks_a_price_or_has_one_too_many_is_refused(tmp_path: Pat
         of_region("us-east-1", table)
 
 
-def test_every_price_names_its_page_and_a_day() -> None:
+def test_every_price_names_its_source_and_date() -> None:
     for source in PRICES.sources.values():
         assert "https://aws.amazon.com/" in source
         assert "202" in source
 
 
-def test_measured_times_replace_the_stated_ones_and_say_so(tmp_path: Path) -> None:
+def test_measured_times_replace_assumed_ones_and_name_their_source(tmp_path: Path) -> None:
     file = tmp_path / "measured.json"
     file.write_text(json.dumps({"source": "make bench", "call_ms": 4}))
     found = service_times(file=file)
@@ -173,7 +173,7 @@ def test_measured_times_replace_the_stated_ones_and_say_so(tmp_path: Path) -> No
         service_times(file=file)
 
 
-def test_what_was_measured_on_an_account_goes_before_the_benchmark_s_figures(
+def test_times_measured_on_an_account_replace_those_of_the_benchmark(
     tmp_path: Path,
 ) -> None:
     benchmark, proof = tmp_path / "measured.json", tmp_path / "leda-proof.json"
@@ -195,7 +195,7 @@ def test_what_was_measured_on_an_account_goes_before_the_benchmark_s_figures(
         service_times(tmp_path / "none.json", benchmark)
 
 
-def test_a_hierarchy_is_read_level_by_level() -> None:
+def test_a_hierarchy_is_parsed() -> None:
     assert levels_of("2x2x3") == (2, 2, 3)
     assert totals_of((20, 20, 24)) == 10_020
     assert choices_of((1, 2), ["Shop", "Day"]) == {

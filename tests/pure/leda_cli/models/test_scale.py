@@ -1,4 +1,4 @@
-"""The simulation against what queueing theory says, against the limits, and the pages and plots that it makes."""
+"""The model of scale, compared with queueing theory and with AWS's limits, and its report and plot."""
 
 import json
 import math
@@ -29,9 +29,9 @@ WARM = Settings(shard_count=40, warm_write_units=45_000, map_window=1.0, reduce_
 
 
 @pytest.mark.parametrize("use", [0.3, 0.6, 0.8])
-def test_one_shard_with_batches_of_one_waits_as_the_queue_m_d_1_does(use: float) -> None:
+def test_one_shard_with_batches_of_one_waits_as_an_m_d_1_queue(use: float) -> None:
     """Random arrivals, one server, fixed work s: the mean wait is use * s / (2 (1 - use))."""
-    # No polls, no windows, no spread: what is left is the queue. 50 ms of work, all of it State's.
+    # Without polls, windows and spread only the queue is left. Each message takes State 50 ms.
     times = ServiceTimes(
         invocation_cpu_ms=50, state_cpu_ms_per_1000=0, statements_ms=0, kinesis_poll_seconds=0
     )
@@ -43,7 +43,7 @@ def test_one_shard_with_batches_of_one_waits_as_the_queue_m_d_1_does(use: float)
     assert sum(waits) / len(waits) == pytest.approx(expected, rel=0.1)
 
 
-def test_lanes_are_busy_as_the_utilisation_law_says() -> None:
+def test_lanes_are_as_busy_as_the_utilization_law_says() -> None:
     workload = Workload(50_000)
     settings = replace(FOR_50K.settings, map_window=0.0)
     outcome = simulate(workload, settings, TIMES, SHORT)
@@ -59,7 +59,7 @@ def test_lanes_are_busy_as_the_utilisation_law_says() -> None:
         (replace(WARM, concurrency=15), "Lambda: executions at once"),
     ],
 )
-def test_it_holds_below_the_rate_at_which_the_law_says_that_a_limit_breaks_it(
+def test_the_model_falls_behind_above_the_breaking_rate_only(
     settings: Settings, limit: str
 ) -> None:
     rate, first = breaking_rate(Workload(1), settings, TIMES)
@@ -68,14 +68,14 @@ def test_it_holds_below_the_rate_at_which_the_law_says_that_a_limit_breaks_it(
     assert simulate(Workload(1.4 * rate), settings, TIMES, SHORT).fell_behind
 
 
-def test_a_seed_decides_everything() -> None:
+def test_the_outcome_depends_on_the_seed_alone() -> None:
     workload, settings = Workload(2000), Settings()
     first, again = (simulate(workload, settings, TIMES, SHORT) for _ in range(2))
     assert first == again
     assert simulate(workload, settings, TIMES, replace(SHORT, seed=2)) != first
 
 
-def test_every_message_takes_at_least_its_windows_and_most_take_no_more_than_the_law_says() -> None:
+def test_latencies_lie_between_the_stages_shortest_and_longest_times() -> None:
     workload = Workload(5000)
     settings = replace(FOR_50K.settings, shard_count=10, map_window=3.0, warm_write_units=8000)
     found = load(workload, settings, TIMES)
@@ -87,7 +87,7 @@ def test_every_message_takes_at_least_its_windows_and_most_take_no_more_than_the
     assert outcome.percentile(0.5) < outcome.percentile(0.95) < outcome.percentile(0.99)
 
 
-def test_more_lanes_of_reduce_carry_more_totals() -> None:
+def test_more_lanes_allow_more_totals() -> None:
     workload = Workload(1, hierarchy=(10, 10, 9))
     settings = replace(FOR_MANY_TOTALS.settings, reduce_lanes=1)
     rate, limit = breaking_rate(workload, settings, TIMES)
@@ -100,15 +100,15 @@ def test_more_lanes_of_reduce_carry_more_totals() -> None:
     assert not eight.fell_behind
 
 
-def test_a_batch_s_messages_are_in_the_totals_when_its_last_lane_has_added_them() -> None:
+def test_a_message_counts_as_committed_when_its_last_lane_has_added_it() -> None:
     play = Play(seconds=60, burst=1000)
     for lanes in (1, 4, 16):
         outcome = simulate(Workload(1), Settings(reduce_lanes=lanes), TIMES, play)
         assert outcome.committed == pytest.approx(930)
 
 
-def test_a_burst_on_the_emulator_settles_in_the_time_that_was_measured_there() -> None:
-    """Bursts of 10,000 on LocalStack, which DynamoDB Local bounds (0.8 to 1.4 thousand rows a second): 6 to 20 s."""
+def test_a_burst_settles_in_the_time_measured_on_the_emulator() -> None:
+    """On LocalStack, bursts of 10,000 messages took 6 to 20 s; DynamoDB Local wrote 800 to 1,400 rows a second."""
     emulated = Settings(shard_count=16, warm_write_units=1100)
     times = ServiceTimes(kinesis_poll_seconds=0.1, dynamodb_poll_seconds=0.1)
     play = Play(seconds=120, burst=10_000)
@@ -117,14 +117,14 @@ def test_a_burst_on_the_emulator_settles_in_the_time_that_was_measured_there() -
     assert 6 <= outcome.last_commit <= 20
 
 
-def test_a_bucket_passes_its_units_in_order() -> None:
+def test_a_token_bucket_delays_units_in_order() -> None:
     bucket = Bucket(100)
     assert bucket.passed(0, 50) == 0.5
     assert bucket.passed(0.1, 50) == 1.0
     assert bucket.passed(5, 100) == 6.0
 
 
-def test_what_does_not_fit_the_concurrency_waits_its_turn() -> None:
+def test_work_beyond_the_concurrency_limit_waits_in_order() -> None:
     begun: list[str] = []
     limit = Concurrency(2)
     limit.enter(2, lambda: begun.append("first"))
@@ -135,7 +135,7 @@ def test_what_does_not_fit_the_concurrency_waits_its_turn() -> None:
 
 
 @pytest.mark.parametrize(("profile", "rate"), [(FOR_1K, 1e3), (FOR_50K, 5e4), (FOR_1M, 1e6)])
-def test_recommended_settings_strain_no_limit_and_hold(
+def test_recommended_settings_exceed_no_limit_and_keep_up(
     profile: profiles.Profile, rate: float
 ) -> None:
     strained = [
@@ -150,7 +150,7 @@ def test_recommended_settings_strain_no_limit_and_hold(
 
 
 @pytest.mark.parametrize(("hierarchy", "rate"), scale_report.MANY_TOTALS.items())
-def test_settings_for_many_totals_strain_no_limit_and_first_meet_one_beyond_their_rate(
+def test_settings_for_many_totals_exceed_no_limit_at_their_rate(
     hierarchy: tuple[int, ...], rate: float
 ) -> None:
     workload = Workload(rate, hierarchy=hierarchy)
@@ -161,7 +161,7 @@ def test_settings_for_many_totals_strain_no_limit_and_first_meet_one_beyond_thei
     assert first > rate
 
 
-def test_the_example_has_the_settings_that_are_recommended_for_50_k() -> None:
+def test_the_example_has_the_settings_recommended_for_50_000_messages_a_second() -> None:
     text = (ROOT / "examples" / "high-throughput" / "main.tf").read_text()
     settings, default = FOR_50K.settings, Settings()
 
@@ -201,14 +201,14 @@ def test_the_model_has_the_defaults_of_the_modules() -> None:
         assert int(stated["parallelization_factor"]) == 1
 
 
-def test_the_tightest_limit_is_strained_most() -> None:
+def test_the_tightest_limit_has_the_highest_strain() -> None:
     found = load(Workload(3000), Settings(shard_count=10), TIMES)
     limit = tightest(found)
     assert limit.name == "StateTable: warm write units"
     assert limit.strain == pytest.approx(limit.used / TARGET)
 
 
-def test_a_chart_is_xml_with_a_line_for_each_series_and_a_cross_where_nothing_is() -> None:
+def test_a_chart_has_a_line_for_each_series_and_crosses_for_missing_values() -> None:
     text = line_chart(
         "a < b",
         Axis("x", 1, 1000),
@@ -223,7 +223,7 @@ def test_a_chart_is_xml_with_a_line_for_each_series_and_a_cross_where_nothing_is
     assert "a < b" in [text.text for text in root.findall(f"{tag}text")]
 
 
-def test_an_axis_is_logarithmic_and_keeps_what_is_beyond_it() -> None:
+def test_an_axis_is_logarithmic_and_clips_values_beyond_its_end() -> None:
     axis = Axis("x", 1, 100)
     assert axis.place(10) == pytest.approx(0.5)
     assert axis.place(1e9) == 1
@@ -231,7 +231,7 @@ def test_an_axis_is_logarithmic_and_keeps_what_is_beyond_it() -> None:
     assert Axis("x", 2, 5).marks() == [2, 5]
 
 
-def test_rates_are_read_from_commas() -> None:
+def test_rates_are_parsed_from_a_list() -> None:
     assert rates_of("1000,5e4") == [1000, 50_000]
     for text in ("", "fast", "0"):
         with pytest.raises(LedaError):

@@ -1,4 +1,4 @@
-"""AWS's rules of sizes and units, and what the pipeline's own code takes by them."""
+"""AWS's rules of item sizes and capacity units, and the units that the pipeline's code takes."""
 
 from typing import Any
 
@@ -42,11 +42,11 @@ def text_item(size: int) -> dict[str, dict[str, str]]:
         ("9" * 38, 20),
     ],
 )
-def test_a_number_takes_a_byte_for_two_digits_and_one(text: str, size: int) -> None:
+def test_a_number_takes_one_byte_for_two_digits_and_one_more(text: str, size: int) -> None:
     assert number_bytes(text) == size
 
 
-def test_an_item_is_its_names_and_values() -> None:
+def test_an_items_size_is_that_of_its_names_and_values() -> None:
     item: dict[str, dict[str, Any]] = {
         "id": {"S": "ä"},  # 2 + 2
         "Value": {"N": "12.5"},  # 5 + 3
@@ -67,19 +67,19 @@ def test_a_type_without_a_known_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("size", "units"), [(10, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3)])
-def test_a_write_takes_a_unit_a_kilobyte_begun_and_two_in_a_transaction(
+def test_a_write_takes_a_unit_for_each_started_kilobyte_and_two_in_a_transaction(
     size: int, units: int
 ) -> None:
     assert write_units(None, text_item(size)) == units
     assert write_units(None, text_item(size), transaction=True) == 2 * units
 
 
-def test_an_update_is_charged_by_the_larger_item() -> None:
+def test_an_update_is_charged_by_the_larger_of_both_items() -> None:
     assert write_units(text_item(3000), text_item(100)) == 3
     assert write_units(text_item(100), text_item(3000)) == 3
 
 
-def test_a_failed_condition_costs_what_is_there_and_a_unit_where_nothing_is() -> None:
+def test_a_failed_condition_is_charged_by_the_existing_item() -> None:
     assert write_units(text_item(1500)) == 2
     assert write_units(None) == 1
     assert write_units(None, transaction=True) == 2  # a ConditionCheck of a row that is not there
@@ -88,7 +88,7 @@ def test_a_failed_condition_costs_what_is_there_and_a_unit_where_nothing_is() ->
 @pytest.mark.parametrize(
     ("size", "consistent", "eventual", "transaction"), [(3500, 1, 0.5, 2), (4097, 2, 1, 4)]
 )
-def test_a_read_takes_a_unit_for_four_kilobytes(
+def test_a_read_takes_a_unit_for_each_started_four_kilobytes(
     size: int, consistent: float, eventual: float, transaction: float
 ) -> None:
     assert read_units(text_item(size)) == consistent
@@ -104,7 +104,7 @@ def message(identifier: str, version: int) -> Message:
     return parse(text.encode(), Schema())
 
 
-def test_the_meter_keeps_what_the_store_writes_and_its_changes() -> None:
+def test_the_meter_records_the_changes_of_a_table() -> None:
     meter = Meter({"StateTable": ("id",)}, frozenset({"StateTable"}))
     store = StateStore(meter, "StateTable", threads=1)  # type: ignore[arg-type]
     for version in (3, 5, 4):
@@ -117,7 +117,7 @@ def test_the_meter_keeps_what_the_store_writes_and_its_changes() -> None:
     assert meter.taken("StateTable") == []
 
 
-def test_the_meter_charges_a_batch_of_reads_row_by_row() -> None:
+def test_the_meter_charges_each_row_of_a_batch_of_reads() -> None:
     meter = Meter({"StateTable": ("id",)})
     meter.put_item(TableName="StateTable", Item={"id": {"S": "a"}, "text": {"S": "x" * 4097}})
     meter.forget()
@@ -127,7 +127,7 @@ def test_the_meter_charges_a_batch_of_reads_row_by_row() -> None:
     assert meter.requests == {"BatchGetItem": 1}
 
 
-def test_the_meter_charges_each_write_by_the_larger_row_and_failed_conditions_too() -> None:
+def test_the_meter_charges_writes_by_the_larger_row_and_failed_conditions_too() -> None:
     meter = Meter({"T": ("id",)})
 
     def put(size: int, **condition: Any) -> None:
@@ -145,7 +145,7 @@ def test_the_meter_charges_each_write_by_the_larger_row_and_failed_conditions_to
     assert meter.writes["T"] == 3 + 3 + 3 + 3
 
 
-def test_statements_of_a_total_are_charged_one_by_one() -> None:
+def test_the_meter_charges_each_statement() -> None:
     meter = Meter({"T": ("id",)})
     text = 'UPDATE "T" SET "Value" = "Value" + ? SET "At" = ? WHERE "id" = ? AND ("At" IS MISSING OR "At" < ?)'
 
@@ -167,7 +167,7 @@ def test_statements_of_a_total_are_charged_one_by_one() -> None:
     assert meter.writes["T"] == 3
 
 
-def test_batches_of_one_new_trade_cost_what_the_hand_computes() -> None:
+def test_batches_of_one_new_trade_cost_as_computed_by_hand() -> None:
     ours = leda_units(Mix(0, 0, 1), messages=20)
     assert ours.per_unique("state") == 1
     # A row of three totals; each of them is a row.
@@ -178,7 +178,7 @@ def test_batches_of_one_new_trade_cost_what_the_hand_computes() -> None:
     assert theirs.reads_per_unique() == 0
 
 
-def test_batches_of_a_thousand_share_a_row_and_write_each_total_once() -> None:
+def test_a_batch_of_a_thousand_takes_one_row_of_map_and_one_write_for_each_total() -> None:
     ours = leda_units(Mix(0, 0, 1000), messages=1000)
     # 18 totals fit a kilobyte.
     assert ours.per_unique("map") == pytest.approx(1 / 1000)
@@ -187,7 +187,7 @@ def test_batches_of_a_thousand_share_a_row_and_write_each_total_once() -> None:
     assert joined.per_unique("reduce") == pytest.approx(18 / 4000)
 
 
-def test_map_writes_a_unit_for_each_kilobyte_and_lane_and_reduce_one_for_each_total() -> None:
+def test_the_models_units_of_map_and_reduce_equal_the_metered_ones() -> None:
     hierarchy = (10, 10, 9)
     touched = Workload(1, hierarchy=hierarchy).touched(1000)
     for lanes in (1, 4):
@@ -198,30 +198,30 @@ def test_map_writes_a_unit_for_each_kilobyte_and_lane_and_reduce_one_for_each_to
 
 
 @pytest.mark.parametrize("mix", [mix for mix in all_mixes() if mix.batch <= 100], ids=str)
-def test_at_no_mix_more_is_written_than_by_the_published_design(mix: Mix) -> None:
+def test_no_mix_takes_more_writes_than_the_published_design(mix: Mix) -> None:
     (found,) = compare([mix])
     assert found.leda.per_unique() <= found.published.per_unique()
 
 
-def test_a_copy_in_the_batch_of_its_original_costs_nothing() -> None:
+def test_a_duplicate_in_the_same_batch_costs_nothing() -> None:
     plain, copied = (leda_units(Mix(share, 0, 1000, near=True), 1000) for share in (0, 0.3))
     assert copied.unique < copied.messages
     assert copied.per_unique("state") == plain.per_unique("state") == 1
 
 
-def test_a_copy_in_another_batch_costs_the_published_design_one_unit() -> None:
+def test_a_duplicate_in_another_batch_costs_the_published_design_one_unit() -> None:
     found = published_units(Mix(0.3, 0, 1000), 2000)
     duplicates = found.messages - found.unique
     assert found.writes["state"] == found.unique + duplicates
 
 
-def test_duplicates_that_come_to_another_environment_cost_a_write() -> None:
+def test_a_duplicate_in_another_execution_environment_costs_a_write() -> None:
     ours = leda_units(Mix(0.07, 0, 100, environments=8), 3000)
     duplicates = 1 / (1 - 0.07) - 1
     assert 1 + 0.7 * duplicates < ours.per_unique("state") < 1 + duplicates
 
 
-def test_state_writes_one_unit_a_message_but_where_it_has_still_to_learn() -> None:
+def test_state_takes_one_write_unit_for_each_message_once_it_has_learned() -> None:
     found = state_units_of_a_message()
     assert found.pop("version 1 of a trade, not seen, as long as it is not expected") == (2, 1)
     assert found.pop("a duplicate, seen") == found.pop("an older version, seen") == (0, 1)
@@ -234,7 +234,7 @@ def test_state_writes_one_unit_a_message_but_where_it_has_still_to_learn() -> No
     ("duplicates", "modifications", "first_version", "environments"),
     [(0.07, 0, 0, 1), (0.07, 0.5, 0, 3), (0.07, 0.5, 7, 1), (0.3, 0.5, 1, 1), (0.3, 0.5, 0, 3)],
 )
-def test_state_writes_no_more_than_the_published_design_whatever_a_producer_counts_from(
+def test_state_takes_no_more_writes_than_the_published_design_for_any_first_version(
     duplicates: float, modifications: float, first_version: int, environments: int
 ) -> None:
     mix = Mix(
@@ -246,7 +246,7 @@ def test_state_writes_no_more_than_the_published_design_whatever_a_producer_coun
 
 
 @pytest.mark.parametrize("modifications", [0, 0.5])
-def test_batches_of_a_thousand_with_7_percent_duplicates_stay_below_the_target(
+def test_units_of_batches_of_a_thousand_with_7_percent_duplicates_stay_below_the_target(
     modifications: float,
 ) -> None:
     ours = leda_units(Mix(0.07, modifications, 1000), 3000)
@@ -267,7 +267,7 @@ def test_batches_of_a_thousand_with_7_percent_duplicates_stay_below_the_target(
         (False, 0.5, (10, 10, 9), 4),
     ],
 )
-def test_the_units_of_the_bill_are_those_that_the_code_takes(
+def test_the_models_units_equal_those_that_the_code_takes(
     near: bool, modifications: float, hierarchy: tuple[int, ...], lanes: int
 ) -> None:
     workload = Workload(1000, modifications=modifications, near=near, hierarchy=hierarchy)
@@ -301,7 +301,7 @@ def test_the_units_of_the_bill_are_those_that_the_code_takes(
         )
 
 
-def test_a_mix_holds_the_shares_that_it_names() -> None:
+def test_a_mix_has_the_given_shares_of_duplicates_and_modifications() -> None:
     source = Source(Mix(0.3, 0.5, 1000), 7, Schema())
     batches = [source.batch() for _ in range(6)]
     sent = [each for batch in batches for each in batch]
@@ -312,7 +312,7 @@ def test_a_mix_holds_the_shares_that_it_names() -> None:
     assert [again.batch() for _ in range(6)] == batches
 
 
-def test_the_table_has_a_row_for_each_mix() -> None:
+def test_the_report_has_a_row_for_each_mix() -> None:
     lines = markdown(list(compare([Mix(0, 0, 10), Mix(0.07, 0, 10, near=True)])))
     assert len(lines) == 4
     assert "7% in the same batch" in lines[-1]

@@ -1,4 +1,4 @@
-"""What an operator reads who lacks a right, whose credentials have expired, or who has named another Region."""
+"""The errors for missing permissions, expired credentials, and a wrong Region."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def raises(error: Exception) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(("error", "said", "fix"), REFUSALS)
-def test_a_refusal_says_what_is_missing_and_what_to_do_at_the_first_call_and_at_any_later_one(
+def test_a_refusal_names_what_is_missing_and_a_fix(
     error: ClientError | BotoCoreError, said: str, fix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Account, "_account", raises(error))
@@ -79,7 +79,7 @@ def test_a_refusal_says_what_is_missing_and_what_to_do_at_the_first_call_and_at_
     assert first.value.what.startswith("no stack: ")
 
 
-def test_another_error_of_the_first_call_is_the_problem_itself(
+def test_another_error_of_the_first_call_is_quoted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     error = refused("ResourceNotFoundException", "Function not found: T-MapLambda")

@@ -1,4 +1,4 @@
-"""A reader of a shard goes on where it was, whatever became of its iterator, and never skips a record."""
+"""The reader of a shard continues after an error of its iterator and never skips a record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def error(code: str) -> ClientError:
 
 
 class Streams:
-    """One shard. `refusals` are the errors of the next GetRecords calls, and iterators are asked for in `taken`."""
+    """One shard. `refusals` are the errors of the next GetRecords calls; `taken` lists the iterators asked for."""
 
     def __init__(self, records: int = 0) -> None:
         self.records = list(range(1, records + 1))
@@ -68,7 +68,7 @@ def numbers(reader: ShardReader) -> list[int]:
     return [int(record["dynamodb"]["SequenceNumber"]) for record in reader.read_all()]
 
 
-def test_it_reads_page_after_page_and_later_what_is_new() -> None:
+def test_all_pages_are_read_and_later_the_new_records() -> None:
     streams = Streams(MAX_RECORDS + 5)
     shard = reader(streams)
 
@@ -78,7 +78,7 @@ def test_it_reads_page_after_page_and_later_what_is_new() -> None:
     assert not shard.is_at_end
 
 
-def test_a_shard_that_was_empty_is_read_from_its_start_when_its_iterator_is_refused() -> None:
+def test_a_refused_iterator_of_an_empty_shard_is_replaced_by_one_at_the_start() -> None:
     streams = Streams()
     shard = reader(streams)
     assert numbers(shard) == []
@@ -91,7 +91,7 @@ def test_a_shard_that_was_empty_is_read_from_its_start_when_its_iterator_is_refu
 
 
 @pytest.mark.parametrize("records", [0, 3])
-def test_from_now_on_skips_nothing_that_is_written_later(records: int) -> None:
+def test_reading_from_now_on_returns_all_later_records(records: int) -> None:
     streams = Streams(records)
     shard = reader(streams, from_now=True)
     streams.records += [records + 1, records + 2]
@@ -99,7 +99,7 @@ def test_from_now_on_skips_nothing_that_is_written_later(records: int) -> None:
     assert numbers(shard) == [records + 1, records + 2]
 
 
-def test_from_now_on_in_a_shard_whose_iterator_is_refused_later_skips_nothing_either() -> None:
+def test_reading_from_now_on_skips_no_record_after_a_refused_iterator() -> None:
     streams = Streams(1)
     shard = reader(streams, from_now=True)
     streams.records.append(2)
@@ -108,11 +108,11 @@ def test_from_now_on_in_a_shard_whose_iterator_is_refused_later_skips_nothing_ei
     assert numbers(shard)[-1] == 2
 
 
-def test_after_a_number_it_reads_what_follows() -> None:
+def test_reading_after_a_sequence_number_returns_the_later_records() -> None:
     assert numbers(reader(Streams(5), after="3", from_now=True)) == [4, 5]
 
 
-def test_an_expired_iterator_is_renewed_where_it_was() -> None:
+def test_an_expired_iterator_is_replaced_at_the_same_place() -> None:
     streams = Streams(3)
     shard = reader(streams)
     assert numbers(shard) == [1, 2, 3]
@@ -124,7 +124,7 @@ def test_an_expired_iterator_is_renewed_where_it_was() -> None:
     assert streams.taken[-1] == "AFTER_SEQUENCE_NUMBER 3"
 
 
-def test_records_that_were_trimmed_before_they_were_read_are_an_error() -> None:
+def test_records_trimmed_before_they_were_read_are_an_error() -> None:
     streams = Streams(3)
     shard = reader(streams, after="1")
     streams.refusals = ["TrimmedDataAccessException"]
@@ -138,7 +138,7 @@ def test_records_that_were_trimmed_before_they_were_read_are_an_error() -> None:
     [["ResourceNotFoundException"], ["TrimmedDataAccessException"] * 2],
     ids=["another error", "twice"],
 )
-def test_what_a_new_iterator_does_not_mend_is_an_error(refusals: list[str]) -> None:
+def test_an_error_that_a_new_iterator_does_not_cure_is_raised(refusals: list[str]) -> None:
     streams = Streams(3)
     shard = reader(streams)
     streams.refusals = refusals
