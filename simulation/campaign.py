@@ -1,4 +1,4 @@
-"""Many seeds on all cores, and what came of them."""
+"""Playing many seeds on all cores, and summing up their results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK = 20
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A seed under a subject; with `families`, with these kinds of trouble alone."""
+    """A seed to play with a subject; with `families`, only these kinds of trouble happen."""
 
     seed: int
     subject: str = "LEDA"
@@ -25,23 +25,23 @@ class Job:
     system: str = "pipeline"
 
     def plan(self) -> Plan:
-        """What is played."""
+        """The job's plan."""
         return plan(self.seed, self.families, self.system)
 
 
 @dataclass
 class Tally:
-    """What came of some jobs. `wrong` are the seeds with a wrong total, a lost message or no end."""
+    """The summed results of some jobs. `wrong` has the seeds with a wrong total, a lost message, or an endless run."""
 
     schedules: int = 0
     wrong: list[int] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
-    """By how much the schedules with wrong totals are wrong (`Result.error`)."""
+    """The error of each schedule with wrong totals (`Result.error`)."""
     counts: Counter[str] = field(default_factory=Counter)
     virtual_seconds: float = 0.0
 
     def add(self, result: Result) -> None:
-        """Take a result."""
+        """Add a result."""
         self.schedules += 1
         self.counts.update(result.counts)
         self.virtual_seconds += result.seconds
@@ -50,7 +50,7 @@ class Tally:
             self.errors.append(result.error)
 
     def merge(self, other: Tally) -> None:
-        """Take another tally."""
+        """Add another tally."""
         self.schedules += other.schedules
         self.wrong = sorted([*self.wrong, *other.wrong])
         self.errors += other.errors
@@ -67,14 +67,14 @@ def play(jobs: Sequence[Job]) -> Tally:
 
 
 def campaign(jobs: Iterable[Job], processes: int) -> Iterator[Tally]:
-    """Play the jobs in so many processes; a tally comes for each chunk of them."""
+    """Play the jobs in this number of processes, and yield a tally for each chunk of jobs."""
     jobs = list(jobs)
     chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
     return in_processes(play, chunks, processes)
 
 
 def smallest(job: Job, tries: int = 400, seconds: float = 120.0) -> tuple[Plan, Result]:
-    """The smallest failing plan that is found for a failing job within the limits."""
+    """Return the smallest failing plan that is found for a failing job within the limits, and its result."""
     began = time.monotonic()
 
     def fails(smaller: Plan) -> Result | None:

@@ -1,4 +1,4 @@
-"""What a function's module gets when it asks for an AWS client, whichever way it asks."""
+"""Replacing the AWS clients of a function's module, in every way in which the module makes them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +20,7 @@ _OF_ONE_SERVICE = (
 
 @contextmanager
 def clients(make: Callable[..., Any]) -> Iterator[None]:
-    """Let `make(real, service, **arguments)` make the clients; `real(service, **arguments)` makes AWS's own."""
+    """Make all clients with `make(real, service, **arguments)`; `real(service, **arguments)` makes the real one."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(boto3, "client", partial(make, boto3.client)))
         for module, name, service in _OF_ONE_SERVICE:

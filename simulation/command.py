@@ -117,7 +117,7 @@ def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
         for part in campaign(jobs, os.cpu_count() or 1):
             tally.merge(part)
             advance(part.schedules)
-            # Named at once, so that a long run that is stopped has named them, too.
+            # Reported at once, because a long run may be stopped.
             if jobs[0].subject == "LEDA":
                 for seed in part.wrong:
                     operation.say(f"seed {seed} ends with a wrong total or a lost message")
@@ -125,7 +125,7 @@ def _played(operation: Operation, name: str, jobs: list[Job]) -> Tally:
 
 
 def _compared(operation: Operation, name: str, seeds: Sequence[int]) -> dict[str, dict[str, Tally]]:
-    """By kind of trouble and by subject: what comes of each kind of trouble alone."""
+    """Play each kind of trouble alone. Returns the tallies by kind of trouble and subject."""
     system, found = SYSTEMS[name], {}
     for family in system.FAMILIES:
         operation.heading(f"{name}, only {family}: {len(seeds):,} schedules each")
@@ -217,7 +217,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
 
 
 def markdown(result: dict[str, Any], command: str) -> str:
-    """The result as a page of docs/; `command` is what made it."""
+    """The result as a page of docs/; `command` is the command that made it."""
     lines = [
         "# What the simulation found",
         "",

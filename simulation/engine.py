@@ -1,11 +1,12 @@
-"""Map and Reduce as parts of a system under test: what befalls them, and an operator who rebuilds the totals."""
+"""Map and Reduce as parts of a system under test, their disturbances, and an operator who rebuilds the totals."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -32,7 +33,7 @@ from simulation.world import World
 MOST_LANES = 4
 MOST_REBUILDS = 5
 
-# A row takes most of what such a partition has in a second, so lanes and batches get into each other's way.
+# A row takes most of a partition's units of a second, so lanes and batches throttle each other.
 NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 32}
 
 REDUCE_TABLE = TableShape(
@@ -45,7 +46,7 @@ class Engine(System):
     """The totals of a table, kept by Map and Reduce."""
 
     THREADED: ClassVar[Sequence[str]] = ()
-    """Modules beside the engine's whose thread pools run in order."""
+    """Further modules whose thread pools run in one thread."""
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         super().__init__(world, plan, subject)
@@ -54,7 +55,7 @@ class Engine(System):
     @classmethod
     @contextmanager
     def installed(cls, plan: Plan) -> Iterator[None]:
-        """One thread; and, where the plan says so, small rows and requests, so that few records take many."""
+        """Run in one thread; if the plan says so, make rows and requests small, so that few records need several."""
         with ExitStack() as stack:
             in_one_thread(
                 stack,
@@ -66,7 +67,7 @@ class Engine(System):
                 ),
                 "leda_cli.operate.rebuilding.stored_totals",
             )
-            # The removal reads all of them: 4 requests for 400, and 20 for the 2,000 that the command has. 100 are too
+            # Removing markers reads all of them: 4 requests for 400, and 20 for the command's 2,000. 100 are too
             # few: in a rare schedule (group-by, seed 20942) none reaches one of the shards, and no backfill ends.
             stack.enter_context(
                 mock.patch("leda_cli.operate.rebuilding.watermarks.MAX_MARKERS", 400)
@@ -81,7 +82,7 @@ class Engine(System):
             yield
 
     def variables(self) -> dict[str, str]:
-        """The engine's tables, and into how many lanes Map writes at first."""
+        """The engine's tables, and Map's number of lanes at the beginning."""
         return {
             "REDUCE_TABLE": "ReduceTable",
             "AGGREGATE_TABLE": "AggregateTable",
@@ -90,7 +91,7 @@ class Engine(System):
         }
 
     def rebuild(self) -> None:
-        """Run `leda rebuild`, if something was lost, and again where it says so; or `leda backfill`."""
+        """Run `leda rebuild` or `leda backfill` until nothing is left to repair, at most MOST_REBUILDS times."""
 
         def work() -> None:
             for _ in range(MOST_REBUILDS):
@@ -100,7 +101,7 @@ class Engine(System):
         self.world.spawn(work)
 
     def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
-        """What befalls the engine; after a loss an operator rebuilds the totals, and may be stopped half-way."""
+        """Disturb the engine. After a loss an operator rebuilds the totals, and may be stopped half-way."""
         match kind:
             case "records lost":
                 self.counts["records that were lost"] += self.mappings[stage].lose()
@@ -115,7 +116,7 @@ class Engine(System):
                 table = draw.choice(("AggregateTable", "ReduceTable"))
                 self.operator.restore(table)
                 if table == "ReduceTable":
-                    # A restored table is a new one, with a stream of its own.
+                    # A restored table is a new table with a new stream.
                     self.replace_stream("reduce")
             case "rebuild":
                 self.operator.start(draw)
@@ -127,7 +128,7 @@ class Engine(System):
                 other = draw.choice(self.other_configurations)
                 self.deploy(draw, CONFIGURATION=json.dumps(other))
             case "configuration":
-                # The first configuration that Map runs with goes live: another one would define other totals.
+                # The first configuration that Map uses becomes live, so another one would define other totals.
                 pass
             case "mapping off":
                 self.mappings[stage].pause()
@@ -141,7 +142,7 @@ class Engine(System):
 
     @property
     def other_configurations(self) -> Sequence[dict[str, Any]]:
-        """What may be deployed later, without effect: shards are computed under the version that is live."""
+        """Configurations that may be deployed later. They have no effect, because Map uses the live configuration."""
         return ()
 
     @property
@@ -155,23 +156,23 @@ class Engine(System):
         return Registry(self.store, "RegistryTable").get("configurations", "live") is not None  # type: ignore[arg-type]
 
     def deploy(self, draw: random.Random, **variables: str) -> None:
-        """Change Map's settings. Environments that run go on as they were for a while, some for long."""
+        """Change Map's settings. Warm environments may keep the former settings."""
         function = self.functions["map"]
         function.variables = {**function.variables, **variables}
         if draw.random() < 0.7:
             function.forget_environments()
 
     def replace_stream(self, stage: str) -> None:
-        """A table's stream is disabled and enabled: it has another label, and what was not read is lost."""
+        """Disable and enable a table's stream: the new stream has another label, and unread records are lost."""
         self.operator.needed = True
         self.mappings[stage].pause()
         labels = self.streams[stage].arn.rpartition("/")[2]
         self._connect(stage, int(labels[8:10]) + 1)
 
     def left_over(self) -> list[str]:
-        """What no rebuild must leave: its markers, its journal, streams that are not settled, a mapping that is off.
+        """Return what no rebuild may leave: markers, the journal, streams that are not settled, mappings that are off.
 
-        A late delivery of ReduceTable's stream writes its markers into AggregateTable again; they are not totals.
+        Markers in AggregateTable are not listed: a late delivery of ReduceTable's stream writes them again.
         """
         if not self.counts["rebuilds"] + self.counts["backfills"]:
             return []
@@ -188,8 +189,25 @@ class Engine(System):
         ]
 
 
+def differing(
+    must: Mapping[str, object], found: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
+    """The values that differ, by name: (expected, found). An absent value is 0."""
+    zero = Decimal(0)
+    return {
+        name: (must.get(name, zero), found.get(name, zero))
+        for name in sorted({*must, *found})
+        if must.get(name, zero) != found.get(name, zero)
+    }
+
+
+def number_of(row: Mapping[str, Any], measure: str) -> Decimal:
+    """A total's measure; NaN if it is not a number."""
+    return Decimal(row.get(measure, {}).get("N", "NaN"))
+
+
 def of_the_engine(frame: Frame, puts: Sequence[Put]) -> Iterator[Disturbance]:
-    """What befalls Map and Reduce alone."""
+    """The disturbances of Map and Reduce."""
     families, tables = frame.families, ("map", "reduce")
     if SETTINGS in families:
         yield from frame.some("lanes", ("map",), most=4)
@@ -209,7 +227,7 @@ def of_the_engine(frame: Frame, puts: Sequence[Put]) -> Iterator[Disturbance]:
 
 
 def _loss(draw: random.Random, puts: Sequence[Put], kind: str) -> Iterator[Disturbance]:
-    """Something is lost while messages come, and soon after it an operator rebuilds the totals."""
+    """Something is lost while messages arrive, and an operator rebuilds the totals soon afterwards."""
     at = draw.choice(puts).at + draw.uniform(0, 5)
 
     def one(kind: str, at: float) -> Disturbance:
@@ -220,7 +238,7 @@ def _loss(draw: random.Random, puts: Sequence[Put], kind: str) -> Iterator[Distu
     yield one(kind, at - draw.uniform(0, 5))
     yield one("rebuild", at)
     if draw.random() < 0.4:
-        # Two at once, or one soon after the other.
+        # Two rebuilds at once, or one soon after the other.
         yield one("rebuild", at + draw.uniform(0, 20))
     if draw.random() < 0.3:
         yield one("mapping off", at + draw.uniform(-5, 10))

@@ -1,4 +1,4 @@
-"""What AWS's clients raise when a call fails, and the end of an execution environment."""
+"""The errors of AWS's clients, and the end of an execution environment."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 
 class Killed(BaseException):
-    """The execution environment ends here: no handler of the function's code may catch it."""
+    """The execution environment ends. A BaseException, so that the function's code does not catch it."""
 
 
 def client_error(code: str, status: int = 400, **more: Any) -> ClientError:
-    """DynamoDB's answer with that code."""
+    """DynamoDB's error with this code."""
     answer: Any = {
         "Error": {"Code": code, "Message": code},
         "ResponseMetadata": {"HTTPStatusCode": status},
@@ -20,11 +20,11 @@ def client_error(code: str, status: int = 400, **more: Any) -> ClientError:
 
 
 def cancelled(*codes: str) -> ClientError:
-    """A cancelled transaction, with the reason of each of its actions."""
+    """The error of a cancelled transaction, with the reason of each action."""
     reasons = [{"Code": code} for code in codes]
     return client_error("TransactionCanceledException", CancellationReasons=reasons)
 
 
 def timed_out() -> ReadTimeoutError:
-    """No answer."""
+    """The error of a call without an answer."""
     return ReadTimeoutError(endpoint_url="http://dynamodb")

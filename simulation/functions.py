@@ -1,4 +1,4 @@
-"""Execution environments, and what can go wrong at each call that a function makes to AWS."""
+"""Lambda functions with their execution environments, and the faults of their calls to AWS."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from simulation.world import World
 TIMEOUT_SECONDS = 60.0
 # The client's read timeout (leda.aws.clients.STANDARD).
 READ_TIMEOUT_SECONDS = 10.0
-# A schedule has 20 strikes on average, and hardly one more than 150.
+# A schedule has 20 faults on average, and rarely more than 150.
 MOST_STRIKES = 500
 
 Send = Callable[..., Any]
 
 
 class Failed(Exception):
-    """The invocation ended without an answer: an error of the function, its timeout, its end."""
+    """The invocation ended without an answer: an error, a timeout, or the end of the environment."""
 
 
-# -- the faults of one call, by kind. `send` has the effect; `request` is what it is called with.
+# -- the faults of one call, by kind
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that is under way."""
+    """A call to AWS: `send(**request)` has its effect."""
 
     world: World
     draw: random.Random
@@ -47,11 +47,11 @@ class Call:
     request: Mapping[str, Any]
 
     def effect(self) -> Any:
-        """Let it have its effect."""
+        """Make the call at AWS."""
         return self.send(**self.request)
 
     def later(self) -> None:
-        """Let it have its effect in a while, when nobody waits for it any more."""
+        """Make the call at AWS some time later, when nobody waits for its answer."""
 
         def arrive() -> None:
             with suppress(ClientError):
@@ -88,7 +88,7 @@ def _late_effect(call: Call) -> Any:
 
 
 def _slow(call: Call) -> Any:
-    """Slower than the function's timeout may be: the effect comes before the end, or after it."""
+    """Take longer than the function's timeout, perhaps; the effect comes before or after the pause."""
     if call.draw.random() < 0.5:
         call.world.sleep(call.draw.uniform(5, 2 * TIMEOUT_SECONDS))
         return call.effect()
@@ -98,7 +98,7 @@ def _slow(call: Call) -> Any:
 
 
 def _some_statements(call: Call) -> Any:
-    """Some of a batch's statements fail, in an answer that is a success.
+    """Let some of a batch's statements fail in a successful response.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html
     """
@@ -125,7 +125,7 @@ def _some_statements(call: Call) -> Any:
 
 
 def _some_keys(call: Call) -> Any:
-    """Some of a batch's keys are not processed, in an answer that is a success.
+    """Leave some of a batch's keys unprocessed in a successful response.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """
@@ -148,7 +148,7 @@ ERRORS, LOST, KILLS = "errors", "lost answers", "kills"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of failure. `operations` names the calls it can strike, empty: every call."""
+    """One kind of fault. It can strike the calls in `operations`; if these are empty, every call."""
 
     family: str
     strike: Callable[[Call], Any]
@@ -181,9 +181,9 @@ FAULTS = {
 
 @dataclass
 class Weather:
-    """How often which faults strike; `spared` names single faults that a smaller plan leaves out.
+    """Decides which calls meet a fault; `spared` names single faults that a smaller plan leaves out.
 
-    After MOST_STRIKES of them no more come: a batch of many small requests would not get through otherwise.
+    There are at most MOST_STRIKES faults; otherwise a batch of many small requests would never succeed.
     """
 
     world: World
@@ -195,8 +195,8 @@ class Weather:
     calm: bool = False
 
     def draw(self, draw: random.Random, place: str, operation: str) -> Fault | None:
-        """The fault that this call meets."""
-        # Drawn in any case, so that what is spared changes nothing else.
+        """The fault of this call, or None."""
+        # Always drawn, so that a spared fault does not change later draws.
         strikes, choice = draw.random() < self.rate, draw.random()
         if self.calm or not strikes or len(self.struck) >= MOST_STRIKES:
             return None
@@ -226,7 +226,7 @@ def _compiled(path: Path) -> CodeType:
 
 
 class Environment:
-    """An execution environment: a module of its own, loaded as Lambda loads it, and its way to AWS."""
+    """An execution environment: a module of its own, loaded as Lambda loads it, and its calls to AWS."""
 
     def __init__(self, function: Function, number: int) -> None:
         self.busy = False
@@ -246,7 +246,7 @@ class Environment:
         return _Client(self, self._function.services[service])
 
     def call(self, operation: str, send: Send, request: Mapping[str, Any]) -> Any:
-        """Make the call, or what its fault makes of it; other tasks run before and after its effect."""
+        """Make the call, or let its fault strike. Other tasks run before and after the call's effect."""
         world, draw, function = self._function.world, self._draw, self._function
         self._calls += 1
         function.counts["AWS calls"] += 1
@@ -256,7 +256,7 @@ class Environment:
         try:
             world.sleep(way_there)
         except Killed:
-            # The request is on its way all the same.
+            # The request may have been sent.
             if draw.random() < 0.5:
                 call.later()
             raise
@@ -294,7 +294,7 @@ class _Client:
 
 @dataclass
 class Function:
-    """A deployed function: its code, its settings, its environments."""
+    """A deployed function: its code, settings and environments."""
 
     world: World
     name: str
@@ -310,7 +310,7 @@ class Function:
         self._started = 0
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Run it in a warm environment or a cold one, in the current task. Raises Failed."""
+        """Invoke the function in a warm or a new environment, in the current task. Raises Failed."""
         task, world = self.world.current(), self.world
         environment = self._environment()
         environment.busy = running = True
@@ -332,7 +332,7 @@ class Function:
         try:
             answer = environment.handler(event, context)
         except Killed:
-            # Whatever was in its memory is gone.
+            # The environment and its memory are gone.
             if environment in self._environments:
                 self._environments.remove(environment)
             raise Failed("killed") from None
@@ -345,7 +345,7 @@ class Function:
         return answer
 
     def forget_environments(self) -> None:
-        """Let every next invocation be a cold start, as after a deployment."""
+        """Make the next invocations cold starts, as after a deployment."""
         self._environments = [one for one in self._environments if one.busy]
 
     def _environment(self) -> Environment:
@@ -360,7 +360,7 @@ class Function:
 
 
 class InOrder:
-    """Stands in for a ThreadPoolExecutor: the tasks of a map run one after the other, in the caller's task."""
+    """Stands in for a ThreadPoolExecutor, and runs all calls in order in the caller's task."""
 
     def __init__(self, _threads: int) -> None:
         pass
@@ -372,7 +372,7 @@ class InOrder:
         pass
 
     def map(self, call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
-        """As Executor.map: all tasks run, then their results are looked at in order."""
+        """Make all calls, then yield their results in order, as Executor.map does."""
         outcomes: list[tuple[Any, Exception | None]] = []
         for each in zip(*arguments, strict=True):
             try:
@@ -386,6 +386,6 @@ class InOrder:
 
 
 def in_one_thread(stack: ExitStack, *places: str) -> None:
-    """Let the modules at `places` ("leda.quarantine.writer") have InOrder for their thread pools."""
+    """Replace the thread pools of the modules at `places` (such as "leda.quarantine.writer") with InOrder."""
     for place in places:
         stack.enter_context(mock.patch(f"{place}.ThreadPoolExecutor", InOrder))

@@ -1,7 +1,7 @@
 """GROUP BY over a table as a system under test: random tables, groupings and measures.
 
-The oracle (group_by_oracle) looks at the source table as it is at the end; where configurations keep what expires, at
-the rows that time to live has removed as well.
+The oracle (group_by_oracle) uses the source table as it is at the end. If the configuration keeps expired rows, it also
+uses the rows that time to live has removed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from simulation.engine import (
     REDUCE_TABLE,
     REGISTRY_TABLE,
     Engine,
+    differing,
+    number_of,
     of_the_engine,
 )
 from simulation.pipeline import PUBLISHED
@@ -49,12 +51,12 @@ STAGES = ("map", "reduce")
 OTHER_MEASURES = {"Count", "Score", "Price", "Rows"}
 LABELS = ("Grouping", "Keys", "Parent", "ExpiresAt")
 LIMITS = {"max_integer_digits": 12, "max_decimal_places": 17}
-# Where a change of several groupings still fits a row, as it does by the engine's own limits in a real partition.
+# A change of several groupings still fits a row of ReduceTable, as in a real partition.
 NARROW_PARTITIONS: dict[str, Any] = {"units_per_second": 24.0, "unit_bytes": 256}
-# How often DynamoDB deletes what has expired, at most.
+# How often DynamoDB deletes expired rows, at most.
 MOST_DELETIONS = 4
 WRITES_AFTERWARDS, DELIVERIES_AFTERWARDS = 8, 6
-# What only a rebuild, or a backfill, makes good.
+# The kinds of trouble that only a rebuild or a backfill repairs.
 CORRECTED = {LOSS, STREAMS, CHANGES}
 
 
@@ -89,7 +91,7 @@ class GroupBy(Engine):
         frame = Frame.of("group-by", seed, families, cls.FAMILIES)
         draw = frame.draw
         shape = draw.choice(tables.SHAPES)
-        # The table does not have what was kept, so nobody can compute the totals from it.
+        # The table lacks rows that totals keep, so totals cannot be computed from it again.
         document = tables.document(draw, shape, may_keep=CORRECTED.isdisjoint(frame.families))
         documents = [document, *(tables.other_document(draw, document, shape) for _ in range(3))]
         puts = frame.puts(_writes(draw, shape, frame.span))
@@ -127,7 +129,7 @@ class GroupBy(Engine):
         )
 
     def tables_of(self, subject: str) -> Mapping[str, TableShape]:
-        """The source table has the keys that the plan says, and so has the totals' table."""
+        """The source table and the totals table have the plan's keys."""
         given = {
             SOURCE: TableShape(self.plan.design["keys"], expires_by=tables.EXPIRES_BY),
             "AggregateTable": TableShape({self._totals_key: "S"}, expires_by="ExpiresAt"),
@@ -137,7 +139,7 @@ class GroupBy(Engine):
         return given
 
     def variables(self) -> dict[str, str]:
-        """What is deployed at first, and the name of the totals' key."""
+        """The first configuration, and the name of the totals' key."""
         return {
             **super().variables(),
             "LIMITS": json.dumps(LIMITS),
@@ -147,7 +149,7 @@ class GroupBy(Engine):
         }
 
     def put(self, put: Put) -> None:
-        """Write a row, or delete it (no data). A narrow partition may refuse it; then nothing was written."""
+        """Write a row, or delete it if there is no data. A narrow partition may refuse the write."""
         try:
             if put.data:
                 self.store.put_item(TableName=SOURCE, Item=json.loads(put.data))
@@ -157,12 +159,12 @@ class GroupBy(Engine):
             self.counts["writes that were refused"] += 1
 
     def disturb(self, disturbance: Disturbance) -> None:
-        """Let it happen, where the subject has such a stage."""
+        """Let the disturbance happen, if the subject has the stage."""
         if disturbance.stage in self.mappings:
             super().disturb(disturbance)
 
     def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
-        """What befalls this system alone."""
+        """Disturb the table and its configuration."""
         match kind:
             case "expiry":
                 self.counts["totals that expired"] += self.store.delete_expired("AggregateTable")
@@ -180,18 +182,18 @@ class GroupBy(Engine):
 
     @property
     def other_configurations(self) -> list[dict[str, Any]]:
-        """Those of the plan."""
+        """The plan's configurations."""
         found: list[dict[str, Any]] = self.plan.design["configurations"]
         return found
 
     @property
     def measures(self) -> Collection[str]:
-        """Those of the configuration by which the totals are kept."""
+        """The measures of the live configuration."""
         return list(self.document["measures"])
 
     @property
     def document(self) -> dict[str, Any]:
-        """The configuration by which the totals are kept."""
+        """The live configuration, or the first one if none is live."""
         found: dict[str, Any] = self.plan.design["configurations"][0]
         if not self._is_leda:
             return found
@@ -206,9 +208,9 @@ class GroupBy(Engine):
         return live
 
     def redrive(self) -> None:
-        """After the last backfill rows are written, and records are delivered again, also from before it.
+        """After the last backfill, write rows again and redeliver records, also those from before the backfill.
 
-        Execution environments may remember the former configuration then.
+        Execution environments may still remember the former configuration.
         """
         if self.counts["backfills"]:
             draw = self.world.random("afterwards")
@@ -225,9 +227,9 @@ class GroupBy(Engine):
         super()._changed(change)
 
     def differences(self) -> dict[str, tuple[object, object]]:
-        """Every total, and its labels, against the oracle; a total that is 0 is as good as none.
+        """Compare every total and its labels with the oracle. A total of 0 equals an absent one.
 
-        So is one whose time has ended: DynamoDB removes it, with its checkpoint, and a late record may create it again.
+        So does an expired total: DynamoDB removes it with its checkpoint, and a late record may create it again.
         """
         document, now = self.document, self.world.true_clock()
         rows = self.rows(SOURCE)
@@ -246,33 +248,28 @@ class GroupBy(Engine):
             identifier = row[self._totals_key]["S"]
             if identifier.startswith(":") or _is_over(row, now):
                 continue
-            amounts = {name: _number(row, name) for name in document["measures"]}
+            amounts = {name: number_of(row, name) for name in document["measures"]}
             found |= _measured(identifier, amounts)
             labels = {f"{identifier}, {name}": row.get(name, "none") for name in LABELS}
             found |= {name: value for name, value in labels.items() if name in must}
-            # A measure that only a former configuration had would stand still.
+            # A measure of a former configuration would no longer be updated.
             strange = row.keys() & OTHER_MEASURES - document["measures"].keys()
             found |= {f"{identifier}, {name}": "still there" for name in strange}
         if self._is_leda:
             found |= dict.fromkeys(self.left_over(), Decimal(1))
             if made_live := self.operator.made_live:
                 must["live"], found["live"] = json.loads(made_live), document
-        zero = Decimal(0)
-        return {
-            name: (must.get(name, zero), found.get(name, zero))
-            for name in sorted({*must, *found})
-            if must.get(name, zero) != found.get(name, zero)
-        }
+        return differing(must, found)
 
     def lost(self) -> int:
-        """How many records are in quarantine that do not belong there, or belong there and are not in it.
+        """How many records are wrongly in quarantine or missing there.
 
-        Those from before the last backfill may have been read under another configuration, or by the backfill alone.
+        Records from before the last backfill may have been read with another configuration, or only by the backfill.
         """
         kept = {
             key.rpartition("/")[2].removesuffix(".json")
             for key in self.bucket.objects
-            # Reduce adds nothing to a total that somebody has made a string.
+            # Reduce cannot add to a total whose measure was changed into a string.
             if not (key.startswith("ReduceLambda/") and self.counts["total damaged"])
         }
         is_changed = bool(self.counts["backfills"])
@@ -282,7 +279,7 @@ class GroupBy(Engine):
         return len(missing | (kept - may)) + self.operator.needed
 
     def _uncountable(self, documents: Sequence[dict[str, Any]], since: float) -> set[str]:
-        """The IDs of the records after which a row could not be counted under one of the configurations."""
+        """The event IDs of the records whose new row cannot be counted under one of the configurations."""
         return {
             record.raw["eventID"]
             for stream in self.dynamodb_streams.known.values()
@@ -297,7 +294,7 @@ class GroupBy(Engine):
 
 
 def _spread(draw: random.Random, puts: Sequence[Put]) -> tuple[Put, ...]:
-    """The writes, a third of them some minutes later: a backfill takes as long, and is followed by others."""
+    """Move a third of the writes some minutes later, so that some come during and after backfills."""
     later = [draw.choice((0.0, 0.0, draw.uniform(0, 600))) for _ in puts]
     moved = [
         replace(put, at=round(put.at + more, 3)) for put, more in zip(puts, later, strict=True)
@@ -306,7 +303,7 @@ def _spread(draw: random.Random, puts: Sequence[Put]) -> tuple[Put, ...]:
 
 
 def _changes(draw: random.Random, puts: Sequence[Put]) -> Iterator[Disturbance]:
-    """Configurations are deployed while rows are written, and soon after each an operator makes it live."""
+    """Configurations are deployed while rows are written, and an operator makes each live soon afterwards."""
 
     def one(kind: str, at: float) -> Disturbance:
         return Disturbance(round(max(0.0, at), 3), kind, "map", draw.getrandbits(32))
@@ -316,7 +313,7 @@ def _changes(draw: random.Random, puts: Sequence[Put]) -> Iterator[Disturbance]:
         yield one("change", at)
         yield one("backfill", at + draw.uniform(0, 10))
         if draw.random() < 0.4:
-            # Two at once, or one soon after the other.
+            # Two backfills at once, or one soon after the other.
             yield one("backfill", at + draw.uniform(0, 30))
         if draw.random() < 0.2:
             yield one("rebuild", at + draw.uniform(0, 30))
@@ -325,7 +322,7 @@ def _changes(draw: random.Random, puts: Sequence[Put]) -> Iterator[Disturbance]:
 
 
 def _rows(draw: random.Random, shape: Mapping[str, str], span: float) -> list[tables.Item]:
-    """Rows that a table has from before its stream."""
+    """Rows that are older than the table's stream."""
     found = {}
     for _ in range(draw.choice((0, 3, 12))):
         key = tables.key(draw, shape, 10)
@@ -334,7 +331,7 @@ def _rows(draw: random.Random, shape: Mapping[str, str], span: float) -> list[ta
 
 
 def _writes(draw: random.Random, shape: Mapping[str, str], span: float) -> list[tuple[str, bytes]]:
-    """Rows as they are written one after the other; a row is often the one before it with some attributes changed."""
+    """Writes in their order. A written row is often the former row of the key with some attributes changed."""
     found: list[tuple[str, bytes]] = []
     last: dict[str, tables.Item] = {}
     most = draw.choice((1, 4, 10))
@@ -359,7 +356,3 @@ def _is_over(total: Mapping[str, Any], now: float) -> bool:
 
 def _measured(identifier: str, amounts: Mapping[str, Decimal]) -> dict[str, object]:
     return {f"{identifier}, {name}": amount for name, amount in amounts.items()}
-
-
-def _number(row: Mapping[str, Any], measure: str) -> Decimal:
-    return Decimal(row.get(measure, {}).get("N", "NaN"))

@@ -1,4 +1,4 @@
-"""Event source mappings: what Lambda's pollers do between a stream and a function.
+"""Event source mappings: Lambda's pollers, which deliver a stream's records to a function.
 
 The rules are those of AWS's pages:
 - A batch holds records of one shard, in order, up to a size or until a window ends; a failed one is retried whole
@@ -9,7 +9,7 @@ The rules are those of AWS's pages:
   (https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html).
 - Parents are read before their children
   (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing).
-- Delivery is at least once: a poller may begin again where an earlier one had long been, two may read one shard for a
+- Delivery is at least once: a poller may begin before the place of an earlier one, two may read one shard for a
   while, and records that were delivered may be delivered again, later and in any order
   (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html).
 - With a tumbling window the event names the shard and holds the state that the invocation before it in this window
@@ -59,8 +59,8 @@ class Discarded:
     records: tuple[Record, ...]
 
 
-class Mapping:
-    """A mapping from a stream to a function; begins at TRIM_HORIZON."""
+class EventSourceMapping:
+    """The mapping of a stream to a function, which begins at TRIM_HORIZON."""
 
     def __init__(
         self,
@@ -85,17 +85,17 @@ class Mapping:
         stream.listen(self._look)
         self._look()
 
-    # -- what happens to it
+    # -- disturbances
 
     def recreate(self) -> None:
-        """The mapping is deleted and made again, at TRIM_HORIZON. What the old one has in flight goes on."""
+        """Delete the mapping and create it again at TRIM_HORIZON. Invocations of the old one continue."""
         self._stop(self._pollers)
         self._acknowledged.clear()
         self._finished.clear()
         self._look()
 
     def restart(self, draw: random.Random) -> None:
-        """The pollers begin again some batches before where they were, with other batch boundaries."""
+        """Let the pollers begin again at an earlier place, with other batch boundaries."""
         self._stop(self._pollers)
         for lease, count in self._acknowledged.items():
             self._acknowledged[lease] = max(0, count - draw.choice((0, 1, 2, 5, 20, 10**6)))
@@ -104,7 +104,7 @@ class Mapping:
         self._look()
 
     def double(self, draw: random.Random) -> None:
-        """For a while each shard has two pollers: the old one does not know that its lease has gone."""
+        """Give each shard two pollers for some time: the old one does not know that it lost its lease."""
         old = list(self._pollers)
         self.world.at(self.world.now + draw.uniform(1, 120), lambda: self._stop(old))
         for poller in old:
@@ -112,9 +112,9 @@ class Mapping:
             self._start(poller.shard, poller.lane, behind)
 
     def redeliver(self, draw: random.Random) -> None:
-        """Records of a shard are delivered again: a stretch of them in any order, with gaps, twice.
+        """Deliver a range of a shard's records again, in any order, with gaps and repetitions.
 
-        It may reach beyond what was acknowledged, as an invocation by hand can; then it has no gaps.
+        The range may include records that were not acknowledged, as an invocation by hand can; then it has no gaps.
         """
         leases = [lease for lease, count in self._acknowledged.items() if count]
         if not leases:
@@ -134,7 +134,7 @@ class Mapping:
         self.counts["redelivered records"] += len(records)
 
         def deliver() -> None:
-            # Whatever becomes of it: nobody waits for this delivery.
+            # Nobody waits for this delivery.
             with suppress(Failed):
                 self._invoke(
                     self.event(shard, records, {} if self.settings.tumbling_window else None)
@@ -143,17 +143,17 @@ class Mapping:
         self.world.spawn(deliver)
 
     def pause(self) -> None:
-        """The mapping is switched off. What is in flight goes on, and nobody looks at its answer."""
+        """Switch the mapping off. Invocations continue, and their answers are ignored."""
         self.enabled = False
         self._stop(self._pollers)
 
     def resume(self) -> None:
-        """The mapping is switched on, and goes on where it was."""
+        """Switch the mapping on; it continues at its former place."""
         self.enabled = True
         self._look()
 
     def lose(self) -> int:
-        """Nobody delivers what is in the stream now: its records were trimmed before the function took them."""
+        """Skip all records in the stream, as if they had been trimmed before delivery. Returns their number."""
         self._stop(self._pollers)
         lost = 0
         for shard in self.stream.shards.values():
@@ -167,21 +167,21 @@ class Mapping:
     # -- the pollers' side
 
     def acknowledge(self, lease: tuple[str, int], count: int) -> None:
-        """The first `count` records of the lease are done with."""
+        """Note that the first `count` records of the lease have been processed."""
         self._acknowledged[lease] = max(count, self._acknowledged.get(lease, 0))
 
     def finish(self, lease: tuple[str, int]) -> None:
-        """A closed shard was read to its end: its children may begin."""
+        """Note that a closed shard was read to its end, so its children may be read."""
         self._finished.add(lease)
         self._look()
 
     def may_begin(self, shard: Shard) -> bool:
-        """Whether the shard's parents are read."""
+        """Whether the shard's parents have been read to their ends."""
         lanes = range(self.settings.parallelization_factor)
         return all((parent, lane) in self._finished for parent in shard.parents for lane in lanes)
 
     def of_lane(self, shard: Shard, lane: int) -> list[Record]:
-        """The shard's records of one lane. Batches at once from one shard have partition keys of their own."""
+        """The shard's records of one lane. With a parallelization factor, a lane has its own partition keys."""
         lanes = self.settings.parallelization_factor
         if lanes == 1:
             return shard.records
@@ -209,7 +209,7 @@ class Mapping:
             self.forget(poller)
 
     def forget(self, poller: _Poller) -> None:
-        """The poller has ended."""
+        """Remove a poller that has ended."""
         if poller in self._pollers:
             self._pollers.remove(poller)
 
@@ -218,7 +218,7 @@ class Mapping:
         return self._function.invoke(event)
 
     def event(self, shard: Shard, records: Sequence[Record], state: Any = None) -> dict[str, Any]:
-        """The event of a batch; with a `state`, that of a tumbling window."""
+        """The event of a batch; with a `state`, the event of a tumbling window."""
         event: dict[str, Any] = {"Records": [record.raw for record in records]}
         if state is not None:
             start = self._window_start()
@@ -233,7 +233,7 @@ class Mapping:
         return event
 
     def attempt(self, shard: Shard, records: Sequence[Record]) -> int:
-        """Deliver; answers how many records from the start are done with. Raises Failed."""
+        """Deliver the records. Returns how many of them, from the first on, have been processed. Raises Failed."""
         if self.settings.tumbling_window:
             answer = self._attempt_in_window(shard, records)
         else:
@@ -271,7 +271,7 @@ class Mapping:
 
 @dataclass(slots=True)
 class _Window:
-    """A shard's tumbling window: when it began (epoch seconds), and what was last answered in it."""
+    """A shard's tumbling window: its beginning (epoch seconds) and the last answered state."""
 
     start: float
     state: Any = field(default_factory=dict)
@@ -282,15 +282,15 @@ def _text(seconds: float) -> str:
 
 
 class _Poller:
-    """Reads a shard (one of its lanes, with a parallelization factor) from its `done`th record on."""
+    """Reads a shard, or one of its lanes with a parallelization factor, after its first `done` records."""
 
     def __init__(
-        self, mapping: Mapping, shard: Shard, lane: int, done: int, draw: random.Random
+        self, mapping: EventSourceMapping, shard: Shard, lane: int, done: int, draw: random.Random
     ) -> None:
         self.shard = shard
         self.lane = lane
         self.lease = shard.id, lane
-        """Whether its events are of a tumbling window; None: as the mapping's are."""
+
         self._mapping = mapping
         self._random = draw
         self._done = done
@@ -299,13 +299,13 @@ class _Poller:
         self._task: Task = mapping.world.spawn(self._run)
 
     def notice(self) -> None:
-        """There may be something new."""
+        """Wake the poller: there may be new records."""
         if self._waits:
             self._waits = False
             self._task.wake()
 
     def stop(self) -> None:
-        """The lease is gone. An invocation that is under way ends by itself, and nobody looks at its answer."""
+        """Take the lease away. A running invocation continues, and its answer is ignored."""
         self._stopped = True
         self.notice()
 
@@ -332,7 +332,7 @@ class _Poller:
         mine = self._mapping.of_lane(self.shard, self.lane)
         while self._done < len(mine) and self._mapping.stream.is_trimmed(mine[self._done]):
             self._done += 1
-        # A poll may find fewer than there are.
+        # A poll may return fewer records than there are.
         return mine[self._done : self._done + self._random.choice((size, size, 1 + size // 3))]
 
     def _deliver(self, batch: Sequence[Record]) -> None:

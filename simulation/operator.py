@@ -1,4 +1,4 @@
-"""An operator with `leda rebuild`: the real one, in a task of the simulation, stopped half-way now and then."""
+"""An operator who runs the real `leda rebuild` and `leda backfill` in tasks, some of which are stopped half-way."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from simulation.failures import Killed
 
 if TYPE_CHECKING:
     from simulation.engine import Engine
-    from simulation.mappings import Mapping as EventSourceMapping
+    from simulation.mappings import EventSourceMapping
     from simulation.world import World
 
-# boto3's for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
+# boto3's number of tries for DynamoDB (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
 SDK_TRIES = 10
 _LOSSES = ("records that were lost", "total damaged", "stream replaced", "table restored")
 
@@ -32,12 +32,12 @@ _LOSSES = ("records that were lost", "total damaged", "stream replaced", "table 
 class Operator:
     """Rebuilds the totals of a table.
 
-    needed: something was lost that no rebuild has brought back yet, or deployed that no backfill has made live.
+    needed: whether a loss still has to be repaired by a rebuild, or a deployment made live by a backfill.
     markers: whether runs write markers to the source table.
-    deployments: how many configurations were deployed that a backfill is to make live.
-    done_at: when the last run came to its end.
-    made_live: the configuration that must be live: that of the successful backfill which drew its number last. A run
-    with a lower number may sleep after its last write, and end after it.
+    deployments: the number of configurations that were deployed for a backfill.
+    done_at: the time at which the last run ended.
+    made_live: the configuration that must be live: that of the successful backfill with the highest number. A run with
+    a lower number may end later, if it sleeps after its last write.
     """
 
     def __init__(self, system: Engine) -> None:
@@ -54,7 +54,7 @@ class Operator:
         self._backup: dict[str, list[dict[str, Any]]] = {}
 
     def damage(self, draw: random.Random) -> None:
-        """Somebody writes to AggregateTable by hand, also a value that is not a number or not a checkpoint."""
+        """Damage a total as somebody could by hand, also with a value that is not a number or not a checkpoint."""
         rows = self._system.rows("AggregateTable")
         if not rows:
             return
@@ -62,7 +62,7 @@ class Operator:
         row = draw.choice(sorted(rows, key=lambda row: str(row[self.totals_key])))
         store = self._system.store
         if draw.random() < 0.3:
-            # A narrow partition may refuse it for now; then nothing is damaged.
+            # A narrow partition may throttle the write; then nothing is damaged.
             with suppress(ClientError):
                 key = {self.totals_key: row[self.totals_key]}
                 store.delete_item(TableName="AggregateTable", Key=key)
@@ -82,19 +82,19 @@ class Operator:
             store.put_item(TableName="AggregateTable", Item=row)
 
     def back_up(self) -> None:
-        """Keep the tables as they are now."""
+        """Back the tables up."""
         for table in ("AggregateTable", "ReduceTable"):
             self._backup[table] = self._system.rows(table)
 
     def restore(self, table: str) -> None:
-        """Put a table back as it was when it was backed up."""
+        """Restore a table from its backup."""
         self.needed = True
         self._system.store.restore(table, self._backup.get(table, []))
 
     def start(self, draw: random.Random, *, is_backfill: bool = False) -> None:
-        """Rebuild, or backfill, in a task of its own, which may be stopped anywhere; then another one goes on.
+        """Start a rebuild or a backfill in a task of its own, which may be stopped anywhere; then another one follows.
 
-        Within minutes, and not within days: a stopped one leaves the mapping off, and records are trimmed after a day.
+        It follows within minutes: a stopped run leaves the mapping off, and records are trimmed after a day.
         """
 
         def work() -> None:
@@ -121,7 +121,7 @@ class Operator:
             self._world.at(self._world.now + draw.uniform(0, 40), stop)
 
     def rebuild(self, *, is_backfill: bool = False) -> None:
-        """Run `leda rebuild`, or `leda backfill`, to its end, or to the error that it ends with."""
+        """Run `leda rebuild` or `leda backfill` to its end or its error."""
         system, counts = self._system, self._system.counts
         variables, source = system.functions["map"].variables, system.SOURCES["map"]
         name = "backfills" if is_backfill else "rebuilds"
@@ -157,7 +157,7 @@ class Operator:
         try:
             work.run()
         except (LedaError, GaveUpError):
-            # Somebody writes what a rebuild cannot allow, or another rebuild has taken over.
+            # Others write too much meanwhile, or another run has taken over.
             counts[f"{name} given up"] += 1
             return
         counts[name] += 1
@@ -171,7 +171,7 @@ class Operator:
 
 
 class _Pace:
-    """How long the calls of one run take; the operator's machine may sleep before one of them for minutes."""
+    """The durations of one run's calls; the operator's machine may sleep for minutes before one of them."""
 
     def __init__(self, world: World, draw: random.Random) -> None:
         self._world, self._random = world, draw
@@ -200,7 +200,7 @@ class _Pace:
 
 
 class _Paced:
-    """A client whose calls take time, so that others go on meanwhile."""
+    """A client whose calls take time, during which other tasks run."""
 
     def __init__(self, pace: _Pace, real: Any, system: Engine) -> None:
         self._pace, self._real, self._system = pace, real, system
@@ -209,7 +209,7 @@ class _Paced:
         def call(**request: Any) -> Any:
             self._pace.before()
             if name == "describe_table":
-                # The store keeps no streams; the system does.
+                # The store has no streams; the system has.
                 (stage,) = (
                     stage
                     for stage, table in self._system.SOURCES.items()
@@ -231,7 +231,7 @@ class _Paced:
         return call
 
     def _send(self, name: str, request: Mapping[str, Any]) -> Any:
-        """Make the call as often as the SDK does."""
+        """Make the call with the SDK's retries."""
         for tries in range(1, SDK_TRIES):
             try:
                 return getattr(self._real, name)(**request)
@@ -243,7 +243,7 @@ class _Paced:
 
 
 class _Mappings:
-    """Map's event source mapping, named by its stream: a stream that was replaced has its own mapping."""
+    """Map's event source mapping, with its stream's ARN as its UUID: a replaced stream has another mapping."""
 
     def __init__(self, system: Engine) -> None:
         self._system = system
@@ -261,7 +261,7 @@ class _Mappings:
             mapping.resume()
 
     def _those(self, uuids: Iterable[str]) -> Iterator[EventSourceMapping]:
-        """The mappings that are still there: the others were deleted with their streams."""
+        """The mappings that still exist; the others were deleted with their streams."""
         mapping = self._system.mappings["map"]
         if mapping.stream.arn in uuids:
             yield mapping

@@ -18,6 +18,8 @@ from simulation.engine import (
     REDUCE_TABLE,
     REGISTRY_TABLE,
     Engine,
+    differing,
+    number_of,
     of_the_engine,
 )
 from simulation.mappings import Settings
@@ -42,7 +44,7 @@ PUBLISHED = Path(__file__).resolve().parent / "published"
 
 VALUE = {"op": "sum", "field": "Value"}
 CONFIGURATION = {"path": "Path", "measures": {"Count": {"op": "count"}, "Value": VALUE}}
-# What may be deployed later, without effect: shards are computed under the version that is live.
+# Configurations that may be deployed later. They have no effect, because Map uses the live configuration.
 OTHER_CONFIGURATIONS = (
     CONFIGURATION,
     {"path": "Path", "measures": {"Value": VALUE}},
@@ -95,7 +97,7 @@ class Pipeline(Engine):
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
-        """Messages in any order, some twice and some bad; between one and three shards of each stream."""
+        """Messages in any order, some repeated and some bad; one to three shards of each stream."""
         frame = Frame.of("pipeline", seed, families, cls.FAMILIES)
         draw = frame.draw
         versions = trades.versions(
@@ -131,7 +133,7 @@ class Pipeline(Engine):
         )
 
     def variables(self) -> dict[str, str]:
-        """StateTable, the schema and what the totals are."""
+        """StateTable, the schema and the configuration."""
         return {
             **super().variables(),
             "STATE_TABLE": "StateTable",
@@ -141,7 +143,7 @@ class Pipeline(Engine):
         }
 
     def put(self, put: Put) -> None:
-        """A producer's record."""
+        """Put a producer's record into the Kinesis stream."""
         arrived = self.world.true_clock()
 
         def raw(shard: str, sequence: int) -> Raw:
@@ -165,7 +167,7 @@ class Pipeline(Engine):
         self.streams["state"].publish(put.key, raw)
 
     def redrive(self) -> None:
-        """Put back what the State mapping gave up, as `leda redrive` does."""
+        """Process the batches that the State mapping gave up, as `leda redrive` does."""
         mapping = self.mappings["state"]
         discarded, mapping.discarded = mapping.discarded, []
 
@@ -176,20 +178,20 @@ class Pipeline(Engine):
                     records = records[mapping.attempt(shard, records) :]
                     if not records:
                         break
-                    # A narrow partition takes the rest of it a little later.
+                    # A narrow partition accepts the rest a little later.
                     self.world.sleep(1)
-                assert not records, "nothing is wrong any more, and yet it failed"
+                assert not records, "failed without a fault"
 
         self.world.spawn(work)
         super().redrive()
 
     @property
     def other_configurations(self) -> Sequence[dict[str, Any]]:
-        """Other measures of the hierarchy, and another hierarchy."""
+        """Configurations with other measures, and with another hierarchy."""
         return OTHER_CONFIGURATIONS
 
-    def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """AggregateTable against a plain fold over the messages; a row that is 0 is as good as none."""
+    def differences(self) -> dict[str, tuple[object, object]]:
+        """Compare AggregateTable with a plain sum over the messages. A total of 0 equals an absent one."""
         good = [trades.version_of(put.data) for put in self.plan.puts if put.data not in trades.BAD]
         must = trades.fold(good)
         rows = {
@@ -197,20 +199,15 @@ class Pipeline(Engine):
             for row in self.rows("AggregateTable")
             if not row["Identifier"]["S"].startswith(RESERVED)
         }
-        found = {node: _number(row, "Value") for node, row in rows.items()}
+        found = {node: number_of(row, "Value") for node, row in rows.items()}
         if self._is_leda:
             must |= {_count(node): Decimal(count) for node, count in trades.count(good).items()}
-            found |= {_count(node): _number(row, "Count") for node, row in rows.items()}
+            found |= {_count(node): number_of(row, "Count") for node, row in rows.items()}
             found |= dict.fromkeys(self.left_over(), Decimal(1))
-        zero = Decimal(0)
-        return {
-            node: (must.get(node, zero), found.get(node, zero))
-            for node in sorted({*must, *found})
-            if must.get(node, zero) != found.get(node, zero)
-        }
+        return differing(must, found)
 
     def lost(self) -> int:
-        """How many bad messages are not in State's quarantine; and one, if a rebuild did not come to its end."""
+        """The number of bad messages missing in State's quarantine, and 1 more if a rebuild is still needed."""
         bad = Counter(put.data for put in self.plan.puts if put.data in trades.BAD)
         kept = Counter(
             base64.b64decode(json.loads(body)["data"])
@@ -218,10 +215,6 @@ class Pipeline(Engine):
             if key.startswith("StateLambda/")
         )
         return (bad - kept).total() + self.operator.needed
-
-
-def _number(row: dict[str, Any], measure: str) -> Decimal:
-    return Decimal(row.get(measure, {}).get("N", "NaN"))
 
 
 def _count(node: str) -> str:

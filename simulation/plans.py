@@ -1,6 +1,6 @@
-"""What a seed stands for: messages, settings, how often what fails, and what happens when.
+"""The plan that a seed gives: messages, settings, the rate of faults, and disturbances with their times.
 
-A plan is data, so that a failing one can be made smaller and printed.
+A plan is data, so a failing plan can be made smaller and printed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NARROW = "narrow partitions"
 CHANGES = "changed configurations"
 
 COMMON = (ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD, CLOCKS)
-"""What can befall any system."""
+"""The kinds of trouble of every system."""
 DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What somebody writes into the system: when (seconds), under which key."""
+    """A write into the system: its time (seconds), key and data."""
 
     at: float
     key: str
@@ -38,7 +38,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Something that happens to a stage's mapping, stream or environments. `draw` seeds its details."""
+    """An event that concerns a stage's mapping, stream or environments. `draw` seeds its details."""
 
     at: float
     kind: str
@@ -48,7 +48,7 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run of a system. `shards` has the number of shards that each stage's stream begins with."""
+    """One run of a system. `shards` has the first number of shards of each stage's stream."""
 
     system: str
     seed: int
@@ -60,19 +60,19 @@ class Plan:
     fault_rate: float
     disturbances: tuple[Disturbance, ...]
     spared: frozenset[str] = frozenset()
-    """Faults that do not strike: those that a smaller plan does without."""
+    """Single faults that do not strike, in a plan that was made smaller."""
     lanes: int = 1
-    """How many lanes Map is set to have at first."""
+    """Map's number of lanes at the beginning."""
     rising_numbers: bool = True
     """Whether the sequence numbers of a table's stream rise from a shard to its children."""
     partitions: int = 1
-    """How many partitions each table has."""
+    """The number of partitions of each table."""
     units_per_second: float = UNITS_PER_SECOND
-    """What a partition takes."""
+    """A partition's throughput in write units."""
     unit_bytes: int = UNIT_BYTES
-    """How many bytes a write unit is for: small schedules meet a partition's limit when it is small, too."""
+    """The bytes of a write unit. A small unit lets small schedules reach a partition's limit."""
     design: Mapping[str, Any] = field(default_factory=dict)
-    """What the system itself is built of, where that is the seed's choice; values of JSON."""
+    """The system's own parts that the seed chooses, as JSON values."""
 
     def text(self) -> str:
         """The plan as JSON that a person can read."""
@@ -88,7 +88,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every system's plan begins with: its source of randomness, its troubles, its length in seconds."""
+    """The common parts of every system's plan: random numbers, kinds of trouble, and the length in seconds."""
 
     draw: random.Random
     families: tuple[str, ...]
@@ -98,20 +98,20 @@ class Frame:
     def of(
         cls, system: str, seed: int, families: tuple[str, ...] | None, possible: tuple[str, ...]
     ) -> Frame:
-        """The frame of a seed: some of the possible kinds of trouble; with `families`, these and no others."""
+        """The frame of a seed, with some of the possible kinds of trouble; with `families`, exactly these."""
         draw = random.Random(f"{system}/{seed}")
         chosen = tuple(family for family in possible if draw.random() < 0.6)
         if families is not None:
             chosen = families
-        # Late redeliveries need hours to be late in.
+        # Late redeliveries come hours later.
         span = draw.choice((120.0, 600.0, DAY + 3600)) if LATE in chosen else 120.0
         if EXPIRY in chosen:
-            # Rows live for two days.
+            # Map's rows expire after two days.
             span = draw.choice((span, 3 * DAY))
         return cls(draw, chosen, span)
 
     def puts(self, messages: Sequence[tuple[str, bytes]]) -> tuple[Put, ...]:
-        """The messages (key, data) at times of their own, some in a burst, some late."""
+        """The messages (key, data) with their times, some in a burst, some late."""
         draw, found = self.draw, []
         for key, data in messages:
             at = draw.uniform(0, draw.choice((1.0, 60.0, self.span)))
@@ -119,16 +119,16 @@ class Frame:
         return tuple(sorted(found, key=lambda put: put.at))
 
     def fault_rate(self) -> float:
-        """The share of calls that meet a fault.
+        """The share of calls that have a fault.
 
-        Where every third call fails for a day, records are trimmed before the calls that a new shard needs all succeed.
+        If a third of the calls failed for a day, records would be trimmed before all calls for a new shard succeed.
         """
         return self.draw.choice((0.03, 0.1, 0.3 if self.span < DAY else 0.1))
 
     def disturbances(
         self, kinesis: Collection[str], dynamodb: Mapping[str, int]
     ) -> tuple[Disturbance, ...]:
-        """What happens to the stages that read a Kinesis stream, or a table's stream of so many shards."""
+        """Disturbances of the stages that read Kinesis or tables' streams; `dynamodb` has these streams' shards."""
         found = list[Disturbance]()
         everywhere = (*kinesis, *dynamodb)
 
@@ -149,21 +149,21 @@ class Frame:
             add("split", tuple(kinesis))
             add("merge", tuple(kinesis))
             add("roll", tuple(dynamodb))
-            # A stream that begins with one shard stays one line of shards.
+            # A stream that begins with one shard always has one open shard.
             add("split", [stage for stage, shards in dynamodb.items() if shards > 1], most=1)
         if CLOCKS in self.families:
             add("clock")
         return tuple(sorted(found, key=lambda disturbance: disturbance.at))
 
     def some(self, kind: str, stages: Sequence[str], most: int) -> Iterator[Disturbance]:
-        """A disturbance of one of the stages, between once and `most` times; at no stage, never."""
+        """One to `most` disturbances, each of one of the stages; none without stages."""
         draw = self.draw
         for _ in range(draw.randint(1, most) if stages else 0):
             at = draw.choice((draw.uniform(0, 60), draw.uniform(0, self.span)))
             yield Disturbance(round(at, 3), kind, draw.choice(stages), draw.getrandbits(32))
 
     def exactly_once(self) -> Settings:
-        """Settings that the modules allow a function that applies each record exactly once."""
+        """Settings that the modules allow for Map and Reduce."""
         return Settings(
             batch_size=self.draw.choice((1, 4, 10, 100)),
             batching_window=self.draw.choice((0.0, 0.0, 1.0)),

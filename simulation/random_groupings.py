@@ -1,4 +1,4 @@
-"""Random tables to group, and random groupings of them: what the plans of the system group-by are made of.
+"""Random tables and random groupings of them, for the plans of the system group-by.
 
 A table has rows of several types. Texts, numbers and times are from small sets, so that groups have several rows, and
 the texts are such that two keys would share a total where they were not escaped. Some rows are damaged: what a key or
@@ -23,7 +23,7 @@ SHAPES: tuple[dict[str, str], ...] = (
     {"PK": "S", "SK": "S"},
     {"user": "S", "at": "N"},
 )
-"""Keys of tables with their types: of tables of one type of row, and of single-table designs."""
+"""Tables' keys with their types, also those of single-table designs."""
 EXPIRES_BY = "expires"
 
 _TYPES = ("order", "user", "event")
@@ -31,27 +31,27 @@ _TEXTS = (
     *("a", "b", "c", "a:b", "b:c", "a:b:c", "", "%", ":", "%3A", "a%3Ab", "a%25"),
     *("1", "1.5", "true", "Zoë", "李 x", "arn:aws:sns:eu-west-1:1:t", "unknown"),
 )
-# Once escaped, it is longer than a key may be.
+# Longer than a key may be, once it is escaped.
 _LONG = ":" * 700
 _NUMBERS = ("1", "1.5", "0", "-3", "1000", "12345678901234567890.5")
 _SCORES = (
     *("1", "2", "-1", "0.1", "5", "100", "-7.25", "0"),
-    # Beyond the limits, so that Map writes them apart; a sum of them has at most 38 digits.
+    # Beyond the limits, so Map writes them in rows of their own; a sum of them has at most 38 digits.
     *("123456789012345", "-98765432109876.5", "0.00000000000000000001"),
 )
-# A number of 38 digits, one of the most that a table holds, one with too many places.
+# A number of 38 digits, the highest magnitude, too many decimal places, and too many digits.
 _UNCOUNTABLE = ("9" * 38, "1E+125", "1E-29", "-123456789012345678901234567890")
-# Around the ends of buckets in UTC; the second one in a zone is another day.
+# Around the ends of time buckets in UTC; with a time zone, the day may differ.
 _TIMES: tuple[dict[str, str], ...] = (
     {"N": "1785542399"},
     {"N": "1785542400"},
     {"N": "1785542399.9"},
     {"N": "1785542399999"},
     {"N": "1785542400000"},
-    # Before 1970, and rounded down to another day than up.
+    # Before 1970: rounding down and up give different days.
     {"N": "-0.5"},
     {"N": "-100051200500"},
-    # Of totals that expire while they are looked at, where they are retained for a day.
+    # With a retention of one day, totals of these days expire during the run.
     {"S": "2025-12-30T10:00:00Z"},
     {"S": "2025-12-31T12:00:00Z"},
     {"N": "1767225000"},
@@ -107,7 +107,7 @@ _MEASURES: dict[str, tuple[dict[str, str], ...]] = {
 
 
 def row(draw: random.Random, key: Item, seconds: float) -> Item:
-    """A row of that key; it may expire within so many seconds of the simulated clock."""
+    """A row with this key, which may expire within `seconds` of the simulated clock."""
     made = {name: _value(draw, name) for name in _attributes(draw)}
     if draw.random() < 0.3:
         made[EXPIRES_BY] = {"N": str(int(EPOCH + draw.uniform(0, seconds)))}
@@ -118,7 +118,7 @@ def row(draw: random.Random, key: Item, seconds: float) -> Item:
 
 
 def changed(draw: random.Random, before: Item, key: Item) -> Item:
-    """The row with some attributes changed, gone, damaged or corrected."""
+    """The row with some attributes changed, removed, damaged or corrected."""
     made = dict(before)
     for _ in range(draw.randint(1, 2)):
         name = draw.choice(("region", "type", "score", "tags", "detail", "at", "flag", "level"))
@@ -130,7 +130,7 @@ def changed(draw: random.Random, before: Item, key: Item) -> Item:
 
 
 def key(draw: random.Random, shape: Mapping[str, str], most: int) -> Item:
-    """One of so many keys, as a rule."""
+    """A random key; each key attribute has at most `most` values for each type of row."""
     found: Item = {}
     for name, kind in shape.items():
         number = draw.randrange(most)
@@ -140,7 +140,7 @@ def key(draw: random.Random, shape: Mapping[str, str], most: int) -> Item:
 
 
 def document(draw: random.Random, shape: Mapping[str, str], *, may_keep: bool) -> Document:
-    """A configuration; one of six has plain identifiers."""
+    """A random configuration; one in six has plain identifiers."""
     is_plain = draw.random() < 0.16
     names = (
         ("daily",) if is_plain else draw.sample(("daily", "by-tag", "x", "y"), draw.randint(1, 4))
@@ -173,7 +173,7 @@ def other_document(draw: random.Random, before: Document, shape: Mapping[str, st
 
 
 def written(item: Item) -> bytes:
-    """The item as the data of a put."""
+    """The item as data of a Put."""
     return json.dumps(item, ensure_ascii=False).encode()
 
 
@@ -208,13 +208,13 @@ def _tags(draw: random.Random) -> dict[str, Any]:
         case 0:
             return {"L": [_element(draw, each) for each in several]}
         case 1:
-            # A set has no empty text, and is not empty.
+            # DynamoDB has no empty sets and no empty strings in sets.
             return {"SS": sorted({"c", *filter(None, several)})}
     return {"NS": sorted(set(draw.choices(("1", "2", "2.5"), k=2)))}
 
 
 def _element(draw: random.Random, text: str) -> dict[str, str]:
-    """The text; 1 may be a number, which is the same key."""
+    """The text as a string; 1 may also be a number, which gives the same key."""
     return {"N": text} if text == "1" and draw.random() < 0.5 else {"S": text}
 
 

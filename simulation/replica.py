@@ -1,4 +1,4 @@
-"""Change capture's replica as a system under test: after everything, the copy has the source's items and no others."""
+"""Change capture's replica as a system under test: at the end, the replica has exactly the source's items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLACE, END = "_place", "_end"
 
 
 class Replica(System):
-    """Items are written, changed, deleted and written again; a copy follows."""
+    """Items are written, changed, deleted and written again, and the replica follows."""
 
     FAMILIES: ClassVar = COMMON
     SUBJECTS: ClassVar = {"LEDA": {"replica": LAMBDA_SRC / "table_replica" / "handler.py"}}
@@ -30,7 +30,7 @@ class Replica(System):
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
-        """Many writes of few items, a third of them deletions; some that the replica must refuse."""
+        """Many writes of few items, a third of them deletions."""
         frame = Frame.of("replica", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
@@ -61,13 +61,13 @@ class Replica(System):
     @classmethod
     @contextmanager
     def installed(cls, plan: Plan) -> Iterator[None]:
-        """One thread."""
+        """Run in one thread."""
         with ExitStack() as stack:
             in_one_thread(stack, "leda.replica.replica", "leda.quarantine.writer")
             yield
 
     def variables(self) -> dict[str, str]:
-        """The copy's table, and the attributes that are its own."""
+        """The replica's table and its own attributes."""
         return {
             "REPLICA_TABLE": "UsersReplica",
             "REPLICA_REGION": "eu-west-1",
@@ -89,7 +89,7 @@ class Replica(System):
         self.store.put_item(TableName="Users", Item=item)
 
     def differences(self) -> dict[str, tuple[object, object]]:
-        """The items that differ between the two tables; what marks the copy's rows is not compared."""
+        """The items that differ between the two tables, without the replica's own attributes."""
         must = {row["user_id"]["S"]: row for row in self.rows("Users")}
         found = {
             row["user_id"]["S"]: {name: value for name, value in row.items() if name != PLACE}

@@ -1,4 +1,4 @@
-"""One plan from its first message to the comparison of every total."""
+"""Playing one plan, from its first message to the comparison of the totals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulation.shop import Shop
 from simulation.systems import System
 from simulation.world import World
 
-# Set before the functions' modules are imported: what they log and measure is not looked at here.
+# Set before the functions' modules are imported. The simulation does not use logs and metrics.
 QUIET = {
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     "POWERTOOLS_SERVICE_NAME": "simulation",
@@ -43,24 +43,24 @@ SYSTEMS: dict[str, type[System]] = {
 
 @dataclass
 class Result:
-    """What became of a plan. `differences` are the wrong totals: what each must be, and what it is."""
+    """The result of a plan. `differences` has the wrong totals by name: (expected, found)."""
 
     seed: int
     differences: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     lost: int = 0
-    """Bad messages that are in no total and not in quarantine."""
+    """The number of bad messages that are missing in quarantine."""
     broken: str = ""
-    """Why the run did not come to its end: it has none, or the code under test raised what it must not."""
+    """Why the run did not end: it was endless, or the code under test raised an unexpected error."""
     counts: Counter[str] = field(default_factory=Counter)
     struck: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    """Virtual time."""
+    """Simulated seconds."""
     trace: str = ""
-    """A digest of everything that happened, in order."""
+    """A digest of the run: end, number of events, counts and faults."""
 
     @property
     def wrong(self) -> bool:
-        """Whether anything is not as it must be."""
+        """Whether any total is wrong, a message is lost, or the run did not end."""
         return bool(self.differences or self.lost or self.broken)
 
     @property
@@ -77,20 +77,20 @@ class Result:
 
 
 def plan(seed: int, families: tuple[str, ...] | None = None, system: str = "pipeline") -> Plan:
-    """The plan of a seed; with `families`, with these kinds of trouble and no others."""
+    """The plan of a seed; with `families`, with exactly these kinds of trouble."""
     return SYSTEMS[system].plan_of(seed, families)
 
 
 @contextmanager
 def opened(plan: Plan, subject: str = "LEDA") -> Iterator[System]:
-    """The plan's system in a world of its own, in which nothing has happened yet."""
+    """The plan's system in a new world."""
     world = World(plan.seed)
     # Jitter is drawn from the module's generator.
     random.seed(plan.seed)
     with (
         mock.patch.dict(os.environ, QUIET),
-        # Not for a minute but for a day, which is the harder case. Not for ever: Map's row that is closed, and that an
-        # environment with a former assignment is to meet, expires after two days.
+        # A day instead of a minute is the harder case. Not for ever: a closed row of Map, which tells an environment
+        # that its assignment is out of date, expires after two days.
         mock.patch.object(registry, "MEMORY_SECONDS", 24 * 3600),
         warnings.catch_warnings(),
         open(os.devnull, "w") as nowhere,
@@ -107,7 +107,7 @@ def opened(plan: Plan, subject: str = "LEDA") -> Iterator[System]:
 
 
 def run(plan: Plan, subject: str = "LEDA") -> Result:
-    """Play the plan to its end: the faults stop, everything is delivered, what State gave up is put back."""
+    """Play the plan to its end. At last faults stop, all records are delivered, and failed batches are redriven."""
     result = Result(plan.seed)
     with opened(plan, subject) as system:
         try:
@@ -138,7 +138,7 @@ def _play(world: World, system: System) -> None:
     def calm_down() -> None:
         system.weather.calm = True
 
-    # The trouble goes on for a while after the last message.
+    # Faults go on for a minute after the last event.
     world.at(end + 60, calm_down)
     world.run()
     system.rebuild()

@@ -1,8 +1,8 @@
 """The shop as a system under test: orders and operators' changes by its own functions, vendor orders and the lake.
 
-Customers send an order until they are answered, some twice at once, always with the same token. fnReadStream reads the
-stream, and what it calls are tasks of their own: a call whose caller has ended goes on. The counts are groupings
-(`group_by`), and are not played here.
+Customers repeat an order with the same token until they get an answer; some send it twice at once. fnReadStream reads
+the stream and calls functions in tasks of their own, which continue when their caller has ended. The shop's counts are
+groupings (see `group_by`) and are not simulated here.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from simulation.world import Task, World
 
 TABLE = "UnifiedTable"
 PRODUCTS = {"vest": 12, "axe": 20, "hat": 3}
-"""The stock that they begin with. A vendor order brings 12 units, when there are fewer than 10."""
+"""The stock at the beginning. A vendor order of 12 units is made when there are fewer than 10."""
 REORDER_BELOW, REORDER_PIECES = 10, 12
 IN_LAKE = ("part", "order", "orderLine", "vendorOrder")
 
-# Beside those that read the stream, each under the name that its environment calls it.
+# The other functions: their names in the simulation, and their folders.
 CALLED = {
     "ordering": "create_order",
     "operations": "operations",
@@ -45,7 +45,7 @@ CALLED = {
 
 
 def _unpaid(client: Any, table: str, _listing: Listing, _query: Mapping[str, str]) -> Page:
-    """The unpaid orders, the oldest first, without the index, which the simulation's tables lack."""
+    """The unpaid orders, the oldest first, found without the index, which the simulation's tables lack."""
     unpaid = {"itemType": {"S": "order"}, "status": {"S": "Created"}}
     items = client.scan(TableName=table, ConsistentRead=True)["Items"]
     found = [row for row in items if unpaid.items() <= row.items()]
@@ -100,7 +100,7 @@ class Shop(System):
 
     @classmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
-        """Some orders, for more than the stock; operators ship, receive and delete now and then."""
+        """Some orders, for more than the stock, and operators' actions."""
         frame = Frame.of("shop", seed, families, cls.FAMILIES)
         draw = frame.draw
         writes: list[tuple[str, bytes]] = []
@@ -121,7 +121,7 @@ class Shop(System):
                 writes.append((token, json.dumps({"do": "break"}).encode()))
         puts = frame.puts(writes)
         if draw.random() < 0.3:
-            # A rush: everybody wants the last units at once.
+            # A rush: all orders come at once.
             puts = tuple(replace(put, at=round(put.at % 0.05, 3)) for put in puts)
         shards = {"reader": draw.choice((1, 1, 2, 3))}
         return Plan(
@@ -139,24 +139,24 @@ class Shop(System):
     @classmethod
     @contextmanager
     def installed(cls, plan: Plan) -> Iterator[None]:
-        """One thread, the seed's order IDs, and room for few effects in a transaction where the plan says so."""
+        """Run in one thread with the seed's order IDs and, if the plan says so, with small transactions."""
         draw = random.Random(f"order IDs/{plan.seed}")
         with ExitStack() as stack:
             in_one_thread(stack, "leda.quarantine.writer")
             for place, value in (
                 ("leda.shop.http.ordering.uuid4", lambda: UUID(int=draw.getrandbits(128))),
                 ("leda.shop.stock.restocking.MOST_PARTS", 1 if plan.small_transactions else 50),
-                # The simulation's invocations tell of a second.
+                # The simulation's invocations have a remaining time of a second.
                 ("leda.shop.orders.expiring.LAST_MILLISECONDS", 0),
                 ("leda.shop.orders.expiring.paging.page", _unpaid),
             ):
                 stack.enter_context(mock.patch(place, value))
-            # The world's time, as everything else; a jump of its clocks may end a request early.
+            # A jump of the world's clock may end a request early.
             stack.enter_context(mock.patch.object(time, "monotonic", time.time))
             yield
 
     def variables(self) -> dict[str, str]:
-        """The table, and what fnReadStream calls."""
+        """The table, and the functions that fnReadStream calls."""
         return {
             "SHOP_TABLE": TABLE,
             "TOTALS_TABLE": "UnifiedTableTotals",
@@ -166,10 +166,10 @@ class Shop(System):
             "WRITE_FIREHOSE_FUNCTION": "firehose",
         }
 
-    # -- what people do
+    # -- actions of customers and operators
 
     def put(self, put: Put) -> None:
-        """Somebody begins to do something."""
+        """Start the action of a customer or an operator."""
         asked = json.loads(put.data)
         match asked["do"]:
             case "order":
@@ -221,7 +221,7 @@ class Shop(System):
         self._ask("operations", route, {"pathParameters": path, "requestContext": claims})
 
     def _expire(self) -> None:
-        """Once what is unpaid now has expired, close it."""
+        """Expire unpaid orders after their time to pay."""
 
         def run() -> None:
             self.world.sleep(61)
@@ -236,7 +236,7 @@ class Shop(System):
         self.world.spawn(run)
 
     def _ask(self, name: str, route: str, event: dict[str, Any]) -> None:
-        """Send the request until it is answered."""
+        """Repeat the request until its answer has a status below 500."""
 
         def send() -> None:
             while True:
@@ -251,10 +251,10 @@ class Shop(System):
 
         self.world.spawn(send)
 
-    # -- what must be
+    # -- expected results
 
     def _changed(self, change: Change) -> None:
-        """Hold every moment to two rules: at most one open vendor order a part, and no stock below zero."""
+        """Note every violation of two rules: at most one open vendor order for a part, and no stock below zero."""
         for row, step in ((change.old, -1), (change.new, 1)):
             if row and row.get("itemType") == {"S": "vendorOrder"}:
                 is_open = row["status"] == {"S": "Open"}
@@ -267,7 +267,7 @@ class Shop(System):
         super()._changed(change)
 
     def differences(self) -> dict[str, tuple[object, object]]:
-        """Orders, stock, vendor orders and the lake, each against the rows that it must follow from."""
+        """Compare orders, stock, vendor orders and the lake with the rows that they follow from."""
         table = Rows(self.rows(TABLE))
         must: dict[str, object] = {
             "orders without a token, or with two": Counter(),
@@ -286,7 +286,7 @@ class Shop(System):
             **table.open_vendor_orders(),
         }
         for product, quantity in PRODUCTS.items():
-            # What was deleted was taken from stock all the same.
+            # Deleted lines were taken from the stock too.
             came = table.received(product) + self._returned(product)
             must[f"{product} in stock"] = quantity + came - self._taken(product)
             found[f"{product} in stock"] = table.stock(product)
@@ -310,7 +310,7 @@ class Shop(System):
         return found
 
     def _returned(self, product: str) -> int:
-        """The quantity in lines of orders that ever expired, by the stream."""
+        """The quantity in lines of all orders that ever expired, from the stream's records."""
         returned = 0
         for raw in self._history():
             old, new = (raw["dynamodb"].get(name, {}) for name in ("OldImage", "NewImage"))
@@ -320,7 +320,7 @@ class Shop(System):
         return returned
 
     def _taken(self, product: str) -> int:
-        """The quantity in lines that were ever made, by the stream."""
+        """The quantity in all lines that were ever made, from the stream's records."""
         taken = 0
         for raw in self._history():
             row = raw["dynamodb"].get("NewImage", {})
@@ -331,7 +331,7 @@ class Shop(System):
 
 
 class Rows:
-    """The table's rows, and what follows from them: in code of its own, none of the shop's."""
+    """The table's rows, and figures that follow from them, computed without the shop's code."""
 
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self._by_type: dict[str, list[dict[str, Any]]] = {}
@@ -343,13 +343,13 @@ class Rows:
         return self._by_type.get(kind, [])
 
     def orders_against_tokens(self) -> Counter[str]:
-        """Each order whose tokens' rows are not one, with what there is too much or too little."""
+        """The orders without exactly one token, with the number of missing tokens (negative: too many)."""
         found = Counter(row["orderId"]["S"] for row in self.of("order"))
         found.subtract(Counter(row["orderId"]["S"] for row in self.of("clientToken")))
         return Counter({order: count for order, count in found.items() if count})
 
     def lines_against_orders(self) -> list[str]:
-        """The lines whose status is not that of their order."""
+        """The lines whose status differs from their order's."""
         status = {order["orderId"]["S"]: order["status"] for order in self.of("order")}
         return [
             f"{line['orderId']['S']}: {line['sk']['S']}"
@@ -379,9 +379,9 @@ class Rows:
         }
 
     def open_vendor_orders(self) -> dict[str, object]:
-        """The numbers of the open vendor orders of each part that has any.
+        """The numbers of the open vendor orders of each part.
 
-        A part that is not low any more, because orders have expired, may have kept the one that it wanted.
+        A part that is no longer low, because orders have expired, may still have an open vendor order.
         """
         enough = {
             (row["pk"]["S"], int(row["restocks"]["N"]))
@@ -400,7 +400,7 @@ class Rows:
 
 
 class Lake:
-    """Firehose, which refuses some of a call's records now and then."""
+    """Firehose, which sometimes refuses some of a call's records."""
 
     def __init__(self, shop: Shop) -> None:
         self.sequences: set[int] = set()
@@ -410,7 +410,7 @@ class Lake:
     def put_record_batch(
         self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]
     ) -> dict[str, Any]:
-        """Take records, as Firehose does."""
+        """Accept or refuse records, as Firehose does."""
         results = []
         for record in Records:
             if not self._shop.weather.calm and self._random.random() < 0.2:
@@ -425,18 +425,18 @@ class Lake:
 
 
 class Lambda:
-    """Lambda's API: an invocation is a task of its own, which the end of its caller does not end."""
+    """Lambda's API: an invocation is a task of its own, which continues when its caller has ended."""
 
     def __init__(self, world: World, functions: Mapping[str, Function]) -> None:
         self._world = world
         self._functions = functions
 
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:
-        """Call a function, as Lambda's API does."""
+        """Invoke a function and wait for its end."""
         assert InvocationType == "RequestResponse"
         function, event = self._functions[FunctionName], json.loads(Payload)
         answers: list[dict[str, Any]] = []
-        # The caller outside of a task has long gone: a late effect.
+        # Outside of a task there is no caller any more: the call is a late effect.
         caller = getcurrent()
         waits = isinstance(caller, Task)
 

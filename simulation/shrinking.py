@@ -1,4 +1,4 @@
-"""From a plan that fails to a small one that still fails, by leaving parts out."""
+"""Reducing a plan that fails to a small one that still fails, by leaving parts out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _T = TypeVar("_T")
 def shrink(
     plan: Plan, fails: Callable[[Plan], Result | None], tries: int = 400
 ) -> tuple[Plan, Result]:
-    """The smallest plan found in so many tries. `fails` gives the result of a plan that fails, else None.
+    """Return the smallest failing plan found in `tries` tries, and its result. `fails` returns None if a plan is right.
 
-    A plan that ends with a wrong total is not made into one that does not come to its end, nor the other way round.
+    A plan with a wrong total is not reduced to a plan that does not end, and not the other way round.
     """
     result = fails(plan)
     assert result, "only a plan that fails can be made smaller"
@@ -38,7 +38,7 @@ def shrink(
 
 
 def _smaller(plan: Plan, result: Result) -> Iterator[Plan]:
-    """Plans with less in them, the boldest first."""
+    """Smaller plans, those with the largest reductions first."""
     for puts in _fewer(plan.puts):
         yield replace(plan, puts=puts)
     for disturbances in _fewer(plan.disturbances):
@@ -60,7 +60,7 @@ def _smaller(plan: Plan, result: Result) -> Iterator[Plan]:
 
 
 def _fewer(parts: Sequence[_T]) -> Iterator[tuple[_T, ...]]:
-    """The parts without a half, a quarter, ... and at last without each one."""
+    """The parts without one half, one quarter, and so on, and at last without each single part."""
     size = len(parts)
     while size > 1:
         size = (size + 1) // 2

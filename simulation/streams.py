@@ -1,10 +1,10 @@
-"""Streams as Kinesis and DynamoDB keep them: shards with parents, and records with rising sequence numbers.
+"""Streams of Kinesis and DynamoDB: shards with parents, and records with rising sequence numbers.
 
 - A key's records are in one shard at a time, in order; a child shard holds what comes after its parents
   (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-resharding.html,
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing).
-- Sequence numbers rise within a shard, with gaps. In Kinesis a child's are above its parents'; of DynamoDB's shards AWS
-  says nothing of the kind, so here a child's may be below them.
+- Sequence numbers rise within a shard, with gaps. In Kinesis a child's are above its parents'. AWS does not state that
+  of DynamoDB, so here a child's may be below its parents'.
 - Records are trimmed after 24 hours; a closed shard that has none left is not listed any more, and its children still
   name it as their parent.
 """
@@ -28,7 +28,7 @@ Raw = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as a batch carries it: `raw` is its JSON. `arrived` is in seconds of the world's clock."""
+    """A record as it is in a batch: `raw` is its JSON. `arrived` is in seconds of the world's clock."""
 
     sequence: int
     key: str
@@ -38,7 +38,7 @@ class Record:
 
 @dataclass
 class Shard:
-    """A range [low, high) of hashed keys while it is open."""
+    """A shard, which takes the records of the hashed keys [low, high) while it is open."""
 
     id: str
     parents: tuple[str, ...]
@@ -54,24 +54,24 @@ class Shard:
 
     @property
     def is_open(self) -> bool:
-        """Whether records still come."""
+        """Whether the shard takes records."""
         return self.end is None
 
     @property
     def last(self) -> int:
-        """The number that the next record's is above."""
+        """The sequence number above which the next record's is."""
         return self.records[-1].sequence if self.records else self.start
 
 
 def _place(key: str) -> int:
-    """Where the key is among all keys. A CRC would do so too, but keeps keys together that are alike at their ends."""
+    """The key's hash. A CRC would give similar hashes to keys that differ only in their last characters."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest())
 
 
 class Stream:
     """A stream of `shards` shards; `digits` is the length of its sequence numbers.
 
-    `is_rising`: whether a child's sequence numbers are above its parents'; else they begin anywhere.
+    `is_rising`: whether a child's sequence numbers are above its parents'; otherwise they begin anywhere.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Stream:
     def publish_later(
         self, key: str, item: str, delay: float, make: Callable[[str, int], Raw]
     ) -> None:
-        """Publish after a while; records of one item stay in their order, those of other items may pass."""
+        """Publish after a delay. Records of one item stay in order; records of other items may overtake them."""
         when = max(self._world.now + delay, self._due.get(item, 0.0))
         self._due[item] = when
         self._world.at(when, lambda: self.publish(key, make))
@@ -161,7 +161,7 @@ class Stream:
         return record.arrived < self._world.now - RETENTION_SECONDS
 
     def is_gone(self, shard: Shard) -> bool:
-        """Whether the shard is not listed any more."""
+        """Whether the shard is no longer listed."""
         return shard.closed is not None and shard.closed < self._world.now - RETENTION_SECONDS
 
     def _open(self, parents: Sequence[str], low: int, high: int, start: int) -> None:

@@ -1,4 +1,4 @@
-"""A system under test: its tables and streams in a world of its own, its functions, what must come out of it."""
+"""A system under test: its tables, streams, functions and mappings in a world of its own, and its expected results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from leda_cli.base.paths import ROOT
 from leda_cli.memory_dynamodb.partitions import Partitions
 from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from simulation.functions import Function, Weather
-from simulation.mappings import Mapping as EventSourceMapping
+from simulation.mappings import EventSourceMapping
 from simulation.plans import Disturbance, Plan, Put
 from simulation.streams import Raw, Stream
 from simulation.world import World
@@ -24,7 +24,7 @@ from simulation.world import World
 LAMBDA_SRC = ROOT / "lambda_src"
 # DynamoDB gives no limit ("near-real time"); leda rebuild waits for longer than this.
 LATEST_SECONDS = 4.0
-# Who deletes a row whose time to live has ended.
+# The identity in records of rows that time to live removes.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
 TIME_TO_LIVE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 KINESIS = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
@@ -37,14 +37,14 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
-        """Keep an object."""
+        """Store an object."""
         self.objects[Key] = Body
 
 
 class DynamoDBStreams:
-    """The API of DynamoDB's streams; an iterator is "<ARN> <shard> <records before it>".
+    """The API of DynamoDB Streams; an iterator is "<ARN> <shard> <number of earlier records>".
 
-    `page` is how many shards an answer of DescribeStream lists: 100, where nobody asks for fewer
+    `page` is the number of shards in an answer of DescribeStream: 100 by default
     (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html).
     """
 
@@ -53,7 +53,7 @@ class DynamoDBStreams:
         self._page = page
 
     def list_streams(self, *, TableName: str, ExclusiveStartStreamArn: str = "") -> dict[str, Any]:
-        """The table's streams; those before the present one are kept for ever here. One a page."""
+        """The table's streams, one a page. Older streams stay listed for ever here."""
         listed = sorted(
             arn
             for arn in self.known
@@ -79,7 +79,7 @@ class DynamoDBStreams:
     def get_shard_iterator(
         self, *, StreamArn: str, ShardId: str, ShardIteratorType: str, SequenceNumber: str = "-1"
     ) -> dict[str, Any]:
-        """A place in a shard."""
+        """An iterator for a place in a shard."""
         stream = self.known[StreamArn]
         records = stream.shards[ShardId].records
         place = {
@@ -90,7 +90,7 @@ class DynamoDBStreams:
         return {"ShardIterator": f"{StreamArn} {ShardId} {place}"}
 
     def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:
-        """Records from a place on, and the next place."""
+        """Records after a place, and the next iterator."""
         arn, name, place = ShardIterator.split(" ")
         shard = self.known[arn].shards[name]
         records = shard.records[int(place) :][:Limit]
@@ -101,7 +101,7 @@ class DynamoDBStreams:
 
 
 def _of_the_api(raw: Raw) -> Raw:
-    """The record as boto3 gives it: the API has a time where Lambda's events have a number."""
+    """The record as boto3 returns it, with a datetime where Lambda's events have a number."""
     created = raw["dynamodb"]["ApproximateCreationDateTime"]
     if isinstance(created, datetime):
         return raw
@@ -111,31 +111,31 @@ def _of_the_api(raw: Raw) -> Raw:
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """A table's keys with their types, and what else it is made with."""
+    """A table's keys with their types, and its other settings."""
 
     keys: Mapping[str, str]
     local_index: str | None = None
-    """What a local secondary index sorts by: with one, a partition key's items stay together."""
+    """The sort key of a local secondary index, which keeps a partition key's items in one partition."""
     expires_by: str | None = None
     view: str = "NEW_AND_OLD_IMAGES"
-    """What the records of its stream show."""
+    """The view type of its stream."""
 
 
 class System(ABC):
     """One deployment. A stage is a function with its mapping and the stream that it reads."""
 
     FAMILIES: ClassVar[tuple[str, ...]]
-    """The kinds of trouble that can befall it."""
+    """The system's possible kinds of trouble."""
     SUBJECTS: ClassVar[Mapping[str, Mapping[str, Path]]]
-    """The code of each stage: of LEDA, and of what it is compared with."""
+    """The code of each stage, of LEDA and of the design that LEDA is compared with."""
     TABLES: ClassVar[Mapping[str, Mapping[str, TableShape]]]
     """The tables of each subject."""
     SOURCES: ClassVar[Mapping[str, str]]
-    """The table that a stage's stream belongs to; a stage that is missing here reads Kinesis."""
+    """The table whose stream a stage reads; a stage without an entry reads Kinesis."""
     COMPARED_WITH: ClassVar[str] = ""
-    """What the subject `published` is, where there is one."""
+    """A description of the subject `published`, if there is one."""
     NOT_COMPARED: ClassVar[Mapping[str, str]] = {}
-    """Why the subject `published` is not played under some kinds of trouble."""
+    """The kinds of trouble that the subject `published` is not played with, and why."""
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:
         self.plan = plan
@@ -174,7 +174,7 @@ class System(ABC):
             self._connect(stage, 1)
 
     def _connect(self, stage: str, label: int) -> None:
-        """Let the stage read its stream: the first of its table, or a later one, which has another label."""
+        """Make the stage read its stream; the label tells a table's first stream from later ones."""
         table = self.SOURCES.get(stage)
         arn = stream_arn(table, label) if table else KINESIS
         # Stages that read one table read one stream.
@@ -193,43 +193,43 @@ class System(ABC):
     @classmethod
     @abstractmethod
     def plan_of(cls, seed: int, families: tuple[str, ...] | None = None) -> Plan:
-        """The plan of a seed; with `families`, with these kinds of trouble and no others."""
+        """The plan of a seed; with `families`, with exactly these kinds of trouble."""
 
     @classmethod
     @contextmanager
     def installed(cls, plan: Plan) -> Iterator[None]:
-        """What the code under test must find while the system runs."""
+        """Patch the code under test while the system runs."""
         yield
 
     @abstractmethod
     def put(self, put: Put) -> None:
-        """Somebody writes into the system."""
+        """Write into the system."""
 
     def tables_of(self, subject: str) -> Mapping[str, TableShape]:
         """The tables of the subject."""
         return self.TABLES[subject]
 
     def rebuild(self) -> None:  # noqa: B027 - most systems have none
-        """When the trouble is over, an operator makes good what was lost, where the system has a way back."""
+        """Repair losses after the faults have ended, if the system can."""
 
     def redrive(self) -> None:
-        """At last, an operator puts back what a mapping gave up, where a mapping may give up."""
+        """Process the batches that a mapping gave up, if the system's mappings may give up."""
         assert not any(mapping.discarded for mapping in self.mappings.values())
 
     @abstractmethod
     def differences(self) -> Mapping[str, tuple[object, object]]:
-        """The totals, or other rows, that are not what they must be, by name: (must, is)."""
+        """The wrong totals or other rows, by name: (expected, found)."""
 
     def lost(self) -> int:
-        """How many bad messages are neither in a total nor in quarantine."""
+        """The number of bad messages that are missing in quarantine."""
         return 0
 
     def variables(self) -> dict[str, str]:
-        """The functions' environment variables beside those that every function has."""
+        """The system's own environment variables of its functions."""
         return {}
 
     def disturb(self, disturbance: Disturbance) -> None:
-        """Let it happen."""
+        """Let the disturbance happen."""
         self.counts[disturbance.kind] += 1
         stage, draw = disturbance.stage, random.Random(disturbance.draw)
         mapping, stream = self.mappings[stage], self.streams[stage]
@@ -256,7 +256,7 @@ class System(ABC):
                 self.disturb_otherwise(kind, disturbance.stage, draw)
 
     def disturb_otherwise(self, kind: str, stage: str, draw: random.Random) -> None:
-        """Something that can happen to this system alone."""
+        """Let a disturbance happen that only this system has."""
         raise AssertionError(f"unknown disturbance {kind!r}")
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -299,7 +299,7 @@ class System(ABC):
                 )
 
     def _changed(self, change: Change) -> None:
-        """A table's change goes into its stream, in a while: the records of a transaction not all at once.
+        """Publish a table's change in its stream after a delay, which differs for the records of a transaction.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
         """
@@ -309,7 +309,7 @@ class System(ABC):
         stream, created = self.streams[stage], int(self.world.true_clock())
         shape = self.tables[change.table]
         item = "|".join(str(value) for value in change.keys.values())
-        # A partition's changes are in one shard at a time. Without a local index a partition key's items may be
+        # A partition's changes are in one shard at a time. Without a local index, a partition key's items may be
         # in several partitions.
         partition_key = str(next(iter(change.keys.values()))) if shape.local_index else item
         name = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"
@@ -336,13 +336,13 @@ class System(ABC):
                 **({"userIdentity": TIME_TO_LIVE} if change.by_time_to_live else {}),
             }
 
-        # Most within a second; some of them later than what was written after them.
+        # Most within a second; some records appear after records of later writes.
         delay = self._random.expovariate(1 / self._random.choice((0.05, 0.05, 1.0)))
         stream.publish_later(partition_key, item, min(delay, LATEST_SECONDS), raw)
 
 
 def stream_arn(table: str, label: int) -> str:
-    """The ARN of a table's stream; one that is replaced has another label."""
+    """The ARN of a table's stream; a replaced stream has another label."""
     return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-{label:02d}T00:00:00.000"
 
 

@@ -1,4 +1,4 @@
-"""Random trades, and what the totals over them must be: one plain pass over the final state."""
+"""Random trades, and their expected totals: a plain sum over the final state."""
 
 import json
 import random
@@ -33,7 +33,7 @@ class Version:
     levels: tuple[str, str, str]
 
     def message(self) -> bytes:
-        """The message as a producer sends it, with the value's digits as they are."""
+        """The message as a producer sends it, with all digits of the value."""
         if self.value is None:
             return json.dumps(
                 {"TradeID": self.id, "Version": self.number, "Deleted": True}
@@ -45,7 +45,7 @@ class Version:
 
 
 def version_of(message: bytes) -> Version:
-    """The version that the message was made from."""
+    """The version in the message."""
     fields = json.loads(message, parse_float=str, parse_int=str)
     identifier, number = fields["TradeID"], int(fields["Version"])
     if fields.get("Deleted"):
@@ -56,7 +56,7 @@ def version_of(message: bytes) -> Version:
 
 
 def versions(draw: random.Random, trades: int, each: int) -> list[Version]:
-    """Some versions of each trade: values that no binary float holds, moves, deletes."""
+    """Some versions of each trade, with values that a binary float cannot hold, moves and deletions."""
     found = []
     for trade in range(trades):
         for number in sorted(draw.sample(range(3 * each), each)):
@@ -76,7 +76,7 @@ def versions(draw: random.Random, trades: int, each: int) -> list[Version]:
 
 
 def burst(draw: random.Random, of: list[Version], bad: int = 3) -> list[bytes]:
-    """All the versions in a random order, some of them again, and bad messages among them."""
+    """All versions in a random order, some of them repeated, and bad messages."""
     messages = [version.message() for version in [*of, *draw.choices(of, k=len(of) // 2)]]
     messages += draw.choices(BAD, k=bad)
     draw.shuffle(messages)
@@ -84,7 +84,7 @@ def burst(draw: random.Random, of: list[Version], bad: int = 3) -> list[bytes]:
 
 
 def fold(of: Iterable[Version]) -> dict[str, Decimal]:
-    """Every node's total over the highest version of each trade; nodes that are 0 are left out."""
+    """The total of every node over the highest version of each trade, without totals of 0."""
     sums: dict[str, Fraction] = {}
     for version in _newest(of):
         for node in _nodes(version):
@@ -93,12 +93,12 @@ def fold(of: Iterable[Version]) -> dict[str, Decimal]:
 
 
 def count(of: Iterable[Version]) -> dict[str, int]:
-    """How many trades there are below every node, by the highest version of each."""
+    """The number of trades below every node, by the highest version of each trade."""
     return dict(Counter(node for version in _newest(of) for node in _nodes(version)))
 
 
 def _newest(of: Iterable[Version]) -> list[Version]:
-    """The highest version of each trade, without those that delete it."""
+    """The highest version of each trade, without deletions."""
     newest: dict[str, Version] = {}
     for version in of:
         if version.id not in newest or version.number > newest[version.id].number:
@@ -111,5 +111,5 @@ def _nodes(version: Version) -> list[str]:
 
 
 def decimal_of(total: Fraction) -> Decimal:
-    """The sum of decimals as a decimal again."""
+    """The fraction, a sum of decimals, as a decimal."""
     return Context(prec=100).divide(Decimal(total.numerator), Decimal(total.denominator))

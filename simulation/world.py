@@ -1,4 +1,4 @@
-"""Virtual time: tasks that run one at a time and are switched where they wait, in an order that the seed decides.
+"""Virtual time: tasks run one at a time and switch where they wait, in an order that the seed decides.
 
 The idea is FoundationDB's (https://apple.github.io/foundationdb/testing.html): with one thread, one clock and one
 source of randomness, a run can be repeated to the last step.
@@ -16,19 +16,19 @@ from unittest import mock
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-# 2026-01-01T00:00:00Z: where the simulated clock begins.
+# 2026-01-01T00:00:00Z, the beginning of the simulated clock.
 EPOCH = 1_767_225_600.0
 
-# A run that makes no end is stopped here; the longest plans take a tenth of it.
+# A run with more events is stopped; the longest plans take a tenth of them.
 MAX_EVENTS = 400_000
 
 
 class Endless(AssertionError):
-    """The run does not come to an end: something is delivered again and again."""
+    """The run does not end: something is delivered again and again."""
 
 
 class World:
-    """The clock, and what happens next.
+    """The clock and the queue of events.
 
     `now` counts seconds from the start. The clock that the functions see may jump (`skew`).
     """
@@ -44,7 +44,7 @@ class World:
         self._tasks: list[Task] = []
 
     def random(self, *name: object) -> random.Random:
-        """A source of its own for each name, so that one part's draws do not shift another's."""
+        """A source of random numbers for each name, so that one part's draws do not change another's."""
         return random.Random(f"{self._seed}/{'/'.join(map(str, name))}")
 
     def clock(self) -> float:
@@ -56,28 +56,28 @@ class World:
         return EPOCH + self.now
 
     def at(self, when: float, call: Callable[[], object]) -> None:
-        """Make the call at that time (seconds from the start)."""
+        """Make the call at this time (seconds from the start)."""
         heapq.heappush(self._queue, (max(when, self.now), next(self._count), call))
 
     def spawn(self, run: Callable[[], object]) -> Task:
-        """A task that begins at once."""
+        """Start a task."""
         task = Task(self, run)
         self._tasks.append(task)
         self.at(self.now, task.resume)
         return task
 
     def sleep(self, seconds: float) -> None:
-        """Let the current task wait."""
+        """Let the current task sleep."""
         self.current().sleep(seconds)
 
     def current(self) -> Task:
-        """The task that runs."""
+        """The running task."""
         task = getcurrent()
         assert isinstance(task, Task), "only a task can wait"
         return task
 
     def run(self) -> None:
-        """Go on until nothing more happens. Raises Endless, and whatever a task raised."""
+        """Run until no event is left. Raises Endless, and any error of a task."""
         assert getcurrent() is self._hub
         while self._queue:
             when, _, call = heapq.heappop(self._queue)
@@ -88,7 +88,7 @@ class World:
             call()
 
     def close(self) -> None:
-        """End the tasks that still wait. Python cannot free a suspended greenlet that refers to itself."""
+        """End the waiting tasks: Python cannot free a suspended greenlet that refers to itself."""
         for task in self._tasks:
             if task:
                 task.throw(GreenletExit)
@@ -97,7 +97,7 @@ class World:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """The clock and the pauses of the code under test are this world's."""
+        """Give the code under test this world's clock and pauses."""
         with (
             mock.patch.object(time, "sleep", self.sleep),
             mock.patch.object(time, "time", self.clock),
@@ -115,7 +115,7 @@ class Task(greenlet):
         self._turn = 0
 
     def sleep(self, seconds: float) -> None:
-        """Wait; another task goes on."""
+        """Sleep, while other tasks run."""
         self._wake_at(self._world.now + max(0.0, seconds))
         self._world._hub.switch()
 
@@ -125,7 +125,7 @@ class Task(greenlet):
         self._world._hub.switch()
 
     def wake(self) -> None:
-        """Let the task go on now, wherever it waits."""
+        """Continue the task now, wherever it waits."""
         self._wake_at(self._world.now)
 
     def interrupt(self, error: BaseException) -> None:
@@ -134,7 +134,7 @@ class Task(greenlet):
         self.throw(error)
 
     def resume(self) -> None:
-        """Go on; for the world's queue."""
+        """Continue the task; called from the world's queue."""
         self.switch()
 
     def _wake_at(self, when: float) -> None:
@@ -142,7 +142,7 @@ class Task(greenlet):
         turn = self._turn
 
         def resume() -> None:
-            # Something else may have woken or ended it meanwhile.
+            # The task may have been woken or ended meanwhile.
             if turn == self._turn and not self.dead:
                 self.switch()
 

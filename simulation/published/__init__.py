@@ -1,8 +1,8 @@
-"""The published design of this pipeline, to compare LEDA's with: duplicates are told by a hash of the batch.
+"""The published design of the pipeline, for comparison: it recognizes duplicates by a hash of the batch.
 
 State writes each message on condition that it is newer. Map puts one delta row a batch, under the batch's hash, on
 condition that no such row is there. Reduce adds a batch's delta rows in one transaction whose token is the batch's
-hash. What is not at issue (which messages are valid, the rows of StateTable, exact arithmetic) is LEDA's, so that
+hash. The rest (which messages are valid, the rows of StateTable, exact arithmetic) is LEDA's code, so that
 every wrong total comes from the hashes.
 
 The design: https://catalog.workshops.aws/dynamodb-labs/en-US/event-driven-architecture
@@ -18,6 +18,6 @@ HASH_CHARACTERS = 32
 
 
 def batch_hash(records: Sequence[Mapping[str, Any]]) -> str:
-    """Names the batch by its records: the same records in the same order have the same hash."""
+    """The hash of the batch: the same records in the same order have the same hash."""
     names = "\n".join(record["eventID"] for record in records)
     return hashlib.sha256(names.encode()).hexdigest()[:HASH_CHARACTERS]

@@ -21,7 +21,7 @@ values = Configuration.from_json(
 
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Put the sum of the batch's changes, unless a batch of that hash has been put."""
+    """Put the sum of the batch's changes, unless a batch with the same hash has been put."""
     records = event["Records"]
     if records:
         put(batch_hash(records), aggregate(records))
@@ -31,7 +31,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def aggregate(records: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
     """The sum of new - old at every node of the hierarchy."""
     sums: dict[str, Decimal] = {}
-    # Outside of it, even the minus sign rounds to 28 digits.
+    # Outside of exact(), even the minus sign rounds to 28 digits.
     with exact():
         for record in records:
             change = record["dynamodb"]

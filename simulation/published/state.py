@@ -15,13 +15,13 @@ dynamodb: Any = clients.sdk("dynamodb")
 schema = Schema.from_json(os.environ["SCHEMA"])
 table = os.environ["STATE_TABLE"]
 
-# Attributes that are reserved words are named by placeholders; so are all, for one rule.
+# Reserved words need placeholders, so all attributes have them.
 NAMES = {f"#{name}": name for name in ("id", *state_rows.ATTRIBUTES)}
 ASSIGNMENTS = ", ".join(f"#{name} = :{name}" for name in state_rows.ATTRIBUTES)
 
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Store the batch's messages; any failure brings the whole batch again."""
+    """Store the batch's messages. After any error Lambda delivers the whole batch again."""
     for record in user_records(event["Records"]):
         try:
             message = parse(record.data, schema)

@@ -1,8 +1,8 @@
-"""The usual hand-written aggregator: an unconditional ADD a total and record, and batch item failures.
+"""The usual hand-written aggregator: an unconditional ADD for each total and record, with batch item failures.
 
-It is what samples show for counters over a table's stream
+Samples show it for counters over a table's stream
 (https://docs.powertools.aws.dev/lambda/python/latest/utilities/batch/ processes the batch). Which totals a row counts
-in, and how much it adds, is LEDA's, so that every wrong total comes from the retries.
+in, and how much it adds, is computed by LEDA's code, so that every wrong total comes from the retries.
 """
 
 import os
@@ -28,7 +28,7 @@ configuration = Configuration.from_json(os.environ["CONFIGURATION"])
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Add each record; the first one that failed, and what comes after it, are delivered again.
+    """Add each record. Lambda delivers the first failed record and all later ones again.
 
     The last event of a tumbling window has no records, which the processor refuses.
     """
@@ -39,7 +39,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def add(record: DynamoDBRecord) -> None:
-    """Take the record's old image out of its totals, and put the new one in, one write a total."""
+    """Subtract the record's old image from its totals, and add the new one, with one write for each total."""
     old, new, _ = changes.read(
         stream_records.read_one(record.raw_event),
         configuration.contribution,
@@ -52,7 +52,7 @@ def add(record: DynamoDBRecord) -> None:
 
 
 def add_to_totals(contribution: Contribution) -> None:
-    """Write each total that the image counts in."""
+    """Write each total of the contribution."""
     for leaf in contribution.leaves:
         for node in configuration.nodes(leaf):
             names = configuration.names

@@ -1,4 +1,4 @@
-"""Rules of `leda backfill` that random schedules test too seldom: for each, a schedule with and without its breach."""
+"""Rules of `leda backfill` that random schedules test too rarely: a schedule for each, with and without its breach."""
 
 import json
 import math
@@ -29,13 +29,13 @@ from simulation import operator
 from simulation.failures import Killed
 from simulation.group_by import SOURCE
 from simulation.world import EPOCH
-from support.scenes import GroupByScene, groupings
+from support.scenes import GroupByScene, breach, groupings
 
 Patch = pytest.MonkeyPatch
 
 COUNT = {"Count": {"op": "count"}}
 BY_REGION = {"group_by": {"daily": {"keys": ["region"]}}, "measures": COUNT}
-# The same identifiers stand for other keys.
+# Its identifiers are the same as BY_REGION's, and their keys are others.
 BY_TYPE = {"group_by": {"daily": {"keys": ["type"]}}, "measures": COUNT}
 WITH_SCORES = {
     "group_by": {"daily": {"keys": ["region"]}, "types": {"keys": ["type"]}},
@@ -50,95 +50,74 @@ def write_some(it: GroupByScene, first: int, count: int = 3) -> None:
         it.write(f"r{number}", region=region, type=kind, score=str(number))
 
 
-def wrong(schedule: Callable[[int], Any]) -> list[int]:
-    """The seeds with which the schedule ends wrong: an environment is warm, as a rule, and now and then cold."""
-    return [seed for seed in range(1, 6) if schedule(seed)]
+FROM_REGION = partial(groupings, BY_REGION)
+# An execution environment is warm in most of these schedules, and cold in some.
+SEEDS = range(1, 6)
 
 
-def from_region_to_scores(seed: int) -> Any:
-    # Markers add nothing, and a batch that adds nothing lets Map look at the registry.
-    with groupings(BY_REGION, seed, markers=False) as it:
-        write_some(it, 0)
+def from_region_to_scores(it: GroupByScene) -> Any:
+    write_some(it, 0)
+    it.on()
+    it.backfill(WITH_SCORES)
+    write_some(it, 2)
+    it.on()
+    return it.differences()
+
+
+# Markers add nothing, and a batch that adds nothing lets Map read the registry.
+WITHOUT_MARKERS = partial(groupings, BY_REGION, markers=False)
+
+
+test_map_writes_new_rows_where_it_finds_closed_ones = breach(
+    map_rows, "CLOSED_BY", "Never", of=WITHOUT_MARKERS, seeds=SEEDS
+)(from_region_to_scores)
+test_a_backfill_closes_the_former_rows_of_map = breach(
+    LaneRows, "close", lambda self, *_given: padded(0), of=WITHOUT_MARKERS, seeds=SEEDS
+)(from_region_to_scores)
+
+
+NOTHING = {
+    "group_by": {"daily": {"keys": ["region"], "where": {"type": ["never"]}}},
+    "measures": COUNT,
+}
+
+
+@breach(
+    SourceShards,
+    "is_current",
+    lambda self, *_given: True,
+    of=partial(groupings, NOTHING),
+    seeds=SEEDS,
+)
+def test_a_change_that_added_nothing_under_the_former_configuration_counts(
+    it: GroupByScene,
+) -> Any:
+    """An environment that remembers the former configuration would write no row, and so find none that is closed."""
+    write_some(it, 0)
+    it.on()
+    it.backfill(BY_REGION)
+    write_some(it, 2)
+    it.on()
+    return it.differences()
+
+
+@breach(Assignments, "_move", lambda self, *_given: None, of=FROM_REGION, seeds=SEEDS)
+def test_changes_from_before_the_backfill_do_not_count_when_they_are_redelivered(
+    it: GroupByScene,
+) -> Any:
+    write_some(it, 0)
+    it.on()
+    write_some(it, 3)
+    it.go_on()
+    it.backfill(WITH_SCORES)
+    for stage in ("map", "reduce"):
+        it.deliver(stage, it.records(stage))
         it.on()
-        it.backfill(WITH_SCORES)
-        write_some(it, 2)
-        it.on()
-        return it.differences()
-
-
-def test_a_change_after_the_backfill_counts_once_whatever_an_environment_remembers(
-    monkeypatch: Patch,
-) -> None:
-    assert not wrong(from_region_to_scores)
-    with monkeypatch.context() as patch:
-        patch.setattr(map_rows, "CLOSED_BY", "Never")
-        assert wrong(from_region_to_scores)
-    monkeypatch.setattr(LaneRows, "close", lambda self, *_given: padded(0))
-    assert wrong(from_region_to_scores)
-
-
-def test_a_change_that_counts_for_nothing_under_the_former_configuration_is_not_dropped(
-    monkeypatch: Patch,
-) -> None:
-    """An environment that remembers the former one would write no row, and so meet none that is closed."""
-    nothing = {
-        "group_by": {"daily": {"keys": ["region"], "where": {"type": ["never"]}}},
-        "measures": COUNT,
-    }
-
-    def schedule(seed: int) -> Any:
-        with groupings(nothing, seed) as it:
-            write_some(it, 0)
-            it.on()
-            it.backfill(BY_REGION)
-            write_some(it, 2)
-            it.on()
-            return it.differences()
-
-    assert not wrong(schedule)
-    monkeypatch.setattr(SourceShards, "is_current", lambda self, *_given: True)
-    assert wrong(schedule)
-
-
-def test_what_came_before_the_backfill_counts_nowhere_when_it_comes_again(
-    monkeypatch: Patch,
-) -> None:
-    def schedule(seed: int) -> Any:
-        with groupings(BY_REGION, seed) as it:
-            write_some(it, 0)
-            it.on()
-            write_some(it, 3)
-            it.go_on()
-            it.backfill(WITH_SCORES)
-            for stage in ("map", "reduce"):
-                it.deliver(stage, it.records(stage))
-                it.on()
-            return it.differences()
-
-    assert not wrong(schedule)
-    monkeypatch.setattr(Assignments, "_move", lambda self, *_given: None)
-    assert wrong(schedule)
-
-
-def test_both_images_are_read_under_the_shards_configuration_whatever_is_deployed(
-    monkeypatch: Patch,
-) -> None:
-    def differences() -> Any:
-        with groupings(BY_REGION) as it:
-            write_some(it, 0)
-            it.on()
-            it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
-            it.write("r2", region="b", type="c", score="1")
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    read_old_images_as_deployed(monkeypatch)
-    assert differences()
+    return it.differences()
 
 
 def read_old_images_as_deployed(patch: Patch) -> None:
-    """And the new ones as the shard's assignment says."""
+    """Read old images with the deployed configuration, and new ones with that of the shard."""
     real_init, real_read = SourceShards.__init__, changes.read
     deployed: list[Any] = []
 
@@ -155,41 +134,41 @@ def read_old_images_as_deployed(patch: Patch) -> None:
     patch.setattr(changes, "read", read)
 
 
-def test_the_way_back_is_a_backfill_too_with_rows_of_its_own(monkeypatch: Patch) -> None:
-    def schedule() -> tuple[str, Any]:
-        with groupings(BY_REGION) as it:
-            write_some(it, 0)
-            it.on()
-            it.backfill(WITH_SCORES)
-            it.backfill(BY_REGION)
-            it.off("map")
-            write_some(it, 3)
-            it.go_on()
-            error = it.deliver("map", it.records("map"))
-            it.on("reduce")
-            it.system.mappings["map"].enabled = True
-            return error, it.differences()
-
-    assert schedule() == ("", {})
-    monkeypatch.setattr(Assignment, "source", lambda self, shard: shard.source)
-    error, differences = schedule()
-    assert "RowClosedError" in error, (error, differences)
+@breach(read_old_images_as_deployed, of=FROM_REGION)
+def test_both_images_are_read_with_the_configuration_of_the_shard(it: GroupByScene) -> Any:
+    write_some(it, 0)
+    it.on()
+    it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
+    it.write("r2", region="b", type="c", score="1")
+    it.on()
+    return it.differences()
 
 
-def test_a_total_that_has_the_identifier_of_another_gets_its_labels(monkeypatch: Patch) -> None:
-    def differences() -> Any:
-        with groupings(BY_REGION) as it:
-            write_some(it, 0)
-            it.on()
-            it.backfill(BY_TYPE)
-            return it.differences()
+@breach(Assignment, "source", lambda self, shard: shard.source, of=FROM_REGION)
+def test_a_backfill_to_an_earlier_configuration_has_rows_of_its_own(it: GroupByScene) -> Any:
+    write_some(it, 0)
+    it.on()
+    it.backfill(WITH_SCORES)
+    it.backfill(BY_REGION)
+    it.off("map")
+    write_some(it, 3)
+    it.go_on()
+    error = it.deliver("map", it.records("map"))
+    it.on("reduce")
+    it.system.mappings["map"].enabled = True
+    assert not error or "RowClosedError" in error
+    return error or it.differences()
 
-    assert not differences()
-    monkeypatch.setattr(TotalsSide, "label_changes", lambda self: iter(()))
-    assert "daily:a, Keys" in differences()
+
+@breach(TotalsSide, "label_changes", lambda self: iter(()), of=FROM_REGION)
+def test_a_backfill_writes_the_labels_of_totals_that_keep_their_identifier(it: GroupByScene) -> Any:
+    write_some(it, 0)
+    it.on()
+    it.backfill(BY_TYPE)
+    return it.differences()
 
 
-def test_a_measure_that_is_gone_is_removed_from_the_totals() -> None:
+def test_a_removed_measure_is_removed_from_the_totals() -> None:
     with groupings(WITH_SCORES) as it:
         write_some(it, 0)
         it.on()
@@ -200,13 +179,13 @@ def test_a_measure_that_is_gone_is_removed_from_the_totals() -> None:
         assert "Score" not in it.totals()["daily:a"]
 
 
-def test_a_measure_that_is_gone_does_not_come_back_with_a_late_checkpoint(
+def test_a_removed_measure_does_not_come_back_with_a_late_checkpoint(
     monkeypatch: Patch,
 ) -> None:
-    """Of a configuration that a killed run has registered, and under which no change has ever come.
+    """A killed run has registered a configuration under which no change was ever counted.
 
-    The next run gives totals a checkpoint for it by adding 0 to the measures of that time. The backfill that removes
-    the measure removes this checkpoint too, and then the row that added 0 is delivered once more.
+    The next run gives totals a checkpoint for that configuration by adding 0 to the measures. The backfill that removes
+    the measure removes this checkpoint too, and then the row that added 0 is delivered again.
     """
     of_types = {**WITH_SCORES, "group_by": BY_TYPE["group_by"]}
     with groupings(WITH_SCORES) as it:
@@ -225,32 +204,30 @@ def test_a_measure_that_is_gone_does_not_come_back_with_a_late_checkpoint(
         assert not it.differences()
 
 
-def test_a_table_that_has_rows_counts_nothing_before_its_first_backfill(
-    monkeypatch: Patch,
-) -> None:
-    rows = [{"id": {"S": f"old{n}"}, "region": {"S": "a"}, "type": {"S": "b"}} for n in range(3)]
-
-    def totals_and_differences() -> tuple[Any, Any]:
-        with groupings(BY_REGION, rows=rows, backfill="required") as it:
-            write_some(it, 0)
-            it.on()
-            before = it.totals()
-            it.backfill()
-            write_some(it, 3)
-            it.on()
-            return before, it.differences()
-
-    assert totals_and_differences() == ({}, {})
+def never_wait_for_a_backfill(patch: Patch) -> None:
     real = SourceShards.__init__
-    monkeypatch.setattr(
-        SourceShards, "__init__", lambda self, *given, needs_backfill: real(self, *given)
-    )
-    before, _ = totals_and_differences()
-    assert before
+    patch.setattr(SourceShards, "__init__", lambda self, *given, needs_backfill: real(self, *given))
 
 
-def test_what_was_kept_is_not_taken_out_by_a_backfill() -> None:
-    """The table does not have it any more."""
+OLD_ROWS = [{"id": {"S": f"old{n}"}, "region": {"S": "a"}, "type": {"S": "b"}} for n in range(3)]
+
+
+@breach(
+    never_wait_for_a_backfill,
+    of=partial(groupings, BY_REGION, rows=OLD_ROWS, backfill="required"),
+)
+def test_a_table_with_rows_has_no_totals_before_its_first_backfill(it: GroupByScene) -> Any:
+    write_some(it, 0)
+    it.on()
+    before = it.totals()
+    it.backfill()
+    write_some(it, 3)
+    it.on()
+    return before or it.differences()
+
+
+def test_a_backfill_does_not_subtract_expired_rows_that_totals_keep() -> None:
+    """The table no longer has these rows."""
     with groupings(KEPT) as it:
         it.write("r0", region="a", expires="0")
         it.system.store.put_item(
@@ -269,7 +246,7 @@ def test_what_was_kept_is_not_taken_out_by_a_backfill() -> None:
         assert it.system.mappings["map"].enabled
 
 
-def test_the_first_backfill_counts_what_is_there_and_keeps_what_expires_later() -> None:
+def test_the_first_backfill_counts_the_existing_rows_and_keeps_them_when_they_expire() -> None:
     def row(name: str, seconds: float) -> dict[str, Any]:
         return {
             "id": {"S": name},
@@ -291,10 +268,10 @@ def test_the_first_backfill_counts_what_is_there_and_keeps_what_expires_later() 
         assert it.totals()["daily:a"]["Count"] == {"N": "1"}
 
 
-def test_a_killed_first_backfill_is_followed_by_one_with_other_groupings_of_what_is_kept(
+def test_after_a_killed_first_backfill_another_may_have_other_groupings(
     monkeypatch: Patch,
 ) -> None:
-    """No run has come to its end, so nobody was told of a total that another try would not give."""
+    """No run has ended, so no total is live that the next run would compute otherwise."""
     rows = [{"id": {"S": f"r{number}"}, "region": {"S": "a"}} for number in range(3)]
     for call in (30, 45, 60, 75):
         with groupings(KEPT, rows=rows, backfill="required") as it:
@@ -311,10 +288,10 @@ def test_a_killed_first_backfill_is_followed_by_one_with_other_groupings_of_what
             assert not it.differences()
 
 
-def test_what_had_expired_under_the_former_configuration_stays_when_the_new_one_keeps_it(
+def test_a_total_that_expired_under_the_former_configuration_stays_if_the_new_one_keeps_it(
     monkeypatch: Patch,
 ) -> None:
-    """Time to live removes the row at the last moment at which it may."""
+    """Time to live removes the row as late as it may."""
     day = datetime.fromtimestamp(EPOCH, UTC).date().isoformat()
     real = TotalsSide.label_changes
     with groupings(by_day(retention_days=1)) as it:
@@ -340,8 +317,8 @@ def by_day(**more: int) -> dict[str, Any]:
     return {"group_by": {"daily": {"keys": ["at:day"], **more}}, "measures": COUNT}
 
 
-def test_totals_that_time_to_live_never_removes_are_removed_by_a_backfill() -> None:
-    """It passes over what ended more than five years ago."""
+def test_a_backfill_removes_expired_totals_that_time_to_live_does_not() -> None:
+    """Time to live does not remove items that expired more than five years ago."""
     with groupings(by_day(retention_days=1)) as it:
         it.write("r0", at="2019-05-05")
         it.write("r1", at=datetime.fromtimestamp(EPOCH - 10 * 24 * 3600, UTC).isoformat()[:10])
@@ -350,90 +327,80 @@ def test_totals_that_time_to_live_never_removes_are_removed_by_a_backfill() -> N
         it.backfill()
 
         assert "daily:2019-05-05" not in it.totals()
-        # That one DynamoDB will remove, at no cost.
+        # DynamoDB removes the other one.
         assert len(it.totals()) == 1
 
 
-def test_an_expired_total_that_another_configuration_kept_is_not_made_again_by_its_rows(
-    monkeypatch: Patch,
-) -> None:
-    """Its former rows may be delivered again, and know no time at which the total ends.
-
-    Reduce may have read before the backfill which configuration is live.
-    """
-    monkeypatch.setattr(Configurations, "live", lambda _self, _version: None)
-
-    def differences() -> Any:
-        with groupings(by_day()) as it:
-            it.write("r0", at="2019-05-05")
-            it.on()
-            late = it.records("reduce")
-            it.backfill(by_day(retention_days=1))
-            it.deliver("reduce", late)
-            it.on()
-            return it.differences()
-
-    assert not differences()
+def remember_no_former_configuration(patch: Patch) -> None:
     real = TotalsSide.unneeded_rows
-    monkeypatch.setattr(
+    patch.setattr(
         TotalsSide,
         "unneeded_rows",
         lambda self, number, _used: real(self, number, {self._run.configuration.version}),
     )
-    assert differences()
 
 
-def test_what_a_backfill_has_taken_back_from_an_expired_total_is_not_taken_back_again(
-    monkeypatch: Patch,
-) -> None:
-    """Time to live removes the total with its checkpoints; then the correction is delivered again.
+def forget_the_live_configuration(patch: Patch) -> None:
+    """Reduce may have read which configuration is live before the backfill."""
+    patch.setattr(Configurations, "live", lambda _self, _version: None)
 
-    Reduce may have read before the backfill which configuration is live, and so not know when the total expires.
-    """
-    monkeypatch.setattr(Configurations, "live", lambda _self, _version: None)
+
+@breach(remember_no_former_configuration, of=partial(groupings, by_day()))
+def test_late_rows_of_a_former_configuration_do_not_make_an_expired_total_again(
+    it: GroupByScene, patch: Patch
+) -> Any:
+    """Under the former configuration the total had no time at which it expires."""
+    forget_the_live_configuration(patch)
+    it.write("r0", at="2019-05-05")
+    it.on()
+    late = it.records("reduce")
+    it.backfill(by_day(retention_days=1))
+    it.deliver("reduce", late)
+    it.on()
+    return it.differences()
+
+
+@breach(
+    Configuration,
+    "has_total",
+    lambda self, _identifier: True,
+    of=partial(groupings, by_day(retention_days=1)),
+)
+def test_a_correction_of_an_expired_total_is_not_applied_again(
+    it: GroupByScene, patch: Patch
+) -> Any:
+    """Time to live removes the total with its checkpoints; then the correction is delivered again."""
+    forget_the_live_configuration(patch)
     yesterday = datetime.fromtimestamp(EPOCH - 2 * 24 * 3600, UTC).isoformat()[:10]
-
-    def differences() -> Any:
-        with groupings(by_day(retention_days=1)) as it:
-            it.write("r0", at=yesterday, type="a")
-            it.on()
-            it.backfill({"group_by": {"types": {"keys": ["type"]}}, "measures": COUNT})
-            taken_back = [each for each in it.records("reduce") if '"-1"' in json.dumps(each.raw)]
-            it.backfill(by_day(retention_days=1))
-            it.go_on(seconds=600)
-            assert it.system.store.delete_expired("AggregateTable")
-            it.deliver("reduce", taken_back)
-            it.on()
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(Configuration, "has_total", lambda self, _identifier: True)
-    assert differences()
+    it.write("r0", at=yesterday, type="a")
+    it.on()
+    it.backfill({"group_by": {"types": {"keys": ["type"]}}, "measures": COUNT})
+    taken_back = [each for each in it.records("reduce") if '"-1"' in json.dumps(each.raw)]
+    it.backfill(by_day(retention_days=1))
+    it.go_on(seconds=600)
+    assert it.system.store.delete_expired("AggregateTable")
+    it.deliver("reduce", taken_back)
+    it.on()
+    return it.differences()
 
 
-def test_a_total_that_a_former_configuration_makes_again_expires_as_the_live_one_says(
-    monkeypatch: Patch,
-) -> None:
+@breach(forget_the_live_configuration, of=partial(groupings, by_day()))
+def test_a_total_made_again_by_a_former_configuration_expires_as_the_live_one_says(
+    it: GroupByScene,
+) -> Any:
     """Time to live removes the total with its checkpoints; then a row from before the backfill is delivered again."""
-
-    def differences() -> Any:
-        with groupings(by_day()) as it:
-            it.write("r0", at=datetime.fromtimestamp(EPOCH - 24 * 3600, UTC).isoformat()[:10])
-            it.on()
-            counted = it.records("reduce")
-            it.go_on(seconds=22 * 3600)
-            it.backfill(by_day(retention_days=1))
-            it.go_on(seconds=3 * 3600)
-            assert it.system.store.delete_expired("AggregateTable")
-            it.deliver("reduce", counted)
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(Configurations, "live", lambda _self, _version: None)
-    assert differences()
+    it.write("r0", at=datetime.fromtimestamp(EPOCH - 24 * 3600, UTC).isoformat()[:10])
+    it.on()
+    counted = it.records("reduce")
+    it.go_on(seconds=22 * 3600)
+    it.backfill(by_day(retention_days=1))
+    it.go_on(seconds=3 * 3600)
+    assert it.system.store.delete_expired("AggregateTable")
+    it.deliver("reduce", counted)
+    return it.differences()
 
 
-def test_a_shard_whose_records_are_all_trimmed_goes_on_where_map_had_come() -> None:
+def test_a_shard_without_remaining_records_continues_at_maps_checkpoint() -> None:
     """AWS closes a shard within hours; an emulator may keep one open for days."""
     for document in (BY_REGION, WITH_SCORES):
         with groupings(BY_REGION, markers=False) as it:
@@ -448,7 +415,7 @@ def test_a_shard_whose_records_are_all_trimmed_goes_on_where_map_had_come() -> N
             assert not it.differences()
 
 
-def test_markers_of_a_run_that_was_killed_are_removed_by_one_that_writes_none(
+def test_a_run_without_markers_removes_those_of_a_killed_run(
     monkeypatch: Patch,
 ) -> None:
     with groupings(BY_REGION) as it:
@@ -465,36 +432,6 @@ def test_markers_of_a_run_that_was_killed_are_removed_by_one_that_writes_none(
         assert not it.differences()
 
 
-def test_a_run_that_was_taken_over_writes_to_no_total(monkeypatch: Patch) -> None:
-    """It sleeps before it reads the totals; when it wakes, another configuration is live, without a measure."""
-
-    def differences() -> Any:
-        with groupings(WITH_SCORES) as it, pytest.MonkeyPatch.context() as patch:
-            write_some(it, 0)
-            it.on()
-            runs: list[TotalsSide] = []
-            real = TotalsSide.ignore_unmet
-
-            def ignore_unmet(run: TotalsSide, *given: Any) -> None:
-                runs.append(run)
-                if run is runs[0]:
-                    it.world.sleep(600)
-                real(run, *given)
-
-            patch.setattr(TotalsSide, "ignore_unmet", ignore_unmet)
-            it.world.spawn(it.system.operator.rebuild)
-            it.set("map", CONFIGURATION=json.dumps(BY_REGION))
-            backfill = partial(it.system.operator.rebuild, is_backfill=True)
-            it.world.at(it.world.now + 120, lambda: it.world.spawn(backfill))
-            it.go_on()
-            assert it.system.counts["backfills"] == it.system.counts["rebuilds given up"] == 1
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(StoredTotals, "change", without_looking(StoredTotals.change))
-    assert differences()
-
-
 def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
     def changed(totals: StoredTotals, changes: Any) -> bool:
         totals._require_own = lambda: None
@@ -503,8 +440,37 @@ def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
     return changed
 
 
-def test_a_rebuild_that_began_before_a_backfill_leaves_its_configuration_live() -> None:
-    """It has looked at what is live, and sleeps; the backfill comes to its end before the rebuild changes anything."""
+@breach(
+    StoredTotals,
+    "change",
+    without_looking(StoredTotals.change),
+    of=partial(groupings, WITH_SCORES),
+)
+def test_a_run_that_was_taken_over_changes_no_total(it: GroupByScene, patch: Patch) -> Any:
+    """The run sleeps before it reads the totals; when it wakes, another configuration without a measure is live."""
+    write_some(it, 0)
+    it.on()
+    runs: list[TotalsSide] = []
+    real = TotalsSide.ignore_unmet
+
+    def ignore_unmet(run: TotalsSide, *given: Any) -> None:
+        runs.append(run)
+        if run is runs[0]:
+            it.world.sleep(600)
+        real(run, *given)
+
+    patch.setattr(TotalsSide, "ignore_unmet", ignore_unmet)
+    it.world.spawn(it.system.operator.rebuild)
+    it.set("map", CONFIGURATION=json.dumps(BY_REGION))
+    backfill = partial(it.system.operator.rebuild, is_backfill=True)
+    it.world.at(it.world.now + 120, lambda: it.world.spawn(backfill))
+    it.go_on()
+    assert it.system.counts["backfills"] == it.system.counts["rebuilds given up"] == 1
+    return it.differences()
+
+
+def test_a_rebuild_that_began_before_a_backfill_does_not_change_the_live_configuration() -> None:
+    """The rebuild reads which configuration is live and sleeps; the backfill ends before the rebuild's first change."""
 
     def differences(looks: int) -> Any:
         with groupings(BY_REGION) as it, pytest.MonkeyPatch.context() as patch:
@@ -537,40 +503,32 @@ def test_a_rebuild_that_began_before_a_backfill_leaves_its_configuration_live() 
     assert differences(looks=1)
 
 
-def test_a_run_that_sleeps_before_its_write_changes_no_total_that_another_run_has_corrected(
-    monkeypatch: Patch,
-) -> None:
-    """It gives totals a measure that they lack; when it wakes, a configuration without that measure is live again."""
+@breach(stored_totals, "lanes_of", lambda _name: None, of=FROM_REGION)
+def test_a_late_write_of_a_run_changes_no_total_that_another_run_has_corrected(
+    it: GroupByScene, patch: Patch
+) -> Any:
+    """The run sleeps before it adds a missing measure; when it wakes, a configuration without the measure is live."""
+    write_some(it, 0)
+    it.on()
+    real = StoredTotals._change
+    changes: list[Change] = []
 
-    def differences() -> Any:
-        with groupings(BY_REGION) as it, pytest.MonkeyPatch.context() as patch:
-            write_some(it, 0)
-            it.on()
-            real = StoredTotals._change
-            changes: list[Change] = []
+    def change(totals: StoredTotals, one: Change) -> bool:
+        changes.append(one)
+        if len(changes) == 1:
+            it.world.sleep(600)
+        return real(totals, one)
 
-            def change(totals: StoredTotals, one: Change) -> bool:
-                changes.append(one)
-                if len(changes) == 1:
-                    it.world.sleep(600)
-                return real(totals, one)
-
-            patch.setattr(StoredTotals, "_change", change)
-            it.set("map", CONFIGURATION=json.dumps(WITH_SCORES))
-            backfill = partial(it.system.operator.rebuild, is_backfill=True)
-            it.world.spawn(backfill)
-            it.world.at(
-                it.world.now + 100, lambda: it.set("map", CONFIGURATION=json.dumps(BY_REGION))
-            )
-            it.world.at(it.world.now + 120, lambda: it.world.spawn(backfill))
-            it.go_on()
-            assert changes[0].values == {"Score": {"N": "0"}}
-            assert it.system.counts["backfills"] == it.system.counts["backfills given up"] == 1
-            return it.differences()
-
-    assert not differences()
-    monkeypatch.setattr(stored_totals, "lanes_of", lambda _name: None)
-    assert differences()
+    patch.setattr(StoredTotals, "_change", change)
+    it.set("map", CONFIGURATION=json.dumps(WITH_SCORES))
+    backfill = partial(it.system.operator.rebuild, is_backfill=True)
+    it.world.spawn(backfill)
+    it.world.at(it.world.now + 100, lambda: it.set("map", CONFIGURATION=json.dumps(BY_REGION)))
+    it.world.at(it.world.now + 120, lambda: it.world.spawn(backfill))
+    it.go_on()
+    assert changes[0].values == {"Score": {"N": "0"}}
+    assert it.system.counts["backfills"] == it.system.counts["backfills given up"] == 1
+    return it.differences()
 
 
 def kill() -> None:
@@ -586,7 +544,7 @@ def backfill_until_killed(it: GroupByScene) -> None:
     it.go_on()
 
 
-def test_a_shard_that_a_restored_registry_has_lost_gets_rows_that_are_not_closed() -> None:
+def test_a_shard_that_a_restored_registry_lacks_gets_rows_that_are_not_closed() -> None:
     for seed in range(1, 4):
         with groupings(BY_REGION, seed) as it:
             write_some(it, 0)
@@ -609,7 +567,7 @@ def test_a_shard_that_a_restored_registry_has_lost_gets_rows_that_are_not_closed
             }
 
 
-def test_an_environment_of_map_from_before_a_registry_was_restored_forgets_what_was_in_it(
+def test_an_environment_of_map_forgets_the_registry_from_before_its_restore(
     monkeypatch: Patch,
 ) -> None:
     def differences(memory: float) -> Any:
@@ -630,7 +588,7 @@ def test_an_environment_of_map_from_before_a_registry_was_restored_forgets_what_
             write_some(it, 3)
             it.on()
             assert not it.differences()
-            # Of two environments either one may get a batch, and the other one may get it again.
+            # Either of two environments may get a batch, and the other one its redelivery.
             function._environments[:] = warm
             it.write("r7", region="a", type="b", score="7")
             it.on()
@@ -665,8 +623,8 @@ def deploy_and_backfill(it: GroupByScene) -> None:
     it.world.spawn(lambda: it.system.operator.rebuild(is_backfill=True))
 
 
-def test_a_backfill_that_ends_at_any_call_is_simply_run_again(monkeypatch: Patch) -> None:
-    """Somebody's apply switches the mapping on in between, and rows are written all along."""
+def test_a_backfill_killed_at_any_call_is_completed_by_the_next(monkeypatch: Patch) -> None:
+    """Meanwhile `terraform apply` switches the mapping on, and rows are written."""
     calls = calls_of_a_backfill(monkeypatch, ends_at=None)
     assert calls > 40
 
@@ -675,7 +633,7 @@ def test_a_backfill_that_ends_at_any_call_is_simply_run_again(monkeypatch: Patch
 
 
 def stop_at_call(patch: Patch, call: int) -> None:
-    """Let the next run be killed before its call of that number."""
+    """Kill the next run before its call with this number."""
     left = call
     real = operator._Pace.before
 
@@ -690,7 +648,7 @@ def stop_at_call(patch: Patch, call: int) -> None:
 
 
 def calls_of_a_backfill(monkeypatch: Patch, ends_at: int | None) -> int:
-    """Run a backfill that ends at its call of that number, and another one; the number of calls of the first."""
+    """Run a backfill that is killed at the call `ends_at`, and another one. Returns the first one's number of calls."""
     calls = 0
     real = operator._Pace.before
 
@@ -714,7 +672,7 @@ def calls_of_a_backfill(monkeypatch: Patch, ends_at: int | None) -> int:
             it.world.spawn(lambda: first(it))
             it.world.at(it.world.now + 6, lambda: write_some(it, 2))
             it.go_on()
-        assert ends_at is None or calls >= ends_at, "the run has come to its end before"
+        assert ends_at is None or calls >= ends_at, "the run ended before"
         write_some(it, 4)
         it.system.mappings["map"].resume()
         # Until it is run again, Map may find its rows closed and no new ones.

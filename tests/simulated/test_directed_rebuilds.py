@@ -1,4 +1,4 @@
-"""Rules of `leda rebuild` that random schedules do not test: for each, a schedule with and without its breach."""
+"""Rules of `leda rebuild` that random schedules do not test: a schedule for each, with and without its breach."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Patch = pytest.MonkeyPatch
 
 
 def before(patch: Patch, method: str, call: Callable[[Any], None], of: type) -> None:
-    """Let the call come before each call of the method."""
+    """Call `call` before each call of the method."""
     real = getattr(of, method)
 
     def changed(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -41,7 +41,7 @@ def damaged(it: Scene, **attributes: Any) -> None:
 
 
 @breach(TableSum, "write", lambda self, changes: None)
-def test_what_is_written_while_the_table_is_read_counts_as_it_was_written(
+def test_a_row_that_is_written_during_the_scan_counts_as_it_was_written(
     it: Scene, patch: Patch
 ) -> Any:
     def write_once(it: Scene) -> None:
@@ -59,7 +59,7 @@ def test_what_is_written_while_the_table_is_read_counts_as_it_was_written(
 
 
 @breach(TotalsSide, "mend_checkpoints", lambda self, suspects: None)
-def test_a_checkpoint_that_reduce_has_not_written_is_removed(it: Scene) -> Any:
+def test_a_checkpoint_that_reduce_did_not_write_is_removed(it: Scene) -> Any:
     it.write("t1", "1")
     it.on()
     (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
@@ -72,7 +72,7 @@ def test_a_checkpoint_that_reduce_has_not_written_is_removed(it: Scene) -> Any:
 
 
 @breach(LaneRows, "touch", lambda self, lanes, nodes: None)
-def test_a_total_gets_a_checkpoint_of_every_number_of_lanes(it: Scene) -> Any:
+def test_a_total_gets_a_checkpoint_for_every_number_of_lanes(it: Scene) -> Any:
     it.write("t1", "1")
     it.on()
     it.system.streams["map"].roll()
@@ -87,7 +87,7 @@ def test_a_total_gets_a_checkpoint_of_every_number_of_lanes(it: Scene) -> Any:
 
 
 @breach(SourceSide, "check", lambda self, attempt: None)
-def test_what_map_writes_beside_a_rebuild_is_not_taken_out(it: Scene, patch: Patch) -> Any:
+def test_rows_that_map_writes_during_a_rebuild_are_not_subtracted(it: Scene, patch: Patch) -> Any:
     """Somebody invokes Map by hand, with a change from after the watermark."""
 
     def invoke_map_once(it: Scene) -> None:
@@ -108,88 +108,80 @@ def test_what_map_writes_beside_a_rebuild_is_not_taken_out(it: Scene, patch: Pat
     return it.differences()
 
 
+def two_rebuilds(
+    it: Scene, patch: Patch, of: type, method: str, meanwhile: Callable[[], None]
+) -> None:
+    """Run two rebuilds. The first one sleeps before its watermark, until the second one comes to the method.
+
+    Then `meanwhile` is called.
+    """
+    tails: list[Tail] = []
+    reached: list[bool] = []
+
+    def sleep(tail: Tail) -> None:
+        tails.append(tail)
+        if tail is tails[0]:
+            sleep_until(it, lambda: bool(reached))
+
+    def reach(_work: object) -> None:
+        if not reached:
+            reached.append(True)
+            meanwhile()
+
+    before(patch, "scanned", sleep, Tail)
+    before(patch, method, reach, of)
+    it.system.operator.needed = True
+    it.world.spawn(it.system.operator.rebuild)
+    it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
+    it.go_on()
+    assert reached
+
+
 @breach(Journal, "moving", lambda self: None)
 def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(it: Scene, patch: Patch) -> Any:
+    """The first run wakes when the second one has checked Map's rows, and a trade has been written since."""
     it.write("t1", "1")
     it.on()
     damaged(it, Value={"N": "7"})
-    tails: list[Tail] = []
-    is_time: list[bool] = []
 
-    def scanned(tail: Tail) -> None:
-        """The first run sleeps here, before its watermark."""
-        tails.append(tail)
-        if tail is tails[0]:
-            sleep_until(it, lambda: bool(is_time))
+    def write() -> None:
+        it.write("t2", "2")
+        it.world.sleep(60)
 
-    def correct(_totals: TotalsSide) -> None:
-        """When the second one has checked Map's rows, a trade is written, and the first one wakes."""
-        if not is_time:
-            it.write("t2", "2")
-            is_time.append(True)
-            it.world.sleep(60)
-
-    before(patch, "scanned", scanned, Tail)
-    before(patch, "write_corrections", correct, TotalsSide)
-    it.system.operator.needed = True
-    it.world.spawn(it.system.operator.rebuild)
-    it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
-    it.go_on()
-    assert is_time
+    two_rebuilds(it, patch, TotalsSide, "write_corrections", write)
     return it.differences()
 
 
-def test_a_mapping_that_was_off_when_a_run_began_and_is_on_now_is_switched_off_for_it(
-    monkeypatch: Patch,
-) -> None:
-    """Another run had switched it off, and came to its end before this one wrote its journal."""
-
-    def given_up() -> int:
-        with scene() as it, pytest.MonkeyPatch.context() as patch:
-            it.write("t1", "1")
-            it.on()
-            damaged(it, Value={"N": "7"})
-            it.off("map")
-            before(patch, "open", lambda _journal: it.system.mappings["map"].resume(), Journal)
-            it.rebuild()
-            it.write("t2", "2")
-            it.go_on()
-            assert not it.differences()
-            return it.system.counts["rebuilds given up"]
-
-    assert given_up() == 0
-    monkeypatch.setattr(Journal, "note", lambda self, enabled: None)
-    assert given_up() == 1
+@breach(Journal, "note", lambda self, enabled: None)
+def test_a_mapping_that_was_switched_on_after_a_run_began_is_switched_off_for_the_run(
+    it: Scene, patch: Patch
+) -> int:
+    """Another run had switched the mapping off, and ended before this one wrote its journal."""
+    it.write("t1", "1")
+    it.on()
+    damaged(it, Value={"N": "7"})
+    it.off("map")
+    before(patch, "open", lambda _journal: it.system.mappings["map"].resume(), Journal)
+    it.rebuild()
+    it.write("t2", "2")
+    it.go_on()
+    assert not it.differences()
+    return it.system.counts["rebuilds given up"]
 
 
 @breach(Journal, "hand_over", Journal.exists)
-def test_what_an_overtaken_run_does_late_is_undone_by_the_run_that_closes_the_journal(
+def test_the_run_that_closes_the_journal_undoes_late_changes_of_an_overtaken_run(
     it: Scene, patch: Patch
 ) -> list[str]:
+    """The first run wakes and writes markers when the second one has removed them and switched the mapping on."""
     it.write("t1", "1")
     it.on()
-    tails: list[Tail] = []
-    is_time: list[bool] = []
 
-    def scanned(tail: Tail) -> None:
-        """The first run sleeps here: it has switched the mapping off, and will write markers."""
-        tails.append(tail)
-        if tail is tails[0]:
-            sleep_until(it, lambda: bool(is_time))
+    def switch_off() -> None:
+        it.world.sleep(60)
+        it.off("map")
 
-    def close(_journal: Journal) -> None:
-        """The second one has removed the markers and switched the mapping on when the first one wakes."""
-        if not is_time:
-            is_time.append(True)
-            it.world.sleep(60)
-            it.off("map")
-
-    before(patch, "scanned", scanned, Tail)
-    before(patch, "close", close, Journal)
-    it.system.operator.needed = True
-    it.world.spawn(it.system.operator.rebuild)
-    it.world.at(it.world.now + 30, lambda: it.world.spawn(it.system.operator.rebuild))
-    it.go_on()
+    two_rebuilds(it, patch, Journal, "close", switch_off)
     assert it.system.counts["rebuilds"] == it.system.counts["rebuilds given up"] == 1
     return it.system.left_over()
 
@@ -199,14 +191,14 @@ def sleep_until(it: Scene, is_so: Callable[[], bool]) -> None:
         if is_so():
             return
         it.world.sleep(1)
-    raise AssertionError("it never was")
+    raise AssertionError("the condition never held")
 
 
 @pytest.mark.parametrize("breach", ["not ignored", "not an ancestor", "both"])
-def test_a_shard_that_reduce_never_met_adds_nothing_after_the_rebuild(
+def test_a_shard_that_reduce_never_read_adds_nothing_after_the_rebuild(
     monkeypatch: Patch, breach: str
 ) -> None:
-    """A rebuild lets Reduce ignore it; and as an ancestor of a shard that was met it has a lower epoch already."""
+    """The rebuild makes Reduce ignore the shard; and an ancestor of a known shard has a lower epoch anyway."""
     if breach != "not an ancestor":
         monkeypatch.setattr(TotalsSide, "ignore_unmet", lambda self, closed, mark: None)
     if breach != "not ignored":
@@ -226,29 +218,11 @@ def test_a_shard_that_reduce_never_met_adds_nothing_after_the_rebuild(
         assert bool(it.differences()) is (breach == "both")
 
 
-def test_a_total_that_is_not_as_it_was_set_is_corrected_again(monkeypatch: Patch) -> None:
-    """Somebody has moved its checkpoint beyond what Reduce has read, so that the correction is dropped."""
-
-    def differences() -> Any:
-        with scene() as it:
-            it.write("t1", "1")
-            it.on()
-            (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
-            epoch = it.totals()["PV"][applied]["S"].partition(".")[0]
-            damaged(it, Value={"N": "7"}, **{applied: {"S": f"{epoch}.{'9' * 40}"}})
-            it.rebuild()
-            return it.differences()
-
-    assert not differences()
-    do_not_compare(monkeypatch)
-    assert differences()
-
-
 @pytest.mark.parametrize("breach", ["no wait", "no comparison", "both"])
-def test_what_reduce_had_not_applied_yet_is_waited_for_or_found_out(
+def test_rows_that_reduce_has_not_applied_are_waited_for_or_detected(
     monkeypatch: Patch, breach: str
 ) -> None:
-    """Either rule makes good what the other one lets through."""
+    """Each of the two rules alone is enough."""
     if breach != "no comparison":
         real = TotalsSide.drain
         drains: list[object] = []
@@ -283,7 +257,19 @@ def do_not_compare(patch: Patch) -> None:
     patch.setattr(Rebuild, "_correct", correct)
 
 
-def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch: Patch) -> None:
+@breach(do_not_compare)
+def test_a_total_that_was_not_corrected_is_corrected_again(it: Scene) -> Any:
+    """Somebody has moved the total's checkpoint beyond Reduce's position, so the first correction is dropped."""
+    it.write("t1", "1")
+    it.on()
+    (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
+    epoch = it.totals()["PV"][applied]["S"].partition(".")[0]
+    damaged(it, Value={"N": "7"}, **{applied: {"S": f"{epoch}.{'9' * 40}"}})
+    it.rebuild()
+    return it.differences()
+
+
+def test_a_reserved_node_is_written_after_all_others_of_its_batch(monkeypatch: Patch) -> None:
     def written() -> list[str]:
         with scene() as it:
             it.write("t1", "1")
@@ -310,7 +296,7 @@ def test_a_reserved_node_is_written_when_all_others_of_its_batch_are(monkeypatch
 
 
 def of_the_former_stream_after_a_rebuild(it: Scene) -> Any:
-    """The differences once the records of the table's former stream come after a rebuild."""
+    """Deliver the records of the table's former stream after a rebuild. Returns the differences."""
     older = it.system.streams["map"]
     it.system.replace_stream("map")
     it.write("t2", "4")
@@ -323,7 +309,7 @@ def of_the_former_stream_after_a_rebuild(it: Scene) -> Any:
 
 
 @breach(SourceSide, "older_shards", lambda self: iter(()))
-def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(it: Scene) -> Any:
+def test_records_of_an_older_stream_are_not_added_after_the_rebuild(it: Scene) -> Any:
     it.write("t0", "1")
     it.on()
     it.off("map")
@@ -333,14 +319,14 @@ def test_what_an_older_stream_of_the_table_had_is_not_added_after_the_rebuild(it
 
 
 @breach("leda_cli.operate.rebuilding.rebuild_source.streams_of", lambda _client, _table: [])
-def test_a_stream_that_map_never_met_is_not_added_after_the_rebuild(it: Scene) -> Any:
+def test_records_of_a_stream_that_map_never_read_are_not_added_after_the_rebuild(it: Scene) -> Any:
     it.write("t0", "1")
     it.go_on()
     return of_the_former_stream_after_a_rebuild(it)
 
 
 @breach("leda_cli.operate.rebuilding.rebuild.streams_of", lambda _client, _table: [])
-def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(it: Scene) -> Any:
+def test_a_late_row_of_reducetables_older_stream_does_not_make_a_total_again(it: Scene) -> Any:
     """The totals are gone with their checkpoints, and no row of the new stream names them."""
     it.write("t0", "1")
     it.on()
@@ -358,7 +344,7 @@ def test_a_late_row_of_an_older_stream_of_reducetable_makes_no_total_again(it: S
 
 
 @breach("leda_cli.operate.rebuilding.rebuild_source.is_older", lambda stream, than: stream != than)
-def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
+def test_a_stream_that_appears_during_a_rebuild_is_not_treated_as_older(
     it: Scene, patch: Patch
 ) -> Any:
     it.write("t0", "1")
@@ -377,10 +363,10 @@ def test_a_stream_that_comes_during_a_rebuild_is_not_taken_for_an_older_one(
     return it.differences()
 
 
-def test_an_environment_of_reduce_from_before_the_registry_was_lost_forgets_what_was_in_it(
+def test_an_environment_of_reduce_forgets_a_registry_that_was_lost(
     monkeypatch: Patch,
 ) -> None:
-    """`terraform apply` has created RegistryTable again; environments that were warm go on."""
+    """`terraform apply` has created RegistryTable again, and warm environments continue."""
 
     def differences(memory: float) -> Any:
         with scene() as it, monkeypatch.context() as patch:
@@ -396,7 +382,7 @@ def test_an_environment_of_reduce_from_before_the_registry_was_lost_forgets_what
             it.write("t2", "2")
             it.on()
             assert not it.differences()
-            # Of two environments either one may get a batch.
+            # Either of two environments may get a batch.
             function._environments[:] = warm
             it.write("t3", "4")
             it.on()

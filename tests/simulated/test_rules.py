@@ -11,8 +11,7 @@ import pytest
 from simulation import world
 from simulation.failures import Killed
 from simulation.functions import Failed
-from simulation.mappings import Mapping as EventSourceMapping
-from simulation.mappings import Settings
+from simulation.mappings import EventSourceMapping, Settings
 from simulation.streams import Stream
 from simulation.systems import DynamoDBStreams
 from simulation.world import Endless, World

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -218,25 +218,36 @@ def scene(
         yield Scene(system)
 
 
-def breach(*change: Any) -> Callable[[Callable[..., Any]], Callable[[pytest.MonkeyPatch], None]]:
-    """Make a schedule a test: what it returns is empty, and no longer so with the change, setattr's arguments.
+def breach(
+    *change: Any,
+    of: Callable[..., AbstractContextManager[EngineScene]] = scene,
+    seeds: Iterable[int] = (1,),
+) -> Callable[[Callable[..., Any]], Callable[[pytest.MonkeyPatch], None]]:
+    """Make a schedule a test: it must return nothing wrong, and something wrong after the change.
 
-    The schedule takes `it`, a scene of its own, and may take `patch`, whose changes end with the scene.
+    The change is given as the arguments of setattr, or as one function that takes the MonkeyPatch. The schedule takes
+    `it`, a new scene made by `of` with each of the seeds, and may take `patch`, whose changes end with the scene.
     """
 
     def as_test(schedule: Callable[..., Any]) -> Callable[[pytest.MonkeyPatch], None]:
-        def play() -> Any:
-            with scene() as it, pytest.MonkeyPatch.context() as patch:
+        def play(seed: int) -> Any:
+            with of(seed=seed) as it, pytest.MonkeyPatch.context() as patch:
                 given = {"it": it, "patch": patch}
                 return schedule(
                     **{name: given[name] for name in inspect.signature(schedule).parameters}
                 )
 
+        def wrong() -> dict[int, Any]:
+            return {seed: found for seed in seeds if (found := play(seed))}
+
         def test(monkeypatch: pytest.MonkeyPatch) -> None:
-            found = play()
+            found = wrong()
             assert not found, found
-            monkeypatch.setattr(*change)
-            assert play()
+            if len(change) == 1:
+                change[0](monkeypatch)
+            else:
+                monkeypatch.setattr(*change)
+            assert wrong()
 
         return test
 

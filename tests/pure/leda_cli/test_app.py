@@ -1,4 +1,4 @@
-"""The `leda` command itself: which numbers its options take."""
+"""The `leda` command itself: numbers in options."""
 
 from __future__ import annotations
 

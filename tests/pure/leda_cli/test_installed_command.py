@@ -1,4 +1,4 @@
-"""The operators' command as it is installed without a checkout: its wheel, and nothing but what the wheel asks for."""
+"""The operators' command installed from its wheel, without a checkout and with the wheel's dependencies only."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from leda_cli.base.paths import ROOT, contained_environment
 from leda_cli.develop.environments import uv
+from support.processes import run
 
 SOURCES = ("pyproject.toml", "docs/operator-command.md", "scripts/leda_cli", "lambda_src/leda")
 
@@ -90,18 +91,10 @@ def _run(leda: Path, folder: Path, *arguments: str) -> subprocess.CompletedProce
         "COLUMNS": "120",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return subprocess.run(
-        [leda, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run(leda, *arguments, cwd=folder, env=environment)
 
 
-def test_the_help_lists_the_operators_commands_and_no_others(leda: Path, tmp_path: Path) -> None:
+def test_the_help_lists_only_the_operators_commands(leda: Path, tmp_path: Path) -> None:
     done = _run(leda, tmp_path, "--help")
     assert done.returncode == 0, done.stderr
     for command in ("verify", "redrive", "replay", "rebuild", "backfill", "totals", "cost"):
@@ -123,7 +116,7 @@ def test_the_help_lists_the_operators_commands_and_no_others(leda: Path, tmp_pat
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
-def test_what_it_cannot_do_is_an_error_that_says_what_to_do(
+def test_a_command_that_cannot_work_is_an_error_with_a_fix(
     leda: Path, tmp_path: Path, arguments: list[str], what: str, fix: str
 ) -> None:
     done = _run(leda, tmp_path, *arguments)
@@ -134,7 +127,7 @@ def test_what_it_cannot_do_is_an_error_that_says_what_to_do(
     assert fix in to_do
 
 
-def test_a_command_that_asks_no_account_works(leda: Path, tmp_path: Path) -> None:
+def test_a_command_that_needs_no_account_works(leda: Path, tmp_path: Path) -> None:
     done = _run(leda, tmp_path, "cost", "--rate", "10", "--latency", "3")
     assert done.returncode == 0, done.stderr
     assert "DynamoDB" in done.stdout

@@ -1,4 +1,4 @@
-"""An instance of the engine is found from the name of its Map function."""
+"""Finding an instance of the engine from the name of its Map function."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class FakeAccount:
 
     def paginate(self, FunctionName: str | None = None, EventSourceArn: str | None = None) -> Any:
         for uuid, function, source in self.mappings:
-            # LocalStack takes a part of a function's name for the name.
+            # LocalStack finds mappings by a part of a function's name.
             if (FunctionName and FunctionName in function) or source == EventSourceArn:
                 found = {"UUID": uuid, "FunctionArn": ACCOUNT + function, "EventSourceArn": source}
                 yield {"EventSourceMappings": [found]}
@@ -101,7 +101,7 @@ def _found(account: Any) -> Aggregation:
     return Aggregation.of_function(account, "F-Map")
 
 
-def test_a_function_whose_name_contains_that_of_another_keeps_its_own_mappings(
+def test_mappings_of_a_function_with_a_longer_name_are_ignored(
     account: FakeAccount,
 ) -> None:
     other = SOURCE.replace("Feedback", "Other")
@@ -112,7 +112,7 @@ def test_a_function_whose_name_contains_that_of_another_keeps_its_own_mappings(
 
 
 @pytest.mark.parametrize("name", ["F-Map", f"{ACCOUNT}F-Map", "F-Map:live"])
-def test_a_function_may_be_named_by_its_arn_and_with_a_qualifier(name: str) -> None:
+def test_a_function_may_be_given_by_its_arn_or_with_a_qualifier(name: str) -> None:
     client: Any = SimpleNamespace(
         get_paginator=lambda _name: SimpleNamespace(
             paginate=lambda **_: [{"EventSourceMappings": [{"FunctionArn": f"{ACCOUNT}F-Map"}]}]
@@ -121,7 +121,7 @@ def test_a_function_may_be_named_by_its_arn_and_with_a_qualifier(name: str) -> N
     assert len(list(mappings_of(client, FunctionName=name))) == 1
 
 
-def test_all_of_it_is_found_from_the_map_function(account: FakeAccount) -> None:
+def test_all_parts_are_found_from_the_map_function(account: FakeAccount) -> None:
     found = _found(account)
     assert found.source == SourceTable("Feedback", {"source": "S", "at": "N"})
     assert list(found.source.keys) == ["source", "at"], "the partition key is first"
@@ -143,7 +143,7 @@ def test_all_of_it_is_found_from_the_map_function(account: FakeAccount) -> None:
         (True, "leda backfill --aws --map-function F-Map"),
     ],
 )
-def test_messages_name_the_commands_with_the_options_that_find_it(
+def test_suggested_commands_have_the_options_that_find_the_aggregation(
     aws: bool, command: str, account: FakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Account, "chosen", lambda _aws: account)
@@ -151,7 +151,7 @@ def test_messages_name_the_commands_with_the_options_that_find_it(
     assert _found(account).command("backfill") == "leda backfill"
 
 
-def test_a_name_that_no_function_has_is_answered_by_another_name(
+def test_an_unknown_function_is_an_error_that_lists_the_map_functions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class LocalAws(Account):
@@ -172,7 +172,7 @@ def test_a_name_that_no_function_has_is_answered_by_another_name(
     with pytest.raises(LedaError, match="X cannot be looked at") as error:
         Aggregation.find(False, "", "X")
     assert "--map-function of an aggregation" in error.value.fix
-    # With an example alone there is no pipeline, but what there is can be named.
+
     for name, variables in {"F-Reduce": {"AGGREGATE_TABLE": "T"}, "F-Map": MAP, "None": {}}.items():
         one = {"FunctionName": name, "Environment": {"Variables": variables}}
         pages.append({"Functions": [one]})
@@ -181,7 +181,7 @@ def test_a_name_that_no_function_has_is_answered_by_another_name(
     assert error.value.fix == "give one of them, like --map-function F-Map"
 
 
-def test_optional_settings_are_taken_from_the_environments(account: FakeAccount) -> None:
+def test_optional_settings_are_read_from_the_functions_environments(account: FakeAccount) -> None:
     account.functions["F-Map"]["BACKFILL"] = "required"
     del account.functions["F-Map"]["REDUCE_LANES"]
     account.functions["F-Reduce"]["TOTALS_KEY"] = "Username"
@@ -191,13 +191,13 @@ def test_optional_settings_are_taken_from_the_environments(account: FakeAccount)
     assert found.totals_key == "Username"
 
 
-def test_a_table_of_another_account_is_named_by_its_arn(account: FakeAccount) -> None:
+def test_a_table_of_another_account_is_given_by_its_arn(account: FakeAccount) -> None:
     foreign = SOURCE.replace("1111", "9999")
     account.mappings[0] = ("uuid-map", "F-Map", foreign)
     assert _found(account).source == SourceTable(foreign.partition("/stream/")[0], {"id": "B"})
 
 
-def test_mappings_of_an_older_and_the_newer_stream_of_a_table_are_one_table(
+def test_mappings_of_two_streams_of_one_table_are_accepted(
     account: FakeAccount,
 ) -> None:
     account.mappings.append(("uuid-older", "F-Map", SOURCE.replace("08-01", "07-01")))
@@ -241,7 +241,7 @@ def test_a_missing_reduce_function_or_stream_is_named(account: FakeAccount) -> N
         _found(account)
 
 
-def test_the_live_configuration_is_the_registrys_and_before_the_first_change_the_deployed_one(
+def test_the_live_configuration_is_read_from_the_registry_and_is_the_deployed_one_at_first(
     account: FakeAccount,
 ) -> None:
     other = Configuration.from_json('{"path": "Path", "measures": {"Rows": {"op": "count"}}}')
@@ -257,7 +257,7 @@ def test_the_live_configuration_is_the_registrys_and_before_the_first_change_the
         found.live()
 
 
-def test_keys_are_compared_whole() -> None:
+def test_a_key_consists_of_all_its_attributes() -> None:
     table = SourceTable("T", {"a": "S", "b": "B"})
     row = {"b": {"B": b"\x01\xff"}, "a": {"S": "x, y"}, "other": {"N": "1"}}
     assert table.key_of(row) == table.key_of(dict(reversed(row.items())))

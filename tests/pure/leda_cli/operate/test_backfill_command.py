@@ -1,4 +1,4 @@
-"""`leda backfill`, the command: what it says beforehand and afterwards, and what it refuses."""
+"""`leda backfill`, the command: its dry run, its report, and its refusals."""
 
 import json
 from decimal import Decimal
@@ -45,7 +45,7 @@ class FakeDynamoDB:
 
 
 class FakeRebuild:
-    """Ends as the test wants it to."""
+    """Stands in for a rebuild, and returns a fixed result."""
 
     seconds = 12.0
 
@@ -64,7 +64,7 @@ class FakeRebuild:
 
 
 class FakeAggregation:
-    """Enough of an aggregation for the command."""
+    """The parts of an aggregation that the command uses."""
 
     map_function, totals_table, reduce_table, registry_table = "Map", "Totals", "Reduce", "Registry"
     totals_key, mappings, needs_backfill = "Identifier", None, True
@@ -81,7 +81,7 @@ class FakeAggregation:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The runs that the command has made; `document` is what is deployed."""
+    """The last run of the command as `work`; `document` is the deployed configuration."""
     found: dict[str, Any] = {"document": DOCUMENT, "asked": []}
 
     def find(_aws: bool, _outputs: Any, name: str | None) -> Any:
@@ -98,7 +98,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return found
 
 
-def test_a_dry_run_says_how_many_totals_what_is_in_none_what_it_costs_and_how_long_it_takes(
+def test_a_dry_run_shows_totals_unreadable_rows_cost_and_time(
     made: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     backfill(dry_run=True, map_function="Feedback-MapLambda")
@@ -116,7 +116,7 @@ def test_a_dry_run_says_how_many_totals_what_is_in_none_what_it_costs_and_how_lo
     assert made["asked"] == ["Feedback-MapLambda"]
 
 
-def test_the_report_of_a_dry_run_as_json(
+def test_a_dry_run_has_a_report_in_json(
     made: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     backfill(dry_run=True, as_json=True, map_function="Feedback-MapLambda")
@@ -128,7 +128,7 @@ def test_the_report_of_a_dry_run_as_json(
     assert report["forecast"]["behind_seconds"] > 12.0 + 10.0
 
 
-def test_a_dry_run_ends_with_an_error_where_the_stream_would_not_keep_what_is_written(
+def test_a_dry_run_that_would_exceed_the_streams_retention_is_an_error(
     made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeRebuild, "seconds", 30 * 3600.0)
@@ -153,7 +153,7 @@ def test_a_run_makes_the_deployed_configuration_live_and_checks_the_totals(
     )
 
 
-def test_the_pipelines_table_gets_markers_and_a_users_only_when_asked_for(
+def test_markers_are_the_default_for_the_pipeline_only(
     made: dict[str, Any],
 ) -> None:
     backfill(wait=0)
@@ -164,7 +164,7 @@ def test_the_pipelines_table_gets_markers_and_a_users_only_when_asked_for(
     assert made["work"].options.markers
 
 
-def test_where_totals_keep_expired_rows_it_says_what_is_not_counted_and_compares_nothing(
+def test_totals_that_keep_expired_rows_are_not_compared(
     made: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made["document"] = {**DOCUMENT, "on_expiry": "keep"}

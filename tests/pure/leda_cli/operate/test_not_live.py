@@ -1,4 +1,4 @@
-"""What of a deployed configuration waits for `leda backfill`."""
+"""The parts of a deployed configuration that are not live before `leda backfill`."""
 
 import json
 from dataclasses import replace
@@ -19,12 +19,12 @@ def _configuration(**changes: Any) -> Configuration:
     return Configuration.from_json(json.dumps(LIVE | changes))
 
 
-def test_what_is_live_waits_for_nothing() -> None:
+def test_a_live_configuration_needs_no_backfill() -> None:
     assert compared(_configuration(), _configuration()) == NotLive()
     assert [*NotLive().lines()] == []
 
 
-def test_new_and_changed_groupings_and_measures_wait_and_removed_ones_stay() -> None:
+def test_new_changed_and_removed_groupings_and_measures_are_listed() -> None:
     deployed = _configuration(
         group_by={"daily": {"keys": ["day"]}, "hourly": {"keys": ["at:hour"]}},
         measures={"Count": {"op": "count"}, "Sum": {"op": "sum", "field": "x"}},
@@ -39,7 +39,7 @@ def test_new_and_changed_groupings_and_measures_wait_and_removed_ones_stay() -> 
     ]
 
 
-def test_the_command_is_that_of_the_aggregation() -> None:
+def test_the_suggested_command_has_the_aggregations_option() -> None:
     waiting = NotLive(("daily",), ("Sum",), ("source",), command="leda backfill --map-function Map")
     for found in (
         waiting,
@@ -53,20 +53,20 @@ def test_the_command_is_that_of_the_aggregation() -> None:
         ] == []
 
 
-def test_any_other_difference_is_said_too() -> None:
+def test_another_difference_is_reported_too() -> None:
     found = compared(_configuration(on_expiry="keep"), _configuration())
     assert [*found.lines()] == [
         "the deployed configuration is not the live one: run `leda backfill`"
     ]
 
 
-def test_before_the_first_backfill_nothing_is_counted() -> None:
+def test_before_the_first_backfill_nothing_is_reported_as_counted() -> None:
     (line,) = compared(_configuration(), _configuration(), is_first=True).lines()
     assert "nothing is counted: run `leda backfill`" in line
 
 
 @pytest.mark.parametrize("path", ["Path", "Place"])
-def test_a_hierarchy_has_no_groupings_to_wait_for(path: str) -> None:
+def test_a_hierarchy_has_no_groupings_to_list(path: str) -> None:
     document = {"path": path, "measures": LIVE["measures"]}
     live = Configuration.from_json(json.dumps({**document, "path": "Path"}))
     found = compared(Configuration.from_json(json.dumps(document)), live)

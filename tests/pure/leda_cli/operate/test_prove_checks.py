@@ -1,4 +1,4 @@
-"""Each check of `leda prove`: a deployment that is right, and what it says of each thing that is not."""
+"""The checks of `leda prove`: no finding for a correct deployment, and one for each fault."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _client(service: str) -> Any:
 # -- mappings and tables
 
 
-def test_the_modules_mappings_are_right() -> None:
+def test_the_modules_mappings_have_no_findings() -> None:
     assert not [*mapping_checks.exactly_once_mapping("M", MAPPING)]
     assert not [*mapping_checks.map_filter("M", MAPPING)]
     rows = MAPPING | _filter({"eventName": ["INSERT", "MODIFY"]})
@@ -72,7 +72,7 @@ def test_the_modules_mappings_are_right() -> None:
         ({"LastProcessingResult": "PROBLEM: Function call failed"}, Level.WRONG, "call failed"),
     ],
 )
-def test_a_setting_of_map_or_reduce_that_breaks_exactly_once_is_named(
+def test_a_setting_of_map_or_reduce_that_breaks_exactly_once_is_found(
     change: dict[str, Any], level: Level, said: str
 ) -> None:
     found = _one(mapping_checks.exactly_once_mapping("MapLambda", MAPPING | change))
@@ -94,7 +94,7 @@ def test_a_setting_of_map_or_reduce_that_breaks_exactly_once_is_named(
         ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "splits failed batches"),
     ],
 )
-def test_a_setting_of_state_that_loses_messages_is_named(
+def test_a_setting_of_state_that_loses_messages_is_found(
     change: dict[str, Any], level: Level, said: str
 ) -> None:
     found = _one(mapping_checks.state_mapping("StateLambda", STATE | change, 168))
@@ -102,14 +102,14 @@ def test_a_setting_of_state_that_loses_messages_is_named(
     assert said in found.what
 
 
-def test_a_filter_of_map_and_a_missing_or_other_one_of_reduce_are_named() -> None:
+def test_a_filter_of_map_and_a_wrong_filter_of_reduce_are_found() -> None:
     some = MAPPING | _filter({"eventName": ["INSERT"]})
     assert _one(mapping_checks.map_filter("M", some)).level is Level.WRONG
     assert _one(mapping_checks.reduce_filter("R", some)).level is Level.WRONG
     assert _one(mapping_checks.reduce_filter("R", MAPPING)).level is Level.ADVICE
 
 
-def test_a_stream_without_both_images_and_a_reduce_table_without_its_index_are_named() -> None:
+def test_a_stream_without_both_images_and_a_missing_index_are_found() -> None:
     def table(view: str | None, **more: Any) -> dict[str, Any]:
         stream = {"StreamSpecification": {"StreamViewType": view}} if view else {}
         return {"TableName": "T", **stream, **more}
@@ -123,7 +123,7 @@ def test_a_stream_without_both_images_and_a_reduce_table_without_its_index_are_n
     assert "no local secondary" in _one(mapping_checks.reduce_table(table("NEW_IMAGE"))).what
 
 
-def test_a_third_reader_of_a_table_s_stream_is_named() -> None:
+def test_a_third_reader_of_a_stream_is_found() -> None:
     stream = "arn:aws:dynamodb:eu-west-1:111122223333:table/T/stream/2026"
     assert not [*mapping_checks.readers(stream, ["A", "B"])]
     assert "A, B, C" in _one(mapping_checks.readers(stream, ["A", "B", "C"])).what
@@ -132,7 +132,7 @@ def test_a_third_reader_of_a_table_s_stream_is_named() -> None:
 # -- rights
 
 
-def test_rights_that_a_role_lacks_are_named_with_their_resource() -> None:
+def test_missing_permissions_of_a_role_are_found() -> None:
     iam = _client("iam")
     needed = rights.of_map("arn:stream", "arn:reduce", "arn:registry")
     with Stubber(iam) as stub:
@@ -165,7 +165,7 @@ def _account(limit: int, free: int) -> dict[str, Any]:
     return {"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}}
 
 
-def test_executions_that_the_account_has_not_are_named() -> None:
+def test_too_little_concurrency_is_found() -> None:
     wanted = {"State": 4, "Map": 4, "Reduce": 1}
     assert not [*quotas.concurrency(_account(1000, 900), wanted, {})]
     assert "need 9 executions" in _one(quotas.concurrency(_account(10, 8), wanted, {})).what
@@ -210,7 +210,7 @@ def _unheard(alarm: dict[str, Any], *subscriptions: str) -> list[Finding]:
         return [*alarms.unheard(sns, [alarm])]
 
 
-def test_a_metric_without_an_alarm_is_named() -> None:
+def test_a_metric_without_an_alarm_is_found() -> None:
     watched = alarms.of_function("MapLambda", ["uuid-1"])
     every = [_alarm(each) for each in watched]
     assert not [*alarms.unwatched(every, watched)]
@@ -226,7 +226,7 @@ def test_a_metric_without_an_alarm_is_named() -> None:
     assert len([*alarms.unwatched(others, watched)]) == len(watched)
 
 
-def test_an_alarm_that_nobody_hears_of_is_named_and_why() -> None:
+def test_an_alarm_that_notifies_nobody_is_found() -> None:
     watched, *_ = alarms.of_function("MapLambda", [])
     assert not _unheard(_alarm(watched), "PendingConfirmation", f"{TOPIC}:1234")
     for alarm, subscriptions, why in (
@@ -248,7 +248,7 @@ def test_an_alarm_that_nobody_hears_of_is_named_and_why() -> None:
 # -- versions
 
 
-def test_a_python_that_is_too_old_and_a_mixture_are_named() -> None:
+def test_an_old_python_and_a_mixture_of_versions_are_found() -> None:
     new = {"Runtime": "python3.13"}
     assert not [*versions.runtimes({"Map": new, "Reduce": new})]
     old, mixed = versions.runtimes({"Map": new, "Reduce": {"Runtime": "python3.9"}})
@@ -256,7 +256,7 @@ def test_a_python_that_is_too_old_and_a_mixture_are_named() -> None:
     assert "Reduce runs python3.9" in old.what
 
 
-def test_a_function_with_another_package_s_code_is_named(tmp_path: Path) -> None:
+def test_a_function_with_another_packages_code_is_found(tmp_path: Path) -> None:
     running = {"map": {"FunctionName": "F-MapLambda", "CodeSha256": _digest("new")}}
     assert not [*versions.packages(tmp_path, running)], "there is no checkout here"
     manifest = tmp_path / versions.MANIFEST
@@ -277,7 +277,7 @@ def _digest(text: str) -> str:
     return base64.b64encode(text.encode().ljust(32)).decode()
 
 
-def test_the_provider_is_read_from_the_lock_file_and_compared(tmp_path: Path) -> None:
+def test_an_unsuitable_version_of_the_provider_is_found(tmp_path: Path) -> None:
     assert versions.provider(tmp_path) is None
     assert _one(versions.provider_findings(None)).level is Level.NOT_CHECKED
     (tmp_path / versions.LOCK_FILE).write_text(
@@ -293,7 +293,7 @@ def test_the_provider_is_read_from_the_lock_file_and_compared(tmp_path: Path) ->
         assert found.what == f"the modules do not work with version {version} of the AWS provider"
 
 
-def test_the_bounds_of_the_provider_are_those_of_versions_tf() -> None:
+def test_the_accepted_versions_of_the_provider_are_those_of_versions_tf() -> None:
     oldest, newest = (
         ".".join(map(str, each)) for each in (versions.OLDEST_PROVIDER, versions.PROVIDER_TOO_NEW)
     )
@@ -310,7 +310,7 @@ def _denied(code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "DescribeAlarms")
 
 
-def test_a_check_that_the_credentials_do_not_allow_names_the_action_and_the_others_go_on() -> None:
+def test_a_check_without_permission_is_skipped_and_names_the_action() -> None:
     def refused() -> Iterator[Finding]:
         raise _denied(
             "AccessDenied",

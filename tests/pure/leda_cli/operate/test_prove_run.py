@@ -1,4 +1,4 @@
-"""The messages of `leda prove`, what it reads from logs and streams, its figures, its price and its report."""
+"""`leda prove`: its messages, its reading of logs and streams, its figures, price and report."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SCHEMAS = (
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_every_message_is_good_and_belongs_to_the_proof_s_own_trades_and_totals(
+def test_every_message_is_valid_and_of_the_proofs_own_trades(
     schema: Schema,
 ) -> None:
     trades = Trades(schema, 70, random.Random(1))
@@ -72,7 +72,7 @@ def test_every_message_is_good_and_belongs_to_the_proof_s_own_trades_and_totals(
     assert trades.last_version < 70 + VERSIONS
 
 
-def test_a_burst_has_duplicates_after_their_originals_and_no_version_with_two_contents() -> None:
+def test_a_burst_has_duplicates_and_one_content_for_each_version() -> None:
     records = list(Trades(Schema(), 0, random.Random(2)).burst())
     counts = Counter(record.data for record in records)
     assert sum(counts.values()) - len(counts) == 700
@@ -94,7 +94,7 @@ def _line(**more: Any) -> str:
     return json.dumps(fields | numbers | {"duplicates": 1} | more)
 
 
-def test_an_invocation_is_read_from_its_line_and_its_report() -> None:
+def test_an_invocation_is_read_from_its_log_lines() -> None:
     requests = {"PutItem": [2, 9.0]}
     log = function_logs.parse(
         [
@@ -117,7 +117,7 @@ def test_an_invocation_is_read_from_its_line_and_its_report() -> None:
     assert log.errors == ["MissingShardIdError", "Task timed out", "ClientError"]
 
 
-def test_state_s_records_are_the_sum_of_what_became_of_them() -> None:
+def test_the_number_of_states_records_is_the_sum_of_its_results() -> None:
     line = {"message": "stored", "function_request_id": "r1", "stored": 4, "duplicates": 2}
     log = function_logs.parse([(1, json.dumps(line)), (2, REPORT.replace("\tInit", "\tNo"))])
     assert (log.invocations[0].records, log.invocations[0].init) == (6, None)
@@ -130,7 +130,7 @@ def _batch(first: int, last: int, shard: str = "s") -> Invocation:
     return Invocation(duration=1, records=1, shard=shard, first=first, last=last)
 
 
-def test_batches_in_order_and_deliveries_that_come_again_break_nothing() -> None:
+def test_batches_in_order_and_repeated_deliveries_are_accepted() -> None:
     batches = [
         _batch(10, 19),
         _batch(30, 39),
@@ -142,12 +142,12 @@ def test_batches_in_order_and_deliveries_that_come_again_break_nothing() -> None
     assert not [*assumptions.out_of_order("map", batches)], "1 to 9 may be from before the log"
 
 
-def test_records_that_come_first_after_later_ones_are_named() -> None:
+def test_records_delivered_first_after_later_ones_are_found() -> None:
     (found,) = assumptions.out_of_order("map", [_batch(10, 19), _batch(30, 39), _batch(20, 29)])
     assert "20 to 29 of s came first after later ones" in found
 
 
-def test_each_assumption_says_what_was_seen() -> None:
+def test_each_assumption_has_a_verdict() -> None:
     good = {"map": Log([_batch(1, 2)]), "reduce": Log([_batch(1, 2)]), "state": Log()}
     assert [each.verdict for each in assumptions.of_logs(good)] == ["held", "held"]
     assert [each.verdict for each in assumptions.of_logs({})] == ["not seen", "not seen"]
@@ -170,7 +170,7 @@ def _record(old: int | None, new: int | None, identifier: str = IDS[0]) -> dict[
     return {"dynamodb": change}
 
 
-def test_a_change_that_is_missing_twice_there_or_in_another_order_in_the_stream_is_named() -> None:
+def test_missing_repeated_and_reordered_changes_of_a_stream_are_found() -> None:
     good = [_record(None, 1), _record(5, 6, IDS[1]), _record(1, 2), _record(2, None)]
     assert assumptions.of_stream(good).verdict == "held"
     assert assumptions.of_stream([]).verdict == "not seen"
@@ -216,9 +216,7 @@ def test_the_figures_are_those_of_the_models() -> None:
     assert measurements.figures({}, singles, SETTINGS) == {}
 
 
-def test_a_function_has_the_share_of_a_processor_that_its_memory_buys_and_cold_starts_are_left_out() -> (
-    None
-):
+def test_figures_are_scaled_by_memory_and_exclude_cold_starts() -> None:
     half = Invocation(duration=18, memory=1769 // 2, records=1, requests={"PutItem": (1, 8.0)})
     cold = Invocation(duration=500, memory=1769, records=1, init=300.0)
     found = measurements.figures({"map": Log([half, cold])}, [], SETTINGS)
@@ -233,7 +231,7 @@ def test_a_function_has_the_share_of_a_processor_that_its_memory_buys_and_cold_s
 OUTCOME = Outcome(3.2, [], 9)
 
 
-def test_the_price_counts_every_write_and_a_region_without_prices_takes_another_s() -> None:
+def test_the_price_includes_every_write_and_has_a_default_region() -> None:
     found = price.of_proof("us-east-1", 3, 9, 512)
     assert found.region == "us-east-1"
     writes = (MESSAGES * 6 + len(IDS)) / 1e6 * 0.625
@@ -261,7 +259,7 @@ def _report(**more: Any) -> Report:
     return Report(**(given | more))
 
 
-def test_the_report_says_what_was_proved_and_the_models_take_its_file(tmp_path: Path) -> None:
+def test_the_report_states_the_proof_and_is_read_by_the_models(tmp_path: Path) -> None:
     report = _report()
     assert report.is_proved
     file = tmp_path / "proof.json"
@@ -284,9 +282,7 @@ def test_the_report_says_what_was_proved_and_the_models_take_its_file(tmp_path: 
         ),
     ],
 )
-def test_a_wrong_total_and_a_failed_assumption_are_no_proof_and_are_in_the_report(
-    more: dict[str, Any], said: str
-) -> None:
+def test_a_wrong_total_or_a_failed_assumption_is_no_proof(more: dict[str, Any], said: str) -> None:
     report = _report(**more)
     assert not report.is_proved
     assert said in "\n".join(report.markdown())

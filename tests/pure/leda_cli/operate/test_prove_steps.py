@@ -1,4 +1,4 @@
-"""The steps of a proof over a pipeline in memory, whose totals follow each message at once."""
+"""The steps of a proof, over a pipeline in memory whose totals change with each message."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def memory() -> MemoryPipeline:
     return MemoryPipeline()
 
 
-def test_a_run_is_exact_then_zero_and_leaves_no_row(memory: MemoryPipeline) -> None:
+def test_a_run_ends_with_exact_totals_then_zeros_and_no_rows(memory: MemoryPipeline) -> None:
     assert memory.proof.clear(100) == 0
     assert len(list(memory.proof.singles())) == SINGLES
     burst = memory.proof.burst()
@@ -123,7 +123,7 @@ def test_a_run_is_exact_then_zero_and_leaves_no_row(memory: MemoryPipeline) -> N
     assert memory.rows == {}
 
 
-def test_what_a_killed_run_has_left_is_taken_away_first_whatever_its_versions(
+def test_rows_of_a_killed_run_are_removed_first(
     memory: MemoryPipeline,
 ) -> None:
     for record in list(Trades(Schema(), 10**6).burst())[:300]:
@@ -134,7 +134,7 @@ def test_what_a_killed_run_has_left_is_taken_away_first_whatever_its_versions(
     assert memory.proof.burst().wrong == []
 
 
-def test_a_total_that_is_off_by_the_least_amount_is_found_and_totals_that_stay_end_the_run(
+def test_a_wrong_total_is_found_and_totals_that_do_not_become_0_are_an_error(
     memory: MemoryPipeline,
 ) -> None:
     memory.proof.clear(100)
@@ -146,7 +146,7 @@ def test_a_total_that_is_off_by_the_least_amount_is_found_and_totals_that_stay_e
         memory.proof.clear(100)
 
 
-def test_another_run_at_the_same_time_is_noticed(memory: MemoryPipeline) -> None:
+def test_another_run_at_the_same_time_is_detected(memory: MemoryPipeline) -> None:
     memory.proof.clear(100)
     memory.proof.burst()
     for record in Trades(Schema(), 10**9).burst():
@@ -154,7 +154,7 @@ def test_another_run_at_the_same_time_is_noticed(memory: MemoryPipeline) -> None
     assert memory.proof.is_disturbed()
 
 
-def test_rows_that_the_credentials_may_not_delete_stay_and_are_counted(
+def test_rows_that_may_not_be_deleted_are_counted(
     memory: MemoryPipeline,
 ) -> None:
     memory.proof.clear(100)
@@ -162,7 +162,7 @@ def test_rows_that_the_credentials_may_not_delete_stay_and_are_counted(
     assert memory.proof.remove_rows() == len(IDS)
 
 
-def test_a_message_that_does_not_come_through_ends_the_run(memory: MemoryPipeline) -> None:
+def test_a_message_that_does_not_arrive_is_an_error(memory: MemoryPipeline) -> None:
     memory.proof.clear(100)
     memory.put_record = lambda **_: None  # type: ignore[method-assign]
     with pytest.raises(LedaError, match="did not reach StateTable in 5 s"):

@@ -1,4 +1,4 @@
-"""`leda rebuild`, the command: what it says and reports, and its exit status."""
+"""`leda rebuild`, the command: its report and its errors."""
 
 import json
 from decimal import Decimal
@@ -28,7 +28,7 @@ CHANGES = [
 
 
 class FakeAggregation:
-    """Enough of an aggregation for the command."""
+    """The parts of an aggregation that the command uses."""
 
     account = SimpleNamespace(dynamodb=None, streams=None, endpoint=None)
     map_function, totals_table, reduce_table, registry_table = (
@@ -57,7 +57,7 @@ class FakeAggregation:
 
 
 class FakeRebuild:
-    """Ends as the test wants it to."""
+    """Stands in for a rebuild, and returns a fixed result or raises `error`."""
 
     error: BaseException | None = None
     mappings = ("uuid",)
@@ -78,7 +78,7 @@ class FakeRebuild:
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What AggregateTable holds in the check at the end."""
+    """AggregateTable's totals in the check at the end."""
     totals: dict[str, Any] = {"PV": (2, Decimal("7.5"))}
     monkeypatch.setattr(Aggregation, "find", lambda *_: FakeAggregation(totals))
     monkeypatch.setattr(module, "Rebuild", FakeRebuild)
@@ -86,7 +86,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return totals
 
 
-def test_it_says_which_measures_of_which_totals_were_corrected(
+def test_the_corrected_measures_are_listed(
     found: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rebuild(wait=0)
@@ -98,7 +98,7 @@ def test_it_says_which_measures_of_which_totals_were_corrected(
 
 
 @pytest.mark.usefixtures("found")
-def test_it_says_when_the_mapping_of_map_was_off_before_and_so_still_is(
+def test_a_mapping_that_was_off_before_is_reported_as_off(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rebuild(wait=0)
@@ -110,7 +110,7 @@ def test_it_says_when_the_mapping_of_map_was_off_before_and_so_still_is(
     assert "is off now" in capsys.readouterr().out
 
 
-def test_the_report_as_json_has_every_measure(
+def test_the_report_in_json_has_every_measure(
     found: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rebuild(wait=0, as_json=True)
@@ -126,7 +126,7 @@ def test_the_report_as_json_has_every_measure(
     assert len(report["changes"]) == 2
 
 
-def test_the_report_as_json_of_totals_that_were_right(
+def test_the_report_in_json_of_correct_totals_has_no_changes(
     found: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(FakeRebuild, "changes", [])
@@ -134,7 +134,7 @@ def test_the_report_as_json_of_totals_that_were_right(
     assert json.loads(capsys.readouterr().out)["changes"] == []
 
 
-def test_a_dry_run_says_what_would_change(
+def test_a_dry_run_lists_what_would_change(
     found: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rebuild(dry_run=True)
@@ -150,7 +150,7 @@ def test_totals_that_differ_afterwards_are_an_error(found: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), LedaError("what", "fix")])
-def test_a_run_that_does_not_finish_says_that_the_next_one_does(
+def test_an_interrupted_run_says_that_the_next_run_finishes_it(
     found: dict[str, Any],
     error: BaseException,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""What is in quarantine is listed, shown and put back, and leaves only when StateTable has it."""
+"""`leda redrive`: lists and shows quarantined objects, and deletes them when their messages are in StateTable."""
 
 import base64
 import io
@@ -61,7 +61,7 @@ def message(name: str, version: int = 0, value: str = "1.5") -> bytes:
 
 
 class Table:
-    """StateTable, written to as State does."""
+    """StateTable, with State's rule that the highest version stays."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
@@ -70,7 +70,7 @@ class Table:
         self.forgetful = False
 
     def store(self, each: Message) -> bool:
-        """Whether nothing is left to do about the message."""
+        """Store the message, and return whether State would report success."""
         if each.id in self.failing or self.forgetful:
             return self.forgetful
         row = self.row(each.id)
@@ -93,7 +93,7 @@ class Table:
 
 
 class StateLambda:
-    """Stands in for Lambda with the function StateLambda, whose parts are the real ones but for PartiQL."""
+    """Stands in for Lambda with the function StateLambda, made of State's real parts except for its statements."""
 
     def __init__(self, table: Table, s3: Any, bucket: str) -> None:
         self._table = table
@@ -155,7 +155,7 @@ class Site:
     def quarantine(
         self, data: bytes, function: str = "StateLambda", place: int | None = None, **changes: Any
     ) -> str:
-        """A record that a function has quarantined; `place` is the one in an aggregated record."""
+        """Quarantine a record; `place` is its number in an aggregated record. Returns the object's key."""
         number = str(next(self._numbers))
         bad = BadRecord(
             "it was bad",
@@ -190,7 +190,7 @@ class Site:
         payload: Any = ...,
         **info: Any,
     ) -> str:
-        """A failure record of a mapping, as AWS writes it."""
+        """Write a failure record as an event source mapping does. Returns the object's key."""
         numbers = [each["kinesis"]["sequenceNumber"] for each in records] or ["1"]
         source = "KinesisBatchInfo" if function == "StateLambda" else "DDBStreamBatchInfo"
         body = {
@@ -242,7 +242,7 @@ class Site:
         return str(json.loads(body)["reason"])
 
     def __call__(self, *arguments: str) -> str:
-        """What the command prints; `status` is its exit status."""
+        """Run the command and return its output; `status` is its exit status."""
         done = invoked(redrive.redrive, *arguments)
         self.status = done.exit_code
         return done.output
@@ -251,7 +251,7 @@ class Site:
         return reported(self(*arguments, "--json"))
 
     def put_back(self, *arguments: str) -> dict[str, str]:
-        """What became of each message, by its trade's id where it has one, else by its event's."""
+        """Put messages back, and return each one's outcome by its trade's id, or by its event's id without one."""
         messages = self.json("--put-back", *arguments)["messages"]
         return {each["id"] or each["event_id"]: each["outcome"] for each in messages}
 
@@ -311,7 +311,7 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
 # -- putting State's messages back
 
 
-def test_a_message_that_the_fixed_function_reads_is_stored_and_leaves_and_a_second_run_finds_nothing(
+def test_a_message_that_can_be_read_now_is_stored_and_its_object_deleted(
     site: Site,
 ) -> None:
     site.quarantine(message("t1", value=PLACES_18))
@@ -325,7 +325,7 @@ def test_a_message_that_the_fixed_function_reads_is_stored_and_leaves_and_a_seco
     assert site.status == 0
 
 
-def test_a_message_that_is_still_bad_stays_under_its_key_with_the_new_reason(site: Site) -> None:
+def test_a_message_that_is_still_bad_keeps_its_key_and_gets_the_new_reason(site: Site) -> None:
     key = site.quarantine(b"no JSON")
 
     report = site.json("--put-back")
@@ -337,7 +337,7 @@ def test_a_message_that_is_still_bad_stays_under_its_key_with_the_new_reason(sit
     assert site.status == 1
 
 
-def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site: Site) -> None:
+def test_a_message_older_than_the_stored_version_is_superseded(site: Site) -> None:
     site.quarantine(message("t1", 3))
     row = dict(zip(state_rows.ATTRIBUTES, [{"N": "4"}], strict=False))
     site.table.put({"id": {"S": "t1"}, **row})
@@ -347,7 +347,9 @@ def test_a_message_whose_trade_has_a_newer_version_is_superseded_and_leaves(site
     assert site.table.versions() == {"t1": 4}
 
 
-def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_of_many_messages_gets_its_own_outcome(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("leda_cli.operate.quarantine.put_back.GROUP_OBJECTS", 7)
     good = {f"t{number}" for number in range(20)}
     for name in good:
@@ -361,7 +363,7 @@ def test_of_many_each_gets_its_own_outcome(site: Site, monkeypatch: pytest.Monke
     assert site.keys == bad
 
 
-def test_a_message_that_state_cannot_store_now_stays_and_the_others_leave(site: Site) -> None:
+def test_a_message_that_state_cannot_store_now_stays_in_quarantine(site: Site) -> None:
     key = site.quarantine(message("stuck"))
     site.quarantine(message("fine"))
     site.table.failing = {"stuck"}
@@ -372,7 +374,7 @@ def test_a_message_that_state_cannot_store_now_stays_and_the_others_leave(site: 
     assert site.put_back() == {"stuck": "stored"}
 
 
-def test_a_message_that_crashes_the_function_takes_no_other_with_it(site: Site) -> None:
+def test_a_message_that_crashes_the_function_fails_alone(site: Site) -> None:
     key = site.quarantine(message("poison"))
     for number in range(9):
         site.quarantine(message(f"t{number}"))
@@ -386,27 +388,20 @@ def test_a_message_that_crashes_the_function_takes_no_other_with_it(site: Site) 
     assert site.keys == {key}
 
 
-def test_nothing_leaves_that_statetable_does_not_have_whatever_the_function_says(
-    site: Site,
+@pytest.mark.parametrize("row", [None, {}, {"Version": {"N": "4"}}, {"Version": {"N": "4.5"}}])
+def test_a_message_that_statetable_does_not_have_stays_whatever_the_function_answers(
+    site: Site, row: dict[str, Any] | None
 ) -> None:
-    key = site.quarantine(message("t1"))
+    key = site.quarantine(message("t1", 5))
+    if row is not None:
+        site.table.put({"id": {"S": "t1"}, **row})
     site.table.forgetful = True
 
     assert site.put_back() == {"t1": "failed"}
     assert (site.keys, site.status) == ({key}, 1)
 
 
-@pytest.mark.parametrize("row", [{}, {"Version": {"N": "4"}}, {"Version": {"N": "4.5"}}])
-def test_a_row_with_a_lower_version_or_none_proves_nothing(site: Site, row: dict[str, Any]) -> None:
-    key = site.quarantine(message("t1", 5))
-    site.table.put({"id": {"S": "t1"}, **row})
-    site.table.forgetful = True
-
-    assert site.put_back() == {"t1": "failed"}
-    assert site.keys == {key}
-
-
-def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwards(
+def test_a_message_that_statetable_has_is_done_although_the_function_failed(
     site: Site,
 ) -> None:
     site.quarantine(message("t1"))
@@ -418,7 +413,7 @@ def test_what_statetable_has_is_done_with_even_where_the_function_failed_afterwa
 
 
 @pytest.mark.parametrize("place", ["delete", "rows_by_text"])
-def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
+def test_the_run_after_a_killed_one_has_the_same_report(
     site: Site, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     site.quarantine(message("t1"))
@@ -435,7 +430,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
             patched.setattr("leda_cli.operate.quarantine.put_back.rows_by_text", killed)
         with pytest.raises(KeyboardInterrupt):
             redrive.redrive(put_back=True)
-    assert len(site.keys) == 3, "delivered, but nothing has left"
+    assert len(site.keys) == 3, "delivered, and nothing is deleted yet"
     assert site.table.versions() == {"t1": 0, "t2": 1}
 
     outcomes = site.put_back()
@@ -444,7 +439,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_with_the_same_report(
     assert site.keys == {bad}
 
 
-def test_a_dry_run_foretells_the_report_and_changes_nothing(site: Site) -> None:
+def test_a_dry_run_predicts_the_outcomes_and_changes_nothing(site: Site) -> None:
     site.quarantine(message("t1", value=PLACES_18))
     site.quarantine(message("t2"))
     site.quarantine(b"no JSON")
@@ -465,7 +460,7 @@ def test_a_dry_run_foretells_the_report_and_changes_nothing(site: Site) -> None:
     assert done["outcomes"] == {"stored": 2, "superseded": 1, "still bad": 2}
 
 
-def test_the_report_for_people_counts_outcomes_and_names_what_is_left(site: Site) -> None:
+def test_the_text_report_counts_outcomes_and_lists_some_of_what_is_left(site: Site) -> None:
     site.quarantine(message("t1"))
     keys = {site.quarantine(b"bad %d" % number) for number in range(25)}
 
@@ -482,7 +477,7 @@ def test_the_report_for_people_counts_outcomes_and_names_what_is_left(site: Site
 # -- user records of the Kinesis Producer Library
 
 
-def test_one_user_record_comes_back_without_the_others_of_its_record(site: Site) -> None:
+def test_one_user_record_is_put_back_without_the_others_of_its_kinesis_record(site: Site) -> None:
     event = {"Records": site.records(packed(message("a"), message("b", value=PLACES_18), b"bad"))}
     site.state.invoke("StateLambda", json.dumps(event).encode())
     two, three = sorted(site.keys)
@@ -498,7 +493,7 @@ def test_one_user_record_comes_back_without_the_others_of_its_record(site: Site)
     assert site.keys == {three}, "overwritten under the same key"
 
 
-def test_user_records_of_one_record_are_retried_together_and_told_apart(site: Site) -> None:
+def test_user_records_of_one_kinesis_record_have_separate_outcomes(site: Site) -> None:
     one = site.quarantine(message("a"), place=0, sequence_number="7", event_id=f"{SHARD}:7-0")
     site.quarantine(message("b"), place=1, sequence_number="7", event_id=f"{SHARD}:7-1")
     site.table.failing = {"a"}
@@ -507,7 +502,7 @@ def test_user_records_of_one_record_are_retried_together_and_told_apart(site: Si
     assert site.keys == {one}
 
 
-def test_a_record_without_arrival_is_quarantined_under_its_old_key(site: Site) -> None:
+def test_a_record_without_a_time_of_arrival_keeps_its_key(site: Site) -> None:
     key = site.quarantine(b"no JSON", arrived=None)
     assert "/undated/" in key
 
@@ -518,14 +513,14 @@ def test_a_record_without_arrival_is_quarantined_under_its_old_key(site: Site) -
 # -- what the mapping gave up
 
 
-def test_a_batch_that_was_given_up_is_stored_and_leaves(site: Site) -> None:
+def test_a_batch_that_the_mapping_gave_up_is_stored_and_its_object_deleted(site: Site) -> None:
     site.give_up(site.records(message("t1"), message("t2"), packed(message("a"), message("b"))))
 
     assert site.put_back() == dict.fromkeys(("t1", "t2", "a", "b"), "stored")
     assert (site.keys, site.status) == (set(), 0)
 
 
-def test_the_bad_ones_of_a_batch_get_objects_of_their_own_and_the_batch_leaves(site: Site) -> None:
+def test_bad_records_of_a_batch_get_objects_of_their_own(site: Site) -> None:
     records = site.records(message("t1"), b"no JSON")
     site.give_up(records, payload={"Records": records})
 
@@ -557,7 +552,7 @@ def in_stream(site: Site, *data: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("payload", [None, {"Records": []}])
-def test_a_batch_whose_object_lacks_the_records_is_read_from_the_stream(
+def test_records_that_a_batchs_object_lacks_are_read_from_the_stream(
     site: Site, payload: Any
 ) -> None:
     numbers = in_stream(site, *(message(f"t{number}") for number in range(6)))
@@ -575,9 +570,7 @@ def test_a_batch_whose_object_lacks_the_records_is_read_from_the_stream(
 
 
 @pytest.mark.parametrize("shard", ["shardId-000000000000", "shardId-000000000009"])
-def test_a_batch_that_the_stream_no_longer_has_either_stays_and_is_said_to_be_lost(
-    site: Site, shard: str
-) -> None:
+def test_a_batch_that_the_stream_no_longer_has_is_reported_as_lost(site: Site, shard: str) -> None:
     in_stream(site, message("t1"))
     key = site.give_up(
         [],
@@ -613,7 +606,7 @@ DELTA = json.dumps(
 
 @pytest.fixture
 def downstream(site: Site) -> dict[str, str]:
-    """Records of Map and Reduce, by what is to be said of them."""
+    """The keys of quarantined records of Map and Reduce, with the text that the command shows for each."""
     fine = {"Version": {"N": "1"}, "Path": {"S": "PV:FX:EMEA"}, "Value": {"N": "2.50"}}
     site.table.put({"id": {"S": "corrected"}, **fine})
     site.table.put({"id": {"S": "damaged"}, "Version": {"N": "1"}, "Path": {"S": "PV"}})
@@ -637,7 +630,7 @@ def downstream(site: Site) -> dict[str, str]:
     return keys
 
 
-def test_records_of_map_and_reduce_are_listed_with_what_statetable_says_today_and_not_delivered(
+def test_records_of_map_and_reduce_are_listed_with_their_rows_state_today(
     site: Site, downstream: dict[str, str]
 ) -> None:
     listed = site.json("--put-back")
@@ -667,7 +660,7 @@ FLYING = Bracket("PV", "Value", Decimal(2), Decimal(1), Decimal(3))
     ("found", "advice"),
     [(verdict(wrong=[OFF]), "leda rebuild"), (verdict(in_flight=[FLYING]), "quieter moment")],
 )
-def test_nothing_is_cleared_unless_every_total_is_exact(
+def test_nothing_is_cleared_unless_all_totals_are_exact(
     site: Site,
     downstream: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -679,7 +672,7 @@ def test_nothing_is_cleared_unless_every_total_is_exact(
     assert (site.keys, site.status) == ({*downstream}, 1)
 
 
-def test_settling_clears_them_once_the_totals_are_exact_but_not_what_is_still_damaged(
+def test_settling_clears_records_of_readable_rows_once_totals_are_exact(
     site: Site, downstream: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redrive, "running", verdict())
@@ -694,7 +687,7 @@ def test_settling_clears_them_once_the_totals_are_exact_but_not_what_is_still_da
     assert site.status == 1
 
 
-def test_what_is_quarantined_while_the_totals_are_compared_stays(
+def test_records_quarantined_during_the_comparison_stay(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.quarantine(change("gone"), "MapLambda")
@@ -758,7 +751,7 @@ SAID_OF_ORDERS = {
 }  # fmt: skip
 
 
-def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_are_exact(
+def test_a_tables_refused_rows_are_listed_by_key_and_cleared_once_totals_are_exact(
     site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = {}
@@ -782,7 +775,7 @@ def test_a_tables_refused_rows_are_named_by_their_key_and_cleared_once_totals_ar
     assert {keys[key] for key in site.keys} == {"bob"}
 
 
-def test_a_row_is_asked_for_by_the_bytes_of_its_binary_key(
+def test_a_row_with_a_binary_key_is_read_by_its_bytes(
     site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -803,9 +796,7 @@ def test_a_row_is_asked_for_by_the_bytes_of_its_binary_key(
     assert asked == [{"part": {"B": b"\x01\xff"}}]
 
 
-def test_a_table_has_no_messages_to_put_back_and_the_command_says_what_to_do_instead(
-    site: Site, orders: Aggregation
-) -> None:
+def test_putting_back_is_refused_for_a_table(site: Site, orders: Aggregation) -> None:
     key = site.quarantine(order_change("ann"), "Orders-Map")
     with pytest.raises(LedaError, match="Orders-Map counts the rows of Orders") as raised:
         site("--put-back")
@@ -817,7 +808,7 @@ def test_a_table_has_no_messages_to_put_back_and_the_command_says_what_to_do_ins
 # -- listing and filters
 
 
-def test_an_empty_bucket_is_status_0_and_anything_in_it_status_1(site: Site) -> None:
+def test_the_exit_status_is_0_for_an_empty_bucket_and_1_otherwise(site: Site) -> None:
     assert "nothing" in site()
     assert site.status == 0
     site.quarantine(b"bad")
@@ -842,7 +833,7 @@ FOREIGN = {
 }
 
 
-def test_objects_that_are_not_ledas_or_damaged_are_named_and_left_alone(site: Site) -> None:
+def test_foreign_and_damaged_objects_are_listed_and_not_changed(site: Site) -> None:
     for key, body in FOREIGN.items():
         site.put(key, body)
     numbered = site.records(b"x")
@@ -864,7 +855,7 @@ def test_objects_that_are_not_ledas_or_damaged_are_named_and_left_alone(site: Si
         site("--show", "notes.txt")
 
 
-def test_filters_mean_a_function_days_a_reason_and_keys(
+def test_objects_are_filtered_by_function_day_reason_and_key(
     site: Site, downstream: dict[str, str]
 ) -> None:
     old = site.quarantine(b"old", arrived=ARRIVED.replace(day=1), reason="not JSON: old")
@@ -890,7 +881,7 @@ def test_filters_mean_a_function_days_a_reason_and_keys(
     assert site.state.delivered == [b"new"]
 
 
-def test_a_key_that_is_not_there_is_an_error_that_names_it(site: Site) -> None:
+def test_an_absent_key_is_an_error(site: Site) -> None:
     with pytest.raises(LedaError, match="no object gone"):
         site("--key", "gone")
     with pytest.raises(LedaError, match="no object gone"):
@@ -928,7 +919,7 @@ def test_two_actions_at_once_are_refused(site: Site) -> None:
         site("--put-back", "--settle")
 
 
-def test_a_bucket_without_versions_is_served_too(site: Site) -> None:
+def test_a_bucket_without_versioning_works_too(site: Site) -> None:
     suspended: Any = {"Status": "Suspended"}
     site.s3.put_bucket_versioning(Bucket=site.bucket, VersioningConfiguration=suspended)
     site.quarantine(message("t1"))
@@ -938,7 +929,7 @@ def test_a_bucket_without_versions_is_served_too(site: Site) -> None:
     assert site.keys == {bad}
 
 
-def test_a_schema_that_this_version_does_not_know_is_an_error(site: Site) -> None:
+def test_a_schema_that_this_version_cannot_read_is_an_error(site: Site) -> None:
     site.quarantine(message("t1"))
 
     def configuration(**_: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A replay delivers every record of its time, of every shard, once or more, whatever the stream answers."""
+"""`leda replay` delivers every record of the given time from every shard, whatever errors the stream returns."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ NOW = datetime.now(UTC)
 
 
 class Today(datetime):
-    """The command's clock stands still at the time for which the records were made."""
+    """A clock that stands still at NOW, for which the records are made."""
 
     @classmethod
     def now(cls, tz: Any = None) -> Any:
@@ -55,14 +55,14 @@ def refused(code: str) -> ClientError:
 
 @dataclass
 class Kinesis:
-    """A stream: each shard's records are the times of their arrival; the first to be closed are the first shards."""
+    """A stream. Each shard is given by its records' times of arrival; the first `closed` shards are closed."""
 
     shards: list[list[datetime]]
     closed: int = 0
     retention: int = 24
     created: datetime = field(default_factory=lambda: ago(days=30))
     page: int = 2
-    """Records of an answer; every other answer is empty, as real ones may be."""
+    """The number of records in an answer. Every other answer is empty, as Kinesis's may be."""
     errors: list[ClientError] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     arrives: Any = None
@@ -128,7 +128,7 @@ class Kinesis:
 
 
 class StateLambda:
-    """Counts what it is given; reports the records in `failing` as failed."""
+    """Counts its records, and reports those in `failing` as failed."""
 
     def __init__(self) -> None:
         self.given: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def every(site: Site, wanted: Mapping[int, Sequence[int]]) -> set[str]:
 HOURS = [[ago(hours=20 - n) for n in range(9)], [], [ago(hours=15 - n) for n in range(5)]]
 
 
-def test_every_record_of_every_shard_is_delivered_closed_ones_and_empty_pages_included(
+def test_every_record_of_open_and_closed_shards_is_delivered(
     site: Site,
 ) -> None:
     site.kinesis.shards, site.kinesis.closed = HOURS, 1
@@ -205,7 +205,7 @@ def test_every_record_of_every_shard_is_delivered_closed_ones_and_empty_pages_in
 @pytest.mark.parametrize(
     "since", ["870m", ago(hours=14, seconds=1).isoformat()], ids=["a duration", "a time"]
 )
-def test_a_time_to_begin_and_one_to_end_cut_each_shard(site: Site, since: str) -> None:
+def test_only_records_between_the_two_times_are_delivered(site: Site, since: str) -> None:
     site.kinesis.shards = HOURS
 
     report = site.json("--from", since, "--until", ago(hours=13, seconds=-1).isoformat())
@@ -214,7 +214,7 @@ def test_a_time_to_begin_and_one_to_end_cut_each_shard(site: Site, since: str) -
     assert report["records"] == 4
 
 
-def test_what_arrives_after_the_command_began_is_left_to_the_mapping(site: Site) -> None:
+def test_records_that_arrive_after_the_beginning_are_not_delivered(site: Site) -> None:
     site.kinesis.shards = [[ago(minutes=5)]]
     site.kinesis.arrives = lambda records: records.append(datetime.now(UTC) + timedelta(hours=1))
 
@@ -222,7 +222,7 @@ def test_what_arrives_after_the_command_began_is_left_to_the_mapping(site: Site)
     assert site.state.given == Counter(["0/0"])
 
 
-def test_an_event_has_records_of_one_shard_only(site: Site) -> None:
+def test_an_event_has_records_of_one_shard(site: Site) -> None:
     site.kinesis.shards, site.kinesis.page = HOURS, 100
     site("--from", "TRIM_HORIZON")
     assert site.state.given.total() == 14
@@ -237,7 +237,7 @@ def test_an_event_has_records_of_one_shard_only(site: Site) -> None:
         "LimitExceededException",
     ],
 )
-def test_a_read_that_fails_for_a_while_loses_and_repeats_nothing(site: Site, code: str) -> None:
+def test_transient_errors_of_reading_lose_and_repeat_no_record(site: Site, code: str) -> None:
     site.kinesis.shards = [HOURS[0]]
     site.kinesis.errors = [refused(code)]  # at the first read
     real = site.kinesis.get_records
@@ -257,14 +257,14 @@ def test_a_read_that_fails_for_a_while_loses_and_repeats_nothing(site: Site, cod
         assert again == {"AT_TIMESTAMP", "AFTER_SEQUENCE_NUMBER"}
 
 
-def test_an_error_that_does_not_pass_ends_the_command(site: Site) -> None:
+def test_a_permanent_error_ends_the_command(site: Site) -> None:
     site.kinesis.shards = HOURS
     site.kinesis.errors = [refused("AccessDeniedException")]
     with pytest.raises(LedaError, match="lack the right"):
         site("--from", "TRIM_HORIZON")
 
 
-def test_a_record_that_state_does_not_take_is_named_and_is_status_1(site: Site) -> None:
+def test_a_record_that_state_does_not_store_is_reported(site: Site) -> None:
     site.kinesis.shards = HOURS
     site.state.failing = {"0/3"}
 
@@ -276,7 +276,7 @@ def test_a_record_that_state_does_not_take_is_named_and_is_status_1(site: Site) 
     assert "not taken: 0:3" in site("--from", "TRIM_HORIZON")
 
 
-def test_a_dry_run_counts_and_delivers_nothing(site: Site) -> None:
+def test_a_dry_run_counts_records_and_delivers_none(site: Site) -> None:
     site.kinesis.shards = HOURS
 
     report = site.json("--from", "TRIM_HORIZON", "--dry-run")
@@ -286,7 +286,7 @@ def test_a_dry_run_counts_and_delivers_nothing(site: Site) -> None:
     assert site.status == 0
 
 
-def test_a_stream_that_keeps_less_than_was_asked_for_says_since_when_and_is_status_1(
+def test_a_time_before_the_streams_retention_is_reported(
     site: Site,
 ) -> None:
     site.kinesis.shards = HOURS
@@ -304,7 +304,7 @@ def test_a_stream_that_keeps_less_than_was_asked_for_says_since_when_and_is_stat
     assert site.json("--from", "TRIM_HORIZON")["gone_before"] is None, "all that is left was asked"
 
 
-def test_messages_that_a_replay_quarantines_are_counted(
+def test_newly_quarantined_messages_are_counted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.kinesis.shards = HOURS
@@ -319,13 +319,13 @@ def test_messages_that_a_replay_quarantines_are_counted(
 @pytest.mark.parametrize(
     "text", ["yesterday", "2026-03-07T12:00:00", "6", "h", "-6h", "6w", "trim_horizon", ""]
 )
-def test_what_is_no_time_is_an_error_that_shows_how_to_write_one(site: Site, text: str) -> None:
+def test_an_invalid_time_is_an_error_with_an_example(site: Site, text: str) -> None:
     with pytest.raises(LedaError, match="not a time with a zone") as error:
         site("--from", text)
     assert "15m" in error.value.fix
 
 
-def test_a_time_is_iso_8601_or_how_long_ago() -> None:
+def test_a_time_is_an_iso_8601_time_or_a_duration() -> None:
     def moment(text: str) -> datetime:
         return replay.moment(text, NOW, "--from")
 
@@ -352,7 +352,7 @@ def cursor(kinesis: Kinesis, shard: str, clock: Clock) -> Cursor:
     return Cursor(client, "stream", shard, {"ShardIteratorType": "TRIM_HORIZON"}, clock)
 
 
-def test_a_shard_is_read_at_half_its_speed_at_most() -> None:
+def test_a_shard_is_read_at_half_of_its_throughput() -> None:
     kinesis = Kinesis([[ago(hours=1)] * 4], page=4)
     clock = Clock()
     reading = cursor(kinesis, "0", clock)
@@ -370,7 +370,7 @@ def test_a_shard_is_read_at_half_its_speed_at_most() -> None:
     assert reading.ready == clock.now + 2_000_000 / kinesis_shards.BYTES_A_SECOND
 
 
-def test_shards_take_turns_and_a_busy_one_holds_up_no_other() -> None:
+def test_a_throttled_shard_does_not_delay_the_others() -> None:
     kinesis = Kinesis([[ago(hours=1)] * 4, [ago(hours=1)] * 4])
     clock = Clock()
     pauses: list[float] = []
@@ -397,7 +397,9 @@ def test_shards_take_turns_and_a_busy_one_holds_up_no_other() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "found"), [("1", "3", [1, 2, 3]), ("4", "9", [4]), ("0", "0", [0])]
 )
-def test_a_range_of_a_shard_has_what_is_left_of_it(first: str, last: str, found: list[int]) -> None:
+def test_a_range_of_a_shard_is_read_as_far_as_it_is_kept(
+    first: str, last: str, found: list[int]
+) -> None:
     kinesis: Any = Kinesis([[ago(hours=1)] * 5])
     read = read_range(kinesis, "stream", "0", first, last, pause=lambda _: None)
     assert [int(each["SequenceNumber"]) for each in read] == found

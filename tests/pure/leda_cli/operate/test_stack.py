@@ -1,4 +1,4 @@
-"""Which stack a command works on."""
+"""Finding the stack that a command works on."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def lambdas(monkeypatch: pytest.MonkeyPatch) -> FakeLambda:
 
 
 @pytest.mark.usefixtures("lambdas")
-def test_every_name_comes_from_the_functions_that_have_the_prefix() -> None:
+def test_all_names_are_read_from_the_functions_with_the_prefix() -> None:
     stack = Stack.deployed({}, "x-")
 
     assert stack.stream == "x-IncomingDataStream"
@@ -101,13 +101,13 @@ def test_every_name_comes_from_the_functions_that_have_the_prefix() -> None:
     assert stack.names == Names(id="Meter", value="kWh", hierarchy=None, levels=("City", "Street"))
 
 
-def test_a_function_that_is_not_ledas_is_named_with_what_it_lacks(lambdas: FakeLambda) -> None:
+def test_a_function_without_ledas_variables_is_an_error(lambdas: FakeLambda) -> None:
     del lambdas.variables["x-MapLambda"]["REGISTRY_TABLE"]
     with pytest.raises(LedaError, match=r"x-MapLambda has no environment variable REGISTRY_TABLE"):
         Stack.deployed({}, "x-")
 
 
-def test_a_state_function_that_reads_no_stream_is_an_error(lambdas: FakeLambda) -> None:
+def test_a_state_function_without_a_mapping_is_an_error(lambdas: FakeLambda) -> None:
     lambdas.mappings.clear()
     with pytest.raises(LedaError, match="x-StateLambda has no event source mapping"):
         Stack.deployed({}, "x-")
@@ -125,7 +125,7 @@ def test_local_aws_is_the_default(tmp_path: Path) -> None:
     assert read_env(tmp_path / "env") == stack.environment
 
 
-def test_local_aws_is_called_whatever_the_shell_says(
+def test_local_commands_ignore_the_shells_aws_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "env").write_text(env_file(client_variables(4750)))
@@ -145,7 +145,9 @@ def test_local_aws_is_called_whatever_the_shell_says(
         assert client._request_signer._credentials.access_key == "test"
 
 
-def test_an_account_is_called_where_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_on_an_account_use_the_shells_aws_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://kinesis.example.com")
     account = Account.chosen(aws=True)
@@ -155,7 +157,7 @@ def test_an_account_is_called_where_the_shell_says(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("lambdas")
-def test_the_account_is_shown_before_anything_is_asked_of_the_stack(
+def test_the_account_is_shown_before_the_stack_is_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with mock_aws(), pytest.raises(LedaError, match="names that begin with y-") as error:
@@ -167,7 +169,7 @@ def test_the_account_is_shown_before_anything_is_asked_of_the_stack(
     assert "make up" not in error.value.fix
 
 
-def test_an_error_of_a_local_command_names_the_local_stack_and_never_aws(tmp_path: Path) -> None:
+def test_an_error_of_a_local_command_names_the_local_endpoint(tmp_path: Path) -> None:
     (tmp_path / "env").write_text(env_file(client_variables(free_port())))
     with pytest.raises(LedaError) as nothing_there:
         Stack.find()
@@ -179,7 +181,7 @@ def test_an_error_of_a_local_command_names_the_local_stack_and_never_aws(tmp_pat
         assert "AWS" not in f"{error.what} {error.fix}".replace("local AWS", "")
 
 
-def test_without_local_aws_nothing_is_sent_to_an_account_by_accident(tmp_path: Path) -> None:
+def test_without_local_aws_a_local_command_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LedaError, match="local AWS is not set up") as error:
         Stack.find()
     assert "make up" in error.value.fix
@@ -192,7 +194,7 @@ def test_without_local_aws_nothing_is_sent_to_an_account_by_accident(tmp_path: P
     assert re.search(r"`\. \S+/ministack\.env`, and the command with --aws", error.value.fix)
 
 
-def test_tables_are_read_whole_and_numbers_stay_exact() -> None:
+def test_all_pages_of_a_table_are_read_with_exact_numbers() -> None:
     with mock_aws():
         client = boto3.client("dynamodb")
         for table, key in (("AggregateTable", "Identifier"), ("ParameterTable", "parameter")):

@@ -1,4 +1,4 @@
-"""`leda totals`: what its options may ask for, and what it prints."""
+"""`leda totals`: its options and its output."""
 
 import csv
 import io
@@ -55,7 +55,7 @@ class Client:
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """What the command finds: the live configuration, what is not live, the age, and the table's rows."""
+    """The stack that the command finds: live configuration, parts that are not live, age, open run, and rows."""
     account = SimpleNamespace(
         endpoint=None,
         dynamodb=Client(
@@ -88,7 +88,7 @@ def _out(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
 
 
-def test_a_grouping_is_a_table_with_its_keys_measures_averages_and_age(
+def test_a_grouping_is_shown_with_keys_measures_and_averages(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals(grouping="daily", averages=["Sentiment"])
@@ -104,7 +104,7 @@ def test_a_grouping_is_a_table_with_its_keys_measures_averages_and_age(
     ]
 
 
-def test_each_answer_says_how_old_it_is_and_what_reading_it_took(
+def test_each_answer_shows_its_age_and_the_read_units(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals("daily:2026-08-01")
@@ -124,7 +124,7 @@ def test_each_answer_says_how_old_it_is_and_what_reading_it_took(
 
 
 @pytest.mark.parametrize("name", ["backfill", "rebuild"])
-def test_while_totals_are_put_right_nobody_is_told_that_they_are_up_to_date(
+def test_the_age_is_unknown_while_a_rebuild_changes_totals(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     found.run = OpenRun(name, is_moving=False)
@@ -151,21 +151,21 @@ def test_while_totals_are_put_right_nobody_is_told_that_they_are_up_to_date(
         ("daily:" + "x" * 1019, "at most 1024 bytes"),
     ],
 )
-def test_an_identifier_that_no_total_can_have_is_an_error(
+def test_an_impossible_identifier_is_an_error(
     found: SimpleNamespace, identifier: str, says: str
 ) -> None:
     with pytest.raises(LedaError, match=re.escape(says)):
         totals(identifier)
 
 
-def test_the_children_of_a_grouping_may_be_asked_for_by_its_name(
+def test_the_children_of_a_grouping_are_found_by_its_name(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals("daily", children=True)
     assert _out(capsys)[1].split() == ["2026-08-01", "3", "1"]
 
 
-def test_a_grouping_that_has_changed_is_read_under_its_former_definition(
+def test_a_changed_grouping_is_shown_as_it_is_live(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found.pending = NotLive(groupings=("daily", "hourly"))
@@ -175,7 +175,7 @@ def test_a_grouping_that_has_changed_is_read_under_its_former_definition(
         totals("hourly:2026-08-01T10")
 
 
-def test_what_others_have_written_is_shown_without_markup_and_control_characters(
+def test_keys_are_shown_without_markup_and_control_characters(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals(grouping="tags")
@@ -189,7 +189,7 @@ def test_what_others_have_written_is_shown_without_markup_and_control_characters
     assert r"tags:\x1b[31m[bold]=2\n:2026-08-01" in shown
 
 
-def test_one_long_key_does_not_push_the_figures_of_all_rows_out_of_sight(
+def test_one_long_key_does_not_widen_the_column(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found.client.rows |= Client([("daily:" + "x" * 900, "1", "1")]).rows
@@ -199,14 +199,14 @@ def test_one_long_key_does_not_push_the_figures_of_all_rows_out_of_sight(
     assert max(map(len, lines)) < 150
 
 
-def test_an_absent_total_is_no_error(
+def test_an_absent_total_is_not_an_error(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals(grouping="daily", key=["date=2026-08-03"])
     assert _out(capsys)[0] == "no such total: no row counts there"
 
 
-def test_json_has_every_digit_and_the_age_in_seconds(
+def test_json_has_exact_numbers_and_the_age(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals(grouping="daily", top=1, by="Count", averages=["Sentiment"], as_json=True)
@@ -226,7 +226,7 @@ def test_json_has_every_digit_and_the_age_in_seconds(
     }
 
 
-def test_csv_has_the_keys_as_they_are_and_the_age_is_on_standard_error(
+def test_csv_has_the_unescaped_keys_and_the_age_is_on_standard_error(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals(grouping="tags", as_csv=True)
@@ -250,7 +250,9 @@ def test_csv_on_a_terminal_has_no_control_characters(
 # -- what is not live
 
 
-def test_a_grouping_that_is_not_live_is_named_with_the_command(found: SimpleNamespace) -> None:
+def test_a_grouping_that_is_not_live_is_an_error_that_names_the_command(
+    found: SimpleNamespace,
+) -> None:
     found.pending = NotLive(groupings=("hourly",))
     with pytest.raises(
         LedaError, match="the grouping hourly is deployed and not live yet"
@@ -259,7 +261,7 @@ def test_a_grouping_that_is_not_live_is_named_with_the_command(found: SimpleName
     assert "leda backfill" in error.value.fix
 
 
-def test_what_waits_is_said_with_every_answer(
+def test_every_answer_lists_what_is_not_live(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found.pending = NotLive(groupings=("hourly",))
@@ -279,7 +281,7 @@ def test_before_the_first_backfill_there_is_no_age(
     lines = _out(capsys)
     assert (
         "no such total: no row counts there" not in lines
-    ), "rows are there, and nobody has counted them"
+    ), "there are rows, and they have not been counted"
     assert any(line.startswith("no configuration is live") for line in lines)
 
 
@@ -305,7 +307,7 @@ def test_before_the_first_backfill_there_is_no_age(
         ({"top": 3, "by": "Count"}, "need a grouping or a node"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(
+def test_invalid_combinations_of_options_are_refused(
     found: SimpleNamespace, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(LedaError, match=says):
@@ -319,11 +321,11 @@ def test_an_average_needs_a_measure_that_counts(found: SimpleNamespace) -> None:
         totals(grouping="daily", averages=["Sentiment"])
 
 
-def test_a_key_may_hold_an_equals_sign() -> None:
+def test_a_key_may_contain_an_equals_sign() -> None:
     assert Wanted.of(None, "daily", ["date=a=b"], False, None, None).keys == {"date": "a=b"}
 
 
-def test_children_of_a_node_are_read_and_those_of_a_grouping(
+def test_children_are_read_by_node_and_by_grouping(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     totals("daily", children=True, as_json=True)

@@ -1,4 +1,4 @@
-"""`leda verify`: what it reads, what it says, and its exit status."""
+"""`leda verify`: the comparison, its report, and its errors."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ from support.pipeline import CONFIGURATION
 
 
 class Changing(Clock):
-    """When somebody sleeps, `each_time` may change something."""
+    """A clock that calls `each_time` at every sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Changing(Clock):
 
 
 class Source:
-    """Tables in memory: one trade at each node; `totals` and `counts` are what AggregateTable has."""
+    """Tables in memory with one trade at each node; `totals` and `counts` are AggregateTable's."""
 
     def __init__(self, trades: dict[str, str]) -> None:
         self.trades = {name: Decimal(value) for name, value in trades.items()}
@@ -70,7 +70,7 @@ class Source:
         return {name: (self.counts[name], value) for name, value in self.totals.items()}
 
 
-def test_totals_that_are_still_and_right_are_exact() -> None:
+def test_correct_totals_are_exact() -> None:
     clock = Changing()
     verdict = quiet(Source({"PV": "5", "PV:a": "5"}).tables, 30, clock, clock.sleep)
     assert (verdict.wrong, verdict.in_flight, verdict.totals) == ([], [], 2)
@@ -78,7 +78,7 @@ def test_totals_that_are_still_and_right_are_exact() -> None:
     assert clock() == 1002
 
 
-def test_totals_that_are_on_their_way_are_waited_for() -> None:
+def test_totals_that_still_change_are_waited_for() -> None:
     clock, source = Changing(), Source({"PV": "5"})
     source.totals = {"PV": Decimal(0)}
 
@@ -92,7 +92,7 @@ def test_totals_that_are_on_their_way_are_waited_for() -> None:
     assert quiet(source.tables, 8, clock, clock.sleep).wrong == []
 
 
-def test_totals_that_are_still_and_differ_are_wrong_by_just_that() -> None:
+def test_totals_that_stay_different_are_wrong_by_the_exact_difference() -> None:
     clock, source = Changing(), Source({"PV": "5"})
     source.totals["PV"] += Decimal("0.01")
     verdict = quiet(source.tables, 30, clock, clock.sleep)
@@ -111,7 +111,7 @@ def test_totals_that_are_still_and_differ_are_wrong_by_just_that() -> None:
 
 
 @pytest.mark.parametrize("look", [quiet, running])
-def test_a_wrong_number_of_trades_is_wrong_although_the_value_is_right(look: Any) -> None:
+def test_a_wrong_count_with_a_right_value_is_wrong(look: Any) -> None:
     clock, source = Changing(), Source({"PV": "0", "PV:a": "7"})
     source.counts["PV"] = 2
     verdict = look(source.tables, 30, clock, clock.sleep)
@@ -119,7 +119,7 @@ def test_a_wrong_number_of_trades_is_wrong_although_the_value_is_right(look: Any
     assert (verdict.totals, verdict.wrong_totals) == (2, 1)
 
 
-def test_while_running_rows_in_flight_are_told_from_wrong_ones() -> None:
+def test_while_running_totals_in_flight_are_told_from_wrong_ones() -> None:
     clock, source = Changing(), Source({"PV": "5", "Delta": "100", "Vega": "1"})
     source.totals = {"PV": Decimal(0), "Delta": Decimal(-8), "Vega": Decimal(1)}
 
@@ -140,7 +140,7 @@ def test_while_running_rows_in_flight_are_told_from_wrong_ones() -> None:
     assert [row["identifier"] for row in report["in_flight"]] == ["PV"]
 
 
-def test_while_running_what_is_in_flight_is_said_and_is_no_error() -> None:
+def test_while_running_totals_in_flight_are_listed_and_are_not_an_error() -> None:
     clock, source = Changing(), Source({"PV": "5"})
     source.totals = {"PV": Decimal(0)}
 
@@ -156,7 +156,7 @@ def test_while_running_what_is_in_flight_is_said_and_is_no_error() -> None:
     ]
 
 
-def test_rows_that_cannot_be_read_are_named() -> None:
+def test_unreadable_rows_are_named() -> None:
     clock, source = Changing(), Source({"PV": "5"})
     source.unreadable = ["t7: the row has no Path (a string)"]
     lines = [*quiet(source.tables, 30, clock, clock.sleep).lines()]
@@ -164,7 +164,7 @@ def test_rows_that_cannot_be_read_are_named() -> None:
     assert "t7" in lines[0]
 
 
-def test_only_so_many_rows_are_shown() -> None:
+def test_the_number_of_shown_rows_is_bounded() -> None:
     clock = Changing()
     source = Source({f"n{number:02d}": "1" for number in range(25)})
     source.totals = {}
@@ -176,7 +176,7 @@ def test_only_so_many_rows_are_shown() -> None:
 
 
 class FakeAggregation:
-    """Enough of an aggregation for the command."""
+    """The parts of an aggregation that the command uses."""
 
     totals_table = "AggregateTable"
     reduce_table = "ReduceTable"
@@ -209,7 +209,7 @@ def _dangers(health: Health, run: str = "rebuild") -> list[str]:
     return [*danger_lines(aggregation, health)]
 
 
-def test_a_healthy_pipeline_is_in_no_danger() -> None:
+def test_a_healthy_pipeline_has_no_dangers() -> None:
     assert _dangers(Health(False, {}, {})) == []
 
 
@@ -222,12 +222,12 @@ def test_a_healthy_pipeline_is_in_no_danger() -> None:
         (Health(False, {}, {"map": ""}), ["StateTable has no stream", "`terraform apply`"]),
     ],
 )
-def test_each_danger_is_said_with_what_to_do(health: Health, says: list[str]) -> None:
+def test_each_danger_is_reported_with_a_fix(health: Health, says: list[str]) -> None:
     (line,) = _dangers(health)
     assert [text for text in says if text not in line] == []
 
 
-def test_a_backfill_that_is_open_is_ended_by_its_own_command() -> None:
+def test_an_open_backfill_is_to_be_ended_by_leda_backfill() -> None:
     (line,) = _dangers(Health(True, {}, {}), run="backfill")
     assert "a backfill is open" in line
     assert line.endswith("`leda backfill --map-function X-MapLambda`")
@@ -245,7 +245,7 @@ GROUPINGS: dict[str, Any] = {
 
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> list[Health]:
-    """What the command finds beside the totals: the last one."""
+    """The findings about the pipeline's health; the command gets the last one."""
     found = [Health(False, {}, {})]
     monkeypatch.setattr(module, "health_of", lambda _stack: found[-1])
     return found
@@ -253,7 +253,7 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[Health]:
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch, health: list[Health]) -> Source:
-    """What the command finds in the stack's tables; waiting takes no time."""
+    """The tables that the command reads; waiting takes no time."""
     clock, made = Changing(), Source({"PV": "5", "PV:a": "5", "PV:a:x": "5"})
     made.aggregation = FakeAggregation(made)
     made.pending = NotLive()
@@ -280,7 +280,7 @@ def test_the_command_passes_only_exact_totals(
     assert "PV  Count  expected 1" in shown
 
 
-def test_the_command_fails_on_exact_totals_that_are_in_danger(
+def test_exact_totals_in_danger_are_an_error(
     source: Source, health: list[Health], capsys: pytest.CaptureFixture[str]
 ) -> None:
     health.append(Health(True, {}, {}))
@@ -291,7 +291,7 @@ def test_the_command_fails_on_exact_totals_that_are_in_danger(
     assert "a rebuild is open" in report["dangers"][0]
 
 
-def test_what_to_do_about_wrong_totals_under_an_open_backfill_is_what_the_danger_says(
+def test_the_fix_for_wrong_totals_during_an_open_rebuild_is_that_of_the_danger(
     source: Source, health: list[Health], capsys: pytest.CaptureFixture[str]
 ) -> None:
     source.totals["PV"] += Decimal("0.01")
@@ -303,7 +303,7 @@ def test_what_to_do_about_wrong_totals_under_an_open_backfill_is_what_the_danger
     assert "a rebuild is open" in capsys.readouterr().out
 
 
-def test_one_long_identifier_stands_out_of_its_column_and_widens_no_other_line() -> None:
+def test_one_long_identifier_does_not_widen_the_column() -> None:
     long = Difference("x" * 900, Decimal(1), Decimal(2), "Count")
     short = Difference("a", Decimal(1), Decimal(2), "Count")
     bracket = Bracket("x" * 900, "Count", Decimal(1), Decimal(2), Decimal(2))
@@ -316,7 +316,7 @@ def test_one_long_identifier_stands_out_of_its_column_and_widens_no_other_line()
         assert second.startswith("a  Count  expected 1")
 
 
-def test_the_report_as_json_stands_alone_on_standard_output(
+def test_the_report_in_json_is_alone_on_standard_output(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source.totals["PV"] += Decimal("0.01")
@@ -336,7 +336,7 @@ def _on_any_table(source: Source, **changes: Any) -> None:
     source.aggregation.configuration = Configuration.from_json(json.dumps(GROUPINGS | changes))
 
 
-def test_rows_of_any_table_that_are_in_no_total_are_told_by_reason(
+def test_rows_that_are_in_no_total_are_counted_by_reason(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _on_any_table(source)
@@ -360,7 +360,7 @@ def test_rows_of_any_table_that_are_in_no_total_are_told_by_reason(
     assert report["in_no_grouping"] == 4
 
 
-def test_deleted_trades_are_not_told_as_rows_that_no_grouping_takes(
+def test_deleted_trades_are_not_counted_as_rows_in_no_grouping(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source.outside = 4
@@ -368,7 +368,7 @@ def test_deleted_trades_are_not_told_as_rows_that_no_grouping_takes(
     assert "no grouping" not in capsys.readouterr().out
 
 
-def test_a_configuration_that_waits_for_the_backfill_is_told_and_is_no_error(
+def test_a_configuration_that_is_not_live_is_reported_and_not_an_error(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _on_any_table(source)
@@ -379,13 +379,13 @@ def test_a_configuration_that_waits_for_the_backfill_is_told_and_is_no_error(
     assert "hourly" in json.loads(capsys.readouterr().out)["notes"][0]
 
 
-def test_where_expired_rows_stay_counted_there_is_nothing_to_compare_with(source: Source) -> None:
+def test_totals_that_keep_expired_rows_cannot_be_compared(source: Source) -> None:
     _on_any_table(source, on_expiry="keep")
     with pytest.raises(LedaError, match="no longer holds the rows that time to live has removed"):
         verify()
 
 
-def test_before_the_first_backfill_there_is_nothing_to_compare(source: Source) -> None:
+def test_before_the_first_backfill_totals_cannot_be_compared(source: Source) -> None:
     _on_any_table(source)
     source.pending = NotLive(is_first=True)
     with pytest.raises(LedaError, match="no configuration is live") as error:
@@ -397,7 +397,7 @@ def test_before_the_first_backfill_there_is_nothing_to_compare(source: Source) -
     ("mappings", "names"),
     [(["m"], {"Map": "m"}), (["m", "n"], {"Map (m)": "m", "Map (n)": "n"})],
 )
-def test_the_mappings_of_map_and_reduce_have_to_be_on(
+def test_health_includes_all_mappings_of_map_and_reduce(
     mappings: list[str], names: dict[str, str]
 ) -> None:
     aggregation: Any = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""Delivering records to StateLambda by hand: whole, in events that fit, until each is taken or given up alone."""
+"""Invoking StateLambda with records: in batches that fit, until each record is stored or has failed alone."""
 
 import io
 import json
@@ -54,7 +54,7 @@ def numbers(some: Sequence[Record]) -> list[int]:
 
 
 class Lambda:
-    """Stands in for the client; `answer` says what becomes of the sequence numbers of an event."""
+    """Stands in for the client; `answer` gives the answer to the sequence numbers of an event."""
 
     def __init__(self, answer: Callable[[list[int]], Any]) -> None:
         self._answer = answer
@@ -87,7 +87,7 @@ def refused(code: str, status: int = 429) -> ClientError:
 
 
 def failing(*bad: int) -> Callable[[list[int]], dict[str, Any]]:
-    """A function that reports these records, whenever they come."""
+    """A function that always reports these records as failed."""
     return lambda given: {
         "batchItemFailures": [{"itemIdentifier": str(number)} for number in given if number in bad]
     }
@@ -111,9 +111,7 @@ def failed(delivered: Delivered) -> list[int]:
     # Microseconds of this century.
     st.none() | st.integers(10**15, 7 * 10**15),
 )
-def test_state_reads_from_a_record_what_was_put_into_it(
-    data: bytes, microseconds: int | None
-) -> None:
+def test_state_reads_all_fields_from_a_record(data: bytes, microseconds: int | None) -> None:
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     arrived = None if microseconds is None else epoch + timedelta(microseconds=microseconds)
     (user,) = user_records(
@@ -132,16 +130,16 @@ def test_state_reads_from_a_record_what_was_put_into_it(
 
     assert (user.data, user.event_id, user.sequence_number) == (data, f"{SHARD}:49590", "49590")
     assert (user.stream, user.shard) == (STREAM, SHARD)
-    assert user.arrived == arrived, "to the microsecond: the day in the object's key hangs on it"
+    assert user.arrived == arrived, "to the microsecond, because the object's key has the day"
 
 
-def test_a_record_names_the_region_of_its_stream() -> None:
+def test_a_record_has_the_region_of_its_stream() -> None:
     assert made(1)["awsRegion"] == "eu-west-1"
 
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 2_000_000), max_size=8))
-def test_batches_hold_every_record_once_in_order_and_fit_an_invocation(sizes: list[int]) -> None:
+def test_batches_have_every_record_once_in_order_and_fit_an_invocation(sizes: list[int]) -> None:
     given_ones = [made(number, b"x" * size) for number, size in enumerate(sizes)]
 
     found = list(batches(given_ones))
@@ -152,11 +150,11 @@ def test_batches_hold_every_record_once_in_order_and_fit_an_invocation(sizes: li
         assert batch
 
 
-def test_a_batch_has_no_more_records_than_one_invocation_stores_in_time() -> None:
+def test_a_batch_has_at_most_500_records() -> None:
     assert [len(batch) for batch in batches(records(1001))] == [500, 500, 1]
 
 
-def test_a_record_that_no_event_can_hold_stands_alone_and_is_given_up_with_the_reason() -> None:
+def test_a_record_too_large_for_an_event_fails_alone() -> None:
     large = made(1, b"x" * 5_000_000)
     assert [numbers(batch) for batch in batches([made(0), large, made(2)])] == [[0], [1], [2]]
 
@@ -165,10 +163,10 @@ def test_a_record_that_no_event_can_hold_stands_alone_and_is_given_up_with_the_r
 
     assert failed(delivered) == [1]
     assert "6 MB" in delivered.failed[0].reason
-    assert len(client.events) == 1, "it does not get smaller by trying again"
+    assert len(client.events) == 1, "a retry would fail too"
 
 
-def test_a_batch_that_is_taken_is_delivered_once() -> None:
+def test_a_batch_that_succeeds_is_delivered_once() -> None:
     client = Lambda(failing())
     delivered = function(client).deliver(records(3))
 
@@ -176,7 +174,7 @@ def test_a_batch_that_is_taken_is_delivered_once() -> None:
     assert (delivered.failed, delivered.invocations) == ([], 1)
 
 
-def test_records_that_the_function_reports_come_again_without_the_others() -> None:
+def test_only_the_reported_records_are_delivered_again() -> None:
     left = [2, 1]
     client = Lambda(lambda given: failing(*([1] if left and left.pop() else []))(given))
     delivered = function(client).deliver(records(3))
@@ -185,7 +183,7 @@ def test_records_that_the_function_reports_come_again_without_the_others() -> No
     assert not delivered.failed
 
 
-def test_records_that_are_always_reported_are_given_up_and_named() -> None:
+def test_records_that_are_always_reported_fail() -> None:
     client = Lambda(failing(1, 4))
     delivered = function(client).deliver(records(6))
 
@@ -194,7 +192,7 @@ def test_records_that_are_always_reported_are_given_up_and_named() -> None:
 
 
 @pytest.mark.parametrize("bad", [[0], [7], [0, 7], [3, 4]])
-def test_a_record_that_crashes_the_function_takes_no_other_with_it(bad: list[int]) -> None:
+def test_a_record_that_crashes_the_function_fails_alone(bad: list[int]) -> None:
     client = Lambda(crashing(*bad))
     delivered = function(client).deliver(records(8))
 
@@ -204,7 +202,7 @@ def test_a_record_that_crashes_the_function_takes_no_other_with_it(bad: list[int
     assert taken == set(range(8)) - set(bad)
 
 
-def test_an_error_that_passes_fails_nothing() -> None:
+def test_a_transient_error_fails_no_record() -> None:
     errors = [{"errorMessage": "injected"}, {"errorMessage": "again"}]
     client = Lambda(lambda given: errors.pop() if errors else NOTHING_FAILED)
 
@@ -223,7 +221,7 @@ def test_an_error_that_passes_fails_nothing() -> None:
     ],
     ids=["throttled", "being updated", "server error", "no answer", "no connection"],
 )
-def test_a_call_that_lambda_did_not_make_or_answer_is_made_again(error: Exception) -> None:
+def test_an_invocation_that_lambda_rejects_or_does_not_answer_is_repeated(error: Exception) -> None:
     errors = [error] * (state_events.MAX_BUSY_TRIES - 1)
     client = Lambda(lambda given: errors.pop() if errors else NOTHING_FAILED)
 
@@ -236,14 +234,14 @@ def test_a_call_that_lambda_did_not_make_or_answer_is_made_again(error: Exceptio
     assert f"run {this_command()} again" in given_up.value.fix
 
 
-def test_a_call_that_is_not_allowed_is_an_error_at_once() -> None:
+def test_a_forbidden_invocation_is_an_error_at_once() -> None:
     client = Lambda(lambda given: refused("AccessDeniedException", 403))
     with pytest.raises(ClientError, match="AccessDenied"):
         function(client).deliver(records(2))
     assert len(client.events) == 1
 
 
-def test_a_function_that_fails_at_everything_ends_the_work_soon() -> None:
+def test_a_function_that_always_fails_ends_the_work_early() -> None:
     client = Lambda(crashing(*range(1000)))
     with pytest.raises(LedaError, match="in a row: MemoryError"):
         function(client).deliver(records(1000))
@@ -251,7 +249,7 @@ def test_a_function_that_fails_at_everything_ends_the_work_soon() -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, [], None, {"batchItemFailures": [{}]}, "stored"])
-def test_an_answer_that_says_nothing_about_the_records_is_no_success(answer: Any) -> None:
+def test_an_answer_that_is_not_a_partial_batch_response_fails_all_records(answer: Any) -> None:
     class Odd(Lambda):
         def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
             self.events.append(numbers(json.loads(Payload)["Records"]))
@@ -262,12 +260,12 @@ def test_an_answer_that_says_nothing_about_the_records_is_no_success(answer: Any
     assert "partial batch response" in delivered.failed[0].reason
 
 
-def test_an_answer_about_records_that_were_not_given_is_no_success() -> None:
+def test_an_answer_about_unknown_records_fails_all_records() -> None:
     client = Lambda(lambda given: {"batchItemFailures": [{"itemIdentifier": ""}]})
     assert failed(function(client).deliver(records(2))) == [0, 1]
 
 
-def test_all_batches_are_delivered_and_read_no_faster_than_they_are_taken() -> None:
+def test_all_batches_are_delivered_and_few_are_read_ahead() -> None:
     ahead: list[int] = []
     client = Lambda(failing(5))
 
@@ -283,7 +281,7 @@ def test_all_batches_are_delivered_and_read_no_faster_than_they_are_taken() -> N
     assert max(ahead) <= 2 * state_events.THREADS + 1
 
 
-def test_an_error_in_one_batch_stops_the_others() -> None:
+def test_an_error_in_one_batch_ends_the_work() -> None:
     client = Lambda(lambda given: refused("AccessDeniedException", 403))
     batch_of_one = [[each] for each in records(500)]
     with pytest.raises(ClientError):

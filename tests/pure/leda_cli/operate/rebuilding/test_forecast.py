@@ -1,4 +1,4 @@
-"""What a backfill will take, before it runs: time, units and dollars."""
+"""The forecast of a backfill: time, capacity units and dollars."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _forecast(**given: Any) -> Any:
     return forecast(**request)
 
 
-def test_units_are_those_of_reading_the_table_and_of_writing_each_total() -> None:
+def test_units_are_those_of_reading_the_table_and_writing_each_total() -> None:
     found = _forecast()
     assert found.read_units > GIGABYTE / 4096
     assert found.read_units < GIGABYTE / 4096 * 1.01
@@ -61,13 +61,13 @@ def test_units_are_those_of_reading_the_table_and_of_writing_each_total() -> Non
     assert found.behind_seconds > 115
 
 
-def test_each_set_of_lanes_and_each_index_takes_writes_of_its_own() -> None:
+def test_each_set_of_lanes_and_each_index_takes_further_writes() -> None:
     one = _forecast().write_units
     assert _forecast(lane_sets=3).write_units == 3 * one
     assert _forecast(indexes=2).write_units == one + 2000
 
 
-def test_where_no_prices_are_known_the_units_are_told_all_the_same() -> None:
+def test_a_region_without_prices_has_units_and_no_dollars() -> None:
     found = _forecast(region="mars-north-1")
     assert found.dollars is None
     assert found.read_units > 0
@@ -92,11 +92,11 @@ def _reading_seconds(size: TableSize, pages: int = 1000) -> float:
     return reading_seconds(client, TABLE, CONFIGURATION, size, 1, lambda: float(client.seconds))
 
 
-def test_a_sample_of_some_seconds_tells_how_long_the_whole_table_takes() -> None:
+def test_the_time_of_reading_is_extrapolated_from_a_sample() -> None:
     assert _reading_seconds(_size()) == pytest.approx(1000)
 
 
-def test_provisioned_capacity_may_be_what_reading_waits_for() -> None:
+def test_provisioned_capacity_limits_the_speed_of_reading() -> None:
     units = 26
     assert _reading_seconds(_size(read_units=units)) == pytest.approx(GIGABYTE / 4096 / units)
 
@@ -105,7 +105,7 @@ def test_a_small_table_is_not_sampled() -> None:
     assert _reading_seconds(_size(rows=49_999)) == 0
 
 
-def test_what_takes_longer_than_the_stream_keeps_is_refused_with_what_to_do() -> None:
+def test_reading_longer_than_the_streams_retention_is_refused() -> None:
     require_time(19 * 3600, _size(), 8, "Feedback", "leda backfill")
     with pytest.raises(LedaError, match="21 hours with 8 segments") as error:
         require_time(21 * 3600, _size(), 8, "Feedback", "leda backfill")

@@ -1,4 +1,4 @@
-"""The sum over a table at a watermark: what the scan has read, put right by what the stream tells."""
+"""The sum over a table at a watermark: the rows that the scan read, corrected by the stream's records."""
 
 import json
 import random
@@ -48,16 +48,16 @@ def _non_zero(expected: Expected) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_rows_with_records_count_as_their_last_record_says_and_others_as_they_were_read(
+def test_a_row_counts_as_its_last_record_or_as_it_was_read(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # So many leaves are in memory, the others in the file.
+    # The other leaves are in the file.
     monkeypatch.setattr(table_sum, "MOST_LEAVES", seed % 5)
     draw = random.Random(seed)
     table = {n: _row(n, draw) for n in range(40)}
     with TableSum.open(CONFIGURATION, TABLE) as sums:
         for first in range(0, 40, 7):
-            # Anything between the first and the last change of a row may have been read.
+            # The scan may read any state of a row that changes meanwhile.
             page = [table[n] for n in range(first, min(first + 7, 40)) if n in table]
             sums.take(page)
             changed = draw.sample(range(45), 6)
@@ -76,7 +76,7 @@ def test_rows_with_records_count_as_their_last_record_says_and_others_as_they_we
     assert found.named == wanted.named
 
 
-def test_rows_that_are_read_once_add_up_as_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sum_in_a_file_equals_the_sum_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_sum, "MOST_LEAVES", 2)
     draw = random.Random(1)
     table = [_row(n, draw) for n in range(40)]
@@ -91,7 +91,7 @@ def test_rows_that_are_read_once_add_up_as_in_memory(monkeypatch: pytest.MonkeyP
     assert replace(found, totals={}) == replace(wanted, totals={})
 
 
-def test_a_total_that_no_row_can_hold_is_named() -> None:
+def test_a_total_of_more_than_38_digits_is_an_error_that_names_it() -> None:
     require_fit(Expected({"a": (Decimal("9" * 38),)}))
     with pytest.raises(LedaError, match=r"1 totals have more than the 38 digits .*: wide"):
         require_fit(

@@ -1,9 +1,9 @@
-"""Totals in a temporary file: they come back as they were put, in the order of their names."""
+"""Totals in a temporary file, in the order of their identifiers."""
 
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leda_cli.operate.rebuilding import totals_file
@@ -15,13 +15,14 @@ TOTALS = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(TOTALS, TOTALS)
-def test_totals_are_in_order_and_of_a_name_the_first_amounts_stay(
+def test_totals_are_sorted_and_the_first_amounts_of_an_identifier_are_kept(
     early: list[tuple[str, tuple[Decimal | int | None, ...]]],
     late: list[tuple[str, tuple[Decimal | int | None, ...]]],
 ) -> None:
     wanted = {**dict(reversed(late)), **dict(reversed(early))}
-    # Read in between, in two puts, and sorted while they are put.
+    # Read between two puts, not read in between, and sorted in several steps.
     for is_read, batch, most in ((True, 10, 100), (False, 10, 100), (False, 2, 1)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(totals_file, "_BATCH", batch)
@@ -35,7 +36,7 @@ def test_totals_are_in_order_and_of_a_name_the_first_amounts_stay(
             assert bool(found) is bool(wanted)
 
 
-def test_what_was_not_put_is_not_there() -> None:
+def test_an_absent_identifier_is_a_key_error() -> None:
     found = TotalsFile([("a", (1,))])
     assert "b" not in found
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""Watermarks in a table's stream: what was written before them, whatever order the stream shows things in."""
+"""Watermarks in a table's stream: which records are before them, in whatever order records appear."""
 
 import itertools
 import zlib
@@ -28,7 +28,7 @@ BEGIN = datetime(2026, 3, 7, 12, 0, 7, tzinfo=UTC)
 
 
 class Table:
-    """A table whose stream has several shards; a key's shard is `place_of`, and records come when `hold` lets them."""
+    """A table whose stream has several shards. `place_of` gives a key's shard; `held` delays records."""
 
     def __init__(self, shards: int) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
@@ -145,7 +145,7 @@ def table(request: pytest.FixtureRequest) -> Table:
 
 
 class Follower:
-    """Follows a table's stream, and keeps the last image of each row."""
+    """Follows a table's stream and keeps the last image of each row."""
 
     def __init__(self, table: Any) -> None:
         self.table = table
@@ -188,9 +188,7 @@ def is_marked(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def test_what_was_written_before_a_watermark_is_there_as_it_was_last(
-    table: Table, is_marked: bool
-) -> None:
+def test_all_changes_before_a_watermark_have_been_read(table: Table, is_marked: bool) -> None:
     table.put("before", Value={"N": "1"})
     found = Follower(table)
     for number in range(20):
@@ -202,14 +200,14 @@ def test_what_was_written_before_a_watermark_is_there_as_it_was_last(
         **{f"k{n}": str(max(m for m in range(20) if m % 7 == n)) for n in range(7)},
         "k3": None,
     }
-    # Reading more than was written since does no harm.
+    # Records from before the beginning may be read too.
     assert {**found.values, "before": None} == {**wanted, "before": None}
     assert not any("Unread" in image for image in found.images.values() if image)
     assert mark.open.keys() == {*table.open}
     assert mark.created == table.now.timestamp()
 
 
-def test_the_watermark_of_each_shard_is_at_its_last_record_before_it(
+def test_the_watermark_of_a_shard_is_its_last_record_before_the_marker(
     table: Table, is_marked: bool
 ) -> None:
     found = Follower(table)
@@ -225,7 +223,7 @@ def test_the_watermark_of_each_shard_is_at_its_last_record_before_it(
         assert mark.open[name] in before
 
 
-def test_a_shard_without_a_record_since_the_beginning_has_its_watermark_at_its_last_one(
+def test_the_watermark_of_a_shard_without_new_records_is_its_last_record(
     table: Table,
 ) -> None:
     for number in range(9):
@@ -237,12 +235,12 @@ def test_a_shard_without_a_record_since_the_beginning_has_its_watermark_at_its_l
         assert mark.open[name] == int(table.shards[name][-1]["dynamodb"]["SequenceNumber"])
 
 
-def test_a_shard_that_never_had_a_record_has_its_watermark_before_all(table: Table) -> None:
+def test_the_watermark_of_an_empty_shard_is_before_all_records(table: Table) -> None:
     mark = Follower(table).watermark(_end(table, is_marked=False))
     assert mark.open == dict.fromkeys(table.shards, 0)
 
 
-def test_one_empty_page_does_not_prove_that_a_shard_has_no_record() -> None:
+def test_a_few_empty_pages_do_not_mean_that_a_shard_is_empty() -> None:
     table = Table(1)
     table.put("old", Value={"N": "1"})
     found = Follower(table)
@@ -258,10 +256,10 @@ def test_one_empty_page_does_not_prove_that_a_shard_has_no_record() -> None:
     assert mark.open["s0"] == int(table.shards["s0"][0]["dynamodb"]["SequenceNumber"])
 
 
-def test_a_watermark_is_where_its_marker_comes_out_and_not_where_it_was_written(
+def test_a_watermark_is_where_its_marker_appears_in_the_stream(
     table: Table,
 ) -> None:
-    """A record may come later than one of what was written after it: it is then after the watermark."""
+    """A record that appears after the marker is after the watermark, although it was written before it."""
     found = Follower(table)
     table.held = []
     table.put("late", Value={"N": "1"})
@@ -274,7 +272,7 @@ def test_a_watermark_is_where_its_marker_comes_out_and_not_where_it_was_written(
     assert found.values == {"late": "1"}
 
 
-def test_a_record_behind_the_watermark_of_a_change_before_the_end_of_the_scan_is_found(
+def test_a_record_after_the_watermark_from_before_the_end_of_the_scan_is_an_error(
     table: Table, is_marked: bool
 ) -> None:
     found = Follower(table)
@@ -291,7 +289,7 @@ def test_a_record_behind_the_watermark_of_a_change_before_the_end_of_the_scan_is
         found.tail.require_none_late()
 
 
-def test_a_late_record_is_found_in_a_shard_that_has_come_since_the_watermark(table: Table) -> None:
+def test_a_late_record_in_a_shard_younger_than_the_watermark_is_an_error(table: Table) -> None:
     table.held = []
     found = Follower(table)
     table.seconds += 7
@@ -307,10 +305,10 @@ def test_a_late_record_is_found_in_a_shard_that_has_come_since_the_watermark(tab
         found.tail.require_none_late()
 
 
-def test_a_record_whose_time_is_rounded_down_to_the_minute_is_not_taken_for_an_old_one(
+def test_a_record_whose_time_is_rounded_to_the_minute_is_not_late(
     table: Table, is_marked: bool
 ) -> None:
-    """DynamoDB Local does so, and a rebuild beside writers would begin again and again for a minute."""
+    """DynamoDB Local rounds times down to the minute, and a rebuild beside writers would start again for a minute."""
     table.rounds_to_minutes = True
     found = Follower(table)
     found.tail.scanned()
@@ -320,7 +318,7 @@ def test_a_record_whose_time_is_rounded_down_to_the_minute_is_not_taken_for_an_o
     found.tail.require_none_late()
 
 
-def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(
+def test_shards_that_are_split_meanwhile_are_read_after_their_parents(
     table: Table, is_marked: bool
 ) -> None:
     table.put("k", Value={"N": "0"})
@@ -346,8 +344,8 @@ def test_shards_that_were_split_meanwhile_are_read_each_after_its_parent(
     assert mark.ends.keys() == {*table.shards}
 
 
-def test_the_children_of_a_shard_that_has_ended_are_followed_while_the_table_is_read() -> None:
-    """A scan may last longer than a shard; what its children have is not left for the end."""
+def test_children_of_a_closed_shard_are_followed_during_the_scan() -> None:
+    """A scan may last longer than a shard is open, so its children are not left for the end of the scan."""
     table = Table(1)
     found = Follower(table)
     table.split("s0", "child")
@@ -357,7 +355,7 @@ def test_the_children_of_a_shard_that_has_ended_are_followed_while_the_table_is_
     assert found.values == {"k": "1"}
 
 
-def test_a_shard_that_is_closed_while_a_watermark_is_looked_for_is_looked_at_again(
+def test_a_shard_that_is_closed_during_the_search_for_a_watermark_is_read_again(
     table: Table, is_marked: bool
 ) -> None:
     found = Follower(table)
@@ -375,7 +373,7 @@ def test_a_shard_that_is_closed_while_a_watermark_is_looked_for_is_looked_at_aga
     assert found.values == {"k": "1"}
 
 
-def test_shards_that_change_at_every_try_end_in_an_error(table: Table, is_marked: bool) -> None:
+def test_shards_that_change_at_every_try_are_an_error(table: Table, is_marked: bool) -> None:
     found = Follower(table)
     names = itertools.count()
     table.before_read = lambda: table.split(table.open[0], f"child{next(names)}")
@@ -383,7 +381,7 @@ def test_shards_that_change_at_every_try_end_in_an_error(table: Table, is_marked
         found.watermark(_end(table, is_marked))
 
 
-def test_markers_that_do_not_come_out_end_in_an_error_that_names_the_table(table: Table) -> None:
+def test_markers_that_do_not_appear_in_the_stream_are_an_error(table: Table) -> None:
     found, end = Follower(table), _end(table, is_marked=True)
     table.held = []
     end._sleep = lambda _seconds: None
@@ -391,7 +389,7 @@ def test_markers_that_do_not_come_out_end_in_an_error_that_names_the_table(table
         found.watermark(end)
 
 
-def test_a_scan_that_outlives_a_shard_ends_in_an_error(table: Table, is_marked: bool) -> None:
+def test_a_scan_that_outlives_a_shard_is_an_error(table: Table, is_marked: bool) -> None:
     found = Follower(table)
     gone = table.open[0]
     table.split(gone, "child")
@@ -400,7 +398,7 @@ def test_a_scan_that_outlives_a_shard_ends_in_an_error(table: Table, is_marked: 
         found.watermark(_end(table, is_marked))
 
 
-def test_markers_are_removed_and_those_of_a_run_that_was_killed_too(table: Table) -> None:
+def test_markers_of_this_run_and_of_a_killed_run_are_removed(table: Table) -> None:
     Follower(table).watermark(_end(table, is_marked=True))
     end = _end(table, is_marked=True)
     Follower(table).watermark(end)
@@ -409,8 +407,8 @@ def test_markers_are_removed_and_those_of_a_run_that_was_killed_too(table: Table
     assert table.rows == {}
 
 
-def test_markers_are_removed_whichever_of_them_are_left(table: Table) -> None:
-    """One run has removed another's, which slept, and has gone on from the places that its markers had before."""
+def test_any_remaining_markers_are_removed(table: Table) -> None:
+    """Another run may have removed some of the markers of a run that was paused."""
     table.put("k", Value={"N": "1"})
     for place in (0, 12, MAX_MARKERS - 1):
         table.put(f"leda-watermark-{place}", LedaWatermark={"S": "token"})
@@ -418,14 +416,14 @@ def test_markers_are_removed_whichever_of_them_are_left(table: Table) -> None:
     assert set(table.rows) == {"k"}
 
 
-def test_waiting_writes_nothing(table: Table) -> None:
+def test_a_watermark_by_waiting_writes_nothing(table: Table) -> None:
     end = _end(table, is_marked=False)
     Follower(table).watermark(end)
     assert table.rows == {}
     assert not any(table.shards.values())
 
 
-def test_shards_are_in_the_order_of_their_parents() -> None:
+def test_shards_are_ordered_parents_first() -> None:
     shards: dict[str, tuple[str | None, int | None]] = {
         "z": (None, 1),
         "a": ("m", None),

@@ -1,4 +1,4 @@
-"""The oracle: the plain pass over the final state that every total is compared with."""
+"""The oracle: the independent sum over the final state that totals are compared with."""
 
 import ast
 from decimal import Decimal, Inexact
@@ -35,12 +35,12 @@ def test_a_trade_counts_at_every_level() -> None:
     }
 
 
-def test_the_highest_version_wins_whenever_it_comes() -> None:
+def test_the_highest_version_counts_in_any_order() -> None:
     old, new = trade("a", 1, "5"), trade("a", 2, "7")
     assert oracle.fold([old, new]) == oracle.fold([new, old]) == oracle.fold([new])
 
 
-def test_a_moved_trade_leaves_nothing_behind() -> None:
+def test_a_moved_trade_does_not_count_at_its_old_path() -> None:
     moved = oracle.fold([trade("a", 0, "5"), trade("a", 1, "5", "Delta:FXSpot:EMEA")])
     assert moved == {
         "Delta": (1, Decimal(5)),
@@ -49,14 +49,14 @@ def test_a_moved_trade_leaves_nothing_behind() -> None:
     }
 
 
-def test_a_deleted_trade_counts_nowhere_until_a_newer_version_comes() -> None:
+def test_a_deleted_trade_does_not_count_until_a_newer_version() -> None:
     deleted = trade("a", 1, "5", Deleted=True)
     assert oracle.fold([trade("a", 0, "5"), deleted]) == {}
     assert oracle.fold([deleted, trade("a", 0, "5")]) == {}
     assert oracle.fold([deleted, trade("a", 2, "6")])["PV"] == (1, Decimal(6))
 
 
-def test_trades_that_add_up_to_0_are_a_total_all_the_same() -> None:
+def test_trades_that_add_up_to_0_have_a_total() -> None:
     folded = oracle.fold([trade("a", 0, "5"), trade("b", 0, "-5")])
     assert folded["PV"] == (2, Decimal(0))
 
@@ -65,7 +65,7 @@ def test_a_deletion_needs_neither_value_nor_hierarchy() -> None:
     assert oracle.fold([trade("a", 0, "5"), {"TradeID": "a", "Version": 1, "Deleted": True}]) == {}
 
 
-def test_levels_can_be_at_the_top_of_the_message() -> None:
+def test_levels_may_be_fields_of_the_message() -> None:
     names = oracle.Names(id="Meter", hierarchy=None, levels=("City", "Street"))
     message = {"Meter": "m", "Version": 0, "Value": 3, "City": "Ulm", "Street": "Am Bach"}
     assert oracle.fold([message], names) == {
@@ -74,14 +74,14 @@ def test_levels_can_be_at_the_top_of_the_message() -> None:
     }
 
 
-def test_bytes_are_read_without_a_float() -> None:
+def test_values_in_bytes_are_read_exactly() -> None:
     seen = oracle.Oracle(oracle.Names(hierarchy=None, levels=("L",)))
     seen.see_bytes(b'{"TradeID": "a", "Version": 0, "Value": 0.1, "L": "x"}')
     seen.see_bytes(b'{"TradeID": "b", "Version": 0, "Value": 0.2, "L": "x"}')
     assert seen.totals() == {"x": (2, Decimal("0.3"))}
 
 
-def test_rows_of_state_table_and_messages_go_together() -> None:
+def test_rows_and_messages_can_be_combined() -> None:
     seen = oracle.Oracle()
     seen.see_row({"id": "a", "Version": Decimal(1), "Value": Decimal(5), "Path": "PV:FXSpot:EMEA"})
     seen.see_row({"id": "b", "Version": Decimal(3), "Deleted": True})
@@ -95,7 +95,7 @@ def test_rows_of_state_table_and_messages_go_together() -> None:
     assert len(seen) == 2
 
 
-def test_a_sum_is_never_rounded() -> None:
+def test_a_sum_that_would_be_rounded_is_an_error() -> None:
     wide = [trade("a", 0, "1E+150"), trade("b", 0, "1E-150")]
     with pytest.raises(Inexact):
         oracle.fold(wide)
@@ -120,7 +120,7 @@ def test_neither_order_nor_duplicates_matter(
     assert oracle.fold(messages) == oracle.fold(shuffled)
 
 
-def test_it_shares_no_code_with_the_functions() -> None:
+def test_the_oracle_imports_nothing_from_leda() -> None:
     tree = ast.parse(Path(oracle.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {
