@@ -6,6 +6,7 @@ What happens when it is stopped, or others write meanwhile, is in test_rebuild_i
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from types import SimpleNamespace
@@ -514,6 +515,10 @@ def test_a_total_that_no_row_can_hold_is_named_and_nothing_is_changed(site: Site
     with pytest.raises(LedaError, match="more than the 38 digits") as error:
         site.rebuild()
     assert "PV:wide" in error.value.what
+    assert re.search(
+        r"decimal places are b \(Value 1E-27\), .*before .* are a \(Value 10{27}\), ",
+        error.value.fix,
+    )
     assert site.total_rows() == before
     site.check_leftovers()
 

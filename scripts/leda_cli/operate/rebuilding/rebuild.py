@@ -70,11 +70,12 @@ from leda_cli.operate.rebuilding import forecast
 from leda_cli.operate.rebuilding.assignments import Assignments, WentOnError
 from leda_cli.operate.rebuilding.corrections import Correction, Corrections, Needed
 from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, LaneTakenError, NamedNodes
+from leda_cli.operate.rebuilding.long_numbers import require_fit
 from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, Options, Run, Tables
 from leda_cli.operate.rebuilding.rebuild_source import Attempt, SourceSide, is_older
 from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
 from leda_cli.operate.rebuilding.stored_totals import Old, lanes_of
-from leda_cli.operate.rebuilding.table_sum import RowSum, require_fit
+from leda_cli.operate.rebuilding.table_sum import RowSum
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
 from leda_cli.operate.rebuilding.watermarks import (
     LateRecordError,
@@ -165,7 +166,7 @@ class Rebuild:
             self._run.configuration = target
             self._run.at = service_time(self._run.dynamodb, source.name)
             expected = sums.total(self._run.is_kept)
-        require_fit(expected)
+        require_fit(self._run, expected)
         changes = Corrections(expected, self._run.stored(), {}, len(target.names))
         return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
 

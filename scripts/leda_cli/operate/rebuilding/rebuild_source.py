@@ -18,8 +18,9 @@ from leda_cli.operate.deployed.stream_shards import streams_of
 from leda_cli.operate.rebuilding import watermarks
 from leda_cli.operate.rebuilding.assignments import Assignments, WentOnError
 from leda_cli.operate.rebuilding.lane_rows import END, LaneRows, Lanes
+from leda_cli.operate.rebuilding.long_numbers import require_fit
 from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS, Run
-from leda_cli.operate.rebuilding.table_sum import TableSum, first, require_fit
+from leda_cli.operate.rebuilding.table_sum import TableSum, first
 from leda_cli.operate.rebuilding.watermarks import (
     MarkedEnd,
     Tail,
@@ -104,7 +105,7 @@ class SourceSide:
             self._run.at = mark.created
             with self._run.progress("adding up"):
                 expected = sums.total(self._run.is_kept)
-        require_fit(expected)
+        require_fit(self._run, expected)
         return mark, tail, expected
 
     def _scan(self, sums: TableSum, tail: Tail, advance: Advance) -> None:

@@ -27,8 +27,7 @@ from leda.engine.audit.source_sum import Expected, Leaves, attributes_of
 from leda.engine.audit.table_scan import scan
 from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
 from leda.streams.changes import UnreadableRowError
-from leda.values.numbers import WIDE, NotExactError, number
-from leda_cli.base.errors import LedaError, this_command
+from leda.values.numbers import WIDE
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding.totals_file import TotalsFile, read, temporary_file, written
 
@@ -177,26 +176,6 @@ def _sum(parts: Iterator[Amounts]) -> Amounts:
 def _image(image: Mapping[str, Any]) -> str:
     # No key, condition or measure is of bytes, so that it does not matter what stands for them.
     return json.dumps(image, default=bytes.hex)
-
-
-def require_fit(expected: Expected) -> None:
-    """Raise LedaError if a total does not fit into a DynamoDB Number."""
-    too_long = TotalsFile(each for each in expected.totals.items() if not _fits(each[1]))
-    if too_long:
-        raise LedaError(
-            f"{len(too_long)} totals have more than the 38 digits of a DynamoDB number: {first(too_long)}",
-            "find the row of the source table with too large or too precise a number (written by hand, or under wider "
-            f"limits), correct or delete it, and run {this_command()} again",
-        )
-
-
-def _fits(amounts: Amounts) -> bool:
-    try:
-        for amount in amounts:
-            number(str(amount))
-    except NotExactError:
-        return False
-    return True
 
 
 def first(names: Collection[str]) -> str:

@@ -175,7 +175,10 @@ def test_too_little_concurrency_is_found() -> None:
         Level.WRONG,
         "Map has a reserved concurrency of 0: it never runs",
     )
-    assert "may need 4 executions" in _one(quotas.concurrency(_account(1000, 900), wanted, {"Map": 2})).what
+    assert (
+        "may need 4 executions"
+        in _one(quotas.concurrency(_account(1000, 900), wanted, {"Map": 2})).what
+    )
 
 
 # -- alarms

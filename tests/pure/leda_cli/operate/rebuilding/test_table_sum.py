@@ -3,17 +3,15 @@
 import json
 import random
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from leda.engine.audit.source_sum import Expected, fold
 from leda.engine.group_by.configuration import Configuration
-from leda_cli.base.errors import LedaError
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding import table_sum
-from leda_cli.operate.rebuilding.table_sum import RowSum, TableSum, require_fit
+from leda_cli.operate.rebuilding.table_sum import RowSum, TableSum
 
 TABLE = SourceTable("Feedback", {"id": "B", "at": "N"})
 CONFIGURATION = Configuration.from_json(
@@ -89,11 +87,3 @@ def test_the_sum_in_a_file_equals_the_sum_in_memory(monkeypatch: pytest.MonkeyPa
         name: wanted.totals[name] for name in wanted.totals if name != "urgent:b"
     }
     assert replace(found, totals={}) == replace(wanted, totals={})
-
-
-def test_a_total_of_more_than_38_digits_is_an_error_that_names_it() -> None:
-    require_fit(Expected({"a": (Decimal("9" * 38),)}))
-    with pytest.raises(LedaError, match=r"1 totals have more than the 38 digits .*: wide"):
-        require_fit(
-            Expected({"a": (1,), "wide": (Decimal("1" + "0" * 27 + "." + "0" * 26 + "1"),)})
-        )
