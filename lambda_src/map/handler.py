@@ -1,4 +1,4 @@
-"""MapLambda: from a table's stream to rows of sums in ReduceTable."""
+"""MapLambda: sums the changes of a table's stream into rows of ReduceTable."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from leda.engine.map.source_shards import SourceShards
 from leda.engine.registry import Registry
 from leda.engine.rejects import Rejects
 from leda.engine.shards import OnlyShards
-from leda.quarantine.of_function import quarantine
+from leda.quarantine.bucket import Quarantine
 from leda.streams.windows import window_state
 from leda.values.limits import Limits
 
-# Writes of batches have their own backoff; the other calls have the SDK's three tries.
+# Writes of batches have their own backoff; all other calls are tried three times.
 dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
-rejects = Rejects(quarantine(), logger.warning)
+rejects = Rejects(Quarantine.from_settings(), logger.warning)
 rows = MapRows(
     dynamodb,
     settings.required("REDUCE_TABLE"),
@@ -47,7 +47,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     outcome = consumer.consume(event, rows.write)
     if outcome:
         gigabytes(LaneGigabytes=outcome.lane_gigabytes)
-    if faults.strike():
-        # After the write, which is the worst moment: all of it is delivered again.
+    if faults.must_fail():
+        # After the write, which is the worst moment, because Lambda delivers all of the batch again.
         faults.fail()
     return window_state(event)

@@ -15,7 +15,7 @@ from leda.streams.stream_records import (
     LONGEST_SEQUENCE_NUMBER,
     MalformedEventError,
     StreamRecord,
-    is_made_up,
+    has_made_up_number,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def of_event(
         raise MalformedEventError(
             "the records name several event sources; those of a batch have one"
         )
-    if is_made_up(records[0]):
+    if has_made_up_number(records[0]):
         return Shard(stream, MADE_UP)
     shard = event.get("shardId") or (only and only.of(stream))
     if not isinstance(shard, str) or not shard:

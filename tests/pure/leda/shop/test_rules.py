@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.shop import paging, rows, times, whole
+from leda.shop import attributes, paging, rows, times
 from leda.shop.http.exchange import Request
 from leda.shop.orders import listings, order_request, orders
 from leda.shop.orders.order_request import Line, OrderRequest
@@ -140,12 +140,12 @@ def test_an_order_without_its_header_is_none() -> None:
 @pytest.mark.parametrize("text", ["", "1.5", "-1", "1E+15", "NaN", "one", "1E+400"])
 def test_an_attribute_that_is_not_a_whole_number_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableRowError, match=r"^qty "):
-        whole.attribute({"qty": {"N": text}}, "qty")
+        attributes.whole_number({"qty": {"N": text}}, "qty")
 
 
 def test_a_whole_number_is_read_in_any_notation() -> None:
-    assert whole.attribute({"qty": {"N": "1E+3"}}, "qty") == 1000
-    assert whole.attribute({"qty": {"N": "2.00"}}, "qty") == 2
+    assert attributes.whole_number({"qty": {"N": "1E+3"}}, "qty") == 1000
+    assert attributes.whole_number({"qty": {"N": "2.00"}}, "qty") == 2
 
 
 # -- lists
@@ -181,7 +181,7 @@ WORD = st.text("abyz019", min_size=1, max_size=9)
 
 @given(st.lists(WORD, min_size=1, max_size=6), st.integers(0, 10**15 - 1))
 def test_a_vendor_orders_id_contains_its_product_and_number(words: list[str], number: int) -> None:
-    which = vendor_orders.Number("-".join(words), number)
+    which = vendor_orders.VendorOrderName("-".join(words), number)
     assert vendor_orders.named(which.identifier) == which
 
 

@@ -39,7 +39,7 @@ def row(path: str, value: str) -> dict[str, Any]:
 
 def record(sequence: int, old: Any, new: Any) -> StreamRecord:
     name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-    return StreamRecord(sequence, f"e{sequence}", name, old, new, False, None, {})
+    return StreamRecord(sequence, f"e{sequence}", name, old, new, False, None, {"dynamodb": {}})
 
 
 def changes(*records: StreamRecord) -> list[Change]:
