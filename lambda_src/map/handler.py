@@ -14,7 +14,7 @@ from leda.engine.map.map_rows import MapRows
 from leda.engine.map.source_shards import SourceShards
 from leda.engine.registry import Registry
 from leda.engine.rejects import Rejects
-from leda.engine.shards import OnlyShards
+from leda.engine.shards import SingleShardStreams
 from leda.quarantine.bucket import Quarantine
 from leda.streams.windows import window_state
 from leda.values.limits import Limits
@@ -35,8 +35,8 @@ rows = MapRows(
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
 )
-only = OnlyShards(connect_streams()) if settings.optional("SINGLE_SHARD") else None
-consumer = Consumer(rejects, only)
+single = SingleShardStreams(connect_streams()) if settings.optional("SINGLE_SHARD") else None
+consumer = Consumer(rejects, single)
 faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
 

@@ -13,7 +13,7 @@ from leda.engine.reduce.epochs import Epochs
 from leda.engine.reduce.totals import KEY, Totals
 from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Rejects
-from leda.engine.shards import OnlyShards
+from leda.engine.shards import SingleShardStreams
 from leda.quarantine.bucket import Quarantine
 from leda.streams.windows import window_state
 
@@ -31,7 +31,9 @@ totals = Totals(
     settings.positive("REDUCE_THREADS", default=4),
     settings.optional("TOTALS_KEY") or KEY,
 )
-consumer = Consumer(rejects, OnlyShards(streams) if settings.optional("SINGLE_SHARD") else None)
+consumer = Consumer(
+    rejects, SingleShardStreams(streams) if settings.optional("SINGLE_SHARD") else None
+)
 faults = Faults(
     dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT"
 )

@@ -109,7 +109,7 @@ class TotalsSide:
         These are checkpoints whose epoch is higher than any that was drawn, checkpoints that cannot be read, and all
         checkpoints of `suspects`: totals that were wrong after the last try.
         """
-        limit = self._run.registry.draw(EPOCHS)
+        limit = self._run.registry.next_number(EPOCHS)
 
         def found() -> Iterator[Change]:
             for node, row in self._run.totals.rows():
