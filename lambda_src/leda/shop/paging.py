@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DEFAULT_ROWS, MOST_ROWS = 50, 100
+# The most bytes of a sort key. A part's product is one, and its key is made of the cursor.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+MAX_KEY_BYTES = 1024
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 _BAD_CURSOR = "cursor is not one that this list has given."
 
@@ -96,9 +99,10 @@ def _cursor(place: str) -> str:
 
 def _place(cursor: str, place: re.Pattern[str]) -> str:
     try:
-        found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        found = data.decode()
     except (binascii.Error, ValueError) as error:
         raise invalid("cursor", _BAD_CURSOR) from error
-    if not place.fullmatch(found):
+    if len(data) > MAX_KEY_BYTES or not place.fullmatch(found):
         raise invalid("cursor", _BAD_CURSOR)
     return found

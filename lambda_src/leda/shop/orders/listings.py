@@ -12,7 +12,8 @@ from leda.shop.stock import vendor_orders
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z"
 _ORDER_PLACE = re.compile(f"{_TIME}#{orders.IDENTIFIER}", re.ASCII)
 _VENDOR_ORDER_PLACE = re.compile(f"{_TIME}#{vendor_orders.IDENTIFIER}", re.ASCII)
-_PRODUCT_PLACE = re.compile("[a-z0-9-]{1,64}", re.ASCII)
+# Whoever writes a part may give it any product, which is the part's place in the list.
+_PRODUCT_PLACE = re.compile(".+", re.DOTALL)
 
 
 def parts() -> Listing:

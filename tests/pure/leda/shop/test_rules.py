@@ -155,6 +155,7 @@ def test_a_whole_number_is_read_in_any_notation() -> None:
     ("listing", "place"),
     [
         (listings.parts(), "camo-vest"),
+        (listings.parts(), "Camo Vest É"),
         (listings.orders_of("c" * 16), f"{CREATED}#{'0' * 32}"),
         (listings.orders_by_status("Created"), f"{CREATED}#{'0' * 32}"),
         (listings.vendor_orders_by_status("Open"), f"{CREATED}#camo-vest-12"),
@@ -174,6 +175,12 @@ def test_an_invalid_cursor_is_refused(cursor: str) -> None:
         with pytest.raises(RefusedError) as refused:
             paging._place(cursor, listing.place)
         assert refused.value.field == "cursor"
+
+
+@pytest.mark.parametrize("place", ["", "x" * 1025, "é" * 513])
+def test_a_cursor_that_is_no_key_of_a_part_is_refused(place: str) -> None:
+    with pytest.raises(RefusedError):
+        paging._place(paging._cursor(place), listings.parts().place)
 
 
 WORD = st.text("abyz019", min_size=1, max_size=9)
