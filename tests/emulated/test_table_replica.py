@@ -310,6 +310,6 @@ def test_a_replica_with_another_key_is_refused_and_no_item_is_to_blame(users: Us
     users.pipeline.settings["REPLICA_TABLE"] = f"{users.pipeline.prefix}Other"
     users.put("u1")
 
-    with pytest.raises(WrongReplicaError, match="types of the source table.s key"):
+    with pytest.raises(WrongReplicaError, match="names and types of the source table"):
         replicate(users)(event(users.records()))
     assert users.pipeline.bucket.objects == {}
