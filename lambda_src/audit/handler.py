@@ -1,4 +1,4 @@
-"""AuditLambda: compares the totals with their source table while both change, and counts what is wrong."""
+"""AuditLambda: compares the totals with their source table while both change, and counts the wrong totals."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str,
     live = live_configuration(registry, deployed)
     counts = audit_report.over_limit(dynamodb, *totals, live, max_totals) if max_totals else {}
     if live.keeps_expired:
-        # No Drift, not even of 0: nobody knows it.
+        # The metric Drift is not written, because it is unknown.
         logger.info(
             "not compared: with on_expiry = keep the table no longer holds what was counted"
         )

@@ -1,4 +1,4 @@
-"""dynamodb-stream-capture: from a table's stream to a log line, a count and a notification for each change."""
+"""dynamodb-stream-capture: logs, counts and publishes each change of a table's stream."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from leda.aws.telemetry import count, logger, metrics
 from leda.capture import patterns
 from leda.capture.capture import Capture
 from leda.capture.notifications import CALL_LIMITS, Notifications
-from leda.quarantine.of_function import quarantine
+from leda.quarantine.bucket import Quarantine
 from leda.quarantine.writer import QuarantineWriter
 from leda.streams import partial_batch
 
@@ -28,14 +28,14 @@ notifications = (
 )
 function = settings.function_name()
 counted_by = function if settings.optional("COUNT_CHANGES") else None
-capture = Capture(QuarantineWriter(quarantine()), hidden, notifications, counted_by)
+capture = Capture(QuarantineWriter(Quarantine.from_settings()), hidden, notifications, counted_by)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Capture the event's changes; answers the records that must be delivered again (partial batch response)."""
-    report = capture.take(event["Records"], event.get("shardId"))
+    """Capture the event's changes; return a partial batch response."""
+    report = capture.process(event["Records"], event.get("shardId"))
     count(
         Records=len(event["Records"]),
         Notified=report.notified,

@@ -1,4 +1,4 @@
-"""fnExpireOrders: on a schedule, closes the orders that were not paid in time."""
+"""fnExpireOrders: closes, on a schedule, the orders that were not paid in time."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ expiring = Expiring(dynamodb, settings.required("SHOP_TABLE"))
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], context: LambdaContext) -> None:
-    """Close what is due. Raises ExpiryError."""
+    """Close the orders that are due. Raises ExpiryError."""
     closed = expiring.run(context.get_remaining_time_in_millis)
     count(Expired=closed)
     logger.info("expired", extra={"orders": closed})

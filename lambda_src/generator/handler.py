@@ -1,6 +1,6 @@
 """GeneratorLambda: plays one round of the workshop's game and keeps the score in ParameterTable.
 
-The event may hold `seed` (whole number), `messages` and `wait_seconds`; an EventBridge event has none of them.
+The event may have `seed` (whole number), `messages` and `wait_seconds`. An EventBridge event has none of them.
 """
 
 from typing import Any

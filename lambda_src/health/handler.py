@@ -1,4 +1,4 @@
-"""HealthLambda: checks on a schedule for an open rebuild, mappings that are off and streams that are not settled."""
+"""HealthLambda: checks on a schedule for an open rebuild, disabled mappings, and streams whose shards are unsettled."""
 
 import json
 from datetime import UTC, datetime
@@ -22,10 +22,10 @@ tables: dict[Stage, str] = json.loads(settings.required("TABLES"))
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
-    """Check once; each metric counts what is wrong, and the log names it."""
+    """Check once; each metric counts the faults of a kind, and the log names them."""
     found = health.check(registry, dynamodb, lambda_client, mappings, tables)
     stood_still = found.stood_still(stood_still_seconds, datetime.now(UTC))
-    # Never a value of 0: its alarm stays until a person ends it.
+    # A value of 0 is not written, because it would end the alarm, which an operator must do.
     counts = found.counts | ({"StoodStill": len(stood_still)} if stood_still else {})
     count(**counts)
     if any(counts.values()):

@@ -1,4 +1,4 @@
-"""What a record processor's function gets, and what it raises.
+"""The record that a record processor's `process` gets, and the exception that it may raise.
 
     from leda.records import Record, Unprocessable
 
@@ -9,8 +9,8 @@
         ...
 
 If `process` returns, the record is done. If it raises Unprocessable, the record is quarantined and not delivered again.
-After any other exception Lambda delivers the record, and those after it in the shard, again. So `process` may get a
-record more than once, and must then have the same effect as once.
+After any other exception, Lambda delivers the record and the later records of the shard again. So `process` may get a
+record more than once, and must be idempotent.
 """
 
 import base64
@@ -21,22 +21,23 @@ from decimal import Decimal
 from typing import Any
 
 from leda.streams.kinesis import UserRecord
+from leda.values.dynamodb_json import json_number
 from leda.values.json_text import JsonReader, NotJsonError, text_of
-from leda.values.plain import json_number
 
-# A document that is nested more deeply is logged as the text that it is: what writes the log can nest only so far.
+# A document with more levels is logged as text, because the logger cannot write it as JSON.
 MAX_LOGGED_DEPTH = 100
 
 
 class Unprocessable(ValueError):
-    """A record that no retry makes better; the text is the reason kept with it in quarantine."""
+    """The record cannot be processed, and no retry helps; the text is the reason in the quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a producer put; one of an aggregated record (Kinesis Producer Library) is a record of its own.
+    """A record that a producer has put; each user record of an aggregated record (Kinesis Producer Library) is one.
 
-    `arrived` is the time (UTC) at which the stream took it, about. `event_id` names it, the same at each delivery.
+    arrived: about the time (UTC) at which the record was put into the stream; None if the event does not say it.
+    event_id: an ID of the record, the same at each delivery.
     """
 
     data: bytes
@@ -49,7 +50,7 @@ class Record:
 
     @classmethod
     def of(cls, user: UserRecord) -> "Record":
-        """The record as the core read it."""
+        """Make the record of a user record."""
         return cls(
             user.data,
             user.partition_key,
@@ -61,23 +62,23 @@ class Record:
         )
 
     def text(self) -> str:
-        """The data as text. Raises Unprocessable where it is not UTF-8."""
+        """Return the data as text. Raises Unprocessable if it is not UTF-8."""
         try:
             return text_of(self.data)
         except NotJsonError as error:
             raise Unprocessable(str(error)) from error
 
     def json(self) -> Any:
-        """The data as JSON, with exact numbers (int, Decimal). Raises Unprocessable where it is not JSON."""
+        """Return the data as JSON, with exact numbers (int, Decimal). Raises Unprocessable if it is not JSON."""
         try:
             return _EXACT.read(self.data)
         except NotJsonError as error:
             raise Unprocessable(str(error)) from error
 
     def decoded(self) -> tuple[str, Any]:
-        """For the log: what the data is (json, text, binary), and its content; binary data as base64.
+        """Return the kind of the data (json, text, binary) and its content for the log; binary data as base64.
 
-        Text has no control characters but spaces, tabs and line ends.
+        Data with control characters other than tabs and line ends is binary.
         """
         try:
             text = self.text()
@@ -89,7 +90,7 @@ class Record:
                 json.dumps(content, ensure_ascii=False).encode()
                 return "json", content
         except (NotJsonError, UnicodeEncodeError):
-            # A lone surrogate cannot be written to a log as JSON.
+            # A lone surrogate, which JSON may have, cannot be encoded for the log.
             pass
         if any(char < " " and char not in "\t\r\n" for char in text):
             return "binary", base64.b64encode(self.data).decode()
@@ -101,7 +102,7 @@ _SHOWN = JsonReader(whole=json_number, fraction=json_number)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and objects are nested more than so many levels deep in the value."""
+    """Return whether lists and objects are nested more than `levels` deep in the value."""
     match value:
         case list():
             return not levels or any(_is_deeper(each, levels - 1) for each in value)

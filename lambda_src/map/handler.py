@@ -1,4 +1,4 @@
-"""MapLambda: from a table's stream to rows of sums in ReduceTable."""
+"""MapLambda: sums the changes of a table's stream into rows of ReduceTable."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from leda.engine.map.map_rows import MapRows
 from leda.engine.map.source_shards import SourceShards
 from leda.engine.registry import Registry
 from leda.engine.rejects import Rejects
-from leda.engine.shards import OnlyShards
-from leda.quarantine.of_function import quarantine
+from leda.engine.shards import SingleShardStreams
+from leda.quarantine.bucket import Quarantine
 from leda.streams.windows import window_state
 from leda.values.limits import Limits
 
-# Writes of batches have their own backoff; the other calls have the SDK's three tries.
+# Writes of batches have their own backoff; all other calls are tried three times.
 dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
-rejects = Rejects(quarantine(), logger.warning)
+rejects = Rejects(Quarantine.from_settings(), logger.warning)
 rows = MapRows(
     dynamodb,
     settings.required("REDUCE_TABLE"),
@@ -35,8 +35,8 @@ rows = MapRows(
     settings.positive("DELTA_RETENTION_SECONDS", default=2 * 24 * 3600),
     rejects.put,
 )
-only = OnlyShards(connect_streams()) if settings.optional("SINGLE_SHARD") else None
-consumer = Consumer(rejects, only)
+single = SingleShardStreams(connect_streams()) if settings.optional("SINGLE_SHARD") else None
+consumer = Consumer(rejects, single)
 faults = Faults(dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_MAP_LAMBDA_PCT")
 
 
@@ -47,7 +47,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     outcome = consumer.consume(event, rows.write)
     if outcome:
         gigabytes(LaneGigabytes=outcome.lane_gigabytes)
-    if faults.strike():
-        # After the write, which is the worst moment: all of it is delivered again.
+    if faults.must_fail():
+        # After the write, which is the worst moment, because Lambda delivers all of the batch again.
         faults.fail()
     return window_state(event)

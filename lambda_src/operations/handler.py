@@ -1,4 +1,4 @@
-"""fnOperations: what operators see and do. The API's authorizer has checked their tokens."""
+"""fnOperations: the operators' routes. The API's authorizer has checked their tokens."""
 
 from typing import Any
 

@@ -1,10 +1,10 @@
-"""What the record processor does with a record beside logging it: nothing.
+"""The default `process`, which does nothing: the record processor only logs each record.
 
-A folder of your own with another process.py takes its place: docs/record-processor.md has the steps.
+A folder of your own with another process.py replaces this one: docs/record-processor.md has the steps.
 """
 
 from leda.records import Record
 
 
 def process(record: Record) -> None:
-    """Take the record. Raise leda.records.Unprocessable to put it aside, anything else to get it again."""
+    """Process the record. Raise leda.records.Unprocessable to quarantine the record, anything else to get it again."""

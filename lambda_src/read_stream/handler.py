@@ -1,4 +1,4 @@
-"""fnReadStream: hands UnifiedTable's changes on to fnCreateVendorOrder and fnWriteFirehose, and waits for both."""
+"""fnReadStream: invokes fnCreateVendorOrder and fnWriteFirehose with the changes of UnifiedTable's stream."""
 
 from typing import Any
 
@@ -14,15 +14,12 @@ from leda.streams.windows import window_state
 fan_out = FanOut(
     clients.sdk("lambda", CALL_LIMITS),
     [
-        # First the one for which a record may come twice: if it fails, the lake has no line twice.
+        # This one is first: if it fails, and Lambda delivers the batch again, the data lake has no line twice.
         Target(
             settings.required("CREATE_VENDOR_ORDER_FUNCTION"),
             lambda raw: lake_lines.kind_of(raw) == rows.PART,
         ),
-        Target(
-            settings.required("WRITE_FIREHOSE_FUNCTION"),
-            lake_lines.is_wanted,
-        ),
+        Target(settings.required("WRITE_FIREHOSE_FUNCTION"), lake_lines.is_wanted),
     ],
 )
 
@@ -30,7 +27,7 @@ fan_out = FanOut(
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Hand the event's records on; done when both functions have done their part."""
-    fan_out.hand_on(event)
+    """Invoke both functions with their records of the event. Raises NotDoneError."""
+    fan_out.invoke(event)
     count(Records=len(event["Records"]))
     return window_state(event)

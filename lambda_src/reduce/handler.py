@@ -1,4 +1,4 @@
-"""ReduceLambda: from ReduceTable's stream to the totals in AggregateTable."""
+"""ReduceLambda: adds the rows of ReduceTable's stream to the totals in AggregateTable."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from leda.engine.reduce.epochs import Epochs
 from leda.engine.reduce.totals import KEY, Totals
 from leda.engine.registry import Configurations, Registry
 from leda.engine.rejects import Rejects
-from leda.engine.shards import OnlyShards
-from leda.quarantine.of_function import quarantine
+from leda.engine.shards import SingleShardStreams
+from leda.quarantine.bucket import Quarantine
 from leda.streams.windows import window_state
 
-# Writes of batches have their own backoff; the other calls have the SDK's three tries.
+# Writes of batches have their own backoff; all other calls are tried three times.
 dynamodb, dynamodb_with_tries = connect(), connect(tries=3)
 streams = connect_streams()
-rejects = Rejects(quarantine(), logger.warning)
+rejects = Rejects(Quarantine.from_settings(), logger.warning)
 registry = Registry(dynamodb_with_tries, settings.required("REGISTRY_TABLE"))
 totals = Totals(
     dynamodb,
@@ -31,7 +31,9 @@ totals = Totals(
     settings.positive("REDUCE_THREADS", default=4),
     settings.optional("TOTALS_KEY") or KEY,
 )
-consumer = Consumer(rejects, OnlyShards(streams) if settings.optional("SINGLE_SHARD") else None)
+consumer = Consumer(
+    rejects, SingleShardStreams(streams) if settings.optional("SINGLE_SHARD") else None
+)
 faults = Faults(
     dynamodb_with_tries, settings.optional("PARAMETER_TABLE"), "FAILURE_REDUCE_LAMBDA_PCT"
 )
@@ -44,7 +46,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     outcome = consumer.consume(event, totals.apply)
     if outcome:
         lag(outcome.oldest)
-    if faults.strike():
-        # After the write, which is the worst moment: all of it is delivered again.
+    if faults.must_fail():
+        # After the write, which is the worst moment, because Lambda delivers all of the batch again.
         faults.fail()
     return window_state(event)

@@ -1,4 +1,4 @@
-"""fnStorefront: what customers read."""
+"""fnStorefront: the customers' routes that read."""
 
 from typing import Any
 

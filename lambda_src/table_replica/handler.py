@@ -1,4 +1,4 @@
-"""dynamodb-stream-capture-replica: from a table's stream to the same items in another table."""
+"""dynamodb-stream-capture-replica: writes the items of a table's stream to another table."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda.aws import assumed_role, clients, settings
 from leda.aws.telemetry import logger, metrics
-from leda.quarantine.of_function import quarantine
+from leda.quarantine.bucket import Quarantine
 from leda.quarantine.writer import QuarantineWriter
 from leda.replica.replica import Marks, Replica
 from leda.replica.replication import replicate
@@ -20,12 +20,12 @@ replica = Replica(
     Marks(settings.required("PLACE_ATTRIBUTE"), settings.required("END_ATTRIBUTE")),
     retention=settings.positive("TOMBSTONE_SECONDS", default=7 * 24 * 3600),
 )
-writer = QuarantineWriter(quarantine())
+writer = QuarantineWriter(Quarantine.from_settings())
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Write the event's changes; answers the records that must be delivered again (partial batch response)."""
+    """Write the event's changes; return a partial batch response."""
     failed = replicate(event["Records"], event.get("shardId"), replica, writer)
     return partial_batch.answer(failed)

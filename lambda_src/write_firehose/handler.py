@@ -1,4 +1,4 @@
-"""fnWriteFirehose: from the changes that fnReadStream hands on to lines in the data lake, each at least once."""
+"""fnWriteFirehose: sends a line for each change to the data lake, at least once. fnReadStream invokes it."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leda.aws import clients, settings
 from leda.aws.telemetry import count, logger, metrics
 from leda.quarantine.bad_records import from_table_stream
-from leda.quarantine.of_function import quarantine
+from leda.quarantine.bucket import Quarantine
 from leda.quarantine.writer import QuarantineWriter
 from leda.shop.stream import lake_lines
 from leda.shop.stream.delivery import Delivery
 
 delivery = Delivery(clients.sdk("firehose"), settings.required("DELIVERY_STREAM"))
-writer = QuarantineWriter(quarantine())
+writer = QuarantineWriter(Quarantine.from_settings())
 
 
 @logger.inject_lambda_context

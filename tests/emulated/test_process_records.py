@@ -269,7 +269,7 @@ def test_what_hides_that_it_runs_nothing_is_refused_at_its_first_record(
 
     for hidden in (generator, coroutine, async_generator):
         function = processor(pipeline, hiding(hidden))
-        with pytest.raises(WrongProcessError, match="runs nothing"):
+        with pytest.raises(WrongProcessError, match="does not run it"):
             function(pipeline.kinesis_event(b"x"))
     assert pipeline.bucket.objects == {}
 

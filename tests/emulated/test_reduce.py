@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from leda.engine.group_by.configuration import Configuration
-from leda.engine.reduce.reduce_batch import CheckpointBatch, Pending
+from leda.engine.reduce.reduce_batch import CheckpointBatch, PendingTotal
 from leda.engine.reduce.statement_errors import StatementErrors, TotalsError
 from leda.engine.registry import Registry
 from simulation.failures import client_error, timed_out
@@ -224,15 +224,17 @@ def test_a_measure_that_another_delivery_gives_meanwhile_is_added_to(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the refusal of a statement and the look at the total."""
-    real = StatementErrors._completed
+    real = StatementErrors._add_missing_measures
     looks = []
 
-    def completed(self: StatementErrors, batch: CheckpointBatch, each: Pending, first: str) -> bool:
+    def completed(
+        self: StatementErrors, batch: CheckpointBatch, each: PendingTotal, first: str
+    ) -> bool:
         put_total(pipeline, each.node, Count={"N": "5"}, Value={"N": "10"})
         looks.append(each.node)
         return real(self, batch, each, first)
 
-    monkeypatch.setattr(StatementErrors, "_completed", completed)
+    monkeypatch.setattr(StatementErrors, "_add_missing_measures", completed)
     put_total(pipeline, "A", Value={"N": "10"})
     put_delta(pipeline, 1, {"A": "-0.5"})
 

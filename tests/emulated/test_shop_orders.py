@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leda.shop import settling
+from leda.shop import write_loop
 from simulation.failures import cancelled, client_error, timed_out
 from support import log_lines
 from support.at_once import at_once
@@ -228,7 +228,7 @@ def test_the_last_piece_that_another_takes_meanwhile_is_out_of_stock(shop: ShopT
 def test_conflicts_without_end_are_a_503_that_says_when_to_come_again(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "MOST_SECONDS", 0)
+    monkeypatch.setattr(write_loop, "MOST_SECONDS", 0)
     function, faults = with_faults(shop)
     faults.arm("transact_write_items", 1, instead(cancelled("TransactionConflict")))
     body = order(("vest", 1))

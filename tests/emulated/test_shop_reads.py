@@ -22,7 +22,7 @@ def low(shop: ShopTables, product: str, number: int = 0, quantity: int = 50) -> 
 
     action = vendor_orders.open_action(
         shop.prefix + "UnifiedTable",
-        vendor_orders.Number(product, number),
+        vendor_orders.VendorOrderName(product, number),
         quantity,
         times.now(),
     )

@@ -147,7 +147,7 @@ def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
         )
 
 
-@breach(map_rows, "created", lambda _records: time.time())
+@breach(map_rows, "time_of_youngest", lambda _records: time.time())
 def test_a_row_of_map_expires_by_the_time_of_its_records(it: Scene) -> Any:
     """The function's clock is two days behind but for an hour; two hours later the batch is delivered again."""
     it.write("t1", "5")
@@ -225,10 +225,10 @@ def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(it: S
 
 
 def without_zeros(rows: Any) -> Any:
-    return [each for each in reduce_batch.by_node(rows) if any(each.sums or (1,))]
+    return [each for each in reduce_batch.pending_totals(rows) if any(each.sums or (1,))]
 
 
-@breach(totals, "by_node", without_zeros)
+@breach(totals, "pending_totals", without_zeros)
 def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(it: Scene) -> Any:
     for value in ("5", None):
         it.write("t1", value)
@@ -240,16 +240,16 @@ def test_a_sum_of_0_is_added_by_reduce_for_the_total_says_how_far_it_has_come(it
 
 def judged_first(self: Epochs, shard: Shard, created: float | None) -> int:
     older = self._is_of_older_stream(shard)
-    epoch = epochs.IGNORED if older else self._registry.draw(registry.EPOCHS)
+    epoch = epochs.IGNORED if older else self._registry.next_number(registry.EPOCHS)
     attributes = {"Epoch": {"N": str(epoch)}}
     self._registry.put_if_absent(registry.reduce_scope(shard.stream), shard.id, attributes)
     return epoch
 
 
-@breach(Epochs, "_draw", judged_first)
+@breach(Epochs, "_assign_epoch", judged_first)
 def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(it: Scene, patch: Patch) -> Any:
     """Reduce meets a shard of the older stream, and is slow; meanwhile it meets the younger stream."""
-    real = registry.Registry.draw
+    real = registry.Registry.next_number
     it.write("t1", "1")
     it.on("map")
     older = it.system.streams["reduce"]
@@ -259,12 +259,12 @@ def test_an_older_stream_gets_no_epoch_above_those_of_a_younger_one(it: Scene, p
     it.on("map")
     slow = iter([True])
 
-    def draw(self: registry.Registry, counter: str) -> int:
+    def next_number(self: registry.Registry, counter: str) -> int:
         if counter == registry.EPOCHS and next(slow, False):
             it.world.sleep(5)
         return real(self, counter)
 
-    patch.setattr(registry.Registry, "draw", draw)
+    patch.setattr(registry.Registry, "next_number", next_number)
     it.world.at(it.world.now + 1, it.system.mappings["reduce"].resume)
     it.deliver("reduce", next(iter(older.shards.values())).records, stream=older)
     it.go_on()

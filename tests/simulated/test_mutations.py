@@ -18,7 +18,7 @@ from leda.engine.map.map_rows import MapRows, _LaneWriter
 from leda.engine.map.source_shards import SourceShards
 from leda.engine.reduce import epochs, reduce_batch, totals
 from leda.engine.reduce.epochs import Epochs
-from leda.engine.reduce.reduce_batch import Kind
+from leda.engine.reduce.reduce_batch import StatementKind
 from leda.engine.reduce.total_statements import TotalStatements
 from leda.engine.reduce.totals import Totals
 from leda.streams import changes, stream_records
@@ -62,7 +62,7 @@ def the_rows_last_change_counts_as_new(patch: Patch) -> None:
 
 def nothing_is_dropped_when_the_condition_fails(patch: Patch) -> None:
     """The whole part again, on the condition that the row is still as it came back."""
-    patch.setattr(_LaneWriter, "_beyond", lambda self, todo: list(todo))
+    patch.setattr(_LaneWriter, "_not_covered", lambda self, todo: list(todo))
     stored: dict[int, str] = {}
 
     def put(self: Any, request: dict[str, Any], send: Callable[..., Any]) -> Any:
@@ -80,13 +80,13 @@ def nothing_is_dropped_when_the_condition_fails(patch: Patch) -> None:
 
 
 def one_change_too_many_is_dropped(patch: Patch) -> None:
-    real = _LaneWriter._beyond
+    real = _LaneWriter._not_covered
 
-    def beyond(self: Any, todo: Any) -> Any:
+    def not_covered(self: Any, todo: Any) -> Any:
         left = real(self, todo)
         return [part for part in (left[0][1:], *left[1:]) if part] if left else left
 
-    patch.setattr(_LaneWriter, "_beyond", beyond)
+    patch.setattr(_LaneWriter, "_not_covered", not_covered)
 
 
 def the_row_says_the_first_change_as_its_sequence(patch: Patch) -> None:
@@ -189,29 +189,29 @@ def the_totals_checkpoint_counts_as_new(patch: Patch) -> None:
 
 
 def the_checkpoint_is_the_first_row_of_the_total(patch: Patch) -> None:
-    real = reduce_batch.by_node
+    real = reduce_batch.pending_totals
 
-    def by_node(rows: Any) -> Any:
+    def pending_totals(rows: Any) -> Any:
         found = real(rows)
         for each in found:
             each.last = each.first
         return found
 
-    patch.setattr(totals, "by_node", by_node)
+    patch.setattr(totals, "pending_totals", pending_totals)
 
 
 def the_checkpoint_is_the_batchs_end_before_all_is_added(patch: Patch) -> None:
     """One row of a total is lost where several come in a batch."""
-    real = reduce_batch.by_node
+    real = reduce_batch.pending_totals
 
-    def by_node(rows: Any) -> Any:
+    def pending_totals(rows: Any) -> Any:
         found = real(rows)
         for each in found:
             if each.sums is not None:
                 each.sums = list(amounts_of(each.texts))
         return found
 
-    patch.setattr(totals, "by_node", by_node)
+    patch.setattr(totals, "pending_totals", pending_totals)
 
 
 def a_total_has_one_checkpoint_for_every_number_of_lanes(patch: Patch) -> None:
@@ -225,7 +225,7 @@ def epochs_are_not_looked_at(patch: Patch) -> None:
 def an_epoch_is_drawn_by_every_environment(patch: Patch) -> None:
     patch.setattr(Epochs, "_stored", lambda self, shard: None)
     patch.setattr(
-        Epochs, "_settle", lambda self, shard, created: self._registry.draw(registry.EPOCHS)
+        Epochs, "_assign", lambda self, shard, created: self._registry.next_number(registry.EPOCHS)
     )
 
 
@@ -255,7 +255,7 @@ def no_answer_is_taken_for_a_failure_that_wrote_nothing(patch: Patch) -> None:
     def ask(self: Any, line: Any, part: Any) -> Any:
         answers = list(real(self, line, part))
         for place, (each, answer) in enumerate(zip(part, answers, strict=True)):
-            if answer.get("Code") == "NoAnswer" and each.kind is Kind.UPDATE:
+            if answer.get("Code") == "NoAnswer" and each.kind is StatementKind.UPDATE:
                 statement = line.statement(each)
                 text = statement["Statement"].split(" AND (")[0]
                 statement = {"Statement": text, "Parameters": statement["Parameters"][:-1]}

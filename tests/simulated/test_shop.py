@@ -38,10 +38,10 @@ def test_orders_are_made_refused_shipped_and_parts_restocked_in_trouble() -> Non
 
 
 def a_part_that_was_made_again_keeps_the_number_that_it_is_made_with(patch: Patch) -> None:
-    def keeps(_self: Restocking, part: parts.Part) -> restocking._Want:
-        return restocking._Want(part, part.restocks, is_there=True)
+    def keeps(_self: Restocking, part: parts.Part) -> restocking._Need:
+        return restocking._Need(part, part.restocks, exists=True)
 
-    patch.setattr(Restocking, "_anew", keeps)
+    patch.setattr(Restocking, "_with_free_number", keeps)
 
 
 def the_fan_out_does_not_look_at_the_answers(patch: Patch) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from leda.aws import backoff
 from leda.pipeline import state_store
-from leda.shop import settling
+from leda.shop import write_loop
 from leda.shop.stream import delivery
 from leda_cli.base.operations import Operation
 from support import faults
@@ -17,7 +17,7 @@ from support import faults
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once: their pauses are for others, and here are none."""
-    for module in (state_store, backoff, settling, delivery):
+    for module in (state_store, backoff, write_loop, delivery):
         monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0)
 
 

@@ -1,4 +1,4 @@
-"""A session of boto3 with the credentials of another role, which are fetched again before they expire."""
+"""Makes a boto3 session with the credentials of another role, which are refreshed before they expire."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from leda.aws import clients
 
 
 def session_of(role: str, name: str) -> boto3.Session:
-    """A session that assumes the role (an ARN) when a call first needs it; `name` is the role session's name."""
+    """Return a session that assumes the role (an ARN) at its first call; `name` becomes the role session's name."""
     session = botocore.session.get_session()
     session.get_component("credential_provider").insert_before("env", _AssumedRole(role, name))
     return boto3.Session(botocore_session=session)
@@ -25,7 +25,7 @@ class _AssumedRole(CredentialProvider):
         self._request: Any = {"RoleArn": role, "RoleSessionName": name}
 
     def load(self) -> DeferredRefreshableCredentials:
-        """Credentials that are fetched when the first call needs them."""
+        """Return credentials that are fetched at the first call."""
         return DeferredRefreshableCredentials(self._fetch, self.METHOD)
 
     def _fetch(self) -> dict[str, str]:

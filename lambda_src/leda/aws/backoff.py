@@ -1,12 +1,12 @@
-"""How long to pause between the tries of a call, which errors are worth another try, and when to give up."""
+"""Decides which errors to try again, how long to pause before a try, and when to give up."""
 
 import random
 from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-# Of `Backoff`: the longest pause doubles from 50 ms to 1.6 s, which makes at most eight seconds in all. Then the
-# invocation fails, and Lambda delivers the batch again.
+# Of `Backoff`: the longest possible pause doubles from 50 ms to 1.6 s, so all pauses together take at most 8 s. After
+# that the invocation fails, and Lambda delivers the batch again.
 MAX_TRIES = 10
 FIRST_PAUSE_SECONDS = 0.025
 LONGEST_PAUSE_SECONDS = 1.6
@@ -26,17 +26,17 @@ THROTTLES = frozenset(
 
 
 def is_throttle(error: ClientError) -> bool:
-    """Whether the service has refused the request for now, and has written nothing."""
+    """Return whether the service has throttled the request, so that nothing was written."""
     return error.response["Error"]["Code"] in THROTTLES
 
 
 def is_unanswered(error: ClientError) -> bool:
-    """Whether the service has failed: the request may have been carried out or not."""
+    """Return whether the service has failed (5xx), so that the request may or may not have had its effect."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
 
 
 def full_jitter(tries: int, first: float, longest: float) -> float:
-    """The seconds to pause after so many tries: random, up to `first` doubled with each try, and up to `longest`.
+    """Return a random pause in seconds: up to `first`, doubled with each of the tries, and never above `longest`.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
@@ -44,7 +44,7 @@ def full_jitter(tries: int, first: float, longest: float) -> float:
 
 
 class GaveUpError(RuntimeError):
-    """A write did not succeed within its tries. Nothing is lost: Lambda delivers the batch again."""
+    """A write has failed MAX_TRIES times. Nothing is lost, because Lambda delivers the batch again."""
 
 
 class Backoff:
@@ -56,7 +56,7 @@ class Backoff:
         self._tries = 0
 
     def succeeded(self) -> None:
-        """Begin to count again: the write has made progress."""
+        """Reset the count, because the write has made progress."""
         self._tries = 0
 
     def failed(self, reason: object) -> None:
@@ -64,7 +64,7 @@ class Backoff:
         self._tries += 1
         if self._tries == MAX_TRIES:
             raise GaveUpError(
-                f"{self._what}: no success in {MAX_TRIES} tries. Lambda delivers the batch again; what was written by "
-                f"now is not written twice. The last failure: {reason}"
+                f"{self._what}: no success in {MAX_TRIES} tries. Lambda delivers the batch again, and no change is "
+                f"counted twice. The last failure: {reason}"
             )
         self._pause(full_jitter(self._tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))

@@ -1,12 +1,12 @@
-"""Clients for the calls that functions make to DynamoDB and its streams, at a small part of botocore's processor time.
+"""Clients for DynamoDB and its streams that take a small part of botocore's processor time.
 
-They have the methods of boto3's clients, with the same names, arguments, answers and errors. Two things differ:
-binary values stay the base64 text that DynamoDB sends (no attribute of LEDA's is binary), and requests are not checked
-before they are sent (as with `parameter_validation=False`). docs/decisions/0001-own-dynamodb-client.md has the reason
-and the figures.
+They have some methods of boto3's clients, with the same names, arguments, answers and errors. Two things differ: binary
+values stay the base64 text that DynamoDB sends (no attribute of LEDA is binary), and requests are not checked before
+they are sent (as with `parameter_validation=False`). docs/decisions/0001-own-dynamodb-client.md has the reason and the
+figures.
 
-Where DynamoDB sends a CRC32 of its answer it is checked, as botocore does, since that costs a microsecond. TLS keeps an
-answer whole on its way, not before it, and a mangled answer must not be taken for what is in a table.
+If DynamoDB sends a CRC32 of its answer, the client checks it, as botocore does. TLS does not protect an answer from
+damage before it is encrypted, and a damaged answer would give wrong totals.
 """
 
 import json
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class _Service(NamedTuple):
-    """A service: its name in boto3 and in endpoints, what its operations' names begin with, and its variable."""
+    """A service: its name in boto3, its host, the prefix of X-Amz-Target, and its endpoint's environment variable."""
 
     name: str
     host: str
@@ -48,11 +48,11 @@ _STREAMS = _Service(
     "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
 )
 
-# Regions whose endpoints are dynamodb.<region>.amazonaws.com and streams.dynamodb.<region>.amazonaws.com; of others,
-# botocore knows the endpoint. https://docs.aws.amazon.com/general/latest/gr/ddb.html
+# Regions with the endpoints dynamodb.<region>.amazonaws.com and streams.dynamodb.<region>.amazonaws.com. botocore knows
+# the endpoints of the others. https://docs.aws.amazon.com/general/latest/gr/ddb.html
 _REGION = re.compile(r"(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d+")
 
-# The SDK's standard mode repeats these, after up to so many seconds, doubled with each try.
+# The errors that the SDK's standard mode tries again, and its first and longest pauses, which double with each try.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 _REPEATED_STATUS = frozenset({500, 502, 503, 504})
 _THROTTLED = frozenset(
@@ -63,14 +63,14 @@ _THROTTLED_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 20.0
 
 
-# Operation and milliseconds of the last requests that were answered, of all clients. Nobody has to take them.
+# Operation and milliseconds of the last answered requests of all clients. The limit matters if nobody takes them.
 _answered: deque[tuple[str, float]] = deque(maxlen=1000)
 
 
 def take_request_times() -> dict[str, tuple[int, float]]:
-    """How many requests of each operation were answered since the last call, and in how many milliseconds altogether.
+    """Return, by operation, the number of requests since the last call, and their milliseconds in all.
 
-    For the log, so that `leda prove` can tell what a request takes from within a function.
+    The log has them, so that `leda prove` can report how long a function's requests take.
     """
     found: dict[str, tuple[int, float]] = {}
     while _answered:
@@ -81,24 +81,23 @@ def take_request_times() -> dict[str, tuple[int, float]]:
 
 
 def connect(tries: int = 1) -> "DynamoDBClient":
-    """A client for the function's own region and role, which tries each call so many times.
+    """Return a client for the function's own region and role, which tries each call up to `tries` times.
 
-    By default a failed call is the caller's to repeat: those that write batches have a backoff that also asks for
-    less, which hidden tries would keep from working. Three tries are the SDK's standard mode; a write may then have
-    its effect twice, which the SDK leaves to its callers too.
+    One try is for callers that write batches: their own backoff also sends smaller requests, and must see each failure.
+    Three tries are the SDK's standard mode, in which a write may have its effect twice.
 
-    Only the methods of `Client` for DynamoDB are there. Raises NoRegionError, NoCredentialsError.
+    The client has only the methods of `Client`. Raises NoRegionError, NoCredentialsError.
     """
     return cast("DynamoDBClient", _client(_DYNAMODB, tries))
 
 
 def connect_streams() -> "DynamoDBStreamsClient":
-    """A client for the list of a stream's shards, which tries a call three times; otherwise like `connect`."""
+    """Return a client for DescribeStream that tries a call three times; otherwise like `connect`."""
     return cast("DynamoDBStreamsClient", _client(_STREAMS, tries=3))
 
 
 def _client(service: _Service, tries: int) -> "Client":
-    # AWS_DEFAULT_REGION is what boto3 reads. Lambda sets both.
+    # boto3 reads only AWS_DEFAULT_REGION. Lambda sets both.
     region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
     if not region:
         raise NoRegionError()
@@ -110,7 +109,7 @@ def _client(service: _Service, tries: int) -> "Client":
 
 @cache
 def _connections(endpoint: str) -> Connections:
-    """One set of connections for all clients of a function."""
+    """Return the connections to the endpoint, which all clients share."""
     return Connections(endpoint)
 
 
@@ -128,7 +127,7 @@ def _endpoint(service: _Service, region: str) -> str:
 
 
 class Client:
-    """Makes the calls, from any number of threads."""
+    """Sends the requests; for any number of threads."""
 
     def __init__(self, connections: Connections, signer: Signer, target: str, tries: int) -> None:
         self._connections = connections
@@ -205,7 +204,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def _error(answer: Answer, metadata: dict[str, Any]) -> dict[str, Any]:
-    """What botocore makes of an answer that is an error; an exception's own members are beside Error, such as Item.
+    """Return botocore's response of an error. The exception's own members, such as Item, are beside Error.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
     """
@@ -214,7 +213,7 @@ def _error(answer: Answer, metadata: dict[str, Any]) -> dict[str, Any]:
         body = json.loads(text)
         members = body if isinstance(body, dict) else {"message": text}
     except ValueError:
-        # A load balancer's page, or nothing.
+        # A load balancer's page, or no body.
         members = {"message": text}
     kind = str(members.pop("__type", answer.status))
     code = kind.partition(":")[0].rpartition("#")[2]

@@ -1,6 +1,6 @@
-"""Failures on purpose: the workshop's game sets how often each function fails, and the totals must hold.
+"""Makes invocations fail on purpose, as often as the workshop's game sets; the totals must stay exact.
 
-Only where the module's `fault_injection` is on: the functions then have PARAMETER_TABLE.
+The functions have PARAMETER_TABLE only if the module's `fault_injection` is on.
 """
 
 import random
@@ -12,19 +12,22 @@ if TYPE_CHECKING:
 
 
 class InjectedFaultError(RuntimeError):
-    """A failure that ParameterTable asked for."""
+    """A failure on purpose, at the rate in ParameterTable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The failure rate `parameter` (percent of the invocations) in `table`; without a table nothing fails."""
+    """The failures of a function: the row `parameter` of `table` has the percentage of invocations that fail.
+
+    Without a table, none fails.
+    """
 
     client: "DynamoDBClient"
     table: str | None
     parameter: str
 
-    def strike(self) -> bool:
-        """Whether this invocation fails. Reads the rate each time: the game changes it as it goes."""
+    def must_fail(self) -> bool:
+        """Return whether this invocation must fail. Reads the rate each time, because the game changes it."""
         if not self.table:
             return False
         row = self.client.get_item(
@@ -33,5 +36,5 @@ class Faults:
         return row is not None and random.uniform(0, 100) < float(row["value"]["N"])
 
     def fail(self) -> None:
-        """Raises InjectedFaultError."""
+        """Raise InjectedFaultError."""
         raise InjectedFaultError(f"injected failure: {self.parameter} in {self.table}")

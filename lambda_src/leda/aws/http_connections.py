@@ -1,16 +1,16 @@
 """Kept-alive HTTP/1.1 connections to one endpoint, with little work for each request.
 
-The standard library's `http.client` reads an answer's headers with the parser of e-mail, which takes longer than all
-that is done here, and importing it costs 10 ms of a cold start. What is here reads what AWS and its emulators send: a
-status line, headers, and a body with a length, in chunks, or up to the end of the connection (RFC 9112).
+The standard library's `http.client` parses an answer's headers with the e-mail parser, which takes longer than a whole
+exchange here, and its import takes 10 ms of a cold start. This module reads the answers that AWS and its emulators
+send: a status line, headers, and a body with a length, in chunks, or up to the end of the connection (RFC 9112).
 https://www.rfc-editor.org/rfc/rfc9112
 
-Certificates are verified as botocore does it: those in AWS_CA_BUNDLE where it is set, else certifi's where that is
-installed, else botocore's own, with the host's name and TLS 1.2 at least. Proxies are not used, whatever HTTPS_PROXY
-says: LEDA's modules set none, and a loopback address must never go through one.
+Certificates are verified as botocore does: by the authorities in AWS_CA_BUNDLE if it is set, else certifi's if it is
+installed, else botocore's own; with the host's name, and TLS 1.2 at least. HTTPS_PROXY is ignored: LEDA's modules set
+no proxy, and a loopback address must not go through one.
 
-Errors are botocore's, so that callers need to know one family: ConnectTimeoutError, EndpointConnectionError, SSLError,
-ReadTimeoutError, ConnectionClosedError, HTTPClientError.
+The errors are botocore's: ConnectTimeoutError, EndpointConnectionError, SSLError, ReadTimeoutError,
+ConnectionClosedError, HTTPClientError.
 """
 
 import os
@@ -44,7 +44,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class Answer(NamedTuple):
-    """An answer: its status, its headers by their names in lower case, its body."""
+    """An answer: its status, its headers by their names in lower case, and its body."""
 
     status: int
     headers: dict[str, str]
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Connections:
-    """Connections to `endpoint` (scheme, host and port), for any number of threads: as many as ask at a time."""
+    """Connections to `endpoint` (scheme, host and port): one for each thread that waits for an answer at a time."""
 
     def __init__(self, endpoint: str) -> None:
         match = _ENDPOINT.fullmatch(endpoint)
@@ -62,22 +62,22 @@ class Connections:
             )
         scheme, host, port = match[1], match[2], match[3]
         self.url = endpoint
-        # What the header Host says.
+        # The header Host.
         self.host = host if port is None or int(port) == _PORTS[scheme] else f"{host}:{port}"
-        # As bytes: a text would go through the codec of international names, whose import takes 4 ms.
+        # As bytes, because a str would need the codec for international names, whose import takes 4 ms.
         self._address = host.strip("[]").encode("ascii"), int(port or _PORTS[scheme])
         self._context = _tls_context() if scheme == "https" else None
-        # The last one used is used first; deque's methods are atomic.
+        # The connection that was used last is used next. The methods of a deque are atomic.
         self._idle: deque[_Connection] = deque()
 
     def exchange(self, request: bytes) -> Answer:
         """Send a request (head and body) and wait for its answer. Raises botocore's errors.
 
-        A server may close a kept connection at any time, and in a function that was frozen nobody notices: so a
-        request that fails on a kept connection before anything is answered is sent once more, on a new one. It may
-        have had its effect the first time, as with every retry of the SDK.
+        A server may close an idle connection at any time, also while the function is frozen. So a request that fails
+        on an idle connection before any byte of an answer is sent once more, on a new connection. It may have had its
+        effect the first time, as with every retry of the SDK.
         """
-        connection = self._kept()
+        connection = self._idle_connection()
         if connection is not None:
             try:
                 return self._exchange(connection, request)
@@ -86,8 +86,8 @@ class Connections:
                     raise
         return self._exchange(self._connect(), request)
 
-    def _kept(self) -> "_Connection | None":
-        """A connection that the server, as far as is known, has not closed."""
+    def _idle_connection(self) -> "_Connection | None":
+        """Take an idle connection that the server has not closed, as far as is known; None if there is none."""
         while True:
             try:
                 connection = self._idle.pop()
@@ -96,13 +96,12 @@ class Connections:
             if connection.is_quiet():
                 return connection
             connection.close()
-        return None
 
     def _exchange(self, connection: "_Connection", request: bytes) -> Answer:
         try:
             answer = connection.exchange(request)
         except BaseException:
-            # What is left of the answer would be taken for the next one's.
+            # The next request would read the rest of this answer.
             connection.close()
             raise
         if connection.is_reusable:
@@ -131,7 +130,7 @@ class Connections:
         return _Connection(ready, self.url)
 
     def _secured(self, plain: socket.socket, context: "SSLContext") -> socket.socket:
-        import ssl  # loaded by the context
+        import ssl  # `_tls_context` has imported it already
 
         try:
             return context.wrap_socket(plain, server_hostname=self._address[0])
@@ -144,7 +143,7 @@ class Connections:
 
 
 def _tls_context() -> "SSLContext":
-    # Not at the top: 6 ms of a cold start that http, on a local AWS, does not need.
+    # Not at the top, because the import takes 6 ms, and a local AWS has no TLS.
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -162,7 +161,10 @@ def _bundle() -> str:
 
 
 class _Connection:
-    """One connection. `is_answering`: part of an answer has come; `is_reusable`: it can take another request."""
+    """One connection.
+
+    is_answering: a part of the answer has arrived. is_reusable: another request can be sent.
+    """
 
     __slots__ = ("_buffer", "_poll", "_socket", "_url", "is_answering", "is_reusable")
 
@@ -176,15 +178,15 @@ class _Connection:
         self.is_reusable = False
 
     def is_quiet(self) -> bool:
-        """Whether there is nothing to read: between requests, only a server's goodbye would be."""
+        """Return whether there is nothing to read. Between requests, a server sends bytes only to close."""
         return not self._poll.poll(0)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._socket.close()
 
     def exchange(self, request: bytes) -> Answer:
-        """Send a request and read the answer."""
+        """Send a request and read its answer. Raises botocore's errors."""
         self.is_answering = self.is_reusable = False
         try:
             self._socket.sendall(request)
@@ -229,7 +231,7 @@ class _Connection:
         return b"".join(chunks)
 
     def _until(self, end: bytes) -> bytes:
-        """What comes before `end`, which is taken too."""
+        """Return the bytes before `end`, and remove them and `end` from the buffer."""
         while (length := self._buffer.find(end)) < 0:
             self._buffer += self._received()
         found = self._buffer[:length]

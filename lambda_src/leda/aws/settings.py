@@ -1,15 +1,15 @@
-"""What Terraform tells the functions: environment variables, read once at a cold start."""
+"""Reads the environment variables that Terraform sets for the functions, once at a cold start."""
 
 import json
 import os
 
 
 class MissingSettingError(RuntimeError):
-    """An environment variable of the function is not set."""
+    """An environment variable of the function is not set, or not usable; the text names the variable."""
 
 
 def required(name: str) -> str:
-    """The variable's text. Raises MissingSettingError: the module sets it, so the function was made another way."""
+    """Return the variable's text. Raises MissingSettingError."""
     value = os.environ.get(name)
     if not value:
         raise MissingSettingError(
@@ -19,7 +19,7 @@ def required(name: str) -> str:
 
 
 def function_name() -> str:
-    """The function's name, which Lambda sets; `local` where nothing does, outside Lambda.
+    """Return the function's name, which Lambda sets; `local` outside Lambda.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     """
@@ -27,12 +27,12 @@ def function_name() -> str:
 
 
 def optional(name: str) -> str | None:
-    """The variable's text, None where it is not set."""
+    """Return the variable's text; None if it is not set."""
     return os.environ.get(name) or None
 
 
 def positive(name: str, default: int) -> int:
-    """The variable as a whole number of at least 1."""
+    """Return the variable as a whole number of at least 1. Raises MissingSettingError."""
     text = os.environ.get(name) or str(default)
     if not text.isdecimal() or int(text) < 1:
         raise MissingSettingError(
@@ -42,13 +42,16 @@ def positive(name: str, default: int) -> int:
 
 
 def positive_by_name(name: str) -> dict[str, int]:
-    """The variable as a JSON object of whole numbers of at least 1; empty where the variable is not set."""
+    """Return the variable, a JSON object of whole numbers of at least 1; empty if the variable is not set.
+
+    Raises MissingSettingError.
+    """
     text = os.environ.get(name) or "{}"
     try:
         given = json.loads(text)
     except ValueError:
         given = None
-    # A bool is an int in Python, so isinstance would take true for 1.
+    # A bool is an int in Python, so isinstance would accept true.
     if not isinstance(given, dict) or not all(type(n) is int and n >= 1 for n in given.values()):
         raise MissingSettingError(
             f"the function's environment variable {name} is {text!r}, not a JSON object of numbers >= 1"

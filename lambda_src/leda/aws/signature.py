@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 of requests with a body and without a query, as the services that speak JSON take them.
+"""Signs requests with AWS Signature Version 4, in the form of services with the JSON protocol: a body and no query.
 
 The signing key is derived once a day. botocore derives it, and builds and sorts the headers, for every request.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -19,7 +19,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(NamedTuple):
-    """An access key; the token is there where the key is of a role, as every function's is."""
+    """An access key; `token` is the session token of a role's credentials, None for a user's."""
 
     access_key: str
     secret_key: str
@@ -27,17 +27,17 @@ class Credentials(NamedTuple):
 
 
 def credentials_from_environment() -> Callable[[], Credentials]:
-    """What gives the credentials of the moment. Raises NoCredentialsError.
+    """Return a function that returns the current credentials. Raises NoCredentialsError.
 
-    Lambda sets an environment's credentials as variables, which stay as they are for as long as it lives. Others
-    (a container's, those of a profile, variables with a time at which they expire) are found and refreshed by botocore.
+    Lambda sets the credentials as environment variables, which are valid as long as the execution environment exists.
+    botocore finds and refreshes all others: a container's, a profile's, and variables with an expiration time.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     """
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key and secret and not os.environ.get("AWS_CREDENTIAL_EXPIRATION"):
         fixed = Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN") or None)
         return lambda: fixed
-    # Not at the top: it is 170 ms of a cold start.
+    # Not at the top, because the import takes 170 ms of a cold start.
     import botocore.session
 
     found = botocore.session.get_session().get_credentials()
@@ -46,7 +46,7 @@ def credentials_from_environment() -> Callable[[], Credentials]:
 
     def current() -> Credentials:
         frozen = found.get_frozen_credentials()
-        # The stubs allow for keys that are None, which credentials that were found do not have.
+        # The stubs allow keys that are None, but credentials that botocore has found have none.
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)  # type: ignore[arg-type]
 
     return current
@@ -62,11 +62,11 @@ class Signer:
         self._host = host
         self._region = region
         self._service = service
-        # The key, with what it was derived from. Replaced as a whole, so that threads need no lock.
+        # Secret key, day, and the signing key derived from both. Replaced as a whole, so that threads need no lock.
         self._derived = ("", "", b"")
 
     def head(self, target: str, body: bytes, seconds: float | None = None) -> bytes:
-        """The head of the request that sends `body` to the operation `target`, signed at `seconds` (default: now)."""
+        """Return the head of a request with this body to the operation `target`, signed at `seconds` (None: now)."""
         access_key, secret_key, token = self._credentials()
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
         day = moment[:8]

@@ -1,4 +1,4 @@
-"""Structured logs and metrics, by Powertools for AWS Lambda; metrics are log lines (EMF), not network calls.
+"""Structured logs and metrics with Powertools for AWS Lambda. Metrics are log lines (EMF), not network calls.
 
 The service's name, the metrics' namespace and the log level come from the environment.
 https://docs.powertools.aws.dev/lambda/python/latest/core/metrics/
@@ -14,24 +14,24 @@ from leda.aws import settings
 
 logger = Logger()
 metrics = Metrics()
-# Two pipelines of one account differ in their functions' names.
+# The functions of two pipelines in one account have different names.
 metrics.set_default_dimensions(function_name=settings.function_name())
 
 
 def count(**counts: int) -> None:
-    """Add to the invocation's counts: Records, Duplicates, StaleVersions, Quarantined, Waiting, DeltasApplied."""
+    """Add metrics to the invocation's, by name: counts such as Records and Quarantined."""
     for name, value in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 def gigabytes(**values: float) -> None:
-    """Report sizes in gigabytes: LaneGigabytes."""
+    """Add metrics to the invocation's, by name: sizes in gigabytes."""
     for name, value in values.items():
         metrics.add_metric(name=name, unit=MetricUnit.Gigabytes, value=value)
 
 
 def lag(oldest: Decimal | None) -> None:
-    """The milliseconds from a message's Timestamp (epoch seconds) until now, when its total is committed."""
+    """Add the metric Lag: the milliseconds from `oldest` (epoch seconds) until now. Without a time, add nothing."""
     if oldest is not None:
         milliseconds = max(0.0, (time.time() - float(oldest)) * 1000)
         metrics.add_metric(name="Lag", unit=MetricUnit.Milliseconds, value=milliseconds)

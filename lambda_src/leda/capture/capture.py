@@ -1,12 +1,12 @@
 """Captures a batch of changes: writes a log line for each, counts them by kind, and publishes notifications.
 
-The log line is written first and needs no other service, so no failure delays it. A notification that SNS does not take
-is quarantined and does not hold the batch up. A repeated record is logged and published again, with the same event ID.
+The log line is written first and needs no other service, so no failure delays it. A notification that SNS refuses is
+quarantined and does not delay the batch. A repeated record is logged and published again, with the same event ID.
 """
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -18,13 +18,13 @@ from leda.quarantine.bucket import BadRecord
 from leda.quarantine.writer import QuarantineWriter
 from leda.streams.item_changes import ItemChange, UnreadableChangeError, fitted, read
 
-# What the saved query looks for.
+# The message of the log lines. The module's saved query filters by it.
 MESSAGE = "change"
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. `failed` holds the sequence numbers of records that must be delivered again."""
+    """The outcome of a batch. `failed` has the sequence numbers of records that Lambda must deliver again."""
 
     logged: int = 0
     notified: int = 0
@@ -33,7 +33,11 @@ class Report:
 
 
 class Capture:
-    """Captures batches of one table's changes. `counted_by`: the function's name, None for no counts by kind."""
+    """Captures batches of one table's changes.
+
+    hidden: the attributes whose values are redacted. counted_by: the function's name in the metric Changes; None for no
+    such metric.
+    """
 
     def __init__(
         self,
@@ -47,10 +51,10 @@ class Capture:
         self._notifications = notifications
         self._counted_by = counted_by
 
-    def take(self, records: Sequence[Any], shard: str | None) -> Report:
+    def process(self, records: Sequence[Any], shard: str | None) -> Report:
         """Log, count and publish every change, and quarantine records that are not changes.
 
-        `shard` is the event's shardId, where it names one.
+        `shard` is the event's shardId, if it has one.
         """
         report = Report()
         bad: list[BadRecord] = []
@@ -80,24 +84,21 @@ class Capture:
         shard: str | None,
         report: Report,
     ) -> list[BadRecord]:
-        report.notified, given_up = notifications.publish(changes)
+        report.notified, not_published = notifications.publish(changes)
         return [
-            # The message, not the record: it is what is sent after a fix, and it is redacted.
-            BadRecord(
-                f"not published: {message.reason}",
-                str(message.change.record.raw["eventSourceARN"]),
-                shard or str(message.change.record.raw["eventSourceARN"]),
-                message.change.sequence_number,
-                message.change.record.event_id,
-                message.change.record.arrived,
-                notifications.request(message).encode(),
+            # The data is the redacted message, not the record, because an operator sends it after a fix.
+            replace(
+                from_table_stream(
+                    message.change.record.raw, f"not published: {message.reason}", shard
+                ),
+                data=notifications.request(message).encode(),
             )
-            for message in given_up
+            for message in not_published
         ]
 
 
 def _count(changes: Sequence[ItemChange], function: str) -> None:
-    """Count the metric Changes by table and kind of change, in a line of the log."""
+    """Write the metric Changes, by table and kind of change, to the log."""
     for (table, event), count in Counter((c.table, c.event) for c in changes).items():
         with single_metric(
             name="Changes",

@@ -1,11 +1,11 @@
-"""Publishes one SNS message for each change that a pattern matches.
+"""Publishes an SNS message for each change that a pattern matches.
 
-SNS delivers at least once, and Lambda may deliver a change again; every message has the attribute `deduplication_id`,
-the change's event ID, which is the same each time.
+SNS delivers at least once, and Lambda may deliver a change again. So every message has the attribute
+`deduplication_id`, the change's event ID, which is the same each time.
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -15,19 +15,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from leda.aws.clients import CallLimits
 from leda.capture.patterns import Pattern, matches
 from leda.streams.item_changes import ItemChange, fitted
+from leda.values.batches import batches
 
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MAX_ENTRIES = 10
 MAX_BYTES = 250_000
 MAX_SUBJECT = 100
-# A call that hangs must leave time to quarantine what is not published.
+# A call that hangs must leave time to quarantine the messages.
 CALL_LIMITS = CallLimits(connect_seconds=1, read_seconds=5, tries=3)
-# Entries that SNS did not take for a reason of its own are tried again so many times.
+# How often a message is sent that SNS refuses through no fault of the sender.
 ROUNDS = 3
 
 
 class Publisher(Protocol):
-    """The call of SNS's client that is needed here."""
+    """The method of SNS's client that is called here."""
 
     def publish_batch(self, *, TopicArn: str, PublishBatchRequestEntries: Any) -> Any:
         """https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
@@ -35,7 +36,7 @@ class Publisher(Protocol):
 
 @dataclass(slots=True)
 class Message:
-    """A change as it is published; `reason` says why SNS did not take it, empty where it did."""
+    """A change and its entry in PublishBatch; `reason` says why SNS has not published it."""
 
     change: ItemChange
     entry: dict[str, Any]
@@ -43,12 +44,12 @@ class Message:
 
     @property
     def size(self) -> int:
-        """An upper bound of the bytes that SNS counts."""
+        """An upper bound of the size that SNS counts, in bytes."""
         return len(self.entry["Message"]) + 1000
 
 
 class Notifications:
-    """Publishes the changes that match one of `patterns` (all, where there is none) to a topic."""
+    """Publishes the changes that match one of `patterns` (all changes, without patterns) to a topic."""
 
     def __init__(
         self,
@@ -63,41 +64,42 @@ class Notifications:
         self._hidden = hidden
 
     def wants(self, change: ItemChange) -> bool:
-        """Whether a pattern matches the change as it is, redacted attributes included."""
+        """Return whether a pattern matches the change. Patterns see the values of redacted attributes."""
         if not self._patterns:
             return True
         document = change.document(number=Decimal)
         return any(matches(pattern, document) for pattern in self._patterns)
 
     def publish(self, changes: Sequence[ItemChange]) -> tuple[int, list[Message]]:
-        """Publish the changes that a pattern matches; returns their number, and those that SNS did not take.
+        """Publish the changes that a pattern matches; return the number of messages, and those not published.
 
-        The SDK tries a call three times. If the call fails all the same, its messages and all later ones are not
-        published, so that a missing, forbidden or slow topic costs seconds and does not fail the batch.
+        The SDK tries a call three times. If it fails nevertheless, its messages and all later ones are not published,
+        so that a missing, forbidden or slow topic costs seconds and does not fail the batch.
         """
         todo = [self._message(change) for change in changes if self.wants(change)]
-        published, given_up = 0, list[Message]()
+        published, refused = 0, list[Message]()
         for _ in range(ROUNDS):
-            batches, todo = list(_batches(todo)), []
-            for place, batch in enumerate(batches):
+            calls = list(batches(todo, lambda message: message.size, MAX_BYTES, MAX_ENTRIES))
+            todo = []
+            for place, batch in enumerate(calls):
                 try:
                     again, final = self._send(batch)
                 except (BotoCoreError, ClientError) as error:
-                    left = [*todo, *(message for later in batches[place:] for message in later)]
+                    left = [*todo, *(message for later in calls[place:] for message in later)]
                     for message in left:
                         message.reason = str(error)
-                    return published, given_up + left
+                    return published, refused + left
                 todo += again
-                given_up += final
+                refused += final
                 published += len(batch) - len(again) - len(final)
-        return published, given_up + todo
+        return published, refused + todo
 
     def request(self, message: Message) -> str:
-        """The message as `aws sns publish --cli-input-json` takes it."""
+        """Return the message in the form that `aws sns publish --cli-input-json` reads."""
         return json.dumps({"TopicArn": self.topic, **message.entry})
 
     def _send(self, batch: Sequence[Message]) -> tuple[list[Message], list[Message]]:
-        """Publish a call's messages; returns those to try again and those refused. Raises the client's error."""
+        """Publish a call's messages; return those to send again, and those refused. Raises the client's error."""
         entries: Any = [{"Id": str(place), **each.entry} for place, each in enumerate(batch)]
         answer = self._client.publish_batch(TopicArn=self.topic, PublishBatchRequestEntries=entries)
         again: list[Message] = []
@@ -123,16 +125,3 @@ class Notifications:
             },
         }
         return Message(change, entry)
-
-
-def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """Divide the messages into calls within SNS's limits."""
-    batch: list[Message] = []
-    for message in messages:
-        full = len(batch) == MAX_ENTRIES
-        if full or (batch and sum(each.size for each in batch) + message.size > MAX_BYTES):
-            yield batch
-            batch = []
-        batch.append(message)
-    if batch:
-        yield batch

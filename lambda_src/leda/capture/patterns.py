@@ -5,9 +5,9 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-opera
 
     {"event": ["update"], "changed": {"plan": {"new": ["gold"]}, "balance": {"new": [{"numeric": ["<", 0]}]}}}
 
-All of a pattern's fields must match; a field matches if one rule of its list does. Rules: a value as it is, prefix,
-suffix, equals-ignore-case, anything-but (a value or a list), numeric, exists. Unlike there, exists also takes an
-object, so {"changed": {"email": [{"exists": true}]}} means "the e-mail address changed".
+All of a pattern's fields must match, and a field matches if one rule of its list does. A rule is a value, or prefix,
+suffix, equals-ignore-case, anything-but (a value or a list), numeric, or exists. Unlike EventBridge's, exists also
+matches objects, so {"changed": {"email": [{"exists": true}]}} means "the e-mail address has changed".
 """
 
 import json
@@ -29,7 +29,7 @@ _ABSENT = object()
 
 
 class BadPatternError(ValueError):
-    """A pattern is not usable; the text says where it is wrong."""
+    """The pattern is not valid; the text says where."""
 
 
 def parse(text: str) -> list[Pattern]:
@@ -82,7 +82,7 @@ def _matches(rule: Any, value: Any) -> bool:
 
 
 def _same(wanted: Any, value: Any) -> bool:
-    """Return whether the values are equal and of one type: in Python, True equals 1."""
+    """Return whether the values are equal and of one type, because in Python True equals 1."""
     if _is_number(wanted) or _is_number(value):
         return _is_number(wanted) and _is_number(value) and bool(wanted == value)
     return type(wanted) is type(value) and bool(wanted == value)
@@ -94,9 +94,6 @@ def _is_number(value: Any) -> bool:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-# -- what a pattern may look like
 
 
 def _check(pattern: Any, where: str) -> None:
@@ -111,7 +108,8 @@ def _check(pattern: Any, where: str) -> None:
         else:
             for rule in rules:
                 if not _is_rule(rule):
-                    raise BadPatternError(f"{place} has a rule that is not known: {_shown(rule)}")
+                    shown = json.dumps(rule, default=str)[:80]
+                    raise BadPatternError(f"{place} has a rule that is not known: {shown}")
 
 
 def _is_rule(rule: Any) -> bool:
@@ -140,7 +138,3 @@ def _is_rule(rule: Any) -> bool:
 
 def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, str | bool | Decimal)
-
-
-def _shown(rule: Any) -> str:
-    return json.dumps(rule, default=str)[:80]

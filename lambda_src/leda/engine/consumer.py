@@ -7,7 +7,7 @@ from leda.aws.dynamodb_client import take_request_times
 from leda.aws.telemetry import count, logger
 from leda.engine import shards
 from leda.engine.rejects import Reject, Rejects
-from leda.engine.shards import OnlyShards, Shard
+from leda.engine.shards import Shard, SingleShardStreams
 from leda.streams import stream_records
 from leda.streams.stream_records import StreamRecord
 
@@ -34,12 +34,12 @@ T = TypeVar("T", bound=Outcome)
 class Consumer:
     """Reads the events of a DynamoDB stream's mapping for one function.
 
-    `only` finds the shard of an event that does not name it, for emulators whose mappings have no tumbling window.
+    `single` finds the shard of an event that does not name it, for emulators whose mappings have no tumbling window.
     """
 
-    def __init__(self, rejects: Rejects, only: OnlyShards | None) -> None:
+    def __init__(self, rejects: Rejects, single: SingleShardStreams | None) -> None:
         self._rejects = rejects
-        self._only = only
+        self._single = single
 
     def consume(
         self, event: Mapping[str, Any], write: Callable[[Shard, Sequence[StreamRecord]], T]
@@ -55,7 +55,7 @@ class Consumer:
         outcome = None
         quarantined = len(batch.unreadable)
         if batch.records:
-            shard = shards.of_event(event, batch.records, self._only)
+            shard = shards.of_event(event, batch.records, self._single)
             outcome = write(shard, batch.records)
             quarantined += len(outcome.rejected)
             extent = shards.extent(shard, batch.records)

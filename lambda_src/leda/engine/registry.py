@@ -11,7 +11,7 @@ decides how a shard's changes are computed and applied is stored when the shard 
     source/<stream ARN>       <shard ID>      Version, Lanes, Generation?: how Map computes the shard's changes
     reduce/<stream ARN>       <shard ID>      Epoch: where the shard's positions stand among those of other shards
     streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals
-    counters                  epochs          Last: the last epoch that was drawn
+    counters                  epochs          Last: the last epoch that was assigned
     counters                  rebuilds        Last: the number of the last rebuild
     rebuild                   journal         the rebuild that is open (leda_cli.operate.rebuilding.journal)
 """
@@ -117,11 +117,11 @@ class Registry:
         """Put the row, whatever was there."""
         self._client.put_item(TableName=self._table, Item={**_key(scope, name), **attributes})
 
-    def draw(self, counter: str) -> int:
-        """Draw a number that is above all that were drawn before.
+    def next_number(self, counter: str) -> int:
+        """Return a number that is above all numbers that the counter has returned before.
 
-        It is the clock's seconds, or one more than the last number where the clock is not beyond that. So the numbers
-        rise even after the counter's row was lost, or restored from a backup.
+        It is the clock's seconds, or one more than the last number if the clock is not beyond that. So the numbers
+        increase even after the counter's row was lost, or restored from a backup.
         """
         now = {"N": str(int(time.time()))}
         try:
@@ -152,8 +152,8 @@ class Registry:
             ReturnValues="UPDATED_NEW",
         )
 
-    def meet_stream(self, stage: Stage, stream: str) -> None:
-        """Note that the stage reads this stream. The first stream is settled; a later one needs `leda rebuild`.
+    def register_stream(self, stage: Stage, stream: str) -> None:
+        """Store that the stage reads this stream. The first stream is settled, and a later one needs `leda rebuild`.
 
         Changes may lie between two streams of a table (a stream that was disabled and enabled, a table that was
         restored), and no stream has them.

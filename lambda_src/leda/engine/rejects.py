@@ -8,7 +8,7 @@ from typing import Any
 from leda.engine.shards import Shard
 from leda.quarantine.bad_records import from_table_stream
 from leda.quarantine.bucket import MAX_LOGGED_BYTES, BadRecord, Quarantine
-from leda.streams.raw_records import whole
+from leda.streams.raw_records import to_json
 from leda.streams.stream_records import StreamRecord, Unreadable
 from leda.values.texts import cut
 
@@ -43,7 +43,7 @@ class Rejects:
                 str(record.raw["dynamodb"]["SequenceNumber"]),
                 record.event_id + suffix,
                 record.arrived,
-                whole(record.raw),
+                to_json(record.raw),
             )
         )
         self._warn(

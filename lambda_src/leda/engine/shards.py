@@ -15,7 +15,7 @@ from leda.streams.stream_records import (
     LONGEST_SEQUENCE_NUMBER,
     MalformedEventError,
     StreamRecord,
-    is_made_up,
+    has_made_up_number,
 )
 
 if TYPE_CHECKING:
@@ -54,17 +54,17 @@ def label(stream: str) -> str:
     return stream.rpartition("/")[2]
 
 
-class OnlyShards:
-    """The shard of each stream that has only one, for emulators whose mappings have no tumbling window.
+class SingleShardStreams:
+    """Finds the only shard of a stream, for emulators whose mappings have no tumbling window.
 
-    On AWS a stream has several shards over time, so that Lambda has to name the shard in each event.
+    On AWS a stream has several shards over time, so Lambda must name the shard in each event.
     """
 
     def __init__(self, streams: "DynamoDBStreamsClient") -> None:
         self._streams = streams
 
-    def of(self, stream: str) -> str | None:
-        """The ID of the stream's only shard; None where it lists another number of shards.
+    def shard_id(self, stream: str) -> str | None:
+        """Return the ID of the stream's only shard; None if the stream lists another number of shards.
 
         Each call asks again, because the stream may get a second shard.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
@@ -76,11 +76,13 @@ class OnlyShards:
 
 
 def of_event(
-    event: Mapping[str, Any], records: Sequence[StreamRecord], only: OnlyShards | None = None
+    event: Mapping[str, Any],
+    records: Sequence[StreamRecord],
+    single: SingleShardStreams | None = None,
 ) -> Shard:
     """The shard that the event's records (at least one) come from. Raises MalformedEventError or MissingShardIdError.
 
-    An event without a shardId is that of a stream's only shard, where `only` is given and the stream has one.
+    With `single`, an event without a shardId comes from the stream's only shard, if the stream has only one.
 
     Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
     their own: in a shard of the stream they would hide records, or be hidden.
@@ -92,9 +94,9 @@ def of_event(
         raise MalformedEventError(
             "the records name several event sources; those of a batch have one"
         )
-    if is_made_up(records[0]):
+    if has_made_up_number(records[0]):
         return Shard(stream, MADE_UP)
-    shard = event.get("shardId") or (only and only.of(stream))
+    shard = event.get("shardId") or (single and single.shard_id(stream))
     if not isinstance(shard, str) or not shard:
         raise MissingShardIdError(
             f"the event names no shardId. Set tumbling_window_in_seconds of the event source mapping on {stream} "
@@ -112,7 +114,7 @@ def padded(sequence: int) -> str:
 _PLAUSIBLE_SECONDS = 2 * 24 * 3600
 
 
-def created(records: Sequence[StreamRecord]) -> float | None:
+def time_of_youngest(records: Sequence[StreamRecord]) -> float | None:
     """Return when the youngest of the records was made, by the service's clock, in epoch seconds; None if unknown.
 
     Rows expire by this time and never by the function's clock: a checkpoint that a fast clock lets expire early would

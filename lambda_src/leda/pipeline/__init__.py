@@ -1,1 +1,1 @@
-"""The pipeline's ingest (State): from a message of the Kinesis stream to the newest version in StateTable; the game."""
+"""State: stores the newest version of each message's trade in StateTable. Also the workshop's game."""

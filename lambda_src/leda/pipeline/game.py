@@ -21,10 +21,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Context, Decimal, Inexact, localcontext
+from decimal import Decimal, localcontext
 from typing import Any
 
 from leda.pipeline.schema import Schema
+from leda.values.numbers import WIDE
 
 CALLS = 250
 MESSAGES_PER_CALL = 40
@@ -45,12 +46,12 @@ HARD_PARAMETERS: Mapping[str, int] = {
     "FAILURE_MAP_LAMBDA_PCT": 10,
     "FAILURE_REDUCE_LAMBDA_PCT": 10,
 }
-"""What ParameterTable holds in the hard mode. A missing row counts as 0, which is the plain mode."""
+"""The rows of ParameterTable in the hard mode. A missing row counts as 0, and in the plain mode all are missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a burst is made of. Percentages are of the generated messages, 0 to 100.
+    """The composition of a burst. Percentages are from 0 to 100.
 
     messages: how many messages in all, duplicates included; the last call may be shorter.
     messages_per_call: how many messages one PutRecords call carries.
@@ -68,7 +69,7 @@ class Rules:
     delete_percent: float = 0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for rules that make no burst."""
+        """Raise ValueError for rules that cannot make a burst."""
         if self.messages < 0 or self.messages_per_call < 1:
             raise ValueError("a burst needs messages >= 0 and messages_per_call >= 1")
         if not 0 <= self.duplicates_per_call < self.messages_per_call:
@@ -90,13 +91,13 @@ class Record:
     partition_key: str
 
     def entry(self) -> dict[str, Any]:
-        """The record as PutRecords takes it."""
+        """Return the record's entry in PutRecords."""
         return {"Data": self.data, "PartitionKey": self.partition_key}
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a burst holds so far. `messages` = new + newer + older + deleted + duplicates."""
+    """The messages of a burst so far, by kind. `messages` = new + newer + older + deleted + duplicates."""
 
     messages: int = 0
     new: int = 0
@@ -108,7 +109,7 @@ class Counts:
 
 @dataclass(slots=True)
 class _Trade:
-    """The winning version of a trade: what the burst's expected totals are made of."""
+    """The newest version of a trade, which is in the burst's expected totals."""
 
     version: int
     cents: int
@@ -118,10 +119,10 @@ class _Trade:
 
 @dataclass(slots=True)
 class Burst:
-    """One burst, generated call by call while it is sent, so that its timestamps are those of the sending.
+    """One burst, generated call by call while it is sent, so that its timestamps are the times of sending.
 
-    `choices` are the names that a message may have at each level of the hierarchy. `expected` and `counts` describe the
-    calls taken so far; after the last call, the whole burst.
+    `choices` are the names that a message may have at each level of the hierarchy. `expected` and `counts` include the
+    calls that were generated so far.
     """
 
     rules: Rules = PLAIN
@@ -147,7 +148,7 @@ class Burst:
             yield records
 
     def expected(self) -> dict[str, Decimal]:
-        """The totals of the burst's final state, a row for every node that a trade of it touches."""
+        """Return the totals that the burst must add, for every node of every trade."""
         cents: dict[str, int] = {}
         for trade in self._trades.values():
             for depth in range(1, len(trade.path) + 1):
@@ -190,7 +191,7 @@ class Burst:
         self, trade_id: str, version: int, cents: int, place: dict[str, str], deleted: bool
     ) -> Record:
         names = self.schema
-        # The number's text is written here, because json.dumps has no exact form for a Decimal.
+        # The text of the number is made here, because json.dumps cannot write an exact decimal.
         parts = [
             (names.id, json.dumps(trade_id)),
             (names.value, f"{cents // 100}.{cents % 100:02d}"),
@@ -202,7 +203,7 @@ class Burst:
             parts.append((names.hierarchy, json.dumps(place)))
         else:
             parts.extend((level, json.dumps(member)) for level, member in place.items())
-        # The key leaves the timestamp out: the same seed fills the same shards, whenever it is played.
+        # The partition key does not depend on the timestamp, so that the same seed gives the same shards at any time.
         key = hashlib.sha256(_object(parts).encode()).hexdigest()
         parts.insert(3, (names.timestamp, repr(self.clock())))
         return Record(_object(parts).encode(), key)
@@ -212,14 +213,9 @@ def _object(parts: Iterable[tuple[str, str]]) -> str:
     return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in parts) + "}"
 
 
-_NOTHING = Decimal(0)
-# Two totals of 38 digits each can differ by a number of more digits; none of it may be rounded away.
-_WIDE = Context(prec=400, traps=[Inexact])
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row of AggregateTable that a burst did not change by what it should have."""
+    """A row of AggregateTable with a wrong change: by how much it should have changed, and has."""
 
     identifier: str
     expected: Decimal
@@ -229,26 +225,26 @@ class Difference:
 def differences(
     before: Mapping[str, Decimal], after: Mapping[str, Decimal], expected: Mapping[str, Decimal]
 ) -> list[Difference]:
-    """Compare what a burst changed with what it should have changed, exactly, in the rows' order.
+    """Return the rows whose change from `before` to `after` is not exactly the expected one, sorted by identifier.
 
-    A row that is missing counts as 0, and a row with 0 counts as missing. A row that the burst does not touch
-    must stay as it was.
+    A missing row counts as 0. A row that is not in `expected` must not change.
     """
     wrong = []
-    with localcontext(_WIDE):
+    # The difference of two totals of 38 digits may have more digits.
+    with localcontext(WIDE):
         for row in sorted({*before, *after, *expected}):
-            wanted = expected.get(row, _NOTHING)
-            found = after.get(row, _NOTHING) - before.get(row, _NOTHING)
+            wanted = expected.get(row, Decimal(0))
+            found = after.get(row, Decimal(0)) - before.get(row, Decimal(0))
             if wanted != found:
                 wrong.append(Difference(row, wanted, found))
     return wrong
 
 
-def points(wrong: Iterable[Difference]) -> int:
-    """What a round scores: all points for an exact burst, none for anything else."""
-    return 0 if any(True for _ in wrong) else POINTS
+def points(wrong: Sequence[Difference]) -> int:
+    """Return a round's points: POINTS if no row is wrong, else 0."""
+    return 0 if wrong else POINTS
 
 
-def switch(score: int) -> dict[str, int]:
-    """The parameters to set at this score: those of the hard mode from 300 points on, none before."""
+def parameters_at(score: int) -> dict[str, int]:
+    """Return the rows of ParameterTable to set at this score: HARD_PARAMETERS from HARD_FROM on."""
     return dict(HARD_PARAMETERS) if score >= HARD_FROM else {}

@@ -1,6 +1,6 @@
-"""Ingests a batch for State: reads each message, stores the newest versions, quarantines what cannot be read.
+"""Stores a batch's messages in StateTable, and quarantines records that cannot be read.
 
-Every step may be repeated with the same outcome, so a batch that fails half-way is simply delivered again.
+Every step may be repeated with the same outcome, so Lambda may deliver a batch again that has failed half-way.
 """
 
 from collections import defaultdict
@@ -12,13 +12,14 @@ from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import Result, StateStore, newest
 from leda.quarantine.bad_records import from_kinesis
+from leda.quarantine.bucket import BadRecord
 from leda.quarantine.writer import QuarantineWriter
 from leda.streams.kinesis import UserRecord
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. `failed` holds the sequence numbers of records that must be delivered again."""
+    """The outcome of a batch. `failed` has the sequence numbers of records that Lambda must deliver again."""
 
     stored: int = 0
     duplicates: int = 0
@@ -56,19 +57,19 @@ class Ingest:
         self._quarantine = quarantine
 
     def store(self, records: Sequence[UserRecord]) -> Report:
-        """Store or quarantine every record; raises only what concerns all of them (permissions, no table)."""
+        """Store or quarantine every record. Raises only errors that concern all records (permissions, no table)."""
         report = Report()
         messages: list[Message] = []
         sources: dict[str, list[UserRecord]] = defaultdict(list)
-        bad: list[tuple[UserRecord, str]] = []
+        bad: list[BadRecord] = []
         for record in records:
             if record.fault:
-                bad.append((record, record.fault))
+                bad.append(from_kinesis(record, record.fault))
                 continue
             try:
                 message = parse(record.data, self._schema)
             except BadInputError as error:
-                bad.append((record, str(error)))
+                bad.append(from_kinesis(record, str(error)))
                 continue
             messages.append(message)
             sources[message.id].append(record)
@@ -83,18 +84,14 @@ class Ingest:
                 case Result.STALE:
                     report.stale += 1
                 case Result.REFUSED:
-                    bad += [(record, stored.reason) for record in origin]
+                    bad += [from_kinesis(record, stored.reason) for record in origin]
                 case Result.FAILED:
-                    # Every version of the trade is delivered again: which one is the newest is decided again.
+                    # All versions of the trade must be delivered again, so that the newest is chosen again.
                     report.failed |= {record.sequence_number for record in origin}
                     logger.warning(
                         "not stored", extra={"id": stored.message.id, "reason": stored.reason}
                     )
-        self._quarantine_all(bad, report)
+        not_quarantined = self._quarantine.put(bad)
+        report.failed |= not_quarantined
+        report.quarantined = sum(each.sequence_number not in not_quarantined for each in bad)
         return report
-
-    def _quarantine_all(self, bad: Sequence[tuple[UserRecord, str]], report: Report) -> None:
-        records = [from_kinesis(record, reason) for record, reason in bad]
-        not_kept = self._quarantine.put(records)
-        report.failed |= not_kept
-        report.quarantined += sum(record.sequence_number not in not_kept for record in records)

@@ -1,4 +1,4 @@
-"""Reads a message's bytes: returns a trade, or raises the reason why it is not one.
+"""Reads a message of a producer: one version of a trade.
 
 A field that is null counts as absent.
 """
@@ -16,21 +16,21 @@ from leda.values.numbers import DIGITS, NotExactError, limited
 # StateTable's partition key.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
 MAX_ID_BYTES = 2048
-# An item has at most 400 KB; what the core adds to a row beside its hierarchy stays far below the rest.
+# An item has at most 400 KB. All other attributes of a row take far less than the remaining 100 KB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
 MAX_HIERARCHY_BYTES = 300 * 1024
 
 
 class BadInputError(ValueError):
-    """A message that no retry makes readable; the text is the reason kept with it in quarantine."""
+    """The message cannot be read, and no retry helps; the text is the reason in the quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One version of one trade.
 
-    `value`, `path` and `names` (the hierarchy as JSON) are None where the version deletes the trade;
-    `timestamp` (epoch seconds) is None where the producer gave none.
+    value, path, names (the hierarchy as JSON): None if the version deletes the trade.
+    timestamp: epoch seconds; None if the message has none.
     """
 
     id: str
@@ -42,12 +42,12 @@ class Message:
 
     @property
     def deleted(self) -> bool:
-        """Whether this version takes the trade out of every total."""
+        """Whether this version removes the trade from the totals."""
         return self.path is None
 
 
 def parse(data: bytes, schema: Schema) -> Message:
-    """The message in `data` (JSON, UTF-8). Raises BadInputError with the first thing that is wrong."""
+    """Read the message in `data` (JSON, UTF-8). Raises BadInputError, which names the first wrong field."""
     fields = _fields(data)
     deleted = fields.get(schema.deleted)
     if deleted is not None and not isinstance(deleted, bool):
@@ -88,9 +88,8 @@ def _fields(data: bytes) -> dict[str, object]:
     return fields
 
 
-# Decimal, because a binary float is not the number that was sent.
 _READER = JsonReader(fraction=Decimal)
-# Made once: json.dumps makes one a call.
+# Made once, because json.dumps makes an encoder for each call.
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 
@@ -134,7 +133,7 @@ def _timestamp(given: object, field: str) -> Decimal | None:
     if given is None:
         return None
     try:
-        # Wide enough for any clock's seconds, and for milliseconds sent by mistake; the lag would show it.
+        # Enough digits for seconds, and for milliseconds sent by mistake, which the metric Lag would show.
         return limited(_number(given, field), 15, 20)
     except (BadInputError, NotExactError) as error:
         raise BadInputError(f"{field} is not a number of seconds") from error
@@ -144,7 +143,7 @@ def _names(names: Mapping[str, object], schema: Schema) -> str:
     try:
         text = _ENCODER.encode(names)
     except RecursionError as error:
-        # What Python can read it cannot always write: its limits of depth differ.
+        # Python can write fewer levels of JSON than it can read.
         raise BadInputError(f"{schema.hierarchy} is nested too deeply") from error
     if len(text) > MAX_HIERARCHY_BYTES:
         raise BadInputError(

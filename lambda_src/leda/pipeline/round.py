@@ -19,17 +19,17 @@ from leda.pipeline.schema import Schema
 
 POLL_SECONDS = 0.5
 CONFIRM_SECONDS = 2.0
-"""Totals that match must still match so much later: a delta that is counted twice comes late."""
+"""Totals that match must still match after this time, because a change that is counted twice may come late."""
 RESERVE_SECONDS = 5.0
-"""What is left of the function's own time for the score and the answer."""
+"""Time that is kept for the score and the function's answer."""
 PUT_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 LISTED = 20
-"""How many differing rows the answer and the log list; there can be as many as the table has."""
+"""The most differing rows in the answer and in the log."""
 
 
 class BurstNotSentError(Exception):
-    """Part of a burst did not reach the stream; the text says how much, and why."""
+    """A part of a burst did not reach the stream; the text says how much, and why."""
 
 
 class Stack:
@@ -43,7 +43,7 @@ class Stack:
         self._stream, self._totals, self._parameters = stream, totals, parameters
 
     def totals(self) -> dict[str, Decimal]:
-        """Every row of AggregateTable, read consistently, page by page."""
+        """Return the value of every row of AggregateTable, by consistent reads."""
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._totals, ConsistentRead=True
         )
@@ -54,7 +54,7 @@ class Stack:
         }
 
     def parameter(self, name: str) -> int:
-        """A row of ParameterTable; 0 where there is none."""
+        """Return the value of a row of ParameterTable; 0 if there is no such row."""
         answer = self._dynamodb.get_item(
             TableName=self._parameters, Key={"parameter": {"S": name}}, ConsistentRead=True
         )
@@ -66,7 +66,7 @@ class Stack:
         self._dynamodb.put_item(TableName=self._parameters, Item=item)
 
     def add_score(self, points: int) -> int:
-        """Add to SCORE in one atomic step, so that two rounds at once both count; returns the sum."""
+        """Add to SCORE with an atomic update, so that two rounds at a time both count; return the sum."""
         answer = self._dynamodb.update_item(
             TableName=self._parameters,
             Key={"parameter": {"S": "SCORE"}},
@@ -78,10 +78,10 @@ class Stack:
         return int(Decimal(answer["Attributes"]["value"]["N"]))
 
     def put(self, records: list[game.Record], until: float) -> None:
-        """Send one PutRecords call, and its failed records again, until `until` (time.monotonic).
+        """Send one PutRecords call, and its failed records again, up to the time `until` (time.monotonic).
 
-        An answer of HTTP 200 can hold failed records (FailedRecordCount); only those are sent again. A
-        call without an answer is sent again whole: duplicates change no total. Raises BurstNotSentError.
+        An answer with the status 200 may name failed records, and only those are sent again. A call without an answer
+        is sent again whole, because duplicates do not change a total. Raises BurstNotSentError.
         https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
         """
         reason = ""
@@ -112,12 +112,13 @@ class Stack:
 def play(
     stack: Stack, schema: Schema, given: Mapping[str, Any], wait_seconds: float, seconds: float
 ) -> dict[str, Any]:
-    """Play one round within `seconds`; returns what was sent, how long it took, the rows that differ and the score.
+    """Play one round within `seconds`; return what was sent, how long it took, the rows that differ, and the score.
 
-    `given` may hold `seed` (whole number), `messages` and `wait_seconds`; else the totals may take `wait_seconds`.
+    `given` may have `seed` (whole number), `messages`, and another `wait_seconds`, the longest time to wait for exact
+    totals.
     """
     end = time.monotonic() + seconds - RESERVE_SECONDS
-    # A field that is null is one that is not there.
+    # A field that is null counts as absent.
     given = {name: value for name, value in given.items() if value is not None}
     rules = game.HARD if stack.parameter("SPECIAL_TRADES") else game.PLAIN
     if "messages" in given:
@@ -129,18 +130,18 @@ def play(
     try:
         result["seconds_to_put"] = _sent(stack, burst, end)
     except BurstNotSentError as error:
-        # The pipeline is not to blame, but nothing is proved either: no points. No exception, because
-        # Lambda would run the event again and send one more burst.
+        # Without the whole burst, the round proves nothing about the pipeline, so it gives no points. An exception
+        # would make Lambda retry the event, which sends another burst.
         logger.error(
             "burst not sent", extra={"reason": str(error), "messages": burst.counts.messages}
         )
         points, result["not_sent"] = 0, str(error)
     else:
-        points, settled = _settled(stack, before, burst, wait, end)
-        result |= settled
+        points, outcome = _wait_for_totals(stack, before, burst, wait, end)
+        result |= outcome
     counts = burst.counts
     score = stack.add_score(points)
-    for name, value in game.switch(score).items():
+    for name, value in game.parameters_at(score).items():
         stack.set_parameter(name, value)
     result |= {"messages": counts.messages, "duplicates": counts.duplicates}
     result |= {"modified": counts.newer, "older": counts.older, "points": points, "score": score}
@@ -149,17 +150,17 @@ def play(
 
 
 def _sent(stack: Stack, burst: game.Burst, end: float) -> float:
-    """Send the burst; returns the seconds that it took. Raises BurstNotSentError."""
+    """Send the burst; return the seconds that it took. Raises BurstNotSentError."""
     began = time.monotonic()
     for records in burst.calls():
         stack.put(records, end)
     return round(time.monotonic() - began, 2)
 
 
-def _settled(
+def _wait_for_totals(
     stack: Stack, before: Mapping[str, Decimal], burst: game.Burst, wait: float, end: float
 ) -> tuple[int, dict[str, Any]]:
-    """The round's points, and what the answer says of the totals."""
+    """Wait until the totals are exact; return the round's points, and the answer's fields about the totals."""
     sent = time.monotonic()
     limit = min(sent + wait, end)
     wrong, matched = wait_until_exact(stack.totals, before, burst.expected(), limit)
@@ -181,10 +182,9 @@ def wait_until_exact(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[list[game.Difference], float | None]:
-    """Poll until the totals match and still match CONFIRM_SECONDS later, or until `limit` on the clock.
+    """Poll until the totals match and still match CONFIRM_SECONDS later, or until the clock shows `limit`.
 
-    Returns the rows that differ at the last look, and the time since which the totals match (None while
-    they do not).
+    Returns the rows that differ at the end, and the time since which the totals match (None if they do not).
     """
     matched: float | None = None
     while True:

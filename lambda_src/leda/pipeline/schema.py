@@ -1,4 +1,4 @@
-"""Reads the schema of messages: field names, the levels of the hierarchy and the limits of a value."""
+"""Reads the schema of messages: the names of fields, the levels of the hierarchy, and the limits of a value."""
 
 import json
 from dataclasses import dataclass, fields
@@ -7,15 +7,15 @@ from leda.values.limits import Limits, LimitsError
 
 
 class SchemaError(ValueError):
-    """The schema setting is not usable; the text says which attribute and why."""
+    """The schema is not valid; the text says which attribute, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
     """The module's `schema` object.
 
-    `id`, `version`, `value`, `timestamp`, `deleted` and `hierarchy` are names of fields of a message; with
-    `hierarchy` None the levels are fields of the message itself. `levels` orders the hierarchy from its root.
+    id, version, value, timestamp, deleted, hierarchy: names of a message's fields. If `hierarchy` is None, the levels
+    are fields of the message itself. levels: the levels of the hierarchy, from the root.
     """
 
     id: str = "TradeID"
@@ -40,7 +40,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
-        """The schema in Terraform's `jsonencode(var.schema)`. Raises SchemaError."""
+        """Read the schema from Terraform's `jsonencode(var.schema)`. Raises SchemaError."""
         try:
             given = json.loads(text)
         except ValueError as error:
@@ -50,7 +50,7 @@ class Schema:
         unknown = set(given) - {field.name for field in fields(cls)}
         if unknown:
             raise SchemaError(f"SCHEMA has unknown attributes: {sorted(unknown)}")
-        # Without a hierarchy the levels are fields of the message; null in any other attribute means its default.
+        # null means the default, except for `hierarchy`, where it has a meaning.
         given = {
             name: each for name, each in given.items() if each is not None or name == "hierarchy"
         }

@@ -1,4 +1,4 @@
-"""Writes a message as a row of StateTable, and reads the message's time from a row."""
+"""Makes a row of StateTable of a message, and reads the message's time from a row."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,16 +7,16 @@ from leda.pipeline.messages import Message
 from leda.streams.stream_records import Image, content
 from leda.values.numbers import NotExactError, number
 
-# In the order of the statements' parameters (state_store).
+# In the order of the parameters of the statements in `state_store`.
 ATTRIBUTES = ("Version", "Value", "Path", "Hierarchy", "Timestamp", "Deleted")
 
 _NULL = {"NULL": True}
 
 
 def values(message: Message) -> list[dict[str, Any]]:
-    """The row's attributes, in the order of ATTRIBUTES, in DynamoDB's JSON.
+    """Return the row's attributes, in the order of ATTRIBUTES, in DynamoDB's JSON.
 
-    Every row has every attribute (NULL where there is nothing), so that one statement text serves them all.
+    Every row has every attribute, if need be as NULL, so that all messages have the same statement.
     """
     return [
         {"N": str(message.version)},
@@ -29,12 +29,12 @@ def values(message: Message) -> list[dict[str, Any]]:
 
 
 def timestamp(image: Image | None) -> Decimal | None:
-    """The message's time in epoch seconds, where the row has one that can be read."""
+    """Return the message's time in epoch seconds; None if the row has none, or one that cannot be read."""
     text = content(image or {}, "Timestamp", "N")
     if text is None:
         return None
     try:
         return number(text)
     except NotExactError:
-        # No total depends on it, and the lag of one record is not worth a record in quarantine.
+        # No total depends on the time, so a wrong one is no reason to quarantine the record.
         return None

@@ -1,13 +1,13 @@
 """Writes the newest version of each trade to StateTable, in few requests and few write units.
 
-BatchExecuteStatement carries 25 conditional statements a request. PartiQL has no upsert, so the first request about a
-message is a guess: from the trade's version in a cache (`recent_versions`), or else from other messages with the same
-version number (`statement_guess`). The answer to a wrong guess says what to ask next:
+A BatchExecuteStatement request has up to 25 conditional statements. PartiQL has no upsert, so the first request about a
+message is a guess: by the trade's version in a cache (`recent_versions`), or else by earlier messages with the same
+version number (`statement_guess`). The answer to a wrong guess determines the next request:
 
     INSERT  applied                            stored
-            DuplicateItem                      a row is there: LOOK
+            DuplicateItem                      a row exists: LOOK
     UPDATE  applied                            stored
-            ConditionalCheckFailed, no item    no row is there: INSERT
+            ConditionalCheckFailed, no item    no row exists: INSERT
             ConditionalCheckFailed, an item    that version or a newer one is stored: nothing to do
     LOOK    no row                             INSERT
             an older row                       UPDATE
@@ -15,9 +15,9 @@ version number (`statement_guess`). The answer to a wrong guess says what to ask
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
 
-A statement that does not apply costs a write unit all the same. To read the row (LOOK) costs a fifth of that, and
-BatchGetItem reads 100 rows a request, where a batch of PartiQL's SELECTs would read 25. Only the statements' conditions
-decide what is stored: if a row has changed since it was read, the answer to the next statement says so.
+A statement whose condition fails costs a write unit too. To read the row (LOOK) costs a fifth of that, and BatchGetItem
+reads 100 rows in a request, while a batch of PartiQL SELECTs reads 25. Only the conditions of the statements decide
+what is stored: if a row has changed since it was read, the condition of the next statement fails.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
 
@@ -47,20 +47,20 @@ if TYPE_CHECKING:
 MAX_STATEMENTS = 25
 MAX_KEYS = 100
 
-# A wrong guess takes a second round or a third. Requests that were throttled or failed are sent again after pauses of
-# up to 0.1, 0.2, 0.4 ... seconds. Messages that are left after the last round are reported, and Lambda delivers them
-# again.
+# A wrong guess needs a second or third round. Requests that were throttled or failed are sent again after pauses of up
+# to 0.1, 0.2, 0.4 ... seconds. Messages that are left after the last round are reported as failed, and Lambda delivers
+# them again.
 MAX_ROUNDS = 6
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
 _CONCURRENT = "row inserted and deleted concurrently"
 
-# No retry corrects these: they are raised, not tried again.
+# Errors that no retry corrects.
 _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
 
 
 class Result(enum.Enum):
-    """What became of a message."""
+    """The outcome of a message."""
 
     STORED = "stored"
     DUPLICATE = "that version is stored already"
@@ -70,12 +70,12 @@ class Result(enum.Enum):
 
 
 class StoreError(RuntimeError):
-    """A statement failed for a reason that is the same for every message."""
+    """A statement has failed for a reason that concerns every message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of `message`; `reason` is DynamoDB's, for REFUSED and FAILED."""
+    """The outcome of `message`; `reason` is DynamoDB's reason for REFUSED and FAILED."""
 
     message: Message
     result: Result
@@ -83,10 +83,10 @@ class Stored:
 
 
 def newest(messages: Iterable[Message]) -> tuple[list[Message], int, int]:
-    """The highest version of each id, and how many messages were equal to it or older: (messages, duplicates, stale).
+    """Return the newest message of each id, and how many others were duplicates of it or stale versions.
 
-    Of two messages with one version the first stays, as it would if they came in two batches. A batch must
-    not name a key twice: DynamoDB then refuses the whole call after it has applied some of it.
+    Of two messages with the same version, the first is kept, as it would be if they came in two batches. If a batch of
+    statements named a key twice, DynamoDB would refuse the whole request after it had applied a part.
     """
     best: dict[str, Message] = {}
     duplicates = stale = 0
@@ -105,7 +105,7 @@ def newest(messages: Iterable[Message]) -> tuple[list[Message], int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A message that is not decided yet: the next request about it, and why it is still open.
+    """A message without an outcome: the next request about it, and the reason why it has no outcome yet.
 
     `is_busy`: the last request was throttled or failed, so the next one waits.
     """
@@ -117,7 +117,7 @@ class _Open:
 
 
 class StateStore:
-    """Writes messages to StateTable with `threads` requests at a time; learns from batch to batch what to ask first."""
+    """Writes messages to StateTable with `threads` requests at a time, and learns which first request is cheapest."""
 
     def __init__(
         self,
@@ -138,10 +138,10 @@ class StateStore:
         self._update = f'UPDATE "{table}" {assignments} WHERE "id" = ? AND "Version" < ?'
 
     def write(self, messages: Sequence[Message]) -> list[Stored]:
-        """Store each message unless its version or a newer one is there; one result a message, in any order.
+        """Store each message unless its version or a newer one is stored; return one outcome a message, in any order.
 
-        The messages' ids differ (`newest`). Raises StoreError or the client's error where no message can be
-        stored at all: a missing table, missing permissions.
+        The messages must have different ids (`newest`). Raises StoreError or the client's error if no message can be
+        stored, because of permissions or a missing table.
         """
         done: list[Stored] = []
         found: Counter[tuple[int, Found]] = Counter()
@@ -152,8 +152,8 @@ class StateStore:
             for message in messages
         ]
         for this_round in range(MAX_ROUNDS):
-            # A round sends all requests before the next round begins, so that messages that are left over from
-            # several requests share the requests of the next round.
+            # All requests of a round are sent before the next round begins, so that messages left over from several
+            # requests share the requests of the next round.
             requests = _requests(todo)
             answers = chain.from_iterable(self._pool.map(self._ask, requests))
             todo = []
@@ -164,8 +164,8 @@ class StateStore:
                 done.append(after)
                 message = after.message
                 if what := _found(before.ask, after.result):
-                    self._recent.met(message.id, message.version)
-                    # Only messages whose version was not in the cache count: the guess is for such messages.
+                    self._recent.note(message.id, message.version)
+                    # The guess is for messages that are not in the cache, so only those count.
                     if known[message.id] is None:
                         found[message.version, what] += 1
             if not todo:
@@ -176,7 +176,7 @@ class StateStore:
         return done + [Stored(each.message, Result.FAILED, each.reason) for each in todo]
 
     def _ask(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
-        """Send the request; returns what became of each message, in their order."""
+        """Send a request; return the outcome or the next request of each message, in their order."""
         ask = self._look if asked[0].ask is Request.LOOK else self._execute
         try:
             return ask(asked)
@@ -195,7 +195,7 @@ class StateStore:
         return [_answered(each, error) for each, error in zip(asked, errors, strict=True)]
 
     def _look(self, asked: Sequence[_Open]) -> list[Stored | _Open]:
-        """Read the rows, consistently. Keys that were not processed are open as they were."""
+        """Read the messages' rows. Messages whose keys DynamoDB has not processed keep their request."""
         answer = self._client.batch_get_item(
             RequestItems={
                 self._table: {
@@ -226,20 +226,20 @@ class StateStore:
         return {
             "Statement": self._update,
             "Parameters": [*row, key, {"N": str(message.version)}],
-            # Without the item, a newer row and a missing row give the same error.
+            # Without ALL_OLD, a newer row and a missing row would give the same answer.
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
 
 def _first(message: Message, known: int | None, usual: Request) -> Request:
-    """Pick the first request about a message whose row was met with the version `known`, or was not met."""
+    """Choose the first request about a message whose row has the version `known` in the cache (None: not cached)."""
     if known is None:
         return usual
     return Request.UPDATE if known < message.version else Request.LOOK
 
 
 def _requests(todo: Sequence[_Open]) -> list[Sequence[_Open]]:
-    """Divide the messages into requests: reads apart from statements."""
+    """Divide the messages into requests, separately for reads and statements."""
     looks = [each for each in todo if each.ask is Request.LOOK]
     statements = [each for each in todo if each.ask is not Request.LOOK]
     return [
@@ -250,7 +250,7 @@ def _requests(todo: Sequence[_Open]) -> list[Sequence[_Open]]:
 
 
 def _found(last: Request, result: Result) -> Found | None:
-    """Return what the table had for the message, by the last request about it."""
+    """Return what the table had for the message; None for messages that were not stored."""
     match result:
         case Result.STORED:
             return Found.ABSENT if last is Request.INSERT else Found.OLDER
@@ -260,7 +260,10 @@ def _found(last: Request, result: Result) -> Found | None:
 
 
 def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
-    """Decide what follows from a statement's error ({}: applied). Raises StoreError for one that concerns all."""
+    """Return the outcome or the next request after a statement's error ({}: none).
+
+    Raises StoreError for an error that concerns all messages.
+    """
     message, code, text = each.message, error.get("Code", ""), error.get("Message", "")
     if not error:
         return Stored(message, Result.STORED)
@@ -276,15 +279,15 @@ def _answered(each: _Open, error: Mapping[str, Any]) -> Stored | _Open:
 
 
 def _seen(message: Message, row: Mapping[str, Any] | None) -> Stored | _Open:
-    """Decide what follows for the message from the row, as it was just read."""
+    """Return the outcome or the next request of the message, by its row as it was just read."""
     if not row:
         return _Open(message, Request.INSERT, _CONCURRENT)
     text = row.get("Version", {}).get("N")
     if text is None:
         return Stored(
-            message, Result.REFUSED, "StateTable's row of that id has no Version, so none is newer"
+            message, Result.REFUSED, "StateTable's row of that id has no Version (a number)"
         )
-    # Decimal: a row that LEDA did not write may have 1.5.
+    # A Decimal, because a row that was not written by LEDA may have a fraction.
     version = Decimal(text)
     if version < message.version:
         return _Open(message, Request.UPDATE, _CONCURRENT)

@@ -1,12 +1,12 @@
 """Processes a batch for the record processor: decodes and logs each record, and calls the user's function with it.
 
-Records are processed in order. The batch ends at a record that fails: Lambda delivers the batch again from that record
-on, so each record is processed after those before it in its shard. A record that cannot be processed is quarantined,
-and the batch goes on.
+Records are processed in order, and processing stops at a record that fails. Lambda delivers the batch again from that
+record on, so each record is processed after the records before it in its shard. A record that cannot be processed
+(Unprocessable) is quarantined, and the next one is processed.
 
-If the batch's first record fails, the invocation fails. Lambda then halves the batch until the record is alone, so a
-record that never succeeds is given up alone. After a partial batch response, Lambda would retry and give up all records
-from that one on together.
+If the batch's first record fails, the invocation fails. Lambda then halves the batch until the record is alone, so only
+the record that never succeeds is discarded. After a partial batch response, Lambda would retry and discard that record
+and all later records together.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
@@ -26,25 +26,25 @@ from leda.streams import partial_batch
 from leda.streams.kinesis import UserRecord
 from leda.values.texts import cut
 
-# What is logged of a payload, in bytes. A line of a log has at most 256 KB, and the record is in the stream.
+# The most bytes of a payload in the log: a log line has at most 256 KB, and the stream has the whole record.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 MAX_LOGGED_BYTES = 100_000
-# What is left of the function's time for the answer, in milliseconds: the quarantine and the log.
+# Time that is kept for writing to the quarantine and for the answer.
 RESERVE_MILLISECONDS = 5_000
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. `failed` holds the sequence numbers of records that must be delivered again."""
+    """The outcome of a batch. `failed` has the sequence numbers of records that Lambda must deliver again."""
 
     processed: int = 0
     quarantined: int = 0
     failed: set[str] = field(default_factory=set)
 
     def answer(self) -> dict[str, Any]:
-        """Return the function's answer: the blueprint's text for people, and a partial batch response for Lambda.
+        """Return the function's answer: a message like that of AWS's blueprint, and a partial batch response.
 
-        Lambda reads batchItemFailures and ignores the rest.
+        Lambda reads only batchItemFailures.
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
         """
         return {
@@ -55,19 +55,19 @@ class Report:
 
 
 class Processing:
-    """Runs `process` over batches."""
+    """Calls `process` with the records of batches."""
 
     def __init__(self, process: Callable[[Record], object], quarantine: QuarantineWriter) -> None:
-        """Take the user's function. Raises WrongProcessError where a call of it would run nothing."""
+        """Take the user's function. Raises WrongProcessError if a call would not run it."""
         require_runnable(process)
         self._process = process
         self._quarantine = quarantine
 
     def run(self, records: Sequence[UserRecord], remaining: Callable[[], float]) -> Report:
-        """Process the records up to one that fails; `remaining` tells the milliseconds that the invocation has left.
+        """Process the records up to one that fails, or until the invocation has little time left.
 
-        When they run out, the records that are left are delivered again, without those that are processed. Raises what
-        `process` raised for the first Kinesis record.
+        `remaining` returns the milliseconds that are left. The records that were not processed are reported as failed.
+        Raises the exception of `process` if it was for the batch's first Kinesis record.
         """
         report = Report()
         bad: list[BadRecord] = []
@@ -85,12 +85,12 @@ class Processing:
             try:
                 require_ran(self._process(record))
             except WrongProcessError:
-                # No record is to blame, and none is done: the invocation fails until the function is corrected.
+                # The function is wrong, not the record: the invocation fails until the function is corrected.
                 raise
             except Unprocessable as error:
                 bad.append(from_kinesis(user, str(error)))
             except Exception as error:
-                # Whatever the user's function met may be over at the next delivery.
+                # The cause may be gone at the next delivery.
                 logger.exception("not processed", extra=_place(record))
                 report.failed.add(user.sequence_number)
                 if user.sequence_number == records[0].sequence_number:
@@ -98,18 +98,18 @@ class Processing:
                 break
             else:
                 report.processed += 1
-        not_kept = self._quarantine.put(bad)
+        not_quarantined = self._quarantine.put(bad)
         if error_of_first:
             raise error_of_first
-        report.failed |= not_kept
-        report.quarantined = sum(each.sequence_number not in not_kept for each in bad)
+        report.failed |= not_quarantined
+        report.quarantined = sum(each.sequence_number not in not_quarantined for each in bad)
         return report
 
 
 def _log(record: Record) -> None:
     kind, payload = record.decoded()
     if kind == "json" and _line_bytes(payload) > MAX_LOGGED_BYTES:
-        # A part of a JSON document is not a document.
+        # The beginning of a JSON document is not a document.
         kind, payload = "text", record.text()
     if kind == "text":
         payload = _cut(payload)
@@ -128,16 +128,16 @@ def _log(record: Record) -> None:
 
 
 def _line_bytes(payload: Any) -> int:
-    """Return the bytes that the payload takes in a line of the log, without the quotation marks."""
+    """Return the number of bytes of a payload in a log line, without the quotation marks around it."""
     return len(json.dumps(payload, ensure_ascii=False).encode()) - len('""')
 
 
 def _cut(text: str) -> str:
-    """Return the beginning of the text that takes at most MAX_LOGGED_BYTES of a line."""
+    """Return the beginning of the text, of at most MAX_LOGGED_BYTES in a log line."""
     shown = cut(text, MAX_LOGGED_BYTES)
     if _line_bytes(shown) <= MAX_LOGGED_BYTES:
         return shown
-    # A quotation mark or a line end takes two bytes there.
+    # The log line has more bytes than the text, because it escapes quotation marks and line ends.
     lengths = range(len(shown) + 1)
     over = bisect_right(lengths, MAX_LOGGED_BYTES, key=lambda length: _line_bytes(shown[:length]))
     return shown[: over - 1]

@@ -1,1 +1,1 @@
-"""The quarantine: the bucket for records that cannot be processed, and how a batch's records get there."""
+"""The quarantine: the bucket for records that cannot be processed, and the writer of a batch's records."""

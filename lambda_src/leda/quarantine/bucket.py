@@ -1,10 +1,10 @@
-"""Writes records that cannot be processed to the quarantine bucket, whole, with the reason and the origin.
+"""Writes records that cannot be processed to the quarantine bucket, as received, with the reason and the origin.
 
     s3://<bucket>/<function>/<yyyy>/<mm>/<dd>/<event ID>.json
     {"reason", "function", "stream" (ARN), "shard", "sequenceNumber", "eventID", "arrived" (ISO 8601 or null),
      "data" (base64 of the bytes as received), "dataLength" (bytes)}
 
-The key is made of the event's ID and the record's arrival, so that a retry overwrites the object.
+The key depends on the event ID and the arrival time only, so a retry overwrites the object.
 """
 
 import base64
@@ -14,25 +14,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from leda.streams.raw_records import made_up_id
+from leda.aws import clients, settings
+from leda.streams.raw_records import id_by_content
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z_.-]")
 
-# A key has at most 1,024 bytes; the rest is for the function's name and the day.
+# A key has at most 1,024 bytes, with the function's name and the day.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MAX_ID_CHARACTERS = 500
 
-# Of each text that the log tells about a record: a reason may quote the record, and a line has at most 256 KB.
+# The most bytes of a text in the log, because a reason may quote the record, and a log line has at most 256 KB.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 MAX_LOGGED_BYTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record for the quarantine. `data` is the message's bytes as received; `arrived` is in UTC."""
+    """A record for the quarantine. `stream` is an ARN, `arrived` is in UTC, `data` has the bytes as received."""
 
     reason: str
     stream: str
@@ -51,8 +52,13 @@ class Quarantine:
         self._bucket = bucket
         self._function = function
 
+    @classmethod
+    def from_settings(cls) -> "Quarantine":
+        """Return the quarantine of this function in the bucket QUARANTINE_BUCKET. Raises MissingSettingError."""
+        return cls(clients.s3(), settings.required("QUARANTINE_BUCKET"), settings.function_name())
+
     def put(self, bad: BadRecord) -> str:
-        """Write the record; returns its key. Raises the client's error; the record must then be delivered again."""
+        """Write the record; return its key. Raises the client's error; Lambda must then deliver the record again."""
         key = key_of(self._function, bad.arrived, bad.event_id)
         body = {
             "reason": bad.reason,
@@ -75,9 +81,9 @@ class Quarantine:
 
 
 def key_of(function: str, arrived: datetime | None, event_id: str) -> str:
-    """Return the key under which the function stores a record; `leda redrive` looks there for what is still bad."""
+    """Return the key of a record's object. `leda redrive` looks there for records that fail again."""
     day = f"{arrived:%Y/%m/%d}" if arrived else "undated"
     name = _UNSAFE.sub("_", event_id)
     if len(name) > MAX_ID_CHARACTERS:
-        name = f"{name[:MAX_ID_CHARACTERS]}_{made_up_id(event_id.encode(errors='replace'))}"
+        name = f"{name[:MAX_ID_CHARACTERS]}_{id_by_content(event_id.encode(errors='replace'))}"
     return f"{function}/{day}/{name}.json"

@@ -1,4 +1,4 @@
-"""Writes the bad records of a batch to the quarantine, several at a time, and logs what became of each."""
+"""Writes the bad records of a batch to the quarantine, several at a time, and logs each."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,23 +10,23 @@ from leda.aws.telemetry import logger
 from leda.quarantine.bucket import MAX_LOGGED_BYTES, BadRecord, Quarantine
 from leda.values.texts import cut
 
-# Records of a batch that are written at a time.
+# How many records are written at a time.
 THREADS = 8
 
 
 class NotQuarantinedError(RuntimeError):
-    """Records could be neither processed nor quarantined; the batch is delivered again."""
+    """Records could be neither processed nor quarantined. Lambda delivers the batch again."""
 
 
 class QuarantineWriter:
-    """Writes records that cannot be processed to the quarantine, so that they block nothing."""
+    """Writes records that cannot be processed to the quarantine, so that they do not block their shard."""
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
         self._pool = ThreadPoolExecutor(THREADS)
 
     def put(self, records: Sequence[BadRecord]) -> set[str]:
-        """Write the records; returns the sequence numbers of those not written, which must be delivered again."""
+        """Write the records; return the sequence numbers of those not written, which Lambda must deliver again."""
         failed: set[str] = set()
         for record, error in zip(records, self._pool.map(self._put, records), strict=True):
             extra: dict[str, Any] = {
@@ -44,7 +44,7 @@ class QuarantineWriter:
 
     @staticmethod
     def require(failed: Collection[str]) -> None:
-        """Raises NotQuarantinedError where `put` has returned sequence numbers: then the whole batch is retried."""
+        """Raise NotQuarantinedError if `put` has returned sequence numbers, so that Lambda retries the whole batch."""
         if failed:
             raise NotQuarantinedError(
                 f"{len(failed)} records were not quarantined: see the log's last errors"

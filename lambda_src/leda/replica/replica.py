@@ -1,18 +1,18 @@
-"""Writes the replica: a table that has each item as it was after its last change, whatever is delivered again.
+"""Writes the replica: a table that has each item as it was after its last change.
 
-Every row carries the place of the change that it shows: the label of the source's stream and the sequence number,
-padded so that places order as strings as the changes of an item do.
+Every row has the place of the change that it shows: the label of the source's stream, and the sequence number, padded
+so that the places of an item's changes sort as strings in the order of the changes.
 
-- Sequence numbers of an item grow: within its shard, and from a shard to its children. So the change with the highest
-  one is the item's last.
-- The label is the time at which the stream was switched on. A stream that is switched on again may number from the
-  start; its changes are later all the same.
+- The sequence numbers of an item increase, within a shard and from a shard to its children. So the change with the
+  highest number is the item's last.
+- The label is the time at which the stream was enabled. A stream that is disabled and enabled again has a later label,
+  and its changes are later, even if its sequence numbers are lower.
 
-A write is made on condition that the row is absent, has no place, or has a lower one. So a change that is repeated, or
-delivered after a later one, changes nothing, whatever the batch boundaries and the order of batches.
+A row is written on condition that the table has no such row, or a row without a place or with a lower one. So a change
+that is delivered again, or after a later change, has no effect.
 
-A removed item leaves a tombstone: its key, its place, and a time at which DynamoDB removes it. Without one, an older
-change that is delivered again would bring the item back.
+A deleted item leaves a tombstone: its key, its place, and the time at which DynamoDB removes the tombstone. Without the
+tombstone, an older change that is delivered again would write the item again.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
 """
@@ -30,36 +30,37 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.aws.transactions import Verdict, verdict
 from leda.streams.item_changes import ItemChange
-from leda.values.plain import canonical_row
+from leda.values.dynamodb_json import canonical_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Rows that are written at a time.
+# How many rows are written at a time.
 THREADS = 8
 
-# Places are compared as texts, and replicas have places of so many digits.
+# More than a sequence number has today. Existing replicas have places of this length, so it must not change.
 _PLACE_DIGITS = 56
 
 
 class WrongReplicaError(RuntimeError):
-    """The replica's table cannot hold the source's items; the text says why."""
+    """The replica's table does not have the source table's key; the text names both keys."""
 
 
 class Result(enum.Enum):
-    """What became of a change."""
+    """The outcome of a change."""
 
-    WRITTEN = "the row shows it"
-    PASSED = "the row shows it already, or a later one"
-    REFUSED = "DynamoDB does not take the row"
+    WRITTEN = "the row shows the change"
+    PASSED = "the row shows this change already, or a later one"
+    REFUSED = "no retry can write the row"
     FAILED = "not written; try again"
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch: `superseded` changes were followed by a later one of the same item within it.
+    """The outcome of a batch.
 
-    `refused` holds changes that no retry can write, with the reason, `failed` those that must be delivered again.
+    superseded: how many changes were not written because the batch has a later change of the same item.
+    refused: changes that no retry can write, with the reason. failed: changes that Lambda must deliver again.
     """
 
     written: int = 0
@@ -71,23 +72,23 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The attributes that the replica adds: the place on every row, the end (epoch seconds) on tombstones."""
+    """The names of the attributes that the replica adds: the place, and a tombstone's end (epoch seconds)."""
 
     place: str
     end: str
 
 
 def place(change: ItemChange) -> str:
-    """Return the change's position among all changes of its item, as a string that orders."""
+    """Return a string that sorts the changes of an item in their order."""
     label = str(change.record.raw["eventSourceARN"]).rpartition("/")[2]
     return f"{label}#{change.record.sequence:0{_PLACE_DIGITS}d}"
 
 
 def last_of_each(changes: Iterable[ItemChange]) -> list[ItemChange]:
-    """Return the last change of each item: earlier ones would be overwritten at once."""
+    """Return the last change of each item, because earlier ones would be overwritten at once."""
     found: dict[Hashable, ItemChange] = {}
     for change in changes:
-        name = canonical_row(change.keys)
+        name = canonical_item(change.keys)
         other = found.get(name)
         if other is None or place(other) < place(change):
             found[name] = change
@@ -95,7 +96,7 @@ def last_of_each(changes: Iterable[ItemChange]) -> list[ItemChange]:
 
 
 def _sendable(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the attributes as the SDK takes them: with bytes where Lambda's events have base64.
+    """Return the attributes in the SDK's form, with bytes for the base64 of Lambda's events.
 
     Raises ValueError for text that is not base64.
     """
@@ -118,7 +119,7 @@ def _value(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Replica:
-    """Writes changes to one table; a tombstone stays for `retention` seconds."""
+    """Writes changes to one table. DynamoDB removes a tombstone after `retention` seconds."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class Replica:
         self._pool = ThreadPoolExecutor(THREADS)
 
     def apply(self, changes: Iterable[ItemChange]) -> Report:
-        """Write the changes. Raises WrongReplicaError or the client's error where no row can be written."""
+        """Write the changes. Raises WrongReplicaError or the client's error if no row can be written."""
         changes = list(changes)
         last = last_of_each(changes)
         report = Report(superseded=len(changes) - len(last))
@@ -160,16 +161,16 @@ class Replica:
         return {**_sendable(change.record.new), **row}
 
     def _write(self, change: ItemChange) -> tuple[Result, str]:
-        taken = {self._marks.place, self._marks.end} & {*change.keys, *(change.record.new or {})}
-        if taken:
+        reserved = {self._marks.place, self._marks.end}
+        if conflict := reserved & {*change.keys, *(change.record.new or {})}:
             return Result.REFUSED, (
-                f"the item has the attribute {min(taken)}, which the replica needs for itself: "
-                "give the replica other place_attribute and end_attribute"
+                f"the item has the attribute {min(conflict)}, which the replica adds: "
+                "set another place_attribute or end_attribute"
             )
         try:
             row = self._row(change)
         except ValueError as error:
-            return Result.REFUSED, f"the item has binary data that is no base64: {error}"
+            return Result.REFUSED, f"the item has binary data that is not base64: {error}"
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -194,7 +195,7 @@ class Replica:
         return Result.WRITTEN, ""
 
     def _require_keys(self, keys: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raise WrongReplicaError unless the table has the item's key: it would refuse every item without it."""
+        """Raise WrongReplicaError unless the table has the item's key, because it then refuses every item."""
         table = self._client.describe_table(TableName=self._table)["Table"]
         types = {
             each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]
@@ -203,6 +204,6 @@ class Replica:
         found = {each["AttributeName"]: types[each["AttributeName"]] for each in table["KeySchema"]}
         if wanted != found:
             raise WrongReplicaError(
-                f"{self._table} has the key {found}, and the source's items have {wanted}: "
-                "the replica's table needs the source's key, names and types"
+                f"{self._table} has the key {found}, and the source table {wanted}: "
+                "make the replica's table with the names and types of the source table's key"
             )

@@ -1,4 +1,4 @@
-"""Writes a batch of a table's changes to the replica, and quarantines what cannot be written."""
+"""Writes a batch of a table's changes to the replica, and quarantines the changes that cannot be written."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from leda.streams.item_changes import ItemChange, UnreadableChangeError, read
 def replicate(
     records: Sequence[Any], shard: str | None, replica: Replica, quarantine: QuarantineWriter
 ) -> set[str]:
-    """Write the changes; returns the sequence numbers of records that must be delivered again.
+    """Write the changes; return the sequence numbers of records that Lambda must deliver again.
 
-    `shard` is the event's shardId, where it names one. Raises WrongReplicaError.
+    `shard` is the event's shardId, if it has one. Raises WrongReplicaError.
     """
     changes: list[ItemChange] = []
     bad = []

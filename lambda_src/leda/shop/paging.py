@@ -1,7 +1,7 @@
-"""Lists by pages: `limit` and `cursor` of a request, and the query that they ask for.
+"""Returns lists in pages, by the parameters `limit` and `cursor` of a request.
 
-A cursor is the place of the page's last row in its list, in base64. The key to go on from is made of it and of the list
-that is asked for, so that no cursor leads into another list.
+A cursor is the sort key of the page's last row in its list, in base64. The next query starts at a key that is made of
+the cursor and of the list that the request names, so a cursor cannot lead into another list.
 """
 
 import base64
@@ -11,33 +11,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.shop.refusals import RefusedError, invalid
+from leda.shop.refusals import invalid
 from leda.shop.rows import Row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DEFAULT_ROWS, MOST_ROWS = 50, 100
+# The most bytes of a sort key. A part's product is one, and its key is made of the cursor.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+MAX_KEY_BYTES = 1024
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
+_BAD_CURSOR = "cursor is not one that this list has given."
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list that can be asked for: the rows whose key attribute `partition` has that value, ordered by `sort`."""
+    """A list: the rows whose attribute `partition[0]` has the value `partition[1]`, sorted by the attribute `sort`."""
 
     partition: tuple[str, str]
     sort: str
     place: re.Pattern[str]
-    """What places look like."""
+    """The pattern of a sort key, in a row or in a cursor."""
     key_at: Callable[[str], Row]
-    """The whole key, the table's and the index's, of the row at a place."""
+    """Returns the key attributes, the table's and the index's, of the row with that sort key."""
     index: str | None = None
     forward: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a list; `cursor` asks for the next ones, None: there are no more."""
+    """Some rows of a list; `cursor` is None where no rows follow."""
 
     rows: list[Row]
     cursor: str | None
@@ -50,7 +54,7 @@ def page(
     query: Mapping[str, str],
     most: int = MOST_ROWS,
 ) -> Page:
-    """The page that the request asks for, of at most `most` rows. Raises RefusedError."""
+    """Return the page that the request's query parameters name, of at most `most` rows. Raises RefusedError."""
     limit = min(most, _limit(query.get("limit")))
     name, value = listing.partition
     asked: dict[str, Any] = {
@@ -74,7 +78,7 @@ def page(
 
 
 def choice(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """The parameter's value, the first of the choices where it is not given. Raises RefusedError."""
+    """Return the parameter's value; the first choice where it is not given. Raises RefusedError."""
     chosen = query.get(name, choices[0])
     if chosen not in choices:
         raise invalid(name, f"{name} is one of {', '.join(choices)}.")
@@ -95,13 +99,10 @@ def _cursor(place: str) -> str:
 
 def _place(cursor: str, place: re.Pattern[str]) -> str:
     try:
-        found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        found = data.decode()
     except (binascii.Error, ValueError) as error:
-        raise _bad_cursor() from error
-    if not place.fullmatch(found):
-        raise _bad_cursor()
+        raise invalid("cursor", _BAD_CURSOR) from error
+    if len(data) > MAX_KEY_BYTES or not place.fullmatch(found):
+        raise invalid("cursor", _BAD_CURSOR)
     return found
-
-
-def _bad_cursor() -> RefusedError:
-    return invalid("cursor", "cursor is not one that this list has given.")

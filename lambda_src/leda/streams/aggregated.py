@@ -1,6 +1,6 @@
-"""Takes apart the aggregated records of the Kinesis Producer Library.
+"""Unpacks the aggregated records of the Kinesis Producer Library.
 
-The format: magic number, an AggregatedRecord in Protocol Buffers, its MD5.
+The format: a magic number, an AggregatedRecord in Protocol Buffers, and its MD5.
 https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_SIZE = 16
-# Field numbers of the message AggregatedRecord: its partition keys, then records that name theirs by its place.
+# Field numbers of the message AggregatedRecord: the partition keys, and the records, which have an index into the keys.
 _PARTITION_KEYS, _RECORDS = 1, 3
 # Field numbers of the message Record.
 _PARTITION_KEY, _DATA = 1, 3
@@ -19,17 +19,17 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """A packed message; `partition_key` is None where the record names none of those that it lists."""
+class PackedMessage:
+    """A packed message; `partition_key` is None if the message has no valid index into the record's keys."""
 
     partition_key: str | None
     data: bytes
 
 
-def packed(data: bytes) -> list[Packed] | None:
+def unpack(data: bytes) -> list[PackedMessage] | None:
     """Return the messages that an aggregated record packs, in order; None if `data` is not one, or is broken or empty.
 
-    Not aws-kinesis-agg: it drops the rest of a record silently when one of its user records has a bad index.
+    The library aws-kinesis-agg is not used, because it silently drops the rest of a record after a bad index.
     """
     body, digest = data[len(MAGIC) : -_DIGEST_SIZE], data[-_DIGEST_SIZE:]
     if not data.startswith(MAGIC) or len(data) <= len(MAGIC) + _DIGEST_SIZE:
@@ -39,13 +39,13 @@ def packed(data: bytes) -> list[Packed] | None:
     try:
         fields = [(number, part) for number, part in _fields(body) if isinstance(part, bytes)]
         keys = [key for number, key in fields if number == _PARTITION_KEYS]
-        parts = [_packed(record, keys) for number, record in fields if number == _RECORDS]
+        parts = [_message(record, keys) for number, record in fields if number == _RECORDS]
     except ValueError:
         return None
     return parts or None
 
 
-def _packed(record: bytes, keys: list[bytes]) -> Packed:
+def _message(record: bytes, keys: list[bytes]) -> PackedMessage:
     data, place = None, None
     for number, content in _fields(record):  # the last of a repeated single field counts
         if number == _DATA and isinstance(content, bytes):
@@ -55,9 +55,9 @@ def _packed(record: bytes, keys: list[bytes]) -> Packed:
     if data is None:
         raise ValueError("a user record without data")
     try:
-        return Packed(None if place is None else keys[place].decode(), data)
+        return PackedMessage(None if place is None else keys[place].decode(), data)
     except (IndexError, UnicodeDecodeError):
-        return Packed(None, data)
+        return PackedMessage(None, data)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:

@@ -1,11 +1,11 @@
-"""Reads the time at which a stream took a record. No total depends on it, so an unreadable time is not an error."""
+"""Reads the time at which a record was put into its stream. No total depends on it, so a bad time is not an error."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
 
-# No epoch time in seconds is as large before the year 5138, and one in milliseconds was as large in 1973.
+# Epoch seconds reach this number in the year 5138. Epoch milliseconds reached it in 1973.
 _LEAST_OF_A_FINER_UNIT = 10**11
-# Lambda's events have seconds. DynamoDB's records for Kinesis have milliseconds or microseconds.
+# Lambda's events have seconds. Records that DynamoDB writes to a Kinesis stream have milliseconds or microseconds.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateKinesisStreamingConfiguration.html
 _UNITS_A_SECOND = (1, 1_000, 1_000_000)
 
@@ -13,7 +13,7 @@ _UNITS_A_SECOND = (1, 1_000, 1_000_000)
 def arrival_time(given: object) -> datetime | None:
     """Read the time (UTC) of an ApproximateCreationDateTime or approximateArrivalTimestamp; None if it is unreadable.
 
-    The number is epoch seconds; one that is too large for that is taken for milliseconds or microseconds.
+    The number is epoch seconds. A number that is too large for that is read as milliseconds or microseconds.
 
     >>> arrival_time(1616413258000) == arrival_time(1616413258.0)
     True

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from leda.streams.stream_records import IMAGES, Image, StreamRecord
+from leda.streams.stream_records import Image, StreamRecord, image_fault
 
 T = TypeVar("T")
 
 
 class UnreadableRowError(ValueError):
-    """A row that cannot be read and is in no total; the text says why."""
+    """The row cannot be read, so it is in no total; the text says why."""
 
 
 def read(
@@ -18,20 +18,20 @@ def read(
 ) -> tuple[T | None, T | None, list[str]]:
     """Return what the row added before the change, what it adds after it, and why its new image cannot be read.
 
-    `contribution` says what an image adds (None: nothing) or raises UnreadableRowError. A row that cannot be read adds
-    nothing until it is corrected, and the change that corrects it adds it: what is read of an image depends on
-    nothing else. With `keeps_expired`, time to live keeps the table small and takes nothing back; else an expired row
-    is deleted.
+    `contribution` returns what an image adds (None: nothing), or raises UnreadableRowError. It must depend on the image
+    alone: a row that cannot be read adds nothing, and the change that corrects the row then adds it. With
+    `keeps_expired`, a row that time to live removes stays in the totals; otherwise it is subtracted like any deleted
+    row.
     """
     if keeps_expired and record.expired:
         return None, None, []
-    if (record.old is not None, record.new is not None) != IMAGES.get(record.event_name):
-        # With one image of two, the row would be counted a second time, or stay counted.
-        return None, None, [_not_whole(record)]
+    if fault := image_fault(record):
+        # With one image of two, the row would be counted a second time, or never subtracted.
+        return None, None, [fault]
     before = after = None
     reasons = []
     if record.old is not None:
-        # One that cannot be read was reported when it was the new image.
+        # An unreadable image was reported when it was the new image of an earlier change.
         with suppress(UnreadableRowError):
             before = contribution(record.old)
     try:
@@ -39,12 +39,3 @@ def read(
     except UnreadableRowError as error:
         reasons.append(str(error))
     return before, after, reasons
-
-
-def _not_whole(record: StreamRecord) -> str:
-    """Return why the record has no images that show what the change did."""
-    if record.event_name not in IMAGES:
-        return f"eventName is not one of {', '.join(IMAGES)}"
-    return (
-        f"{record.event_name} without its images: the table's stream must carry NEW_AND_OLD_IMAGES"
-    )

@@ -1,12 +1,12 @@
-"""Turns a stream record into a document for people: which attributes of an item changed, from what to what.
+"""Turns a stream record into a JSON document that shows which attributes of an item have changed.
 
     {"event": "update", "table": "Users", "keys": {"user_id": "u1", "timestamp": 1700000000},
      "changed": {"email": {"old": "a@example.org", "new": "b@example.org"}, "phone": {"old": "1"}},
      "changed_at": "2025-01-01T00:00:00+00:00", "sequence_number": "4421...", "event_id": "c4ca..."}
 
-`event` is create, update, delete or expire (time to live removed the item). `changed` has the attributes that
-differ, keys apart: without "old" where there was none before, without "new" where there is none any more. A number in
-another form (100, 1E+2) and a set in another order do not differ.
+`event` is create, update, delete or expire (time to live has removed the item). `changed` has the attributes other than
+keys that differ: without "old" if the attribute did not exist before, without "new" if it does not exist any more. A
+number in another form (100, 1E+2) or a set in another order does not differ.
 """
 
 import json
@@ -15,28 +15,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from leda.streams import stream_records
-from leda.streams.stream_records import IMAGES, Image, StreamRecord
-from leda.values.plain import UnknownTypeError, canonical, json_number, require_known, row
+from leda.streams.stream_records import Image, StreamRecord, image_fault
+from leda.values.dynamodb_json import (
+    UnknownTypeError,
+    canonical,
+    json_number,
+    read_item,
+    require_valid,
+)
 from leda.values.texts import cut
 
 EVENTS = {"INSERT": "create", "MODIFY": "update", "REMOVE": "delete"}
 
-# An SNS message may have 256 KB, a line of a function's log as much or more; the margin is for what surrounds it.
+# An SNS message has at most 256 KB, and a line of a function's log no less. Both add text to the document.
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MAX_BYTES = 200_000
-# Of the attributes that are left out of a change that is larger, so many are named, each by so many bytes: a byte of
-# UTF-8 is at most six of JSON in ASCII, and the names together stay within half of MAX_BYTES.
+# A larger document names the first attributes that it leaves out, and cuts long names. A byte of UTF-8 takes at most
+# six bytes of JSON in ASCII, so the names take less than half of MAX_BYTES.
 MAX_NAMED = 100
 MAX_NAME_BYTES = 150
 
 
 class UnreadableChangeError(ValueError):
-    """A stream record from which no change can be read; the text says why, and holds no value of the item."""
+    """No change can be read from the stream record; the text says why, and holds no value of the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
-    """One change; `record` has the images, `keys` is in DynamoDB's JSON. `read` has checked what is in them."""
+    """One change of an item. `read` has checked the images in `record`, and `keys`, which is in DynamoDB's JSON."""
 
     event: str
     table: str
@@ -45,17 +51,17 @@ class ItemChange:
 
     @property
     def sequence_number(self) -> str:
-        """The sequence number as received, which is the only form that GetShardIterator takes."""
+        """The sequence number as received, which is the only form that GetShardIterator accepts."""
         return str(self.record.raw["dynamodb"]["SequenceNumber"])
 
     def document(
         self, hidden: Collection[str] = (), number: Callable[[str], Any] = json_number
     ) -> dict[str, Any]:
-        """Return the change in the form that this module's docstring shows; `hidden` and `number` as in `plain`."""
+        """Return the document that this module's docstring shows; `hidden` and `number` are those of `read_value`."""
         return {
             "event": self.event,
             "table": self.table,
-            "keys": row(self.keys, hidden, number),
+            "keys": read_item(self.keys, hidden, number),
             "changed": self._changed(hidden, number),
             "changed_at": self.record.arrived and self.record.arrived.isoformat(),
             "sequence_number": self.sequence_number,
@@ -72,12 +78,11 @@ class ItemChange:
             if name in old and name in new and canonical(old[name]) == canonical(new[name]):
                 continue
             sides = {"old": old, "new": new}
-            shown = {
-                side: row({name: image[name]}, hidden, number)[name]
+            changed[name] = {
+                side: read_item({name: image[name]}, hidden, number)[name]
                 for side, image in sides.items()
                 if name in image
             }
-            changed[name] = shown
         return changed
 
 
@@ -87,45 +92,33 @@ def read(raw: Any) -> ItemChange:
         record = stream_records.read_one(raw)
     except stream_records.MalformedRecordError as error:
         raise UnreadableChangeError(str(error)) from error
-    event, change = EVENTS.get(record.event_name), raw["dynamodb"]
-    if event is None:
-        raise UnreadableChangeError(f"eventName is not one of {', '.join(EVENTS)}")
-    keys = change.get("Keys")
+    if fault := image_fault(record):
+        raise UnreadableChangeError(fault)
+    keys = raw["dynamodb"].get("Keys")
     if not isinstance(keys, Mapping) or not keys:
         raise UnreadableChangeError("the record has no Keys")
-    if (record.old is not None, record.new is not None) != IMAGES[record.event_name]:
-        raise UnreadableChangeError(
-            f"{record.event_name} without its images (StreamViewType {change.get('StreamViewType')}): "
-            "the table's stream must carry NEW_AND_OLD_IMAGES"
-        )
-    for attributes in (keys, record.old, record.new):
-        _require_known(attributes or {})
-    return ItemChange(
-        "expire" if record.expired else event, table_of(raw.get("eventSourceARN")), keys, record
-    )
-
-
-def _require_known(attributes: Mapping[str, Any]) -> None:
-    """Raises UnreadableChangeError unless the attributes are what DynamoDB can hold."""
     try:
-        for value in attributes.values():
-            require_known(value)
+        for attributes in (keys, record.old or {}, record.new or {}):
+            for value in attributes.values():
+                require_valid(value)
     except UnknownTypeError as error:
         raise UnreadableChangeError(str(error)) from error
+    event = "expire" if record.expired else EVENTS[record.event_name]
+    return ItemChange(event, table_of(raw.get("eventSourceARN")), keys, record)
 
 
 def table_of(stream: object) -> str:
-    """The table's name in its stream's ARN. Raises UnreadableChangeError."""
+    """Return the table's name in its stream's ARN. Raises UnreadableChangeError."""
     _, mark, name = str(stream).partition(":table/")
     if not mark:
-        raise UnreadableChangeError("eventSourceARN is not that of a table's stream")
+        raise UnreadableChangeError("eventSourceARN is not the ARN of a table's stream")
     return name.partition("/")[0]
 
 
 def fitted(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave the largest attributes out of a document that has more than MAX_BYTES.
+    """Return the document; if it has more than MAX_BYTES, without its largest attributes.
 
-    `left_out` then says how many there are and names the first of them.
+    `left_out` then has their number and the names of the first of them.
     """
     room = MAX_BYTES - _size({**document, "changed": {}})
     sizes = {name: _size({name: sides}) for name, sides in document["changed"].items()}
@@ -142,7 +135,6 @@ def fitted(document: dict[str, Any]) -> dict[str, Any]:
     return {
         **document,
         "changed": {name: sides for name, sides in document["changed"].items() if name in kept},
-        # A name may be long itself.
         "left_out": {
             "attributes": len(gone),
             "names": [cut(name, MAX_NAME_BYTES) for name in gone[:MAX_NAMED]],
@@ -151,5 +143,5 @@ def fitted(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _size(value: object) -> int:
-    """The bytes of the value as JSON in ASCII, which is the longest form."""
+    """Return the number of bytes of the value as JSON in ASCII, which is the longest form."""
     return len(json.dumps(value))

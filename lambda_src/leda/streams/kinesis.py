@@ -1,10 +1,10 @@
 """Reads the records of a Kinesis stream from an event of Lambda.
 
 The event's shape: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html. A producer that uses the
-Kinesis Producer Library packs several user records into one Kinesis record; they are taken apart here.
+Kinesis Producer Library packs several user records into one Kinesis record, which is unpacked here.
 
-Whatever a record holds, reading it raises nothing: a function that raises gets the same batch again until the stream
-has lost it. A record that is not of that shape says why, for the quarantine.
+No record makes `user_records` raise, because Lambda delivers a batch again and again to a function that raises. A
+record of another shape has a `fault`, the reason for the quarantine.
 """
 
 import base64
@@ -16,16 +16,17 @@ from typing import Any
 
 from leda.streams import aggregated
 from leda.streams.arrival import arrival_time
-from leda.streams.raw_records import made_up_id, whole
+from leda.streams.raw_records import id_by_content, to_json
 
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """A message of a producer. `sequence_number` is the Kinesis record's: the one to report in batchItemFailures.
+    """A message of a producer.
 
-    `event_id` names the user record: the Kinesis record's eventID, and the place in an aggregated record.
-    `partition_key` is the user record's own; if an aggregated record names none for it, the Kinesis record's.
-    `fault` says why the Kinesis record cannot be read, None where it can; `data` is then the whole record, as JSON.
+    sequence_number: the Kinesis record's, to report in batchItemFailures.
+    event_id: the Kinesis record's eventID, with the index if an aggregated record packs the message.
+    partition_key: the user record's; if an aggregated record has none for it, the Kinesis record's.
+    fault: why the Kinesis record cannot be read (None if it can); `data` is then the whole record as JSON.
     """
 
     stream: str
@@ -39,10 +40,10 @@ class UserRecord:
 
 
 def user_records(records: Iterable[Any]) -> Iterator[UserRecord]:
-    """Return every user record of the event, in order; a broken aggregated record is one user record."""
+    """Yield every user record of the event, in order. A broken aggregated record is one user record."""
     for record in records:
         kinesis_record = _kinesis_record(record)
-        parts = None if kinesis_record.fault else aggregated.packed(kinesis_record.data)
+        parts = None if kinesis_record.fault else aggregated.unpack(kinesis_record.data)
         if parts is None:
             yield kinesis_record
             continue
@@ -53,7 +54,7 @@ def user_records(records: Iterable[Any]) -> Iterator[UserRecord]:
 
 
 def _kinesis_record(record: Any) -> UserRecord:
-    """Read a Kinesis record as one user record; `fault` says what it lacks."""
+    """Read a Kinesis record as one user record."""
     fields = record if isinstance(record, Mapping) else {}
     kinesis = fields.get("kinesis")
     kinesis = kinesis if isinstance(kinesis, Mapping) else {}
@@ -69,13 +70,13 @@ def _kinesis_record(record: Any) -> UserRecord:
         except (binascii.Error, ValueError):
             fault = "the record's kinesis.data is not base64"
     if fault:
-        data = whole(record)
+        data = to_json(record)
     return UserRecord(
         stream=_text(fields, "eventSourceARN"),
         shard=event_id.partition(":")[0],
         partition_key=_text(kinesis, "partitionKey"),
         sequence_number=number,
-        event_id=event_id or number or made_up_id(data),
+        event_id=event_id or number or id_by_content(data),
         arrived=arrival_time(kinesis.get("approximateArrivalTimestamp")),
         data=data,
         fault=fault,

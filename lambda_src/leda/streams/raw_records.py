@@ -1,15 +1,15 @@
-"""Writes records as they were received in JSON, and names records that have no event ID."""
+"""Writes records as JSON, as they were received, and gives an ID to records that have no event ID."""
 
 import hashlib
 import json
 from typing import Any
 
-# No record of a stream is nested as deeply: DynamoDB's values have 32 levels, and each is two in JSON.
+# More than any record of a stream has: DynamoDB nests values up to 32 levels deep, and each level is two in JSON.
 _MAX_DEPTH = 100
 
 
-def whole(record: Any) -> bytes:
-    """Return a record as it was received, in JSON; lists and objects that are nested too deeply are cut off."""
+def to_json(record: Any) -> bytes:
+    """Return a record as JSON, with "[...]" and "{...}" for lists and objects that are too deep for Python."""
     try:
         return json.dumps(record).encode()
     except RecursionError:
@@ -28,6 +28,6 @@ def _shallow(value: Any, levels: int) -> Any:
     return value
 
 
-def made_up_id(data: bytes) -> str:
-    """Return a name for a record that has no event ID: the same for the same bytes, so that a retry overwrites it."""
+def id_by_content(data: bytes) -> str:
+    """Return an ID for a record that has no event ID: the same for the same bytes, so that a retry overwrites it."""
     return hashlib.sha256(data).hexdigest()[:32]

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def window_state(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer, which must hold the window's state; LEDA stores nothing in it.
+    """Return the answer, which must contain the window's state. LEDA passes the state on as it came.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
     """

@@ -1,1 +1,1 @@
-"""Values: exact numbers and their limits, JSON, texts, and DynamoDB's typed JSON. Pure functions, no AWS."""
+"""Values: exact numbers and their limits, JSON, texts, batches, and DynamoDB's typed JSON. Pure functions, no AWS."""

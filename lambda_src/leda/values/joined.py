@@ -1,4 +1,4 @@
-"""A join of mappings by name that goes through each of them once, so that none needs to be in memory as a whole."""
+"""Joins mappings by name in one pass over each, so that none needs to be in memory as a whole."""
 
 import heapq
 import itertools
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def joined(*sides: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Every name that a side has, in order, with what each side has for it (None: nothing).
+    """Yield every name of any side, in order, with each side's value (None where it has none).
 
-    Mappings that are no dicts must be in the order of their names.
+    Mappings other than dicts must iterate in the order of their names.
 
     >>> list(joined({"b": 1, "a": 2}, {"b": 3}))
     [('a', [2, None]), ('b', [1, 3])]

@@ -1,6 +1,6 @@
-"""JSON as producers send it: numbers as they were sent, and reasons that a producer understands.
+"""Reads the JSON that producers send: with exact numbers, and with errors that a producer understands.
 
-A reason is kept with the message in quarantine. It names no type and no limit of Python's.
+The text of an error is quarantined with the message, so it names no type and no limit of Python.
 """
 
 import codecs
@@ -12,22 +12,22 @@ from typing import Any, NoReturn
 
 
 class NotJsonError(ValueError):
-    """Data that is not JSON in UTF-8, or that cannot be read; the text is the reason."""
+    """The data is not JSON in UTF-8, or cannot be read; the text is the reason."""
 
 
 class JsonReader:
-    """Reads JSON; `whole` makes an integer of its text, `fraction` any other number."""
+    """Reads JSON; `whole` converts the text of an integer, `fraction` the text of any other number."""
 
     def __init__(
         self, whole: Callable[[str], Any] | None = None, fraction: Callable[[str], Any] = Decimal
     ) -> None:
-        # Made once: json.loads makes one a call.
+        # Made once, because json.loads makes a decoder for each call.
         self._decoder = json.JSONDecoder(
             parse_int=whole, parse_float=fraction, parse_constant=_no_constant
         )
 
     def read(self, data: bytes) -> Any:
-        """What the JSON document in `data` says. Raises NotJsonError."""
+        """Return the JSON document in `data`. Raises NotJsonError."""
         text = text_of(data)
         if text.startswith("\ufeff"):
             # https://www.rfc-editor.org/rfc/rfc8259#section-8.1
@@ -51,7 +51,7 @@ class JsonReader:
 
 
 def text_of(data: bytes) -> str:
-    """The data as text. Raises NotJsonError where it is not UTF-8."""
+    """Decode the data. Raises NotJsonError if it is not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -61,7 +61,7 @@ def text_of(data: bytes) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What JSON calls the value, with its article.
+    """Return JSON's name for the type of the value, with its article.
 
     >>> kind_of([])
     'an array'

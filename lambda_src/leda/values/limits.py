@@ -1,21 +1,21 @@
-"""Limits of summed values: how many digits a value may have, so that sums of many of them fit a number of DynamoDB."""
+"""Limits on the digits of a summed value, so that a sum of many values fits a DynamoDB Number."""
 
 import json
 from dataclasses import dataclass, fields
 
 from leda.values.numbers import DIGITS
 
-# A total over so many values still fits a DynamoDB Number when every value is within the limits.
+# A sum of 10^9 values that are within the limits fits a DynamoDB Number.
 VALUES_A_TOTAL_CAN_HOLD_DIGITS = 9
 
-# The most that any limits may allow (one digit stays before the point). A stored row is measured by these, never by
-# the limits of the day: a limit that was lowered must not hide the value that a row has added to the totals.
+# The most digits that any limits can allow. Map applies these to a row's old image, not the configured limits: after a
+# limit was lowered, the value that a row has added to the totals must still be subtracted.
 WIDEST_INTEGER_DIGITS = DIGITS - VALUES_A_TOTAL_CAN_HOLD_DIGITS
 WIDEST_DECIMAL_PLACES = WIDEST_INTEGER_DIGITS - 1
 
 
 class LimitsError(ValueError):
-    """The limits leave no room for a sum; the text says by how much."""
+    """The limits are not usable, or leave no room for a sum; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Limits:
 
     @classmethod
     def from_json(cls, text: str) -> "Limits":
-        """The limits in Terraform's `jsonencode(var.limits)`. Raises LimitsError."""
+        """Read the limits from Terraform's `jsonencode(var.limits)`. Raises LimitsError."""
         try:
             given = json.loads(text)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Exact arithmetic: what a DynamoDB Number can hold, and nothing rounded on the way.
+"""Exact arithmetic within what a DynamoDB Number can hold; nothing is rounded.
 
 A DynamoDB Number has at most 38 significant digits and a magnitude from 1E-130 to 9.99E+125
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-data-types-number).
@@ -47,7 +47,7 @@ def exact() -> Iterator[None]:
 
 
 def number(text: str) -> Decimal:
-    """The Decimal of a DynamoDB Number's text. Raises NotExactError for anything that is not such a number."""
+    """Return the Decimal of a DynamoDB Number's text. Raises NotExactError for any other text."""
     try:
         value = _EXACT.create_decimal(text)
     except decimal.DecimalException as error:
@@ -58,10 +58,7 @@ def number(text: str) -> Decimal:
 
 
 def limited(value: Decimal, integer_digits: int, decimal_places: int) -> Decimal:
-    """`value`, if it has at most so many digits before and after the point; else raises NotExactError.
-
-    The limits leave room for a sum: 10^9 values of `integer_digits + decimal_places` digits need nine more.
-    """
+    """Return the value. Raises NotExactError if it has more digits before or after the decimal point."""
     if not value.is_finite():
         raise NotExactError(f"{value} is not a finite number")
     if not value:
@@ -71,7 +68,7 @@ def limited(value: Decimal, integer_digits: int, decimal_places: int) -> Decimal
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     if -exponent > decimal_places:
-        # Trailing zeros are not digits that a Number keeps: 1.50 has one decimal place.
+        # A DynamoDB Number does not keep trailing zeros: 1.50 has one decimal place.
         kept = len(digits)
         while digits[kept - 1] == 0:
             kept -= 1

@@ -1,8 +1,8 @@
-"""Texts measured as AWS measures them: in bytes of UTF-8."""
+"""Measures and cuts texts in bytes of UTF-8, as AWS's limits do."""
 
 
 def utf8_bytes(text: str) -> int | None:
-    """How many bytes the text has in UTF-8; None where it has a lone surrogate, which UTF-8 cannot hold."""
+    """Return the number of bytes in UTF-8; None if the text has a lone surrogate, which UTF-8 cannot encode."""
     try:
         return len(text.encode())
     except UnicodeEncodeError:
@@ -10,10 +10,10 @@ def utf8_bytes(text: str) -> int | None:
 
 
 def cut(text: str, most_bytes: int) -> str:
-    """The beginning of the text that has at most so many bytes in UTF-8; a lone surrogate becomes a question mark.
+    """Return the beginning of the text, of at most `most_bytes` in UTF-8. A lone surrogate becomes a question mark.
 
     >>> cut("€uro", 4)
     '€u'
     """
-    # No character has fewer bytes than one, so the rest need not be encoded.
+    # Every character has at least one byte, so the text after that many characters need not be encoded.
     return text[:most_bytes].encode(errors="replace")[:most_bytes].decode(errors="ignore")

@@ -21,7 +21,6 @@ from leda.engine.audit.source_sum import Expected
 from leda.engine.audit.table_scan import SEGMENTS
 from leda.engine.audit.totals_table import read_totals
 from leda.engine.group_by.configuration import Amounts, Configuration
-from leda.engine.group_by.expiry import has_expired
 from leda.engine.map.source_shards import Assignment
 from leda.engine.reduce import totals
 from leda.engine.registry import Registry, RegistryError, live_configuration
@@ -159,7 +158,7 @@ class Aggregation:
         client, names, at = self.account.dynamodb, configuration.names, time.time()
 
         def is_kept(identifier: str) -> bool:
-            return not has_expired(configuration, identifier, at)
+            return not configuration.has_expired(identifier, at)
 
         def expected() -> Expected:
             with RowSum.open(configuration, self.source) as sums:

@@ -33,7 +33,6 @@ from leda.engine.audit.brackets import Bracket, brackets
 from leda.engine.audit.source_sum import Expected, read_source
 from leda.engine.audit.totals_table import read_totals
 from leda.engine.group_by.configuration import Amounts, Configuration
-from leda.engine.group_by.expiry import has_expired
 from leda.values.joined import joined
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def tables_of(
         return {
             identifier: amounts
             for identifier, amounts in found
-            if not has_expired(configuration, identifier, at)
+            if not configuration.has_expired(identifier, at)
         }
 
     def expected() -> Expected:

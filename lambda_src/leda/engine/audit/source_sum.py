@@ -49,8 +49,8 @@ class Expected:
 
 def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
     """Sum up these rows of the source table (DynamoDB's JSON), exactly."""
-    leaves = Leaves(configuration, keys)
-    leaves.take(rows)
+    leaves = LeafSums(configuration, keys)
+    leaves.add_rows(rows)
     return _expected([leaves])
 
 
@@ -67,9 +67,9 @@ def read_source(
     `keys` are the attributes of the table's key. `advance` is called with each page's number of rows, one call at a
     time.
     """
-    parts = [Leaves(configuration, keys) for _ in range(segments)]
-    takers = [part.take for part in parts]
-    scan(client, table, attributes_of(keys, configuration), takers, advance)
+    parts = [LeafSums(configuration, keys) for _ in range(segments)]
+    receivers = [part.add_rows for part in parts]
+    scan(client, table, attributes_of(keys, configuration), receivers, advance)
     return _expected(parts)
 
 
@@ -79,7 +79,7 @@ def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str
 
 
 @dataclass(slots=True)
-class Leaves:
+class LeafSums:
     """A part of the source table, summed at the leaves; `keys` are the attributes of the table's key."""
 
     configuration: Configuration
@@ -89,7 +89,7 @@ class Leaves:
     outside: int = 0
     uncounted: Uncounted = field(default_factory=Uncounted)
 
-    def take(self, rows: Iterable[Image]) -> None:
+    def add_rows(self, rows: Iterable[Image]) -> None:
         """Add these rows."""
         for row in rows:
             self.rows += 1
@@ -117,7 +117,7 @@ class Leaves:
                     _add(totals, node, amounts)
 
 
-def _expected(parts: Sequence[Leaves]) -> Expected:
+def _expected(parts: Sequence[LeafSums]) -> Expected:
     totals: dict[str, list[Amount]] = {}
     uncounted = Uncounted()
     for part in parts:

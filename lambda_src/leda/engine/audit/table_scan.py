@@ -17,10 +17,10 @@ def scan(
     client: "DynamoDBClient",
     table: str,
     attributes: Sequence[str],
-    takers: Sequence[Callable[[list[dict[str, Any]]], None]],
+    receivers: Sequence[Callable[[list[dict[str, Any]]], None]],
     advance: Callable[[int], object] = lambda _count: None,
 ) -> None:
-    """Scan the table in as many segments at a time as there are takers, each of which takes its segment's pages.
+    """Scan the table in one segment for each receiver, at a time, and call the receiver with the segment's pages.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
     """
@@ -28,8 +28,8 @@ def scan(
 
     def read(segment: int) -> None:
         try:
-            for rows in pages(client, table, attributes, segment, len(takers)):
-                takers[segment](rows)
+            for rows in pages(client, table, attributes, segment, len(receivers)):
+                receivers[segment](rows)
                 with one_at_a_time:
                     advance(len(rows))
                 if failed.is_set():
@@ -38,9 +38,9 @@ def scan(
             failed.set()
             raise
 
-    with ThreadPoolExecutor(len(takers)) as pool:
+    with ThreadPoolExecutor(len(receivers)) as pool:
         try:
-            list(pool.map(read, range(len(takers))))
+            list(pool.map(read, range(len(receivers))))
         except BaseException:
             # Ctrl-C too: the other segments end with their page, not with the table.
             failed.set()

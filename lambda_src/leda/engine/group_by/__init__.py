@@ -10,5 +10,4 @@ plain_key         one grouping of one key, whose text is the identifier
 hierarchy_path    the pipeline's totals: a path in a tree, and every level above it
 hierarchy         the tree of totals: a path names a leaf, and each of its prefixes a node above it
 total_labels      the attributes that say which total it is, and until when it is kept
-expiry            which totals have expired
 """

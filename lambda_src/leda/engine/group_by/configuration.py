@@ -203,6 +203,14 @@ class Configuration:
         """Whether this configuration may count a row in the total with that identifier."""
         return isinstance(self.totals, HierarchyPath) or self.labels(identifier) is not None
 
+    def has_expired(self, identifier: str, at: float) -> bool:
+        """Return whether the total has expired at that time (epoch seconds), by its grouping's `retention_days`.
+
+        Such a total is neither read nor compared. Time to live removes its row later, and no source row brings it back.
+        """
+        labels = self.labels(identifier)
+        return labels is not None and labels.expires is not None and labels.expires <= at
+
     def _require_fit(self, leaves: tuple[str, ...]) -> None:
         """Raise UnreadableRowError where the totals table cannot have a row for each of the leaves' nodes."""
         measures = len(self.measures)

@@ -34,7 +34,7 @@ class Change(NamedTuple):
     sequence: int
     contributions: tuple[Contribution, ...]
     at: str | None
-    is_outsize: bool = False
+    exceeds_limits: bool = False
     is_first_half: bool = False
     is_second_half: bool = False
 
@@ -50,7 +50,7 @@ class Change(NamedTuple):
         """The Sequence of a row with all of the change."""
         return self.begin if self.is_first_half else padded(self.sequence)
 
-    def beyond(self, stored: str) -> "Change | None":
+    def not_covered_by(self, stored: str) -> "Change | None":
         """Return the part of the change that a row with the Sequence `stored` lacks."""
         if stored >= self.end:
             return None
@@ -96,8 +96,8 @@ def _time_of(record: StreamRecord, configuration: Configuration) -> str | None:
     return None if record.new is None else content(record.new, configuration.time_attribute, "N")
 
 
-def outsize_apart(found: list[Change], limits: Limits) -> list[Change]:
-    """Return the changes; each with a value beyond the limits is divided in two (see `_halves`)."""
+def split_beyond_limits(found: list[Change], limits: Limits) -> list[Change]:
+    """Return the changes, each change with a value beyond the limits in two halves (see `_halves`)."""
     amounts = [
         amount
         for change in found
@@ -139,13 +139,13 @@ def _halves(change: Change, limits: Limits) -> list[Change]:
     amounts = [amount for each in change.contributions for amount in each.amounts]
     if all(_is_limited(amount, limits) for amount in amounts if isinstance(amount, Decimal)):
         return [change]
-    outsize = change._replace(is_outsize=True)
+    beyond_limits = change._replace(exceeds_limits=True)
     if len(change.contributions) == 1:
-        return [outsize]
+        return [beyond_limits]
     old, new = change.contributions
     return [
-        outsize._replace(contributions=(old,), is_first_half=True),
-        outsize._replace(contributions=(new,), is_second_half=True),
+        beyond_limits._replace(contributions=(old,), is_first_half=True),
+        beyond_limits._replace(contributions=(new,), is_second_half=True),
     ]
 
 
@@ -179,12 +179,15 @@ def _is_number(text: str) -> bool:
 
 
 def parts(found: Sequence[Change], assignment: Assignment) -> Iterator[Sequence[Change]]:
-    """Divide a batch into parts whose rows are at most MAX_ROW_BYTES; each outsize change is a part of its own."""
+    """Divide a batch into parts whose rows have at most MAX_ROW_BYTES.
+
+    A change beyond the limits is a part of its own.
+    """
     measures = len(assignment.configuration.measures)
     leaves = {leaf for change in found for each in change.contributions for leaf in each.leaves}
     # A leaf has as many nodes as levels, at most.
     bound = sum([(leaf.count(SEPARATOR) + 1) * bytes_of([leaf], measures) for leaf in leaves])
-    if bound <= MAX_ROW_BYTES and not any(change.is_outsize for change in found):
+    if bound <= MAX_ROW_BYTES and not any(change.exceeds_limits for change in found):
         if found:
             yield found
         return
@@ -192,7 +195,9 @@ def parts(found: Sequence[Change], assignment: Assignment) -> Iterator[Sequence[
     sizes = _Sizes(assignment)
     for change in found:
         if part and (
-            change.is_outsize or part[-1].is_outsize or sizes.with_change(change) > MAX_ROW_BYTES
+            change.exceeds_limits
+            or part[-1].exceeds_limits
+            or sizes.with_change(change) > MAX_ROW_BYTES
         ):
             yield part
             part, sizes = [], _Sizes(assignment)

@@ -35,7 +35,7 @@ from leda.engine.map.map_batch import Change, Sums
 from leda.engine.map.source_shards import Assignment, SourceShards
 from leda.engine.registry import condition_failed
 from leda.engine.rejects import Reject
-from leda.engine.shards import Shard, created
+from leda.engine.shards import Shard, time_of_youngest
 from leda.streams.stream_records import StreamRecord
 from leda.values.limits import Limits
 
@@ -102,31 +102,33 @@ class MapRows:
         """
         if not records:
             return Outcome()
-        made = created(records)
+        created = time_of_youngest(records)
         try:
-            return self._write(shard, records, made)
+            return self._write(shard, records, created)
         except _RowClosedError:
             # A backfill has given the shard another assignment since this execution environment has read it.
             self._shards.forget(shard)
             try:
-                return self._write(shard, records, made)
+                return self._write(shard, records, created)
             except _RowClosedError as error:
                 raise RowClosedError(
                     f"{error}, and the registry still names the former assignment: `leda backfill` is at work, or has "
                     "been stopped; run it again"
                 ) from error
 
-    def _write(self, shard: Shard, records: Sequence[StreamRecord], made: float | None) -> Outcome:
+    def _write(
+        self, shard: Shard, records: Sequence[StreamRecord], created: float | None
+    ) -> Outcome:
         outcome = Outcome()
-        assignment = self._shards.of(shard, made)
+        assignment = self._shards.of(shard, created)
         if assignment is None:
             # The backfill's sums include these changes: it scans the table after it has switched the mapping off.
             outcome.waiting = len(records)
             return outcome
         found, outcome.rejected = map_batch.read(records, assignment.configuration)
-        expires = None if made is None else int(made) + self._retention
+        expires = None if created is None else int(created) + self._retention
         source, writers = _Source(shard, assignment, expires), dict[int, _LaneWriter]()
-        for part in map_batch.parts(map_batch.outsize_apart(found, self._limits), assignment):
+        for part in map_batch.parts(map_batch.split_beyond_limits(found, self._limits), assignment):
             self._write_part(source, writers, part, outcome)
         if not writers and not self._shards.is_current(shard, assignment):
             # The records add nothing under this assignment, so no row was written that a backfill could have closed.
@@ -204,7 +206,7 @@ class _LaneWriter:
         self.covered = 0
         todo = [part]
         if self._stored:
-            todo = self._beyond(todo)
+            todo = self._not_covered(todo)
             if todo != [part]:
                 sums = {}
         while todo:
@@ -218,7 +220,7 @@ class _LaneWriter:
             except ClientError as error:
                 if condition_failed(error):
                     self._stored = self._sequence(error)
-                    todo = self._beyond(todo)
+                    todo = self._not_covered(todo)
                     self._backoff.succeeded()
                     sums = {}
                     continue
@@ -271,9 +273,12 @@ class _LaneWriter:
             )
         return stored
 
-    def _beyond(self, todo: Sequence[Sequence[Change]]) -> list[Sequence[Change]]:
+    def _not_covered(self, todo: Sequence[Sequence[Change]]) -> list[Sequence[Change]]:
         """The changes that the row does not cover, by the checkpoint that was last seen in it."""
-        left = [[rest for change in part if (rest := change.beyond(self._stored))] for part in todo]
+        left = [
+            [rest for change in part if (rest := change.not_covered_by(self._stored))]
+            for part in todo
+        ]
         self.covered += sum(map(len, todo)) - sum(map(len, left))
         return [part for part in left if part]
 

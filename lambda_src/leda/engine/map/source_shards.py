@@ -84,7 +84,7 @@ class SourceShards:
             name = shard.id
             row = self._registry.get(source_scope(shard.stream), name)
             if row is None:
-                row = self._settle(shard, created)
+                row = self._assign(shard, created)
             if row is None:
                 # Not cached, because the first backfill may make a configuration live at any time.
                 return None
@@ -93,11 +93,11 @@ class SourceShards:
             self._known.put(shard, known)
         return known
 
-    def _settle(self, shard: Shard, created: float | None) -> Row | None:
+    def _assign(self, shard: Shard, created: float | None) -> Row | None:
         if self._needs_backfill and self._registry.get(CONFIGURATIONS, LIVE) is None:
             return None
         if not shard.is_made_up:
-            self._registry.meet_stream("map", shard.stream)
+            self._registry.register_stream("map", shard.stream)
         version = self._live_version()
         # `leda rebuild` reads every number of lanes that there is, so it is noted before its first row is written.
         self._registry.put_if_absent(LANES, f"{version}.{self._lanes}", {})

@@ -45,7 +45,7 @@ class Epochs:
         if known is None:
             known = self._stored(shard)
             if known is None:
-                known = self._settle(shard, created)
+                known = self._assign(shard, created)
             self._known.put(shard, known)
         return known
 
@@ -53,21 +53,21 @@ class Epochs:
         row = self._registry.get(reduce_scope(shard.stream), shard.id)
         return None if row is None else int(row["Epoch"]["N"])
 
-    def _settle(self, shard: Shard, created: float | None) -> int:
+    def _assign(self, shard: Shard, created: float | None) -> int:
         if shard.is_made_up:
-            return self._draw(shard, created)
-        self._registry.meet_stream("reduce", shard.stream)
+            return self._assign_epoch(shard, created)
+        self._registry.register_stream("reduce", shard.stream)
         # Lambda reads a parent to its end before its child, but a person who invokes the function by hand may send a
         # child's records first. So the ancestors get their epochs first, which are then the lower ones.
         for ancestor in self._ancestors(shard):
             if self._stored(ancestor) is None:
-                self._draw(ancestor, created)
-        return self._draw(shard, created)
+                self._assign_epoch(ancestor, created)
+        return self._assign_epoch(shard, created)
 
-    def _draw(self, shard: Shard, created: float | None) -> int:
-        # The order matters: draw the epoch first, then look for a younger stream. A stream is stored in the registry
-        # before an epoch is drawn for it. So if no younger stream is found here, its epochs will be above this one.
-        epoch = self._registry.draw(EPOCHS)
+    def _assign_epoch(self, shard: Shard, created: float | None) -> int:
+        # The order matters: take the number first, then look for a younger stream. A stream is stored in the registry
+        # before its shards get epochs. So if no younger stream is found here, its epochs will be above this one.
+        epoch = self._registry.next_number(EPOCHS)
         if self._is_of_older_stream(shard):
             epoch = IGNORED
         attributes = shard_row({"Epoch": {"N": str(epoch)}}, created)

@@ -1,7 +1,7 @@
 """Prepares a batch for Reduce: sums its rows of ReduceTable by total, and builds the statement for each total.
 
-A `CheckpointBatch` has those rows of the batch that move the same checkpoint attribute; a `Pending` is a total that
-still lacks some of these rows.
+A `CheckpointBatch` has those rows of the batch that move the same checkpoint attribute; a `PendingTotal` is a total
+that still lacks some of these rows.
 """
 
 import enum
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
 
 
-class Kind(enum.Enum):
+class StatementKind(enum.Enum):
     """What the next statement for a total does."""
 
     UPDATE = "add to the total and move its checkpoint"
@@ -43,12 +43,13 @@ class Row:
 
 
 @dataclass(slots=True)
-class Pending:
+class PendingTotal:
     """A total that lacks rows of the batch, by what is known of its checkpoint.
 
     As a rule one statement adds all of them: `first` and `last` are the positions of the first and the last row,
     `texts` are the amounts where there is one row, and `sums` where there are several. Where DynamoDB does not apply
-    that statement, `rows` become the rows that the total lacks, and the next statement adds the first `take` of them.
+    that statement, `rows` become the rows that the total lacks, and the next statement adds the first `rows_to_add` of
+    them.
     `is_refused` says that the first of these rows alone was refused although the total has every measure.
     """
 
@@ -58,18 +59,18 @@ class Pending:
     texts: Sequence[str]
     sums: list[Amount] | None = None
     rows: list[Row] | None = None
-    take: int = 0
-    kind: Kind = Kind.UPDATE
+    rows_to_add: int = 0
+    kind: StatementKind = StatementKind.UPDATE
     is_busy: bool = False
     is_refused: bool = False
     reason: str = ""
 
-    def applied(self) -> None:
-        """Note that the statement was applied: the rows that it took are done."""
+    def note_applied(self) -> None:
+        """Drop the rows that the applied statement has added."""
         self.is_busy = self.is_refused = False
         if self.rows is not None:
-            self.rows = self.rows[self.take :]
-            self.take, self.kind = len(self.rows), Kind.UPDATE
+            self.rows = self.rows[self.rows_to_add :]
+            self.rows_to_add, self.kind = len(self.rows), StatementKind.UPDATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +89,16 @@ class CheckpointBatch:
     configurations: Configurations
     _rows_by_node: dict[str, list[Row]] = field(default_factory=dict)
 
-    def rows_of(self, each: Pending) -> list[Row]:
+    def rows_of(self, each: PendingTotal) -> list[Row]:
         """The rows that the total lacks; at the first call, all rows of the batch that have the total."""
         if each.rows is None:
             if not self._rows_by_node:
                 self._rows_by_node.update(_by_node(self.rows))
             each.rows = self._rows_by_node[each.node]
-            each.take = len(each.rows)
+            each.rows_to_add = len(each.rows)
         return each.rows
 
-    def drop_covered(self, each: Pending, checkpoint: str) -> None:
+    def drop_covered(self, each: PendingTotal, checkpoint: str) -> None:
         """Drop the rows that the checkpoint covers."""
         left = []
         for row in self.rows_of(each):
@@ -106,18 +107,18 @@ class CheckpointBatch:
             else:
                 row.covered += 1
         each.rows = left
-        each.take, each.kind = len(left), Kind.UPDATE
+        each.rows_to_add, each.kind = len(left), StatementKind.UPDATE
 
-    def statement(self, each: Pending) -> "BatchStatementRequestTypeDef":
+    def statement(self, each: PendingTotal) -> "BatchStatementRequestTypeDef":
         """Build the statement that adds what the total lacks."""
         if each.rows is None:
             first, last = each.first, each.last
             texts: Iterable[object] = each.texts if each.sums is None else each.sums
         else:
-            texts = self._taken(each)
-            first, last = each.rows[0].position, each.rows[each.take - 1].position
+            texts = self._amounts_to_add(each)
+            first, last = each.rows[0].position, each.rows[each.rows_to_add - 1].position
         node, amounts, moved = {"S": each.node}, [{"N": str(text)} for text in texts], {"S": last}
-        if each.kind is Kind.INSERT:
+        if each.kind is StatementKind.INSERT:
             configuration = self.configurations.of(self.version)
             labels = self._labels(each.node, configuration)
             if configuration and not configuration.has_total(each.node):
@@ -128,7 +129,7 @@ class CheckpointBatch:
                 "Statement": self.statements.insert(labels),
                 "Parameters": [node, *amounts, moved, *labels.values()],
             }
-        if each.kind is Kind.UPDATE:
+        if each.kind is StatementKind.UPDATE:
             text, parameters = self.statements.update, [*amounts, moved, node, {"S": first}]
         else:
             text, parameters = self.statements.move, [moved, node, {"S": first}]
@@ -150,33 +151,33 @@ class CheckpointBatch:
         return found.attributes if found else {}
 
     @staticmethod
-    def _taken(each: Pending) -> Sequence[object]:
-        """The sum of the first `take` rows; the first row alone where the sum does not fit a number."""
+    def _amounts_to_add(each: PendingTotal) -> Sequence[object]:
+        """The sum of the first `rows_to_add` rows; the first row alone where the sum does not fit a number."""
         assert each.rows
         first = each.rows[0].delta.totals[each.node]
-        if each.take == 1:
+        if each.rows_to_add == 1:
             return first
         try:
             with exact():
                 sums: list[Amount] = list(amounts_of(first))
-                for row in each.rows[1 : each.take]:
+                for row in each.rows[1 : each.rows_to_add]:
                     _add(sums, amounts_of(row.delta.totals[each.node]))
             return sums
         except (NotExactError, UnreadableDeltaError):
-            each.take = 1
+            each.rows_to_add = 1
             return first
 
 
-def by_node(rows: Sequence[Row]) -> list[Pending]:
-    """Sum up the rows by total. A total whose sum is not exact keeps its rows, and they are added in smaller parts."""
-    found: dict[str, Pending] = {}
+def pending_totals(rows: Sequence[Row]) -> list[PendingTotal]:
+    """Sum the rows by total. A total whose sum does not fit 38 digits keeps its rows, to add them in parts."""
+    found: dict[str, PendingTotal] = {}
     several: dict[str, list[Sequence[str]]] = {}
     for row in rows:
         place = row.position
         for node, texts in row.delta.totals.items():
             known = found.get(node)
             if known is None:
-                found[node] = Pending(node, place, place, texts)
+                found[node] = PendingTotal(node, place, place, texts)
             else:
                 known.last = place
                 several.setdefault(node, [known.texts]).append(texts)
@@ -187,7 +188,7 @@ def by_node(rows: Sequence[Row]) -> list[Pending]:
         rows_by_node = _by_node(rows)
         for known in without_sum:
             known.rows = rows_by_node[known.node]
-            known.take = len(known.rows)
+            known.rows_to_add = len(known.rows)
     return list(found.values())
 
 
@@ -200,7 +201,7 @@ def _by_node(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _sum_up(known: Pending, given: Sequence[Sequence[str]]) -> bool:
+def _sum_up(known: PendingTotal, given: Sequence[Sequence[str]]) -> bool:
     """Set the sums of the total's entries `given`, measure by measure; `sum` adds in C.
 
     Returns False where a sum needs more than 38 digits, or an amount is not a number.

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from leda.engine.reduce.reduce_batch import CheckpointBatch, Kind, Pending
+from leda.engine.reduce.reduce_batch import CheckpointBatch, PendingTotal, StatementKind
 from leda.engine.rejects import Reject
 from leda.engine.shards import Shard
 
@@ -53,7 +53,7 @@ class StatementErrors:
     def decide(
         self,
         batch: CheckpointBatch,
-        each: Pending,
+        each: PendingTotal,
         error: Mapping[str, Any],
         rejected: list[Reject],
     ) -> None:
@@ -64,15 +64,15 @@ class StatementErrors:
         code = error.get("Code", "")
         each.is_busy = False
         if code == "DuplicateItem":
-            each.kind = Kind.UPDATE
+            each.kind = StatementKind.UPDATE
         elif code == "ConditionalCheckFailed":
             row = error.get("Item")
             if row:
                 batch.drop_covered(each, _checkpoint(self._table, each, batch, row))
             else:
-                each.kind = Kind.INSERT
-        elif code == "ValidationError" and each.kind is not Kind.MOVE:
-            self._refused(batch, each, str(error.get("Message")), rejected)
+                each.kind = StatementKind.INSERT
+        elif code == "ValidationError" and each.kind is not StatementKind.MOVE:
+            self._decide_refused(batch, each, str(error.get("Message")), rejected)
         elif code in _FATAL or code == "ValidationError":
             raise TotalsError(
                 f"{self._table} refuses the statement for the total {each.node}: {code}: {error.get('Message')}"
@@ -82,21 +82,23 @@ class StatementErrors:
             # condition then says so.
             each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
 
-    def _refused(
-        self, batch: CheckpointBatch, each: Pending, message: str, rejected: list[Reject]
+    def _decide_refused(
+        self, batch: CheckpointBatch, each: PendingTotal, message: str, rejected: list[Reject]
     ) -> None:
         rows = batch.rows_of(each)
-        if each.take > 1:
-            each.take //= 2
+        if each.rows_to_add > 1:
+            each.rows_to_add //= 2
             return
         row = rows[0]
         texts = row.delta.totals[each.node]
         # Where the row adds 0, an existing total lacks a measure. A rebuild writes such rows to move a checkpoint, and
         # they must not bring back a measure that the configurations after it do not have.
         if any(map(Decimal, texts)):
-            if each.kind is Kind.UPDATE and self._completed(batch, each, row.position):
+            if each.kind is StatementKind.UPDATE and self._add_missing_measures(
+                batch, each, row.position
+            ):
                 return
-            if each.kind is Kind.UPDATE and not each.is_refused:
+            if each.kind is StatementKind.UPDATE and not each.is_refused:
                 each.is_refused = True
                 return
             amounts = ", ".join(
@@ -106,14 +108,14 @@ class StatementErrors:
             reject = Reject(row.record, reason, each.node)
             rejected.append(reject)
             self._reject(batch.shard, reject)
-        if each.kind is Kind.INSERT:
+        if each.kind is StatementKind.INSERT:
             # There is no total whose checkpoint could move. Another delivery of the row is refused in the same way.
             each.rows = rows[1:]
-            each.take = len(each.rows)
+            each.rows_to_add = len(each.rows)
         else:
-            each.kind = Kind.MOVE
+            each.kind = StatementKind.MOVE
 
-    def _completed(self, batch: CheckpointBatch, each: Pending, first: str) -> bool:
+    def _add_missing_measures(self, batch: CheckpointBatch, each: PendingTotal, first: str) -> bool:
         """Write 0 for each measure that the total lacks; returns whether it lacked one.
 
         A total of an older configuration, or one that somebody has edited, may lack a measure; DynamoDB refuses to add
@@ -126,7 +128,7 @@ class StatementErrors:
         lacking = [name for name in batch.measures if row and name not in row]
         for name in lacking:
             statement: BatchStatementRequestTypeDef = {
-                "Statement": batch.statements.give(name),
+                "Statement": batch.statements.add_measure(name),
                 "Parameters": [{"N": "0"}, {"S": each.node}, {"S": first}],
             }
             answer = self._client.batch_execute_statement(Statements=[statement])
@@ -143,7 +145,9 @@ class StatementErrors:
         return bool(lacking)
 
 
-def _checkpoint(table: str, each: Pending, batch: CheckpointBatch, row: Mapping[str, Any]) -> str:
+def _checkpoint(
+    table: str, each: PendingTotal, batch: CheckpointBatch, row: Mapping[str, Any]
+) -> str:
     stored = row.get(batch.applied, {}).get("S")
     if not isinstance(stored, str):
         raise TotalsError(

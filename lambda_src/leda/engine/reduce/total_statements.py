@@ -13,11 +13,11 @@ class TotalStatements:
         self.update = f'UPDATE "{table}" {added} SET "{applied}" = ? {where}'  # noqa: S608
         self.move = f'UPDATE "{table}" SET "{applied}" = ? {where}'  # noqa: S608
 
-    def give(self, measure: str) -> str:
-        """The statement that writes a measure which the total lacks, and leaves its checkpoint as it is."""
+    def add_measure(self, measure: str) -> str:
+        """Return the statement that writes a missing measure, and leaves the total's checkpoint as it is."""
         return f'UPDATE "{self._table}" SET "{measure}" = ? {self._where} AND "{measure}" IS MISSING'  # noqa: S608
 
     def insert(self, labels: Iterable[str]) -> str:
-        """The statement that makes a total with these attributes after its measures and its checkpoint."""
+        """Return the statement that makes a total with its measures, its checkpoint and the attributes `labels`."""
         values = ", ".join(f"'{name}': ?" for name in (*self._columns, *labels))
         return f'INSERT INTO "{self._table}" VALUE {{{values}}}'

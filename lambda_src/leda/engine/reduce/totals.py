@@ -30,12 +30,12 @@ from botocore.exceptions import ConnectionError as NoConnection
 from leda.aws.backoff import Backoff, is_throttle, is_unanswered
 from leda.engine.delta_rows import RESERVED, UnreadableDeltaError, read
 from leda.engine.reduce.epochs import IGNORED, Epochs, position
-from leda.engine.reduce.reduce_batch import CheckpointBatch, Pending, Row, by_node
+from leda.engine.reduce.reduce_batch import CheckpointBatch, PendingTotal, Row, pending_totals
 from leda.engine.reduce.statement_errors import StatementErrors
 from leda.engine.reduce.total_statements import TotalStatements
 from leda.engine.registry import Configurations
 from leda.engine.rejects import Reject
-from leda.engine.shards import Shard, created
+from leda.engine.shards import Shard, time_of_youngest
 from leda.streams.stream_records import IMAGES, StreamRecord
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Totals:
         # One after the other, a batch of nothing else would outlast the function.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         for (applied, measures), rows in batches.items():
-            pending = by_node(rows)
+            pending = pending_totals(rows)
             batch = CheckpointBatch(
                 shard,
                 applied,
@@ -137,7 +137,7 @@ class Totals:
     def _rows(
         self, shard: Shard, records: Sequence[StreamRecord], outcome: Outcome
     ) -> Iterable[Row]:
-        epoch = self._epochs.of(shard, created(records)) if records else IGNORED
+        epoch = self._epochs.of(shard, time_of_youngest(records)) if records else IGNORED
         if epoch == IGNORED:
             return
         for record in records:
@@ -167,7 +167,7 @@ class Totals:
             )
         return found
 
-    def _write(self, batch: CheckpointBatch, todo: list[Pending], outcome: Outcome) -> None:
+    def _write(self, batch: CheckpointBatch, todo: list[PendingTotal], outcome: Outcome) -> None:
         backoff = Backoff(f"totals of {self._table} for {batch.shard.id}", self._pause)
         while todo:
             requests = [
@@ -177,14 +177,14 @@ class Totals:
                 answers: Iterable[list[Any]] = [self._ask(batch, requests[0])]
             else:
                 answers = self._pool.map(self._ask, [batch] * len(requests), requests)
-            left: list[Pending] = []
+            left: list[PendingTotal] = []
             for each, error in zip(todo, chain.from_iterable(answers), strict=True):
                 if error:
                     self._errors.decide(batch, each, error, outcome.rejected)
                 else:
-                    each.applied()
+                    each.note_applied()
                     outcome.written += 1
-                if each.take or (error and each.rows is None):
+                if each.rows_to_add or (error and each.rows is None):
                     left.append(each)
             if len(left) < len(todo):
                 backoff.succeeded()
@@ -192,7 +192,7 @@ class Totals:
                 backoff.failed(next(each.reason for each in left if each.is_busy))
             todo = left
 
-    def _ask(self, batch: CheckpointBatch, part: Sequence[Pending]) -> list[Mapping[str, Any]]:
+    def _ask(self, batch: CheckpointBatch, part: Sequence[PendingTotal]) -> list[Mapping[str, Any]]:
         """The error of each statement in their order, an empty one where it was applied."""
         statements = [batch.statement(each) for each in part]
         try:

@@ -1,7 +1,7 @@
-"""The routes of a function behind an HTTP API: refusals are answered with a code, throttles and outages with 503.
+"""Runs the routes of a function behind an HTTP API, and turns errors into answers.
 
-The API has matched the route already and names it in the event's `routeKey`. A refusal's body is
-{"error": {"code", "message", "field"?}}.
+API Gateway has matched the route already and names it in the event's `routeKey`. A refused request gets an answer with
+the body {"error": {"code", "message", "field"?}}. The status is 503 when AWS throttles a call or does not answer.
 """
 
 import json
@@ -20,7 +20,7 @@ from leda.shop.refusals import RefusedError, busy, not_found
 
 RETRY_AFTER_SECONDS = 1
 
-# Somebody waits for the answer, and the API does so for 30 s at most.
+# API Gateway waits for the function's answer for at most 30 s.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 CALL_LIMITS = CallLimits(connect_seconds=1, read_seconds=2, tries=2)
 
@@ -28,13 +28,13 @@ Route = Callable[[Request], Answer]
 
 
 class Api:
-    """The routes of one function, by their keys ("GET /orders/{id}")."""
+    """The routes of one function, by their route keys ("GET /orders/{id}")."""
 
     def __init__(self, routes: Mapping[str, Route]) -> None:
         self._routes = routes
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the event; no exception leaves it."""
+        """Return the answer to the event. Raises nothing: an unexpected exception is logged and answered with 500."""
         name = event.get("routeKey", "")
         try:
             answer = self._routed(name, event)
@@ -47,7 +47,7 @@ class Api:
         except Exception:
             logger.exception("failed", extra={"route": name})
             answer = _refusal(_internal())
-        # No path and no parameter: an order's ID and a customer's open what they name.
+        # The log has no path and no parameters, because whoever has an order's or a customer's ID can read the orders.
         logger.info("answered", extra={"route": name, "status": int(answer.status)})
         count(
             Requests=1,
@@ -82,7 +82,7 @@ def _refusal(refused: RefusedError) -> Answer:
 
 
 def _outage(error: Exception) -> RefusedError:
-    """AWS does not answer: for now, or because something is set up wrongly."""
+    """Return the refusal for a failed call: Busy if a retry may help, Internal for a wrong setup."""
     if isinstance(error, ClientError) and verdict(error) in (Verdict.FATAL, Verdict.REFUSED):
         logger.error("AWS refuses a call", extra={"error": str(error)})
         return _internal()

@@ -1,6 +1,6 @@
-"""A request of an HTTP API, and what is answered.
+"""A request to an HTTP API, and its answer.
 
-The event: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+The event's form: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 (payload format 2.0).
 """
 
@@ -20,9 +20,9 @@ MAX_BODY_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that the API has matched to a route; `claims` are of the token that its authorizer has checked.
+    """A request that API Gateway has matched to a route.
 
-    `body` is empty for a method that has none.
+    `claims` are those of the token that the API's authorizer has checked. `body` is empty unless the method is POST.
     """
 
     path: Mapping[str, str]
@@ -31,16 +31,16 @@ class Request:
     claims: Mapping[str, Any]
 
     def json(self) -> Any:
-        """The body's JSON, its numbers int or Decimal. Raises RefusedError."""
+        """Read the body as JSON, with numbers as int or Decimal. Raises RefusedError."""
         try:
-            return json.loads(self.body, parse_float=Decimal, parse_constant=_no_number)
+            return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
         except (ValueError, RecursionError, ArithmeticError) as error:
             raise invalid("body", "The body is not JSON.") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route answers when it does what it is asked for."""
+    """A route's answer; `document` is what JSON can hold."""
 
     document: Any
     status: HTTPStatus = HTTPStatus.OK
@@ -48,7 +48,7 @@ class Answer:
 
 
 def read(event: Mapping[str, Any]) -> Request:
-    """The request of an event. Raises RefusedError."""
+    """Read the request from an event. Raises RefusedError."""
     body = _body(event) if (event.get("routeKey") or "").startswith("POST ") else b""
     authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
     return Request(
@@ -60,10 +60,10 @@ def read(event: Mapping[str, Any]) -> Request:
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
-    """The body of a POST, which is JSON and says so.
+    """Return the bytes of a POST's body. Raises RefusedError unless its content type is application/json.
 
-    A page of any other site can make a browser send text/plain or a form without asking first, but not
-    application/json (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+    A page of another site can make a browser send a body of text/plain or a form without a preflight request, but not
+    one of application/json (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
     """
     body: bytes = (event.get("body") or "").encode(errors="surrogatepass")
     if event.get("isBase64Encoded"):
@@ -77,7 +77,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
             "TooLarge",
             f"The body has more than {MAX_BODY_BYTES} bytes.",
         )
-    # An HTTP API writes the names of headers in lower case (payload format 2.0).
+    # In payload format 2.0 the names of headers are in lower case.
     content_type = (event.get("headers") or {}).get("content-type", "")
     if body and content_type.partition(";")[0].strip().lower() != "application/json":
         raise RefusedError(
@@ -89,9 +89,9 @@ def _body(event: Mapping[str, Any]) -> bytes:
 
 
 def operator_of(request: Request) -> str:
-    """Who the operator is, by the ID token. Raises RefusedError where the API let somebody in without one.
+    """Return the operator's name from the claims of the ID token. Raises RefusedError for any other token.
 
-    The API's authorizer takes every token that the pool has signed for the client, access tokens too.
+    The API's authorizer accepts every token that the user pool has signed for the client, access tokens too.
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
     """
     if request.claims.get("token_use") == "id":
@@ -103,5 +103,5 @@ def operator_of(request: Request) -> str:
     )
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

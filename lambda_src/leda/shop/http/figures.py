@@ -1,15 +1,15 @@
-"""The shop's figures: quantities ordered and sold of each product; orders, shipped orders and revenue in all.
+"""Reads the shop's totals: units ordered and sold of each product; number of orders, shipped orders, and revenue.
 
-The engine keeps them from UnifiedTable's stream, in a table of their own, by the groupings of modules/shop/counts.tf:
+The engine keeps them in a totals table, by the groupings of modules/shop/counts.tf over UnifiedTable:
 
-| total             | counts                                      | `Pieces`        | `Count`, `RevenueCents`  |
+| total             | rows                                        | `Pieces`        | `Count`, `RevenueCents`  |
 |-------------------|---------------------------------------------|-----------------|--------------------------|
 | ordered:<product> | lines of orders that have not expired       | units           | -                        |
 | sold:<product>    | lines of orders that were shipped           | units           | -                        |
 | orders:order      | orders that have not expired                | -               | orders, and their totals |
 | shipped:order     | orders that were shipped                    | -               | orders                   |
 
-They follow the orders by some seconds.
+A new order is in them after some seconds.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ _ORDERS, _SHIPPED = f"orders:{rows.ORDER}", f"shipped:{rows.ORDER}"
 
 
 @dataclass(frozen=True, slots=True)
-class OfProduct:
-    """Units ordered of a product, and how many of them were shipped."""
+class ProductFigures:
+    """The units of a product that were ordered, and those that were shipped."""
 
     ordered: int
     sold: int
@@ -37,28 +37,27 @@ class OfProduct:
 
 def of_products(
     client: "DynamoDBClient", table: str, products: Sequence[str]
-) -> dict[str, OfProduct]:
-    """The figures of up to 50 products. Raises RefusedError (Busy)."""
-    names = {product: (_total("ordered", product), _total("sold", product)) for product in products}
+) -> dict[str, ProductFigures]:
+    """Return the figures of up to 50 products. Raises RefusedError (Busy)."""
+    names = {
+        product: tuple(f"{grouping}:{escaped(product)}" for grouping in ("ordered", "sold"))
+        for product in products
+    }
     found = _read(client, table, [name for pair in names.values() for name in pair])
     return {
-        product: OfProduct(_whole(found.get(ordered), "Pieces"), _whole(found.get(sold), "Pieces"))
+        product: ProductFigures(_int(found.get(ordered), "Pieces"), _int(found.get(sold), "Pieces"))
         for product, (ordered, sold) in names.items()
     }
 
 
 def of_shop(client: "DynamoDBClient", table: str) -> dict[str, int]:
-    """Orders, shipped orders and revenue, as they are shown. Raises RefusedError (Busy)."""
+    """Return the JSON of the number of orders, of shipped orders, and of the revenue. Raises RefusedError (Busy)."""
     found = _read(client, table, [_ORDERS, _SHIPPED])
     return {
-        "orders": _whole(found.get(_ORDERS), "Count"),
-        "shipped": _whole(found.get(_SHIPPED), "Count"),
-        "revenueCents": _whole(found.get(_ORDERS), "RevenueCents"),
+        "orders": _int(found.get(_ORDERS), "Count"),
+        "shipped": _int(found.get(_SHIPPED), "Count"),
+        "revenueCents": _int(found.get(_ORDERS), "RevenueCents"),
     }
-
-
-def _total(grouping: str, product: str) -> str:
-    return f"{grouping}:{escaped(product)}"
 
 
 def _read(client: "DynamoDBClient", table: str, names: Sequence[str]) -> dict[str, Row]:
@@ -66,6 +65,6 @@ def _read(client: "DynamoDBClient", table: str, names: Sequence[str]) -> dict[st
     return reading.batch_by(client, table, keys, lambda row: str(row["Identifier"]["S"]))
 
 
-def _whole(row: Row | None, measure: str) -> int:
-    """The measure; a fraction, which only a row that was written by hand can bring in, is cut off."""
+def _int(row: Row | None, measure: str) -> int:
+    """Return the measure without its fraction, which it has only if somebody has written a row by hand."""
     return 0 if row is None else int(Decimal(row[measure]["N"]))

@@ -1,12 +1,12 @@
-"""POST /orders: one transaction, made once for a client's token, at the parts' prices, never for more than is there.
+"""POST /orders: makes an order once for each client token, at the parts' prices, from units that are in stock.
 
-The transaction holds the token's row, the order's rows, and of each part
-    qty = qty - quantity, if it is a part, has the price that the order has, and qty >= quantity.
-It is committed as a whole or not at all, so no order is half written and no unit is sold twice. A repeated
-request meets the token's row and is answered with the order that it names.
+One transaction puts the client token's row and the order's rows, and takes the quantity of each line out of its part's
+stock, on condition that the part still has the order's price and enough stock. DynamoDB commits all of it or nothing,
+so no order is half written and no unit is sold twice. A repeated request finds the client token's row, and is answered
+with the order that the row names.
 
-An order begins unpaid: a customer may have only so many unpaid orders, and one that is not paid in time expires
-(`expiring`).
+A new order is unpaid. A customer may have a limited number of unpaid orders, and an order that is not paid in time
+expires (`expiring`).
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from leda.shop.orders.order_request import Line, OrderRequest
 from leda.shop.orders.orders import Order
 from leda.shop.refusals import RefusedError
 from leda.shop.rows import Row
-from leda.shop.settling import Step, settle
 from leda.shop.stock import parts
 from leda.shop.stock.parts import Part
+from leda.shop.write_loop import Decision, decide_and_write
 from leda.streams.changes import UnreadableRowError
 
 if TYPE_CHECKING:
@@ -33,32 +33,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """The ID of the token's order, and its rows where this call has made them."""
+class TokenOrder:
+    """The ID of the client token's order, and the order's rows if this request has written them."""
 
-    order: str
-    rows: list[Row] | None
+    identifier: str
+    rows: list[Row] | None = None
 
 
 class Ordering:
-    """Makes orders in one table."""
+    """Makes orders in one UnifiedTable."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, pay_within: timedelta, most_unpaid: int
     ) -> None:
-        """`pay_within`: how long an order waits for its payment; `most_unpaid`: how many of a customer may wait."""
+        """Take the time after which an unpaid order expires, and the most unpaid orders that a customer may have."""
         self._client = client
         self._table = table
         self._pay_within = pay_within
         self._most_unpaid = most_unpaid
 
     def create(self, request: Request) -> Answer:
-        """The route POST /orders."""
+        """POST /orders."""
         asked = order_request.read(request.json())
-        # Unguessable: anybody who knows it sees the order.
+        # The ID must be unguessable, because whoever knows it can read the order.
         identifier = uuid4().hex
-        made = settle(self._client, lambda: self._attempt(asked, identifier))
-        order = made.rows or reading.order(self._client, self._table, made.order)
+        found = decide_and_write(self._client, lambda: self._attempt(asked, identifier))
+        order = found.rows or reading.order(self._client, self._table, found.identifier)
         shown = orders.document(order)
         if shown is None:
             raise RefusedError(
@@ -69,16 +69,16 @@ class Ordering:
             )
         return Answer(
             shown,
-            # After a lost answer the order is met as one that is there already.
-            HTTPStatus.CREATED if made.order == identifier else HTTPStatus.OK,
-            {"location": f"/orders/{made.order}"},
+            # If the answer to the transaction was lost, an attempt has found the order of this same request.
+            HTTPStatus.CREATED if found.identifier == identifier else HTTPStatus.OK,
+            {"location": f"/orders/{found.identifier}"},
         )
 
-    def _attempt(self, asked: OrderRequest, identifier: str) -> Step[Made]:
+    def _attempt(self, asked: OrderRequest, identifier: str) -> Decision[TokenOrder]:
         token_key, unpaid_key = rows.token_key(asked.token), rows.unpaid_key(asked.customer)
         part_keys = [rows.part_key(line.product) for line in asked.lines]
         found = reading.batch(self._client, self._table, [token_key, unpaid_key, *part_keys])
-        token = found.get(reading.place(token_key))
+        token = found.get(reading.pk_and_sk(token_key))
         if token:
             if token["fingerprint"]["S"] != asked.fingerprint:
                 raise RefusedError(
@@ -87,12 +87,12 @@ class Ordering:
                     "The client token belongs to another order.",
                     "clientToken",
                 )
-            return Step(Made(token["orderId"]["S"], None))
-        taken = [
-            _taken(line, found.get((line.product, line.product)), f"lines[{place}]")
+            return Decision(TokenOrder(token["orderId"]["S"]))
+        in_stock = [
+            _part_in_stock(line, found.get((line.product, line.product)), f"lines[{place}]")
             for place, line in enumerate(asked.lines)
         ]
-        unpaid = rows.values(found.get(reading.place(unpaid_key), {})).get("orders", 0)
+        unpaid = rows.values(found.get(reading.pk_and_sk(unpaid_key), {})).get("orders", 0)
         if unpaid >= self._most_unpaid:
             raise RefusedError(
                 HTTPStatus.CONFLICT,
@@ -100,9 +100,9 @@ class Ordering:
                 f"{unpaid} of your orders are not paid yet. Pay one of them first, or wait until one expires.",
                 "customerId",
             )
-        order = Order(identifier, times.now(), times.after(self._pay_within), asked, taken)
+        order = Order(identifier, times.now(), times.after(self._pay_within), asked, in_stock)
         written = order.rows()
-        return Step(Made(identifier, written[1:]), self._actions(written, order))
+        return Decision(TokenOrder(identifier, written[1:]), self._actions(written, order))
 
     def _actions(self, written: list[Row], order: Order) -> list["TransactWriteItemTypeDef"]:
         puts: list[TransactWriteItemTypeDef] = [
@@ -116,25 +116,16 @@ class Ordering:
             }
             for row in written
         ]
-        takes: list[TransactWriteItemTypeDef] = [
-            {
-                "Update": {
-                    "TableName": self._table,
-                    "Key": rows.part_key(line.product),
-                    "UpdateExpression": "SET #qty = #qty - :quantity",
-                    "ConditionExpression": "#itemType = :part AND #priceCents = :price AND #qty >= :quantity",
-                    "ExpressionAttributeNames": {
-                        "#itemType": "itemType",
-                        "#priceCents": "priceCents",
-                        "#qty": "qty",
-                    },
-                    "ExpressionAttributeValues": {
-                        ":part": {"S": rows.PART},
-                        ":price": {"N": str(part.price)},
-                        ":quantity": {"N": str(line.quantity)},
-                    },
-                }
-            }
+        takes = [
+            rows.update(
+                self._table,
+                rows.part_key(line.product),
+                "SET #qty = #qty - :quantity",
+                "#itemType = :part AND #priceCents = :price AND #qty >= :quantity",
+                part=rows.PART,
+                price=part.price,
+                quantity=line.quantity,
+            )
             for line, part in zip(order.request.lines, order.parts, strict=True)
         ]
         return [
@@ -144,8 +135,8 @@ class Ordering:
         ]
 
 
-def _taken(line: Line, row: Row | None, field: str) -> Part:
-    """The part of a line, if there is enough of it. Raises RefusedError."""
+def _part_in_stock(line: Line, row: Row | None, field: str) -> Part:
+    """Return the part of a line if it is in stock. Raises RefusedError."""
     try:
         part = parts.read(row or {})
     except UnreadableRowError as error:

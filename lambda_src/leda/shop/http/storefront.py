@@ -1,9 +1,9 @@
-"""What customers read: products with their stock, an order, a customer's orders."""
+"""The customers' routes that read: products with their stock, an order, a customer's orders."""
 
 from typing import TYPE_CHECKING, Any
 
-from leda.aws.telemetry import logger
-from leda.shop import reading, rows
+from leda.shop import rows
+from leda.shop.http import lookups
 from leda.shop.http.exchange import Answer, Request
 from leda.shop.orders import listings, orders
 from leda.shop.orders.order_request import PRODUCT, SECRET
@@ -17,26 +17,20 @@ if TYPE_CHECKING:
 
 
 class Storefront:
-    """Reads one table."""
+    """Reads one UnifiedTable."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
 
     def products(self, request: Request) -> Answer:
-        """GET /products: a page of the parts; the stock of this list may be a moment old (it is an index)."""
+        """GET /products: a page of the parts. The stock may be a moment old, because it comes from an index."""
         found = page(self._client, self._table, listings.parts(), request.query)
-        products = []
-        for row in found.rows:
-            try:
-                products.append(parts.read(row).document())
-            except UnreadableRowError as error:
-                # One row that somebody broke must not take the others out of the shop.
-                logger.error("unreadable part", extra={"key": row["pk"], "reason": str(error)})
+        products = [part.document() for part in lookups.readable_parts(found.rows)]
         return Answer({"products": products, "nextCursor": found.cursor})
 
     def product(self, request: Request) -> Answer:
-        """GET /products/{id}: a part as it is now."""
+        """GET /products/{id}: a part, by a consistent read."""
         product = request.path.get("id", "")
         if not PRODUCT.fullmatch(product):
             raise not_found("product")
@@ -49,17 +43,8 @@ class Storefront:
             raise not_found("product") from error
 
     def order(self, request: Request) -> Answer:
-        """GET /orders/{id}."""
-        identifier = request.path.get("id", "")
-        found = (
-            reading.order(self._client, self._table, identifier)
-            if orders.is_identifier(identifier)
-            else []
-        )
-        shown = orders.document(found)
-        if shown is None:
-            raise not_found("order")
-        return Answer(shown)
+        """GET /orders/{id}: an order with its lines."""
+        return lookups.order(self._client, self._table, request)
 
     def orders_of_customer(self, request: Request) -> Answer:
         """GET /customers/{id}/orders: a page, the newest first."""

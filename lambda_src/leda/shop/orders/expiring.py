@@ -1,4 +1,4 @@
-"""Orders that were not paid in time: each is closed, and its units are in stock again, in one transaction."""
+"""Closes orders that were not paid in time, and returns their units to the stock, each order in one transaction."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from leda.aws.telemetry import logger
 from leda.shop import paging, reading, rows, times
 from leda.shop.orders import listings, orders
-from leda.shop.settling import Step, settle
+from leda.shop.write_loop import Decision, decide_and_write
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-# No order is begun when less time is left: `settling` and the calls under way take up to 20 s.
+# The least time that must be left to begin with an order: `decide_and_write` takes up to 20 s.
 LAST_MILLISECONDS = 25_000
 
 
@@ -28,9 +28,10 @@ class Expiring:
         self._table = table
 
     def run(self, milliseconds_left: Callable[[], int]) -> int:
-        """Close the orders whose time to pay is over, the oldest first, while there is time; return how many.
+        """Close the orders whose time to pay is over, the oldest first; return how many it has closed.
 
-        Raises ExpiryError after all of them were tried, if some could not be closed.
+        It ends early when the invocation has less than LAST_MILLISECONDS left. Raises ExpiryError at the end if some
+        orders could not be closed.
         """
         closed, failed = 0, 0
         listing = listings.orders_by_status(orders.CREATED)
@@ -38,14 +39,14 @@ class Expiring:
         while milliseconds_left() >= LAST_MILLISECONDS:
             page = paging.page(self._client, self._table, listing, query)
             for row in page.rows:
-                # Those that follow were made later.
+                # The list is sorted by the time at which the orders were made, so no later one is due.
                 is_due = row.get("payBy", {}).get("S", "") <= times.now()
                 if not is_due or milliseconds_left() < LAST_MILLISECONDS:
                     return self._done(closed, failed)
                 try:
                     closed += self._close(row["orderId"]["S"])
                 except Exception:
-                    # One order that cannot be closed must not keep the units of the others.
+                    # An order that cannot be closed must not keep the others open.
                     logger.exception("an unpaid order could not be closed")
                     failed += 1
             if page.cursor is None:
@@ -60,24 +61,24 @@ class Expiring:
         return closed
 
     def _close(self, identifier: str) -> bool:
-        """Close the order if it is unpaid and its time is over; tell whether this call has closed it."""
+        """Close the order if it is unpaid and its time is over; return whether this call has closed it."""
 
-        def attempt() -> Step[bool]:
+        def attempt() -> Decision[bool]:
             now = times.now()
             order = reading.order(self._client, self._table, identifier)
             header = orders.header_of(order)
-            # The list is an index, which may be a moment old.
+            # The list came from an index, which is eventually consistent.
             if header is None or header["status"]["S"] != orders.CREATED:
-                return Step(False)
+                return Decision(False)
             pay_by = header.get("payBy", {}).get("S")
             if pay_by is None or pay_by > now:
-                return Step(False)
-            return Step(True, orders.expiry(self._table, order, now, self._sold(order)))
+                return Decision(False)
+            return Decision(True, orders.expiry(self._table, order, now, self._sold(order)))
 
-        return settle(self._client, attempt)
+        return decide_and_write(self._client, attempt)
 
     def _sold(self, order: list[dict[str, Any]]) -> set[str]:
-        """The products of the order's lines that are still sold."""
+        """Return the products of the order's lines that the shop still sells."""
         lines = [row for row in order if rows.is_a(rows.LINE, row)]
         keys = [rows.part_key(row["sk"]["S"]) for row in lines]
         found = reading.batch(self._client, self._table, keys)

@@ -1,4 +1,4 @@
-"""The lists that the routes answer by pages."""
+"""The lists of parts, orders and vendor orders that the routes return in pages."""
 
 import re
 from collections.abc import Callable
@@ -12,11 +12,12 @@ from leda.shop.stock import vendor_orders
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z"
 _ORDER_PLACE = re.compile(f"{_TIME}#{orders.IDENTIFIER}", re.ASCII)
 _VENDOR_ORDER_PLACE = re.compile(f"{_TIME}#{vendor_orders.IDENTIFIER}", re.ASCII)
-_PRODUCT_PLACE = re.compile("[a-z0-9-]{1,64}", re.ASCII)
+# Whoever writes a part may give it any product, which is the part's place in the list.
+_PRODUCT_PLACE = re.compile(".+", re.DOTALL)
 
 
 def parts() -> Listing:
-    """Every part, by product."""
+    """Return the list of all parts, sorted by product."""
     return Listing(
         partition=("inventoryKey", rows.INVENTORY),
         sort="pk",
@@ -27,7 +28,7 @@ def parts() -> Listing:
 
 
 def orders_of(customer: str) -> Listing:
-    """A customer's orders, the newest first."""
+    """Return the list of a customer's orders, the newest first."""
     partition = rows.customer_partition(customer)
     return Listing(
         partition=("pk", partition),
@@ -39,7 +40,7 @@ def orders_of(customer: str) -> Listing:
 
 
 def orders_by_status(status: str) -> Listing:
-    """The orders of a status: those that are closed the newest first, the others, which wait, the oldest first."""
+    """Return the list of a status' orders: closed orders the newest first, others the oldest first."""
 
     def key_at(place: str) -> Row:
         return _in_orders(orders.index_key(status), place) | rows.order_key(_identifier(place))
@@ -49,11 +50,11 @@ def orders_by_status(status: str) -> Listing:
 
 
 def vendor_orders_by_status(status: str) -> Listing:
-    """The vendor orders of a status: the open ones the oldest first, the others the newest first."""
+    """Return the list of a status' vendor orders: open ones the oldest first, others the newest first."""
 
     def key_at(place: str) -> Row:
         which = vendor_orders.named(_identifier(place))
-        assert which is not None, "the place's pattern holds the ID's"
+        assert which is not None, "the pattern of places contains the pattern of IDs"
         return _in_orders(vendor_orders.index_key(status), place) | which.key
 
     forward = status not in vendor_orders.CLOSED

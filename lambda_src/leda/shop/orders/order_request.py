@@ -1,9 +1,9 @@
-"""What a customer asks for in POST /orders, and what of it makes two requests the same.
+"""Reads and checks the body of POST /orders.
 
     {"clientToken": "7f0c...", "customerId": "c5d1...", "shippingOption": "standard",
      "lines": [{"productId": "camo-tactical-vest", "qty": 2}]}
 
-No price: that is the part's.
+A request names no prices: the parts' rows have them.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from leda.aws.transactions import MAX_ACTIONS
 from leda.shop.refusals import invalid
 
-# The transaction of an order has the header, the customer's row, the token's, the count of the customer's unpaid
-# orders, and for each line the line and the part.
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-MAX_LINES = (100 - 4) // 2
-# Nobody who orders has paid yet, so one order must not empty the shop.
+# An order's transaction writes four rows (the header, the row in the customer's list, the token, the count of the
+# customer's unpaid orders), and two rows for each line: the line and the part.
+MAX_LINES = (MAX_ACTIONS - 4) // 2
+# An order takes units out of stock before it is paid, so one order must not empty the shop.
 MAX_QUANTITY = 100
 MAX_QUANTITY_OF_AN_ORDER = 200
 
 SHIPPING_OPTIONS = ("standard", "1-day", "drone")
-# Drawn by the client at random: anybody who knows a customer's ID sees the customer's orders.
+# The client draws its IDs at random: whoever knows a customer's ID can read the customer's orders.
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 PRODUCT = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
@@ -35,7 +35,7 @@ _LINE_FIELDS = ("productId", "qty")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A product and the quantity that is ordered of it."""
+    """A line of an order: a product, and its quantity."""
 
     product: str
     quantity: int
@@ -43,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order as it is asked for, its shape checked."""
+    """The checked content of the body."""
 
     token: str
     customer: str
@@ -52,13 +52,13 @@ class OrderRequest:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same request: a token that comes with another one is refused."""
+        """A hash of the content: a client token that was used with another content is refused."""
         asked = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(asked.encode()).hexdigest()
 
 
 def read(document: Any) -> OrderRequest:
-    """The order that the body asks for. Raises RefusedError, which names the first field that is wrong."""
+    """Read the body's JSON document. Raises RefusedError, which names the first field that is wrong."""
     asked = _object(document, "body", _FIELDS)
     lines = asked["lines"]
     if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_LINES:
@@ -84,7 +84,7 @@ def _line(document: Any, field: str) -> Line:
     product, quantity = line["productId"], line["qty"]
     if not isinstance(product, str) or not PRODUCT.fullmatch(product):
         raise invalid(f"{field}.productId", "A product's ID is words in lower case with hyphens.")
-    # 2.0 is a whole number in JSON; true, which is an int in Python, is not.
+    # JSON's 2.0 is a whole number. JSON's true is not a number, although a bool is an int in Python.
     is_number = isinstance(quantity, int | Decimal) and not isinstance(quantity, bool)
     if not is_number or not 1 <= quantity <= MAX_QUANTITY or quantity != int(quantity):
         raise invalid(f"{field}.qty", f"qty is a whole number from 1 to {MAX_QUANTITY}.")
@@ -105,7 +105,7 @@ def _matching(asked: Mapping[str, Any], field: str) -> str:
 
 
 def _object(document: Any, field: str, names: Iterable[str]) -> Mapping[str, Any]:
-    """The JSON object, if it has these fields and no others."""
+    """Return the document if it is a JSON object with exactly the fields `names`. Raises RefusedError."""
     if not isinstance(document, dict):
         raise invalid(field, f"{field} is a JSON object.")
     prefix = "" if field == "body" else f"{field}."
@@ -113,6 +113,6 @@ def _object(document: Any, field: str, names: Iterable[str]) -> Mapping[str, Any
         if name not in document:
             raise invalid(prefix + name, f"{prefix}{name} is missing.")
     if document.keys() - set(names):
-        # Without its name, which may be of any length and content.
+        # The message leaves the name out, because it may have any length and content.
         raise invalid(field, f"{field} has a field that is not known.")
     return document

@@ -1,8 +1,8 @@
-"""Orders: the rows that one is made of, what is written when its status changes, and how it is shown.
+"""Orders: the rows of an order, the actions that change its status, and the JSON that shows it.
 
-An order is Created (not paid yet), then Paid, then Shipped. One that is not paid in time is Expired, and its units are
-in stock again. Every row of an order has the status, so that a reader of one row, in a query or in the stream, knows
-it.
+An order is Created (not paid yet), then Paid, then Shipped. An order that is not paid in time is Expired, and its units
+are in stock again. Every row of an order has the status, so a reader of one row, in a query or in the stream, needs no
+other row for it.
 """
 
 import re
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leda.shop import rows, whole
+from leda.shop import attributes, rows
 from leda.shop.orders.order_request import OrderRequest
 from leda.shop.rows import Row
 from leda.shop.stock.parts import Part
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 CREATED, PAID, SHIPPED, EXPIRED = "Created", "Paid", "Shipped", "Expired"
 STATUSES = (CREATED, PAID, SHIPPED, EXPIRED)
 CLOSED = frozenset({SHIPPED, EXPIRED})
-"""The statuses that are the last of an order."""
+"""The statuses that do not change any more."""
 IDENTIFIER = r"[0-9a-f]{32}"
 _IDENTIFIER = re.compile(IDENTIFIER, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order that is about to be made: the request, and a part for each of its lines."""
+    """An order that is about to be made: the request, and the part of each of its lines."""
 
     identifier: str
     created: str
@@ -40,14 +40,14 @@ class Order:
 
     @property
     def total(self) -> int:
-        """In cents."""
+        """The price of all lines, in cents."""
         return sum(
             line.quantity * part.price
             for line, part in zip(self.request.lines, self.parts, strict=True)
         )
 
     def rows(self) -> list[Row]:
-        """The token's row, the header, the customer's row, the lines."""
+        """Return the token's row, the header, the row in the customer's list, and the lines."""
         request = self.request
         common: dict[str, str | int] = {
             "orderId": self.identifier,
@@ -73,7 +73,11 @@ class Order:
                 "ordersSort": rows.sort_place(self.created, self.identifier),
             },
         )
-        of_customer = _customers_row(request.customer, {**common, **totals})
+        listed = rows.item(
+            _listed_key(request.customer, self.created, self.identifier),
+            rows.CUSTOMER_ORDER,
+            {**common, **totals},
+        )
         lines = [
             rows.item(
                 rows.key(rows.order_partition(self.identifier), line.product),
@@ -89,188 +93,161 @@ class Order:
             )
             for line, part in zip(request.lines, self.parts, strict=True)
         ]
-        return [token, header, of_customer, *lines]
+        return [token, header, listed, *lines]
 
 
-def _customers_row(customer: str, listed: dict[str, str | int]) -> Row:
-    """The row of an order in the list of a customer's orders; `listed` is what the list says of it."""
-    place = rows.sort_place(str(listed["createdAt"]), str(listed["orderId"]))
-    key = rows.key(rows.customer_partition(customer), place)
-    return rows.item(key, rows.CUSTOMER_ORDER, listed)
+def _listed_key(customer: str, created: str, identifier: str) -> Row:
+    """Return the key of an order's row in the list of a customer's orders."""
+    return rows.key(rows.customer_partition(customer), rows.sort_place(created, identifier))
 
 
 def is_identifier(text: str) -> bool:
-    """Whether an order could have that ID."""
+    """Return whether an order could have that ID."""
     return _IDENTIFIER.fullmatch(text) is not None
 
 
 def index_key(status: str) -> str:
-    """Where the index `orders` has the orders of that status."""
+    """Return the partition key of the orders of that status in the index `orders`."""
     return f"CUST-{status}"
 
 
 def header_of(order: Sequence[Row]) -> Row | None:
-    """The header among an order's rows; None where there is no such order."""
+    """Return the header among an order's rows; None where there is no such order."""
     return next((row for row in order if rows.is_a(rows.ORDER, row)), None)
 
 
 def payment(
     table: str, order: Sequence[Row], paid: str, operator: str
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that mark an order of these rows as paid, while it is Created."""
-    return _moved(table, order, PAID, header={"paidAt": paid, "paidBy": operator})
+    """Return the actions that change the order of these rows from Created to Paid."""
+    return _change_status(table, order, PAID, paid, header={"paidAt": paid, "paidBy": operator})
 
 
 def shipment(
     table: str, order: Sequence[Row], shipped: str, operator: str
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that ship an order of these rows, while it has the status that they say."""
-    header = {"shippedBy": operator, "ordersSort": _place(order, shipped)}
-    return _moved(table, order, SHIPPED, header=header, everywhere={"shippedAt": shipped})
+    """Return the actions that ship the order of these rows, if it still has their status."""
+    return _change_status(
+        table, order, SHIPPED, shipped, header={"shippedBy": operator}, lines={"shippedAt": shipped}
+    )
 
 
 def expiry(
     table: str, order: Sequence[Row], expired: str, parts: Collection[str]
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that close an order of these rows that was not paid, while it is Created.
+    """Return the actions that change the order of these rows from Created to Expired.
 
-    The units of the products in `parts` are in stock again; the others are not sold any more.
+    They return the units of the products in `parts` to the stock. The shop does not sell the other products any more.
     """
-    header = {"expiredAt": expired, "ordersSort": _place(order, expired)}
-    returns: list[TransactWriteItemTypeDef] = [
-        {
-            "Update": {
-                "TableName": table,
-                "Key": rows.part_key(product),
-                "UpdateExpression": "SET #qty = #qty + :quantity",
-                "ConditionExpression": "#itemType = :part",
-                "ExpressionAttributeNames": {"#qty": "qty", "#itemType": "itemType"},
-                "ExpressionAttributeValues": {
-                    ":quantity": {"N": str(quantity)},
-                    ":part": {"S": rows.PART},
-                },
-            }
-        }
+    returns = [
+        rows.update(
+            table,
+            rows.part_key(product),
+            "SET #qty = #qty + :quantity",
+            "#itemType = :part",
+            quantity=quantity,
+            part=rows.PART,
+        )
         for product, quantity in _quantities(order).items()
         if product in parts
     ]
-    return _moved(table, order, EXPIRED, header=header) + returns
+    return _change_status(table, order, EXPIRED, expired, header={"expiredAt": expired}) + returns
 
 
 def _quantities(order: Sequence[Row]) -> dict[str, int]:
-    """The quantity of each product in the order's lines; a line that cannot be read is left out."""
+    """Return the quantity of each product in the order's lines, without lines that cannot be read."""
     found: dict[str, int] = {}
     for row in order:
         if not rows.is_a(rows.LINE, row):
             continue
-        # fnUpdateInventory has quarantined the broken one, and an alarm has told of it.
+        # fnUpdateInventory has quarantined such a line already, which sets off an alarm.
         with suppress(UnreadableRowError):
-            found[row["sk"]["S"]] = whole.attribute(row, "qty", least=1)
+            found[row["sk"]["S"]] = attributes.whole_number(row, "qty", least=1)
     return found
 
 
-def _moved(
+def _change_status(
     table: str,
     order: Sequence[Row],
     status: str,
+    moment: str,
     header: dict[str, str],
-    everywhere: dict[str, str] | None = None,
+    lines: dict[str, str] | None = None,
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that give an order another status, all of it or nothing.
+    """Return the actions that give an order another status at `moment`.
 
-    header: further attributes of the header; everywhere: of the header and the lines.
+    `header` has further attributes of the header, `lines` further attributes of the header and of each line.
     """
     known = rows.values(next(row for row in order if rows.is_a(rows.ORDER, row)))
+    identifier, customer, before = known["orderId"], known["customerId"], known["status"]
+    of_lines = {"status": status, **(lines or {})}
+    of_header = {**of_lines, **header, "ordersKey": index_key(status)}
+    if status in CLOSED:
+        of_header["ordersSort"] = rows.sort_place(moment, identifier)
     listed = {name: known[name] for name in ("orderId", "createdAt", "lines", "totalCents")}
-    of_customer = _customers_row(known["customerId"], {**listed, "status": status})
-    changed = {"status": status, **(everywhere or {})}
-    of_header = {**changed, **header, "ordersKey": index_key(status)}
-    lines = [rows.key(row["pk"]["S"], row["sk"]["S"]) for row in order if rows.is_a(rows.LINE, row)]
-    return [
-        # The header's condition stands for the whole order: each change is made once.
-        _set(table, rows.order_key(known["orderId"]), of_header, known["status"]),
-        _written_whole(table, of_customer),
-        *(_set(table, line, changed) for line in lines),
-        *([_one_unpaid_less(table, known["customerId"])] if known["status"] == CREATED else []),
+    listed |= {"itemType": rows.CUSTOMER_ORDER, "status": status}
+    actions = [
+        # The header's condition makes each change happen once: without it, no other action is committed either.
+        rows.update(
+            table,
+            rows.order_key(identifier),
+            rows.setting(of_header),
+            "attribute_exists(#pk) AND #status = :before",
+            before=before,
+            **of_header,
+        ),
+        # All attributes and no condition: the row says nothing that the header does not say, so an order can be paid
+        # and shipped even if somebody has deleted the row.
+        rows.update(
+            table,
+            _listed_key(customer, known["createdAt"], identifier),
+            rows.setting(listed),
+            None,
+            **listed,
+        ),
     ]
+    actions += [
+        rows.update(
+            table,
+            rows.key(row["pk"]["S"], row["sk"]["S"]),
+            rows.setting(of_lines),
+            "attribute_exists(#pk)",
+            **of_lines,
+        )
+        for row in order
+        if rows.is_a(rows.LINE, row)
+    ]
+    if before == CREATED:
+        actions.append(_count_unpaid(table, customer, -1, None))
+    return actions
 
 
 def one_unpaid_more(table: str, customer: str, most: int) -> "TransactWriteItemTypeDef":
-    """The action that counts one more unpaid order of a customer, who has fewer than `most`."""
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": rows.unpaid_key(customer),
-            "UpdateExpression": "SET #itemType = :unpaid ADD #orders :one",
-            "ConditionExpression": "attribute_not_exists(#orders) OR #orders < :most",
-            "ExpressionAttributeNames": {"#itemType": "itemType", "#orders": "orders"},
-            "ExpressionAttributeValues": {
-                ":unpaid": {"S": rows.UNPAID},
-                ":one": {"N": "1"},
-                ":most": {"N": str(most)},
-            },
-        }
-    }
+    """Return the action that counts one more unpaid order of a customer who has fewer than `most`."""
+    few = "attribute_not_exists(#orders) OR #orders < :most"
+    return _count_unpaid(table, customer, 1, few, most=most)
 
 
-def _one_unpaid_less(table: str, customer: str) -> "TransactWriteItemTypeDef":
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": rows.unpaid_key(customer),
-            "UpdateExpression": "SET #itemType = :unpaid ADD #orders :one",
-            "ExpressionAttributeNames": {"#itemType": "itemType", "#orders": "orders"},
-            "ExpressionAttributeValues": {":unpaid": {"S": rows.UNPAID}, ":one": {"N": "-1"}},
-        }
-    }
-
-
-def _place(order: Sequence[Row], closed: str) -> str:
-    """Where a closed order stands among others."""
-    known = rows.values(next(row for row in order if rows.is_a(rows.ORDER, row)))
-    return rows.sort_place(closed, known["orderId"])
-
-
-def _written_whole(table: str, row: Row) -> "TransactWriteItemTypeDef":
-    """The action that writes all attributes of a row, also where somebody has deleted it.
-
-    A row of a customer's list says nothing that the order's header does not: it must not hold the order up.
-    """
-    attributes = {name: value for name, value in row.items() if name not in ("pk", "sk")}
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": rows.key(row["pk"]["S"], row["sk"]["S"]),
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-            "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-            "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()},
-        }
-    }
-
-
-def _set(
-    table: str, key: Row, attributes: dict[str, str], before: str | None = None
+def _count_unpaid(
+    table: str, customer: str, more: int, condition: str | None, **given: int
 ) -> "TransactWriteItemTypeDef":
-    """Set attributes of a row if it is there, and has the status `before` where one is given."""
-    condition = "attribute_exists(#pk)" + (" AND #status = :before" if before else "")
-    given = {**attributes, **({"before": before} if before else {})}
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": key,
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": {f"#{name}": name for name in ("pk", *attributes)},
-            "ExpressionAttributeValues": {f":{name}": {"S": text} for name, text in given.items()},
-        }
-    }
+    return rows.update(
+        table,
+        rows.unpaid_key(customer),
+        "SET #itemType = :unpaid ADD #orders :more",
+        condition,
+        unpaid=rows.UNPAID,
+        more=more,
+        **given,
+    )
 
 
 def document(order: Sequence[Row]) -> dict[str, Any] | None:
-    """An order's rows as it is shown; None where there is no header.
+    """Return the JSON that shows the order of these rows; None where they have no header.
 
-    Its lines are sorted by product, as a query has them: an order is the same bytes in every answer. It does
-    not tell whose it is: an order may be shown to others, and the customer's ID opens all of the customer's orders.
+    Lines are sorted by product, as a query returns them, so every answer about an order has the same bytes. The
+    customer's ID is left out, because the link to an order may be passed on, and the ID gives access to all of the
+    customer's orders.
     """
     header = header_of(order)
     if header is None:
@@ -293,7 +270,10 @@ def document(order: Sequence[Row]) -> dict[str, Any] | None:
 
 
 def summary(row: Row, *more: str) -> dict[str, Any]:
-    """An order in a list: of a header, or of a customer's row; `more` names further attributes."""
+    """Return the JSON of an order in a list, from its header or its row in the customer's list.
+
+    `more` names further attributes of that row.
+    """
     known = rows.values(row)
     names = ("orderId", "status", "lines", "totalCents", "createdAt", *more)
     return {name: known[name] for name in names}

@@ -3,27 +3,27 @@
     {"pk", "sk": "camo-tactical-vest", "itemType": "part", "inventoryKey": "part", "name", "description",
      "priceCents": 4999, "qty": 200, "reorderBelow": 50, "reorderQty": 200, "restocks": 0}
 
-`qty` is the stock, `restocks` the number of the next vendor order: it begins with 0 and goes up when one is received or
-cancelled. Vendor orders outlive their part; one that is made again begins with 0 as well, and fnCreateVendorOrder gives
-it the first number that is free.
+`qty` is the stock. `restocks` is the number of the next vendor order: 0 at first, and one higher after a vendor order
+is received or cancelled. Vendor orders stay when their part is deleted. A part that is made again begins with 0 too,
+and fnCreateVendorOrder then raises `restocks` to the first free number.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from leda.shop import rows, whole
+from leda.shop import attributes, rows
 from leda.shop.rows import Row
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 
-# A part's sort key is its product, too, and such a key has at most 1,024 bytes.
+# The product is also the part's sort key, which has at most 1,024 bytes.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
 MAX_PRODUCT_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part as it stands in the table."""
+    """A part, read from its row."""
 
     product: str
     name: str
@@ -37,11 +37,11 @@ class Part:
 
     @property
     def is_low(self) -> bool:
-        """Whether it is to be ordered from the vendor."""
+        """Whether the shop must order the part from its vendor."""
         return self.stock < self.reorder_below
 
     def document(self) -> dict[str, Any]:
-        """What customers see of it."""
+        """Return the JSON that shows the part to a customer."""
         return {
             "productId": self.product,
             "name": self.name,
@@ -52,23 +52,23 @@ class Part:
 
 
 def read(image: Image) -> Part:
-    """The part. Raises UnreadableRowError: somebody wrote the row otherwise than `item` does."""
+    """Read a part from its row. Raises UnreadableRowError if the row does not have the form that `item` makes."""
     if not rows.is_a(rows.PART, image):
-        raise UnreadableRowError("the row is no part")
-    product = whole.text_attribute(image, "pk")
+        raise UnreadableRowError("the row is not a part")
+    product = attributes.text(image, "pk")
     if len(product.encode()) > MAX_PRODUCT_BYTES:
         raise UnreadableRowError(
-            f"pk has more than {MAX_PRODUCT_BYTES} bytes, so it is no product's"
+            f"pk has more than {MAX_PRODUCT_BYTES} bytes, so it cannot be a part's sort key too"
         )
     return Part(
         product=product,
-        name=whole.text_attribute(image, "name"),
-        description=whole.text_attribute(image, "description"),
-        price=whole.attribute(image, "priceCents"),
-        stock=whole.attribute(image, "qty"),
-        reorder_below=whole.attribute(image, "reorderBelow"),
-        reorder_quantity=whole.attribute(image, "reorderQty", least=1),
-        restocks=whole.attribute(image, "restocks"),
+        name=attributes.text(image, "name"),
+        description=attributes.text(image, "description"),
+        price=attributes.whole_number(image, "priceCents"),
+        stock=attributes.whole_number(image, "qty"),
+        reorder_below=attributes.whole_number(image, "reorderBelow"),
+        reorder_quantity=attributes.whole_number(image, "reorderQty", least=1),
+        restocks=attributes.whole_number(image, "restocks"),
     )
 
 
@@ -82,7 +82,7 @@ def item(
     reorder_qty: int,
     restocks: int = 0,
 ) -> Row:
-    """The row of a new part, for PutItem with the condition attribute_not_exists(pk)."""
+    """Return the row of a new part, for a PutItem with the condition attribute_not_exists(pk)."""
     return rows.item(
         rows.part_key(product),
         rows.PART,

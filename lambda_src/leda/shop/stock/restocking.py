@@ -1,14 +1,15 @@
-"""Vendor orders for the parts that run low.
+"""Makes vendor orders for parts whose stock is low.
 
-A part below its `reorderBelow` wants the vendor order that its `restocks` names (`vendor_orders`). Every change of a
-low part wants it; the first makes it, and for the others it is there.
+A part whose stock is below `reorderBelow` needs an open vendor order with the number in `restocks` (`vendor_orders`).
+Each change of such a part makes that vendor order if it does not exist.
 
-What a part wants is decided by its row as it is now, and not as the record shows it: whatever changes the row later is
-in the stream later, and is decided then. Making a vendor order that is there changes nothing. So a record may come as
-often as it likes and in any order, and there is no checkpoint.
+Whether a part needs a vendor order is decided by its row in the table at that moment, not by the images of the stream
+record: a later change of the row has a later record, which is decided then. To make a vendor order that exists changes
+nothing. So Lambda may deliver a record several times and in any order, and no checkpoint is needed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -17,10 +18,10 @@ from botocore.exceptions import ClientError
 
 from leda.aws.transactions import MAX_ACTIONS, Verdict, verdict
 from leda.shop import reading, rows, times
-from leda.shop.settling import Step, settle
 from leda.shop.stock import parts, vendor_orders
 from leda.shop.stock.parts import Part
-from leda.shop.stock.vendor_orders import Number
+from leda.shop.stock.vendor_orders import VendorOrderName
+from leda.shop.write_loop import Decision, decide_and_write
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import StreamRecord
 
@@ -28,121 +29,118 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# A part may need another number, and a vendor order.
+# At most two actions for each part: raise `restocks`, and make the vendor order.
 MOST_PARTS = MAX_ACTIONS // 2
-# Closed vendor orders of a part that was made again are passed over by so many in a read.
+# How many vendor orders one request reads in the search for a free number.
 NUMBERS_OF_A_READ = 25
 
 
 @dataclass(frozen=True, slots=True)
-class _Want:
-    """What a part wants: its vendor order with this number, and which number it has now."""
+class _Need:
+    """The number that the part's `restocks` must have, and whether the vendor order of that number exists already."""
 
     part: Part
     number: int
-    is_there: bool
-    """Whether there is an open vendor order with that number already."""
+    exists: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record for which no vendor order can be made, and why."""
+    """A record for which no vendor order can be made, and the reason."""
 
     record: StreamRecord
     reason: str
 
 
 class Restocking:
-    """Makes the vendor orders in one table."""
+    """Makes the vendor orders of one UnifiedTable."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
 
     def make(self, records: Sequence[StreamRecord]) -> list[Rejected]:
-        """Make the vendor orders that the records' parts want. Raises RefusedError (Busy) or the client's error."""
-        concerned: dict[str, StreamRecord] = {}
+        """Make the vendor orders that the parts of the records need; return the records for which that fails.
+
+        Raises RefusedError (Busy) or the client's error.
+        """
+        changed: dict[str, StreamRecord] = {}
         rejected = []
         for record in records:
             try:
-                product = _concerned(record)
+                product = _product_to_check(record)
             except UnreadableRowError as error:
                 rejected.append(Rejected(record, str(error)))
                 continue
             if product is not None:
-                concerned.setdefault(product, record)
-        todo = list(concerned.items())
+                changed.setdefault(product, record)
+        todo = list(changed.items())
         for start in range(0, len(todo), MOST_PARTS):
             rejected += self._make(dict(todo[start : start + MOST_PARTS]))
         return rejected
 
-    def _make(self, concerned: Mapping[str, StreamRecord]) -> list[Rejected]:
-        """Make them in one transaction.
+    def _make(self, changed: Mapping[str, StreamRecord]) -> list[Rejected]:
+        """Make the products' vendor orders in one transaction.
 
-        Where DynamoDB refuses it: in halves, until the part that it refuses stands alone.
+        If DynamoDB refuses the transaction, halve it until the refused part is alone.
         """
         try:
-            settle(self._client, lambda: Step(None, list(self._actions(concerned))))
+            decide_and_write(self._client, lambda: Decision(None, list(self._actions(changed))))
         except ClientError as error:
             if verdict(error) is not Verdict.REFUSED:
                 raise
-            if len(concerned) == 1:
-                (record,) = concerned.values()
+            if len(changed) == 1:
+                (record,) = changed.values()
                 return [Rejected(record, f"DynamoDB refuses the vendor order: {error}")]
-            todo = list(concerned.items())
+            todo = list(changed.items())
             middle = len(todo) // 2
             return self._make(dict(todo[:middle])) + self._make(dict(todo[middle:]))
         return []
 
-    def _actions(
-        self, concerned: Mapping[str, StreamRecord]
-    ) -> Iterator["TransactWriteItemTypeDef"]:
-        for want in self._wants(concerned):
-            part = want.part
-            if want.number != part.restocks:
-                yield vendor_orders.renumbering(self._table, part, want.number)
-            if part.is_low and not want.is_there:
-                # When the part ran low, not when this is decided. Where the record does not say it, the clock does: a
-                # vendor order that is there keeps its time.
-                arrived = concerned[part.product].arrived
+    def _actions(self, changed: Mapping[str, StreamRecord]) -> Iterator["TransactWriteItemTypeDef"]:
+        for need in self._needs(changed):
+            part = need.part
+            if need.number != part.restocks:
+                yield vendor_orders.renumbering(self._table, part, need.number)
+            if part.is_low and not need.exists:
+                # The time of the change, where the record has it: that is when the stock became low.
+                arrived = changed[part.product].arrived
                 created = times.text(arrived) if arrived else times.now()
-                which = Number(part.product, want.number)
+                which = VendorOrderName(part.product, need.number)
                 yield vendor_orders.open_action(self._table, which, part.reorder_quantity, created)
 
-    def _wants(self, products: Iterable[str]) -> Iterator[_Want]:
-        """What the parts want that are there now; a row that cannot be read wants nothing until it is corrected."""
+    def _needs(self, products: Iterable[str]) -> Iterator[_Need]:
+        """Yield what each existing part needs. A part whose row cannot be read needs nothing until it is corrected."""
         keys = [rows.part_key(product) for product in products]
         found = reading.batch(self._client, self._table, keys)
-        there = []
+        existing = []
         for part_row in found.values():
-            try:
-                there.append(parts.read(part_row))
-            except UnreadableRowError:
-                continue
-        named = [Number(part.product, part.restocks).key for part in there]
-        others = reading.batch(self._client, self._table, named)
-        for part in there:
-            row = others.get(reading.place(Number(part.product, part.restocks).key))
+            with suppress(UnreadableRowError):
+                existing.append(parts.read(part_row))
+        keys = [vendor_orders.current(part).key for part in existing]
+        made = reading.batch(self._client, self._table, keys)
+        for part, key in zip(existing, keys, strict=True):
+            row = made.get(reading.pk_and_sk(key))
             if row is not None and not vendor_orders.is_open(row):
-                yield self._anew(part)
+                yield self._with_free_number(part)
             else:
-                yield _Want(part, part.restocks, is_there=row is not None)
+                yield _Need(part, part.restocks, exists=row is not None)
 
-    def _anew(self, part: Part) -> _Want:
-        """What a part wants whose number has a closed vendor order: it was deleted and made again."""
+    def _with_free_number(self, part: Part) -> _Need:
+        """Find the first number without a closed vendor order, for a part that was deleted and made again."""
         for first in count(part.restocks + 1, NUMBERS_OF_A_READ):
             numbers = range(first, first + NUMBERS_OF_A_READ)
-            keys = {number: Number(part.product, number).key for number in numbers}
+            keys = {number: VendorOrderName(part.product, number).key for number in numbers}
             found = reading.batch(self._client, self._table, list(keys.values()))
             for number, key in keys.items():
-                other = found.get(reading.place(key))
-                if other is None or vendor_orders.is_open(other):
-                    return _Want(part, number, is_there=other is not None)
+                row = found.get(reading.pk_and_sk(key))
+                if row is None or vendor_orders.is_open(row):
+                    return _Need(part, number, exists=row is not None)
         raise AssertionError("count has no end")
 
 
-def _concerned(record: StreamRecord) -> str | None:
-    """The product whose part runs low, or is new, by the change. Raises UnreadableRowError."""
+def _product_to_check(record: StreamRecord) -> str | None:
+    """Return the product if its part is new or its stock is low after the change. Raises UnreadableRowError."""
     if record.new is None or not rows.is_a(rows.PART, record.new):
         return None
     part = parts.read(record.new)

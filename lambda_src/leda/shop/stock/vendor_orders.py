@@ -1,11 +1,11 @@
-"""Vendor orders: at most one open for each part, however often a change is delivered.
+"""Vendor orders: at most one is open for each part, however often Lambda delivers a change.
 
-A vendor order is numbered by its part's `restocks`, and that number goes up in the transaction that closes it: that
-receives it, or cancels it. So the part's number names the only vendor order that can be open, and making that again
-changes nothing (`open_action`).
+A vendor order has the number that its part's `restocks` had when it was made. The transaction that receives or cancels
+the vendor order raises `restocks`. So only the vendor order with the number in `restocks` can be open, and to make it
+again changes nothing (`open_action`).
 
-A part that was deleted and made again may begin with a number that a closed vendor order has already. `restocking`
-gives such a part the next number that is free (`renumbering`).
+A part that was deleted and made again may begin with the number of a closed vendor order. `restocking` gives such a
+part the next free number (`renumbering`).
 """
 
 import re
@@ -17,11 +17,7 @@ from leda.shop.rows import Row
 from leda.shop.stock.parts import Part
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import (
-        ConditionCheckTypeDef,
-        TransactWriteItemTypeDef,
-        UpdateTypeDef,
-    )
+    from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef, TransactWriteItemTypeDef
 
 OPEN, RECEIVED, CANCELLED = "Open", "Received", "Cancelled"
 STATUSES = (OPEN, RECEIVED, CANCELLED)
@@ -31,8 +27,8 @@ _IDENTIFIER = re.compile(IDENTIFIER, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """A product's vendor order of that number."""
+class VendorOrderName:
+    """The name of a vendor order: its product, and its number among the product's vendor orders."""
 
     product: str
     number: int
@@ -44,109 +40,84 @@ class Number:
 
     @property
     def key(self) -> Row:
-        """The key of its row."""
+        """The key of the vendor order's row."""
         return rows.vendor_order_key(self.product, self.number)
 
 
-def named(identifier: str) -> Number | None:
-    """The vendor order of that ID; None for a text that is not such an ID."""
+def named(identifier: str) -> VendorOrderName | None:
+    """Return the name in a vendor order's ID; None for a text that is not such an ID."""
     match = _IDENTIFIER.fullmatch(identifier)
-    return Number(match["product"], int(match["number"])) if match else None
+    return VendorOrderName(match["product"], int(match["number"])) if match else None
+
+
+def current(part: Part) -> VendorOrderName:
+    """Return the name of the only vendor order of the part that can be open."""
+    return VendorOrderName(part.product, part.restocks)
 
 
 def index_key(status: str) -> str:
-    """Where the index `orders` has the vendor orders of that status."""
+    """Return the partition key of the vendor orders of that status in the index `orders`."""
     return f"VEND-{status}"
 
 
 def open_action(
-    table: str, which: Number, quantity: int, created: str
+    table: str, which: VendorOrderName, quantity: int, created: str
 ) -> "TransactWriteItemTypeDef":
-    """The action after which the vendor order is there: it makes it, or leaves it as it is, open or received.
+    """Return the action that makes the vendor order; where there is one, open or closed, it stays as it is.
 
-    No condition, which would cancel the transaction: each attribute is set if it is not there.
+    A condition would cancel the transaction, so each attribute is set if it does not exist.
     """
-    item = rows.item(
-        which.key,
-        rows.VENDOR_ORDER,
-        {
-            "vendorOrderId": which.identifier,
-            "productId": which.product,
-            "qty": quantity,
-            "status": OPEN,
-            "createdAt": created,
-            "ordersKey": index_key(OPEN),
-            "ordersSort": rows.sort_place(created, which.identifier),
-        },
-    )
-    attributes = {name: value for name, value in item.items() if name not in which.key}
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": which.key,
-            "UpdateExpression": "SET "
-            + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in attributes),
-            "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-            "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()},
-        }
+    attributes: dict[str, str | int] = {
+        "itemType": rows.VENDOR_ORDER,
+        "vendorOrderId": which.identifier,
+        "productId": which.product,
+        "qty": quantity,
+        "status": OPEN,
+        "createdAt": created,
+        "ordersKey": index_key(OPEN),
+        "ordersSort": rows.sort_place(created, which.identifier),
     }
+    parts = (f"#{name} = if_not_exists(#{name}, :{name})" for name in attributes)
+    return rows.update(table, which.key, "SET " + ", ".join(parts), None, **attributes)
 
 
 def is_open(row: Row | None) -> bool:
-    """Whether there is such a vendor order, and it is still to come."""
+    """Return whether there is such a vendor order, and it is neither received nor cancelled."""
     return row is not None and row["status"] == {"S": OPEN}
 
 
 def renumbering(table: str, part: Part, number: int) -> "TransactWriteItemTypeDef":
-    """The action that gives a part another number of restocks, if it still has the one that was read."""
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": rows.part_key(part.product),
-            "UpdateExpression": "SET #restocks = :number",
-            "ConditionExpression": "#itemType = :part AND #restocks = :seen",
-            "ExpressionAttributeNames": {"#itemType": "itemType", "#restocks": "restocks"},
-            "ExpressionAttributeValues": {
-                ":part": {"S": rows.PART},
-                ":seen": {"N": str(part.restocks)},
-                ":number": {"N": str(number)},
-            },
-        }
-    }
+    """Return the action that sets the part's `restocks` to `number`, if it is still the one that was read."""
+    return _restocks(table, part, "SET #restocks = :number", number=number)
 
 
 def receipt(
     table: str, row: Row, part: Part, received: str, operator: str
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that receive an open vendor order: it is closed, its units are in stock, the next number is free.
+    """Return the actions that receive the open vendor order in `row`, and add its units to the stock.
 
-    part: as it was read; the transaction is cancelled if its number has changed since.
+    They raise the part's `restocks`, and fail if that has changed since `part` was read.
     """
     known = rows.values(row)
     which = named(known["vendorOrderId"])
     assert which is not None
-    stock: UpdateTypeDef = {
-        "TableName": table,
-        "Key": rows.part_key(which.product),
-        "UpdateExpression": "SET #qty = #qty + :quantity, #restocks = :next",
-        "ConditionExpression": "#itemType = :part AND #restocks = :seen",
-        "ExpressionAttributeNames": {f"#{name}": name for name in ("itemType", "qty", "restocks")},
-        "ExpressionAttributeValues": {
-            ":part": {"S": rows.PART},
-            ":quantity": {"N": str(known["qty"])},
-            ":seen": {"N": str(part.restocks)},
-            ":next": {"N": str(_number_after(which, part))},
-        },
-    }
-    return [_closing(table, row, RECEIVED, received, operator), {"Update": stock}]
+    stock = _restocks(
+        table,
+        part,
+        "SET #qty = #qty + :quantity, #restocks = :number",
+        quantity=known["qty"],
+        number=_number_after(which, part),
+    )
+    return [_closing(table, row, RECEIVED, received, operator), stock]
 
 
 def cancellation(
     table: str, row: Row, part: Part | None, cancelled: str, operator: str
 ) -> list["TransactWriteItemTypeDef"]:
-    """The actions that cancel an open vendor order: it is closed, and if its part is there, the next number is free.
+    """Return the actions that cancel the open vendor order in `row`.
 
-    part: as it was read, None where it was deleted; the transaction is cancelled if that has changed since.
+    They raise the part's `restocks`, and fail if that has changed since `part` was read. If the part was deleted
+    (None), they fail if it has been made again since.
     """
     which = named(row["vendorOrderId"]["S"])
     assert which is not None
@@ -162,12 +133,25 @@ def cancellation(
     return [close, {"ConditionCheck": still_gone}]
 
 
-def _number_after(closed: Number, part: Part) -> int:
-    """The number of restocks that a part has when a vendor order is closed.
+def _number_after(closed: VendorOrderName, part: Part) -> int:
+    """Return the part's `restocks` after the vendor order is closed.
 
-    The part has another number than its open vendor order only if it was made again since.
+    It differs from the number of the open vendor order only if the part was deleted and made again since.
     """
     return max(part.restocks, closed.number + 1)
+
+
+def _restocks(table: str, part: Part, expression: str, **given: int) -> "TransactWriteItemTypeDef":
+    """Return the action that updates the part, if its `restocks` is still the one that was read."""
+    return rows.update(
+        table,
+        rows.part_key(part.product),
+        expression,
+        "#itemType = :part AND #restocks = :seen",
+        part=rows.PART,
+        seen=part.restocks,
+        **given,
+    )
 
 
 def _closing(
@@ -182,32 +166,13 @@ def _closing(
         f"{word}At": closed,
         f"{word}By": operator,
     }
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": rows.key(row["pk"]["S"], row["sk"]["S"]),
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in changed),
-            "ConditionExpression": "#status = :open",
-            "ExpressionAttributeNames": {f"#{name}": name for name in changed},
-            "ExpressionAttributeValues": {
-                ":open": {"S": OPEN},
-                **{f":{name}": {"S": text} for name, text in changed.items()},
-            },
-        }
-    }
+    key = rows.key(row["pk"]["S"], row["sk"]["S"])
+    return rows.update(table, key, rows.setting(changed), "#status = :open", open=OPEN, **changed)
 
 
 def document(row: Row) -> dict[str, Any]:
-    """A vendor order as operators see it."""
+    """Return the JSON that shows the vendor order to an operator."""
     known = rows.values(row)
-    return {
-        "vendorOrderId": known["vendorOrderId"],
-        "productId": known["productId"],
-        "qty": known["qty"],
-        "status": known["status"],
-        "createdAt": known["createdAt"],
-        "receivedAt": known.get("receivedAt"),
-        "receivedBy": known.get("receivedBy"),
-        "cancelledAt": known.get("cancelledAt"),
-        "cancelledBy": known.get("cancelledBy"),
-    }
+    always = ("vendorOrderId", "productId", "qty", "status", "createdAt")
+    closed = ("receivedAt", "receivedBy", "cancelledAt", "cancelledBy")
+    return {name: known[name] for name in always} | {name: known.get(name) for name in closed}

@@ -1,7 +1,7 @@
-"""Lines into a Firehose stream. At least once: what is not surely taken is sent again.
+"""Sends lines to a Firehose stream, each at least once.
 
-PutRecordBatch takes some of a batch's records and names the others in an answer that is a success
-(https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html).
+PutRecordBatch may refuse some records of a batch, and names them in an answer with the status 200. Only those are sent
+again (https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html).
 
 A record holds as many lines as fit: Firehose reads JSON documents one after the other
 (https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-concepts.html), and bills every record rounded
@@ -9,10 +9,11 @@ up to 5 KB (https://aws.amazon.com/firehose/pricing/).
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from leda.aws.backoff import full_jitter
+from leda.values.batches import batches
 
 # https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 MAX_RECORD_BYTES = 1_000 * 1024
@@ -24,7 +25,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 3.2
 
 
 class Firehose(Protocol):
-    """Firehose's client, as far as it is needed."""
+    """The method of Firehose's client that is called here."""
 
     def put_record_batch(
         self, *, DeliveryStreamName: str, Records: Sequence[dict[str, bytes]]
@@ -33,7 +34,7 @@ class Firehose(Protocol):
 
 
 class NotDeliveredError(RuntimeError):
-    """Firehose does not take some of the lines; the batch is delivered again."""
+    """Firehose has refused some of the lines after all tries. Lambda delivers the batch again."""
 
 
 class Delivery:
@@ -44,9 +45,9 @@ class Delivery:
         self._stream = stream
 
     def send(self, lines: Sequence[bytes]) -> None:
-        """Send the lines, each with its newline. Raises NotDeliveredError, or the client's error."""
-        records = [b"".join(group) for group in groups(lines, MAX_RECORD_BYTES, None)]
-        for batch in groups(records, MAX_BATCH_BYTES, MAX_RECORDS):
+        """Send the lines, which end with a newline. Raises NotDeliveredError, or the client's error."""
+        records = [b"".join(part) for part in batches(lines, len, MAX_RECORD_BYTES)]
+        for batch in batches(records, len, MAX_BATCH_BYTES, MAX_RECORDS):
             self._send(batch)
 
     def _send(self, batch: list[bytes]) -> None:
@@ -66,19 +67,3 @@ class Delivery:
         raise NotDeliveredError(
             f"{self._stream} refuses {len(batch)} records after {MAX_TRIES} tries: {', '.join(sorted(codes))}"
         )
-
-
-def groups(
-    parts: Sequence[bytes], most_bytes: int, most_parts: int | None
-) -> Iterator[list[bytes]]:
-    """The parts in their order, cut into groups that hold so much; a part that is larger is a group of its own."""
-    group: list[bytes] = []
-    size = 0
-    for part in parts:
-        if group and (len(group) == most_parts or size + len(part) > most_bytes):
-            yield group
-            group, size = [], 0
-        group.append(part)
-        size += len(part)
-    if group:
-        yield group

@@ -1,14 +1,14 @@
-"""The lines of the data lake: a change of a part, an order, a line or a vendor order, flat, with the columns' names.
+"""Makes the data lake's lines: a flat JSON object for each change of a part, an order, a line or a vendor order.
 
     {"sequence_number": "0000...", "event_id": "c4ca...", "event": "create", "changed_at": "2026-11-21 15:10:00.000",
      "item_type": "orderLine", "pk": "CUST-ORDER-...", "sk": "camo-tactical-vest", "order_ref": "5d41...",
      "product_id": "camo-tactical-vest", "qty": 2, "price_cents": 4999, "status": "Created", ...}
 
-Times are UTC. A line may be there twice, with the same sequence number.
+Times are in UTC. The lake may hold a line twice, with the same sequence number.
 
-What a reader of the lake finds there must not open the shop. A customer's ID opens the customer's orders,
-and an order's ID opens the order: neither is in a line. `order_ref` is the same in all lines of an order, and nobody
-finds the ID from it: it is made of the ID's SHA-256, and an ID has 122 random bits.
+A reader of the lake must not get access to the shop. Whoever has a customer's ID or an order's ID can read the orders,
+so no line has such an ID. `order_ref` is the same in all lines of an order. The order's ID cannot be computed from it,
+because it is a SHA-256 of the ID, which has 122 random bits.
 """
 
 import hashlib
@@ -17,24 +17,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from leda.shop import rows, times, whole
+from leda.shop import attributes, rows, times
 from leda.shop.stream.delivery import MAX_RECORD_BYTES
 from leda.streams.changes import UnreadableRowError
 from leda.streams.item_changes import ItemChange, UnreadableChangeError, read
-from leda.streams.stream_records import Image, Unreadable, content
+from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER, Image, Unreadable, content
 from leda.values.texts import utf8_bytes
 
 KINDS = frozenset({rows.PART, rows.ORDER, rows.LINE, rows.VENDOR_ORDER})
 
-# A stream's sequence numbers have at most 40 digits; padded, their texts sort as they do.
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
-SEQUENCE_DIGITS = 40
-
-# What a row's attributes are called in the lake.
-_IDENTIFIERS = {
-    "vendorOrderId": "vendor_order_id",
-    "productId": "product_id",
-}
+# The columns of a row's attributes. The values of _IDENTIFIERS never change, so a deleted row's line has them too.
+_IDENTIFIERS = {"vendorOrderId": "vendor_order_id", "productId": "product_id"}
 _TEXTS = {"name": "name", "status": "status", "shippingOption": "shipping_option"}
 _NUMBERS = {
     "qty": "qty",
@@ -46,18 +39,18 @@ _TIMES = {"createdAt": "created_at", "shippedAt": "shipped_at", "receivedAt": "r
 
 
 def kind_of(raw: Any) -> str | None:
-    """The itemType of the row that a stream record is about, as it is now or as it was; None if it lacks one."""
+    """Return the itemType in a stream record's new image, or else its old image; None if it has none."""
     image = _image(raw)
     return None if image is None else content(image, "itemType", "S")
 
 
 def is_wanted(raw: Any) -> bool:
-    """Whether the record makes a line, or is one that cannot be read: `line` says why, and it is quarantined."""
+    """Return whether the record makes a line, or has no image, so that `line` raises the reason for the quarantine."""
     return _image(raw) is None or kind_of(raw) in KINDS
 
 
 def _image(raw: Any) -> Image | None:
-    """The row as it is now, or as it was; None where the record does not show it."""
+    """Return the record's new image, or else its old image; None if it has neither."""
     change = raw.get("dynamodb") if isinstance(raw, Mapping) else None
     if not isinstance(change, Mapping):
         return None
@@ -66,7 +59,7 @@ def _image(raw: Any) -> Image | None:
 
 
 def lines(records: Iterable[Any]) -> tuple[list[bytes], list[Unreadable]]:
-    """The lines of the stream records, and those that cannot be read; records that make no line are left out."""
+    """Return the lines of the stream records, and the records that cannot be read; other rows' records are left out."""
     found, unreadable = [], []
     for raw in filter(is_wanted, records):
         try:
@@ -77,7 +70,7 @@ def lines(records: Iterable[Any]) -> tuple[list[bytes], list[Unreadable]]:
 
 
 def line(raw: Any) -> bytes:
-    """The line of a stream record, with its newline. Raises UnreadableChangeError."""
+    """Return the line of a stream record, with its newline. Raises UnreadableChangeError."""
     change = read(raw)
     text = json.dumps(_columns(change), separators=(",", ":"), ensure_ascii=False)
     if utf8_bytes(text) is None:
@@ -93,7 +86,8 @@ def _columns(change: ItemChange) -> dict[str, Any]:
     old, new = record.old or {}, record.new or {}
     image = new or old
     columns: dict[str, Any] = {
-        "sequence_number": change.sequence_number.zfill(SEQUENCE_DIGITS),
+        # Padded, so that the texts sort like the numbers.
+        "sequence_number": change.sequence_number.zfill(LONGEST_SEQUENCE_NUMBER),
         "event_id": record.event_id,
         "event": change.event,
         "changed_at": _moment(record.arrived),
@@ -114,12 +108,12 @@ def _columns(change: ItemChange) -> dict[str, Any]:
 
 
 def order_ref(order: str) -> str:
-    """What the order with that ID is called in the lake."""
+    """Return the reference in the lake to the order of that ID."""
     return hashlib.sha256(order.encode()).hexdigest()[:32]
 
 
 def _partition(keys: Image) -> str | None:
-    """The partition key, with an order's reference where it has the order's ID."""
+    """Return the partition key; if it has an order's ID, with the order's reference in place of the ID."""
     pk = _text(keys, "pk")
     order = rows.order_of_partition(pk) if pk else None
     return pk if order is None else rows.order_partition(order_ref(order))
@@ -130,9 +124,9 @@ def _text(image: Image, name: str) -> str | None:
 
 
 def _number(image: Image, name: str) -> int | None:
-    """The Number, if the column can hold it: a row that somebody broke must not spoil the file that it is in."""
+    """Return the Number; None if the column cannot hold it, so that a broken row does not make a file unreadable."""
     try:
-        return whole.attribute(image, name)
+        return attributes.whole_number(image, name)
     except UnreadableRowError:
         return None
 

@@ -278,7 +278,7 @@ class Rebuild:
         for name in sorted(names):
             self._run.registry.put_if_absent(LANES, name, {})
         # A run with a higher number finds these lanes registered; one with a lower number is kept out of them.
-        self.number = self._run.registry.draw(REBUILDS)
+        self.number = self._run.registry.next_number(REBUILDS)
         self._run.journal.require_own()
         self._rows.begin(self.number)
         self._assignments = Assignments(

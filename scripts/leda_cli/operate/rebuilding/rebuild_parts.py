@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from leda.engine.audit.table_scan import SEGMENTS
 from leda.engine.group_by.configuration import Configuration
-from leda.engine.group_by.expiry import has_expired
 from leda.engine.reduce.totals import KEY
 from leda.engine.registry import Registry
 from leda_cli.base.operations import Advance, Operation
@@ -128,4 +127,4 @@ class Run:
 
     def is_kept(self, node: str) -> bool:
         """Whether the total has not expired at the watermark."""
-        return not has_expired(self.configuration, node, self.at)
+        return not self.configuration.has_expired(node, self.at)

@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from leda.engine.audit.source_sum import Expected
-from leda.engine.group_by.expiry import has_expired
 from leda.engine.group_by.total_labels import EXPIRES_AT, GROUPING, KEYS, PARENT
 from leda.engine.reduce.epochs import IGNORED
 from leda.engine.registry import (
@@ -109,7 +108,7 @@ class TotalsSide:
         These are checkpoints whose epoch is higher than any that was drawn, checkpoints that cannot be read, and all
         checkpoints of `suspects`: totals that were wrong after the last try.
         """
-        limit = self._run.registry.draw(EPOCHS)
+        limit = self._run.registry.next_number(EPOCHS)
 
         def found() -> Iterator[Change]:
             for node, row in self._run.totals.rows():
@@ -202,7 +201,7 @@ class TotalsSide:
         for node, _ in self._run.totals.all_rows():
             run = run_of(node)
             is_old_marker = run is not None and run <= number
-            is_over = is_alone and has_expired(self._run.configuration, node, limit)
+            is_over = is_alone and self._run.configuration.has_expired(node, limit)
             if is_old_marker or is_over:
                 yield node
 

@@ -23,7 +23,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from leda.engine.audit.row_keys import key_text
-from leda.engine.audit.source_sum import Expected, Leaves, attributes_of
+from leda.engine.audit.source_sum import Expected, LeafSums, attributes_of
 from leda.engine.audit.table_scan import scan
 from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
 from leda.streams.changes import UnreadableRowError
@@ -57,7 +57,7 @@ class RowSum:
         self._table = table
         self._file = file
         self._one_at_a_time = threading.Lock()
-        self._leaves = Leaves(configuration, list(table.keys))
+        self._leaves = LeafSums(configuration, list(table.keys))
 
     @classmethod
     @contextmanager
@@ -77,7 +77,7 @@ class RowSum:
     def take(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows; several threads may call it."""
         with self._one_at_a_time:
-            self._leaves.take(rows)
+            self._leaves.add_rows(rows)
             self._bound()
 
     def total(self, is_kept: Callable[[str], bool]) -> Expected:
@@ -156,7 +156,7 @@ class TableSum(RowSum):
             else:
                 leaves.uncounted.add(shown, reason)
         for (text,) in self._file.execute("SELECT image FROM written WHERE image IS NOT NULL"):
-            leaves.take([json.loads(text)])
+            leaves.add_rows([json.loads(text)])
             self._bound()
         return super().total(is_kept)
 

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from leda.engine.audit.totals_table import amount_of
 from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import Configuration
-from leda.engine.group_by.expiry import has_expired
 from leda.engine.group_by.grouping import Grouping
 from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.engine.group_by.hierarchy_path import HierarchyPath
@@ -285,7 +284,7 @@ class TotalsReader:
             is_present = amounts[self.count] if self.count else any(amounts.values())
             if not is_present or identifier.startswith(RESERVED):
                 continue
-            if has_expired(self._configuration, identifier, self._at):
+            if self._configuration.has_expired(identifier, self._at):
                 continue
             named = self._named(identifier)
             if named is not None:

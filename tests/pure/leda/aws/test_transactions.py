@@ -2,7 +2,7 @@
 
 import pytest
 
-from leda.aws.transactions import Verdict, reasons, verdict
+from leda.aws.transactions import Verdict, verdict
 from simulation.failures import cancelled, client_error
 
 
@@ -47,8 +47,3 @@ def test_the_verdict_on_a_cancelled_transaction(codes: list[str], expected: Verd
 )
 def test_the_verdict_on_another_error(code: str, status: int, expected: Verdict) -> None:
     assert verdict(client_error(code, status)) is expected
-
-
-def test_reasons_come_in_the_order_of_the_actions() -> None:
-    assert [reason["Code"] for reason in reasons(cancelled("None", "A", "B"))] == ["None", "A", "B"]
-    assert reasons(client_error("ValidationException")) == []

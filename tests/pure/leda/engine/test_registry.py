@@ -45,7 +45,7 @@ def test_epochs_rise_whatever_the_clock_does(registry: Registry, clock: list[flo
     drawn = []
     for now in (100.0, 100.0, 100.0, 500.0, 300.0, 501.0, 502.0):
         clock[0] = now
-        drawn.append(registry.draw("epochs"))
+        drawn.append(registry.next_number("epochs"))
 
     assert drawn == [100, 101, 102, 500, 501, 502, 503]
 
@@ -53,14 +53,14 @@ def test_epochs_rise_whatever_the_clock_does(registry: Registry, clock: list[flo
 def test_epochs_rise_after_the_counter_is_restored_from_a_backup(
     registry: Registry, client: Any, clock: list[float]
 ) -> None:
-    backup = registry.draw("epochs")
+    backup = registry.next_number("epochs")
     clock[0] += 3600
-    last = registry.draw("epochs")
+    last = registry.next_number("epochs")
     row = {"Scope": {"S": "counters"}, "Name": {"S": "epochs"}, "Last": {"N": str(backup)}}
     client.put_item(TableName=TABLE, Item=row)
     clock[0] += 1
 
-    assert registry.draw("epochs") > last
+    assert registry.next_number("epochs") > last
 
 
 def test_the_first_caller_decides_a_shards_lanes_and_configuration(

@@ -241,4 +241,4 @@ def test_the_hard_mode_begins_at_300_points(score: int) -> None:
         "FAILURE_MAP_LAMBDA_PCT": 10,
         "FAILURE_REDUCE_LAMBDA_PCT": 10,
     }
-    assert game.switch(score) == (hard if score >= 300 else {})
+    assert game.parameters_at(score) == (hard if score >= 300 else {})

@@ -14,7 +14,7 @@ def test_the_latest_ids_are_known_with_their_highest_recent_version(
 ) -> None:
     recent = RecentVersions(most)
     for id_, version in met:
-        recent.met(id_, version)
+        recent.note(id_, version)
 
     for id_, _ in met[-most:]:
         since = [version for other, version in met[-most:] if other == id_]
@@ -28,14 +28,14 @@ def test_the_latest_ids_are_known_with_their_highest_recent_version(
 def test_at_most_two_generations_are_kept(met: list[str], most: int) -> None:
     recent = RecentVersions(most)
     for id_ in met:
-        recent.met(id_, 1)
+        recent.note(id_, 1)
 
     assert sum(recent.get(id_) is not None for id_ in set(met)) <= 2 * most
 
 
 def test_an_id_that_was_not_seen_is_not_known() -> None:
     recent = RecentVersions()
-    recent.met("t", 1)
+    recent.note("t", 1)
 
     assert recent.get("u") is None
 
@@ -43,8 +43,8 @@ def test_an_id_that_was_not_seen_is_not_known() -> None:
 def test_an_id_that_is_seen_often_is_not_forgotten() -> None:
     recent = RecentVersions(2)
     for number in range(100):
-        recent.met("often", 1)
-        recent.met(f"once {number}", 1)
+        recent.note("often", 1)
+        recent.note(f"once {number}", 1)
 
     assert recent.get("often") == 1
     assert recent.get("once 0") is None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda.quarantine.bucket import BadRecord, Quarantine, key_of
-from leda.streams.raw_records import made_up_id, whole
+from leda.streams.raw_records import id_by_content, to_json
 
 BAD = BadRecord(
     "not JSON",
@@ -86,7 +86,7 @@ def test_long_event_ids_make_different_keys_that_s3_accepts() -> None:
 
 
 def test_a_record_without_an_event_id_gets_one_from_its_content() -> None:
-    assert made_up_id(b"a") == made_up_id(b"a") != made_up_id(b"b")
+    assert id_by_content(b"a") == id_by_content(b"a") != id_by_content(b"b")
 
 
 def test_only_values_that_are_nested_too_deeply_are_cut() -> None:
@@ -94,8 +94,8 @@ def test_only_values_that_are_nested_too_deeply_are_cut() -> None:
     for _ in range(50_000):
         deep = [deep]
 
-    assert json.loads(whole({"a": [1, None, "\ud800"]})) == {"a": [1, None, "\ud800"]}
-    kept = json.loads(whole({"a": 1, "b": deep, "c": {"d": deep}}))
+    assert json.loads(to_json({"a": [1, None, "\ud800"]})) == {"a": [1, None, "\ud800"]}
+    kept = json.loads(to_json({"a": 1, "b": deep, "c": {"d": deep}}))
     assert kept["a"] == 1
     assert json.dumps(kept["b"]).strip("[]") == '"[...]"'
     assert json.dumps(kept["c"]["d"]).strip("[]") == '"[...]"'

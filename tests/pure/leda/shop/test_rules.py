@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.shop import paging, rows, times, whole
+from leda.shop import attributes, paging, rows, times
 from leda.shop.http.exchange import Request
 from leda.shop.orders import listings, order_request, orders
 from leda.shop.orders.order_request import Line, OrderRequest
@@ -140,12 +140,12 @@ def test_an_order_without_its_header_is_none() -> None:
 @pytest.mark.parametrize("text", ["", "1.5", "-1", "1E+15", "NaN", "one", "1E+400"])
 def test_an_attribute_that_is_not_a_whole_number_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableRowError, match=r"^qty "):
-        whole.attribute({"qty": {"N": text}}, "qty")
+        attributes.whole_number({"qty": {"N": text}}, "qty")
 
 
 def test_a_whole_number_is_read_in_any_notation() -> None:
-    assert whole.attribute({"qty": {"N": "1E+3"}}, "qty") == 1000
-    assert whole.attribute({"qty": {"N": "2.00"}}, "qty") == 2
+    assert attributes.whole_number({"qty": {"N": "1E+3"}}, "qty") == 1000
+    assert attributes.whole_number({"qty": {"N": "2.00"}}, "qty") == 2
 
 
 # -- lists
@@ -155,6 +155,7 @@ def test_a_whole_number_is_read_in_any_notation() -> None:
     ("listing", "place"),
     [
         (listings.parts(), "camo-vest"),
+        (listings.parts(), "Camo Vest É"),
         (listings.orders_of("c" * 16), f"{CREATED}#{'0' * 32}"),
         (listings.orders_by_status("Created"), f"{CREATED}#{'0' * 32}"),
         (listings.vendor_orders_by_status("Open"), f"{CREATED}#camo-vest-12"),
@@ -176,12 +177,18 @@ def test_an_invalid_cursor_is_refused(cursor: str) -> None:
         assert refused.value.field == "cursor"
 
 
+@pytest.mark.parametrize("place", ["", "x" * 1025, "é" * 513])
+def test_a_cursor_that_is_no_key_of_a_part_is_refused(place: str) -> None:
+    with pytest.raises(RefusedError):
+        paging._place(paging._cursor(place), listings.parts().place)
+
+
 WORD = st.text("abyz019", min_size=1, max_size=9)
 
 
 @given(st.lists(WORD, min_size=1, max_size=6), st.integers(0, 10**15 - 1))
 def test_a_vendor_orders_id_contains_its_product_and_number(words: list[str], number: int) -> None:
-    which = vendor_orders.Number("-".join(words), number)
+    which = vendor_orders.VendorOrderName("-".join(words), number)
     assert vendor_orders.named(which.identifier) == which
 
 

@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.streams.aggregated import MAGIC, Packed, packed
+from leda.streams.aggregated import MAGIC, PackedMessage, unpack
 
 
 def sealed(body: bytes) -> bytes:
@@ -31,14 +31,14 @@ def test_packed_records_are_unpacked_in_order(
     aggregator = RecordAggregator()
     for key, data, hash_key in records:
         aggregator.add_user_record(key, data, hash_key)
-    assert packed(aggregator.clear_and_get().get_contents()[2]) == [
-        Packed(key, data) for key, data, _ in records
+    assert unpack(aggregator.clear_and_get().get_contents()[2]) == [
+        PackedMessage(key, data) for key, data, _ in records
     ]
 
 
 @given(st.binary(max_size=200))
 def test_a_body_is_unpacked_as_protocol_buffers_reads_it_or_not_at_all(body: bytes) -> None:
-    found = packed(sealed(body))
+    found = unpack(sealed(body))
     try:
         message = messages_pb2.AggregatedRecord()
         message.ParseFromString(body)
@@ -47,17 +47,17 @@ def test_a_body_is_unpacked_as_protocol_buffers_reads_it_or_not_at_all(body: byt
     keys = dict(enumerate(message.partition_key_table))
     assert found in (
         None,
-        [Packed(keys.get(r.partition_key_index), r.data) for r in message.records],
+        [PackedMessage(keys.get(r.partition_key_index), r.data) for r in message.records],
     )
 
 
 def test_a_record_with_a_wrong_checksum_is_not_unpacked() -> None:
-    assert packed(sealed(b"\x1a\x02\x1a\x00")) == [Packed(None, b"")]
-    assert packed(sealed(b"\x1a\x02\x1a\x00")[:-1] + b"!") is None
+    assert unpack(sealed(b"\x1a\x02\x1a\x00")) == [PackedMessage(None, b"")]
+    assert unpack(sealed(b"\x1a\x02\x1a\x00")[:-1] + b"!") is None
 
 
 def test_a_missing_or_invalid_partition_key_loses_no_message() -> None:
     record = b"\x1a\x05\x08\x00\x1a\x01a"
-    assert packed(sealed(record)) == [Packed(None, b"a")]
-    assert packed(sealed(b"\x0a\x01\xff" + record)) == [Packed(None, b"a")]
-    assert packed(sealed(b"\x0a\x01k" + record)) == [Packed("k", b"a")]
+    assert unpack(sealed(record)) == [PackedMessage(None, b"a")]
+    assert unpack(sealed(b"\x0a\x01\xff" + record)) == [PackedMessage(None, b"a")]
+    assert unpack(sealed(b"\x0a\x01k" + record)) == [PackedMessage("k", b"a")]

@@ -8,7 +8,7 @@ import pytest
 
 from leda.streams import item_changes
 from leda.streams.item_changes import UnreadableChangeError, fitted, read
-from leda.values.plain import REDACTED
+from leda.values.dynamodb_json import REDACTED
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/Users/stream/2025-01-01T00:00:00.000"
 KEYS = {"user_id": {"S": "u1"}, "timestamp": {"N": "1700000000"}}

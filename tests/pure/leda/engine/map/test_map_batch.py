@@ -18,9 +18,9 @@ from leda.engine.map.map_batch import (
     Change,
     by_lane,
     oldest_time,
-    outsize_apart,
     parts,
     read,
+    split_beyond_limits,
 )
 from leda.engine.map.source_shards import Assignment
 from leda.engine.shards import padded
@@ -39,12 +39,12 @@ def row(path: str, value: str) -> dict[str, Any]:
 
 def record(sequence: int, old: Any, new: Any) -> StreamRecord:
     name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-    return StreamRecord(sequence, f"e{sequence}", name, old, new, False, None, {})
+    return StreamRecord(sequence, f"e{sequence}", name, old, new, False, None, {"dynamodb": {}})
 
 
 def changes(*records: StreamRecord) -> list[Change]:
     found, _ = read(records, CONFIGURATION)
-    return outsize_apart(found, Limits())
+    return split_beyond_limits(found, Limits())
 
 
 def test_a_moved_trade_is_subtracted_at_its_old_path_and_added_at_the_new_one() -> None:
@@ -69,19 +69,22 @@ def test_a_value_beyond_the_limits_is_written_apart_in_two_halves() -> None:
 
     ends = [[change.end for change in part] for part in parts(found, Assignment(CONFIGURATION, 1))]
     assert ends == [[padded(1)], [padded(1) + ".1"], [padded(2)], [padded(3)]]
-    assert [change.beyond(padded(1)) for change in found] == [None, *found[1:]]
+    assert [change.not_covered_by(padded(1)) for change in found] == [None, *found[1:]]
 
 
 def test_a_change_divided_by_one_delivery_and_not_by_another_counts_once() -> None:
     """Each delivery decides again whether a change is divided."""
     change, *_ = read([record(2, row("A", "1E+20"), row("A", "1E-20"))], CONFIGURATION)[0]
-    first, second = outsize_apart([change], Limits())
+    first, second = split_beyond_limits([change], Limits())
 
-    assert change.beyond(first.end) == change._replace(
+    assert change.not_covered_by(first.end) == change._replace(
         contributions=change.contributions[1:], is_second_half=True
     )
     assert (
-        first.beyond(change.end) is second.beyond(change.end) is change.beyond(second.end) is None
+        first.not_covered_by(change.end)
+        is second.not_covered_by(change.end)
+        is change.not_covered_by(second.end)
+        is None
     )
 
 
@@ -90,7 +93,7 @@ def test_a_value_beyond_the_limits_is_found_among_others(value: str) -> None:
     plain = [record(number, None, row("A", f"{number}.25")) for number in range(1, 20)]
     found = changes(*plain, record(20, None, row("A", value)))
 
-    assert [change.sequence for change in found if change.is_outsize] == [20]
+    assert [change.sequence for change in found if change.exceeds_limits] == [20]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_a_value_beyond_the_limits_is_found_among_others(value: str) -> None:
 def test_a_value_within_the_limits_is_not_divided(value: str) -> None:
     (change,) = changes(record(1, row("A", value), row("A", value)))
 
-    assert not change.is_outsize
+    assert not change.exceeds_limits
 
 
 def test_a_value_of_0_is_subtracted_as_0() -> None:

@@ -5,7 +5,7 @@ from typing import cast
 from unittest.mock import Mock
 
 from leda.engine.delta_rows import Delta, Lane
-from leda.engine.reduce.reduce_batch import CheckpointBatch, Kind, Pending, Row
+from leda.engine.reduce.reduce_batch import CheckpointBatch, PendingTotal, Row, StatementKind
 from leda.engine.reduce.statement_errors import StatementErrors
 from leda.engine.reduce.total_statements import TotalStatements
 from leda.engine.rejects import Reject
@@ -26,7 +26,7 @@ def batch_of(rows: Sequence[Row]) -> CheckpointBatch:
 
 
 def test_a_row_that_adds_0_is_dropped_when_dynamodb_refuses_to_insert_its_total() -> None:
-    total = Pending("node", "1", "1", ("0",), kind=Kind.INSERT)
+    total = PendingTotal("node", "1", "1", ("0",), kind=StatementKind.INSERT)
     rejected: list[Reject] = []
 
     errors = StatementErrors(Mock(), "totals", "Identifier", Mock())
@@ -34,7 +34,7 @@ def test_a_row_that_adds_0_is_dropped_when_dynamodb_refuses_to_insert_its_total(
     errors.decide(batch_of([row("1", {"node": ("0",)})]), total, error, rejected)
 
     # A move of the checkpoint would find no total, and so lead to the same INSERT again, without end.
-    assert (total.rows, total.take, rejected) == ([], 0, [])
+    assert (total.rows, total.rows_to_add, rejected) == ([], 0, [])
 
 
 def test_throttling_while_a_missing_measure_is_added_makes_the_total_busy() -> None:
@@ -42,7 +42,7 @@ def test_throttling_while_a_missing_measure_is_added_makes_the_total_busy() -> N
     client.get_item.return_value = {"Item": {"Identifier": {"S": "node"}}}
     throttle = {"Code": "ThrottlingError", "Message": "slow down"}
     client.batch_execute_statement.return_value = {"Responses": [{"Error": throttle}]}
-    total = Pending("node", "1", "1", ("1",))
+    total = PendingTotal("node", "1", "1", ("1",))
 
     errors = StatementErrors(client, "totals", "Identifier", Mock())
     errors.decide(batch_of([row("1", {"node": ("1",)})]), total, {"Code": "ValidationError"}, [])
@@ -61,7 +61,7 @@ def test_the_rows_of_all_totals_are_found_in_one_pass_over_the_batch() -> None:
 
     rows = Rows([row("1", {"a": ("1",), "b": ("1",)}), row("2", {"b": ("1",), "c": ("1",)})])
     batch = batch_of(rows)
-    found = {node: batch.rows_of(Pending(node, "1", "2", ("1",))) for node in "abc"}
+    found = {node: batch.rows_of(PendingTotal(node, "1", "2", ("1",))) for node in "abc"}
 
     assert found == {"a": [rows[0]], "b": [rows[0], rows[1]], "c": [rows[1]]}
     assert rows.reads == 1

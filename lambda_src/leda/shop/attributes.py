@@ -1,16 +1,19 @@
-"""Whole numbers in rows: quantities, and money in the currency's smallest unit (cents). Nothing is rounded."""
+"""Reads and checks attributes of the shop's rows: texts, quantities, and money in cents."""
 
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image, content
 from leda.values.numbers import NotExactError, limited, number
 from leda.values.texts import utf8_bytes
 
-# A sum over 10^9 rows has 24 digits, and one of an order's lines (cents times quantity) fits as well.
+# The sum of 10^9 such numbers has 24 digits, and so many fit a DynamoDB Number, as the total of an order does.
 MAX_DIGITS = 15
 
 
-def attribute(image: Image, name: str, least: int = 0) -> int:
-    """The Number of that attribute. Raises UnreadableRowError where it is missing, too low, too long or not whole."""
+def whole_number(image: Image, name: str, least: int = 0) -> int:
+    """Return the attribute's Number.
+
+    Raises UnreadableRowError if the Number is missing, not whole, below `least` or longer than MAX_DIGITS.
+    """
     text = content(image, name, "N")
     if text is None:
         raise UnreadableRowError(f"the row has no {name} (a number)")
@@ -23,11 +26,11 @@ def attribute(image: Image, name: str, least: int = 0) -> int:
     return value
 
 
-def text_attribute(image: Image, name: str) -> str:
-    """The string of that attribute. Raises UnreadableRowError where it is missing, empty or not valid Unicode."""
-    text = content(image, name, "S")
-    if not text:
+def text(image: Image, name: str) -> str:
+    """Return the attribute's String. Raises UnreadableRowError if it is missing, empty or not valid Unicode."""
+    found = content(image, name, "S")
+    if not found:
         raise UnreadableRowError(f"the row has no {name} (a string)")
-    if utf8_bytes(text) is None:
+    if utf8_bytes(found) is None:
         raise UnreadableRowError(f"{name} is not valid Unicode (a lone surrogate)")
-    return text
+    return found

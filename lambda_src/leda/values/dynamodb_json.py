@@ -1,4 +1,4 @@
-"""Values as people read them: DynamoDB's typed JSON, and numbers that no JSON reader rounds."""
+"""Reads DynamoDB's typed JSON ({"S": "x"}) into JSON without types, with numbers that no JSON reader rounds."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from decimal import Decimal
@@ -6,10 +6,10 @@ from typing import Any
 
 from leda.values.numbers import NotExactError, number
 
-# What stands in place of a redacted value: always the same, so it tells neither the value nor its length or type.
+# Stands for every redacted value, so it tells neither the value nor its length or type.
 REDACTED = "[redacted]"
 
-# A reader that keeps numbers as binary floats gives back decimals of up to 15 digits as they were.
+# A reader that stores numbers as binary floats keeps decimals of up to 15 digits exactly.
 # https://en.wikipedia.org/wiki/Double-precision_floating-point_format
 _FLOAT_DIGITS = 15
 _FLOAT_EXPONENT = 300
@@ -23,13 +23,13 @@ class UnknownTypeError(ValueError):
     """A value that is not one of DynamoDB's; the text names its type, never the value."""
 
 
-def require_known(value: Any, depth: int = 0) -> None:
-    """Raises UnknownTypeError unless the value is one of DynamoDB's, in the JSON that Lambda's events have.
+def require_valid(value: Any, depth: int = 0) -> None:
+    """Raise UnknownTypeError unless the value is one of DynamoDB's, in the JSON of Lambda's events.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
     """
     if depth > MAX_DEPTH:
-        raise UnknownTypeError(f"a value is nested more than {MAX_DEPTH} deep")
+        raise UnknownTypeError(f"a value is nested more than {MAX_DEPTH} levels deep")
     if not isinstance(value, Mapping):
         raise UnknownTypeError("a value is not an object that names its type")
     if len(value) != 1:
@@ -37,28 +37,28 @@ def require_known(value: Any, depth: int = 0) -> None:
     ((kind, content),) = value.items()
     match kind:
         case "S" | "B":
-            known = isinstance(content, str)
+            is_valid = isinstance(content, str)
         case "N":
-            known = _is_number(content)
+            is_valid = _is_number(content)
         case "BOOL":
-            known = isinstance(content, bool)
+            is_valid = isinstance(content, bool)
         case "NULL":
-            known = content is True
+            is_valid = content is True
         case "M":
-            known = isinstance(content, Mapping)
-            for each in content.values() if known else ():
-                require_known(each, depth + 1)
+            is_valid = isinstance(content, Mapping)
+            for each in content.values() if is_valid else ():
+                require_valid(each, depth + 1)
         case "L":
-            known = isinstance(content, list)
-            for each in content if known else ():
-                require_known(each, depth + 1)
+            is_valid = isinstance(content, list)
+            for each in content if is_valid else ():
+                require_valid(each, depth + 1)
         case "NS":
-            known = isinstance(content, list) and all(map(_is_number, content))
+            is_valid = isinstance(content, list) and all(map(_is_number, content))
         case "SS" | "BS":
-            known = isinstance(content, list) and all(isinstance(each, str) for each in content)
+            is_valid = isinstance(content, list) and all(isinstance(each, str) for each in content)
         case _:
             raise UnknownTypeError(f"a value has the unknown type {str(kind)[:20]!r}")
-    if not known:
+    if not is_valid:
         raise UnknownTypeError(f"a value of type {kind} does not hold what that type holds")
 
 
@@ -73,9 +73,9 @@ def _is_number(text: Any) -> bool:
 
 
 def canonical(value: Mapping[str, Any]) -> Hashable:
-    """The same for equal values, however they are written: 100 and 1E+2, a set in another order.
+    """Return an object that is equal for equal values, such as 100 and 1E+2, or two sets in another order.
 
-    The value is one that `require_known` lets through.
+    `require_valid` must have accepted the value.
     """
     ((kind, content),) = value.items()
     match kind:
@@ -86,20 +86,20 @@ def canonical(value: Mapping[str, Any]) -> Hashable:
         case "SS" | "BS":
             return kind, frozenset(content)
         case "M":
-            return kind, canonical_row(content)
+            return kind, canonical_item(content)
         case "L":
             return kind, tuple(map(canonical, content))
         case _:
             return kind, content
 
 
-def canonical_row(attributes: Mapping[str, Mapping[str, Any]]) -> Hashable:
-    """The same for equal items, maps or keys: each attribute as `canonical` gives it."""
+def canonical_item(attributes: Mapping[str, Mapping[str, Any]]) -> Hashable:
+    """Return an object that is equal for equal items, maps or keys, with `canonical` for each attribute."""
     return frozenset((name, canonical(value)) for name, value in attributes.items())
 
 
 def json_number(text: str) -> int | float | str:
-    """The number as a JSON number if every reader gets it exactly (up to 15 digits), else as its text."""
+    """Return the number as a JSON number if every reader reads it exactly (up to 15 digits), else as its text."""
     value = Decimal(text)
     if not value.is_finite():
         return text
@@ -110,15 +110,15 @@ def json_number(text: str) -> int | float | str:
     return int(value) if significant <= magnitude + 1 <= _FLOAT_DIGITS else float(value)
 
 
-def plain(
+def read_value(
     value: Mapping[str, Any],
     hidden: Collection[str] = (),
     number: Callable[[str], Any] = json_number,
 ) -> Any:
-    """A value in DynamoDB's JSON ({"S": "x"}), as Lambda's events have it, without its types; raises UnknownTypeError.
+    """Return a value of DynamoDB's JSON ({"S": "x"}) without its types. Raises UnknownTypeError.
 
-    Binary data is base64, a set a sorted list. `hidden` names attributes whose values are redacted, at any depth;
-    `number` makes a number of a Number's text. What a value of a known type holds is `require_known`'s to check.
+    Binary data becomes base64, a set a sorted list, and a Number what `number` returns for its text. `hidden` names the
+    attributes whose values are redacted, at any depth. Call `require_valid` before, which checks the value's content.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
     """
     if len(value) != 1:
@@ -132,9 +132,9 @@ def plain(
         case "NULL":
             return None
         case "M":
-            return row(content, hidden, number)
+            return read_item(content, hidden, number)
         case "L":
-            return [plain(each, hidden, number) for each in content]
+            return [read_value(each, hidden, number) for each in content]
         case "NS":
             return [number(text) for text in sorted(content, key=Decimal)]
         case "SS" | "BS":
@@ -143,13 +143,13 @@ def plain(
             raise UnknownTypeError(f"a value has the unknown type {kind[:20]!r}")
 
 
-def row(
+def read_item(
     attributes: Mapping[str, Mapping[str, Any]],
     hidden: Collection[str] = (),
     number: Callable[[str], Any] = json_number,
 ) -> dict[str, Any]:
-    """The attributes of an item or of a map, each as `plain` gives it. Raises UnknownTypeError."""
+    """Return an item's or a map's attributes without their types, as `read_value` does. Raises UnknownTypeError."""
     return {
-        name: REDACTED if name in hidden else plain(value, hidden, number)
+        name: REDACTED if name in hidden else read_value(value, hidden, number)
         for name, value in attributes.items()
     }

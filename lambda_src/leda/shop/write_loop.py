@@ -1,7 +1,7 @@
-"""A change that somebody waits for: read, decide, write in one transaction, and again while that is not settled.
+"""Reads, decides and writes in one transaction, and repeats all three until the transaction is committed.
 
-Whatever the last try came to (a conflict, a condition that failed, an answer that was lost), the next one reads what is
-there now and decides again. So `attempt` must know its own work when it meets it.
+A transaction may fail because of a conflict or a condition, and its answer may be lost after it was committed. The next
+attempt reads the rows again and decides again. So `attempt` must recognize what an earlier attempt has written.
 """
 
 import time
@@ -22,32 +22,35 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# No try begins after this time, since somebody waits. With the client's limits (leda.shop.http.api) the answer
-# comes within 20 s.
+# No attempt begins after this time, because a customer or an operator waits. With the client's limits
+# (leda.shop.http.api) the answer comes within 20 s.
 MOST_SECONDS = 6.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[T]):
-    """What a try comes to: `result`, once the actions are committed; without actions there is nothing to write."""
+class Decision(Generic[T]):
+    """The actions to commit, and the result to return after that. Without actions there is nothing to write."""
 
     result: T
     actions: list["TransactWriteItemTypeDef"] = field(default_factory=list)
 
 
-def settle(client: "DynamoDBClient", attempt: Callable[[], Step[T]]) -> T:
-    """Try until it is settled. Raises RefusedError (Busy, or what `attempt` raises), or the client's error."""
+def decide_and_write(client: "DynamoDBClient", attempt: Callable[[], Decision[T]]) -> T:
+    """Repeat `attempt`, which reads and decides, until its actions are committed; return its result.
+
+    Raises RefusedError (Busy after MOST_SECONDS, or what `attempt` raises) and client errors that no retry corrects.
+    """
     began, tries = time.monotonic(), 0
     last: Exception
     while True:
-        step = attempt()
-        if not step.actions:
-            return step.result
+        decision = attempt()
+        if not decision.actions:
+            return decision.result
         try:
-            client.transact_write_items(TransactItems=step.actions)
-            return step.result
+            client.transact_write_items(TransactItems=decision.actions)
+            return decision.result
         except ClientError as error:
             if verdict(error) in (Verdict.FATAL, Verdict.REFUSED):
                 raise

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.values.plain import (
+from leda.values.dynamodb_json import (
     REDACTED,
     UnknownTypeError,
     canonical,
-    canonical_row,
+    canonical_item,
     json_number,
-    plain,
-    require_known,
-    row,
+    read_item,
+    read_value,
+    require_valid,
 )
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
@@ -53,7 +53,7 @@ def test_a_number_of_too_many_digits_for_a_float_stays_a_string(text: str, shown
 
 
 def test_values_of_every_type_become_plain() -> None:
-    assert row(
+    assert read_item(
         {
             "s": {"S": "x"},
             "n": {"N": "1.5"},
@@ -83,7 +83,7 @@ def test_values_of_every_type_become_plain() -> None:
 @pytest.mark.parametrize("value", [{}, {"S": "secret", "N": "1"}, {"X": "secret"}])
 def test_an_invalid_value_is_refused_without_showing_it(value: dict[str, Any]) -> None:
     with pytest.raises(UnknownTypeError) as error:
-        plain(value)
+        read_value(value)
     assert "secret" not in str(error.value)
 
 
@@ -111,7 +111,7 @@ KNOWN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("value", KNOWN, ids=repr)
 def test_every_value_that_dynamodb_can_store_is_known(value: dict[str, Any]) -> None:
-    require_known(value)
+    require_valid(value)
 
 
 UNKNOWN: list[Any] = [
@@ -145,7 +145,7 @@ UNKNOWN: list[Any] = [
 @pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: repr(value)[:40])
 def test_a_value_that_dynamodb_cannot_store_is_refused_without_showing_it(value: Any) -> None:
     with pytest.raises(UnknownTypeError) as error:
-        require_known(value)
+        require_valid(value)
     assert "secretsecretsecretsecret" not in str(error.value)
 
 
@@ -169,7 +169,7 @@ def test_equal_values_in_different_notations_have_one_canonical_form(
     one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     assert canonical(one) == canonical(other)
-    assert canonical_row({"x": one}) == canonical_row({"x": other})
+    assert canonical_item({"x": one}) == canonical_item({"x": other})
 
 
 DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -216,7 +216,7 @@ def test_a_redacted_value_is_hidden_at_any_depth(data: st.DataObject) -> None:
             st.sampled_from([{"m": {"M": value}}, {"l": {"L": [{"M": value}, {"S": "x"}]}}])
         )
 
-    text = json.dumps(row(value, {"password"}))
+    text = json.dumps(read_item(value, {"password"}))
 
     assert REDACTED in text
     assert not [each for each in SECRETS if each in text]
