@@ -151,6 +151,17 @@ variable "group_by" {
     error_message = "group_by has unknown attributes: ${join(", ", flatten([for name in try(keys(var.group_by), []) : [for attribute in setsubtract(try(keys(var.group_by[name]), []), local.grouping_attributes) : "${name}.${attribute}"]]))}. A grouping has the attributes ${join(", ", local.grouping_attributes)}."
   }
 
+  # module.configuration refuses these values, too, but Terraform's error then does not name the grouping.
+  validation {
+    condition = alltrue([for name in try(keys(var.group_by), []) :
+      can([tobool(try(var.group_by[name].rollup, null)), tonumber(try(var.group_by[name].max_totals, null)), tonumber(try(var.group_by[name].retention_days, null))])
+    ])
+    error_message = "rollup is true or false, and max_totals and retention_days are numbers. Another value is in: ${join(", ", flatten([for name in try(keys(var.group_by), []) : concat(
+      can(tobool(try(var.group_by[name].rollup, null))) ? [] : ["${name}.rollup"],
+      [for attribute in ["max_totals", "retention_days"] : "${name}.${attribute}" if !can(tonumber(try(var.group_by[name][attribute], null)))],
+    )]))}."
+  }
+
   validation {
     condition     = var.audit != null || alltrue([for name in try(keys(var.group_by), []) : try(var.group_by[name].max_totals, null) == null])
     error_message = "AuditLambda checks max_totals, and audit is null. Set audit, for example to {}, or remove max_totals from ${join(", ", [for name in try(keys(var.group_by), []) : name if try(var.group_by[name].max_totals, null) != null])}."

@@ -32,6 +32,10 @@ locals {
   key_form  = "^(?P<path>${local.attribute}(?:\\.${local.attribute})*)(?P<each>\\[\\])?(?::(?P<bucket>\\w+))?(?: as (?P<name>${local.attribute}))?$"
   buckets   = ["minute", "hour", "day", "month"]
 
+  # A number within the limits. It is made of two locals, because checkov cannot read a string in a template in a template, and skips such a file.
+  decimals_form = var.limits.max_decimal_places == 0 ? "" : "(?:\\.[0-9]{1,${var.limits.max_decimal_places}})?"
+  number_form   = "^-?[0-9]{1,${var.limits.max_integer_digits}}${local.decimals_form}$"
+
   # The bytes that one row of the source table may take in a row of ReduceTable. For each total of the row they are an entry with its list, each
   # measure, and the total's identifier.
   # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html

@@ -26,11 +26,9 @@ variable "measures" {
   }
 
   validation {
-    condition = alltrue([for measure in values(var.measures) : measure.missing == null ? true : can(regex(
-      "^-?[0-9]{1,${var.limits.max_integer_digits}}${var.limits.max_decimal_places == 0 ? "" : "(?:\\.[0-9]{1,${var.limits.max_decimal_places}})?"}$", measure.missing
-    ))])
+    condition = alltrue([for measure in values(var.measures) : measure.missing == null ? true : can(regex(local.number_form, measure.missing))])
     error_message = "The missing of a sum is a number without an exponent. It has at most limits.max_integer_digits (${var.limits.max_integer_digits}) digits before the decimal point and at most limits.max_decimal_places (${var.limits.max_decimal_places}) after it. It has not in: ${join(", ", [for name, measure in var.measures :
-      "${name} (${measure.missing})" if measure.missing == null ? false : !can(regex("^-?[0-9]{1,${var.limits.max_integer_digits}}${var.limits.max_decimal_places == 0 ? "" : "(?:\\.[0-9]{1,${var.limits.max_decimal_places}})?"}$", measure.missing))
+      "${name} (${measure.missing})" if measure.missing == null ? false : !can(regex(local.number_form, measure.missing))
     ])}."
   }
 }

@@ -873,6 +873,26 @@ run "refuses_a_misspelt_attribute_of_a_measure" {
   expect_failures = [var.measures]
 }
 
+run "refuses_a_rollup_that_is_a_word" {
+  command = plan
+
+  variables {
+    group_by = { daily = { keys = ["date"] }, urgent = { keys = ["region", "date"], rollup = "often" } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "refuses_a_limit_that_is_a_word" {
+  command = plan
+
+  variables {
+    group_by = { daily = { keys = ["date"], max_totals = "many" } }
+  }
+
+  expect_failures = [var.group_by]
+}
+
 run "refuses_a_grouping_that_is_null" {
   command = plan
 
