@@ -1,4 +1,4 @@
-"""DynamoDB Local for each file, tables of their own for each test."""
+"""DynamoDB Local for each file, and new tables for each test."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,14 @@ from support import dynamodb_local
 from support.fixtures import console, every_fault_is_met, no_pauses
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Pipeline
+from support.shop import ShopTables
 
 __all__ = ["console", "every_fault_is_met", "no_pauses"]
 
 
 @pytest.fixture(scope="module")
 def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    # A fresh one for each file: it ages. A batch of PartiQL took 0.2 s of its CPU at first, 2.6 s after 1,000 tables.
+    # A new one for each file, because it gets slower: a batch of PartiQL took 0.2 s at first, 2.6 s after 1,000 tables.
     emulators = toolchain.install_emulators(toolchain.find_node())
     folder = toolchain.dynamodb_local_folder(emulators)
     log = tmp_path_factory.mktemp("dynamodb") / "dynamodb.log"
@@ -32,12 +33,17 @@ def pipeline(dynamodb_endpoint: str) -> Pipeline:
 
 @pytest.fixture
 def memory_pipeline() -> Pipeline:
-    """The same in memory, for what is tried many times over."""
+    """A pipeline in memory, for tests with very many cases."""
     return MemoryPipeline()
 
 
 @pytest.fixture
+def shop(dynamodb_endpoint: str) -> ShopTables:
+    return ShopTables(dynamodb_endpoint)
+
+
+@pytest.fixture
 def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of ReduceTable hold some three nodes and requests three statements, so that small batches take several."""
+    """Limit rows of ReduceTable to about three nodes and requests to three statements: small batches need several."""
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 200)
     monkeypatch.setattr(totals, "MAX_STATEMENTS", 3)

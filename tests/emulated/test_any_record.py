@@ -1,7 +1,7 @@
-"""Whatever a record holds, no function raises for it, and the records beside it count.
+"""No function fails for a malformed record, and the records beside it count.
 
-A function that raises gets the same batch again until the stream has lost it, so that one record would hold up a
-shard for a day, and then take what is beside it along.
+Lambda delivers a failed batch again until its records expire. One record could so block a shard for a day, and lose the
+records beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from support.shop import CUSTOMER, OPERATOR, ROUTES, Lambda, ShopTables, http_ev
 from support.users import Users
 
 CREATED = 1_795_966_471
-# What a time is made of in reports of such records, and what is left of it where somebody wrote it by hand.
+# What may be in the place of the time of arrival.
 TIMES = (
     "missing", "null", "true", "negative", "the far future", "milliseconds", "microseconds", "huge", "a huge fraction",
     "not a number", "infinite", "text", "a list",
@@ -69,7 +69,10 @@ def stream_record(
 
 @dataclass
 class System:
-    """A function and its records: `record` makes one of a name of its own, `counted` tells whose effect is there."""
+    """A function under test.
+
+    `record` makes a record with the given name; `counted` returns the names of the records that had their effect.
+    """
 
     function: Function
     record: Callable[[str], dict[str, Any]]
@@ -77,7 +80,7 @@ class System:
     of_kinesis: bool = False
 
     def event(self, records: list[Any]) -> dict[str, Any]:
-        # A shard of its own: a number that somebody made up stands for ever in its shard's checkpoint.
+        # A new shard for each event: a wrong sequence number would stay in the shard's checkpoint.
         return (
             {"Records": records} if self.of_kinesis else event(records, f"shardId-{next(_numbers)}")
         )
@@ -284,26 +287,26 @@ def system(request: pytest.FixtureRequest, dynamodb_endpoint: str) -> System:
 
 
 def deliver(system: System, spoil: Callable[[dict[str, Any]], Any]) -> set[int]:
-    """Deliver three records, the second of them spoiled; whose effects are there."""
+    """Deliver three records, the second one spoiled; returns the places of those that had their effect."""
     names = [f"name-{next(_numbers)}" for _ in range(3)]
     first, middle, last = map(system.record, names)
 
     with recorded() as log:
         answer = system.function(system.event([first, spoil(middle), last]))
 
-    # Nothing is asked for again: what cannot be read is quarantined.
+    # No record is reported as failed: unreadable ones are quarantined.
     assert not (answer or {}).get("batchItemFailures")
     counted = system.counted(log)
     return {place for place, name in enumerate(names) if name in counted}
 
 
-def test_records_that_are_whole_count(system: System) -> None:
+def test_valid_records_count(system: System) -> None:
     assert deliver(system, lambda record: record) == {0, 1, 2}
 
 
 @EXAMPLES
 @given(data=st.data())
-def test_no_record_makes_a_function_raise_and_the_records_beside_it_count(
+def test_no_malformed_record_fails_a_function_and_the_records_beside_it_count(
     system: System, data: st.DataObject
 ) -> None:
     wrongs = data.draw(changes(system.record("any")))
@@ -312,9 +315,7 @@ def test_no_record_makes_a_function_raise_and_the_records_beside_it_count(
 
 
 @pytest.mark.parametrize("time", TIMES)
-def test_a_record_counts_whatever_the_time_is_that_it_says_it_arrived_at(
-    system: System, time: str
-) -> None:
+def test_a_record_counts_whatever_its_time_of_arrival(system: System, time: str) -> None:
     place = (
         ("kinesis", "approximateArrivalTimestamp")
         if system.of_kinesis
@@ -325,13 +326,15 @@ def test_a_record_counts_whatever_the_time_is_that_it_says_it_arrived_at(
 
 
 @pytest.mark.parametrize("record", [None, "text", 5, [], {}], ids=repr)
-def test_what_is_no_record_at_all_holds_nobody_up(system: System, record: Any) -> None:
+def test_a_value_that_is_no_record_is_quarantined_and_the_records_beside_it_count(
+    system: System, record: Any
+) -> None:
     assert deliver(system, lambda _record: record) == {0, 2}
 
 
 # -- requests to the shop
 
-# What a client may write: the API makes the rest of the event.
+# The parts of the event that a client can choose.
 REQUESTS: dict[str, dict[str, Any]] = {
     "POST /orders": {"body": order(("vest", 1), ("axe", 2))},
     "GET /products": {"query": {"limit": "5", "cursor": "dmVzdA"}},
@@ -354,7 +357,9 @@ def shop(dynamodb_endpoint: str) -> ShopTables:
 @pytest.mark.parametrize("route", REQUESTS)
 @EXAMPLES
 @given(data=st.data())
-def test_no_request_makes_the_shop_fail(shop: ShopTables, route: str, data: st.DataObject) -> None:
+def test_no_malformed_request_makes_the_shop_answer_500(
+    shop: ShopTables, route: str, data: st.DataObject
+) -> None:
     function = shop.warm.setdefault(ROUTES[route], shop.function(ROUTES[route]))
     wrongs = data.draw(changes(REQUESTS[route]))
     asked = spoiled(REQUESTS[route], wrongs)
@@ -364,13 +369,13 @@ def test_no_request_makes_the_shop_fail(shop: ShopTables, route: str, data: st.D
     )
     answer = function(event)
 
-    # 500 would ring the alarm for a shop that has failed.
+    # 500 would set off the alarm for failures of the shop.
     assert answer["statusCode"] in range(200, 500)
     json.loads(answer["body"])
 
 
 def _texts(parameters: Any) -> dict[str, str] | None:
-    """Parameters as they come in an event: texts."""
+    """Parameters as they are in an event: strings."""
     if not isinstance(parameters, dict):
         return None
     return {

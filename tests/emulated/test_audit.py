@@ -17,7 +17,7 @@ COUNTS = ("Drift", "InFlight", "Totals", "Rows", "UnreadableRows")
 
 @pytest.fixture
 def function(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Function:
-    """AuditLambda beside a pipeline with some trades; it does not wait."""
+    """AuditLambda of a pipeline with some trades; it does not sleep."""
     monkeypatch.setattr("leda.engine.audit.audit.time.sleep", lambda _seconds: None)
     pipeline.settings |= {
         "FRESHNESS_SECONDS": "1",
@@ -31,7 +31,7 @@ def function(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Function:
 
 
 def _present(pipeline: Pipeline) -> list[str]:
-    """The totals that have trades below them."""
+    """The totals that count any trade."""
     rows = pipeline.rows("AggregateTable")
     return sorted(row["Identifier"]["S"] for row in rows if row["Count"] != {"N": "0"})
 
@@ -43,7 +43,7 @@ def _metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-def test_exact_totals_are_no_drift(
+def test_exact_totals_are_reported_without_drift(
     pipeline: Pipeline, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = len(pipeline.rows("StateTable"))
@@ -62,7 +62,7 @@ def test_exact_totals_are_no_drift(
 
 
 @pytest.mark.parametrize(("measure", "by"), [("Value", "0.01"), ("Count", "1")])
-def test_a_total_that_somebody_changed_is_drift_and_a_row_that_somebody_damaged_is_counted(
+def test_a_changed_total_is_drift_and_an_unreadable_row_is_counted(
     pipeline: Pipeline,
     function: Function,
     capsys: pytest.CaptureFixture[str],
@@ -114,7 +114,7 @@ TOTALS = {"daily:08-01": 2, "daily:07-31": 0, "tags:x": 2, "tags:y": 1, "former:
 
 @pytest.fixture
 def groupings(pipeline: Pipeline) -> Pipeline:
-    """Rows of a source table, and totals of today's groupings and of a former one, under a key of another name."""
+    """Rows of a source table, and totals of the live groupings and of a former one, with another key attribute."""
     for row in ROWS:
         pipeline.dynamodb.put_item(TableName=f"{pipeline.prefix}StateTable", Item=row)
     pipeline._create("Counts", {"Name": "S"})
@@ -133,12 +133,12 @@ def groupings(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def test_totals_of_groupings_are_compared_in_whatever_table_they_are(
+def test_totals_of_groupings_are_compared_in_a_table_with_another_key(
     groupings: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leda.engine.audit.audit.time.sleep", lambda _seconds: None)
     answer = groupings.function("audit")({})
-    # Of the former grouping, nothing is below any total; an operator who removes one runs `leda backfill`.
+    # The total of the former grouping is not compared.
     assert answer == {"Drift": 1, "InFlight": 0, "Totals": 4, "Rows": 3, "UnreadableRows": 1}
 
 
@@ -146,7 +146,7 @@ def test_totals_of_groupings_are_compared_in_whatever_table_they_are(
     ("limits", "beyond"),
     [({"daily": 2, "tags": 2}, 0), ({"daily": 1, "tags": 5}, 1), ({"daily": 1, "tags": 1}, 2)],
 )
-def test_groupings_with_more_totals_than_they_may_have_are_counted_and_named(
+def test_groupings_beyond_max_totals_are_counted_and_named(
     groupings: Pipeline,
     capsys: pytest.CaptureFixture[str],
     limits: dict[str, int],
@@ -161,7 +161,7 @@ def test_groupings_with_more_totals_than_they_may_have_are_counted_and_named(
     warning = mock.patch.object(
         function.module.logger, "warning", lambda _text, extra: named.append(extra), create=True
     )
-    # With `keep` there is nothing to compare with, and the number of totals is counted all the same.
+    # With `keep` nothing can be compared, but the totals are still counted.
     with warning:
         assert function({}) == {"GroupingsOverLimit": beyond}
     assert _metrics(capsys)["GroupingsOverLimit"] == [float(beyond)]
@@ -170,7 +170,7 @@ def test_groupings_with_more_totals_than_they_may_have_are_counted_and_named(
         assert named[0] == {"grouping": "daily", "totals": 2, "max_totals": 1}
 
 
-def test_where_expired_rows_stay_counted_nothing_is_compared(
+def test_nothing_is_compared_while_expired_rows_stay_counted(
     groupings: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     groupings.settings["CONFIGURATION"] = json.dumps(GROUPINGS | {"on_expiry": "keep"})
@@ -178,7 +178,7 @@ def test_where_expired_rows_stay_counted_nothing_is_compared(
     assert "Drift" not in capsys.readouterr().out
 
 
-def test_before_the_first_backfill_nothing_is_compared(groupings: Pipeline) -> None:
+def test_nothing_is_compared_before_the_first_backfill(groupings: Pipeline) -> None:
     groupings.settings["BACKFILL"] = "required"
     function = groupings.function("audit")
     assert function({}) == {}

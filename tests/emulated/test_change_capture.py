@@ -1,4 +1,4 @@
-"""dynamodb-stream-capture: a line, a count and a notification for each change, and nothing that holds the stream up."""
+"""The function of change capture: a log line, a count and a notification for each change, whatever fails."""
 
 import base64
 import json
@@ -20,14 +20,14 @@ TOPIC = "arn:aws:sns:us-east-1:000000000000:changes"
 
 
 class Topic:
-    """Stands in for SNS: takes batches as SNS limits them, and fails as it is told."""
+    """Stands in for SNS: requires the limits of PublishBatch, and fails as the test says."""
 
     def __init__(self) -> None:
-        self.taken: list[dict[str, Any]] = []
+        self.accepted: list[dict[str, Any]] = []
         self.calls = 0
         self.error: Exception | None = None
         self.refuses: dict[str, bool] = {}
-        """Words in a message that make its entry fail: whether it is the sender's fault."""
+        """Words that make the entry of a message fail, each with the entry's SenderFault."""
 
     def publish_batch(
         self, *, TopicArn: str, PublishBatchRequestEntries: list[dict[str, Any]]
@@ -46,13 +46,13 @@ class Topic:
         for entry in PublishBatchRequestEntries:
             fault = next((f for word, f in self.refuses.items() if word in entry["Message"]), None)
             if fault is None:
-                self.taken.append(entry)
+                self.accepted.append(entry)
             else:
                 failed.append({"Id": entry["Id"], "Code": "Nope", "SenderFault": fault})
         return {"Successful": [], "Failed": failed}
 
     def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(entry["Message"]) for entry in self.taken]
+        return [json.loads(entry["Message"]) for entry in self.accepted]
 
 
 @pytest.fixture
@@ -78,17 +78,17 @@ def capture(users: Users, topic: Topic | None = None, **settings: str) -> Functi
         return users.pipeline.function("change_capture")
 
 
-NOTHING: dict[str, Any] = {"batchItemFailures": []}
+NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
 
 
-def test_what_happened_to_a_user_is_in_the_log(users: Users) -> None:
+def test_each_change_is_logged_with_its_values_and_its_place(users: Users) -> None:
     users.put("u1", email={"S": "a@example.org"})
     users.put("u1", email={"S": "b@example.org"}, plan={"S": "gold"})
     users.delete("u1")
     records = users.records()
 
     with recorded() as log:
-        assert capture(users)(event(records)) == NOTHING
+        assert capture(users)(event(records)) == NO_FAILURES
 
     lines = log.of("change")
     assert [(line["event"], line["changed"]) for line in lines] == [
@@ -110,7 +110,7 @@ def test_what_happened_to_a_user_is_in_the_log(users: Users) -> None:
         assert line["changed_at"].endswith("+00:00")
 
 
-def test_a_change_that_is_delivered_again_has_the_same_names_again(users: Users) -> None:
+def test_a_repeated_record_is_logged_with_the_same_event_id(users: Users) -> None:
     users.put("u1")
     records = users.records()
     function = capture(users)
@@ -124,7 +124,7 @@ def test_a_change_that_is_delivered_again_has_the_same_names_again(users: Users)
         assert first[name] == again[name]
 
 
-def test_redacted_values_are_neither_in_the_log_nor_in_notifications_nor_in_what_is_quarantined(
+def test_redacted_values_are_in_no_log_line_notification_or_quarantined_object(
     users: Users, topic: Topic
 ) -> None:
     users.put("hunter-0", password={"S": "hunter-1"}, card={"M": {"password": {"S": "hunter-2"}}})
@@ -140,8 +140,8 @@ def test_redacted_values_are_neither_in_the_log_nor_in_notifications_nor_in_what
         base64.b64decode(each["data"]).decode() for each in users.pipeline.bucket.objects.values()
     ]
     assert len(log.of("change")) == 4
-    assert len(topic.taken) == len(kept) == 2
-    everything = log.text + json.dumps(topic.taken) + "".join(kept)
+    assert len(topic.accepted) == len(kept) == 2
+    everything = log.text + json.dumps(topic.accepted) + "".join(kept)
     assert "[redacted]" in everything
     assert "hunter" not in everything
 
@@ -170,7 +170,7 @@ def test_changes_are_counted_by_kind_and_table(
     assert counts == {"create": [2.0], "expire": [1.0]}
 
 
-def test_without_the_switches_nothing_is_counted_by_kind_and_nothing_published(
+def test_by_default_nothing_is_counted_by_kind_and_nothing_is_published(
     users: Users, topic: Topic, capsys: pytest.CaptureFixture[str]
 ) -> None:
     users.put("u1")
@@ -203,7 +203,7 @@ def test_only_changes_that_match_a_pattern_are_published(users: Users, topic: To
     ]
 
 
-def test_a_message_has_attributes_to_filter_by_and_the_same_deduplication_id_each_time(
+def test_a_notification_has_attributes_to_filter_by_and_a_stable_deduplication_id(
     users: Users, topic: Topic
 ) -> None:
     users.put("u1")
@@ -212,7 +212,7 @@ def test_a_message_has_attributes_to_filter_by_and_the_same_deduplication_id_eac
     function(event([record]))
     function(event([record]))
 
-    first, again = topic.taken
+    first, again = topic.accepted
     assert first["MessageAttributes"] == again["MessageAttributes"]
     values = {name: value["StringValue"] for name, value in first["MessageAttributes"].items()}
     assert values == {
@@ -223,7 +223,7 @@ def test_a_message_has_attributes_to_filter_by_and_the_same_deduplication_id_eac
     assert first["Subject"] == f"create in {users.table}"
 
 
-def test_a_pattern_may_look_at_what_is_redacted(users: Users, topic: Topic) -> None:
+def test_a_pattern_may_match_a_redacted_value(users: Users, topic: Topic) -> None:
     users.put("u1", password={"S": "old"})
     users.put("u1", password={"S": "new"})
     patterns = [{"changed": {"password": {"new": ["new"]}}}]
@@ -235,7 +235,7 @@ def test_a_pattern_may_look_at_what_is_redacted(users: Users, topic: Topic) -> N
     assert message["changed"] == {"password": {"old": "[redacted]", "new": "[redacted]"}}
 
 
-def test_a_pattern_that_is_none_stops_the_function_at_its_start(users: Users, topic: Topic) -> None:
+def test_an_invalid_pattern_fails_the_start_of_the_function(users: Users, topic: Topic) -> None:
     with pytest.raises(BadPatternError, match="wildcard"):
         capture(users, topic, NOTIFY_PATTERNS='[{"event": [{"wildcard": "*"}]}]')
 
@@ -251,7 +251,7 @@ def test_a_pattern_that_is_none_stops_the_function_at_its_start(users: Users, to
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_topic_that_fails_holds_nothing_up_and_loses_nothing(
+def test_notifications_are_quarantined_while_the_topic_fails(
     users: Users, topic: Topic, error: Exception
 ) -> None:
     for number in range(25):
@@ -260,14 +260,14 @@ def test_a_topic_that_fails_holds_nothing_up_and_loses_nothing(
     function = capture(users, topic)
 
     with recorded() as log:
-        assert function(event(users.records())) == NOTHING
+        assert function(event(users.records())) == NO_FAILURES
 
     assert len(log.of("change")) == 25
     assert topic.calls == 1
     kept = users.pipeline.bucket.objects
     assert len(kept) == 25
     assert all(each["reason"].startswith("not published: ") for each in kept.values())
-    # What is kept is the call that `aws sns publish --cli-input-json` makes after the fix.
+    # The object holds the input of `aws sns publish --cli-input-json`.
     again = json.loads(base64.b64decode(next(iter(kept.values()))["data"]))
     assert again.keys() == {"TopicArn", "Subject", "Message", "MessageAttributes"}
     topic.error = None
@@ -277,28 +277,28 @@ def test_a_topic_that_fails_holds_nothing_up_and_loses_nothing(
     assert topic.messages()[0]["event"] == "create"
 
 
-def test_entries_that_fail_alone_are_tried_again_and_then_quarantined(
+def test_entries_that_sns_refuses_are_retried_and_then_quarantined(
     users: Users, topic: Topic
 ) -> None:
     for number in range(5):
         users.put(f"u{number}", word={"S": f"word-{number}"})
     topic.refuses = {"word-1": True, "word-3": False}
 
-    assert capture(users, topic)(event(users.records())) == NOTHING
+    assert capture(users, topic)(event(users.records())) == NO_FAILURES
 
     assert topic.calls == ROUNDS
     assert {message["keys"]["user_id"] for message in topic.messages()} == {"u0", "u2", "u4"}
     assert users.pipeline.bucket.reasons == ["not published: Nope: "] * 2
 
 
-def test_large_changes_are_published_in_calls_that_sns_takes(users: Users, topic: Topic) -> None:
+def test_large_changes_are_published_within_the_limits_of_sns(users: Users, topic: Topic) -> None:
     for number in range(12):
         users.put(f"u{number}", text={"S": "x" * 90_000})
     users.put("huge", text={"S": "x" * 300_000}, small={"S": "y"})
 
-    assert capture(users, topic)(event(users.records())) == NOTHING
+    assert capture(users, topic)(event(users.records())) == NO_FAILURES
 
-    assert len(topic.taken) == 13
+    assert len(topic.accepted) == 13
     assert topic.messages()[-1]["changed"] == {"small": {"new": "y"}}
     assert topic.messages()[-1]["left_out"] == {"attributes": 1, "names": ["text"]}
 
@@ -311,7 +311,7 @@ def broken(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**record, "dynamodb": {k: v for k, v in change.items() if v is not ...}}
 
 
-def test_a_record_that_tells_no_change_is_quarantined_whole_and_blocks_nothing(
+def test_an_unreadable_record_is_quarantined_whole_and_the_others_are_logged(
     users: Users,
 ) -> None:
     for user in ("before", "bad", "after"):
@@ -320,7 +320,7 @@ def test_a_record_that_tells_no_change_is_quarantined_whole_and_blocks_nothing(
     records[1] = broken(records[1], NewImage=...)
 
     with recorded() as log:
-        assert capture(users)(event(records)) == NOTHING
+        assert capture(users)(event(records)) == NO_FAILURES
 
     assert [line["keys"]["user_id"] for line in log.of("change")] == ["before", "after"]
     (kept,) = users.pipeline.bucket.objects.values()
@@ -329,7 +329,9 @@ def test_a_record_that_tells_no_change_is_quarantined_whole_and_blocks_nothing(
     assert json.loads(base64.b64decode(kept["data"])) == records[1]
 
 
-def test_what_could_not_be_quarantined_comes_again(users: Users) -> None:
+def test_an_unreadable_record_is_reported_as_failed_while_the_bucket_refuses_it(
+    users: Users,
+) -> None:
     users.put("u1")
     users.put("u2")
     records = [broken(record, NewImage=...) for record in users.records()]
@@ -341,11 +343,11 @@ def test_what_could_not_be_quarantined_comes_again(users: Users) -> None:
     numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
     assert answer == {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}
     users.pipeline.bucket.error = None
-    assert function(event(records)) == NOTHING
+    assert function(event(records)) == NO_FAILURES
     assert len(users.pipeline.bucket.objects) == 2
 
 
-def test_a_record_without_a_number_fails_the_batch_only_while_it_cannot_be_quarantined(
+def test_a_record_without_a_sequence_number_fails_the_batch_while_the_bucket_refuses_it(
     users: Users,
 ) -> None:
     users.put("u1")
@@ -356,12 +358,12 @@ def test_a_record_without_a_number_fails_the_batch_only_while_it_cannot_be_quara
     with pytest.raises(RuntimeError, match="without a sequence number"):
         function(event([nameless]))
     users.pipeline.bucket.error = None
-    assert function(event([nameless])) == NOTHING
+    assert function(event([nameless])) == NO_FAILURES
     assert len(users.pipeline.bucket.objects) == 1
 
 
-def test_the_clients_errors_are_told_from_the_functions_own(users: Users, topic: Topic) -> None:
-    """An error in the code must not pass for a topic that is away."""
+def test_an_error_that_is_not_the_clients_fails_the_batch(users: Users, topic: Topic) -> None:
+    """A bug in the code must not be taken for a topic that fails."""
     users.put("u1")
     topic.error = KeyError("a bug")
     with pytest.raises(KeyError, match="a bug"):

@@ -1,6 +1,8 @@
-"""docs/from-a-hand-written-aggregator.md: the page's function as it stands there, and how each line goes wrong."""
+"""docs/from-a-hand-written-aggregator.md: the function on that page, and the wrong totals that the page predicts.
 
-import importlib.util
+The numbers of the lines are those of the page's list.
+"""
+
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from leda_cli.base.paths import ROOT
+from support.pipeline import load
 from support.tables import definition
 
 PAGE = (ROOT / "docs" / "from-a-hand-written-aggregator.md").read_text()
@@ -41,7 +44,7 @@ Record = dict[str, Any]
 
 
 class Aggregator:
-    """The page's function with a table of its own; `fails` says which of its requests are refused."""
+    """The page's function with a table of its own; `fails` holds the numbers of its requests that are refused."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
@@ -56,7 +59,7 @@ class Aggregator:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
 
     def deliver(self, records: Sequence[Record], tries: int = 1) -> Sequence[Record]:
-        """Deliver as Lambda does, again from the lowest record that was reported; return what is left after so many."""
+        """Deliver as Lambda does, again from the lowest reported record; returns the records left after `tries`."""
         for _ in range(tries):
             try:
                 answer = self.module.lambda_handler({"Records": list(records)}, None)
@@ -93,19 +96,14 @@ def aggregator(
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     file = tmp_path / "aggregator.py"
     file.write_text(code)
-    spec = importlib.util.spec_from_file_location("hand_written_aggregator", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    aggregator = Aggregator(module)
+    aggregator = Aggregator(load(file))
     aggregator.client.create_table(**definition(TABLE, {"pk": "S", "sk": "S"}))
     yield aggregator
     aggregator.client.delete_table(TableName=TABLE)
 
 
 def record(number: int = 1, event: str = "INSERT", /, **changed: Any) -> Record:
-    """A record of the table's stream with ROW, changed in that way; None leaves an attribute out."""
+    """A record of the table's stream with ROW and these changes; None leaves an attribute out."""
     row = {name: value for name, value in {**ROW, **changed}.items() if value is not None}
     image = {name: TypeSerializer().serialize(value) for name, value in row.items()}
     return {
@@ -119,12 +117,12 @@ def record(number: int = 1, event: str = "INSERT", /, **changed: Any) -> Record:
     }
 
 
-def test_it_is_right_when_nothing_happens(aggregator: Aggregator) -> None:
+def test_without_failures_the_totals_are_right(aggregator: Aggregator) -> None:
     assert aggregator.deliver([record()]) == []
     assert aggregator.of_the_day() == COUNTED_ONCE
 
 
-def test_line_1_a_request_whose_answer_is_lost_is_counted_twice_by_the_sdks_own_retry(
+def test_line_1_the_sdks_retry_after_a_lost_answer_counts_twice(
     aggregator: Aggregator,
 ) -> None:
     lost: list[int] = []
@@ -143,21 +141,19 @@ def test_line_1_a_request_whose_answer_is_lost_is_counted_twice_by_the_sdks_own_
     assert aggregator.of_the_day() == {**COUNTED_ONCE, "daily": 2}
 
 
-def test_line_1_a_batch_that_is_delivered_again_is_counted_twice(aggregator: Aggregator) -> None:
+def test_line_1_a_repeated_delivery_counts_twice(aggregator: Aggregator) -> None:
     for _ in range(2):
         aggregator.deliver([record()])
     assert aggregator.of_the_day() == {name: total * 2 for name, total in COUNTED_ONCE.items()}
 
 
 @pytest.mark.parametrize("event", ["MODIFY", "REMOVE"])
-def test_line_2_what_is_changed_or_deleted_stays_counted(
-    aggregator: Aggregator, event: str
-) -> None:
+def test_line_2_a_changed_or_deleted_row_stays_counted(aggregator: Aggregator, event: str) -> None:
     aggregator.deliver([record(1), record(2, event)])
     assert aggregator.of_the_day() == COUNTED_ONCE
 
 
-def test_line_3_a_row_without_a_date_is_counted_on_the_days_of_its_deliveries(
+def test_line_3_a_row_without_a_date_counts_on_each_day_of_delivery(
     aggregator: Aggregator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Clock:
@@ -175,7 +171,7 @@ def test_line_3_a_row_without_a_date_is_counted_on_the_days_of_its_deliveries(
     assert counted["daily", "2026-08-01"] == counted["daily", "2026-08-02"] == 1
 
 
-def test_line_4_a_record_that_fails_half_way_is_counted_twice_in_its_first_counters(
+def test_line_4_a_record_that_fails_half_way_counts_twice_in_its_first_counters(
     aggregator: Aggregator,
 ) -> None:
     aggregator.fails = {4}
@@ -184,21 +180,21 @@ def test_line_4_a_record_that_fails_half_way_is_counted_twice_in_its_first_count
     assert aggregator.of_the_day() == {**COUNTED_ONCE, **twice}
 
 
-def test_line_5_two_pairs_share_a_row(aggregator: Aggregator) -> None:
+def test_line_5_two_pairs_with_the_separator_in_them_share_a_total(aggregator: Aggregator) -> None:
     one = record(1, category="a#b", sentiment_label="c")
     other = record(2, category="a", sentiment_label="b#c")
     aggregator.deliver([one, other])
     assert aggregator.of_the_day()["pair#a#b#c"] == 2
 
 
-def test_line_6_the_average_leaves_scores_of_0_out(aggregator: Aggregator) -> None:
+def test_line_6_the_average_ignores_scores_of_0(aggregator: Aggregator) -> None:
     aggregator.deliver([record(1), record(2, sentiment_score=0)])
     counted = aggregator.of_the_day()
     assert counted["sentiment_sum"] / counted["sentiment_count"] == Decimal("-0.5")
     assert counted["daily"] == 2
 
 
-def test_line_7_what_has_succeeded_behind_a_record_that_failed_is_counted_twice(
+def test_line_7_records_that_succeeded_after_a_failed_one_count_twice(
     aggregator: Aggregator,
 ) -> None:
     aggregator.fails = {2 * len(COUNTED_ONCE) + 1}  # the third record's first request
@@ -206,7 +202,7 @@ def test_line_7_what_has_succeeded_behind_a_record_that_failed_is_counted_twice(
     assert aggregator.of_the_day()["daily"] == 10 + 7
 
 
-def test_line_7_a_record_that_never_succeeds_is_lost_and_what_is_behind_it_counted_each_time(
+def test_line_7_a_record_that_never_succeeds_is_lost_and_later_ones_count_at_each_retry(
     aggregator: Aggregator,
 ) -> None:
     good, bad = record(2), record(1, sentiment_score="warm")

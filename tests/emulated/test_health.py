@@ -56,7 +56,7 @@ def watched(dynamodb_endpoint: str) -> Watched:
 
 
 def _emitted(capsys: pytest.CaptureFixture[str], *others: str) -> dict[str, float]:
-    """The metrics of the last invocation, which are these and no others."""
+    """The metrics of the last invocation, which must be COUNTS and `others`."""
     [line] = [
         found
         for text in capsys.readouterr().out.splitlines()
@@ -68,7 +68,7 @@ def _emitted(capsys: pytest.CaptureFixture[str], *others: str) -> dict[str, floa
 
 
 def _warned(function: Function) -> list[dict[str, Any]]:
-    """Invoke the function; what it warned of."""
+    """Invoke the function; returns the fields of its warnings."""
     warned: list[dict[str, Any]] = []
     with mock.patch.object(
         function.module.logger, "warning", lambda _text, extra: warned.append(extra), create=True
@@ -77,7 +77,7 @@ def _warned(function: Function) -> list[dict[str, Any]]:
     return warned
 
 
-def test_a_pipeline_that_runs_has_three_metrics_of_0_and_no_warning(
+def test_a_healthy_pipeline_has_three_metrics_of_0_and_no_warning(
     watched: Watched, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watched.register("streams/map", watched.stream_arn("StateTable"), IsSettled={"BOOL": True})
@@ -97,7 +97,7 @@ def test_each_fault_is_counted_and_named(
     assert _emitted(capsys) == dict.fromkeys(COUNTS, 1.0)
 
 
-def test_a_mapping_that_was_off_for_half_a_day_is_counted_and_named(
+def test_a_mapping_that_was_disabled_for_half_a_day_is_counted_and_named(
     watched: Watched, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watched.states["uuid-map"] = "Disabled"

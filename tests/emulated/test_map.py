@@ -1,4 +1,4 @@
-"""MapLambda over DynamoDB Local: rows of sums, quarantine, and failures at each of its calls."""
+"""MapLambda over DynamoDB Local: rows of sums, quarantine, and failures at each call."""
 
 import base64
 import json
@@ -27,14 +27,16 @@ from support.pipeline import CONFIGURATION, Pipeline, parameter
 
 
 def put(pipeline: Pipeline, identifier: str, path: Any, value: Any, version: int = 1) -> None:
-    """Write a row of StateTable as State does, or as it would not."""
+    """Write a row of StateTable, as State does or otherwise."""
     item = {"id": {"S": identifier}, "Version": {"N": str(version)}, "Path": path, "Value": value}
     pipeline.dynamodb.put_item(
         TableName=pipeline.prefix + "StateTable", Item={k: v for k, v in item.items() if v}
     )
 
 
-def trades(pipeline: Pipeline, count: int, path: Callable[[int], str] = lambda n: "PV:A") -> None:
+def put_trades(
+    pipeline: Pipeline, count: int, path: Callable[[int], str] = lambda n: "PV:A"
+) -> None:
     for number in range(count):
         put(pipeline, f"t{number}", {"S": path(number)}, {"N": str(number)})
 
@@ -44,7 +46,7 @@ def batch_of(pipeline: Pipeline, table: str = "StateTable") -> dict[str, Any]:
     return event(pipeline.stream_records(table), pipeline.shard(table))
 
 
-def written(pipeline: Pipeline, measure: str = "Value") -> dict[str, Decimal]:
+def sums_written(pipeline: Pipeline, measure: str = "Value") -> dict[str, Decimal]:
     """The sum of all rows that were ever put into ReduceTable, from its stream."""
     found: dict[str, Decimal] = {}
     for record in pipeline.stream_records("ReduceTable"):
@@ -55,8 +57,8 @@ def written(pipeline: Pipeline, measure: str = "Value") -> dict[str, Decimal]:
     return found
 
 
-def test_a_batch_becomes_a_row_that_says_how_far_map_has_come(pipeline: Pipeline) -> None:
-    trades(pipeline, 4)
+def test_a_batch_becomes_a_row_with_its_sums_and_its_checkpoint(pipeline: Pipeline) -> None:
+    put_trades(pipeline, 4)
     batch = batch_of(pipeline)
 
     assert pipeline.function("map")(batch) == {"state": {}}
@@ -76,8 +78,8 @@ def test_a_batch_becomes_a_row_that_says_how_far_map_has_come(pipeline: Pipeline
     assert "OldestTimestamp" not in row
 
 
-def test_the_next_batch_replaces_the_row_and_only_adds_what_is_new(pipeline: Pipeline) -> None:
-    trades(pipeline, 2)
+def test_the_next_batch_replaces_the_row_and_skips_covered_records(pipeline: Pipeline) -> None:
+    put_trades(pipeline, 2)
     pipeline.function("map")(batch_of(pipeline))
     put(pipeline, "t0", {"S": "PV:B"}, {"N": "10"}, version=2)
     pipeline.function("map")(batch_of(pipeline))
@@ -89,12 +91,12 @@ def test_the_next_batch_replaces_the_row_and_only_adds_what_is_new(pipeline: Pip
         "PV:B": {"L": [{"N": "1"}, {"N": "10"}]},
     }
     assert len(pipeline.stream_records("ReduceTable")) == 2
-    assert written(pipeline) == {"PV": 11, "PV:A": 1, "PV:B": 10}
-    assert written(pipeline, "Count") == {"PV": 2, "PV:A": 1, "PV:B": 1}
+    assert sums_written(pipeline) == {"PV": 11, "PV:A": 1, "PV:B": 10}
+    assert sums_written(pipeline, "Count") == {"PV": 2, "PV:A": 1, "PV:B": 1}
 
 
-def test_a_row_whose_records_have_no_plausible_time_does_not_expire(pipeline: Pipeline) -> None:
-    trades(pipeline, 1)
+def test_a_row_of_records_without_a_plausible_time_does_not_expire(pipeline: Pipeline) -> None:
+    put_trades(pipeline, 1)
     for created in (None, 1_000_000_000.0, 4_000_000_000.0):
         batch = batch_of(pipeline)
         for record in batch["Records"]:
@@ -107,16 +109,16 @@ def test_a_row_whose_records_have_no_plausible_time_does_not_expire(pipeline: Pi
         pipeline.dynamodb.delete_item(TableName=pipeline.prefix + "ReduceTable", Key=key)
 
 
-def test_the_windows_state_comes_back_as_it_was(pipeline: Pipeline) -> None:
+def test_the_state_of_the_tumbling_window_is_returned_unchanged(pipeline: Pipeline) -> None:
     function, shard = pipeline.function("map"), pipeline.shard("StateTable")
 
     assert function(event([], shard)) == {"state": {}}
     assert function({**event([], shard), "state": {"kept": 1}}) == {"state": {"kept": 1}}
 
 
-def test_each_lane_has_a_row_with_the_nodes_that_it_owns(pipeline: Pipeline) -> None:
+def test_each_lane_has_a_row_with_its_own_nodes(pipeline: Pipeline) -> None:
     pipeline.settings["REDUCE_LANES"] = "4"
-    trades(pipeline, 20, lambda number: f"PV:{number}")
+    put_trades(pipeline, 20, lambda number: f"PV:{number}")
     pipeline.function("map")(batch_of(pipeline))
 
     rows = pipeline.rows("ReduceTable")
@@ -124,11 +126,11 @@ def test_each_lane_has_a_row_with_the_nodes_that_it_owns(pipeline: Pipeline) -> 
     assert {row["Lane"]["S"].split(".")[1] for row in rows} == {"4"}
     nodes = [node for row in rows for node in row["Totals"]["M"]]
     assert sorted(nodes) == sorted({"PV", *(f"PV:{number}" for number in range(20))})
-    assert written(pipeline)["PV"] == sum(range(20))
+    assert sums_written(pipeline)["PV"] == sum(range(20))
 
 
 def test_a_shard_keeps_its_number_of_lanes_and_its_configuration(pipeline: Pipeline) -> None:
-    trades(pipeline, 2)
+    put_trades(pipeline, 2)
     pipeline.function("map")(batch_of(pipeline))
     (before,) = pipeline.rows("ReduceTable")
     pipeline.settings["REDUCE_LANES"] = "4"
@@ -155,7 +157,7 @@ def test_a_shard_keeps_its_number_of_lanes_and_its_configuration(pipeline: Pipel
 def test_a_batch_with_many_nodes_becomes_several_rows_one_after_the_other(
     pipeline: Pipeline,
 ) -> None:
-    trades(pipeline, 30, lambda number: f"PV:{number}")
+    put_trades(pipeline, 30, lambda number: f"PV:{number}")
 
     pipeline.function("map")(batch_of(pipeline))
 
@@ -165,21 +167,21 @@ def test_a_batch_with_many_nodes_becomes_several_rows_one_after_the_other(
     ]
     assert len(sequences) > 5
     assert sequences == sorted(set(sequences))
-    assert written(pipeline) == {"PV": 435} | {f"PV:{number}": number for number in range(30)}
+    assert sums_written(pipeline) == {"PV": 435} | {f"PV:{number}": number for number in range(30)}
     assert pipeline.run()["PV"] == 435
 
 
 @pytest.mark.parametrize("lanes", ["1", "4"])
-def test_a_batch_of_many_rows_that_is_delivered_again_asks_once_for_each_lane(
+def test_a_repeated_batch_of_many_rows_makes_one_request_for_each_lane(
     pipeline: Pipeline, lanes: str
 ) -> None:
-    """Or else a delivery that ran out of time would be followed by one that takes as long, for ever."""
+    """Otherwise a delivery that ran into its timeout would be followed by deliveries that take as long."""
     pipeline.settings |= {"REDUCE_LANES": lanes, "LIMITS": json.dumps({"max_integer_digits": 1})}
     for number in range(10):
         put(pipeline, f"t{number}", {"S": "PV:A:B"}, {"N": "10"})
     batch = batch_of(pipeline)
     pipeline.function("map")(batch)
-    assert written(pipeline)["PV"] == 100
+    assert sums_written(pipeline)["PV"] == 100
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))
 
@@ -189,14 +191,14 @@ def test_a_batch_of_many_rows_that_is_delivered_again_asks_once_for_each_lane(
     assert faults.log.count("put_item") == len(touched)
 
 
-def test_a_throttled_large_put_is_asked_for_in_halves(
+def test_a_large_put_that_is_throttled_is_repeated_in_halves(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leda.engine.map.map_rows.SPLIT_BYTES", 200)
-    trades(pipeline, 16, lambda number: f"PV:{number}")
+    put_trades(pipeline, 16, lambda number: f"PV:{number}")
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))
-    # The shard is met first, so that the puts that follow are those of ReduceTable's rows.
+    # One record first, so that the shard is in the registry and all later puts are rows of ReduceTable.
     function(event(pipeline.stream_records("StateTable")[:1], pipeline.shard("StateTable")))
     for nth in (1, 2):
         faults.arm("put_item", nth, instead(client_error("ThrottlingException")))
@@ -207,15 +209,15 @@ def test_a_throttled_large_put_is_asked_for_in_halves(
         int(record["dynamodb"]["NewImage"]["Records"]["N"])
         for record in pipeline.stream_records("ReduceTable")
     ]
-    # The first record alone, then the batch: its first half in halves, of which the first finds itself partly covered.
+    # The first record, and then the batch: the first half in halves, the first of which is partly covered.
     assert records == [1, 3, 4, 8]
-    assert written(pipeline)["PV"] == 120
+    assert sums_written(pipeline)["PV"] == 120
 
 
-def test_a_checkpoint_that_somebody_damaged_stops_the_shard_and_the_error_says_how_to_mend_it(
+def test_a_damaged_checkpoint_fails_the_batch_with_an_error_that_names_leda_rebuild(
     pipeline: Pipeline,
 ) -> None:
-    trades(pipeline, 1)
+    put_trades(pipeline, 1)
     batch = batch_of(pipeline)
     pipeline.function("map")(batch)
     (row,) = pipeline.rows("ReduceTable")
@@ -229,7 +231,7 @@ def test_a_checkpoint_that_somebody_damaged_stops_the_shard_and_the_error_says_h
 
 # -- rows that cannot be counted
 
-FOREIGN = [
+UNCOUNTABLE = [
     (None, {"N": "5"}),
     ({"S": "PV:A"}, None),
     ({"S": "PV:A"}, {"S": "5"}),
@@ -243,8 +245,8 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value"), FOREIGN)
-def test_a_row_that_leda_did_not_write_is_kept_aside_and_blocks_nothing(
+@pytest.mark.parametrize(("path", "value"), UNCOUNTABLE)
+def test_an_uncountable_row_is_quarantined_and_counts_once_it_is_corrected(
     pipeline: Pipeline, path: Any, value: Any
 ) -> None:
     put(pipeline, "before", {"S": "PV:A"}, {"N": "1"})
@@ -259,13 +261,12 @@ def test_a_row_that_leda_did_not_write_is_kept_aside_and_blocks_nothing(
     assert key.endswith(f"/{record['eventID']}.json")
     assert kept["sequenceNumber"] == record["dynamodb"]["SequenceNumber"]
     assert json.loads(base64.b64decode(kept["data"])) == record
-    # Corrected, it counts.
     put(pipeline, "foreign", {"S": "PV:A"}, {"N": "10"}, version=2)
     assert pipeline.run() == {"PV": 13, "PV:A": 13}
     assert len(pipeline.bucket.objects) == 1
 
 
-def test_a_row_that_somebody_broke_is_out_of_the_totals_until_it_is_repaired(
+def test_a_row_that_becomes_uncountable_is_subtracted_until_it_is_corrected(
     pipeline: Pipeline,
 ) -> None:
     put(pipeline, "t", {"S": "PV:A"}, {"N": "5"})
@@ -276,7 +277,7 @@ def test_a_row_that_somebody_broke_is_out_of_the_totals_until_it_is_repaired(
     assert pipeline.run() == {"PV": 7, "PV:A": 7}
 
 
-def test_without_the_bucket_a_row_that_cannot_be_counted_waits(pipeline: Pipeline) -> None:
+def test_an_uncountable_row_fails_the_batch_while_the_bucket_refuses_it(pipeline: Pipeline) -> None:
     put(pipeline, "foreign", None, {"N": "5"})
     batch = batch_of(pipeline)
     pipeline.bucket.error = client_error("SlowDown", 503)
@@ -291,7 +292,7 @@ def test_without_the_bucket_a_row_that_cannot_be_counted_waits(pipeline: Pipelin
 
 
 @pytest.mark.parametrize(("on_expiry", "left"), [("keep", 5), ("subtract", 0)])
-def test_a_removal_by_time_to_live_is_a_delete_unless_expired_rows_are_kept(
+def test_an_expired_row_is_subtracted_unless_the_configuration_keeps_it(
     pipeline: Pipeline, on_expiry: str, left: int
 ) -> None:
     pipeline.settings["CONFIGURATION"] = json.dumps(
@@ -307,7 +308,7 @@ def test_a_removal_by_time_to_live_is_a_delete_unless_expired_rows_are_kept(
 
     pipeline.function("map")(event(records, pipeline.shard("StateTable")))
 
-    assert written(pipeline) == {"PV": left}
+    assert sums_written(pipeline) == {"PV": left}
 
 
 # -- configurations that a backfill brings
@@ -318,7 +319,7 @@ OTHER = json.dumps(
 
 
 def backfilled(pipeline: Pipeline, configuration: str, sequence: str) -> None:
-    """Do to the shard what `leda backfill` does to it: close the former rows, move new ones, assign it again."""
+    """Change the shard as `leda backfill` does: close the former rows, put new ones, and assign the shard again."""
     registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
     former, new = Configuration.from_json(CONFIGURATION), Configuration.from_json(configuration)
     shard = Shard(pipeline.stream_arn("StateTable"), pipeline.shard("StateTable"))
@@ -335,18 +336,18 @@ def backfilled(pipeline: Pipeline, configuration: str, sequence: str) -> None:
     registry.put(f"source/{shard.stream}", shard.id, assigned)
 
 
-def test_an_environment_that_remembers_the_former_assignment_goes_on_with_the_new_one(
+def test_a_warm_environment_takes_up_the_assignment_of_a_backfill(
     pipeline: Pipeline,
 ) -> None:
     remembers = pipeline.function("map")
-    trades(pipeline, 2)
+    put_trades(pipeline, 2)
     batch = batch_of(pipeline)
     remembers(batch)
     last = f"{int(batch['Records'][-1]['dynamodb']['SequenceNumber']):040d}"
     backfilled(pipeline, OTHER, last)
     put(pipeline, "new", {"S": "PV:A"}, {"N": "4"})
 
-    # The whole stream is delivered again: only what is beyond the watermark counts, under the new configuration alone.
+    # The whole stream again: only the record beyond the watermark counts, and under the new configuration alone.
     for function in (remembers, remembers, pipeline.function("map")):
         function(batch_of(pipeline))
 
@@ -356,8 +357,10 @@ def test_an_environment_that_remembers_the_former_assignment_goes_on_with_the_ne
     assert totals[1:] == [{}, {}, {"paths:PV%3AA": {"L": [{"N": "1"}]}}]
 
 
-def test_a_shard_whose_rows_are_closed_and_that_has_no_other_yet_waits(pipeline: Pipeline) -> None:
-    trades(pipeline, 1)
+def test_a_batch_fails_while_its_shards_rows_are_closed_and_not_assigned_again(
+    pipeline: Pipeline,
+) -> None:
+    put_trades(pipeline, 1)
     batch = batch_of(pipeline)
     pipeline.function("map")(batch)
     registry = Registry(pipeline.dynamodb, pipeline.prefix + "RegistryTable")
@@ -376,9 +379,9 @@ def test_a_shard_whose_rows_are_closed_and_that_has_no_other_yet_waits(pipeline:
     assert last_row["dynamodb"]["NewImage"]["Sequence"] == {"S": last}
 
 
-def test_a_table_with_rows_is_not_counted_before_its_backfill(pipeline: Pipeline) -> None:
+def test_nothing_is_counted_before_the_first_backfill(pipeline: Pipeline) -> None:
     pipeline.settings |= {"BACKFILL": "required", "CONFIGURATION": OTHER}
-    trades(pipeline, 3)
+    put_trades(pipeline, 3)
     function = pipeline.function("map")
 
     assert function(batch_of(pipeline)) == {"state": {}}
@@ -397,9 +400,9 @@ def test_a_table_with_rows_is_not_counted_before_its_backfill(pipeline: Pipeline
     assert totals == [{}, {}, {"paths:PV": {"L": [{"N": "1"}]}}]
 
 
-def test_totals_of_groupings_have_no_message_s_time(pipeline: Pipeline) -> None:
+def test_the_oldest_timestamp_under_groupings_is_that_of_the_record(pipeline: Pipeline) -> None:
     pipeline.settings["CONFIGURATION"] = OTHER
-    trades(pipeline, 1)
+    put_trades(pipeline, 1)
     batch = batch_of(pipeline)
     pipeline.function("map")(batch)
 
@@ -412,8 +415,10 @@ def test_totals_of_groupings_have_no_message_s_time(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("lanes", ["1", "4"])
-def test_values_without_a_common_sum_replace_each_other(pipeline: Pipeline, lanes: str) -> None:
-    """10^28 and 10^-28 have 57 digits between them; a row was written by hand with the one and then the other."""
+def test_values_without_a_common_sum_of_38_digits_replace_each_other(
+    pipeline: Pipeline, lanes: str
+) -> None:
+    """The sum of 10^28 and 10^-28 has 57 digits; a row was written by hand with the one and then the other."""
     pipeline.settings["REDUCE_LANES"] = lanes
     put(pipeline, "t", {"S": "PV:A"}, {"N": "1E+28"})
     assert pipeline.run() == {"PV": 10**28, "PV:A": 10**28}
@@ -424,14 +429,14 @@ def test_values_without_a_common_sum_replace_each_other(pipeline: Pipeline, lane
     expected = Decimal("1.0000000000000000000000000001")
     assert pipeline.run() == {"PV": expected, "PV:A": expected}
 
-    # Once more, whole and the last record alone: both halves of the change are covered.
+    # Again, the batch and its last record alone: both halves of the change are covered.
     for again in (batch, {**batch, "Records": batch["Records"][1:2]}):
         pipeline.function("map")(again)
     assert pipeline.run()["PV"] == expected
     assert pipeline.bucket.objects == {}
 
 
-def test_a_batch_that_is_delivered_again_under_narrower_limits_is_covered(
+def test_a_repeated_batch_under_narrower_limits_is_covered(
     pipeline: Pipeline,
 ) -> None:
     put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
@@ -442,7 +447,7 @@ def test_a_batch_that_is_delivered_again_under_narrower_limits_is_covered(
     pipeline.settings["LIMITS"] = json.dumps({"max_integer_digits": 3})
     pipeline.function("map")(batch)
 
-    assert written(pipeline) == {"PV": 2000000}
+    assert sums_written(pipeline) == {"PV": 2000000}
 
 
 @pytest.mark.parametrize(
@@ -450,19 +455,19 @@ def test_a_batch_that_is_delivered_again_under_narrower_limits_is_covered(
     [
         ({}, ("1E+28", "1E-28"), map_batch.MAX_ROW_BYTES),
         ({"max_integer_digits": 3}, ("1000000", "2000000"), map_batch.MAX_ROW_BYTES),
-        # With rows for one change each, the first row that comes back already says so of the last change.
+        # With one row for each change, the answer to the first put already covers the last change.
         ({"max_integer_digits": 3}, ("1000000", "2000000"), 1),
     ],
     ids=["no common sum", "narrower limits", "narrower limits, small rows"],
 )
-def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the_next(
+def test_a_delivery_killed_between_the_halves_of_a_change_is_completed_by_the_next(
     pipeline: Pipeline,
     monkeypatch: pytest.MonkeyPatch,
     limits: dict[str, int],
     values: tuple[str, str],
     most: int,
 ) -> None:
-    """The next delivery comes under the usual limits."""
+    """The next delivery has the default limits."""
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", most)
     pipeline.settings["LIMITS"] = json.dumps(limits)
     for version, value in enumerate(values, 1):
@@ -471,23 +476,25 @@ def test_a_delivery_that_ends_between_the_halves_of_a_change_is_completed_by_the
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))
     function({**batch, "Records": batch["Records"][:1]})
-    # The first put finds its change covered, the second takes the old value out, the third is to put the new one in.
+    # The first put finds its change covered, the second subtracts the old value, the third would add the new one.
     faults.arm("put_item", 3, instead(Killed()))
     with pytest.raises(Killed):
         function(batch)
-    assert written(pipeline) == {"PV": 0}
+    assert sums_written(pipeline) == {"PV": 0}
 
     pipeline.settings["LIMITS"] = "{}"
     pipeline.function("map")(batch)
 
-    assert written(pipeline) == {"PV": Decimal(values[1])}
+    assert sums_written(pipeline) == {"PV": Decimal(values[1])}
 
 
 # -- shards
 
 
-def test_an_event_without_a_shard_is_refused_with_the_setting(pipeline: Pipeline) -> None:
-    trades(pipeline, 2)
+def test_an_event_without_a_shard_is_refused_and_the_error_names_the_setting(
+    pipeline: Pipeline,
+) -> None:
+    put_trades(pipeline, 2)
     records = pipeline.stream_records("StateTable")
 
     with pytest.raises(MissingShardIdError, match="tumbling_window_in_seconds"):
@@ -497,11 +504,11 @@ def test_an_event_without_a_shard_is_refused_with_the_setting(pipeline: Pipeline
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_where_mappings_have_no_window_a_stream_s_only_shard_needs_no_name(
+def test_with_single_shard_an_event_without_a_shard_is_that_of_the_only_shard(
     pipeline: Pipeline, count: int
 ) -> None:
     pipeline.settings["SINGLE_SHARD"] = "true"
-    trades(pipeline, 2)
+    put_trades(pipeline, 2)
     batch = event(pipeline.stream_records("StateTable"))
     listed = {"StreamDescription": {"Shards": [{"ShardId": f"shardId-{n}"} for n in range(count)]}}
     with mock.patch.object(
@@ -523,11 +530,11 @@ def test_an_event_of_another_source_is_refused(pipeline: Pipeline) -> None:
         pipeline.function("map")(event(pipeline.kinesis_event({"a": 1})["Records"], "shardId-1"))
 
 
-def test_the_console_s_test_event_is_a_shard_of_its_own_and_hides_nothing(
+def test_a_test_event_of_the_lambda_console_has_a_checkpoint_of_its_own(
     pipeline: Pipeline,
 ) -> None:
-    """Its SequenceNumber 111 is below every number of the stream, or above, if it were of the same order."""
-    trades(pipeline, 1)
+    """Its SequenceNumber 111, as a number of the shard, would hide records of the stream or be hidden by them."""
+    put_trades(pipeline, 1)
     (record,) = pipeline.stream_records("StateTable")
     change = record["dynamodb"]
     made_up = {**record, "dynamodb": {**change, "SequenceNumber": "111"}}
@@ -535,12 +542,12 @@ def test_the_console_s_test_event_is_a_shard_of_its_own_and_hides_nothing(
         assert pipeline.function("map")(event([made_up])) == {"state": {}}
     pipeline.function("map")(batch_of(pipeline))
 
-    assert written(pipeline, "Count") == {"PV": 2, "PV:A": 2}
+    assert sums_written(pipeline, "Count") == {"PV": 2, "PV:A": 2}
     sources = {row["Source"]["S"].rpartition("/")[2] for row in pipeline.rows("ReduceTable")}
     assert sources == {"made-up", pipeline.shard("StateTable")}
-    # Among a stream's records such a number has no place.
+    # Together with records of a stream, such a record is quarantined.
     pipeline.function("map")(event([made_up, record], pipeline.shard("StateTable")))
-    assert written(pipeline, "Count") == {"PV": 2, "PV:A": 2}
+    assert sums_written(pipeline, "Count") == {"PV": 2, "PV:A": 2}
     assert "SequenceNumber" in pipeline.bucket.reasons[0]
 
 
@@ -556,41 +563,41 @@ FAULTS: dict[str, Fault] = {
     "killed before": instead(Killed()),
     "killed after": after(Killed()),
 }
-OF_STATEMENTS: dict[str, Fault] = {
+STATEMENT_FAULTS: dict[str, Fault] = {
     "some statements throttled": statements("ThrottlingError", applied=False),
     "some statements without an answer": statements("InternalServerError", applied=True),
 }
-UNSETTLED = {"refused by IAM", "killed before", "killed after"}
+NOT_RETRIED = {"refused by IAM", "killed before", "killed after"}
 # Each call that the functions make of DynamoDB, and how often.
 CALLS = {
     "map": {"get_item": 5, "put_item": 6, "query": 1},
     "reduce": {"get_item": 3, "put_item": 2, "query": 2, "update_item": 1}
     | {"batch_execute_statement": 8},
 }
-PLAYS = [
+FAILURES = [
     (name, call, nth, fault)
     for name, calls in CALLS.items()
     for call, times in calls.items()
     for nth in range(1, times + 1)
-    for fault in (*FAULTS, *(OF_STATEMENTS if call == "batch_execute_statement" else ()))
+    for fault in (*FAULTS, *(STATEMENT_FAULTS if call == "batch_execute_statement" else ()))
 ]
 
 
 @pytest.mark.usefixtures("small_rows")
-@pytest.mark.parametrize(("name", "call", "nth", "fault"), PLAYS)
-def test_a_failure_at_any_call_costs_no_exactness(
+@pytest.mark.parametrize(("name", "call", "nth", "fault"), FAILURES)
+def test_totals_are_exact_after_a_failure_at_any_call(
     memory_pipeline: Pipeline, name: str, call: str, nth: int, fault: str
 ) -> None:
     pipeline = memory_pipeline
-    trades(pipeline, 12, lambda number: f"PV:{number}")
+    put_trades(pipeline, 12, lambda number: f"PV:{number}")
     for stage, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
         batch = batch_of(pipeline, table)
         if stage == name:
             faults = Faults()
-            faults.arm(call, nth, {**FAULTS, **OF_STATEMENTS}[fault])
+            faults.arm(call, nth, {**FAULTS, **STATEMENT_FAULTS}[fault])
             function = pipeline.function(stage, lambda client, f=faults: FaultyClient(client, f))
-            # What the engine writes is tried again within the invocation; for the rest Lambda delivers once more.
-            is_retried = call == "batch_execute_statement" and fault not in UNSETTLED
+            # Statements are retried within the invocation; after all other failures Lambda delivers the batch again.
+            is_retried = call == "batch_execute_statement" and fault not in NOT_RETRIED
             with nullcontext() if is_retried else suppress(Killed, ClientError, BotoCoreError):
                 function(batch)
             assert faults.log.count(call) >= nth
@@ -599,10 +606,10 @@ def test_a_failure_at_any_call_costs_no_exactness(
     assert pipeline.totals() == {"PV": 66} | {f"PV:{number}": number for number in range(12)}
 
 
-def test_another_delivery_between_the_registry_s_read_and_its_put_settles_the_shard_once(
+def test_a_shard_is_assigned_once_by_two_deliveries_at_the_same_time(
     pipeline: Pipeline,
 ) -> None:
-    trades(pipeline, 3)
+    put_trades(pipeline, 3)
     batch = batch_of(pipeline)
     faults = Faults()
     function = pipeline.function("map", lambda client: FaultyClient(client, faults))
@@ -612,16 +619,16 @@ def test_another_delivery_between_the_registry_s_read_and_its_put_settles_the_sh
 
     function(batch)
 
-    assert written(pipeline) == {"PV": 3, "PV:A": 3}
+    assert sums_written(pipeline) == {"PV": 3, "PV:A": 3}
     assert {row["Lane"]["S"].split(".")[1] for row in pipeline.rows("ReduceTable")} == {"4"}
 
 
 @pytest.mark.parametrize("name", ["map", "reduce"])
-def test_an_injected_failure_comes_after_the_write_and_costs_no_exactness(
+def test_an_injected_failure_comes_after_the_write_and_totals_stay_exact(
     pipeline: Pipeline, name: str
 ) -> None:
     pipeline.settings["PARAMETER_TABLE"] = pipeline.prefix + "ParameterTable"
-    trades(pipeline, 3)
+    put_trades(pipeline, 3)
     table, target = {
         "map": ("StateTable", "ReduceTable"),
         "reduce": ("ReduceTable", "AggregateTable"),
@@ -640,10 +647,10 @@ def test_an_injected_failure_comes_after_the_write_and_costs_no_exactness(
     assert pipeline.run() == {"PV": 3, "PV:A": 3}
 
 
-def test_a_value_that_a_narrower_schema_would_refuse_is_still_taken_out_again(
+def test_a_value_beyond_todays_schema_is_still_subtracted(
     pipeline: Pipeline,
 ) -> None:
-    """The limits are State's at input. A row that was counted under wider ones must not stay counted for ever."""
+    """State applies the limits to messages. A row that was counted under wider ones must not stay counted for ever."""
     message = {"TradeID": "t", "Hierarchy": {"A": "PV"}}
     pipeline.settings["SCHEMA"] = json.dumps({"levels": ["A"]})
     pipeline.function("state")(pipeline.kinesis_event(message | {"Version": 1, "Value": 123456}))

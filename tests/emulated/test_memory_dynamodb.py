@@ -1,6 +1,6 @@
-"""The simulation's DynamoDB against Amazon's DynamoDB Local: the same calls, the same answers, tables and changes.
+"""The DynamoDB in memory answers like Amazon's DynamoDB Local, and has the same tables and stream records.
 
-Where DynamoDB Local itself does not do what AWS documents, the store does, and the comparison says so:
+Where DynamoDB Local differs from AWS's documentation, the store follows AWS, and the comparison allows for that:
 
 - It keeps a number's text as an update gave it ("1.50"); AWS trims zeros at the ends.
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html#HowItWorks.DataTypes.Number
@@ -58,7 +58,7 @@ OF_A_KEY = "One or more parameter values were invalid: Cannot update attribute"
 
 
 class Pair:
-    """Both stores, with the same empty tables, and what has changed in each since it was last asked."""
+    """Both stores with the same empty tables, and the changes in each since they were last compared."""
 
     def __init__(self, endpoint: str) -> None:
         self.local = dynamodb_local.client("dynamodb", endpoint)
@@ -110,22 +110,22 @@ class Pair:
         return found
 
     def empty(self) -> None:
-        """Take every row out of both."""
+        """Delete every row in both."""
         for name, keys in TABLES.items():
             for store, _ in self.stores:
                 for row in rows(store, name):
                     store.delete_item(TableName=name, Key={key: row[key] for key in keys})
 
     def forget_changes(self) -> None:
-        """What has changed so far is not compared any more."""
+        """Do not compare the changes made so far."""
         self._changes.clear()
         for table in TABLES:
             self._records(table)
 
     def require_same_changes(self) -> None:
-        """What the store told and what DynamoDB Local's streams record is the same for each item, in order.
+        """The changes that the store reports equal DynamoDB Local's stream records, for each item in order.
 
-        The records come a little later than the writes. One too many would be found by the next call.
+        Stream records come a little later than the writes. The next call would find one too many.
         """
         told, recorded = defaultdict(list), defaultdict(list)
         for change in self._changes:
@@ -156,7 +156,7 @@ def rows(store: Any, table: str) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """A value that equals what means the same: DynamoDB Local keeps some numbers' texts as they came."""
+    """The value in a form in which equal numbers are equal; DynamoDB Local keeps some numbers' texts as written."""
     if isinstance(value, Mapping):
         if value.keys() == {"N"}:
             return "N", Context(prec=200).create_decimal(value["N"]).normalize()
@@ -166,8 +166,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def answer(call: Callable[[], Any]) -> Any:
-    """What a call gives: a success without its metadata, or an error's code, status, item and reasons."""
+def outcome_of(call: Callable[[], Any]) -> Any:
+    """The outcome of a call: the answer without its metadata, or the error as a Failure."""
     try:
         found = call()
     except ParamValidationError:
@@ -191,7 +191,7 @@ def answer(call: Callable[[], Any]) -> Any:
         }
         for each in found.get("Responses", []):
             if "Error" in each:
-                # Texts are not the same from one release to the next.
+                # Messages change from one release to the next.
                 each["Error"].pop("Message")
                 each.pop("TableName", None)
     return plain(found)
@@ -205,8 +205,8 @@ class Failure:
     item: Any
     reasons: list[tuple[str, str | None, Any]]
 
-    def as_local(self) -> "Failure":
-        """What DynamoDB Local answers: the same, but for the transactions that it does not cancel as AWS does."""
+    def as_dynamodb_local_answers(self) -> "Failure":
+        """The failure as DynamoDB Local answers it, which differs for some cancelled transactions."""
         for wanted, code in ((OF_A_KEY, "TransactionCanceledException"), *_RAISED):
             for reason in self.reasons:
                 if reason[0] == "ValidationError" and (reason[1] or "").startswith(wanted):
@@ -234,44 +234,46 @@ def pair(dynamodb_endpoint: str) -> Iterator[Pair]:
     made.drop()
 
 
-# Without the phase that looks for a smaller failure: it takes minutes, and the failure names the operation.
+# Without shrinking, which takes minutes; a failure names the operation.
 WITHOUT_SHRINKING = (Phase.explicit, Phase.generate)
 FULL = [put(name, a={"N": "1"}, b={"S": "ab"}, Value={"N": "10"}) for name in "abc"]
 
 
-@settings(max_examples=60, phases=WITHOUT_SHRINKING)
+@settings(max_examples=40, phases=WITHOUT_SHRINKING)
 @given(sequence=st.lists(requests, min_size=8, max_size=15))
-def test_both_stores_make_the_same_of_any_writes(pair: Pair, sequence: list[Operation]) -> None:
+def test_both_stores_answer_random_writes_alike(pair: Pair, sequence: list[Operation]) -> None:
     run.begin()
-    _compared(pair, [*map(_operation, FULL), *sequence])
+    _compare(pair, [*map(_operation, FULL), *sequence])
 
 
 @settings(max_examples=40, phases=WITHOUT_SHRINKING)
 @given(sequence=st.lists(st.one_of(batches, batches, requests), min_size=8, max_size=15))
-def test_both_stores_make_the_same_of_any_statements(pair: Pair, sequence: list[Operation]) -> None:
+def test_both_stores_answer_random_statements_alike(pair: Pair, sequence: list[Operation]) -> None:
     run.begin()
-    _compared(pair, [*map(_operation, FULL), *sequence])
+    _compare(pair, [*map(_operation, FULL), *sequence])
 
 
-@settings(max_examples=25, phases=WITHOUT_SHRINKING)
+@settings(max_examples=15, phases=WITHOUT_SHRINKING)
 @given(sequence=st.lists(calls, min_size=5, max_size=15))
-def test_both_stores_make_the_same_of_what_leda_does(pair: Pair, sequence: list[Operation]) -> None:
+def test_both_stores_answer_the_calls_of_ledas_functions_alike(
+    pair: Pair, sequence: list[Operation]
+) -> None:
     # Epochs are drawn from the clock's seconds, and both stores must draw the same ones.
     with mock.patch("leda.engine.registry.time.time", return_value=1_800_000_000.0):
-        _compared(pair, sequence)
+        _compare(pair, sequence)
 
 
 @settings(max_examples=15, phases=WITHOUT_SHRINKING)
 @given(sequence=st.lists(queries, min_size=8, max_size=15))
-def test_both_stores_find_the_same_rows(pair: Pair, sequence: list[Operation]) -> None:
-    _compared(pair, sequence)
+def test_both_stores_answer_random_queries_alike(pair: Pair, sequence: list[Operation]) -> None:
+    _compare(pair, sequence)
 
 
-def _compared(pair: Pair, sequence: list[Operation]) -> None:
+def _compare(pair: Pair, sequence: list[Operation]) -> None:
     try:
         _play(pair, sequence)
     except AssertionError:
-        # The next example, or a smaller one, begins with the same nothing in both.
+        # The next example begins with empty tables.
         pair.empty()
         pair.forget_changes()
         raise
@@ -282,9 +284,9 @@ def _compared(pair: Pair, sequence: list[Operation]) -> None:
 def _play(pair: Pair, sequence: list[Operation]) -> None:
     for operation in sequence:
         ours, theirs = (
-            answer(partial(operation.call, client, state)) for client, state in pair.stores
+            outcome_of(partial(operation.call, client, state)) for client, state in pair.stores
         )
-        expected = ours.as_local() if isinstance(ours, Failure) else ours
+        expected = ours.as_dynamodb_local_answers() if isinstance(ours, Failure) else ours
         assert theirs == expected, f"{operation.text}: {ours}, but DynamoDB Local: {theirs}"
     for table in TABLES:
         ours, theirs = ({plain(row) for row in rows(client, table)} for client, _ in pair.stores)
@@ -292,7 +294,7 @@ def _play(pair: Pair, sequence: list[Operation]) -> None:
 
 
 @pytest.mark.parametrize("text", NUMBERS)
-def test_both_stores_keep_a_number_in_the_same_text(pair: Pair, text: str) -> None:
+def test_both_stores_write_a_number_alike(pair: Pair, text: str) -> None:
     name, request = put("a", it={"N": text})
     kept = []
     for client, _ in pair.stores:
@@ -312,5 +314,5 @@ def _operation(call: Call) -> Operation:
 
 
 @pytest.mark.parametrize("edge", [pytest.param(each, id=name) for name, each in edges()])
-def test_both_stores_answer_alike_at_the_edges(pair: Pair, edge: list[Call]) -> None:
-    _compared(pair, [_operation(call) for call in edge])
+def test_both_stores_answer_requests_at_the_limits_alike(pair: Pair, edge: list[Call]) -> None:
+    _compare(pair, [_operation(call) for call in edge])

@@ -1,4 +1,4 @@
-"""The three functions one after the other: what a message does to the totals, and what the functions report."""
+"""State, Map and Reduce one after the other: the totals that messages make, and the functions' metrics."""
 
 import json
 from decimal import Decimal
@@ -23,7 +23,7 @@ def totals_after(pipeline: Pipeline, *messages: Any) -> dict[str, Decimal]:
     return {path: total for path, total in pipeline.run().items() if total}
 
 
-def test_a_message_is_in_the_totals_of_every_level(pipeline: Pipeline) -> None:
+def test_a_message_counts_in_the_total_of_every_level(pipeline: Pipeline) -> None:
     assert totals_after(pipeline, message("a", 1, 34624.51)) == {
         "PV": Decimal("34624.51"),
         "PV:FXSpot": Decimal("34624.51"),
@@ -31,7 +31,7 @@ def test_a_message_is_in_the_totals_of_every_level(pipeline: Pipeline) -> None:
     }
 
 
-def test_modifications_moves_deletes_and_stale_versions_leave_what_is_true_now(
+def test_totals_are_those_of_the_newest_version_of_each_trade(
     pipeline: Pipeline,
 ) -> None:
     totals_after(pipeline, message("a", 1, 1), message("b", 1, 2), message("c", 1, 4))
@@ -47,19 +47,19 @@ def test_modifications_moves_deletes_and_stale_versions_leave_what_is_true_now(
     assert found == {"PV": 30, "PV:FXSpot": 30, "PV:FXSpot:EMEA": 10, "PV:FXSpot:APAC": 20}
 
 
-def test_a_tenth_thirty_times_is_three(pipeline: Pipeline) -> None:
+def test_thirty_times_a_tenth_is_three(pipeline: Pipeline) -> None:
     batch = [message(f"t{number}", 1, 0.1) for number in range(30)]
 
     assert totals_after(pipeline, *batch)["PV"] == 3
 
 
-def test_values_that_cancel_out_leave_zero(pipeline: Pipeline) -> None:
+def test_values_that_cancel_out_leave_totals_of_zero(pipeline: Pipeline) -> None:
     totals_after(pipeline, message("a", 1, 1e-17), message("b", 1, -1e-17))
 
     assert pipeline.totals() == dict.fromkeys(("PV", "PV:FXSpot", "PV:FXSpot:EMEA"), 0)
 
 
-def test_another_schema_serves_other_messages(pipeline: Pipeline) -> None:
+def test_another_schema_reads_other_messages(pipeline: Pipeline) -> None:
     pipeline.settings["SCHEMA"] = json.dumps(
         {
             "id": "meter",
@@ -89,7 +89,7 @@ def metrics(output: str) -> dict[str, Any]:
     return {one["Name"]: last[one["Name"]] for one in described["Metrics"]}
 
 
-def test_each_function_reports_what_it_did(
+def test_each_function_emits_its_metrics(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     batch = [message("a", 1, 1), message("a", 2, 2), message("a", 2, 2), message("b", 1, 1), b"bad"]
@@ -125,7 +125,7 @@ def test_each_function_reports_what_it_did(
             assert (first["DeltasApplied"], again["DeltasApplied"]) == ([1], [0])
 
 
-def test_the_lag_is_that_of_the_oldest_message_in_milliseconds(
+def test_lag_is_the_age_of_the_oldest_message_in_milliseconds(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stamped = [message(str(at), 1, 1, Timestamp=at) for at in (1616413260, 1616413258.5)]

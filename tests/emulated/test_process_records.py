@@ -1,4 +1,4 @@
-"""ProcessKinesisRecords: the blueprint's test event, every kind of payload, and what a user's function may raise."""
+"""ProcessKinesisRecords: the blueprint's test event, every kind of payload, and the errors of a user's function."""
 
 import base64
 import importlib
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_kinesis_agg.aggregator import RecordAggregator
 
 from leda.processor.process_function import WrongProcessError
 from leda.records import Record, Unprocessable
+from leda_cli.demos.play_record_processor import aggregated
 from simulation.failures import client_error
 from support.log_lines import recorded
 from support.pipeline import SOURCES, Bucket, Function, Pipeline
+from support.user_records import packed
 
 BLUEPRINT = json.loads("""{
   "Records": [
@@ -63,7 +64,7 @@ def process_py(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def processor(pipeline: Pipeline, process: Process | None = None) -> Function:
-    """The function with `process` in the place of the default."""
+    """The function with `process` instead of the default."""
     if process:
         importlib.import_module("process").__dict__["process"] = process
     return pipeline.function("process_records")
@@ -81,7 +82,7 @@ def numbers(event: dict[str, Any]) -> list[str]:
     return [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
 
 
-def test_the_blueprints_test_event_gives_its_result(pipeline: Pipeline) -> None:
+def test_the_blueprints_test_event_gives_the_blueprints_result(pipeline: Pipeline) -> None:
     with recorded() as log:
         assert processor(pipeline)(BLUEPRINT) == answer(1)
 
@@ -124,7 +125,7 @@ PAYLOADS: dict[str, tuple[bytes, str, Any]] = {
 
 
 @pytest.mark.parametrize(("data", "kind", "payload"), PAYLOADS.values(), ids=PAYLOADS)
-def test_a_payload_is_logged_as_what_it_is(
+def test_a_payload_is_logged_by_its_kind(
     pipeline: Pipeline, data: bytes, kind: str, payload: Any
 ) -> None:
     with recorded() as log:
@@ -146,7 +147,7 @@ TOO_LONG = {
 
 
 @pytest.mark.parametrize(("data", "shown"), TOO_LONG.values(), ids=TOO_LONG)
-def test_a_payload_that_no_line_holds_is_cut_by_the_bytes_that_it_takes(
+def test_a_payload_that_is_too_long_for_a_log_line_is_cut(
     pipeline: Pipeline, data: bytes, shown: str
 ) -> None:
     with recorded() as log:
@@ -159,7 +160,7 @@ def test_a_payload_that_no_line_holds_is_cut_by_the_bytes_that_it_takes(
     assert len(written.encode()) < 101_000
 
 
-def test_a_reason_of_any_length_is_cut_in_the_log_and_whole_in_quarantine(
+def test_a_long_reason_is_cut_in_the_log_and_whole_in_quarantine(
     pipeline: Pipeline,
 ) -> None:
     reason = "\U0001f600" * 100_000
@@ -172,11 +173,8 @@ def test_a_reason_of_any_length_is_cut_in_the_log_and_whole_in_quarantine(
     assert pipeline.bucket.reasons == [reason]
 
 
-def test_records_of_a_producers_library_are_records_of_their_own(pipeline: Pipeline) -> None:
-    aggregator = RecordAggregator()
-    for key in ("a", "b"):
-        aggregator.add_user_record(key, f"from {key}".encode())
-    data: bytes = aggregator.clear_and_get().get_contents()[2]
+def test_each_message_of_a_packed_record_is_a_record(pipeline: Pipeline) -> None:
+    data = aggregated([("a", b"from a"), ("b", b"from b")])
     seen: list[Record] = []
 
     with recorded() as log:
@@ -192,7 +190,7 @@ def test_records_of_a_producers_library_are_records_of_their_own(pipeline: Pipel
     assert [line["partition_key"] for line in log.of("decoded payload")] == ["a", "b", "key"]
 
 
-def test_a_record_has_what_its_producer_and_the_stream_gave_it(pipeline: Pipeline) -> None:
+def test_a_record_has_the_attributes_of_the_kinesis_record(pipeline: Pipeline) -> None:
     seen: list[Record] = []
     event = pipeline.kinesis_event(b'{"n": 0.1, "i": 12345678901234567890}')
     processor(pipeline, seen.append)(event)
@@ -204,7 +202,7 @@ def test_a_record_has_what_its_producer_and_the_stream_gave_it(pipeline: Pipelin
     assert record.arrived.isoformat() == "2021-03-22T11:40:58.900000+00:00"
 
 
-# -- a `process` of which a call runs nothing
+# -- a `process` whose call would not run its body
 
 
 def generator(record: Record) -> Iterator[bytes]:
@@ -233,7 +231,7 @@ RUN_NOTHING: dict[str, Any] = {
     "a partial coroutine": partial(coroutine),
     "an object whose call is a coroutine": Later(),
 }
-WITHOUT_THE_RECORD: list[Any] = [
+WRONG_PARAMETERS: list[Any] = [
     lambda: None,
     lambda _record, _context: None,
     partial(lambda record: None, 1),
@@ -241,27 +239,27 @@ WITHOUT_THE_RECORD: list[Any] = [
 
 
 @pytest.mark.parametrize("process", RUN_NOTHING.values(), ids=RUN_NOTHING)
-def test_a_process_that_would_not_run_is_refused_when_the_function_starts(
+def test_a_generator_or_coroutine_fails_the_start_of_the_function(
     pipeline: Pipeline, process: Any
 ) -> None:
     with pytest.raises(WrongProcessError, match="without `yield`"):
         processor(pipeline, process)
 
 
-@pytest.mark.parametrize("process", WITHOUT_THE_RECORD)
-def test_a_process_that_does_not_take_the_record_is_refused_when_the_function_starts(
+@pytest.mark.parametrize("process", WRONG_PARAMETERS)
+def test_a_process_without_exactly_one_parameter_fails_the_start_of_the_function(
     pipeline: Pipeline, process: Any
 ) -> None:
     with pytest.raises(WrongProcessError, match="one argument, the record"):
         processor(pipeline, process)
 
 
-def test_a_process_that_is_no_function_is_refused(pipeline: Pipeline) -> None:
+def test_a_process_that_is_not_callable_fails_the_start_of_the_function(pipeline: Pipeline) -> None:
     with pytest.raises(WrongProcessError, match="not a function"):
         processor(pipeline, "process")  # type: ignore[arg-type]
 
 
-def test_what_hides_that_it_runs_nothing_is_refused_at_its_first_record(
+def test_a_process_that_returns_a_generator_or_coroutine_fails_at_its_first_record(
     pipeline: Pipeline,
 ) -> None:
     def hiding(hidden: Callable[[Record], object]) -> Process:
@@ -275,7 +273,7 @@ def test_what_hides_that_it_runs_nothing_is_refused_at_its_first_record(
 
 
 @pytest.mark.parametrize("process", [Now(), Now().__call__, partial(lambda _n, _r: None, 1), print])
-def test_whatever_takes_a_record_and_runs_is_taken(pipeline: Pipeline, process: Any) -> None:
+def test_any_callable_with_one_parameter_is_accepted(pipeline: Pipeline, process: Any) -> None:
     assert processor(pipeline, process)(pipeline.kinesis_event(b"x")) == answer(1)
 
 
@@ -290,7 +288,7 @@ def failing(word: bytes, error: Exception) -> Process:
     return process
 
 
-def test_a_bad_record_is_quarantined_with_its_reason_and_the_others_go_on(
+def test_a_bad_record_is_quarantined_with_its_reason_and_the_others_are_processed(
     pipeline: Pipeline,
 ) -> None:
     event = pipeline.kinesis_event(b"one", b"bad", b"three")
@@ -304,7 +302,7 @@ def test_a_bad_record_is_quarantined_with_its_reason_and_the_others_go_on(
     assert base64.b64decode(kept["data"]) == b"bad"
 
 
-def test_a_record_that_is_read_as_json_and_is_none_is_a_bad_one(pipeline: Pipeline) -> None:
+def test_a_record_that_is_read_as_json_and_is_not_json_is_quarantined(pipeline: Pipeline) -> None:
     event = pipeline.kinesis_event(b"{}", b"not JSON", b"\xff", b"[" * 100_000, b"{}")
 
     assert processor(pipeline, Record.json)(event) == answer(2, quarantined=3)
@@ -316,7 +314,7 @@ def test_a_record_that_is_read_as_json_and_is_none_is_a_bad_one(pipeline: Pipeli
 
 
 @pytest.mark.parametrize("error", [ValueError("away"), KeyError("x"), client_error("Throttled")])
-def test_any_other_error_lets_the_record_and_what_follows_come_again(
+def test_any_other_error_fails_the_record_and_all_later_ones(
     pipeline: Pipeline, error: Exception
 ) -> None:
     event = pipeline.kinesis_event(b"one", b"bad", b"later", b"three")
@@ -335,23 +333,18 @@ def test_any_other_error_lets_the_record_and_what_follows_come_again(
     assert line["exception_name"] == type(error).__name__
     assert line["sequence_number"] == numbers(event)[2]
 
-    # Lambda delivers from the lowest on, and the error is over.
+    # Lambda delivers again from the lowest reported record on, and the error has passed.
     importlib.import_module("process").__dict__["process"] = lambda r: seen.append(r.data)
     again = processor(pipeline)({"Records": event["Records"][2:]})
     assert again == answer(2)
     assert seen == [b"one", b"later", b"three"]
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_where_the_first_record_fails_so_does_the_invocation_and_lambda_cuts_the_batch(
-    pipeline: Pipeline, packed: bool
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_the_invocation_fails_if_the_first_record_fails(
+    pipeline: Pipeline, is_packed: bool
 ) -> None:
-    data = b"later"
-    if packed:
-        aggregator = RecordAggregator()
-        for each in (b"one", b"bad", b"later"):
-            aggregator.add_user_record("k", each)
-        data = aggregator.clear_and_get().get_contents()[2]
+    data = packed(b"one", b"bad", b"later") if is_packed else b"later"
 
     def process(record: Record) -> None:
         failing(b"later", OSError("away"))(record)
@@ -359,10 +352,10 @@ def test_where_the_first_record_fails_so_does_the_invocation_and_lambda_cuts_the
 
     with pytest.raises(OSError, match="away"):
         processor(pipeline, process)(pipeline.kinesis_event(data, b"two"))
-    assert pipeline.bucket.reasons == ["bad"] * packed
+    assert pipeline.bucket.reasons == ["bad"] * is_packed
 
 
-def test_a_bad_record_that_the_bucket_does_not_take_comes_again(pipeline: Pipeline) -> None:
+def test_a_bad_record_is_reported_as_failed_while_the_bucket_refuses_it(pipeline: Pipeline) -> None:
     event = pipeline.kinesis_event(b"one", b"bad", b"three")
     function = processor(pipeline, failing(b"bad", Unprocessable("bad")))
     pipeline.bucket.error = client_error("SlowDown", 503)
@@ -372,7 +365,7 @@ def test_a_bad_record_that_the_bucket_does_not_take_comes_again(pipeline: Pipeli
     assert function({"Records": event["Records"][1:]}) == answer(1, quarantined=1)
 
 
-def test_what_is_done_when_the_time_runs_out_is_not_done_again(pipeline: Pipeline) -> None:
+def test_records_processed_before_the_timeout_are_not_delivered_again(pipeline: Pipeline) -> None:
     event = pipeline.kinesis_event(b"one", b"two", b"three")
     function = processor(pipeline)
     left = iter([10_000, 100])
@@ -384,7 +377,7 @@ def test_what_is_done_when_the_time_runs_out_is_not_done_again(pipeline: Pipelin
     assert report.answer() == answer(2, numbers(event)[2])
 
 
-def test_the_first_record_is_tried_however_little_time_there_is(pipeline: Pipeline) -> None:
+def test_the_first_record_is_processed_even_without_time_left(pipeline: Pipeline) -> None:
     event = pipeline.kinesis_event(b"one", b"two")
     function = processor(pipeline)
 
@@ -395,7 +388,7 @@ def test_the_first_record_is_tried_however_little_time_there_is(pipeline: Pipeli
     assert report.answer() == answer(1, numbers(event)[1])
 
 
-def test_the_default_does_nothing_but_log(pipeline: Pipeline) -> None:
+def test_the_default_process_only_logs(pipeline: Pipeline) -> None:
     assert Path(importlib.import_module("process").__file__ or "").parent.name == "process_records"
     assert processor(pipeline)(pipeline.kinesis_event(b"a", b"\x00", {"b": 1})) == answer(3)
     assert isinstance(pipeline.bucket, Bucket)

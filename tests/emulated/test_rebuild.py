@@ -1,6 +1,6 @@
-"""`leda rebuild` after any loss and damage, and where it must refuse.
+"""`leda rebuild` repairs the totals after any loss and damage, and refuses what it cannot repair.
 
-What happens when it is stopped, or others write meanwhile, is in test_rebuild_interrupted.py.
+tests/simulated/operate/test_rebuild_interrupted.py has runs that are stopped, and writers beside them.
 """
 
 import io
@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +16,8 @@ import pytest
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map import map_batch
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.deployed.mappings import LambdaMappings
 from leda_cli.operate.rebuilding import rebuild_totals
 from simulation import trades
-from simulation.failures import client_error
 from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Pipeline
@@ -29,132 +26,163 @@ from support.rebuild_site import Calls, Site
 pytestmark = pytest.mark.usefixtures("console")
 
 VERSION = Configuration.from_json(CONFIGURATION).version
-
-
-@pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
-def local(pipeline: Pipeline, request: pytest.FixtureRequest) -> Site:
-    """On DynamoDB Local."""
-    return Site.started(pipeline, request.param)
+LANES = pytest.mark.parametrize("lanes", [1, 3], ids=["one lane", "three lanes"])
 
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """In memory, where shards can be closed and streams replaced."""
+    """A pipeline in memory, where shards can be closed and streams replaced."""
     return Site.started(MemoryPipeline(), request.param)
 
 
-# -- over DynamoDB Local
+def assert_exact(site: Site) -> None:
+    """The totals are exact now, and after everything is delivered again."""
+    assert site.found() == site.expected()
+    site.check()
 
 
-def test_on_dynamodb_local_losses_and_damages_are_repaired_while_messages_come(local: Site) -> None:
+@LANES
+def test_on_dynamodb_local_losses_and_damage_are_repaired_while_messages_arrive(
+    pipeline: Pipeline, lanes: int
+) -> None:
+    local = Site.started(pipeline, lanes)
     local.lose()
     local.damage()
-    local.set_total("no number", {"S": "x"})
+    local.set_total("not a number", {"S": "x"})
     messages = itertools.count()
 
-    def busy(_seconds: float) -> None:
+    def messages_arrive(_seconds: float) -> None:
         if next(messages) < 20:
             local.store(1)
         local.flow()
 
-    result = local.rebuild(sleep=busy)
+    result = local.rebuild(sleep=messages_arrive)
     local.flow()
 
-    assert next(messages) > 1, "messages came while it waited"
+    assert next(messages) > 1
     assert result.changes
-    assert local.found() == local.expected()
-    local.check()
+    assert_exact(local)
 
 
-# -- losses
+# -- losses and damage
 
 
-def test_a_rebuild_of_exact_totals_changes_nothing(site: Site) -> None:
-    before = site.found()
+def skip_shards(name: str) -> Callable[[Site], None]:
+    """Shards of the function's stream that are closed before the function gets any of their records."""
 
-    assert not site.rebuild().changes
-
-    assert site.found() == before
-    site.check()
-
-
-def test_changes_that_were_lost_are_in_the_totals_again_and_counted_once(site: Site) -> None:
-    site.lose()
-    site.flow()
-    assert site.found() != site.expected()
-
-    assert site.rebuild().changes
-
-    assert site.found() == site.expected()
-    site.check()
-
-
-@pytest.mark.parametrize("name", ["map", "reduce"])
-def test_changes_whose_shards_were_never_delivered_are_in_the_totals_again(
-    site: Site, name: str
-) -> None:
-    for _ in range(2):
+    def damage(site: Site) -> None:
+        for _ in range(2):
+            site.roll(name)
+            site.store()
+            if name == "reduce":
+                site.deliver_new("map")
+            site.skip(name)
         site.roll(name)
-        site.store()
-        if name == "reduce":
-            site.deliver_new("map")
-        site.skip(name)
-    site.roll(name)
+
+    return damage
+
+
+def set_value(digits: str) -> Callable[[Site], None]:
+    """A total that no addition within 38 digits brings back; the rebuild sets it to 0 first."""
+    return lambda site: site.set_total(min(site.expected()), {"N": digits})
+
+
+def set_checkpoints(checkpoint: dict[str, str]) -> Callable[[Site], None]:
+    """Checkpoints that Reduce has not written, and a loss."""
+
+    def damage(site: Site) -> None:
+        site.lose()
+        for name in site.expected():
+            site.set_total(name, checkpoint, f"Applied{VERSION}_{site.lanes}")
+
+    return damage
+
+
+def empty_table(table: str, *key: str) -> Callable[[Site], None]:
+    """A table without its rows. Cold environments read the streams from their beginning and count everything again."""
+
+    def damage(site: Site) -> None:
+        for row in site.pipeline.rows(f"{table}Table"):
+            site.pipeline.dynamodb.delete_item(
+                TableName=site.table(table), Key={name: row[name] for name in key}
+            )
+        site.functions.clear()
+        site.deliver_again()
+        site.lose()
+
+    return damage
+
+
+def undelivered_changes(site: Site) -> None:
+    """Changes that are still in the streams of Map and Reduce."""
+    site.store()
+    site.deliver_new("map")
+    site.store()
+
+
+def new_stream_of_reduce_table(site: Site) -> None:
+    table = site.table("Reduce")
+    site.store()
+    site.deliver_new("map")
+    site.pipeline.dynamodb.disable_stream(table)
+    site.store()
+    site.deliver_new("map")
+    site.pipeline.dynamodb.enable_stream(table)
+    site.store()
+    site.flow()
+
+
+DAMAGES: dict[str, Callable[[Site], None]] = {
+    "lost changes": Site.lose,
+    "shards that Map did not get": skip_shards("map"),
+    "shards that Reduce did not get": skip_shards("reduce"),
+    "undelivered changes": undelivered_changes,
+    "a value of 38 nines": set_value("9" * 38),
+    "a value of 38 decimal places": set_value("0." + "9" * 38),
+    "a huge value": set_value("1E+100"),
+    "checkpoints that are numbers": set_checkpoints({"N": "17"}),
+    "checkpoints that are words": set_checkpoints({"S": "by hand"}),
+    "checkpoints of a later epoch": set_checkpoints({"S": "9999999999." + "0" * 40}),
+    "checkpoints of an earlier epoch": set_checkpoints({"S": "0000000000." + "1" * 40}),
+    "an empty ReduceTable": empty_table("Reduce", "Lane", "Source"),
+    "an empty AggregateTable": empty_table("Aggregate", "Identifier"),
+    "an empty RegistryTable": empty_table("Registry", "Scope", "Name"),
+    "a new stream of ReduceTable": new_stream_of_reduce_table,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_rebuild_repairs(site: Site, damage: Callable[[Site], None]) -> None:
+    damage(site)
 
     site.rebuild()
 
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
-def test_totals_that_somebody_damaged_are_repaired(site: Site) -> None:
+def test_a_rebuild_of_exact_totals_changes_nothing(site: Site) -> None:
+    assert not site.rebuild().changes
+    assert_exact(site)
+
+
+def test_a_rebuild_names_the_totals_that_it_corrects(site: Site) -> None:
     site.damage()
-    site.set_total("no number", {"S": "x"})
+    site.set_total("not a number", {"S": "x"})
     names = sorted(site.expected())
     site.set_total(names[2], {"N": "17"}, "Count")
     site.set_total(names[3], None, "Value")
 
     result = site.rebuild()
 
-    assert site.found() == site.expected()
     assert {change.identifier for change in result.changes} == {
         "nobody",
-        "no number",
+        "not a number",
         *names[:4],
     }
-    site.check()
+    assert_exact(site)
 
 
-@pytest.mark.parametrize("digits", ["9" * 38, "0." + "9" * 38, "1E+100"])
-def test_a_total_that_no_sum_brings_back_is_set_to_0_first(site: Site, digits: str) -> None:
-    name = min(site.expected())
-    site.set_total(name, {"N": digits})
-    site.rebuild()
-    assert site.found() == site.expected()
-    site.check()
-
-
-@pytest.mark.parametrize(
-    "checkpoint",
-    [
-        {"N": "17"},
-        {"S": "by hand"},
-        {"S": "9999999999." + "0" * 40},
-        {"S": "0000000000." + "1" * 40},
-    ],
-)
-def test_a_checkpoint_that_reduce_has_not_written_is_removed(
-    site: Site, checkpoint: dict[str, str]
-) -> None:
-    site.lose()
-    for name in site.expected():
-        site.set_total(name, checkpoint, f"Applied{VERSION}_{site.lanes}")
-    site.rebuild()
-    assert site.found() == site.expected()
-    site.check()
-
-
-def test_a_checkpoint_that_is_too_far_on_is_found_because_the_total_is_not_as_it_was_set(
+def test_a_checkpoint_ahead_of_the_stream_is_found_because_a_correction_has_no_effect(
     site: Site, console: io.StringIO
 ) -> None:
     site.lose()
@@ -164,33 +192,11 @@ def test_a_checkpoint_that_is_too_far_on_is_found_because_the_total_is_not_as_it
         site.set_total(name, {"S": f"{epoch}.{'9' * 40}"}, attribute)
     site.rebuild()
     assert "is not as it was set: once more" in console.getvalue()
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
-@pytest.mark.parametrize("table", ["Reduce", "Aggregate", "Registry"])
-def test_a_table_that_was_lost_whole_is_made_again(site: Site, table: str) -> None:
-    keys = {
-        "Reduce": ("Lane", "Source"),
-        "Aggregate": ("Identifier",),
-        "Registry": ("Scope", "Name"),
-    }
-    for row in site.pipeline.rows(f"{table}Table"):
-        key = {name: row[name] for name in keys[table]}
-        site.pipeline.dynamodb.delete_item(TableName=site.table(table), Key=key)
-    # Cold environments read the streams from their beginning, and count what they find once more.
-    site.functions.clear()
-    site.deliver_again()
-    site.lose()
-
-    site.rebuild()
-
-    assert site.found() == site.expected()
-    site.check()
-
-
-def test_a_deleted_total_that_nothing_is_below_gets_a_checkpoint_all_the_same(site: Site) -> None:
-    """It is only named in ReduceTable's stream, whose rows may be delivered again."""
+def test_a_deleted_total_of_0_rows_gets_a_checkpoint(site: Site) -> None:
+    """Only ReduceTable's stream names the total, and its records may be delivered again."""
     site.leave_nothing(("PV", "a", "only"))
     site.delete_total("PV:a:only")
     assert "PV:a:only" not in site.expected()
@@ -198,19 +204,7 @@ def test_a_deleted_total_that_nothing_is_below_gets_a_checkpoint_all_the_same(si
     site.rebuild()
 
     site.deliver_last_of("PV:a:only")
-    assert site.found() == site.expected()
-    site.check()
-
-
-def test_changes_that_are_still_in_the_streams_are_not_counted_twice(site: Site) -> None:
-    site.store()
-    site.deliver_new("map")
-    site.store()
-
-    site.rebuild()
-
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
 def test_messages_after_the_rebuild_count(site: Site) -> None:
@@ -218,26 +212,24 @@ def test_messages_after_the_rebuild_count(site: Site) -> None:
     site.rebuild()
     site.store()
     site.flow()
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
-def test_every_number_of_lanes_that_there_was_is_brought_in_line(site: Site) -> None:
+def test_totals_are_exact_under_every_number_of_lanes_that_was_in_use(site: Site) -> None:
     site.change_lanes()
     site.lose()
     site.damage()
 
     site.rebuild()
 
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
     site.change_lanes()
 
 
 def test_corrections_take_as_many_rows_as_they_need(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A node takes 48 bytes and its name, so a row has two at most.
+    # A node takes 48 bytes and its name, so a row has room for two at most.
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 120)
     site.lose()
     site.damage()
@@ -252,11 +244,10 @@ def test_corrections_take_as_many_rows_as_they_need(
     sizes = [len(row["Totals"]["M"]) for row in rows if row["Source"] == {"S": "rebuild"}]
     assert max(sizes) <= 2
     assert sum(size == 2 for size in sizes) >= 4
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
-def test_a_dry_run_says_what_would_change_and_writes_nothing(site: Site) -> None:
+def test_a_dry_run_lists_what_would_change_and_writes_nothing(site: Site) -> None:
     site.lose()
     tables = ("StateTable", "ReduceTable", "AggregateTable", "RegistryTable")
     before = {name: site.pipeline.rows(name) for name in tables}
@@ -275,7 +266,7 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(site: Site) -> None
     assert before == {name: site.pipeline.rows(name) for name in tables}
 
 
-def test_a_mapping_that_was_off_stays_off(site: Site) -> None:
+def test_a_mapping_that_was_disabled_before_stays_disabled(site: Site) -> None:
     site.mappings.on["map"] = False
 
     site.rebuild()
@@ -283,15 +274,15 @@ def test_a_mapping_that_was_off_stays_off(site: Site) -> None:
     assert site.mappings.on == {"map": False}
 
 
-# -- while messages come
+# -- while messages arrive
 
 
-def test_state_and_readers_go_on_all_the_while(site: Site) -> None:
-    """Versions of a few trades come between any two calls, so that most rows have records between the watermarks."""
+def test_messages_may_arrive_between_any_two_calls(site: Site) -> None:
+    """Versions of a few trades arrive, so that most rows have records between the watermarks."""
     site.lose()
-    busy = trades.versions(site.draw, 4, 40)
-    site.draw.shuffle(busy)
-    left = iter(busy)
+    versions = trades.versions(site.draw, 4, 40)
+    site.draw.shuffle(versions)
+    left = iter(versions)
 
     class Busy(Calls):
         def call(self, name: str, send: Callable[[], Any]) -> Any:
@@ -300,14 +291,13 @@ def test_state_and_readers_go_on_all_the_while(site: Site) -> None:
             return super().call(name, send)
 
     site.rebuild(Busy())
-    assert len([*left]) < len(busy) - 20
+    assert len([*left]) < len(versions) - 20
     site.flow()
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
 @pytest.mark.parametrize("name", ["map", "reduce"])
-def test_shards_may_be_closed_at_any_of_its_calls(site: Site, name: str) -> None:
+def test_shards_may_be_closed_before_any_call(site: Site, name: str) -> None:
     site.rebuild(calls := Calls())
     for number in range(1, len(calls.log) + 1, 5):
         site.lose()
@@ -325,8 +315,10 @@ def test_shards_may_be_closed_at_any_of_its_calls(site: Site, name: str) -> None
     site.check()
 
 
-def test_shards_that_come_and_go_between_the_watermarks_are_read_parents_first(site: Site) -> None:
-    """A row's last record says what it is, and it is in the youngest of the shards that the row has been in."""
+def test_shards_that_open_and_close_between_the_watermarks_are_read_parents_first(
+    site: Site,
+) -> None:
+    """A row counts as the image of its last record, which is in the youngest of the row's shards."""
     watermarks = iter(range(10**6))
     place = ("PV", "a", "EMEA")
 
@@ -343,13 +335,12 @@ def test_shards_that_come_and_go_between_the_watermarks_are_read_parents_first(s
             return super().call(name, send if name != "scan" else lambda: scan(name, send))
 
     site.rebuild(Moving())
-    assert next(watermarks) > 1, "the shards came and went"
+    assert next(watermarks) > 1
     site.flow()
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
-def test_a_trade_whose_id_is_a_markers_stays_and_counts_as_it_is_in_the_end(site: Site) -> None:
+def test_a_trade_with_the_id_of_a_marker_stays_and_counts_with_its_last_version(site: Site) -> None:
     place = ("PV", "a", "EMEA")
     site.send([trades.Version("leda-watermark-0", 1, "5", place)])
     changes = iter([trades.Version("leda-watermark-0", 2, "11", place)])
@@ -364,15 +355,14 @@ def test_a_trade_whose_id_is_a_markers_stays_and_counts_as_it_is_in_the_end(site
     site.rebuild(Changing())
     site.flow()
 
-    assert next(changes, None) is None, "the trade has changed meanwhile"
-    assert site.found() == site.expected()
-    site.check()
+    assert next(changes, None) is None
+    assert_exact(site)
 
 
 # -- streams and versions
 
 
-def test_a_stream_that_was_disabled_and_enabled_is_settled_by_the_rebuild(site: Site) -> None:
+def test_a_rebuild_settles_a_stream_that_was_disabled_and_enabled(site: Site) -> None:
     table = site.table("State")
     site.pipeline.dynamodb.disable_stream(table)
     site.store()
@@ -390,7 +380,7 @@ def test_a_stream_that_was_disabled_and_enabled_is_settled_by_the_rebuild(site: 
     site.check()
 
 
-def test_what_is_late_from_a_stream_that_is_no_more_counts_for_nothing(site: Site) -> None:
+def test_late_records_of_a_former_stream_change_nothing(site: Site) -> None:
     site.store()
     late = site.records("map")
     table = site.table("State")
@@ -404,36 +394,18 @@ def test_what_is_late_from_a_stream_that_is_no_more_counts_for_nothing(site: Sit
         site.pipeline.function("map")(event(records, shard))
     site.flow()
 
-    assert site.found() == site.expected()
-    site.check()
-
-
-def test_reduce_tables_stream_may_be_new_too(site: Site) -> None:
-    table = site.table("Reduce")
-    site.store()
-    site.deliver_new("map")
-    site.pipeline.dynamodb.disable_stream(table)
-    site.store()
-    site.deliver_new("map")
-    site.pipeline.dynamodb.enable_stream(table)
-    site.store()
-    site.flow()
-
-    site.rebuild()
-
-    assert site.found() == site.expected()
-    site.check()
+    assert_exact(site)
 
 
 @pytest.mark.parametrize("table", ["State", "Reduce"])
-def test_a_table_without_a_stream_is_named(site: Site, table: str) -> None:
+def test_a_table_without_a_stream_is_refused_by_name(site: Site, table: str) -> None:
     site.pipeline.dynamodb.disable_stream(site.table(table))
     with pytest.raises(LedaError, match=f"{table}Table has no stream"):
         site.rebuild()
     assert site.mappings.on == {"map": True}
 
 
-def test_checkpoints_of_versions_whose_shards_are_gone_are_removed(site: Site) -> None:
+def test_checkpoints_of_configurations_without_shards_are_removed(site: Site) -> None:
     gone, used = "0123abcd", "4567cdef"
     name = min(site.expected())
     for version in (gone, used):
@@ -454,8 +426,8 @@ def test_checkpoints_of_versions_whose_shards_are_gone_are_removed(site: Site) -
     assert site.found() == site.expected()
 
 
-def test_a_version_that_a_rebuild_has_lately_written_under_stays(site: Site) -> None:
-    """Its corrections may be delivered again for as long as Map's rows."""
+def test_a_configuration_of_a_recent_rebuild_stays_in_the_registry(site: Site) -> None:
+    """The corrections of that rebuild may be delivered again for as long as Map's rows."""
     site.lose()
     site.rebuild()
     measures = {**json.loads(CONFIGURATION)["measures"], "Trades": {"op": "count"}}
@@ -467,7 +439,7 @@ def test_a_version_that_a_rebuild_has_lately_written_under_stays(site: Site) -> 
     assert site.found() == site.expected()
 
 
-def test_the_live_configuration_decides_and_not_the_deployed_one(site: Site) -> None:
+def test_totals_are_those_of_the_live_configuration_and_not_of_the_deployed_one(site: Site) -> None:
     live = Configuration.from_json(
         json.dumps({"path": "Path", "measures": {"Trades": {"op": "count"}}})
     )
@@ -505,7 +477,7 @@ def _settled(site: Site, name: str) -> list[bool]:
 # -- what cannot be repaired
 
 
-def test_a_total_that_no_row_can_hold_is_named_and_nothing_is_changed(site: Site) -> None:
+def test_a_total_of_more_than_38_digits_is_named_and_nothing_is_changed(site: Site) -> None:
     for name, value in (("a", "1E+27"), ("b", "1E-27")):
         row = {"id": {"S": name}, "Version": {"N": "1"}, "Path": {"S": "PV:wide"}}
         site.pipeline.dynamodb.put_item(
@@ -523,7 +495,7 @@ def test_a_total_that_no_row_can_hold_is_named_and_nothing_is_changed(site: Site
     site.check_leftovers()
 
 
-def test_a_row_of_map_beyond_its_stream_is_named_and_deleting_it_mends_it(site: Site) -> None:
+def test_a_row_of_map_ahead_of_its_stream_is_named_and_can_be_deleted(site: Site) -> None:
     source = next(row["Source"] for row in site.pipeline.rows("ReduceTable"))
     key = {"Lane": {"S": f"{VERSION}.{site.lanes}.0"}, "Source": source}
     site.pipeline.dynamodb.put_item(
@@ -554,7 +526,7 @@ def test_a_row_of_map_without_a_readable_sequence_is_named(site: Site) -> None:
     assert "delete the row" in error.value.fix
 
 
-def test_a_configuration_that_the_registry_has_lost_is_named(site: Site) -> None:
+def test_a_configuration_missing_from_the_registry_is_named(site: Site) -> None:
     key = {"Scope": {"S": "configurations"}, "Name": {"S": "live"}}
     site.pipeline.dynamodb.put_item(
         TableName=site.table("Registry"), Item={**key, "Version": {"S": "ffffffff"}}
@@ -564,7 +536,7 @@ def test_a_configuration_that_the_registry_has_lost_is_named(site: Site) -> None
     assert site.mappings.on == {"map": True}
 
 
-def test_a_reduce_that_stands_still_is_said_and_the_mapping_stays_off(
+def test_the_mapping_stays_disabled_while_reduce_does_not_process_its_stream(
     site: Site, console: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild_totals, "MAX_MARKERS", 3)
@@ -584,9 +556,7 @@ def test_a_reduce_that_stands_still_is_said_and_the_mapping_stays_off(
     site.check()
 
 
-def test_a_marker_that_was_lost_on_its_way_is_written_again(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_marker_is_written_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild_totals, "MARKER_SECONDS", 2)
     site.lose()
     looks = itertools.count()
@@ -597,78 +567,5 @@ def test_a_marker_that_was_lost_on_its_way_is_written_again(
         site.flow()
 
     site.rebuild(sleep=sleep)
-    assert next(looks) > 2, "markers were lost"
-    assert site.found() == site.expected()
-    site.check()
-
-
-# -- the mappings themselves
-
-
-class FakeLambda:
-    """Mappings that take a look or two to change, and refuse a second change meanwhile."""
-
-    def __init__(self, states: dict[str, str], functions: dict[str, list[str]]) -> None:
-        self.states, self.functions = states, functions
-        self.busy = 0
-
-    def get_event_source_mapping(self, UUID: str) -> dict[str, str]:
-        if UUID not in self.states:
-            raise client_error("ResourceNotFoundException")
-        state = self.states[UUID]
-        self.states[UUID] = {"Disabling": "Disabled", "Enabling": "Enabled"}.get(state, state)
-        return {"State": state}
-
-    def update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:
-        if self.busy:
-            self.busy -= 1
-            raise client_error("ResourceInUseException")
-        self.states[UUID] = "Enabling" if Enabled else "Disabling"
-
-    def get_paginator(self, _name: str) -> Any:
-        pages = SimpleNamespace()
-        pages.paginate = lambda FunctionName: [
-            {
-                "EventSourceMappings": [
-                    {"UUID": each, "FunctionArn": FunctionName}
-                    for each in self.functions[FunctionName]
-                ]
-            }
-        ]
-        return pages
-
-
-def _mappings(client: Any) -> LambdaMappings:
-    now = itertools.count()
-    return LambdaMappings(
-        client, {"map": "MapLambda"}, lambda: float(next(now)), lambda _seconds: None
-    )
-
-
-def test_a_mapping_is_off_when_lambda_says_so_and_on_again_likewise() -> None:
-    client = FakeLambda({"u1": "Enabled"}, {"MapLambda": ["u1"]})
-    client.busy = 2
-    mappings = _mappings(client)
-    assert mappings.enabled() == ["u1"]
-    mappings.pause(["u1"])
-    assert client.states == {"u1": "Disabled"}
-    assert mappings.enabled() == []
-    mappings.resume(["u1"])
-    assert client.states == {"u1": "Enabled"}
-
-
-def test_a_function_without_a_mapping_is_an_error_that_names_it() -> None:
-    with pytest.raises(LedaError, match="MapLambda has no event source mapping"):
-        _mappings(FakeLambda({}, {"MapLambda": []})).enabled()
-
-
-def test_a_mapping_that_never_changes_ends_the_wait_with_its_state() -> None:
-    client = FakeLambda({"u1": "Enabled"}, {"MapLambda": ["u1"]})
-    client.busy = 10**6
-    with pytest.raises(LedaError, match="u1 is Enabled"):
-        _mappings(client).pause(["u1"])
-
-
-def test_the_mappings_are_found_by_their_functions_names() -> None:
-    mappings = _mappings(FakeLambda({"u1": "Enabled"}, {"MapLambda": ["u1"]}))
-    assert mappings.by_function() == {"MapLambda": "u1"}
+    assert next(looks) > 2
+    assert_exact(site)

@@ -1,4 +1,4 @@
-"""ReduceLambda over DynamoDB Local: totals with their checkpoints, rows that Map did not write, limits."""
+"""ReduceLambda over DynamoDB Local: totals with their checkpoints, malformed rows, and the limits of numbers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ LANE = f"{VERSION}.1.0"
 def put_delta(
     pipeline: Pipeline, number: int, totals: Mapping[str, Any], lane: str = LANE, **more: Any
 ) -> None:
-    """Replace a row of ReduceTable as Map does; each total's Value is given, its Count is 1."""
+    """Replace a row of ReduceTable as Map does; `totals` gives each total's Value, and its Count is 1."""
     entries = {node: {"L": [{"N": "1"}, {"N": str(value)}]} for node, value in totals.items()}
     put_row(pipeline, number, {"Totals": {"M": entries}} | more, lane)
 
@@ -32,7 +32,7 @@ def put_delta(
 def put_row(
     pipeline: Pipeline, number: int, attributes: Mapping[str, Any], lane: str = LANE
 ) -> None:
-    """Write a row of ReduceTable with anything in it."""
+    """Write a row of ReduceTable with any attributes."""
     item = {
         "Lane": {"S": lane},
         "Source": {"S": "label/shard"},
@@ -78,7 +78,7 @@ def sequence(record: Mapping[str, Any]) -> str:
     return f"{int(record['dynamodb']['SequenceNumber']):040d}"
 
 
-def test_rows_are_added_and_each_total_is_written_once_with_its_checkpoint(
+def test_rows_are_added_to_the_totals_with_their_checkpoints(
     pipeline: Pipeline,
 ) -> None:
     for number in range(30):
@@ -99,7 +99,7 @@ def test_rows_are_added_and_each_total_is_written_once_with_its_checkpoint(
     }
 
 
-def test_once_the_totals_exist_a_total_costs_one_statement_a_batch(pipeline: Pipeline) -> None:
+def test_an_existing_total_takes_one_statement_a_batch(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {f"{number}": 1 for number in range(60)})
     reduce(pipeline)
     for number in range(2, 6):
@@ -113,7 +113,7 @@ def test_once_the_totals_exist_a_total_costs_one_statement_a_batch(pipeline: Pip
     assert set(values(pipeline).values()) == {5}
 
 
-def test_a_total_whose_value_is_a_string_is_quarantined_row_by_row_and_blocks_no_other(
+def test_rows_for_a_total_whose_value_is_a_string_are_quarantined_one_by_one(
     pipeline: Pipeline,
 ) -> None:
     put_total(pipeline, "PV:broken", Value={"S": "n/a"}, Count={"N": "0"})
@@ -130,22 +130,22 @@ def test_a_total_whose_value_is_a_string_is_quarantined_row_by_row_and_blocks_no
     }
     assert all("PV:broken" in reason for reason in pipeline.bucket.reasons)
     assert checkpoints(pipeline)["PV:broken"][11:] == sequence(records[12])
-    # Again, cold: the checkpoint has passed what was quarantined.
+    # Again, with a cold environment: the checkpoint covers the quarantined rows.
     reduce(pipeline)
     assert values(pipeline)["PV"] == 20
     assert len(pipeline.bucket.objects) == 3
 
 
 ENTRIES = {"M": {"PV": {"L": [{"N": "1"}, {"N": "1"}]}}}
-FOREIGN: dict[str, dict[str, Any]] = {
+MALFORMED: dict[str, dict[str, Any]] = {
     "Totals is a string": {"Totals": {"S": "x"}},
-    "no list of numbers": {"Totals": {"M": {"PV": {"N": "1"}}}},
+    "a number instead of a list": {"Totals": {"M": {"PV": {"N": "1"}}}},
     "a string in the list": {"Totals": {"M": {"PV": {"L": [{"N": "1"}, {"S": "1"}]}}}},
-    "a number too few": {"Totals": {"M": {"PV": {"L": [{"N": "1"}]}}}},
-    "a node that no key is": {"Totals": {"M": {"x" * 2049: ENTRIES["M"]["PV"]}}},
-    "a node of too many bytes": {"Totals": {"M": {"é" * 1500: ENTRIES["M"]["PV"]}}},
+    "one number for two measures": {"Totals": {"M": {"PV": {"L": [{"N": "1"}]}}}},
+    "a node that is too long for a key": {"Totals": {"M": {"x" * 2049: ENTRIES["M"]["PV"]}}},
+    "a node of too many bytes in UTF-8": {"Totals": {"M": {"é" * 1500: ENTRIES["M"]["PV"]}}},
     "no measures": {"Totals": {"M": {"PV": {"L": []}}}, "Measures": {"L": []}},
-    "a measure that ends the statement": {
+    "a measure with a quotation mark": {
         "Totals": ENTRIES,
         "Measures": {"L": [{"S": "Count"}, {"S": 'Value" = 1 --'}]},
     },
@@ -156,8 +156,8 @@ FOREIGN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
-def test_a_row_that_map_did_not_write_is_quarantined_and_blocks_nothing(
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_row_is_quarantined_and_the_others_are_added(
     pipeline: Pipeline, content: dict[str, Any]
 ) -> None:
     put_delta(pipeline, 1, {"PV": 1})
@@ -173,7 +173,7 @@ def test_a_row_that_map_did_not_write_is_quarantined_and_blocks_nothing(
 @pytest.mark.parametrize(
     "lane", ["0", "1.0", "0123abcd.1", "0123abcd.1.1", "0123abcd.x.0", '0"23abcd.1.0']
 )
-def test_a_row_of_a_lane_that_does_not_exist_is_quarantined(pipeline: Pipeline, lane: str) -> None:
+def test_a_row_with_an_invalid_lane_is_quarantined(pipeline: Pipeline, lane: str) -> None:
     put_delta(pipeline, 1, {"PV": 1}, lane)
 
     reduce(pipeline)
@@ -182,7 +182,7 @@ def test_a_row_of_a_lane_that_does_not_exist_is_quarantined(pipeline: Pipeline, 
     assert "Lane" in pipeline.bucket.reasons[0]
 
 
-def test_a_row_that_the_total_has_no_digits_for_is_quarantined_and_nothing_is_rounded(
+def test_a_row_whose_addition_needs_more_than_38_digits_is_quarantined(
     pipeline: Pipeline,
 ) -> None:
     put_delta(pipeline, 1, {"A": "1E+30", "B": 1})
@@ -196,7 +196,7 @@ def test_a_row_that_the_total_has_no_digits_for_is_quarantined_and_nothing_is_ro
     assert checkpoints(pipeline)["A"] == checkpoints(pipeline)["B"]
 
 
-def test_rows_that_have_no_common_sum_are_added_one_by_one(pipeline: Pipeline) -> None:
+def test_rows_without_a_common_sum_of_38_digits_are_added_one_by_one(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": "1E+30"})
     put_delta(pipeline, 2, {"A": "-1E+30"})
     put_delta(pipeline, 3, {"A": "1E-10"})
@@ -207,8 +207,8 @@ def test_rows_that_have_no_common_sum_are_added_one_by_one(pipeline: Pipeline) -
     assert pipeline.bucket.objects == {}
 
 
-def test_a_total_that_lacks_a_measure_gets_it(pipeline: Pipeline) -> None:
-    """Totals of the first engine have no Count, and somebody may have removed a Value."""
+def test_a_total_without_a_measure_gets_it(pipeline: Pipeline) -> None:
+    """Totals of the first engine have no Count, and a Value may have been removed by hand."""
     put_total(pipeline, "A", Value={"N": "10"})
     put_total(pipeline, "B", Count={"N": "5"})
     put_delta(pipeline, 1, {"A": "-0.5", "B": 7})
@@ -220,10 +220,10 @@ def test_a_total_that_lacks_a_measure_gets_it(pipeline: Pipeline) -> None:
     assert pipeline.bucket.objects == {}
 
 
-def test_a_measure_that_another_delivery_gives_meanwhile_is_added_to(
+def test_a_measure_that_another_delivery_adds_meanwhile_is_kept(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the refusal of a statement and the look at the total."""
+    """The other delivery comes between the refused statement and the read of the total."""
     real = StatementErrors._add_missing_measures
     looks = []
 
@@ -246,10 +246,10 @@ def test_a_measure_that_another_delivery_gives_meanwhile_is_added_to(
     assert pipeline.bucket.objects == {}
 
 
-def test_a_row_that_a_total_has_does_not_bring_back_a_measure_that_is_gone(
+def test_a_covered_row_does_not_restore_a_removed_measure(
     pipeline: Pipeline,
 ) -> None:
-    """A backfill removes the measures of the former configuration; its rows may be delivered again."""
+    """A backfill removes the measures of the former configuration, whose rows may be delivered again."""
     put_delta(pipeline, 1, {"A": 7})
     reduce(pipeline)
     (row,) = pipeline.rows("AggregateTable")
@@ -261,7 +261,7 @@ def test_a_row_that_a_total_has_does_not_bring_back_a_measure_that_is_gone(
     assert pipeline.rows("AggregateTable") == [row]
 
 
-def test_a_replaced_row_is_added_and_one_that_expires_is_not_taken_out(pipeline: Pipeline) -> None:
+def test_a_replaced_row_is_added_and_an_expired_row_is_not_subtracted(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": 1})
     put_delta(pipeline, 2, {"A": 7})
     key = {"Lane": {"S": LANE}, "Source": {"S": "label/shard"}}
@@ -273,10 +273,10 @@ def test_a_replaced_row_is_added_and_one_that_expires_is_not_taken_out(pipeline:
     assert pipeline.bucket.objects == {}
 
 
-def test_lanes_of_other_numbers_and_versions_have_checkpoints_of_their_own(
+def test_each_configuration_and_number_of_lanes_has_checkpoints_of_its_own(
     pipeline: Pipeline,
 ) -> None:
-    """While a changed number of lanes takes effect, both numbers add to the same totals through different shards."""
+    """While a new number of lanes takes effect, rows of both numbers are added to the same totals."""
     put_delta(pipeline, 1, {"A": 1})
     put_delta(pipeline, 1, {"A": 10}, f"{VERSION}.4.2")
     put_delta(pipeline, 1, {"A": 100}, "fedcba98.1.0")
@@ -294,7 +294,7 @@ def test_lanes_of_other_numbers_and_versions_have_checkpoints_of_their_own(
     }
 
 
-def test_a_total_of_a_grouping_is_made_with_what_it_is_called(pipeline: Pipeline) -> None:
+def test_a_new_total_of_a_grouping_has_its_labels(pipeline: Pipeline) -> None:
     group_by = {
         "desk": {"keys": ["risk", "at:hour as hour"], "rollup": True},
         "days": {"keys": ["day"]},
@@ -330,12 +330,12 @@ def test_a_total_of_a_grouping_is_made_with_what_it_is_called(pipeline: Pipeline
         ),
     }
     assert values(pipeline)["days:%"] == 3
-    # A configuration only takes back what another one has counted in such a total; that is gone with it.
+    # No grouping of the configuration has this total, so its rows can only subtract, and the total begins with 0.
     assert values(pipeline)["made by hand"] == 0
     assert values(pipeline, "Count")["made by hand"] == 0
 
 
-def test_the_totals_table_s_key_may_have_another_name(pipeline: Pipeline) -> None:
+def test_the_key_of_the_totals_table_may_have_another_name(pipeline: Pipeline) -> None:
     name = pipeline.prefix + "GameScoresByUser"
     pipeline._create("GameScoresByUser", {"Username": "S"})
     pipeline.settings |= {"TOTALS_KEY": "Username", "AGGREGATE_TABLE": name}
@@ -370,7 +370,9 @@ def test_reserved_nodes_are_written_after_all_others_of_their_batch(pipeline: Pi
 # -- shards of ReduceTable's stream
 
 
-def test_a_made_up_event_does_not_hide_the_records_of_the_stream(pipeline: Pipeline) -> None:
+def test_a_test_event_of_the_lambda_console_hides_no_record_of_the_stream(
+    pipeline: Pipeline,
+) -> None:
     put_delta(pipeline, 1, {"A": 1})
     put_delta(pipeline, 2, {"A": 10})
     first, second = pipeline.stream_records("ReduceTable")
@@ -389,7 +391,7 @@ def test_a_made_up_event_does_not_hide_the_records_of_the_stream(pipeline: Pipel
 # -- checkpoints
 
 
-def test_a_delivery_that_lags_behind_another_is_covered_and_adds_nothing(
+def test_a_delivery_behind_another_one_is_covered_and_adds_nothing(
     pipeline: Pipeline,
 ) -> None:
     for number in range(6):
@@ -402,7 +404,7 @@ def test_a_delivery_that_lags_behind_another_is_covered_and_adds_nothing(
     assert values(pipeline) == {"A": 6, "B0": 3, "B1": 3}
 
 
-def test_an_answer_that_is_lost_after_a_total_was_made_does_not_make_it_twice(
+def test_a_total_is_made_once_when_the_answer_is_lost(
     pipeline: Pipeline,
 ) -> None:
     put_delta(pipeline, 1, {"A": 1})
@@ -416,7 +418,7 @@ def test_an_answer_that_is_lost_after_a_total_was_made_does_not_make_it_twice(
     )  # UPDATE, INSERT, INSERT: DuplicateItem, UPDATE: covered
 
 
-def test_a_checkpoint_that_somebody_edited_stops_the_shard_and_the_error_says_how_to_mend_it(
+def test_a_damaged_checkpoint_fails_the_batch_with_an_error_that_names_leda_rebuild(
     pipeline: Pipeline,
 ) -> None:
     put_total(

@@ -1,4 +1,4 @@
-"""Scores by user over DynamoDB Local: the text's event and shape, what a change does, bad records, and the board."""
+"""Scores by user over DynamoDB Local: the documented test event, changes, bad records, and the leaderboard."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ def tables(dynamodb_endpoint: str) -> ScoreTables:
     return ScoreTables(dynamodb_endpoint)
 
 
-def test_the_texts_event_gives_its_result_and_again_no_more(tables: ScoreTables) -> None:
+def test_the_test_event_counts_once_however_often_it_is_invoked(tables: ScoreTables) -> None:
     for _ in range(3):
         tables.aggregate(text_event(tables.stream_arn(RECORDS)))
         tables.reduce()
@@ -32,7 +32,9 @@ def test_the_texts_event_gives_its_result_and_again_no_more(tables: ScoreTables)
         }
 
 
-def test_records_are_added_changed_moved_and_deleted(tables: ScoreTables) -> None:
+def test_totals_follow_records_that_are_added_changed_moved_and_deleted(
+    tables: ScoreTables,
+) -> None:
     tables.put("1", record("John", 20))
     tables.put("2", record("Jane", 100))
     tables.put("3", record("Jane", "0.5"))
@@ -59,7 +61,7 @@ def test_records_are_added_changed_moved_and_deleted(tables: ScoreTables) -> Non
     ],
     ids=range(7),
 )
-def test_a_record_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
+def test_an_uncountable_record_is_quarantined_and_counts_once_it_is_corrected(
     tables: ScoreTables, bad: Row
 ) -> None:
     tables.put("1", record("John", 1))
@@ -71,7 +73,6 @@ def test_a_record_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
     (kept,) = tables.bucket.objects.values()
     change = tables.stream_records(RECORDS)[1]
     assert json.loads(base64.b64decode(kept["data"])) == change
-    # Corrected, it counts; and it is not reported again.
     tables.put("2", record("John", 10))
     assert tables.run() == {"John": (13, 3)}
     assert len(tables.bucket.objects) == 1
@@ -82,7 +83,7 @@ def board(tables: ScoreTables, count: int) -> list[tuple[int, str]]:
     return [(place.rank, place.total.username) for place in places]
 
 
-def test_the_board_is_read_from_the_index_over_its_pages(
+def test_the_leaderboard_is_read_from_the_index_page_by_page(
     tables: ScoreTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leaderboard, "PAGE_ROWS", 1)
@@ -101,5 +102,5 @@ def test_the_board_is_read_from_the_index_over_its_pages(
     assert board(tables, 30) == everyone
 
 
-def test_the_board_of_no_scores_is_empty(tables: ScoreTables) -> None:
+def test_the_leaderboard_without_scores_is_empty(tables: ScoreTables) -> None:
     assert board(tables, 3) == []

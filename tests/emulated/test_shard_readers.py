@@ -1,7 +1,7 @@
-"""Readers of a table's stream on DynamoDB Local, beside other tables that are written to.
+"""Readers of a table's stream on DynamoDB Local, while other tables are written to.
 
-There the iterator of a shard without records answers TrimmedDataAccessException once the shard has its first record,
-if another table was written to in between.
+DynamoDB Local answers TrimmedDataAccessException to an iterator that was made while the shard was empty, if another
+table was written to before the shard's first record.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def put(dynamodb: Any, table: str, name: str) -> None:
     dynamodb.put_item(TableName=table, Item={"id": {"S": name}})
 
 
-def test_dynamodb_local_refuses_the_iterator_of_a_shard_that_was_empty(
+def test_dynamodb_local_refuses_an_iterator_made_while_the_shard_was_empty(
     dynamodb: Any, streams: Any, arns: Arns
 ) -> None:
     (shard,) = shards_of(streams, arns["Mine"])
@@ -63,7 +63,7 @@ def test_dynamodb_local_refuses_the_iterator_of_a_shard_that_was_empty(
 
 
 @pytest.mark.parametrize("from_now", [False, True])
-def test_a_reader_that_was_made_before_the_first_record_reads_it(
+def test_a_reader_made_while_the_shard_was_empty_reads_its_first_record(
     dynamodb: Any, streams: Any, arns: Arns, from_now: bool
 ) -> None:
     (shard,) = shards_of(streams, arns["Mine"])
@@ -78,11 +78,11 @@ def test_a_reader_that_was_made_before_the_first_record_reads_it(
 
 
 @pytest.mark.parametrize("is_marked", [True, False])
-def test_a_stream_without_records_has_a_watermark(
+def test_an_empty_stream_has_a_watermark(
     dynamodb: Any, streams: Any, arns: Arns, is_marked: bool
 ) -> None:
     class Busy:
-        """Somebody writes to the other table before each marker is written."""
+        """A client that writes to the other table before each put."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(dynamodb, name)

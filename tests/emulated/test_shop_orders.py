@@ -1,4 +1,4 @@
-"""POST /orders over DynamoDB Local: one transaction, made once, never more than there is; and what is refused."""
+"""POST /orders over DynamoDB Local: each order is one transaction, made once and never beyond the stock; refusals."""
 
 import base64
 from collections import Counter
@@ -16,8 +16,7 @@ from support.shop import CUSTOMER, OPERATOR, ShopTables, http_event, order
 
 
 @pytest.fixture
-def shop(dynamodb_endpoint: str) -> ShopTables:
-    shop = ShopTables(dynamodb_endpoint)
+def shop(shop: ShopTables) -> ShopTables:
     shop.sell("vest", qty=10, price_cents=4999)
     shop.sell("axe", qty=100, price_cents=1)
     return shop
@@ -28,7 +27,9 @@ def with_faults(shop: ShopTables) -> tuple[Function, Faults]:
     return shop.function("create_order", lambda client: FaultyClient(client, faults)), faults
 
 
-def test_an_order_is_made_with_its_lines_and_takes_its_units(shop: ShopTables) -> None:
+def test_an_order_is_made_with_its_lines_and_takes_its_units_from_the_stock(
+    shop: ShopTables,
+) -> None:
     made = shop.order(("vest", 2), ("axe", 3))
 
     assert made.status == 201
@@ -53,14 +54,14 @@ def test_an_order_is_made_with_its_lines_and_takes_its_units(shop: ShopTables) -
     assert types == {"part": 2, "orderLine": 2, **once}
 
 
-def test_a_client_that_names_a_price_is_refused(shop: ShopTables) -> None:
+def test_a_request_with_a_price_is_refused(shop: ShopTables) -> None:
     body = order(("vest", 1))
     body["lines"][0]["priceCents"] = 1
 
     assert shop.request("POST /orders", body).error == (400, "InvalidRequest", "lines[0]")
 
 
-def test_the_same_request_again_is_answered_with_the_same_bytes_as_is_a_read(
+def test_a_repeated_request_and_a_read_return_the_same_bytes(
     shop: ShopTables,
 ) -> None:
     shop.sell("hat")
@@ -71,7 +72,7 @@ def test_the_same_request_again_is_answered_with_the_same_bytes_as_is_a_read(
     assert again.body == first.body
     assert again.headers == first.headers
     assert shop.stock("vest") == 8
-    # Even when nothing is left, and however its JSON is written.
+    # Also when nothing is left in stock, and with the JSON in another order.
     assert shop.order(("vest", 8)).status == 201
     third = shop.request("POST /orders", dict(reversed(body.items())))
     assert third.body == first.body
@@ -80,7 +81,7 @@ def test_the_same_request_again_is_answered_with_the_same_bytes_as_is_a_read(
     assert shop.request("GET /admin/orders/{id}", id=identifier).body == first.body
 
 
-def test_an_order_tells_nothing_that_leads_to_another(shop: ShopTables) -> None:
+def test_an_order_shows_neither_its_customer_nor_its_client_token(shop: ShopTables) -> None:
     body = order(("vest", 1))
     made = shop.request("POST /orders", body)
     identifier = made.document["orderId"]
@@ -96,7 +97,7 @@ def test_an_order_tells_nothing_that_leads_to_another(shop: ShopTables) -> None:
         assert body["clientToken"] not in answer.body
 
 
-def test_a_token_that_comes_with_another_order_is_refused_and_shows_nothing(
+def test_a_client_token_with_another_order_is_refused_and_shows_nothing(
     shop: ShopTables,
 ) -> None:
     body = order(("vest", 2))
@@ -112,7 +113,9 @@ def test_a_token_that_comes_with_another_order_is_refused_and_shows_nothing(
     assert shop.stock("vest") == 8
 
 
-def test_what_is_not_there_is_not_sold_and_nothing_is_written(shop: ShopTables) -> None:
+def test_an_order_for_missing_units_or_products_is_refused_and_writes_nothing(
+    shop: ShopTables,
+) -> None:
     before, wanted = shop.rows("UnifiedTable"), order(("axe", 1), ("vest", 11))
 
     assert shop.request("POST /orders", wanted).error == (409, "OutOfStock", "lines[1].qty")
@@ -122,25 +125,25 @@ def test_what_is_not_there_is_not_sold_and_nothing_is_written(shop: ShopTables) 
         "lines[1].productId",
     )
     assert shop.rows("UnifiedTable") == before
-    # The refusal is not remembered: when there is more, the same request is an order.
+    # A refusal is not stored: once there is enough, the same request makes an order.
     shop.sell("vest", qty=11)
     assert shop.request("POST /orders", wanted).status == 201
 
 
-def test_a_row_that_is_no_part_cannot_be_ordered(shop: ShopTables) -> None:
+def test_an_unreadable_part_cannot_be_ordered(shop: ShopTables) -> None:
     broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}, "qty": {"N": "5"}}
     shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=broken)
 
     assert shop.order(("hat", 1)).error == (422, "UnknownProduct", "lines[0].productId")
 
 
-def test_a_hundred_at_once_for_the_last_ten_are_exactly_ten_orders(shop: ShopTables) -> None:
+def test_of_a_hundred_orders_at_once_for_the_last_ten_units_ten_are_made(shop: ShopTables) -> None:
     answers: list[str] = []
     function = shop.function("create_order")
 
     def buy() -> None:
         answer = shop.until_answered(order(("vest", 1), ("axe", 1)), function)
-        # 200: it was made when the client was told that the shop is busy.
+        # 200: an earlier try of the request, answered with "busy", had made the order.
         made = "made" if answer.status in (200, 201) else answer.document["error"]["code"]
         answers.append(made)
 
@@ -151,7 +154,7 @@ def test_a_hundred_at_once_for_the_last_ten_are_exactly_ten_orders(shop: ShopTab
     assert len(shop.of_type("order")) == len(shop.of_type("clientToken")) == 10
 
 
-def test_one_token_sent_by_many_at_once_is_one_order(shop: ShopTables) -> None:
+def test_many_requests_at_once_with_one_client_token_make_one_order(shop: ShopTables) -> None:
     body, answers = order(("vest", 1)), []
     function = shop.function("create_order")
 
@@ -189,7 +192,7 @@ WITHOUT_EFFECT = {
         ),
     ],
 )
-def test_trouble_with_the_transaction_is_one_order(
+def test_an_order_is_made_once_when_its_transaction_fails_or_its_answer_is_lost(
     shop: ShopTables, fault: Fault, times: int
 ) -> None:
     function, faults = with_faults(shop)
@@ -203,7 +206,7 @@ def test_trouble_with_the_transaction_is_one_order(
     assert shop.stock("vest") == 9
 
 
-def test_a_price_that_changes_meanwhile_is_the_one_that_is_paid(shop: ShopTables) -> None:
+def test_an_order_has_the_price_at_the_time_of_its_transaction(shop: ShopTables) -> None:
     function, faults = with_faults(shop)
     dearer = meanwhile(lambda: shop.sell("vest", qty=10, price_cents=6000))
     faults.arm("transact_write_items", 1, dearer)
@@ -215,7 +218,7 @@ def test_a_price_that_changes_meanwhile_is_the_one_that_is_paid(shop: ShopTables
     assert faults.log.count("transact_write_items") == 2
 
 
-def test_the_last_piece_that_another_takes_meanwhile_is_out_of_stock(shop: ShopTables) -> None:
+def test_the_last_unit_that_another_order_takes_meanwhile_is_out_of_stock(shop: ShopTables) -> None:
     function, faults = with_faults(shop)
     faults.arm("transact_write_items", 1, meanwhile(lambda: shop.order(("vest", 10))))
 
@@ -225,7 +228,7 @@ def test_the_last_piece_that_another_takes_meanwhile_is_out_of_stock(shop: ShopT
     assert len(shop.of_type("order")) == 1
 
 
-def test_conflicts_without_end_are_a_503_that_says_when_to_come_again(
+def test_endless_conflicts_answer_503_with_retry_after(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_loop, "MOST_SECONDS", 0)
@@ -251,7 +254,7 @@ def test_conflicts_without_end_are_a_503_that_says_when_to_come_again(
         (client_error("AccessDeniedException"), 500),
     ],
 )
-def test_a_read_that_fails_is_answered_and_writes_nothing(
+def test_an_order_whose_first_read_fails_is_answered_and_writes_nothing(
     shop: ShopTables, error: Exception, status: int
 ) -> None:
     function, faults = with_faults(shop)
@@ -263,7 +266,7 @@ def test_a_read_that_fails_is_answered_and_writes_nothing(
     assert shop.stock("vest") == 10
 
 
-def test_an_order_of_as_many_lines_as_a_transaction_holds(shop: ShopTables) -> None:
+def test_an_order_may_have_as_many_lines_as_a_transaction_holds(shop: ShopTables) -> None:
     for number in range(49):
         shop.sell(f"part-{number}", qty=1)
     lines = [(f"part-{number}", 1) for number in range(49)]
@@ -273,7 +276,7 @@ def test_an_order_of_as_many_lines_as_a_transaction_holds(shop: ShopTables) -> N
     assert sum(shop.stock(product) for product, _ in lines) == 1
 
 
-def test_a_body_that_is_base64_is_read_and_one_that_is_too_large_is_not(shop: ShopTables) -> None:
+def test_a_base64_body_is_read_and_a_large_one_is_refused(shop: ShopTables) -> None:
     function = shop.function("create_order")
     event: Any = http_event("POST /orders", order(("vest", 1)))
     encoded = base64.b64encode(event["body"].encode()).decode()
@@ -301,7 +304,7 @@ def test_a_body_that_is_base64_is_read_and_one_that_is_too_large_is_not(shop: Sh
         (None, 415),
     ],
 )
-def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(
+def test_a_body_that_a_foreign_page_may_send_without_preflight_is_refused(
     shop: ShopTables, content_type: str | None, status: int
 ) -> None:
     event: Any = http_event("POST /orders", order(("vest", 1)))
@@ -310,7 +313,7 @@ def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(
     assert shop.stock("vest") == (9 if status == 201 else 10)
 
 
-def test_an_operators_change_takes_no_body_or_json(shop: ShopTables) -> None:
+def test_an_operators_change_accepts_no_body_or_a_json_body(shop: ShopTables) -> None:
     made = shop.order(("vest", 1)).document["orderId"]
     for route in ("pay", "ship"):
         name = f"POST /admin/orders/{{id}}/{route}"
@@ -321,7 +324,7 @@ def test_an_operators_change_takes_no_body_or_json(shop: ShopTables) -> None:
         assert shop.function("operations")(event)["statusCode"] == 415
 
 
-def test_the_log_holds_no_customer_no_token_and_no_order(shop: ShopTables) -> None:
+def test_the_log_holds_no_customer_id_client_token_or_order_id(shop: ShopTables) -> None:
     body = order(("vest", 1), customerId=CUSTOMER)
     with log_lines.recorded() as lines:
         made = shop.request("POST /orders", body)

@@ -1,25 +1,39 @@
-"""Products, orders and lists over DynamoDB Local; what operators see and do."""
+"""The shop's read routes and the operators' routes over DynamoDB Local."""
+
+from collections.abc import Iterator
 
 import pytest
 
 from leda.shop import times
 from leda.shop.orders import orders
+from leda.shop.stock import vendor_orders
 from simulation.failures import cancelled, timed_out
 from support.faults import Fault, Faults, FaultyClient, after, instead
 from support.shop import CUSTOMER, OPERATOR, ROUTES, ShopTables, order
 
+NOT_FOUND = (404, "NotFound", None)
+
 
 @pytest.fixture
-def shop(dynamodb_endpoint: str) -> ShopTables:
-    shop = ShopTables(dynamodb_endpoint)
+def shop(shop: ShopTables) -> ShopTables:
     shop.sell("vest", qty=10, price_cents=4999)
     return shop
 
 
-def low(shop: ShopTables, product: str, number: int = 0, quantity: int = 50) -> None:
-    """A vendor order, as fnCreateVendorOrder makes it."""
-    from leda.shop.stock import vendor_orders
+@pytest.fixture(scope="module")
+def unchanged(dynamodb_endpoint: str) -> Iterator[ShopTables]:
+    """A shop with an order and a vendor order, for requests that must change nothing."""
+    shop = ShopTables(dynamodb_endpoint)
+    shop.sell("vest")
+    shop.order(("vest", 1))
+    make_vendor_order(shop, "vest")
+    before = shop.rows("UnifiedTable")
+    yield shop
+    assert shop.rows("UnifiedTable") == before
 
+
+def make_vendor_order(shop: ShopTables, product: str, number: int = 0, quantity: int = 50) -> None:
+    """Make a vendor order as fnCreateVendorOrder does."""
     action = vendor_orders.open_action(
         shop.prefix + "UnifiedTable",
         vendor_orders.VendorOrderName(product, number),
@@ -46,18 +60,17 @@ def test_a_product_is_shown_with_its_stock(shop: ShopTables) -> None:
 
 
 @pytest.mark.parametrize("product", ["no-such", "", "Vest", "totalorders", "x" * 3000, "é"])
-def test_what_is_no_product_is_not_found(shop: ShopTables, product: str) -> None:
-    assert shop.request("GET /products/{id}", id=product).error == (404, "NotFound", None)
+def test_an_unknown_product_answers_404(unchanged: ShopTables, product: str) -> None:
+    assert unchanged.request("GET /products/{id}", id=product).error == NOT_FOUND
 
 
+@pytest.mark.parametrize("route", ["GET /orders/{id}", "POST /admin/orders/{id}/ship"])
 @pytest.mark.parametrize("identifier", ["0" * 32, "", "x" * 3000, "é", "../orders"])
-def test_what_is_no_order_is_not_found(shop: ShopTables, identifier: str) -> None:
-    assert shop.request("GET /orders/{id}", id=identifier).error == (404, "NotFound", None)
-    shipped = shop.request("POST /admin/orders/{id}/ship", id=identifier)
-    assert shipped.error == (404, "NotFound", None)
+def test_an_unknown_order_answers_404(unchanged: ShopTables, route: str, identifier: str) -> None:
+    assert unchanged.request(route, id=identifier).error == NOT_FOUND
 
 
-def test_products_come_page_by_page_in_their_order_each_once(shop: ShopTables) -> None:
+def test_products_are_listed_in_order_and_once_over_several_pages(shop: ShopTables) -> None:
     for number in range(7):
         shop.sell(f"part-{number}")
     found, cursor = [], None
@@ -71,7 +84,7 @@ def test_products_come_page_by_page_in_their_order_each_once(shop: ShopTables) -
     assert found == [*(f"part-{number}" for number in range(7)), "vest"]
 
 
-def test_a_part_that_somebody_broke_is_left_out_and_takes_no_other_with_it(
+def test_an_unreadable_part_is_left_out_of_the_lists(
     shop: ShopTables,
 ) -> None:
     broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}}
@@ -85,7 +98,7 @@ def test_a_part_that_somebody_broke_is_left_out_and_takes_no_other_with_it(
     assert shop.request("GET /products/{id}", id="hat").status == 404
 
 
-def test_an_order_is_found_by_its_id_and_among_its_customers(shop: ShopTables) -> None:
+def test_an_order_is_found_by_its_id_and_in_its_customers_list(shop: ShopTables) -> None:
     mine = [order(("vest", 1), customerId=CUSTOMER) for _ in range(3)]
     made = [shop.request("POST /orders", each).document for each in mine]
     shop.order(("vest", 1))
@@ -125,18 +138,15 @@ def test_an_order_is_found_by_its_id_and_among_its_customers(shop: ShopTables) -
         ("GET /admin/vendor-orders", {"status": "Created"}, "status"),
     ],
 )
-def test_a_list_says_which_parameter_is_wrong(
-    shop: ShopTables, route: str, query: dict[str, str], field: str
+def test_a_list_names_the_invalid_parameter(
+    unchanged: ShopTables, route: str, query: dict[str, str], field: str
 ) -> None:
-    assert shop.request(route, query=query).error == (400, "InvalidRequest", field)
+    assert unchanged.request(route, query=query).error == (400, "InvalidRequest", field)
 
 
-def test_a_customers_id_that_is_too_short_to_be_secret_is_refused(shop: ShopTables) -> None:
-    assert shop.request("GET /customers/{id}/orders", id="bob").error == (
-        400,
-        "InvalidRequest",
-        "id",
-    )
+def test_a_customer_id_that_is_too_short_to_be_secret_is_refused(unchanged: ShopTables) -> None:
+    answer = unchanged.request("GET /customers/{id}/orders", id="bob")
+    assert answer.error == (400, "InvalidRequest", "id")
 
 
 # -- operators
@@ -153,20 +163,17 @@ def test_a_customers_id_that_is_too_short_to_be_secret_is_refused(shop: ShopTabl
     ],
     ids=["none", "access token", "no use", "nobody"],
 )
-def test_an_operators_route_without_an_id_tokens_claims_is_401_and_changes_nothing(
-    shop: ShopTables, route: str, claims: dict[str, str]
+def test_an_operators_route_without_the_claims_of_an_id_token_answers_401_and_changes_nothing(
+    unchanged: ShopTables, route: str, claims: dict[str, str]
 ) -> None:
-    """The API's authorizer refuses what has no claims; it takes an access token, which is for other programs."""
-    made = shop.order(("vest", 1)).document["orderId"]
-    low(shop, "vest")
-    before = shop.rows("UnifiedTable")
+    """The API's authorizer refuses requests without claims, but accepts access tokens, which are for other programs."""
+    made = unchanged.of_type("order")[0]["orderId"]["S"]
     for identifier in (made, "vest-0"):
-        answer = shop.request(route, claims=claims, id=identifier)
+        answer = unchanged.request(route, claims=claims, id=identifier)
         assert answer.error == (401, "Unauthorized", None)
-    assert shop.rows("UnifiedTable") == before
 
 
-def test_a_shipped_order_is_shipped_everywhere_and_once(shop: ShopTables) -> None:
+def test_an_order_is_shipped_once_and_shown_as_shipped_everywhere(shop: ShopTables) -> None:
     shop.sell("axe")
     made = shop.order(("vest", 1), ("axe", 2)).document["orderId"]
     shipped = shop.request("POST /admin/orders/{id}/ship", id=made)
@@ -189,7 +196,7 @@ def test_a_shipped_order_is_shipped_everywhere_and_once(shop: ShopTables) -> Non
     assert "shippedBy" not in shipped.document
 
 
-def test_orders_are_listed_by_status_the_oldest_first(shop: ShopTables) -> None:
+def test_open_orders_are_listed_oldest_first(shop: ShopTables) -> None:
     made = [shop.order(("vest", 1)).document["orderId"] for _ in range(4)]
     shop.request("POST /admin/orders/{id}/ship", id=made[1])
 
@@ -204,8 +211,8 @@ def test_orders_are_listed_by_status_the_oldest_first(shop: ShopTables) -> None:
     assert "customerId" not in shipped["orders"][0]
 
 
-def test_a_received_vendor_order_is_in_stock_and_closed_once(shop: ShopTables) -> None:
-    low(shop, "vest", quantity=50)
+def test_a_vendor_order_is_received_once_and_adds_to_the_stock(shop: ShopTables) -> None:
+    make_vendor_order(shop, "vest", quantity=50)
     listed = shop.request("GET /admin/vendor-orders").document["vendorOrders"]
     assert [each["vendorOrderId"] for each in listed] == ["vest-0"]
     assert listed[0]["qty"] == 50
@@ -224,13 +231,13 @@ def test_a_received_vendor_order_is_in_stock_and_closed_once(shop: ShopTables) -
     assert closed["vendorOrders"] == [received.document]
 
 
-def test_what_is_closed_is_listed_the_last_closed_first(shop: ShopTables) -> None:
+def test_closed_orders_and_vendor_orders_are_listed_newest_first(shop: ShopTables) -> None:
     made = [shop.order(("vest", 1)).document["orderId"] for _ in range(3)]
     for each in (made[2], made[0], made[1]):
         shop.request("POST /admin/orders/{id}/ship", id=each)
     for product in ("axe", "hat", "vest"):
         shop.sell(product)
-        low(shop, product)
+        make_vendor_order(shop, product)
     for product in ("hat", "vest", "axe"):
         shop.request("POST /admin/vendor-orders/{id}/receive", id=f"{product}-0")
 
@@ -253,9 +260,9 @@ def test_what_is_closed_is_listed_the_last_closed_first(shop: ShopTables) -> Non
 
 
 @pytest.mark.parametrize("identifier", ["vest-1", "vest", "", "vest-01", "-1", "x" * 3000, "é-1"])
-def test_what_is_no_vendor_order_is_not_found(shop: ShopTables, identifier: str) -> None:
-    answer = shop.request("POST /admin/vendor-orders/{id}/receive", id=identifier)
-    assert answer.error == (404, "NotFound", None)
+def test_an_unknown_vendor_order_answers_404(unchanged: ShopTables, identifier: str) -> None:
+    answer = unchanged.request("POST /admin/vendor-orders/{id}/receive", id=identifier)
+    assert answer.error == NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -263,8 +270,10 @@ def test_what_is_no_vendor_order_is_not_found(shop: ShopTables, identifier: str)
     [after(timed_out()), instead(timed_out()), instead(cancelled("TransactionConflict", "None"))],
     ids=["lost answer", "no answer", "conflict"],
 )
-def test_trouble_with_a_change_makes_it_once(shop: ShopTables, fault: Fault) -> None:
-    low(shop, "vest")
+def test_a_change_whose_transaction_fails_or_loses_its_answer_is_made_once(
+    shop: ShopTables, fault: Fault
+) -> None:
+    make_vendor_order(shop, "vest")
     made = shop.order(("vest", 1)).document["orderId"]
     faults = Faults()
     function = shop.function("operations", lambda client: FaultyClient(client, faults))
@@ -279,7 +288,7 @@ def test_trouble_with_a_change_makes_it_once(shop: ShopTables, fault: Fault) -> 
     assert shop.stock("vest") == 59
 
 
-def total(shop: ShopTables, identifier: str, **measures: int) -> None:
+def put_total(shop: ShopTables, identifier: str, **measures: int) -> None:
     shop.dynamodb.put_item(
         TableName=shop.prefix + "UnifiedTableTotals",
         Item={
@@ -291,10 +300,10 @@ def total(shop: ShopTables, identifier: str, **measures: int) -> None:
 
 def test_the_inventory_shows_counts_and_the_open_vendor_order(shop: ShopTables) -> None:
     shop.sell("axe", qty=3, restocks=4)
-    low(shop, "axe", number=3)
-    low(shop, "axe", number=4, quantity=7)
-    total(shop, "ordered:vest", Pieces=5)
-    total(shop, "sold:vest", Pieces=2)
+    make_vendor_order(shop, "axe", number=3)
+    make_vendor_order(shop, "axe", number=4, quantity=7)
+    put_total(shop, "ordered:vest", Pieces=5)
+    put_total(shop, "sold:vest", Pieces=2)
 
     axe, vest = shop.request("GET /admin/inventory").document["products"]
 
@@ -303,26 +312,26 @@ def test_the_inventory_shows_counts_and_the_open_vendor_order(shop: ShopTables) 
     assert (axe["openVendorOrder"]["vendorOrderId"], axe["openVendorOrder"]["qty"]) == ("axe-4", 7)
 
 
-def test_the_totals_are_zero_before_the_first_order_and_then_the_rows(shop: ShopTables) -> None:
+def test_the_metrics_are_zero_before_the_first_order(shop: ShopTables) -> None:
     assert shop.request("GET /admin/metrics").document == {
         "orders": 0,
         "shipped": 0,
         "revenueCents": 0,
     }
-    total(shop, "orders:order", Count=2, RevenueCents=10**14)
-    total(shop, "shipped:order", Count=1, RevenueCents=5)
+    put_total(shop, "orders:order", Count=2, RevenueCents=10**14)
+    put_total(shop, "shipped:order", Count=1, RevenueCents=5)
     shown = shop.request("GET /admin/metrics", claims=OPERATOR).document
     assert shown == {"orders": 2, "shipped": 1, "revenueCents": 10**14}
 
 
-def test_a_route_that_a_function_does_not_have_is_not_found(shop: ShopTables) -> None:
+def test_a_route_of_another_function_answers_404(shop: ShopTables) -> None:
     function = shop.function("storefront")
 
     assert function({"routeKey": "POST /orders"})["statusCode"] == 404
     assert function({})["statusCode"] == 404
 
 
-def test_every_status_has_a_place_in_the_index() -> None:
+def test_each_status_of_an_order_has_a_partition_in_the_index() -> None:
     assert [orders.index_key(status) for status in orders.STATUSES] == [
         "CUST-Created",
         "CUST-Paid",

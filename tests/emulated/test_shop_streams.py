@@ -20,11 +20,6 @@ from support.shop import Lambda, ShopTables, order
 FIREHOSE, VENDOR = "fnWriteFirehose", "fnCreateVendorOrder"
 
 
-@pytest.fixture
-def shop(dynamodb_endpoint: str) -> ShopTables:
-    return ShopTables(dynamodb_endpoint)
-
-
 def ship(shop: ShopTables, identifier: str) -> None:
     assert shop.request("POST /admin/orders/{id}/ship", id=identifier).status == 200
 
@@ -42,7 +37,7 @@ def deliver(shop: ShopTables, function: str, records: Sequence[Record] | None = 
 # -- counts
 
 
-def test_orders_are_counted_by_product_and_in_all(shop: ShopTables) -> None:
+def test_orders_are_counted_by_product_and_in_total(shop: ShopTables) -> None:
     shop.sell("vest", price_cents=1000)
     shop.sell("axe", price_cents=1)
     made = [shop.order(("vest", 2), ("axe", 1)), shop.order(("vest", 3)), shop.order(("axe", 4))]
@@ -75,7 +70,7 @@ def test_orders_are_counted_by_product_and_in_all(shop: ShopTables) -> None:
     ],
     ids=str,
 )
-def test_a_line_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
+def test_an_uncountable_order_line_is_quarantined_and_the_others_count(
     shop: ShopTables, broken: dict[str, Any]
 ) -> None:
     shop.sell("vest")
@@ -95,7 +90,7 @@ def test_a_line_that_cannot_be_counted_is_quarantined_and_blocks_nothing(
 
 
 @pytest.mark.parametrize("status", [{"S": "Lost"}, {"S": "Expired"}, {"NULL": True}])
-def test_a_line_of_an_order_that_has_expired_or_whose_status_nobody_knows_counts_for_nothing(
+def test_an_order_line_with_the_status_expired_or_an_unknown_one_does_not_count(
     shop: ShopTables, status: dict[str, Any]
 ) -> None:
     shop.sell("vest")
@@ -124,7 +119,9 @@ def faulty(shop: ShopTables, name: str) -> Callable[[], Environment]:
 # -- vendor orders
 
 
-def test_a_part_that_runs_low_has_one_vendor_order_until_it_is_received(shop: ShopTables) -> None:
+def test_a_part_with_low_stock_has_one_open_vendor_order_until_it_is_received(
+    shop: ShopTables,
+) -> None:
     shop.sell("vest", qty=10, reorder_below=8, reorder_qty=20)
     shop.order(("vest", 2))
     deliver(shop, "create_vendor_order")
@@ -153,7 +150,7 @@ def test_a_part_that_runs_low_has_one_vendor_order_until_it_is_received(shop: Sh
     assert vest["openVendorOrder"] == listed[0]
 
 
-def test_what_is_received_and_is_still_low_is_ordered_again(shop: ShopTables) -> None:
+def test_a_part_whose_stock_is_still_low_after_a_receipt_is_ordered_again(shop: ShopTables) -> None:
     shop.sell("vest", qty=1, reorder_below=50, reorder_qty=10)
     deliver(shop, "create_vendor_order")
     receive(shop, "vest-0")
@@ -164,7 +161,7 @@ def test_what_is_received_and_is_still_low_is_ordered_again(shop: ShopTables) ->
     assert statuses == {"VEND-ORDER-vest-0": "Received", "VEND-ORDER-vest-1": "Open"}
 
 
-def test_a_part_that_is_made_with_too_few_units_is_ordered_and_one_that_is_deleted_is_not(
+def test_a_new_part_with_low_stock_is_ordered_and_a_deleted_one_is_not(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", qty=0)
@@ -178,7 +175,7 @@ def test_a_part_that_is_made_with_too_few_units_is_ordered_and_one_that_is_delet
     assert shop.bucket.objects == {}
 
 
-def test_a_part_that_cannot_be_read_is_quarantined_and_blocks_nothing(shop: ShopTables) -> None:
+def test_an_unreadable_part_is_quarantined_and_the_others_are_ordered(shop: ShopTables) -> None:
     shop.sell("axe")
     (row,) = shop.of_type("part")
     del row["reorderBelow"]
@@ -191,7 +188,7 @@ def test_a_part_that_cannot_be_read_is_quarantined_and_blocks_nothing(shop: Shop
     assert shop.bucket.reasons == ["the row has no reorderBelow (a number)"]
 
 
-def test_any_schedule_leaves_at_most_one_open_vendor_order_a_part_and_one_for_each_low_one(
+def test_any_schedule_of_deliveries_leaves_one_open_vendor_order_for_each_part_with_low_stock(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restocking, "MOST_PARTS", 1)
@@ -220,7 +217,7 @@ def test_any_schedule_leaves_at_most_one_open_vendor_order_a_part_and_one_for_ea
 # -- the lake
 
 
-def test_every_change_is_a_flat_line_with_its_sequence_number(shop: ShopTables) -> None:
+def test_each_change_becomes_a_flat_line_with_its_sequence_number(shop: ShopTables) -> None:
     shop.sell("vest", price_cents=1000)
     body = order(("vest", 2))
     made = shop.request("POST /orders", body).document
@@ -261,14 +258,14 @@ def test_every_change_is_a_flat_line_with_its_sequence_number(shop: ShopTables) 
     ]
     assert (shipped["old_status"], shipped["status"]) == ("Created", "Shipped")
     assert shipped["shipped_at"] > shipped["created_at"]
-    # Nothing in it opens anything in the shop.
+    # No line holds an ID or a token with which the shop would answer.
     for secret in ("customer", made["orderId"], body["customerId"], body["clientToken"]):
         assert secret not in json.dumps(lines)
     assert shipped["order_ref"] == line["order_ref"]
     assert shop.request("GET /orders/{id}", id=line["order_ref"]).status == 404
 
 
-def test_what_firehose_refuses_is_sent_again_and_nothing_else(
+def test_only_the_records_that_firehose_refuses_are_sent_again(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "MAX_RECORD_BYTES", 1)
@@ -284,7 +281,7 @@ def test_what_firehose_refuses_is_sent_again_and_nothing_else(
     ]
 
 
-def test_what_firehose_never_takes_fails_the_batch(shop: ShopTables) -> None:
+def test_records_that_firehose_keeps_refusing_fail_the_batch(shop: ShopTables) -> None:
     shop.sell("vest")
     shop.firehose.refused = lambda _call, _place: True
 
@@ -292,7 +289,7 @@ def test_what_firehose_never_takes_fails_the_batch(shop: ShopTables) -> None:
         deliver(shop, "write_firehose")
 
 
-def test_a_record_that_tells_no_change_is_quarantined_or_fails_the_batch(shop: ShopTables) -> None:
+def test_an_unreadable_record_is_quarantined_or_fails_the_batch(shop: ShopTables) -> None:
     shop.sell("axe")
     shop.sell("vest")
     records = shop.records()
@@ -310,8 +307,8 @@ def test_a_record_that_tells_no_change_is_quarantined_or_fails_the_batch(shop: S
 # -- the fan-out
 
 
-def fan_out(shop: ShopTables) -> Lambda:
-    """fnReadStream's way to the two others."""
+def connect_functions(shop: ShopTables) -> Lambda:
+    """Let fnReadStream invoke the two other functions."""
     shop.lambda_.functions = {
         VENDOR: shop.function("create_vendor_order"),
         FIREHOSE: shop.function("write_firehose"),
@@ -319,10 +316,10 @@ def fan_out(shop: ShopTables) -> Lambda:
     return shop.lambda_
 
 
-def test_each_function_gets_the_records_that_it_wants_in_order_and_the_shard(
+def test_each_function_gets_its_kinds_of_records_in_order_and_the_shard(
     shop: ShopTables,
 ) -> None:
-    calls = fan_out(shop)
+    calls = connect_functions(shop)
     shop.sell("vest", qty=6)
     shop.order(("vest", 2))
     records, shard = shop.records(), shop.shard("UnifiedTable")
@@ -338,7 +335,7 @@ def test_each_function_gets_the_records_that_it_wants_in_order_and_the_shard(
     assert [row["status"]["S"] for row in shop.of_type("vendorOrder")] == ["Open"]
     assert len(shop.firehose.lines) == 4
 
-    # Without a tumbling window there is no shard's name to hand on.
+    # Without a tumbling window the event names no shard.
     shop.function("read_stream")(event(records))
     assert "shardId" not in calls.events[-1][1]
 
@@ -352,8 +349,8 @@ def of_kinds(records: Sequence[Any], kinds: set[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("failing", [VENDOR, FIREHOSE])
-def test_a_batch_is_done_when_both_functions_have_done_it(shop: ShopTables, failing: str) -> None:
-    calls = fan_out(shop)
+def test_a_batch_fails_until_both_functions_have_succeeded(shop: ShopTables, failing: str) -> None:
+    calls = connect_functions(shop)
     shop.sell("vest", qty=0)
     records = shop.records()
     functions = dict(calls.functions)
@@ -370,8 +367,8 @@ def test_a_batch_is_done_when_both_functions_have_done_it(shop: ShopTables, fail
     assert len(shop.of_type("vendorOrder")) == len(shop.firehose.lines) == 1
 
 
-def test_rows_of_other_types_and_empty_windows_call_nobody(shop: ShopTables) -> None:
-    calls = fan_out(shop)
+def test_records_of_other_kinds_and_empty_windows_invoke_no_function(shop: ShopTables) -> None:
+    calls = connect_functions(shop)
     shop.dynamodb.put_item(
         TableName=shop.prefix + "UnifiedTable", Item={"pk": {"S": "a"}, "sk": {"S": "b"}}
     )

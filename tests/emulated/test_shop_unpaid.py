@@ -1,4 +1,4 @@
-"""Orders that nobody has paid: the limits of their quantities and number, and what happens to them."""
+"""Unpaid orders: limits of their size and number, payment, and expiry."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -17,15 +17,14 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def shop(dynamodb_endpoint: str) -> ShopTables:
-    shop = ShopTables(dynamodb_endpoint)
+def shop(shop: ShopTables) -> ShopTables:
     shop.sell("vest", qty=1000, price_cents=4999)
     shop.sell("axe", qty=1000, price_cents=1)
     return shop
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    """Let the shop's clock be ahead."""
+    """Set the shop's clock ahead."""
     now = times.after
     monkeypatch.setattr(times, "after", lambda delay: now(delay + by))
 
@@ -35,14 +34,14 @@ def status_of(shop: ShopTables, identifier: str) -> str:
     return found
 
 
-def act(shop: ShopTables, what: str, identifier: str) -> Response:
+def change_order(shop: ShopTables, what: str, identifier: str) -> Response:
     return shop.request(f"POST /admin/orders/{{id}}/{what}", id=identifier)
 
 
 # -- limits
 
 
-def test_an_order_has_no_more_units_than_the_document_says(shop: ShopTables) -> None:
+def test_an_order_has_at_most_100_units_of_a_line_and_200_in_all(shop: ShopTables) -> None:
     shop.sell("hat", qty=1000)
     assert shop.order(("vest", 101)).error == (400, "InvalidRequest", "lines[0].qty")
     most = (("vest", 100), ("axe", 100))
@@ -51,7 +50,7 @@ def test_an_order_has_no_more_units_than_the_document_says(shop: ShopTables) -> 
     assert (shop.stock("vest"), shop.stock("axe"), shop.stock("hat")) == (900, 900, 1000)
 
 
-def test_a_customer_has_no_more_than_twenty_unpaid_orders(shop: ShopTables) -> None:
+def test_a_customer_has_at_most_twenty_unpaid_orders(shop: ShopTables) -> None:
     def ask() -> Response:
         return shop.request("POST /orders", order(("vest", 1), customerId=CUSTOMER))
 
@@ -60,15 +59,19 @@ def test_a_customer_has_no_more_than_twenty_unpaid_orders(shop: ShopTables) -> N
     assert shop.order(("vest", 1)).status == 201
     assert shop.stock("vest") == 1000 - 21
 
-    assert act(shop, "pay", made[0]).status == 200
+    assert change_order(shop, "pay", made[0]).status == 200
     assert ask().status == 201
     assert ask().status == 409
-    # An unpaid order that is shipped is not waited for either; one that was paid is not taken off twice.
-    assert act(shop, "ship", made[1]).status == act(shop, "ship", made[0]).status == 200
+    # Shipping an unpaid order lowers the number of unpaid ones; shipping a paid order does not lower it again.
+    assert (
+        change_order(shop, "ship", made[1]).status
+        == change_order(shop, "ship", made[0]).status
+        == 200
+    )
     assert [ask().status, ask().status] == [201, 409]
 
 
-def test_a_customer_who_sends_many_orders_at_once_has_no_more_unpaid_ones(
+def test_the_limit_of_unpaid_orders_holds_for_many_requests_at_once(
     shop: ShopTables,
 ) -> None:
     function, answers = shop.function("create_order"), []
@@ -90,7 +93,7 @@ def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
     made = shop.order(("vest", 1), ("axe", 2)).document
     assert datetime.fromisoformat(made["payBy"]) - datetime.fromisoformat(made["createdAt"]) >= DAY
 
-    paid, again = (act(shop, "pay", made["orderId"]) for _ in range(2))
+    paid, again = (change_order(shop, "pay", made["orderId"]) for _ in range(2))
     assert paid.document == {**made, "status": "Paid"}
     assert again.body == paid.body
     assert shop.row(f"CUST-ORDER-{made['orderId']}", "Order")["paidBy"] == {"S": "olga"}
@@ -98,10 +101,9 @@ def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
     assert [each["orderId"] for each in listed] == [made["orderId"]]
     assert shop.request("GET /admin/orders").document["orders"] == []
 
-    shipped = act(shop, "ship", made["orderId"])
+    shipped = change_order(shop, "ship", made["orderId"])
     assert shipped.document["status"] == "Shipped"
-    # What is shipped stays shipped.
-    assert act(shop, "pay", made["orderId"]).body == shipped.body
+    assert change_order(shop, "pay", made["orderId"]).body == shipped.body
     statuses = {
         row["status"]["S"]
         for kind in ("order", "orderLine", "customerOrder")
@@ -114,13 +116,13 @@ def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
 # -- expiring
 
 
-def test_an_order_that_is_not_paid_in_time_gives_its_units_back_once(
+def test_an_order_that_is_not_paid_in_time_returns_its_units_once(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bodies = [order(("vest", 3), ("axe", 5), customerId=CUSTOMER) for _ in range(3)]
     due, paid, shipped = (shop.request("POST /orders", each).document["orderId"] for each in bodies)
-    act(shop, "pay", paid)
-    act(shop, "ship", shipped)
+    change_order(shop, "pay", paid)
+    change_order(shop, "ship", shipped)
     expire = shop.function("expire_orders")
 
     later(monkeypatch, DAY - timedelta(minutes=1))
@@ -144,21 +146,21 @@ def test_an_order_that_is_not_paid_in_time_gives_its_units_back_once(
     listed = shop.request("GET /customers/{id}/orders", id=CUSTOMER).document["orders"]
     assert {each["orderId"]: each["status"] for each in listed}[due] == "Expired"
     for what in ("pay", "ship"):
-        assert act(shop, what, due).error == (409, "OrderExpired", None)
-    # The same request is that order still, and no new one.
+        assert change_order(shop, what, due).error == (409, "OrderExpired", None)
+    # The same request still returns that order and makes no new one.
     again = shop.request("POST /orders", bodies[0])
     assert (again.status, again.document["status"]) == (200, "Expired")
     assert [row["orders"] for row in shop.of_type("unpaid")] == [{"N": "0"}]
 
 
-def test_an_expired_order_counts_for_nothing(
+def test_an_expired_order_is_subtracted_from_the_counts(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.order(("vest", 3), ("axe", 5))
     kept = shop.order(("vest", 1)).document["orderId"]
     shop.count()
     assert (shop.counts(), shop.totals()) == ({"vest": (4, 0), "axe": (5, 0)}, (2, 0, 20001))
-    act(shop, "pay", kept)
+    change_order(shop, "pay", kept)
 
     later(monkeypatch, 2 * DAY)
     shop.function("expire_orders")({})
@@ -167,13 +169,13 @@ def test_an_expired_order_counts_for_nothing(
     assert (shop.counts(), shop.totals()) == ({"vest": (1, 0)}, (1, 0, 4999))
 
 
-def test_an_order_that_is_paid_at_the_last_moment_is_paid_or_expired_but_not_both(
+def test_an_order_that_is_paid_while_it_expires_stays_paid(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = shop.order(("vest", 3)).document["orderId"]
     faults = Faults()
     expire = shop.function("expire_orders", lambda client: FaultyClient(client, faults))
-    faults.arm("transact_write_items", 1, meanwhile(lambda: act(shop, "pay", made)))
+    faults.arm("transact_write_items", 1, meanwhile(lambda: change_order(shop, "pay", made)))
     later(monkeypatch, 2 * DAY)
 
     expire({})
@@ -187,7 +189,7 @@ def test_an_order_that_is_paid_at_the_last_moment_is_paid_or_expired_but_not_bot
     [after(timed_out()), instead(timed_out()), instead(cancelled("TransactionConflict", "None"))],
     ids=["lost answer", "no answer", "conflict"],
 )
-def test_trouble_with_the_transaction_gives_the_units_back_once(
+def test_units_are_returned_once_when_the_transaction_fails_or_its_answer_is_lost(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch, fault: Any
 ) -> None:
     made = shop.order(("vest", 3)).document["orderId"]
@@ -201,7 +203,7 @@ def test_trouble_with_the_transaction_gives_the_units_back_once(
     assert (status_of(shop, made), shop.stock("vest")) == ("Expired", 1000)
 
 
-def test_a_product_that_is_not_sold_any_more_keeps_no_order_open(
+def test_an_order_with_a_deleted_product_expires(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = shop.order(("vest", 3), ("axe", 5)).document["orderId"]
@@ -216,7 +218,7 @@ def test_a_product_that_is_not_sold_any_more_keeps_no_order_open(
     assert shop.stock("axe") == 1000
 
 
-def test_a_line_that_somebody_broke_keeps_no_piece_of_the_others(
+def test_an_unreadable_line_does_not_keep_the_units_of_the_others(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = shop.order(("vest", 3), ("axe", 5)).document["orderId"]
@@ -232,7 +234,7 @@ def test_a_line_that_somebody_broke_keeps_no_piece_of_the_others(
     assert (shop.stock("vest"), shop.stock("axe")) == (997, 1000)
 
 
-def test_an_order_that_cannot_be_closed_keeps_no_other_open(
+def test_an_unreadable_order_does_not_keep_the_others_open(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (shop.order(("vest", 1)).document["orderId"] for _ in range(2))
@@ -250,7 +252,7 @@ def test_an_order_that_cannot_be_closed_keeps_no_other_open(
     assert shop.stock("vest") == 999
 
 
-def test_a_run_ends_in_time_and_the_next_one_goes_on(
+def test_a_run_ends_before_its_timeout_and_the_next_one_goes_on(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [shop.order(("vest", 1)).document["orderId"] for _ in range(3)]

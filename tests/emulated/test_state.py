@@ -1,4 +1,4 @@
-"""StateLambda over DynamoDB Local: the newest version of each trade is stored, and what cannot be read is kept."""
+"""StateLambda over DynamoDB Local: it stores the newest version of each trade and quarantines bad messages."""
 
 import base64
 import json
@@ -35,12 +35,12 @@ def message(
     }
 
 
-def tombstone(identifier: str = "t", version: int = 1) -> dict[str, Any]:
+def deletion(identifier: str = "t", version: int = 1) -> dict[str, Any]:
     return {"TradeID": identifier, "Version": version, "Deleted": True}
 
 
 def store(pipeline: Pipeline, *messages: Any) -> list[str]:
-    """Deliver the messages to a cold function; the sequence numbers to report in batchItemFailures."""
+    """Deliver the messages to a cold environment; returns the sequence numbers in batchItemFailures."""
     return failures(pipeline.function("state")(pipeline.kinesis_event(*messages)))
 
 
@@ -87,7 +87,7 @@ def test_the_newest_version_stays_in_any_order(
     assert (found["Version"], found["Value"]) == ({"N": str(max(order))}, {"N": str(max(order))})
 
 
-def test_a_batch_again_changes_nothing_and_makes_no_stream_record(pipeline: Pipeline) -> None:
+def test_a_repeated_batch_changes_nothing_and_makes_no_stream_record(pipeline: Pipeline) -> None:
     event = pipeline.kinesis_event(*[message(f"t{number}") for number in range(60)])
     pipeline.function("state")(event)
     made = len(pipeline.stream_records("StateTable"))
@@ -100,7 +100,7 @@ def test_a_batch_again_changes_nothing_and_makes_no_stream_record(pipeline: Pipe
     assert len(pipeline.stream_records("StateTable")) == made == 60
 
 
-def test_one_version_with_two_contents_stays_as_it_first_came(pipeline: Pipeline) -> None:
+def test_of_two_messages_with_the_same_version_the_first_stays(pipeline: Pipeline) -> None:
     store(pipeline, message(value=1), message(value=2))
     store(pipeline, message(value=3))
 
@@ -109,9 +109,9 @@ def test_one_version_with_two_contents_stays_as_it_first_came(pipeline: Pipeline
     assert found["Value"] == {"N": "1"}
 
 
-def test_a_deletion_leaves_a_tombstone_that_older_versions_do_not_pass(pipeline: Pipeline) -> None:
+def test_a_deleted_trade_keeps_its_version_until_a_newer_one_comes(pipeline: Pipeline) -> None:
     store(pipeline, message(version=1))
-    store(pipeline, tombstone(version=5))
+    store(pipeline, deletion(version=5))
     store(pipeline, message(version=4))
 
     found = row(pipeline)
@@ -121,8 +121,8 @@ def test_a_deletion_leaves_a_tombstone_that_older_versions_do_not_pass(pipeline:
     assert version(pipeline) == 6
 
 
-def test_a_tombstone_may_come_before_its_trade(pipeline: Pipeline) -> None:
-    store(pipeline, tombstone(version=2))
+def test_a_deletion_may_come_before_its_trade(pipeline: Pipeline) -> None:
+    store(pipeline, deletion(version=2))
     store(pipeline, message(version=1))
 
     assert version(pipeline) == 2
@@ -130,7 +130,7 @@ def test_a_tombstone_may_come_before_its_trade(pipeline: Pipeline) -> None:
 
 # -- limits
 
-EDGES = [
+VALUES_AT_THE_LIMITS = [
     b"0",
     b"-0",
     b"1e-17",
@@ -154,7 +154,7 @@ def raw(**fields: bytes) -> bytes:
     return b"{" + b",".join(b'"%s":%s' % (k.encode(), v) for k, v in given_fields.items()) + b"}"
 
 
-@pytest.mark.parametrize("value", EDGES)
+@pytest.mark.parametrize("value", VALUES_AT_THE_LIMITS)
 def test_a_value_at_the_limits_is_stored_exactly(pipeline: Pipeline, value: bytes) -> None:
     assert store(pipeline, raw(Value=value)) == []
 
@@ -165,9 +165,7 @@ def test_a_value_at_the_limits_is_stored_exactly(pipeline: Pipeline, value: byte
 
 
 @pytest.mark.parametrize("text", [b"0", b"-1", b"1e37", b"9" * 38, b"-" + b"9" * 38])
-def test_a_version_at_the_limits_is_stored_and_a_duplicate_of_it_is_one(
-    pipeline: Pipeline, text: bytes
-) -> None:
+def test_a_version_at_the_limits_is_stored_once(pipeline: Pipeline, text: bytes) -> None:
     for _ in range(2):
         assert store(pipeline, raw(Version=text)) == []
 
@@ -209,7 +207,7 @@ ODD = st.builds(
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ODD, min_size=1, max_size=30))
-def test_whatever_can_be_read_can_be_written_and_comes_back_equal(
+def test_every_valid_message_is_stored_unchanged(
     dynamodb_endpoint: str, messages: list[bytes]
 ) -> None:
     pipeline = Pipeline(dynamodb_endpoint)
@@ -251,7 +249,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_bad_message_is_kept_whole_and_blocks_nothing(pipeline: Pipeline, bad: bytes) -> None:
+def test_a_bad_message_is_quarantined_whole_and_the_others_are_stored(
+    pipeline: Pipeline, bad: bytes
+) -> None:
     event = pipeline.kinesis_event(message("before"), bad, message("after"))
 
     assert failures(pipeline.function("state")(event)) == []
@@ -277,7 +277,9 @@ def test_a_retry_of_a_bad_message_overwrites_its_object(pipeline: Pipeline) -> N
     assert len(pipeline.bucket.objects) == 30
 
 
-def test_a_bad_message_that_cannot_be_kept_comes_again(pipeline: Pipeline) -> None:
+def test_a_bad_message_is_reported_as_failed_while_the_bucket_refuses_it(
+    pipeline: Pipeline,
+) -> None:
     event = pipeline.kinesis_event(message("a"), b"bad", message("b"))
     pipeline.bucket.error = client_error("SlowDown", 503)
     function = pipeline.function("state")
@@ -291,7 +293,7 @@ def test_a_bad_message_that_cannot_be_kept_comes_again(pipeline: Pipeline) -> No
 
 
 @pytest.mark.parametrize("version_sent", [1, 2])
-def test_a_message_for_a_row_without_a_version_is_kept_and_the_row_stays(
+def test_a_message_for_a_row_without_a_version_is_quarantined_and_the_row_stays(
     pipeline: Pipeline, version_sent: int
 ) -> None:
     foreign = {"id": {"S": "t"}, "Note": {"S": "not LEDA's"}}
@@ -307,7 +309,9 @@ def test_a_message_for_a_row_without_a_version_is_kept_and_the_row_stays(
 # -- packed records
 
 
-def test_packed_messages_are_stored_each_and_the_bad_ones_kept_each(pipeline: Pipeline) -> None:
+def test_each_message_of_a_packed_record_is_stored_or_quarantined_by_itself(
+    pipeline: Pipeline,
+) -> None:
     good = [json.dumps(message(*each)).encode() for each in (("a",), ("b", 2), ("b", 1))]
     data = packed(good[0], b"bad", *good[1:], b"worse")
 
@@ -320,7 +324,7 @@ def test_packed_messages_are_stored_each_and_the_bad_ones_kept_each(pipeline: Pi
     }
 
 
-def test_a_broken_packed_record_is_kept_whole(pipeline: Pipeline) -> None:
+def test_a_damaged_packed_record_is_quarantined_whole(pipeline: Pipeline) -> None:
     data = packed(*(json.dumps(message(name)).encode() for name in "ab"))[:-1] + b"?"
 
     assert store(pipeline, data, message("c")) == []
@@ -333,7 +337,7 @@ def test_a_broken_packed_record_is_kept_whole(pipeline: Pipeline) -> None:
 
 
 class Selective:
-    """A client whose statements for some trades fail inside a good answer."""
+    """A client that answers the statements for some trades with an error code."""
 
     def __init__(self, real: Any, keys: set[str], code: str) -> None:
         self._real, self._keys, self._code = real, keys, code
@@ -354,7 +358,7 @@ class Selective:
 @pytest.mark.parametrize(
     "code", ["ThrottlingError", "ProvisionedThroughputExceeded", "InternalServerError"]
 )
-def test_a_statement_that_fails_for_ever_brings_every_record_of_its_trade_back(
+def test_a_statement_that_keeps_failing_fails_every_record_of_its_trade(
     pipeline: Pipeline, code: str
 ) -> None:
     batch = [message(f"t{number}") for number in range(30)]
@@ -366,12 +370,14 @@ def test_a_statement_that_fails_for_ever_brings_every_record_of_its_trade_back(
     records = event["Records"]
     assert failed == [records[place]["kinesis"]["sequenceNumber"] for place in (7, 30, 31)]
     assert len(pipeline.rows("StateTable")) == 29
-    # Lambda delivers from the first failure on; State is idempotent.
+    # Lambda delivers again from the first failure on.
     assert failures(pipeline.function("state")({"Records": records[7:]})) == []
     assert version(pipeline, "t7") == 2
 
 
-def test_a_refused_row_is_kept_with_every_message_of_its_trade(pipeline: Pipeline) -> None:
+def test_a_row_that_dynamodb_refuses_quarantines_every_message_of_its_trade(
+    pipeline: Pipeline,
+) -> None:
     function = pipeline.function(
         "state", lambda client: Selective(client, {"b"}, "ValidationError")
     )
@@ -396,7 +402,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_failure_at_any_call_loses_nothing_once_the_batch_comes_again(
+def test_totals_are_exact_once_a_batch_is_delivered_again_after_a_failure_at_any_call(
     memory_pipeline: Pipeline, fault: str, nth: int
 ) -> None:
     pipeline = memory_pipeline
@@ -408,7 +414,7 @@ def test_a_failure_at_any_call_loses_nothing_once_the_batch_comes_again(
     pipeline.settings["WRITE_THREADS"] = "1"
     function = pipeline.function("state", lambda client: FaultyClient(client, faults))
 
-    # Raised or not, Lambda delivers it again.
+    # Lambda delivers the batch again whether the function fails or reports failures.
     is_raised = "IAM" in fault or "killed" in fault
     with pytest.raises((Killed, ClientError)) if is_raised else nullcontext():
         function(event)
@@ -418,7 +424,7 @@ def test_a_failure_at_any_call_loses_nothing_once_the_batch_comes_again(
     assert totals == trades.fold(versions)
 
 
-def test_faults_strike_anywhere_in_a_batch_and_cost_no_exactness(
+def test_injected_failures_come_at_any_place_of_the_batch_and_totals_stay_exact(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.settings["PARAMETER_TABLE"] = pipeline.prefix + "ParameterTable"
@@ -439,13 +445,13 @@ def test_faults_strike_anywhere_in_a_batch_and_cost_no_exactness(
             stored.append(len(pipeline.rows("StateTable")))
     assert failures(function(event)) == []
 
-    # Before the first record, in the middle, after the last: any place may be drawn.
+    # Before the first record, in the middle, and after the last one.
     assert asked == [82] * len(places)
     assert stored == [0, 7, 50, 80]
     assert pipeline.run()["PV"] == 80
 
 
-def test_without_a_parameter_table_no_fault_is_looked_up(pipeline: Pipeline) -> None:
+def test_without_a_parameter_table_no_failure_is_injected(pipeline: Pipeline) -> None:
     faults = Faults()
     function: Function = pipeline.function("state", lambda client: FaultyClient(client, faults))
     with parameter(pipeline, "FAILURE_STATE_LAMBDA_PCT", 100):
@@ -454,5 +460,5 @@ def test_without_a_parameter_table_no_fault_is_looked_up(pipeline: Pipeline) -> 
     assert faults.log == ["batch_execute_statement"]
 
 
-def test_an_event_without_records_is_answered(pipeline: Pipeline) -> None:
+def test_an_event_without_records_succeeds(pipeline: Pipeline) -> None:
     assert failures(pipeline.function("state")({"Records": []})) == []

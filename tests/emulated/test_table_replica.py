@@ -1,4 +1,4 @@
-"""The replica shows each item's last change, whatever is delivered, how often and in which order."""
+"""The replica has each item as of its last change, however often and in whatever order records are delivered."""
 
 import base64
 import random
@@ -17,7 +17,7 @@ from support.lambda_events import event
 from support.pipeline import Function, Pipeline
 from support.users import END, PLACE, Users, key
 
-NOTHING: dict[str, Any] = {"batchItemFailures": []}
+NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def users(pipeline: Pipeline) -> Users:
     return Users(pipeline)
 
 
-class Puts:
-    """A client whose PutItem meets faults: `draw` says which, None for none."""
+class FaultyPuts:
+    """A client whose PutItem meets the faults that `draw` returns; None: no fault."""
 
     def __init__(self, real: Any, draw: Callable[[], Fault | None]) -> None:
         self._real = real
@@ -47,11 +47,11 @@ class Puts:
 
 
 def replicate(users: Users, draw: Callable[[], Fault | None] | None = None) -> Function:
-    wrapper = (lambda client: Puts(client, draw)) if draw else None
+    wrapper = (lambda client: FaultyPuts(client, draw)) if draw else None
     return users.pipeline.function("table_replica", wrapper)
 
 
-def life(users: Users, seed: int, changes: int = 60) -> None:
+def change_items(users: Users, seed: int, changes: int = 60) -> None:
     """Random changes of a few items: created, changed, deleted, created again."""
     rng = random.Random(seed)
     for number in range(changes):
@@ -62,12 +62,12 @@ def life(users: Users, seed: int, changes: int = 60) -> None:
             users.put(user, timestamp, value={"N": str(number)}, extra={"L": [{"BOOL": True}]})
 
 
-def test_the_replica_has_the_items_and_where_each_stands(users: Users) -> None:
+def test_the_replica_has_the_items_and_the_place_of_their_last_change(users: Users) -> None:
     users.put("u1", email={"S": "a"})
     users.put("u2", tags={"SS": ["x", "y"]}, none={"NULL": True}, n={"NS": ["1", "2.5"]})
     records = users.records()
 
-    assert replicate(users)(event(records)) == NOTHING
+    assert replicate(users)(event(records)) == NO_FAILURES
 
     assert users.replica() == users.items()
     label = users.pipeline.stream_arn("Users").rpartition("/")[2]
@@ -76,16 +76,16 @@ def test_the_replica_has_the_items_and_where_each_stands(users: Users) -> None:
     assert places["u1"] < places["u2"]
 
 
-def as_lambda_has_it(value: Any) -> Any:
-    """Binary data in base64."""
+def with_base64(value: Any) -> Any:
+    """Binary data in base64, as in an event of Lambda."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
-        return {name: as_lambda_has_it(each) for name, each in value.items()}
-    return [as_lambda_has_it(each) for each in value] if isinstance(value, list) else value
+        return {name: with_base64(each) for name, each in value.items()}
+    return [with_base64(each) for each in value] if isinstance(value, list) else value
 
 
-def test_binary_data_arrives_as_it_was_at_any_depth(users: Users) -> None:
+def test_binary_data_is_copied_at_any_depth(users: Users) -> None:
     data = {"B": b"\x00\xff"}
     users.put(
         "u1",
@@ -94,20 +94,20 @@ def test_binary_data_arrives_as_it_was_at_any_depth(users: Users) -> None:
         m={"M": {"l": {"L": [data, {"M": {"b": data}}]}}},
     )
 
-    assert replicate(users)(event([as_lambda_has_it(r) for r in users.records()])) == NOTHING
+    assert replicate(users)(event([with_base64(r) for r in users.records()])) == NO_FAILURES
 
     assert users.replica() == users.items()
 
 
-def test_a_replay_changes_nothing(users: Users) -> None:
-    life(users, seed=1)
+def test_a_repeated_stream_changes_nothing(users: Users) -> None:
+    change_items(users, seed=1)
     records = users.records()
     function = replicate(users)
     function(event(records))
     before = sorted(map(str, users.pipeline.rows("Replica")))
 
     for _ in range(2):
-        assert function(event(records)) == NOTHING
+        assert function(event(records)) == NO_FAILURES
         for record in records:
             function(event([record]))
 
@@ -116,8 +116,10 @@ def test_a_replay_changes_nothing(users: Users) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_any_delivery_in_any_order_ends_with_the_source(users: Users, seed: int) -> None:
-    life(users, seed)
+def test_the_replica_equals_the_source_after_deliveries_in_any_order(
+    users: Users, seed: int
+) -> None:
+    change_items(users, seed)
     records = users.records()
     rng = random.Random(seed)
     deliveries = records + rng.choices(records, k=len(records))
@@ -132,11 +134,11 @@ def test_any_delivery_in_any_order_ends_with_the_source(users: Users, seed: int)
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda n: functions[n % 2](event(batches[n])), range(len(batches))))
 
-    assert all(answer == NOTHING for answer in answers)
+    assert all(answer == NO_FAILURES for answer in answers)
     assert users.replica() == users.items()
 
 
-def test_a_deleted_item_is_not_brought_back_by_its_own_past(users: Users) -> None:
+def test_late_records_do_not_restore_a_deleted_item(users: Users) -> None:
     users.put("u1", email={"S": "a"})
     users.put("u1", email={"S": "b"})
     users.delete("u1")
@@ -155,7 +157,7 @@ def test_a_deleted_item_is_not_brought_back_by_its_own_past(users: Users) -> Non
     assert users.tombstones() == []
 
 
-def test_a_tombstone_stays_for_the_time_that_is_set(users: Users) -> None:
+def test_a_tombstone_expires_after_tombstone_seconds(users: Users) -> None:
     users.pipeline.settings["TOMBSTONE_SECONDS"] = "1000"
     users.put("u1")
     users.delete("u1")
@@ -167,7 +169,7 @@ def test_a_tombstone_stays_for_the_time_that_is_set(users: Users) -> None:
     assert [row[END] for row in users.tombstones()] == [{"N": "6000"}]
 
 
-def test_numbers_are_compared_as_numbers(users: Users) -> None:
+def test_sequence_numbers_are_compared_as_numbers(users: Users) -> None:
     users.put("u1", value={"N": "9"})
     users.put("u1", value={"N": "10"})
     older, newer = users.records()
@@ -181,7 +183,7 @@ def test_numbers_are_compared_as_numbers(users: Users) -> None:
     assert users.replica() == users.items()
 
 
-def test_a_stream_that_was_switched_on_again_is_later_whatever_its_numbers(users: Users) -> None:
+def test_records_of_a_newer_stream_win_whatever_their_sequence_numbers(users: Users) -> None:
     users.put("u1", value={"N": "1"})
     users.put("u1", value={"N": "2"})
     first, second = users.records()
@@ -197,7 +199,7 @@ def test_a_stream_that_was_switched_on_again_is_later_whatever_its_numbers(users
     assert users.replica() == users.items()
 
 
-def test_a_row_that_was_there_before_the_replica_gives_way(users: Users) -> None:
+def test_a_row_without_a_place_is_replaced(users: Users) -> None:
     table = users.pipeline.settings["REPLICA_TABLE"]
     users.pipeline.dynamodb.put_item(TableName=table, Item={**key("u1"), "imported": {"N": "1"}})
     users.put("u1", value={"N": "2"})
@@ -220,9 +222,7 @@ FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_items_that_could_not_be_written_are_asked_for_again_and_the_others_are_done(
-    users: Users, fault: str
-) -> None:
+def test_only_records_whose_write_failed_are_reported_as_failed(users: Users, fault: str) -> None:
     for number in range(6):
         users.put(f"u{number}")
     records = users.records()
@@ -234,15 +234,15 @@ def test_items_that_could_not_be_written_are_asked_for_again_and_the_others_are_
     assert len(numbers) == 2
     assert len(users.pipeline.rows("Replica")) >= 4
     again = [r for r in records if r["dynamodb"]["SequenceNumber"] in numbers]
-    assert replicate(users)(event(again)) == NOTHING
+    assert replicate(users)(event(again)) == NO_FAILURES
     assert users.replica() == users.items()
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_failures_and_retries_from_the_lowest_end_with_the_source(
+def test_the_replica_equals_the_source_after_random_failures_and_retries(
     users: Users, seed: int
 ) -> None:
-    life(users, seed)
+    change_items(users, seed)
     rng = random.Random(seed)
     faults = list(FAULTS.values())
 
@@ -265,16 +265,18 @@ def test_random_failures_and_retries_from_the_lowest_end_with_the_source(
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
-def test_what_concerns_every_item_fails_the_batch(users: Users, code: str) -> None:
+def test_an_error_that_concerns_every_item_fails_the_batch(users: Users, code: str) -> None:
     users.put("u1")
     with pytest.raises(ClientError, match=code):
         replicate(users, lambda: instead(client_error(code)))(event(users.records()))
     assert users.pipeline.bucket.objects == {}
 
 
-def test_an_item_that_no_retry_can_write_is_quarantined_and_blocks_nothing(users: Users) -> None:
+def test_an_item_that_the_replica_cannot_hold_is_quarantined_and_the_others_are_written(
+    users: Users,
+) -> None:
     users.put("u1")
-    # With the replica's own attributes it would have more than an item's 400 KB.
+    # With the attributes that the replica adds, the item would exceed 400 KB.
     users.put("large", text={"S": "x" * (400 * 1024 - 60)})
     marked: dict[str, Any] = {PLACE: {"S": "mine"}}
     users.put("taken", **marked)
@@ -283,7 +285,7 @@ def test_an_item_that_no_retry_can_write_is_quarantined_and_blocks_nothing(users
     records = users.records()
     records[3]["dynamodb"]["NewImage"]["data"] = {"B": "no base64"}
 
-    assert replicate(users)(event(records)) == NOTHING
+    assert replicate(users)(event(records)) == NO_FAILURES
 
     assert {user for user, _ in users.replica()} == {"u1", "u2"}
     reasons = sorted(users.pipeline.bucket.reasons)
@@ -293,19 +295,19 @@ def test_an_item_that_no_retry_can_write_is_quarantined_and_blocks_nothing(users
     assert "not base64" in reasons[1]
 
 
-def test_a_record_that_tells_no_change_is_quarantined(users: Users) -> None:
+def test_an_unreadable_record_is_quarantined(users: Users) -> None:
     users.put("u1")
     users.put("u2")
     records = users.records()
     del records[0]["dynamodb"]["NewImage"]
 
-    assert replicate(users)(event(records)) == NOTHING
+    assert replicate(users)(event(records)) == NO_FAILURES
 
     assert {user for user, _ in users.replica()} == {"u2"}
     assert len(users.pipeline.bucket.objects) == 1
 
 
-def test_a_replica_with_another_key_is_refused_and_no_item_is_to_blame(users: Users) -> None:
+def test_a_replica_with_another_key_fails_the_batch_and_quarantines_nothing(users: Users) -> None:
     users.pipeline._create("Other", {"id": "S"})
     users.pipeline.settings["REPLICA_TABLE"] = f"{users.pipeline.prefix}Other"
     users.put("u1")

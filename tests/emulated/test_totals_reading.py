@@ -1,4 +1,4 @@
-"""Reading totals over DynamoDB Local: by key, through the indexes where the table has them, and by a scan."""
+"""Totals are read over DynamoDB Local: by key, through an index where the table has one, and by a scan."""
 
 import json
 import random
@@ -36,7 +36,7 @@ GONE = [("daily:2026-07-31", 0, 0), ("former:2026-08-01", 8, 8), (":rebuild:1:2:
 
 
 class Table:
-    """A totals table with the rows (identifier, Count, Score) that Reduce would have made."""
+    """A totals table with rows (identifier, Count, Score) as Reduce makes them."""
 
     def __init__(
         self, endpoint: str, configuration: Configuration, key: str = "Identifier"
@@ -48,7 +48,7 @@ class Table:
         self.is_indexed = False
 
     def create(self, indexes: Mapping[str, tuple[str, str]], held: Sequence[str]) -> None:
-        """The table with these indexes by Parent and the given attribute, which hold the attributes `held`, too."""
+        """Create the table with these indexes by Parent and the given attribute; they project `held`, too."""
         self.is_indexed = bool(indexes)
         more: dict[str, Any] = {}
         if indexes:
@@ -101,7 +101,7 @@ def _names(found: Found) -> list[str]:
     return [total.identifier for total in found.totals]
 
 
-def test_one_total_is_read_by_its_identifier_or_its_keys(table: Table) -> None:
+def test_a_total_is_read_by_its_identifier_or_its_keys(table: Table) -> None:
     reader = table.reader
     expected = Total(
         "daily:2026-08-01",
@@ -120,14 +120,12 @@ def test_one_total_is_read_by_its_identifier_or_its_keys(table: Table) -> None:
 @pytest.mark.parametrize(
     "identifier", ["daily:2026-07-31", "daily:2026-12-31", "former:2026-08-01"]
 )
-def test_a_total_without_rows_or_of_no_live_grouping_is_absent(
-    table: Table, identifier: str
-) -> None:
+def test_a_total_of_0_rows_or_of_a_former_grouping_is_absent(table: Table, identifier: str) -> None:
     assert table.reader.one(identifier).totals == []
 
 
 @pytest.mark.parametrize(
-    ("grouping", "keys", "says"),
+    ("grouping", "keys", "message"),
     [
         ("hourly", {}, "no grouping hourly"),
         ("daily", {"day": "x"}, "has the keys date, and not day"),
@@ -135,15 +133,15 @@ def test_a_total_without_rows_or_of_no_live_grouping_is_absent(
         ("desk", {"type": "PV", "desk": "FX", "x": "y"}, "and not type, desk, x"),
     ],
 )
-def test_keys_that_name_no_total_are_refused(
-    grouping: str, keys: dict[str, str], says: str
+def test_keys_that_a_grouping_does_not_have_are_refused(
+    grouping: str, keys: dict[str, str], message: str
 ) -> None:
     reader = TotalsReader(None, "t", "Identifier", GROUPINGS)  # type: ignore[arg-type]
-    with pytest.raises(LedaError, match=says):
+    with pytest.raises(LedaError, match=message):
         reader.identifier(grouping, keys)
 
 
-def test_some_keys_of_a_grouping_without_rollup_are_refused() -> None:
+def test_only_a_grouping_with_rollup_takes_some_of_its_keys() -> None:
     document = {"group_by": {"source": {"keys": ["source", "date"]}}, "measures": MEASURES}
     configuration = Configuration.from_json(json.dumps(document))
     reader = TotalsReader(None, "t", "Identifier", configuration)  # type: ignore[arg-type]
@@ -151,7 +149,7 @@ def test_some_keys_of_a_grouping_without_rollup_are_refused() -> None:
         reader.identifier("source", {"source": "web"})
 
 
-def test_children_are_those_right_below_in_order(table: Table) -> None:
+def test_children_are_the_totals_one_level_below_in_order(table: Table) -> None:
     reader = table.reader
     found = reader.children("desk")
     assert _names(found) == ["desk:Delta", "desk:PV"]
@@ -164,13 +162,13 @@ def test_children_are_those_right_below_in_order(table: Table) -> None:
         assert found.rows == len([*DAYS, *DESKS, *GONE])
 
 
-def test_a_whole_grouping_has_all_its_levels_and_nothing_else(table: Table) -> None:
+def test_a_whole_grouping_has_the_totals_of_all_its_levels(table: Table) -> None:
     assert _names(table.reader.whole("daily")) == [name for name, _, _ in DAYS]
     assert _names(table.reader.whole("desk")) == sorted(name for name, _, _ in DESKS)
     assert _names(table.reader.whole(None)) == sorted(name for name, _, _ in [*DAYS, *DESKS])
 
 
-def test_the_first_by_a_measure_come_in_a_fixed_order(table: Table) -> None:
+def test_the_top_totals_have_a_fixed_order(table: Table) -> None:
     reader = table.reader
     assert _names(reader.top("daily", "Count", 2)) == ["daily:2026-08-02", "daily:2026-08-01"]
     assert _names(reader.top("daily", "Score", 3)) == [
@@ -183,7 +181,7 @@ def test_the_first_by_a_measure_come_in_a_fixed_order(table: Table) -> None:
         assert reader.top("daily", "Score", 1).source == "the index TopScore"
 
 
-def test_whatever_the_amounts_an_index_and_a_scan_give_the_same_first_ones(
+def test_the_top_totals_of_random_amounts_are_those_of_a_sort(
     dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leda_cli.operate.totals.totals_reading._TOP_PAGE_ROWS", 3)
@@ -203,18 +201,18 @@ def test_whatever_the_amounts_an_index_and_a_scan_give_the_same_first_ones(
         assert found.source == "the index TopScore"
 
 
-def test_an_index_that_lacks_a_measure_is_not_used(dynamodb_endpoint: str) -> None:
+def test_an_index_without_a_measure_is_not_used(dynamodb_endpoint: str) -> None:
     table = Table(dynamodb_endpoint, GROUPINGS)
     table.create(INDEXES, ["Count", "Grouping"])
     table.fill(DAYS)
     reader = table.reader
     assert reader.children("daily").source == f"a scan of {table.name}"
-    # Its sort key is the measure that the others lack.
+    # Score is the sort key of this index, and missing in the others.
     assert reader.top("daily", "Score", 1).source == "the index TopScore"
     assert reader.top("daily", "Count", 1).source == f"a scan of {table.name}"
 
 
-def test_a_hierarchys_children_and_top_are_read_from_its_identifiers(
+def test_children_and_top_of_a_hierarchy_are_read_from_the_identifiers(
     dynamodb_endpoint: str,
 ) -> None:
     table = Table(dynamodb_endpoint, HIERARCHY)
@@ -231,7 +229,7 @@ def test_a_hierarchys_children_and_top_are_read_from_its_identifiers(
 @pytest.mark.parametrize(
     "indexes", [{}, {"Children": ("Username", "S"), "TopScore": ("Score", "N")}]
 )
-def test_plain_totals_are_read_by_their_keys_text(
+def test_plain_identifiers_are_the_text_of_the_key(
     dynamodb_endpoint: str, indexes: dict[str, tuple[str, str]]
 ) -> None:
     table = Table(dynamodb_endpoint, PLAIN, key="Username")
@@ -245,7 +243,7 @@ def test_plain_totals_are_read_by_their_keys_text(
     assert reader.top("scores", "Score", 1).is_of_index is bool(indexes)
 
 
-def test_without_a_count_a_total_of_0_in_every_measure_is_absent(dynamodb_endpoint: str) -> None:
+def test_without_a_count_a_total_with_0_in_every_measure_is_absent(dynamodb_endpoint: str) -> None:
     document = {
         "group_by": {"daily": {"keys": ["date"]}},
         "measures": {
@@ -260,7 +258,7 @@ def test_without_a_count_a_total_of_0_in_every_measure_is_absent(dynamodb_endpoi
     assert table.reader.count is None
 
 
-def test_a_total_that_has_expired_is_absent(dynamodb_endpoint: str) -> None:
+def test_an_expired_total_is_absent(dynamodb_endpoint: str) -> None:
     document = {
         "group_by": {"daily": {"keys": ["at:day"], "retention_days": 2}},
         "measures": MEASURES,

@@ -1,6 +1,6 @@
-"""The sizes by AWS's rules, against what DynamoDB Local charges for single writes and reads.
+"""Units computed by AWS's rules equal those that DynamoDB Local reports for single writes and reads.
 
-For transactions it reports 2 units a table whatever they hold, and for PartiQL nothing: those are not compared.
+For transactions it always reports 2 units a table, and for PartiQL none, so neither is compared.
 """
 
 from collections.abc import Iterator
@@ -26,16 +26,16 @@ def client(dynamodb_endpoint: str) -> Iterator[Any]:
 
 
 def row_of(size: int) -> dict[str, Any]:
-    """A row of StateTable of so many bytes."""
+    """A row of StateTable with a size of so many bytes."""
     row = state_row(Workload(1))
     row["Hierarchy"] = {"S": row["Hierarchy"]["S"] + "x" * (size - item_bytes(row))}
     assert item_bytes(row) == size
     return row
 
 
-# The size of a number is approximate, so a row is a few bytes from where the next unit begins.
+# The size of a number is approximate, so each row is a few bytes away from the limit of a unit.
 @pytest.mark.parametrize("size", [500, 1020, 1030, 2044, 2054, 4090, 4106, 9000])
-def test_a_row_takes_the_units_that_its_size_says(client: Any, size: int) -> None:
+def test_units_of_writes_and_reads_follow_from_the_size_of_the_row(client: Any, size: int) -> None:
     row = row_of(size)
     put = client.put_item(TableName=TABLE, Item=row, ReturnConsumedCapacity="TOTAL")
     assert put["ConsumedCapacity"]["CapacityUnits"] == write_units(None, row)
@@ -49,7 +49,7 @@ def test_a_row_takes_the_units_that_its_size_says(client: Any, size: int) -> Non
         assert got["ConsumedCapacity"]["CapacityUnits"] == read_units(row, consistent)
 
 
-def test_an_update_is_charged_by_the_larger_of_before_and_after(client: Any) -> None:
+def test_an_update_takes_the_units_of_the_larger_of_both_rows(client: Any) -> None:
     row = row_of(3000)
     client.put_item(TableName=TABLE, Item=row)
     shorter = {**row, "Hierarchy": {"S": "x"}}

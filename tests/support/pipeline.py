@@ -1,7 +1,7 @@
-"""The three functions over DynamoDB Local, without Lambda: the test delivers the events, in any way it likes.
+"""State, Map and Reduce over DynamoDB Local, without Lambda: the test delivers the events.
 
-The handlers are loaded as Lambda loads them, a fresh module an environment, so that a test can have cold and
-warm ones and two at once.
+Each execution environment has a handler module of its own, as in Lambda, so that a test can have cold and warm ones,
+and several at once.
 """
 
 import importlib.util
@@ -21,6 +21,7 @@ from unittest import mock
 
 from leda_cli.base.paths import ROOT
 from leda_cli.operate.quarantine import state_events
+from simulation import pipeline as simulated_pipeline
 from simulation.clients import clients
 from support import dynamodb_local
 from support.lambda_events import ROLE, dynamodb_records, event
@@ -30,17 +31,11 @@ SOURCES = ROOT / "lambda_src"
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream"
 SHARD = "shardId-000000000000"
 ARRIVED = datetime(2021, 3, 22, 11, 40, 58, 900_000, UTC)
-# As modules/aggregation-pipeline sets it.
-CONFIGURATION = json.dumps(
-    {
-        "path": "Path",
-        "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
-    }
-)
+CONFIGURATION = json.dumps(simulated_pipeline.CONFIGURATION)
 
 
 class Bucket:
-    """Stands in for the quarantine bucket: keeps what is put."""
+    """Stands in for the quarantine bucket: keeps the objects that are put, or raises `error`."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
@@ -58,7 +53,7 @@ class Bucket:
 
 @dataclass
 class Tables:
-    """Tables of their own for one test, and functions that work on them; a subclass makes the tables of a system."""
+    """The tables of one test, and functions that use them; a subclass creates the tables of a system."""
 
     endpoint: str
     prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}-")
@@ -70,12 +65,12 @@ class Tables:
         self.create()
 
     def connect(self) -> None:
-        """Make the clients of the test's own."""
+        """Make the test's clients."""
         self.dynamodb: Any = dynamodb_local.client("dynamodb", self.endpoint)
         self.streams: Any = dynamodb_local.client("dynamodbstreams", self.endpoint)
 
     def client(self, real: Any, service: str, **arguments: Any) -> Any:
-        """What a function gets for a client that `real(service, **arguments)` would make."""
+        """The client that a function gets in place of `real(service, **arguments)`."""
         return real(service, **arguments)
 
     def create(self) -> None:
@@ -109,13 +104,13 @@ class Tables:
             if service == "s3":
                 return self.bucket
             if service == "dynamodbstreams":
-                # The function's own would be made at its first call, when its variables are no longer set.
+                # The function would make this client at its first call, when the variables are no longer set.
                 return self.streams
             made = self.client(real, service, **arguments)
             return client_wrapper(made) if client_wrapper and service == "dynamodb" else made
 
         with mock.patch.dict(os.environ, environment), clients(client):
-            module = _load(SOURCES / name / "handler.py")
+            module = load(SOURCES / name / "handler.py")
         return Function(module, environment)
 
     # -- streams
@@ -131,7 +126,7 @@ class Tables:
         return [record for records in self.records_by_shard(table).values() for record in records]
 
     def records_by_shard(self, table: str) -> dict[str, list[dict[str, Any]]]:
-        """The same for each shard."""
+        """All records of the table's stream so far, by shard."""
         return dynamodb_records(self.streams, self.stream_arn(table), {})
 
     def shard(self, table: str) -> str:
@@ -205,7 +200,7 @@ class Pipeline(Tables):
         }
 
     def run(self) -> dict[str, Decimal]:
-        """Deliver everything in order with fresh functions, and give the totals."""
+        """Deliver everything in order to cold environments, and return the totals."""
         for name, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
             if records := self.stream_records(table):
                 self.function(name)(event(records, self.shard(table)))
@@ -213,22 +208,23 @@ class Pipeline(Tables):
 
 
 class Function:
-    """An execution environment: call it with an event."""
+    """An execution environment of a function: call it with an event."""
 
     def __init__(self, module: ModuleType, environment: Mapping[str, str]) -> None:
         self.module = module
         self._environment = environment
 
-    def __call__(self, event: Mapping[str, Any]) -> Any:
+    def __call__(self, event: Mapping[str, Any], seconds: float = 60) -> Any:
+        """Invoke the function; `seconds`: how long it may run until its timeout."""
         context = SimpleNamespace(
             function_name=self._environment["AWS_LAMBDA_FUNCTION_NAME"],
             function_version="$LATEST",
             memory_limit_in_mb=512,
             invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
             aws_request_id=str(uuid.uuid4()),
-            get_remaining_time_in_millis=lambda: 60_000,
+            get_remaining_time_in_millis=lambda: int(seconds * 1000),
         )
-        # Lambda hands over JSON.
+        # Lambda passes JSON.
         return self.module.lambda_handler(json.loads(json.dumps(event)), context)
 
 
@@ -241,7 +237,8 @@ def _plain(value: object) -> float | int | str:
 _modules = itertools.count()
 
 
-def _load(path: Path) -> ModuleType:
+def load(path: Path) -> ModuleType:
+    """Import a file as a new module, however often it was imported before."""
     spec = importlib.util.spec_from_file_location(f"handler_{next(_modules)}", path)
     assert spec
     assert spec.loader
@@ -252,7 +249,7 @@ def _load(path: Path) -> ModuleType:
 
 @contextmanager
 def parameter(pipeline: Pipeline, name: str, value: int) -> Iterator[None]:
-    """Set a row of ParameterTable for a while."""
+    """Set a row of ParameterTable for the block."""
     table = pipeline.prefix + "ParameterTable"
     pipeline.dynamodb.put_item(
         TableName=table, Item={"parameter": {"S": name}, "value": {"N": str(value)}}

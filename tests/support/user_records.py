@@ -1,12 +1,8 @@
-"""Records as the Kinesis Producer Library packs them: many user records in one."""
+"""Kinesis records that hold several messages, as the Kinesis Producer Library packs them."""
 
-from aws_kinesis_agg.aggregator import RecordAggregator
+from leda_cli.demos.play_record_processor import aggregated
 
 
 def packed(*messages: bytes) -> bytes:
-    """What a producer's library makes of the messages."""
-    aggregator = RecordAggregator()
-    for message in messages:
-        aggregator.add_user_record("key", message)
-    data: bytes = aggregator.clear_and_get().get_contents()[2]
-    return data
+    """One Kinesis record of these messages, which have the same partition key."""
+    return aggregated([("key", message) for message in messages])

@@ -1,4 +1,4 @@
-"""docs/adding-a-pattern.md, followed to the letter in a copy of the checkout."""
+"""docs/adding-a-pattern.md, with its files written into a copy of the checkout: they build, plan, lint and run."""
 
 import io
 import json
@@ -8,20 +8,20 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.develop import packages, wheels
-from leda_cli.develop.terraform import require_terraform, terraform_environment
 
-# A line with the file's name in backticks, and the block that follows it.
+# A line with a file's name in backticks, and the code block after it.
 _BLOCK = re.compile(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROCESS = "examples/pages/visits/process.py"
 CODE = (PROCESS, "scripts/leda_cli/demos/play_pages.py")
 
-# The page's own variables, and what the plan of a provider that is not there knows of nothing.
+# A plan of the page's example with a mocked provider.
 _PLAN = """
 mock_provider "aws" {
   mock_data "aws_caller_identity" {
@@ -66,60 +66,64 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def build(followed: Path) -> dict[str, packages.Package]:
+@pytest.fixture(scope="module")
+def built(followed: Path) -> dict[str, packages.Package]:
+    """The package of every function, by function."""
     source = followed / "lambda_src"
     distributions = wheels.fetch(source / "requirements.lock", LOCAL / "wheels")
-    folder = (followed / PROCESS).parent
-    found = packages.assemble(source, distributions, {"visits": folder})
+    found = packages.assemble(source, distributions, {"visits": (followed / PROCESS).parent})
     return {package.function: package for package in found}
 
 
-def test_its_package_is_built_with_its_own_process(followed: Path) -> None:
-    package = build(followed)["visits"]
+def run(folder: Path, *command: str, **variables: str) -> str:
+    """Run the command in the folder; it must succeed. Returns its output."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
-    with zipfile.ZipFile(io.BytesIO(package.content)) as file:
+
+def test_its_package_has_its_own_process(
+    followed: Path, built: dict[str, packages.Package]
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(built["visits"].content)) as file:
         assert file.read("process.py") == (followed / PROCESS).read_bytes()
         assert "handler.py" in file.namelist()
 
 
-def test_its_example_is_formatted_valid_and_planned(followed: Path, tmp_path: Path) -> None:
+def test_its_example_is_formatted_valid_and_planned(
+    followed: Path, built: dict[str, packages.Package], terraform: Callable[..., str]
+) -> None:
     folder = followed / "examples" / "pages"
-    build_folder = followed / "build"
-    build_folder.mkdir(exist_ok=True)
-    for name, package in build(followed).items():
-        (build_folder / f"{name}.zip").write_bytes(package.content)
+    (followed / "build").mkdir()
+    for name, package in built.items():
+        (followed / "build" / f"{name}.zip").write_bytes(package.content)
     (folder / "pages.tftest.hcl").write_text(_PLAN)
-    environment = {**terraform_environment(), "TF_DATA_DIR": str(tmp_path / "terraform")}
-    for arguments in (
-        ["fmt", "-check", "-diff", *(str(file.name) for file in folder.glob("*.tf"))],
-        ["init", "-backend=false", "-input=false", "-no-color"],
-        ["validate", "-no-color"],
-        ["test", "-no-color"],
-    ):
-        done = subprocess.run(
-            [require_terraform(), *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    terraform(folder, "fmt", "-check", "-diff", *(file.name for file in folder.glob("*.tf")))
+    terraform(folder, "init", "-backend=false", "-input=false", "-no-color")
+    terraform(folder, "validate", "-no-color")
+    terraform(folder, "test", "-no-color")
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, ("60", "read")),
-        ({"left": 1785589503}, ("3", "glance")),
-        ({"left": 1785689500}, ("1800", "read")),
+        ({}, ["60", "read"]),
+        ({"left": 1785589503}, ["3", "glance"]),
+        ({"left": 1785689500}, ["1800", "read"]),
         ({"left": 1785589400}, "the visitor left before entering"),
         ({"page": 7}, "page is missing or not a string"),
         ({"version": "2"}, "version is missing or not a number"),
     ],
 )
-def test_its_arithmetic_is_what_the_page_says(
+def test_its_process_computes_what_the_page_says(
     followed: Path, given: dict[str, object], expected: object
 ) -> None:
     visit = {"visit": "v", "version": 2, "page": "/help", "entered": 1785589500, "left": 1785589560}
@@ -134,20 +138,14 @@ def test_its_arithmetic_is_what_the_page_says(
         "    print(json.dumps(str(error)))\n"
     )
     folders = (followed / "lambda_src", (followed / PROCESS).parent)
-    done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(visit | given)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, folders)),
-            "VISITS_TABLE": "Visits",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    printed = run(
+        followed,
+        *(sys.executable, "-c", program, json.dumps(visit | given)),
+        PYTHONPATH=os.pathsep.join(map(str, folders)),
+        VISITS_TABLE="Visits",
+        AWS_DEFAULT_REGION="eu-west-1",
     )
-    found = json.loads(done.stdout) if done.stdout else done.stderr
-    assert found == (list(expected) if isinstance(expected, tuple) else expected)
+    assert json.loads(printed) == expected
 
 
 @pytest.mark.parametrize(
@@ -155,15 +153,7 @@ def test_its_arithmetic_is_what_the_page_says(
 )
 def test_its_code_passes_the_lint(followed: Path, tool: list[str]) -> None:
     for file in CODE:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name(tool[0])), *tool[1:], file],
-            cwd=followed,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        run(followed, str(Path(sys.executable).with_name(tool[0])), *tool[1:], file)
 
 
 def test_its_demo_is_found(followed: Path) -> None:
@@ -171,12 +161,5 @@ def test_its_demo_is_found(followed: Path) -> None:
         "from leda_cli.demos import example, examples\n"
         "print('pages' in examples.names(), example.player('pages').__name__)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(followed / "scripts")},
-        cwd=followed,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout == "True play\n", done.stderr
+    printed = run(followed, sys.executable, "-c", program, PYTHONPATH=str(followed / "scripts"))
+    assert printed == "True play\n"

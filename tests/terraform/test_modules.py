@@ -1,8 +1,7 @@
 """`terraform test` in every module: plans and applies with a mocked provider, without AWS and without a network."""
 
 import re
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import pytest
 
 from leda_cli.base.paths import ROOT
 from leda_cli.develop.hcl import Arguments, blocks, expression
-from leda_cli.develop.shared_provider import shared_provider
-from leda_cli.develop.terraform import require_terraform, terraform_environment
 
 MODULES = sorted(path.parent for path in ROOT.glob("modules/*/versions.tf"))
 REQUIRED = re.compile(r'settings\.required\(\s*"(\w+)"')
 SUFFIX = "global_name_suffix"
-# Modules that only another module calls have tests, too.
+# The modules, and those below them that only their parents call.
 TESTED = [*MODULES, *sorted(path.parent for path in ROOT.glob("modules/*/*/versions.tf"))]
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")
 
@@ -33,40 +30,16 @@ def names(folder: Path) -> str:
     return folder.name
 
 
-@pytest.fixture(scope="module")
-def sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a Terraform that uses one provider for all runs."""
-    with shared_provider(terraform_environment(), tmp_path_factory.mktemp("provider")) as found:
-        yield found
-
-
 @pytest.mark.parametrize("module", TESTED, ids=names)
-def test_terraform_test_passes(module: Path, sharing: dict[str, str], tmp_path: Path) -> None:
-    terraform = require_terraform()
-    # A module's tests need only .terraform and the lock file, which belong to this run.
-    environment = {**sharing, "TF_DATA_DIR": str(tmp_path / "terraform")}
+def test_terraform_test_passes(module: Path, terraform: Callable[..., str]) -> None:
     lock = module / ".terraform.lock.hcl"
     had_lock = lock.exists()
     try:
-        for arguments in (
-            ["init", "-backend=false", "-input=false", "-no-color"],
-            ["test", "-no-color"],
-        ):
-            done = subprocess.run(
-                [terraform, *arguments],
-                cwd=module,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=600,
-                check=False,
-            )
-            assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout}{done.stderr}"
+        terraform(module, "init", "-backend=false", "-input=false", "-no-color")
+        assert " 0 failed" in terraform(module, "test", "-no-color")
     finally:
         if not had_lock:
             lock.unlink(missing_ok=True)
-    assert " 0 failed" in done.stdout
 
 
 @pytest.mark.parametrize("module", MODULES, ids=names)
@@ -76,24 +49,22 @@ def test_module_has_the_standard_files_and_tests(module: Path) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=names)
-def test_module_has_no_provider_block_and_no_word_of_local_aws(module: Path) -> None:
+def test_module_has_no_provider_block_and_does_not_mention_localstack(module: Path) -> None:
     assert read(module, "provider") == []
     for file in module.glob("*.tf"):
         assert "localstack" not in file.read_text().lower()
 
 
 @pytest.mark.parametrize("module", TESTED, ids=names)
-def test_every_validation_of_a_variable_is_seen_to_refuse(module: Path) -> None:
-    """A variable of a module whose validation no test provokes has a rule that nobody has tried."""
+def test_a_test_of_the_module_fails_the_validation_of_each_variable(module: Path) -> None:
     validated = {name for (name,), each in read(module, "variable") if "validation" in each}
     runs = read(module, "run", "tests/*.tftest.hcl")
     refused = " ".join(str(each.get("expect_failures")) for _, each in runs)
-    untried = validated - set(re.findall(r"\bvar\.(\w+)", refused))
-    assert untried == set()
+    assert validated - set(re.findall(r"\bvar\.(\w+)", refused)) == set()
 
 
 def functions_of_modules() -> dict[str, Arguments]:
-    """The arguments of each module call that makes a function of ours, by the name of its package."""
+    """The arguments of each module call that makes a LEDA function, by the name of the function's package."""
     calls = [each for module in MODULES for _, each in read(module, "module")]
     return {
         each["package"]: each for each in calls if re.fullmatch(r"\w+", each.get("package", ""))
@@ -101,8 +72,8 @@ def functions_of_modules() -> dict[str, Arguments]:
 
 
 @pytest.mark.parametrize("guard", [ROOT / "guard.tf", *ROOT.glob("modules/*/guard.tf")])
-def test_the_deletion_guard_depends_on_everything_of_its_module(guard: Path) -> None:
-    """What it does not depend on may be deleted before it refuses."""
+def test_the_deletion_guard_depends_on_everything_in_its_module(guard: Path) -> None:
+    """Terraform may delete what the guard does not depend on before the guard refuses the destroy."""
     made = {f"module.{name}" for (name,), _ in read(guard.parent, "module")}
     made |= {".".join(labels) for labels, _ in read(guard.parent, "resource")}
     (label,), arguments = next(blocks(guard.read_text(), "module"))
@@ -121,10 +92,10 @@ def test_every_module_that_reads_a_stream_has_a_deletion_guard() -> None:
     assert [module.name for module in callers if not (module / "guard.tf").is_file()] == []
 
 
-# Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions. That of
-# Logs does not.
+# Service principals, and the names of services in kms:ViaService, end in amazonaws.com in all partitions, except that
+# of CloudWatch Logs.
 # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#viaService_table
-ALIKE_EVERYWHERE = re.compile(
+SAME_IN_ALL_PARTITIONS = re.compile(
     r'"(?:apigateway|cloudfront|cloudwatch|events|firehose|lambda|sns)\.amazonaws\.com"'
     r'|"(?:dynamodb|s3|\$\{service\})\.\$\{[\w.]+\}\.amazonaws\.com"'
 )
@@ -134,16 +105,16 @@ PROSE = re.compile(
 )
 
 
-def test_nothing_names_the_partition_it_runs_in() -> None:
-    """ARNs begin with arn:aws-cn in China, arn:aws-us-gov in GovCloud; China's hosts end in amazonaws.com.cn."""
+def test_no_configuration_names_a_partition() -> None:
+    """ARNs begin with arn:aws-cn in China and arn:aws-us-gov in GovCloud; China's hosts end in amazonaws.com.cn."""
     found = [
         (file.relative_to(ROOT).as_posix(), line.strip())
         for file in [*ROOT.glob("modules/*/*.tf"), *ROOT.glob("examples/*/*.tf"), ROOT / "main.tf"]
-        for line in ALIKE_EVERYWHERE.sub("", PROSE.sub("", file.read_text())).splitlines()
+        for line in SAME_IN_ALL_PARTITIONS.sub("", PROSE.sub("", file.read_text())).splitlines()
         if re.search(r"arn:aws:|amazonaws\.com|amazoncognito\.com", line)
     ]
-    # The blueprint's test event, as it is printed in the console; and Cognito's host, which has one end in all
-    # partitions that have user pools.
+    # The blueprint's test event, as the console shows it; and Cognito's host, which ends alike in all partitions that
+    # have user pools.
     assert {file for file, _ in found} == {
         "examples/record-processor/outputs.tf",
         "modules/operator-sign-in/main.tf",
@@ -151,8 +122,8 @@ def test_nothing_names_the_partition_it_runs_in() -> None:
     assert len(found) == 3
 
 
-def test_every_name_that_an_account_has_only_once_has_the_suffix() -> None:
-    """Without it a second Region's apply fails (roles), or overwrites what the first one made (dashboards)."""
+def test_names_that_must_be_unique_in_an_account_have_the_suffix() -> None:
+    """Without the suffix, an apply in a second Region fails (roles) or overwrites the first Region's (dashboards)."""
     names = [
         expression(value)
         for module in MODULES
@@ -162,13 +133,13 @@ def test_every_name_that_an_account_has_only_once_has_the_suffix() -> None:
         if argument in ("name", "dashboard_name")
     ]
     assert len(names) >= 5
-    # A policy in a role has a name in that role only.
+    # An inline policy's name is unique in its role.
     assert {name for name in names if SUFFIX not in name} == {"delivery", "function"}
 
 
 @pytest.mark.parametrize("package", sorted(functions_of_modules()))
 def test_a_function_gets_every_setting_that_its_handler_requires(package: str) -> None:
-    """A setting that is not there ends the function's first invocation on a real account, and no unit test sees it."""
+    """Without a required setting, the function fails at its first invocation, and no unit test notices that."""
     handler = (ROOT / "lambda_src" / package / "handler.py").read_text()
     required = set(REQUIRED.findall(handler))
     assert bool(required) is ("settings.required(" in handler)

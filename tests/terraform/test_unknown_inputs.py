@@ -1,12 +1,11 @@
-"""Every module plans where its inputs are known only after an apply, and passes what everything takes on to everything.
+"""Every module plans with inputs that are known only after an apply, and passes tags and settings to all its resources.
 
-A caller makes a topic, a key or a bucket and hands it over in one apply. `count` and `for_each` must be known at the
-plan, so no module may let them depend on such a value: only on whether an object was given, how many elements a list
-has, which keys a map has, or on a switch. https://developer.hashicorp.com/terraform/language/meta-arguments/count
+A caller makes a topic, a key or a bucket and passes it to a module in one apply. `count` and `for_each` must be known
+at the plan, so they may depend on whether an object was given, on the number of a list's elements, on a map's keys or
+on a switch, but never on such a value. https://developer.hashicorp.com/terraform/language/meta-arguments/count
 
-What was applied is read from Terraform's own account of it (`terraform test -json -verbose`), so what counts is not
-what a module passes on, but what arrives: tags, and the boundary, the path and the suffix of roles, the VPC and the
-tracing of functions.
+The tests read the resources as they were applied (`terraform test -json -verbose`): their tags, the permissions
+boundary, path and suffix of roles, and the VPC and tracing of functions.
 """
 
 from __future__ import annotations
@@ -14,27 +13,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leda_cli.base.paths import ROOT
-from leda_cli.develop.shared_provider import shared_provider
-from leda_cli.develop.terraform import require_terraform, terraform_environment
+from leda_cli.develop.hcl import blocks
 
 MODULES = sorted(path.parent.name for path in ROOT.glob("modules/*/versions.tf"))
 PACKAGES = ROOT / "modules" / "function" / "tests" / "packages"
 
-# The values, which the plan does not know.
+# The values that the plan does not know: `local.unknown.<name>`.
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 UNKNOWN = {
     "name": "somebody",
     "bucket": "some-bucket-of-mine",
     "email": "ada@example.org",
-    "path": "/",
     "text": "text",
     "url": "https://example.org",
     "prefix": "releases/1.2.3",
@@ -60,7 +56,7 @@ UNKNOWN = {
 
 
 def _settings(packages: str) -> str:
-    return f"""settings = {{
+    return f"""{{
     packages                 = {{ {packages} }}
     log_retention_days       = local.unknown.days
     tracing                  = true
@@ -74,162 +70,156 @@ def _settings(packages: str) -> str:
   }}"""
 
 
-_SETTINGS = _settings("directory = local.packages")
-_COMMON = """
-  kms_key_arn        = local.unknown.key_arn
-  alarm_actions      = [local.unknown.topic_arn]
-  freshness_seconds  = local.unknown.days
-"""
-_QUARANTINE = """
-  quarantine_bucket_name    = local.unknown.bucket
-  quarantine_retention_days = local.unknown.days
-"""
-_TABLE = """table = {
-    name        = local.unknown.name
-    arn         = local.unknown.table_arn
-    stream_arn  = local.unknown.table_stream_arn
-    kms_key_arn = local.unknown.key_arn
-  }"""
 _FUNCTION = """{
     memory_mb            = local.unknown.thousand
     timeout_seconds      = local.unknown.days
     reserved_concurrency = local.unknown.one
   }"""
+_RATE = "{ rate = local.unknown.one, burst = local.unknown.one }"
 
-# A module (`root`: the root module): one or more sets of arguments; every value that a caller may compute is unknown.
-ARGUMENTS: dict[str, dict[str, str]] = {
+# What each module is given for a variable of that name, unless ARGUMENTS has another expression.
+COMMON = {
+    "aggregate_function": _FUNCTION,
+    "alarm_actions": "[local.unknown.topic_arn]",
+    "audit": '{ schedule_expression = "rate(1 hour)" }',
+    "batch_size": "local.unknown.thousand",
+    "bucket_name": "local.unknown.bucket",
+    "capture_function": _FUNCTION,
+    "deletion_protection": "false",  # or the test could not destroy what it has applied
+    "description": "local.unknown.text",
+    "environment": "{ NAME = local.unknown.name }",
+    "freshness_seconds": "local.unknown.days",
+    "function": _FUNCTION,
+    "kms_key_arn": "local.unknown.key_arn",
+    "lake_bucket_name": "local.unknown.bucket",
+    "limits": "{ max_decimal_places = local.unknown.one }",
+    "log_retention_days": "local.unknown.days",
+    "map_function": _FUNCTION,
+    "memory_mb": "local.unknown.thousand",
+    "name": "local.unknown.name",
+    "noncurrent_retention_days": "local.unknown.days",
+    "package": '"state"',
+    "producer_principals": "[local.unknown.role_arn]",
+    "quarantine_bucket_name": "local.unknown.bucket",
+    "quarantine_retention_days": "local.unknown.days",
+    "reduce_function": _FUNCTION,
+    "reduce_lanes": "local.unknown.one",
+    "reduce_threads": "local.unknown.one",
+    "replica_function": _FUNCTION,
+    "reserved_concurrency": "local.unknown.one",
+    "retention_days": "local.unknown.days",
+    "retention_hours": "local.unknown.days",
+    "service": "local.unknown.name",
+    "settings": _settings("directory = local.packages"),
+    "shard_count": "local.unknown.one",
+    "sign_in_domain_prefix": '"leda-operators"',
+    "site_bucket_name": "local.unknown.bucket",
+    "state_function": _FUNCTION,
+    "stream_retention_hours": "local.unknown.days",
+    "tags": "{ owner = local.unknown.owner }",
+    "throttle": _RATE,
+    "ttl_attribute": "local.unknown.text",
+    "write_threads": "local.unknown.one",
+}
+_POLICY = """[
+    { sid = "Any", actions = ["s3:GetObject"], resources = ["${local.unknown.bucket_arn}/*"] }
+  ]"""
+_TABLE = """{
+    name        = local.unknown.name
+    arn         = local.unknown.table_arn
+    stream_arn  = local.unknown.table_stream_arn
+    kms_key_arn = local.unknown.key_arn
+  }"""
+_BUCKET = "{ name = local.unknown.bucket, arn = local.unknown.bucket_arn }"
+
+# Each module (`root`: the root module), and the arguments that COMMON has not; None leaves an argument of COMMON out.
+ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
     "aggregation": {
-        "a bucket of its own": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  {_TABLE}
-  names          = {{ map = local.unknown.name }}
-  measures = {{
-    Count = {{ op = "count" }}
-    Score = {{ op = "sum", field = local.unknown.text, missing = local.unknown.one }}
-  }}
-  group_by       = {{ daily = {{ keys = [local.unknown.text], where = {{ region = [local.unknown.name] }} }} }}
-  map_function   = {_FUNCTION}
-  reduce_lanes   = local.unknown.one
-  reduce_threads = local.unknown.one
-  limits         = {{ max_decimal_places = local.unknown.one }}
-  indexes        = {{ children = true, top = ["Count"] }}
-  audit          = {{ schedule_expression = "rate(1 hour)" }}
-""",
-        "a given bucket, and functions that write the table": f"""
-  {_COMMON}
-  {_SETTINGS}
-  {_TABLE}
-  measures          = {{ Count = {{ op = "count" }} }}
-  hierarchy_path    = local.unknown.text
-  quarantine_bucket = {{ name = local.unknown.bucket, arn = local.unknown.bucket_arn }}
-  writers = {{
-    Writer = {{
+        "with a bucket of its own": {
+            "table": _TABLE,
+            "names": "{ map = local.unknown.name }",
+            "measures": """{
+    Count = { op = "count" }
+    Score = { op = "sum", field = local.unknown.text, missing = local.unknown.one }
+  }""",
+            "group_by": """{
+    daily = { keys = [local.unknown.text], where = { region = [local.unknown.name] } }
+  }""",
+            "indexes": '{ children = true, top = ["Count"] }',
+        },
+        "with a given bucket and writers": {
+            "table": _TABLE,
+            "measures": '{ Count = { op = "count" } }',
+            "hierarchy_path": "local.unknown.text",
+            "quarantine_bucket": _BUCKET,
+            "quarantine_bucket_name": None,
+            "quarantine_retention_days": None,
+            "writers": """{
+    Writer = {
       name         = local.unknown.name
       mapping_uuid = local.unknown.text
       mapping_arn  = local.unknown.function_arn
-    }}
-  }}
-  backfill          = "none"
-""",
+    }
+  }""",
+            "backfill": '"none"',
+        },
     },
-    "aggregation-pipeline": {
-        "": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  shard_count            = local.unknown.one
-  stream_retention_hours = local.unknown.days
-  producer_principals    = [local.unknown.role_arn]
-  state_function         = {_FUNCTION}
-  reduce_lanes           = local.unknown.one
-  write_threads          = local.unknown.one
-  audit                  = {{ schedule_expression = "rate(1 hour)" }}
-""",
-    },
+    "aggregation-pipeline": {"": {}},
     "change-capture": {
-        "table, topic and replica": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  table               = {{ stream_arn = local.unknown.table_stream_arn }}
-  redacted_attributes = [local.unknown.text]
-  notify = {{
-    topic  = {{ arn = local.unknown.topic_arn }}
+        "with a given table, topic and replica": {
+            "table": "{ stream_arn = local.unknown.table_stream_arn }",
+            "ttl_attribute": None,
+            "redacted_attributes": "[local.unknown.text]",
+            "notify": """{
+    topic  = { arn = local.unknown.topic_arn }
     emails = [local.unknown.email, "you@example.org"]
-  }}
-  replica = {{
+  }""",
+            "replica": """{
     table_arn         = local.unknown.table_arn
     role_arn          = local.unknown.role_arn
     kms_key_arn       = local.unknown.key_arn
     tombstone_seconds = local.unknown.seconds * 7
-  }}
-  capture_function = {_FUNCTION}
-""",
-        "a table and a topic of its own": f"""
-  {_SETTINGS}
-  ttl_attribute = local.unknown.text
-  notify        = {{ emails = [local.unknown.email] }}
-""",
+  }""",
+        },
+        "with a table and a topic of its own": {
+            "kms_key_arn": None,
+            "notify": "{ emails = [local.unknown.email] }",
+        },
     },
     "change-lake": {
-        "": """
-  name               = "shop"
-  bucket_name        = local.unknown.bucket
-  columns            = [{ name = "sequence_number", type = "string" }]
-  queries            = { all = { description = local.unknown.text, sql = local.unknown.text } }
-  buffering_seconds  = local.unknown.days * 3
-  retention_days     = local.unknown.days
-  settings = {
+        "": {
+            "name": '"shop"',
+            "columns": '[{ name = "sequence_number", type = "string" }]',
+            "queries": "{ all = { description = local.unknown.text, sql = local.unknown.text } }",
+            "buffering_seconds": "local.unknown.days * 3",
+            "settings": """{
     log_retention_days       = local.unknown.days
     permissions_boundary_arn = local.unknown.policy_arn
     role_path                = local.unknown.role_path
     global_name_suffix       = local.unknown.suffix
-  }
-  kms_key_arn        = local.unknown.key_arn
-  alarm_actions      = [local.unknown.topic_arn]
-""",
+  }""",
+        },
     },
-    "deletion-guard": {
-        "": """
-  protected = false
-""",
-    },
+    "deletion-guard": {"": {"protected": "false"}},
     "function": {
-        "packages in a bucket": f"""
-  name                 = local.unknown.name
-  service              = local.unknown.name
-  description          = local.unknown.text
-  package              = "state"
-  {_settings("bucket = local.unknown.bucket, prefix = local.unknown.prefix")}
-  memory_mb            = local.unknown.thousand
-  reserved_concurrency = local.unknown.one
-  environment          = {{ NAME = local.unknown.name }}
-  policy_statements = [
-    {{ sid = "Any", actions = ["s3:GetObject"], resources = ["${{local.unknown.bucket_arn}}/*"] }}
-  ]
-  kms_key_arn          = local.unknown.key_arn
-  alarm_actions        = [local.unknown.topic_arn]
-""",
-        "packages in a bucket without a prefix": f"""
-  name    = "function"
-  service = "Function"
-  package = "state"
-  {_settings("bucket = local.unknown.bucket")}
-""",
-        "packages in a folder": f"""
-  name    = "function"
-  service = "Function"
-  package = "state"
-  {_settings("directory = local.unknown.packages")}
-""",
+        "with packages in a bucket": {
+            "settings": _settings("bucket = local.unknown.bucket, prefix = local.unknown.prefix"),
+            "policy_statements": _POLICY,
+        },
+        "with packages in a bucket without a prefix": {
+            "settings": _settings("bucket = local.unknown.bucket"),
+            "kms_key_arn": None,
+            "alarm_actions": None,
+        },
+        "with packages in a folder": {
+            "settings": _settings("directory = local.unknown.packages"),
+        },
     },
     "game": {
-        "": f"""
-  stream             = {{ name = local.unknown.name, arn = local.unknown.stream_arn }}
-  aggregate_table    = {{ name = local.unknown.name, arn = local.unknown.table_arn }}
-  schema = {{
+        "": {
+            "stream": "{ name = local.unknown.name, arn = local.unknown.stream_arn }",
+            "aggregate_table": "{ name = local.unknown.name, arn = local.unknown.table_arn }",
+            "schema": """{
     id                 = local.unknown.text
     version            = local.unknown.name
     value              = "Value"
@@ -239,172 +229,79 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     levels             = [local.unknown.text]
     max_integer_digits = local.unknown.one
     max_decimal_places = local.unknown.one
-  }}
-  kms_key_arn        = local.unknown.key_arn
-  alarm_actions      = [local.unknown.topic_arn]
-  memory_mb          = local.unknown.thousand
-  {_SETTINGS}
-""",
+  }""",
+        },
     },
     "http-api": {
-        "": """
-  name               = local.unknown.name
-  functions          = { one = { name = local.unknown.name, arn = local.unknown.function_arn } }
-  routes = {
-    "GET /one" = {
-      function = "one"
-      token    = true
-      throttle = { rate = local.unknown.one, burst = local.unknown.one }
-    }
-  }
-  jwt                = { issuer = local.unknown.url, audience = [local.unknown.name] }
-  cors               = { origins = [local.unknown.url] }
-  throttle           = { rate = local.unknown.one, burst = local.unknown.one }
-  log_retention_days = local.unknown.days
-  kms_key_arn        = local.unknown.key_arn
-  alarm_actions      = [local.unknown.topic_arn]
-""",
+        "": {
+            "functions": "{ one = { name = local.unknown.name, arn = local.unknown.function_arn } }",
+            "routes": f'{{ "GET /one" = {{ function = "one", token = true, throttle = {_RATE} }} }}',
+            "jwt": "{ issuer = local.unknown.url, audience = [local.unknown.name] }",
+            "cors": "{ origins = [local.unknown.url] }",
+        },
     },
-    "ingest-stream": {
-        "": """
-  name                = local.unknown.name
-  shard_count         = local.unknown.one
-  retention_hours     = local.unknown.days
-  kms_key_arn         = local.unknown.key_arn
-  producer_principals = [local.unknown.role_arn]
-""",
-    },
+    "ingest-stream": {"": {}},
     "operator-sign-in": {
-        "": """
-  name          = local.unknown.name
-  domain_prefix = "leda-operators"
-  page_urls     = ["${local.unknown.url}/operators.html"]
-  token_minutes = local.unknown.days
-""",
+        "": {
+            "domain_prefix": '"leda-operators"',
+            "page_urls": '["${local.unknown.url}/operators.html"]',
+            "token_minutes": "local.unknown.days",
+        },
     },
     "private-bucket": {
-        "": """
-  name                      = local.unknown.bucket
-  retention_days            = { "one/" = local.unknown.days }
-  noncurrent_retention_days = local.unknown.days
-  readers                   = [{ service = "cloudfront.amazonaws.com", source_arn = local.unknown.function_arn }]
-  kms_key_arn               = local.unknown.key_arn
-""",
+        "": {
+            "name": "local.unknown.bucket",
+            "retention_days": '{ "one/" = local.unknown.days }',
+            "readers": """[
+    { service = "cloudfront.amazonaws.com", source_arn = local.unknown.function_arn }
+  ]""",
+        },
     },
-    "quarantine-bucket": {
-        "": """
-  name                      = local.unknown.bucket
-  retention_days            = local.unknown.days
-  noncurrent_retention_days = local.unknown.days
-  kms_key_arn               = local.unknown.key_arn
-""",
-    },
-    "record-processor": {
-        "": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  shard_count            = local.unknown.one
-  stream_retention_hours = local.unknown.days
-  producer_principals    = [local.unknown.role_arn]
-  environment            = {{ TABLE = local.unknown.name }}
-  policy_statements      = [{{ sid = "Store", actions = ["dynamodb:PutItem"], resources = [local.unknown.table_arn] }}]
-  function               = {_FUNCTION}
-""",
-    },
-    "root": {
-        "": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  shard_count     = local.unknown.one
-  map_function    = {_FUNCTION}
-  fault_injection = true
-""",
-    },
-    "score-aggregation": {
-        "": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  ttl_attribute = local.unknown.text
-""",
-    },
-    "shop": {
-        "": f"""
-  {_COMMON}
-  {_QUARANTINE}
-  {_SETTINGS}
-  site_directory        = "{ROOT}/modules/shop/tests/site"
-  site_bucket_name      = local.unknown.bucket
-  lake_bucket_name      = local.unknown.bucket
-  sign_in_domain_prefix = "leda-operators"
-  batch_size            = local.unknown.thousand
-  throttle              = {{ rate = local.unknown.one, burst = local.unknown.one }}
-""",
-    },
+    "quarantine-bucket": {"": {"name": "local.unknown.bucket"}},
+    "record-processor": {"": {"package": None, "policy_statements": _POLICY}},
+    "root": {"": {"fault_injection": "true"}},
+    "score-aggregation": {"": {}},
+    "shop": {"": {"site_directory": f'"{ROOT}/modules/shop/tests/site"'}},
     "static-site": {
-        "": f"""
-  bucket_name     = local.unknown.bucket
-  directory       = "{ROOT}/modules/static-site/tests/site"
-  files           = {{ "config.json" = local.unknown.text }}
-  connect_sources = [local.unknown.url]
-  kms_key_arn     = local.unknown.key_arn
-""",
+        "": {
+            "directory": f'"{ROOT}/modules/static-site/tests/site"',
+            "files": '{ "config.json" = local.unknown.text }',
+            "connect_sources": "[local.unknown.url]",
+        },
     },
     "stream-function": {
-        "": f"""
-  name              = local.unknown.name
-  service           = local.unknown.name
-  description       = local.unknown.text
-  package           = "state"
-  {_SETTINGS}
-  event_source      = {{ kind = "dynamodb", arn = local.unknown.table_stream_arn }}
-  exactly_once      = true
-  function = {{
+        "": {
+            "event_source": '{ kind = "dynamodb", arn = local.unknown.table_stream_arn }',
+            "exactly_once": "true",
+            "function": """{
     memory_mb            = local.unknown.thousand
     reserved_concurrency = local.unknown.one
     batch_size           = local.unknown.thousand
     filter_patterns      = [local.unknown.text]
-  }}
-  quarantine_bucket = {{ name = local.unknown.bucket, arn = local.unknown.bucket_arn }}
-  freshness_seconds = local.unknown.seconds
-  environment       = {{ NAME = local.unknown.name }}
-  kms_key_arn       = local.unknown.key_arn
-  alarm_actions     = [local.unknown.topic_arn]
-""",
+  }""",
+            "quarantine_bucket": _BUCKET,
+        },
     },
     "table": {
-        "": """
-  name          = local.unknown.name
-  hash_key      = { name = local.unknown.name, type = "S" }
-  range_key     = { name = local.unknown.text, type = "N" }
-  ttl_attribute = local.unknown.url
-  kms_key_arn   = local.unknown.key_arn
-  capacity = {
+        "": {
+            "hash_key": '{ name = local.unknown.name, type = "S" }',
+            "range_key": '{ name = local.unknown.text, type = "N" }',
+            "ttl_attribute": "local.unknown.url",
+            "capacity": """{
     read  = { min = local.unknown.one, max = local.unknown.thousand }
     write = { min = local.unknown.one, max = local.unknown.thousand }
-  }
-""",
+  }""",
+        },
     },
 }
 CASES = [(module, case) for module, cases in ARGUMENTS.items() for case in cases]
-
-
 TAGS = {"owner": UNKNOWN["owner"]}
-
-
-@pytest.fixture(scope="module")
-def sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a Terraform that uses one provider for all runs."""
-    with shared_provider(terraform_environment(), tmp_path_factory.mktemp("provider")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=CASES, ids=[" ".join(case).strip() for case in CASES])
 def applied(
     request: pytest.FixtureRequest,
-    sharing: dict[str, str],
+    terraform: Callable[..., str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> list[dict[str, Any]]:
     """The resources of a module that was planned and applied with inputs unknown at the plan."""
@@ -414,22 +311,9 @@ def applied(
     (folder / "unknown.tftest.hcl").write_text(
         f'{_mocks(module)}\nrun "plan_and_apply" {{\n  command = apply\n}}\n'
     )
-    for arguments in (["init", "-input=false", "-no-color"], ["test", "-json", "-verbose"]):
-        done = subprocess.run(
-            [require_terraform(), *arguments],
-            cwd=folder,
-            env=sharing,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        lines = done.stdout.splitlines()
-        said = "\n".join(line for line in lines if len(line) < 10_000)
-        assert done.returncode == 0, f"{' '.join(arguments)}\n{said}{done.stderr}"
-    events = [json.loads(line) for line in lines]
-    (state,) = (event["test_state"] for event in events if event["type"] == "test_state")
+    terraform(folder, "init", "-input=false", "-no-color")
+    lines = terraform(folder, "test", "-json", "-verbose").splitlines()
+    (state,) = (event["test_state"] for event in map(json.loads, lines) if "test_state" in event)
     return list(_resources(state["root_module"]))
 
 
@@ -443,14 +327,14 @@ def _of_type(applied: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [each for each in applied if each["type"] == kind]
 
 
-def test_every_module_is_applied() -> None:
+def test_every_module_is_among_the_cases() -> None:
     assert sorted({*ARGUMENTS} - {"root"}) == MODULES
 
 
-def test_everything_that_takes_tags_has_them(applied: list[dict[str, Any]]) -> None:
+def test_every_resource_that_takes_tags_has_the_callers(applied: list[dict[str, Any]]) -> None:
     """The provider gives every resource that can be tagged an attribute `tags`.
 
-    Objects of the site are left out: S3 takes ten tags of an object, fifty of everything else.
+    Objects of the site are left out: S3 allows ten tags for an object, and fifty for everything else.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
     """
     assert len(applied) > 1
@@ -461,7 +345,7 @@ def test_everything_that_takes_tags_has_them(applied: list[dict[str, Any]]) -> N
     } == {}
 
 
-def test_every_role_has_the_boundary_the_path_and_the_suffix(applied: list[dict[str, Any]]) -> None:
+def test_every_role_has_the_boundary_path_and_suffix(applied: list[dict[str, Any]]) -> None:
     for role in _of_type(applied, "aws_iam_role"):
         values = role["values"]
         assert values["permissions_boundary"] == UNKNOWN["policy_arn"], role["address"]
@@ -478,7 +362,9 @@ def test_every_function_is_in_the_vpc_and_traced(applied: list[dict[str, Any]]) 
         assert tracing["mode"] == "Active", function["address"]
 
 
-def test_every_function_that_quarantines_has_an_alarm_on_it(applied: list[dict[str, Any]]) -> None:
+def test_every_function_with_a_quarantine_has_an_alarm_for_it(
+    applied: list[dict[str, Any]],
+) -> None:
     watched = {
         (alarm["values"]["dimensions"]["service"], alarm["values"]["dimensions"]["function_name"])
         for alarm in _of_type(applied, "aws_cloudwatch_metric_alarm")
@@ -493,19 +379,21 @@ def test_every_function_that_quarantines_has_an_alarm_on_it(applied: list[dict[s
     }
 
 
-def _caller(module: str, arguments: str, folder: Path) -> str:
+def _caller(module: str, arguments: dict[str, str | None], folder: Path) -> str:
     """A configuration that makes the values and calls the module with them in one apply."""
     unknown = {**UNKNOWN, "packages": str(PACKAGES)}
     values = "\n".join(
-        # Texts and whole numbers are the same in JSON and in HCL.
+        # Strings and whole numbers are the same in JSON and in HCL.
         f"    {name} = {json.dumps(value)}"
         for name, value in unknown.items()
     )
     path = ROOT if module == "root" else ROOT / "modules" / module
-    # The test's own destroy is not to be refused.
-    protection = "deletion_protection = false" if (path / "guard.tf").is_file() else ""
-    tags = "" if module == "deletion-guard" else "tags = { owner = local.unknown.owner }"
-    # Only a path that begins with a dot is read where it lies, with the modules beside it.
+    variables = {name for (name,), _ in blocks((path / "variables.tf").read_text(), "variable")}
+    common: dict[str, str | None] = {name: COMMON[name] for name in COMMON if name in variables}
+    given = "\n".join(
+        f"  {name} = {value}" for name, value in (common | arguments).items() if value
+    )
+    # Terraform reads only a path that begins with a dot in place, together with the modules beside it.
     source = os.path.relpath(path, folder)
     return f"""
 terraform {{
@@ -527,15 +415,13 @@ locals {{
 
 module "it" {{
   source = "./{source}"
-{arguments}
-  {protection}
-  {tags}
+{given}
 }}
 """
 
 
 def _mocks(module: str) -> str:
-    """The mocked provider of the module's own tests, and what they say resources have."""
+    """The mocked provider and the overridden attributes of resources, from the module's own tests."""
     if module == "root":
         return _mocks_of("aggregation-pipeline", "module.it.module.pipeline.") + _mocks_of(
             "game", "module.it.module.game.", overrides_only=True

@@ -2,8 +2,7 @@
 
 It answers as the real service does, with the same errors, for what LEDA's functions and an ordinary user call; for
 anything else it raises (TypeError, NotImplementedError), so that no test rests on a guess.
-tests/emulated/test_memory_dynamodb.py holds it to Amazon's own DynamoDB Local; tests/support/measure_stores.py says how
-fast each is.
+tests/emulated/test_memory_dynamodb.py compares it with Amazon's own DynamoDB Local.
 """
 
 import json

@@ -23,7 +23,7 @@ def processes(records: Processor, text: bytes) -> None:
     wait_for("the record's line", lambda: records.logged(numbers))
 
 
-def test_a_destroy_is_refused_before_anything_is_deleted_until_the_protection_is_lifted(
+def test_destroy_deletes_nothing_while_the_deletion_protection_is_on(
     alone: BareAws, example: ExampleAws
 ) -> None:
     records = Processor(example, "records")

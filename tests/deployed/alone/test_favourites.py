@@ -6,9 +6,9 @@ from leda_cli.demos.examples import ExampleAws
 EXAMPLE = "favourites"
 
 
-def test_its_demo_is_the_first_thing_that_is_done_with_it(example: ExampleAws) -> None:
+def test_the_demo_succeeds_on_a_new_stack(example: ExampleAws) -> None:
     player(EXAMPLE)(example)
 
 
-def test_a_plan_after_apply_is_empty(example: ExampleAws) -> None:
+def test_a_second_plan_is_empty(example: ExampleAws) -> None:
     assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"

@@ -34,7 +34,7 @@ def totals(example: ExampleAws, region: str) -> dict[str, Decimal]:
     return {row["Identifier"]["S"]: Decimal(row["Value"]["N"]) for row in rows}
 
 
-def test_a_plan_after_apply_is_empty(example: ExampleAws) -> None:
+def test_a_second_plan_is_empty(example: ExampleAws) -> None:
     assert example.terraform.plan_is_empty(), f"see {example.terraform.log}"
 
 
@@ -52,7 +52,7 @@ def test_each_region_counts_its_own_messages(example: ExampleAws) -> None:
 
 
 @pytest.mark.parametrize("part", ["state", "map", "reduce", "health"])
-def test_a_function_has_the_same_name_in_both_regions_and_a_role_of_its_own(
+def test_a_function_has_one_name_in_both_regions_and_a_role_in_each(
     example: ExampleAws, part: str
 ) -> None:
     first, second = (
@@ -67,7 +67,7 @@ def test_a_function_has_the_same_name_in_both_regions_and_a_role_of_its_own(
         assert found["Role"].endswith(f":role/{function['role_name']}")
 
 
-def test_the_dashboards_have_different_names_since_an_account_has_each_name_once(
+def test_each_region_has_a_dashboard_of_another_name(
     example: ExampleAws,
 ) -> None:
     names = [
@@ -78,7 +78,7 @@ def test_the_dashboards_have_different_names_since_an_account_has_each_name_once
     assert sorted(names) == ["LEDA", f"LEDA-{SECOND}"]
 
 
-def test_destroy_leaves_nothing(alone: BareAws, example: ExampleAws) -> None:
+def test_destroy_deletes_everything(alone: BareAws, example: ExampleAws) -> None:
     """The last test of this file: it takes both pipelines away."""
     example.terraform.destroy()
     assert alone.client("iam").list_roles()["Roles"] == []

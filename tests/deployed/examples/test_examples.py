@@ -22,14 +22,6 @@ PREFIX = "leda/1.0.0"
 PRODUCER = "arn:aws:iam::222222222222:role/producer"
 
 
-def put(example: ExampleAws, message: dict[str, object]) -> None:
-    example.client("kinesis").put_record(
-        StreamARN=example.outputs["stream"]["arn"],
-        Data=json.dumps(message).encode(),
-        PartitionKey="1",
-    )
-
-
 def totals_of(example: ExampleAws) -> dict[str, Decimal]:
     table = example.outputs["tables"]["aggregate"]["name"]
     rows = example.client("dynamodb").scan(TableName=table)["Items"]
@@ -80,29 +72,10 @@ NOT_GIVEN_BACK = {
 
 
 @pytest.mark.parametrize("name", ["complete", "reuse"])
-def test_a_plan_after_apply_changes_nothing(examples: dict[str, ExampleAws], name: str) -> None:
+def test_a_second_plan_changes_nothing(examples: dict[str, ExampleAws], name: str) -> None:
     example = examples[name]
     changes = example.terraform.planned_changes()
     assert changes <= NOT_GIVEN_BACK, f"see {example.terraform.log}"
-
-
-def test_complete_sums_readings_with_the_levels_at_the_messages_top(
-    examples: dict[str, ExampleAws],
-) -> None:
-    complete = examples["complete"]
-    reading = {"meter": "DE-0815", "reading": 1, "kWh": 1.25, "country": "DE", "city": "Ulm"}
-    put(complete, {**reading, "tariff": "night"})
-    total = Decimal("1.25")
-    wanted = {"DE": total, "DE:Ulm": total, "DE:Ulm:night": total}
-    wait_for("the reading's totals", lambda: totals_of(complete), wanted.__eq__)
-
-
-def test_reuse_sums_orders_with_code_from_the_bucket(examples: dict[str, ExampleAws]) -> None:
-    reuse = examples["reuse"]
-    place = {"shop": "Ulm", "category": "books"}
-    put(reuse, {"order": "1", "Version": 1, "amount": 9.99, "Hierarchy": place})
-    wanted = {"Ulm": Decimal("9.99"), "Ulm:books": Decimal("9.99")}
-    wait_for("the order's totals", lambda: totals_of(reuse), wanted.__eq__)
 
 
 NAMES = {
@@ -132,7 +105,7 @@ def mixture(names: Names, count: int = 300) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_duplicates_changes_moves_and_deletions_are_counted_exactly(
+def test_an_example_counts_duplicates_changes_moves_and_deletions_exactly(
     examples: dict[str, ExampleAws], name: str
 ) -> None:
     example, names, oracle = examples[name], NAMES[name], Oracle(NAMES[name])
@@ -162,7 +135,7 @@ def test_reuse_runs_the_published_packages(examples: dict[str, ExampleAws]) -> N
         assert digest == manifest[package]["base64sha256"]
 
 
-def test_reuse_lets_the_other_accounts_producer_put_and_no_more(
+def test_reuse_lets_the_producer_of_another_account_put_records_and_nothing_else(
     examples: dict[str, ExampleAws],
 ) -> None:
     reuse = examples["reuse"]
@@ -205,13 +178,15 @@ def root(
         ),
     ],
 )
-def test_a_plan_that_cannot_work_says_what_to_do(root: TfLocal, change: str, said: str) -> None:
+def test_a_plan_without_packages_fails_and_names_the_command(
+    root: TfLocal, change: str, said: str
+) -> None:
     with pytest.raises(LedaError) as refused:
         root.run("plan", "-no-color", "-input=false", "-var", change)
     assert said in " ".join(refused.value.what.replace("│", " ").replace("|", " ").split())
 
 
-def test_destroy_leaves_nothing(bare: BareAws, examples: dict[str, ExampleAws]) -> None:
+def test_destroy_deletes_everything(bare: BareAws, examples: dict[str, ExampleAws]) -> None:
     """The last test of this file: it takes the examples away, with the messages and totals in them."""
     prefixes = ("meters-", "orders-")
 

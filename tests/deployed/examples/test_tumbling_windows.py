@@ -137,7 +137,7 @@ def shard_of(probe: Probe) -> str:
     return str(shard["ShardId"])
 
 
-def test_a_function_sees_its_shard_and_window_and_the_state_until_the_window_ends(
+def test_events_of_a_tumbling_window_name_the_shard_and_the_window_and_carry_the_state(
     probe: Probe,
 ) -> None:
     for number in range(RECORDS):
@@ -165,7 +165,7 @@ def test_a_function_sees_its_shard_and_window_and_the_state_until_the_window_end
             state = {}
 
 
-def test_a_mapping_without_a_window_delivers_records_alone(
+def test_events_of_a_mapping_without_a_window_have_records_alone(
     bare: BareAws, functions: Callable[[str, str, int], None], kinesis_stream: str
 ) -> None:
     functions("no-window", kinesis_stream, 0)

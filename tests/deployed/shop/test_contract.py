@@ -18,7 +18,7 @@ SEMANTIC = "positive_data_acceptance"
 OF_THE_GATEWAY = "unsupported_method"
 
 
-def test_every_answer_is_what_the_openapi_document_says(shop: Shop, tmp_path: Path) -> None:
+def test_answers_conform_to_the_openapi_document(shop: Shop, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "run",

@@ -87,7 +87,9 @@ def paid(shop: Shop, lines: dict[str, int]) -> str:
     return order
 
 
-def test_the_pages_after_some_days_of_trade(page: Page, shop: Shop, problems: list[str]) -> None:
+def test_pictures_of_both_pages_after_some_days_of_trade(
+    page: Page, shop: Shop, problems: list[str]
+) -> None:
     """What the pictures of the documentation show: orders to ship and shipped, low stock, and vendor orders."""
     draw = random.Random(11)
     every = [each["productId"] for each in shop.customers.each("products", "products")]
@@ -126,7 +128,7 @@ def test_the_pages_after_some_days_of_trade(page: Page, shop: Shop, problems: li
     assert problems == []
 
 
-def test_the_shop_shows_every_product_with_price_and_stock(
+def test_the_shop_page_shows_every_product_with_price_and_stock(
     page: Page, shop: Shop, problems: list[str]
 ) -> None:
     few = live_shop.stock(shop, name="Last Lantern", qty=3, price=123456)
@@ -143,7 +145,7 @@ def test_the_shop_shows_every_product_with_price_and_stock(
     assert problems == []
 
 
-def test_an_order_is_placed_from_the_basket_and_its_status_shown(
+def test_a_customer_places_an_order_from_the_basket_and_sees_its_status(
     page: Page, shop: Shop, problems: list[str]
 ) -> None:
     one = live_shop.stock(shop, name="Torch", price=250)
@@ -174,7 +176,9 @@ def test_an_order_is_placed_from_the_basket_and_its_status_shown(
     assert problems == []
 
 
-def test_an_order_whose_answer_was_lost_is_not_placed_twice(page: Page, shop: Shop) -> None:
+def test_an_order_is_placed_once_when_the_page_is_closed_before_the_answer(
+    page: Page, shop: Shop
+) -> None:
     product = live_shop.stock(shop, qty=10)
     visit(page, shop)
     put_into_basket(page, product, 4)
@@ -192,7 +196,9 @@ def test_an_order_whose_answer_was_lost_is_not_placed_twice(page: Page, shop: Sh
     assert [each["orderId"] for each in orders] == [page.inner_text("#number")]
 
 
-def test_what_is_gone_meanwhile_is_said_and_the_basket_kept(page: Page, shop: Shop) -> None:
+def test_an_order_for_too_many_units_shows_the_stock_and_keeps_the_basket(
+    page: Page, shop: Shop
+) -> None:
     product = live_shop.stock(shop, name="Canned Peaches", qty=5)
     visit(page, shop)
     put_into_basket(page, product, 5)
@@ -208,7 +214,7 @@ def test_what_is_gone_meanwhile_is_said_and_the_basket_kept(page: Page, shop: Sh
     assert live_shop.left(shop, product) == 4
 
 
-def test_names_are_shown_as_they_are_and_run_nothing(page: Page, shop: Shop) -> None:
+def test_html_in_a_products_name_is_shown_as_text(page: Page, shop: Shop) -> None:
     evil = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
     product = live_shop.stock(shop, name=evil, reorder_below=1000)
     order = live_shop.placed(shop, {product: 1})["orderId"]
@@ -225,9 +231,7 @@ def test_names_are_shown_as_they_are_and_run_nothing(page: Page, shop: Shop) -> 
     assert page.locator("main img, main script").count() == 0
 
 
-def test_the_policy_of_both_pages_refuses_scripts_in_the_page(
-    page: Page, shop: Shop, problems: list[str]
-) -> None:
+def test_both_pages_refuse_inline_scripts(page: Page, shop: Shop, problems: list[str]) -> None:
     for url in (f"{shop.url}/index.html", shop.operators_url):
         page.goto(url)
         page.wait_for_selector("#view > *")
@@ -242,7 +246,7 @@ def test_the_policy_of_both_pages_refuses_scripts_in_the_page(
         problems.clear()
 
 
-def test_operators_sign_in_and_see_what_the_api_says(
+def test_an_operator_signs_in_sees_the_figures_ships_and_receives(
     page: Page, shop: Shop, problems: list[str]
 ) -> None:
     product = live_shop.stock(shop, name="Barbed Wire", qty=60, reorder_below=50, reorder_qty=200)
@@ -299,15 +303,13 @@ def test_operators_sign_in_and_see_what_the_api_says(
     assert page.evaluate("sessionStorage.length") == 0
 
 
-def test_a_sign_in_that_this_tab_did_not_begin_is_refused(page: Page, shop: Shop) -> None:
+def test_a_sign_in_that_another_tab_began_is_refused(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.operators_url}?code=somebody-elses&state=unknown")
     shows(page, "was not begun in this tab")
     assert page.evaluate("sessionStorage.length") == 0
 
 
-def test_an_operator_whose_token_is_refused_is_asked_to_sign_in_again(
-    page: Page, shop: Shop
-) -> None:
+def test_an_operator_with_a_refused_token_is_asked_to_sign_in(page: Page, shop: Shop) -> None:
     page.goto(shop.operators_url)
     shows(page, "Sign in", "#view")
     bad = live_shop.tampered(shop.operator.token)
@@ -318,7 +320,7 @@ def test_an_operator_whose_token_is_refused_is_asked_to_sign_in_again(
     page.wait_for_selector("#sign-in")
 
 
-def test_what_a_link_to_the_sign_in_says_is_never_shown(page: Page, shop: Shop) -> None:
+def test_text_from_the_sign_in_links_query_is_never_shown(page: Page, shop: Shop) -> None:
     for query in ("error=x&error_description=Call%20555", "error=Call%20555&state=unknown"):
         page.goto("about:blank")
         page.goto(f"{shop.operators_url}?{query}")
@@ -348,7 +350,7 @@ def between(page: Page, match: str, action: str) -> None:
     page.evaluate(BETWEEN.replace("MATCH", json.dumps(match)).replace("ACTION", action))
 
 
-def test_an_answer_that_comes_late_does_not_replace_a_newer_view(page: Page, shop: Shop) -> None:
+def test_a_late_answer_does_not_replace_a_newer_view(page: Page, shop: Shop) -> None:
     live_shop.stock(shop, name="Torch")
     visit(page, shop)
     shows(page, "Torch")
@@ -368,9 +370,7 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_view(page: Page, sho
     assert page.is_visible(".shop")
 
 
-def test_a_basket_that_is_changed_after_a_lost_answer_is_not_a_second_order(
-    page: Page, shop: Shop
-) -> None:
+def test_a_basket_changed_after_a_lost_answer_makes_no_second_order(page: Page, shop: Shop) -> None:
     one, two = live_shop.stock(shop, qty=10), live_shop.stock(shop, name="Rope", qty=10)
     visit(page, shop)
     put_into_basket(page, one, 4)
@@ -397,9 +397,7 @@ def test_a_basket_that_is_changed_after_a_lost_answer_is_not_a_second_order(
     assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 7)
 
 
-def test_a_basket_that_is_changed_after_a_request_that_was_lost_is_one_order(
-    page: Page, shop: Shop
-) -> None:
+def test_a_basket_changed_after_a_lost_request_is_one_order(page: Page, shop: Shop) -> None:
     one, two = live_shop.stock(shop, qty=10), live_shop.stock(shop, qty=10)
     visit(page, shop)
     put_into_basket(page, one, 4)
@@ -413,7 +411,7 @@ def test_a_basket_that_is_changed_after_a_request_that_was_lost_is_one_order(
     assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 7)
 
 
-def test_a_quantity_that_is_none_changes_nothing_and_says_so(page: Page, shop: Shop) -> None:
+def test_an_invalid_quantity_is_refused_with_a_message(page: Page, shop: Shop) -> None:
     product = live_shop.stock(shop, name="Blanket", qty=60)
     visit(page, shop)
     put_into_basket(page, product, 2)
@@ -432,7 +430,7 @@ def test_a_quantity_that_is_none_changes_nothing_and_says_so(page: Page, shop: S
     shows(page, "Blanket: 60 left.", "#notice")
 
 
-def test_a_basket_that_another_tab_has_ordered_is_said_to_be_empty(page: Page, shop: Shop) -> None:
+def test_a_basket_that_another_tab_has_ordered_is_shown_as_empty(page: Page, shop: Shop) -> None:
     product = live_shop.stock(shop, name="Blanket")
     visit(page, shop)
     put_into_basket(page, product, 2)
@@ -449,14 +447,12 @@ def test_a_basket_that_another_tab_has_ordered_is_said_to_be_empty(page: Page, s
     shows(page, "Still empty")
 
 
-def test_an_address_that_is_cut_off_says_that_there_is_no_such_order(
-    page: Page, shop: Shop
-) -> None:
+def test_a_truncated_order_address_shows_no_such_order(page: Page, shop: Shop) -> None:
     visit(page, shop, "#/orders/%")
     shows(page, "There is no such order", "#notice")
 
 
-def test_the_stock_is_read_again_while_the_page_is_looked_at(page: Page, shop: Shop) -> None:
+def test_the_stock_is_refreshed_when_the_page_becomes_visible(page: Page, shop: Shop) -> None:
     product = live_shop.stock(shop, name="Canned Peaches", qty=12)
     visit(page, shop)
     shows(page, "12 in stock", f"[data-product='{product}']")
@@ -468,9 +464,7 @@ def test_the_stock_is_read_again_while_the_page_is_looked_at(page: Page, shop: S
     assert re.search(r"stock as of \d\d:\d\d:\d\d", page.inner_text("#as-of"))
 
 
-def test_old_figures_say_that_they_are_old_until_the_shop_answers_again(
-    page: Page, shop: Shop
-) -> None:
+def test_outdated_figures_are_marked_until_the_shop_answers_again(page: Page, shop: Shop) -> None:
     sign_in(page, shop)
     between(
         page,
@@ -487,7 +481,7 @@ def test_old_figures_say_that_they_are_old_until_the_shop_answers_again(
     assert page.is_hidden("#notice")
 
 
-def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
+def test_an_expired_session_asks_to_sign_in_and_then_returns_to_the_same_list(
     page: Page, shop: Shop
 ) -> None:
     live_shop.shipped(shop, live_shop.placed(shop, {live_shop.stock(shop): 1})["orderId"])
@@ -507,9 +501,7 @@ def test_the_end_of_a_session_asks_to_sign_in_and_leads_back_to_where_one_was(
     assert shop.operator.email in page.inner_text("#operator")
 
 
-def test_operators_see_what_to_pack_page_by_page_and_the_last_shipped_first(
-    page: Page, shop: Shop
-) -> None:
+def test_operators_see_shipped_orders_page_by_page_newest_first(page: Page, shop: Shop) -> None:
     one, two = live_shop.stock(shop, name="Torch"), live_shop.stock(shop, name="Matches")
     orders = [paid(shop, {one: each, two: 1}) for each in range(1, 12)]
     for order in reversed(orders):
@@ -529,7 +521,9 @@ def test_operators_see_what_to_pack_page_by_page_and_the_last_shipped_first(
     page.wait_for_selector(first)
 
 
-def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, shop: Shop) -> None:
+def test_an_operator_marks_an_order_as_paid_and_cancels_a_vendor_order(
+    page: Page, shop: Shop
+) -> None:
     product = live_shop.stock(shop, qty=5, reorder_below=5)
     order = live_shop.placed(shop, {product: 1})["orderId"]
     wait_for("the vendor order", lambda: live_shop.vendor_orders(shop, product))
@@ -548,7 +542,7 @@ def test_an_order_is_paid_and_a_vendor_order_cancelled_on_the_page(page: Page, s
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_every_control_has_a_name_and_nothing_is_cut_off(
+def test_every_control_has_a_name_and_every_word_fits_its_line(
     page: Page, shop: Shop, width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -575,7 +569,7 @@ def test_every_control_has_a_name_and_nothing_is_cut_off(
     check("operators")
 
 
-def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
+def test_on_a_phone_the_effect_of_a_click_and_the_next_step_are_in_view(
     page: Page, shop: Shop
 ) -> None:
     product = live_shop.stock(shop, name="Canned Peaches", qty=50, price=250)
@@ -631,7 +625,7 @@ def test_a_person_on_a_phone_sees_what_a_click_has_done_and_where_to_go_on(
     is_in_view(page, f"{row} .packing li")
 
 
-def test_the_pages_name_nobody_else() -> None:
+def test_the_sources_of_the_pages_contain_no_foreign_url() -> None:
     """No address but those of the settings: not in the pages, not in the scripts, not in the style."""
     site = ROOT / "examples/shop/site"
     for file in (each for each in site.rglob("*") if each.suffix in (".html", ".js", ".css")):

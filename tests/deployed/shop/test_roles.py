@@ -41,12 +41,12 @@ def without_policy(shop: Shop, role: str) -> Iterator[None]:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
 
-def test_no_function_was_refused_anything(shop: Shop) -> None:
+def test_no_function_was_refused_a_permission(shop: Shop) -> None:
     found = {package: refusals(shop, package) for package in shop.aws.outputs["functions"]}
     assert {package: lines for package, lines in found.items() if lines} == {}
 
 
-def test_a_role_without_its_policy_is_refused(shop: Shop) -> None:
+def test_a_function_without_its_policy_fails(shop: Shop) -> None:
     assert shop.customers.get("products").status == 200
 
     with without_policy(shop, shop.aws.outputs["functions"]["storefront"]["role_name"]):

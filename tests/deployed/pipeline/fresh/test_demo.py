@@ -10,7 +10,7 @@ from support.live_stack import LiveStack
 from support.local_command import leda
 
 
-def test_a_small_demo_ends_exact_with_status_0(stack: LiveStack, tmp_path: Path) -> None:
+def test_a_small_demo_succeeds(stack: LiveStack, tmp_path: Path) -> None:
     done = leda(
         stack.aws.variables,
         tmp_path,

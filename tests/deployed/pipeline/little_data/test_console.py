@@ -87,7 +87,7 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def test_a_load_is_seen_travelling_and_failures_pass(
+def test_the_page_shows_a_load_failures_and_quarantined_messages(
     page: Page, stack: LiveStack, trades: Trades
 ) -> None:
     with stack.faults(state=30, map_=30, reduce=30), stack.steady_load(trades, seed=5):
@@ -113,7 +113,7 @@ def test_a_load_is_seen_travelling_and_failures_pass(
     assert page.locator("#grid-body [role=row]:visible").count() >= 1
 
 
-def test_a_damaged_total_is_found_and_repaired(
+def test_a_damaged_total_is_shown_and_repaired_from_the_page(
     page: Page, stack: LiveStack, trades: Trades
 ) -> None:
     stack.put(trades.load(20, seed=6))
@@ -153,7 +153,7 @@ def picture(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-def test_everybody_can_use_it(page: Page, width: int, theme: str) -> None:
+def test_the_page_is_accessible_and_fits_the_screen(page: Page, width: int, theme: str) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     page.locator("#charts summary").click()
@@ -165,7 +165,7 @@ def test_everybody_can_use_it(page: Page, width: int, theme: str) -> None:
     picture(page, f"console-{theme}-{width}")
 
 
-def test_keys_move_through_the_totals(page: Page) -> None:
+def test_the_totals_can_be_browsed_by_keyboard(page: Page) -> None:
     rows = page.locator("#grid-body [role=row]:visible")
     expect(rows.first).to_be_visible()
     rows.first.focus()
@@ -193,7 +193,9 @@ def crowded() -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def test_ten_thousand_totals_are_a_few_rows_of_a_page(browser: Browser, crowded: str) -> None:
+def test_of_ten_thousand_totals_the_page_holds_only_the_visible_rows(
+    browser: Browser, crowded: str
+) -> None:
     page = new_page(browser, [], [])
     page.goto(crowded)
     page.locator("#grid-body [role=row]").first.wait_for()
@@ -209,7 +211,7 @@ def test_ten_thousand_totals_are_a_few_rows_of_a_page(browser: Browser, crowded:
     page.close()
 
 
-def test_what_cannot_be_read_is_said_to_be_so(browser: Browser, crowded: str) -> None:
+def test_the_page_names_what_the_console_may_not_read(browser: Browser, crowded: str) -> None:
     page = new_page(browser, [], [])
     page.goto(crowded)
     expect(page.locator("#quarantine")).to_contain_text("The quarantine cannot be read since")
@@ -217,7 +219,7 @@ def test_what_cannot_be_read_is_said_to_be_so(browser: Browser, crowded: str) ->
     page.close()
 
 
-def test_a_page_whose_console_has_gone_says_since_when(browser: Browser) -> None:
+def test_the_page_shows_how_long_the_console_has_not_answered(browser: Browser) -> None:
     console = Served(
         site(Configuration.from_json(CONFIGURATION), dynamodb=ManyTotals(1)),
         toolchain.install_console(),

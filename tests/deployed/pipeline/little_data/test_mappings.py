@@ -4,7 +4,9 @@ from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
 
 
-def test_mappings_may_be_switched_off_and_on_under_load(stack: LiveStack, trades: Trades) -> None:
+def test_totals_are_exact_after_mappings_were_disabled_and_enabled_under_load(
+    stack: LiveStack, trades: Trades
+) -> None:
     with stack.steady_load(trades, seed=100):
         for part in (*FUNCTIONS, *reversed(FUNCTIONS)):
             with stack.without_mapping(part):
@@ -15,7 +17,7 @@ def test_mappings_may_be_switched_off_and_on_under_load(stack: LiveStack, trades
     stack.catch_up(trades)
 
 
-def test_mappings_may_be_deleted_and_created_again_under_load(
+def test_totals_are_exact_after_mappings_were_deleted_and_created_under_load(
     stack: LiveStack, trades: Trades
 ) -> None:
     before = {part: stack.mapping(part)["UUID"] for part in FUNCTIONS}

@@ -1,4 +1,4 @@
-"""What was lost on purpose comes back: `leda redrive` and `leda replay` end exact on the applied stack."""
+"""`leda redrive` and `leda replay` on the applied stack bring back what a test has lost; the totals end exact."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.live_trades import Trades
 
 
 class Leda:
-    """The `leda` command on the stack, in this process: a start of its own would take most of the time."""
+    """The `leda` command on the stack, run in this process to save the start of another one."""
 
     def __init__(
         self,
@@ -33,15 +33,15 @@ class Leda:
         self._capsys = capsys
 
     def report(self, *arguments: str, status: int) -> dict[str, Any]:
-        """Its JSON; fails unless it ends with this exit status."""
+        """Run the command and return the JSON that it prints; fails unless it ends with this exit status."""
         arguments = ("leda", *arguments, "--json", "--aws")
         self._monkeypatch.setattr(sys, "argv", list(arguments))
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             app.main()
-        said = self._capsys.readouterr()
-        assert ended.value.code == status, said.out + said.err
-        found = json.loads(said.out)
+        printed = self._capsys.readouterr()
+        assert ended.value.code == status, printed.out + printed.err
+        found = json.loads(printed.out)
         assert isinstance(found, dict)
         return found
 
@@ -57,7 +57,7 @@ def leda(
 
 
 def wider(stack: LiveStack) -> str:
-    """The schema with room for a digit more after the point, and one less before it."""
+    """The schema with one more decimal place and one integer digit less."""
     schema = stack.outputs["schema"]
     return json.dumps(
         schema
@@ -69,7 +69,7 @@ def wider(stack: LiveStack) -> str:
 
 
 def kept_as(stack: LiveStack, put: Put) -> str:
-    """The key under which State puts a message aside, once it has."""
+    """Wait until State has quarantined a message, and return the object's key."""
     name = f"{put.shard}_{put.sequence_number}.json"
     return wait_for(
         f"{name} in quarantine",
@@ -84,16 +84,16 @@ def outcomes(report: dict[str, Any]) -> dict[str, str]:
     return {each["id"]: each["outcome"] for each in report["messages"] if each["id"]}
 
 
-def test_what_a_wider_schema_can_read_counts_when_put_back_and_the_rest_stays_with_its_reason(
+def test_redrive_stores_messages_that_a_wider_schema_accepts_and_keeps_the_others(
     stack: LiveStack, trades: Trades, leda: Leda
 ) -> None:
-    # A digit more after the point than the schema allows.
+    # One decimal place more than the schema allows.
     wide = [trades.message(f"wide-{number}", value=f"{number}.{'0' * 17}1") for number in (1, 2)]
     stack.put([trades.message("narrow", value="0.1")])
     put = stack.put([*wide, b"no JSON " + trades.root.encode()])
     keys = [kept_as(stack, each) for each in put]
     meant = [text for key in keys for text in ("--key", key)]
-    # One of the trades got a newer version in the meantime.
+    # One of the trades has a newer version by now.
     stack.put([trades.message("wide-2", 1, "7")])
     wait_for("the newer version", lambda: f"{trades.root}/wide-2" in state_rows(stack))
 
@@ -127,12 +127,12 @@ def test_what_a_wider_schema_can_read_counts_when_put_back_and_the_rest_stays_wi
     assert again["outcomes"] == {"still bad": 1}
     left = leda.report("redrive", "--function", "state", status=1)
     assert {*keys} & {each["key"] for each in left["objects"]} == {keys[2]}
-    # Later tests deliver the stream again, to a State with the old schema: it would be quarantined, though stored.
+    # Later tests deliver the stream again, and State with the old schema would quarantine the stored trade.
     stack.put([trades.message("wide-1", 1, deleted=True)])
     stack.catch_up(trades)
 
 
-def test_batches_that_the_mapping_gave_up_count_when_put_back(
+def test_redrive_stores_batches_that_the_mapping_has_discarded(
     stack: LiveStack, trades: Trades, leda: Leda
 ) -> None:
     prefix = f"aws/lambda/{stack.mapping('state')['UUID']}/"
@@ -142,7 +142,7 @@ def test_batches_that_the_mapping_gave_up_count_when_put_back(
         bad = b"no JSON " + trades.root.encode()
         with stack.with_variables("state", STATE_TABLE="NoSuchTable"):
             put = stack.put([*messages, bad], key="one shard")
-            # The bad message may stand in a batch without others, which does not fail.
+            # The bad message may be in a batch by itself, which does not fail.
             kept = wait_for(
                 "the messages at the failure destination",
                 lambda: {
@@ -151,6 +151,17 @@ def test_batches_that_the_mapping_gave_up_count_when_put_back(
                 lambda kept: {each.sequence_number for each in put[:-1]}
                 <= {number for each in kept.values() for number in sequence_numbers(each)},
             )
+        for each in kept.values():
+            # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+            request, info = each["requestContext"], each["KinesisBatchInfo"]
+            assert request["condition"] == "RetryAttemptsExhausted"
+            assert request["approximateInvokeCount"] == 2
+            assert request["functionArn"].startswith(stack.outputs["functions"]["state"]["arn"])
+            assert info["streamArn"] == stack.outputs["stream"]["arn"]
+            assert info["shardId"] == put[0].shard
+            assert info["batchSize"] == len(each["payload"]["Records"])
+        assert stack.totals(trades.root) == {}
+        # Lambda leaves the payload out of a large record; `leda redrive` then reads the stream.
         without = max(kept)
         body = {name: value for name, value in kept[without].items() if name != "payload"}
         stack.s3.put_object(Bucket=stack.bucket, Key=without, Body=json.dumps(body))
@@ -162,13 +173,13 @@ def test_batches_that_the_mapping_gave_up_count_when_put_back(
 
         assert expected["outcomes"] == done["outcomes"]
         assert outcomes(done) == {f"{trades.root}/t{number}": "stored" for number in range(6)}
-        assert not kept.keys() & stack.objects(prefix).keys(), "they are done with"
+        assert not kept.keys() & stack.objects(prefix).keys()
         assert base64.b64decode(stack.read_object(kept_as(stack, put[-1]))["data"]) == bad
         stack.settle(trades)
     stack.catch_up(trades)
 
 
-def test_records_of_map_leave_once_their_rows_are_repaired_and_all_totals_are_exact(
+def test_redrive_deletes_records_of_map_once_their_rows_are_repaired_and_the_totals_are_exact(
     stack: LiveStack, trades: Trades, leda: Leda
 ) -> None:
     before = stack.objects(f"{stack.function('map')}/").keys()
@@ -176,9 +187,7 @@ def test_records_of_map_leave_once_their_rows_are_repaired_and_all_totals_are_ex
     row = {"id": {"S": f"{trades.root}/damaged"}, "Version": {"N": "1"}}
     stack.dynamodb.put_item(TableName=stack.table("state"), Item=row)
     try:
-        (key,) = wait_for(
-            "a record of Map's in quarantine", lambda: stack.quarantined("map", before)
-        )
+        (key,) = wait_for("the record in quarantine", lambda: stack.quarantined("map", before))
         stack.settle(trades)
         kept = leda.report("redrive", "--settle", "--key", key, status=1)
         assert (kept["is_exact"], kept["settled"]) == (True, [])
@@ -213,11 +222,11 @@ def others(totals: dict[str, Total], trades: Trades) -> dict[str, Total]:
 
 
 def sequence_numbers(failure: dict[str, Any]) -> set[str]:
-    """The records of a failure record."""
+    """The sequence numbers of the records in a failure record."""
     return {record["kinesis"]["sequenceNumber"] for record in failure["payload"]["Records"]}
 
 
-def test_a_replay_of_what_is_stored_changes_nothing_and_of_what_was_lost_ends_exact(
+def test_replay_leaves_stored_trades_alone_and_restores_deleted_ones(
     stack: LiveStack, trades: Trades, leda: Leda
 ) -> None:
     began = datetime.now(UTC).isoformat()

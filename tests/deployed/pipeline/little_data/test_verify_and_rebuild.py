@@ -89,7 +89,7 @@ def _journal(stack: LiveStack) -> dict[str, Any] | None:
     return found
 
 
-def test_changes_whose_24_hours_were_missed_are_found_and_repaired_under_load(
+def test_verify_finds_lost_changes_and_rebuild_repairs_them_under_load(
     stack: LiveStack, trades: Trades
 ) -> None:
     _meet(stack, trades)
@@ -122,7 +122,7 @@ def test_changes_whose_24_hours_were_missed_are_found_and_repaired_under_load(
     assert "exact" in _run(stack, "verify").stdout
 
 
-def test_a_rebuild_that_was_interrupted_says_so_and_the_next_one_finishes(
+def test_an_interrupted_rebuild_is_finished_by_the_next_one(
     stack: LiveStack, trades: Trades
 ) -> None:
     _meet(stack, trades)
@@ -144,7 +144,7 @@ def test_a_rebuild_that_was_interrupted_says_so_and_the_next_one_finishes(
     stack.catch_up(trades)
 
 
-def test_audit_finds_no_drift_in_exact_totals(stack: LiveStack, trades: Trades) -> None:
+def test_the_audit_finds_no_drift_in_exact_totals(stack: LiveStack, trades: Trades) -> None:
     stack.put(trades.load(50, seed=72))
     stack.catch_up(trades)
     found = stack.invoke("audit", {})

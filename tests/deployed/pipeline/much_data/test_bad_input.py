@@ -1,4 +1,4 @@
-"""What cannot be read goes into quarantine whole, once, with where it came from; everything else is counted."""
+"""Bad messages and rows are quarantined whole, once, with their place in the stream, and all others are counted."""
 
 import base64
 import json
@@ -6,12 +6,15 @@ from typing import Any
 
 from support import lambda_events
 from support.live_aws import wait_for
-from support.live_stack import LiveStack, Put
+from support.live_stack import LiveStack
 from support.live_trades import Trades
+
+Key = dict[str, Any]
+Row = dict[str, Any]
 
 
 def _changed(trades: Trades, **changes: Any) -> bytes:
-    """A message with fields replaced; `...` takes one out."""
+    """A message with these fields replaced; `...` removes one."""
     fields = {
         "TradeID": f"{trades.root}/bad",
         "Version": 1,
@@ -23,9 +26,9 @@ def _changed(trades: Trades, **changes: Any) -> bytes:
 
 
 def bad_messages(trades: Trades) -> dict[bytes, str]:
-    """Bad messages -> a part of the reason that must be given.
+    """Bad messages, each with a part of the reason that State must give.
 
-    Every other kind of bad message is in tests/pure/leda/pipeline/test_messages.py; these are odd on their way, too.
+    tests/pure/leda/pipeline/test_messages.py has every other kind; these are unusual for Kinesis and Lambda, too.
     """
     good = _changed(trades)
     return {
@@ -46,7 +49,7 @@ def bad_messages(trades: Trades) -> dict[bytes, str]:
     }
 
 
-def test_every_bad_message_is_in_quarantine_once_and_every_good_one_is_counted(
+def test_every_bad_message_is_quarantined_once_and_every_good_one_is_counted(
     stack: LiveStack, trades: Trades
 ) -> None:
     before = stack.objects("StateLambda/").keys()
@@ -67,135 +70,98 @@ def test_every_bad_message_is_in_quarantine_once_and_every_good_one_is_counted(
     assert sorted(each["sequenceNumber"] for each in kept.values()) == sorted(places)
     for key, each in kept.items():
         place = places[each["sequenceNumber"]]
-        _assert_kept(stack, key, each, place)
+        assert base64.b64decode(each["data"], validate=True) == place.data
+        assert each["dataLength"] == len(place.data)
+        assert each["function"] == "StateLambda"
+        assert each["stream"].endswith(":stream/IncomingDataStream")
+        assert each["shard"] == place.shard
+        assert each["eventID"] == f"{place.shard}:{place.sequence_number}"
         assert reasons[place.data] in each["reason"]
+        day = each["arrived"][:10].replace("-", "/")
+        assert key == f"StateLambda/{day}/{place.shard}_{place.sequence_number}.json"
 
-    _deliver_again_and_compare(stack, trades, kept)
-
-
-def _assert_kept(stack: LiveStack, key: str, each: dict[str, Any], place: Put) -> None:
-    data = base64.b64decode(each["data"], validate=True)
-    assert data == place.data
-    assert each["dataLength"] == len(place.data)
-    assert each["function"] == "StateLambda"
-    assert each["stream"].endswith(":stream/IncomingDataStream")
-    assert each["shard"] == place.shard
-    assert each["eventID"] == f"{place.shard}:{place.sequence_number}"
-    assert each["reason"]
-    year, month, day = each["arrived"][:10].split("-")
-    assert key == f"StateLambda/{year}/{month}/{day}/{place.shard}_{place.sequence_number}.json"
-
-
-def _deliver_again_and_compare(
-    stack: LiveStack, trades: Trades, kept: dict[str, dict[str, Any]]
-) -> None:
-    """A redelivery writes the same objects under the same keys."""
-    numbers = {each["sequenceNumber"] for each in kept.values()}
-    before = stack.objects("StateLambda/")
+    # A redelivery writes the same objects under the same keys.
+    objects = stack.objects("StateLambda/")
     for shard, records in stack.records("state").items():
-        again = [each for each in records if each["kinesis"]["sequenceNumber"] in numbers]
+        again = [each for each in records if each["kinesis"]["sequenceNumber"] in places]
         for batch in lambda_events.cut(again, 20):
             stack.deliver_batch("state", shard, batch)
-    after = stack.objects("StateLambda/")
-    assert after.keys() == before.keys()
-    for key, each in kept.items():
-        assert after[key]["LastModified"] >= before[key]["LastModified"]
-        assert stack.read_object(key) == each
+    assert stack.objects("StateLambda/").keys() == objects.keys()
+    assert {key: stack.read_object(key) for key in kept} == kept
     stack.assert_exact(trades)
 
 
-def _rows(trades: Trades) -> dict[str, dict[str, Any]]:
-    """Rows of StateTable that State never writes -> what is wrong with each (more in tests/emulated/test_map.py)."""
-    version, path = {"N": "1"}, {"S": f"{trades.root}:FXSpot:EMEA"}
-    return {
-        "nothing at all": {},
-        "no path": {"Version": version, "Value": {"N": "5"}},
-        "value text": {"Version": version, "Path": path, "Value": {"S": "5"}},
-        "value too large": {"Version": version, "Path": path, "Value": {"N": "1E+100"}},
-    }
-
-
-def test_rows_of_statetable_that_map_cannot_read_are_quarantined_and_the_rest_goes_on(
-    stack: LiveStack, trades: Trades
+def _assert_quarantined(
+    stack: LiveStack, trades: Trades, part: str, table: str, rows: list[tuple[Key, Row]]
 ) -> None:
-    before = stack.objects("MapLambda/").keys()
-    rows = _rows(trades)
-    ids = {f"{trades.root}/garbage {name}": row for name, row in rows.items()}
-    with stack.without_mapping("map"):
-        # Off, so that good and bad rows meet in one batch.
-        stack.put(trades.load(100, seed=4))
-        for name, row in ids.items():
-            stack.dynamodb.put_item(TableName="StateTable", Item={"id": {"S": name}, **row})
-        stack.put(trades.load(100, seed=5))
+    """Put rows that the function cannot read between good ones; it must quarantine them and count the others."""
+    before = stack.objects(f"{stack.function(part)}/").keys()
+    stack.put(trades.load(100, seed=4))
+    stack.settle(trades)
     try:
+        with stack.without_mapping(part):  # off, so that good and bad rows are in one batch
+            stack.put(trades.load(100, seed=5))
+            for key, row in rows:
+                stack.dynamodb.put_item(TableName=table, Item={**key, **row})
+            stack.put(trades.load(100, seed=6))
         stack.settle(trades)
         kept = wait_for(
-            "the garbage in quarantine",
-            lambda: stack.quarantined("map", before),
+            f"the bad rows of {table} in quarantine",
+            lambda: stack.quarantined(part, before),
             lambda kept: len(kept) >= len(rows),
         )
-        found = {}
+        found = []
         for each in kept.values():
             record = json.loads(base64.b64decode(each["data"], validate=True))
-            found[record["dynamodb"]["Keys"]["id"]["S"]] = record
-            assert each["function"] == "MapLambda"
-            assert each["stream"] == stack.stream_arn("state")
+            found.append(record["dynamodb"]["Keys"])
+            assert each["function"] == stack.function(part)
+            assert each["stream"] == stack.stream_arn("state" if part == "map" else "reduce")
             assert each["sequenceNumber"] == record["dynamodb"]["SequenceNumber"]
-            assert each["shard"]
             assert each["eventID"] == record["eventID"]
+            assert each["shard"]
             assert each["reason"]
-        assert found.keys() == ids.keys()
+        assert sorted(found, key=str) == sorted((key for key, _ in rows), key=str)
     finally:
-        for name in ids:
-            stack.dynamodb.delete_item(TableName="StateTable", Key={"id": {"S": name}})
-    # What was never counted is not taken out.
+        for key, _ in rows:
+            stack.dynamodb.delete_item(TableName=table, Key=key)
+    # A row that was not counted is not subtracted when it is deleted.
     stack.catch_up(trades)
-    assert len(stack.quarantined("map", before)) == len(rows)
+    assert len(stack.quarantined(part, before)) == len(rows)
 
 
-def test_rows_of_reducetable_that_reduce_cannot_read_are_quarantined_and_the_rest_goes_on(
+def test_rows_of_statetable_that_map_cannot_read_are_quarantined(
     stack: LiveStack, trades: Trades
 ) -> None:
-    before = stack.objects("ReduceLambda/").keys()
-    junk = f"{trades.root}-junk"
-    lane, one = "0123abcd.1.0", {"N": "1"}
+    """tests/emulated/test_map.py has more of such rows."""
+    version, path = {"N": "1"}, {"S": f"{trades.root}:FXSpot:EMEA"}
+    rows: list[Row] = [
+        {},
+        {"Version": version, "Value": {"N": "5"}},
+        {"Version": version, "Path": path, "Value": {"S": "5"}},
+        {"Version": version, "Path": path, "Value": {"N": "1E+100"}},
+    ]
+    named = [({"id": {"S": f"{trades.root}/bad-{place}"}}, row) for place, row in enumerate(rows)]
+    _assert_quarantined(stack, trades, "map", "StateTable", named)
 
-    def totals(node: str, *values: Any) -> dict[str, Any]:
+
+def test_rows_of_reducetable_that_reduce_cannot_read_are_quarantined(
+    stack: LiveStack, trades: Trades
+) -> None:
+    """tests/emulated/test_reduce.py has more of such rows."""
+    bad = f"{trades.root}-bad"
+
+    def totals(node: str, *values: Any) -> Row:
         measures = {"L": [{"S": "Count"}, {"S": "Value"}]}
         return {"Measures": measures, "Totals": {"M": {node: {"L": list(values)}}}}
 
-    # More of them are in tests/emulated/test_reduce.py.
-    rows: dict[str, dict[str, Any]] = {
-        "no totals": {},
-        "value text": totals(f"{junk}:PV", one, {"S": "5"}),
-        "a value too few": totals(f"{junk}:PV", one),
-        "sum needs 39 digits": totals(trades.root, {"N": "0"}, {"N": "1E+40"}),
-    }
-    stack.put(trades.load(100, seed=6))
-    stack.settle(trades)
-    with stack.without_mapping("reduce"):
-        stack.put(trades.load(100, seed=7))
-        for name, row in rows.items():
-            key = {"Lane": {"S": lane}, "Source": {"S": f"{junk} {name}"}}
-            stack.dynamodb.put_item(TableName="ReduceTable", Item={**key, **row})
-        stack.put(trades.load(100, seed=8))
-    try:
-        stack.settle(trades)
-        kept = wait_for(
-            "the garbage in quarantine",
-            lambda: stack.quarantined("reduce", before),
-            lambda kept: len(kept) >= len(rows),
-        )
-        found = set()
-        for each in kept.values():
-            record = json.loads(base64.b64decode(each["data"], validate=True))
-            found.add(record["dynamodb"]["Keys"]["Source"]["S"])
-            assert each["function"] == "ReduceLambda"
-            assert each["stream"] == stack.stream_arn("reduce")
-        assert found == {f"{junk} {name}" for name in rows}
-        assert not stack.totals(junk), "a row is applied whole or not at all"
-    finally:
-        for name in rows:
-            key = {"Lane": {"S": lane}, "Source": {"S": f"{junk} {name}"}}
-            stack.dynamodb.delete_item(TableName="ReduceTable", Key=key)
-    stack.catch_up(trades)
+    rows = [
+        {},
+        totals(f"{bad}:PV", {"N": "1"}, {"S": "5"}),
+        totals(f"{bad}:PV", {"N": "1"}),
+        # The total would need 39 digits.
+        totals(trades.root, {"N": "0"}, {"N": "1E+40"}),
+    ]
+    lane = {"Lane": {"S": "0123abcd.1.0"}}
+    named = [({**lane, "Source": {"S": f"{bad}-{place}"}}, row) for place, row in enumerate(rows)]
+    _assert_quarantined(stack, trades, "reduce", "ReduceTable", named)
+    assert not stack.totals(bad), "a row is applied whole or not at all"

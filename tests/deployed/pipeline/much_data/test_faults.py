@@ -14,7 +14,7 @@ from support.live_trades import Trades
     [(3000, (5, 10, 10)), (300, (30, 60, 60))],
     ids=["5 10 10 %", "30 60 60 %"],
 )
-def test_a_burst_is_exact_while_functions_fail(
+def test_totals_are_exact_after_injected_failures(
     stack: LiveStack, trades: Trades, messages: int, rates: tuple[float, float, float]
 ) -> None:
     before = stack.injected_failures()
@@ -32,9 +32,7 @@ def test_a_burst_is_exact_while_functions_fail(
     stack.catch_up(trades)
 
 
-def test_a_burst_is_exact_while_the_functions_processes_are_killed(
-    stack: LiveStack, trades: Trades
-) -> None:
+def test_totals_are_exact_after_the_functions_were_killed(stack: LiveStack, trades: Trades) -> None:
     killed = 0
     with stack.steady_load(trades, seed=300):
         for part in FUNCTIONS * 3:

@@ -33,7 +33,7 @@ def _rows(stack: LiveStack, ids: Iterable[str] = IDS) -> dict[str, dict[str, obj
     return rows_by_text(stack.dynamodb, stack.table("state"), "id", ids, ("id", "Deleted"))
 
 
-def test_a_killed_proof_is_run_again_and_proves_everything_and_leaves_other_trades_alone(
+def test_prove_succeeds_after_a_killed_run_and_leaves_other_trades_alone(
     stack: LiveStack, trades: Trades, tmp_path: Path
 ) -> None:
     stack.put([trades.message("own", value="2.50")])

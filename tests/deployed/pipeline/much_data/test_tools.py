@@ -17,7 +17,7 @@ from support.live_trades import Trades
 from support.local_command import leda
 
 
-def test_a_total_that_somebody_changed_ends_verify_and_demo_with_status_1_and_is_named(
+def test_verify_and_demo_name_a_changed_total_and_end_with_status_1(
     stack: LiveStack,
     trades: Trades,
     tmp_path: Path,

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
-from support.pipeline import SOURCES, _load
+from support.pipeline import SOURCES, load
 from support.tables import definition
 
 TABLES = {
@@ -41,7 +41,7 @@ class Design:
             mock.patch("boto3.client", return_value=self.store),
         ):
             self._state, self._map, self._reduce = (
-                _load(PUBLISHED / f"{name}.py") for name in ("state", "map", "reduce")
+                load(PUBLISHED / f"{name}.py") for name in ("state", "map", "reduce")
             )
 
     def _changed(self, change: Change) -> None:

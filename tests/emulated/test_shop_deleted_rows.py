@@ -1,4 +1,4 @@
-"""The life of each kind of row: made, changed, deleted, and made again."""
+"""The shop's rows may be deleted and written again: products, orders, and the rows that belong to them."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,11 +11,6 @@ from support.lambda_events import event
 from support.shop import Response, ShopTables, order
 
 
-@pytest.fixture
-def shop(dynamodb_endpoint: str) -> ShopTables:
-    return ShopTables(dynamodb_endpoint)
-
-
 def delete(shop: ShopTables, row: dict[str, Any]) -> None:
     key = {"pk": row["pk"], "sk": row["sk"]}
     shop.dynamodb.delete_item(TableName=shop.prefix + "UnifiedTable", Key=key)
@@ -25,13 +20,13 @@ def put(shop: ShopTables, row: dict[str, Any]) -> None:
     shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=row)
 
 
-def follow(shop: ShopTables) -> None:
-    """Let the stream's functions see everything; what they did before, they know."""
+def process_stream(shop: ShopTables) -> None:
+    """Deliver the whole stream to the functions that follow it."""
     shop.function("create_vendor_order")(event(shop.records(), shop.shard("UnifiedTable")))
     shop.count()
 
 
-def close(shop: ShopTables, what: str, identifier: str) -> Response:
+def close_vendor_order(shop: ShopTables, what: str, identifier: str) -> Response:
     return shop.request(f"POST /admin/vendor-orders/{{id}}/{what}", id=identifier)
 
 
@@ -42,8 +37,8 @@ def vendor_orders(shop: ShopTables) -> dict[str, str]:
     }
 
 
-def shown(shop: ShopTables, product: str) -> str | None:
-    """The open vendor order that the operators see of a product."""
+def open_vendor_order(shop: ShopTables, product: str) -> str | None:
+    """The ID of the product's open vendor order, as the operators' inventory shows it."""
     for each in shop.request("GET /admin/inventory").document["products"]:
         if each["productId"] == product:
             order = each["openVendorOrder"]
@@ -55,162 +50,167 @@ def shown(shop: ShopTables, product: str) -> str | None:
 
 
 @pytest.mark.parametrize("pages", [1, 2, 25])
-def test_a_product_that_is_deleted_and_made_again_is_reordered(
+def test_a_product_that_is_deleted_and_added_again_is_reordered(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     monkeypatch.setattr(restocking, "NUMBERS_OF_A_READ", pages)
     shop.sell("vest", qty=1, reorder_below=5, reorder_qty=2)
     for number in range(3):
-        follow(shop)
-        assert close(shop, "receive", f"vest-{number}").status == 200
+        process_stream(shop)
+        assert close_vendor_order(shop, "receive", f"vest-{number}").status == 200
         shop.order(("vest", 2))
-    follow(shop)
-    assert close(shop, "receive", "vest-3").status == 200
+    process_stream(shop)
+    assert close_vendor_order(shop, "receive", "vest-3").status == 200
     delete(shop, shop.row("vest", "vest"))
-    follow(shop)
+    process_stream(shop)
 
     shop.sell("vest", qty=9, reorder_below=5, reorder_qty=2)
-    follow(shop)
-    assert shown(shop, "vest") is None
+    process_stream(shop)
+    assert open_vendor_order(shop, "vest") is None
     shop.order(("vest", 6))
-    follow(shop)
+    process_stream(shop)
 
-    assert shown(shop, "vest") == "vest-4"
+    assert open_vendor_order(shop, "vest") == "vest-4"
     assert vendor_orders(shop) == {
         **{f"vest-{number}": "Received" for number in range(4)},
         "vest-4": "Open",
     }
-    assert close(shop, "receive", "vest-4").status == 200
+    assert close_vendor_order(shop, "receive", "vest-4").status == 200
     assert shop.stock("vest") == 5
-    follow(shop)
-    assert shown(shop, "vest") is None
+    process_stream(shop)
+    assert open_vendor_order(shop, "vest") is None
 
 
-def test_a_product_that_is_made_again_with_too_few_units_is_reordered_at_once(
+def test_a_product_that_is_added_again_with_low_stock_is_reordered_at_once(
     shop: ShopTables,
 ) -> None:
     for number in range(3):
         shop.sell("vest", qty=0)
-        follow(shop)
-        assert shown(shop, "vest") == f"vest-{number}"
-        assert close(shop, "receive", f"vest-{number}").status == 200
+        process_stream(shop)
+        assert open_vendor_order(shop, "vest") == f"vest-{number}"
+        assert close_vendor_order(shop, "receive", f"vest-{number}").status == 200
         delete(shop, shop.row("vest", "vest"))
-        follow(shop)
+        process_stream(shop)
     assert list(vendor_orders(shop).values()) == ["Received"] * 3
 
 
-def test_a_vendor_order_that_is_open_when_its_product_is_deleted_can_be_cancelled(
+def test_the_open_vendor_order_of_a_deleted_product_can_be_cancelled(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", qty=0)
-    follow(shop)
+    process_stream(shop)
     delete(shop, shop.row("vest", "vest"))
-    follow(shop)
-    assert close(shop, "receive", "vest-0").error == (409, "PartGone", None)
+    process_stream(shop)
+    assert close_vendor_order(shop, "receive", "vest-0").error == (409, "PartGone", None)
 
-    cancelled, again = close(shop, "cancel", "vest-0"), close(shop, "cancel", "vest-0")
+    cancelled, again = close_vendor_order(shop, "cancel", "vest-0"), close_vendor_order(
+        shop, "cancel", "vest-0"
+    )
 
     assert (cancelled.status, cancelled.document["status"]) == (200, "Cancelled")
     assert cancelled.document["cancelledBy"] == "olga"
     assert again.body == cancelled.body
-    assert close(shop, "receive", "vest-0").error == (409, "VendorOrderClosed", None)
+    assert close_vendor_order(shop, "receive", "vest-0").error == (409, "VendorOrderClosed", None)
     assert shop.row("vest", "vest") is None
     listed = shop.request("GET /admin/vendor-orders", query={"status": "Cancelled"}).document
     assert listed["vendorOrders"] == [cancelled.document]
-    # A new life begins with a vendor order of its own.
+    # The product that is added again has another vendor order.
     shop.sell("vest", qty=0)
-    follow(shop)
-    assert shown(shop, "vest") == "vest-1"
+    process_stream(shop)
+    assert open_vendor_order(shop, "vest") == "vest-1"
 
 
-def test_a_vendor_order_that_is_open_when_its_product_is_made_again_is_the_new_ones(
+def test_an_open_vendor_order_belongs_to_the_product_that_is_added_again(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", qty=0, reorder_qty=7)
     for number in range(2):
-        follow(shop)
-        close(shop, "receive", f"vest-{number}")
+        process_stream(shop)
+        close_vendor_order(shop, "receive", f"vest-{number}")
         shop.order(("vest", 7))
-    follow(shop)
+    process_stream(shop)
     delete(shop, shop.row("vest", "vest"))
     shop.sell("vest", qty=50, reorder_qty=7)
-    # It may be received before the stream's function has seen the new product, too.
-    follow(shop)
+    process_stream(shop)
 
-    assert shown(shop, "vest") == "vest-2"
-    assert close(shop, "receive", "vest-2").status == 200
+    assert open_vendor_order(shop, "vest") == "vest-2"
+    assert close_vendor_order(shop, "receive", "vest-2").status == 200
     assert shop.stock("vest") == 57
     assert shop.row("vest", "vest")["restocks"] == {"N": "3"}
 
 
-def test_what_is_received_before_the_new_product_was_seen_is_in_stock(shop: ShopTables) -> None:
+def test_a_vendor_order_may_be_received_before_the_stream_shows_the_product_that_is_added_again(
+    shop: ShopTables,
+) -> None:
     shop.sell("vest", qty=0, reorder_qty=7, restocks=4)
-    follow(shop)
+    process_stream(shop)
     delete(shop, shop.row("vest", "vest"))
     shop.sell("vest", qty=50, reorder_qty=7)
 
-    assert close(shop, "receive", "vest-4").status == 200
+    assert close_vendor_order(shop, "receive", "vest-4").status == 200
 
     assert shop.stock("vest") == 57
     assert shop.row("vest", "vest")["restocks"] == {"N": "5"}
 
 
-def test_a_cancelled_vendor_order_of_a_product_that_is_low_is_followed_by_another(
+def test_a_cancelled_vendor_order_of_a_product_with_low_stock_is_followed_by_another(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", qty=0)
-    follow(shop)
-    assert close(shop, "cancel", "vest-0").status == 200
-    assert shown(shop, "vest") is None
-    follow(shop)
+    process_stream(shop)
+    assert close_vendor_order(shop, "cancel", "vest-0").status == 200
+    assert open_vendor_order(shop, "vest") is None
+    process_stream(shop)
     assert vendor_orders(shop) == {"vest-0": "Cancelled", "vest-1": "Open"}
-    assert close(shop, "receive", "vest-1").status == 200
-    assert close(shop, "cancel", "vest-1").error == (409, "VendorOrderClosed", None)
+    assert close_vendor_order(shop, "receive", "vest-1").status == 200
+    assert close_vendor_order(shop, "cancel", "vest-1").error == (409, "VendorOrderClosed", None)
 
 
-def test_a_vendor_order_whose_row_is_deleted_is_made_again(shop: ShopTables) -> None:
+def test_a_vendor_order_whose_row_was_deleted_is_made_again(shop: ShopTables) -> None:
     shop.sell("vest", qty=3)
-    follow(shop)
+    process_stream(shop)
     delete(shop, shop.row("VEND-ORDER-vest-0", "vest"))
-    assert shown(shop, "vest") is None
+    assert open_vendor_order(shop, "vest") is None
     shop.order(("vest", 1))
-    follow(shop)
-    assert shown(shop, "vest") == "vest-0"
+    process_stream(shop)
+    assert open_vendor_order(shop, "vest") == "vest-0"
 
 
-def test_a_product_that_was_deleted_again_by_the_time_is_not_reordered(shop: ShopTables) -> None:
+def test_a_product_that_is_deleted_before_its_record_is_processed_is_not_reordered(
+    shop: ShopTables,
+) -> None:
     shop.sell("vest", qty=0)
     delete(shop, shop.row("vest", "vest"))
-    follow(shop)
+    process_stream(shop)
     assert vendor_orders(shop) == {}
 
 
 @pytest.mark.parametrize("what", ["receive", "cancel"])
-def test_a_vendor_order_waits_until_its_products_broken_row_is_repaired(
+def test_a_vendor_order_cannot_be_closed_while_its_products_row_is_unreadable(
     shop: ShopTables, what: str
 ) -> None:
     shop.sell("vest", qty=0)
-    follow(shop)
+    process_stream(shop)
     good = shop.row("vest", "vest")
     put(shop, {name: value for name, value in good.items() if name != "restocks"})
-    assert close(shop, what, "vest-0").error == (409, "PartUnreadable", None)
+    assert close_vendor_order(shop, what, "vest-0").error == (409, "PartUnreadable", None)
     put(shop, good)
-    assert close(shop, what, "vest-0").status == 200
+    assert close_vendor_order(shop, what, "vest-0").status == 200
 
 
 # -- counts
 
 
-def test_the_counts_of_a_product_outlive_it_and_go_on(shop: ShopTables) -> None:
+def test_the_counts_of_a_deleted_product_go_on_when_it_is_added_again(shop: ShopTables) -> None:
     shop.sell("vest")
     shop.order(("vest", 2))
-    follow(shop)
+    process_stream(shop)
     delete(shop, shop.row("vest", "vest"))
-    follow(shop)
+    process_stream(shop)
     assert shop.request("GET /admin/inventory").document["products"] == []
     shop.sell("vest")
     shop.order(("vest", 3))
-    follow(shop)
+    process_stream(shop)
     (vest,) = shop.request("GET /admin/inventory").document["products"]
     assert (vest["ordered"], vest["qty"]) == (5, 97)
 
@@ -221,40 +221,40 @@ def metrics(shop: ShopTables) -> tuple[int, int, int]:
     return found["orders"], found["shipped"], found["revenueCents"]
 
 
-def test_the_shops_totals_outlive_its_orders_and_go_on(shop: ShopTables) -> None:
+def test_the_shops_totals_lose_deleted_orders_and_count_new_ones(shop: ShopTables) -> None:
     shop.sell("vest", price_cents=10)
     assert metrics(shop) == (0, 0, 0)
     for _ in range(2):
         made = shop.order(("vest", 2)).document["orderId"]
     assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
-    follow(shop)
+    process_stream(shop)
     assert metrics(shop) == (2, 1, 40)
     for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
         delete(shop, row)
-    follow(shop)
+    process_stream(shop)
     assert metrics(shop) == (0, 0, 0)
     shop.order(("vest", 3))
-    follow(shop)
+    process_stream(shop)
     assert metrics(shop) == (1, 0, 30)
 
 
 # -- orders, lines, the customer's rows, tokens
 
 
-def test_an_order_whose_rows_are_deleted_and_put_back_counts_as_they_do(shop: ShopTables) -> None:
+def test_an_order_counts_only_while_its_rows_are_there(shop: ShopTables) -> None:
     shop.sell("vest", price_cents=10)
     body = order(("vest", 2))
     identifier = shop.request("POST /orders", body).document["orderId"]
     kept = [*shop.of_type("order"), *shop.of_type("orderLine")]
-    follow(shop)
+    process_stream(shop)
     for row in kept:
         delete(shop, row)
-    follow(shop)
+    process_stream(shop)
     assert (shop.counts(), shop.totals()) == ({}, (0, 0, 0))
     assert shop.request("GET /orders/{id}", id=identifier).status == 404
     for row in kept:
         put(shop, row)
-    follow(shop)
+    process_stream(shop)
     assert (shop.counts(), shop.totals()) == ({"vest": (2, 0)}, (1, 0, 20))
     assert shop.request("POST /orders", body).document["orderId"] == identifier
 
@@ -265,7 +265,7 @@ def listed(shop: ShopTables, customer: str) -> list[tuple[str, str]]:
     return [(each["orderId"], each["status"]) for each in found]
 
 
-def test_an_order_whose_row_in_the_customers_list_is_deleted_is_listed_again_with_its_next_change(
+def test_a_deleted_row_of_the_customers_list_comes_back_with_the_orders_next_change(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", price_cents=10)
@@ -275,7 +275,7 @@ def test_an_order_whose_row_in_the_customers_list_is_deleted_is_listed_again_wit
         (row,) = shop.of_type("customerOrder")
         delete(shop, row)
         assert listed(shop, body["customerId"]) == []
-        # The order is there all the same.
+        # The order itself is still there.
         assert shop.request("GET /orders/{id}", id=made).status == 200
 
         moved = shop.request(f"POST /admin/orders/{{id}}/{what}", id=made)
@@ -285,7 +285,7 @@ def test_an_order_whose_row_in_the_customers_list_is_deleted_is_listed_again_wit
         assert listed(shop, body["customerId"]) == [(made, status)]
 
 
-def test_an_unpaid_order_whose_row_in_the_customers_list_is_deleted_expires(
+def test_an_unpaid_order_expires_without_its_row_in_the_customers_list(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.sell("vest", qty=5)
@@ -302,7 +302,7 @@ def test_an_unpaid_order_whose_row_in_the_customers_list_is_deleted_expires(
     assert listed(shop, body["customerId"]) == [(made, "Expired")]
 
 
-def test_a_row_of_a_customers_list_that_is_put_back_is_up_to_date_after_the_next_change(
+def test_a_restored_row_of_the_customers_list_is_current_after_the_orders_next_change(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest")
@@ -317,8 +317,10 @@ def test_a_row_of_a_customers_list_that_is_put_back_is_up_to_date_after_the_next
     assert listed(shop, body["customerId"]) == [(made, "Shipped")]
 
 
-def test_a_request_whose_tokens_row_is_deleted_is_a_new_order(shop: ShopTables) -> None:
-    """What keeps a retried request from a second order is that row alone: it is kept as long as the order."""
+def test_a_retried_request_makes_a_second_order_if_the_row_of_its_token_is_deleted(
+    shop: ShopTables,
+) -> None:
+    """Only that row keeps a retried request from making a second order; it is kept as long as the order."""
     shop.sell("vest")
     body = order(("vest", 2))
     first = shop.request("POST /orders", body).document["orderId"]
@@ -329,7 +331,7 @@ def test_a_request_whose_tokens_row_is_deleted_is_a_new_order(shop: ShopTables) 
     assert again.document["orderId"] != first
 
 
-def test_an_order_whose_tokens_row_outlives_it_is_gone_and_not_made_twice(
+def test_a_retried_request_for_a_deleted_order_answers_410_and_makes_no_second_order(
     shop: ShopTables,
 ) -> None:
     shop.sell("vest")
@@ -341,7 +343,7 @@ def test_an_order_whose_tokens_row_outlives_it_is_gone_and_not_made_twice(
     assert shop.stock("vest") == 98
 
 
-def test_a_count_of_unpaid_orders_that_is_deleted_begins_again(shop: ShopTables) -> None:
+def test_a_deleted_count_of_unpaid_orders_begins_again_at_zero(shop: ShopTables) -> None:
     shop.sell("vest")
     body = order(("vest", 1))
     made = shop.request("POST /orders", body).document["orderId"]
