@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
@@ -40,6 +41,10 @@ class Screen(Console):
     Rich's own control codes (colours, the cursor) are no text. A line end may be meant, so it stays: what somebody
     else has written goes through `cell`, or through one of the functions below, which escape it too.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        """As Rich's Console, and `:phone:` stays what it is: identifiers have names between colons."""
+        super().__init__(emoji=False, **settings)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
