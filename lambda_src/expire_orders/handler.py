@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leda.aws import clients, settings
-from leda.aws.telemetry import count, logger, metrics
+from leda.aws.telemetry import logger, metrics
 from leda.shop.http.api import CALL_LIMITS
 from leda.shop.orders.expiring import Expiring
 
@@ -17,6 +17,4 @@ expiring = Expiring(dynamodb, settings.required("SHOP_TABLE"))
 @metrics.log_metrics
 def lambda_handler(_event: dict[str, Any], context: LambdaContext) -> None:
     """Close the orders that are due. Raises ExpiryError."""
-    closed = expiring.run(context.get_remaining_time_in_millis)
-    count(Expired=closed)
-    logger.info("expired", extra={"orders": closed})
+    expiring.run(context.get_remaining_time_in_millis)

@@ -234,8 +234,8 @@ def test_an_unreadable_line_does_not_keep_the_units_of_the_others(
     assert (shop.stock("vest"), shop.stock("axe")) == (997, 1000)
 
 
-def test_an_unreadable_order_does_not_keep_the_others_open(
-    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
+def test_an_unreadable_order_keeps_no_other_open_or_uncounted(
+    shop: ShopTables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = (shop.order(("vest", 1)).document["orderId"] for _ in range(2))
     header = shop.row(f"CUST-ORDER-{first}", "Order")
@@ -250,6 +250,7 @@ def test_an_unreadable_order_does_not_keep_the_others_open(
 
     assert status_of(shop, second) == "Expired"
     assert shop.stock("vest") == 999
+    assert '"Expired":[1.0]' in capsys.readouterr().out
 
 
 def test_a_run_ends_before_its_timeout_and_the_next_one_goes_on(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from leda.aws.telemetry import logger
+from leda.aws.telemetry import count, logger
 from leda.shop import paging, reading, rows, times
 from leda.shop.orders import listings, orders
 from leda.shop.write_loop import Decision, decide_and_write
@@ -56,6 +56,8 @@ class Expiring:
 
     @staticmethod
     def _done(closed: int, failed: int) -> int:
+        count(Expired=closed)
+        logger.info("expired", extra={"orders": closed})
         if failed:
             raise ExpiryError(f"{failed} unpaid orders could not be closed: see the log")
         return closed
