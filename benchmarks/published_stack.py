@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.designs import PUBLISHED, STAGES
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.operate.stack import Stack
 
 if TYPE_CHECKING:

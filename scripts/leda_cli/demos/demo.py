@@ -21,8 +21,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from leda.pipeline import game
+from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import choices_of, levels_of
-from leda_cli.base.output import LedaError, console, heading, info, step, warn
+from leda_cli.base.output import console, heading, info, step, warn
 from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from leda.pipeline import game
-from leda_cli.base.output import LedaError, console, heading, info
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import console, heading, info
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.deployed.account import AwsOption, answering

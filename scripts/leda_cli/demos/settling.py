@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from leda_cli.base.output import LedaError, info, step
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import info, step
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import (
     HOLD_SECONDS,

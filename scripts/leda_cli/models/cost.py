@@ -109,21 +109,11 @@ def settings_of(found: Load) -> dict[str, Any]:
     return {
         "shard_count": settings.shard_count,
         "state_function": {
-            "memory_mb": settings.state_memory,
-            "batch_size": settings.state_batch_size,
-            "batching_window_seconds": settings.state_window,
+            **settings.of_function("state"),
             "parallelization_factor": settings.state_parallelization,
         },
-        "map_function": {
-            "memory_mb": settings.map_memory,
-            "batch_size": settings.map_batch_size,
-            "batching_window_seconds": settings.map_window,
-        },
-        "reduce_function": {
-            "memory_mb": settings.reduce_memory,
-            "batch_size": settings.reduce_batch_size,
-            "batching_window_seconds": settings.reduce_window,
-        },
+        "map_function": settings.of_function("map"),
+        "reduce_function": settings.of_function("reduce"),
         "reduce_lanes": settings.reduce_lanes,
         "reduce_threads": settings.reduce_threads,
         "write_threads": settings.write_threads,

@@ -29,7 +29,7 @@ from leda_cli.models.load_model import (
 )
 from leda_cli.models.measured import ServiceTimes
 from leda_cli.models.prices import HOURS_OF_A_MONTH, SECONDS_OF_A_MONTH, Prices
-from leda_cli.models.units import STORAGE_OVERHEAD_BYTES, item_bytes
+from leda_cli.models.units import READ_STEP_BYTES, STORAGE_OVERHEAD_BYTES, item_bytes
 
 GB = 1024**3
 DAY_HOURS = 24
@@ -38,11 +38,9 @@ PUT_UNIT_BYTES = 25 * 1024
 ON_DEMAND_STEP_BYTES = 1024
 # An object of the quarantine bucket (leda.quarantine.bucket): the message in base 64 and its origin; kept a year.
 QUARANTINE_BYTES, QUARANTINE_MONTHS = 420, 12
-# AuditLambda once a day, the default of modules/aggregation: it reads StateTable consistently (and the totals, which
-# are few), a read unit for each 4 KB.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html#read-operation-consumption
+# AuditLambda runs once a day, the default of modules/aggregation, and reads StateTable consistently. The totals, which
+# are few, are left out.
 AUDITS = HOURS_OF_A_MONTH / DAY_HOURS
-READ_UNIT_BYTES = 4096
 LOG_RETENTION_MONTHS = 30 / (HOURS_OF_A_MONTH / 24)
 # What an invocation logs: LEDA's own lines (884, 945, 1,085 bytes: one structured line and one of metrics), and
 # Lambda's three (START, END, REPORT), about 330 bytes.
@@ -87,15 +85,9 @@ class Bill:
 
 def bill(found: Load, prices: Prices) -> Bill:
     """The bill of a load that goes on for a month of 730 hours."""
-    units = found.state.write_units + found.map.write_units + found.reduce.write_units
-    lines = [
-        *_kinesis(found, prices),
-        *_lambda(found, prices),
-        *_dynamodb(found, prices, units),
-        *_cloudwatch(found, prices),
-        *_s3(found, prices),
-    ]
-    return Bill(tuple(lines), units / found.workload.unique_rate)
+    services = (_kinesis, _lambda, _dynamodb, _cloudwatch, _s3)
+    lines = tuple(line for service in services for line in service(found, prices))
+    return Bill(lines, found.write_units / found.workload.unique_rate)
 
 
 def provisioned_dollars(found: Load, prices: Prices) -> float:
@@ -103,8 +95,9 @@ def provisioned_dollars(found: Load, prices: Prices) -> float:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
     """
-    units = found.state.write_units + found.map.write_units + found.reduce.write_units
-    return units / PROVISIONED_USE * HOURS_OF_A_MONTH * prices.dynamodb.write_capacity_hour
+    return (
+        found.write_units / PROVISIONED_USE * HOURS_OF_A_MONTH * prices.dynamodb.write_capacity_hour
+    )
 
 
 def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
@@ -142,22 +135,18 @@ def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
         yield Line(service, "retention beyond 7 days", kept, "GB-months", dollars)
 
 
-def _stages(found: Load) -> dict[str, StageLoad]:
-    return {"state": found.state, "map": found.map, "reduce": found.reduce}
-
-
 def _lambda(found: Load, prices: Prices) -> Iterator[Line]:
     """https://aws.amazon.com/lambda/pricing/: requests, and duration by the millisecond times memory.
 
     The reads of a DynamoDB stream by a mapping cost nothing: https://aws.amazon.com/dynamodb/pricing/on-demand/.
     """
-    for name, stage in _stages(found).items():
+    for name, stage in found.stages.items():
         requests = stage.invocations * SECONDS_OF_A_MONTH
         dollars = requests / 1e6 * prices.lambda_.per_million_requests
         yield Line("Lambda", f"{name}: requests", requests, "requests", dollars)
     work = {
         name: stage.invocations * SECONDS_OF_A_MONTH * stage.seconds * stage.memory / 1024
-        for name, stage in _stages(found).items()
+        for name, stage in found.stages.items()
     }
     # The tiers count all functions of an account together.
     whole = sum(work.values())
@@ -177,7 +166,7 @@ def tiered(quantity: float, tiers: Sequence[Sequence[float]]) -> float:
     return dollars
 
 
-def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
+def _dynamodb(found: Load, prices: Prices) -> Iterator[Line]:
     """https://aws.amazon.com/dynamodb/pricing/on-demand/: units, stored GB, and GB with point-in-time recovery.
 
     The requests to RegistryTable are not listed: there are some for each new shard of a stream and each cold start.
@@ -196,7 +185,7 @@ def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
     dollars = reads / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: reads", reads, "read units", dollars)
     bytes_of_a_row = item_bytes(state_row(found.workload))
-    audited = AUDITS * math.ceil(found.workload.trades * bytes_of_a_row / READ_UNIT_BYTES)
+    audited = AUDITS * math.ceil(found.workload.trades * bytes_of_a_row / READ_STEP_BYTES)
     dollars = audited / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: daily audit", audited, "read units", dollars)
     row = bytes_of_a_row + STORAGE_OVERHEAD_BYTES
@@ -212,7 +201,7 @@ def _cloudwatch(found: Load, prices: Prices) -> Iterator[Line]:
     price, service = prices.cloudwatch, "CloudWatch"
     gb = sum(
         stage.invocations * SECONDS_OF_A_MONTH * LOG_BYTES[name] / GB
-        for name, stage in _stages(found).items()
+        for name, stage in found.stages.items()
     )
     yield Line(service, "logs in", gb, "GB", gb * price.log_gb_in)
     kept = gb * LOG_RETENTION_MONTHS
@@ -237,12 +226,12 @@ def _s3(found: Load, prices: Prices) -> Iterator[Line]:
 
 def slowest_seconds(found: Load) -> float:
     """The longest way of a message without queues: each stage's poll and window in full, and its work."""
-    return sum(stage.gather + stage.seconds for stage in _stages(found).values())
+    return sum(stage.gather + stage.seconds for stage in found.stages.values())
 
 
 def mean_seconds(found: Load) -> float:
     """The way of the average message without queues: half of each poll and window, and the work."""
-    return sum(stage.gather / 2 + stage.seconds for stage in _stages(found).values())
+    return sum(stage.gather / 2 + stage.seconds for stage in found.stages.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,29 +261,28 @@ def cheapest(
     prices: Prices,
     times: ServiceTimes,
     latency: float,
-    base: Settings | None = None,
 ) -> Choice | None:
     """The cheapest settings with which a message's longest way takes at most `latency` seconds; None: there are none.
 
-    Tried are windows, memories, lanes, and a provisioned stream against one on demand; the shards, the tables' warm
-    throughput and the account's concurrency are as many as the load needs. What `base` says of the rest (retention,
-    threads) stays. Where one pipeline cannot carry the load, it is divided.
+    It tries windows, memories, lanes, and a provisioned stream against one on demand. The shards, the tables' warm
+    throughput and the account's concurrency are as many as the load needs; the other settings are the defaults. A load
+    that one pipeline cannot carry is divided among several.
     """
     for pipelines in PIPELINES:
         part = replace(
             workload, rate=workload.rate / pipelines, trades=workload.trades // pipelines
         )
-        choice = _cheapest_alone(part, prices, times, latency, base or Settings())
+        choice = _cheapest_alone(part, prices, times, latency)
         if choice is not None:
             return replace(choice, pipelines=pipelines)
     return None
 
 
 def _cheapest_alone(
-    workload: Workload, prices: Prices, times: ServiceTimes, latency: float, base: Settings
+    workload: Workload, prices: Prices, times: ServiceTimes, latency: float
 ) -> Choice | None:
     best: Choice | None = None
-    for candidate in _candidates(workload, base, latency):
+    for candidate in _candidates(workload, latency):
         settings = _with_best_memory(workload, _sized(workload, candidate, times), times)
         found = load(workload, settings, times)
         if slowest_seconds(found) > latency or tightest(found).strain > 1:
@@ -305,14 +293,13 @@ def _cheapest_alone(
     return best
 
 
-def _candidates(workload: Workload, base: Settings, latency: float) -> Iterator[Settings]:
+def _candidates(workload: Workload, latency: float) -> Iterator[Settings]:
     shards = shards_needed(workload)
     for state, mapped, reduced in product(WINDOWS, WINDOWS, WINDOWS):
         if state + mapped + reduced >= latency:
             continue
         for lanes, shard_count in product(LANES, (shards, None)):
-            yield replace(
-                base,
+            yield Settings(
                 shard_count=shard_count,
                 state_window=float(state),
                 map_window=float(mapped),
@@ -344,9 +331,8 @@ def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Setti
         warm_delta_units=_warmed(settings.warm_delta_units, found.map),
         warm_total_units=_warmed(settings.warm_total_units, found.reduce),
     )
-    running = sum(stage.invocations * stage.seconds for stage in _stages(found).values())
     # Room for the smallest memory, with which everything takes up to four times as long.
-    concurrency = max(settings.concurrency, rounded_up(4 * running / TARGET, 500))
+    concurrency = max(settings.concurrency, rounded_up(4 * found.executions / TARGET, 500))
     return replace(settings, concurrency=concurrency)
 
 
@@ -369,5 +355,5 @@ def _with_best_memory(workload: Workload, settings: Settings, times: ServiceTime
 
 
 def _work(found: Load, name: str) -> tuple[bool, float]:
-    stage = _stages(found)[name]
+    stage = found.stages[name]
     return stage.busy > TARGET, stage.invocations * stage.seconds * stage.memory

@@ -58,7 +58,6 @@ def limits(found: Load) -> list[Limit]:
     """Every limit of the load, in the order of the pipeline."""
     workload, settings = found.workload, found.settings
     state, mapped, reduced = found.state, found.map, found.reduce
-    running = sum(stage.invocations * stage.seconds for stage in (state, mapped, reduced))
     lanes = settings.reduce_lanes
     return [
         Limit(
@@ -81,7 +80,7 @@ def limits(found: Load) -> list[Limit]:
         ),
         Limit(
             "Lambda: executions at once",
-            running / settings.concurrency,
+            found.executions / settings.concurrency,
             "the quota Concurrent executions",
             _LAMBDA,
         ),

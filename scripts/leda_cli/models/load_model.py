@@ -148,6 +148,14 @@ class Settings:
     warm_total_units: int = NEW_TABLE_WRITE_UNITS
     concurrency: int = 1000
 
+    def of_function(self, stage: str) -> dict[str, float]:
+        """The variables of a stage's function (`state`, `map`, `reduce`), by their names in Terraform."""
+        return {
+            "memory_mb": getattr(self, f"{stage}_memory"),
+            "batch_size": getattr(self, f"{stage}_batch_size"),
+            "batching_window_seconds": getattr(self, f"{stage}_window"),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class StageLoad:
@@ -205,6 +213,21 @@ class Load:
     reduce: StageLoad
     delta_rows: float
     of_a_batch: DeltaRows
+
+    @property
+    def stages(self) -> dict[str, StageLoad]:
+        """The stages by name, in their order."""
+        return {"state": self.state, "map": self.map, "reduce": self.reduce}
+
+    @property
+    def executions(self) -> float:
+        """How many executions of all functions run at once, on average."""
+        return sum(stage.invocations * stage.seconds for stage in self.stages.values())
+
+    @property
+    def write_units(self) -> float:
+        """Write units a second of all tables."""
+        return sum(stage.write_units for stage in self.stages.values())
 
     @property
     def stored_delta_rows(self) -> float:

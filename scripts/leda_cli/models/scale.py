@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import levels_of
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import LedaError
 from leda_cli.models.limits import breaking_rate
 from leda_cli.models.load_model import Workload
 from leda_cli.models.measured import MeasuredOption, ServiceTimes, service_times

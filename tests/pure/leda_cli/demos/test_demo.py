@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
 from leda.pipeline import game
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.demos import demo as demo_module
 from leda_cli.demos.demo import Round, demo, plan, print_verdict, verdict_table
 from leda_cli.demos.load import load
