@@ -36,7 +36,7 @@ def cost(
         float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
     ] = 0.07,
     near: Annotated[
-        bool, typer.Option("--near", help="Duplicates reach the batch of their original.")
+        bool, typer.Option("--near", help="Duplicates are in the batch of their original.")
     ] = False,
     modifications: Annotated[
         float,
@@ -58,7 +58,7 @@ def cost(
     ] = price_table.TABLE,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write docs/cost.md's page, for several rates, to this file."),
+        typer.Option(help="Write the page docs/cost.md, for several rates, to this file."),
     ] = None,
     measured: MeasuredOption = None,
     as_json: JsonOption = False,
@@ -125,7 +125,7 @@ def settings_of(found: Load) -> dict[str, Any]:
 
 
 def one_line(settings: dict[str, Any]) -> str:
-    """The settings as Terraform would have them, in a line."""
+    """The settings in one line, as in a Terraform configuration."""
     parts = []
     for name, value in settings.items():
         if isinstance(value, dict):
@@ -163,7 +163,7 @@ def _show(
         f"write units per unique message {monthly.write_units:.3f}; without queues a message takes "
         f"{mean_seconds(found):.1f} s, at most {slowest_seconds(found):.1f} s"
     )
-    state = "too much" if limit.strain > 1 else "used most"
+    state = "over the target" if limit.strain > 1 else "used most"
     operation.say(f"{state}: {limit.name}, {limit.used:.0%} (target {TARGET:.0%}); {limit.remedy}")
     operation.say(one_line(settings_of(found)))
 

@@ -48,13 +48,13 @@ LOG_BYTES = {"state": 1214, "map": 1275, "reduce": 1415}
 # The metrics of lambda_src (4, 3 and 5), and the alarms of modules/stream-function (7 each), HealthLambda (7),
 # AuditLambda (4) and the lanes (1).
 METRICS, ALARMS = 12, 33
-# What auto scaling keeps provisioned capacity used to, by AWS's default.
+# The utilization at which auto scaling keeps provisioned capacity, by AWS's default.
 PROVISIONED_USE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the bill: `quantity` of `unit` in a month, and what they cost in US dollars."""
+    """A line of the bill: a quantity a month, its unit, and its price in US dollars."""
 
     service: str
     item: str
@@ -65,7 +65,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A month's lines, and the write units per unique message that they hold."""
+    """A month's lines, and the write units per unique message."""
 
     lines: tuple[Line, ...]
     write_units: float
@@ -84,14 +84,14 @@ class Bill:
 
 
 def bill(found: Load, prices: Prices) -> Bill:
-    """The bill of a load that goes on for a month of 730 hours."""
+    """The bill of a load that is steady for a month of 730 hours."""
     services = (_kinesis, _lambda, _dynamodb, _cloudwatch, _s3)
     lines = tuple(line for service in services for line in service(found, prices))
     return Bill(lines, found.write_units / found.workload.unique_rate)
 
 
 def provisioned_dollars(found: Load, prices: Prices) -> float:
-    """The write units of a month if the tables were provisioned and used to 70 %; by default they are on demand.
+    """The dollars for a month's write units if the tables were provisioned and used to 70 %, instead of on demand.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
     """
@@ -138,7 +138,7 @@ def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
 def _lambda(found: Load, prices: Prices) -> Iterator[Line]:
     """https://aws.amazon.com/lambda/pricing/: requests, and duration by the millisecond times memory.
 
-    The reads of a DynamoDB stream by a mapping cost nothing: https://aws.amazon.com/dynamodb/pricing/on-demand/.
+    A mapping's reads of a DynamoDB stream are free: https://aws.amazon.com/dynamodb/pricing/on-demand/.
     """
     for name, stage in found.stages.items():
         requests = stage.invocations * SECONDS_OF_A_MONTH
@@ -157,7 +157,7 @@ def _lambda(found: Load, prices: Prices) -> Iterator[Line]:
 
 
 def tiered(quantity: float, tiers: Sequence[Sequence[float]]) -> float:
-    """The price of a quantity where each tier, up to its end (0: none), has a price of its own."""
+    """The price of a quantity with tiers: (end of the tier, price); an end of 0 means no end."""
     dollars = below = 0.0
     for end, price in tiers:
         top = min(quantity, end) if end else quantity
@@ -236,7 +236,7 @@ def mean_seconds(found: Load) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Settings that keep every limit; the load and the bill of one of so many pipelines beside each other."""
+    """Settings that keep every limit, with the load and the bill of one of `pipelines` equal pipelines."""
 
     settings: Settings
     load: Load
@@ -252,7 +252,7 @@ class Choice:
 WINDOWS = (0, 1, 2, 5, 10, 20, 30, 60)
 MEMORIES = (256, 512, 1024, 1769)
 LANES = (1, 16)
-# Pipelines (each under a name_prefix of its own) among which producers divide the trades by their key.
+# How many pipelines (each with a name_prefix) the producers divide the trades among, by their key.
 PIPELINES = (1, 2, 4, 8, 16)
 
 
@@ -312,13 +312,13 @@ def _candidates(workload: Workload, latency: float) -> Iterator[Settings]:
 
 
 def shards_needed(workload: Workload) -> int:
-    """Provisioned shards that are used to the target at most."""
+    """The number of provisioned shards with which no shard is used above the target."""
     bytes_a_second = workload.rate * workload.message_bytes
     return math.ceil(max(workload.rate / SHARD_RECORDS, bytes_a_second / SHARD_BYTES) / TARGET)
 
 
 def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
-    """The settings with the warm throughput and concurrency that the load needs, at most TARGET used."""
+    """The settings with enough warm throughput and concurrency that the load uses at most TARGET of them."""
     lanes = state_lanes(workload, settings)
     units = workload.unique_rate * state_write_units(workload, lanes)
     warm = max(settings.warm_write_units, rounded_up(units / TARGET, PARTITION_WRITE_UNITS))
@@ -337,7 +337,7 @@ def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Setti
 
 
 def _warmed(units: int, stage: StageLoad) -> int:
-    """The warm write units of the stage's table: those that it has, or as many as the stage needs."""
+    """The warm write units of the stage's table: its present ones, or more if the stage needs more."""
     return max(units, rounded_up(stage.write_units / TARGET, PARTITION_WRITE_UNITS))
 
 
@@ -347,7 +347,7 @@ def rounded_up(value: float, step: int) -> int:
 
 
 def _with_best_memory(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
-    """Each stage's memory with the fewest GB-seconds that keeps its lanes under TARGET."""
+    """The settings with the memory for each stage that takes the fewest GB-seconds with its lanes below TARGET."""
     for name in ("state", "map", "reduce"):
         options = [replace(settings, **{f"{name}_memory": memory}) for memory in MEMORIES]
         settings = min(options, key=lambda option: _work(load(workload, option, times), name))

@@ -1,4 +1,4 @@
-"""docs/scaling.md and its plots: latencies from 1,000 to 1,000,000 messages a second, and what breaks first."""
+"""Writes docs/scaling.md and its chart: latencies from 1,000 to 1,000,000 messages a second, and what breaks first."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _SHARD_PAGE = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-
 def write(
     page: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
 ) -> list[Path]:
-    """Write the page and its plot, and say where."""
+    """Write the page and its chart; returns their paths."""
     advance(0, total=len(PROFILES) * len(RATES))
     runs: dict[tuple[str, float], Played] = {}
     for profile in PROFILES:
@@ -319,7 +319,7 @@ def _latency_plot(runs: dict[tuple[str, float], Played]) -> str:
         value = run.outcome.percentile(0.99) if is_steady else None
         series.setdefault(name, []).append((rate, value))
     for points in series.values():
-        # One cross says that it breaks; those beyond say no more.
+        # The first cross says that the settings break; further crosses would add nothing.
         first = next((place for place, point in enumerate(points) if point[1] is None), None)
         if first is not None:
             del points[first + 1 :]
