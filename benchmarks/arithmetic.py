@@ -1,6 +1,6 @@
-"""Part 2: Map without its requests: the sums against the plain way, and all of it against the published design's Map.
+"""Part 2: Map without its requests: its sums against the plain way, and the whole against the published design's Map.
 
-The plain way adds each change into each of its nodes, as one would write it first.
+The plain way adds each change to each of its nodes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Event = dict[str, Any]
 
 
 def event_of(seed: int, modified: bool) -> Event:
-    """An event of StateTable's stream: new trades, or all of them `modified`, which adds at two places."""
+    """An event of StateTable's stream with new trades, or with `modified` trades, each of which changes two leaves."""
     source, schema = Messages(seed, duplicates=0, modified=0), Schema()
 
     def rows() -> list[dict[str, Any]]:
@@ -58,13 +58,13 @@ def event_of(seed: int, modified: bool) -> Event:
 
 
 def changes(event: Event) -> list[Change]:
-    """What the event's records add, and where."""
+    """The changes in the event's records."""
     found, _ = map_batch.read(stream_records.read(event["Records"]).records, CONFIGURATION)
     return found
 
 
 def plain_sums(given: Sequence[Change]) -> Sums:
-    """Each change into each of its nodes."""
+    """Add each change to each of its nodes."""
     sums: Sums = {}
     with exact():
         for change in given:
@@ -78,13 +78,13 @@ def plain_sums(given: Sequence[Change]) -> Sums:
 
 
 def leda_sums(given: Sequence[Change]) -> Sums:
-    """At the leaves, then rolled up once."""
+    """Add the changes at the leaves, then roll them up once."""
     (sums,) = map_batch.by_lane(given, Assignment(CONFIGURATION, 1)).values()
     return sums
 
 
 class _AnsweredAtOnce:
-    """A client whose puts are answered at once, with nothing."""
+    """A client whose puts return an empty answer at once."""
 
     def put_item(self, **_request: Any) -> dict[str, Any]:
         return {}
@@ -131,7 +131,7 @@ def _in_turns(
 
 
 def section(short: bool) -> Section:
-    """Measure both ways, in turns."""
+    """Measure both ways in turns."""
     repetitions = 5 if short else 51
     leda_map, published_map = _leda_map(), _published_map()
     rows, targets = [], []

@@ -1,4 +1,4 @@
-"""The processes of part 9 that are measured: one reads the table alone, one backfills it.
+"""The measured processes of part 9: one only reads the table, one backfills it.
 
     python -m benchmarks.backfill_roles read|backfill ENDPOINT      (started by benchmarks.backfill)
 
@@ -49,7 +49,7 @@ def client(service: str, endpoint: str) -> Any:
 
 
 def read(endpoint: str) -> None:
-    """Read the table with as many segments, by boto3's own client, and do nothing with it."""
+    """Read the table with as many segments, with boto3's own client, and drop the rows."""
     rows = 0
 
     def advance(count: int) -> None:
@@ -114,7 +114,7 @@ def backfill(endpoint: str) -> None:
 
 
 class _Routed:
-    """Sends what is about the table to its server, and all else to the tables in memory."""
+    """Sends requests for the source table and its stream to the server, and all others to the tables in memory."""
 
     def __init__(self, local: Any, remote: Any) -> None:
         self._local, self._remote = local, remote
@@ -132,7 +132,7 @@ class _Routed:
 
 
 class _Mappings:
-    """Map's mapping, which delivers nothing before the first backfill is done."""
+    """Map's mapping; the benchmark delivers nothing before the backfill is done."""
 
     def __init__(self) -> None:
         self._enabled = ["map"]
@@ -166,7 +166,7 @@ def _engine() -> Any:
             self._create("AggregateTable", {"Identifier": "S"})
             self._create("RegistryTable", {"Scope": "S", "Name": "S"})
 
-    # What the functions print does not belong to the measured command.
+    # The functions' output must not mix with the result on standard output.
     sys.stdout, _Output.real = open(os.devnull, "w"), sys.stdout  # noqa: SIM115
     return Engine()
 
@@ -189,7 +189,7 @@ class _Reduce(threading.Thread):
             self._deliver()
 
     def to_the_end(self) -> None:
-        """End, when all of the stream has been delivered."""
+        """Deliver the rest of the stream, and end."""
         self._ended.set()
         self.join()
         self._deliver()
@@ -212,7 +212,7 @@ class _Reduce(threading.Thread):
 
 
 def _stopped(endpoint: str, streams: Any) -> tuple[list[Any], list[Any]]:
-    """The rows of the table when its writes are over, and all records of its stream."""
+    """Stop the writes; return the table's rows and all records of its stream."""
     connection = http.client.HTTPConnection(endpoint.removeprefix("http://"))
     connection.request("POST", "/_stop", "{}")
     rows = json.load(connection.getresponse())
@@ -225,7 +225,7 @@ def _stopped(endpoint: str, streams: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _event(records: list[Any]) -> dict[str, Any]:
-    """What Map gets of these records."""
+    """The event with which Map gets these records."""
     made = []
     for record in records:
         change = dict(record["dynamodb"])

@@ -32,7 +32,7 @@ _TAGS = ("price", "delivery", "quality", "support", "returns", "account")
 
 
 def row(number: int, draw: random.Random) -> dict[str, Any]:
-    """A row of the table: about 350 bytes as JSON, of which a good part is in no total."""
+    """A row of the table: about 350 bytes as JSON, much of which is in no total."""
     return {
         KEY: {"S": f"{number:012d}"},
         "date": {"S": f"2026-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"},

@@ -1,7 +1,7 @@
-"""Part 7: cold starts. What loading each function takes, its first call, what its dependencies cost, how large it is.
+"""Part 7: cold starts: the time of loading each function and of its first calls, its imports, and its size.
 
-The functions run from their packages (`leda build`), unpacked as Lambda has them: without bytecode, in a folder that
-is only read, so that each cold start compiles what it imports. boto3 is the one beside this interpreter, with bytecode.
+The functions run from their packages (`leda build`), unpacked as on Lambda: without bytecode and in a read-only folder,
+so that each cold start compiles its imports. boto3 is this interpreter's, with bytecode.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def section(short: bool, say: Say) -> Section:
 
 
 def _compile_sdk() -> None:
-    """Make the SDK's bytecode where it is missing: without it, its import is mostly compiling.
+    """Compile the SDK's bytecode where it is missing, because otherwise its import mostly measures compiling.
 
-    An environment that was just installed has none, and the functions' processes write none.
+    A new environment has no bytecode, and the functions' processes write none.
     """
     for name in _SDK:
         spec = importlib.util.find_spec(name)
@@ -121,7 +121,7 @@ _EVENTS = Events()
 
 
 def _event(design: Design, stage: str) -> dict[str, object]:
-    """One record, such as the stage gets."""
+    """An event with one record for the stage."""
     [message] = Messages(len(design.name), duplicates=0).batch(1)
     if stage == "state":
         return _EVENTS.kinesis([message])

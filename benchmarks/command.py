@@ -25,7 +25,8 @@ from benchmarks import (
 )
 from benchmarks.page import Measured, markdown, service_times
 from benchmarks.parts import Section
-from leda_cli.base.output import LedaError, console, heading, info
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import console, heading, info
 from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.models import measured
 

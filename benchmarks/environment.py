@@ -1,4 +1,4 @@
-"""An execution environment: one handler in a process of its own, which says what each event took.
+"""An execution environment: a handler in a process of its own, which reports the time of each event.
 
     python -m benchmarks.environment HANDLER_FILE      (started by `Environment`; the environment holds its settings)
 
@@ -29,9 +29,9 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What something took in milliseconds: of the processor (all threads, user and system), and of the clock.
+    """Milliseconds of processor time (all threads, user and system) and of wall time.
 
-    `peak_mb`: the most memory that the process has had in RAM so far.
+    `peak_mb`: the process's peak of memory in RAM so far.
     """
 
     cpu_ms: float
@@ -40,9 +40,9 @@ class Took:
 
 
 class Environment:
-    """A cold start of the handler in `file`, whose variables are `variables`; then any number of events.
+    """A cold start of the handler in `file` with the environment `variables`, and then any number of events.
 
-    folders: where its imports are looked for first. Several environments may start at the same time.
+    folders: searched first for the handler's imports. Several environments may start at the same time.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Environment:
 
     @cached_property
     def started(self) -> Took:
-        """What loading the handler took, imports included; waits for it."""
+        """Wait for the handler; the time of loading it, imports included."""
         return self._answer()
 
     def invoke(self, event: Mapping[str, Any]) -> Took:
@@ -92,7 +92,7 @@ class Environment:
         trace: TracebackType | None,
     ) -> None:
         """End the process."""
-        self._process.kill()  # it has nothing to finish, and an interrupted run waits for nothing
+        self._process.kill()  # it has nothing to finish, and an interrupted run should end at once
         self._process.communicate()
 
     def _write(self, line: str) -> None:
@@ -150,9 +150,9 @@ class _Clock:
 
 
 def _peak_mb() -> float:
-    """The process's peak, as Linux tells it; not a number on other systems.
+    """The process's peak of memory on Linux; NaN on other systems.
 
-    getrusage's peak would be that of the process that started this one, where that is larger.
+    getrusage would report the peak of the parent process if that is larger.
     https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
     """
     try:

@@ -1,4 +1,4 @@
-"""What Lambda delivers: events of a Kinesis stream and of DynamoDB streams.
+"""Makes events of a Kinesis stream and of DynamoDB streams, as Lambda delivers them.
 
 Their shapes: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, with-ddb.html and, as LEDA's mappings
 have a tumbling window, services-ddb-windows.html.
@@ -22,27 +22,27 @@ Image = dict[str, Any]
 _KINESIS = "arn:aws:kinesis:us-east-1:123456789012:stream/IncomingDataStream"
 _DYNAMODB = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-01-01T00:00:00.000"
 _SHARD = "shardId-00000001772345678901-0a1b2c3d"
-# Records of today: Map lets its rows expire by the time of their changes, where that is plausible.
+# The present time, because Map derives the expiry of its rows from the time of their changes if that is plausible.
 _ARRIVED = int(time.time())
-# As long as the real ones: 56 digits, and 30.
+# As long as real sequence numbers: 56 and 30 digits.
 _KINESIS_SEQUENCE = 4 * 10**55
 _DYNAMODB_SEQUENCE = 10**29
 
 
 class Events:
-    """Makes events whose sequence numbers go on from event to event, as a shard's do."""
+    """Makes events whose sequence numbers rise from event to event, as in a shard."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
 
     def kinesis(self, messages: Iterable[bytes]) -> Event:
-        """A batch of the stream that producers write to."""
+        """An event of the ingest stream."""
         return {"Records": [self._kinesis_record(message) for message in messages]}
 
     def dynamodb(self, table: str, changes: Iterable[tuple[Image | None, Image | None]]) -> Event:
-        """A batch of a table's stream, from a mapping with a tumbling window; `changes` are (old, new).
+        """An event of a table's stream from a mapping with a tumbling window; `changes` are (old image, new image).
 
-        A row that was not there before has no old image, and one that was deleted has no new one.
+        A new row has no old image, and a deleted row has no new image.
         """
         stream = _DYNAMODB.format(table)
         return {
@@ -96,10 +96,10 @@ class Events:
 
 
 class Messages:
-    """Messages of trades, the same for a seed. `widths`: how many children a node has, level by level.
+    """Draws messages of trades, the same ones for the same seed. `widths`: how many children a node has at each level.
 
-    duplicates: how many of 100 messages are duplicates of others among the 100. modified: how many of the rest are the
-    next version of a trade of an earlier batch. Both in per cent.
+    duplicates: the percentage of messages that are duplicates of one of the same 100 messages. modified: the percentage
+    of the other messages that are the next version of a trade of an earlier batch.
     """
 
     LEVELS = ("RiskType", "TradeDesk", "Region")

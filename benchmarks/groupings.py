@@ -1,4 +1,4 @@
-"""Part 10: LEDA's Map and Reduce by the number of groupings, beside an unconditional ADD a total and record.
+"""Part 10: LEDA's Map and Reduce by the number of groupings, compared with an unconditional ADD per total and record.
 
 The ADD is the usual hand-written aggregator as the simulation plays it (simulation/published). Both get the same
 changes of a feedback table. Units are computed from the calls of the real code over a meter, in this process; requests
@@ -43,12 +43,12 @@ BATCHES = (1, 10, 100, 1000)
 TOTALS = (18, 1000, 10_000, 100_000)
 USUAL_TOTALS = 1000
 WORTH_IT = 10
-"""From batches of so many records on, LEDA is to write fewer units."""
+"""The size of batches from which on LEDA should write fewer units."""
 
 RECORDS = 300
-"""Units are counted over so many records at least."""
+"""The least number of records over which units are counted."""
 ADD_RECORDS = 100
-"""The ADD's times are taken with batches of at most so many records: it handles them one after the other."""
+"""The largest batch with which the ADD is timed; it processes records one after the other."""
 
 _MODULE = "simulation.published.unconditional_add"
 _DAY = "2026-08-01"
@@ -60,7 +60,7 @@ Change = tuple[Image | None, Image | None]
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What the changes are, by their shares; the rest are deletions."""
+    """The shares of insertions and modifications among the changes; the rest are deletions."""
 
     name: str
     inserted: float
@@ -88,7 +88,7 @@ class Feedback:
         self._rows = [self._row() for _ in range(_EARLIER)]
 
     def batch(self, size: int) -> list[Change]:
-        """The next changes, as (old, new)."""
+        """The next changes, as (old image, new image)."""
         return [self._change() for _ in range(size)]
 
     def _change(self) -> Change:
@@ -136,7 +136,7 @@ def configuration(groupings: int) -> Configuration:
 
 
 def zeros(groupings: int) -> list[dict[str, Any]]:
-    """The rows of all totals there can be, so that what is measured is what an update of them costs."""
+    """The rows of all possible totals, so that only updates of totals are measured."""
     found, zero = configuration(groupings), {"N": "0"}
     rows = []
     for place, value in product(range(groupings), range(max(TOTALS) // groupings)):
@@ -159,7 +159,7 @@ def add_design(groupings: int) -> Design:
 
 
 def add_writes(changes: Sequence[Change], groupings: int) -> int:
-    """How many writes the ADD makes of the changes: one for each image and grouping."""
+    """How many writes the ADD makes for the changes: one for each image and grouping."""
     return groupings * sum((old is not None) + (new is not None) for old, new in changes)
 
 
@@ -167,7 +167,7 @@ def add_writes(changes: Sequence[Change], groupings: int) -> int:
 
 
 class MeteredLeda:
-    """Map and Reduce in this process, over a meter. Reduce gets what Map puts for one batch: the dearest case."""
+    """Map and Reduce in this process, over a meter. Reduce gets Map's rows of one batch, the most expensive case."""
 
     def __init__(self, groupings: int) -> None:
         self.meter = Meter(LEDA.keys, frozenset({"ReduceTable"}))
@@ -182,7 +182,7 @@ class MeteredLeda:
         self._reduce = Totals(client, "AggregateTable", epochs, configurations, _refuse, threads=1)
 
     def handle(self, changes: Sequence[Change]) -> None:
-        """A batch of the table's stream."""
+        """Process a batch of the table's stream."""
         _deliver(self._events.dynamodb("Feedback", changes), self._map.write)
         rows = self.meter.taken("ReduceTable")
         _deliver(self._events.dynamodb("ReduceTable", rows), self._reduce.apply)
@@ -208,12 +208,12 @@ class MeteredAdd:
         self._events = Events()
         with mock.patch.dict(os.environ, design.variables("map", "http://127.0.0.1:9")):
             module: Any = import_module(_MODULE)
-        # It is imported once for all numbers of groupings.
+        # Imported once for all numbers of groupings.
         module.configuration, module.dynamodb = configuration(groupings), self.meter
         self._handler = module.lambda_handler
 
     def handle(self, changes: Sequence[Change]) -> None:
-        """A batch of the table's stream. Raises RuntimeError where a record has failed."""
+        """Process a batch of the table's stream. Raises RuntimeError if a record fails."""
         event = self._events.dynamodb("Feedback", changes)
         _require(not self._handler(event, None)["batchItemFailures"])
 
@@ -248,9 +248,9 @@ Size = tuple[int, int]
 
 @dataclass(slots=True)
 class Counted:
-    """What both designs cost by mix and size; LEDA by the number of totals too.
+    """The units of both designs by mix and size, and LEDA's also by the number of totals.
 
-    `made` is what a total that is not there yet costs Reduce.
+    `made` is what a new total costs Reduce.
     """
 
     leda: dict[tuple[Mix, Size, int], Cost] = field(default_factory=dict)
@@ -258,12 +258,12 @@ class Counted:
     made: float = 0.0
 
     def more(self, mix: Mix, size: Size, totals: int) -> float:
-        """How much more LEDA writes than the ADD, as a share of that; below 0 where it writes less."""
+        """How much more LEDA writes than the ADD, as a share of the ADD's units; below 0 if LEDA writes less."""
         return self.leda[mix, size, totals].each / self.add[mix, size].each - 1
 
 
 def counted(say: Say) -> Counted:
-    """The units of each case: there is nothing to repeat, and nothing to disturb."""
+    """Count the units of each case once; they do not vary."""
     found = Counted()
     for groupings in GROUPINGS:
         leda, add = MeteredLeda(groupings), MeteredAdd(groupings)
@@ -284,9 +284,9 @@ def counted(say: Say) -> Counted:
 
 
 def cost(design: MeteredLeda | MeteredAdd, source: Feedback, batch: int) -> Cost:
-    """What a design writes for batches of so many records.
+    """The units that a design writes for batches of so many records.
 
-    The first is not counted: a shard is assigned once.
+    The first batch is not counted, because it assigns the shard.
     """
     found = Cost()
     design.handle(source.batch(batch))
@@ -302,7 +302,7 @@ def cost(design: MeteredLeda | MeteredAdd, source: Feedback, batch: int) -> Cost
 
 @dataclass(slots=True)
 class Took:
-    """What a design took for batches of so many records; a run of each stage for each batch."""
+    """The times of a design for batches of so many records: a run of each stage for each batch."""
 
     records: int
     runs: list[tuple[Run, ...]] = field(default_factory=list)
@@ -325,14 +325,14 @@ class Took:
 
 @dataclass(slots=True)
 class Timed:
-    """What both designs took by size; LEDA by the number of totals too."""
+    """The times of both designs by size, and LEDA's also by the number of totals."""
 
     leda: dict[tuple[Size, int], Took] = field(default_factory=dict)
     add: dict[Size, Took] = field(default_factory=dict)
 
 
 class Both:
-    """Both designs' functions started, over a new stub in which LEDA's totals are there."""
+    """The functions of both designs over a new stub that has LEDA's totals."""
 
     def __init__(self, stack: ExitStack, groupings: int) -> None:
         settings = {**LEDA.settings, "CONFIGURATION": configuration(groupings).document}
@@ -358,19 +358,19 @@ class Both:
         server.set_latency(LATENCY_MS)
 
     def leda(self, changes: Sequence[Change]) -> tuple[Run, ...]:
-        """A batch of the table's stream through Map, and the row of its sums through Reduce."""
+        """Send a batch of the table's stream through Map, and the row of its sums through Reduce."""
         mapped = self._leda.invoke("map", self._leda.events.dynamodb("Feedback", changes))
         return mapped, self._leda.invoke("reduce", self._leda.changes("ReduceTable"))
 
     def add(self, changes: Sequence[Change]) -> tuple[Run, ...]:
-        """A batch of the table's stream. Raises RuntimeError where a record has failed."""
+        """Send a batch of the table's stream to the ADD. Raises RuntimeError if a record fails."""
         run = self._add.invoke("map", self._add.events.dynamodb("Feedback", changes))
         _require(run.requests == add_writes(changes, self._groupings))
         return (run,)
 
 
 def timed(repetitions: int, say: Say) -> Timed:
-    """The designs in turns; LEDA with other numbers of totals, too, for the largest batches."""
+    """Time the designs in turns; for the largest batches, LEDA also with other numbers of totals."""
     found = Timed()
     cases = [(batch, USUAL_TOTALS) for batch in BATCHES]
     cases += [(BATCHES[-1], totals) for totals in TOTALS if totals != USUAL_TOTALS]
@@ -397,7 +397,7 @@ def timed(repetitions: int, say: Say) -> Timed:
 
 
 def section(short: bool, say: Say) -> Section:
-    """Count and measure all of it."""
+    """Count the units and measure the times."""
     units, times = counted(say), timed(1 if short else 3, say)
     lines = [
         *paragraph(
@@ -465,7 +465,7 @@ def _reason(units: Counted) -> str:
 
 
 def target(units: Counted, mix: Mix) -> Target:
-    """Fewer units than the ADD at every size that is worth it."""
+    """The target: fewer units than the ADD with every batch of that size or more."""
     more = [
         units.more(mix, size, totals)
         for size in product(GROUPINGS, BATCHES)

@@ -1,4 +1,4 @@
-"""Part 8: how the figures grow: measured for rows of ReduceTable, modelled for shards and trades."""
+"""Part 8: how the figures grow: measured by rows of ReduceTable, computed by a model for shards and trades."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _rows(repetitions: int) -> tuple[list[str], Target]:
             pipeline.invoke("map", pipeline.changes("StateTable"))
             name = design.table("ReduceTable")
             [(_, row)] = pipeline.stub.take_changes(name)
-            # A total that is not there yet takes two requests.
+            # A new total takes two requests.
             pipeline.invoke("reduce", pipeline.events.dynamodb(name, [(None, row)]))
             for count in ROWS:
                 runs = [

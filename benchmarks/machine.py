@@ -1,4 +1,4 @@
-"""What a measurement ran on: processors, memory, versions. No names, no paths."""
+"""Describes the machine of a measurement: processors, memory, versions; no host names or paths."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def processor() -> str:
 
 
 def description() -> str:
-    """The machine in a line."""
+    """The machine in one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = round(psutil.virtual_memory().total / 2**30)
     return f"{cores} cores of {processor()}, {memory} GB of memory, {platform.system()}"
 
 
 def versions() -> str:
-    """What runs the functions here."""
+    """The versions of the software that runs the functions."""
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("boto3", "botocore", "aws-lambda-powertools")
     )

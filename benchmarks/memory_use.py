@@ -19,7 +19,7 @@ MEMORY_MB = 256
 
 
 def section(short: bool, say: Say) -> Section:
-    """Start Map and Reduce for each cell: a process's peak never falls."""
+    """Start new processes of Map and Reduce for each cell, because the peak of a process never falls."""
     rows: list[list[str]] = []
     peaks: dict[str, float] = {}
     for widths in WIDTHS:
@@ -72,7 +72,7 @@ def _peaks(widths: Sequence[int], size: int) -> dict[str, float]:
 
 
 def _peak_of_the_fullest_event() -> float:
-    """The peak of Reduce in MB after an event as large as there is."""
+    """Reduce's peak in MB after the largest possible event."""
     events, messages = Events(), Messages(1, WIDTHS[-1], duplicates=0, modified=0)
     changes: list[Any] = []
     with (

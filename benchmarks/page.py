@@ -1,4 +1,4 @@
-"""docs/performance.md and docs/measured.json, from the parts that were measured."""
+"""Writes docs/performance.md and docs/measured.json from the parts' results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.parts import Section, paragraph, table
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A part's result with the machine, versions, command and date that it is from."""
+    """A part's result with its machine, versions, command and date."""
 
     section: Section
     machine: str
@@ -21,7 +21,7 @@ class Measured:
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` takes."""
+        """The result for `from_json`."""
         return asdict(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a part of the benchmark gives: a section of the page, the targets it speaks to, and figures for the models."""
+"""The result of a part of the benchmark: a section of the page, its targets, and figures for the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was asked for, what was found, and whether that is enough."""
+    """A target, the figure that was measured, and whether the target is met."""
 
     name: str
     wanted: str

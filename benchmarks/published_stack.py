@@ -1,4 +1,4 @@
-"""The published design on local AWS: tables, a stream, functions and mappings of its own, beside the applied stack."""
+"""The published design on the local AWS of the applied stack, with its own tables, stream, functions and mappings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.designs import PUBLISHED, STAGES
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.operate.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
-# As those of the applied stack, so that both get the same batches.
+# The same settings as those of the applied stack, so that both get the same batches.
 SHARDS = 16
 BATCH_SIZE = 1000
 TIMEOUT_SECONDS = 300
@@ -37,7 +37,7 @@ class PublishedStack:
     runtime: str
 
     def named(self) -> Stack:
-        """Its parts, for the tools that put messages and look at totals."""
+        """The design's parts, for the tools that put messages and read totals."""
         return replace(
             self.applied,
             stream=self.prefix + "DataStream",
@@ -47,7 +47,7 @@ class PublishedStack:
         )
 
     def deploy(self) -> None:
-        """Make all of it. Raises LedaError when it does not get ready."""
+        """Create all parts. Raises LedaError if they do not become ready."""
         streams = {name: self._table(name, keys) for name, keys in PUBLISHED.keys.items()}
         sources = {
             "state": self._stream(),
@@ -69,7 +69,7 @@ class PublishedStack:
         )
 
     def stop(self) -> None:
-        """Remove mappings and functions; what they are doing comes to its end, and the tables stay."""
+        """Remove mappings and functions. Running invocations end by themselves, and the tables stay."""
         for mapping in self._mappings():
             self.applied.lambdas.delete_event_source_mapping(UUID=mapping["UUID"])
         for stage in STAGES:
@@ -88,7 +88,7 @@ class PublishedStack:
         ]
 
     def _table(self, name: str, keys: tuple[str, ...]) -> str:
-        """Make the table; its stream's ARN, empty where it has none."""
+        """Create the table; returns the ARN of its stream, or an empty text if it has none."""
         view = _VIEWS.get(name)
         self.applied.dynamodb.create_table(
             TableName=self.prefix + name,
@@ -110,7 +110,7 @@ class PublishedStack:
         return describe(TableName=self.prefix + name)["Table"].get("LatestStreamArn", "")
 
     def _stream(self) -> str:
-        """Make the stream; its ARN."""
+        """Create the stream; returns its ARN."""
         name, kinesis = self.named().stream, self.applied.kinesis
         kinesis.create_stream(StreamName=name, ShardCount=SHARDS)
 

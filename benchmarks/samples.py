@@ -1,4 +1,4 @@
-"""Repeated figures: their median, their spread, and the ratio of two that were taken in turns."""
+"""Repeated measurements: their median, their spread, and the ratio of two that were measured in turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The same figure, taken several times; at least once."""
+    """The values of a figure that was measured once or several times."""
 
     values: tuple[float, ...]
 
@@ -20,7 +20,7 @@ class Sample:
 
     @property
     def median(self) -> float:
-        """The middle one: a pause of the machine in one repetition does not move it."""
+        """The median, which a pause of the machine in one repetition does not move."""
         return statistics.median(self.values)
 
     @property
@@ -34,7 +34,7 @@ class Sample:
         return max(self.values)
 
     def map(self, change: Callable[[float], float]) -> Sample:
-        """Each figure changed."""
+        """The sample with `change` applied to each value."""
         return Sample.of(change(value) for value in self.values)
 
     def text(self, places: int = 0) -> str:
@@ -47,5 +47,5 @@ class Sample:
 
 
 def ratio(larger: Sample, smaller: Sample) -> Sample:
-    """How many times as large one is, repetition by repetition: both of a pair met the same machine."""
+    """The ratio for each repetition, because both values of a repetition were measured under the same load."""
     return Sample.of(a / b for a, b in zip(larger.values, smaller.values, strict=True))

@@ -23,14 +23,14 @@ from leda_cli.models.measured import MEMORY_OF_A_PROCESSOR
 
 BATCH = 1000
 NOT_COUNTED = 2
-"""The first repetitions, in which connections are made and Python's caches fill."""
+"""How many first repetitions are dropped, because they open connections and fill Python's caches."""
 MEMORIES = (256, 512, 1024, 1769)
 LATENCY_MS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a stage took for one batch."""
+    """The time and the requests of a stage for one batch."""
 
     took: Took
     requests: int
@@ -38,7 +38,7 @@ class Run:
 
 @dataclass
 class Pipeline:
-    """The three functions of a design, warm, on tables of their own in the stub."""
+    """The three warm functions of a design, with tables of their own in the stub."""
 
     design: Design
     stub: Stub
@@ -53,12 +53,12 @@ class Pipeline:
         return runs
 
     def changes(self, table: str) -> dict[str, Any]:
-        """The event of what has changed in the table since the last time."""
+        """The event with the table's changes since the last call."""
         name = self.design.table(table)
         return self.events.dynamodb(name, self.stub.take_changes(name))
 
     def invoke(self, stage: str, event: Mapping[str, Any]) -> Run:
-        """One invocation, and how many requests it made."""
+        """Invoke a stage; returns its time and its number of requests."""
         self.stub.take_counts()
         took = self.environments[stage].invoke(event)
         return Run(took, sum(self.stub.take_counts().values()))
@@ -66,7 +66,7 @@ class Pipeline:
 
 @contextmanager
 def pipelines(designs: Sequence[Design] = DESIGNS) -> Iterator[dict[str, Pipeline]]:
-    """The designs' functions started, over a new stub; gone at the end."""
+    """Start the designs' functions over a new stub, and end all of them at the end of the block."""
     keys = {name: key for design in designs for name, key in design.tables().items()}
     streamed = frozenset().union(*(design.streamed() for design in designs))
     with ExitStack() as stack:
@@ -117,7 +117,7 @@ def small_batches(repetitions: int, seed: int) -> dict[str, Sample]:
 
 
 def service_times(runs: Runs, small: Mapping[str, Sample]) -> dict[str, float]:
-    """Figures of `leda_cli.models.measured`: what an invocation takes itself, and what 1,000 messages add in State."""
+    """Figures of `leda_cli.models.measured`: the time of an invocation, and what 1,000 messages add to it in State."""
     own = sum(small[stage].median for stage in STAGES) / len(STAGES)
     added = (cpu(runs, LEDA, "state").median - own) * 1000 / BATCH
     return {"state_cpu_ms_per_1000": round(added, 2), "invocation_cpu_ms": round(own, 2)}
@@ -151,7 +151,7 @@ def shard_rate(cpu_ms: float, wall_ms: float, memory: int, records: int = BATCH)
 
 
 def section(short: bool, say: Say) -> Section:
-    """Measure, and say what was found."""
+    """Measure the stages, and return the page's section."""
     at_0 = measured(3 if short else 11, 0.0, seed=1, say=say)
     at_5 = measured(2 if short else 5, LATENCY_MS, seed=2, say=say)
     small = small_batches(5 if short else 21, seed=3)

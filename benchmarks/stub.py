@@ -37,7 +37,7 @@ _OPERATIONS = {
 
 
 class RefusedError(Exception):
-    """The stub does not answer the request; `code` is the error's code in the API."""
+    """The stub refuses the request; `code` is the error's code in DynamoDB's API."""
 
     def __init__(self, code: str, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Service:
-    """What all connections share: the store, the latency in seconds, and how many calls of each kind came."""
+    """The state of all connections: the store, the latency in seconds, and the number of calls of each kind."""
 
     store: StreamedDynamoDB
     latency: float = 0.0
@@ -71,7 +71,7 @@ class Service:
         raise RefusedError("UnknownOperationException", operation)
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Any:
-        """What DynamoDB answers. Raises RefusedError."""
+        """DynamoDB's answer to a request. Raises RefusedError."""
         self.counts[operation] += 1
         if operation not in _OPERATIONS:
             raise RefusedError("UnknownOperationException", f"the stub does not know {operation}")
@@ -82,14 +82,14 @@ class Service:
             failed, _ = response.pop("Error"), response.pop("ResponseMetadata")
             raise RefusedError(failed["Code"], failed["Message"], **response) from error
         except (NotImplementedError, TypeError, ParamValidationError) as error:
-            # What the store does not know must fail the measurement, and not the stub.
+            # A request that the store does not know must fail the measurement, and not the stub.
             raise RefusedError("ValidationException", f"the stub does not know {error}") from error
         answer.pop("ResponseMetadata", None)
         return answer
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection. A client sends its next request when it has the answer to the last."""
+    """A kept-alive connection, on which a client sends its next request after the answer to the last one."""
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._service = service
@@ -99,12 +99,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport for answers."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer when the request is whole."""
+        """Answer as soon as the request is complete."""
         if not self._received:
             self._began = self._loop.time()
         self._received += data
@@ -150,7 +150,7 @@ def _http(status: int, answer: object) -> bytes:
         f"HTTP/1.1 {status} {http.client.responses[status]}\r\n"
         f"Content-Type: {_JSON}\r\n"
         f"Content-Length: {len(body)}\r\n"
-        # The client checks it, as it does with AWS.
+        # boto3 checks it, as with AWS.
         f"x-amz-crc32: {zlib.crc32(body)}\r\n"
         "x-amzn-RequestId: STUB\r\n"
         "\r\n"
@@ -168,23 +168,23 @@ async def serve(service: Service) -> None:
 
 
 class Stub:
-    """A stub that runs, from outside."""
+    """The benchmark's client of a running stub."""
 
     def __init__(self, port: int) -> None:
         self.endpoint = f"http://127.0.0.1:{port}"
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
 
     def set_latency(self, milliseconds: float) -> None:
-        """Answer the functions' calls so much later than they came."""
+        """Delay the answers to the functions' calls by so many milliseconds."""
         self._call("SetLatency", milliseconds=milliseconds)
 
     def take_counts(self) -> dict[str, int]:
-        """How many calls of each kind came since this was last asked."""
+        """The number of calls of each kind since the last time."""
         counts: dict[str, int] = self._call("TakeCounts")
         return counts
 
     def take_changes(self, table: str) -> list[tuple[Any, Any]]:
-        """The (old, new) images of the changes of a table since this was last asked."""
+        """The changes of a table since the last time: (old image, new image)."""
         return [(old, new) for old, new in self._call("TakeChanges", table=table)]
 
     def put_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -199,7 +199,7 @@ class Stub:
 
 @contextmanager
 def running(keys: Mapping[str, tuple[str, ...]], streamed: frozenset[str]) -> Iterator[Stub]:
-    """A stub with these empty tables; it is gone at the end."""
+    """Start a stub with these empty tables, and end it at the end of the block."""
     configuration = json.dumps({"keys": keys, "streamed": sorted(streamed)})
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.stub", configuration],

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import LedaError
 from simulation.campaign import Job, Tally, campaign, smallest
 from simulation.functions import FAULTS
 from simulation.runs import SYSTEMS

@@ -1,4 +1,4 @@
-"""The Typer application: a table of the commands, and how one of them is run."""
+"""The Typer application: the table of all commands, and the function that runs one of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 import typer
 
-from leda_cli.base.output import LedaError, print_error
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import print_error
 from leda_cli.base.paths import IS_CHECKOUT, ROOT
 from leda_cli.base.terminal import INTERRUPTED, interrupted
 
@@ -66,7 +67,7 @@ _PASSES_ARGUMENTS = {
 
 
 def _finite(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command refuse numbers that are not finite: `1e400` is infinite in Python, and `nan` passes any limit."""
+    """Let a command refuse numbers that are not finite: Python reads `1e400` as infinite, and no limit stops `nan`."""
 
     @functools.wraps(command)
     def checked(*arguments: Any, **options: Any) -> None:
@@ -85,7 +86,7 @@ def leda() -> None:
 
 
 def _register(called: str | None) -> None:
-    """Add the command that is called, or all of them: importing boto3 for `leda up` would take its time."""
+    """Add only the command that is called (`leda up` must not wait for boto3's import), or all if it is unknown."""
     if called in _CHECKOUT and not IS_CHECKOUT:
         raise LedaError(
             f"`leda {called}` works on the files of a checkout of LEDA, and this command is installed without one",
@@ -105,7 +106,7 @@ def _register(called: str | None) -> None:
 
 
 def main() -> None:
-    """Run `leda`; a LedaError becomes two lines and exit status 1, Ctrl-C a line and exit status 130."""
+    """Run `leda`. A LedaError ends it with two lines and exit status 1, Ctrl-C with a line and exit status 130."""
     try:
         _register(next(iter(sys.argv[1:]), None))
         app()

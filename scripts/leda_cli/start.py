@@ -1,4 +1,4 @@
-"""The entry point of `leda`: puts its environment in order before anything else is imported."""
+"""The entry point of `leda`: cleans the environment before anything else is imported."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from leda_cli.base import shell, terminal
 
 
 def main() -> None:
-    """Run `leda`, in an interpreter that the caller's shell has not changed."""
+    """Run `leda` in an interpreter without the caller's settings for Python."""
     if found := shell.foreign_python_settings(os.environ):
-        # PYTHONPATH may hide a package, PYTHONOPTIMIZE the commands' help: they are too late to be undone here.
+        # PYTHONPATH may hide a package, PYTHONOPTIMIZE removes the commands' help. Only a new interpreter undoes them.
         for name in found:
             del os.environ[name]
         os.execv(sys.executable, [sys.executable, *sys.argv])
     if not sys.flags.utf8_mode and locale.getencoding().lower() != "utf-8":
-        # Files, and what other programs say, are in UTF-8; only the terminal is not.
+        # Files and the output of other programs are in UTF-8; only the terminal may have another encoding.
         os.environ.setdefault("PYTHONIOENCODING", locale.getencoding())
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.argv])
-    # What the terminal's encoding lacks is replaced. It is no other program's: those write to pipes and logs.
+    # Other programs, which write to pipes and logs, do not get the terminal's encoding.
     terminal.accept_any_encoding()
     os.environ.pop("PYTHONIOENCODING", None)
     shell.prepare(os.environ, sys.argv[1:])

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in order, at most `size` at a time; no more is read of them than the batch needs."""
+    """Yield the items in order, at most `size` at a time, reading no more items than the next batch needs."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch

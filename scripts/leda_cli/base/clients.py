@@ -1,4 +1,4 @@
-"""Clients of AWS's services. Every command makes its clients here: of local AWS, or of the caller's account."""
+"""Creates boto3's clients for every command, of local AWS or of the caller's account."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _DEFAULTS = Config(
     retries={"mode": "standard", "max_attempts": 5},
 )
 _LONG_INVOCATION = Config(read_timeout=900, retries={"total_max_attempts": 1})
-"""An invocation may take Lambda's 15 minutes; one that got no answer is not made again by itself."""
+"""An invocation may take 15 minutes. boto3 must not repeat one without an answer, because it may have run."""
 _PATH_STYLE = Config(s3={"addressing_style": "path"})
-"""An emulator's host has no name for each bucket."""
+"""An emulator's host has no subdomain for each bucket."""
 
 
 def local_client(service: str, variables: Mapping[str, str], config: Config | None = None) -> Any:
-    """Make a client of local AWS; nothing of the caller's AWS settings or proxies has a part in it.
+    """Create a client of local AWS that ignores the caller's AWS settings and proxies.
 
     variables: the AWS_* settings of that local AWS (`instance.client_variables`).
-    config: goes before the defaults.
+    config: overrides the defaults.
     """
-    # A session of its own: boto3's default one must not be used by several threads.
+    # Not boto3's default session, which is not safe for threads.
     session: Any = boto3.Session(
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
@@ -39,12 +39,12 @@ def local_client(service: str, variables: Mapping[str, str], config: Config | No
     return _with_fast_scans(client, service)
 
 
-def callers_client(service: str, config: Config | None = None) -> Any:
-    """Make a client of the account, Region and endpoint that the caller's AWS settings name; boto3 reads them."""
-    merged = _config(service, config)
+def callers_client(service: str) -> Any:
+    """Create a client of the account, Region and endpoint that the caller's AWS settings name; boto3 reads them."""
+    merged = _config(service, None)
     if os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3"):
         merged = merged.merge(_PATH_STYLE)
-    # boto3 itself reads AWS_DEFAULT_REGION alone; the AWS CLI and the other SDKs read AWS_REGION, and read it first.
+    # boto3 reads only AWS_DEFAULT_REGION; the other SDKs read AWS_REGION, and read it first.
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
     session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     return _with_fast_scans(session.client(service, config=merged), service)
@@ -56,10 +56,10 @@ def _config(service: str, config: Config | None) -> Config:
 
 
 def _with_fast_scans(client: Any, service: str) -> Any:
-    """Let a client take a page's rows as DynamoDB's JSON has them.
+    """Let a client of DynamoDB return the rows of a Scan as the JSON of the answer has them.
 
-    botocore looks at each value of each row, which is most of the time of reading a table (docs/performance.md,
-    Backfill). A botocore that has no such event parses the rows as ever.
+    botocore parses each value of each row, which takes most of the time of reading a table (docs/performance.md,
+    Backfill). A version of botocore without this event parses the rows as before.
     """
     if service == "dynamodb":
         client.meta.events.register("before-parse.dynamodb.Scan", _take_rows)
@@ -69,7 +69,7 @@ def _with_fast_scans(client: Any, service: str) -> Any:
 def _take_rows(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Take the rows out of an answer before it is parsed, unless there are bytes, which JSON has in base 64."""
+    """Move the rows of an answer past the parser, unless they have bytes, which the parser decodes from base 64."""
     body: bytes = response_dict["body"]
     if response_dict["status_code"] != 200 or b'"B":' in body or b'"BS":' in body:
         return

@@ -1,4 +1,4 @@
-"""Trees of totals by the number of children of a node, level by level: `2x2x3` has 2 + 4 + 12 totals."""
+"""Hierarchies of totals, written as the number of children of a node at each level: `2x2x3` has 2 + 4 + 12 totals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from leda_cli.base.errors import LedaError
 
 
 def levels_of(text: str) -> tuple[int, ...]:
-    """The children of a node at each level of `2x2x3`. Raises LedaError."""
+    """Parse `2x2x3` into (2, 2, 3). Raises LedaError."""
     try:
         levels = tuple(int(part) for part in text.split("x"))
     except ValueError:
@@ -23,12 +23,12 @@ def levels_of(text: str) -> tuple[int, ...]:
 
 
 def totals_of(levels: Sequence[int]) -> int:
-    """How many totals the tree has."""
+    """How many totals the hierarchy has."""
     return sum(math.prod(levels[: depth + 1]) for depth in range(len(levels)))
 
 
 def choices_of(levels: Sequence[int], names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    """What a message may have at each of the levels with these names. Raises LedaError."""
+    """The values that a message may have at each level, by the levels' names. Raises LedaError."""
     if len(levels) != len(names):
         raise LedaError(
             f"the hierarchy has {len(levels)} levels, and the stack's messages have {len(names)}",

@@ -1,4 +1,4 @@
-"""Locks between processes: what two of them must not do at once."""
+"""Locks between processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from leda_cli.base.paths import LOCAL
 
 @contextmanager
 def only_one(name: str) -> Iterator[None]:
-    """Let one process at a time into the block; say so when that means waiting. Not reentrant.
+    """Let one process at a time run the block, and print a line if this one has to wait. Not reentrant.
 
-    The system frees the lock of a process that dies.
+    The operating system releases the lock of a process that dies.
     """
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / f"{name}.lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""What the operators' commands (verify, redrive, replay, rebuild) have in common: options, progress, the report."""
+"""What the operators' commands share: options, progress, the report as lines or JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from leda_cli.base.output import console, error_console
 from leda_cli.base.terminal import shown
 
 PLAIN_SECONDS = 10.0
-"""Off a terminal a line of progress comes so often."""
+"""The interval of lines of progress when the output is not a terminal."""
 
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
@@ -34,16 +34,16 @@ JsonOption = Annotated[
 
 
 class Advance(Protocol):
-    """Tells that `count` more are done; `total` where more is known of it now."""
+    """Reports progress: `count` more items are done; `total` is the number of items, once it is known."""
 
     def __call__(self, count: int = 1, *, total: int | None = None) -> None:
-        """Show it."""
+        """Show the progress."""
 
 
 class Operation:
-    """One run of a command: says what goes on, and gives one report at its end.
+    """One run of a command: prints what it does, and one report at its end.
 
-    With `as_json` standard output holds the report alone, so that another program can read it.
+    With `as_json`, standard output has nothing but the report, so that another program can read it.
     """
 
     def __init__(self, as_json: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,24 +52,24 @@ class Operation:
 
     @property
     def screen(self) -> Console:
-        """Where everything but the JSON report goes."""
+        """The console for everything but the JSON report."""
         return error_console if self._as_json else console
 
     def heading(self, text: str) -> None:
-        """Name the step that begins."""
+        """Print the name of the step that begins."""
         self.screen.print(f"[bold cyan]==>[/] [bold]{escape(shown(text))}[/]")
 
     def say(self, text: str) -> None:
-        """A line of detail under the last heading."""
+        """Print a line of detail under the last heading."""
         self.screen.print(f"    {escape(shown(text))}")
 
     @contextmanager
     def progress(
         self, text: str, total: int | None = None, note: Callable[[], str] = lambda: ""
     ) -> Iterator[Advance]:
-        """Show how many of `total` (None: not known) are done: a bar on a terminal, plain lines off it.
+        """Show how many of `total` items (None: not known) are done: a bar on a terminal, lines elsewhere.
 
-        `note` ends each line with what is to be said of that moment.
+        note: returns a text to add to the line at that moment.
         """
         began = self._clock()
         done, known = 0, total
@@ -91,14 +91,14 @@ class Operation:
                 yield advance
         else:
             self.say(f"{text} ...")
-            said = began
+            printed = began
 
             def advance(count: int = 1, *, total: int | None = None) -> None:
-                nonlocal done, known, said
+                nonlocal done, known, printed
                 done += count
                 known = total if total is not None else known
-                if self._clock() - said >= PLAIN_SECONDS:
-                    said = self._clock()
+                if self._clock() - printed >= PLAIN_SECONDS:
+                    printed = self._clock()
                     of = f" of {known:,}" if known is not None else ""
                     self.say(f"{text}: {done:,}{of}{note()}")
 
@@ -109,7 +109,7 @@ class Operation:
         )
 
     def report(self, result: Mapping[str, Any], lines: Iterable[str]) -> None:
-        """End with the result: its JSON (numbers of DynamoDB as strings, so that no digit is lost), or the lines."""
+        """Print the result as JSON (with Decimals as strings, so that no digit is lost), or the lines."""
         if self._as_json:
             # Not through Rich: it would wrap and colour what a program reads.
             json.dump(result, sys.stdout, indent=2, default=_plain)
@@ -120,10 +120,10 @@ class Operation:
 
 
 class _Streamed(list[Any]):
-    """A list for `json.dump` whose elements are made when they are written."""
+    """A list for `json.dump` that takes its elements from an iterator while they are written."""
 
     def __init__(self, elements: Iterator[Any]) -> None:
-        # An empty list is written in another way, so that it must be known.
+        # `json.dump` asks first whether the list is empty.
         super().__init__(itertools.islice(elements, 1))
         self._others = elements
 

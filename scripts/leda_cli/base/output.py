@@ -1,4 +1,4 @@
-"""What every command prints through: one console, one way to fail."""
+"""Prints for every command through one console: headings, lines, errors."""
 
 from __future__ import annotations
 
@@ -15,31 +15,15 @@ from rich.text import Text
 from leda_cli.base.errors import LedaError
 from leda_cli.base.terminal import shown, shown_lines
 
-__all__ = [
-    "LONGEST",
-    "LedaError",
-    "Screen",
-    "cell",
-    "console",
-    "error_console",
-    "heading",
-    "info",
-    "print_error",
-    "step",
-    "warn",
-    "widths",
-]
-
-
 LONGEST = 80
-"""Characters of a text that a column is made wide enough for; a total's identifier may have 1,024."""
+"""Longer texts (a total's identifier may have 1,024 characters) do not widen their column."""
 
 
 class Screen(Console):
-    """A console that lets no control character of a text through, whatever is printed: a line, a table, a live view.
+    """A console that escapes the control characters of every text: in a line, a table, a live view.
 
-    Rich's own control codes (colours, the cursor) are no text. A line end may be meant, so it stays: what somebody
-    else has written goes through `cell`, or through one of the functions below, which escape it too.
+    Rich's own control codes (colours, the cursor) are not part of a text. Line ends stay, because they may be meant:
+    text from outside goes through `cell` or one of the functions below, which escape line ends too.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -49,7 +33,7 @@ class Screen(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """The segments of what is printed, their texts without control characters."""
+        """The segments to print, with the control characters of their texts escaped."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment
@@ -62,27 +46,23 @@ error_console = Screen(highlight=False, soft_wrap=True, stderr=True)
 
 
 def widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    """How wide to write each column of these rows, for lines that are aligned.
+    """How wide each column must be for the rows to be aligned.
 
-    A text that is longer than LONGEST stands out of its column: one long key would push the figures of all rows out of
-    sight.
+    A text longer than LONGEST does not count: one long key would push the figures of all rows out of sight.
     """
     return [
-        max(map(len, column)) for column in zip(*(map(_fitting, row) for row in rows), strict=True)
+        max(len(text) if len(text) <= LONGEST else 0 for text in column)
+        for column in zip(*rows, strict=True)
     ]
 
 
-def _fitting(text: str) -> str:
-    return text if len(text) <= LONGEST else ""
-
-
 def cell(text: str, style: str = "") -> Text:
-    """A text that somebody else has written, for a table: no markup, no control characters, one line."""
+    """Text from outside, for a table: markup and control characters do not act, and it stays on one line."""
     return Text(shown(text), style=style)
 
 
 def print_error(error: LedaError) -> None:
-    """Print `error` as two lines on standard error."""
+    """Print what happened and what to do about it on standard error."""
     error_console.print(f"[bold red]Error:[/] {escape(shown_lines(error.what))}")
     if error.fix:
         error_console.print(f"[bold]What to do:[/] {escape(shown_lines(error.fix))}")

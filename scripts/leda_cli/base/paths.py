@@ -30,8 +30,8 @@ OUTPUTS_FILE = LOCAL / "outputs.json"
 def contained_environment(base: dict[str, str] | None = None) -> dict[str, str]:
     """Return `base` (default: this process's environment) with every cache and scratch folder under .local/.
 
-    What would change how a program works, or where its calls go, is left out (base/shell.py). HOME stays: package
-    managers read the user's index and proxy settings there, and with these variables set they write nothing to it.
+    Variables that would change how a program works, or where its calls go, are dropped (base/shell.py). HOME stays:
+    package managers read the user's index and proxy settings there; with these variables they write nothing to it.
     """
     environment = shell.for_children(os.environ if base is None else base)
     TMP.mkdir(parents=True, exist_ok=True)

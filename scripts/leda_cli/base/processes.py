@@ -1,4 +1,4 @@
-"""Work that is spread over processes and ends at once with Ctrl-C."""
+"""Runs work in several processes, which end at once with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Result = TypeVar("Result")
 def in_processes(
     function: Callable[[Job], Result], jobs: Iterable[Job], processes: int
 ) -> Iterator[Result]:
-    """Call `function` for each job in so many processes; yield the results in the order of the jobs.
+    """Call `function` for each job in at most `processes` processes; yield the results in the order of the jobs.
 
-    When the caller is interrupted, or does not ask for the rest, the processes are killed: nobody waits for them.
+    When the caller is interrupted, or does not ask for all results, the processes are killed.
     """
     jobs = list(jobs)
-    # Spawned, not forked: greenlets and threads of the caller stay where they are.
+    # Spawned, not forked: a fork of a process with threads or greenlets may hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(max(1, min(processes, len(jobs))), mp_context=context)
     try:
@@ -39,10 +39,10 @@ def in_processes(
 
 @contextmanager
 def _children_not_interrupted() -> Iterator[None]:
-    """Let processes that are started inside never see Ctrl-C, which a terminal sends to all processes of a command.
+    """Start the pool's processes inside: Ctrl-C, which a terminal sends to all processes of a command, skips them.
 
-    A child inherits that the signal is blocked; this process gets it at the end of the block. The pool starts its
-    processes when it is given jobs.
+    A child inherits the blocked signal; this process receives it at the end of the block. The pool starts its
+    processes when it gets jobs.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

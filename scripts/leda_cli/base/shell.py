@@ -1,8 +1,8 @@
-"""What a command takes over from the caller's shell, for itself and for the programs that it starts.
+"""Which variables of the caller's shell a command uses, for itself and for the programs that it starts.
 
-A shell may be set up for anything: another AWS account, a proxy, options for every run of Terraform or Java. Whatever
-would change what a command does, or where its calls go, is left out here. What tells how to reach the network, a
-package index or a registry stays.
+A shell may be set up for another AWS account, a proxy, or options for every run of Terraform or Java. Variables that
+would change what a command does, or where its calls go, are dropped. Those that say how to reach the network, a package
+index or a registry stay.
 
 Standard library only: scripts/bootstrap uses it before there is an environment.
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-# Left out, unless _KEPT matches too.
+# Dropped, unless _KEPT matches too.
 _DROPPED = re.compile(
     # boto3, the AWS CLI, Terraform's provider
     r"AWS_.*"
@@ -44,16 +44,16 @@ _NO_AWS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-"""A client with these has the keys, the Region and the endpoint that it is given, or none."""
+"""With these, boto3 finds no keys, Region or endpoint but those that it is given."""
 
 
 def is_dropped(name: str) -> bool:
-    """Tell whether a variable of the caller's shell is left out."""
+    """Tell whether a variable of the caller's shell is dropped."""
     return bool(_DROPPED.fullmatch(name)) and not _KEPT.fullmatch(name)
 
 
 def for_children(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a program that `leda` starts may have of the caller's environment."""
+    """Return the part of the caller's environment that the programs started by `leda` get."""
     found = {name: value for name, value in environment.items() if not is_dropped(name)}
     if index := found.get("PIP_INDEX_URL"):
         found.setdefault("UV_DEFAULT_INDEX", index)  # uv does not read pip's setting
@@ -63,10 +63,10 @@ def for_children(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def prepare(environment: MutableMapping[str, str], arguments: Sequence[str]) -> None:
-    """Change the environment of `leda` itself, before it has imported anything that reads it.
+    """Change the environment of `leda` itself, before anything that reads it is imported.
 
-    arguments: those of the command line. Only a command with --aws, and one that publishes packages, may use the
-    caller's AWS settings; an endpoint that is set to nothing counts as not set.
+    arguments: those of the command line. Only a command with --aws or --publish may use the caller's AWS settings. An
+    endpoint that is set to an empty text counts as not set.
     """
     is_local = not _is_for_an_account(arguments)
     for name in list(environment):
@@ -84,12 +84,12 @@ def _is_for_an_account(arguments: Sequence[str]) -> bool:
 
 
 def foreign_python_settings(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables that have changed how this interpreter works, or what it imports."""
+    """Return the variables of the shell that change how this interpreter works, or what it imports."""
     return [name for name in environment if name.startswith("PYTHON") and is_dropped(name)]
 
 
 def _reach_loopback_directly(environment: MutableMapping[str, str]) -> None:
-    """Except this machine from the caller's proxies. Some programs read the one variable, some the other."""
+    """Exclude the loopback addresses from the caller's proxies. Programs read one variable or the other."""
     given = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
     hosts = [host.strip() for text in given for host in text.split(",") if host.strip()]
     environment["no_proxy"] = environment["NO_PROXY"] = ",".join(dict.fromkeys([*hosts, *LOOPBACK]))

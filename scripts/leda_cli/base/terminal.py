@@ -1,7 +1,7 @@
-"""What may go to a terminal: texts of others without control characters, in whatever encoding the terminal has.
+"""Makes text from outside safe to print on a terminal, whatever the terminal's encoding.
 
-A name in a message or a reason in quarantine was written by somebody else. An escape sequence in it could clear the
-operator's screen or rename its window, a line end or a change of direction could forge a line of the report.
+Others can choose a name in a message or a reason in quarantine. An escape sequence in it could clear the operator's
+screen or rename its window; a line end or a change of direction could forge a line of the report.
 
 Standard library only: scripts/bootstrap uses it before there is an environment.
 """
@@ -12,8 +12,8 @@ import io
 import sys
 import unicodedata
 
-# Control characters, marks that are not seen (directions, a byte order mark), lone surrogates, characters without a
-# meaning, line and paragraph separators. https://www.unicode.org/reports/tr44/#General_Category_Values
+# Control characters, invisible marks (directions, a byte order mark), lone surrogates, private and unassigned
+# characters, line and paragraph separators. https://www.unicode.org/reports/tr44/#General_Category_Values
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 
 def shown(text: str) -> str:
-    r"""The text on one line, with what a terminal would act on, or not show, as Python writes it in a string.
+    r"""The text on one line; characters that a terminal acts on or does not show are escaped as in a Python string.
 
     >>> shown("\x1b[31mred\n")
     '\\x1b[31mred\\n'
@@ -33,7 +33,7 @@ def shown(text: str) -> str:
 
 
 def shown_lines(text: str) -> str:
-    """The text as `shown` gives it, line by line."""
+    """The text with each line escaped by `shown`."""
     return "\n".join(map(shown, text.split("\n")))
 
 
@@ -44,13 +44,13 @@ def _shown(character: str) -> str:
 
 
 def accept_any_encoding() -> None:
-    """From now on, standard output and error show a replacement for what their encoding lacks, and raise nothing."""
+    """Let standard output and error print a replacement for characters that their encoding lacks, and not raise."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def interrupted() -> int:
-    """Say that Ctrl-C ended the command; return its exit status."""
+    """Print that Ctrl-C ended the command; return the exit status."""
     print("Interrupted. The next run completes what is incomplete.", file=sys.stderr)
     return INTERRUPTED

@@ -11,7 +11,7 @@ LOOK_SECONDS = 0.25
 
 
 def wait_for(what: str, look: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until `look` returns True; `what` describes that. Raises LedaError after `seconds`."""
+    """Wait until `look` returns True. Raises LedaError after `seconds`, with `what` as the condition's name."""
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:

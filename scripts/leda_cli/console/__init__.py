@@ -14,4 +14,4 @@ child.py      the same beside a demo
 """
 
 OPEN = "open"
-"""What the child says at its parent's end if somebody looks."""
+"""What the child prints when its parent has ended while a page is open."""

@@ -1,7 +1,7 @@
-"""The totals as a page shows them: a list or a tree, searched, sorted, a part at a time, each with its history.
+"""The totals as a page shows them: a list or a tree that can be searched and sorted, each total with its history.
 
-The board holds the totals of the last look and, of each, at most HISTORY_POINTS earlier amounts. A page asks for the
-rows that its window has room for, so that a page of 10,000 totals is no larger than one of 10.
+The board keeps the totals of the last look and, for each, at most HISTORY_POINTS earlier amounts. A page asks only for
+the rows that fit its window, so a page for 10,000 totals is no larger than one for 10.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from leda_cli.operate.totals.totals_reading import Total
 HISTORY_POINTS = 48
 HISTORY_SECONDS = 5.0
 MOST_HISTORIES = 20_000
-"""Of more totals no history is kept: it would take more memory than they are worth."""
+"""Above so many totals no history is kept, to save memory."""
 AT_A_GLANCE = 60
-"""A tree of so many totals is shown open."""
+"""A tree of at most so many totals is shown with all nodes open."""
 MOST_ROWS = 200
-"""Rows of one answer."""
+"""The most rows of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a page wants to see: rows `offset` to `offset + limit` of those that match.
+    """What a page asks for: the rows `offset` to `offset + limit` of those that match.
 
     measure: sorts by it, the highest first; empty sorts by identifier.
     top: only the first so many; 0 is all.
@@ -64,7 +64,7 @@ class Board:
         self.measures: Sequence[str] = configuration.names
         self._is_hierarchy = is_hierarchy(configuration)
         self.revision = 0
-        """Rises with each look that found a change."""
+        """Rises with each look that finds a change."""
         self.groupings: list[str] = []
         self._kept: dict[str, _Kept] = {}
         self._children: dict[str, list[str]] = {}
@@ -75,7 +75,7 @@ class Board:
 
     @property
     def has_tree(self) -> bool:
-        """Whether a total lies below another one: in a hierarchy, or in a grouping with totals of its first keys."""
+        """Whether a total has a parent: in a hierarchy, or in a grouping with `rollup`."""
         return self._is_hierarchy or any(name in self._kept for name in self._children)
 
     @property
@@ -85,7 +85,7 @@ class Board:
         return next(sums, self.measures[0])
 
     def take(self, totals: Iterable[Total], now: float) -> int:
-        """Take the totals as they were read at `now`; how many have changed since the last look."""
+        """Take the totals that were read at `now`; returns how many have changed since the last look."""
         is_first, changed = self.revision == 0, 0
         kept: dict[str, _Kept] = {}
         for total in totals:
@@ -125,7 +125,7 @@ class Board:
 
     @property
     def opened(self) -> list[str]:
-        """The nodes that a page opens by itself: those of a tree that is seen at a glance."""
+        """The nodes that a page opens by itself: all of a small tree."""
         if len(self._kept) > AT_A_GLANCE:
             return []
         return [name for name in self._children if name in self._kept]
@@ -133,7 +133,7 @@ class Board:
     # -- asking
 
     def ask(self, query: Query, now: float) -> dict[str, Any]:
-        """The rows that a page wants, for JSON: how many there are in all, and those of its window."""
+        """The answer to a page's query, for JSON: the number of rows that match, and the rows of its window."""
         found = list(self._wanted(query))
         first = max(0, min(query.offset, len(found)))
         window = found[first : first + min(query.limit, MOST_ROWS)]
@@ -165,7 +165,7 @@ class Board:
             for name in roots
             if not query.grouping or self._kept[name].total.grouping == query.grouping
         ]
-        # A stack and no recursion: a hierarchy may have any depth.
+        # Not recursive, because a hierarchy may have any depth.
         waiting = [(name, 0) for name in reversed(self._sorted(wanted, query.measure))]
         while waiting:
             name, depth = waiting.pop()
@@ -199,13 +199,13 @@ class Board:
 
     @staticmethod
     def _path(total: Total) -> str:
-        """A total's name by itself: its keys, or the way from the root."""
+        """A total's whole name: its grouping and keys, or the path from the root."""
         if not total.keys:
             return total.identifier.replace(SEPARATOR, " › ")
         return " › ".join([total.grouping, *total.keys.values()])
 
     def _agrees(self, name: str) -> bool | None:
-        """Whether the children's amounts add up to the total's own; None where it has no children."""
+        """Whether the children's amounts add up to the total's own; None if it has no children."""
         children = self._children.get(name)
         if not children:
             return None
@@ -216,7 +216,7 @@ class Board:
 
     @property
     def disagreeing(self) -> int:
-        """How many totals differ from the sum of their children, which while a batch is written some do."""
+        """How many totals differ from the sum of their children, as some do while a batch is written."""
         return sum(self._agrees(name) is False for name in self._children if name in self._kept)
 
 
@@ -228,5 +228,5 @@ def _sum(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def shown(amount: Decimal) -> str:
-    """A number with every digit that it has, and thousands separators."""
+    """A number with all its digits and with thousands separators."""
     return f"{amount:,f}"

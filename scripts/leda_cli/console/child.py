@@ -1,11 +1,11 @@
-"""The console as a child process of a demo: it ends when its parent has ended and no page is open any more.
+"""The console as a child process of a demo: it ends when the demo has ended and no page is open.
 
     python -m leda_cli.console.child '{"AWS_ENDPOINT_URL": ...}' NAME_PREFIX
 
 The first argument holds the settings of local AWS; it is an empty object for an account.
 
-It prints its address, and at its parent's end OPEN if somebody looks. Its parent holds the other end of standard input:
-that this is closed says that the parent has come to its end, however it came.
+It prints its address, and OPEN if a page is open when the demo ends. The demo holds the other end of standard input,
+which closes when the demo ends, even if it is killed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from leda_cli.console.site import Site
 from leda_cli.develop import toolchain
 
 NICENESS = 5
-"""What the demo does goes first."""
+"""Lets the demo's own processes run first."""
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the parent and every page have gone."""
+    """Serve until the demo has ended and every page is closed."""
     environment, name_prefix = arguments
     site = Site.beside(json.loads(environment), name_prefix)
     served = Served(site, toolchain.install_console())

@@ -39,15 +39,15 @@ def console_command(
         bool,
         typer.Option(
             "--allow-changes",
-            help="Let the page put messages back, settle, replay and rebuild, each after a dry run. Without it the "
-            "page changes nothing.",
+            help="Let the page put messages back, settle, replay and rebuild, each after a dry run. Without this "
+            "option the page changes nothing.",
         ),
     ] = False,
     map_function: MapFunctionOption = None,
     aws: AwsOption = False,
     name_prefix: NamePrefixOption = "",
 ) -> None:
-    """Show what the pipeline does on a live web page; for this machine alone, until Ctrl-C."""
+    """Show what the pipeline does on a live web page, for this machine only, until Ctrl-C."""
     libraries = toolchain.install_console()
     site = Site.find(aws, name_prefix, map_function)
     with answering(site.account.endpoint):
@@ -60,7 +60,7 @@ def console_command(
         )
     console.print(f"    Open {served.address}", soft_wrap=True)
     info(
-        "Anybody who has this address may look"
+        "Anybody on this machine who has this address may look"
         + (" and change." if allow_changes else ".")
         + " Ctrl-C ends it."
     )
@@ -121,7 +121,7 @@ class Served:
 
 
 class _Server(uvicorn.Server):
-    """Ends the pages' streams before it waits for its connections: Ctrl-C ends it at once."""
+    """Ends the pages' streams before it waits for open connections, so that Ctrl-C ends it at once."""
 
     def __init__(self, app: ASGIApp, close_pages: Callable[[], None]) -> None:
         super().__init__(
@@ -138,7 +138,7 @@ class _Server(uvicorn.Server):
         self._close_pages = close_pages
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, on a signal."""
+        """Stop the server on a signal."""
         self._close_pages()
         super().handle_exit(sig, frame)
 
@@ -148,7 +148,7 @@ def _listen(port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((LOOPBACK, port))
-        # A browser that opens the address as soon as it is printed waits, and is not refused.
+        # From now on the system accepts connections, so a browser that opens the address at once only waits.
         found.listen()
     except OSError as error:
         raise LedaError(

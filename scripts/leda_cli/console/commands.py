@@ -1,7 +1,7 @@
-"""Other `leda` commands, run for the page as child processes.
+"""Runs other `leda` commands for the page, as child processes.
 
-What a button of the page does is what the command of that name does, with the same report. A child of its own can be
-stopped at any time, leaves no memory behind, and is the same line that a person types.
+A button of the page does what the command of that name does, with the same report. A child process can be stopped at
+any time, frees its memory at its end, and is the same command line that a person types.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ THIS_COMMAND = (sys.executable, "-c", "from leda_cli.start import main; main()")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button: its command, what it does in a sentence, and whether it works on the pipeline's stream alone."""
+    """A button of the page. `what`: a sentence on what it does; `is_of_pipeline`: it needs a pipeline's stream."""
 
     name: str
     title: str
@@ -44,7 +44,7 @@ ACTIONS = {
             "put-back",
             "Put messages back",
             ("redrive", "--put-back"),
-            "StateLambda is given the quarantined messages again. What is stored then leaves the quarantine.",
+            "StateLambda gets the quarantined messages again. Messages that it stores leave the quarantine.",
         ),
         Action(
             "settle",
@@ -58,14 +58,14 @@ ACTIONS = {
             "replay",
             "Replay the stream",
             ("replay", "--from"),
-            "What the stream has kept since then goes through StateLambda again. What is stored already changes "
-            "nothing.",
+            "StateLambda gets the messages that the stream has kept since then once more. Messages that are stored "
+            "already change nothing.",
         ),
         Action(
             "rebuild",
             "Rebuild the totals",
             ("rebuild",),
-            "All totals are computed again from the table. Map is switched off and on meanwhile; messages may come.",
+            "All totals are computed again from the table. Map is switched off meanwhile; producers may go on.",
             is_of_pipeline=False,
         ),
     )
@@ -74,7 +74,7 @@ ACTIONS = {
 
 @dataclass(slots=True)
 class Job:
-    """One run of a command: its lines, and how it ended. `code` is None while it runs."""
+    """One run of a command: its output, and its exit status `code`, which is None while it runs."""
 
     number: int
     title: str
@@ -87,7 +87,7 @@ class Job:
 
     @property
     def command(self) -> str:
-        """The line that a person types."""
+        """The command line, as a person would type it."""
         return " ".join(("leda", *self.arguments))
 
 
@@ -96,7 +96,7 @@ class Busy(RuntimeError):
 
 
 class Commands:
-    """Runs one command at a time. `tell` is called whenever there is something new to show of it."""
+    """Runs one command at a time, and calls `tell` whenever it has new output or has ended."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Commands:
         return job
 
     async def report(self, title: str, arguments: Sequence[str]) -> tuple[Job, dict[str, Any]]:
-        """Run a command with --json; its report, empty where it has failed before it had one. Raises Busy."""
+        """Run a command with --json and return its report; {} if it failed before it had one. Raises Busy."""
         output = bytearray()
         job = self._begin(title, (*arguments, "--json"), False)
         await self._follow(job, output)
@@ -143,7 +143,7 @@ class Commands:
         return job
 
     async def _follow(self, job: Job, output: bytearray | None = None) -> None:
-        """Run the job's child and take its lines; with `output`, standard output goes there."""
+        """Run the job's process and collect its lines; with `output`, standard output goes there instead."""
         process = self._process = await asyncio.create_subprocess_exec(
             *self._program,
             *job.arguments,
@@ -151,7 +151,7 @@ class Commands:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT if output is None else asyncio.subprocess.PIPE,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "140"},
-            # Ctrl-C in the terminal is for the console, which stops its children itself.
+            # Ctrl-C in the terminal must reach only the console, which stops its children itself.
             start_new_session=True,
         )
         try:
@@ -177,7 +177,7 @@ class Commands:
                 self._tell(job)
 
     async def stop(self) -> None:
-        """End the command that is running, if there is one: it may be run again."""
+        """Stop the command that is running, if there is one. Every command may be run again."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -192,7 +192,7 @@ class Commands:
 
 
 async def _all(stream: asyncio.StreamReader, output: bytearray) -> None:
-    """Take what the stream has, as much as a report may be long, and drop the rest."""
+    """Read the stream to its end into `output`, and drop what is beyond MOST_REPORT_BYTES."""
     while part := await stream.read(65536):
         if len(output) < MOST_REPORT_BYTES:
             output += part

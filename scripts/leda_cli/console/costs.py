@@ -1,8 +1,8 @@
 """Units and dollars an hour at the present rate.
 
-The rate, the share of duplicates and the size of a message are those that the functions have just had. What a message
-takes of each service at that rate is the cost model's (`leda cost`), whose write units come from running LEDA's own
-code. On an account the tables' units are those that CloudWatch has counted in the last whole minutes.
+The rate, the share of duplicates and the size of a message are those of the last minute. The cost model (`leda cost`)
+computes what each service charges at that rate, with write units from running LEDA's own code. On an account, the
+tables' units are those that CloudWatch counted in the last whole minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from leda_cli.models.prices import HOURS_OF_A_MONTH, Prices
 
 LOCAL_REGION = "us-east-1"
 LOWEST_RATE = 0.001
-# Another mix is another run of LEDA's code in memory; so few steps are soon all known.
+# Each mix of messages needs a run of LEDA's code in memory, so the share of duplicates is rounded to few steps.
 DUPLICATE_STEPS = 10
 MOST_DUPLICATES = 0.9
 DYNAMODB = "DynamoDB"
@@ -27,7 +27,7 @@ DYNAMODB = "DynamoDB"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What comes now: messages a second, the share that are duplicates, bytes of a message (None: not known)."""
+    """The present load: messages a second, the share of duplicates, bytes of a message (None: not known)."""
 
     messages: float
     duplicates: float = 0.0
@@ -35,7 +35,7 @@ class Rate:
 
     @classmethod
     def of(cls, rates: Mapping[str, float], message_bytes: float | None) -> Rate:
-        """The rate in figures a second, by stage."""
+        """The rate from figures a second, whose names are `<stage>.<figure>`."""
         messages = rates.get("stream.records", 0.0)
         again = rates.get("state.duplicates", 0.0) + rates.get("state.stale", 0.0)
         return cls(
@@ -84,7 +84,7 @@ class Costs:
             name: dollars / HOURS_OF_A_MONTH
             for name, dollars in bill(found, prices).by_service().items()
         }
-        units = (found.state.write_units + found.map.write_units + found.reduce.write_units) * 3600
+        units = found.write_units * 3600
         if not self._tables:
             counted_by = "counted in LEDA’s own code at this rate, as leda cost does"
             return Cost(rate, prices.name, services, units, None, counted_by, prices.sources)
@@ -108,7 +108,7 @@ def _units(writes: float, reads: float, prices: Prices) -> float:
 
 
 def _stored(monthly: Bill) -> float:
-    """Dollars an hour of what DynamoDB charges beside units: what it keeps."""
+    """Dollars an hour that DynamoDB charges for storage, which is everything but units."""
     found = sum(
         line.dollars
         for line in monthly.lines

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 SPAN_SECONDS = 600
 RECENT_SECONDS = 60
 
-# Of these a bucket keeps the highest; of all others it keeps the sum.
+# A bucket keeps the maximum of these figures, and the sum of all others.
 _HIGHEST = frozenset({"lag", "age", "iterator_age"})
 
 
@@ -24,7 +24,7 @@ class Sample:
 
 
 class Figures:
-    """What samples add up to. It holds SPAN_SECONDS and forgets what is older."""
+    """Adds up samples in buckets of time, for the last SPAN_SECONDS."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -32,7 +32,7 @@ class Figures:
         self._buckets: dict[int, dict[str, float]] = {}
 
     def add(self, samples: Iterable[Sample]) -> None:
-        """Add samples to their buckets. Samples that are older than all that is kept are dropped."""
+        """Add samples to their buckets."""
         for sample in samples:
             bucket = self._buckets.setdefault(int(sample.at // self.step), {})
             name = f"{sample.stage}.{sample.name}"
@@ -42,7 +42,7 @@ class Figures:
                 bucket[name] = bucket.get(name, 0.0) + sample.value
 
     def replace(self, samples: Iterable[Sample]) -> None:
-        """Let samples take the place of what their buckets hold: CloudWatch gives a minute's sum again as it grows."""
+        """Replace the figures in the samples' buckets: CloudWatch returns the sum of a minute again as it grows."""
         fresh = Figures(self.step)
         fresh.add(samples)
         for number, bucket in fresh._buckets.items():
@@ -55,7 +55,7 @@ class Figures:
             del self._buckets[number]
 
     def points(self, since: float) -> list[tuple[int, Mapping[str, float]]]:
-        """Each bucket from that time on: when it begins, and what it holds."""
+        """The buckets from that time on: (when the bucket begins, its figures)."""
         first = int(since // self.step)
         return [
             (number * self.step, bucket)
@@ -64,7 +64,7 @@ class Figures:
         ]
 
     def recent(self, now: float, seconds: int = RECENT_SECONDS) -> dict[str, float]:
-        """What the last seconds add up to; of a lag or an age the highest."""
+        """The sums over the last seconds, or the maxima of lags and ages."""
         found: defaultdict[str, float] = defaultdict(float)
         for _, bucket in self.points(now - max(seconds, self.step)):
             for name, value in bucket.items():
@@ -77,9 +77,10 @@ class Figures:
 
 
 def rates(figures: Figures, now: float) -> dict[str, float]:
-    """Records, bytes and failures a second, and records of a batch, as they are now.
+    """The present records, bytes and failures a second, and records of a batch.
 
-    The newest bucket is not whole yet. By the second, the five before it are taken; by the minute, the last whole one.
+    The newest bucket is incomplete. With buckets of a second, the five before it are used; with buckets of a minute,
+    the last complete one.
     """
     whole = max(5, figures.step)
     last = int(now // figures.step) * figures.step

@@ -1,8 +1,8 @@
-"""Collects what the page shows while somebody looks at it, and tells the open pages.
+"""Collects what the page shows, and sends it to the open pages.
 
-Each collector is a thread that reads in turns and hands what it found to the event loop, where all state is. No page
-is open: nobody reads anything, and no call is made. Every page has one place for the newest event of each kind, so that
-a page that does not keep up misses events and never holds more of them.
+Each collector is a thread that reads again and again and passes its results to the event loop, which owns all state.
+While no page is open, the collectors wait and make no call. A page keeps only the newest event of each kind, so a slow
+page misses events instead of piling them up.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from leda_cli.operate.totals_command import age_of
 
 BEAT_SECONDS = 5.0
 RESENT_SECONDS = 20
-"""A line of a log may come some seconds late: so much of the figures is sent again each time."""
+"""Log lines may arrive some seconds late, so the figures of so many seconds are sent again each time."""
 REST_SECONDS = 4.0
-"""On local AWS, totals that have changed are verified once nothing has come for so long."""
+"""On local AWS, changed totals are verified once no record has come for so long."""
 FRESH_SECONDS = 10.0
-"""How long a change may take to reach its totals, in a verification on local AWS."""
+"""How long a verification on local AWS waits for changes to reach their totals."""
 FAULTY_SECONDS = 15
-"""A function counts as failing for so long after a failure on local AWS, and for two minutes on an account."""
+"""How long a function counts as failing after a failure on local AWS; on an account, two minutes."""
 CALLS_A_MINUTE = 30
-"""On an account no collector makes more calls than that."""
+"""The most calls of a collector on an account."""
 READ_UNITS_A_MINUTE = 1000
-"""On an account the totals are read no more often than that allows."""
+"""The most read units that reading the totals takes on an account."""
 MOST_DIFFERENCES = 100
 
 Apply = Callable[[Any], None]
@@ -50,7 +50,7 @@ Apply = Callable[[Any], None]
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Seconds between two looks of a collector, on local AWS and on an account."""
+    """The interval of a collector in seconds, on local AWS and on an account."""
 
     local: float
     account: float
@@ -66,7 +66,7 @@ PACE = {
 
 
 class Verdict(enum.StrEnum):
-    """What the page says first, the worst before the better."""
+    """The state that the page's banner shows, from the worst to the best."""
 
     WRONG = "wrong"
     SILENT = "silent"
@@ -81,7 +81,7 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a collector does not get what it reads, and since when."""
+    """Why a collector cannot read, and since when."""
 
     text: str
     since: float
@@ -89,11 +89,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `leda verify` found: when, how many totals over how many rows, and what differs."""
+    """The result of `leda verify`: its time, the number of totals and rows, and the totals that differ."""
 
     at: float
     revision: int
-    """The board's revision when it began: what has changed since is not in it."""
+    """The board's revision when the verification began."""
     totals: int
     rows: int
     rows_name: str
@@ -114,17 +114,17 @@ class Page:
     is_closed: bool = False
 
     def put(self, event: str, data: str) -> None:
-        """Let it have an event."""
+        """Queue an event; it replaces a waiting event of the same kind."""
         self.waiting[event] = data
         self.woken.set()
 
     def close(self) -> None:
-        """Let the events end."""
+        """End the stream of events."""
         self.is_closed = True
         self.woken.set()
 
     async def events(self) -> AsyncIterator[tuple[str, str]]:
-        """The events as they come, until the page is closed."""
+        """Yield the events as they come, until the page is closed."""
         while not self.is_closed:
             await self.woken.wait()
             self.woken.clear()
@@ -134,7 +134,7 @@ class Page:
 
 
 class Calls:
-    """Counts the calls that the clients make: in all, by thread, and in the last minute."""
+    """Counts the clients' calls, by thread and in the last minute."""
 
     def __init__(self, site: Site) -> None:
         self._at: deque[float] = deque(maxlen=10_000)
@@ -153,13 +153,15 @@ class Calls:
         """The calls that this thread has made."""
         return int(getattr(self._own, "count", 0))
 
-    def last_minute(self, now: float) -> int:
-        """The calls of the last minute."""
-        return sum(at > now - 60 for at in list(self._at))
+    @property
+    def last_minute(self) -> int:
+        """The number of calls in the last minute."""
+        since = time.time() - 60
+        return sum(at > since for at in list(self._at))
 
 
 class Hub:
-    """All that the page shows. Everything but the threads' reading happens on the event loop."""
+    """Everything that the page shows. Only the collectors' reading happens outside the event loop."""
 
     def __init__(
         self,
@@ -170,7 +172,7 @@ class Hub:
     ) -> None:
         self.site = site
         self.board = Board(site.aggregation.live())
-        self.commands = commands(self._tell_of)
+        self.commands = commands(lambda _job: self._show())
         self.age: Age | str | None = None
         self.alarms: list[Alarm] = []
         self.listing = Listing()
@@ -214,27 +216,27 @@ class Hub:
         self._go_on_alone()
 
     def close_pages(self) -> None:
-        """Let every open page's stream end."""
+        """End the stream of every open page."""
         self._is_over = True
         for page in self._pages:
             page.close()
 
     async def stop(self) -> None:
-        """End what runs. The threads end with the process."""
+        """Stop the running command and all tasks. The threads end with the process."""
         self.close_pages()
         await self.commands.stop()
         for task in self._tasks:
             task.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside everything else."""
+        """Run a coroutine as a task."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     @contextmanager
     def page(self) -> Iterator[Page]:
-        """An open page; it begins with everything that there is."""
+        """Register a page for the time of the block; its first events have the whole state."""
         page = Page()
         self._pages.add(page)
         self._looked_at.set()
@@ -256,7 +258,7 @@ class Hub:
         return bool(self._pages)
 
     def when_alone(self, function: Callable[[], None]) -> None:
-        """Call a function as soon as no page is open; may be called from another thread, and before the start."""
+        """Call a function as soon as no page is open. May be called from another thread, and before the start."""
         self._when_alone = function
         self._on_loop(self._go_on_alone)
 
@@ -268,7 +270,7 @@ class Hub:
         threading.Thread(target=self._turns, args=(name, read, take), daemon=True).start()
 
     def _turns(self, name: str, read: Callable[[], Any], take: Apply) -> None:
-        """Read again and again while a page is open, no faster than is fair."""
+        """Read again and again while a page is open, within the limits of calls and read units."""
         pace = PACE.get(name, PACE["age"])
         while not self._is_over:
             self._looked_at.wait()
@@ -276,7 +278,7 @@ class Hub:
             try:
                 found = read()
             except Exception as error:
-                # Whatever it is, the page says so and the next turn tries again; a thread that ends would say nothing.
+                # The page shows any error, and the next turn tries again; a thread that ends would show nothing.
                 self._on_loop(self._fail, name, error)
                 units = Decimal(0)
             else:
@@ -316,35 +318,17 @@ class Hub:
             page.put(event, data)
 
     def _show(self) -> None:
-        """Send the sections that look otherwise now."""
+        """Send the sections whose HTML has changed."""
         for section in SECTIONS:
             html = self._render(section, self)
             if self._sent.get(section) != html:
                 self._sent[section] = html
                 self._tell(section, html)
 
-    def _tell_of(self, _job: Job) -> None:
-        self._show()
-
     async def _beat(self) -> None:
         while True:
             self._tell("beat", json.dumps({"now": time.time()}))
             await asyncio.sleep(BEAT_SECONDS)
-
-    @property
-    def calls_in_last_minute(self) -> int:
-        """The calls to the account in the last minute."""
-        return self.calls.last_minute(time.time())
-
-    @property
-    def most_calls_a_minute(self) -> int:
-        """The calls that all collectors together may make a minute."""
-        return CALLS_A_MINUTE * len(PACE)
-
-    @property
-    def most_read_units_a_minute(self) -> int:
-        """The read units that reading the totals may take a minute."""
-        return READ_UNITS_A_MINUTE
 
     # -- flow
 
@@ -430,7 +414,7 @@ class Hub:
         )
 
     def rows(self, query: Query) -> dict[str, Any]:
-        """The rows that a page wants."""
+        """The rows that a page asks for."""
         return self.board.ask(query, time.time())
 
     def _read_age(self) -> Age | str:
@@ -457,7 +441,7 @@ class Hub:
         self._judge()
 
     def _judge(self) -> None:
-        """Put the alarms together: those that were read, and on local AWS those that the figures mean."""
+        """Collect the alarms: those that were read, and on local AWS those that follow from the figures."""
         found = list(self._read_alarms)
         if self.site.is_local:
             age = self.age.seconds if isinstance(self.age, Age) else None
@@ -474,7 +458,7 @@ class Hub:
 
     def _read_cost(self) -> Cost:
         assert self._costs is not None
-        # Of a minute: another mix of messages takes seconds to compute.
+        # The figures of a minute, because each new mix of messages takes seconds to compute.
         seconds = RECENT_SECONDS if self.site.is_local else 2 * self.figures.step
         recent = self.figures.recent(time.time(), seconds)
         found = {name: value / seconds for name, value in recent.items()}
@@ -490,7 +474,7 @@ class Hub:
 
     @property
     def verdict(self) -> Verdict:
-        """The state of all of it in a word."""
+        """The state for the banner."""
         found, failing = self.verification, self.failing
         if found and found.wrong_totals:
             return Verdict.WRONG
@@ -512,7 +496,7 @@ class Hub:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing waits, and for REST_SECONDS nothing has come and nothing has failed."""
+        """Whether no change waits, and no record and no failure has come for REST_SECONDS."""
         if not isinstance(self.age, Age) or self.age.seconds:
             return False
         recent = self.figures.recent(time.time(), int(REST_SECONDS))
@@ -529,7 +513,7 @@ class Hub:
             self.spawn(self.verify())
 
     async def verify(self) -> None:
-        """Run `leda verify` on what is there now. Raises Busy."""
+        """Run `leda verify` now, unless another command is running."""
         self._verified, revision = time.time(), self.board.revision
         arguments = ["verify", "--while-running"]
         if self.site.is_local:
@@ -544,11 +528,11 @@ class Hub:
 
 
 SECTIONS = ("status", "age", "verification", "alarms", "quarantine", "cost", "job", "calls")
-"""What is sent as HTML."""
+"""The parts of the page that are sent as HTML."""
 
 
 def verification_of(job: Job, report: Mapping[str, Any], revision: int) -> Verification:
-    """What a run of `leda verify --json` says."""
+    """Read the result from a run of `leda verify --json`."""
     rows_name = "trades" if "trades" in report else "rows"
     wrong = report.get("wrong", [])
     failed = "" if report else "\n".join(list(job.lines)[-4:]) or f"it ended with status {job.code}"

@@ -1,7 +1,7 @@
 """Figures of the functions: on local AWS from the lines that they log, on an account from CloudWatch.
 
 A function logs its counts in CloudWatch's embedded metric format, and Lambda ends each invocation with a REPORT line.
-Local AWS keeps these lines and makes no metrics of them, so they are read as they are.
+Local AWS keeps these lines but makes no metrics of them, so the console reads the lines.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -27,7 +27,7 @@ LATE_SECONDS = 300
 # GetMetricData takes so many metrics a call.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 MAX_QUERIES = 500
-# How often, and of how many records, the size of a message is looked at.
+# How often, and from how many records, the size of a message is determined.
 SIZE_SECONDS, SIZE_RECORDS = 15.0, 100
 
 _COUNTS = {
@@ -45,7 +45,7 @@ _FAILED = re.compile(r"^\[ERROR\]|Task timed out after|Runtime\.ExitError")
 
 
 class Source(Protocol):
-    """Where figures come from. `replaces`: a bucket's figures are given whole each time, not added to."""
+    """A source of figures. `replaces`: a read returns whole sums for a bucket, which replace the former ones."""
 
     step: int
     replaces: bool
@@ -67,7 +67,7 @@ class LogSource:
         self._seen: dict[str, dict[str, float]] = {stage: {} for stage in site.functions}
 
     def read(self, now: float) -> list[Sample]:
-        """The samples in the lines that are new."""
+        """The samples in new lines."""
         found: list[Sample] = []
         for stage, function in self._functions.items():
             since = self._since.get(stage, now - SPAN_SECONDS) - OVERLAP_SECONDS
@@ -132,7 +132,7 @@ def _embedded(stage: str, at: float, text: str) -> Iterator[Sample]:
         if name == "Records" and values:
             yield Sample(at, stage, "batches", 1)
             if stage == "state":
-                # Local AWS has no metrics of the stream: what State reads stands for what producers put.
+                # Local AWS has no metrics of the stream, so the records that State reads stand for those put into it.
                 yield from (Sample(at, "stream", "records", float(value)) for value in values)
 
 
@@ -148,7 +148,7 @@ class MetricSource:
         self._has_read = False
 
     def read(self, now: float) -> list[Sample]:
-        """The samples of the last ten minutes at first, then of the minutes that may still change."""
+        """First the samples of the last ten minutes, then those of the minutes that may still change."""
         since = now - (LATE_SECONDS if self._has_read else SPAN_SECONDS)
         found: list[Sample] = []
         for first in range(0, len(self._queries), MAX_QUERIES):
@@ -176,7 +176,7 @@ class MetricSource:
 
 
 def queries(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Stage, figure and CloudWatch metric of all that is asked for."""
+    """The CloudWatch metrics to ask for: (stage, figure, metric)."""
     if site.stream:
         dimensions = {"StreamName": site.stream}
         yield "stream", "records", _metric("AWS/Kinesis", "IncomingRecords", "Sum", dimensions)
@@ -192,7 +192,7 @@ def queries(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for name, figure in _COUNTS.items():
             kind = "Maximum" if figure == "lag" else "Sum"
             yield stage, figure, _metric("LEDA", name, kind, counted)
-        # A batch is what reports its records once.
+        # Each batch reports its records once.
         yield stage, "batches", _metric("LEDA", "Records", "SampleCount", counted)
     for table in site.tables:
         dimensions = {"TableName": table}
@@ -218,7 +218,7 @@ def _metric(
 
 
 class MessageSize:
-    """The mean size of a message, from the newest records of one shard after the other: local AWS has no metric."""
+    """The mean size of a message on local AWS, which has no metric for it: from the newest records, shard by shard."""
 
     def __init__(self, site: Site, clock: Callable[[], float] = time.time) -> None:
         self._kinesis: Any = site.account.kinesis
@@ -228,10 +228,10 @@ class MessageSize:
         self._shards: list[str] = []
         self._place = 0
         self.latest: float | None = None
-        """Bytes of a message; None before one was seen."""
+        """Bytes of a message; None before the first one was read."""
 
     def bytes_of(self, samples: Iterable[Sample]) -> list[Sample]:
-        """The bytes that the records of the stream among the samples have, by the mean. Raises the client's error."""
+        """Samples of the stream's bytes: its records among the samples, times the mean. Raises the client's error."""
         records = [each for each in samples if (each.stage, each.name) == ("stream", "records")]
         if not records:
             return []

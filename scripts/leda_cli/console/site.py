@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from leda.engine.group_by.configuration import Configuration
 from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.account import Account
-from leda_cli.operate.stack import Stack
+from leda_cli.operate.stack import Stack, stack_options
 
 
 @dataclass(frozen=True)
@@ -20,31 +21,32 @@ class Site:
     aggregation: Aggregation
     stack: Stack | None
     arguments: tuple[str, ...] = ()
-    """The options with which other commands find the same."""
+    """The options with which other commands find the same instance."""
 
     @classmethod
     def find(cls, aws: bool, name_prefix: str, map_function: str | None) -> Site:
-        """What the options of the command mean. Raises LedaError where there is none."""
+        """The instance that the command's options name. Raises LedaError where there is none."""
         aggregation = Aggregation.find(aws, name_prefix, map_function)
         account = aggregation.account
-        arguments = _arguments(aws, name_prefix, map_function)
+        arguments = tuple(shlex.split(aggregation.option))
         return cls(aggregation, account if isinstance(account, Stack) else None, arguments)
 
     @classmethod
     def beside(cls, environment: Mapping[str, str], name_prefix: str) -> Site:
-        """The pipeline with that prefix, by the settings of local AWS; empty for an account."""
+        """The pipeline with that prefix; `environment`: the settings of local AWS, empty for an account."""
         stack = Stack.deployed(environment, name_prefix)
         aggregation = Aggregation.of_function(stack, stack.functions["map"])
-        return cls(aggregation, stack, _arguments(not environment, name_prefix, None))
+        option = stack_options(not environment, name_prefix)
+        return cls(aggregation, stack, tuple(shlex.split(option)))
 
     @property
     def account(self) -> Account:
-        """The account that all of it is in."""
+        """The account of all parts."""
         return self.aggregation.account
 
     @property
     def is_local(self) -> bool:
-        """Whether it is local AWS, whose calls cost nothing."""
+        """Whether the account is local AWS, whose calls cost nothing."""
         return self.account.endpoint is not None
 
     @property
@@ -59,30 +61,23 @@ class Site:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The tables that are written to, in the order of the stages; the table of a user is not LEDA's to pay for."""
+        """The tables that LEDA writes, in the order of the stages; a user's own source table is not among them."""
         found = (self.aggregation.reduce_table, self.aggregation.totals_table)
         return (self.aggregation.source.name, *found) if self.stack else found
 
     @cached_property
     def prefix(self) -> str:
-        """What the names of the functions and alarms begin with."""
+        """The prefix of the names of functions and alarms."""
         return self.aggregation.map_function.removesuffix("MapLambda")
 
     @property
     def where(self) -> str:
-        """The account, for a person."""
+        """The account, as the page names it."""
         if self.account.endpoint:
             return f"local AWS at {self.account.endpoint.removeprefix('http://')}"
         return f"AWS, {self.account.dynamodb.meta.region_name}"
 
 
-def _arguments(aws: bool, name_prefix: str, map_function: str | None) -> tuple[str, ...]:
-    found = ["--aws"] if aws else []
-    found += ["--name-prefix", name_prefix] if name_prefix else []
-    found += ["--map-function", map_function] if map_function else []
-    return tuple(found)
-
-
 def is_hierarchy(configuration: Configuration) -> bool:
-    """Whether the totals are the nodes of one tree; else they belong to groupings."""
+    """Whether the totals are the nodes of one hierarchy, and not of groupings."""
     return isinstance(configuration.totals, HierarchyPath)

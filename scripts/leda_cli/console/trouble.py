@@ -1,7 +1,7 @@
-"""What is wrong: alarms, each with what the runbook says of it, and what is in quarantine.
+"""What is wrong: alarms, each with the runbook's advice, and the objects in quarantine.
 
-On an account the alarms are CloudWatch's. Local AWS has the alarms and no metrics to judge them by, so there the same
-conditions are looked at here, over the last seconds.
+On an account the alarms are CloudWatch's. Local AWS has the alarms but no metrics for them, so the same conditions are
+evaluated here, over the last seconds.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from leda_cli.operate.verify import danger_lines, health_of
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 MOST_OBJECTS = 200
-"""Objects of the quarantine that are read and listed, the newest of them; all are counted."""
+"""The newest objects of the quarantine that are read and listed; all objects are counted."""
 READ_OF_ACCOUNT = 25
-"""Objects of an account that are read at a look, each with a call; the others follow at the next looks."""
+"""Objects that are read at once on an account, each with a call; the others follow later."""
 MOST_CHARACTERS = 4000
 LATE_SECONDS = 60.0
-"""Totals that are older than this are late on local AWS; on an account the alarm's own threshold counts."""
+"""The age at which totals are late on local AWS; on an account the alarm has its own threshold."""
 
 _NAME = re.compile(r"`(?:<function>-)?([A-Za-z-]+)`")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
@@ -36,7 +36,7 @@ _CODE = re.compile(r"`((?:leda|aws|terraform) [^`]*)`")
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What the runbook says of an alarm: what it means, until when nothing is lost, the answer and its command."""
+    """The runbook's advice on an alarm: what it means, until when nothing is lost, what to do, and the command."""
 
     meaning: str
     until: str
@@ -46,23 +46,23 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm that rings, by its name; `detail` is what was seen, `since` when it began, as far as that is known."""
+    """An active alarm. `detail`: what was seen; `since`: when it began, if that is known."""
 
     name: str
     detail: str
     advice: Advice | None
     since: float | None = None
     is_healing: bool = False
-    """Whether it heals by itself and no total is in danger: a failed batch is delivered again."""
+    """Whether it ends by itself and no total is in danger, as a failed batch that is delivered again."""
 
     @property
     def is_of_quarantine(self) -> bool:
-        """Whether it tells of messages that could not be read, and so of no total that is wrong."""
+        """Whether it reports quarantined records, and so no wrong total."""
         return self.name.endswith("-quarantined")
 
 
 def runbook(file: Path = RUNBOOK) -> dict[str, Advice]:
-    """The advice for each alarm of the runbook, by its name or the end of it. Raises OSError."""
+    """Read the runbook's advice on each alarm, by the end of the alarm's name. Raises OSError."""
     lines = file.read_text(encoding="utf-8").splitlines()
     found = {}
     for line in lines:
@@ -80,7 +80,7 @@ def _plain(text: str) -> str:
 
 
 def _command(answer: str, lines: Sequence[str]) -> str:
-    """The command that answers an alarm: the one that the answer names, else the first of the section it links to."""
+    """The command for an alarm: the one in the answer, or the first in the section to which the answer links."""
     if match := _CODE.search(answer):
         return match[1]
     link = _LINK.search(answer)
@@ -97,7 +97,7 @@ def _command(answer: str, lines: Sequence[str]) -> str:
 
 
 class Alarms:
-    """Finds the alarms that ring."""
+    """Finds the active alarms."""
 
     def __init__(self, site: Site, advice: Mapping[str, Advice]) -> None:
         self._site = site
@@ -121,7 +121,7 @@ class Alarms:
         return found
 
     def of_figures(self, recent: Mapping[str, float], seconds: int) -> Iterator[Alarm]:
-        """Alarms that the figures of the last seconds mean, by stage and figure."""
+        """The alarms that follow from the figures of the last seconds."""
         for stage, function in self._site.functions.items():
             errors = int(recent.get(f"{stage}.errors", 0))
             calls = max(errors, int(recent.get(f"{stage}.invocations", 0)))
@@ -141,7 +141,7 @@ class Alarms:
                 )
 
     def of_age(self, seconds: float | None) -> Iterator[Alarm]:
-        """An alarm where changes have waited for too long."""
+        """An alarm if changes have waited for too long."""
         if seconds is not None and seconds > LATE_SECONDS:
             stage = self._site.aggregation.map_function
             yield self._alarm(
@@ -149,7 +149,7 @@ class Alarms:
             )
 
     def of_health(self) -> list[Alarm]:
-        """An open rebuild, mappings that are off, streams that the totals were not computed with."""
+        """Alarms for an open rebuild, mappings that are off, and streams with which the totals were not computed."""
         aggregation = self._site.aggregation
         found = health_of(aggregation)
         lines = list(danger_lines(aggregation, found))
@@ -158,7 +158,7 @@ class Alarms:
             *(["mappings-off"] * len(found.mappings_off)),
             *(["streams-not-settled"] * len(found.streams_not_settled)),
         ]
-        # An open rebuild whose journal is gone by now has no line.
+        # A rebuild that has ended in the meantime has no line.
         kinds = kinds[len(kinds) - len(lines) :]
         function = f"{self._site.prefix}HealthLambda"
         return [
@@ -175,7 +175,7 @@ class Alarms:
             )
 
     def of_verification(self, wrong: int) -> Iterator[Alarm]:
-        """An alarm where the last verification has found totals that differ."""
+        """An alarm if the last verification found totals that differ."""
         if wrong:
             text = f"{wrong:,} {'total differs' if wrong == 1 else 'totals differ'}"
             yield self._alarm(f"{self._site.prefix}AuditLambda-drift", text)
@@ -196,7 +196,7 @@ class Alarms:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object of the quarantine as a page lists it; `text` is its message, decoded, as far as it is text."""
+    """An object of the quarantine as the page lists it; `text` is its decoded message."""
 
     key: str
     stage: str
@@ -209,23 +209,23 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is in quarantine: the number of objects, and the newest of them."""
+    """The number of objects in quarantine, and the newest of them."""
 
     count: int = 0
     objects: tuple[Object, ...] = ()
 
     @property
     def version(self) -> int:
-        """Another number for another listing."""
+        """A number that changes with the listed objects."""
         return hash(tuple(each.key for each in self.objects))
 
     def matching(self, text: str) -> list[Object]:
-        """The objects whose reason has the text in it, in any case."""
+        """The objects whose reason contains the text, ignoring case."""
         return [each for each in self.objects if text.casefold() in each.reason.casefold()]
 
 
 class Quarantine:
-    """Lists the quarantine; each object is read once."""
+    """Lists the quarantine, and reads each object only once."""
 
     def __init__(self, site: Site) -> None:
         self._bucket = site.aggregation.quarantine
@@ -233,7 +233,7 @@ class Quarantine:
         self._read: OrderedDict[str, Object] = OrderedDict()
 
     def look(self) -> Listing:
-        """What is there now. Raises the client's error."""
+        """The present contents. Raises the client's error."""
         keys = self._bucket.keys()
         newest = sorted(keys, key=_day, reverse=True)[:MOST_OBJECTS]
         known = {key: self._read[key] for key in newest if key in self._read}
@@ -251,7 +251,7 @@ def _day(key: str) -> tuple[str, str]:
 
 
 def described(found: Kept | Foreign) -> Object:
-    """An object as a page lists it."""
+    """The object as the page lists it."""
     if isinstance(found, Foreign):
         return Object(found.key, "", "foreign", found.reason, None, "", "")
     arrived = found.arrived.timestamp() if found.arrived else None
@@ -264,7 +264,7 @@ def described(found: Kept | Foreign) -> Object:
 
 
 def decoded(found: Quarantined) -> str:
-    """The message as text; in base 64 where it is not UTF-8."""
+    """The message as text, or in base 64 if it is not UTF-8."""
     try:
         text = found.data.decode()
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""The pages of the console, and who may ask for them.
+"""The pages of the console, and the guard that decides who may request them.
 
-The page shows what an account holds, and with --allow-changes it changes it. So only who knows the address may ask:
-the server listens on the loopback address alone, a random token is part of every path, and a request that another
-site's page makes, or that names another host (DNS rebinding), is refused whatever it knows.
+The page shows the contents of an account, and with --allow-changes it can change them. So only those who know the
+address may use it: the server listens on the loopback address only, a random token is part of every path, and requests
+from the pages of other sites, or for another host name (DNS rebinding), are refused even with the token.
 https://owasp.org/www-community/attacks/DNS_Rebinding ; https://developer.mozilla.org/docs/Web/HTTP/Guides/CSP
 """
 
@@ -33,7 +33,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from leda_cli.console.board import Query
 from leda_cli.console.commands import ACTIONS, Action, Busy, Job
-from leda_cli.console.hub import Hub
+from leda_cli.console.hub import CALLS_A_MINUTE, PACE, READ_UNITS_A_MINUTE, Hub
 from leda_cli.console.wording import ago, clock_time, failing_names, number, stages_of
 
 HERE = Path(__file__).parent
@@ -67,12 +67,12 @@ _REASON = re.compile(r"[^\x00-\x1f\x7f]{0,200}")
 
 
 def new_token() -> str:
-    """A token that nobody guesses."""
+    """A random token that cannot be guessed."""
     return secrets.token_urlsafe(24)
 
 
 class Guard:
-    """Refuses what does not come from the console's own page, and sets the headers that confine that page."""
+    """Refuses requests that do not come from the console's own page, and sets that page's security headers."""
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self._app = app
@@ -119,7 +119,7 @@ class Guard:
 
 @dataclass
 class Web:
-    """The pages over a hub. `libraries` names the files of npm's packages that the page loads."""
+    """The pages of a hub. `libraries`: the files of npm packages that the page loads, by name."""
 
     libraries: Mapping[str, Path]
     allow_changes: bool
@@ -135,9 +135,11 @@ class Web:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals["allow_changes"] = self.allow_changes
-        self.templates.globals["actions"] = ACTIONS
         self.templates.globals |= {
+            "allow_changes": self.allow_changes,
+            "actions": ACTIONS,
+            "most_calls": CALLS_A_MINUTE * len(PACE),
+            "most_read_units": READ_UNITS_A_MINUTE,
             "ago": ago,
             "time": clock_time,
             "number": number,
@@ -146,11 +148,8 @@ class Web:
         }
         self.templates.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
 
-    def render(self, section: str, hub: Hub) -> str:
-        """A part of the page as it is now."""
-        return self._html(section, hub)
-
-    def _html(self, name: str, hub: Hub, **more: Any) -> str:
+    def render(self, name: str, hub: Hub, **more: Any) -> str:
+        """The HTML of a template as it is now; `more`: further variables of the template."""
         return self.templates.get_template(f"{name}.html").render(hub=hub, **more)
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
@@ -172,7 +171,7 @@ class Web:
         )
 
     async def _index(self, _request: Request) -> Response:
-        return _page(self._html("index", self.hub))
+        return _page(self.render("index", self.hub))
 
     async def _library(self, request: Request) -> Response:
         file = self.libraries.get(request.path_params["name"])
@@ -204,7 +203,7 @@ class Web:
 
     async def _quarantine(self, request: Request) -> Response:
         reason = request.query_params.get("reason", "")[:MOST_TEXT]
-        return _page(self._html("objects", self.hub, reason=reason))
+        return _page(self.render("objects", self.hub, reason=reason))
 
     async def _verify(self, _request: Request) -> Response:
         if self.hub.commands.is_busy:
@@ -224,32 +223,34 @@ class Web:
         action = self._action(request)
         if action is None:
             return _forbidden()
-        return _page(self._html("dialog", self.hub, action=action, job=None, ticket="", error=""))
+        return self._dialog_of(action)
+
+    def _dialog_of(
+        self, action: Action, error: str = "", job: Job | None = None, ticket: str = ""
+    ) -> Response:
+        """The dialog of an action: its form with an error, if any, or the dry run with the ticket that confirms it."""
+        return _page(
+            self.render("dialog", self.hub, action=action, job=job, ticket=ticket, error=error)
+        )
 
     async def _dry_run(self, request: Request) -> Response:
-        """Run the command with --dry-run; the answer names what will happen, and lets one confirm just that."""
+        """Run the command with --dry-run; the answer shows what would happen, and has the ticket to confirm it."""
         action = self._action(request)
         if action is None:
             return _forbidden()
         arguments = arguments_of(action, await _form(request))
         if arguments is None:
-            error = "Write a time like 6h, 2d, 2026-03-07T12:00Z or TRIM_HORIZON."
-            return _page(
-                self._html("dialog", self.hub, action=action, job=None, ticket="", error=error)
+            return self._dialog_of(
+                action, "Write a time like 6h, 2d, 2026-03-07T12:00Z or TRIM_HORIZON."
             )
         try:
             job = await self.hub.commands.run(f"{action.title}: dry run", arguments, is_dry=True)
         except Busy as busy:
-            error = f"{busy}; try again when it has ended."
-            return _page(
-                self._html("dialog", self.hub, action=action, job=None, ticket="", error=error)
-            )
+            return self._dialog_of(action, f"{busy}; try again when it has ended.")
         ticket = secrets.token_urlsafe(16)
-        # One dry run can be confirmed: the latest.
+        # Only the latest dry run can be confirmed.
         self._dry_runs = {ticket: (action, arguments)}
-        return _page(
-            self._html("dialog", self.hub, action=action, job=job, ticket=ticket, error="")
-        )
+        return self._dialog_of(action, job=job, ticket=ticket)
 
     async def _run(self, request: Request) -> Response:
         action = self._action(request)
@@ -270,19 +271,19 @@ class Web:
 
 
 def arguments_of(action: Action, form: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The command's arguments with what was typed; None where that is not valid."""
+    """The command's arguments with the form's values; None if a value is not valid."""
     if action.name == "replay":
         since = form.get("since", "").strip()
         return (*action.arguments, since) if _MOMENT.fullmatch(since) else None
     reason = form.get("reason", "").strip()
     if action.name == "put-back" and reason:
-        # One argument, so that a text that begins with a dash is no option.
+        # One argument, because a separate text that begins with a dash would be read as an option.
         return (*action.arguments, f"--reason={reason}") if _REASON.fullmatch(reason) else None
     return action.arguments
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form, of which each counts once; nothing of a body that is too long."""
+    """The fields of a form, each with its first value; {} if the body is too long."""
     body = b""
     async for part in request.stream():
         body += part
@@ -293,14 +294,14 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 async def _as_events(hub: Hub, request: Request) -> AsyncIterator[str]:
-    """The hub's events in the form of server-sent events, until the page has gone.
+    """The hub's events as server-sent events, until the page is closed.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
     with hub.page() as page:
         yield "retry: 2000\n\n"
         async for event, data in page.events():
-            # Sending to a page that has gone raises nothing.
+            # Sending to a closed page raises nothing.
             if await request.is_disconnected():
                 return
             lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])

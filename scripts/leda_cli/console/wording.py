@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A line of a stage's card. `source`: from the figures of the last minute (recent) or of now (rates).
+    """A line of a stage's card. `source`: figures of the last minute (`recent`), or present rates (`rates`).
 
     kind: how a number is written: count, rate, bytes, seconds or milliseconds.
     """
@@ -131,27 +131,27 @@ def stages_of(hub: Hub) -> list[Stage]:
 
 
 def failing_names(hub: Hub) -> str:
-    """The titles of the stages that fail, in their order: `State, Map and Reduce`."""
+    """The titles of the failing stages: `State, Map and Reduce`."""
     names = [stage.title() for stage in hub.site.functions if stage in hub.failing]
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def ago(at: float) -> Markup:
-    """A moment, which the page shows as the time since then."""
+    """A time, which the page shows as the time since then."""
     return Markup('<time data-ago="{}" datetime="{}">{}</time>').format(
         at, _moment(at).isoformat(timespec="seconds"), _moment(at).strftime("at %H:%M:%S UTC")
     )
 
 
 def clock_time(at: float) -> Markup:
-    """A moment, which the page shows in its reader's time zone."""
+    """A time, which the page shows in its reader's time zone."""
     return Markup('<time data-at="{}" datetime="{}">{}</time>').format(
         at, _moment(at).isoformat(timespec="seconds"), _moment(at).strftime("%H:%M:%S UTC")
     )
 
 
 def number(amount: str | int, sign: bool = False) -> str:
-    """A number of a report with thousands separators, every digit of it."""
+    """A number of a report with all its digits and with thousands separators."""
     value = Decimal(str(amount))
     return f"{value:+,f}" if sign else f"{value:,f}"
 

@@ -17,7 +17,7 @@ BAR = 28
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of texts (left) or numbers (right), at least so wide."""
+    """A column of texts (left) or numbers (right), and its minimum width in characters."""
 
     name: str
     justify: Literal["left", "right"] = "right"
@@ -35,7 +35,7 @@ def plain_table(*columns: str, right: Collection[str] = ()) -> Table:
 def bar_table(
     columns: Sequence[Column], lines: Sequence[tuple[Sequence[RenderableType], float]]
 ) -> Table:
-    """A line for each: its cells, and a bar as long as its number is large; nothing below 0 has one."""
+    """A table with a line for each of (cells, number), which ends in a bar as long as the number; 0 for negatives."""
     table = plain_table()
     for column in columns:
         table.add_column(

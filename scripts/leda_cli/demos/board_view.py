@@ -1,4 +1,4 @@
-"""How a leaderboard looks."""
+"""Shows a leaderboard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def board_table(places: Sequence[Place]) -> RenderableType:
-    """The places, a line each, with a bar as long as the score is high; equals share a rank."""
+    """A table with a line and a bar for each place; equal scores share a rank."""
     if not places:
         return Text("nobody has a score yet", style="dim")
     return bar_table(
@@ -42,5 +42,5 @@ def board_table(places: Sequence[Place]) -> RenderableType:
 
 
 def first_places(places: Sequence[Place]) -> str:
-    """The first three in a line."""
+    """The first three places in one line."""
     return ", ".join(f"{shown(each.total.username)} {each.total.score:f}" for each in places[:3])

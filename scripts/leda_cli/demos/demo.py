@@ -21,8 +21,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from leda.pipeline import game
+from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import choices_of, levels_of
-from leda_cli.base.output import LedaError, console, heading, info, step, warn
+from leda_cli.base.output import console, heading, info, step, warn
 from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
@@ -64,13 +65,13 @@ class Round:
 
 
 def plan(rounds: int) -> list[bool]:
-    """Which rounds are hard: half of them are plain and come first, an odd one is hard (3: 1 + 2)."""
+    """Which rounds are hard: the first half is plain, the rest is hard (of 3 rounds, 1 and 2)."""
     return [number >= rounds // 2 for number in range(rounds)]
 
 
 @contextmanager
 def calm_afterwards(stack: Stack) -> Iterator[None]:
-    """Take fault injection and the hard mode out of ParameterTable at the end, however it comes."""
+    """Switch fault injection and the hard mode off in ParameterTable at the end of the block, even after an error."""
     try:
         yield
     finally:
@@ -124,7 +125,7 @@ def demo(
 def _demo(
     stack: Stack, rounds: int, messages: int, choices: Choices, seed: int, page: LivePage
 ) -> bool:
-    """Play the rounds and print the verdict; says whether every total was exact."""
+    """Play the rounds and print the verdict; returns whether every total was exact."""
     played: list[Round] = []
     try:
         with answering(stack.endpoint), calm_afterwards(stack):
@@ -133,8 +134,10 @@ def _demo(
         console.print()
         if played:
             print_verdict(played, complete=False)
-        info("Interrupted. Fault injection is switched off; what was sent is still being added up.")
-        info("`leda verify` compares the totals when the pipeline is still.")
+        info(
+            "Interrupted. Fault injection is switched off; the messages sent are still being added up."
+        )
+        info("`leda verify` compares the totals once the pipeline is drained.")
         raise typer.Exit(130) from None
     print_verdict(played)
     is_exact = all(each.exact for each in played)
@@ -156,7 +159,7 @@ def _play(
     played: list[Round],
     page: LivePage,
 ) -> bool:
-    """Play the rounds; says whether StateTable holds the messages' final state at the end."""
+    """Play the rounds; returns whether all tables hold the messages' final state at the end."""
     kinds = plan(rounds)
     plain, hard = kinds.count(False), kinds.count(True)
     heading(f"The game: {plain} plain and {hard} hard rounds of {messages:,} messages, seed {seed}")
@@ -164,7 +167,7 @@ def _play(
     oracle = baseline(stack)
     page.announce()
     if len(oracle):
-        info(f"{len(oracle):,} trades are there from before; the rounds add to them")
+        info(f"{len(oracle):,} trades exist already; the rounds add to them")
     rng = random.Random(seed)
     for number, is_hard in enumerate(kinds, 1):
         stack.set_parameters(HARD if is_hard else CALM)
@@ -179,7 +182,7 @@ def _play(
         if not result.exact:
             explain(stack, oracle)
             if number < rounds:
-                info("A wrong total stays wrong, so the rounds that are left are not played.")
+                info("A wrong total stays wrong, so the remaining rounds are not played.")
             return False
     heading("After the last round")
     with step("comparing AggregateTable and StateTable with the messages once more"):
@@ -224,7 +227,7 @@ def _report_put(burst: game.Burst, putting: Putting, added: int) -> None:
     info(f"put {putting.sent:,} messages in {putting.ended - putting.began:.1f} s{retried}")
     if added < burst.counts.new:
         warn(
-            f"{burst.counts.new - added:,} of these trades were there before, so this round proves "
+            f"{burst.counts.new - added:,} of these trades existed before, so this round proves "
             "little: the same seed was played on this stack"
         )
 
@@ -244,7 +247,7 @@ def report_round(result: Round) -> None:
 
 
 def explain(stack: Stack, oracle: Oracle) -> None:
-    """Say which stage lost exactness: the messages, StateTable and AggregateTable must agree."""
+    """Print which stage is wrong: StateTable and AggregateTable must agree with the messages."""
     if compare(oracle.totals(), fold_state(stack).totals()):
         info(
             "StateTable does not hold the messages' final state: look at StateLambda and quarantine."
@@ -279,7 +282,7 @@ def verdict_table(played: Sequence[Round]) -> Table:
 
 
 def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
-    """Print the rounds, the rows that differ and the one sentence that counts."""
+    """Print the rounds, the totals that differ, and whether everything is exact."""
     heading("Verdict")
     print_table(console, verdict_table(played))
     info("put: the time to send all messages. settled: from the last message to the first")
@@ -301,7 +304,7 @@ def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
 
 
 def farewell(stack: Stack, seed: int) -> None:
-    """Say what stays and what to try next."""
+    """Print what stays running and what to try next."""
     if stack.endpoint is None:
         heading("What stays")
         info(f"The stack: stream {stack.stream}, table {stack.aggregate_table}.")

@@ -1,8 +1,7 @@
-"""`leda example`: deploys one of the systems beside the pipeline and plays it.
+"""`leda example`: deploys one of the examples and plays its demo.
 
-A system's play is `play(aws: ExampleAws) -> None` in demos/play_<name>.py. It shows the system at work within a
-minute, ends with what stays running and what to try next, and raises LedaError when what it shows is not as it
-must be.
+An example's demo is `play(aws: ExampleAws) -> None` in demos/play_<name>.py. It shows the system at work within a
+minute, ends with what stays running and what to try next, and raises LedaError if a result is wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from leda_cli.operate.deployed.account import answering
 
 
 def playable() -> list[str]:
-    """The examples that have a play."""
+    """The names of the examples that have a demo."""
     files = Path(__file__).parent.glob("play_*.py")
     return sorted(file.stem.removeprefix("play_").replace("_", "-") for file in files)
 
@@ -40,7 +39,7 @@ def example(
 
 
 def player(name: str) -> Callable[[ExampleAws], None]:
-    """The play of an example. Raises LedaError where it has none."""
+    """The demo of an example. Raises LedaError if it has none."""
     if name not in playable():
         raise LedaError(
             f"There is no demo of {name!r}.", f"There is one of: {', '.join(playable())}."

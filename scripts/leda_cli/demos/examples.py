@@ -1,11 +1,11 @@
 """The folders under examples/ on local AWS.
 
-deploy("scores")                on the developer's instance, beside the pipeline or without it
-applied(aws, "scores")          on a test's own instance, with which it is gone
-with deployed_alone("shop"):    on an instance of its own, gone at the end, for what is not LocalStack's
+deploy("scores")                on the developer's instance, with or without the pipeline
+applied(aws, "scores")          on a test's own instance
+with deployed_alone("shop"):    on a MiniStack of its own, removed at the end
 
-An example is applied with `deletion_protection = false`, with what its emulator needs (ON_MINISTACK), and else with its
-defaults.
+An example is applied with `deletion_protection = false`, with the settings that its emulator needs (ON_MINISTACK), and
+otherwise with its defaults.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SITE_BUCKET = "shop-site"
 
 @dataclass(frozen=True)
 class ExampleAws:
-    """An example that is applied on a local AWS. `variables` are the AWS_* settings of its clients."""
+    """An example that is applied on a local AWS. `variables` are the AWS_* settings of that AWS."""
 
     name: str
     terraform: TfLocal
@@ -64,7 +64,7 @@ class ExampleAws:
 
 @dataclass(frozen=True)
 class AppliedExample:
-    """An example that a demo works with, and the clients that most demos need."""
+    """The example of a demo, with the clients that most demos need."""
 
     aws: ExampleAws
 
@@ -91,9 +91,9 @@ def names() -> list[str]:
 
 
 def deploy(name: str) -> ExampleAws:
-    """Apply an example on the developer's local AWS; quick when nothing changed since the last time.
+    """Apply an example on the developer's local AWS; quick if nothing changed since the last time.
 
-    Raises LedaError where there is no such example, or where it cannot be applied.
+    Raises LedaError if there is no such example, or if it cannot be applied.
     """
     root = _folder(name)
     began = time.monotonic()
@@ -109,13 +109,13 @@ def deploy(name: str) -> ExampleAws:
 
 @contextmanager
 def deployed_alone(name: str) -> Iterator[ExampleAws]:
-    """Apply an example of ON_MINISTACK on a MiniStack of its own; both are gone at the end."""
+    """Apply an example of ON_MINISTACK on a MiniStack of its own; both are removed at the end."""
     with running_ministack(f"test-{name}") as (instance, running):
         yield _applied(name, instance, running, running.id)
 
 
 def _applied(name: str, instance: Instance[Any], running: Running, digest: str) -> ExampleAws:
-    """Apply an example unless nothing has changed since its last apply, of which `digest` tells."""
+    """Apply an example unless `digest` is that of its last apply."""
     folder = instance.folder / "examples" / name
     aws = client_variables(running.port)
     on_ministack = name in ON_MINISTACK
@@ -133,7 +133,7 @@ def _applied(name: str, instance: Instance[Any], running: Running, digest: str) 
 def _on_ministack(running: Running) -> dict[str, object]:
     """Variables of an example of ON_MINISTACK.
 
-    No name leads to CloudFront here: the site is at its bucket's URL. No event names its shard.
+    MiniStack's CloudFront has no host name that resolves, so the site is at its bucket's URL; its events name no shard.
     """
     return {
         "cloudfront": False,
@@ -144,7 +144,7 @@ def _on_ministack(running: Running) -> dict[str, object]:
 
 
 def _localise_site(applied: ExampleAws, port: int) -> None:
-    """Put the local addresses into the file that tells the site where its API is."""
+    """Write the local addresses into the file in which the site's pages find their API."""
     s3 = applied.client("s3")
     place = {"Bucket": SITE_BUCKET, "Key": "config.json"}
     found = s3.get_object(**place)
@@ -154,7 +154,7 @@ def _localise_site(applied: ExampleAws, port: int) -> None:
 
 
 def applied(aws: StartedAws, name: str) -> ExampleAws:
-    """Apply an example on a test's local AWS, with which it is gone."""
+    """Apply an example on a test's local AWS."""
     terraform = terraform_of(name, aws.localstack.folder / "examples" / name, aws.variables)
     terraform.prepare()
     terraform.init()
@@ -165,14 +165,14 @@ def applied(aws: StartedAws, name: str) -> ExampleAws:
 def terraform_of(
     name: str, folder: Path, aws: Mapping[str, str], variables: Mapping[str, object] | None = None
 ) -> TfLocal:
-    """Terraform for an example, in a folder of its own under `folder`, where it also keeps its state."""
+    """Terraform for an example; it works and keeps its state in a folder under `folder`."""
     root = _folder(name)
     settings = folder / "variables.tfvars.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps({"deletion_protection": False, **(variables or {})}))
     return TfLocal(
         root,
-        # Two levels down, as the example is in the checkout: it names the modules and packages by ../../.
+        # Two levels down, as in the checkout, because the example refers to modules and packages by ../../.
         folder / "examples" / name,
         aws,
         links={"../../modules": ROOT / "modules", "../../build": BUILD}

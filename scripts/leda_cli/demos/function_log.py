@@ -15,7 +15,7 @@ class FunctionLog:
 
     @property
     def command(self) -> str:
-        """How a person reads it with the AWS CLI, version 1 or 2."""
+        """The command of the AWS CLI, version 1 or 2, that shows the log."""
         read = f"aws logs filter-log-events --log-group-name {self.group}"
         return f"{read} --query 'events[].message' --output text"
 

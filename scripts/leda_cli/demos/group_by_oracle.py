@@ -1,7 +1,7 @@
 """What GROUP BY must give over a table's rows: written from its documentation, with nothing of lambda_src in it.
 
-A total is named by its grouping and the texts of its keys, and never by an identifier: two totals that share a row of
-AggregateTable are found out. Sums are fractions, as in the other oracles.
+A total is named by its grouping and the texts of its keys, not by its identifier, so that two totals with the same
+identifier are noticed. Sums are fractions, as in the other oracles.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ Value = Mapping[str, Any]
 Item = Mapping[str, Value]
 Document = Mapping[str, Any]
 
-# A table's partition key, and the sort key of its index `Children`, have at most so many bytes.
+# The limits of a table's partition key, and of the sort key of its index `Children`, in bytes.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
 _LONGEST_PLAIN_IDENTIFIER, _LONGEST_IDENTIFIER = 2048, 1024
-# 10^9 numbers of so many digits before the point, or behind it, have a sum of 38 digits.
+# The sum of 10^9 numbers with so many digits before and behind the point has 38 digits.
 _MOST_INTEGER_DIGITS, _MOST_DECIMAL_PLACES = 29, 28
 _MILLISECONDS_FROM = 10**11
 _FORMS = {"minute": "%Y-%m-%dT%H:%M", "hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
 
 
 class CannotCountError(Exception):
-    """The row belongs into the quarantine; the text says why."""
+    """The row belongs in the quarantine; the text says why."""
 
 
 class Total(NamedTuple):
-    """The texts of the keys, in their order; under rollup those of the first keys alone."""
+    """A grouping and the texts of its keys in order; with rollup, a total may have the first keys only."""
 
     grouping: str
     keys: tuple[str, ...]
@@ -61,7 +61,7 @@ def totals(document: Document, rows: Iterable[Item]) -> dict[Total, dict[str, Fr
 
 
 def can_be_counted(document: Document, row: Item) -> bool:
-    """Whether the row is counted, or asked for by no grouping; else it belongs into the quarantine."""
+    """Whether the row is counted or selected by no grouping; otherwise it belongs in the quarantine."""
     try:
         counted(document, row)
     except CannotCountError:
@@ -106,7 +106,7 @@ def row_of(document: Document, total: Total) -> tuple[str, dict[str, Any]]:
 
 
 def expires(document: Document, total: Total) -> int | None:
-    """When the total is worth nothing any more (epoch seconds): so long after the last of its buckets; None: never."""
+    """When the total expires (epoch seconds): retention_days after the end of the last of its buckets; None: never."""
     grouping = document["group_by"][total.grouping]
     ends = [
         _end(text, key.bucket)
@@ -120,13 +120,13 @@ def expires(document: Document, total: Total) -> int | None:
 
 
 def _end(text: str, bucket: str) -> datetime | None:
-    """When the bucket ends; None for the text of a row that has no time."""
+    """When the bucket ends; None for the text of a row without a time."""
     try:
         begin = datetime.strptime(text, _FORMS[bucket]).replace(tzinfo=UTC)
     except ValueError:
         return None
     if bucket == "month":
-        # From the first of a month, 31 days reach into the next one, and not beyond it.
+        # 31 days after the first of a month is a day of the next month.
         return (begin + timedelta(days=31)).replace(day=1)
     return begin + timedelta(**{f"{bucket}s": 1})
 
@@ -144,7 +144,7 @@ def _escaped(text: str) -> str:
 
 
 def _attribute(row: Item, path: str) -> Value | None:
-    """The attribute, however deep; None where there is none, or NULL."""
+    """The attribute at the path; None if there is none, or if it is NULL."""
     value: Any = {"M": row}
     for name in path.split("."):
         value = value.get("M", {}).get(name)
@@ -226,7 +226,7 @@ def _amount(row: Item, measure: Mapping[str, str]) -> Fraction:
 
 
 def _require_fitting(document: Document, total: Total) -> None:
-    """Raise CannotCountError for a total that no row of AggregateTable can be for."""
+    """Raise CannotCountError for a total whose identifier cannot be a key of AggregateTable."""
     identifier, _ = row_of(document, total)
     is_plain = document.get("identifiers") == "plain"
     longest = _LONGEST_PLAIN_IDENTIFIER if is_plain else _LONGEST_IDENTIFIER

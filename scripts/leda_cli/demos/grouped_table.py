@@ -1,4 +1,4 @@
-"""A table whose totals modules/aggregation keeps, applied on local AWS: what the demos of such tables share."""
+"""A table on local AWS whose totals modules/aggregation keeps: shared by the demos of such tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Measures = Mapping[str, Decimal]
 
 @dataclass(frozen=True)
 class GroupedTable(AppliedExample):
-    """An applied example of the module: its outputs are table, totals_table, functions, tables, quarantine_bucket."""
+    """An applied example of the module with the outputs table, totals_table, functions, tables, quarantine_bucket."""
 
     @property
     def table(self) -> str:
@@ -41,7 +41,7 @@ class GroupedTable(AppliedExample):
 
     @property
     def map_function(self) -> str:
-        """The name of Map's function, by which the commands find all the rest."""
+        """The name of Map's function, by which the commands find the other parts."""
         return str(self.aws.outputs["functions"]["map"]["name"])
 
     @cached_property
@@ -68,7 +68,7 @@ class GroupedTable(AppliedExample):
         return dict(map(self._total, self.scan(self.totals_table)))
 
     def some_totals(self, identifiers: Sequence[str]) -> dict[str, dict[str, Decimal]]:
-        """The same of these totals, at most 100, as far as they are there."""
+        """The measures of these totals (at most 100), without those that do not exist."""
         keys = [{"Identifier": {"S": identifier}} for identifier in identifiers]
         answer = self.dynamodb.batch_get_item(RequestItems={self.totals_table: {"Keys": keys}})
         return dict(map(self._total, answer["Responses"][self.totals_table]))
@@ -80,7 +80,7 @@ class GroupedTable(AppliedExample):
         return row["Identifier"]["S"], measures
 
     def expected(self) -> dict[str, dict[str, Decimal]]:
-        """What they must be: one plain pass over the source table, by code that shares nothing with the engine."""
+        """What the totals must be: one pass over the source table, by code that shares nothing with the engine."""
         document = self.configuration
         return {
             group_by_oracle.row_of(document, total)[0]: {
@@ -102,9 +102,9 @@ class GroupedTable(AppliedExample):
         ]
 
     def settle(self, look: Callable[[], None] = lambda: None, hold: float = HOLD_SECONDS) -> None:
-        """Wait until every total is exact and stays so. Raises LedaError when they do not become so.
+        """Wait until every total is exact and stays so for `hold` seconds. Raises LedaError if that does not happen.
 
-        look: is called at each look, to show something.
+        look: called before each comparison, to show something.
         """
 
         def read() -> dict[str, Decimal]:
@@ -132,7 +132,7 @@ class GroupedTable(AppliedExample):
 
 
 def flat(totals: Mapping[str, Measures]) -> dict[str, Decimal]:
-    """Each measure of each total by itself, as `totals.compare` takes them."""
+    """Each measure of each total by a name of its own, as `comparison.compare` takes them."""
     return {
         f"{identifier} {name}": amount
         for identifier, measures in totals.items()
@@ -141,7 +141,7 @@ def flat(totals: Mapping[str, Measures]) -> dict[str, Decimal]:
 
 
 def raise_what_failed(*work: Future[None]) -> None:
-    """Raise the error of a thread that has ended with one."""
+    """Raise the error of a thread that has failed."""
     for future in work:
         if future.done():
             future.result()

@@ -1,8 +1,8 @@
-"""Signing in on a user pool's hosted page as a browser does: the authorization code grant with PKCE (RFC 7636).
+"""Signs in on a user pool's hosted page as a browser does: the authorization code grant with PKCE (RFC 7636).
 
 https://docs.aws.amazon.com/cognito/latest/developerguide/using-pkce-in-authorization-code.html
 
-The form that is filled in is MiniStack's: name and password. Cognito's own page wants a browser.
+It fills in MiniStack's form, which has a name and a password. Cognito's own page needs a browser.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FORM = {"content-type": "application/x-www-form-urlencoded"}
 def sign_in(
     settings: Mapping[str, Any], page_url: str, username: str, password: str
 ) -> dict[str, Any]:
-    """The tokens of an operator: `id_token`, `access_token`, `refresh_token`, `expires_in` (seconds).
+    """Sign an operator in; returns `id_token`, `access_token`, `refresh_token`, `expires_in` (seconds).
 
     settings: `signIn` of the site's config.json.
     page_url: where the hosted page sends the operator back to; one of the client's callback URLs.

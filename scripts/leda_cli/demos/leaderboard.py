@@ -1,13 +1,12 @@
 """The leaderboard of GameScoresByUser: the users with the highest scores, in an order that is the same for everyone.
 
 A higher score comes first; among equal scores the Username decides, by its UTF-8 bytes, as DynamoDB orders strings. The
-index orders by Score alone: what an addition makes of a total is known to DynamoDB only, so no sort key can be put
-together from it, and the index's order among equals is nobody's promise. So all who tie with the last place are read,
-and the order among equals is made here. That costs a read of each user who has the last place's score, however many
-there are.
+index can order by Score only: only DynamoDB knows a total after an addition, so no writer could compose a sort key from
+it, and DynamoDB does not promise an order among equal scores. So all users with the score of the last place are read,
+however many there are, and sorted here.
 
-The index follows the table within moments (it is read eventually consistent), and users move while pages are read: a
-board is close to the truth while scores change, and equal to it once they rest.
+The index is eventually consistent, and scores may change while its pages are read: a board is nearly right while scores
+change, and right once they do not.
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ class Place:
 
 
 def read(client: DynamoDBClient, table: str, index: str, count: int) -> list[Place]:
-    """The first `count` places; fewer where there are fewer users with a record."""
+    """Read the first `count` places, or fewer if fewer users have a record."""
     return places(_descending(client, table, index, max(PAGE_ROWS, count + 1)), count)
 
 
 def places(descending: Iterable[Total], count: int) -> list[Place]:
-    """The first `count` places of totals that come by falling score, read no further than the last place's ties.
+    """The first `count` places of totals that come by descending score; reads on until the last place's ties end.
 
-    A user without records has no place: a 0 is the sum of records, and their absence is no score.
+    A user without records has no place: without records there is no score, not even 0.
     """
     found: dict[str, Total] = {}
     lowest: Decimal | None = None
@@ -58,7 +57,7 @@ def places(descending: Iterable[Total], count: int) -> list[Place]:
         if lowest is not None and len(found) >= count and total.score < lowest:
             break
         if total.records > 0:
-            # A user who moved while pages were read comes twice: the later row is the newer one.
+            # A user whose score changed while pages were read may come twice; the later row is newer.
             found[total.username] = total
             if len(found) <= count:
                 lowest = total.score

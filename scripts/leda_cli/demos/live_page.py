@@ -1,4 +1,4 @@
-"""The live page beside a demo: `leda console` as a child process that is gone at the demo's end."""
+"""The live page of a demo: `leda console` as a child process, which ends with the demo."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from leda_cli.console import OPEN
 from leda_cli.operate.stack import Stack
 
 START_SECONDS = 30.0
-"""How long the demo waits for the address at most, on a busy machine; the page starts while the demo makes ready."""
+"""How long the demo waits for the page's address at most; the page starts while the demo prepares."""
 END_SECONDS = 5.0
-"""How long the demo waits to hear whether somebody looks."""
+"""How long the demo waits to hear whether the page is open in a browser."""
 
 
 class LivePage:
@@ -27,7 +27,7 @@ class LivePage:
         self._process = process
 
     def announce(self) -> None:
-        """Print the address, or that there is none: a demo goes on without its page."""
+        """Print the address, or that the page did not start, in which case the demo goes on without it."""
         output = _pipe(self._process.stdout)
         ready, _, _ = select.select([output], [], [], START_SECONDS)
         address = output.readline().strip() if ready else ""
@@ -39,7 +39,7 @@ class LivePage:
             )
 
     def end(self) -> None:
-        """Let it end: at once where nobody looks, else when the last page is closed."""
+        """Let the console end: at once if no page is open, otherwise when the last page is closed."""
         output = _pipe(self._process.stdout)
         _pipe(self._process.stdin).close()
         ready, _, _ = select.select([output], [], [], END_SECONDS)
@@ -52,7 +52,7 @@ class LivePage:
 
 @contextmanager
 def live_page(stack: Stack, name_prefix: str) -> Iterator[LivePage]:
-    """Start the console of a stack; it is gone at the end, however that comes."""
+    """Start the console of a stack, and end it at the end of the block, even after an error."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -69,7 +69,7 @@ def live_page(stack: Stack, name_prefix: str) -> Iterator[LivePage]:
     try:
         yield LivePage(process)
     finally:
-        # It has nothing to lose, and on a busy machine it would take its time.
+        # Killed, because it has nothing to save and an orderly end takes long on a busy machine.
         process.kill()
         process.wait()
 

@@ -1,4 +1,4 @@
-"""A block that is redrawn in place while something runs; lines every few seconds where there is no terminal."""
+"""A block that is redrawn in place while something runs; without a terminal, a line every few seconds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from leda_cli.operate.totals.screen import INDENT, PLAIN_EVERY_SECONDS, Redrawn
 
 
 class LiveView(Redrawn):
-    """A block and a line above it that says what goes on."""
+    """A block, and a status line above it."""
 
     def __init__(self, console: Console) -> None:
-        """Draw on `console`, whatever it is."""
+        """Draw on `console`."""
         super().__init__(console)
         self._printed = time.monotonic()
 
     def show(self, block: RenderableType, status: str, summary: str) -> None:
-        """Show how it is now; off a terminal the line and `summary`, a text for the block, every few seconds."""
+        """Show the present state; without a terminal, `status` and `summary`, every few seconds."""
         if self._live:
             whole = Group(Text(status, style="dim"), Text(""), block)
             self._live.update(Padding(whole, (0, 0, 0, INDENT)), refresh=True)

@@ -1,4 +1,4 @@
-"""`leda load`: puts a burst into the stream, fast."""
+"""`leda load`: puts a burst of messages into the stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from leda.pipeline import game
-from leda_cli.base.output import LedaError, console, heading, info
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import console, heading, info
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.deployed.account import AwsOption, answering
@@ -19,16 +20,15 @@ from leda_cli.operate.totals.comparison import difference_lines
 from leda_cli.operate.totals.oracle import Oracle
 from leda_cli.operate.totals.screen import RoundView
 
-_GROUP = (
-    200  # messages among which the duplicates of a load are spread: half a per cent is one message
-)
+_GROUP = 200
+"""Messages among which duplicates are spread; the share of duplicates is rounded to 1 of 200."""
 
 
 def load(
     messages: Annotated[int, typer.Option(min=1, help="How many messages to put.")] = 10_000,
     duplicates: Annotated[
         float,
-        typer.Option(min=0, max=95, help="Per cent of the messages that are duplicates of others."),
+        typer.Option(min=0, max=95, help="Per cent of the messages that are duplicates."),
     ] = 12.5,
     modify: Annotated[
         float, typer.Option(min=0, max=100, help="Per cent of the others that change a trade.")
@@ -38,7 +38,7 @@ def load(
         typer.Option(
             min=0,
             max=100,
-            help="Per cent of second changes that carry an older version, which loses.",
+            help="Per cent of second changes that have an older version and so change nothing.",
         ),
     ] = 50.0,
     delete: Annotated[

@@ -72,7 +72,7 @@ class Changes(AppliedExample):
         self.dynamodb.delete_item(TableName=self.table, Key=key(user, timestamp))
 
     def changes(self, user: str) -> list[dict[str, Any]]:
-        """What the log has of a user, as the saved query shows it: each change once, in order."""
+        """A user's changes in the log, as the saved query shows them: each once, in order."""
         found = {
             line["event_id"]: line
             for line in self.log.lines("change")
@@ -101,7 +101,7 @@ class Changes(AppliedExample):
         return sorted(self.scan(self.replica), key=_name)
 
     def inbox(self) -> list[dict[str, Any]]:
-        """The notifications that came since the last look; each is taken out of the queue."""
+        """Take all notifications out of the queue."""
         url = self.aws.outputs["inbox_url"]
         found = []
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
@@ -133,7 +133,7 @@ def _name(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def play(aws: ExampleAws) -> None:
-    """Show the system at work. Raises LedaError when something is not as it must be."""
+    """Play the demo. Raises LedaError if a result is wrong."""
     changes, draw = Changes(aws), random.Random()
     user = f"ada-{secrets.token_hex(2)}"
     changes.inbox()  # of an earlier run
@@ -163,7 +163,9 @@ def _story(changes: Changes, user: str) -> list[dict[str, Any]]:
     lines = changes.changes(user)
     print_table(console, _table(lines))
     if [line["event"] for line in lines] != ["create", "update", "update", "update", "delete"]:
-        raise LedaError("The log does not tell what happened.", "That is a bug in LEDA.")
+        raise LedaError(
+            "The log does not have the changes that were made.", "That is a bug in LEDA."
+        )
     everything = json.dumps(changes.log.all())
     if SECRET in everything or SECRET[::-1] in everything:
         raise LedaError("The log holds a redacted value.", "That is a bug in LEDA.")
@@ -264,7 +266,7 @@ def _counts(changes: Changes) -> Counter[str]:
 
 
 def _counted(changes: Changes, before: int, changed: int) -> None:
-    """Show the counts, which must have grown by the changes of this run; one that is delivered again counts again."""
+    """Show the counts, which must have grown by this run's changes or more: a repeated delivery counts again."""
     heading("Counts by kind")
     wait_for(f"{changed} changes counted", lambda: _counts(changes).total() - before >= changed)
     for event, count in sorted(_counts(changes).items()):

@@ -1,7 +1,7 @@
-"""The demo of examples/favourites: the first computation over a table that people write to, and then its top ten, live.
+"""The demo of examples/favourites: the first backfill of a table that is written to, and then its top ten, live.
 
-Ten thousand favourites are there before anything counts them. `leda backfill` sums them while people go on, and from
-then on every favourite that comes or goes moves the totals. In the end every total must be what one plain pass over the
+Ten thousand favourites exist before anything counts them. `leda backfill` sums them while people write, and from then
+on each favourite that is added or removed changes the totals. In the end every total must be what one pass over the
 table gives.
 """
 
@@ -43,7 +43,7 @@ USERS = 2_500
 LIVE_SECONDS = 15.0
 PAUSE_SECONDS = 0.02
 WAIT_SECONDS = 15.0
-"""A change may take so long to reach its total in the check after the first computation."""
+"""How long the check after the backfill waits for a change to reach its total."""
 LOOK_SECONDS = 0.25
 PLACES = 10
 GROUPING, MEASURE = "restaurant", "Favourites"
@@ -73,12 +73,12 @@ class People:
         self._known: list[Favourite] = []
 
     def draw(self) -> Favourite:
-        """Any user, and a restaurant: the first of them are liked the most."""
+        """A random user, and a random restaurant; the first restaurants are liked the most."""
         place = min(int(self._draw.expovariate(0.12)), len(RESTAURANTS) - 1)
         return f"user-{self._draw.randrange(USERS)}", RESTAURANTS[place]
 
     def once(self) -> None:
-        """A favourite comes, or one of those that came during the demo goes."""
+        """Add a favourite, or remove one that was added during the demo."""
         if self._known and self._draw.random() < 0.3:
             gone = self._known.pop(self._draw.randrange(len(self._known)))
             self._favourites.delete(key(gone))
@@ -150,7 +150,7 @@ def _write(favourites: GroupedTable, some: Sequence[Favourite]) -> None:
 
 
 def _backfill(favourites: GroupedTable, people: People) -> TotalsReader:
-    """Make the first computation, while people go on; returns what reads the totals."""
+    """Run the first backfill while people write; returns a reader of the totals."""
     heading("leda backfill, while people go on")
     account = Account(favourites.aws.variables)
     aggregation = Aggregation.of_function(account, favourites.map_function)
@@ -180,12 +180,12 @@ def _live(favourites: GroupedTable, people: People, reader: TotalsReader, writin
 
 
 def top(reader: TotalsReader) -> Sequence[Total]:
-    """The first restaurants by favourites; equals are ordered by name."""
+    """The restaurants with the most favourites; equal ones are ordered by name."""
     return reader.top(GROUPING, MEASURE, PLACES).totals
 
 
 def board(first: Sequence[Total]) -> RenderableType:
-    """The first restaurants, a line each; equals share a rank."""
+    """A table with a line for each restaurant; equal ones share a rank."""
     if not first:
         return Text("nobody has a favourite yet", style="dim")
     amounts = [each.amounts[MEASURE] for each in first]

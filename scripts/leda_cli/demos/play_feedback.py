@@ -1,7 +1,7 @@
-"""The demo of examples/feedback: a table's counters, live, while its rows come, change and vanish.
+"""The demo of examples/feedback: a table's counters, live, while its rows are inserted, changed and deleted.
 
-Second deliveries work beside both mappings all the time and repeat the streams' records in other batches and orders. In
-the end every total of every grouping must be what one plain pass over the table gives.
+Meanwhile the records of both streams are delivered again, in other batches and orders, in parallel to the mappings. In
+the end every total of every grouping must be what one pass over the table gives.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ SOURCES = ("web", "app_store", "survey", None)
 REGIONS = ("AMER", "EMEA", "APAC")
 CATEGORIES = ("delivery", "price", "product", "service")
 TAGS = ("late", "driver", "refund", "praise", "app", "urn:agent:7")
-"""The last has what separates keys in an identifier."""
+"""The last tag contains the separator of identifiers."""
 
 
 class Feedback:
-    """Writes feedback as channels do; `counts` says what was done with how many rows."""
+    """Writes feedback; `counts` has the number of rows by what was done with them."""
 
     def __init__(self, table: GroupedTable, draw: random.Random, now: datetime) -> None:
         self.counts: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class Feedback:
         self._rows: dict[str, Item] = {}
 
     def once(self) -> None:
-        """One write: a new row more often than not; else one is changed, written again as it is, or deleted."""
+        """Make one write: insert a row (the most frequent), or change, rewrite or delete one."""
         kind = self._draw.choices(("new", "changed", "twice", "deleted"), (50, 25, 10, 15))[0]
         if not self._rows or kind == "new":
             kind, identifier = "new", f"{self._name}-{self.counts['new']}"
@@ -77,12 +77,12 @@ class Feedback:
             self.once()
 
     def write_one_that_cannot_be_counted(self) -> None:
-        """A row whose score is a word."""
+        """Write a row whose score is a word."""
         self._table.put({**self._row(self.unreadable), "sentiment_score": {"S": "great"}})
         self.counts["unreadable"] += 1
 
     def mend_it(self) -> None:
-        """The same row with a number."""
+        """Write the same row with a number."""
         self._put(self._row(self.unreadable))
 
     def _any(self) -> str:
@@ -182,7 +182,7 @@ def _season(
 
 
 def daily(table: GroupedTable, days: Sequence[str]) -> dict[str, tuple[Measures, Decimal]]:
-    """Of each day that has feedback: its measures, and how much of it is urgent."""
+    """For each day with feedback: its measures, and the number of urgent rows."""
     found = table.some_totals([f"{name}:{day}" for name in ("daily", "urgent") for day in days])
     nothing = {"Count": Decimal(0)}
     return {
@@ -193,7 +193,7 @@ def daily(table: GroupedTable, days: Sequence[str]) -> dict[str, tuple[Measures,
 
 
 def days_table(found: Mapping[str, tuple[Measures, Decimal]]) -> RenderableType:
-    """The days, a line each; the average is the sum by the count."""
+    """A table with a line for each day; `sentiment` is the sum divided by the count."""
     columns = (
         Column("date", "left", 10),
         Column("feedback"),

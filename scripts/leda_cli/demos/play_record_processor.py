@@ -67,7 +67,7 @@ class Processor:
         return str(self._output("quarantine_bucket")["name"])
 
     def put(self, records: Sequence[tuple[str, bytes]]) -> list[str]:
-        """Put records (partition key, data); their sequence numbers. Raises LedaError where one was not taken."""
+        """Put records (partition key, data); returns their sequence numbers. Raises LedaError if one is refused."""
         answer = self.kinesis.put_records(
             StreamName=self.stream,
             Records=[{"PartitionKey": key, "Data": data} for key, data in records],
@@ -88,7 +88,7 @@ class Processor:
         return found
 
     def logged(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
-        """The lines of these records, each user record once, in order."""
+        """The log lines of the records with these sequence numbers, each user record once, in order."""
         lines = {
             line["event_id"]: line
             for line in self.log.lines(DECODED)
@@ -99,7 +99,7 @@ class Processor:
         )
 
     def quarantined(self) -> dict[str, dict[str, Any]]:
-        """What the function has quarantined, by sequence number."""
+        """The records that the function has quarantined, by sequence number."""
         bodies = refused_rows.quarantined(self.aws.client("s3"), self.bucket, self.function)
         return {body["sequenceNumber"]: body for body in bodies}
 
@@ -125,7 +125,7 @@ def aggregated(messages: Sequence[tuple[str, bytes]]) -> bytes:
 
 
 def play(aws: ExampleAws) -> None:
-    """Show the system at work. Raises LedaError when something is not as it must be."""
+    """Play the demo. Raises LedaError if a result is wrong."""
     records, readings = Processor(aws, "records"), Processor(aws, "readings")
     _test_event(records)
     _payloads(records)
@@ -170,7 +170,7 @@ def _payloads(records: Processor) -> None:
     print_table(console, table)
     kinds = [line["payload_kind"] for line in lines]
     if kinds != ["text", "json", "binary", "text", "json", "text"]:
-        raise LedaError(f"The payloads were taken for {kinds}.", "That is a bug in LEDA.")
+        raise LedaError(f"The payloads were decoded as {kinds}.", "That is a bug in LEDA.")
     info("Two of them came in one record, as the Kinesis Producer Library packs them.")
 
 
@@ -228,7 +228,7 @@ def _readings(readings: Processor, draw: random.Random) -> None:
 
 def _farewell(records: Processor, readings: Processor) -> None:
     reading = '{"sensor": "roof", "measured": 1700000000, "celsius": 21.5}'
-    # Version 2 of the AWS CLI takes bytes as base64, version 1 takes them as they are; a file means the same to both.
+    # Version 2 of the AWS CLI reads an argument as base64, version 1 does not; both read a file as it is.
     put = "aws kinesis put-record --partition-key you --data fileb:///dev/stdin --stream-name"
     say_what_next(
         records.aws.endpoint,

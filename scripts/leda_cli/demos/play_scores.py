@@ -1,7 +1,7 @@
 """The demo of examples/scores: a live leaderboard while records are written, changed, moved and deleted.
 
-A second delivery works beside the mapping all the time and repeats the stream's records in other batches and orders. In
-the end every total must be what one plain pass over GameScoreRecords gives.
+Meanwhile the stream's records are delivered again, in other batches and orders, in parallel to the mapping. In the end
+every total must be what one pass over GameScoreRecords gives.
 """
 
 from __future__ import annotations
@@ -82,23 +82,23 @@ class Scores(AppliedExample):
         }
 
     def expected_totals(self) -> dict[str, Total]:
-        """What the totals must be: all records, and that of the test event, which is in no table."""
+        """What the totals must be: the sum of all records, and of the test event's record, which is in no table."""
         (made_up,) = json.loads(self.aws.outputs["test_event"])["Records"]
         return score_oracle.fold(
             [*self.scan(self.table("records")), made_up["dynamodb"]["NewImage"]]
         )
 
     def expected(self) -> dict[str, Decimal]:
-        """The same in the form that `totals.compare` takes."""
+        """The expected totals in the form that `comparison.compare` takes."""
         return score_oracle.figures(self.expected_totals().values())
 
     def found(self) -> dict[str, Decimal]:
-        """What the totals are, as `expected` gives them."""
+        """The stored totals in the same form."""
         return score_oracle.figures(self.totals().values())
 
 
 class Season:
-    """Writes score records as games do; `counts` says what was done with how many."""
+    """Writes score records; `counts` has the number of records by what was done with them."""
 
     def __init__(self, scores: Scores, draw: random.Random) -> None:
         self.counts: Counter[str] = Counter()
@@ -113,7 +113,7 @@ class Season:
             self.once()
 
     def once(self) -> None:
-        """One change: a new record more often than not; else one is changed, goes to another player or is deleted."""
+        """Make one change: a new record (the most frequent), or one is changed, moved to another player or deleted."""
         draw, known = self._draw, list(self._records)
         kind = draw.choices(("new", "changed", "moved", "deleted"), (50, 25, 10, 15))[0]
         if not known or kind == "new":
@@ -139,7 +139,7 @@ class Season:
         return f"{self._name}-unreadable"
 
     def write_one_that_cannot_be_read(self) -> None:
-        """A record whose Score is a word."""
+        """Write a record whose Score is a word."""
         item = {"Username": {"S": PLAYERS[0]}, "Score": {"S": "many"}}
         self._scores.dynamodb.put_item(
             TableName=self._scores.table("records"),
@@ -148,7 +148,7 @@ class Season:
         self.counts["unreadable"] += 1
 
     def draw_level(self, behind: Total, ahead: Total) -> None:
-        """Give a player what is missing to another's score."""
+        """Give a player the points that are missing to another's score."""
         points = ahead.score - behind.score
         item = {"Username": {"S": behind.username}, "Score": {"N": str(points)}}
         self._scores.dynamodb.put_item(
@@ -272,7 +272,7 @@ def _verdict(scores: Scores, season: Season, redelivery: Redelivery) -> None:
 
 
 def _settle(scores: Scores, look: Callable[[], None], hold: float = HOLD_SECONDS) -> None:
-    """Wait until every total is exact, and still so after `hold` seconds. Raises LedaError when it never is."""
+    """Wait until every total is exact and stays so for `hold` seconds. Raises LedaError if that does not happen."""
 
     def read() -> dict[str, Decimal]:
         look()

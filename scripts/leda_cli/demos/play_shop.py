@@ -1,6 +1,6 @@
-"""The demo of examples/shop: orders over HTTP, a rush for the last ten, and what the stream makes of them.
+"""The demo of examples/shop: orders over HTTP, a rush for the last ten units, and the counts that the stream feeds.
 
-Every figure that the shop shows is compared with books that the demo keeps beside it.
+Every figure that the shop shows is compared with the demo's own ledger.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LAST = 10
 CUSTOMERS = 100
 MORE_ORDERS = 12
 MOST_OF_A_LINE = 100
-"""The shop's limit: a customer who orders has not paid yet."""
+"""The shop's limit for an order line."""
 PAID = 3
 SHIPPED = 5
 PATIENCE_SECONDS = 30.0
@@ -39,7 +39,7 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A request that the shop must answer so."""
+    """A request, and the answer that the shop must give."""
 
     what: str
     request: dict[str, Any]
@@ -48,7 +48,7 @@ class Attempt:
 
 
 def play(aws: ExampleAws) -> None:
-    """Show the system at work. Raises LedaError when something is not as it must be."""
+    """Play the demo. Raises LedaError if a result is wrong."""
     shop, draw = Shop(aws), random.Random()
     ledger = _shelves(shop)
     _orders(shop, ledger, draw)
@@ -59,7 +59,7 @@ def play(aws: ExampleAws) -> None:
 
 
 def read_figures(shop: Shop) -> dict[str, Any]:
-    """Every figure of the operators' routes, as `Ledger.expected` has them."""
+    """Every figure of the operators' routes, named as in `Ledger.expected`."""
     operators = shop.operators
     return figures(
         operators.each("products", "admin", "inventory"),
@@ -69,7 +69,7 @@ def read_figures(shop: Shop) -> dict[str, Any]:
 
 
 def settle(shop: Shop, ledger: Ledger, patience: float = PATIENCE_SECONDS) -> None:
-    """Wait until every figure is what the ledger says. Raises LedaError when it never is."""
+    """Wait until every figure equals the ledger's. Raises LedaError if that does not happen."""
     settle_figures(
         ledger.expected(),
         lambda: read_figures(shop),
@@ -101,7 +101,7 @@ def _shelves(shop: Shop) -> Ledger:
 
 
 def _quiet(shop: Shop) -> dict[str, Any]:
-    """The figures as soon as two looks in a row show the same."""
+    """The figures, once two reads in a row give the same."""
     last, found = None, read_figures(shop)
     while found != last:
         time.sleep(LOOK_SECONDS)
@@ -110,7 +110,7 @@ def _quiet(shop: Shop) -> dict[str, Any]:
 
 
 def attempts(ledger: Ledger) -> list[Attempt]:
-    """Orders that the shop must take, answer again or refuse. The first is taken, and the second is the first again."""
+    """Orders that the shop must take, recognize or refuse. The second is a retry of the first, which is taken."""
     one, two, three = _by_stock(ledger)[:3]
     good = new_request({one: 1, two: 2}, shipping="drone")
     priced = new_request({one: 1})
@@ -180,7 +180,7 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
 
 
 def _some(ledger: Ledger, draw: random.Random) -> list[str]:
-    """Up to three products that have some left."""
+    """Up to three random products that are in stock."""
     there = [product for product in ledger.products if ledger.stock(product) > 2 * LAST]
     return draw.sample(there, min(len(there), draw.randint(1, 3))) or [_stocked(ledger)]
 
@@ -190,12 +190,12 @@ def _stocked(ledger: Ledger) -> str:
 
 
 def _by_stock(ledger: Ledger) -> list[str]:
-    """The products, that of which most is left first."""
+    """The products, those with the largest stock first."""
     return sorted(ledger.products, key=ledger.stock, reverse=True)
 
 
 def _place(shop: Shop, ledger: Ledger, lines: Mapping[str, int]) -> None:
-    """An order that must be taken."""
+    """Place an order that the shop must take."""
     answer = shop.customers.order(new_request(lines))
     if answer.status not in TAKEN:
         raise LedaError(
@@ -231,7 +231,7 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     heading("What the operators see")
     refused = shop.customers.get("admin", "metrics").status
     info(f"GET /admin/metrics without a token: {refused}; with an operator's, below")
-    _require(refused == 401, "The operators' routes must refuse who has no token.")
+    _require(refused == 401, "The operators' routes must refuse requests without a token.")
     for number, order in enumerate(draw.sample(ledger.orders, SHIPPED + PAID)):
         answer = shop.operators.post("admin", "orders", order.order_id, "pay")
         _require(answer.status == 200, f"Paying answers {answer.status}: {answer.body}")
@@ -255,7 +255,7 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
         f"ordered for {_money(metrics['revenueCents'])}"
     )
     console.print(
-        f"    [{ACCENT}]Exact:[/] all {len(ledger.expected())} figures are what the demo's own books say."
+        f"    [{ACCENT}]Exact:[/] all {len(ledger.expected())} figures equal those of the demo's own ledger."
     )
 
 
@@ -291,7 +291,7 @@ def _lake(shop: Shop) -> None:
         table.add_row(cell(product), f"{units:,}", _money(cents))
     print_table(console, table)
     info(
-        f"Each change once, however often it was delivered: what {shop.table}'s order lines add up to."
+        f"Each change counts once, however often it was delivered: the sums equal those of {shop.table}'s order lines."
     )
 
 

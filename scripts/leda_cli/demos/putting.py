@@ -1,4 +1,4 @@
-"""Putting a generated burst into the stream while its totals are shown."""
+"""Puts a generated burst into the stream while the totals are shown."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ def putting_of(burst: game.Burst, stack: Stack, oracle: Oracle, threads: int) ->
     )
 
 
-def put_and_show(putting: Putting, stack: Stack, view: RoundView, every: float = 0.5) -> None:
-    """Run `putting` to its end and show on the way how the totals move."""
+LOOK_SECONDS = 0.5
+
+
+def put_and_show(putting: Putting, stack: Stack, view: RoundView) -> None:
+    """Run `putting` to its end, and meanwhile show how the totals change."""
     putting.start()
-    while putting.running(every):
-        # Nothing of the totals shows off a terminal, so the stack is not asked for them.
+    while putting.running(LOOK_SECONDS):
+        # Without a terminal the totals are not shown, and so not read.
         view.putting(putting.sent, stack.totals() if view.live else {})
     view.putting(putting.sent, stack.totals() if view.live else {})

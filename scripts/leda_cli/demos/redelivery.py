@@ -1,4 +1,4 @@
-"""Delivers a table's stream to a function again, as a mapping does after failures, while the real mapping works.
+"""Delivers a table's stream to a function again, as a mapping does after failures, in parallel to the real mapping.
 
 Lambda delivers a record at least once: the first time in order within its shard, later deliveries in any order. A
 function must tolerate that: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 MOST_RECORDS = 200
-"""The most records of one delivery: their size is well below the limit of 6 MB for an invocation's payload."""
+"""The most records of a delivery, which then stays well below the limit of 6 MB for an invocation's payload."""
 TRIES = 5
 
 
@@ -54,7 +54,7 @@ class Redelivery:
             stop.wait(0.1)
 
     def once(self) -> None:
-        """Deliver what is new in the stream, in order, and parts of what was delivered, in any order."""
+        """Deliver the stream's new records in order, and parts of the earlier records in any order."""
         for shard, fresh in self._read().items():
             seen = self._seen.setdefault(shard, [])
             while fresh:
@@ -70,13 +70,13 @@ class Redelivery:
                 self._deliver(shard, self._draw.choices(part, k=len(part)))
 
     def everything(self) -> None:
-        """Deliver all that was ever seen once more, from the start."""
+        """Deliver all earlier records once more, from the start."""
         for shard, seen in self._seen.items():
             for start in range(0, len(seen), MOST_RECORDS):
                 self._deliver(shard, seen[start : start + MOST_RECORDS])
 
     def _read(self) -> dict[str, list[Record]]:
-        """What each shard has that was not read yet."""
+        """The new records of each shard."""
         for shard in shards_of(self._streams, self._stream):
             name = shard["ShardId"]
             if name not in self._readers:
@@ -87,8 +87,8 @@ class Redelivery:
         }
 
     def _deliver(self, shard: str, records: Sequence[Record]) -> None:
-        """Invoke the function until it takes the batch: nothing of a shard may come before what it refused."""
-        # As a mapping with a tumbling window does.
+        """Invoke the function until it takes the batch, because later records of a shard must wait for earlier ones."""
+        # The event of a mapping with a tumbling window.
         event = {"Records": list(records), "shardId": shard, "state": {}}
         for attempt in range(1, TRIES + 1):
             answer = self._lambdas.invoke(FunctionName=self._function, Payload=json.dumps(event))

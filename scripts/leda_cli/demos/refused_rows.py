@@ -1,4 +1,4 @@
-"""What a function has quarantined, and why: what a demo shows of the records that it has broken on purpose."""
+"""Reads what a function has quarantined, and why, for demos that write broken records on purpose."""
 
 from __future__ import annotations
 

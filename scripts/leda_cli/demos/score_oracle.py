@@ -29,7 +29,7 @@ def fold(records: Iterable[Mapping[str, Any]]) -> dict[str, Total]:
 
 
 def figures(totals: Iterable[Total]) -> dict[str, Decimal]:
-    """Both figures of each user, in a form that `totals.compare` takes."""
+    """Both figures of each user, in the form that `comparison.compare` takes."""
     found: dict[str, Decimal] = {}
     for total in totals:
         found[total.username] = total.score

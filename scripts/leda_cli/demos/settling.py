@@ -1,4 +1,4 @@
-"""Waiting until the totals of a burst are the expected ones, and stay so."""
+"""Waits until the totals are the expected ones and stay so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from leda_cli.base.output import LedaError, info, step
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import info, step
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import (
     HOLD_SECONDS,
@@ -27,7 +28,7 @@ IF_WRONG = "If nobody else wrote to the totals, that is a bug in LEDA; `make dow
 
 @dataclass(slots=True)
 class Outcome:
-    """How the totals of a burst ended: `seconds` from its last message to the first moment they all matched."""
+    """The end of a burst: `seconds` from its last message until all totals first matched, and those that are wrong."""
 
     seconds: float | None
     wrong: list[Difference] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Outcome:
 
 
 class View(Protocol):
-    """What shows how the totals settle."""
+    """Shows how the totals approach the expected ones."""
 
     def settling(
         self,
@@ -49,11 +50,11 @@ class View(Protocol):
         seconds: float,
         matched: float | None,
     ) -> None:
-        """Show one look; see RoundView."""
+        """Show the totals of one read; see RoundView."""
 
 
 class Totals(Protocol):
-    """What is looked at until the totals settle."""
+    """The tables whose totals are read."""
 
     def totals(self) -> dict[str, Total]:
         """Every total of AggregateTable."""
@@ -68,7 +69,7 @@ def settle(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Look at the totals until they are the expected ones and stay so, or until none moves any more."""
+    """Read the totals until they are the expected ones and stay so, or until none changes any more."""
     settling = Settling(expected, clock(), patience=patience)
     while True:
         found = tables.totals()
@@ -118,14 +119,14 @@ def require_none(
 
 
 def baseline(stack: Stack) -> Oracle:
-    """The state before a burst. Raises LedaError when the totals are wrong already."""
-    with step("waiting until the pipeline is still, and adding up StateTable"):
+    """The state before a burst. Raises LedaError if the totals are wrong already."""
+    with step("waiting until the pipeline is drained, and adding up StateTable"):
         oracle, wrong = wait_until_quiet(stack)
     if wrong:
         for line in difference_lines(wrong):
             info(line)
         raise LedaError(
             f"{len(wrong)} totals differ from the sum over StateTable before anything was sent",
-            "something is wrong from before; `make down` and `make up` begin with empty tables",
+            "the totals were wrong before; `make down` and `make up` begin with empty tables",
         )
     return oracle

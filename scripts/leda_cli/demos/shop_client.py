@@ -1,4 +1,4 @@
-"""The applied shop as its customers, its operators and its analysts use it: over HTTP, and through Athena."""
+"""Uses the applied shop as its customers, operators and analysts do: over HTTP, and through Athena."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from leda_cli.demos.hosted_sign_in import sign_in
 ATHENA_SECONDS = 60.0
 PATIENCE_SECONDS = 40.0
 BUSY = (429, 503)
-"""Answers that say: later. The first is the API's (throttled), the second the shop's."""
+"""Answers after which to try again: the API's (throttled), and the shop's."""
 TAKEN = (200, 201)
-"""The order is made: by an earlier try whose answer was another, or by this one."""
+"""The order exists: made by an earlier try (200) or by this one (201)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `body` is its JSON, None where it is none; `content` is what that was read from."""
+    """An HTTP answer. `body` is its parsed JSON, None if it is not JSON; `content` has its bytes."""
 
     status: int
     body: Any
@@ -47,13 +47,13 @@ class ShopClient:
 
     url: str
     token: str | None = None
-    # As many connections as a rush has customers; urllib3 uses no proxy unless it is given one.
+    # As many connections as the rush has customers. urllib3 uses no proxy of the environment.
     http: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(maxsize=100, timeout=60, retries=False)
     )
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """One request as it is, sent once. `path` is quoted, `headers` have underscores for hyphens."""
+        """Send one request once. `path` is quoted already; names of `headers` have underscores for hyphens."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token is not None:
             sent.setdefault("authorization", f"Bearer {self.token}")
@@ -87,11 +87,11 @@ class ShopClient:
             answer = self.call(method, path, body)
             if answer.status not in BUSY or time.monotonic() > deadline:
                 return answer
-            # Not all at the same moment again.
+            # At random, so that not all clients come back at the same moment.
             time.sleep(random.uniform(0.2, 1))
 
     def each(self, name: str, *parts: str, **query: str | int) -> Iterator[dict[str, Any]]:
-        """Everything that a list has, page by page. Raises LedaError when a page is refused."""
+        """Yield the elements of a list, page by page. Raises LedaError if a page is refused."""
         while True:
             answer = self.get(*parts, **query)
             if answer.status != 200:
@@ -116,7 +116,7 @@ class Operator:
 
     @property
     def token(self) -> str:
-        """The one that the API takes."""
+        """The token that the API accepts."""
         return str(self.tokens["id_token"])
 
 
@@ -136,7 +136,7 @@ class Shop:
 
     @cached_property
     def customers(self) -> ShopClient:
-        """The API as anyone may use it."""
+        """A client of the API without a token."""
         return ShopClient(self.site["apiUrl"])
 
     @cached_property
@@ -144,7 +144,7 @@ class Shop:
         """A new account, signed in on the hosted page."""
         pool = self.aws.outputs["sign_in"]["user_pool_id"]
         email = f"operator-{secrets.token_hex(3)}@example.com"
-        # A password's alphabet has to have all four kinds.
+        # A password needs all four kinds of characters.
         password = f"Aisle-9-{secrets.token_hex(6)}"
         users = self.aws.client("cognito-idp")
         users.admin_create_user(
@@ -165,17 +165,17 @@ class Shop:
 
     @cached_property
     def operators(self) -> ShopClient:
-        """The API as an operator uses it."""
+        """A client of the API with an operator's token."""
         return ShopClient(self.site["apiUrl"], self.operator.token)
 
     @property
     def url(self) -> str:
-        """Where the shop's page is."""
+        """The URL of the shop's page."""
         return str(self.aws.outputs["site"]["url"])
 
     @property
     def operators_url(self) -> str:
-        """Where the operators' page is."""
+        """The URL of the operators' page."""
         return str(self.aws.outputs["site"]["operators_url"])
 
     @property
@@ -194,11 +194,11 @@ class Shop:
         return str(self.aws.outputs["functions"][part]["name"])
 
     def query(self, name: str) -> list[dict[str, str]]:
-        """The rows of a saved query, each value as Athena writes it. Raises LedaError when Athena does."""
+        """The rows of a saved query, each value as Athena writes it. Raises LedaError if the query fails."""
         return self.select(self.aws.outputs["lake"]["queries"][name])
 
     def select(self, sql: str) -> list[dict[str, str]]:
-        """The rows of a query over the lake. Raises LedaError when Athena does, or is not done in time."""
+        """The rows of a query over the lake. Raises LedaError if the query fails or takes too long."""
         athena, lake = self.aws.client("athena"), self.aws.outputs["lake"]
         run = athena.start_query_execution(
             QueryString=sql,

@@ -26,7 +26,7 @@ def figures(
     open_vendor_orders: Iterable[Mapping[str, Any]],
     metrics: Mapping[str, Any],
 ) -> dict[str, Decimal]:
-    """Every figure that the operators' routes show, in a form that `totals.compare` takes."""
+    """Every figure that the operators' routes show, in the form that `comparison.compare` takes."""
     found = {
         ORDERS: Decimal(metrics["orders"]),
         SHIPPED: Decimal(metrics["shipped"]),
@@ -51,12 +51,12 @@ class Placed:
 
 
 class Ledger:
-    """Keeps the books beside the shop. `expected` is what its figures must become once the stream is drained."""
+    """The demo's own ledger. `expected` is what the shop's figures must be once the stream is drained."""
 
     def __init__(
         self, inventory: Iterable[Mapping[str, Any]], before: Mapping[str, Decimal]
     ) -> None:
-        """`inventory`: the products as they are now; `before`: `figures` of the same moment."""
+        """`inventory`: the present products; `before`: the present `figures`."""
         self.products = {product["productId"]: dict(product) for product in inventory}
         self.orders: list[Placed] = []
         self._before = before
@@ -66,7 +66,7 @@ class Ledger:
         self._shipped: set[str] = set()
 
     def total(self, lines: Mapping[str, int]) -> int:
-        """What these lines cost, in cents."""
+        """The price of these order lines in cents."""
         return sum(self.products[product]["priceCents"] * qty for product, qty in lines.items())
 
     def stock(self, product: str) -> int:
@@ -75,12 +75,12 @@ class Ledger:
         return int(self._before[of_product(product, "in stock")]) - taken
 
     def ordered(self, order_id: str, lines: Mapping[str, int]) -> None:
-        """The shop took an order."""
+        """Record an order that the shop took."""
         self.orders.append(Placed(order_id, dict(lines)))
         self._ordered.update(lines)
 
     def shipped(self, order_id: str) -> None:
-        """An order of this ledger was shipped; again is the same."""
+        """Record that an order was shipped; repetitions change nothing."""
         if order_id in self._shipped:
             return
         self._shipped.add(order_id)
@@ -88,14 +88,14 @@ class Ledger:
         self._sold.update(order.lines)
 
     def received(self, product: str, qty: int) -> None:
-        """A vendor order came in."""
+        """Record that a vendor order was received."""
         self._received[product] += qty
 
     def expected(self) -> dict[str, Decimal]:
-        """Every figure, once nothing is in flight.
+        """Every figure once the stream is drained.
 
-        A vendor order is open for exactly the products of which fewer than `reorderBelow` are left: stock grows only
-        by receiving one.
+        A vendor order is open for exactly the products with a stock below `reorderBelow`, because stock grows only when
+        a vendor order is received.
         """
         found = dict(self._before)
         found[ORDERS] += len(self.orders)

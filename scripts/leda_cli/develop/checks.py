@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +20,9 @@ from leda_cli.develop import site, toolchain
 from leda_cli.develop.shared_provider import shared_provider
 from leda_cli.develop.terraform import require_terraform, terraform_environment
 
-# What black and ruff read: folders, and the scripts without a .py ending.
+# What black and ruff read: folders, and scripts/bootstrap, which has no .py ending.
 PYTHON_SOURCES = ("scripts", "lambda_src", "benchmarks", "simulation", "tests", "scripts/bootstrap")
-# What mypy reads in one run; the handlers follow one by one, because they share a module name.
+# What mypy reads in one run. The handlers follow one by one, because all of them are named `handler`.
 TYPED = (
     "scripts/leda_cli",
     "scripts/localstack_plugin/leda_localstack",
@@ -32,7 +32,7 @@ TYPED = (
     "tests",
 )
 
-# check-jsonschema brings the schemas, so nothing is asked of the network.
+# check-jsonschema brings these schemas, so no network is needed.
 SCHEMAS = {
     "github-workflows": ".github/workflows/*.yml",
     "github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
@@ -41,18 +41,14 @@ SCHEMAS = {
 }
 
 
-def terraform_roots(root: Path = ROOT) -> list[Path]:
+def terraform_roots() -> list[Path]:
     """Return every folder that Terraform can validate by itself: the root, the modules, the examples."""
     folders = {
         file.parent
         for pattern in ("*.tf", "modules/*/*.tf", "examples/*/*.tf")
-        for file in root.glob(pattern)
+        for file in ROOT.glob(pattern)
     }
     return sorted(folders)
-
-
-def _existing(paths: Iterable[str]) -> list[str]:
-    return [path for path in paths if (ROOT / path).exists()]
 
 
 def _run(command: list[str], environment: Mapping[str, str], cwd: Path = ROOT) -> bool:
@@ -64,7 +60,7 @@ def _tool(name: str) -> str:
 
 
 def _validate(folder: Path, environment: Mapping[str, str]) -> bool:
-    """Run terraform init and validate with Terraform's files under .local/, and show only what is wrong."""
+    """Run terraform init and validate with Terraform's files under .local/; print their output only on failure."""
     name = "-".join(folder.relative_to(ROOT).parts) or "root"
     private = {**environment, "TF_DATA_DIR": str(LOCAL / "validate" / name)}
     lock_file = folder / ".terraform.lock.hcl"
@@ -98,13 +94,13 @@ def run_tests(
     context: typer.Context,
     fast: Annotated[
         bool,
-        typer.Option("--fast", help="Run the tests alone that are quick and need no emulator."),
+        typer.Option("--fast", help="Run only the tests that are quick and need no emulator."),
     ] = False,
 ) -> None:
     """Run every test; arguments are passed to pytest."""
     environment = dict(os.environ)
-    # The processes; each has all tests of one local AWS; then a free one takes what is left (tests/conftest.py).
-    # Three of them also on two cores: most of an apply is waiting.
+    # A process gets all tests of one local AWS; a free process takes the next (tests/conftest.py). Three processes even
+    # on two cores, because an apply mostly waits.
     arguments = ["-n", "3"]
     if fast:
         arguments = ["-n", "2", "-m", "not slow", "tests/simulated", "tests/pure"]
@@ -127,11 +123,10 @@ def lint() -> None:
         RUFF_CACHE_DIR=str(CACHE / "ruff"),
         MYPY_CACHE_DIR=str(CACHE / "mypy"),
         BLACK_CACHE_DIR=str(CACHE / "black"),
-        # checkov else asks its vendor's service for rules and reports usage
+        # Otherwise checkov asks its vendor's service for rules, and reports usage to it.
         BC_SKIP_MAPPING="TRUE",
         CHECKOV_RUN_SCA_PACKAGE_SCAN_V2="false",
     )
-    sources = _existing(PYTHON_SOURCES)
     failed = []
 
     def check(name: str, passed: bool, began: float) -> None:
@@ -141,9 +136,9 @@ def lint() -> None:
             failed.append(name)
 
     commands = {
-        "black": [_tool("black"), "--check", "--quiet", "--diff", *sources],
-        "ruff": [_tool("ruff"), "check", "--quiet", *sources],
-        "mypy": [_tool("mypy"), *_existing(TYPED)],
+        "black": [_tool("black"), "--check", "--quiet", "--diff", *PYTHON_SOURCES],
+        "ruff": [_tool("ruff"), "check", "--quiet", *PYTHON_SOURCES],
+        "mypy": [_tool("mypy"), *TYPED],
         **{
             f"mypy {handler.parent.name}": [_tool("mypy"), str(handler)]
             for handler in sorted((ROOT / "lambda_src").glob("*/handler.py"))
@@ -208,15 +203,12 @@ def fmt() -> None:
     """Format Python with black and ruff's import order, Terraform with terraform fmt."""
     environment = terraform_environment()
     environment.update(RUFF_CACHE_DIR=str(CACHE / "ruff"), BLACK_CACHE_DIR=str(CACHE / "black"))
-    sources = _existing(PYTHON_SOURCES)
     heading("Formatting")
-    done = [
-        _run(
-            [_tool("ruff"), "check", "--quiet", "--fix-only", "--select", "I", *sources],
-            environment,
-        ),
-        _run([_tool("black"), "--quiet", *sources], environment),
-        _run(["terraform", "fmt", "-recursive", "."], environment),
-    ]
+    commands = (
+        [_tool("ruff"), "check", "--quiet", "--fix-only", "--select", "I", *PYTHON_SOURCES],
+        [_tool("black"), "--quiet", *PYTHON_SOURCES],
+        ["terraform", "fmt", "-recursive", "."],
+    )
+    done = [_run(command, environment) for command in commands]
     if not all(done):
         raise LedaError("Not everything could be formatted.", "The lines above name the files.")

@@ -1,6 +1,6 @@
 """Virtual environments in the checkout, each synced from a lock file by uv.
 
-Standard library only: scripts/bootstrap makes the project's own environment with it.
+Standard library only: scripts/bootstrap uses it to make the project's own environment.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NO_NETWORK = (
 
 
 def digest_of(files: Iterable[Path], *more: str) -> str:
-    """Return a digest of the files' contents and of `more`: it changes when the set-up must be repeated."""
+    """Return a digest of the files' contents and of `more`. When it changes, the set-up must be repeated."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
@@ -44,7 +44,7 @@ def digest_of(files: Iterable[Path], *more: str) -> str:
 
 
 def is_complete(folder: Path, digest: str) -> bool:
-    """Tell whether `folder` was set up to the end from what `digest` stands for."""
+    """Tell whether the set-up of `folder` was completed with this digest (`digest_of`)."""
     try:
         return installed_marker(folder).read_text() == digest
     except OSError:
@@ -52,7 +52,7 @@ def is_complete(folder: Path, digest: str) -> bool:
 
 
 def mark_complete(folder: Path, digest: str) -> None:
-    """Record that `folder` is set up; call it last, so that an interrupted set-up is repeated."""
+    """Record that `folder` is set up. Call it last, so that an interrupted set-up is repeated."""
     installed_marker(folder).write_text(digest)
 
 
@@ -69,7 +69,7 @@ def run_quietly(
     folder: Path = ROOT,
     **environment: str,
 ) -> None:
-    """Run a command in `folder`, with its output in .local/logs/; raise LedaError with the last lines when it fails."""
+    """Run a command in `folder`, with its output in .local/logs/. Raises LedaError with the last lines if it fails."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{log_name}.log"
     with log.open("wb") as output:
@@ -87,7 +87,7 @@ def run_quietly(
 
 
 def last_lines(file: Path, count: int = 15) -> str:
-    """Return the last lines of a log, indented, under a line that names the file."""
+    """Return a line that names the log file, and the file's last lines, indented."""
     try:
         lines = file.read_text(errors="replace").splitlines()[-count:]
     except OSError:
@@ -97,7 +97,7 @@ def last_lines(file: Path, count: int = 15) -> str:
 
 
 def uv() -> Path:
-    """Return uv, installed into .local/uv from requirements/uv.lock when it is not there yet."""
+    """Return the path of uv; install it into .local/uv from requirements/uv.lock if it is not there yet."""
     lock = REQUIREMENTS / "uv.lock"
     digest = digest_of([lock], str(UV_FOLDER), sys.version)
     executable = UV_FOLDER / "bin" / "uv"
@@ -132,7 +132,7 @@ def uv() -> Path:
 
 
 def is_current(folder: Path, lock: Path, python: str, state: str = "") -> bool:
-    """Tell whether `sync` with the same arguments would have nothing to do."""
+    """Tell whether `sync` with the same arguments has nothing to do."""
     digest = digest_of([lock], str(folder), python, state)
     return is_complete(folder, digest) and python_of(folder).exists()
 
@@ -142,14 +142,14 @@ def sync(
 ) -> bool:
     """Make the virtual environment `folder` hold exactly what `lock` lists.
 
-    folder: where the environment is, or shall be.
+    folder: the environment's folder.
     lock: requirements with hashes.
-    python: the interpreter to make it from.
-    after: further uv commands (without the executable) that complete it.
-    state: whatever else the environment depends on, such as the digest of a local package.
+    python: the interpreter to make the environment from.
+    after: further uv commands (without the executable) that complete the environment.
+    state: what else the environment depends on, such as the digest of a local package.
 
-    Returns False when it already was complete (which takes milliseconds), True when it was made or
-    repaired. Raises LedaError when packages cannot be fetched.
+    Returns True if the environment was made or repaired, False if it was complete (which takes milliseconds). Raises
+    LedaError when packages cannot be fetched.
     """
     if is_current(folder, lock, python, state):
         return False
@@ -162,7 +162,7 @@ def sync(
         ["pip", "sync", "--require-hashes", "--python", str(python_of(folder)), str(lock)],
         *after,
     ]
-    if not whole:  # a whole one is brought up to date in place: somebody may be using it
+    if not whole:  # a complete environment is updated in place, because somebody may be using it
         new = ["venv", "--quiet", "--no-project", "--clear", "--python", python, str(folder)]
         commands.insert(0, new)
     for command in commands:
@@ -172,14 +172,14 @@ def sync(
 
 
 def _made_from(folder: Path, python: str) -> bool:
-    """Tell whether the virtual environment `folder` runs, and is one of the interpreter `python`."""
+    """Tell whether the virtual environment `folder` works and was made from the interpreter `python`."""
     here = python_of(folder)
     check = f"import os, sys; sys.exit(not os.path.samefile(sys._base_executable, {python!r}))"
     return here.exists() and works(str(here), check)
 
 
 def works(python: str, code: str = "import venv") -> bool:
-    """Tell whether an interpreter runs `code` (a version manager's shim may exist and not work)."""
+    """Tell whether an interpreter runs `code`: a version manager's shim may exist without working."""
     try:
         return (
             subprocess.run(
@@ -198,7 +198,7 @@ def works(python: str, code: str = "import venv") -> bool:
 
 
 def find_python(*versions: str) -> str | None:
-    """Return a working interpreter for the first of `versions` ("3.13") that the machine has.
+    """Return a working interpreter for the first of `versions` ("3.13") that the machine has; None if it has none.
 
     Looks at this interpreter, at every folder of PATH, and at pyenv's versions.
     """
@@ -220,5 +220,5 @@ def find_python(*versions: str) -> str | None:
 
 
 def base_interpreter() -> str:
-    """Return the interpreter that this process's virtual environment was made from, or its own."""
+    """Return the interpreter that this process's virtual environment was made from, or this process's own."""
     return str(Path(getattr(sys, "_base_executable", "") or sys.executable).resolve())

@@ -1,4 +1,4 @@
-"""Terraform's files, parsed."""
+"""Reads Terraform's files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _OPTIONS = hcl2.SerializationOptions(
 
 
 def blocks(text: str, kind: str) -> Iterator[tuple[tuple[str, ...], Arguments]]:
-    """The blocks of that kind: their labels, and their arguments.
+    """Yield the labels and the arguments of each block of a kind, such as `variable`.
 
-    A string is its text; what is no literal is text like `${var.name}`; blocks in the block are lists.
+    A string is its text, an expression is a text like `${var.name}`, and nested blocks are lists.
     """
     for block in hcl2.loads(text, serialization_options=_OPTIONS).get(kind, []):
         labels: list[str] = []
@@ -33,7 +33,7 @@ def blocks(text: str, kind: str) -> Iterator[tuple[tuple[str, ...], Arguments]]:
 
 
 def expression(value: object) -> str:
-    """A value as it stands in the file; a string as its text."""
+    """A value as it is written in the file; a string without its quotes."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""One emulator of AWS on this machine: start, find again, stop. Everything it writes is in its instance's folder."""
+"""Starts, finds and stops an emulator of AWS on this machine. All files of an instance are in its folder."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import LOGS, installed_marker
 from leda_cli.develop.environments import digest_of, last_lines
 
-# Set for the emulator and inherited by everything it starts, so that an instance's processes are found
-# again, whatever became of their parents.
+# An environment variable of the emulator, which every process that it starts inherits: so an instance's processes are
+# found even when their parents have died.
 MARKER = "LEDA_INSTANCE"
 REGION = "us-east-1"
 START_SECONDS = 120.0
 STOP_SECONDS = 2.0
 HEALTH_TRIES = 6
-"""Looks at a running instance, of up to 5 seconds each, before it counts as one that does not answer."""
+"""How many health checks of up to 5 seconds a running instance must fail before it is replaced."""
 
 Tools = TypeVar("Tools")
 """Where the emulator's programs are."""
@@ -50,7 +50,7 @@ def client_variables(port: int) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that no program listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -64,16 +64,15 @@ def port_is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
-    with (
-        socket.socket() as probe
-    ):  # a listener on another address of the machine may answer all the same
+    # A listener on all addresses of the machine answers although the port could be bound.
+    with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @dataclass(frozen=True)
 class Running:
-    """An emulator that runs: what its pid file says."""
+    """A running emulator, as its pid file describes it."""
 
     pid: int
     created: float
@@ -83,11 +82,11 @@ class Running:
 
     @property
     def endpoint(self) -> str:
-        """Return the URL it answers at."""
+        """Return the URL of the emulator."""
         return f"http://127.0.0.1:{self.port}"
 
     def process(self, folder: Path) -> psutil.Process | None:
-        """Return the process, or None when it is gone or its PID now belongs to another program."""
+        """Return the process, or None if it is gone or another program has its PID now."""
         try:
             process = psutil.Process(self.pid)
             same = (
@@ -100,12 +99,12 @@ class Running:
 
 
 class Instance(ABC, Generic[Tools]):
-    """One instance, in a folder of its own; several run side by side on different ports."""
+    """An instance of an emulator, in a folder of its own. Several can run side by side on different ports."""
 
     TITLE: ClassVar[str]
     """The emulator's name."""
     HEALTH: ClassVar[str]
-    """The path that answers 200 with JSON once the emulator takes calls."""
+    """The path that answers 200 with JSON once the emulator accepts calls."""
     PORT_SETTING: ClassVar[str]
     """The environment variable that chooses the developer's port."""
 
@@ -116,7 +115,7 @@ class Instance(ABC, Generic[Tools]):
 
     @abstractmethod
     def install(self) -> Tools:
-        """Make sure that the emulator's programs are there and return where; quick when nothing is missing."""
+        """Install the emulator's programs if they are missing, and return where they are."""
 
     @abstractmethod
     def command(self, tools: Tools) -> list[str]:
@@ -124,14 +123,14 @@ class Instance(ABC, Generic[Tools]):
 
     @abstractmethod
     def variables(self, port: int, tools: Tools) -> dict[str, str]:
-        """The emulator's settings, with everything that it writes in the instance's folder."""
+        """The emulator's settings; they keep all its files in the instance's folder."""
 
     @abstractmethod
     def interpreters(self, tools: Tools) -> list[Path]:
-        """The virtual environments' interpreters: when one is set up again, a running instance is out of date."""
+        """The interpreters of the emulator's virtual environments; a change of one makes an instance out of date."""
 
     def environment(self, port: int, tools: Tools) -> dict[str, str]:
-        """Return the emulator's whole environment: nothing of the user's AWS settings or proxies gets in."""
+        """Return the emulator's whole environment, without the user's AWS settings and proxies."""
         inherited = ("LANG", "LC_ALL", "LD_LIBRARY_PATH")
         return {
             **{name: os.environ[name] for name in inherited if name in os.environ},
@@ -144,7 +143,7 @@ class Instance(ABC, Generic[Tools]):
         }
 
     def current(self) -> Running | None:
-        """Return the instance that was started here and still runs, or None."""
+        """Return the running instance of this folder, or None."""
         try:
             running = Running(**json.loads(self._pid_file.read_text()))
         except (OSError, ValueError, TypeError):
@@ -152,7 +151,7 @@ class Instance(ABC, Generic[Tools]):
         return running if running.process(self.folder) else None
 
     def healthy(self, running: Running) -> bool:
-        """Tell whether it answers."""
+        """Tell whether the instance answers its health check."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(f"{running.endpoint}{self.HEALTH}", timeout=5) as answer:
@@ -161,16 +160,16 @@ class Instance(ABC, Generic[Tools]):
             return False
 
     def _answers(self, running: Running) -> bool:
-        """Tell whether it answers, with patience for one that is busy: to replace it would lose what is in it."""
+        """Try the health check several times, because replacing an instance that is only busy loses its contents."""
         return any(self.healthy(running) for _ in range(HEALTH_TRIES))
 
     def start(self, port: int | None, tools: Tools) -> tuple[Running, bool]:
-        """Make sure an instance runs; return it and whether it is new.
+        """Make sure that an instance runs; return it, and whether it is new.
 
-        port: where it shall listen; None keeps that of a running instance, else takes a free one.
+        port: of the instance; None keeps the port of a running instance, or takes a free one.
 
-        A healthy one with the same settings is kept. Otherwise what is left of an earlier one is removed,
-        and a fresh, empty one is started. Raises LedaError when the port is taken or the start fails.
+        A healthy instance with the same settings is kept. Otherwise the remains of an earlier one are removed, and an
+        empty one is started. Raises LedaError when the port is taken or the start fails.
         """
         running = self.current()
         wanted = port or (running.port if running else free_port())
@@ -178,7 +177,7 @@ class Instance(ABC, Generic[Tools]):
         if running and running.settings == settings and self._answers(running):
             return running, False
         if running is None:
-            self.stop()  # what a dead one left may hold the port
+            self.stop()  # processes that a dead instance left may hold the port
         if (running is None or running.port != wanted) and not port_is_free(wanted):
             raise LedaError(
                 f"Port {wanted} is taken by {owner_of(wanted)}.",
@@ -228,7 +227,7 @@ class Instance(ABC, Generic[Tools]):
             if process.poll() is not None:
                 raise LedaError(
                     f"{self.TITLE} ended with status {process.returncode} while it started.\n{last_lines(self.log)}",
-                    "If the log does not tell, run: make clean, then try again.",
+                    "If the log does not tell why, run: make clean, then try again.",
                 )
             if time.monotonic() > deadline:
                 raise LedaError(
@@ -238,17 +237,17 @@ class Instance(ABC, Generic[Tools]):
             time.sleep(0.1)
 
     def processes(self) -> Iterator[psutil.Process]:
-        """Yield every process of this instance: the emulator, what it started, the functions."""
+        """Yield every process of this instance: the emulator, the programs that it started, the functions."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(MARKER) == str(self.folder):
                     yield process
 
     def function_processes(self, function: str | None = None) -> list[int]:
-        """Return the PIDs of the processes that run the functions, or one function by its name.
+        """Return the PIDs of the processes that run all functions, or the function with that name.
 
-        A test may kill them: the emulator fails what they were doing, as AWS does when a runtime exits, and
-        starts a new one for the next invocation.
+        Tests kill them: the emulator then fails their invocations, as AWS does when a runtime exits, and starts a new
+        process for the next invocation.
         """
         found = []
         for process in self.processes():
@@ -261,7 +260,7 @@ class Instance(ABC, Generic[Tools]):
     def stop(self) -> bool:
         """Stop the instance with everything it started and remove its files; return whether any process ran.
 
-        Nothing is kept of a local AWS, so what does not end within seconds of SIGTERM is killed.
+        A local AWS keeps nothing, so processes that do not end within seconds of SIGTERM are killed.
         """
         running = self.current()
         main = running.process(self.folder) if running else None
@@ -279,7 +278,7 @@ class Instance(ABC, Generic[Tools]):
 
 
 def owner_of(port: int) -> str:
-    """Name the program that listens on `port`, as far as this user may know; an emulator by its instance's folder."""
+    """Name the program that listens on `port`, if this user may know it; an emulator by its instance's folder."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN

@@ -1,7 +1,7 @@
 """`leda setup`, `up`, `down`, `status` and `clean`: local AWS with the stack applied.
 
 up()                           the developer's instance, on port 4566 or LEDA_PORT
-with running("test"):          an instance of one's own on a free port, gone at the end (for pytest fixtures)
+with running("test"):          a private instance on a free port, removed at the end (for pytest fixtures)
 with running_empty("test"):    the same without the stack
 """
 
@@ -36,14 +36,14 @@ DEFAULT_PORT = 4566
 VARIABLES = ROOT / "scripts" / "local.tfvars"
 _UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 APPLYING = "applying"
-"""File in an instance's folder for as long as something is applied there."""
+"""File that is in an instance's folder while Terraform applies something to the instance."""
 
 AnInstance = TypeVar("AnInstance", LocalStack, MiniStack)
 
 
 @dataclass(frozen=True)
 class StartedAws:
-    """A local AWS, whatever is applied there. `variables` are the AWS_* settings of its clients."""
+    """A running local AWS, with or without the stack. `variables` are the AWS_* settings of its clients."""
 
     localstack: LocalStack
     running: Running
@@ -55,7 +55,7 @@ class StartedAws:
         return self.running.endpoint
 
     def kill_functions(self, function: str | None = None) -> int:
-        """Kill the processes of the functions, or of one by name; return how many there were."""
+        """Kill the processes of all functions, or of the function with that name; return how many there were."""
         killed = 0
         for pid in self.localstack.function_processes(function):
             with contextlib.suppress(ProcessLookupError):
@@ -72,13 +72,13 @@ class LocalAws(StartedAws):
     outputs: Mapping[str, object]
 
     def destroy(self) -> None:
-        """Remove the stack; local AWS goes on."""
+        """Remove the stack; local AWS keeps running."""
         (self.localstack.folder / "applied").unlink(missing_ok=True)
         self.terraform.destroy()
 
 
 def chosen_port(setting: str) -> int | None:
-    """Return the port in the environment variable, or None when it is not set; raise LedaError when it is no port."""
+    """Return the port in the environment variable `setting`; None if it is not set. Raises LedaError for any text."""
     text = os.environ.get(setting, "").strip()
     if not text:
         return None
@@ -95,7 +95,7 @@ def outputs_of(text: str) -> dict[str, object]:
 
 
 def env_file(variables: Mapping[str, str]) -> str:
-    """Return the lines of .local/env, a file to `source`: it also unsets what a shell has set for another AWS."""
+    """Return the text of .local/env, a file to `source`. It also unsets a shell's settings for another AWS."""
     direct = ",".join(LOOPBACK)
     return "".join(
         [
@@ -117,7 +117,7 @@ def _ministack(name: str) -> MiniStack:
 
 
 def sources_digest(instance: str, root: Path) -> str:
-    """Return a digest of everything that an apply of the root module in `root` depends on."""
+    """Return a digest of everything on which an apply of the root module in `root` depends."""
     own = root.glob("*.tf") if root == ROOT else root.glob("**/*")
     files = [*own, *ROOT.glob("modules/**/*.tf"), VARIABLES, *BUILD.glob("*")]
     files = sorted(file for file in files if file.is_file())
@@ -136,13 +136,13 @@ def _prepare(instance: Instance[Tools]) -> Tools:
 
 
 def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running:
-    """Start the instance if need be; afresh where Terraform's state no longer tells what is there."""
+    """Start the instance if it does not run, or anew if an apply was interrupted, so that its state is unknown."""
     before, lost = instance.current(), applied_there(instance.folder)
     names = f" ({', '.join(lost)})" if lost else ""
     gone = f"everything in it is gone{names}; the next `make` that needs one applies it again"
     was_interrupted = bool(before) and (instance.folder / APPLYING).exists()
     if was_interrupted:
-        warn("the last apply was interrupted, and nothing tells what is there: starting afresh")
+        warn("the last apply was interrupted, so nobody knows what it has made: starting anew")
         warn(gone)
         instance.stop()
     with step(instance.TITLE):
@@ -150,13 +150,15 @@ def _start(instance: Instance[Tools], tools: Tools, port: int | None) -> Running
     if not fresh:
         info(f"already runs at {running.endpoint}")
     elif before and not was_interrupted:
-        warn(f"what ran at {before.endpoint} had other settings, or did not answer: started afresh")
+        warn(
+            f"the instance at {before.endpoint} had other settings, or did not answer: started anew"
+        )
         warn(gone)
     return running
 
 
 def applied_there(folder: Path) -> list[str]:
-    """Name what is applied on the instance in that folder, each as the user calls it."""
+    """Name what is applied on the instance in that folder, for messages."""
     stack = ["the stack"] if (folder / "applied").exists() else []
     examples = (file.parent.name for file in (folder / "examples").glob("*/applied"))
     return stack + [f"examples/{name}" for name in sorted(examples)]
@@ -167,7 +169,7 @@ def apply_changes(
 ) -> dict[str, object]:
     """Apply a root module unless nothing has changed since its last apply; return its outputs.
 
-    folder: keeps `digest` (of all that the apply depends on) and the outputs.
+    folder: where `digest` (of everything that the apply depends on) and the outputs are stored.
     """
     applied, saved = folder / "applied", folder / "outputs.json"
     if applied.exists() and applied.read_text() == digest and saved.exists():
@@ -190,7 +192,7 @@ def apply_changes(
                 )
             raise
         except LedaError:
-            applying.unlink()  # Terraform ended in order: its state is true, and an apply can go on from it
+            applying.unlink()  # Terraform has written its state, and another apply can continue from it
             raise
         applying.unlink()
     saved.write_text(terraform.outputs())
@@ -217,10 +219,10 @@ def _deploy(localstack: LocalStack, running: Running) -> LocalAws:
 
 @contextmanager
 def developers() -> Iterator[tuple[LocalStack, Running]]:
-    """Yield the developer's local AWS, started if need be, whatever is applied there; nobody else applies meanwhile."""
+    """Yield the developer's local AWS, started if necessary, under a lock against other applies."""
     with _developers("aws", _instance("aws"), ENV_FILE, DEFAULT_PORT) as (localstack, running):
         if not (localstack.folder / "outputs.json").exists():
-            OUTPUTS_FILE.unlink(missing_ok=True)  # of a stack that is gone
+            OUTPUTS_FILE.unlink(missing_ok=True)  # the outputs of a stack that is gone
         yield localstack, running
 
 
@@ -228,7 +230,7 @@ def developers() -> Iterator[tuple[LocalStack, Running]]:
 def developers_ministack() -> Iterator[tuple[MiniStack, Running]]:
     """Yield the developer's MiniStack, as `developers` does, on LEDA_SHOP_PORT or any free port.
 
-    Not on LEDA_PORT: that is LocalStack's, which may run beside it.
+    LEDA_PORT is LocalStack's, which may run at the same time.
     """
     with _developers("ministack", _ministack("aws"), MINISTACK_ENV_FILE, None) as started:
         yield started
@@ -260,7 +262,7 @@ def setup() -> None:
 
 
 def up() -> LocalAws:
-    """Start local AWS with the stack applied; quick when it already runs and nothing changed."""
+    """Start local AWS with the stack applied; quick if it already runs and nothing changed."""
     began = time.monotonic()
     with developers() as (localstack, running):
         aws = _deploy(localstack, running)
@@ -271,7 +273,7 @@ def up() -> LocalAws:
 
 
 def down() -> None:
-    """Stop local AWS and everything it started; what it held is gone."""
+    """Stop local AWS and everything it started; its contents are lost."""
     heading("Stopping local AWS")
     with only_one("aws"), only_one("ministack"):
         with step("stopping"):
@@ -327,9 +329,9 @@ def clean() -> None:
 
 @contextmanager
 def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
-    """Yield a fresh local AWS of one's own, on a free port, with the stack applied; it is gone at the end.
+    """Yield a new, private local AWS on a free port, with the stack applied; it is removed at the end.
 
-    keep: take what an earlier one has left running, and leave it running.
+    keep: use the instance that an earlier run left running, and leave it running.
     """
     with running_empty(name, keep) as aws:
         yield _deploy(aws.localstack, aws.running)
@@ -337,13 +339,13 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
 
 @contextmanager
 def running_empty(name: str, keep: bool = False) -> Iterator[StartedAws]:
-    """Yield what `running` does, without the stack."""
+    """Yield the same as `running`, without the stack."""
     require_terraform()
     with only_one(name):
         localstack = _instance(name)
         tools = _prepare(localstack)
         if not keep:
-            localstack.stop()  # what a killed session left
+            localstack.stop()  # left by a run that was killed
         try:
             started = _start(localstack, tools, None)
             yield StartedAws(localstack, started, client_variables(started.port))
@@ -354,12 +356,12 @@ def running_empty(name: str, keep: bool = False) -> Iterator[StartedAws]:
 
 @contextmanager
 def running_ministack(name: str = "test") -> Iterator[tuple[MiniStack, Running]]:
-    """Yield a fresh, empty MiniStack of one's own, on a free port; it is gone at the end."""
+    """Yield a new, private, empty MiniStack on a free port; it is removed at the end."""
     require_terraform()
     with only_one(f"{name}-ministack"):
         ministack = _ministack(name)
         tools = _prepare(ministack)
-        ministack.stop()  # what a killed session left
+        ministack.stop()  # left by a run that was killed
         try:
             yield ministack, _start(ministack, tools, None)
         finally:

@@ -1,4 +1,4 @@
-"""LocalStack in host mode: the emulator that everything but the shop runs on."""
+"""LocalStack without Docker: the emulator on which everything but the shop runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVICES = (
     "sqs",
     "sts",
 )
-# Why each is so: docs/local-aws.md. Values are measured for bursts of 10,000 messages on two cores.
+# docs/local-aws.md has the reasons. Values were measured with bursts of 10,000 messages on two cores.
 SETTINGS = {
     "EAGER_SERVICE_LOADING": "0",
     "DNS_ADDRESS": "0",
@@ -38,12 +38,12 @@ SETTINGS = {
     "DYNAMODB_IN_MEMORY": "1",
     "DYNAMODB_HEAP_SIZE": "1g",
     "KINESIS_LATENCY": "0",
-    # In host mode LocalStack's Kinesis else writes all of its data to disk every five seconds.
+    # Otherwise LocalStack's Kinesis writes all of its data to disk every five seconds.
     "KINESIS_PERSISTENCE": "0",
     "KINESIS_MOCK_VERSION": "0.5.2",
     "KINESIS_SHARD_LIMIT": "500",
     "LAMBDA_RUNTIME_EXECUTOR": "process",
-    # The plugin paces a mapping's rounds over its shards.
+    # The plugin sets the pace at which a mapping polls its shards.
     "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.01",
     "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",
     # Environments stay warm for an hour: a cold start costs more here than an idle process.
@@ -52,7 +52,7 @@ SETTINGS = {
 
 
 class LocalStack(Instance[Toolchain]):
-    """One LocalStack."""
+    """An instance of LocalStack."""
 
     TITLE = "LocalStack"
     HEALTH = "/_localstack/health"
@@ -63,7 +63,7 @@ class LocalStack(Instance[Toolchain]):
         return toolchain.install()
 
     def command(self, tools: Toolchain) -> list[str]:
-        """The runtime itself: `localstack start --host` asks for Docker."""
+        """The runtime itself, because `localstack start --host` needs Docker."""
         return [str(tools.localstack_python), "-m", "localstack.runtime.main"]
 
     def interpreters(self, tools: Toolchain) -> list[Path]:

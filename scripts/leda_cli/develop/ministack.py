@@ -1,7 +1,7 @@
-"""MiniStack: the emulator for the shop, whose services LocalStack without an account lacks.
+"""MiniStack: the emulator for the shop, which needs services that LocalStack has only with an account.
 
-It knows HTTP APIs, Cognito, Firehose, Glue and Athena. What it does otherwise than AWS is in docs/shop.md; above all it
-loses records where AWS retries them, so nothing that runs on it shows how a failure is handled.
+It has HTTP APIs, Cognito, Firehose, Glue and Athena. docs/shop.md lists how it differs from AWS. Above all, it loses
+records where AWS retries them, so nothing that runs on it shows how a failure is handled.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ SETTINGS = {
     "BIND_HOST": "127.0.0.1",
     "IOT_MTLS_ENABLED": "false",
     "LAMBDA_EXECUTOR": "local",
-    # Each invocation at once is a process, and two cores start some processes of Python sooner than many. Further
-    # calls get 429, as on AWS above the account's limit. Delivering changes takes two at a time.
+    # Each concurrent invocation is a process, and two cores start few Python processes sooner than many. Further calls
+    # get 429, as on AWS above the account's limit. Delivering changes needs two at a time.
     "LAMBDA_ACCOUNT_CONCURRENCY": "6",
     "LAMBDA_WARM_TTL_SECONDS": "3600",
     "PERSIST_STATE": "0",
@@ -56,22 +56,22 @@ _SIGN_IN = re.compile(r"https://[a-z0-9-]+\.auth\.[a-z0-9-]+\.amazoncognito\.com
 
 
 class MiniStack(Instance[Path]):
-    """One MiniStack."""
+    """An instance of MiniStack."""
 
     TITLE = "MiniStack"
     HEALTH = "/_ministack/health"
     PORT_SETTING = "LEDA_SHOP_PORT"
 
     def install(self) -> Path:
-        """Its own environment, which is the functions' too."""
+        """MiniStack's own environment, in which the functions run too."""
         return toolchain.install_ministack()
 
     def command(self, tools: Path) -> list[str]:
-        """The server in the foreground; -P, because beside the file lie modules that are none of MiniStack's."""
+        """The server in the foreground. -P keeps the modules beside the file out of MiniStack's imports."""
         return [str(tools), "-P", str(Path(__file__).with_name("ministack_server.py"))]
 
     def interpreters(self, tools: Path) -> list[Path]:
-        """Its own."""
+        """MiniStack's own."""
         return [tools]
 
     def variables(self, port: int, tools: Path) -> dict[str, str]:
@@ -88,10 +88,10 @@ class MiniStack(Instance[Path]):
 
 
 def local_addresses(text: str, port: int) -> str:
-    """Return a text with the addresses of APIs and sign-in pages where MiniStack answers to them.
+    """Replace AWS's addresses of APIs and sign-in pages in a text by those at which MiniStack serves them.
 
-    Terraform has AWS's host names, which no resolver leads here. MiniStack serves an API under a path of its own, and
-    the sign-in page of every user pool at its root.
+    Terraform outputs AWS's host names, which do not resolve to this machine. MiniStack serves each API under a path of
+    its own, and the sign-in page of every user pool at its root.
     """
     endpoint = f"http://127.0.0.1:{port}"
     text = _API.sub(lambda api: f"{endpoint}/_aws/execute-api/{api[1]}", text)
@@ -99,19 +99,19 @@ def local_addresses(text: str, port: int) -> str:
 
 
 def allow_what_ministack_mistakes(client: Callable[[str], Any], site: str) -> None:
-    """Lift what is right on AWS and shuts out everybody here. Call it after each apply.
+    """Loosen policies that are right on AWS but that MiniStack understands wrongly. Call it after each apply.
 
     client: makes a client of a service.
     site: the bucket of the site.
 
-    MiniStack speaks HTTP, so a bucket that asks for TLS answers nobody. It takes a call to a table's stream for one to
-    all resources, so a role with the stream's ARN is refused. It asks for a right to BatchExecuteStatement, which AWS
-    does not know: there, each statement needs that of its kind. No name leads to its CloudFront, so the site is read
-    from the bucket.
+    MiniStack speaks HTTP, so a bucket that requires TLS refuses every request. It checks a call to a table's stream
+    against all resources, so it refuses a role with the stream's ARN. It requires dynamodb:BatchExecuteStatement, which
+    does not exist on AWS: there, each statement needs the right of its kind. Its CloudFront has no host name that
+    resolves, so browsers read the site from the bucket.
     """
     s3, iam = client("s3"), client("iam")
     for bucket in s3.list_buckets()["Buckets"]:
-        s3.delete_bucket_policy(Bucket=bucket["Name"])  # nothing but "TLS only"
+        s3.delete_bucket_policy(Bucket=bucket["Name"])  # it says nothing but "TLS only"
     s3.delete_public_access_block(Bucket=site)
     read = _allow(["s3:GetObject"], f"arn:aws:s3:::{site}/*")
     read["Principal"] = "*"

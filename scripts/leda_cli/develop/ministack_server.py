@@ -1,8 +1,8 @@
-"""Starts MiniStack, with what it mistakes in conditions of PartiQL put right. MiniStack's interpreter runs this file.
+"""Starts MiniStack with a correction of its PartiQL. MiniStack's interpreter runs this file.
 
-MiniStack looks for the key of an UPDATE among the parts of its WHERE that AND joins, and finds none as soon as one part
-is an OR: Reduce's `"Identifier" = ? AND ("Applied..." IS MISSING OR "Applied..." < ?)` is refused, which DynamoDB and
-DynamoDB Local take. What the condition says is not touched here: only where the key is looked for.
+MiniStack looks for the key of an UPDATE among the AND terms of its WHERE clause, and finds no key if a term is an OR:
+it refuses Reduce's `"Identifier" = ? AND ("Applied..." IS MISSING OR "Applied..." < ?)`, which DynamoDB and DynamoDB
+Local accept. The correction changes only where MiniStack looks for the key, and not what the condition means.
 """
 
 import runpy
@@ -16,7 +16,7 @@ _find_keys = dynamodb._pq_conditions
 
 
 def without_alternatives(where: Node | None) -> Node | None:
-    """The parts that AND joins, those with an OR left out; None where nothing is left."""
+    """The AND terms of the clause without those that are an OR; None if no term is left."""
     if where is None or where[0] == "or":
         return None
     if where[0] != "and":

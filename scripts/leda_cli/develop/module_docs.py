@@ -1,7 +1,7 @@
 """The tables of inputs and outputs in the READMEs of the Terraform modules.
 
 `.venv/bin/python -m leda_cli.develop.module_docs` writes them between the markers below, from the module's
-variables.tf and outputs.tf; with `--check` it only says which are not current, and fails.
+variables.tf and outputs.tf. With `--check` it only names the READMEs that are not current, and fails if there are any.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from leda_cli.base.paths import ROOT
 from leda_cli.develop.hcl import Arguments, blocks, expression
 
-ROOT = Path(__file__).resolve().parents[3]
 BEGIN = "<!-- inputs and outputs: written by scripts/leda_cli/develop/module_docs.py -->"
 END = "<!-- end of inputs and outputs -->"
 
@@ -23,7 +23,7 @@ class Unreadable(ValueError):
 
 
 def _cell(text: str) -> str:
-    """The text in a table's cell: a list's items and paragraphs on lines of their own."""
+    """The text for a table's cell, with line breaks before list items and paragraphs."""
     text = re.sub(r"\n(?:\n|(?=- ))", "<br>", text.strip().replace('\\"', '"'))
     return re.sub(r"\s*\n\s*", " ", text).replace("|", "\\|")
 
@@ -64,7 +64,7 @@ def with_tables(readme: str, module_tables: str) -> str:
 
 
 def documented(root: Path = ROOT) -> list[Path]:
-    """The folders whose README has the tables: every module, and every other root module that has the markers."""
+    """The folders whose README has the tables: every module, and each root module whose README has the markers."""
     modules = sorted(path.parent for path in root.glob("modules/*/variables.tf"))
     others = [root, *sorted(path.parent for path in root.glob("examples/*/variables.tf"))]
     return modules + [

@@ -1,11 +1,11 @@
 """Build the functions' deployment packages, the same bytes on every machine, and publish them.
 
 Each folder of lambda_src/ with a handler.py becomes one zip: the folder's files at its root, the shared core
-(lambda_src/leda) and the pinned wheels. Every function carries the whole core: a module that is not imported takes no
-time at a cold start, only room.
+(lambda_src/leda) and the pinned wheels. Every package has the whole core: a module that is not imported takes space but
+no time at a cold start.
 
-A record processor is the package of lambda_src/process_records with a folder of the user's own in the place of
-its process.py; the folder may be anywhere.
+A record processor is the package of lambda_src/process_records with the files of a user's folder in the place of its
+process.py. The folder may be anywhere.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from leda_cli.develop import wheels
 from leda_cli.develop.process_function import require_process
 
 NOT_CARRIED = ("aws_lambda_powertools/event_handler/",)
-"""Folders of the wheels that stay out: Powertools' HTTP router brings two megabytes, and no function here uses it."""
+"""Folders of the wheels that packages leave out: Powertools' HTTP router has two megabytes, and no function uses it."""
 
 _UTILITY = re.compile(r"aws_lambda_powertools/utilities/(?!__init__\.py|jmespath_utils/|typing/)")
-"""Files of Powertools' utilities that only a user's `process` may import: half of a package, which others leave out."""
+"""Files of Powertools' utilities, half of a package: only record processors get them, as a user's `process` may import
+them."""
 
 PROCESSOR = "process_records"
 """The function that runs a user's `process` (docs/record-processor.md), and the file that has it."""
@@ -50,7 +51,7 @@ LARGEST_DIRECT_UPLOAD = 50 * 1000 * 1000
 LARGEST_UNZIPPED = 250 * 1000 * 1000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution"""
 
-# The earliest time that a zip can hold: any fixed one serves.
+# The earliest time that a zip can hold. Any fixed time would do.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _REGULAR_FILE_READABLE_BY_ALL = 0o100644
@@ -78,7 +79,7 @@ class Package:
 
     @property
     def entry(self) -> Entry:
-        """The package's line of the manifest: the digests in the forms that S3 keys and Lambda use."""
+        """The package's entry in the manifest, with the digest in the forms that S3 keys and Lambda need."""
         digest = hashlib.sha256(self.content)
         return {
             "file": f"{self.function}.zip",
@@ -94,7 +95,7 @@ def build(
         list[str] | None,
         typer.Option(
             metavar="s3://BUCKET/PREFIX",
-            help="Upload the packages there as well; may be repeated, for a bucket in each Region.",
+            help="Also upload the packages there; may be repeated, for a bucket in each Region.",
         ),
     ] = None,
     output: Annotated[
@@ -104,7 +105,7 @@ def build(
         list[str] | None,
         typer.Option(
             metavar="NAME=FOLDER",
-            help="Build a record processor with the process.py of FOLDER as well; may be repeated.",
+            help="Also build a record processor with the process.py of FOLDER; may be repeated.",
         ),
     ] = None,
     lock: Annotated[
@@ -141,7 +142,7 @@ def assemble(
     distributions: Mapping[str, wheels.Distribution],
     processors: Mapping[str, Path] | None = None,
 ) -> list[Package]:
-    """Return the package of every function under `source` and of every processor, in the order of their names.
+    """Return the package of every function under `source` and of every processor, sorted by name.
 
     processors: folders with a process.py, by the name of the package that each becomes.
     """
@@ -172,14 +173,20 @@ def assemble(
 
 
 def own_files(folder: Path) -> dict[str, Path]:
-    """A function's own files by their names in its package."""
-    return {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    """A function's own files, except caches and hidden files, by their names in its package."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
+        if path.is_file() and not hidden and not path.name.endswith((".pyc", "~")):
+            found[place.as_posix()] = path
+    return found
 
 
 def processor_files(core: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """The files of a record processor: `core`'s, with those of `folder` in the place of its process.py.
+    """The files of a record processor: those of `core`, with those of `folder` in the place of process.py.
 
-    Raises LedaError where the folder has no function `process` that can run, or a file that the core has too.
+    Raises LedaError where the folder has no usable function `process`, or has a file that the core has too.
     """
     files = own_files(folder) if folder.is_dir() else {}
     if PROCESS not in files:
@@ -202,7 +209,7 @@ def processor_files(core: Mapping[str, Path], folder: Path) -> dict[str, Path]:
 
 
 def named_folders(given: list[str]) -> dict[str, Path]:
-    """Read NAME=FOLDER. Raises LedaError."""
+    """Parse the values NAME=FOLDER of --process. Raises LedaError."""
     found: dict[str, Path] = {}
     for text in given:
         name, equals, folder = text.partition("=")
@@ -231,7 +238,7 @@ def _syntax_error(error: SyntaxError) -> LedaError:
 
 
 def write(built: list[Package], output: Path) -> dict[str, Entry]:
-    """Write the zips and, when all are there, the manifest; drop zips of functions that are gone."""
+    """Write the zips and then the manifest, and delete the zips of functions that no longer exist."""
     output.mkdir(parents=True, exist_ok=True)
     manifest = {package.function: package.entry for package in built}
     for package in built:
@@ -250,7 +257,7 @@ def manifest_bytes(manifest: Mapping[str, Entry]) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write `path` in one step, so that a reader sees the old file or the new one; keep an equal one."""
+    """Replace `path` atomically, so that a reader sees the old file or the new one; keep it if it is equal."""
     if path.is_file() and path.read_bytes() == content:
         return
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -261,10 +268,10 @@ def _replace(path: Path, content: bytes) -> None:
 def _package(
     name: str, files: Mapping[str, Path], shared: Mapping[str, bytes], distributions: Iterable[str]
 ) -> Package:
-    """The package of a function with its own files and what all packages share."""
+    """The package of a function: its own files, and those that all packages share."""
     if taken := sorted(shared.keys() & files.keys()):
         raise LedaError(
-            f"Two files want to be {taken[0]} in the package of {name}.",
+            f"The package of {name} would have two files named {taken[0]}.",
             "Rename the function's own.",
         )
     contents = {**shared, **{place: path.read_bytes() for place, path in files.items()}}
@@ -280,8 +287,8 @@ def _package(
 def archive(contents: Mapping[str, bytes]) -> bytes:
     """Return a zip of `contents` whose bytes depend on nothing else.
 
-    Entries are stored, not deflated: zlib, zlib-ng and their versions pack the same bytes differently,
-    and Lambda unpacks a package before it runs.
+    Entries are stored, not compressed: zlib, zlib-ng and their versions compress the same bytes differently, and Lambda
+    unpacks a package before it runs.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
@@ -293,17 +300,8 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """A function's own files: all but caches and hidden files."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if path.is_file() and not hidden and not path.name.endswith((".pyc", "~")):
-            yield path
-
-
 def _carried(distribution: wheels.Distribution) -> Iterator[str]:
-    """The files of a wheel that a package carries: its modules and data, its metadata and its licences."""
+    """The files of a wheel that go into a package: its modules and data, its metadata and its licences."""
     for file in distribution.digests:
         top = PurePosixPath(file).parts[0]
         if not top.endswith((".dist-info", ".data")) and not file.startswith(
@@ -314,7 +312,7 @@ def _carried(distribution: wheels.Distribution) -> Iterator[str]:
 
 
 def _digests(output: Path) -> dict[str, str]:
-    """The packages that are in the folder, by function: the digests that its manifest tells."""
+    """The digests of the packages in the folder, by function, as its manifest lists them."""
     try:
         manifest = json.loads((output / _MANIFEST).read_text())
         return {function: str(entry["sha256"]) for function, entry in manifest.items()}
@@ -323,7 +321,7 @@ def _digests(output: Path) -> dict[str, str]:
 
 
 def _show(changed: list[Package], output: Path) -> None:
-    """Print the sizes of the packages that are new or changed, and which wheels they carry."""
+    """Print the sizes of the packages that are new or changed, and which wheels they contain."""
     if not changed:
         info("the functions' packages are up to date")
         return
@@ -347,5 +345,5 @@ def _show(changed: list[Package], output: Path) -> None:
     for distribution, functions in sorted(carriers.items()):
         groups.setdefault(tuple(functions), []).append(distribution)
     for users, names in groups.items():
-        info(f"carried by {', '.join(users)}: {', '.join(names)}")
+        info(f"{', '.join(users)} contain {', '.join(names)}")
     info(f"written to {os.path.relpath(output)}")

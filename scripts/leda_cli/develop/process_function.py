@@ -1,7 +1,8 @@
-"""Whether a record processor's process.py has a function `process` that the processor can call with a record.
+"""Checks that a record processor's process.py has a function `process` that takes a record.
 
-The file is read and not run: what it imports need not be there at the build. What cannot be seen in the text (a
-decorator, a name that is bound at run time) the function itself refuses when it starts (leda.processor.processing).
+The file is parsed, not run, because its imports need not be installed where packages are built. Errors that cannot be
+seen in the text (a decorator, a name that is bound at run time) stop the function when it starts
+(leda.processor.processing).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def require_process(tree: ast.Module, file: Path) -> None:
-    """Raise LedaError unless the module defines a `process` that takes a record and runs when it is called."""
+    """Raise LedaError unless the module defines a plain function `process` that takes one argument."""
     found = [node for node in tree.body if isinstance(node, _Function) and node.name == NAME]
     if not found:
         raise LedaError(f"{file} defines no function `process`.", _DEFINE)
@@ -29,13 +30,13 @@ def require_process(tree: ast.Module, file: Path) -> None:
         return
     if isinstance(function, ast.AsyncFunctionDef):
         raise LedaError(
-            f"{where} is `async`, so that a call of it runs nothing.",
-            "Define it with `def`; a coroutine of your own can be run in it with asyncio.run(...).",
+            f"{where} is `async`, so a call of it runs nothing.",
+            "Define it with `def`; run a coroutine in it with asyncio.run(...).",
         )
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function)):
         raise LedaError(
-            f"{where} is a generator (it has a `yield`), so that a call of it runs nothing.",
-            "Let it return when the record is done, and raise where it is not.",
+            f"{where} is a generator (it has a `yield`), so a call of it runs nothing.",
+            "Let it return when the record is processed, and raise if it is not.",
         )
     if not _takes_one(function.args):
         raise LedaError(
@@ -45,7 +46,7 @@ def require_process(tree: ast.Module, file: Path) -> None:
 
 
 def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """The nodes of the function's body, without those of functions, lambdas and classes in it."""
+    """The nodes of the function's body, except those of functions, lambdas and classes in it."""
     left: list[ast.AST] = list(function.body)
     while left:
         node = left.pop()

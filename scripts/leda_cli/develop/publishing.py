@@ -1,4 +1,4 @@
-"""Upload built packages to S3, where a configuration without a checkout finds them."""
+"""Uploads built packages to S3, for Terraform configurations without a checkout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place in S3: the prefix has no slash at its ends."""
+    """A bucket and a prefix in S3; the prefix neither begins nor ends with a slash."""
 
     bucket: str
     prefix: str
@@ -33,7 +33,7 @@ class Target:
 
 
 def parse(url: str) -> Target:
-    """Read s3://bucket/prefix; the prefix may be absent. Raises LedaError for anything else."""
+    """Parse s3://bucket or s3://bucket/prefix. Raises LedaError for anything else."""
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")
@@ -45,10 +45,10 @@ def parse(url: str) -> Target:
 
 
 def upload(zips: Mapping[str, bytes], manifest: bytes, target: Target) -> None:
-    """Put each zip under its key unless it is there, then the manifest.
+    """Upload each zip that is not there yet, then the manifest.
 
-    The manifest comes last: its reader finds all that it names. Zips of earlier builds stay, for
-    a stack may still name them.
+    The manifest comes last, so that its readers find every zip that it names. Zips of earlier builds stay, because a
+    deployed stack may name them.
     """
     from botocore.exceptions import (
         BotoCoreError,

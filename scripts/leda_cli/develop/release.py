@@ -1,7 +1,7 @@
-"""`scripts/release`: check, build and tag a version. The tag holds the packages, so `?ref=<tag>` needs no build.
+"""`scripts/release`: check, build and tag a version. The tag contains the packages, so `?ref=<tag>` needs no build.
 
-The tag is a commit beside the branch: the branch's files and build/. A branch never holds packages. Git stores once
-what the packages have in common, because the zips are not compressed: all of them together are half a megabyte there.
+The tag's commit is not on a branch: it has the branch's files and build/. Git stores what the packages have in common
+only once, because the zips are not compressed: all of them together add half a megabyte to the repository.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def release(
         list[str] | None,
         typer.Option(
             metavar="s3://BUCKET/PREFIX",
-            help="Upload the packages to PREFIX/v<version> as well, for accounts that cannot reach the repository; may "
-            "be repeated, for a bucket in each Region.",
+            help="Also upload the packages to PREFIX/v<version>, for accounts that cannot reach the repository; may be "
+            "repeated, for a bucket in each Region.",
         ),
     ] = None,
     push: Annotated[
@@ -43,7 +43,7 @@ def release(
         typer.Option(metavar="REMOTE", help="Push the tag there. Without it, the tag stays local."),
     ] = None,
 ) -> None:
-    """Make the tag v<version> of what is committed, with the packages in it. The version is that of pyproject.toml."""
+    """Tag the commit as v<version>, with the packages in the tag. The version is that of pyproject.toml."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     tag = f"v{version}"
     notes = notes_of((ROOT / "CHANGELOG.md").read_text(), version)
@@ -79,7 +79,7 @@ def release(
 
 
 def notes_of(changelog: str, version: str) -> str:
-    """Return what the changelog says of a version. Raises LedaError where its section is missing or empty."""
+    """Return the changelog's section of a version. Raises LedaError if it is missing or empty."""
     section = re.search(
         rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## |\Z)",
         changelog,
@@ -94,7 +94,7 @@ def notes_of(changelog: str, version: str) -> str:
 
 
 def _require_releasable(tag: str) -> None:
-    """Raise LedaError where the tag exists or the checkout has changes that the tag would lack."""
+    """Raise LedaError if the tag exists, or if the checkout has changes that are not committed."""
     if _git("tag", "--list", tag):
         raise LedaError(
             f"The tag {tag} exists already, and a release is never changed.",
@@ -108,7 +108,7 @@ def _require_releasable(tag: str) -> None:
 
 
 def commit_with(files: Iterable[Path], message: str) -> str:
-    """Return a new commit on top of HEAD that adds `files`, which .gitignore names. No branch moves to it."""
+    """Return a new commit on top of HEAD that adds `files`, although .gitignore names them. No branch moves to it."""
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         _git("read-tree", "HEAD", environment=index)
@@ -119,7 +119,7 @@ def commit_with(files: Iterable[Path], message: str) -> str:
 
 
 def _git(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run git in the checkout and return what it prints. Raises LedaError with its message where it fails."""
+    """Run git in the checkout and return its output. Raises LedaError with git's message if it fails."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=ROOT,

@@ -1,12 +1,11 @@
-"""One process of the AWS provider for many runs of Terraform that touch no AWS: `validate`, and `test` with mocks.
+"""One process of the AWS provider for many runs of Terraform that call no AWS: `validate`, and `test` with mocks.
 
-Terraform starts the provider again for every command, and for every `run` of a test; each start reads a file of 675 MB
-and the schemas of all resources. Tests of a module with 11 runs take 11 s of processor time so, and 2 s with a provider
-that runs already (measured). How Terraform finds one that does:
+Terraform starts the provider for every command and for every `run` of a test. Each start reads a file of 675 MB and the
+schemas of all resources. So the tests of a module with 11 runs take 11 s of processor time, and 2 s with a provider
+that already runs (measured). Terraform finds a running provider by an environment variable:
 https://developer.hashicorp.com/terraform/plugin/debugging#starting-a-provider-in-debug-mode
 
-Such a provider keeps the configuration of its last user, so nothing that is planned or applied for an AWS may
-share it.
+A running provider keeps the configuration of its last user, so no plan or apply of a real or local AWS may share it.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import ROOT
 from leda_cli.develop.terraform import PROVIDER
 
-# Whatever it requires of the provider, every module does.
+# Every module has the same requirements of the provider as this one.
 REQUIREMENTS = ROOT / "modules" / "table" / "versions.tf"
 _STARTED = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
 
 
 @contextmanager
 def shared_provider(environment: Mapping[str, str], work: Path) -> Iterator[dict[str, str]]:
-    """Yield the environment in which Terraform uses the one provider, which ends with the block.
+    """Start a provider for the time of the block; yield the environment in which Terraform uses it.
 
-    environment: that of Terraform (`terraform_environment`). work: an empty folder for what is installed. Raises
+    environment: Terraform's (`terraform_environment`). work: an empty folder to install the provider in. Raises
     LedaError when the provider is not found or does not start.
     """
     program = _installed(environment, work)
@@ -39,7 +38,7 @@ def shared_provider(environment: Mapping[str, str], work: Path) -> Iterator[dict
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        # A line for every call.
+        # It would have a line for every call.
         stderr=subprocess.DEVNULL,
         text=True,
     )
@@ -51,7 +50,7 @@ def shared_provider(environment: Mapping[str, str], work: Path) -> Iterator[dict
 
 
 def _installed(environment: Mapping[str, str], work: Path) -> Path:
-    """The provider's program, as `terraform init` installs it."""
+    """Let `terraform init` install the provider, and return the path of its program."""
     (work / REQUIREMENTS.name).write_text(REQUIREMENTS.read_text())
     done = subprocess.run(
         ["terraform", "init", "-input=false", "-no-color"],
@@ -72,12 +71,12 @@ def _installed(environment: Mapping[str, str], work: Path) -> Path:
 
 
 def _address(process: subprocess.Popen[str]) -> str:
-    """What the provider says of where it listens. Raises LedaError when it ends without a word of it."""
+    """Read where the provider listens from its output. Raises LedaError if it ends before it listens."""
     assert process.stdout
     for line in process.stdout:
         if found := _STARTED.search(line):
             return found[1]
     raise LedaError(
         f"The AWS provider ended with status {process.wait()} before it listened.",
-        "Run `terraform validate` in a module: it starts the same program, and shows what is wrong.",
+        "Run `terraform validate` in a module: it starts the same program and shows the error.",
     )

@@ -1,4 +1,4 @@
-"""`leda docs`: the site of the documentation, and the checks of its words and links in `leda lint`."""
+"""`leda docs`: builds the documentation's site; checks the pages' words and links for `leda lint`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def docs() -> None:
 
 
 def broken_links() -> str:
-    """Build the site; return what mkdocs found wrong, or an empty text."""
+    """Build the site; return mkdocs' complaints, or an empty text."""
     mkdocs = toolchain.install_mkdocs()
     return _failure([str(mkdocs), "build", "--strict", "--site-dir", str(SITE)])
 
 
 def wrong_words() -> str:
-    """Check the pages' words; return what textlint found wrong, or an empty text."""
+    """Check the pages' words; return textlint's complaints, or an empty text."""
     node = toolchain.find_node()
     modules = toolchain.install_textlint()
     pages = sorted(str(page.relative_to(ROOT)) for pattern in PAGES for page in ROOT.glob(pattern))
@@ -47,7 +47,7 @@ def wrong_words() -> str:
 
 
 def _failure(command: list[str]) -> str:
-    """Run a command in the checkout; return what it printed where it failed, else an empty text."""
+    """Run a command in the checkout; return its output if it failed, otherwise an empty text."""
     environment = {**contained_environment(), "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -1,9 +1,9 @@
-"""Hooks of mkdocs (mkdocs.yml): READMEs of other folders become pages of the site, and links follow them.
+"""Hooks of mkdocs (mkdocs.yml) that turn READMEs of other folders into pages of the site, and adapt the links.
 
 The Markdown files are written for the repository: a page links to a module by its folder and to a source file by its
 path. In the site, a link to a page or to a folder with a README leads to that page. A link to a source file becomes
-its text, because the site does not have the sources. A link to what does not exist stays as it is, and mkdocs, which
-is run with --strict, refuses it.
+plain text, because the site does not have the sources. A broken link stays as it is, and mkdocs, which runs with
+--strict, refuses it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = next(
     folder for folder in Path(__file__).resolve().parents if (folder / "mkdocs.yml").is_file()
 )
 
-# Fenced code, a link or image (not to a URL, nor to an anchor alone), inline code: whichever begins first.
+# Fenced code, a link or image (not to a URL or a mere anchor), or inline code, whichever begins first.
 _TOKEN = re.compile(
     r"^ *```.*?^ *```$"
     r"|(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?![a-z]+:|#)(?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)"
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 
 
 def _pages() -> dict[str, str]:
-    """The pages from outside of docs/: their paths in the repository, and in the site."""
+    """The pages from outside docs/: their paths in the repository, and their paths in the site."""
     found = {
         f"{name}.md": f"{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")
     }
@@ -45,7 +45,7 @@ SOURCES = {page: source for source, page in PAGES.items()}
 
 
 def on_config(config: Any) -> Any:
-    """Put the pages of a folder in the place of `<folder>/*` in the navigation."""
+    """Replace `<folder>/*` in the navigation by the pages of that folder."""
     config.nav = _expanded(config.nav)
     return config
 
@@ -63,21 +63,21 @@ def _expanded(nav: Any) -> Any:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages from outside of docs/."""
+    """Add the pages from outside docs/."""
     for source, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
-    """Make the page's links those of the site."""
+    """Replace the page's links by those of the site."""
     place = page.file.src_uri
     source = SOURCES.get(place, f"docs/{place}")
     return _TOKEN.sub(lambda token: _linked(token, source, place), markdown)
 
 
 def _linked(token: re.Match[str], source: str, place: str) -> str:
-    """The link as the site needs it; code, and a link to what does not exist, as they are."""
+    """The link as the site needs it; code and broken links stay as they are."""
     image, text, target, anchor = token.group("image", "text", "target", "anchor")
     if target is None:
         return token.group()

@@ -1,14 +1,15 @@
-"""Terraform: its version, where its provider comes from, and `tflocal` on a module.
+"""Terraform: its version, the source of its AWS provider, and `tflocal` on a root module.
 
-A machine may hold the AWS provider in a folder instead of reaching Terraform's registry. The folder is
-looked for in this order; the first that holds it is written to .local/terraform.rc as a filesystem mirror:
+A machine without access to Terraform's registry may have the AWS provider in a folder. These folders are tried in
+order, and the first that has the provider is written to .local/terraform.rc as a filesystem mirror:
 
 1. LEDA_TF_PLUGIN_MIRROR, if set;
-2. the implied mirror folders that Terraform documents, which it finds by itself, unless another method is
-   configured: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
-3. one level under the usual roots for software that is not the distribution's own.
+2. the implied mirror folders, which Terraform searches by itself unless another method is configured:
+   https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+3. the folders one level below the usual roots for software that is not part of the distribution.
 
-Where there is none, Terraform asks the registry. A TF_CLI_CONFIG_FILE of the user's that exists is kept.
+If none has the provider, Terraform asks the registry. If the user's TF_CLI_CONFIG_FILE names an existing file, it is
+used as it is.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from leda_cli.develop.toolchain import parse_version
 TERRAFORM_AT_LEAST = (1, 9)
 MIRROR_VARIABLE = "LEDA_TF_PLUGIN_MIRROR"
 PROVIDER = Path("registry.terraform.io", "hashicorp", "aws")
-# What tflocal writes next to the module: every provider endpoint, pointed at local AWS.
+# The file that tflocal writes next to the module: it points every endpoint of the provider to local AWS.
 OVERRIDES = "localstack_providers_override.tf"
 INTERRUPTED_SECONDS = 5
 ADD_ON_ROOTS = ("/opt", "/usr/local/share", "/usr/local/lib", "/usr/share", "/usr/lib", "/srv")
 
 
 def require_terraform() -> str:
-    """Return Terraform's path; raise LedaError when it is missing or too old."""
+    """Return Terraform's path. Raises LedaError if Terraform is missing or too old."""
     wanted = ".".join(map(str, TERRAFORM_AT_LEAST))
     fix = (
         f"Install Terraform {wanted} or later (https://developer.hashicorp.com/terraform/install) so that "
@@ -83,7 +84,7 @@ def _children(root: str) -> list[Path]:
 
 
 def find_mirror(environment: Mapping[str, str], roots: Iterable[str] = ADD_ON_ROOTS) -> Path | None:
-    """Return the folder to use as a filesystem mirror, or None when the registry is to be asked.
+    """Return the folder to use as a filesystem mirror; None: use the registry.
 
     Raises LedaError when LEDA_TF_PLUGIN_MIRROR names a folder without the provider.
     """
@@ -102,7 +103,7 @@ def find_mirror(environment: Mapping[str, str], roots: Iterable[str] = ADD_ON_RO
 
 
 def cli_configuration(mirror: Path | None) -> str:
-    """Return the CLI configuration: `mirror` for what it holds, the registry for everything else."""
+    """Return the CLI configuration: the AWS provider from `mirror`, everything else from the registry."""
     if mirror is None:
         return "# No provider mirror was found: Terraform asks the registry.\n"
     return (
@@ -119,7 +120,7 @@ def cli_configuration(mirror: Path | None) -> str:
 
 
 def terraform_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for Terraform outside of local AWS: its CLI configuration, and contained caches."""
+    """Return Terraform's environment, with its CLI configuration and with its caches under .local/."""
     given = dict(os.environ if environment is None else environment)
     result = contained_environment(given)
     own = given.get("TF_CLI_CONFIG_FILE")
@@ -135,15 +136,14 @@ def terraform_environment(environment: Mapping[str, str] | None = None) -> dict[
 
 
 class TfLocal:
-    """`tflocal` for one root module against one local AWS.
+    """`tflocal` for one root module and one local AWS.
 
-    It runs in a folder of its own, `work`, that has copies of the root's *.tf files and links to the rest. So
-    the checkout stays clean whatever happens (tflocal writes an override file next to what it applies, which
-    sends every call to the local endpoint), and a user's own state, tfvars and backend for a real account are
-    neither read nor written.
+    It runs in a folder of its own, `work`, which has copies of the root module's *.tf files and links to the rest. So
+    the checkout stays clean (tflocal writes an override file next to the module, which sends every call to the local
+    endpoint), and the user's own state, tfvars and backend for a real account are neither read nor written.
 
     root: the folder with the *.tf files.
-    links: name -> target, what the module refers to by a relative path.
+    links: name -> target of what the module refers to by a relative path.
     variables: a .tfvars file, or None.
     aws: the variables of the local endpoint.
     """
@@ -181,9 +181,10 @@ class TfLocal:
         """Return the environment of every run."""
         environment = terraform_environment()
         environment.update(self._aws)
-        # An address, so that tflocal does not send S3 calls to a name that only a resolver on the net knows.
+        # Otherwise tflocal sends S3 calls to a host name that only a public resolver knows.
         environment["S3_HOSTNAME"] = "127.0.0.1"
-        # tflocal becomes Terraform, so that signals reach it; its override file is removed before the next run.
+        # tflocal replaces itself by Terraform, so that signals reach Terraform; then the override file is left behind,
+        # and `run` removes it.
         environment.update(USE_EXEC="1", DISABLE_DEPRECATION_NOTICE="1")
         environment["PATH"] = os.pathsep.join([str(VENV / "bin"), environment.get("PATH", "")])
         return environment
@@ -219,7 +220,7 @@ class TfLocal:
         self.run("init", "-no-color", "-input=false")
 
     def apply(self) -> None:
-        """Make local AWS what the module says."""
+        """Apply the module to local AWS."""
         self.run(
             "apply",
             "-no-color",
@@ -230,7 +231,7 @@ class TfLocal:
         )
 
     def plan_is_empty(self) -> bool:
-        """Tell whether a plan finds nothing to change; the log has the plan."""
+        """Tell whether a plan changes nothing; the log has the plan."""
         return (
             self.run(
                 "plan",
@@ -244,7 +245,7 @@ class TfLocal:
         )
 
     def planned_changes(self) -> set[tuple[str, str]]:
-        """Return what a plan would change: for each resource its type, with each attribute that would be another."""
+        """Return what a plan would change: (type of the resource, name of the attribute)."""
         plan = self.work / "changes.tfplan"
         self.run("plan", "-no-color", "-input=false", "-out", str(plan), *self._variables())
         done = subprocess.run(
@@ -296,9 +297,10 @@ class TfLocal:
 
 
 def _wait_in_order(process: subprocess.Popen[bytes]) -> int:
-    """Wait for Terraform, which gets the terminal's Ctrl-C itself and then ends in order.
+    """Wait for Terraform, which receives the terminal's Ctrl-C itself and then ends in order.
 
-    It may wait for the provider for a minute; nothing of a local AWS is worth that, so it is killed soon.
+    Ending may take a minute, because Terraform waits for the provider. A local AWS is not worth that wait, so Terraform
+    is killed after INTERRUPTED_SECONDS.
     """
     try:
         return process.wait()

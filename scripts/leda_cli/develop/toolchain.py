@@ -1,7 +1,7 @@
-"""Everything local AWS runs on, installed under .local/: LocalStack, its emulators, the functions' Python.
+"""Installs everything that local AWS needs under .local/: LocalStack, its emulators, the functions' Python.
 
-Node and Java are the machine's where they are new enough; otherwise they come as Python wheels. Nothing is
-installed twice: each part leaves a marker when it is complete, and an interrupted one is created again.
+The machine's Node and Java are used if they are new enough; otherwise they come as Python wheels. Each part leaves a
+marker when it is complete, so that nothing is installed twice and an interrupted installation is repeated.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from leda_cli.develop.environments import digest_of, is_complete, mark_complete
 
 LOCALSTACK_VERSION = "4.9.2"
 MINISTACK_VERSION = "1.5.33"
-# LocalStack 4.9.2 was seen to start on the first two; on the third its lock file installs. The preferred one first.
+# The preferred version first. LocalStack 4.9.2 was seen to start on the first two; on the third its lock file installs.
 LOCALSTACK_PYTHONS = ("3.11", "3.12", "3.13")
-# What the functions declare in Terraform; any other version is a compromise that is said out loud.
+# The runtime that Terraform sets for the functions; with any other version a note is printed.
 FUNCTIONS_PYTHON = "3.13"
 NODE_AT_LEAST = 18
 JAVA_AT_LEAST = 17
@@ -35,7 +35,7 @@ PLUGIN = ROOT / "scripts" / "localstack_plugin"
 
 @dataclass(frozen=True)
 class Toolchain:
-    """Where the parts are."""
+    """The paths of the installed parts."""
 
     localstack_python: Path
     functions_python: Path
@@ -46,7 +46,7 @@ class Toolchain:
 
 
 def install() -> Toolchain:
-    """Make sure that every part is there and return where; takes milliseconds when nothing is missing."""
+    """Install the parts that are missing, and return where all parts are; takes milliseconds if none is missing."""
     node = find_node()
     java = find_java()
     emulators = install_emulators(node)
@@ -62,7 +62,7 @@ def install() -> Toolchain:
 
 
 def _sync(title: str, folder: Path, lock: str, python: str, **more: object) -> Path:
-    """Bring an environment up to date, with a line on the screen only when there is something to do."""
+    """Bring an environment up to date, and print a line only if there is something to do."""
     state = str(more.get("state", ""))
     if not environments.is_current(folder, REQUIREMENTS / lock, python, state):
         with step(title):
@@ -103,7 +103,7 @@ def install_localstack() -> Path:
 
 
 def _functions_interpreter() -> str:
-    """Return the interpreter that the functions' runtime names, else the project's own, and say so."""
+    """Return an interpreter of the functions' runtime version; without one, the project's own, with a note."""
     python = environments.find_python(FUNCTIONS_PYTHON)
     if python is None:
         python = environments.base_interpreter()
@@ -145,13 +145,13 @@ def install_mkdocs() -> Path:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """Return the first version number in what a tool prints: "v20.1.0", 'openjdk version "17.0.15"'."""
+    """Return the first version number in a tool's output: "v20.1.0", 'openjdk version "17.0.15"'."""
     found = re.search(r"\d+(?:\.\d+)*", text)
     return tuple(int(part) for part in found.group().split(".")) if found else ()
 
 
 def _version_of(command: list[str]) -> tuple[int, ...]:
-    """Run a tool for its version; () when it does not run."""
+    """Run a tool and return its version; () if the tool does not run."""
     try:
         done = subprocess.run(
             command,
@@ -168,7 +168,7 @@ def _version_of(command: list[str]) -> tuple[int, ...]:
 
 
 def find_node() -> Path:
-    """Return Node: the machine's (with its npm) when it is new enough, else the one from a wheel."""
+    """Return Node: the machine's if it has npm and is new enough, otherwise the one from a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _version_of([node, "--version"]) >= (NODE_AT_LEAST,):
         return Path(node)
@@ -179,7 +179,7 @@ def find_node() -> Path:
 
 
 def find_java() -> Path:
-    """Return Java: the machine's when it is new enough, else the one from a wheel."""
+    """Return Java: the machine's if it is new enough, otherwise the one from a wheel."""
     java = shutil.which("java")
     if java and _version_of([java, "-version"]) >= (JAVA_AT_LEAST,):
         return Path(java)
@@ -244,7 +244,7 @@ def install_emulators(node: Path) -> Path:
 
 
 def install_console() -> dict[str, Path]:
-    """Fetch from npm what the page of `leda console` loads; return its files by their names."""
+    """Fetch from npm the libraries that the page of `leda console` loads; return their files by name."""
     modules = install_console_modules()
     files = (
         "htmx.org/dist/htmx.min.js",
@@ -255,7 +255,7 @@ def install_console() -> dict[str, Path]:
 
 
 def install_console_modules() -> Path:
-    """Fetch the npm packages of `leda console`, those of its tests too; return the folder of packages."""
+    """Fetch the npm packages of `leda console` and of its tests; return the folder of packages."""
     return _install_npm("htmx and uPlot, for leda console", "console", find_node()) / "node_modules"
 
 
@@ -265,7 +265,7 @@ def install_textlint() -> Path:
 
 
 def _install_npm(title: str, name: str, node: Path) -> Path:
-    """Fetch the packages that requirements/<name>/ locks, checked against their integrity there."""
+    """Fetch the packages that requirements/<name>/package-lock.json locks, which also checks their integrity."""
     folder = LOCAL / name
     source = REQUIREMENTS / name
     files = [source / "package.json", source / "package-lock.json"]

@@ -1,4 +1,4 @@
-"""The third-party wheels that the packages carry: their lock, and one download of them."""
+"""The third-party wheels in the packages: their lock file, and their download."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import contained_environment
 from leda_cli.develop import environments
 
 LOWEST_PYTHON = "3.11"
-"""The oldest Python that lambda_src runs on: the runtime has a newer one, a test machine may not."""
+"""The oldest Python on which lambda_src runs: newer on Lambda, but not on every machine that runs the tests."""
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+_-]+)")
 _HASH = re.compile(r"--hash=(?P<hash>sha256:[0-9a-f]{64})")
@@ -29,7 +30,7 @@ _LICENCES = re.compile(r"(?:^|/)(?:LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*$|/lic
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One line of the lock: the only file of one distribution that may be installed."""
+    """An entry of the lock file: the only files of a distribution that may be installed, by their hashes."""
 
     name: str
     version: str
@@ -38,7 +39,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """An installed wheel: its files by their path in the wheel, each with the digest it must have."""
+    """An installed wheel; `digests` has the digest that each of its files must have, by path."""
 
     name: str
     version: str
@@ -46,7 +47,7 @@ class Distribution:
     digests: Mapping[str, str]
 
     def read(self, path: str) -> bytes:
-        """Return a file's bytes; raise LedaError if they are not those that the wheel had."""
+        """Return a file's bytes. Raises LedaError if they were changed after the download."""
         content = (self.folder / path).read_bytes()
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
         if digest != self.digests[path]:
@@ -57,7 +58,7 @@ class Distribution:
         return content
 
     def about(self) -> list[str]:
-        """The files that a copy of any part must keep: the metadata and the licences."""
+        """The files that must accompany any copy of the wheel: the metadata and the licences."""
         return [
             path
             for path in self.digests
@@ -92,15 +93,15 @@ def read_lock(path: Path) -> list[Pin]:
 
 
 def folder_of(pins: Iterable[Pin], cache: Path) -> Path:
-    """Return where `fetch` keeps these pins: a folder named after what the lock says."""
-    said = "".join(f"{p.name}=={p.version} {' '.join(p.hashes)}\n" for p in pins)
-    return cache / hashlib.sha256(said.encode()).hexdigest()[:16]
+    """Return the folder in which `fetch` keeps the wheels of these pins; its name is a hash of them."""
+    text = "".join(f"{p.name}=={p.version} {' '.join(p.hashes)}\n" for p in pins)
+    return cache / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def fetch(lock: Path, cache: Path) -> dict[str, Distribution]:
-    """Return the locked distributions, downloaded into `cache` unless they are there already.
+    """Return the locked distributions; download them into `cache` unless they are there already.
 
-    Their folder appears as a whole, when all of it is there.
+    Their folder appears only when it is complete.
     """
     pins = read_lock(lock)
     folder = folder_of(pins, cache)
@@ -130,7 +131,7 @@ def _install(lock: Path, folder: Path, *, have_any: bool) -> None:
         try:
             target.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another build was faster
+            if not folder.is_dir():  # otherwise another build was faster
                 raise
 
 
@@ -160,12 +161,12 @@ def _installed(folder: Path) -> dict[str, Distribution]:
 
 
 def write_lock(requirements: Path, lock: Path) -> None:
-    """Resolve `requirements` again and write `lock` with the hashes of pure-Python wheels alone.
+    """Resolve `requirements` again and write `lock` with the hashes of the pure-Python wheels only.
 
-    With one hash each, no installer on any machine can choose a compiled wheel or a source archive.
+    So no installer on any machine can choose a compiled wheel or a source archive.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        # The format that names files tells the pure wheel's hash from the others.
+        # pylock.toml names the file of each hash, so the pure wheel's hash is known.
         named = Path(scratch) / "pylock.toml"
         _uv(
             "pip", "compile", "--quiet", "--universal", "--python-version", LOWEST_PYTHON,
@@ -173,70 +174,49 @@ def write_lock(requirements: Path, lock: Path) -> None:
             doing="resolve the functions' dependencies",
         )  # fmt: skip
         packages = tomllib.loads(named.read_text(encoding="utf-8"))["packages"]
-        plain = _uv(
-            "pip", "compile", "--quiet", "--universal", "--python-version", LOWEST_PYTHON,
-            "--no-header", "--no-emit-index-url", "--generate-hashes",
-            requirements.name,
-            doing="resolve the functions' dependencies", folder=requirements.parent,
-        )  # fmt: skip
-    lock.write_text(_only(_pure_hashes(packages), plain), encoding="utf-8")
+    lock.write_text("".join(map(_locked, packages)), encoding="utf-8")
 
 
-def _pure_hashes(packages: Iterable[Mapping[str, object]]) -> set[str]:
-    hashes = set()
-    for package in packages:
-        wheels = package.get("wheels")
-        pure = {
-            f"sha256:{wheel['hashes']['sha256']}"
-            for wheel in (wheels if isinstance(wheels, list) else [])
-            if str(wheel.get("url") or wheel.get("path")).endswith("-none-any.whl")
-        }
-        if not pure:
-            raise LedaError(
-                f"{package['name']} {package['version']} has no pure-Python wheel, and a package "
-                "serves x86_64 and arm64.",
-                "Pin another version in lambda_src/requirements.in, or do without it.",
-            )
-        hashes |= pure
-    return hashes
+def _locked(package: Mapping[str, Any]) -> str:
+    """The lock file's entry of a package in pylock.toml. Raises LedaError if it has no pure-Python wheel."""
+    hashes = [
+        f" \\\n    --hash=sha256:{wheel['hashes']['sha256']}"
+        for wheel in package.get("wheels", ())
+        if str(wheel.get("url") or wheel.get("path")).endswith("-none-any.whl")
+    ]
+    if not hashes:
+        raise LedaError(
+            f"{package['name']} {package['version']} has no pure-Python wheel, and a package "
+            "serves x86_64 and arm64.",
+            "Pin another version in lambda_src/requirements.in, or do without it.",
+        )
+    marker = f" ; {package['marker']}" if "marker" in package else ""
+    return f"{package['name']}=={package['version']}{marker}{''.join(hashes)}\n"
 
 
-def _only(hashes: set[str], text: str) -> str:
-    """Drop the hashes of all other files from a lock; each continued line ends with a backslash."""
-    joined = text.replace("\\\n", "\0")
-    entries = []
-    for line in joined.splitlines():
-        parts = line.split("\0")
-        kept = [p for p in parts if not (h := _HASH.search(p)) or h["hash"] in hashes]
-        entries.append("\\\n".join(part.rstrip() + " " for part in kept).rstrip())
-    return "\n".join(entries) + "\n"
-
-
-def _uv(*arguments: str, doing: str, folder: Path | None = None) -> str:
+def _uv(*arguments: str, doing: str) -> None:
     try:
-        done = subprocess.run(
+        subprocess.run(
             [str(environments.uv()), *arguments],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             check=True,
-            cwd=folder,
             env={**contained_environment(), "NO_COLOR": "1"},
         )
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip()
-        raise LedaError(f"Cannot {doing}: {said or 'uv failed'}", _advice(said)) from None
-    return done.stdout
+        message = error.stderr.strip()
+        raise LedaError(f"Cannot {doing}: {message or 'uv failed'}", _advice(message)) from None
 
 
-def _advice(said: str) -> str:
-    if re.search(r"hash mismatch", said, re.I):
+def _advice(message: str) -> str:
+    if re.search(r"hash mismatch", message, re.I):
         return (
             "The index offers another file than lambda_src/requirements.lock names. Check where it "
-            "comes from; after a wanted change of versions run scripts/build --lock"
+            "comes from; if you changed versions on purpose, run scripts/build --lock"
         )
     if re.search(
-        r"network|connect|dns|resolve host|timed? ?out|failed to (fetch|download)", said, re.I
+        r"network|connect|dns|resolve host|timed? ?out|failed to (fetch|download)", message, re.I
     ):
-        return f"{environments.NO_NETWORK} What is downloaded once is kept."
+        return f"{environments.NO_NETWORK} Downloads are kept."
     return "Check lambda_src/requirements.lock, or write it again with: scripts/build --lock"

@@ -36,7 +36,7 @@ def cost(
         float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
     ] = 0.07,
     near: Annotated[
-        bool, typer.Option("--near", help="Duplicates reach the batch of their original.")
+        bool, typer.Option("--near", help="Duplicates are in the batch of their original.")
     ] = False,
     modifications: Annotated[
         float,
@@ -58,7 +58,7 @@ def cost(
     ] = price_table.TABLE,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write docs/cost.md's page, for several rates, to this file."),
+        typer.Option(help="Write the page docs/cost.md, for several rates, to this file."),
     ] = None,
     measured: MeasuredOption = None,
     as_json: JsonOption = False,
@@ -109,21 +109,11 @@ def settings_of(found: Load) -> dict[str, Any]:
     return {
         "shard_count": settings.shard_count,
         "state_function": {
-            "memory_mb": settings.state_memory,
-            "batch_size": settings.state_batch_size,
-            "batching_window_seconds": settings.state_window,
+            **settings.of_function("state"),
             "parallelization_factor": settings.state_parallelization,
         },
-        "map_function": {
-            "memory_mb": settings.map_memory,
-            "batch_size": settings.map_batch_size,
-            "batching_window_seconds": settings.map_window,
-        },
-        "reduce_function": {
-            "memory_mb": settings.reduce_memory,
-            "batch_size": settings.reduce_batch_size,
-            "batching_window_seconds": settings.reduce_window,
-        },
+        "map_function": settings.of_function("map"),
+        "reduce_function": settings.of_function("reduce"),
         "reduce_lanes": settings.reduce_lanes,
         "reduce_threads": settings.reduce_threads,
         "write_threads": settings.write_threads,
@@ -135,7 +125,7 @@ def settings_of(found: Load) -> dict[str, Any]:
 
 
 def one_line(settings: dict[str, Any]) -> str:
-    """The settings as Terraform would have them, in a line."""
+    """The settings in one line, as in a Terraform configuration."""
     parts = []
     for name, value in settings.items():
         if isinstance(value, dict):
@@ -173,7 +163,7 @@ def _show(
         f"write units per unique message {monthly.write_units:.3f}; without queues a message takes "
         f"{mean_seconds(found):.1f} s, at most {slowest_seconds(found):.1f} s"
     )
-    state = "too much" if limit.strain > 1 else "used most"
+    state = "over the target" if limit.strain > 1 else "used most"
     operation.say(f"{state}: {limit.name}, {limit.used:.0%} (target {TARGET:.0%}); {limit.remedy}")
     operation.say(one_line(settings_of(found)))
 

@@ -29,7 +29,7 @@ from leda_cli.models.load_model import (
 )
 from leda_cli.models.measured import ServiceTimes
 from leda_cli.models.prices import HOURS_OF_A_MONTH, SECONDS_OF_A_MONTH, Prices
-from leda_cli.models.units import STORAGE_OVERHEAD_BYTES, item_bytes
+from leda_cli.models.units import READ_STEP_BYTES, STORAGE_OVERHEAD_BYTES, item_bytes
 
 GB = 1024**3
 DAY_HOURS = 24
@@ -38,11 +38,9 @@ PUT_UNIT_BYTES = 25 * 1024
 ON_DEMAND_STEP_BYTES = 1024
 # An object of the quarantine bucket (leda.quarantine.bucket): the message in base 64 and its origin; kept a year.
 QUARANTINE_BYTES, QUARANTINE_MONTHS = 420, 12
-# AuditLambda once a day, the default of modules/aggregation: it reads StateTable consistently (and the totals, which
-# are few), a read unit for each 4 KB.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html#read-operation-consumption
+# AuditLambda runs once a day, the default of modules/aggregation, and reads StateTable consistently. The totals, which
+# are few, are left out.
 AUDITS = HOURS_OF_A_MONTH / DAY_HOURS
-READ_UNIT_BYTES = 4096
 LOG_RETENTION_MONTHS = 30 / (HOURS_OF_A_MONTH / 24)
 # What an invocation logs: LEDA's own lines (884, 945, 1,085 bytes: one structured line and one of metrics), and
 # Lambda's three (START, END, REPORT), about 330 bytes.
@@ -50,13 +48,13 @@ LOG_BYTES = {"state": 1214, "map": 1275, "reduce": 1415}
 # The metrics of lambda_src (4, 3 and 5), and the alarms of modules/stream-function (7 each), HealthLambda (7),
 # AuditLambda (4) and the lanes (1).
 METRICS, ALARMS = 12, 33
-# What auto scaling keeps provisioned capacity used to, by AWS's default.
+# The utilization at which auto scaling keeps provisioned capacity, by AWS's default.
 PROVISIONED_USE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the bill: `quantity` of `unit` in a month, and what they cost in US dollars."""
+    """A line of the bill: a quantity a month, its unit, and its price in US dollars."""
 
     service: str
     item: str
@@ -67,7 +65,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A month's lines, and the write units per unique message that they hold."""
+    """A month's lines, and the write units per unique message."""
 
     lines: tuple[Line, ...]
     write_units: float
@@ -86,25 +84,20 @@ class Bill:
 
 
 def bill(found: Load, prices: Prices) -> Bill:
-    """The bill of a load that goes on for a month of 730 hours."""
-    units = found.state.write_units + found.map.write_units + found.reduce.write_units
-    lines = [
-        *_kinesis(found, prices),
-        *_lambda(found, prices),
-        *_dynamodb(found, prices, units),
-        *_cloudwatch(found, prices),
-        *_s3(found, prices),
-    ]
-    return Bill(tuple(lines), units / found.workload.unique_rate)
+    """The bill of a load that is steady for a month of 730 hours."""
+    services = (_kinesis, _lambda, _dynamodb, _cloudwatch, _s3)
+    lines = tuple(line for service in services for line in service(found, prices))
+    return Bill(lines, found.write_units / found.workload.unique_rate)
 
 
 def provisioned_dollars(found: Load, prices: Prices) -> float:
-    """The write units of a month if the tables were provisioned and used to 70 %; by default they are on demand.
+    """The dollars for a month's write units if the tables were provisioned and used to 70 %, instead of on demand.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
     """
-    units = found.state.write_units + found.map.write_units + found.reduce.write_units
-    return units / PROVISIONED_USE * HOURS_OF_A_MONTH * prices.dynamodb.write_capacity_hour
+    return (
+        found.write_units / PROVISIONED_USE * HOURS_OF_A_MONTH * prices.dynamodb.write_capacity_hour
+    )
 
 
 def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
@@ -142,22 +135,18 @@ def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
         yield Line(service, "retention beyond 7 days", kept, "GB-months", dollars)
 
 
-def _stages(found: Load) -> dict[str, StageLoad]:
-    return {"state": found.state, "map": found.map, "reduce": found.reduce}
-
-
 def _lambda(found: Load, prices: Prices) -> Iterator[Line]:
     """https://aws.amazon.com/lambda/pricing/: requests, and duration by the millisecond times memory.
 
-    The reads of a DynamoDB stream by a mapping cost nothing: https://aws.amazon.com/dynamodb/pricing/on-demand/.
+    A mapping's reads of a DynamoDB stream are free: https://aws.amazon.com/dynamodb/pricing/on-demand/.
     """
-    for name, stage in _stages(found).items():
+    for name, stage in found.stages.items():
         requests = stage.invocations * SECONDS_OF_A_MONTH
         dollars = requests / 1e6 * prices.lambda_.per_million_requests
         yield Line("Lambda", f"{name}: requests", requests, "requests", dollars)
     work = {
         name: stage.invocations * SECONDS_OF_A_MONTH * stage.seconds * stage.memory / 1024
-        for name, stage in _stages(found).items()
+        for name, stage in found.stages.items()
     }
     # The tiers count all functions of an account together.
     whole = sum(work.values())
@@ -168,7 +157,7 @@ def _lambda(found: Load, prices: Prices) -> Iterator[Line]:
 
 
 def tiered(quantity: float, tiers: Sequence[Sequence[float]]) -> float:
-    """The price of a quantity where each tier, up to its end (0: none), has a price of its own."""
+    """The price of a quantity with tiers: (end of the tier, price); an end of 0 means no end."""
     dollars = below = 0.0
     for end, price in tiers:
         top = min(quantity, end) if end else quantity
@@ -177,7 +166,7 @@ def tiered(quantity: float, tiers: Sequence[Sequence[float]]) -> float:
     return dollars
 
 
-def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
+def _dynamodb(found: Load, prices: Prices) -> Iterator[Line]:
     """https://aws.amazon.com/dynamodb/pricing/on-demand/: units, stored GB, and GB with point-in-time recovery.
 
     The requests to RegistryTable are not listed: there are some for each new shard of a stream and each cold start.
@@ -196,7 +185,7 @@ def _dynamodb(found: Load, prices: Prices, units: float) -> Iterator[Line]:
     dollars = reads / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: reads", reads, "read units", dollars)
     bytes_of_a_row = item_bytes(state_row(found.workload))
-    audited = AUDITS * math.ceil(found.workload.trades * bytes_of_a_row / READ_UNIT_BYTES)
+    audited = AUDITS * math.ceil(found.workload.trades * bytes_of_a_row / READ_STEP_BYTES)
     dollars = audited / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: daily audit", audited, "read units", dollars)
     row = bytes_of_a_row + STORAGE_OVERHEAD_BYTES
@@ -212,7 +201,7 @@ def _cloudwatch(found: Load, prices: Prices) -> Iterator[Line]:
     price, service = prices.cloudwatch, "CloudWatch"
     gb = sum(
         stage.invocations * SECONDS_OF_A_MONTH * LOG_BYTES[name] / GB
-        for name, stage in _stages(found).items()
+        for name, stage in found.stages.items()
     )
     yield Line(service, "logs in", gb, "GB", gb * price.log_gb_in)
     kept = gb * LOG_RETENTION_MONTHS
@@ -237,17 +226,17 @@ def _s3(found: Load, prices: Prices) -> Iterator[Line]:
 
 def slowest_seconds(found: Load) -> float:
     """The longest way of a message without queues: each stage's poll and window in full, and its work."""
-    return sum(stage.gather + stage.seconds for stage in _stages(found).values())
+    return sum(stage.gather + stage.seconds for stage in found.stages.values())
 
 
 def mean_seconds(found: Load) -> float:
     """The way of the average message without queues: half of each poll and window, and the work."""
-    return sum(stage.gather / 2 + stage.seconds for stage in _stages(found).values())
+    return sum(stage.gather / 2 + stage.seconds for stage in found.stages.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Settings that keep every limit; the load and the bill of one of so many pipelines beside each other."""
+    """Settings that keep every limit, with the load and the bill of one of `pipelines` equal pipelines."""
 
     settings: Settings
     load: Load
@@ -263,7 +252,7 @@ class Choice:
 WINDOWS = (0, 1, 2, 5, 10, 20, 30, 60)
 MEMORIES = (256, 512, 1024, 1769)
 LANES = (1, 16)
-# Pipelines (each under a name_prefix of its own) among which producers divide the trades by their key.
+# How many pipelines (each with a name_prefix) the producers divide the trades among, by their key.
 PIPELINES = (1, 2, 4, 8, 16)
 
 
@@ -272,29 +261,28 @@ def cheapest(
     prices: Prices,
     times: ServiceTimes,
     latency: float,
-    base: Settings | None = None,
 ) -> Choice | None:
     """The cheapest settings with which a message's longest way takes at most `latency` seconds; None: there are none.
 
-    Tried are windows, memories, lanes, and a provisioned stream against one on demand; the shards, the tables' warm
-    throughput and the account's concurrency are as many as the load needs. What `base` says of the rest (retention,
-    threads) stays. Where one pipeline cannot carry the load, it is divided.
+    It tries windows, memories, lanes, and a provisioned stream against one on demand. The shards, the tables' warm
+    throughput and the account's concurrency are as many as the load needs; the other settings are the defaults. A load
+    that one pipeline cannot carry is divided among several.
     """
     for pipelines in PIPELINES:
         part = replace(
             workload, rate=workload.rate / pipelines, trades=workload.trades // pipelines
         )
-        choice = _cheapest_alone(part, prices, times, latency, base or Settings())
+        choice = _cheapest_alone(part, prices, times, latency)
         if choice is not None:
             return replace(choice, pipelines=pipelines)
     return None
 
 
 def _cheapest_alone(
-    workload: Workload, prices: Prices, times: ServiceTimes, latency: float, base: Settings
+    workload: Workload, prices: Prices, times: ServiceTimes, latency: float
 ) -> Choice | None:
     best: Choice | None = None
-    for candidate in _candidates(workload, base, latency):
+    for candidate in _candidates(workload, latency):
         settings = _with_best_memory(workload, _sized(workload, candidate, times), times)
         found = load(workload, settings, times)
         if slowest_seconds(found) > latency or tightest(found).strain > 1:
@@ -305,14 +293,13 @@ def _cheapest_alone(
     return best
 
 
-def _candidates(workload: Workload, base: Settings, latency: float) -> Iterator[Settings]:
+def _candidates(workload: Workload, latency: float) -> Iterator[Settings]:
     shards = shards_needed(workload)
     for state, mapped, reduced in product(WINDOWS, WINDOWS, WINDOWS):
         if state + mapped + reduced >= latency:
             continue
         for lanes, shard_count in product(LANES, (shards, None)):
-            yield replace(
-                base,
+            yield Settings(
                 shard_count=shard_count,
                 state_window=float(state),
                 map_window=float(mapped),
@@ -325,13 +312,13 @@ def _candidates(workload: Workload, base: Settings, latency: float) -> Iterator[
 
 
 def shards_needed(workload: Workload) -> int:
-    """Provisioned shards that are used to the target at most."""
+    """The number of provisioned shards with which no shard is used above the target."""
     bytes_a_second = workload.rate * workload.message_bytes
     return math.ceil(max(workload.rate / SHARD_RECORDS, bytes_a_second / SHARD_BYTES) / TARGET)
 
 
 def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
-    """The settings with the warm throughput and concurrency that the load needs, at most TARGET used."""
+    """The settings with enough warm throughput and concurrency that the load uses at most TARGET of them."""
     lanes = state_lanes(workload, settings)
     units = workload.unique_rate * state_write_units(workload, lanes)
     warm = max(settings.warm_write_units, rounded_up(units / TARGET, PARTITION_WRITE_UNITS))
@@ -344,14 +331,13 @@ def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Setti
         warm_delta_units=_warmed(settings.warm_delta_units, found.map),
         warm_total_units=_warmed(settings.warm_total_units, found.reduce),
     )
-    running = sum(stage.invocations * stage.seconds for stage in _stages(found).values())
     # Room for the smallest memory, with which everything takes up to four times as long.
-    concurrency = max(settings.concurrency, rounded_up(4 * running / TARGET, 500))
+    concurrency = max(settings.concurrency, rounded_up(4 * found.executions / TARGET, 500))
     return replace(settings, concurrency=concurrency)
 
 
 def _warmed(units: int, stage: StageLoad) -> int:
-    """The warm write units of the stage's table: those that it has, or as many as the stage needs."""
+    """The warm write units of the stage's table: its present ones, or more if the stage needs more."""
     return max(units, rounded_up(stage.write_units / TARGET, PARTITION_WRITE_UNITS))
 
 
@@ -361,7 +347,7 @@ def rounded_up(value: float, step: int) -> int:
 
 
 def _with_best_memory(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
-    """Each stage's memory with the fewest GB-seconds that keeps its lanes under TARGET."""
+    """The settings with the memory for each stage that takes the fewest GB-seconds with its lanes below TARGET."""
     for name in ("state", "map", "reduce"):
         options = [replace(settings, **{f"{name}_memory": memory}) for memory in MEMORIES]
         settings = min(options, key=lambda option: _work(load(workload, option, times), name))
@@ -369,5 +355,5 @@ def _with_best_memory(workload: Workload, settings: Settings, times: ServiceTime
 
 
 def _work(found: Load, name: str) -> tuple[bool, float]:
-    stage = _stages(found)[name]
+    stage = found.stages[name]
     return stage.busy > TARGET, stage.invocations * stage.seconds * stage.memory

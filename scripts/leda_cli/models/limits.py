@@ -1,7 +1,7 @@
-"""How much of each limit a load uses, by the utilisation law, and what to do about each.
+"""How much of each limit a load uses, by the utilization law, and what to do about each.
 
-What is used of a limit is arrivals a second times what each takes of it; at 1 a queue grows without end. Near it,
-chance alone makes queues, so settings are to keep every share below a target.
+The share of a limit that is used is the arrivals a second times what each takes of the limit. At 1 a queue grows
+without end, and queues form by chance before that, so settings should keep every share below a target.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from leda_cli.models.load_model import (
 from leda_cli.models.measured import ServiceTimes
 
 TARGET = 0.7
-# Where a table has a local index, the rows of one partition key are not split over partitions, and have at most 10 GB.
+# In a table with a local index, the rows of a partition key stay in one partition and have at most 10 GB.
 COLLECTION_BYTES = 10 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit, how much of it is used (1: all), the setting that moves it and the page that states it."""
+    """A limit: the share of it that is used (1: all), the setting to change, and the page that states the limit."""
 
     name: str
     used: float
@@ -36,7 +36,7 @@ class Limit:
 
     @property
     def strain(self) -> float:
-        """What is used as a share of the target; above 1 the settings are not for this load."""
+        """The used share divided by the target; above 1 the settings do not fit the load."""
         return self.used / TARGET
 
 
@@ -58,7 +58,6 @@ def limits(found: Load) -> list[Limit]:
     """Every limit of the load, in the order of the pipeline."""
     workload, settings = found.workload, found.settings
     state, mapped, reduced = found.state, found.map, found.reduce
-    running = sum(stage.invocations * stage.seconds for stage in (state, mapped, reduced))
     lanes = settings.reduce_lanes
     return [
         Limit(
@@ -81,7 +80,7 @@ def limits(found: Load) -> list[Limit]:
         ),
         Limit(
             "Lambda: executions at once",
-            running / settings.concurrency,
+            found.executions / settings.concurrency,
             "the quota Concurrent executions",
             _LAMBDA,
         ),
@@ -143,15 +142,15 @@ def limits(found: Load) -> list[Limit]:
 
 
 def of_the_pipeline(limit: Limit) -> bool:
-    """Whether it is a limit of the pipeline itself: not of the stream before it, StateTable or the account's quotas.
+    """Whether it is a limit of the pipeline itself, which only its settings move.
 
-    Those grow with what is bought; these are moved by settings only.
+    The limits of the ingest stream, of StateTable, of warm throughput and of the account can be raised for money.
     """
     return not limit.name.startswith(_BOUGHT)
 
 
 def tightest(found: Load) -> Limit:
-    """The limit that is strained most."""
+    """The limit with the highest share of its target."""
     return max(limits(found), key=lambda limit: limit.strain)
 
 
@@ -161,9 +160,9 @@ def breaking_rate(
     times: ServiceTimes,
     counts: Callable[[Limit], bool] = lambda _limit: True,
 ) -> tuple[float, Limit]:
-    """The message rate at which the first limit (of those that count) is used up, and that limit.
+    """The message rate at which the first limit (of those that `counts` selects) is used up, and that limit.
 
-    Searched by halving, up to 10^8 messages a second: what is used grows with the rate.
+    Found by bisection up to 10^8 messages a second, since the used shares grow with the rate.
     """
 
     def most_used_at(rate: float) -> Limit:

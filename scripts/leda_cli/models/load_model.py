@@ -37,7 +37,7 @@ from leda_cli.models.units import WRITE_STEP_BYTES, item_bytes, read_units, writ
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 SHARD_RECORDS = 1000
 SHARD_BYTES = 1024 * 1024
-# A stream on demand begins with 4 MB/s; that it keeps twice what is needed is the model's assumption.
+# A stream on demand begins with 4 MB/s. The model assumes that it then keeps twice what is needed.
 # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 ON_DEMAND_SHARDS = 4
 ON_DEMAND_HEADROOM = 2
@@ -52,9 +52,9 @@ NEW_TABLE_READ_UNITS = 12_000
 # An invocation's payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 PAYLOAD_BYTES = 6 * 1024 * 1024
 
-# MapLambda writes to so many lanes at a time (`leda.engine.map.map_rows.MapRows`).
+# How many lanes MapLambda writes at a time (`leda.engine.map.map_rows.MapRows`).
 MAP_THREADS = 4
-# A shard of a table's stream is written to for some four hours, and a row of ReduceTable stays for its shard.
+# A shard of a table's stream is open for about four hours. Each shard has its own rows in ReduceTable.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 SHARD_SECONDS = 4 * 3600
 
@@ -85,7 +85,7 @@ class Workload:
 
     @property
     def unique_rate(self) -> float:
-        """Messages per second that are not duplicates: each is a change."""
+        """Messages per second that are not duplicates; each of them is a change."""
         return self.rate * (1 - self.duplicates)
 
     @property
@@ -98,18 +98,18 @@ class Workload:
 
     @property
     def depth(self) -> int:
-        """How many totals a message is in."""
+        """How many totals a message counts in."""
         return len(self.hierarchy)
 
     def touched(self, changes: float) -> float:
-        """How many different nodes so many changes touch, with leaves drawn evenly.
+        """The mean number of different nodes that so many changes touch, if each leaf is equally likely.
 
-        Of k nodes of a level, n draws hit k (1 - (1 - 1/k)^n).
+        Of the k nodes of a level, n draws hit k (1 - (1 - 1/k)^n).
         """
         return sum(self.touched_by_level(changes))
 
     def touched_by_level(self, changes: float) -> list[float]:
-        """The same, of each level from the roots on."""
+        """The same for each level, from the roots on."""
         paths = changes * (1 + self.modifications)  # a modified trade moves
         return [width * -math.expm1(paths * _log_miss(width)) for width in self._widths()]
 
@@ -120,11 +120,10 @@ def _log_miss(width: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The variables of the Terraform modules that matter to speed, under names like theirs; seconds and MB.
+    """The variables of the Terraform modules that matter to speed, under similar names; in seconds and MB.
 
-    `warm_write_units`, `warm_read_units`: what StateTable has been warmed to; `warm_delta_units` and
-    `warm_total_units`: the same of ReduceTable's and AggregateTable's writes. `concurrency`: the account's limit of
-    executions.
+    `warm_write_units`, `warm_read_units`: StateTable's warm throughput; `warm_delta_units`, `warm_total_units`: that of
+    ReduceTable's and AggregateTable's writes. `concurrency`: the account's limit of executions.
     """
 
     shard_count: int | None = None
@@ -148,14 +147,21 @@ class Settings:
     warm_total_units: int = NEW_TABLE_WRITE_UNITS
     concurrency: int = 1000
 
+    def of_function(self, stage: str) -> dict[str, float]:
+        """The variables of a stage's function (`state`, `map`, `reduce`), by their names in Terraform."""
+        return {
+            "memory_mb": getattr(self, f"{stage}_memory"),
+            "batch_size": getattr(self, f"{stage}_batch_size"),
+            "batching_window_seconds": getattr(self, f"{stage}_window"),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class StageLoad:
-    """One stage: `lanes` shards (times the parallelization factor), each with `records` a second.
+    """The load of one stage: `lanes` shards (times the parallelization factor), each with `records` a second.
 
-    `batch`: records of an invocation; `invocations` and units: a second, in all lanes; `gather`: seconds for which a
-    batch gathers, from a poll to the end of the window that the next poll begins; `seconds`: how long an invocation
-    runs.
+    `batch`: records of an invocation; `invocations` and units: per second, in all lanes; `gather`: the seconds for
+    which a batch collects records, a poll interval and the batching window; `seconds`: how long an invocation runs.
     """
 
     lanes: int
@@ -170,13 +176,13 @@ class StageLoad:
 
     @property
     def busy(self) -> float:
-        """The share of its time that a lane works; above 1 it falls behind."""
+        """The share of its time that a lane works; above 1 the lane falls behind."""
         return self.records / self.batch * self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaRows:
-    """What a batch of Map puts: so many `rows`, each of `bytes` with `entries`, in so many `lanes`."""
+    """The rows that a batch of Map puts: their number, the bytes and entries of each, and the number of lanes."""
 
     rows: float
     entries: float
@@ -185,9 +191,9 @@ class DeltaRows:
 
     @property
     def write_units(self) -> float:
-        """The units of all rows. A row replaces one of its size, and the local index holds no row.
+        """The write units of all rows. A row replaces one of the same size, and the local index has no row.
 
-        Rows differ in size, so the last kilobyte of one is half full on average.
+        Rows differ in size, so the last kilobyte of a row is half full on average.
         """
         kilobytes = self.bytes / WRITE_STEP_BYTES
         return self.rows * (1 if kilobytes <= 1 else kilobytes + 0.5)
@@ -195,7 +201,7 @@ class DeltaRows:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The three stages, and what flows between them: `delta_rows` a second, and those of a batch of Map."""
+    """The load of the three stages. `delta_rows`: rows of ReduceTable a second; `of_a_batch`: those of a Map batch."""
 
     workload: Workload
     settings: Settings
@@ -207,8 +213,23 @@ class Load:
     of_a_batch: DeltaRows
 
     @property
+    def stages(self) -> dict[str, StageLoad]:
+        """The stages by name, in their order."""
+        return {"state": self.state, "map": self.map, "reduce": self.reduce}
+
+    @property
+    def executions(self) -> float:
+        """How many executions of all functions run at once, on average."""
+        return sum(stage.invocations * stage.seconds for stage in self.stages.values())
+
+    @property
+    def write_units(self) -> float:
+        """Write units a second of all tables."""
+        return sum(stage.write_units for stage in self.stages.values())
+
+    @property
     def stored_delta_rows(self) -> float:
-        """Rows that ReduceTable holds: one for each lane and shard of the last days, as Map replaces them."""
+        """The rows in ReduceTable: Map replaces them, so there is one for each lane and shard of the last days."""
         return (
             self.map.lanes
             * RETENTION_SECONDS
@@ -218,7 +239,7 @@ class Load:
 
 
 def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
-    """The load of every stage."""
+    """Compute the load of every stage."""
     state = _state(workload, settings, times)
     # StateTable's partitions, which are its stream's shards: as many as its writes need or it was warmed for.
     needed = max(state.write_units, settings.warm_write_units, NEW_TABLE_WRITE_UNITS)
@@ -232,7 +253,7 @@ def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
 
 
 def shards_of(workload: Workload, settings: Settings) -> int:
-    """The shards of the ingest stream: those that are set, or the model's guess of what on-demand mode keeps."""
+    """The shards of the ingest stream: the setting, or the model's assumption for on-demand mode."""
     if settings.shard_count is not None:
         return settings.shard_count
     needed = max(
@@ -242,19 +263,19 @@ def shards_of(workload: Workload, settings: Settings) -> int:
 
 
 def state_lanes(workload: Workload, settings: Settings) -> int:
-    """How many batches of State run at a time, at most: as many as there are pollers."""
+    """How many batches of State run at a time at most."""
     return shards_of(workload, settings) * settings.state_parallelization
 
 
 def cpu_seconds(milliseconds: float, memory: int) -> float:
-    """Wall seconds of so much work of one processor; more memory than a processor's does not help one thread."""
+    """The seconds that so much CPU time takes with this memory; more than one processor does not help one thread."""
     return milliseconds / 1000 / min(1.0, memory / MEMORY_OF_A_PROCESSOR)
 
 
 def state_seconds(
     records: float, settings: Settings, times: ServiceTimes, requests: float
 ) -> float:
-    """How long State works on a batch: its CPU, and its requests (so many a record) with all threads."""
+    """How long State works on a batch: its CPU time, and its requests (`requests` a record) with all threads."""
     work = times.invocation_cpu_ms + times.state_cpu_ms_per_1000 * records / 1000
     waits = rounds(max(1.0, records * requests), settings.write_threads) * times.statements_ms
     return cpu_seconds(work, settings.state_memory) + waits / 1000
@@ -263,7 +284,7 @@ def state_seconds(
 def map_work_seconds(
     changes: float, made: DeltaRows, settings: Settings, times: ServiceTimes
 ) -> float:
-    """The CPU of Map for a batch: by the changes that it reads, and by the entries that it puts."""
+    """Map's CPU time for a batch, by the changes that it reads and by the entries that it puts."""
     work = (
         times.invocation_cpu_ms
         + times.map_cpu_ms_per_1000 * changes / 1000
@@ -273,14 +294,14 @@ def map_work_seconds(
 
 
 def map_put_rounds(made: DeltaRows) -> int:
-    """How many puts Map waits for, one after the other: lanes at the same time, the parts of a lane in turn."""
+    """How many puts Map waits for in turn: it writes lanes in parallel, and the rows of a lane one by one."""
     return rounds(made.lanes, MAP_THREADS) * math.ceil(made.rows / made.lanes)
 
 
 def reduce_work_seconds(
     rows: float, made: DeltaRows, totals: float, settings: Settings, times: ServiceTimes
 ) -> float:
-    """The CPU of Reduce for a batch: by the entries of its rows, and by the totals that it writes."""
+    """Reduce's CPU time for a batch, by the entries of its rows and by the totals that it writes."""
     work = (
         times.invocation_cpu_ms
         + times.reduce_cpu_ms_per_1000_entries * rows * made.entries / 1000
@@ -290,17 +311,17 @@ def reduce_work_seconds(
 
 
 def reduce_call_rounds(totals: float, settings: Settings) -> int:
-    """How many requests Reduce waits for, one after the other, to write so many totals."""
+    """How many requests Reduce waits for in turn to write so many totals."""
     return rounds(math.ceil(totals / MAX_STATEMENTS), settings.reduce_threads)
 
 
 def rounds(requests: float, threads: int) -> int:
-    """How many requests one of so many threads sends, one after the other."""
+    """How many requests a thread sends in turn, if so many threads share them."""
     return math.ceil(math.ceil(requests) / threads)
 
 
 def batch_of(records: float, gather: float, limit: float) -> float:
-    """Records of a batch: what a lane's `records` a second bring while it gathers, and the one that began it."""
+    """The records of a batch: the first one, and those that come while the batch gathers, up to the limit."""
     return min(limit, 1 + records * gather)
 
 
@@ -313,7 +334,7 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
     requests = metered.requests["state"] / metered.messages
     seconds = 0.0
     for _ in range(4):
-        # While the function works, the next batch gathers.
+        # The next batch gathers while the function works.
         batch = batch_of(records, max(gather, seconds), limit)
         seconds = state_seconds(batch, settings, times, requests)
     return StageLoad(
@@ -332,7 +353,7 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
 def _map(
     workload: Workload, settings: Settings, times: ServiceTimes, lanes: int, between: float
 ) -> StageLoad:
-    """`between`: seconds from one stored batch of State to the next; changes come no more often."""
+    """`between`: the seconds between two stored batches of State, which bring the changes."""
     changes = workload.unique_rate
     records = changes / lanes
     limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
@@ -366,7 +387,7 @@ def _reduce(
     made: DeltaRows,
     changes: float,
 ) -> StageLoad:
-    # DynamoDB keeps lanes that are written to much in partitions of their own, and a partition has a shard:
+    # DynamoDB moves lanes with many writes into partitions of their own, and each partition has a shard:
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
     lanes = settings.reduce_lanes
     records = rows / lanes
@@ -397,13 +418,13 @@ def _reduce(
 def totals_of_rows(
     workload: Workload, rows: float, made: DeltaRows, changes: float, lanes: int
 ) -> float:
-    """How many totals of a lane so many of its rows touch; a batch of Map has `made` them of so many `changes`."""
+    """How many totals of a lane are touched by so many of its rows; a batch of Map made `made` rows of `changes`."""
     batches = rows / (made.rows / made.lanes)
     return workload.touched(batches * changes) / lanes
 
 
 def delta_rows(workload: Workload, changes: float, lanes: int) -> DeltaRows:
-    """The rows that a batch of Map puts: of each lane that it touches, cut where a row would be too large."""
+    """The rows that a batch of Map puts: one for each lane that it touches, or several if one would be too large."""
     nodes = workload.touched_by_level(changes)
     # Of k lanes, n nodes fall to k (1 - (1 - 1/k)^n).
     touched = lanes * -math.expm1(sum(nodes) * _log_miss(lanes))
@@ -411,7 +432,7 @@ def delta_rows(workload: Workload, changes: float, lanes: int) -> DeltaRows:
     bound = sum(map(operator.mul, nodes, _entry_bounds(workload.depth)))
     parts = max(1, math.ceil(bound / touched / MAX_ROW_BYTES))
     if parts > 1:
-        # The parts of a batch have nodes in common: each has those that its share of the changes touches.
+        # The parts of a batch have nodes in common: each part has the nodes that its share of the changes touches.
         nodes = workload.touched_by_level(changes / parts)
     entries = sum(map(operator.mul, nodes, by_level))
     return DeltaRows(touched * parts, sum(nodes) / touched, base + entries / touched, touched)
@@ -424,30 +445,30 @@ def _metered(duplicates: float, modifications: float, near: bool, environments: 
 
 
 def state_units(workload: Workload, lanes: int) -> Units:
-    """What State's own code does for this mix, in batches of 1,000 with rows of less than a kilobyte.
+    """The units that State's own code takes for this mix, in batches of 1,000 with rows of less than a kilobyte.
 
-    Each of the `lanes` may have its batch in any environment (AWS promises none to a shard), so a duplicate comes to
-    that of its original as often as chance has it; more than ENVIRONMENTS are counted as so many.
+    A batch of any lane may run in any execution environment (AWS does not tie shards to environments), so it is chance
+    whether a duplicate reaches the environment of its original. More environments than ENVIRONMENTS change little.
     """
     environments = min(lanes, ENVIRONMENTS)
     return _metered(workload.duplicates, workload.modifications, workload.near, environments)
 
 
 def state_write_units(workload: Workload, lanes: int) -> float:
-    """State's write units per unique message. Each of its writes is charged by the row, failed ones too."""
+    """State's write units per unique message. Failed writes are charged by the size of the row, too."""
     sizes = _state_row_sizes(workload.depth, workload.message_bytes)
     return state_units(workload, lanes).per_unique("state") * sizes.write_units
 
 
 def state_read_units(workload: Workload, lanes: int) -> float:
-    """State's read units per unique message: it looks at some rows before it writes, or instead."""
+    """State's read units per unique message: it reads some rows before it writes, or instead of a write."""
     metered = state_units(workload, lanes)
     sizes = _state_row_sizes(workload.depth, workload.message_bytes)
     return metered.reads["state"] / metered.handled["state"] * sizes.read_units
 
 
 def sample(levels: int, message_bytes: int = 0) -> Message:
-    """A message of so many levels with names of six letters; padded, in its hierarchy, to the size."""
+    """A message with so many levels, whose names have six letters; padded to `message_bytes`."""
     schema = Schema(levels=tuple(f"Level{place}" for place in range(levels)))
     fields: dict[str, Any] = {
         "TradeID": "0d957268-2913-4dbb-b359-5ec5ff732cac",
@@ -483,7 +504,7 @@ class _RowSizes:
 
 @cache
 def _state_row_sizes(levels: int, message_bytes: int) -> _RowSizes:
-    # The models ask for them some hundred thousand times.
+    # Cached, because the models ask for these sizes some hundred thousand times.
     row = _state_row(levels, message_bytes)
     return _RowSizes(write_units_of_bytes(item_bytes(row)), read_units(row), len(json.dumps(row)))
 
@@ -507,20 +528,20 @@ def _delta_row(*nodes: str) -> dict[str, Any]:
 
 @cache
 def _entry_bounds(levels: int) -> list[int]:
-    """By what Map cuts a row: the bound of an entry's bytes, of each level."""
+    """The upper bound of an entry's bytes at each level, by which Map decides when a row is full."""
     return [bytes_of([_path(level + 1)], len(CONFIGURATION.measures)) for level in range(levels)]
 
 
 @cache
 def delta_row_bytes(levels: int) -> tuple[float, list[float]]:
-    """The bytes of a row of ReduceTable without entries, and of an entry of each level."""
+    """The bytes of a row of ReduceTable without entries, and the bytes of an entry at each level."""
     empty = item_bytes(_delta_row())
     entries = [item_bytes(_delta_row(_path(level + 1))) - empty for level in range(levels)]
     return empty, [float(entry) for entry in entries]
 
 
 def kinesis_event_bytes(workload: Workload) -> int:
-    """A record of the ingest stream in a function's event: the envelope, and the data in base 64."""
+    """The bytes of a record of the ingest stream in a function's event: the envelope, and the data in base 64."""
     return _kinesis_envelope() + 4 * -(-workload.message_bytes // 3)
 
 
@@ -546,13 +567,13 @@ def _kinesis_envelope() -> int:
 
 
 def state_event_bytes(workload: Workload) -> float:
-    """A change of StateTable in a function's event: both images of a modification."""
+    """The bytes of a change of StateTable in a function's event, which has both images of a modification."""
     row = _state_row_sizes(workload.depth, workload.message_bytes).event_bytes
     return _stream_envelope() + row * (1 + workload.modifications)
 
 
 def delta_event_bytes(made: DeltaRows) -> float:
-    """A row of ReduceTable in a function's event: JSON and its type marks take more than the stored bytes."""
+    """The bytes of a row of ReduceTable in a function's event; JSON takes more than the stored bytes."""
     return _stream_envelope() + made.bytes * _delta_json_factor()
 
 

@@ -1,7 +1,7 @@
-"""Service times of the three functions: what was measured on an account, by the benchmark, or stated until it was.
+"""Service times of the three functions: measured on an account, measured by the benchmark, or assumed.
 
-`make bench` writes docs/measured.json, and `leda prove` a file for the option --measured, whose figures go before the
-benchmark's. Every figure may be left out, and is then the stated one:
+`make bench` writes docs/measured.json, and `leda prove` writes a file for the option --measured, whose figures override
+the benchmark's. A figure that is in neither file has the default below:
 
     {"source": "make bench on <machine>, <date>",
      "state_cpu_ms_per_1000": ..., "map_cpu_ms_per_1000": ..., "map_cpu_ms_per_1000_entries": ...,
@@ -9,7 +9,7 @@ benchmark's. Every figure may be left out, and is then the stated one:
      "invocation_cpu_ms": ..., "call_ms": ..., "statements_ms": ...,
      "kinesis_poll_seconds": ..., "dynamodb_poll_seconds": ...}
 
-Other names in a file are left alone.
+Other names in a file are ignored.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ FILE = ROOT / "docs" / "measured.json"
 
 MeasuredOption = Annotated[
     Path | None,
-    typer.Option(help="Take the figures in this file of `leda prove` before the benchmark's."),
+    typer.Option(help="Use the figures in this file of `leda prove` instead of the benchmark's."),
 ]
 
 _DESIGN = "stated, from a prototype: boto3 1.44, Python 3.13, a thousand messages, 5 ms a call"
 _TIMED = "stated, from the benchmark on another machine (2026-11-29, Python 3.11)"
 _ASSUMED = "assumed: to be measured on AWS"
-# How often Lambda polls a shard.
+# The pages that say how often Lambda polls a shard.
 _KINESIS_POLL = "https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"
 _DYNAMODB_POLL = "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTimes:
-    """Milliseconds, or seconds where the name says so; CPU times are those of a whole processor.
+    """Times in milliseconds, or in seconds where the name says so; CPU times are those of a whole processor.
 
-    CPU of State per 1,000 messages; of Map per 1,000 changes, and per 1,000 entries that it puts into rows of
-    ReduceTable; of Reduce per 1,000 such entries, and per 1,000 totals that it writes; of an invocation whatever it
-    holds (logs, metrics, one request). `call_ms` is the wall time of a request to DynamoDB for one item,
-    `statements_ms` that of a request with up to 25 statements. The polls are Lambda's, of a shard of either service.
-    `sources` says where each figure is from.
+    CPU time of State per 1,000 messages; of Map per 1,000 changes, and per 1,000 entries that it puts into rows of
+    ReduceTable; of Reduce per 1,000 such entries, and per 1,000 totals that it writes; of an invocation apart from its
+    records (logs, metrics, one request). `call_ms` is the wall time of a request to DynamoDB for one item,
+    `statements_ms` that of a request with up to 25 statements. The polls are Lambda's polls of a shard. `sources` says
+    where each figure is from.
     """
 
     state_cpu_ms_per_1000: float = 91
@@ -87,7 +87,7 @@ class ServiceTimes:
 
 
 def lines(times: ServiceTimes, command: str) -> Iterator[str]:
-    """The figures as a table in Markdown, and how the command takes others."""
+    """The figures as a Markdown table, and how to give others to the command."""
     yield "| service time | | from |"
     yield "|---|---:|---|"
     for name, figure in times.figures().items():
@@ -101,9 +101,9 @@ def lines(times: ServiceTimes, command: str) -> Iterator[str]:
 
 
 def service_times(measured: Path | None = None, file: Path = FILE) -> ServiceTimes:
-    """The times measured on an account, else the benchmark's, else the stated ones.
+    """The times measured on an account; where they lack a figure, the benchmark's; otherwise the default.
 
-    measured: the file of `leda prove`, which must be there. Raises LedaError for a file that cannot be read.
+    measured: the file of `leda prove`. Raises LedaError for a file that cannot be read.
     """
     found = (
         _with_figures_of(file, ServiceTimes(), "make bench") if file.is_file() else ServiceTimes()

@@ -1,7 +1,6 @@
 """A DynamoDB in memory that counts the units of each call.
 
-LEDA's own code runs over it (`pipeline_units`), so that what is counted are the calls and items of that code as it
-is today.
+LEDA's own code runs over it (`pipeline_units`), so the counts are those of that code as it is today.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Meter(StreamedDynamoDB):
         self.forget()
 
     def forget(self) -> None:
-        """Set the counts to nothing; the rows stay."""
+        """Set the counts to 0; the rows stay."""
         for counts in (self.writes, self.reads, self.requests):
             counts.clear()
 
@@ -40,13 +39,13 @@ class Meter(StreamedDynamoDB):
         self.requests[operation] += 1
 
     def has_read(self, table: str, item: Item | None) -> None:
-        """Count the units of a consistent read, which every read of this store is."""
+        """Count the units of a consistent read; this store has no other reads."""
         self.reads[table] += read_units(item)
 
     def has_written(self, table: str, old: Item | None, new: Item | None) -> None:
-        """Count the units."""
+        """Count the units of a write."""
         self.writes[table] += write_units(old, new)
 
     def transact_write_items(self, **_request: Any) -> NoReturn:
-        """Refuse: the engine writes no transactions, and their units are not counted."""
+        """Refuse transactions: the engine writes none, so their units are not counted here."""
         raise NotImplementedError("the units of a transaction")

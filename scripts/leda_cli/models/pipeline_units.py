@@ -1,4 +1,4 @@
-"""Write and read units per message of the whole pipeline, from the calls that its code makes.
+"""Write and read units per message of the whole pipeline, counted while its code runs.
 
 Messages of a stated mix go through LEDA's State, Map and Reduce (`lambda_src/leda`) over a `Meter`. The same messages
 go through the published design of this pipeline: State updates each message on condition, Map puts one row a batch
@@ -40,9 +40,9 @@ from leda_cli.models.units import write_units
 
 STAGES = ("state", "map", "reduce")
 BATCHES = (1, 10, 100, 1000, 10_000)
-# With so many, 7 of 8 duplicates reach one that has not seen their original.
+# With 8 environments, 7 of 8 duplicates reach one that has not seen their original.
 ENVIRONMENTS = 8
-# In the first there is nothing to modify, and in the second State finds out what modifications find.
+# Batches before the count. The first has no trade to modify; in the second State learns which statements succeed.
 BATCHES_TO_LEARN_FROM = 2
 
 _KEYS = {
@@ -51,12 +51,12 @@ _KEYS = {
     "AggregateTable": ("Identifier",),
     "RegistryTable": ("Scope", "Name"),
 }
-# The modules' configuration: what every total holds.
+# The measures of every total by the modules' default.
 CONFIGURATION = Configuration.from_json(
     '{"path": "Path", "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}}}'
 )
 RETENTION_SECONDS = 2 * 24 * 3600
-# As long as the real ones: an ARN and a shard's ID are part of the items.
+# As long as real ones, because the ARN and the shard's ID are part of the items.
 _STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-01-01T00:00:00.000"
 _SHARD = "shardId-00000001772345678901-0a1b2c3d"
 _FIRST_SEQUENCE = 10**29
@@ -69,14 +69,14 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What is sent, and how it is cut into batches.
+    """What is sent, and in which batches.
 
-    `duplicates` is the share of all messages that are duplicates of others, `modifications` the share of the rest that
-    are newer versions of trades of earlier batches, one a trade and batch; both 0 to 1. `near`: duplicates are in the
-    batch of their original, else in a later one. `batch` is the records of a batch of State and of Map, `rows` the
-    delta rows of a batch of Reduce, `first_version` what the producer counts from. State's batches go in turns to so
-    many `environments`, each of which remembers and learns for itself. `hierarchy`: how many children a node has, level
-    by level; `lanes`: reduce_lanes.
+    `duplicates`: the share of all messages that are duplicates of others. `modifications`: the share of the other
+    messages that are newer versions of trades of earlier batches, at most one per trade and batch. `near`: duplicates
+    are in the batch of their original, otherwise in a later batch. `batch`: records of a batch of State and of Map.
+    `rows`: rows of ReduceTable in a batch of Reduce. `first_version`: the version of a new trade. `environments`:
+    State's batches go to so many execution environments in turn, each with a cache of its own. `hierarchy`: how many
+    children a node has at each level. `lanes`: reduce_lanes.
     """
 
     duplicates: float
@@ -92,10 +92,10 @@ class Mix:
 
 @dataclass(slots=True)
 class Units:
-    """Counts: messages, `unique` of them not duplicates; by stage what it handled, gave on, wrote, read and called.
+    """Counts of messages (`unique`: without duplicates), and by stage: records handled and passed on, units, requests.
 
-    State handles unique messages and gives on changes, Map handles changes and gives on delta rows, Reduce handles
-    delta rows. `touched` sums the totals that each batch of Reduce touches.
+    State handles unique messages and passes on changes, Map handles changes and passes on rows of ReduceTable, Reduce
+    handles those rows. `touched`: the sum of the totals that each batch of Reduce touches.
     """
 
     messages: int = 0
@@ -108,7 +108,7 @@ class Units:
     requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
 
     def per_unique(self, *stages: str) -> float:
-        """Write units per unique message, of these stages or of all."""
+        """Write units per unique message, of these stages or of all stages."""
         return sum(self._share(self.writes, stage) for stage in stages or STAGES)
 
     def reads_per_unique(self) -> float:
@@ -116,9 +116,9 @@ class Units:
         return sum(self._share(self.reads, stage) for stage in STAGES)
 
     def _share(self, counts: Mapping[str, float], stage: str) -> float:
-        """Per record that the stage handled, times such records per unique message.
+        """Units per record that the stage handled, times such records per unique message.
 
-        Not simply divided by the unique messages: those that wait for a batch to fill would be missing.
+        Dividing by the unique messages would leave out those that still wait for a full batch.
         """
         per_message = 1.0
         for earlier in STAGES[: STAGES.index(stage)]:
@@ -127,7 +127,7 @@ class Units:
 
 
 class Source:
-    """Draws messages of a mix, the same for a seed; `unique` counts those that are not duplicates."""
+    """Draws messages of a mix, the same ones for the same seed; `unique` counts those that are not duplicates."""
 
     def __init__(self, mix: Mix, seed: int, schema: Schema) -> None:
         self._mix = mix
@@ -144,7 +144,7 @@ class Source:
         start = len(self._sent)
         self._not_modified = list(range(len(self._ids)))
         for place in range(self._mix.batch):
-            # Far duplicates are of messages that were sent before this batch.
+            # Duplicates that are not near repeat messages from before this batch.
             first, last = (start, start + place) if self._mix.near else (0, start)
             is_copy = last > first and self._draw.random() < self._mix.duplicates
             if is_copy:
@@ -184,14 +184,14 @@ class Source:
 
 
 def name_of(depth: int, child: int) -> str:
-    """The name of a node's child; it is as long as the workshop's are."""
+    """The name of a node's child, as long as the workshop's names."""
     return f"{'ABCDEFGH'[depth]}{child:05d}"
 
 
 def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
-    """The units of LEDA's own code over at least so many messages, in environments that are warm.
+    """The units of LEDA's own code over at least so many messages, in warm environments.
 
-    As many messages before them are not counted, and at least BATCHES_TO_LEARN_FROM batches of each environment.
+    At least as many messages, and BATCHES_TO_LEARN_FROM batches of each environment, run before the count begins.
     """
     meter = Meter(_KEYS, frozenset(_STREAMS))
     _make_totals(meter, mix.hierarchy)
@@ -227,7 +227,7 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
 
 
 def _make_totals(meter: Meter, hierarchy: Sequence[int]) -> None:
-    """Put every total, so that what is counted is what an update of them costs."""
+    """Put every total, so that the count has only updates of them."""
     levels = [
         [name_of(depth, child) for child in range(width)] for depth, width in enumerate(hierarchy)
     ]
@@ -315,7 +315,7 @@ def _run(
         units.given[STAGES[place]] += len(changes)
         return changes
 
-    # Started again: what the first run has stored is there, and State has learned from it; what it has cost is not.
+    # The first round fills the tables and lets State learn; only the second round's units are returned.
     to_learn_from = BATCHES_TO_LEARN_FROM * mix.batch * mix.environments
     for at_least in (max(messages, to_learn_from), messages):
         units = Units()
@@ -357,9 +357,9 @@ def _records(changes: Sequence[Change], first: int) -> list[StreamRecord]:
 
 
 def state_units_of_a_message() -> dict[str, tuple[float, float]]:
-    """What State writes and reads for a message by what StateTable has of its trade: units of writing and reading.
+    """State's write and read units for one message, by what StateTable has of its trade.
 
-    Seen: the environment has recently stored or read the trade's row.
+    "Seen" means that the environment has recently stored or read the trade's row.
     """
     meter = Meter(_KEYS, frozenset(_STREAMS))
     store, other = (
@@ -394,7 +394,7 @@ class Comparison:
 
 
 def compare(mixes: Sequence[Mix], seed: int = 1) -> Iterator[Comparison]:
-    """Both designs for each mix, over at least 1,000 messages, and a batch of each stage."""
+    """Compare both designs for each mix, over at least 1,000 messages and a batch of each stage."""
     for mix in mixes:
         messages = 1000 if mix.batch > 1 else 300
         yield Comparison(mix, leda_units(mix, messages, seed), published_units(mix, messages, seed))
@@ -418,7 +418,7 @@ def all_mixes() -> list[Mix]:
 
 
 def where(mix: Mix) -> str:
-    """Where the duplicates of the mix are, relative to their original."""
+    """Where the mix's duplicates are, relative to their originals."""
     if mix.near:
         return "the same batch"
     return f"any of {mix.environments} environments" if mix.environments > 1 else "another batch"

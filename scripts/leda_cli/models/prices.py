@@ -15,21 +15,25 @@ SECONDS_OF_A_MONTH = HOURS_OF_A_MONTH * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Lambda:
-    """US dollars; `gb_second_tiers` holds (up to so many a month, price of each), the last without an end (0)."""
+class Service:
+    """Prices of a service in US dollars; `page` has them, and `read` says from which record and on which day."""
 
     page: str
     read: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Service):
+    """`gb_second_tiers`: (number of GB-seconds a month at which the tier ends, price of each); 0: no end."""
+
     per_million_requests: float
     gb_second_tiers: list[list[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class DynamoDB:
-    """US dollars."""
+class DynamoDB(Service):
+    """Units, capacity by the hour, storage."""
 
-    page: str
-    read: str
     per_million_write_units: float
     per_million_read_units: float
     write_capacity_hour: float
@@ -39,11 +43,9 @@ class DynamoDB:
 
 
 @dataclass(frozen=True, slots=True)
-class Kinesis:
-    """US dollars."""
+class Kinesis(Service):
+    """Shards and puts of provisioned streams, streams on demand, retention."""
 
-    page: str
-    read: str
     shard_hour: float
     per_million_put_units: float
     extended_retention_shard_hour: float
@@ -55,11 +57,9 @@ class Kinesis:
 
 
 @dataclass(frozen=True, slots=True)
-class CloudWatch:
-    """US dollars."""
+class CloudWatch(Service):
+    """Logs, metrics, alarms, the dashboard."""
 
-    page: str
-    read: str
     log_gb_in: float
     log_gb_month: float
     metric_month: float
@@ -68,18 +68,16 @@ class CloudWatch:
 
 
 @dataclass(frozen=True, slots=True)
-class S3:
-    """US dollars."""
+class S3(Service):
+    """Puts and storage."""
 
-    page: str
-    read: str
     per_thousand_puts: float
     gb_month: float
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The prices of one Region; each service's `read` says from which record, and of which day."""
+    """The prices of one Region."""
 
     region: str
     name: str
@@ -119,7 +117,7 @@ def of_region(region: str, table: Path = TABLE) -> Prices:
     )
 
 
-T = TypeVar("T", Lambda, DynamoDB, Kinesis, CloudWatch, S3)
+T = TypeVar("T", bound=Service)
 
 
 def _read(kind: type[T], region: dict[str, Any], name: str, table: Path) -> T:

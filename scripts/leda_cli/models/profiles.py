@@ -1,4 +1,4 @@
-"""The settings that the scaling model plays: the modules' defaults, and what is recommended for four loads."""
+"""The settings that the scaling model simulates: the modules' defaults, and those recommended for four loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FRESHNESS_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Settings by name."""
+    """Settings with a name."""
 
     name: str
     settings: Settings
@@ -66,7 +66,7 @@ FOR_MANY_TOTALS = Profile(
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A profile at a rate, and how it went."""
+    """A profile at a rate, and the outcome of its simulation."""
 
     profile: Profile
     rate: float
@@ -83,6 +83,6 @@ class Played:
 
 
 def played(profile: Profile, workload: Workload, times: ServiceTimes, play: Play) -> Played:
-    """Play a pipeline with the profile's settings."""
+    """Simulate a pipeline with the profile's settings."""
     outcome = simulate(workload, profile.settings, times, play)
     return Played(profile, workload.rate, outcome)

@@ -1,4 +1,4 @@
-"""`leda scale`: how late totals are at a rate, by simulation, and which limit each group of settings meets first."""
+"""`leda scale`: simulates how late totals are at a rate, and says which limit each group of settings meets first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import levels_of
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import LedaError
 from leda_cli.models.limits import breaking_rate
 from leda_cli.models.load_model import Workload
 from leda_cli.models.measured import MeasuredOption, ServiceTimes, service_times
@@ -31,18 +31,18 @@ def scale(
         float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
     ] = 0.07,
     statements_ms: Annotated[
-        float | None, typer.Option(min=1, help="Take this time of a request with 25 statements.")
+        float | None, typer.Option(min=1, help="Milliseconds of a request with 25 statements.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
     seconds: Annotated[float, typer.Option(min=10, help="Simulated seconds of a run.")] = 60,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write docs/scaling.md's page to this file, and its plots beside it."),
+        typer.Option(help="Write the page docs/scaling.md to this file, and its chart beside it."),
     ] = None,
     measured: MeasuredOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate the pipeline with the recommended settings; says where each breaks."""
+    """Simulate the pipeline with the recommended settings, and say at which rate each breaks."""
     operation = Operation(as_json)
     times = service_times(measured)
     if statements_ms is not None:
@@ -73,7 +73,7 @@ def scale(
 
 
 def rates_of(text: str) -> list[float]:
-    """The rates in `1000,50000`. Raises LedaError."""
+    """Parse `1000,50000`. Raises LedaError."""
     try:
         found = [float(part) for part in text.split(",")]
     except ValueError:

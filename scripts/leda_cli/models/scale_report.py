@@ -1,4 +1,4 @@
-"""docs/scaling.md and its plots: latencies from 1,000 to 1,000,000 messages a second, and what breaks first."""
+"""Writes docs/scaling.md and its chart: latencies from 1,000 to 1,000,000 messages a second, and what breaks first."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _SHARD_PAGE = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-
 def write(
     page: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
 ) -> list[Path]:
-    """Write the page and its plot, and say where."""
+    """Write the page and its chart; returns their paths."""
     advance(0, total=len(PROFILES) * len(RATES))
     runs: dict[tuple[str, float], Played] = {}
     for profile in PROFILES:
@@ -258,25 +258,14 @@ def _terraform(settings: Settings) -> Iterator[str]:
     yield "```hcl"
     yield f"shard_count = {settings.shard_count or 'null'}"
     for stage in ("state", "map", "reduce"):
-        values = {
-            "memory_mb": (
-                getattr(settings, f"{stage}_memory"),
-                getattr(default, f"{stage}_memory"),
-            ),
-            "batch_size": (
-                getattr(settings, f"{stage}_batch_size"),
-                getattr(default, f"{stage}_batch_size"),
-            ),
-            "batching_window_seconds": (
-                getattr(settings, f"{stage}_window"),
-                getattr(default, f"{stage}_window"),
-            ),
-        }
-        changed = [f"{name} = {new:g}" for name, (new, old) in values.items() if new != old]
+        old = default.of_function(stage)
+        changed = [
+            f"{name} = {value:g}"
+            for name, value in settings.of_function(stage).items()
+            if value != old[name]
+        ]
         if changed:
             yield f"{stage}_function = {{ {', '.join(changed)} }}"
-    if settings.reduce_threads != default.reduce_threads:
-        yield f"reduce_threads = {settings.reduce_threads}"
     if settings.reduce_lanes != default.reduce_lanes:
         yield f"reduce_lanes = {settings.reduce_lanes}"
     yield "```"
@@ -286,12 +275,7 @@ def _terraform(settings: Settings) -> Iterator[str]:
 def _before_the_load(found: Sequence[Load]) -> Iterator[str]:
     """The steps for loads with the same settings."""
     settings = found[0].settings
-    running = max(
-        math.ceil(
-            sum(stage.invocations * stage.seconds for stage in (each.state, each.map, each.reduce))
-        )
-        for each in found
-    )
+    running = max(math.ceil(each.executions) for each in found)
     steps = []
     for table, reads, writes in (
         ("StateTable", settings.warm_read_units, settings.warm_write_units),
@@ -335,7 +319,7 @@ def _latency_plot(runs: dict[tuple[str, float], Played]) -> str:
         value = run.outcome.percentile(0.99) if is_steady else None
         series.setdefault(name, []).append((rate, value))
     for points in series.values():
-        # One cross says that it breaks; those beyond say no more.
+        # The first cross says that the settings break; further crosses would add nothing.
         first = next((place for place, point in enumerate(points) if point[1] is None), None)
         if first is not None:
             del points[first + 1 :]

@@ -1,13 +1,13 @@
 """A seeded simulation, event by event, of how long messages take through the pipeline at a rate and with settings.
 
-What queues is simulated: shards that gather batches by size, window and poll; invocations under the account's
-concurrency; the tables' warm throughput; write units of the partitions that hold ReduceTable's lanes; Reduce's lanes,
-each of which waits for its own rows. What each step takes comes from `load_model` and the measured service
-times. A message is in the totals when every lane that its batch of Map touched has them.
+Everything that makes messages wait is simulated: shards that collect batches by size, window and poll; invocations
+under the account's concurrency; the tables' warm throughput; write units of the partitions that hold ReduceTable's
+lanes; Reduce's lanes, each of which waits for its own rows. The duration of each step comes from `load_model` and the
+measured service times. A message is in the totals when every lane that its batch of Map touched has added the batch.
 
-Not each message is an event, or a million a second could not be played: messages arrive at a shard in groups, of
-many shards that are alike some are played with the weight of all, and a batch carries a few arrival times drawn from
-its messages. Left out: cold starts, errors, the delay with which a change appears in a stream, and uneven keys.
+To make a million messages a second possible, not every message is an event: messages arrive at a shard in groups; some
+of many similar shards are simulated and stand for all; a batch has the arrival times of a few of its messages. Cold
+starts, errors, the delay with which a change appears in a stream, and uneven keys are left out.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ GROUPS_A_SECOND = 40.0
 SAMPLES_OF_A_BATCH = 4
 # The spread (sigma of a logarithmic normal) of a request's time around its mean; assumed.
 REQUEST_SPREAD = 0.5
-# What waits on average in the last third of a run may be more than in the second by this share of a third's messages;
-# more says that the pipeline falls behind.
+# The pipeline falls behind if more messages wait in the last third of a run than in the second third, by more than this
+# share of the messages of a third.
 STEADY_SHARE = 0.05
 WATCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """How to play: the seed, the seconds, and what only a test changes.
+    """How to simulate: the seed, the seconds, and what only tests change.
 
-    The first third is not counted. `burst`: so many messages at once at the start, and none later.
+    The first third of the seconds is not counted. `burst`: so many messages arrive at once at the start, none later.
     """
 
     seed: int = 1
@@ -71,7 +71,7 @@ class Play:
 
 @dataclass(slots=True)
 class Outcome:
-    """Seconds from a message's arrival until its totals are committed, and what happened on the way."""
+    """Latencies: the seconds from a message's arrival until its totals are committed; and further figures of a run."""
 
     latencies: list[float] = field(default_factory=list)
     state_waits: list[float] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Outcome:
     fell_behind: bool = False
 
     def percentile(self, share: float) -> float:
-        """The latency that so many of the messages (0 to 1) do not exceed; not a number where none came through."""
+        """The latency that this share (0 to 1) of the messages does not exceed; NaN if no message was counted."""
         if not self.latencies:
             return math.nan
         ordered = sorted(self.latencies)
@@ -89,32 +89,32 @@ class Outcome:
 
 
 class Bucket:
-    """A limit of units a second: work passes in order, each when the units before it have passed."""
+    """A limit of units a second: requests pass in order, each when the units before it have passed."""
 
     def __init__(self, units_a_second: float) -> None:
         self._rate = units_a_second
         self._free = 0.0
 
     def passed(self, now: float, units: float) -> float:
-        """When units that ask now have passed."""
+        """The time at which units that are requested now have passed."""
         self._free = max(self._free, now) + units / self._rate
         return self._free
 
 
 class Concurrency:
-    """The account's executions: what does not fit waits its turn."""
+    """The account's concurrent executions; executions above the limit wait in order."""
 
     def __init__(self, limit: float) -> None:
         self._free = limit
         self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
 
     def enter(self, weight: float, begin: Callable[[], None]) -> None:
-        """Begin now, or when there is room."""
+        """Call `begin` now, or as soon as there is room."""
         self._waiting.append((weight, begin))
         self._admit()
 
     def leave(self, weight: float) -> None:
-        """An execution of that weight has ended."""
+        """End an execution of that weight."""
         self._free += weight
         self._admit()
 
@@ -143,7 +143,7 @@ class _ShardLane:
 
 @dataclass(slots=True)
 class _StreamLane:
-    """A lane of StateTable's stream: how far it has read the log of changes, and when it sent its last batch."""
+    """A lane of StateTable's stream: how far it has read the log of changes, and the time of its last batch."""
 
     phase: float
     cursor: float = 0.0
@@ -152,7 +152,7 @@ class _StreamLane:
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch of Map put: of how many changes, some of their arrivals, and the lanes that have not added it."""
+    """A batch of Map: its changes, its rows, some arrival times, and how many lanes have not added it yet."""
 
     changes: float
     made: DeltaRows
@@ -209,7 +209,7 @@ class Simulation:
         )
         self._state_table = Bucket(settings.warm_write_units)
 
-        # The log of changes: when State had stored them, how many in all until then, and the groups they came in.
+        # The log of changes: when State stored each batch, the number of changes until then, the groups of the batch.
         self._stored_at: list[float] = []
         self._stored: list[float] = [0.0]
         self._groups: list[list[_Group]] = []
@@ -230,7 +230,7 @@ class Simulation:
         self._waited: list[float] = []
 
     def run(self) -> Outcome:
-        """Play the seconds, or until a burst is done."""
+        """Run the simulation for its seconds."""
         for _ in range(self._played):
             draw = random.Random(self._random.random())
             phase = draw.random() * self._times.kinesis_poll_seconds
@@ -239,7 +239,7 @@ class Simulation:
                 self._arrive(lane, 0.0, self._play.burst / self._lanes)
             else:
                 lane.next_arrival = self._gap(lane)
-                # As if the pipeline had run for long: its lanes are at different places of their windows.
+                # As in a pipeline that has run for long, the lanes are at different places of their windows.
                 lane.sent = draw.random() * self._settings.state_window
             self._gather_messages(lane)
         for _ in range(self._mappers):
@@ -262,7 +262,7 @@ class Simulation:
         return self._outcome
 
     def _watch(self) -> None:
-        """Note how many changes have come and are not in the totals yet."""
+        """Record how many changes have arrived and are not in the totals yet."""
         self._waited.append(self._workload.unique_rate * self._now - self._outcome.committed)
         self._at(self._now + WATCH_SECONDS, self._watch)
 
@@ -281,7 +281,7 @@ class Simulation:
         return lane.random.expovariate(min(self._lane_rate, self._play.groups))
 
     def _intake(self) -> float:
-        """Messages a second that a lane's share of a shard takes; producers try the others again."""
+        """Messages a second that a lane's share of a shard accepts; producers retry the others."""
         a_shard = min(SHARD_RECORDS, SHARD_BYTES / self._workload.message_bytes)
         return a_shard / self._settings.state_parallelization
 
@@ -298,7 +298,7 @@ class Simulation:
             lane.next_arrival += self._gap(lane)
 
     def _gather_messages(self, lane: _ShardLane) -> None:
-        """Find when the next batch of a lane that is free goes to the function."""
+        """Find when a free lane sends its next batch to the function."""
         limit = self._state_limit
         self._fill(lane, self._now, limit)
         if not lane.waiting:
@@ -309,7 +309,7 @@ class Simulation:
         if lane.count >= limit:
             when = max(first, lane.waiting[-1][0])
         else:
-            # A batch gathers from the first poll that finds a record of it, while the one before is at work.
+            # A batch begins with the first poll that finds a record, even while the batch before is being processed.
             oldest = max(lane.sent, lane.waiting[0][0])
             begin = _next_poll(oldest, lane.phase, self._times.kinesis_poll_seconds)
             end = max(self._now, begin + self._settings.state_window)
@@ -347,10 +347,10 @@ class Simulation:
         self._groups.append(taken)
         self._gather_messages(lane)
 
-    # Map: lanes of StateTable's stream. Each has its share of every stored batch.
+    # Map: lanes of StateTable's stream. Each lane gets its share of every stored batch.
 
     def _first_poll(self, lane: _StreamLane) -> None:
-        """Begin as if a batch had been sent at `sent`, with all that was there then."""
+        """Begin as if a batch with everything before `sent` had been sent then."""
         if self._now < lane.sent or (self._stored[-1] == 0 and not self._play.burst):
             lane.cursor = self._stored[-1]
             self._at(self._now + self._times.dynamodb_poll_seconds, lambda: self._first_poll(lane))
@@ -385,7 +385,7 @@ class Simulation:
         samples = tuple(self._sample(lane.cursor, share) for _ in range(SAMPLES_OF_A_BATCH))
         changes = share / self._mappers
         made = delta_rows(self._workload, changes, self._settings.reduce_lanes)
-        # The lanes that it touches: as many as on average, each time others.
+        # The batch touches the average number of lanes, each time other ones.
         lanes = self._random.sample(self._reducers_by_number, round(made.lanes))
         batch = _Batch(changes, made, samples, len(lanes))
         work = map_work_seconds(changes, made, self._settings, self._times)
@@ -414,7 +414,7 @@ class Simulation:
         self._at(self._now + work, write)
 
     def _sample(self, cursor: float, share: float) -> float:
-        """When a message arrived that is drawn from the log's part that a batch takes."""
+        """The arrival time of a message that is drawn from a batch's part of the log."""
         position = cursor + self._random.random() * share
         place = min(bisect_right(self._stored, position), len(self._groups)) - 1
         groups = self._groups[place]
@@ -426,9 +426,9 @@ class Simulation:
         return groups[-1][2]
 
     def _request_seconds(self, milliseconds: float, rounds: int) -> float:
-        """The time of so many requests, one after the other."""
+        """The time of `rounds` requests, one after the other."""
         spread = self._play.spread
-        # Its mean is the time that is given.
+        # The draw's mean is 1.
         draw = self._random.lognormvariate(-(spread**2) / 2, spread)
         return rounds * milliseconds / 1000 * draw
 
@@ -490,7 +490,7 @@ class Simulation:
 def simulate(
     workload: Workload, settings: Settings, times: ServiceTimes, play: Play | None = None
 ) -> Outcome:
-    """Play a workload with these settings; the same seed gives the same outcome."""
+    """Simulate a workload with these settings; the same seed gives the same outcome."""
     return Simulation(workload, settings, times, play or Play()).run()
 
 

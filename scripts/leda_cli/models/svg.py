@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 220, 40, 50
-# Told apart by people who do not see all colours: https://jfly.uni-koeln.de/color/
+# Distinguishable for colour-blind readers: https://jfly.uni-koeln.de/color/
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 Point = tuple[float, float | None]
@@ -24,19 +24,19 @@ class Axis:
     high: float
 
     def place(self, value: float) -> float:
-        """Where on the axis a value is, 0 to 1."""
+        """The value's place on the axis, from 0 to 1."""
         inside = min(max(value, self.low), self.high)
         return math.log(inside / self.low) / math.log(self.high / self.low)
 
     def marks(self) -> list[float]:
-        """The powers of ten on the axis, or its ends where it has fewer than two."""
+        """The powers of ten on the axis, or the axis' ends if it has fewer than two."""
         first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
         found = [10.0**power for power in range(first, last + 1)]
         return found if len(found) > 1 else [self.low, self.high]
 
 
 def line_chart(title: str, x: Axis, y: Axis, series: Mapping[str, Sequence[Point]]) -> str:
-    """A line for each of the series; a point without a y is a cross at the top: there is no figure for it."""
+    """A chart with a line for each of the series; a point without a y value is a cross at the top."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="12">',

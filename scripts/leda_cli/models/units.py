@@ -2,9 +2,9 @@
 
 The rules are AWS's: sizes from
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html, units from
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html. Computed, because an
-emulator does not do it: DynamoDB Local reports no units for PartiQL, and for a transaction 2 units a table whatever
-its size.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html. They are computed here
+because emulators do not report them: DynamoDB Local reports no units for PartiQL, and 2 units a table for a transaction
+of any size.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 WRITE_STEP_BYTES = 1024
 READ_STEP_BYTES = 4096
-# A transaction prepares each item and then commits it: two writes of each, of a ConditionCheck's item too.
+# A transaction prepares and then commits each item, also that of a ConditionCheck, so each counts as two writes.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-capacity-handling
 TRANSACTION_FACTOR = 2
-# Stored, not charged by request: what an item takes beside its attributes.
+# What an item takes in storage besides its attributes. Requests are not charged for it.
 STORAGE_OVERHEAD_BYTES = 100
 
 _LIST_OR_MAP_BYTES = 3
@@ -28,7 +28,7 @@ Item = Mapping[str, Mapping[str, Any]]
 
 
 def number_bytes(text: str) -> int:
-    """A byte for two significant digits, begun ones included, and one more; AWS calls it approximate.
+    """The size of a number: a byte for each two significant digits, rounded up, plus one. AWS calls it approximate.
 
     >>> number_bytes("1616413258.8997078"), number_bytes("0"), number_bytes("1000")
     (10, 1, 2)
@@ -64,16 +64,16 @@ def item_bytes(item: Item | None) -> int:
 
 
 def write_units(before: Item | None, after: Item | None = None, transaction: bool = False) -> int:
-    """The units of a put, an update or a delete: the larger of the item before and after decides.
+    """The units of a put, an update or a delete, by the larger of the item before and after it.
 
-    A write whose condition failed leaves `after` out: it costs what the item that is there does, and one unit where
-    there is none. A ConditionCheck in a transaction is the same.
+    For a write whose condition failed, leave out `after`: the write costs as much as the stored item, or one unit if
+    there is none. The same holds for a ConditionCheck in a transaction.
     """
     return write_units_of_bytes(max(item_bytes(before), item_bytes(after)), transaction)
 
 
 def write_units_of_bytes(size: int, transaction: bool = False) -> int:
-    """The units of writing an item of so many bytes; an item that is not there counts as one of a kilobyte."""
+    """The units of writing an item of so many bytes; at least one."""
     return max(1, -(-size // WRITE_STEP_BYTES)) * (TRANSACTION_FACTOR if transaction else 1)
 
 

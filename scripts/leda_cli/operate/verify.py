@@ -22,8 +22,9 @@ from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Amounts, Configuration
 from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
+from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import LedaError, widths
+from leda_cli.base.output import widths
 from leda_cli.base.terminal import shown
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering

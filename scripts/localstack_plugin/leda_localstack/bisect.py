@@ -1,8 +1,8 @@
 """BisectBatchOnFunctionError for Kinesis and DynamoDB stream mappings.
 
-LocalStack stores the setting and ignores it: it retries a failed batch whole, until its retries are
-used up, and then discards every record of it. AWS splits the batch in two and goes on with each half, in
-order, and "splitting batches doesn't consume the retry quota":
+LocalStack stores the setting and ignores it: it retries a failed batch as a whole until its retries are used up, and
+then discards all its records. AWS splits the batch in two and delivers each half, in order, and "splitting batches
+doesn't consume the retry quota":
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 A partial batch response is left to LocalStack, which retries from the reported record, as AWS does.
 """
@@ -17,14 +17,14 @@ Event = dict[str, Any]
 
 
 class Processor(Protocol):
-    """What LocalStack's poller hands a batch to."""
+    """The object that delivers a batch for LocalStack's poller."""
 
     def process_events_batch(self, input_events: list[Event]) -> None:
-        """Deliver the batch; raise when the whole of it failed."""
+        """Deliver the batch; raise if the whole batch failed."""
 
 
 class Poller(Protocol):
-    """LocalStack's StreamPoller, as far as it matters here."""
+    """The part of LocalStack's StreamPoller that is used here."""
 
     processor: Processor
 
@@ -56,7 +56,7 @@ class _SplitOnFailure:
 
 
 def halves(records: list[Event]) -> tuple[list[Event], list[Event]]:
-    """Cut in two, in order; neither half is empty when there are two records or more."""
+    """Split a batch of two or more records into its first and its second half."""
     middle = len(records) // 2
     return records[:middle], records[middle:]
 
@@ -64,11 +64,11 @@ def halves(records: list[Event]) -> tuple[list[Event], list[Event]]:
 def forward_in_halves(
     poller: Poller, forward: Forward, shard_id: str, records: list[Event], failure: type[Exception]
 ) -> None:
-    """Forward `records`; as often as a batch fails, forward its first half and then its second.
+    """Forward `records`; whenever a batch fails, forward its first half and then its second half.
 
-    poller: a LocalStack StreamPoller; its `processor` is replaced while the batch is tried.
-    forward: the poller's own way to deliver a batch, with retries and the failure destination.
-    failure: what the processor raises when the whole batch failed.
+    poller: a LocalStack StreamPoller; its `processor` is replaced meanwhile.
+    forward: the poller's own method to deliver a batch, with retries and the failure destination.
+    failure: the error that the processor raises when the whole batch failed.
     """
     records = list(records)
     if len(records) < 2:
@@ -77,7 +77,7 @@ def forward_in_halves(
     processor = poller.processor
     poller.processor = _SplitOnFailure(processor, failure)
     try:
-        # A copy: the poller of tables' streams changes the records, and could not take them a second time.
+        # A copy, because the poller of tables' streams changes the records and cannot deliver them a second time.
         forward(poller, shard_id, deepcopy(records))
         return
     except SplitBatch:

@@ -1,7 +1,7 @@
 """LocalStack's Lambda execution environment without Docker: a local process of awslambdaric.
 
-The process runs the function's own zip under the Runtime API, so handlers, errors, timeouts and logs
-behave as on AWS. What it does not do: enforce memory, isolate the file system, run other languages.
+The process runs the function's own package with the Runtime API, so handlers, errors, timeouts and logs behave as on
+AWS. It does not limit memory, isolate the file system, or run other languages.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ProcessExecutor(RuntimeExecutor):
         self._environment: _Environment | None = None
 
     def start(self, env_vars: dict[str, str]) -> None:
-        """Start the process; return when it asks for its first invocation."""
+        """Start the process, and wait until it asks for its first invocation."""
         self._variables = env_vars
         try:
             self._start_process()
@@ -64,13 +64,13 @@ class ProcessExecutor(RuntimeExecutor):
         return self._environment
 
     def stop(self) -> None:
-        """Kill the process, whatever it is doing; also called when the start takes too long."""
+        """Kill the process. LocalStack also calls this when the start takes too long."""
         if self._environment:
             self._environment.api.close()
             self._environment.process.kill()
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
-        """Run one invocation; after a crash or a timeout the next one gets a new process, as on AWS."""
+        """Run one invocation. After a crash or a timeout, the next invocation gets a new process, as on AWS."""
         request_id = payload["invoke-id"]
         began = time.time()
         try:
@@ -94,7 +94,9 @@ class ProcessExecutor(RuntimeExecutor):
             deadline_ms=int((began + timeout) * 1000),
         )
         environment.api.submit(invocation)
-        if not environment.process.alive:  # it died before submit: its watcher had nothing to fail
+        if (
+            not environment.process.alive
+        ):  # it died before `submit`, when there was no invocation to fail
             error = error_document("Runtime.ExitError", "Runtime exited")
             environment.api.finish(None, Outcome(error, is_error=True))
         try:
@@ -117,15 +119,15 @@ class ProcessExecutor(RuntimeExecutor):
         )
 
     def get_logs(self) -> str:
-        """Return what the process wrote."""
+        """Return the output of the process."""
         return self._environment.process.all_output() if self._environment else ""
 
     def get_address(self) -> str:
-        """Return where the environment is: this machine."""
+        """Return the address of the environment: this machine."""
         return "127.0.0.1"
 
     def get_endpoint_from_executor(self) -> str:
-        """Return where the environment finds LocalStack: this machine."""
+        """Return the address at which the environment finds LocalStack: this machine."""
         return "127.0.0.1"
 
     def get_runtime_endpoint(self) -> str:
@@ -143,4 +145,4 @@ class ProcessExecutor(RuntimeExecutor):
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        """Keep the unpacked code: LocalStack removes it with the function."""
+        """Do nothing: LocalStack removes the unpacked code with the function."""

@@ -1,4 +1,4 @@
-"""One process of the runtime client: how it is started, its environment, its output. Knows no LocalStack."""
+"""A process of the runtime client: its start, its environment and its output. Independent of LocalStack."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from leda_localstack.runtime_api import Outcome, RuntimeApi, error_document
 
-# Taken over from LocalStack's environment: LEDA_INSTANCE marks every process of one local AWS, so that
-# tools can find (and tests can kill) the functions' processes.
+# Variables that are copied from LocalStack's environment. LEDA_INSTANCE marks every process of a local AWS, so that
+# `leda` finds the functions' processes, and tests can kill them.
 _INHERITED = ("PATH", "LEDA_INSTANCE", "TMPDIR")
 
 
@@ -56,7 +56,7 @@ def process_environment(
 
 
 class FunctionProcess:
-    """A running handler. When the process dies, what it was doing fails with Runtime.ExitError."""
+    """A process that runs a handler. When it dies, its invocation fails with Runtime.ExitError."""
 
     def __init__(
         self, command: Sequence[str], code: Path, environment: dict[str, str], api: RuntimeApi
@@ -91,7 +91,7 @@ class FunctionProcess:
         self._process.wait()
 
     def new_output(self) -> str:
-        """Return what the process wrote since the last call, ending in a newline if there is anything."""
+        """Return the output since the last call; it ends in a newline unless it is empty."""
         size = os.fstat(self._log.fileno()).st_size
         text = os.pread(self._log.fileno(), size - self._shown, self._shown).decode(
             errors="replace"
@@ -99,6 +99,6 @@ class FunctionProcess:
         self._shown = size
         return text if not text or text.endswith("\n") else text + "\n"
 
-    def all_output(self, limit: int = 1 << 20) -> str:
-        """Return the first `limit` bytes of everything the process wrote."""
-        return os.pread(self._log.fileno(), limit, 0).decode(errors="replace")
+    def all_output(self) -> str:
+        """Return the first megabyte of the process's output."""
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")

@@ -1,7 +1,7 @@
 """Gives an empty map in the images of a DynamoDB stream its type, as AWS does.
 
-DynamoDB Local's streams show the attribute `{"M": {}}` as `{}`; an empty list or string keeps its type.
-Rows of ReduceTable that `leda backfill` and `leda rebuild` move have an empty map.
+DynamoDB Local's streams show the attribute `{"M": {}}` as `{}`, whereas an empty list or string keeps its type. Rows of
+ReduceTable that `leda backfill` and `leda rebuild` write have an empty map.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def typed_image(image: dict[str, Value]) -> dict[str, Value]:
 def into_events(
     records: Iterable[dict[str, Any]], shard: str, into: Callable[[list[dict[str, Any]], str], Any]
 ) -> Any:
-    """Call LocalStack's own way, `into`, with the records of a shard after their images were given their types."""
+    """Add the types to the records' images, then call LocalStack's own method `into` with the records of the shard."""
     found = []
     for record in records:
         change = record["dynamodb"]

@@ -1,8 +1,8 @@
 """Polls streams at the pace of AWS: every shard of a Kinesis stream once a second, of a DynamoDB stream four times.
 
-LocalStack polls one shard an interval, whatever the stream. Of 16 shards each then waits for 16 intervals, and with an
-interval that is short enough for them a mapping keeps kinesis-local busy, whose GetRecords takes the longer the more
-a shard holds.
+LocalStack polls one shard per interval, whatever the stream, so each of 16 shards waits for 16 intervals. With an
+interval that is short enough for 16 shards, a mapping keeps kinesis-local busy, whose GetRecords takes longer the more
+records a shard has.
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
 
@@ -17,9 +17,10 @@ DYNAMODB_ROUND_SECONDS = 0.25
 
 
 def poll_every_shard(poller: Any, poll_next_shard: Callable[[Any], None], seconds: float) -> None:
-    """Call LocalStack's own way once for each shard the poller knows (it takes them in turn), in `seconds` or more.
+    """Poll each shard once, in `seconds` or more; a mapping that is being stopped ends the round.
 
-    poller: a LocalStack StreamPoller; a mapping that is being stopped ends the round.
+    poller: a LocalStack StreamPoller.
+    poll_next_shard: LocalStack's own method, which polls the shards in turn.
     """
     end = time.monotonic() + seconds
     for _ in range(max(1, len(poller.shards))):

@@ -1,7 +1,7 @@
 """The Lambda Runtime API (2018-06-01) for one execution environment, as a local HTTP server.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the runtime client asks for the next
-invocation, runs the handler and posts the response or the error. Nothing here knows about LocalStack.
+The runtime client asks for the next invocation, runs the handler and posts the response or the error:
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Independent of LocalStack.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an invocation ended with: the bytes the runtime client posted, and whether they are an error."""
+    """The end of an invocation: the bytes that the runtime client posted, and whether they are an error."""
 
     body: bytes
     is_error: bool
@@ -43,12 +43,12 @@ class InitError(Exception):
 
 
 def error_document(error_type: str, message: str) -> bytes:
-    """Return an error as Lambda words it."""
+    """Return an error document in Lambda's format."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
 class RuntimeApi:
-    """Serves one process of the runtime client. A new process gets a new RuntimeApi.
+    """Serves one process of the runtime client; each process has a RuntimeApi of its own.
 
     `ready` completes when the process asks for its first invocation, or fails with InitError.
     """
@@ -79,7 +79,7 @@ class RuntimeApi:
         self._queue.put(invocation)
 
     def finish(self, request_id: str | None, outcome: Outcome) -> None:
-        """Complete the current invocation, if `request_id` is None or its own; later answers are ignored."""
+        """Complete the current invocation if `request_id` is its ID or None; later answers are ignored."""
         with self._lock:
             current = self._current
             if current is None or current.outcome.done():
@@ -88,19 +88,19 @@ class RuntimeApi:
                 current.outcome.set_result(outcome)
 
     def fail_start(self, body: bytes) -> None:
-        """Record that the process never became ready."""
+        """Record that the process failed before it was ready."""
         if not self.ready.done():
             self.ready.set_exception(InitError(body))
 
     def close(self) -> None:
-        """Stop serving; a runtime client that waits for an invocation is let go."""
+        """Stop serving; a runtime client that waits for an invocation gets an answer."""
         self.ready.cancel()
         self._queue.put(None)
         self._server.shutdown()
         self._server.server_close()
 
     def next_invocation(self) -> Invocation | None:
-        """Block until there is an invocation; None when the server closes."""
+        """Wait for the next invocation; None when the server closes."""
         if not self.ready.done():
             self.ready.set_result(None)
         return self._queue.get()
@@ -112,7 +112,7 @@ def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: LocalStack's log has the invocations."""
+            """Log nothing, because LocalStack logs the invocations."""
 
         def do_GET(self) -> None:  # .../runtime/invocation/next
             invocation = api.next_invocation()
@@ -128,9 +128,8 @@ def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
             }
             self._answer(200, invocation.payload, headers)
 
-        def do_POST(
-            self,
-        ) -> None:  # .../invocation/<id>/response, .../invocation/<id>/error, .../init/error
+        # .../invocation/<id>/response, .../invocation/<id>/error, .../init/error
+        def do_POST(self) -> None:
             body = self._body()
             *_, what, end = self.path.rstrip("/").split("/")
             self._answer(202)

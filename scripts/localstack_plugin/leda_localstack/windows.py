@@ -6,7 +6,7 @@ function once more, without records, when the window is over:
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 
-The window of a record follows from the time when it was written to the stream. A batch is cut where its records enter
+The time at which a record was written to the stream decides its window. A batch is split where its records enter
 another window, and each part is delivered with its own retries.
 """
 
@@ -25,11 +25,11 @@ Event = dict[str, Any]
 LOG = logging.getLogger(__name__)
 
 MAX_STATE_BYTES = 1024 * 1024
-"""A window whose state is larger is terminated early."""
+"""A window with a larger state is terminated early."""
 QUIET_SECONDS = 2.0
-"""How long after a window's end no record may come before the window is over.
+"""How long after its end a window without new records stays open.
 
-AWS waits up to two minutes for records that are on their way; here a record is in its stream once it is written.
+AWS waits up to two minutes for late records; here a record is in its stream once it is written.
 """
 FIRST_RETRY_SECONDS = 0.5
 MAX_RETRY_SECONDS = 60.0
@@ -42,7 +42,7 @@ class Stop(Protocol):
         """Tell whether the mapping is being stopped."""
 
     def wait(self, timeout: float) -> bool:
-        """Wait until it is, or `timeout` seconds."""
+        """Wait until the mapping is being stopped, or `timeout` seconds."""
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Window:
 
 
 class Windows:
-    """The open windows of one mapping, one a shard at most. It makes events and keeps states; it delivers nothing.
+    """The open windows of a mapping, at most one per shard. It makes events and keeps states, but delivers nothing.
 
     seconds: the mapping's TumblingWindowInSeconds.
     source_arn: the mapping's stream.
@@ -73,9 +73,9 @@ class Windows:
     def parts(
         self, shard: str, records: Sequence[Event], now: float
     ) -> list[tuple[int, list[Event]]]:
-        """Cut a batch where its records enter another window; return each part with the start of its window.
+        """Split a batch where its records enter another window; return each part with the start of its window.
 
-        Windows of a shard do not go back: a record that is older than the open window belongs to the open window.
+        A record that is older than the open window belongs to the open window.
         """
         window = self._open.get(shard)
         start = window.start if window else 0
@@ -88,22 +88,22 @@ class Windows:
         return found
 
     def enters(self, shard: str, start: int) -> bool:
-        """Tell whether the shard's open window has to be closed before records of the window from `start` on."""
+        """Tell whether the shard's open window must be closed before records of the window that begins at `start`."""
         window = self._open.get(shard)
         return window is not None and window.start != start
 
     def is_over(self, shard: str, now: float) -> bool:
-        """Tell whether a read of the shard that began at `now` and found no record shows that its window is over."""
+        """Tell whether the shard's window is over, given that a read that began at `now` found no record."""
         window = self._open.get(shard)
         return window is not None and now >= window.start + self._seconds + QUIET_SECONDS
 
     def is_too_large(self, shard: str) -> bool:
-        """Tell whether the state of the shard's window is larger than AWS keeps."""
+        """Tell whether the state of the shard's window is larger than AWS allows."""
         window = self._open.get(shard)
         return window is not None and len(json.dumps(window.state).encode()) > MAX_STATE_BYTES
 
     def event(self, shard: str, start: int, records: Sequence[Event]) -> Event:
-        """Return the event for records of the window from `start` on, and open that window if it is not open yet."""
+        """Return the event for records of the window that begins at `start`, and open that window if necessary."""
         window = self._open.setdefault(shard, Window(start))
         return {"Records": list(records), **self._fields(shard, window)}
 
@@ -118,7 +118,7 @@ class Windows:
         return {"Records": [], **fields}
 
     def keep(self, shard: str, state: Event) -> None:
-        """Keep the state that the shard's next invocation gets."""
+        """Keep the state for the shard's next invocation."""
         self._open[shard].state = state
 
     def close(self, shard: str) -> None:
@@ -137,13 +137,13 @@ class Windows:
 
 
 def returned_state(answer: object) -> Event | None:
-    """Return the state in a function's answer, or None: an answer without one is a failed invocation."""
+    """Return the state in a function's answer; None: the invocation counts as failed."""
     state = answer.get("state") if isinstance(answer, dict) else None
     return state if isinstance(state, dict) else None
 
 
 def names_records(answer: Event, records: Sequence[Event]) -> bool:
-    """Tell whether a partial batch response names records of this batch only; else the whole batch has failed."""
+    """Tell whether a partial batch response names only records of this batch; otherwise the whole batch has failed."""
     numbers = {_sequence_number(record) for record in records}
     failures = answer.get("batchItemFailures")
     return isinstance(failures, list) and all(
@@ -153,10 +153,10 @@ def names_records(answer: Event, records: Sequence[Event]) -> bool:
 
 
 def _written(record: Event, now: float) -> float:
-    """Return when a record of GetRecords was written to its stream, as near as can be known.
+    """Return when a record of GetRecords was written to its stream, as exactly as it is known.
 
-    DynamoDB Local says no more than the minute, so a window of whole minutes gets exactly its records. For a shorter
-    one the record counts as written when it is read, or at the end of its minute if it is read later.
+    DynamoDB Local gives the time in whole minutes, so windows of whole minutes get exactly their records. For shorter
+    windows a record counts as written when it is read, or at the end of its minute if it is read later.
     """
     if "dynamodb" not in record:
         return float(record["ApproximateArrivalTimestamp"].timestamp())
@@ -176,10 +176,10 @@ def _text(seconds: int) -> str:
 
 
 class WindowedSender:
-    """Stands before LocalStack's sender of a mapping, and sends each batch with the fields of its window.
+    """Wraps LocalStack's sender of a mapping, and sends each batch with the fields of its window.
 
-    sender: its send_events sends an event and returns the function's answer, or raises `failed` or `partly_failed`, a
-        subclass of it that has the answer as `partial_failure_payload`.
+    sender: its send_events sends an event and returns the function's answer, or raises `failed`, or its subclass
+        `partly_failed`, which has the answer as `partial_failure_payload`.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class WindowedSender:
         self._windows = windows
         self._failed = failed
         self._partly_failed = partly_failed
-        sender.payload_dict = False  # the event is complete: LocalStack adds nothing
+        sender.payload_dict = False  # the event is complete, so LocalStack must not wrap it
         self.shard = ""
         self.start = 0
 
@@ -201,7 +201,7 @@ class WindowedSender:
         return getattr(self._sender, name)
 
     def send_events(self, events: Sequence[Event]) -> Event:
-        """Deliver records of the window that begins at `start`, of `shard`; a failure leaves the state as it is."""
+        """Deliver records of the window of `shard` that begins at `start`; a failure does not change the state."""
         event = self._windows.event(self.shard, self.start, events)
         try:
             answer, state = self._invoke(event)
@@ -215,7 +215,7 @@ class WindowedSender:
         return answer
 
     def send_last(self, shard: str, *, early: bool) -> None:
-        """Deliver the event that ends the shard's window, or its state `early`; raise when that fails."""
+        """Deliver the event that ends the shard's window, or ends its state `early`. Raises if the delivery fails."""
         self._invoke(self._windows.last_event(shard, early=early))
         if early:
             self._windows.keep(shard, {})
@@ -240,7 +240,7 @@ class WindowedSender:
 class WindowedPoller:
     """Delivers the batches of a LocalStack StreamPoller window by window, and ends the windows that are over.
 
-    poller: its `shards` and `shard_batcher` are read, and its own ways to poll a shard and to forward a batch called.
+    poller: a StreamPoller, whose own methods poll a shard and forward a batch.
     stopping: set when the mapping is switched off or deleted.
     """
 
@@ -262,7 +262,7 @@ class WindowedPoller:
         self._brought_records = False
 
     def poll_events_from_shard(self, shard: str, iterator: str) -> None:
-        """Poll a shard once; if it has nothing more of its window, and for shards that have ended, end the window."""
+        """Poll a shard once; end its window if the window is over, and the windows of shards that have ended."""
         began = self._clock()
         self._brought_records = False
         self._poll(shard, iterator)
@@ -274,7 +274,7 @@ class WindowedPoller:
             self._end(ended)
 
     def forward_events_to_target(self, shard: str, records: Collection[Event]) -> None:
-        """Deliver a batch of a shard, each window's part by itself, after the end of the window before."""
+        """Deliver each window's part of a batch by itself, after the end of the window before."""
         self._brought_records = True
         for start, part in self._windows.parts(shard, list(records), self._clock()):
             if self._windows.enters(shard, start):
@@ -287,7 +287,7 @@ class WindowedPoller:
                 self._end(shard, early=True)
 
     def _end(self, shard: str, *, early: bool = False) -> None:
-        """Send the last event of the shard's window until the function takes it: AWS delivers nothing else before."""
+        """Send the last event of the shard's window until the function accepts it, as AWS does before anything else."""
         pause = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
@@ -321,7 +321,7 @@ def install() -> None:
             )
             poller.processor.sender = sender
             windowed = WindowedPoller(poller, sender, windows, worker._shutdown_event)
-            # On the instance, so that a window's part is what a failure splits in halves, never the other way round.
+            # On the instance, before the patch of `bisect` on the class, so that a failure splits a window's part.
             poller.poll_events_from_shard = windowed.poll_events_from_shard
             poller.forward_events_to_target = windowed.forward_events_to_target
         return worker

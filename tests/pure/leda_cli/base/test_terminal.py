@@ -23,7 +23,8 @@ from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Configuration
 from leda_cli.base import operations
 from leda_cli.base import output as console_module
-from leda_cli.base.output import LedaError, Screen, cell
+from leda_cli.base.errors import LedaError
+from leda_cli.base.output import Screen, cell
 from leda_cli.base.paths import ROOT
 from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
 from leda_cli.demos.board_view import board_table

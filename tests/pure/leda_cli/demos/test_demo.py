@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
 from leda.pipeline import game
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.demos import demo as demo_module
 from leda_cli.demos.demo import Round, demo, plan, print_verdict, verdict_table
 from leda_cli.demos.load import load
@@ -225,7 +225,7 @@ def test_a_demo_adds_to_the_rows_of_earlier_runs(
 ) -> None:
     demo(rounds=2, messages=80, seed=7)
     demo(rounds=2, messages=80, seed=8)
-    assert "trades are there from before" in capsys.readouterr().out
+    assert "trades exist already" in capsys.readouterr().out
 
 
 def test_a_repeated_game_is_exact_and_warns_that_it_proves_little(
@@ -236,7 +236,7 @@ def test_a_repeated_game_is_exact_and_warns_that_it_proves_little(
     assert "proves little" not in capsys.readouterr().out
     demo(rounds=2, messages=400, seed=7)
     assert stack.oracle.totals() == before
-    assert "400 of these trades were there before" in capsys.readouterr().out
+    assert "400 of these trades existed before" in capsys.readouterr().out
 
 
 def test_a_total_that_goes_wrong_after_the_last_round_is_found(
@@ -292,7 +292,7 @@ def test_a_total_off_by_a_cent_is_listed_and_ends_with_status_1(
     assert "1 totals differ" in shown
     assert "off by +0.01" in shown
     assert "look at MapLambda and ReduceLambda" in shown
-    assert "rounds that are left are not played" in shown
+    assert "remaining rounds are not played" in shown
     assert stack.written[-1] == CALM
 
 

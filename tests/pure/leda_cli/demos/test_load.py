@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leda.pipeline.game import Record
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.operate.putting import MAX_BYTES, MAX_RECORDS, Putting, regroup
 
 

@@ -160,17 +160,23 @@ def test_the_tests_use_the_versions_in_the_functions_packages() -> None:
 
 
 def test_a_lock_keeps_only_the_hashes_of_pure_wheels() -> None:
-    pure, compiled, source = (f"sha256:{c * 64}" for c in "abc")
-    text = (
-        f"thing==1.0 \\\n    --hash={source} \\\n    --hash={pure} \\\n    --hash={compiled}\n"
-        "    # via -r requirements.in\n"
-    )
-    assert wheels._only({pure}, text) == (
-        f"thing==1.0 \\\n    --hash={pure}\n    # via -r requirements.in\n"
+    pure, compiled, source = ({"hashes": {"sha256": c * 64}} for c in "abc")
+    package = {
+        "name": "thing",
+        "version": "1.0",
+        "marker": "python_version < '3.13'",
+        "sdist": source,
+        "wheels": [
+            {"url": "https://index/thing-1.0-cp313-cp313-win32.whl", **compiled},
+            {"url": "https://index/thing-1.0-py3-none-any.whl", **pure},
+        ],
+    }
+    assert wheels._locked(package) == (
+        f"thing==1.0 ; python_version < '3.13' \\\n    --hash=sha256:{'a' * 64}\n"
     )
 
 
 def test_a_distribution_without_a_pure_wheel_cannot_be_locked() -> None:
     file = {"url": "thing-1.0-cp313-cp313-win32.whl", "hashes": {"sha256": "a" * 64}}
     with pytest.raises(LedaError, match="no pure-Python wheel"):
-        wheels._pure_hashes([{"name": "thing", "version": "1.0", "wheels": [file]}])
+        wheels._locked({"name": "thing", "version": "1.0", "wheels": [file]})

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.develop.instance import client_variables, free_port
 from leda_cli.develop.local import env_file
 from leda_cli.operate.deployed import account as account_module

@@ -15,7 +15,7 @@ from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.health import Health
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Configuration
-from leda_cli.base.output import LedaError
+from leda_cli.base.errors import LedaError
 from leda_cli.operate import verify as module
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.not_live import NotLive
