@@ -71,7 +71,8 @@ class FakeAggregation:
     option = " --map-function Map"
     source = SourceTable("Feedback", {"id": "S"})
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], is_pipeline: bool) -> None:
+        self.is_pipeline = is_pipeline
         self.account = SimpleNamespace(dynamodb=FakeDynamoDB(), streams=None, endpoint=None)
         self.deployed = Assignment(Configuration.from_json(json.dumps(document)), 1)
 
@@ -81,12 +82,12 @@ class FakeAggregation:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The last run of the command as `work`; `document` is the deployed configuration."""
-    found: dict[str, Any] = {"document": DOCUMENT, "asked": []}
+    """The last run of the command as `work`; `document` is the deployed configuration, of a pipeline if `is_pipeline`."""
+    found: dict[str, Any] = {"document": DOCUMENT, "is_pipeline": False, "asked": []}
 
     def find(_aws: bool, _outputs: Any, name: str | None) -> Any:
         found["asked"].append(name)
-        return FakeAggregation(found["document"])
+        return FakeAggregation(found["document"], found["is_pipeline"])
 
     def work_of(aggregation: Any, options: Options, _operation: Any) -> FakeRebuild:
         found["work"] = work = FakeRebuild(aggregation, options)
@@ -156,11 +157,13 @@ def test_a_run_makes_the_deployed_configuration_live_and_checks_the_totals(
 def test_markers_are_the_default_for_the_pipeline_only(
     made: dict[str, Any],
 ) -> None:
-    backfill(wait=0)
-    assert made["work"].options.markers
-    backfill(wait=0, map_function="Feedback-MapLambda")
+    backfill(wait=0, name_prefix="Feedback-")
     assert not made["work"].options.markers
-    backfill(wait=0, map_function="Feedback-MapLambda", markers=True)
+    backfill(wait=0, name_prefix="Feedback-", markers=True)
+    assert made["work"].options.markers
+
+    made["is_pipeline"] = True
+    backfill(wait=0)
     assert made["work"].options.markers
 
 
