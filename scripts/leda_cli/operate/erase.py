@@ -90,7 +90,7 @@ def erase(
         if not dry_run:
             with operation.progress("erasing"):
                 result = work.erase(result)
-    operation.report(result.as_json(), result.lines(dry_run))
+    operation.report(result.as_json(dry_run), result.lines(dry_run))
     if result.kept and not dry_run:
         raise LedaError(
             f"{len(result.kept)} of {len(wanted)} totals are not erased",
@@ -110,17 +110,21 @@ class Result:
     """Totals that are erased, or would be (`rows` as they were read), and why others are kept.
 
     emptied: the rows of ReduceTable that name one of those, by their keys.
+    absent: identifiers that were given and have no row, as a misspelt one has none.
     """
 
     rows: Mapping[str, Row] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
     emptied: Sequence[Row] = ()
+    absent: Sequence[str] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, dry_run: bool) -> dict[str, Any]:
         """The report for another program."""
         return {
+            "dry_run": dry_run,
             "erased": sorted(self.rows),
             "kept": dict(self.kept),
+            "absent": sorted(self.absent),
             "emptied_rows": len(self.emptied),
         }
 
@@ -129,9 +133,10 @@ class Result:
         would = "would be " if dry_run else ""
         yield from (f"{identifier}: {would}erased" for identifier in sorted(self.rows))
         yield from (f"{identifier}: kept, {why}" for identifier, why in sorted(self.kept.items()))
+        yield from (f"{identifier}: there is no such total" for identifier in sorted(self.absent))
         if self.emptied:
             yield f"{len(self.emptied):,} rows of ReduceTable {would}emptied"
-        if not self.rows and not self.kept:
+        if not self.rows and not self.kept and not self.absent:
             yield "there is no such total"
 
 
@@ -185,6 +190,7 @@ class Erasure:
             {each: row for each, row in rows.items() if each in free},
             kept,
             [row for row in self._scan(self._of.reduce_table) if free & _nodes(row)],
+            [each for each in wanted if each in free and each not in rows],
         )
 
     def erase(self, found: Result) -> Result:
@@ -198,7 +204,7 @@ class Erasure:
                 erased[identifier] = row
             else:
                 kept[identifier] = f"it was changed meanwhile: run {this_command()} again"
-        return Result(erased, kept, emptied)
+        return Result(erased, kept, emptied, found.absent)
 
     def _require_no_rebuild(self) -> None:
         if Journal(self._dynamodb, self._of.registry_table).exists():

@@ -340,6 +340,29 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(
     assert "Ann" not in command.total_rows()
 
 
+def test_the_json_of_a_dry_run_is_not_that_of_an_erasure(
+    command: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _trim(command)
+    found = []
+    for dry_run in (True, False):
+        erase(["Ann"], dry_run=dry_run, as_json=True)
+        found.append(json.loads(capsys.readouterr().out)["dry_run"])
+    assert found == [True, False]
+
+
+def test_an_identifier_without_a_total_is_named(
+    command: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _trim(command)
+    erase(["Ann", "Anne"])
+    lines = capsys.readouterr().out
+    assert "Ann: erased" in lines
+    assert "Anne: there is no such total" in lines
+    erase(["Anne"], as_json=True)
+    assert json.loads(capsys.readouterr().out)["absent"] == ["Anne"]
+
+
 def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(LedaError, match="1 of 1 totals are not erased"):
         erase(["Ann"])

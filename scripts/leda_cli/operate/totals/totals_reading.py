@@ -158,10 +158,20 @@ class TotalsReader:
             )
         if isinstance(self._configuration.totals, HierarchyPath):
             return
-        if self._configuration.labels(identifier) is not None:
-            return
+        labels = self._configuration.labels(identifier)
         name = identifier.partition(SEPARATOR)[0]
         found = self.groupings.get(name)
+        if labels is not None:
+            if isinstance(self._configuration.totals, PlainKey) or found is None:
+                return
+            meant = self.identifier(name, labels.keys)
+            if meant == identifier:
+                return
+            raise LedaError(
+                f"{identifier} is not the identifier of a total: in an identifier % is written %25, and an empty text "
+                "%",
+                f"give {meant} if that is meant, or --grouping {name} with --key, which need no escaping",
+            )
         if found is None:
             raise LedaError(
                 f"{identifier} is not the identifier of a total: the live configuration has no grouping {name}",

@@ -149,6 +149,9 @@ def test_the_age_is_unknown_while_a_rebuild_changes_totals(
         ("tags:2026-08-01", "those of the grouping tags are tags:<tags>:<date>"),
         ("dayly:2026-08-01", "has no grouping dayly"),
         ("daily:" + "x" * 1019, "at most 1024 bytes"),
+        ("daily:", "an empty text %"),
+        ("daily:50%", "in an identifier % is written %25"),
+        ("tags:%3a:2026-08-01", "% is written %25"),
     ],
 )
 def test_an_impossible_identifier_is_an_error(
@@ -286,6 +289,20 @@ def test_before_the_first_backfill_there_is_no_age(
 
 
 # -- options
+
+
+@pytest.mark.parametrize(
+    ("identifier", "meant"),
+    [("daily:", "daily:%"), ("daily:50%", "daily:50%25"), ("tags:a%b:x%3Ay", "tags:a%25b:x%3Ay")],
+)
+def test_the_identifier_that_may_be_meant_is_named(
+    found: SimpleNamespace, identifier: str, meant: str
+) -> None:
+    with pytest.raises(LedaError) as error:
+        totals(identifier)
+    assert error.value.fix is not None
+    assert error.value.fix.startswith(f"give {meant} if")
+    totals(meant)
 
 
 @pytest.mark.parametrize(
