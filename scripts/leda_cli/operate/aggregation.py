@@ -137,7 +137,7 @@ class Aggregation:
 
     @property
     def is_pipeline(self) -> bool:
-        """Whether the source table is a pipeline's StateTable, found by the pipeline's names. Other tables are the user's."""
+        """Whether the source table is a pipeline's StateTable. Other tables are the user's."""
         return isinstance(self.account, Stack)
 
     @property

@@ -82,7 +82,7 @@ class FakeAggregation:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The last run of the command as `work`; `document` is the deployed configuration, of a pipeline if `is_pipeline`."""
+    """The command's last run as `work`; `document` is the deployed configuration, of a pipeline if `is_pipeline`."""
     found: dict[str, Any] = {"document": DOCUMENT, "is_pipeline": False, "asked": []}
 
     def find(_aws: bool, _outputs: Any, name: str | None) -> Any:
