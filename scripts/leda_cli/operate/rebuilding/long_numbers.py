@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.source_sum import Expected, attributes_of
 from leda.engine.audit.table_scan import scan
-from leda.engine.group_by.configuration import Amounts
+from leda.engine.group_by.configuration import Amounts, Configuration
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import NotExactError, number
 from leda_cli.base.errors import LedaError, this_command
@@ -20,28 +21,43 @@ from leda_cli.operate.rebuilding.table_sum import first
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
 
 ROWS_SHOWN = 3
+TOTALS_LOOKED_INTO = 100
 
 
-def require_fit(run: Run, expected: Expected) -> None:
-    """Raise LedaError if a total does not fit into a DynamoDB number.
+class TotalsTooLongError(LedaError):
+    """Totals do not fit into a DynamoDB number."""
 
-    The error names the rows below such totals that have the most digits after the decimal point and before it: a sum is
-    too long where they are too far apart. The table is read once more for that, and only then.
-    """
+    def __init__(self, totals: Collection[str], where: str = "") -> None:
+        """`where` says which rows to look at, if that is known."""
+        super().__init__(
+            f"{len(totals)} totals have more than the 38 digits of a DynamoDB number: {first(totals)}",
+            f"correct or delete the rows with too precise or too large a number, and run {this_command()} again{where}",
+        )
+        self._totals = totals
+
+    def with_rows(self, run: Run) -> TotalsTooLongError:
+        """The error with the rows whose numbers have the most digits after the decimal point, and before it.
+
+        A sum is too long where these are too far apart. The table is read once more to find them.
+        """
+        source = run.tables.source
+        totals = frozenset(itertools.islice(self._totals, TOTALS_LOOKED_INTO))
+        rows = _LongestValues(run.configuration, list(source.keys), totals)
+        with run.progress(f"looking for long numbers in {source.name}") as advance:
+            attributes = attributes_of(list(source.keys), run.configuration)
+            scan(run.dynamodb, source.name, attributes, [rows.take] * run.options.segments, advance)
+        return TotalsTooLongError(
+            self._totals,
+            f"; in {source.name}, the values with the most decimal places are {_shown(rows.precise)}; those with the "
+            f"most digits before the decimal point are {_shown(rows.large)}",
+        )
+
+
+def require_fit(expected: Expected) -> None:
+    """Raise TotalsTooLongError if a total does not fit into a DynamoDB number."""
     too_long = TotalsFile(each for each in expected.totals.items() if not _fits(each[1]))
-    if not too_long:
-        return
-    rows = _LongestValues(run, too_long)
-    with run.progress("looking for the rows that make totals too long") as advance:
-        attributes = attributes_of(rows.keys, run.configuration)
-        takers = [rows.take] * run.options.segments
-        scan(run.dynamodb, run.tables.source.name, attributes, takers, advance)
-    raise LedaError(
-        f"{len(too_long)} totals have more than the 38 digits of a DynamoDB number: {first(too_long)}",
-        f"in {run.tables.source.name}, correct or delete the rows with too precise or too large a number, and run "
-        f"{this_command()} again; the values with the most decimal places are {_shown(rows.precise)}; those with the "
-        f"most digits before the decimal point are {_shown(rows.large)}",
-    )
+    if too_long:
+        raise TotalsTooLongError(too_long)
 
 
 _Found = tuple[int, str]
@@ -51,11 +67,13 @@ _Found = tuple[int, str]
 class _LongestValues:
     """The values below some totals that have the most decimal places, and the most digits before the point."""
 
-    def __init__(self, run: Run, totals: Mapping[str, Amounts]) -> None:
-        self.keys = list(run.tables.source.keys)
+    def __init__(
+        self, configuration: Configuration, keys: Sequence[str], totals: Collection[str]
+    ) -> None:
         self.precise: list[_Found] = []
         self.large: list[_Found] = []
-        self._configuration = run.configuration
+        self._configuration = configuration
+        self._keys = keys
         self._totals = totals
         self._one_at_a_time = threading.Lock()
 
@@ -76,11 +94,11 @@ class _LongestValues:
             node in self._totals for leaf in added.leaves for node in nodes(leaf)
         ):
             return []
-        key, names = key_text(row, self.keys), self._configuration.names
+        key, names = key_text(row, self._keys), self._configuration.names
         return [
             (amount, f"{key} ({name} {amount})")
             for name, amount in zip(names, added.amounts, strict=True)
-            if isinstance(amount, Decimal)
+            if isinstance(amount, Decimal) and amount
         ]
 
 

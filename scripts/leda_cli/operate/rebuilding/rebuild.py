@@ -70,7 +70,7 @@ from leda_cli.operate.rebuilding import forecast
 from leda_cli.operate.rebuilding.assignments import Assignments, WentOnError
 from leda_cli.operate.rebuilding.corrections import Correction, Corrections, Needed
 from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, LaneTakenError, NamedNodes
-from leda_cli.operate.rebuilding.long_numbers import require_fit
+from leda_cli.operate.rebuilding.long_numbers import TotalsTooLongError, require_fit
 from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, Options, Run, Tables
 from leda_cli.operate.rebuilding.rebuild_source import Attempt, SourceSide, is_older
 from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
@@ -166,7 +166,10 @@ class Rebuild:
             self._run.configuration = target
             self._run.at = service_time(self._run.dynamodb, source.name)
             expected = sums.total(self._run.is_kept)
-        require_fit(self._run, expected)
+        try:
+            require_fit(expected)
+        except TotalsTooLongError as error:
+            raise error.with_rows(self._run) from error
         changes = Corrections(expected, self._run.stored(), {}, len(target.names))
         return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
 
@@ -195,6 +198,10 @@ class Rebuild:
         except LaneTakenError as error:
             self._leave()
             raise self._run.journal.taken() from error
+        except TotalsTooLongError as error:
+            # The mapping is on again before the table is read once more, if Map's rows have not been moved.
+            self._leave()
+            raise error.with_rows(self._run) from error
         except LedaError:
             self._leave()
             raise

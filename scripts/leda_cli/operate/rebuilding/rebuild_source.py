@@ -105,7 +105,7 @@ class SourceSide:
             self._run.at = mark.created
             with self._run.progress("adding up"):
                 expected = sums.total(self._run.is_kept)
-        require_fit(self._run, expected)
+        require_fit(expected)
         return mark, tail, expected
 
     def _scan(self, sums: TableSum, tail: Tail, advance: Advance) -> None:
