@@ -514,6 +514,8 @@ def test_a_total_that_no_row_can_hold_is_named_and_nothing_is_changed(site: Site
     with pytest.raises(LedaError, match="more than the 38 digits") as error:
         site.rebuild()
     assert "PV:wide" in error.value.what
+    assert "most digits before the point: a (Value 1" in error.value.fix
+    assert "most after it: b (Value " in error.value.fix
     assert site.total_rows() == before
     site.check_leftovers()
 

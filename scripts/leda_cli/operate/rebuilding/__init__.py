@@ -7,6 +7,7 @@ rebuild_totals    the totals' side: wait for Reduce, write corrections, remove w
 journal           the row of RegistryTable that says which run is open and which mappings to switch on again
 watermarks        finds a watermark in a table's stream
 table_sum         sums a table's rows; totals_file keeps the sums in a temporary file
+widest_rows       finds the rows whose numbers make a total too wide
 lane_rows         writes rows to ReduceTable, and reads which totals its records name
 assignments       gives the source table's shards the configuration that becomes live
 stored_totals     reads the totals table's rows, changes and deletes them

@@ -44,6 +44,7 @@ that expired before its watermark are in no total, and rows that expire later st
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, Options, Run, T
 from leda_cli.operate.rebuilding.rebuild_source import Attempt, SourceSide, is_older
 from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
 from leda_cli.operate.rebuilding.stored_totals import Old, lanes_of
-from leda_cli.operate.rebuilding.table_sum import RowSum, require_fit
+from leda_cli.operate.rebuilding.table_sum import RowSum, TooWideError, require_fit
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
 from leda_cli.operate.rebuilding.watermarks import (
     LateRecordError,
@@ -82,6 +83,7 @@ from leda_cli.operate.rebuilding.watermarks import (
     shards_with_parents,
     stream_of,
 )
+from leda_cli.operate.rebuilding.widest_rows import WidestRows
 
 if TYPE_CHECKING:
 
@@ -89,6 +91,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 REBUILDS = "rebuilds"
+
+MOST_TOO_WIDE = 100
+"""Of the totals that no DynamoDB Number can hold, so many are looked into."""
 
 _KEPT = (
     "the totals keep rows that time to live has removed (on_expiry = keep), so the table no longer holds what was "
@@ -165,7 +170,10 @@ class Rebuild:
             self._run.configuration = target
             self._run.at = service_time(self._run.dynamodb, source.name)
             expected = sums.total(self._run.is_kept)
-        require_fit(expected)
+        try:
+            require_fit(expected)
+        except TooWideError as error:
+            raise self._with_rows(error) from error
         changes = Corrections(expected, self._run.stored(), {}, len(target.names))
         return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
 
@@ -194,6 +202,9 @@ class Rebuild:
         except LaneTakenError as error:
             self._leave()
             raise self._run.journal.taken() from error
+        except TooWideError as error:
+            self._leave()
+            raise self._with_rows(error) from error
         except LedaError:
             self._leave()
             raise
@@ -206,6 +217,15 @@ class Rebuild:
             self._is_first,
             behind_seconds=self._run.seconds_behind(),
         )
+
+    def _with_rows(self, error: TooWideError) -> TooWideError:
+        """Return the error with the rows whose numbers are the widest, which takes another scan of the table."""
+        source = self._run.tables.source
+        totals = list(itertools.islice(error.totals, MOST_TOO_WIDE))
+        rows = WidestRows(self._run.configuration, source, totals)
+        with self._run.operation.progress(f"looking for the numbers in {source.name}") as advance:
+            rows.scan(self._run.dynamodb, self._run.options.segments, advance)
+        return TooWideError(error.totals, rows.text())
 
     # -- steps 1 and 8
 

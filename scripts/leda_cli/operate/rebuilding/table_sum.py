@@ -179,15 +179,25 @@ def _image(image: Mapping[str, Any]) -> str:
     return json.dumps(image, default=bytes.hex)
 
 
+class TooWideError(LedaError):
+    """Totals do not fit into a DynamoDB Number; `totals` are the first of them."""
+
+    def __init__(self, totals: Collection[str], rows: str = "") -> None:
+        """`rows` names the rows with the widest numbers, where they are known."""
+        where = f" below these totals ({rows})" if rows else ""
+        super().__init__(
+            f"{len(totals)} totals have more than the 38 digits of a DynamoDB number: {first(totals)}",
+            f"find the row of the source table with too large or too precise a number{where}, written by hand or under "
+            "wider limits, correct or delete it, and run the command again",
+        )
+        self.totals = totals
+
+
 def require_fit(expected: Expected) -> None:
-    """Raise LedaError if a total does not fit into a DynamoDB Number."""
+    """Raise TooWideError if a total does not fit into a DynamoDB Number."""
     too_long = TotalsFile(each for each in expected.totals.items() if not _fits(each[1]))
     if too_long:
-        raise LedaError(
-            f"{len(too_long)} totals have more than the 38 digits of a DynamoDB number: {first(too_long)}",
-            "find the row of the source table with too large or too precise a number (written by hand, or under wider "
-            "limits), correct or delete it, and run the command again",
-        )
+        raise TooWideError(too_long)
 
 
 def _fits(amounts: Amounts) -> bool:
