@@ -237,9 +237,7 @@ def test_an_error_keeps_its_line_breaks_and_has_control_characters_escaped(
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_name_between_colons_is_no_emoji(
-    monkeypatch: pytest.MonkeyPatch, terminal: bool
-) -> None:
+def test_a_name_between_colons_is_no_emoji(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     def show(screen: Screen) -> None:
         report(lambda: iter(["tags:a:true", "source:phone:2026-08-01"]))(screen)
         monkeypatch.setattr(console_module, "error_console", screen)
