@@ -24,48 +24,9 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):
 
 
 @hooks.on_infra_start()
-def use_installed_emulators() -> None:
-    """Run the DynamoDB Local and the kinesis-local that the set-up fetched; LocalStack downloads nothing."""
-    from leda_localstack import emulators
+def install_patches() -> None:
+    """Install every patch of this package; each module says what its patch changes."""
+    from leda_localstack import bisect, emulators, images, loopback, polling, windows
 
-    emulators.install()
-
-
-@hooks.on_infra_start()
-def bisect_failed_batches() -> None:
-    """Make stream mappings split a failed batch when they are told to."""
-    from leda_localstack import bisect
-
-    bisect.install()
-
-
-@hooks.on_infra_start()
-def open_tumbling_windows() -> None:
-    """Give events of mappings with a tumbling window their shard, their window and its state."""
-    from leda_localstack import windows
-
-    windows.install()
-
-
-@hooks.on_infra_start()
-def listen_on_loopback() -> None:
-    """Let nobody but this machine reach the gateway."""
-    from leda_localstack import loopback
-
-    loopback.install()
-
-
-@hooks.on_infra_start()
-def poll_all_shards() -> None:
-    """Let a mapping see the shards of its stream as often as on AWS."""
-    from leda_localstack import polling
-
-    polling.install()
-
-
-@hooks.on_infra_start()
-def type_empty_maps() -> None:
-    """Let images of a table's stream show an empty map as on AWS."""
-    from leda_localstack import images
-
-    images.install()
+    for patch in (loopback, emulators, polling, images, bisect, windows):
+        patch.install()
