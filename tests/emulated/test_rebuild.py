@@ -485,7 +485,7 @@ def test_a_total_of_more_than_38_digits_is_named_and_nothing_is_changed(site: Si
         )
     before = site.total_rows()
     for run in (site.work(Calls()).look, site.rebuild):
-        with pytest.raises(LedaError, match="more than the 38 digits .*PV:wide") as error:
+        with pytest.raises(LedaError, match=r"more than the 38 digits .*PV:wide") as error:
             run()
         assert re.search(
             r"decimal places are b \(Value 1E-27\), .*before .* are a \(Value 10{27}\), ",
