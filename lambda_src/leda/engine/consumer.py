@@ -13,7 +13,7 @@ from leda.streams.stream_records import StreamRecord
 
 
 class Outcome(Protocol):
-    """What became of a batch: the records that were quarantined, and numbers for the metrics and for the log."""
+    """The outcome of a batch: the records that were quarantined, and the numbers in the metrics and in the log."""
 
     @property
     def rejected(self) -> list[Reject]:
@@ -44,7 +44,7 @@ class Consumer:
     def consume(
         self, event: Mapping[str, Any], write: Callable[[Shard, Sequence[StreamRecord]], T]
     ) -> T | None:
-        """Write the event's records; returns the outcome, None where it has no record that can be read.
+        """Write the event's records; return the outcome, or None if the event has no record that can be read.
 
         The last event of a tumbling window has no records.
         """

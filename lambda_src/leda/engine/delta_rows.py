@@ -20,11 +20,11 @@ from leda.streams.stream_records import Image, content
 from leda.values.numbers import NotExactError, number
 from leda.values.texts import utf8_bytes
 
-# No path begins with it. Reduce writes such nodes when all other nodes of their batch are written, so that one that is
-# there says so of everything before it; they are no totals.
+# Nodes that begin with it are not totals, and no path does. Reduce writes them after all other nodes of their batch:
+# when such a row exists, all earlier changes are in the totals.
 RESERVED = ":"
 
-# The version of the configuration that a backfill has brought: the shard's changes are in other rows from then on.
+# The attribute with the version whose backfill has closed the row: the shard's later changes are in other rows.
 CLOSED_BY = "ClosedBy"
 
 _LANE = re.compile(
@@ -33,7 +33,7 @@ _LANE = re.compile(
 
 
 class UnreadableDeltaError(ValueError):
-    """A row of ReduceTable that Map did not write; the text says what is wrong with it."""
+    """The row of ReduceTable does not have the form that Map writes; the text says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Lane:
 
     @classmethod
     def parse(cls, name: object) -> "Lane":
-        """The lane with that name. Raises UnreadableDeltaError."""
+        """Read a lane's name. Raises UnreadableDeltaError."""
         match = _LANE.fullmatch(name) if isinstance(name, str) else None
         if match:
             lane = cls(match["version"], int(match["count"]), int(match["number"]))
@@ -68,7 +68,7 @@ class Lane:
 
 
 def lane_number(node: str, lanes: int) -> int:
-    """Which of so many lanes owns the node. The hash must never change: rows and checkpoints depend on it."""
+    """Return the number of the node's lane. The hash must never change, because rows and checkpoints depend on it."""
     return zlib.crc32(node.encode()) % lanes
 
 
@@ -80,7 +80,7 @@ def item(
     totals: Mapping[str, Sequence[object]],
     records: int,
 ) -> dict[str, Any]:
-    """The row in DynamoDB's JSON, without its optional attributes."""
+    """Return a row in DynamoDB's JSON, without its optional attributes."""
     return {
         "Lane": {"S": lane.name},
         "Source": {"S": source},
@@ -98,7 +98,7 @@ def item(
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a row of ReduceTable adds: `totals` holds, for each node, one number's text a measure."""
+    """The content of a row of ReduceTable: `totals` has, for each node, the text of one number for each measure."""
 
     lane: Lane
     measures: tuple[str, ...]
@@ -107,7 +107,7 @@ class Delta:
 
 
 def read(row: Image | None) -> Delta:
-    """The row as Map wrote it. Raises UnreadableDeltaError."""
+    """Read a row of ReduceTable. Raises UnreadableDeltaError."""
     if not isinstance(row, Mapping):
         raise UnreadableDeltaError("the record has no new image")
     lane = Lane.parse(_value(row, "Lane", "S"))
@@ -150,7 +150,7 @@ def _oldest(row: Image) -> Decimal | None:
 
 
 def amounts_of(texts: Sequence[str]) -> Amounts:
-    """The numbers of an entry. Raises UnreadableDeltaError for a text that is not a DynamoDB Number."""
+    """Return the numbers of the texts. Raises UnreadableDeltaError for a text that is not a DynamoDB Number."""
     try:
         return tuple([number(text) for text in texts])
     except NotExactError as error:

@@ -1,16 +1,16 @@
-"""Reads and writes RegistryTable, which holds what must not change with a deployment.
+"""Reads and writes RegistryTable, which stores what a deployment must not change.
 
-A change may be delivered again after any deployment, and must then be computed as it was the first time. So what
-decides how a shard's changes are computed and applied is stored when the shard is first met, and does not change:
+Lambda may deliver a change again after a deployment, and Map and Reduce must then compute it as they did the first
+time. So they store how to compute and apply a shard's changes when they get the shard's first records:
 
     Scope                     Name            attributes
     configurations            <version>       Document: the configuration's JSON
-    configurations            live            Version: what shards get that are met from now on
+    configurations            live            Version: the configuration of shards that Map reads from now on
     lanes                     <version>.<n>   a number of lanes that has been used with that configuration;
                                               CorrectedAt?: when a rebuild last wrote corrections into them
     source/<stream ARN>       <shard ID>      Version, Lanes, Generation?: how Map computes the shard's changes
-    reduce/<stream ARN>       <shard ID>      Epoch: where the shard's positions stand among those of other shards
-    streams/map, /reduce      <stream ARN>    IsSettled: false until `leda rebuild` has brought it into the totals
+    reduce/<stream ARN>       <shard ID>      Epoch: orders the shard's positions among those of other shards
+    streams/map, /reduce      <stream ARN>    IsSettled: false if `leda rebuild` must still add the stream to the totals
     counters                  epochs          Last: the last epoch that was assigned
     counters                  rebuilds        Last: the number of the last rebuild
     rebuild                   journal         the rebuild that is open (leda_cli.operate.rebuilding.journal)
@@ -38,32 +38,32 @@ CONFIGURATIONS, LIVE = "configurations", "live"
 LANES = "lanes"
 COUNTERS, EPOCHS = "counters", "epochs"
 
-# How long an execution environment caches what it has read of a shard. The registry's row of a shard changes only by a
-# backfill, which Map notices at once, or if RegistryTable is lost or restored from a backup, which needs this limit.
+# How long an execution environment caches a shard's row. The row changes only by a backfill, which Map notices at once,
+# or if RegistryTable is lost or restored from a backup, for which this limit exists.
 MEMORY_SECONDS = 60
 
-# A shard is written to for at most some hours, and its records are kept for a day: after a month it is long gone.
+# DynamoDB writes to a shard for some hours at most, and keeps its records for a day, so after a month it is gone.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing
 SHARD_ROW_SECONDS = 30 * 24 * 3600
 
 
 def source_scope(stream: str) -> str:
-    """The scope with how Map computes the changes of each shard of the stream."""
+    """Return the scope of the rows that say how Map computes the changes of the stream's shards."""
     return f"source/{stream}"
 
 
 def reduce_scope(stream: str) -> str:
-    """The scope with the epochs of the stream's shards."""
+    """Return the scope of the epochs of the stream's shards."""
     return f"reduce/{stream}"
 
 
 def streams_scope(stage: Stage) -> str:
-    """The scope with the streams that Map, or Reduce, has met."""
+    """Return the scope of the streams that the stage has read."""
     return f"streams/{stage}"
 
 
 def condition_failed(error: ClientError) -> bool:
-    """Whether a conditional write was refused because its condition was false."""
+    """Return whether a write was refused because its condition was false."""
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
@@ -75,14 +75,14 @@ class Registry:
         self._table = table
 
     def get(self, scope: str, name: str) -> Row | None:
-        """The row in DynamoDB's JSON, None where there is no such row."""
+        """Return the row in DynamoDB's JSON; None if there is no such row."""
         answer = self._client.get_item(
             TableName=self._table, Key=_key(scope, name), ConsistentRead=True
         )
         return answer.get("Item")
 
     def rows(self, scope: str) -> list[Row]:
-        """All rows of the scope, ordered by name."""
+        """Return all rows of the scope, sorted by name."""
         found: list[Row] = []
         request: QueryInputTypeDef = {
             "TableName": self._table,
@@ -99,7 +99,7 @@ class Registry:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def put_if_absent(self, scope: str, name: str, attributes: Mapping[str, Any]) -> bool:
-        """Put the row unless there is one; returns whether this call has put it (False after a lost answer)."""
+        """Put the row if there is none; return whether this call has put it (False after a lost answer)."""
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -114,7 +114,7 @@ class Registry:
         return True
 
     def put(self, scope: str, name: str, attributes: Mapping[str, Any]) -> None:
-        """Put the row, whatever was there."""
+        """Put the row, or replace it."""
         self._client.put_item(TableName=self._table, Item={**_key(scope, name), **attributes})
 
     def next_number(self, counter: str) -> int:
@@ -169,25 +169,25 @@ def _key(scope: str, name: str) -> Row:
 
 
 def shard_row(attributes: Row, created: float | None) -> Row:
-    """The row of a shard that was met with records of the time `created` (epoch seconds; None: it never expires)."""
+    """Return the row of a shard whose records have the time `created` (epoch seconds); None: the row never expires."""
     if created is None:
         return attributes
     return {**attributes, "ExpiresAt": {"N": str(int(created) + SHARD_ROW_SECONDS)}}
 
 
 class ShardCache(Generic[T]):
-    """Caches what was recently read of shards."""
+    """Caches a value for each shard for MEMORY_SECONDS."""
 
     def __init__(self) -> None:
         self._found: dict[Shard, tuple[float, T]] = {}
 
     def get(self, shard: Shard) -> T | None:
-        """Return the cached value of the shard; None if it must be read."""
+        """Return the shard's cached value; None if it must be read."""
         read_at, found = self._found.get(shard, (0.0, None))
         return found if 0 <= time.time() - read_at < MEMORY_SECONDS else None
 
     def put(self, shard: Shard, found: T) -> None:
-        """Cache what was just read of the shard."""
+        """Cache the shard's value, which was just read."""
         self._found[shard] = time.time(), found
 
     def forget(self, shard: Shard) -> None:
@@ -196,7 +196,7 @@ class ShardCache(Generic[T]):
 
 
 def configuration_of(registry: Registry, version: str) -> Configuration:
-    """The configuration with that version. Raises RegistryError where the registry has lost it."""
+    """Return the configuration with that version. Raises RegistryError if the registry does not have it."""
     row = registry.get(CONFIGURATIONS, version)
     if row is None:
         raise RegistryError(
@@ -207,7 +207,7 @@ def configuration_of(registry: Registry, version: str) -> Configuration:
 
 
 class Configurations:
-    """The configurations by their version, each read when it is first asked for."""
+    """The configurations by version, each read from the registry at its first use."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -215,7 +215,7 @@ class Configurations:
         self._read_at, self._live = 0.0, ""
 
     def of(self, version: str) -> Configuration | None:
-        """The configuration with that version; None if the registry lacks it (a row written by hand)."""
+        """Return the configuration with that version; None if the registry lacks it (a row written by hand)."""
         if version not in self._known:
             try:
                 self._known[version] = configuration_of(self._registry, version)
@@ -224,10 +224,10 @@ class Configurations:
         return self._known[version]
 
     def live(self, version: str) -> Configuration | None:
-        """The live configuration, for rows of that version; None while no configuration is live.
+        """Return the live configuration, for rows of that version; None while no configuration is live.
 
-        An environment that has read that this version is live relies on it for MEMORY_SECONDS. If another version was
-        live, it reads again, because the rows may be of the configuration that has become live since.
+        If this version was live, that is cached for MEMORY_SECONDS. If another version was live, the registry is read
+        again, because the rows may have the version that has become live since.
         """
         if self._live != version or not 0 <= time.time() - self._read_at < MEMORY_SECONDS:
             row = self._registry.get(CONFIGURATIONS, LIVE)
@@ -236,10 +236,10 @@ class Configurations:
 
 
 def live_configuration(registry: Registry, deployed: Configuration) -> Configuration:
-    """The live configuration; the deployed one where Map has not met a shard yet, because Map then makes it live."""
+    """Return the live configuration; before Map's first record the deployed one, which Map will make live."""
     live = registry.get(CONFIGURATIONS, LIVE)
     return deployed if live is None else configuration_of(registry, live["Version"]["S"])
 
 
 class RegistryError(RuntimeError):
-    """The registry lacks a row that another of its rows names."""
+    """RegistryTable lacks a row that another of its rows names."""

@@ -15,7 +15,7 @@ from leda.values.texts import cut
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that is quarantined; with a `node`, the record counts everywhere but in that total."""
+    """A record to quarantine, and the reason. With a `node`, only that total lacks the record."""
 
     record: StreamRecord
     reason: str
@@ -23,7 +23,7 @@ class Reject:
 
 
 class Rejects:
-    """Quarantines rejected records of one function, and logs each (`warn` is a logger's method)."""
+    """Quarantines the rejected records of one function, and logs each with `warn`, a logger's method."""
 
     def __init__(self, quarantine: Quarantine, warn: Callable[..., None]) -> None:
         self._quarantine = quarantine

@@ -1,4 +1,4 @@
-"""Finds the shard that an event's records come from, and writes sequence numbers as strings that order.
+"""Finds the shard that an event's records come from, and writes sequence numbers as strings that sort like numbers.
 
 A shard is the unit of order: Lambda delivers its records in their order the first time, and a batch only after the
 batch before it has succeeded. Lambda names the shard in the events of an event source mapping with a tumbling window,
@@ -30,24 +30,24 @@ class MissingShardIdError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard of the stream with the ARN `stream`. Its ID is `made-up` for records that are not of a stream."""
+    """A shard of the stream with the ARN `stream`. Records of test events are in a shard with the ID `made-up`."""
 
     stream: str
     id: str
 
     @property
     def source(self) -> str:
-        """The shard's name in ReduceTable. The label is part of it: a new stream of a table may repeat shard IDs."""
+        """The shard's name in ReduceTable. It has the stream's label, because another stream may repeat shard IDs."""
         return f"{label(self.stream)}/{self.id}"
 
     @property
     def is_made_up(self) -> bool:
-        """Whether the records have sequence numbers that no stream gives."""
+        """Whether the shard is that of test events."""
         return self.id == MADE_UP
 
 
 def label(stream: str) -> str:
-    """The stream's label, the last part of its ARN: the time at which the stream was enabled, so labels order.
+    """Return the last part of the stream's ARN, the time at which the stream was enabled; a later stream's is higher.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamDescription.html
     """
@@ -80,12 +80,12 @@ def of_event(
     records: Sequence[StreamRecord],
     single: SingleShardStreams | None = None,
 ) -> Shard:
-    """The shard that the event's records (at least one) come from. Raises MalformedEventError or MissingShardIdError.
+    """Return the shard of the event's records (at least one). Raises MalformedEventError or MissingShardIdError.
 
     With `single`, an event without a shardId comes from the stream's only shard, if the stream has only one.
 
-    Records with sequence numbers that no stream gives, like the 111 of the Lambda console's test events, are a shard of
-    their own: in a shard of the stream they would hide records, or be hidden.
+    Records with made-up sequence numbers, like the 111 of the Lambda console's test events, get a shard of their own:
+    in a shard of the stream, the checkpoint would cover them or records of the stream.
     """
     stream = records[0].raw.get("eventSourceARN")
     if not isinstance(stream, str) or not stream:
@@ -106,19 +106,19 @@ def of_event(
 
 
 def padded(sequence: int) -> str:
-    """The sequence number as 40 digits, so that strings order as numbers do. A DynamoDB Number holds only 38 digits."""
+    """Return the number with 40 digits, so that the strings sort like numbers. A DynamoDB Number has only 38 digits."""
     return f"{sequence:0{LONGEST_SEQUENCE_NUMBER}d}"
 
 
-# Records are delivered for a day after they were made, and an event that is sent by hand may be somewhat older.
+# DynamoDB keeps records for a day, and an event that an operator sends by hand may be somewhat older.
 _PLAUSIBLE_SECONDS = 2 * 24 * 3600
 
 
 def time_of_youngest(records: Sequence[StreamRecord]) -> float | None:
-    """Return when the youngest of the records was made, by the service's clock, in epoch seconds; None if unknown.
+    """Return the time of the youngest record, by the service's clock, in epoch seconds; None if unknown.
 
-    Rows expire by this time and never by the function's clock: a checkpoint that a fast clock lets expire early would
-    let a late delivery count twice. The function's clock only tells which times are implausible; they are unknown.
+    The expiry of rows depends on this time, not on the function's clock: if a fast clock made a checkpoint expire too
+    early, a late delivery would count twice. The function's clock only rejects implausible times.
     """
     times = {record.arrived for record in records if record.arrived is not None}
     youngest = max(times).timestamp() if times else None
@@ -128,7 +128,7 @@ def time_of_youngest(records: Sequence[StreamRecord]) -> float | None:
 
 
 def extent(shard: Shard, records: Sequence[StreamRecord]) -> dict[str, object]:
-    """The shard and the first and last sequence number of a batch, for the log."""
+    """Return the log's fields about a batch: the shard, and the first and last sequence number."""
     return {
         "shard": shard.id,
         "first_sequence_number": str(records[0].sequence),

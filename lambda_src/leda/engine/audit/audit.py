@@ -1,26 +1,25 @@
-"""Compares the totals with their source table: what they must be, and which of them are wrong.
+"""Compares the totals with their source table, and finds the wrong ones while both change.
 
-A running aggregation is always a little behind, so one look at each table would take changes that are in flight for
-errors. The audit reads the totals first, then scans the source table, then reads the totals repeatedly for as long as
-a change may take to reach them. Each reading of the totals is a "look". The first look lacks what was in flight before
-the scan; the last one has all that the scan has read. So a total that is right equals or passes the scan's sum on its
-way from the first look to the last, whatever the lag was:
+A running aggregation always has a lag, so a comparison of one read of each table would report changes in flight as
+errors. The audit reads the totals first, then scans the source table, then reads the totals repeatedly for as long as a
+change may take to reach them. Each read of the totals is a "look". The first look lacks the changes that were in flight
+before the scan, and the last look has all changes that the scan has read. So the value of a correct total equals or
+passes the scan's sum between the first and the last look, with any lag:
 
-- a look equals the sum: the total is exact;
-- the looks lie on both sides of the sum: the total is in flight, between the two;
-- every look is on one side of it: the total is wrong, by the distance of the nearest look at least; by just that
-  if the total never moved.
+- If a look equals the sum, the total is exact.
+- If looks are on both sides of the sum, the total is in flight.
+- If all looks are on one side of the sum, the total is wrong, at least by the distance of the nearest look, and exactly
+  by that distance if all looks are equal.
 
-Each measure of a total is compared. A total without a row is one with 0 in every measure, and the other way round: a
-row stays when nothing is left below it, because it holds the total's checkpoint. Rows whose names begin with ":" are
-not totals.
+Each measure of a total is compared. A missing total counts as 0 in every measure, because a row with 0 may stay for its
+checkpoint. Rows whose names begin with ":" are not totals.
 
-The last case is not certain for a total that moves back and forth: a scan takes its time, and reads one row before a
-change and another one after a later change, which adds up to what the total never was. What is lost stays lost,
-and such a sum does not occur again; so a total is called wrong only after a second round has found it so, on the
-same side. An aggregation that is further behind than the time allowed is found wrong: it is not as fresh as promised.
+The last case is not certain for a total that increases and decreases: a scan takes some time, and may read one row
+before a change and another row after a later change, so its sum may be one that the total never had. A lost change is
+missing in the next round too, but such a sum does not occur again. So a total is reported as wrong only if a second
+round finds it wrong on the same side. If the lag is longer than the time allowed, totals are reported as wrong.
 
-With `"on_expiry": "keep"` the source table no longer holds what was counted, so there is nothing to compare with.
+With `"on_expiry": "keep"` the source table no longer has all rows that were counted, so it cannot be compared.
 """
 
 import time
@@ -38,13 +37,13 @@ from leda.values.joined import joined
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Looks at the totals after the scan, while not every total is exact.
+# The most looks after the scan, while not every total is exact.
 LOOKS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit of a running aggregation found: `totals` were compared; those without a bracket are exact."""
+    """The result of an audit: the number of totals that were compared, and those that are wrong or in flight."""
 
     expected: Expected
     totals: int
@@ -54,7 +53,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The two sides of the comparison: how to read them, and the names of the measures."""
+    """The functions that read the two sides of the comparison, and the names of the measures."""
 
     measures: Sequence[str]
     expected: Callable[[], Expected]
@@ -69,7 +68,7 @@ def tables_of(
     advance: Callable[[int], object] = lambda _count: None,
     clock: Callable[[], float] = time.time,
 ) -> Tables:
-    """The two sides of an aggregation without the totals that have expired by now.
+    """Return the two sides of an aggregation, without totals that have expired.
 
     source: the source table's name, and the attributes of its key.
     totals: the totals table's name, and its key attribute.
@@ -101,9 +100,9 @@ def audit(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Audit:
-    """Audit an aggregation that may be running; a total comes through within `freshness` seconds.
+    """Audit an aggregation that may be running, in which a change reaches its totals within `freshness` seconds.
 
-    Ends as soon as every total is exact; at the latest, after two rounds of a scan and `freshness` seconds.
+    Ends as soon as every total is exact, and at the latest after two rounds of a scan and `freshness` seconds.
     """
     first = _round(tables, freshness, clock, sleep)
     if not first.wrong:
@@ -131,7 +130,7 @@ def _round(
     while True:
         is_last = clock() >= end
         look = tables.found()
-        # A total that was exact once stays so. Of the looks that are over, only what is still open is kept.
+        # A total that was exact in one look counts as exact. Earlier looks keep only the totals without a result.
         looks.append(look if len(looks) == 1 else _only(look, wanted))
         open_rows = brackets(tables.measures, wanted, looks)
         if is_last or not open_rows:

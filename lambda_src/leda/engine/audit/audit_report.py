@@ -1,4 +1,4 @@
-"""Reports an audit: logs each total that is wrong, and counts the metrics that the alarms watch."""
+"""Reports an audit: logs each wrong total, and returns the metrics that the alarms watch."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,7 +12,7 @@ from leda.engine.group_by.configuration import Configuration
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A damaged table is not listed whole at each invocation; `leda verify` lists it.
+# The most wrong totals in the log of an invocation; `leda verify` lists all.
 LOGGED = 100
 
 
@@ -23,7 +23,7 @@ def over_limit(
     configuration: Configuration,
     max_totals: Mapping[str, int],
 ) -> dict[str, int]:
-    """The metric GroupingsOverLimit: how many groupings have more rows in the table than they may have."""
+    """Return the metric GroupingsOverLimit: the number of groupings with more rows than `max_totals` allows."""
     rows = rows_of_groupings(client, table, key, configuration)
     beyond = {name: rows[name] for name, most in max_totals.items() if rows[name] > most}
     for name, found in beyond.items():
@@ -35,7 +35,7 @@ def over_limit(
 
 
 def drift(result: Audit) -> dict[str, int]:
-    """The metrics of a comparison; the log names wrong totals and rows that cannot be read."""
+    """Return the metrics of an audit, and log wrong totals and rows that cannot be read."""
     wrong = {row.identifier for row in result.wrong}
     for row in result.wrong[:LOGGED]:
         logger.error(

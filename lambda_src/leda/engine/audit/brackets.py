@@ -1,4 +1,4 @@
-"""Compares what the totals must be with several looks at the totals table, measure by measure."""
+"""Compares the expected totals with several looks at the totals table, measure by measure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """A measure of a total of which no look was the expected amount: the looks lie between `lowest` and `highest`."""
+    """A measure of a total that no look showed as expected: the looks were between `lowest` and `highest`."""
 
     identifier: str
     measure: str
@@ -23,7 +23,7 @@ class Bracket:
 
     @property
     def off(self) -> Decimal:
-        """How far the nearest look is above the expected amount (below: negative); 0: it is in flight."""
+        """The distance of the nearest look from the expected amount (negative: below); 0: the total is in flight."""
         if self.lowest > self.expected:
             return WIDE.subtract(self.lowest, self.expected)
         if self.highest < self.expected:
@@ -32,7 +32,7 @@ class Bracket:
 
     @property
     def moved(self) -> bool:
-        """Whether the looks differ: the total is then off by at least `off`, else by just that."""
+        """Whether the looks differ: the total is then wrong by at least `off`, otherwise by exactly `off`."""
         return self.lowest != self.highest
 
 
@@ -41,7 +41,7 @@ def brackets(
     expected: Mapping[str, Amounts],
     looks: Sequence[Mapping[str, Amounts]],
 ) -> list[Bracket]:
-    """Return the measures that no look showed as expected, ordered by total. A missing total has 0 in each measure."""
+    """Return the measures that no look showed as expected, sorted by total. A missing total has 0 in each measure."""
     nothing = (_NOTHING,) * len(measures)
     found = []
     for row, (wanted, *seen) in joined(expected, *looks):

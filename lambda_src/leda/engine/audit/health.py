@@ -1,4 +1,4 @@
-"""Finds what no metric of a stream shows: an open rebuild, mappings that are off, streams that are not settled."""
+"""Finds what no stream's metric shows: an open rebuild, disabled mappings, and streams that are not settled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 _OFF = frozenset({"Disabling", "Disabled", "Deleting"})
-"""States in which a mapping delivers nothing or is about to stop; in `Creating`, `Enabling` and `Updating` it is on.
+"""The states of a mapping that delivers nothing or will stop. In `Creating`, `Enabling` and `Updating` it is on.
 https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a check found.
+    """The result of a check.
 
     mappings_off: the state of each event source mapping that is off, by the name of its function.
-    streams_not_settled: the stage (`map`, `reduce`) and the ARN of each stream that the totals were not computed
-    with; the ARN is empty where the table's stream is disabled.
-    off_since: the last change of each mapping that is off, of its state or its settings; one that is gone has none.
+    streams_not_settled: the ARN of each stream that is not settled (`is_settled`), by stage (`map`, `reduce`); empty if
+    the table's stream is disabled.
+    off_since: the time of the last change of each mapping that is off; a deleted mapping has none.
     """
 
     is_rebuild_open: bool
@@ -60,7 +60,7 @@ def check(
 
     mappings: UUIDs of event source mappings by the names of their functions.
     tables: names of the tables whose streams the stages read.
-    Raises botocore's ClientError where something cannot be read.
+    Raises botocore's ClientError.
     """
     states = {name: mapping_state(lambda_client, uuid) for name, uuid in mappings.items()}
     off = {name: state for name, state in states.items() if state.name in _OFF}
@@ -89,7 +89,7 @@ class MappingState:
 
 
 def mapping_state(lambda_client: "LambdaClient", uuid: str) -> MappingState:
-    """Return the state of an event source mapping; one that is gone counts as `Deleting`."""
+    """Return the state of an event source mapping; `Deleting` if it does not exist."""
     try:
         mapping = lambda_client.get_event_source_mapping(UUID=uuid)
     except lambda_client.exceptions.ResourceNotFoundException:
@@ -98,9 +98,9 @@ def mapping_state(lambda_client: "LambdaClient", uuid: str) -> MappingState:
 
 
 def current_stream(dynamodb: "DynamoDBClient", table: str) -> str:
-    """Return the ARN of the table's stream, empty where it is disabled.
+    """Return the ARN of the table's stream; empty if it is disabled.
 
-    A disabled stream can be read for another 24 hours, but no change reaches it any more.
+    A disabled stream can be read for another 24 hours, but gets no more changes.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Enabling
     """
     description = dynamodb.describe_table(TableName=table)["Table"]
@@ -110,10 +110,10 @@ def current_stream(dynamodb: "DynamoDBClient", table: str) -> str:
 
 
 def is_settled(registry: Registry, stage: Stage, stream: str) -> bool:
-    """Return whether the totals were computed with this stream of the stage's table.
+    """Return whether the totals lack no changes from before this stream of the stage's table.
 
-    The first stream that a stage meets is settled, and so is every one while the stage has not met any; a later stream
-    is settled by `leda rebuild`, since the changes between the two are in neither.
+    The first stream that a stage reads is settled, and so is any stream before the stage has read one. `leda rebuild`
+    settles a later stream, because the changes between two streams are in neither.
     """
     if not stream:
         return False

@@ -1,4 +1,4 @@
-"""The key of a table's row: the names of its attributes, and its text for a person to read."""
+"""The key of a table's row: the names of its attributes, and its text in messages."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def key_names(client: "DynamoDBClient", table: str) -> list[str]:
-    """The attributes of the table's key, the partition key first. Raises the client's error."""
+    """Return the attributes of the table's key, the partition key first. Raises the client's error."""
     schema = client.describe_table(TableName=table)["Table"]["KeySchema"]
     # HASH is before RANGE.
     return [key["AttributeName"] for key in sorted(schema, key=lambda key: key["KeyType"])]
 
 
 def key_text(row: Image, keys: Sequence[str]) -> str:
-    """The row's key for a person to read; bytes, as clients return those of a binary key, as hexadecimal digits."""
+    """Return the text of the row's key in messages, with the bytes of a binary key as hexadecimal digits."""
     values = [value for name in keys for value in row.get(name, {}).values()]
     return ", ".join([value.hex() if isinstance(value, bytes) else str(value) for value in values])

@@ -1,6 +1,6 @@
-"""Sums the rows of the source table: what every total must be.
+"""Sums the rows of the source table, which the totals must equal.
 
-An unreadable row adds nothing, as Map adds nothing for it; it is counted and named.
+An unreadable row adds nothing here, as in Map. It is counted and named.
 """
 
 import decimal
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 class Expected:
     """The sum of rows of the source table at every node.
 
-    totals: one amount a measure for each node that has rows below it.
-    rows: how many rows were read.
-    unreadable: how many of them are in no total because they cannot be read; `reasons` says how many for each reason,
-    and `named` lists the first of them by key, with the reason.
-    outside: how many are in no total because no grouping takes them, or because they are deleted or a marker.
+    totals: one amount for each measure, by node.
+    rows: the number of rows that were read.
+    unreadable: the number of rows that are in no total because they cannot be read; `reasons` has the number for each
+    reason, and `named` the keys and reasons of the first of them.
+    outside: the number of rows that are in no total because no grouping counts them, or they are deleted or markers.
     """
 
     totals: Mapping[str, Amounts] = field(default_factory=dict)
@@ -42,13 +42,13 @@ class Expected:
     def of(
         cls, totals: Mapping[str, Amounts], rows: int, outside: int, uncounted: Uncounted
     ) -> "Expected":
-        """The sum of so many rows, with these that cannot be read."""
+        """Make the result of its parts."""
         named = [f"{key}: {reason}" for key, reason in uncounted.first]
         return cls(totals, rows, uncounted.count, named, uncounted.reasons, outside)
 
 
 def fold(rows: Iterable[Image], configuration: Configuration, keys: Sequence[str]) -> Expected:
-    """Sum up these rows of the source table (DynamoDB's JSON), exactly."""
+    """Sum these rows of the source table (DynamoDB's JSON)."""
     leaves = LeafSums(configuration, keys)
     leaves.add_rows(rows)
     return _expected([leaves])
@@ -62,10 +62,10 @@ def read_source(
     segments: int = SEGMENTS,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> Expected:
-    """Sum up the source table by a parallel scan.
+    """Sum the source table by a parallel scan.
 
-    `keys` are the attributes of the table's key. `advance` is called with each page's number of rows, one call at a
-    time.
+    `keys` are the attributes of the table's key. `advance` is called with the number of rows of each page, by one
+    thread at a time.
     """
     parts = [LeafSums(configuration, keys) for _ in range(segments)]
     receivers = [part.add_rows for part in parts]
@@ -74,7 +74,7 @@ def read_source(
 
 
 def attributes_of(keys: Sequence[str], configuration: Configuration) -> list[str]:
-    """The attributes of the source table that say what a row adds, and those of its key."""
+    """Return the attributes of the source table that decide what a row adds, and those of its key."""
     return list(dict.fromkeys([*keys, *configuration.attributes]))
 
 
@@ -104,7 +104,7 @@ class LeafSums:
                 self.add(found)
 
     def add(self, found: Contribution) -> None:
-        """Add what a row adds."""
+        """Add a row's contribution."""
         with decimal.localcontext(WIDE):
             for leaf in found.leaves:
                 _add(self.sums, leaf, found.amounts)

@@ -1,4 +1,4 @@
-"""Scans a table, several segments at a time, and hands out its pages."""
+"""Scans a table, several segments at a time."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
 
-# A scan of one segment is bound by the time of a request; eight at a time leave connections for the others.
+# One segment's scan waits for one request at a time. Eight segments leave some of a client's connections to others.
 SEGMENTS = 8
 
 
@@ -54,7 +54,7 @@ def pages(
     segment: int = 0,
     segments: int = 1,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the pages of one segment, read consistently, with these attributes of each row."""
+    """Yield the pages of one segment, by consistent reads, with these attributes of each row."""
     names = {f"#a{place}": name for place, name in enumerate(attributes)}
     request: ScanInputTypeDef = {
         "TableName": table,

@@ -1,4 +1,4 @@
-"""Reads the totals table: the totals' amounts, and how many rows each grouping has."""
+"""Reads the totals table: the totals' amounts, and the number of each grouping's rows."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def read_totals(
     client: "DynamoDBClient", table: str, measures: Sequence[str], key: str
 ) -> Iterator[tuple[str, Amounts]]:
-    """The totals in a table with that key attribute, one amount a measure; one that is not a number counts as 0.
+    """Yield the totals of a table with that key attribute, one amount for each measure; 0 if it is not a number.
 
-    Totals with 0 in every measure are left out: nothing is below them.
+    Totals with 0 in every measure are left out.
     """
     for rows in pages(client, table, [key, *measures]):
         for row in rows:
@@ -33,9 +33,9 @@ def read_totals(
 def rows_of_groupings(
     client: "DynamoDBClient", table: str, key: str, configuration: Configuration
 ) -> Counter[str]:
-    """How many rows each grouping has in the totals table, those with nothing below them included.
+    """Return the number of each grouping's rows in the totals table, including rows with 0 in every measure.
 
-    Rows of former groupings are counted under the names that these had.
+    Rows of former groupings are counted under the former names.
     """
     found: Counter[str] = Counter()
     for rows in pages(client, table, [key]):
@@ -48,7 +48,7 @@ def rows_of_groupings(
 
 
 def amount_of(value: Mapping[str, Any] | None) -> Decimal | None:
-    """The number in an attribute (DynamoDB's JSON); None if it is missing or not a number."""
+    """Return the number in an attribute (DynamoDB's JSON); None if it is missing or not a number."""
     try:
         return None if value is None else number(value["N"])
     except (KeyError, NotExactError):

@@ -4,16 +4,16 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 
-# Of the rows, so many are named: the first ones by their keys, so that two runs name the same ones.
+# How many rows are named: the first ones by key, so that two runs name the same rows.
 NAMED = 10
-# A reason may quote the row's data, so that there may be as many reasons as rows. More are counted as one.
+# A reason may quote the row's data, so there may be as many reasons as rows. Further reasons are counted together.
 MAX_REASONS = 50
 OTHER_REASONS = "other reasons"
 
 
 @dataclass(slots=True)
 class Uncounted:
-    """Counts such rows by reason; `first` holds the key and the reason of the first of them, ordered by key."""
+    """Counts such rows by reason; `first` has the keys and reasons of the first rows, sorted by key."""
 
     count: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class Uncounted:
             self.first = sorted([*self.first, (key, reason)])[:NAMED]
 
     def merge(self, other: "Uncounted") -> None:
-        """Count the other's rows, too."""
+        """Add the counts of `other`."""
         self.count += other.count
         for reason, count in other.reasons.items():
             self._count(reason, count)

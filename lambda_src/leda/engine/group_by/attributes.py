@@ -1,7 +1,7 @@
 """Reads the attributes of a row: nested ones, texts of keys, and time buckets.
 
-What is read depends on the image alone and on no setting of the machine, so the same image gives the same text at
-every delivery, and when it is subtracted years later.
+The result depends on the image alone, so the same image gives the same text at every delivery, and when it is
+subtracted years later.
 """
 
 import re
@@ -27,10 +27,10 @@ PATH = rf"{ATTRIBUTE_NAME}(?:\.{ATTRIBUTE_NAME})*"
 
 Value = Mapping[str, Any]
 
-# As milliseconds it is in 1973, as seconds in the year 5138.
+# Epoch milliseconds reached this number in 1973, and epoch seconds will in the year 5138.
 _FIRST_MILLISECONDS = 10**11
 
-# Python's own parser takes other forms in other versions of Python.
+# Python's own parser accepts other forms in other versions of Python.
 _ISO_8601 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?)?"
@@ -38,25 +38,25 @@ _ISO_8601 = re.compile(
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# The texts of buckets: how many of the year, month, day, hour and minute each has.
+# The texts of buckets, and the number of parts (year, month, day, hour, minute) that each has.
 _BUCKET = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2})(?:T([0-9]{2})(?::([0-9]{2}))?)?)?")
 _PARTS = {"month": 2, "day": 3, "hour": 4, "minute": 5}
 
 
 @dataclass(frozen=True, slots=True)
 class AttributePath:
-    """The place of an attribute: names from the row's attribute down through maps, written with dots."""
+    """The path of an attribute: the names of the row's attribute and of maps' entries below it, written with dots."""
 
     text: str
     names: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> "AttributePath":
-        """The path that the text of the form PATH names."""
+        """Read a path from a text of the form PATH."""
         return cls(text, tuple(text.split(".")))
 
     def value(self, image: Image) -> Value | None:
-        """The attribute in DynamoDB's JSON; None where the image has no such attribute, or NULL."""
+        """Return the attribute in DynamoDB's JSON; None if the image has no such attribute, or NULL."""
         value: Any = image.get(self.names[0])
         for name in self.names[1:]:
             if not isinstance(value, dict) or not isinstance(inner := value.get("M"), dict):
@@ -75,7 +75,7 @@ def text_of(value: Value, path: str) -> str:
 
 
 def texts_of_elements(value: Value, path: str) -> Sequence[str]:
-    """Return the texts of the elements of a list or a set, each once. Raises UnreadableRowError."""
+    """Return the texts of the elements of a list or a set, without duplicates. Raises UnreadableRowError."""
     for kind in ("SS", "NS"):
         if isinstance(members := value.get(kind), list) and all(
             isinstance(each, str) for each in members
@@ -93,7 +93,7 @@ def texts_of_elements(value: Value, path: str) -> Sequence[str]:
 def bucket_of(value: Value, bucket: str, path: str) -> str:
     """Return the text of the minute, hour, day or month (in UTC) of a time. Raises UnreadableRowError.
 
-    A number is a time in epoch seconds, or from 10^11 on in milliseconds; a string is one of ISO 8601, in UTC where it
+    A number is a time in epoch seconds, or from 10^11 on in milliseconds. A string is a time of ISO 8601, in UTC if it
     names no zone.
     """
     if isinstance(text := value.get("N"), str):
@@ -109,7 +109,7 @@ def bucket_of(value: Value, bucket: str, path: str) -> str:
 
 
 def end_of_bucket(text: str, bucket: str) -> datetime | None:
-    """Return the moment at which the bucket of that text ends; None for a text that `bucket_of` does not give."""
+    """Return the time at which the bucket of that text ends; None for a text that `bucket_of` does not return."""
     match = _BUCKET.fullmatch(text)
     if match is None or sum(part is not None for part in match.groups()) != _PARTS[bucket]:
         return None

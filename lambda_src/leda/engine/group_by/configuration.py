@@ -8,8 +8,8 @@ the hierarchy. A measure is an attribute of every total: the number of its rows,
 (`missing` is added for a row that lacks it). With `"on_expiry": "keep"` a row that time to live removes stays in the
 totals. With `"identifiers": "plain"` the text of the only key is a total's key.
 
-Everything that decides what a change adds is in here, and the version is a hash of it: changes that are computed under
-one version are never mixed with those of another (`registry`).
+The configuration has everything that decides what a change adds, and its version is a hash of it. Changes that were
+computed by one version are never mixed with changes that were computed by another (`registry`).
 """
 
 import hashlib
@@ -38,7 +38,7 @@ Amounts = tuple[Amount, ...]
 
 VERSION_DIGITS = 8
 
-# What one image may add to a row of ReduceTable (`bytes_of`): the old and the new image of a change fit one row.
+# The most bytes that one image may add to a row of ReduceTable (`bytes_of`), so that both images of a change fit.
 MAX_IMAGE_BYTES = 150_000
 
 # An entry of a map takes one byte beside its name, a list three and one for each element, a number at most 21.
@@ -46,7 +46,7 @@ MAX_IMAGE_BYTES = 150_000
 _BYTES_OF_AN_ENTRY = 4
 _BYTES_OF_A_MEASURE = 22
 
-# Identifiers of so many characters altogether have at most half as many levels, so that their nodes always fit.
+# The nodes of so few leaves, with so few characters together, always fit, and need not be measured.
 _FEW_CHARACTERS, _FEW_LEAVES, _FEW_MEASURES = 255, 100, 40
 
 # A row with this attribute is a marker of `leda backfill` or `leda rebuild`, and adds nothing.
@@ -55,7 +55,7 @@ WATERMARK = "LedaWatermark"
 _ZERO = Decimal(0)
 _OPERATIONS = ("count", "sum")
 
-# Within the widest limits and the 38 digits, as nearly every number is, so that it need not be measured.
+# Such a number is within the widest limits and the 38 digits, and need not be measured. Nearly all numbers are such.
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,15})?")
 
 # A statement of PartiQL has at most 8,192 characters. That of Reduce names each measure twice, with 16 characters
@@ -64,14 +64,14 @@ _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,15})?")
 _MOST_CHARACTERS_OF_MEASURES = 7_500
 _CHARACTERS_OF_A_MEASURE = 16
 
-# A measure is an attribute of a total, beside its key, labels and checkpoints, and stands in statements of PartiQL.
+# A measure is an attribute of a total, beside its key, labels and checkpoints, and is a name in PartiQL statements.
 MEASURE_NAME = re.compile(
     r"(?!(?:Identifier|Grouping|Keys|Parent|ExpiresAt)$|Applied)[A-Za-z][A-Za-z0-9_]*"
 )
 
 
 class ConfigurationError(ValueError):
-    """The definition of the totals is not usable; the text says which part of it and why."""
+    """The configuration is not valid; the text says which part, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Measure:
     missing: Decimal | None = None
 
     def amount(self, image: Image) -> Amount:
-        """What the row adds. Raises UnreadableRowError."""
+        """Return what the row adds to the measure. Raises UnreadableRowError."""
         if self.field is None:
             return 1
         value = self.field.value(image)
@@ -101,13 +101,13 @@ class Measure:
 
 
 class Contribution(NamedTuple):
-    """What an image adds: one amount a measure, in their order, at each leaf and at the nodes above it."""
+    """What an image adds to each leaf and to the nodes above it: one amount for each measure, in their order."""
 
     leaves: tuple[str, ...]
     amounts: Amounts
 
     def negated(self) -> "Contribution":
-        """What removing the image adds."""
+        """Return what the removal of the image adds."""
         return Contribution(self.leaves, tuple([_negated(amount) for amount in self.amounts]))
 
 
@@ -128,7 +128,7 @@ class Configuration:
 
     @classmethod
     def from_json(cls, text: str) -> "Configuration":
-        """The configuration in the JSON above. Raises ConfigurationError."""
+        """Read a configuration's JSON. Raises ConfigurationError."""
         try:
             given = json.loads(text)
         except ValueError as error:
@@ -169,19 +169,20 @@ class Configuration:
 
     @property
     def attributes(self) -> list[str]:
-        """The names of the row's attributes that decide what it adds, in order."""
+        """The names of the attributes that decide what a row adds, sorted."""
         fields = {each.field.names[0] for each in self.measures if each.field}
         return sorted({WATERMARK, *self.totals.attributes, *fields})
 
     @property
     def time_attribute(self) -> str | None:
-        """The attribute with the time of a row's message; None where the rows are not messages."""
+        """The attribute with the time of the pipeline's messages; None for other source tables."""
         return "Timestamp" if isinstance(self.totals, HierarchyPath) else None
 
     def contribution(self, image: Image | None) -> Contribution | None:
-        """What the image adds; None for no image, and for a row that no total counts. Raises UnreadableRowError.
+        """Return what the image adds; None without an image, or if no total counts the row.
 
-        It depends on nothing but the image: whatever was added for an image is later removed for the same image.
+        It depends on the image alone, so that what was added for an image is later subtracted for the same image.
+        Raises UnreadableRowError.
         """
         if image is None or WATERMARK in image:
             return None
@@ -192,15 +193,15 @@ class Configuration:
         return Contribution(leaves, tuple([measure.amount(image) for measure in self.measures]))
 
     def nodes(self, leaf: str) -> list[str]:
-        """The totals that a leaf's amounts are added to, from the root down."""
+        """Return the totals to which a leaf's amounts are added, from the root down."""
         return self.totals.nodes(leaf)
 
     def labels(self, identifier: str) -> Labels | None:
-        """The attributes that a total has beside its key and its measures; None where there are no such attributes."""
+        """Return the total's labels; None if it has none, or if no row makes such an identifier."""
         return self.totals.labels(identifier)
 
     def has_total(self, identifier: str) -> bool:
-        """Whether this configuration may count a row in the total with that identifier."""
+        """Return whether this configuration may count a row in the total with that identifier."""
         return isinstance(self.totals, HierarchyPath) or self.labels(identifier) is not None
 
     def has_expired(self, identifier: str, at: float) -> bool:
@@ -212,7 +213,7 @@ class Configuration:
         return labels is not None and labels.expires is not None and labels.expires <= at
 
     def _require_fit(self, leaves: tuple[str, ...]) -> None:
-        """Raise UnreadableRowError where the totals table cannot have a row for each of the leaves' nodes."""
+        """Raise UnreadableRowError if the totals table cannot have a row for each of the leaves' nodes."""
         measures = len(self.measures)
         if (
             measures <= _FEW_MEASURES
@@ -292,6 +293,6 @@ def _measure(name: str, definition: object) -> Measure:
 
 
 def bytes_of(names: Collection[str], measures: int) -> int:
-    """What the entries of nodes with these names take in a row of ReduceTable, at most."""
+    """Return the most bytes that entries of nodes with these names take in a row of ReduceTable."""
     each = _BYTES_OF_AN_ENTRY + measures * _BYTES_OF_A_MEASURE
     return sum([len(name.encode()) for name in names]) + each * len(names)

@@ -1,7 +1,7 @@
-"""One grouping: its written form, the totals that a row counts in, and when these expire.
+"""One grouping: its written form, the totals that count a row, and their expiry.
 
-With `retention_days` a total expires that long after its time bucket has ended: readers leave it out, and time to live
-removes it.
+With `retention_days` a total expires so many days after its time bucket has ended. Readers leave an expired total out,
+and time to live removes it.
 """
 
 import itertools
@@ -30,7 +30,7 @@ class Grouping:
 
     @classmethod
     def parse(cls, name: str, given: object) -> "Grouping":
-        """The grouping in its written form. Raises GroupingError."""
+        """Read a grouping's written form. Raises GroupingError."""
         if not _NAME.fullmatch(name):
             raise GroupingError(
                 f"the grouping {name[:80]!r} is not a name of 1 to 64 letters, digits, hyphens and underscores that "
@@ -79,7 +79,7 @@ class Grouping:
         return cls(name, keys, where, given.get("rollup") is True, days)
 
     def leaves(self, image: Image) -> Iterator[str]:
-        """The identifiers of the row's finest totals. Raises UnreadableRowError."""
+        """Yield the identifiers of the totals of all keys that count the row. Raises UnreadableRowError."""
         if not all(condition.holds(image) for condition in self.where):
             return
         texts = [[escaped(text) for text in key.texts(image)] for key in self.keys]
@@ -87,10 +87,10 @@ class Grouping:
             yield SEPARATOR.join((self.name, *combination))
 
     def expires(self, texts: Sequence[str]) -> int | None:
-        """When the total of these keys expires, in epoch seconds; None: never.
+        """Return the time (epoch seconds) at which the total of these keys expires; None if it never does.
 
-        With several buckets, the last to end counts. A total without a bucket (a level above it, or rows without a
-        time) is kept.
+        With several buckets, the one that ends last counts. A total without a bucket (a level above it, or rows without
+        a time) does not expire.
         """
         if self.retention_days is None:
             return None

@@ -1,4 +1,4 @@
-"""The keys and conditions of a grouping: how they are written, and how they are read from a row."""
+"""The keys and conditions of a grouping: their written form, and their values for a row."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ _KEY = re.compile(
 
 
 class GroupingError(ValueError):
-    """A grouping is not usable; the text says which one and why."""
+    """The grouping is not valid; the text says which one, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a grouping: an attribute, each element of one, or the time bucket of one."""
+    """One key of a grouping: an attribute, each element of an attribute, or an attribute's time bucket."""
 
     name: str
     path: AttributePath
@@ -30,7 +30,7 @@ class Key:
 
     @classmethod
     def parse(cls, text: object, missing: Mapping[str, str]) -> "Key":
-        """The key in its written form. Raises GroupingError."""
+        """Read a key's written form. Raises GroupingError."""
         match = _KEY.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             raise GroupingError(
@@ -49,7 +49,7 @@ class Key:
         )
 
     def texts(self, image: Image) -> Sequence[str]:
-        """The key's texts for the row: one, or one for each element. Raises UnreadableRowError."""
+        """Return the key's texts for the row: one, or one for each element. Raises UnreadableRowError."""
         value = self.path.value(image)
         if value is None:
             if self.missing is None:
@@ -64,14 +64,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Holds for a row whose attribute has one of the texts."""
+    """A condition that is true for rows whose attribute has one of the texts."""
 
     path: AttributePath
     texts: frozenset[str]
     missing: str | None
 
     def holds(self, image: Image) -> bool:
-        """Whether the row meets the condition; one without the attribute, or with a list in it, does not."""
+        """Return whether the row meets the condition; no row without the attribute, or with a list in it, does."""
         value = self.path.value(image)
         if value is None:
             return self.missing in self.texts

@@ -1,4 +1,4 @@
-"""The groupings of a configuration decide which totals a row counts in, as GROUP BY does.
+"""All groupings of a configuration, which decide which totals count a row, like GROUP BY in SQL.
 
 {"source": {"keys": ["source_platform", "date"], "missing": {"source_platform": "unknown"}},
  "urgent": {"keys": ["date"], "where": {"urgency": ["high"]}},
@@ -17,7 +17,7 @@ from leda.engine.group_by.identifiers import unescaped
 from leda.engine.group_by.total_labels import Labels
 from leda.streams.stream_records import Image
 
-# An identifier is the sort key of the index `Children`: DynamoDB refuses a total whose identifier does not fit one.
+# The index `Children` has the identifier as its sort key, so DynamoDB refuses a total with a longer identifier.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
 MAX_SORT_KEY_BYTES = 1024
 
@@ -35,21 +35,21 @@ class Groupings:
         self._rollups = {each.name for each in self._groupings.values() if each.is_rollup}
 
     def leaves(self, image: Image) -> tuple[str, ...]:
-        """The identifiers of the row's finest totals. Raises UnreadableRowError."""
+        """Return the identifiers of the leaves of all groupings that count the row. Raises UnreadableRowError."""
         found: list[str] = []
         for grouping in self._groupings.values():
             found += grouping.leaves(image)
         return tuple(found)
 
     def nodes(self, leaf: str) -> list[str]:
-        """The totals that a leaf's amounts are added to: itself, and with rollup those above it."""
+        """Return the totals to which a leaf's amounts are added: the leaf, and with rollup the totals above it."""
         if self._rollups and leaf.partition(SEPARATOR)[0] in self._rollups:
-            # The first one is the grouping's name alone.
+            # The first node is the grouping's name alone, which is not a total.
             return hierarchy.nodes(leaf)[1:]
         return [leaf]
 
     def labels(self, identifier: str) -> Labels | None:
-        """The total's labels; None for an identifier that these groupings do not make."""
+        """Return the total's labels; None for an identifier that these groupings do not make."""
         name, *texts = identifier.split(SEPARATOR)
         grouping = self._groupings.get(name)
         if grouping is None or not texts or len(texts) > len(grouping.keys):

@@ -10,11 +10,11 @@ MAX_PATH_BYTES = 2048
 
 
 class BadPathError(ValueError):
-    """A path cannot be made of the levels; the text says why."""
+    """The levels do not make a path; the text says why."""
 
 
 def join(levels: Sequence[str], names: Mapping[str, object]) -> str:
-    """The path of a message: the names at `levels`, from the root. Raises BadPathError.
+    """Return a message's path: its names at `levels`, from the root. Raises BadPathError.
 
     >>> join(["RiskType", "Region"], {"Region": "EMEA", "RiskType": "PV"})
     'PV:EMEA'
@@ -41,7 +41,7 @@ def join(levels: Sequence[str], names: Mapping[str, object]) -> str:
 
 
 def nodes(path: str) -> list[str]:
-    """The path's nodes from the root down to itself.
+    """Return the path's nodes, from the root down to the path itself.
 
     >>> nodes("PV:FXSpot:EMEA")
     ['PV', 'PV:FXSpot', 'PV:FXSpot:EMEA']

@@ -6,12 +6,12 @@ from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 
-# A row of StateTable that a message has deleted is still there, with the version of the deletion.
+# A trade that a message has deleted keeps its row in StateTable, with the version of the deletion.
 DELETED = "Deleted"
 
 
 class HierarchyPath:
-    """A row's path in a tree, which is in one attribute; every level has a total."""
+    """The attribute with a row's path in a tree. Every level of the tree has totals."""
 
     max_identifier_bytes = hierarchy.MAX_PATH_BYTES
 
@@ -22,7 +22,7 @@ class HierarchyPath:
         self._attribute = attribute
 
     def leaves(self, image: Image) -> tuple[str, ...]:
-        """The path; nothing for a row that a message has deleted. Raises UnreadableRowError."""
+        """Return the path; nothing for a row that a message has deleted. Raises UnreadableRowError."""
         if image.get(DELETED) == {"BOOL": True}:
             return ()
         value = image.get(self._attribute)
@@ -35,15 +35,15 @@ class HierarchyPath:
 
     @staticmethod
     def nodes(leaf: str) -> list[str]:
-        """The path's nodes, from the root down."""
+        """Return the path's nodes, from the root down."""
         return hierarchy.nodes(leaf)
 
     @staticmethod
     def labels(_identifier: str) -> None:
-        """None: totals of the hierarchy have an identifier alone, as in the workshop's text."""
+        """Return None: totals of the hierarchy have no labels, as in the workshop's text."""
         return
 
     @property
     def attributes(self) -> set[str]:
-        """The names of the row's attributes that say where it stands."""
+        """The names of the attributes that decide which totals count a row."""
         return {self._attribute, DELETED}

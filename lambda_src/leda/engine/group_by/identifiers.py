@@ -1,15 +1,14 @@
-"""The texts of keys as they stand in the identifiers of totals.
+"""Escapes the texts of keys in the identifiers of totals.
 
 An identifier is the grouping's name and the texts of the keys, joined by colons: `source:web:2026-08-01`. In a text,
-`%` is written as `%25` and `:` as `%3A`, and an empty text as `%`; so no two different keys share a total, and no
-identifier is longer than it must be.
+`%` is written as `%25` and `:` as `%3A`, and an empty text as `%`, so two different keys never share a total.
 """
 
 from leda.engine.group_by.hierarchy import SEPARATOR
 
 
 def escaped(text: str) -> str:
-    """The text of a key as it stands in an identifier.
+    """Return the text of a key in its form in an identifier.
 
     >>> escaped("arn:aws:s3"), escaped("")
     ('arn%3Aaws%3As3', '%')
@@ -22,7 +21,7 @@ def escaped(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """The text of a key from its part of an identifier; the reverse of `escaped`."""
+    """Return the text of a key from its form in an identifier; the reverse of `escaped`."""
     if text == "%":
         return ""
     return text.replace("%3A", SEPARATOR).replace("%25", "%")

@@ -30,7 +30,7 @@ class PlainKey:
         self._grouping = groupings[0]
 
     def leaves(self, image: Image) -> tuple[str, ...]:
-        """The key's texts. Raises UnreadableRowError."""
+        """Return the key's texts for the row. Raises UnreadableRowError."""
         if not all(condition.holds(image) for condition in self._grouping.where):
             return ()
         texts = tuple(self._grouping.keys[0].texts(image))
@@ -43,11 +43,11 @@ class PlainKey:
 
     @staticmethod
     def nodes(leaf: str) -> list[str]:
-        """The total itself."""
+        """Return the leaf alone."""
         return [leaf]
 
     def labels(self, identifier: str) -> Labels | None:
-        """The total's labels; None for an identifier that no row makes. All have one parent, for the indexes."""
+        """Return the total's labels; None for an identifier that no row makes. All totals have the same parent."""
         if identifier.startswith(SEPARATOR):
             return None
         grouping = self._grouping

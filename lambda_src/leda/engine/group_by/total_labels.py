@@ -1,4 +1,4 @@
-"""The labels of a total: attributes that say which one it is, and until when it is kept."""
+"""The labels of a total: the attributes with its grouping, keys, parent and expiry."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,9 +8,9 @@ GROUPING, KEYS, PARENT, EXPIRES_AT = "Grouping", "Keys", "Parent", "ExpiresAt"
 
 
 class Labels(NamedTuple):
-    """The parts of a total's identifier: its grouping, the texts of its keys by name, and its parent.
+    """A total's grouping, the texts of its keys by name, its parent's identifier, and its expiry.
 
-    `expires` is the time (epoch seconds) at which the total expires; None: it never does.
+    `expires` is the time (epoch seconds) at which the total expires; None if it never does.
     """
 
     grouping: str

@@ -1,4 +1,4 @@
-"""Prepares a batch for Map: reads its changes, divides them into parts whose rows fit, and sums each part by lane.
+"""Prepares a batch for Map: reads its changes, divides them into parts that fit rows, and sums each part by lane.
 
 A change from `old` to `new` adds -old at the old totals and +new at the new ones ("The three stages" of
 docs/exactly-once.md).
@@ -29,11 +29,11 @@ _FIRST_HALF = ".1"
 
 
 class Change(NamedTuple):
-    """What one record, or a half of it, adds; `at` is the text of the message's time, where the row has one."""
+    """What a record, or one half of it, adds to the totals; `time` is the text of the message's time, if any."""
 
     sequence: int
     contributions: tuple[Contribution, ...]
-    at: str | None
+    time: str | None
     exceeds_limits: bool = False
     is_first_half: bool = False
     is_second_half: bool = False
@@ -66,7 +66,7 @@ Sums = dict[str, list[Amount]]
 def read(
     records: Iterable[StreamRecord], configuration: Configuration
 ) -> tuple[list[Change], list[Reject]]:
-    """The changes of the records that add something, and the records whose new image cannot be read."""
+    """Return the changes that add something to the totals, and the records whose new image cannot be read."""
     found: list[Change] = []
     rejected: list[Reject] = []
     for record in records:
@@ -87,9 +87,9 @@ def read(
 
 
 def _time_of(record: StreamRecord, configuration: Configuration) -> str | None:
-    """The text of the time from which the totals' lag is counted, in epoch seconds.
+    """Return the text of the time from which the metric Lag is computed, in epoch seconds.
 
-    It is the time in the message; for rows of other tables, the time of the change.
+    For the pipeline it is the message's time, for other source tables the time of the change.
     """
     if configuration.time_attribute is None:
         return None if record.arrived is None else str(record.arrived.timestamp())
@@ -111,7 +111,7 @@ def split_beyond_limits(found: list[Change], limits: Limits) -> list[Change]:
 
 
 def _are_limited(amounts: Sequence[Decimal], limits: Limits) -> bool:
-    """Return whether all are surely within the limits; False if each has to be looked at."""
+    """Return whether all amounts are within the limits; False if each amount must be checked."""
     if not amounts:
         return True
     try:
@@ -131,10 +131,10 @@ def _are_limited(amounts: Sequence[Decimal], limits: Limits) -> bool:
 def _halves(change: Change, limits: Limits) -> list[Change]:
     """Divide a change with a value beyond the limits (written by hand, or under wider limits than today's).
 
-    The limits are what makes sums fit the 38 digits of a number. So each value has a row of its own: should a total
-    have no digits for it, nothing else is refused with it. The old and the new value may have no common sum either.
+    Only sums of values within the limits always fit the 38 digits of a Number. So each half gets a row of its own: if
+    the sum of a total and the value does not fit, DynamoDB refuses no other change with it.
 
-    The next delivery of the change may find other limits, and cut it or not: its Sequence is the same in the end.
+    Under other limits, the next delivery may divide the change or not. Its Sequence is the same in the end.
     """
     amounts = [amount for each in change.contributions for amount in each.amounts]
     if all(_is_limited(amount, limits) for amount in amounts if isinstance(amount, Decimal)):
@@ -158,14 +158,14 @@ def _is_limited(amount: Decimal, limits: Limits) -> bool:
 
 
 def oldest_time(times: Sequence[str]) -> str | None:
-    """The lowest of the texts that are numbers; None if no text is a number.
+    """Return the lowest of the texts that are numbers; None if no text is a number.
 
-    They are compared as floats, and of equal floats it is either: no total depends on it.
+    The texts are compared as floats, which is precise enough, because no total depends on the time.
     """
     try:
         return str(number(min(times, key=float))) if times else None
     except (ValueError, NotExactError):
-        # Only a row that was written by hand has a text that is not a number.
+        # Only rows that were written by hand have a text that is not a number.
         found = [time_ for time_ in times if _is_number(time_)]
         return min(found, key=float, default=None)
 
@@ -208,7 +208,7 @@ def parts(found: Sequence[Change], assignment: Assignment) -> Iterator[Sequence[
 
 
 class _Sizes:
-    """The sizes in bytes that the lanes' rows would have."""
+    """The sizes in bytes of the lanes' rows."""
 
     def __init__(self, assignment: Assignment) -> None:
         self._configuration = assignment.configuration
@@ -218,14 +218,14 @@ class _Sizes:
         self._sizes = [0] * assignment.lanes
 
     def with_change(self, change: Change) -> int:
-        """The largest row's size with the change in it."""
+        """Return the size of the largest row if the change were added."""
         sizes = list(self._sizes)
         for node in self._new(change):
             sizes[lane_number(node, self._lanes)] += bytes_of([node], self._measures)
         return max(sizes)
 
     def add(self, change: Change) -> None:
-        """Count the change's nodes."""
+        """Add the sizes of the change's nodes."""
         for node in self._new(change):
             self._sizes[lane_number(node, self._lanes)] += bytes_of([node], self._measures)
             self._nodes.add(node)
@@ -240,7 +240,7 @@ class _Sizes:
 
 
 def by_lane(part: Sequence[Change], assignment: Assignment) -> dict[int, Sums]:
-    """The sums at the nodes of each lane that the changes touch."""
+    """Return the sums of the changes at each node, by lane."""
     with exact():
         leaves = _sums(
             (leaf, each.amounts)
@@ -259,7 +259,7 @@ def by_lane(part: Sequence[Change], assignment: Assignment) -> dict[int, Sums]:
 
 
 def _sums(entries: Iterable[tuple[str, Sequence[Amount]]]) -> Sums:
-    """The sum of the amounts at each node, measure by measure; `sum` adds in C."""
+    """Return the sum of the amounts at each node, measure by measure, with the builtin `sum`, which is fast."""
     found: dict[str, list[Sequence[Amount]]] = {}
     for node, amounts in entries:
         known = found.get(node)

@@ -12,9 +12,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Con
 and on Lambda's order of the records of a shard
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 
-`leda backfill` gives a shard another assignment (a configuration and a number of lanes): it closes the rows of the
-former one, so that no execution environment that remembers it can write them, and the changes from then on go to rows
-of the new one.
+`leda backfill` gives a shard another assignment (a configuration and a number of lanes). It closes the rows of the
+former assignment, so that no execution environment with the former assignment in its cache can write them. All later
+changes go to rows of the new assignment.
 """
 
 import time
@@ -42,16 +42,16 @@ from leda.values.limits import Limits
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A throttled row larger than this is written again in halves: the partition may never have the units for it at once.
+# A larger row that is throttled is written again in halves, because the partition may never have enough write units.
 SPLIT_BYTES = 20_000
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch.
+    """The outcome of a batch.
 
-    `rows` were put, `duplicates` are changes that the rows had already, `rejected` records were quarantined, and
-    `waiting` records came before the first `leda backfill`, which counts them.
+    rows: how many rows were put. duplicates: how many changes the rows covered already. rejected: the records that were
+    quarantined. waiting: how many records came before the first `leda backfill`, which will count their changes.
     """
 
     rows: int = 0
@@ -95,10 +95,10 @@ class MapRows:
         self._pause = pause or time.sleep
 
     def write(self, shard: Shard, records: Sequence[StreamRecord]) -> Outcome:
-        """Add the changes (records of one shard, in their order) to the rows that do not have them yet.
+        """Add the changes (records of one shard, in their order) to the rows that do not cover them yet.
 
         Raises GaveUpError, BadCheckpointError, RowClosedError, RegistryError or the client's error. Rows that were put
-        by then stay, and their Sequence covers the changes of the next delivery that they have.
+        before the error stay, and their Sequence covers their changes at the next delivery.
         """
         if not records:
             return Outcome()
@@ -106,7 +106,7 @@ class MapRows:
         try:
             return self._write(shard, records, created)
         except _RowClosedError:
-            # A backfill has given the shard another assignment since this execution environment has read it.
+            # A backfill has given the shard another assignment since this execution environment read it.
             self._shards.forget(shard)
             try:
                 return self._write(shard, records, created)
@@ -133,7 +133,7 @@ class MapRows:
         if not writers and not self._shards.is_current(shard, assignment):
             # The records add nothing under this assignment, so no row was written that a backfill could have closed.
             raise _RowClosedError(f"a backfill has given {shard.id} another assignment")
-        # One after the other, a batch of nothing else would outlast the function.
+        # In parallel, because a batch with only such records would otherwise take longer than the function's timeout.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         outcome.rows = sum(writer.rows for writer in writers.values())
         outcome.lane_gigabytes = max((each.gigabytes for each in writers.values()), default=0.0)
@@ -173,8 +173,8 @@ class _Source:
 class _LaneWriter:
     """Writes one lane's row for the parts of a batch, one after the other.
 
-    A row that was returned may cover later parts too; no request is made for those. So the delivery after a timeout of
-    the function continues where the former one ended, however many parts there are.
+    If a failed condition has returned a row that covers later parts too, no request is made for them. So the delivery
+    after a timeout continues where the earlier delivery ended, however many parts there are.
     """
 
     def __init__(
@@ -199,9 +199,9 @@ class _LaneWriter:
         self.gigabytes = 0.0
 
     def write(self, part: Sequence[Change], sums: Sums) -> None:
-        """Put the row until it has all of the part; `sums` are the part's sums at the lane's nodes.
+        """Put the row until it covers all of the part; `sums` are the part's sums at the lane's nodes.
 
-        Sets `covered` to the number of the part's changes that the row had before.
+        Sets `covered` to the number of the part's changes that the row covered before.
         """
         self.covered = 0
         todo = [part]
@@ -231,7 +231,7 @@ class _LaneWriter:
                     raise
                 self._backoff.failed(error)
             except (HTTPClientError, NoConnection) as error:
-                # It may have been written: then the condition fails, and the row that comes back covers the part.
+                # The row may have been written. Then the next condition fails, and the returned row covers the part.
                 self._backoff.failed(error)
             else:
                 self.rows += 1
@@ -243,7 +243,7 @@ class _LaneWriter:
     def _put(self, part: Sequence[Change], sums: Sums) -> Any:
         source = self._source
         row = item(self._lane, source.name, part[-1].end, self._measures, sums, len(part))
-        oldest = map_batch.oldest_time([change.at for change in part if change.at is not None])
+        oldest = map_batch.oldest_time([change.time for change in part if change.time is not None])
         if oldest is not None:
             row["OldestTimestamp"] = {"N": oldest}
         if source.expires is not None:
@@ -259,7 +259,7 @@ class _LaneWriter:
         )
 
     def _sequence(self, error: ClientError) -> str:
-        """The Sequence of the row that has failed the condition."""
+        """Return the Sequence of the row that has failed the condition."""
         row: Any = error.response.get("Item", {})
         stored = row.get("Sequence", {}).get("S")
         if not isinstance(stored, str):
@@ -274,7 +274,7 @@ class _LaneWriter:
         return stored
 
     def _not_covered(self, todo: Sequence[Sequence[Change]]) -> list[Sequence[Change]]:
-        """The changes that the row does not cover, by the checkpoint that was last seen in it."""
+        """Return the changes that the row's last known checkpoint does not cover."""
         left = [
             [rest for change in part if (rest := change.not_covered_by(self._stored))]
             for part in todo
@@ -294,15 +294,15 @@ class _RowClosedError(Exception):
 
 
 class RowClosedError(RuntimeError):
-    """A backfill has closed the shard's rows and has not assigned it again yet; the next delivery may find it done."""
+    """A backfill has closed the shard's rows, and has not stored the new assignment yet. A retry may find it."""
 
 
 class BadCheckpointError(RuntimeError):
-    """A row of ReduceTable with a checkpoint that LEDA did not write; the text names the row and its correction."""
+    """A row of ReduceTable has a checkpoint that LEDA did not write; the text names the row and the correction."""
 
 
 def _gigabytes(answer: Any) -> float:
-    """The upper estimate of the lane's size.
+    """Return the upper estimate of the lane's size.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html#LSI.ItemCollections
     """

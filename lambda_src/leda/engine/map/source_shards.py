@@ -1,7 +1,8 @@
 """Assigns a configuration and a number of lanes to each shard of the source table's stream.
 
-RegistryTable stores the assignment when Map first meets the shard, so that a redelivered change is computed as it was
-the first time ("What must not depend on a deployment" in docs/exactly-once.md). Only a backfill replaces an assignment.
+Map stores the assignment in RegistryTable when it gets the shard's first records, so that it computes a redelivered
+change as it did the first time ("What must not depend on a deployment" in docs/exactly-once.md). Only a backfill
+replaces an assignment.
 """
 
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ from leda.engine.shards import Shard
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """How Map computes a shard's changes: under which configuration, and into how many lanes.
+    """The configuration by which Map computes a shard's changes, and the number of lanes.
 
-    Each backfill gives a shard a new `generation`, with rows of its own, since the former ones are closed for good.
+    Each backfill gives a shard a new `generation`, with new rows, because closed rows stay closed.
     """
 
     configuration: Configuration
@@ -33,18 +34,18 @@ class Assignment:
     generation: int = 0
 
     def source(self, shard: Shard) -> str:
-        """The sort key of the shard's rows of ReduceTable."""
+        """Return the sort key of the shard's rows of ReduceTable."""
         return f"{shard.source}/{self.generation}" if self.generation else shard.source
 
 
 def _of_row(row: Row) -> tuple[str, int, int]:
-    """The version, the number of lanes and the generation that the row of a shard has."""
+    """Return the version, the number of lanes and the generation in a shard's row."""
     generation = int(row.get("Generation", {"N": "0"})["N"])
     return row["Version"]["S"], int(row["Lanes"]["N"]), generation
 
 
 class SourceShards:
-    """The assignments of the source table's shards, each stored when Map first meets the shard.
+    """The assignments of the source table's shards, each stored when Map gets the shard's first records.
 
     With `needs_backfill` nothing is counted until `leda backfill` has made a configuration live: the table may have
     rows that are in no record of the stream.
@@ -69,15 +70,15 @@ class SourceShards:
         self._known.forget(shard)
 
     def is_current(self, shard: Shard, assignment: Assignment) -> bool:
-        """Whether RegistryTable still names this assignment for the shard."""
+        """Return whether RegistryTable still has this assignment for the shard."""
         row = self._registry.get(source_scope(shard.stream), shard.id)
         own = assignment.configuration.version, assignment.lanes, assignment.generation
         return row is None or _of_row(row) == own
 
     def of(self, shard: Shard, created: float | None) -> Assignment | None:
-        """The shard's assignment; None before the first backfill, while Map counts nothing. Raises RegistryError.
+        """Return the shard's assignment; None before the first backfill, while Map counts nothing.
 
-        `created` is the time of the shard's records in epoch seconds, where it is known.
+        `created` is the time of the shard's records in epoch seconds, if it is known. Raises RegistryError.
         """
         known = self._known.get(shard)
         if known is None:
@@ -99,7 +100,7 @@ class SourceShards:
         if not shard.is_made_up:
             self._registry.register_stream("map", shard.stream)
         version = self._live_version()
-        # `leda rebuild` reads every number of lanes that there is, so it is noted before its first row is written.
+        # `leda rebuild` reads the rows of every number of lanes, so the number is stored before the first row is.
         self._registry.put_if_absent(LANES, f"{version}.{self._lanes}", {})
         scope = source_scope(shard.stream)
         attributes = {"Version": {"S": version}, "Lanes": {"N": str(self._lanes)}}

@@ -1,4 +1,4 @@
-"""Gives each shard of ReduceTable's stream an epoch, so that positions order a lane's records across shards.
+"""Gives each shard of ReduceTable's stream an epoch, so that positions sort a lane's records across shards.
 
 This is the position in "Reduce: one checkpoint for each total" of docs/exactly-once.md.
 """
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams.type_defs import DescribeStreamInputTypeDef
 
 EPOCH_DIGITS = 10
-# The epoch of a shard of an older stream. Reduce skips its records; `leda rebuild` brings them into the totals.
+# The epoch of a shard of an older stream. Reduce skips its records, and `leda rebuild` adds them to the totals.
 IGNORED = 0
 
 
 class Epochs:
-    """Epochs of ReduceTable's shards: a shard's is above those of its ancestors, so positions of a lane are ordered.
+    """The epochs of ReduceTable's shards. A shard's epoch is above those of its ancestors.
 
-    Nothing is assumed about the sequence numbers of different shards. All records of a lane are in one line of shards,
-    each read to its end before its child, because ReduceTable has a local secondary index: DynamoDB does not split
-    an item collection over partitions where there is one.
+    Sequence numbers of different shards are not compared. All records of a lane are in one line of shards, each read to
+    its end before its child: ReduceTable has a local secondary index, so DynamoDB does not split an item collection
+    over partitions.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
     """
 
@@ -40,7 +40,7 @@ class Epochs:
         self._known = ShardCache[int]()
 
     def of(self, shard: Shard, created: float | None) -> int:
-        """The shard's epoch; `created` is the time of its records in epoch seconds, where it is known."""
+        """Return the shard's epoch; `created` is the time of its records in epoch seconds, if it is known."""
         known = self._known.get(shard)
         if known is None:
             known = self._stored(shard)
@@ -57,8 +57,8 @@ class Epochs:
         if shard.is_made_up:
             return self._assign_epoch(shard, created)
         self._registry.register_stream("reduce", shard.stream)
-        # Lambda reads a parent to its end before its child, but a person who invokes the function by hand may send a
-        # child's records first. So the ancestors get their epochs first, which are then the lower ones.
+        # Lambda reads a parent to its end before its child, but an operator may invoke the function with a child's
+        # records first. So the ancestors get their epochs before the shard does.
         for ancestor in self._ancestors(shard):
             if self._stored(ancestor) is None:
                 self._assign_epoch(ancestor, created)
@@ -78,14 +78,14 @@ class Epochs:
         return stored
 
     def _is_of_older_stream(self, shard: Shard) -> bool:
-        """Return whether Reduce has met a younger stream: a rebuild covers late records of an older one."""
+        """Return whether Reduce has read a younger stream, so that a rebuild adds late records of this one."""
         if shard.is_made_up:
             return False
         met = [row["Name"]["S"] for row in self._registry.rows(streams_scope("reduce"))]
         return any(label(stream) > label(shard.stream) for stream in met)
 
     def _ancestors(self, shard: Shard) -> Sequence[Shard]:
-        """The shard's ancestors that the stream still lists, the oldest first.
+        """Return the shard's ancestors that the stream still lists, the oldest first.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_DescribeStream.html
         """
@@ -109,5 +109,5 @@ class Epochs:
 
 
 def position(epoch: int, sequence: int) -> str:
-    """The position of a record of ReduceTable's stream among those of its lane, as a string that orders."""
+    """Return the position of a record of ReduceTable's stream in its lane; positions sort as strings."""
     return f"{epoch:0{EPOCH_DIGITS}d}.{padded(sequence)}"

@@ -31,9 +31,9 @@ class StatementKind(enum.Enum):
 
 @dataclass(slots=True)
 class Row:
-    """A row of ReduceTable in the batch, and its position among the rows of its lane.
+    """A row of ReduceTable in the batch, and its position in its lane.
 
-    `covered` counts the totals that had the row already.
+    `covered` is the number of totals whose checkpoint covered the row before.
     """
 
     position: str
@@ -44,13 +44,12 @@ class Row:
 
 @dataclass(slots=True)
 class PendingTotal:
-    """A total that lacks rows of the batch, by what is known of its checkpoint.
+    """A total that may lack rows of the batch.
 
-    As a rule one statement adds all of them: `first` and `last` are the positions of the first and the last row,
-    `texts` are the amounts where there is one row, and `sums` where there are several. Where DynamoDB does not apply
-    that statement, `rows` become the rows that the total lacks, and the next statement adds the first `rows_to_add` of
-    them.
-    `is_refused` says that the first of these rows alone was refused although the total has every measure.
+    Usually one statement adds all of them: `first` and `last` are the positions of the first and the last row, `texts`
+    are the amounts of a single row, and `sums` those of several rows. If DynamoDB does not apply that statement, `rows`
+    become the rows that the total lacks, and the next statement adds the first `rows_to_add` of them. `is_refused`:
+    DynamoDB has refused the first of these rows alone, although the total has every measure.
     """
 
     node: str
@@ -75,9 +74,9 @@ class PendingTotal:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointBatch:
-    """The rows of a batch that move one checkpoint attribute, and the version that they were computed under.
+    """The rows of a batch that move the same checkpoint attribute, and their version.
 
-    Rows that were written by hand may name a version that no configuration has.
+    No configuration may have that version, if the rows were written by hand.
     """
 
     shard: Shard
@@ -90,7 +89,7 @@ class CheckpointBatch:
     _rows_by_node: dict[str, list[Row]] = field(default_factory=dict)
 
     def rows_of(self, each: PendingTotal) -> list[Row]:
-        """The rows that the total lacks; at the first call, all rows of the batch that have the total."""
+        """Return the rows that the total lacks; at the first call, all rows of the batch that have its node."""
         if each.rows is None:
             if not self._rows_by_node:
                 self._rows_by_node.update(_by_node(self.rows))
@@ -110,7 +109,7 @@ class CheckpointBatch:
         each.rows_to_add, each.kind = len(left), StatementKind.UPDATE
 
     def statement(self, each: PendingTotal) -> "BatchStatementRequestTypeDef":
-        """Build the statement that adds what the total lacks."""
+        """Build the next statement for the total."""
         if each.rows is None:
             first, last = each.first, each.last
             texts: Iterable[object] = each.texts if each.sums is None else each.sums
@@ -122,8 +121,8 @@ class CheckpointBatch:
             configuration = self.configurations.of(self.version)
             labels = self._labels(each.node, configuration)
             if configuration and not configuration.has_total(each.node):
-                # The row subtracts what the total had under a former configuration. The total is gone, and so is that
-                # amount: it is made with 0, only to hold the checkpoint.
+                # The row subtracts what the total had under a former configuration, and the total was deleted with
+                # that amount. The new total has 0, and exists only for the checkpoint.
                 amounts = [{"N": "0"}] * len(amounts)
             return {
                 "Statement": self.statements.insert(labels),
@@ -140,9 +139,9 @@ class CheckpointBatch:
         }
 
     def _labels(self, node: str, configuration: Configuration | None) -> dict[str, dict[str, Any]]:
-        """The labels of a total that is made: those of the live configuration, if it has the total.
+        """Return the labels of a new total: those of the live configuration, if it has the total.
 
-        The rows may be of a former configuration, which does not know for how long the live one keeps the total.
+        The rows may be of a former configuration, with another `retention_days`.
         """
         live = self.configurations.live(self.version)
         if live and live.has_total(node):
@@ -152,7 +151,7 @@ class CheckpointBatch:
 
     @staticmethod
     def _amounts_to_add(each: PendingTotal) -> Sequence[object]:
-        """The sum of the first `rows_to_add` rows; the first row alone where the sum does not fit a number."""
+        """Return the sum of the first `rows_to_add` rows; if it does not fit a Number, the amounts of the first row."""
         assert each.rows
         first = each.rows[0].delta.totals[each.node]
         if each.rows_to_add == 1:
@@ -193,7 +192,7 @@ def pending_totals(rows: Sequence[Row]) -> list[PendingTotal]:
 
 
 def _by_node(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows that have each total, in their order."""
+    """Return the rows of each node, in their order."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         for node in row.delta.totals:
@@ -202,9 +201,9 @@ def _by_node(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _sum_up(known: PendingTotal, given: Sequence[Sequence[str]]) -> bool:
-    """Set the sums of the total's entries `given`, measure by measure; `sum` adds in C.
+    """Set `sums` to the sums of the texts `given`, measure by measure, with the builtin `sum`, which is fast.
 
-    Returns False where a sum needs more than 38 digits, or an amount is not a number.
+    Returns False if a sum needs more than 38 digits, or a text is not a number.
     """
     try:
         with exact():

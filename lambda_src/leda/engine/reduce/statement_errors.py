@@ -1,17 +1,17 @@
 """Decides what to do about a total whose statement was not applied, by the error of the statement.
 
 UPDATE  applied                            done
-        ConditionalCheckFailed, no item    there is no such total: INSERT
-        ConditionalCheckFailed, an item    some of the rows are in it: drop those that its checkpoint covers, UPDATE
-        ValidationError                    the sum does not fit 38 digits, or the total lacks a measure: UPDATE half
-                                           of the rows. Of one row alone: if it adds 0, MOVE the checkpoint over it;
-                                           if the total lacks a measure, give it 0; if it has all of them, UPDATE once
-                                           more, since another delivery may have given them meanwhile; then it is
-                                           quarantined for this total, and the checkpoint MOVEs over it
+        ConditionalCheckFailed, no item    the total does not exist: INSERT
+        ConditionalCheckFailed, an item    drop the rows that the total's checkpoint covers, and UPDATE
+        ValidationError                    the sum does not fit 38 digits, or the total lacks a measure: UPDATE with
+                                           half of the rows. If only one row is left: MOVE the checkpoint if the row
+                                           adds 0; add a missing measure with 0 and UPDATE; if no measure is missing,
+                                           UPDATE once more, because another delivery may have added it meanwhile; at
+                                           last quarantine the row for this total, and MOVE the checkpoint
 INSERT  applied                            done
         DuplicateItem                      another delivery has made the total meanwhile: UPDATE
-        ValidationError                    INSERT half of the rows. One row alone is quarantined for this total, unless
-                                           it adds 0, and is then done: there is no checkpoint to MOVE
+        ValidationError                    INSERT with half of the rows. If only one row is left: drop it, and
+                                           quarantine it for this total unless it adds 0. There is no checkpoint to MOVE
 
 The rule is Reduce's in docs/exactly-once.md: an amount and the checkpoint that covers it are written by one statement.
 """
@@ -32,7 +32,7 @@ _FATAL = frozenset({"AccessDenied", "ResourceNotFound"})
 
 
 class TotalsError(RuntimeError):
-    """A statement failed for a reason that no retry cures (rights, a missing table), or a checkpoint was edited."""
+    """A statement failed for a reason that no retry corrects (rights, a missing table), or a checkpoint was edited."""
 
 
 class StatementErrors:
@@ -57,9 +57,9 @@ class StatementErrors:
         error: Mapping[str, Any],
         rejected: list[Reject],
     ) -> None:
-        """Decide what to ask next about a total whose statement had this error.
+        """Decide the next statement for a total whose statement had this error.
 
-        What is quarantined is added to `rejected`. Raises TotalsError.
+        Adds quarantined rows to `rejected`. Raises TotalsError.
         """
         code = error.get("Code", "")
         each.is_busy = False
@@ -78,8 +78,8 @@ class StatementErrors:
                 f"{self._table} refuses the statement for the total {each.node}: {code}: {error.get('Message')}"
             )
         else:
-            # A throttle, a failure of the service, or no answer, after which the statement may have been applied: its
-            # condition then says so.
+            # A throttle, a failure of the service, or no answer. If the statement was applied nevertheless, the
+            # condition of the next one fails.
             each.is_busy, each.reason = True, f"{code}: {error.get('Message')}"
 
     def _decide_refused(
@@ -91,8 +91,8 @@ class StatementErrors:
             return
         row = rows[0]
         texts = row.delta.totals[each.node]
-        # Where the row adds 0, an existing total lacks a measure. A rebuild writes such rows to move a checkpoint, and
-        # they must not bring back a measure that the configurations after it do not have.
+        # If the row adds 0, an existing total lacks a measure. A rebuild writes such rows only to move a checkpoint, so
+        # they must not write a measure that a later configuration does not have.
         if any(map(Decimal, texts)):
             if each.kind is StatementKind.UPDATE and self._add_missing_measures(
                 batch, each, row.position
@@ -109,19 +109,20 @@ class StatementErrors:
             rejected.append(reject)
             self._reject(batch.shard, reject)
         if each.kind is StatementKind.INSERT:
-            # There is no total whose checkpoint could move. Another delivery of the row is refused in the same way.
+            # There is no total whose checkpoint could move. DynamoDB will refuse the row at each delivery.
             each.rows = rows[1:]
             each.rows_to_add = len(each.rows)
         else:
             each.kind = StatementKind.MOVE
 
     def _add_missing_measures(self, batch: CheckpointBatch, each: PendingTotal, first: str) -> bool:
-        """Write 0 for each measure that the total lacks; returns whether it lacked one.
+        """Write 0 for each measure that the total lacks; return whether it lacked one.
 
-        A total of an older configuration, or one that somebody has edited, may lack a measure; DynamoDB refuses to add
-        to such a measure. The 0 is written on condition that the total's checkpoint is below `first`, the position of
-        the row that needs the measure: a late statement must not bring back a measure that a backfill has removed
-        meanwhile. If DynamoDB throttles the statement or fails, the total is marked as busy. Raises TotalsError.
+        A total of an older configuration, or one that was edited by hand, may lack a measure, and DynamoDB refuses to
+        add to a missing attribute. The 0 is written on condition that the total's checkpoint is below `first`, the
+        position of the row that needs the measure: a late statement must not write a measure that a backfill has
+        removed meanwhile. If DynamoDB throttles the statement or fails, the total is marked as busy. Raises
+        TotalsError.
         """
         key = {self._key: {"S": each.node}}
         row = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")

@@ -5,11 +5,10 @@
 
 The last four attributes are the total's labels (`total_labels`), which the statement that makes the total sets.
 
-A total's checkpoint for a version and a number of lanes is the position of the last row of its lane that the total has.
-For a batch and each total, one statement adds the sum of the batch's rows and moves the checkpoint to the last of
-them, on condition that the checkpoint is below the first (docs/exactly-once.md, "Reduce: one checkpoint for each
-total").
-`statement_errors` says what follows when that statement is not applied.
+A total's checkpoint for a version and a number of lanes is the position of the last row of its lane that the total
+covers. For a batch and each total, one statement adds the sum of the batch's rows and moves the checkpoint to the last
+row, on condition that the checkpoint is below the first row (docs/exactly-once.md, "Reduce: one checkpoint for each
+total"). `statement_errors` decides what follows if DynamoDB does not apply that statement.
 
 Each total is written independently of the others: there is no transaction, no limit to their number, and no conflict.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
@@ -41,7 +40,7 @@ from leda.streams.stream_records import IMAGES, StreamRecord
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The totals table's key attribute, unless it was given another name.
+# The default name of the totals table's key attribute.
 KEY = "Identifier"
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html
@@ -50,7 +49,7 @@ MAX_STATEMENTS = 25
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: rows added, rows that every total had already (duplicates), totals written."""
+    """The outcome of a batch: rows added, rows that every total covered already (duplicates), and totals written."""
 
     applied: int = 0
     duplicates: int = 0
@@ -101,16 +100,16 @@ class Totals:
     def apply(self, shard: Shard, records: Sequence[StreamRecord]) -> Outcome:
         """Add the rows (records of one shard of ReduceTable's stream, in their order) to the totals that lack them.
 
-        Raises GaveUpError, TotalsError or the client's error; totals that were written by then stay, and their
-        checkpoints say so to the next delivery.
+        Raises GaveUpError, TotalsError or the client's error. Totals that were written before the error stay, and their
+        checkpoints cover the rows at the next delivery.
         """
         outcome = Outcome()
         batches: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
         for row in self._rows(shard, records, outcome):
-            # A total may have a lane of each version and number of lanes, but only one of each.
+            # A total has one lane, and one checkpoint, for each version and number of lanes.
             applied = row.delta.lane.applied + ("m" if shard.is_made_up else "")
             batches.setdefault((applied, row.delta.measures), []).append(row)
-        # One after the other, a batch of nothing else would outlast the function.
+        # In parallel, because a batch with only such records would otherwise take longer than the function's timeout.
         list(self._pool.map(partial(self._reject, shard), outcome.rejected))
         for (applied, measures), rows in batches.items():
             pending = pending_totals(rows)
@@ -141,7 +140,7 @@ class Totals:
         if epoch == IGNORED:
             return
         for record in records:
-            # Time to live has removed the row of ReduceTable; what it added stays in the totals.
+            # Time to live has removed the row of ReduceTable. Its amounts stay in the totals.
             if record.event_name == "REMOVE":
                 continue
             if record.event_name not in IMAGES:
@@ -159,7 +158,7 @@ class Totals:
             yield Row(position(epoch, record.sequence), delta, record)
 
     def _statements_of(self, applied: str, measures: tuple[str, ...]) -> TotalStatements:
-        # There are only as many texts as configurations and numbers of lanes in use.
+        # The cache is small: one entry for each configuration and number of lanes in use.
         found = self._statements.get((applied, measures))
         if found is None:
             found = self._statements[applied, measures] = TotalStatements(
@@ -193,7 +192,7 @@ class Totals:
             todo = left
 
     def _ask(self, batch: CheckpointBatch, part: Sequence[PendingTotal]) -> list[Mapping[str, Any]]:
-        """The error of each statement in their order, an empty one where it was applied."""
+        """Send the statements; return the error of each, in their order; an empty one if it was applied."""
         statements = [batch.statement(each) for each in part]
         try:
             answer = self._client.batch_execute_statement(Statements=statements)
@@ -206,6 +205,6 @@ class Totals:
                 raise
             if len(part) == 1:
                 return [{"Code": "ValidationError", "Message": error.response["Error"]["Message"]}]
-            # One parameter that is not valid refuses the whole call.
+            # DynamoDB refuses the whole call if one parameter is not valid.
             return list(chain.from_iterable(self._ask(batch, [each]) for each in part))
         return [response.get("Error", {}) for response in answer["Responses"]]
