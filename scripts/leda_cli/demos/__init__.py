@@ -18,6 +18,6 @@ function_log      reads a function's log
 group_by_oracle   what the totals must be, computed without code of the engine
 score_oracle      the same for play_scores; shop_ledger the same for play_shop
 settling          waits until the totals are exact and stay so
-bar_table         tables, plain or with bars; live_view redraws one in place
+bar_table         tables whose lines end in bars; live_view redraws one in place
 what_next         what stays running, and commands to try
 """

@@ -1,8 +1,8 @@
-"""The demos' tables: plain ones, and live ones whose lines end in bars."""
+"""The demos' live tables, whose lines end in bars."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from leda_cli.operate.totals.screen import ACCENT
+from leda_cli.operate.totals.screen import ACCENT, plain_table
 
 BAR = 28
 
@@ -22,14 +22,6 @@ class Column:
     name: str
     justify: Literal["left", "right"] = "right"
     min_width: int | None = None
-
-
-def plain_table(*columns: str, right: Collection[str] = ()) -> Table:
-    """A table without lines; the columns named in `right` hold numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
-    return table
 
 
 def bar_table(

@@ -24,7 +24,6 @@ from leda.pipeline import game
 from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import console, heading, info, step, warn
-from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.live_page import LivePage, live_page
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
@@ -40,7 +39,14 @@ from leda_cli.operate.totals.comparison import (
     fold_state,
 )
 from leda_cli.operate.totals.oracle import Oracle
-from leda_cli.operate.totals.screen import ACCENT, INDENT, RoundView, print_table, totals_tree
+from leda_cli.operate.totals.screen import (
+    ACCENT,
+    INDENT,
+    RoundView,
+    plain_table,
+    print_table,
+    totals_tree,
+)
 
 Choices = Mapping[str, Sequence[str]]
 HARD = {name: game.HARD_PARAMETERS[name] for name in (SPECIAL_TRADES, *FAULTS)}

@@ -17,11 +17,10 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
 from leda_cli.demos import refused_rows
-from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.totals.screen import ACCENT, print_table
+from leda_cli.operate.totals.screen import ACCENT, plain_table, print_table
 
 ANSWER = {
     "message": "Successfully processed 1 records.",

@@ -18,13 +18,12 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.paths import MINISTACK_ENV_FILE, ROOT
 from leda_cli.base.waiting import wait_for
-from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.settling import settle_figures
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
 from leda_cli.demos.shop_ledger import Ledger, best_sellers, figures
 from leda_cli.demos.what_next import say_what_next
-from leda_cli.operate.totals.screen import ACCENT, print_table
+from leda_cli.operate.totals.screen import ACCENT, plain_table, print_table
 
 LAST = 10
 CUSTOMERS = 100

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from leda_cli.base.errors import LedaError
-from leda_cli.demos.examples import ExampleAws
+from leda_cli.demos.examples import AppliedExample
 from leda_cli.demos.hosted_sign_in import sign_in
 
 ATHENA_SECONDS = 60.0
@@ -121,10 +121,8 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Shop:
+class Shop(AppliedExample):
     """The applied example."""
-
-    aws: ExampleAws
 
     @cached_property
     def site(self) -> Mapping[str, Any]:
@@ -185,9 +183,7 @@ class Shop:
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row of the table."""
-        pages = self.aws.client("dynamodb").get_paginator("scan")
-        found = pages.paginate(TableName=self.table, ConsistentRead=True)
-        return [row for page in found for row in page["Items"]]
+        return list(self.scan(self.table))
 
     def function(self, part: str) -> str:
         """A function's name, by its folder in lambda_src."""

@@ -63,10 +63,10 @@ def with_tables(readme: str, module_tables: str) -> str:
     return f"{before}{BEGIN}\n\n{module_tables}\n\n{END}{after}"
 
 
-def documented(root: Path = ROOT) -> list[Path]:
+def documented() -> list[Path]:
     """The folders whose README has the tables: every module, and each root module whose README has the markers."""
-    modules = sorted(path.parent for path in root.glob("modules/*/variables.tf"))
-    others = [root, *sorted(path.parent for path in root.glob("examples/*/variables.tf"))]
+    modules = sorted(path.parent for path in ROOT.glob("modules/*/variables.tf"))
+    others = [ROOT, *sorted(path.parent for path in ROOT.glob("examples/*/variables.tf"))]
     return modules + [
         folder
         for folder in others
@@ -74,10 +74,10 @@ def documented(root: Path = ROOT) -> list[Path]:
     ]
 
 
-def stale(root: Path = ROOT, write: bool = False) -> list[Path]:
+def stale(write: bool = False) -> list[Path]:
     """The READMEs whose tables are not current; `write` makes them so. Raises Unreadable."""
     found: list[Path] = []
-    for folder in documented(root):
+    for folder in documented():
         readme = folder / "README.md"
         try:
             text = readme.read_text()
@@ -86,7 +86,7 @@ def stale(root: Path = ROOT, write: bool = False) -> list[Path]:
                 tables((folder / "variables.tf").read_text(), (folder / "outputs.tf").read_text()),
             )
         except (Unreadable, FileNotFoundError) as error:
-            raise Unreadable(f"{folder.relative_to(root)}: {error}") from error
+            raise Unreadable(f"{folder.relative_to(ROOT)}: {error}") from error
         if text != current:
             found.append(readme)
             if write:

@@ -1,8 +1,8 @@
-"""Attribute values as DynamoDB keeps them: numbers in one text, sizes, order.
+"""Attribute values as DynamoDB stores them: numbers in their canonical text, sizes, order.
 
-An item is {name: {"S" | "N" | "BOOL" | "NULL" | "M" | "L" | "SS" | "NS": content}}, as boto3's client takes and gives
-it. What is stored is never changed in place, so rows may share values; what is handed out is a copy. Sets are sorted,
-since DynamoDB promises no order of theirs.
+An item is {name: {"S" | "N" | "BOOL" | "NULL" | "M" | "L" | "SS" | "NS": content}}, as in boto3's client. Stored values
+are never changed in place, so rows may share them; callers get copies. Sets are sorted, because DynamoDB promises no
+order of their elements.
 """
 
 import re
@@ -25,11 +25,11 @@ _EXACT = Context(prec=DIGITS, Emax=999_999, Emin=-999_999, traps=[Inexact, Inval
 
 
 class Invalid(Exception):
-    """DynamoDB refuses the request; the text is the service's. ValidationException, or ValidationError in a list."""
+    """DynamoDB refuses the request with ValidationException (ValidationError in a list); the text is DynamoDB's."""
 
 
 def number(text: str) -> str:
-    """The text that DynamoDB keeps for a number: no exponent, no zeros at the ends. Raises Invalid.
+    """The text that DynamoDB stores for a number: without an exponent and without needless zeros. Raises Invalid.
 
     >>> number("1.50"), number("-2E3"), number("-0")
     ('1.5', '-2000', '0')
@@ -45,7 +45,7 @@ def number(text: str) -> str:
 
 
 def add(augend: str, addend: str) -> str:
-    """The exact sum of two numbers. Raises Invalid where it needs a digit too many."""
+    """The exact sum of two numbers. Raises Invalid if it has too many digits."""
     try:
         return _text(_EXACT.add(Decimal(augend), Decimal(addend)))
     except DecimalException as error:
@@ -53,7 +53,7 @@ def add(augend: str, addend: str) -> str:
 
 
 def subtract(minuend: str, subtrahend: str) -> str:
-    """The exact difference of two numbers. Raises Invalid where it needs a digit too many."""
+    """The exact difference of two numbers. Raises Invalid if it has too many digits."""
     try:
         # Not the sum with `-Decimal(subtrahend)`, which rounds to the 28 digits of the current context.
         return _text(_EXACT.subtract(Decimal(minuend), Decimal(subtrahend)))
@@ -78,7 +78,7 @@ def _text(value: Decimal) -> str:
 
 
 def stored(value: Mapping[str, Any]) -> Value:
-    """The value as it is stored: a copy, with its numbers in DynamoDB's text. Raises Invalid."""
+    """A copy of the value as it is stored, with numbers in their canonical text. Raises Invalid."""
     if len(value) != 1:
         raise ParamValidationError(report=f"a value has exactly one type: {value!r}")
     ((kind, content),) = value.items()
@@ -154,7 +154,7 @@ def _size(value: Value) -> int:
 
 
 def ordered(left: Value | None, right: Value | None) -> int | None:
-    """-1, 0 or 1 as left is less than, equal to or greater than right; None where they have no order.
+    """-1, 0 or 1 if left is less than, equal to or greater than right; None if they cannot be compared.
 
     Strings are ordered by their UTF-8 bytes, which is the order of Python's strings too.
     """

@@ -1,4 +1,4 @@
-"""A DynamoDB in memory that keeps what the streams of some tables would hold."""
+"""A DynamoDB in memory that records the changes of some tables, as their streams would have them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 
 
 class StreamedDynamoDB(MemoryDynamoDB):
-    """Tables whose key attributes are strings, named by `keys`; the changes of those in `streamed` are kept.
+    """A store with the tables `keys` (name: key attributes, all strings); records the changes of `streamed` tables.
 
-    `changes` has them by table, (old, new) in order, for as long as nobody takes them.
+    `changes` has the recorded changes by table, as (old, new) in order, until `taken` removes them.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class StreamedDynamoDB(MemoryDynamoDB):
             self.changes[change.table].append((change.old, change.new))
 
     def taken(self, table: str) -> list[tuple[Item | None, Item | None]]:
-        """The changes of a table since they were last taken."""
+        """Remove and return the recorded changes of a table."""
         changes, self.changes[table] = self.changes[table], []
         return changes
 
     def describe_stream(self, *, StreamArn: str) -> dict[str, Any]:
-        """A stream without shards: those that the events name have no ancestors."""
+        """A stream without shards, so that the shards in events have no ancestors."""
         self.has_been_called("DescribeStream")
         return {"StreamDescription": {"StreamArn": StreamArn, "Shards": []}}

@@ -1,8 +1,8 @@
-"""DynamoDB's expressions, as far as LEDA and an ordinary user write them: parsed once, then closures.
+"""Parses the DynamoDB expressions that LEDA and ordinary users write; each text is parsed once, into functions.
 
 Conditions: attribute_exists, attribute_not_exists, begins_with, = <> < <= > >=, BETWEEN, AND, OR, NOT and
 parentheses. Updates: SET with + - and if_not_exists, ADD of numbers, REMOVE. Attributes of the top level only.
-What else a user may write raises NotImplementedError; what DynamoDB refuses raises Invalid.
+Anything else that DynamoDB accepts raises NotImplementedError; what DynamoDB refuses raises Invalid.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
 """
@@ -102,7 +102,7 @@ class _Parser:
         return True
 
     def take_word(self, word: str) -> bool:
-        """Keywords come in any case; names of functions do not."""
+        """Take a keyword, in any case; the names of functions are case-sensitive."""
         return self.peek().upper() == word and self.take(self.peek())
 
     def need(self, token: str) -> None:
@@ -143,7 +143,7 @@ class _Parser:
     # -- operands
 
     def operand(self) -> tuple[str, Operand]:
-        """The token, and how it is read."""
+        """An operand's token, and the function that reads its value."""
         if self.peek().startswith(":"):
             token = self.value()
             return token, lambda item, names, values: values[token]
@@ -187,7 +187,7 @@ class _Parser:
 
         self._checks.append(check)
 
-    # -- conditions: each gives the test, and whether it stood in parentheses
+    # -- conditions: each method returns the test, and whether it was in parentheses
 
     def disjunction(self) -> tuple[Test, bool]:
         first, alone = self.conjunction()

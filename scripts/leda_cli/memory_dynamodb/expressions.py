@@ -1,4 +1,4 @@
-"""What DynamoDB's expressions mean, once they are parsed (expression_parser).
+"""Evaluates DynamoDB's expressions after they are parsed (expression_parser).
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
 """
@@ -27,7 +27,7 @@ ORDERED_KINDS = ("S", "N")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What any expression has: the placeholders it uses, and what can be checked before any item is read."""
+    """A parsed expression: the placeholders that it uses, and the checks that need no item."""
 
     names: frozenset[str]
     values: frozenset[str]
@@ -36,21 +36,21 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Condition(Parsed):
-    """A ConditionExpression; `holds` is asked about an item, {} where there is none."""
+    """A ConditionExpression; `holds` tests an item, or {} if there is no item."""
 
     holds: Test
 
 
 @dataclass(frozen=True, slots=True)
 class Update(Parsed):
-    """An UpdateExpression: the placeholders or names of the attributes it writes, and how."""
+    """An UpdateExpression: the attributes that it writes (placeholders or names), and how."""
 
     sets: tuple[tuple[str, Operand], ...]
     adds: tuple[tuple[str, str], ...]
     removes: tuple[str, ...]
 
     def written(self, names: Names) -> list[str]:
-        """The attributes that it names as targets. Raises Invalid if it names one twice."""
+        """The names of the attributes that it writes. Raises Invalid if one is written twice."""
         targets = [target for target, _ in self.sets]
         targets += [target for target, _ in self.adds]
         targets += self.removes
@@ -63,7 +63,7 @@ class Update(Parsed):
         return found
 
     def apply(self, item: Item, names: Names, values: Values) -> Item:
-        """The item after the update; every operand is read from the item before it. Raises Invalid."""
+        """The item after the update; every operand is read from the old item. Raises Invalid."""
         new = dict(item)
         for target, operand in self.sets:
             value = operand(item, names, values)
@@ -105,7 +105,7 @@ class Projection(Parsed):
 
 
 def bind(parsed: list[Parsed], names: Names | None, values: Values | None) -> None:
-    """Raises Invalid unless the expressions use just the placeholders that are defined, as their types allow."""
+    """Raises Invalid unless the expressions use exactly the defined placeholders, and with the right types."""
     used_names: frozenset[str] = frozenset()
     used_values: frozenset[str] = frozenset()
     for each in parsed:
@@ -129,7 +129,7 @@ def _same(what: str, used: frozenset[str], defined: Mapping[str, object] | None)
 
 
 def begins_with(whole: Value | None, start: Value | None) -> bool:
-    """Whether both are strings, and the one begins with the other."""
+    """Whether both are strings, and `whole` begins with `start`."""
     if whole is None or start is None or "S" not in whole or "S" not in start:
         return False
     is_start: bool = whole["S"].startswith(start["S"])
@@ -142,7 +142,7 @@ def between(value: Value | None, low: Value | None, high: Value | None) -> bool:
 
 
 def calculated(calculate: Callable[[str, str], str], left: Value, right: Value) -> Value:
-    """The number that a calculation of two numbers gives. Raises Invalid where one is not a number."""
+    """The result of a calculation with two numbers. Raises Invalid if one is not a number."""
     if "N" not in left or "N" not in right:
         raise Invalid("An operand in the update expression has an incorrect data type")
     return {"N": calculate(left["N"], right["N"])}

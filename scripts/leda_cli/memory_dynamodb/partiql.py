@@ -47,11 +47,11 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Equality:
-    """A condition "attribute" = ? that stands by itself: on a key's attribute it names the row."""
+    """A condition "attribute" = ? outside of parentheses: on a key attribute it selects the row."""
 
     attribute: str
     place: int
-    """Which parameter of the WHERE clause it has."""
+    """The place of its parameter in the WHERE clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Condition:
 
     test: Test
     compared: tuple[tuple[str, int], ...]
-    """The operators of its comparisons, and which parameter each has."""
+    """The operators of its comparisons, and the place of each one's parameter."""
     equality: Equality | None
     within: frozenset[str]
     """The attributes that it names in parentheses."""
@@ -199,7 +199,7 @@ def planned(
 
 
 def _update(table: Table, statement: Update, parameters: list[Any], shows: bool) -> Action:
-    """The row must be there and meet the conditions; those that are not of the key are the action's condition."""
+    """The action of an UPDATE: the row must exist, and meet the conditions that do not select it by its key."""
     count = len(statement.assignments)
     names = [each.attribute for each in statement.assignments]
     if len(set(names)) < count:

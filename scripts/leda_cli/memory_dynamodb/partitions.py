@@ -1,6 +1,6 @@
-"""What DynamoDB's partitions take: so many write units a second, and no request that needs more than that.
+"""The write capacity of DynamoDB's partitions.
 
-- A partition takes 1,000 write units a second
+- A partition takes 1,000 write units a second, and no request that needs more than that
   (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html); here it has no burst
   capacity, which AWS does not promise.
 - A write costs a unit for each KB of the larger of the item before and after it, and twice that in a transaction; a
@@ -24,7 +24,7 @@ UNIT_BYTES = 1024
 
 @dataclass
 class Partitions:
-    """The partitions of every table: `count` of each, and what is left of their units in this second."""
+    """The partitions of all tables, `count` for each table, and the units that each has left in this second."""
 
     clock: Callable[[], float]
     count: int
@@ -42,7 +42,7 @@ class Partitions:
         return f"{table.name} {zlib.crc32(text.encode()) % self.count}"
 
     def take(self, costs: Iterable[tuple[str, float]]) -> set[str]:
-        """Take the units (partition, how many) all together, or none; answers the partitions that lack them."""
+        """Take the units (partition, number) of all partitions, or none; returns the partitions that lack them."""
         now = self.clock()
         needed: dict[str, float] = {}
         for partition, units in costs:

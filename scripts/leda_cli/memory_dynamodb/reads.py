@@ -1,4 +1,4 @@
-"""What a read asks for, and the page that answers it."""
+"""Key conditions and projections of reads, and the pages that answer them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 def key_condition(
     table: Table, terms: Sequence[expressions.KeyTerm], names: Names, values: Values
 ) -> tuple[str, Callable[[Item], bool]]:
-    """The partition key that a query asks for, and what it asks of the sort key."""
+    """The partition key of a query, and a test for its rows."""
     (hash_name, hash_kind), *sort = table.keys.items()
     by_name = {names[term.path] if term.path[0] == "#" else term.path: term for term in terms}
     equal = by_name.pop(hash_name, None)
@@ -53,7 +53,7 @@ def projection(
     others: Sequence[Parsed] = (),
     values: Values | None = None,
 ) -> Callable[[Item], Item]:
-    """How a row is shown; checks the placeholders of the request, of which `others` are the other expressions."""
+    """A function that projects a row; checks the placeholders of this and the request's other expressions."""
     if text is None:
         expressions.bind([*others], names, values)
         return copied
@@ -99,8 +99,8 @@ def page(
 
 
 def require_consistent(asked: bool) -> None:
-    """Raises NotImplementedError for a read that may be late."""
+    """Raises NotImplementedError for an eventually consistent read."""
     if not asked:
         raise NotImplementedError(
-            "a read without ConsistentRead: it may be late, and this store's never is"
+            "a read without ConsistentRead: this store has no eventually consistent reads"
         )

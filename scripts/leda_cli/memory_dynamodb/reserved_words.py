@@ -1,4 +1,4 @@
-"""The words that no expression may use as a name, but only behind a `#`.
+"""DynamoDB's reserved words, which expressions may use as attribute names only through a placeholder.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
 """

@@ -1,8 +1,8 @@
 """DynamoDB in memory, behind boto3's calls: conditions, transactions with tokens, PartiQL batches, changes.
 
-It answers as the real service does, with the same errors, for what LEDA's functions and an ordinary user call; for
-anything else it raises (TypeError, NotImplementedError), so that no test rests on a guess.
-tests/emulated/test_memory_dynamodb.py compares it with Amazon's own DynamoDB Local.
+It answers the calls of LEDA's functions and of ordinary users as DynamoDB does, with the same errors. For any other
+call it raises TypeError or NotImplementedError, so that no test relies on a guess.
+tests/emulated/test_memory_dynamodb.py compares it with Amazon's DynamoDB Local.
 """
 
 import json
@@ -60,26 +60,26 @@ _THROTTLED = "Throughput exceeds the limit of a partition"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An item that really changed, as the table's stream tells it; None: there is no such item."""
+    """A change of an item, as in the table's stream; `old` or `new` is None where there is no item."""
 
     table: str
     keys: Item
     old: Item | None
     new: Item | None
     by_time_to_live: bool = False
-    """Whether DynamoDB itself deleted it, as its time to live had ended."""
+    """Whether DynamoDB deleted the item because its time to live had ended."""
 
 
 class _Throttled(Exception):
-    """A partition has not the units for the request now."""
+    """A partition lacks the units for the request."""
 
 
 class _NoTable(Exception):
-    """The request names a table that is not there."""
+    """The request names a table that does not exist."""
 
 
 def _calls(operation: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """A call of the API: one at a time, its refusals as botocore raises them."""
+    """Make a method a call of the API: one call at a time, with errors as botocore raises them."""
 
     def decorate(method: Callable[..., Answer]) -> Callable[..., Answer]:
         @wraps(method)
@@ -106,10 +106,10 @@ def _calls(operation: str) -> Callable[[Callable[..., Answer]], Callable[..., An
 
 
 class MemoryDynamoDB:
-    """A client whose tables are its own. `clock` gives seconds, for the tokens of transactions.
+    """A client with tables of its own. `clock` returns the time in seconds.
 
-    `on_change` is told of each change when it is committed, in the order of the actions of a transaction; a write
-    that leaves the item as it was makes no change. `partitions`: what they take; None: everything.
+    `on_change` is called for each committed change, in the order of the actions of a transaction; a write that does not
+    change the item makes no change. `partitions`: the limits of write units; None: no limits.
     """
 
     def __init__(
@@ -128,13 +128,13 @@ class MemoryDynamoDB:
     # -- for a subclass that counts
 
     def has_been_called(self, operation: str) -> None:
-        """Called for each call, by its name in the API, and does nothing."""
+        """Called for each call, with its name in the API; does nothing."""
 
     def has_read(self, table: str, item: Item | None) -> None:
-        """Called for each item that a call reads, and does nothing; None: there is no such item."""
+        """Called for each item that a call reads (None: there is no such item); does nothing."""
 
     def has_written(self, table: str, old: Item | None, new: Item | None) -> None:
-        """Called for each write outside of transactions, and does nothing.
+        """Called for each write outside of transactions; does nothing.
 
         new: None where the condition failed, or the item was deleted.
         """
@@ -151,9 +151,9 @@ class MemoryDynamoDB:
         BillingMode: str,
         LocalSecondaryIndexes: Sequence[Mapping[str, Any]] = (),
     ) -> Answer:
-        """A table with keys and local indexes, and nothing else: no stream (`on_change` tells of every change).
+        """Create a table with keys and local indexes, and without a stream (`on_change` gets every change).
 
-        Nobody can read an index; it is there for what it does to the table.
+        Indexes cannot be read; they only have their effects on the table.
         """
         if TableName in self._tables:
             _fail("CreateTable", "ResourceInUseException", f"Table already exists: {TableName}")
@@ -176,16 +176,16 @@ class MemoryDynamoDB:
     def update_time_to_live(
         self, *, TableName: str, TimeToLiveSpecification: Mapping[str, Any]
     ) -> Answer:
-        """Let rows expire by an attribute; `delete_expired` says when they are looked for."""
+        """Let rows expire by an attribute; `delete_expired` deletes them."""
         if TimeToLiveSpecification["Enabled"] is not True:
             raise NotImplementedError("an end of the time to live")
         self._table(TableName).expires_by = TimeToLiveSpecification["AttributeName"]
         return {"TimeToLiveSpecification": dict(TimeToLiveSpecification)}
 
     def delete_expired(self, name: str) -> int:
-        """Delete the rows whose time to live has ended by the service's clock, as DynamoDB does some time after.
+        """Delete the rows whose time to live has ended; returns their number. DynamoDB does that some time later.
 
-        How many there were. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
         """
         table, now = self._table(name), self._clock()
         assert table.expires_by, f"{name} has no time to live"
@@ -202,7 +202,7 @@ class MemoryDynamoDB:
         return len(expired)
 
     def restore(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Let the table have just these rows, as one that was restored from a backup: its stream tells of none."""
+        """Replace the table's rows, as a restored backup does: without changes in its stream."""
         table = self._table(name)
         table.rows.clear()
         for row in map(stored_item, rows):
@@ -238,7 +238,7 @@ class MemoryDynamoDB:
 
     @_calls("BatchGetItem")
     def batch_get_item(self, *, RequestItems: Mapping[str, Mapping[str, Any]]) -> Answer:
-        """The items of those keys of one table; what would make the answer too long is left for another call."""
+        """The items of one table with these keys; those beyond the limit of the answer are left for another call."""
         _require_some(RequestItems, "RequestItems")
         if len(RequestItems) > 1:
             raise NotImplementedError("a BatchGetItem of several tables")
@@ -323,7 +323,7 @@ class MemoryDynamoDB:
         return page(table, rows, self._reading(TableName, shown), Limit, ExclusiveStartKey)
 
     def _reading(self, table: str, shown: Callable[[Item], Item]) -> Callable[[Item], Item]:
-        """Shows an item, and tells that it was read."""
+        """A function that shows an item and reports that it was read."""
 
         def show(item: Item) -> Item:
             self.has_read(table, item)
@@ -347,9 +347,9 @@ class MemoryDynamoDB:
         ReturnItemCollectionMetrics: str = "NONE",
         **request: Any,
     ) -> Answer:
-        """Write an item, in place of the one that is there.
+        """Write an item, and replace the one with the same key.
 
-        How big the items of a partition key are is told for a table with a local index, to the next gigabyte.
+        For a table with a local index, the answer has the size of the item collection, to the gigabyte.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ItemCollectionMetrics.html
         """
         answer = self._write("Put", request, ReturnValues, ("NONE", "ALL_OLD"))
@@ -367,7 +367,7 @@ class MemoryDynamoDB:
 
     @_calls("UpdateItem")
     def update_item(self, *, ReturnValues: str = "NONE", **request: Any) -> Answer:
-        """Change attributes of an item, which comes to be if it is not there."""
+        """Change attributes of an item; create it if it does not exist."""
         return self._write(
             "Update",
             request,
@@ -377,7 +377,7 @@ class MemoryDynamoDB:
 
     @_calls("DeleteItem")
     def delete_item(self, *, ReturnValues: str = "NONE", **request: Any) -> Answer:
-        """Take an item away."""
+        """Delete an item."""
         return self._write("Delete", request, ReturnValues, ("NONE", "ALL_OLD"))
 
     def _write(
@@ -401,7 +401,7 @@ class MemoryDynamoDB:
         return understood(kind, request, self._table(request["TableName"]))
 
     def _run(self, action: Action) -> tuple[Item | None, Item | None]:
-        """What a write by itself makes of its item, where the partition has the units for it."""
+        """The item before and after a single write. Raises _Throttled if the partition lacks the units."""
         try:
             old, new, _ = action.run()
         except ConditionFailed:
@@ -411,7 +411,7 @@ class MemoryDynamoDB:
         return old, new
 
     def _charge(self, action: Action, old: Item | None, new: Item | None) -> None:
-        """Take the units of a write. Raises _Throttled where its partition lacks them."""
+        """Take the units of a write. Raises _Throttled if its partition lacks them."""
         if self._lacking([(action, old, new)], 1):
             raise _Throttled
         self.has_written(action.table.name, old, new)
@@ -419,7 +419,7 @@ class MemoryDynamoDB:
     def _lacking(
         self, writes: Sequence[tuple[Action, Item | None, Item | None]], times: int
     ) -> set[str]:
-        """Take the units of the writes, each so many times what it costs, or say which partitions lack them."""
+        """Take `times` the units of each write; returns the partitions that lack them."""
         partitions = self._partitions
         if partitions is None:
             return set()
@@ -452,9 +452,9 @@ class MemoryDynamoDB:
         TransactItems: Sequence[Mapping[str, Mapping[str, Any]]],
         ClientRequestToken: str | None = None,
     ) -> Answer:
-        """All of the actions or none.
+        """Do all actions or none.
 
-        Why each action would fail is in CancellationReasons, in the order of the actions.
+        CancellationReasons has the reason for each action that would fail, in the order of the actions.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
         """
         _require_some(TransactItems, "TransactItems")
@@ -502,7 +502,7 @@ class MemoryDynamoDB:
         return {}
 
     def _is_repeated(self, token: str, request: str) -> bool:
-        """Whether the token has done just this; it is forgotten ten minutes after the request that first used it."""
+        """Whether this request was made with the token in the last ten minutes."""
         if not 1 <= len(token) <= MAX_TOKEN_CHARACTERS:
             raise Invalid(f"ClientRequestToken has 1 to {MAX_TOKEN_CHARACTERS} characters")
         known, completed = self._tokens.get(token, (None, 0.0))
@@ -516,9 +516,9 @@ class MemoryDynamoDB:
 
     @_calls("BatchExecuteStatement")
     def batch_execute_statement(self, *, Statements: Sequence[Mapping[str, Any]]) -> Answer:
-        """Each statement by itself; its error is in its place of the answer.
+        """Do each statement by itself; the answer has the errors in the order of the statements.
 
-        Where a key occurs twice, that statement is still done, and then the whole call is refused.
+        If a key occurs twice, the second statement is still done before the whole call is refused.
         """
         _require_some(Statements, "Statements")
         if len(Statements) > MAX_STATEMENTS:
@@ -547,7 +547,7 @@ class MemoryDynamoDB:
     def _statement(
         self, statement: partiql.Insert | partiql.Update, parameters: list[Any], shows: bool
     ) -> tuple[Answer, tuple[str, Place] | None]:
-        """The statement's answer, and the item that it is about."""
+        """The statement's answer, and the item that it writes."""
         table = self._tables.get(statement.table)
         if table is None:
             missing = {"Code": "ResourceNotFound", "Message": "Requested resource not found"}
@@ -610,7 +610,7 @@ def _cancel(reasons: list[Answer]) -> NoReturn:
 
 
 def _require_some(given: Collection[object], name: str) -> None:
-    """botocore sends no empty list."""
+    """Raise botocore's error for an empty list, which it does not send."""
     if not given:
         raise ParamValidationError(report=f"Invalid length for parameter {name}, value: 0")
 

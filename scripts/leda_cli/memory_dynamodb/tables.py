@@ -1,4 +1,4 @@
-"""Tables in memory: where an item belongs, and what a write makes of it once it is understood."""
+"""Tables in memory: where an item belongs, and the writes of items as actions."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ NewRow = Callable[[Item | None], Item | None]
 
 
 class ConditionFailed(Exception):
-    """A condition does not hold; `item` is the row where ALL_OLD asked for it."""
+    """A condition does not hold; `item` is the row if ALL_OLD requested it."""
 
     def __init__(self, item: Item | None) -> None:
         self.item = item
@@ -64,7 +64,7 @@ class Table:
         return self.place(kept), kept
 
     def require_index_keys(self, item: Item) -> None:
-        """Raises Invalid where an attribute that an index sorts by has a value that cannot be a key."""
+        """Raises Invalid if the sort key of an index has a value that cannot be a key."""
         for name, kind in self.local_indexes.items():
             value = item.get(name)
             if value is None:
@@ -81,12 +81,12 @@ class Table:
                 )
 
     def get(self, place: Place) -> Item | None:
-        """The row that is there."""
+        """The row at the place; None if there is none."""
         partition = self.rows.get(place[0])
         return partition.get(place[1]) if partition else None
 
     def set(self, place: Place, item: Item | None) -> None:
-        """Put the row there, or take it away."""
+        """Store a row at the place, or delete it (None)."""
         if item is not None:
             self.rows[place[0]][place[1]] = item
         elif place[0] in self.rows:
@@ -95,13 +95,13 @@ class Table:
                 del self.rows[place[0]]
 
     def key(self, item: Item) -> Item:
-        """The key's part of the item."""
+        """The item's key attributes."""
         return {name: item[name] for name in self.keys}
 
     def order(self, place: Place) -> tuple[str, str | Decimal]:
-        """What sorts places as scans and queries go through them: numbers by value, strings by their bytes.
+        """The sort key of a place in scans and queries: numbers by value, strings by their bytes.
 
-        Partition keys have no order that AWS tells; here it is that of their texts.
+        AWS does not tell the order of partition keys; here it is that of their texts.
         """
         is_number = list(self.keys.values())[1:] == ["N"]
         return place[0], Decimal(place[1]) if is_number else place[1]
@@ -118,7 +118,7 @@ class Table:
 
 @dataclass(slots=True)
 class Action:
-    """A write that is understood but not made: `change` gives the row after it, or raises Invalid."""
+    """A checked write that is not done yet: `change` returns the row after it, or raises Invalid."""
 
     table: Table
     place: Place
@@ -127,7 +127,7 @@ class Action:
     wants_old: bool
     """Whether a failed condition shows the row."""
     refusal: str | None = None
-    """Why the action is refused whatever the row is."""
+    """Why the action is refused, whatever the row."""
     writes: bool = True
 
     def run(self) -> tuple[Item | None, Item | None, int]:

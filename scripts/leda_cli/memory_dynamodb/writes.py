@@ -1,4 +1,4 @@
-"""Writes of the API, understood: a request becomes an action on a table, or is refused before any row is read."""
+"""Checks the request of a write and turns it into an action on a table, before any row is read."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -82,7 +82,7 @@ def _updating(update: expressions.Update, key: Item, names: Names, values: Value
 
 
 def key_refusal(table: Table, written: Collection[str]) -> str | None:
-    """Why attributes of the key cannot be written, None where none is."""
+    """Why these attributes cannot be written: one of them belongs to the key; None: none does."""
     for name in written:
         if name in table.keys:
             return (

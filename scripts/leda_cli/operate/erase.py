@@ -143,11 +143,8 @@ class Result:
 class Erasure:
     """Erases totals of one aggregation."""
 
-    def __init__(
-        self, aggregation: Aggregation, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, aggregation: Aggregation) -> None:
         self._of = aggregation
-        self._sleep = sleep
         self._dynamodb = aggregation.account.dynamodb
         self._registry = Registry(self._dynamodb, aggregation.registry_table)
 
@@ -248,7 +245,7 @@ class Erasure:
         empty = 0
         while empty < EMPTY_READS:
             empty = 0 if nodes.read() else empty + 1
-            self._sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         return set(nodes.up_to(()))
 
     def _scan(self, table: str) -> Iterator[Row]:

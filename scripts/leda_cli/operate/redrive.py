@@ -98,103 +98,116 @@ def redrive(
             raise LedaError(
                 f"no object {min(lacking)} in the bucket {bucket.name} (and those days)"
             )
+        selected = _Selected(aggregation, bucket, keys, wanted, operation)
         if put_back:
-            is_empty = _put_back(aggregation, bucket, keys, wanted, dry_run, operation)
+            is_empty = selected.put_back(dry_run)
         elif settle:
-            is_empty = _settle(aggregation, bucket, keys, wanted, dry_run, operation)
+            is_empty = selected.settle(dry_run)
         else:
-            is_empty = _list(aggregation, bucket, keys, wanted, operation)
+            is_empty = selected.list_objects()
     if not is_empty:
         raise typer.Exit(1)
 
 
-def _list(
-    aggregation: Aggregation,
-    bucket: Bucket,
-    keys: Sequence[str],
-    wanted: Filter,
-    operation: Operation,
-) -> bool:
-    """Say what is there; whether that is nothing."""
-    operation.heading(f"What could not be processed, in {bucket.name}")
-    kept, foreign = _read(bucket, keys, wanted, operation)
-    today = effects_today(aggregation, _downstream(kept))
-    result = report.result(bucket.name, "list", False, kept, foreign, today)
-    operation.report(result, report.list_lines(result, aggregation.command))
-    return not kept and not foreign
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Selected:
+    """The objects that the options select. `keys` may have more: a filter by reason needs the object itself."""
 
+    aggregation: Aggregation
+    bucket: Bucket
+    keys: Sequence[str]
+    wanted: Filter
+    operation: Operation
 
-def _put_back(
-    aggregation: Aggregation,
-    bucket: Bucket,
-    keys: Sequence[str],
-    wanted: Filter,
-    dry_run: bool,
-    operation: Operation,
-) -> bool:
-    """Put State's messages back; whether nothing is left."""
-    work = _work(aggregation, bucket)
-    operation.heading(f"Giving what is in {bucket.name} to {aggregation.functions['state']} again")
-    kept: list[Kept] = []
-    foreign: list[Foreign] = []
-    messages: list[Became] = []
-    with operation.progress("objects", len(keys)) as advance:
+    def list_objects(self) -> bool:
+        """Report the objects; returns whether there are none."""
+        self.operation.heading(f"What could not be processed, in {self.bucket.name}")
+        kept, foreign = self._read()
+        today = effects_today(self.aggregation, _downstream(kept))
+        result = report.result(self.bucket.name, "list", False, kept, foreign, today)
+        self.operation.report(result, report.list_lines(result, self.aggregation.command))
+        return not kept and not foreign
 
-        def of_state() -> Iterator[Kept]:
-            for found in bucket.read_all(keys):
-                if wanted.means(found) and _is_states(found):
-                    yield found
-                    continue
+    def put_back(self, dry_run: bool) -> bool:
+        """Put State's messages back; returns whether nothing is left."""
+        work = _work(self.aggregation, self.bucket)
+        state = self.aggregation.functions["state"]
+        self.operation.heading(f"Giving what is in {self.bucket.name} to {state} again")
+        kept: list[Kept] = []
+        foreign: list[Foreign] = []
+        messages: list[Became] = []
+        with self.operation.progress("objects", len(self.keys)) as advance:
+
+            def of_state() -> Iterator[Kept]:
+                for found in self.bucket.read_all(self.keys):
+                    if self.wanted.means(found) and _is_states(found):
+                        yield found
+                        continue
+                    advance()
+                    if self.wanted.means(found):
+                        foreign.append(found) if isinstance(found, Foreign) else kept.append(found)
+
+            for became in work.expect(of_state()) if dry_run else work.run(of_state()):
+                messages += became
                 advance()
-                if wanted.means(found):
-                    foreign.append(found) if isinstance(found, Foreign) else kept.append(found)
+        today = effects_today(self.aggregation, kept)
+        result = report.result(
+            self.bucket.name, "put back", dry_run, kept, foreign, today, messages
+        )
+        self.operation.report(result, report.put_back_lines(result, self.aggregation.command))
+        is_done = not dry_run and all(
+            each.outcome in (Outcome.STORED, Outcome.SUPERSEDED) for each in messages
+        )
+        return not kept and not foreign and (is_done or not messages)
 
-        for became in work.expect(of_state()) if dry_run else work.run(of_state()):
-            messages += became
-            advance()
-    today = effects_today(aggregation, kept)
-    result = report.result(bucket.name, "put back", dry_run, kept, foreign, today, messages)
-    operation.report(result, report.put_back_lines(result, aggregation.command))
-    is_done = not dry_run and all(
-        each.outcome in (Outcome.STORED, Outcome.SUPERSEDED) for each in messages
-    )
-    return not kept and not foreign and (is_done or not messages)
+    def settle(self, dry_run: bool) -> bool:
+        """Clear Map's and Reduce's records if no total lacks them; returns whether none of them is left."""
+        self.operation.heading(
+            f"Clearing what Map and Reduce could not process, in {self.bucket.name}"
+        )
+        # Read before the comparison: records that are quarantined during the comparison are not judged by it, and stay.
+        found, foreign = self._read()
+        kept = _downstream(found)
+        today = effects_today(self.aggregation, kept)
+        verdict = _compare(self.aggregation, self.operation) if kept else None
+        is_exact = verdict is None or not (verdict.wrong or verdict.in_flight)
+        settled = [each.key for each in kept if is_exact and not today[each.key].is_open]
+        if not dry_run:
+            self.bucket.delete(settled)
+        left = [each for each in kept if each.key not in set(settled)]
+        result = report.result(
+            self.bucket.name,
+            "settle",
+            dry_run,
+            left,
+            foreign,
+            today,
+            settled=settled,
+            is_exact=is_exact,
+            comparison=verdict.as_json() if verdict else None,
+        )
+        lines = verdict.lines() if verdict else ()
+        self.operation.report(result, report.settle_lines(result, lines, self.aggregation.command))
+        return not left and not foreign and not (dry_run and settled)
 
-
-def _settle(
-    aggregation: Aggregation,
-    bucket: Bucket,
-    keys: Sequence[str],
-    wanted: Filter,
-    dry_run: bool,
-    operation: Operation,
-) -> bool:
-    """Clear Map's and Reduce's records if nothing is missing; whether nothing of them is left."""
-    operation.heading(f"Clearing what Map and Reduce could not process, in {bucket.name}")
-    # Read before the comparison: what is quarantined while it runs is not judged by it, and stays.
-    found, foreign = _read(bucket, keys, wanted, operation)
-    kept = _downstream(found)
-    today = effects_today(aggregation, kept)
-    verdict = _compare(aggregation, operation) if kept else None
-    is_exact = verdict is None or not (verdict.wrong or verdict.in_flight)
-    settled = [each.key for each in kept if is_exact and not today[each.key].is_open]
-    if not dry_run:
-        bucket.delete(settled)
-    left = [each for each in kept if each.key not in set(settled)]
-    result = report.result(
-        bucket.name,
-        "settle",
-        dry_run,
-        left,
-        foreign,
-        today,
-        settled=settled,
-        is_exact=is_exact,
-        comparison=verdict.as_json() if verdict else None,
-    )
-    lines = verdict.lines() if verdict else ()
-    operation.report(result, report.settle_lines(result, lines, aggregation.command))
-    return not left and not foreign and not (dry_run and settled)
+    def _read(self) -> tuple[list[Kept], list[Foreign]]:
+        """Read the objects, without the data of State's, which a report does not need."""
+        kept: list[Kept] = []
+        foreign: list[Foreign] = []
+        with self.operation.progress("objects", len(self.keys)) as advance:
+            for found in self.bucket.read_all(self.keys):
+                advance()
+                if not self.wanted.means(found):
+                    continue
+                if isinstance(found, Foreign):
+                    foreign.append(found)
+                elif isinstance(found, GivenUp):
+                    kept.append(dataclasses.replace(found, records=None))
+                elif found.stage == Stage.STATE:
+                    kept.append(dataclasses.replace(found, data=b""))
+                else:
+                    kept.append(found)
+        return kept, foreign
 
 
 def _compare(aggregation: Aggregation, operation: Operation) -> Verdict:
@@ -236,28 +249,6 @@ def _work(aggregation: Aggregation, bucket: Bucket) -> PutBack:
         )
     deployed = Deployed.of(stack)
     return PutBack(stack, bucket, deployed, StateFunction(stack.lambdas, deployed.name))
-
-
-def _read(
-    bucket: Bucket, keys: Sequence[str], wanted: Filter, operation: Operation
-) -> tuple[list[Kept], list[Foreign]]:
-    """The objects that are meant, without the data of State's, which a report does not need."""
-    kept: list[Kept] = []
-    foreign: list[Foreign] = []
-    with operation.progress("objects", len(keys)) as advance:
-        for found in bucket.read_all(keys):
-            advance()
-            if not wanted.means(found):
-                continue
-            if isinstance(found, Foreign):
-                foreign.append(found)
-            elif isinstance(found, GivenUp):
-                kept.append(dataclasses.replace(found, records=None))
-            elif found.stage == Stage.STATE:
-                kept.append(dataclasses.replace(found, data=b""))
-            else:
-                kept.append(found)
-    return kept, foreign
 
 
 def _is_states(found: Kept | Foreign) -> TypeGuard[Kept]:

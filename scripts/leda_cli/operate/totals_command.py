@@ -25,7 +25,7 @@ from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.stack import NamePrefixOption
-from leda_cli.operate.totals.screen import print_table
+from leda_cli.operate.totals.screen import plain_table, print_table
 from leda_cli.operate.totals.totals_age import Age, Ages, Site
 from leda_cli.operate.totals.totals_reading import Found, Total, TotalsReader, average
 
@@ -288,7 +288,7 @@ class Answer:
 
     def _table(self) -> Table:
         keys = self._keys()
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table = plain_table()
         for name in keys or ["total"]:
             table.add_column(cell(name), overflow="fold", max_width=LONGEST)
         for name in self._headings():

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,6 +44,10 @@ AwsOption = Annotated[
 _EXPORT = re.compile(r"""^\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(["']?)(.*?)\2\s*$""")
 
 
+def _client_of(service: str) -> cached_property[Any]:
+    return cached_property(lambda account: account._client(service))
+
+
 @dataclass(frozen=True)
 class Account:
     """An account, by the settings that clients of it take."""
@@ -68,58 +72,16 @@ class Account:
         """Where local AWS answers; None for a real account."""
         return self.environment.get("AWS_ENDPOINT_URL")
 
-    @cached_property
-    def kinesis(self) -> KinesisClient:
-        """The client, made at its first use."""
-        client: KinesisClient = self._client("kinesis")
-        return client
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """The client, made at its first use."""
-        client: DynamoDBClient = self._client("dynamodb")
-        return client
-
-    @cached_property
-    def streams(self) -> DynamoDBStreamsClient:
-        """The client, made at its first use."""
-        client: DynamoDBStreamsClient = self._client("dynamodbstreams")
-        return client
-
-    @cached_property
-    def lambdas(self) -> LambdaClient:
-        """The client, made at its first use. An invocation that got no answer is not made again by itself."""
-        client: LambdaClient = self._client("lambda")
-        return client
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """The client, made at its first use."""
-        client: S3Client = self._client("s3")
-        return client
-
-    @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
-        """The client, made at its first use."""
-        client: CloudWatchClient = self._client("cloudwatch")
-        return client
-
-    @cached_property
-    def iam(self) -> IAMClient:
-        """The client, made at its first use."""
-        client: IAMClient = self._client("iam")
-        return client
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """The client, made at its first use."""
-        client: CloudWatchLogsClient = self._client("logs")
-        return client
-
-    @cached_property
-    def sns(self) -> Any:
-        """The client, made at its first use."""
-        return self._client("sns")
+    # boto3's clients, each made at its first use.
+    cloudwatch: ClassVar[cached_property[CloudWatchClient]] = _client_of("cloudwatch")
+    dynamodb: ClassVar[cached_property[DynamoDBClient]] = _client_of("dynamodb")
+    iam: ClassVar[cached_property[IAMClient]] = _client_of("iam")
+    kinesis: ClassVar[cached_property[KinesisClient]] = _client_of("kinesis")
+    lambdas: ClassVar[cached_property[LambdaClient]] = _client_of("lambda")
+    logs: ClassVar[cached_property[CloudWatchLogsClient]] = _client_of("logs")
+    s3: ClassVar[cached_property[S3Client]] = _client_of("s3")
+    sns: ClassVar[cached_property[Any]] = _client_of("sns")
+    streams: ClassVar[cached_property[DynamoDBStreamsClient]] = _client_of("dynamodbstreams")
 
     def _client(self, service: str) -> Any:
         if self.environment:

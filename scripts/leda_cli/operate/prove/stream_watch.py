@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
@@ -24,15 +24,9 @@ class StreamWatch:
     The shards are read when the run is over, so that Map is their only reader until then.
     """
 
-    def __init__(
-        self,
-        client: DynamoDBStreamsClient,
-        stream: str,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, client: DynamoDBStreamsClient, stream: str) -> None:
         self._client = client
         self._stream = stream
-        self._sleep = sleep
         open_shards = [
             shard["ShardId"]
             for shard in shards_of(client, stream)
@@ -59,7 +53,7 @@ class StreamWatch:
                 if version == str(last_version):
                     waiting.discard(identifier)
             if waiting:
-                self._sleep(READ_SECONDS)
+                time.sleep(READ_SECONDS)
         return found
 
     def _read(self, reader: ShardReader) -> list[Any]:

@@ -122,10 +122,7 @@ def fold_state(tables: Tables) -> Oracle:
 
 
 def wait_until_quiet(
-    tables: Tables,
-    patience: float = PATIENCE_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    tables: Tables, patience: float = PATIENCE_SECONDS
 ) -> tuple[Oracle, list[Difference]]:
     """Wait until AggregateTable holds what StateTable adds up to.
 
@@ -139,7 +136,7 @@ def wait_until_quiet(
         oracle = fold_state(tables)
         return oracle.totals()
 
-    wrong = settle_on(expected, tables.totals, patience, clock, sleep)
+    wrong = settle_on(expected, tables.totals, patience, time.monotonic, time.sleep)
     return oracle, wrong
 
 

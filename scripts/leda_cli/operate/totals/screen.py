@@ -46,6 +46,14 @@ def print_table(console: Console, table: RenderableType) -> None:
         console.width = given
 
 
+def plain_table(*columns: str, right: Collection[str] = ()) -> Table:
+    """A table without lines; the columns named in `right` hold numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    return table
+
+
 def money(value: Decimal, places: int) -> str:
     """A number with thousands separators and as many decimals as its neighbours have."""
     return f"{value:,.{places}f}"

@@ -13,10 +13,9 @@ from rich.console import Console
 
 from leda_cli.base.errors import LedaError
 from leda_cli.demos import play_shop
-from leda_cli.demos.bar_table import plain_table
 from leda_cli.demos.shop_client import Answer, ShopClient, new_request
 from leda_cli.demos.shop_ledger import Ledger, best_sellers, counted, figures, of_product
-from leda_cli.operate.totals.screen import print_table
+from leda_cli.operate.totals.screen import plain_table, print_table
 
 INVENTORY = [
     {"productId": "axe", "name": "Axe", "priceCents": 12450, "qty": 20, "ordered": 5, "sold": 2}
