@@ -295,7 +295,7 @@ def status() -> None:
     if running := localstack.current():
         _show(localstack, running)
         applied = (localstack.folder / "applied").exists()
-        info("the stack is applied" if applied else "the stack is not applied: make up")
+        info("the pipeline is applied" if applied else "the pipeline is not applied: `make up` applies it")
     if running := ministack.current():
         _show(ministack, running)
 
