@@ -229,8 +229,7 @@ def test_a_checkpoint_whose_lanes_the_registry_has_lost_is_compared_all_the_same
 def test_nothing_is_erased_while_a_rebuild_is_open(site: Site) -> None:
     _trim(site)
     site.pipeline.dynamodb.put_item(
-        TableName=site.table("Registry"),
-        Item={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}},
+        TableName=site.table("Registry"), Item={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}}
     )
     with pytest.raises(LedaError, match="a rebuild or a backfill is open"):
         _erase(site)

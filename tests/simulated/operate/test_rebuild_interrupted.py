@@ -412,10 +412,7 @@ PARTS = [
 
 @pytest.mark.parametrize(("weaken", "play"), PARTS)
 def test_each_part_of_the_rebuild_is_needed(
-    site: Site,
-    monkeypatch: Patch,
-    weaken: Callable[[Patch], None],
-    play: Callable[[Site], None],
+    site: Site, monkeypatch: Patch, weaken: Callable[[Patch], None], play: Callable[[Site], None]
 ) -> None:
     weaken(monkeypatch)
     with pytest.raises(AssertionError):

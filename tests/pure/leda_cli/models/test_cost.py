@@ -173,9 +173,7 @@ def test_measured_times_replace_assumed_ones_and_name_their_source(tmp_path: Pat
         service_times(file=file)
 
 
-def test_times_measured_on_an_account_replace_those_of_the_benchmark(
-    tmp_path: Path,
-) -> None:
+def test_times_measured_on_an_account_replace_those_of_the_benchmark(tmp_path: Path) -> None:
     benchmark, proof = tmp_path / "measured.json", tmp_path / "leda-proof.json"
     benchmark.write_text(json.dumps({"source": "make bench", "call_ms": 4, "statements_ms": 9}))
     proof.write_text(
