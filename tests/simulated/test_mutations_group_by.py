@@ -22,7 +22,7 @@ from leda.streams import changes
 from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 pytestmark = pytest.mark.slow
 
@@ -256,13 +256,9 @@ def an_unreadable_row_is_not_quarantined(patch: Patch) -> None:
     patch.setattr(map_batch, "read", read)
 
 
-@mutations(globals())
-def test_the_simulation_finds_in_group_by(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(is_wrong(seed) for seed in SEEDS)
+test_the_simulation_finds_in_group_by = finds_each_mutation(
+    globals(), lambda: any(is_wrong(seed) for seed in SEEDS)
+)
 
 
 def is_wrong(seed: int) -> bool:

@@ -3,7 +3,6 @@
 What random schedules do not find is in test_directed_rebuilds.py.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from leda_cli.operate.rebuilding.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CUTS, DOUBLE, LATE, LOSS, OFF, RECREATED, RESHARD, STREAMS
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 pytestmark = pytest.mark.slow
 
@@ -59,10 +58,7 @@ def a_run_has_no_number_of_its_own(patch: Patch) -> None:
     patch.setattr(LaneRows, "begin", lambda self, run: real(self, 1))
 
 
-@mutations(globals())
-def test_the_simulation_finds_in_the_rebuild(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(run(plan(seed, families)).wrong for seed in SEEDS for families in FAMILIES)
+test_the_simulation_finds_in_the_rebuild = finds_each_mutation(
+    globals(),
+    lambda: any(run(plan(seed, families)).wrong for seed in SEEDS for families in FAMILIES),
+)

@@ -14,7 +14,7 @@ from leda.shop.stock.restocking import Restocking
 from leda.shop.stream.fan_out import FanOut, NotDoneError
 from leda.streams.stream_records import Image
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 # Without a mutation all of these pass (test_simulation plays them).
 SEEDS = range(1, 151)
@@ -108,10 +108,6 @@ def a_part_that_is_low_by_one_counts_as_enough(patch: Patch) -> None:
     patch.setattr(parts, "read", read)
 
 
-@mutations(globals())
-def test_the_simulation_finds_in_the_shop(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(run(plan(seed, system="shop")).wrong for seed in SEEDS)
+test_the_simulation_finds_in_the_shop = finds_each_mutation(
+    globals(), lambda: any(run(plan(seed, system="shop")).wrong for seed in SEEDS)
+)
