@@ -1,7 +1,7 @@
-"""The simulation finds what it is there for: with each of these faults built into the engine, a total is wrong.
+"""The simulation finds faults of the engine: with each mutation built in, a total is wrong.
 
-Without these tests a simulation that exercises nothing would pass for ever. What a mutation takes out is a rule
-of docs/exactly-once.md. What random schedules do not find is in test_directed.py.
+Without these tests, a simulation that exercises nothing would pass. Each mutation breaks a rule of
+docs/exactly-once.md. test_directed.py has the rules that random schedules do not test.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""The simulation finds what it is there for in `leda backfill`: with each of these faults built in, a total is wrong.
+"""The simulation finds faults of `leda backfill`: with each mutation built in, a total is wrong.
 
-What random schedules do not find is in test_directed_backfills.py.
+test_directed_backfills.py has the rules that random schedules do not test.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
-"""The simulation finds what it is there for in GROUP BY: with each of these faults built in, a total is wrong.
+"""The simulation finds faults of GROUP BY: with each mutation built in, a total is wrong.
 
-What a mutation takes out is a rule of how rows are grouped. The simulation's other mutations are of the engine, and
-are played with the pipeline.
+Each mutation breaks a rule of grouping rows. Mutations of the engine are played with the pipeline.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
-"""The simulation finds what it is there for in `leda rebuild`: with each of these faults built in, a total is wrong.
+"""The simulation finds faults of `leda rebuild`: with each mutation built in, a total is wrong.
 
-What random schedules do not find is in test_directed_rebuilds.py.
+test_directed_rebuilds.py has the rules that random schedules do not test.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from support.mutations import finds_each_mutation
 pytestmark = pytest.mark.slow
 
 SEEDS = range(1, 301)
-# Some faults show when much else goes wrong, others when little does: less is lost anyway, and rebuilt afterwards.
+# Some faults show in schedules with much trouble, others in schedules with little.
 FAMILIES = (
     (LOSS, LATE),
     (LOSS, STREAMS, ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD, OFF),

@@ -1,7 +1,6 @@
-"""The simulation finds faults in the replica.
+"""The simulation finds faults of the replica: with each mutation built in, an item differs.
 
-Without these tests a simulation that exercises nothing would pass for ever. What a mutation takes out is a rule
-of docs/change-capture.md.
+Each mutation breaks a rule of docs/change-capture.md.
 """
 
 import itertools
