@@ -160,9 +160,7 @@ def test_the_kinds_of_changes_do_not_depend_on_the_number_of_totals() -> None:
 
 
 @pytest.mark.parametrize("mix", groupings.MIXES)
-def test_both_designs_have_the_same_totals_and_all_writes_are_metered(
-    mix: groupings.Mix,
-) -> None:
+def test_both_designs_have_the_same_totals_and_all_writes_are_metered(mix: groupings.Mix) -> None:
     changes = groupings.Feedback(8, 100, mix).batch(50)
     leda, add = groupings.MeteredLeda(8), groupings.MeteredAdd(8)
 

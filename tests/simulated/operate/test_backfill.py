@@ -432,9 +432,7 @@ def test_a_dry_run_changes_nothing_and_returns_the_new_totals() -> None:
     )
 
 
-def test_progress_shows_how_far_behind_the_totals_are(
-    console: io.StringIO,
-) -> None:
+def test_progress_shows_how_far_behind_the_totals_are(console: io.StringIO) -> None:
     site = BackfillSite.counted()
     console.truncate(0)
     site.backfill()

@@ -212,9 +212,7 @@ def test_a_total_with_a_new_checkpoint_of_other_lanes_is_kept(site: Site) -> Non
     site.check()
 
 
-def test_checkpoints_of_lanes_that_the_registry_has_lost_are_compared_too(
-    site: Site,
-) -> None:
+def test_checkpoints_of_lanes_that_the_registry_has_lost_are_compared_too(site: Site) -> None:
     _trim(site)
     work = Erasure(_aggregation(site))
     found = work.look(TOTALS)
