@@ -235,10 +235,7 @@ class Environment:
         self._draw = function.world.random("environment", self._name)
         self._calls = 0
         module = ModuleType(f"{function.name}_{number}")
-        with (
-            mock.patch.dict(os.environ, function.variables),
-            clients(self._client),
-        ):
+        with mock.patch.dict(os.environ, function.variables), clients(self._client):
             exec(_compiled(function.path), module.__dict__)  # noqa: S102
         self.handler: Callable[[Any, Any], Any] = module.__dict__["lambda_handler"]
 

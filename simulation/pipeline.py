@@ -23,18 +23,7 @@ from simulation.engine import (
     of_the_engine,
 )
 from simulation.mappings import Settings
-from simulation.plans import (
-    COMMON,
-    EXPIRY,
-    LOSS,
-    NARROW,
-    OFF,
-    SETTINGS,
-    STREAMS,
-    Frame,
-    Plan,
-    Put,
-)
+from simulation.plans import COMMON, EXPIRY, LOSS, NARROW, OFF, SETTINGS, STREAMS, Frame, Plan, Put
 from simulation.streams import Raw
 from simulation.systems import KINESIS, LAMBDA_SRC, TableShape
 from simulation.world import World

@@ -59,16 +59,8 @@ class Shop(System):
     """
 
     FAMILIES: ClassVar = COMMON
-    SUBJECTS: ClassVar = {
-        "LEDA": {
-            "reader": LAMBDA_SRC / "read_stream" / "handler.py",
-        }
-    }
-    TABLES: ClassVar = {
-        "LEDA": {
-            TABLE: TableShape({"pk": "S", "sk": "S"}),
-        }
-    }
+    SUBJECTS: ClassVar = {"LEDA": {"reader": LAMBDA_SRC / "read_stream" / "handler.py"}}
+    TABLES: ClassVar = {"LEDA": {TABLE: TableShape({"pk": "S", "sk": "S"})}}
     SOURCES: ClassVar = {"reader": TABLE}
 
     def __init__(self, world: World, plan: Plan, subject: str) -> None:

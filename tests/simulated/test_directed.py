@@ -1,4 +1,4 @@
-"""Rules of the engine whose breach random schedules do not find: a schedule for each, with and without the breach."""
+"""Rules of the engine that random schedules do not test: a schedule for each, with and without its breach."""
 
 import time
 from typing import Any
@@ -22,7 +22,7 @@ HOUR = 3600.0
 ROOTS = ("PV", "Delta", "Vega", "Rho", "Theta", "Gamma")
 
 
-def test_lanes_of_other_numbers_have_rows_and_checkpoints_of_their_own(monkeypatch: Patch) -> None:
+def test_lanes_of_another_number_have_their_own_rows_and_checkpoints(monkeypatch: Patch) -> None:
     def wrong() -> list[str]:
         return [root for root in ROOTS if one_lane_after_four(root)]
 
@@ -43,7 +43,7 @@ def one_lane_after_four(root: str) -> Any:
         return it.differences()
 
 
-def test_a_total_that_somebody_else_has_made_meanwhile_is_updated(monkeypatch: Patch) -> None:
+def test_a_total_that_another_invocation_has_inserted_is_updated(monkeypatch: Patch) -> None:
     def wrong() -> list[int]:
         return [seed for seed in range(1, 9) if two_lanes_make_a_total(seed)]
 
@@ -59,10 +59,10 @@ def test_a_total_that_somebody_else_has_made_meanwhile_is_updated(monkeypatch: P
 
 
 def two_lanes_make_a_total(seed: int) -> Any:
-    """Two deliveries at once; the seed decides whose requests come first."""
+    """Make two deliveries at once; the seed decides the order of their requests."""
     with scene(lanes=1, reduce_shards=8, seed=seed) as it:
         places = rows_of_one_and_four_lanes(it, ROOTS[0])
-        # Both shards have their epochs, so that the first to come has nothing more to do than the second.
+        # Both shards have epochs already, so both deliveries make the same requests.
         stream = it.system.streams["reduce"].arn
         known = registry.Registry(it.system.store, "RegistryTable")  # type: ignore[arg-type]
         for epoch, place in enumerate(places, 1):
@@ -73,7 +73,7 @@ def two_lanes_make_a_total(seed: int) -> Any:
 
 
 def rows_of_one_and_four_lanes(it: Scene, root: str) -> list[int]:
-    """Write two trades at the root, one under one lane and one under four; the shards with their rows."""
+    """Write two trades at the root, one with one lane and one with four. Returns the shards that have their rows."""
     it.write("t1", "1", root)
     it.on("map")
     it.off("map")
@@ -90,13 +90,13 @@ def rows_of_one_and_four_lanes(it: Scene, root: str) -> list[int]:
     return [records[source] for source in sorted(records)]
 
 
-def test_a_row_that_a_partition_has_no_room_for_is_written_in_parts(monkeypatch: Patch) -> None:
+def test_a_row_beyond_a_partitions_throughput_is_written_in_parts(monkeypatch: Patch) -> None:
     def errors_and_differences() -> tuple[str, Any]:
         with scene(small_transactions=True, unit_bytes=32) as it:
             it.write("first", "1")
             it.on("map")
             it.off("map")
-            # Not earlier: RegistryTable's row of the configuration would not find room either.
+            # Not earlier, because RegistryTable's row of the configuration would be throttled too.
             partitions = it.system.store._partitions
             assert partitions
             partitions.units_per_second = 10.0
@@ -115,7 +115,7 @@ def test_a_row_that_a_partition_has_no_room_for_is_written_in_parts(monkeypatch:
 
 
 @breach(Epochs, "_ancestors", lambda self, shard: [])
-def test_a_child_that_is_met_before_its_parent_has_the_higher_epoch(it: Scene) -> Any:
+def test_a_child_that_is_read_before_its_parent_has_the_higher_epoch(it: Scene) -> Any:
     it.write("t1", "1", "PV:a:EMEA")
     it.on("map")
     it.system.streams["reduce"].roll()
@@ -128,7 +128,7 @@ def test_a_child_that_is_met_before_its_parent_has_the_higher_epoch(it: Scene) -
     return it.differences()
 
 
-def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
+def test_a_child_whose_grandparent_is_trimmed_can_be_read() -> None:
     with scene(rising_numbers=False) as it:
         it.write("t1", "1")
         it.on()
@@ -149,7 +149,7 @@ def test_a_child_whose_grandparent_is_trimmed_can_still_be_met() -> None:
 
 @breach(map_rows, "time_of_youngest", lambda _records: time.time())
 def test_a_row_of_map_expires_by_the_time_of_its_records(it: Scene) -> Any:
-    """The function's clock is two days behind but for an hour; two hours later the batch is delivered again."""
+    """The function's clock is 47 hours slow; two hours later the batch is delivered again."""
     it.write("t1", "5")
     it.world.skew = -47 * HOUR
     it.on()
@@ -161,7 +161,7 @@ def test_a_row_of_map_expires_by_the_time_of_its_records(it: Scene) -> Any:
 
 
 @breach(Shard, "source", property(lambda shard: shard.id))
-def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(it: Scene) -> Any:
+def test_rows_of_two_streams_with_the_same_shard_ids_are_kept_apart(it: Scene) -> Any:
     it.write("t1", "1")
     it.on()
     it.system.replace_stream("map")
@@ -173,7 +173,7 @@ def test_a_row_is_of_one_stream_also_where_the_next_one_has_the_same_shard_ids(i
 
 
 @breach(Epochs, "_is_of_older_stream", lambda self, shard: False)
-def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later(it: Scene) -> Any:
+def test_records_of_an_older_stream_are_repaired_by_a_rebuild_and_not_added_later(it: Scene) -> Any:
     it.write("t1", "1")
     it.on("map")
     older = it.system.streams["reduce"]
@@ -187,7 +187,7 @@ def test_a_rebuild_makes_good_what_an_older_stream_had_and_it_is_not_added_later
     return it.differences()
 
 
-def test_a_stream_that_is_made_again_is_not_settled_until_a_rebuild() -> None:
+def test_a_replaced_stream_is_not_settled_until_a_rebuild() -> None:
     def settled(it: Scene) -> list[bool]:
         rows = registry.Registry(it.system.store, "RegistryTable").rows(f"streams/{stage}")  # type: ignore[arg-type]
         return [row["IsSettled"]["BOOL"] for row in rows]
@@ -215,7 +215,7 @@ def unless_zero(self: Any, part: Any, sums: Any) -> None:
 
 
 @breach(_LaneWriter, "write", unless_zero)
-def test_a_sum_of_0_is_written_by_map_for_the_row_says_how_far_it_has_come(it: Scene) -> Any:
+def test_map_writes_a_sum_of_0_because_the_row_is_the_checkpoint(it: Scene) -> Any:
     it.write("t1", "5")
     it.write("t1", None)
     it.on()

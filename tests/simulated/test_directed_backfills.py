@@ -89,9 +89,7 @@ NOTHING = {
     of=partial(groupings, NOTHING),
     seeds=SEEDS,
 )
-def test_a_change_that_added_nothing_under_the_former_configuration_counts(
-    it: GroupByScene,
-) -> Any:
+def test_a_change_that_added_nothing_under_the_former_configuration_counts(it: GroupByScene) -> Any:
     """An environment that remembers the former configuration would write no row, and so find none that is closed."""
     write_some(it, 0)
     it.on()
@@ -179,9 +177,7 @@ def test_a_removed_measure_is_removed_from_the_totals() -> None:
         assert "Score" not in it.totals()["daily:a"]
 
 
-def test_a_removed_measure_does_not_come_back_with_a_late_checkpoint(
-    monkeypatch: Patch,
-) -> None:
+def test_a_removed_measure_does_not_come_back_with_a_late_checkpoint(monkeypatch: Patch) -> None:
     """A killed run has registered a configuration under which no change was ever counted.
 
     The next run gives totals a checkpoint for that configuration by adding 0 to the measures. The backfill that removes
@@ -213,8 +209,7 @@ OLD_ROWS = [{"id": {"S": f"old{n}"}, "region": {"S": "a"}, "type": {"S": "b"}} f
 
 
 @breach(
-    never_wait_for_a_backfill,
-    of=partial(groupings, BY_REGION, rows=OLD_ROWS, backfill="required"),
+    never_wait_for_a_backfill, of=partial(groupings, BY_REGION, rows=OLD_ROWS, backfill="required")
 )
 def test_a_table_with_rows_has_no_totals_before_its_first_backfill(it: GroupByScene) -> Any:
     write_some(it, 0)
@@ -268,9 +263,7 @@ def test_the_first_backfill_counts_the_existing_rows_and_keeps_them_when_they_ex
         assert it.totals()["daily:a"]["Count"] == {"N": "1"}
 
 
-def test_after_a_killed_first_backfill_another_may_have_other_groupings(
-    monkeypatch: Patch,
-) -> None:
+def test_after_a_killed_first_backfill_another_may_have_other_groupings(monkeypatch: Patch) -> None:
     """No run has ended, so no total is live that the next run would compute otherwise."""
     rows = [{"id": {"S": f"r{number}"}, "region": {"S": "a"}} for number in range(3)]
     for call in (30, 45, 60, 75):
@@ -415,9 +408,7 @@ def test_a_shard_without_remaining_records_continues_at_maps_checkpoint() -> Non
             assert not it.differences()
 
 
-def test_a_run_without_markers_removes_those_of_a_killed_run(
-    monkeypatch: Patch,
-) -> None:
+def test_a_run_without_markers_removes_those_of_a_killed_run(monkeypatch: Patch) -> None:
     with groupings(BY_REGION) as it:
         write_some(it, 0)
         it.on()
@@ -441,10 +432,7 @@ def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
 
 
 @breach(
-    StoredTotals,
-    "change",
-    without_looking(StoredTotals.change),
-    of=partial(groupings, WITH_SCORES),
+    StoredTotals, "change", without_looking(StoredTotals.change), of=partial(groupings, WITH_SCORES)
 )
 def test_a_run_that_was_taken_over_changes_no_total(it: GroupByScene, patch: Patch) -> Any:
     """The run sleeps before it reads the totals; when it wakes, another configuration without a measure is live."""

@@ -363,9 +363,7 @@ def test_a_stream_that_appears_during_a_rebuild_is_not_treated_as_older(
     return it.differences()
 
 
-def test_an_environment_of_reduce_forgets_a_registry_that_was_lost(
-    monkeypatch: Patch,
-) -> None:
+def test_an_environment_of_reduce_forgets_a_registry_that_was_lost(monkeypatch: Patch) -> None:
     """`terraform apply` has created RegistryTable again, and warm environments continue."""
 
     def differences(memory: float) -> Any:

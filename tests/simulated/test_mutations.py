@@ -1,7 +1,7 @@
-"""The simulation finds what it is there for: with each of these faults built into the engine, a total is wrong.
+"""The simulation finds faults of the engine: with each mutation built in, a total is wrong.
 
-Without these tests a simulation that exercises nothing would pass for ever. What a mutation takes out is a rule
-of docs/exactly-once.md. What random schedules do not find is in test_directed.py.
+Without these tests, a simulation that exercises nothing would pass. Each mutation breaks a rule of
+docs/exactly-once.md. test_directed.py has the rules that random schedules do not test.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from simulation.pipeline import Pipeline
 from simulation.plans import LOSS, NARROW, STREAMS
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 pytestmark = pytest.mark.slow
 
@@ -273,13 +273,9 @@ def reduces_table_has_no_local_index(patch: Patch) -> None:
     patch.setattr(Pipeline, "TABLES", {**Pipeline.TABLES, "LEDA": without})
 
 
-@mutations(globals())
-def test_the_simulation_finds(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(is_wrong(seed) for seed in SEEDS)
+test_the_simulation_finds = finds_each_mutation(
+    globals(), lambda: any(is_wrong(seed) for seed in SEEDS)
+)
 
 
 # -- how

@@ -1,9 +1,8 @@
-"""The simulation finds what it is there for in `leda backfill`: with each of these faults built in, a total is wrong.
+"""The simulation finds faults of `leda backfill`: with each mutation built in, a total is wrong.
 
-What random schedules do not find is in test_directed_backfills.py.
+test_directed_backfills.py has the rules that random schedules do not test.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from leda_cli.operate.rebuilding.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CHANGES, CUTS, DOUBLE, LATE, OFF, RECREATED, RESHARD
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 pytestmark = pytest.mark.slow
 
@@ -67,10 +66,6 @@ def what_is_written_during_the_scan_is_not_taken(patch: Patch) -> None:
     patch.setattr(TableSum, "write", lambda self, changes: None)
 
 
-@mutations(globals())
-def test_the_simulation_finds_in_the_backfill(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(run(plan(seed, FAMILIES, "group-by")).wrong for seed in SEEDS)
+test_the_simulation_finds_in_the_backfill = finds_each_mutation(
+    globals(), lambda: any(run(plan(seed, FAMILIES, "group-by")).wrong for seed in SEEDS)
+)

@@ -1,7 +1,6 @@
-"""The simulation finds what it is there for in GROUP BY: with each of these faults built in, a total is wrong.
+"""The simulation finds faults of GROUP BY: with each mutation built in, a total is wrong.
 
-What a mutation takes out is a rule of how rows are grouped. The simulation's other mutations are of the engine, and
-are played with the pipeline.
+Each mutation breaks a rule of grouping rows. Mutations of the engine are played with the pipeline.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from leda.streams import changes
 from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 pytestmark = pytest.mark.slow
 
@@ -256,13 +255,9 @@ def an_unreadable_row_is_not_quarantined(patch: Patch) -> None:
     patch.setattr(map_batch, "read", read)
 
 
-@mutations(globals())
-def test_the_simulation_finds_in_group_by(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(is_wrong(seed) for seed in SEEDS)
+test_the_simulation_finds_in_group_by = finds_each_mutation(
+    globals(), lambda: any(is_wrong(seed) for seed in SEEDS)
+)
 
 
 def is_wrong(seed: int) -> bool:

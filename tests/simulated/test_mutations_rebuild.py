@@ -1,9 +1,8 @@
-"""The simulation finds what it is there for in `leda rebuild`: with each of these faults built in, a total is wrong.
+"""The simulation finds faults of `leda rebuild`: with each mutation built in, a total is wrong.
 
-What random schedules do not find is in test_directed_rebuilds.py.
+test_directed_rebuilds.py has the rules that random schedules do not test.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +15,12 @@ from leda_cli.operate.rebuilding.watermarks import Tail
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CUTS, DOUBLE, LATE, LOSS, OFF, RECREATED, RESHARD, STREAMS
 from simulation.runs import plan, run
-from support.mutations import mutations
+from support.mutations import finds_each_mutation
 
 pytestmark = pytest.mark.slow
 
 SEEDS = range(1, 301)
-# Some faults show when much else goes wrong, others when little does: less is lost anyway, and rebuilt afterwards.
+# Some faults show in schedules with much trouble, others in schedules with little.
 FAMILIES = (
     (LOSS, LATE),
     (LOSS, STREAMS, ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD, OFF),
@@ -59,10 +58,7 @@ def a_run_has_no_number_of_its_own(patch: Patch) -> None:
     patch.setattr(LaneRows, "begin", lambda self, run: real(self, 1))
 
 
-@mutations(globals())
-def test_the_simulation_finds_in_the_rebuild(
-    monkeypatch: pytest.MonkeyPatch, mutation: Callable[[Patch], None]
-) -> None:
-    mutation(monkeypatch)
-
-    assert any(run(plan(seed, families)).wrong for seed in SEEDS for families in FAMILIES)
+test_the_simulation_finds_in_the_rebuild = finds_each_mutation(
+    globals(),
+    lambda: any(run(plan(seed, families)).wrong for seed in SEEDS for families in FAMILIES),
+)

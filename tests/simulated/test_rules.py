@@ -1,4 +1,4 @@
-"""The simulated mappings, streams and calls keep the rules that AWS documents."""
+"""The simulated mappings, streams and calls follow the rules that AWS documents."""
 
 import itertools
 import random
@@ -20,7 +20,7 @@ Batch = list[int]
 
 
 class Recorder:
-    """Stands in for a function: remembers its batches as the numbers of their records."""
+    """Stands in for a function, and records its batches as the numbers of their records."""
 
     name = "Recorder"
 
@@ -84,7 +84,7 @@ def first_times(batches: list[Batch]) -> list[int]:
     return list(dict.fromkeys(number for batch in batches for number in batch))
 
 
-def test_batches_hold_records_in_order_up_to_the_size() -> None:
+def test_batches_have_records_in_order_up_to_the_batch_size() -> None:
     recorder = Recorder()
     Scene(recorder, batch_size=4).world.run()
 
@@ -92,7 +92,7 @@ def test_batches_hold_records_in_order_up_to_the_size() -> None:
     assert max(map(len, recorder.batches)) == 4
 
 
-def test_a_batching_window_waits_for_more() -> None:
+def test_a_batching_window_waits_for_more_records() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=100, batching_window=5.0)
     scene.world.at(3.0, lambda: scene.put(5, first=10))
@@ -102,7 +102,7 @@ def test_a_batching_window_waits_for_more() -> None:
     assert first_times(recorder.batches) == list(range(15))
 
 
-def test_a_failed_batch_comes_again_whole_and_blocks_its_shard() -> None:
+def test_a_failed_batch_is_redelivered_whole_and_blocks_its_shard() -> None:
     failures = iter([True, True, False])
     recorder = Recorder(lambda batch: fail(batch) if next(failures, False) else {})
     scene = Scene(recorder, batch_size=5)
@@ -113,7 +113,7 @@ def test_a_failed_batch_comes_again_whole_and_blocks_its_shard() -> None:
     assert scene.counts["retried batches"] == 2
 
 
-def test_a_partial_response_comes_again_from_its_lowest_record() -> None:
+def test_a_partial_response_is_redelivered_from_its_lowest_record() -> None:
     answered = []
 
     def answer(batch: Batch) -> Any:
@@ -135,7 +135,7 @@ def test_a_partial_response_comes_again_from_its_lowest_record() -> None:
     assert recorder.batches[1][0] == 3
 
 
-def test_an_answer_that_names_a_record_of_another_batch_fails_the_whole_batch() -> None:
+def test_an_answer_with_a_record_of_another_batch_fails_the_whole_batch() -> None:
     answers = iter([{"batchItemFailures": [{"itemIdentifier": "17"}]}])
     recorder = Recorder(lambda batch: next(answers, {}))
     Scene(recorder, batch_size=10).world.run()
@@ -143,7 +143,7 @@ def test_an_answer_that_names_a_record_of_another_batch_fails_the_whole_batch() 
     assert recorder.batches[0] == recorder.batches[1]
 
 
-def test_bisect_cuts_a_failed_batch_until_the_culprit_stands_alone() -> None:
+def test_bisecting_divides_a_failed_batch_until_the_bad_record_is_alone() -> None:
     recorder = Recorder(lambda batch: fail(batch) if 6 in batch else {})
     scene = Scene(recorder, batch_size=10, bisect=True, maximum_retries=1)
     scene.world.run()
@@ -153,7 +153,7 @@ def test_bisect_cuts_a_failed_batch_until_the_culprit_stands_alone() -> None:
     assert first_times(recorder.batches) == list(range(10))
 
 
-def test_retries_that_are_used_up_send_the_batch_to_the_failure_destination() -> None:
+def test_a_batch_without_retries_left_is_sent_to_the_failure_destination() -> None:
     recorder = Recorder(fail)
     scene = Scene(recorder, batch_size=10, maximum_retries=2)
     scene.world.run()
@@ -163,7 +163,7 @@ def test_retries_that_are_used_up_send_the_batch_to_the_failure_destination() ->
     assert all(recorder.batches.count(batch) == 3 for batch in recorder.batches)
 
 
-def test_records_beyond_their_age_are_not_tried_again() -> None:
+def test_records_beyond_the_maximum_age_are_not_retried() -> None:
     recorder = Recorder(fail)
     scene = Scene(recorder, batch_size=10, maximum_record_age=60.0)
     scene.world.run()
@@ -172,7 +172,7 @@ def test_records_beyond_their_age_are_not_tried_again() -> None:
     assert recorder.times[-1] <= 60
 
 
-def test_without_limits_a_batch_is_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_limits_a_batch_is_retried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "MAX_EVENTS", 20_000)
     recorder = Recorder(fail)
     scene = Scene(recorder)
@@ -230,7 +230,7 @@ def test_sequence_numbers_of_a_child_are_above_its_parents(change: str) -> None:
     assert all(left[1] == right[0] for left, right in itertools.pairwise(bounds))
 
 
-def test_a_mapping_made_again_reads_everything_again_but_what_is_trimmed() -> None:
+def test_a_recreated_mapping_reads_all_records_that_are_not_trimmed() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=100)
     scene.world.at(20 * 3600.0, lambda: scene.put(3, first=10))
@@ -240,7 +240,7 @@ def test_a_mapping_made_again_reads_everything_again_but_what_is_trimmed() -> No
     assert [n for batch in recorder.batches for n in batch] == [*range(13), 10, 11, 12]
 
 
-def test_several_batches_of_a_shard_at_once_have_keys_of_their_own() -> None:
+def test_parallel_batches_of_a_shard_have_different_keys() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=2, parallelization_factor=3)
     scene.put(6, first=10, key="one key")
@@ -251,7 +251,7 @@ def test_several_batches_of_a_shard_at_once_have_keys_of_their_own() -> None:
     assert same == list(range(10, 16))
 
 
-def test_two_pollers_deliver_twice_and_what_was_acknowledged_comes_again() -> None:
+def test_two_pollers_deliver_twice_and_redeliveries_repeat_records() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=2)
     draw = random.Random(3)
@@ -265,7 +265,7 @@ def test_two_pollers_deliver_twice_and_what_was_acknowledged_comes_again() -> No
     assert scene.counts["redelivered records"] > 0
 
 
-def test_a_tumbling_window_names_the_shard_and_wants_a_state() -> None:
+def test_a_tumbling_window_gives_the_shard_and_requires_a_state() -> None:
     answers = iter([{}, {"state": None}])
     recorder = Recorder(lambda batch: next(answers, {"state": {}}))
     scene = Scene(recorder, batch_size=100, tumbling_window=True)
@@ -276,7 +276,7 @@ def test_a_tumbling_window_names_the_shard_and_wants_a_state() -> None:
     assert recorder.events[0]["isFinalInvokeForWindow"] is False
 
 
-def test_tasks_take_turns_where_they_wait_and_can_be_ended_there() -> None:
+def test_tasks_switch_and_can_be_interrupted_where_they_wait() -> None:
     world = World(1)
     seen = []
 
@@ -293,12 +293,12 @@ def test_tasks_take_turns_where_they_wait_and_can_be_ended_there() -> None:
     world.at(4.0, lambda: task.interrupt(Killed()))
     world.run()
 
-    # At 4 s both are due; the end of b was put on the list first.
+    # At 4 s both are due; the interruption of b was queued first.
     assert seen == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("b", -1), ("a", 2)]
     assert world.now == 6
 
 
-def test_a_childs_numbers_may_be_below_its_parents_where_nothing_is_said_of_them() -> None:
+def test_without_rising_numbers_a_childs_may_be_below_its_parents() -> None:
     world = World(1)
     stream = Stream(world, "arn:stream", 1, digits=23, is_rising=False)
     starts = []
@@ -310,7 +310,7 @@ def test_a_childs_numbers_may_be_below_its_parents_where_nothing_is_said_of_them
     assert {len(str(start)) for start in starts} == {23}
 
 
-def test_a_closed_shard_is_listed_for_a_day_and_its_child_names_it_for_ever() -> None:
+def test_a_closed_shard_is_listed_for_a_day_and_stays_its_childs_parent() -> None:
     scene = Scene(Recorder())
     scene.world.at(100.0, scene.stream.roll)
     scene.world.at(100.0 + 24 * 3600, lambda: listed.append(scene.stream.description()))
@@ -324,7 +324,7 @@ def test_a_closed_shard_is_listed_for_a_day_and_its_child_names_it_for_ever() ->
     assert after[0]["ParentShardId"] == parent
 
 
-def test_keys_that_are_alike_go_to_several_shards() -> None:
+def test_similar_keys_are_spread_over_several_shards() -> None:
     stream = Stream(World(1), "arn:stream", 8, digits=23)
     for number in range(8):
         stream.publish(f"{{'S': 'd5045f79.8.{number}'}}", lambda _shard, _sequence: {})
@@ -348,7 +348,7 @@ def test_shards_are_described_in_pages() -> None:
     assert [name for page in found for name in page] == list(stream.shards)
 
 
-def test_a_window_hands_its_state_on_and_ends_without_records() -> None:
+def test_a_window_passes_its_state_on_and_ends_with_an_event_without_records() -> None:
     recorder = Recorder(lambda batch: {"state": {"batches": len(recorder.batches)}})
     scene = Scene(recorder, batch_size=5, tumbling_window=True)
     scene.world.at(950.0, lambda: scene.put(1, first=10))
@@ -364,7 +364,7 @@ def test_a_window_hands_its_state_on_and_ends_without_records() -> None:
     ]
 
 
-def test_what_is_too_old_to_be_read_is_not_delivered_again() -> None:
+def test_trimmed_records_are_not_redelivered() -> None:
     recorder = Recorder()
     scene = Scene(recorder, batch_size=100)
     draw = random.Random(1)

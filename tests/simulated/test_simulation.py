@@ -1,4 +1,4 @@
-"""LEDA keeps every total exact under hundreds of seeded schedules, and the simulation can tell when one is not."""
+"""Every total is exact under hundreds of seeded schedules, and the simulation detects when one is not."""
 
 import os
 import subprocess
@@ -28,13 +28,13 @@ def played() -> Tally:
     return play_all("pipeline")
 
 
-def test_three_hundred_schedules_leave_every_total_exact_and_lose_no_message(played: Tally) -> None:
+def test_every_total_is_exact_and_no_message_lost_in_three_hundred_schedules(played: Tally) -> None:
     assert played.schedules == len(SEEDS)
     assert played.wrong == [], f"play one alone: make simulate SEEDS={played.wrong[0]}"
 
 
 @pytest.mark.parametrize("system", [name for name in SYSTEMS if name != "pipeline"])
-def test_three_hundred_schedules_leave_the_other_systems_exact(system: str) -> None:
+def test_the_other_systems_are_exact_in_three_hundred_schedules(system: str) -> None:
     tally = play_all(system)
 
     assert tally.schedules == len(SEEDS)
@@ -51,13 +51,13 @@ ALSO = {
         *("source rows that expired", "rows that expired", "lanes", "configuration"),
     ]
 }
-# Nothing of the engine writes in transactions. The shop has a few, for its vendor orders, which meet these.
+# The engine has no transactions. The shop's vendor orders have, and meet these faults.
 WITH_TRANSACTIONS = {"shop"}
 OF_TRANSACTIONS = {"transaction conflict", "transaction throttled"}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind not in OF_TRANSACTIONS])
-def test_every_kind_of_fault_struck(played: Tally, kind: str) -> None:
+def test_every_kind_of_fault_happened(played: Tally, kind: str) -> None:
     assert played.counts[kind] > 20
 
 
@@ -73,17 +73,17 @@ def test_every_kind_of_fault_struck(played: Tally, kind: str) -> None:
         *("records that were lost", "total damaged", "rebuilds", "rebuilds stopped half-way"),
     ],
 )
-def test_everything_that_can_happen_around_it_happened(played: Tally, kind: str) -> None:
+def test_every_kind_of_event_happened(played: Tally, kind: str) -> None:
     assert played.counts[kind] > 20
 
 
-def test_a_seed_repeats_to_the_last_step() -> None:
+def test_a_seed_gives_the_same_run_again() -> None:
     assert run(plan(7)).trace == run(plan(7)).trace
     assert len({run(plan(seed)).trace for seed in range(7, 12)}) == 5
 
 
-def test_a_seed_repeats_in_another_process() -> None:
-    """Not by the chance of one process's hashes or of the order in which modules are imported."""
+def test_a_seed_gives_the_same_run_in_another_process() -> None:
+    """The run does not depend on a process's hashes or on the order of imports."""
     program = "from simulation.runs import plan, run; print(run(plan(11)).trace)"
     path = os.pathsep.join(str(ROOT / folder) for folder in (".", "lambda_src", "scripts"))
     traces = {
@@ -101,7 +101,7 @@ def test_a_seed_repeats_in_another_process() -> None:
 
 
 @pytest.mark.parametrize("system", ["pipeline", "group-by"])
-def test_without_trouble_the_published_design_is_exact_too(system: str) -> None:
+def test_without_trouble_the_published_design_is_exact(system: str) -> None:
     jobs = [Job(seed, "published", (), system) for seed in range(1, 41)]
 
     assert play(jobs).wrong == []
@@ -110,7 +110,7 @@ def test_without_trouble_the_published_design_is_exact_too(system: str) -> None:
 @pytest.mark.parametrize(
     "family", ["other cuts", "two pollers", "created again", "late redelivery"]
 )
-def test_the_published_design_is_wrong_where_a_retry_is_cut_otherwise_or_comes_late(
+def test_the_published_design_is_wrong_after_late_retries_and_other_batch_boundaries(
     family: str,
 ) -> None:
     jobs = [Job(seed, "published", (family,)) for seed in range(1, 41)]
@@ -125,13 +125,13 @@ def test_the_published_design_is_wrong_where_a_retry_is_cut_otherwise_or_comes_l
         *("created again", "late redelivery"),
     ],
 )
-def test_an_unconditional_add_counts_twice_whatever_brings_a_record_again(family: str) -> None:
+def test_an_unconditional_add_is_wrong_after_any_redelivery(family: str) -> None:
     jobs = [Job(seed, "published", (family,), "group-by") for seed in range(1, 41)]
 
     assert len(play(jobs).wrong) > 10
 
 
-def test_a_failing_schedule_is_made_small() -> None:
+def test_a_failing_schedule_is_reduced() -> None:
     jobs = [Job(seed, "published", ("other cuts",)) for seed in range(1, 41)]
     job = next(job for job in jobs if play([job]).wrong)
 
@@ -144,7 +144,7 @@ def test_a_failing_schedule_is_made_small() -> None:
 
 
 @pytest.mark.parametrize("system", ["pipeline", "group-by"])
-def test_each_family_of_trouble_alone_is_what_it_says(system: str) -> None:
+def test_each_kind_of_trouble_causes_only_its_own_faults(system: str) -> None:
     for family in SYSTEMS[system].FAMILIES:
         tally = play([Job(seed, "LEDA", (family,), system) for seed in range(1, 6)])
         struck = {FAULTS[kind].family for kind in FAULTS if tally.counts[kind]}

@@ -1,6 +1,6 @@
-"""The benchmark's stub answers both designs as DynamoDB does, and both add up to the same totals over it.
+"""The benchmark's stub of DynamoDB answers both designs, and both have the same totals over it.
 
-What the store behind it answers is tested in tests/emulated/test_memory_dynamodb.py.
+tests/emulated/test_memory_dynamodb.py tests the store behind the stub.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def dynamodb(server: Stub) -> Any:
 
 @pytest.fixture
 def trade(request: pytest.FixtureRequest) -> dict[str, str]:
-    """A key that no other test has."""
+    """A key of this test."""
     return {"S": request.node.name}
 
 
@@ -62,7 +62,7 @@ def store(dynamodb: Any, trade: dict[str, str], version: int) -> None:
     )
 
 
-def test_a_put_that_a_row_refuses_gives_the_row_back(dynamodb: Any, trade: dict[str, str]) -> None:
+def test_a_failed_condition_returns_the_row(dynamodb: Any, trade: dict[str, str]) -> None:
     def put(sequence: str) -> Any:
         return dynamodb.put_item(
             TableName="Rows",
@@ -81,7 +81,7 @@ def test_a_put_that_a_row_refuses_gives_the_row_back(dynamodb: Any, trade: dict[
     assert response["Item"]["Sequence"] == {"S": "2"}
 
 
-def test_a_cancelled_transaction_writes_nothing_and_says_why(
+def test_a_cancelled_transaction_writes_nothing_and_has_its_reasons(
     dynamodb: Any, trade: dict[str, str]
 ) -> None:
     store(dynamodb, trade, 1)
@@ -103,7 +103,9 @@ def test_a_cancelled_transaction_writes_nothing_and_says_why(
     assert "Item" not in dynamodb.get_item(TableName="Rows", Key=new, ConsistentRead=True)
 
 
-def test_what_the_stub_does_not_know_it_refuses(dynamodb: Any, trade: dict[str, str]) -> None:
+def test_requests_that_the_stub_does_not_implement_are_refused(
+    dynamodb: Any, trade: dict[str, str]
+) -> None:
     with pytest.raises(ClientError, match="the stub does not know"):
         dynamodb.put_item(
             TableName="Trades",
@@ -120,7 +122,7 @@ def test_what_the_stub_does_not_know_it_refuses(dynamodb: Any, trade: dict[str, 
         dynamodb.get_item(TableName="Nowhere", Key={"id": trade}, ConsistentRead=True)
 
 
-def test_calls_are_counted_and_changes_kept_until_they_are_taken(
+def test_calls_are_counted_and_changes_recorded(
     server: Stub, dynamodb: Any, trade: dict[str, str]
 ) -> None:
     server.take_counts()
@@ -134,12 +136,12 @@ def test_calls_are_counted_and_changes_kept_until_they_are_taken(
     assert server.take_counts() == {"UpdateItem": 1, "BatchGetItem": 1}
     assert server.take_counts() == {}
     assert server.take_changes("Trades") == [(None, row)]
-    # The same once more changes nothing, and makes no record.
+    # A write that changes nothing makes no record.
     dynamodb.put_item(TableName="Trades", Item=row)
     assert server.take_changes("Trades") == []
 
 
-def test_both_designs_add_up_to_the_same_totals() -> None:
+def test_both_designs_have_the_same_totals() -> None:
     messages = Messages(seed=1, modified=30)
     batches = [messages.batch(100) for _ in range(2)]
     found: dict[str, dict[str, Decimal]] = {}
@@ -148,7 +150,7 @@ def test_both_designs_add_up_to_the_same_totals() -> None:
             pipeline = both[design.name]
             for batch in batches:
                 pipeline.play(batch)
-                # All of it once more: nothing may change.
+                # Repeating the batch must not change anything.
                 again = pipeline.invoke("state", pipeline.events.kinesis(batch))
                 assert again.requests > 0
                 assert pipeline.stub.take_changes(design.table("StateTable")) == []
@@ -171,7 +173,7 @@ def test_both_designs_add_up_to_the_same_totals() -> None:
     assert found[LEDA.name] == found["published"]
 
 
-def test_a_handler_that_raises_is_reported_with_its_error() -> None:
+def test_an_error_of_a_handler_is_reported() -> None:
     with (
         stub.running(LEDA.tables(), LEDA.streamed()) as server,
         LEDA.environment("map", server.endpoint) as environment,

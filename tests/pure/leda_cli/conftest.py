@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the models."""
+"""Fixtures of the tests that use the models of cost and scale."""
 
 from functools import cache
 

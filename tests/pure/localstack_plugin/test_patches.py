@@ -1,4 +1,4 @@
-"""What the plugin changes in LocalStack, without LocalStack."""
+"""The plugin's changes of LocalStack, tested without LocalStack."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(poller: Poller, records: list[int], how: Callable[..., None] = forward) 
 
 
 @given(st.integers(0, 40), st.sets(st.integers(0, 39)))
-def test_only_the_bad_records_are_discarded_and_order_is_kept(count: int, bad: set[int]) -> None:
+def test_only_bad_records_are_discarded_and_the_order_is_kept(count: int, bad: set[int]) -> None:
     poller = Poller(bad)
     run(poller, list(range(count)))
     assert poller.delivered == [n for n in range(count) if n not in bad]
@@ -61,14 +61,14 @@ def test_only_the_bad_records_are_discarded_and_order_is_kept(count: int, bad: s
     assert poller.processor is poller
 
 
-def test_splitting_does_not_use_up_the_retries_of_a_bad_record() -> None:
+def test_splitting_a_batch_does_not_count_as_a_retry() -> None:
     poller = Poller({2}, retries=3)
     run(poller, [0, 1, 2, 3])
     assert poller.tries == [[0, 1, 2, 3], [0, 1], [2, 3], [2], [2], [2], [2], [3]]
 
 
-def test_a_poller_that_changes_its_records_can_take_the_halves() -> None:
-    """As LocalStack's for tables' streams does: it makes a number of each record's time, once."""
+def test_halves_are_copies_for_a_poller_that_changes_its_records() -> None:
+    """LocalStack's poller of DynamoDB streams converts each record's time into a number, which works only once."""
     poller = Poller({3})
 
     def changing(poller: Poller, shard: str, records: list[dict[str, Any]]) -> None:
@@ -84,7 +84,7 @@ def test_a_poller_that_changes_its_records_can_take_the_halves() -> None:
     assert poller.discarded == [3]
 
 
-def test_an_unexpected_error_is_left_to_the_poller() -> None:
+def test_an_unexpected_error_is_raised_to_the_poller() -> None:
     poller = Poller(set())
 
     def broken(*_: object) -> None:
@@ -103,7 +103,7 @@ def test_halves_are_never_empty_and_keep_the_order(records: list[Any]) -> None:
     assert first + second == records
 
 
-def test_dynamodb_local_runs_without_the_agent_and_writes_nothing_outside_its_folder() -> None:
+def test_dynamodb_local_runs_without_the_agent_and_writes_into_its_folder() -> None:
     command = ["java", "-Xmx1g", "-javaagent:loader.jar", "-jar", "DynamoDBLocal.jar"]
     assert java_command(command, "/scratch") == [
         "java",
@@ -117,7 +117,7 @@ def test_dynamodb_local_runs_without_the_agent_and_writes_nothing_outside_its_fo
 
 
 class Stopping:
-    """An event that is set after so many looks; remembers how long somebody waited for it."""
+    """An event that is set after `looks` checks; `waited` has the seconds that somebody waited for it."""
 
     def __init__(self, looks: int) -> None:
         self.left, self.waited = looks, 0.0
@@ -135,7 +135,7 @@ def poller_of(shards: int, stopping: Stopping) -> Any:
 
 
 @pytest.mark.parametrize(("shards", "polls"), [(0, 1), (1, 1), (16, 16)])
-def test_a_round_polls_every_shard_once_and_takes_its_time(shards: int, polls: int) -> None:
+def test_a_round_polls_every_shard_once_within_its_interval(shards: int, polls: int) -> None:
     polled: list[Any] = []
     stopping = Stopping(99)
     poller = poller_of(shards, stopping)
@@ -155,7 +155,7 @@ def test_a_mapping_that_is_stopped_polls_no_further_shard() -> None:
     assert (len(polled), stopping.waited) == (3, 0.0)
 
 
-def test_an_empty_map_in_an_image_has_its_type_as_on_aws() -> None:
+def test_an_empty_map_in_an_image_has_its_type() -> None:
     image = {"id": {"S": ""}, "Totals": {}, "deep": {"L": [{}, {"M": {"in": {}}}, {"L": []}]}}
     typed = {
         "id": {"S": ""},

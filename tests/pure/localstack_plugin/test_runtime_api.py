@@ -1,4 +1,4 @@
-"""The plugin's Runtime API and function process, with a runtime client of the standard library only."""
+"""The plugin's Runtime API and function process, with a small runtime client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from leda_localstack.function_process import FunctionProcess, process_environment
 from leda_localstack.runtime_api import InitError, Invocation, Outcome, RuntimeApi
 
-# What awslambdaric does, in a few lines: ask, run, answer. The payload says what the "handler" does.
+# Does what awslambdaric does: get an invocation, run it, post the answer. The payload says what the handler does.
 CLIENT = """
 import http.client, json, os, sys
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -76,15 +76,15 @@ def client(tmp_path: Path) -> Iterator[Client]:
     client.close()
 
 
-def test_an_invocation_ends_with_what_the_client_posts(client: Client) -> None:
+def test_an_invocation_returns_the_posted_response(client: Client) -> None:
     assert client.invoke({"a": 1}) == Outcome(b'{"a": 1}', is_error=False)
 
 
-def test_a_posted_error_is_an_error(client: Client) -> None:
+def test_an_invocation_returns_the_posted_error(client: Client) -> None:
     assert client.invoke("error") == Outcome(b'{"errorType": "ValueError"}', is_error=True)
 
 
-def test_a_chunked_response_is_put_together(client: Client) -> None:
+def test_a_chunked_response_is_read_whole(client: Client) -> None:
     assert client.invoke("chunked").body == b"in parts"
 
 
@@ -96,7 +96,7 @@ def test_one_process_serves_many_invocations(client: Client) -> None:
     assert [client.invoke(n, f"r{n}").body for n in range(3)] == [b"0", b"1", b"2"]
 
 
-def test_a_process_that_exits_fails_what_it_was_doing(client: Client) -> None:
+def test_a_process_that_exits_fails_its_invocation(client: Client) -> None:
     outcome = client.invoke("exit")
     assert outcome.is_error
     assert json.loads(outcome.body) == {
@@ -114,14 +114,14 @@ def test_output_is_returned_once(client: Client) -> None:
     assert client.process.all_output() == "handling first\nhandling second\n"
 
 
-def test_a_client_that_cannot_load_its_handler_is_never_ready(tmp_path: Path) -> None:
+def test_a_client_that_cannot_load_its_handler_is_an_error(tmp_path: Path) -> None:
     client = Client(tmp_path, "unable to start")
     with pytest.raises(InitError, match="ImportModuleError"):
         client.api.ready.result(timeout=20)
     client.close()
 
 
-def test_a_closed_api_lets_a_waiting_client_go(tmp_path: Path) -> None:
+def test_closing_the_api_ends_a_waiting_client(tmp_path: Path) -> None:
     client = Client(tmp_path)
     client.api.ready.result(timeout=20)
     client.api.close()
@@ -132,7 +132,7 @@ def test_a_closed_api_lets_a_waiting_client_go(tmp_path: Path) -> None:
     client.process.kill()
 
 
-def test_a_function_sees_lambdas_variables_and_nothing_of_the_shell() -> None:
+def test_a_function_gets_lambdas_variables_and_none_of_the_shell() -> None:
     environment = process_environment(
         {"PATH": "/bin", "AWS_PROFILE": "mine", "LEDA_INSTANCE": "here", "TMPDIR": "/scratch"},
         {"STATE_TABLE": "StateTable", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": 512, "PYTHONPATH": "/own"},

@@ -1,4 +1,4 @@
-"""Tumbling windows as the plugin gives them, over a poller and a function that behave like LocalStack's."""
+"""The plugin's tumbling windows, over a poller and a sender that behave like LocalStack's."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SendingPartlyFailed(SendingFailed):
 
 
 class Sender:
-    """Invokes a function, and tells failures and partial failures as LocalStack's LambdaSender does."""
+    """Invokes a function, and raises its failures and partial failures as LocalStack's LambdaSender does."""
 
     target_arn = "arn:aws:lambda:us-east-1:000000000000:function:F"
 
@@ -74,7 +74,7 @@ class Batcher:
 
 
 class Poller:
-    """One mapping. It retries as LocalStack's StreamPoller does and then discards; `incoming` is what a poll brings."""
+    """A poller that retries and discards as LocalStack's StreamPoller does; `incoming` has the next poll's records."""
 
     def __init__(self, retries: int = 2) -> None:
         self.processor: Any = self
@@ -117,7 +117,7 @@ class Poller:
 
 
 class Stopping:
-    """A mapping that is stopped after so many waits."""
+    """The event that stops a mapping, set after `waits` waits."""
 
     def __init__(self, waits: int = 100) -> None:
         self.left = waits
@@ -133,7 +133,7 @@ class Stopping:
 
 
 class Mapping:
-    """A poller with windows of a minute, at a time that tests set."""
+    """A poller with windows of a minute, and a clock to set."""
 
     def __init__(self, function: Callable[[Event], object], poller: Poller | None = None) -> None:
         self.now = float(NOON)
@@ -157,7 +157,7 @@ class Mapping:
 
 
 def record(number: int, seconds: float = 0) -> Event:
-    """A record of GetRecords, written so long after noon."""
+    """A record of GetRecords, written `seconds` after noon."""
     written = datetime.fromtimestamp(NOON + seconds, UTC)
     return {"SequenceNumber": str(number), "ApproximateArrivalTimestamp": written}
 
@@ -175,7 +175,7 @@ def counting(event: Event) -> Event:
     return {"state": {"count": event["state"].get("count", 0) + len(event["Records"])}}
 
 
-def test_an_event_names_its_shard_and_its_window() -> None:
+def test_an_event_has_its_shard_and_window() -> None:
     mapping = Mapping(counting)
 
     mapping.poll(record(1, 61), record(2, 62))
@@ -192,7 +192,7 @@ def test_an_event_names_its_shard_and_its_window() -> None:
     }
 
 
-def test_the_state_comes_with_the_next_event_of_the_same_shard_and_window() -> None:
+def test_the_state_is_passed_to_the_next_event_of_the_shard_and_window() -> None:
     mapping = Mapping(counting)
 
     mapping.poll(record(1), record(2))
@@ -202,7 +202,7 @@ def test_the_state_comes_with_the_next_event_of_the_same_shard_and_window() -> N
     assert [event["state"] for event in mapping.events] == [{}, {}, {"count": 2}]
 
 
-def test_a_batch_is_cut_where_its_records_enter_another_window() -> None:
+def test_a_batch_is_divided_between_windows() -> None:
     mapping = Mapping(counting)
 
     mapping.poll(record(1, 58), record(2, 59), record(3, 60), record(4, 200))
@@ -225,7 +225,7 @@ def test_a_batch_is_cut_where_its_records_enter_another_window() -> None:
     ]
 
 
-def test_a_record_that_is_older_than_the_open_window_belongs_to_it() -> None:
+def test_a_record_older_than_the_open_window_belongs_to_the_open_window() -> None:
     mapping = Mapping(counting)
 
     mapping.poll(record(1, 60))
@@ -234,7 +234,7 @@ def test_a_record_that_is_older_than_the_open_window_belongs_to_it() -> None:
     assert [event["window"]["start"][11:16] for event in mapping.events] == ["12:01", "12:01"]
 
 
-def test_a_window_is_over_when_a_read_after_its_end_brings_nothing() -> None:
+def test_a_window_ends_when_a_read_after_its_end_returns_no_records() -> None:
     mapping = Mapping(counting)
     mapping.poll(record(1))
 
@@ -244,7 +244,7 @@ def test_a_window_is_over_when_a_read_after_its_end_brings_nothing() -> None:
     assert len(mapping.events) == 1
 
     mapping.now = NOON + MINUTE + QUIET_SECONDS
-    mapping.poll(shard="shard-2")  # says nothing about the other shard
+    mapping.poll(shard="shard-2")  # does not concern the other shard
     assert len(mapping.events) == 1
     mapping.poll()
     mapping.poll()
@@ -256,7 +256,7 @@ def test_a_window_is_over_when_a_read_after_its_end_brings_nothing() -> None:
     assert mapping.stopping.waited == []
 
 
-def test_a_window_is_not_over_while_the_read_brings_records_or_some_wait_for_their_batch() -> None:
+def test_a_window_does_not_end_while_there_are_records() -> None:
     mapping = Mapping(counting)
     mapping.poll(record(1))
 
@@ -268,7 +268,7 @@ def test_a_window_is_not_over_while_the_read_brings_records_or_some_wait_for_the
     assert [event["isFinalInvokeForWindow"] for event in mapping.events] == [False, False]
 
 
-def test_a_shard_that_ended_has_its_window_closed() -> None:
+def test_the_window_of_a_closed_shard_ends() -> None:
     mapping = Mapping(counting)
     mapping.poll(record(1), shard="shard-2")
 
@@ -289,7 +289,7 @@ def test_an_answer_without_a_state_fails_the_batch(answer: object) -> None:
     assert mapping.poller.discarded == [in_event(record(1))]
 
 
-def test_a_failed_batch_leaves_the_state_as_it_was() -> None:
+def test_a_failed_batch_does_not_change_the_state() -> None:
     def failing_on_three(event: Event) -> object:
         if 3 in numbers(event):
             raise ValueError
@@ -309,7 +309,7 @@ def test_a_failed_batch_leaves_the_state_as_it_was() -> None:
     ]
 
 
-def test_the_halves_of_a_split_batch_pass_the_state_on_and_stay_in_their_window() -> None:
+def test_halves_of_a_bisected_batch_pass_the_state_on_in_their_window() -> None:
     def failing_on_three(event: Event) -> object:
         if 3 in numbers(event):
             raise ValueError
@@ -334,7 +334,7 @@ def test_the_halves_of_a_split_batch_pass_the_state_on_and_stay_in_their_window(
     assert poller.discarded == [in_event(record(3))]
 
 
-def test_a_partial_response_keeps_its_state_and_the_rest_is_retried_with_it() -> None:
+def test_the_rest_of_a_partial_response_is_retried_with_its_state() -> None:
     def taking_one(event: Event) -> object:
         _first, *rest = event["Records"]
         count = event["state"].get("count", 0) + 1
@@ -349,9 +349,7 @@ def test_a_partial_response_keeps_its_state_and_the_rest_is_retried_with_it() ->
     assert seen == [([1, 2, 3], 0), ([2, 3], 1), ([3], 2)]
 
 
-def test_a_partial_response_that_names_a_foreign_record_fails_the_whole_batch_with_its_state() -> (
-    None
-):
+def test_a_partial_response_with_an_unknown_record_fails_the_whole_batch() -> None:
     def foreign(event: Event) -> object:
         return {"state": {"count": 99}, "batchItemFailures": [{"itemIdentifier": "77"}]}
 
@@ -362,7 +360,7 @@ def test_a_partial_response_that_names_a_foreign_record_fails_the_whole_batch_wi
     assert [(numbers(event), event["state"]) for event in mapping.events] == [([1, 2], {})] * 2
 
 
-def test_nothing_else_is_delivered_before_the_function_has_taken_the_end_of_the_window() -> None:
+def test_the_final_event_of_a_window_is_retried_before_anything_else() -> None:
     failures = iter([True, True, False])
 
     def function(event: Event) -> object:
@@ -379,7 +377,7 @@ def test_nothing_else_is_delivered_before_the_function_has_taken_the_end_of_the_
     assert mapping.stopping.waited == [0.5, 1.0]
 
 
-def test_a_mapping_that_is_stopped_does_not_go_on_trying_to_end_a_window() -> None:
+def test_a_stopped_mapping_does_not_retry_the_final_event() -> None:
     def never_final(event: Event) -> object:
         if event["isFinalInvokeForWindow"]:
             raise ValueError
@@ -393,7 +391,7 @@ def test_a_mapping_that_is_stopped_does_not_go_on_trying_to_end_a_window() -> No
     assert [numbers(event) for event in mapping.events] == [[1], [], [], []]
 
 
-def test_a_state_of_more_than_1_mb_ends_early_and_its_window_goes_on_with_a_fresh_one() -> None:
+def test_a_state_of_more_than_1_mb_ends_the_window_early() -> None:
     def growing(event: Event) -> object:
         return {"state": {"text": "x" * MAX_STATE_BYTES}}
 
@@ -421,7 +419,7 @@ def test_a_state_of_more_than_1_mb_ends_early_and_its_window_goes_on_with_a_fres
         (10, NOON - 1, NOON),
     ],
 )
-def test_a_record_of_dynamodb_local_is_of_its_minute_and_in_it_of_the_time_it_is_read(
+def test_the_time_of_a_record_of_dynamodb_local_is_refined_by_the_time_of_reading(
     seconds: int, read: int, start: int
 ) -> None:
     minute = datetime.fromtimestamp(NOON, UTC)
@@ -430,7 +428,7 @@ def test_a_record_of_dynamodb_local_is_of_its_minute_and_in_it_of_the_time_it_is
     assert Windows(seconds, ARN).parts("shard", records, read) == [(start, records)]
 
 
-def test_names_records_reads_the_sequence_numbers_of_both_services() -> None:
+def test_sequence_numbers_of_both_services_are_recognized() -> None:
     kinesis, dynamodb = in_event(record(1)), {"dynamodb": {"SequenceNumber": "2"}}
     failures = [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]
 
@@ -440,6 +438,6 @@ def test_names_records_reads_the_sequence_numbers_of_both_services() -> None:
     assert not names_records({"batchItemFailures": "1"}, [kinesis])
 
 
-def test_returned_state_is_an_object() -> None:
+def test_a_returned_state_is_an_object() -> None:
     assert returned_state({"state": {}}) == {}
     assert returned_state({"state": {"1": 2}, "batchItemFailures": []}) == {"1": 2}

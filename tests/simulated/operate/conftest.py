@@ -1,4 +1,4 @@
-"""Commands of an operator, with the real handlers over tables in memory; the test delivers the events."""
+"""Fixtures of the tests of an operator's commands, which run over the real handlers and a DynamoDB in memory."""
 
 from support.fixtures import console, every_fault_is_met, no_pauses
 

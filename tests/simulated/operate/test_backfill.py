@@ -1,6 +1,6 @@
-"""`leda backfill` on a table that users write to: the first run, changes of the configuration, and what may go wrong.
+"""`leda backfill` on a table that users write to: the first run, changes of the configuration, and failures.
 
-Over the DynamoDB in memory, with the real handlers of Map and Reduce.
+With the real handlers of Map and Reduce over the DynamoDB in memory.
 """
 
 import io
@@ -49,7 +49,7 @@ def test_a_first_backfill_counts_the_rows_that_the_table_has(lanes: int, markers
     site.check()
 
 
-def test_a_table_whose_stream_has_had_no_record_is_counted(markers: bool) -> None:
+def test_a_table_whose_stream_never_had_a_record_is_counted(markers: bool) -> None:
     site = BackfillSite.begun()
     site.pipeline.dynamodb.disable_stream(site.table("State"))
     site.pipeline.dynamodb.enable_stream(site.table("State"))
@@ -110,7 +110,7 @@ def test_a_deployed_configuration_has_no_effect_until_the_backfill() -> None:
     site.renew()
     site.store()
     site.flow()
-    assert site.found() == site.expected(), "still under the former one"
+    assert site.found() == site.expected(), "still under the former configuration"
 
     site.backfill()
 
@@ -119,7 +119,7 @@ def test_a_deployed_configuration_has_no_effect_until_the_backfill() -> None:
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_configurations_follow_each_other_there_and_back(lanes: int, markers: bool) -> None:
+def test_several_configurations_follow_each_other(lanes: int, markers: bool) -> None:
     site = BackfillSite.counted(lanes=lanes)
     for number, configuration in enumerate((TWO, THREE, TWO, ONE, ONE, TWO)):
         site.deploy(configuration)
@@ -146,7 +146,7 @@ def test_the_number_of_lanes_may_change_with_the_configuration() -> None:
     site.check()
 
 
-def test_an_environment_that_remembers_the_former_assignment_counts_under_the_new_one() -> None:
+def test_an_environment_with_the_former_assignment_counts_under_the_new_one() -> None:
     site = BackfillSite.counted()
     remembers = site.warm("map")
     site.deploy(TWO)
@@ -158,7 +158,7 @@ def test_an_environment_that_remembers_the_former_assignment_counts_under_the_ne
     site.check()
 
 
-def test_what_comes_again_after_the_backfill_counts_for_nothing() -> None:
+def test_changes_redelivered_after_the_backfill_do_not_count() -> None:
     site = BackfillSite.begun()
     site.flow()
     site.deploy(TWO)
@@ -170,7 +170,7 @@ def test_what_comes_again_after_the_backfill_counts_for_nothing() -> None:
     site.check()
 
 
-def test_a_stream_shard_that_closed_before_the_backfill_is_covered() -> None:
+def test_a_shard_that_closed_before_the_backfill_is_covered() -> None:
     site = BackfillSite.counted()
     site.store()
     site.roll("map")
@@ -186,7 +186,7 @@ def test_a_stream_shard_that_closed_before_the_backfill_is_covered() -> None:
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "change"])
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_killed_at_any_call_and_run_again_it_finishes(
+def test_a_backfill_killed_at_any_call_is_completed_by_the_next(
     first: bool, place: str, markers: bool
 ) -> None:
     for calls in each_call(4):
@@ -205,7 +205,7 @@ def test_killed_at_any_call_and_run_again_it_finishes(
     site.check()
 
 
-def test_killed_at_any_call_and_the_former_configuration_deployed_again_that_one_is_live() -> None:
+def test_after_a_killed_backfill_the_former_configuration_can_be_made_live_again() -> None:
     for calls in each_call(5):
         site = BackfillSite.counted(ONE, 2)
         site.deploy(TWO)
@@ -219,16 +219,16 @@ def test_killed_at_any_call_and_the_former_configuration_deployed_again_that_one
         site.store(1)
         site.flow()
         assert site.found() == site.expected(), f"killed after call {calls.at}"
-        # And there again.
+        # And back to the new configuration.
         site.deploy(TWO)
         site.backfill()
         site.store(1)
         site.flow()
-        assert site.found() == site.expected(), f"killed after call {calls.at}, and there again"
+        assert site.found() == site.expected(), f"killed after call {calls.at}, and back again"
     site.check()
 
 
-def test_a_shard_that_closes_after_a_killed_backfill_does_not_hold_map_up() -> None:
+def test_a_shard_that_closes_after_a_killed_backfill_does_not_block_map() -> None:
     """The killed run may have closed Map's rows and not have assigned the shard again."""
     closed = 0
     for calls in each_call():
@@ -255,7 +255,7 @@ def test_a_shard_that_closes_after_a_killed_backfill_does_not_hold_map_up() -> N
 def test_deliveries_between_any_two_calls_leave_every_total_exact(
     first: bool, markers: bool
 ) -> None:
-    """Map's too, although its mapping is off: an invocation that was still running, or one that is made by hand."""
+    """Map may run although its mapping is off: an invocation that was still running, or one by hand."""
     for calls in each_call(2):
         site = BackfillSite.begun() if first else BackfillSite.counted()
         site.deploy(TWO)
@@ -273,7 +273,7 @@ def test_deliveries_between_any_two_calls_leave_every_total_exact(
 
 
 def test_another_run_between_any_two_calls_leaves_every_total_exact() -> None:
-    """The one that goes on later gives up, or has changed nothing that the other one decided."""
+    """The run that continues later gives up, or has not changed what the other run decided."""
     for calls in each_call(3):
         site = BackfillSite.counted()
         site.deploy(TWO)
@@ -294,13 +294,11 @@ def test_another_run_between_any_two_calls_leaves_every_total_exact() -> None:
     site.check()
 
 
-# -- what the stream does
+# -- late records
 
 
-def test_a_record_that_comes_late_makes_the_backfill_begin_again(
-    console: io.StringIO, markers: bool
-) -> None:
-    """Its change is in what was read, and its record is behind the watermark: it would count twice."""
+def test_a_late_record_makes_the_backfill_start_again(console: io.StringIO, markers: bool) -> None:
+    """The scan has read the change, and its record is after the watermark, so it would count twice."""
     site = BackfillSite.counted()
     site.deploy(TWO)
     stream = site.pipeline.dynamodb._of_table[site.table("State")]
@@ -335,7 +333,7 @@ def _keeping(configuration: str) -> str:
     return configuration[:-1] + ', "on_expiry": "keep"}'
 
 
-def test_a_first_backfill_is_made_where_totals_keep_expired_rows_and_no_other() -> None:
+def test_totals_that_keep_expired_rows_allow_only_the_first_backfill() -> None:
     site = BackfillSite.begun()
     site.deploy(_keeping(ONE))
     work = site.backfill_work(Calls())
@@ -351,14 +349,14 @@ def test_a_first_backfill_is_made_where_totals_keep_expired_rows_and_no_other() 
     assert site.mappings.on == {"map": True}
 
 
-def test_totals_may_begin_to_keep_expired_rows() -> None:
+def test_totals_may_be_changed_to_keep_expired_rows() -> None:
     site = BackfillSite.counted()
     site.deploy(_keeping(ONE))
     site.backfill_work(Calls()).run()
     assert site.found() == site.expected()
 
 
-def test_a_killed_first_backfill_that_keeps_expired_rows_is_simply_run_again() -> None:
+def test_a_killed_first_backfill_that_keeps_expired_rows_is_completed_by_the_next() -> None:
     for calls in each_call(5):
         site = BackfillSite.begun()
         site.deploy(_keeping(ONE))
@@ -372,11 +370,11 @@ def test_a_killed_first_backfill_that_keeps_expired_rows_is_simply_run_again() -
         site.check_leftovers()
 
 
-# -- totals that are retained for some days only
+# -- totals with a retention
 
 
-def test_totals_that_have_expired_are_left_alone() -> None:
-    """Their source rows may be there still; no reader sees them, and time to live may have removed them."""
+def test_expired_totals_are_not_changed() -> None:
+    """Their source rows may still exist. Readers ignore expired totals, and time to live may have removed them."""
     grouping = {"daily": {"keys": ["date:day as day"], "retention_days": 1}}
     document = json.dumps({"group_by": grouping, "measures": {"Count": {"op": "count"}}})
     today = datetime.fromtimestamp(BackfillSite.begun().pipeline.dynamodb.now(), UTC).date()
@@ -396,10 +394,10 @@ def test_totals_that_have_expired_are_left_alone() -> None:
     site.check_labels()
 
 
-# -- what is refused
+# -- refusals
 
 
-def test_a_rebuild_before_the_first_backfill_names_it() -> None:
+def test_a_rebuild_before_the_first_backfill_is_refused() -> None:
     site = BackfillSite.begun()
     work = site.work(Calls(), options=Options(segments=1, needs_backfill=True))
     with pytest.raises(LedaError, match="waits for the first backfill") as error:
@@ -407,7 +405,7 @@ def test_a_rebuild_before_the_first_backfill_names_it() -> None:
     assert "leda backfill" in error.value.fix
 
 
-def test_a_table_that_takes_longer_than_its_stream_keeps_is_refused_before_anything_stops(
+def test_a_table_that_takes_longer_than_its_streams_retention_is_refused(
     monkeypatch: Patch,
 ) -> None:
     site = BackfillSite.counted()
@@ -422,7 +420,7 @@ def test_a_table_that_takes_longer_than_its_stream_keeps_is_refused_before_anyth
     site.check_leftovers()
 
 
-def test_looking_changes_nothing_and_says_what_would_be_there() -> None:
+def test_a_dry_run_changes_nothing_and_returns_the_new_totals() -> None:
     site = BackfillSite.counted()
     site.deploy(TWO)
     before = {name: site.pipeline.rows(f"{name}Table") for name in ("Registry", "Aggregate")}
@@ -434,9 +432,7 @@ def test_looking_changes_nothing_and_says_what_would_be_there() -> None:
     )
 
 
-def test_progress_says_how_far_behind_the_totals_are_and_once_that_the_mapping_is_on(
-    console: io.StringIO,
-) -> None:
+def test_progress_shows_how_far_behind_the_totals_are(console: io.StringIO) -> None:
     site = BackfillSite.counted()
     console.truncate(0)
     site.backfill()

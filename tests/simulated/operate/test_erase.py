@@ -1,4 +1,4 @@
-"""`leda erase`: a total goes for good, no other total notices, and where that is not so it refuses.
+"""`leda erase` deletes a total for good without an effect on others, or refuses.
 
 Over the DynamoDB in memory. A trade's place stands for a personal key.
 """
@@ -25,7 +25,7 @@ from support.rebuild_site import STREAMS, Site
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is on its way in a stream in memory."""
+    """A stream in memory has no delay."""
     monkeypatch.setattr("leda_cli.operate.erase.POLL_SECONDS", 0)
 
 
@@ -35,7 +35,7 @@ TOTALS = ["Ann", "Ann:x", "Ann:x:y"]
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """Totals of Ann's, with nothing below them any more."""
+    """Totals of Ann's, below which no trades are left."""
     made = Site.started(MemoryPipeline(), request.param)
     made.leave_nothing(PLACE)
     return made
@@ -64,7 +64,7 @@ def _aggregation(site: Site, configuration: str = CONFIGURATION) -> Aggregation:
 
 
 def _trim(site: Site) -> None:
-    """A day passes: what the streams had is gone."""
+    """Remove the streams' records, as after a day."""
     for name in STREAMS:
         _trim_only(site, name)
 
@@ -83,14 +83,14 @@ def _erase(site: Site, identifiers: list[str] = TOTALS) -> Result:
 
 
 def _come_and_go(site: Site) -> None:
-    """A trade of Ann's more, and its end: her totals are 0 again, and what made them so may be delivered again."""
+    """Add a trade of Ann's and delete it: her totals are 0 again, and these changes may be redelivered."""
     for version, value in enumerate(("5", None)):
         site.send([trades.Version("later", version, value, PLACE)])
         site.flow()
 
 
 def _naming(site: Site) -> list[str]:
-    """Where Ann's name still stands."""
+    """The tables that still have Ann's name."""
     return [
         table
         for table in ("AggregateTable", "ReduceTable")
@@ -98,7 +98,7 @@ def _naming(site: Site) -> list[str]:
     ]
 
 
-def test_a_total_with_nothing_below_it_goes_when_its_streams_no_longer_name_it(site: Site) -> None:
+def test_an_empty_total_is_erased_when_the_streams_no_longer_name_it(site: Site) -> None:
     _trim(site)
     result = _erase(site)
     assert (sorted(result.rows), result.kept) == (TOTALS, {})
@@ -106,7 +106,7 @@ def test_a_total_with_nothing_below_it_goes_when_its_streams_no_longer_name_it(s
     assert site.found() == site.expected()
 
 
-def test_all_is_exact_afterwards_whatever_is_delivered_again_or_comes_again(site: Site) -> None:
+def test_totals_are_exact_after_redeliveries_and_new_trades(site: Site) -> None:
     _trim(site)
     _erase(site)
     site.store()
@@ -116,7 +116,7 @@ def test_all_is_exact_afterwards_whatever_is_delivered_again_or_comes_again(site
     assert "Ann" in site.found()
 
 
-def test_all_is_exact_after_a_rebuild_that_follows(site: Site) -> None:
+def test_totals_are_exact_after_a_later_rebuild(site: Site) -> None:
     _trim(site)
     _erase(site)
     assert not site.rebuild().changes
@@ -124,11 +124,11 @@ def test_all_is_exact_after_a_rebuild_that_follows(site: Site) -> None:
     assert _naming(site) == []
 
 
-def test_map_goes_on_where_its_emptied_rows_say_that_it_is(site: Site) -> None:
+def test_map_continues_at_the_checkpoints_of_its_emptied_rows(site: Site) -> None:
     assert site.records("map")
     _trim_only(site, "reduce")
     assert _erase(site).emptied
-    # Map's stream still has everything, and is delivered again from its beginning.
+    # Map's stream still has all records, and is delivered again from its beginning.
     site.store()
     site.check()
 
@@ -146,7 +146,7 @@ def test_a_total_that_the_stream_still_names_is_kept(site: Site, step: str) -> N
     assert site.total_rows().keys() >= {*TOTALS}
 
 
-def test_a_stream_that_has_nothing_for_some_reads_is_read_on(
+def test_a_stream_is_read_on_after_some_empty_pages(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = iter([0] * 5)
@@ -158,13 +158,13 @@ def test_a_stream_that_has_nothing_for_some_reads_is_read_on(
     assert next(pages, None) is None
 
 
-def test_it_would_be_wrong_to_delete_a_total_that_the_stream_still_names(site: Site) -> None:
+def test_deleting_a_total_that_the_stream_still_names_makes_totals_wrong(site: Site) -> None:
     site.delete_total("Ann")
     site.deliver_last_of("Ann")
     assert site.found() != site.expected()
 
 
-def test_a_total_with_rows_below_it_is_kept(site: Site) -> None:
+def test_a_total_that_counts_rows_is_kept(site: Site) -> None:
     site.send([trades.Version("still there", 0, "5", PLACE)])
     site.flow()
     _trim(site)
@@ -176,21 +176,21 @@ def test_a_total_with_rows_below_it_is_kept(site: Site) -> None:
     site.check()
 
 
-def test_a_total_that_is_0_in_one_measure_only_is_kept(site: Site) -> None:
+def test_a_total_with_one_measure_that_is_not_0_is_kept(site: Site) -> None:
     site.send([trades.Version("nothing", 0, "0", PLACE)])
     site.flow()
     _trim(site)
     assert _erase(site).rows == {}
 
 
-def test_when_a_total_expires_is_no_measure(site: Site) -> None:
+def test_the_expiry_of_a_total_is_not_a_measure(site: Site) -> None:
     _trim(site)
     for name in TOTALS:
         site.set_total(name, {"N": "1785542400"}, "ExpiresAt")
     assert sorted(_erase(site).rows) == TOTALS
 
 
-def test_a_total_that_changes_between_the_look_and_the_deletion_is_kept(site: Site) -> None:
+def test_a_total_that_changes_before_its_deletion_is_kept(site: Site) -> None:
     _trim(site)
     work = Erasure(_aggregation(site))
     found = work.look(TOTALS)
@@ -201,7 +201,7 @@ def test_a_total_that_changes_between_the_look_and_the_deletion_is_kept(site: Si
     site.check()
 
 
-def test_a_checkpoint_of_other_lanes_that_comes_meanwhile_keeps_the_total(site: Site) -> None:
+def test_a_total_with_a_new_checkpoint_of_other_lanes_is_kept(site: Site) -> None:
     _trim(site)
     work = Erasure(_aggregation(site))
     found = work.look(TOTALS)
@@ -212,9 +212,7 @@ def test_a_checkpoint_of_other_lanes_that_comes_meanwhile_keeps_the_total(site: 
     site.check()
 
 
-def test_a_checkpoint_whose_lanes_the_registry_has_lost_is_compared_all_the_same(
-    site: Site,
-) -> None:
+def test_checkpoints_of_lanes_that_the_registry_has_lost_are_compared_too(site: Site) -> None:
     _trim(site)
     work = Erasure(_aggregation(site))
     found = work.look(TOTALS)
@@ -229,14 +227,13 @@ def test_a_checkpoint_whose_lanes_the_registry_has_lost_is_compared_all_the_same
 def test_nothing_is_erased_while_a_rebuild_is_open(site: Site) -> None:
     _trim(site)
     site.pipeline.dynamodb.put_item(
-        TableName=site.table("Registry"),
-        Item={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}},
+        TableName=site.table("Registry"), Item={"Scope": {"S": "rebuild"}, "Name": {"S": "journal"}}
     )
     with pytest.raises(LedaError, match="a rebuild or a backfill is open"):
         _erase(site)
 
 
-def test_rows_of_reduce_table_are_emptied_although_the_total_is_gone(site: Site) -> None:
+def test_rows_of_reducetable_are_emptied_even_without_the_total(site: Site) -> None:
     _trim(site)
     for name in TOTALS:
         site.delete_total(name)
@@ -249,7 +246,7 @@ def test_rows_of_reduce_table_are_emptied_although_the_total_is_gone(site: Site)
     site.check()
 
 
-def test_a_row_that_map_has_replaced_meanwhile_is_not_emptied(site: Site) -> None:
+def test_a_row_that_map_has_replaced_is_not_emptied(site: Site) -> None:
     _trim(site)
     work = Erasure(_aggregation(site))
     found = work.look(TOTALS)
@@ -260,14 +257,14 @@ def test_a_row_that_map_has_replaced_meanwhile_is_not_emptied(site: Site) -> Non
     site.check()
 
 
-# -- where expired rows stay counted
+# -- totals that keep expired rows
 
 KEEP = json.dumps(json.loads(CONFIGURATION) | {"on_expiry": "keep"})
 
 
 @pytest.fixture
 def kept() -> Callable[[bool], Site]:
-    """Totals of Ann's that are not 0, of a trade that has expired, or that is there."""
+    """Totals of Ann's that are not 0, of a trade that has expired or still exists."""
 
     def make(is_there: bool) -> Site:
         pipeline = MemoryPipeline()
@@ -287,7 +284,7 @@ def kept() -> Callable[[bool], Site]:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_where_expired_rows_stay_counted_the_source_table_says_what_can_go(
+def test_a_total_that_keeps_expired_rows_is_erased_when_no_row_is_left(
     kept: Callable[[bool], Site], is_there: bool
 ) -> None:
     site = kept(is_there)
@@ -297,10 +294,10 @@ def test_where_expired_rows_stay_counted_the_source_table_says_what_can_go(
     assert bool(_naming(site)) is is_there
 
 
-# -- what is meant
+# -- the choice of totals
 
 
-def test_a_key_means_its_totals_in_every_grouping_also_in_former_ones(site: Site) -> None:
+def test_a_key_selects_its_totals_in_all_present_and_former_groupings(site: Site) -> None:
     rows = {
         "users:Ann": {"user": "Ann"},
         "spent:Ann:2026": {"user": "Ann", "year": "2026"},
@@ -327,7 +324,7 @@ def command(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-def test_a_dry_run_says_what_would_go_and_changes_nothing(
+def test_a_dry_run_lists_totals_and_erases_none(
     command: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _trim(command)
@@ -377,6 +374,8 @@ def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFi
         ({"key": "Ann"}, "has no ="),
     ],
 )
-def test_it_must_be_said_what_is_meant(command: Site, options: dict[str, Any], says: str) -> None:
+def test_totals_must_be_chosen_by_identifier_or_key(
+    command: Site, options: dict[str, Any], says: str
+) -> None:
     with pytest.raises(LedaError, match=says):
         erase(**options)

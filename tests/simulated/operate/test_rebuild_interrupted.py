@@ -1,6 +1,6 @@
-"""`leda rebuild` killed before or after any of its calls, and with anybody writing between any two of them.
+"""`leda rebuild` killed before or after any of its calls, and with other writers between any two of its calls.
 
-Over the DynamoDB in memory, which is fast enough for every call.
+Over the DynamoDB in memory, which is fast enough to try every call.
 """
 
 import io
@@ -33,7 +33,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 
 def _journey(site: Site) -> int:
-    """How many calls a rebuild of a damaged site makes."""
+    """The number of calls of a rebuild of a damaged site."""
     site.lose()
     site.damage()
     calls = Calls()
@@ -42,7 +42,7 @@ def _journey(site: Site) -> int:
 
 
 def _sites(given: Site, step: int = 1) -> Iterator[tuple[Site, Calls]]:
-    """A rebuild's calls with a site for each run, a new one now and then: a long history takes its time."""
+    """A rebuild's calls, each with a site. Every eighth site is a new one, because a long history is slow."""
     for calls in each_call(step):
         if calls.at // step % 8 == 0:
             given = Site.started(MemoryPipeline(), given.lanes)
@@ -53,7 +53,7 @@ def _sites(given: Site, step: int = 1) -> Iterator[tuple[Site, Calls]]:
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_killed_at_any_call_and_run_again_it_finishes(site: Site, place: str) -> None:
+def test_a_rebuild_killed_at_any_call_is_completed_by_the_next(site: Site, place: str) -> None:
     for each, calls in _sites(site):
         each.lose()
         each.damage()
@@ -67,13 +67,13 @@ def test_killed_at_any_call_and_run_again_it_finishes(site: Site, place: str) ->
 
 
 def _kill(site: Site, calls: Calls) -> None:
-    """A run that is killed after a call."""
+    """Run a rebuild that is killed after a call."""
     calls.meet(after(Killed()))
     with suppress(Killed):
         site.rebuild(calls)
 
 
-def test_killed_again_and_again_it_finishes_in_the_end(site: Site) -> None:
+def test_a_rebuild_that_is_killed_repeatedly_is_completed_in_the_end(site: Site) -> None:
     site.lose()
     site.damage()
     draw = random.Random(3)
@@ -86,10 +86,10 @@ def test_killed_again_and_again_it_finishes_in_the_end(site: Site) -> None:
     site.check()
 
 
-def test_killed_and_the_mapping_switched_on_by_an_apply_totals_are_exact_after_the_next_run(
+def test_the_next_run_repairs_totals_if_the_mapping_was_switched_on_after_a_kill(
     site: Site,
 ) -> None:
-    """Until then they lack what lies between Map's rows and the totals, which is why the journal stays open."""
+    """Until then totals lack the changes between Map's rows and the totals, so the journal stays open."""
     for each, calls in _sites(site, 3):
         each.lose()
         _kill(each, calls)
@@ -102,7 +102,7 @@ def test_killed_and_the_mapping_switched_on_by_an_apply_totals_are_exact_after_t
     each.check()
 
 
-def test_a_row_whose_put_is_throttled_is_put_again(site: Site) -> None:
+def test_a_throttled_put_is_repeated(site: Site) -> None:
     refused: set[tuple[str, str]] = set()
 
     class Throttling(Calls):
@@ -125,13 +125,13 @@ def test_a_row_whose_put_is_throttled_is_put_again(site: Site) -> None:
     site.lose()
     site.damage()
     site.rebuild(Throttling())
-    # Of each lane: the row that is moved, two markers, and the corrections.
+    # In each lane: the moved row, two markers, and the corrections.
     assert len(refused) == 4 * site.lanes
     assert site.found() == site.expected()
     site.check()
 
 
-# -- others that write meanwhile
+# -- other writers meanwhile
 
 
 def _zombies(site: Site) -> dict[str, Callable[[], None]]:
@@ -154,12 +154,12 @@ def _zombies(site: Site) -> dict[str, Callable[[], None]]:
 
 @pytest.mark.parametrize("who", ["state", "map", "reduce", "all"])
 def test_deliveries_between_any_two_calls_leave_every_total_exact(site: Site, who: str) -> None:
-    """Map's too, although its mapping is off: an invocation that was still running, or one that is made by hand."""
+    """Map may run although its mapping is off: an invocation that was still running, or one by hand."""
     _hunt(site, who)
 
 
 def _hunt(given: Site, who: str) -> None:
-    """Deliveries by `who` before calls of a rebuild in turn; fails where a total is wrong then."""
+    """Let `who` deliver before each call of a rebuild in turn, and check the totals each time."""
     for site, calls in _sites(given):
         zombie = _zombies(site)[who]
         # Some changes are lost, some totals damaged, some changes wait for Map.
@@ -173,10 +173,10 @@ def _hunt(given: Site, who: str) -> None:
         assert site.found() == site.expected(), f"{who} before call {calls.at}, {calls.log[-1]}"
 
 
-def test_a_map_that_goes_on_after_its_rows_were_moved_is_noticed(
+def test_deliveries_of_map_after_its_rows_were_moved_are_detected(
     site: Site, console: io.StringIO
 ) -> None:
-    """What it adds is from after the watermark, and is neither lost nor counted twice."""
+    """Map's changes are from after the watermark, and are neither lost nor counted twice."""
     drain: Any = TotalsSide.drain
     once = iter([_zombies(site)["all"]])
 
@@ -194,7 +194,7 @@ def test_a_map_that_goes_on_after_its_rows_were_moved_is_noticed(
     site.check()
 
 
-def test_a_new_shard_that_map_meets_meanwhile_is_noticed(site: Site, console: io.StringIO) -> None:
+def test_a_new_shard_of_map_is_detected(site: Site, console: io.StringIO) -> None:
     drain: Any = TotalsSide.drain
     once = iter([True])
 
@@ -213,7 +213,7 @@ def test_a_new_shard_that_map_meets_meanwhile_is_noticed(site: Site, console: io
     site.check()
 
 
-def test_a_map_that_never_rests_ends_the_run_with_an_error(site: Site) -> None:
+def test_a_map_that_never_rests_is_an_error(site: Site) -> None:
     class Restless(Calls):
         def call(self, name: str, send: Callable[[], Any]) -> Any:
             if name == "put_item":
@@ -233,7 +233,7 @@ def test_a_map_that_never_rests_ends_the_run_with_an_error(site: Site) -> None:
 # -- two at once
 
 
-def test_a_run_that_another_takes_over_at_any_call_writes_nothing_that_counts(site: Site) -> None:
+def test_a_run_that_was_taken_over_at_any_call_changes_no_total(site: Site) -> None:
     taken = 0
     for each, calls in _sites(site):
         each.lose()
@@ -252,7 +252,7 @@ def test_a_run_that_another_takes_over_at_any_call_writes_nothing_that_counts(si
 
 
 def _is_taken_over(site: Site, calls: Calls) -> bool:
-    """Whether the run ended because another one had taken it over."""
+    """Run a rebuild. Returns whether it ended because another run had taken it over."""
     try:
         site.rebuild(calls)
     except LedaError as error:
@@ -262,13 +262,13 @@ def _is_taken_over(site: Site, calls: Calls) -> bool:
     return False
 
 
-def test_two_runs_of_which_the_later_one_is_killed_leave_everything_to_a_third(site: Site) -> None:
+def test_a_third_run_completes_two_runs_of_which_one_was_killed(site: Site) -> None:
     draw = random.Random(7)
     journey = _journey(site)
     for _ in range(25):
         site.lose()
         site.damage()
-        # A run may make fewer calls than the first one: it takes over what that one has done.
+        # A later run may make fewer calls, because it takes over the work of the first one.
         first, second = (Calls(at=draw.randint(1, journey * 3 // 4)) for _ in range(2))
 
         def other(second: Calls = second) -> None:
@@ -288,7 +288,7 @@ def test_two_runs_of_which_the_later_one_is_killed_leave_everything_to_a_third(s
 
 
 def _two_numbers_of_lanes(given: Site) -> None:
-    """Nobody else has used the earlier run's lanes: the later one knows them from the registry."""
+    """Only the earlier run has used its lanes, so the later one knows them from the registry."""
     for calls in each_call(2):
         site = Site.started(MemoryPipeline(), given.lanes)
         site.lose()
@@ -367,7 +367,7 @@ def _all_go_on(site: Site) -> None:
 
 
 def _checkpoints_are_lost(site: Site) -> None:
-    """The values are right, and the rows are what somebody has written by hand."""
+    """Rows written by hand have the right values and no checkpoints."""
     site.change_lanes()
     for name, row in site.total_rows().items():
         site.pipeline.dynamodb.put_item(
@@ -388,7 +388,7 @@ def _totals_of_nothing_are_deleted(site: Site) -> None:
 
 
 def _shards_are_skipped(site: Site) -> None:
-    """They are not ancestors of those that Reduce has met, which would have got their epochs with these."""
+    """The skipped shards are not ancestors of known shards, which would have given them epochs."""
     site.roll("reduce")
     site.store()
     site.deliver_new("map")
@@ -412,10 +412,7 @@ PARTS = [
 
 @pytest.mark.parametrize(("weaken", "play"), PARTS)
 def test_each_part_of_the_rebuild_is_needed(
-    site: Site,
-    monkeypatch: Patch,
-    weaken: Callable[[Patch], None],
-    play: Callable[[Site], None],
+    site: Site, monkeypatch: Patch, weaken: Callable[[Patch], None], play: Callable[[Site], None]
 ) -> None:
     weaken(monkeypatch)
     with pytest.raises(AssertionError):
@@ -431,15 +428,15 @@ def test_each_part_of_the_rebuild_is_needed(
         _two_numbers_of_lanes,
     ],
 )
-def test_with_all_of_its_parts_it_withstands(site: Site, play: Callable[[Site], None]) -> None:
+def test_with_all_parts_the_rebuild_is_right(site: Site, play: Callable[[Site], None]) -> None:
     play(site)
 
 
 # -- pauses
 
 
-def test_it_waits_for_the_streams_after_the_scan_and_before_each_marker(site: Site) -> None:
-    """A record may come some time after what it says, and after records of what was written later."""
+def test_a_rebuild_pauses_after_the_scan_and_before_each_marker(site: Site) -> None:
+    """A record may appear some time after its write, and after records of later writes."""
     log: list[str] = []
 
     class Telling(Calls):

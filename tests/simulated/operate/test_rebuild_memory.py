@@ -32,9 +32,9 @@ PAGE = 50
 
 
 class ManyTotals:
-    """A table of which each row has a total of its own; rows and totals are made when they are read.
+    """A table in which each row has a total of its own. Rows and totals are made when they are read.
 
-    Every total is 1 too low. What corrects them is not kept.
+    Every total is 1 too low. The corrections are not stored.
     """
 
     def __init__(self, real: Any, source: str, totals: str, count: int) -> None:
@@ -53,7 +53,7 @@ class ManyTotals:
         mine = range(request.get("Segment", 0), self._count, request.get("TotalSegments", 1))
         first = request.get("ExclusiveStartKey", 0)
         last = first + PAGE
-        # In no order, as DynamoDB's.
+        # Unordered, as in DynamoDB.
         items = [make((n * 7919) % self._count) for n in mine[first:last]]
         return {"Items": items} | ({"LastEvaluatedKey": last} if last < len(mine) else {})
 
@@ -85,7 +85,7 @@ class ManyTotals:
 
 @dataclass
 class ManyCalls(Calls):
-    """The calls of a run on a site with so many totals."""
+    """The calls of a run on a site with `count` totals."""
 
     site: BackfillSite | None = None
     count: int = 0
@@ -127,7 +127,7 @@ def check(work: Rebuild, count: int) -> None:
 
 
 def peak_of(do: Callable[[Rebuild, int], None], count: int) -> int:
-    """The most memory that Python has had while that was done with so many totals."""
+    """The peak of Python's memory while `do` ran with this number of totals, in bytes."""
     site = BackfillSite.begun(count=0)
     site.deploy(DOCUMENT)
     work = site.backfill_work(ManyCalls(site=site, count=count))
@@ -141,10 +141,10 @@ def peak_of(do: Callable[[Rebuild, int], None], count: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("do", [rebuild, look, check])
-def test_the_sums_of_many_totals_are_not_in_memory(
+def test_memory_does_not_grow_with_the_number_of_totals(
     monkeypatch: pytest.MonkeyPatch, do: Callable[[Rebuild, int], None]
 ) -> None:
-    # What is in memory at a time.
+    # The maximum in memory at a time.
     monkeypatch.setattr(table_sum, "MOST_LEAVES", 100)
     monkeypatch.setattr(totals_file, "_BATCH", 100)
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 10_000)

@@ -1,4 +1,4 @@
-"""How old totals are: what waits for Map, what waits for Reduce, and nothing that waits for neither."""
+"""The age of totals: the oldest change that Map or Reduce has not processed."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from support.pipeline import CONFIGURATION
 from support.rebuild_site import Site
 
 LATER = 100.0
-"""Seconds after which the tests look."""
+"""The seconds after which the tests compute the age."""
 
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
@@ -42,12 +42,12 @@ def _is_about(seconds: float | None, expected: float) -> bool:
     return seconds is not None and expected <= seconds < expected + 30
 
 
-def test_totals_that_have_every_change_are_those_of_now(site: Site) -> None:
+def test_totals_with_every_change_have_age_0(site: Site) -> None:
     assert _age(site) == Age(None, None)
     assert _age(site).seconds == 0
 
 
-def test_a_change_that_map_has_not_taken_makes_the_totals_as_old_as_it_is(site: Site) -> None:
+def test_a_change_that_map_has_not_processed_gives_the_age(site: Site) -> None:
     site.store()
     age = _age(site)
     assert _is_about(age.of_map, LATER)
@@ -55,7 +55,7 @@ def test_a_change_that_map_has_not_taken_makes_the_totals_as_old_as_it_is(site: 
     assert age.seconds == age.of_map
 
 
-def test_a_row_that_reduce_has_not_applied_makes_the_totals_as_old_as_it_is(site: Site) -> None:
+def test_a_row_that_reduce_has_not_applied_gives_the_age(site: Site) -> None:
     site.store()
     site.deliver_new("map")
     age = _age(site)
@@ -65,7 +65,7 @@ def test_a_row_that_reduce_has_not_applied_makes_the_totals_as_old_as_it_is(site
     assert _age(site) == Age(None, None)
 
 
-def test_the_oldest_of_what_waits_counts(site: Site) -> None:
+def test_the_oldest_waiting_change_gives_the_age(site: Site) -> None:
     site.store()
     site.pipeline.dynamodb.slept += 50
     site.store()
@@ -77,7 +77,7 @@ def test_the_oldest_of_what_waits_counts(site: Site) -> None:
     assert _is_about(_age(site).seconds, LATER)
 
 
-def test_a_change_that_adds_nothing_waits_for_nobody(site: Site) -> None:
+def test_a_change_that_adds_nothing_does_not_count(site: Site) -> None:
     state = site.table("State")
     site.pipeline.dynamodb.put_item(
         TableName=state, Item={"id": {"S": "marker"}, "LedaWatermark": {"S": "x"}}
@@ -89,9 +89,7 @@ def test_a_change_that_adds_nothing_waits_for_nobody(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["map", "reduce"])
-def test_shards_that_were_closed_are_looked_at_until_their_children_were_begun(
-    site: Site, name: str
-) -> None:
+def test_closed_shards_count_until_their_children_are_read(site: Site, name: str) -> None:
     site.store()
     if name == "reduce":
         site.deliver_new("map")
@@ -105,7 +103,7 @@ def test_shards_that_were_closed_are_looked_at_until_their_children_were_begun(
     assert _age(site) == Age(None, None)
 
 
-def test_a_shard_that_was_skipped_before_another_one_is_not_waited_for(site: Site) -> None:
+def test_a_skipped_shard_does_not_count(site: Site) -> None:
     site.lose()
     site.roll("map")
     site.store()
@@ -113,7 +111,7 @@ def test_a_shard_that_was_skipped_before_another_one_is_not_waited_for(site: Sit
     assert _age(site) == Age(None, None)
 
 
-def test_a_rebuild_leaves_nothing_that_waits(site: Site) -> None:
+def test_after_a_rebuild_the_age_is_0(site: Site) -> None:
     site.lose()
     site.rebuild()
     site.flow()
@@ -122,7 +120,7 @@ def test_a_rebuild_leaves_nothing_that_waits(site: Site) -> None:
     assert _is_about(_age(site).of_map, LATER)
 
 
-def test_where_there_is_more_than_is_read_the_age_is_that_of_the_last_that_was_read(
+def test_if_not_all_records_are_read_the_last_one_gives_the_age(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(totals_age, "MAX_PAGES", 1)
@@ -131,11 +129,11 @@ def test_where_there_is_more_than_is_read_the_age_is_that_of_the_last_that_was_r
         site.pipeline.dynamodb.put_item(
             TableName=site.table("State"), Item={"id": {"S": f"damaged{number}"}}
         )
-    # The two records that are read add nothing; those behind them might.
+    # The two records that are read add nothing; later ones might.
     assert _is_about(_age(site).of_map, LATER)
 
 
-def test_only_a_record_that_names_a_total_waits_for_reduce(site: Site) -> None:
+def test_a_row_without_totals_does_not_count(site: Site) -> None:
     row: Any = site.pipeline.rows("ReduceTable")[0]
     site.pipeline.dynamodb.put_item(
         TableName=site.table("Reduce"), Item={**row, "Totals": {"M": {}}}
@@ -143,7 +141,7 @@ def test_only_a_record_that_names_a_total_waits_for_reduce(site: Site) -> None:
     assert _age(site).of_reduce is None
 
 
-def test_some_empty_pages_are_not_the_end_of_a_shard(
+def test_a_shard_is_read_on_after_some_empty_pages(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.store()
@@ -156,13 +154,13 @@ def test_some_empty_pages_are_not_the_end_of_a_shard(
     assert next(empty, None) is None
 
 
-def test_lanes_that_the_last_changes_did_not_touch_are_not_behind(site: Site) -> None:
+def test_lanes_without_recent_changes_are_not_behind(site: Site) -> None:
     for number in range(6):
         site.leave_nothing((f"place{number}", "x", "y"))
         assert _age(site) == Age(None, None)
 
 
-def test_what_was_applied_does_not_wait_although_no_total_is_known_to_have_come_so_far(
+def test_applied_rows_do_not_count_even_if_no_checkpoint_is_known(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Ages, "_reduce_places", lambda *_: {})
@@ -174,7 +172,7 @@ def test_what_was_applied_does_not_wait_although_no_total_is_known_to_have_come_
     assert _is_about(_age(site).of_reduce, LATER)
 
 
-def test_no_more_is_read_than_what_lies_behind_the_checkpoints(
+def test_only_records_after_the_checkpoints_are_read(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(totals_age, "MAX_PAGES", 1)

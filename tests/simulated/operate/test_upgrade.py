@@ -1,4 +1,4 @@
-"""docs/upgrading.md: totals of the first engine, which carry no checkpoint and no Count, taken over by the second."""
+"""docs/upgrading.md: taking over totals of the first engine, which have no checkpoints and no Count."""
 
 import random
 
@@ -8,7 +8,7 @@ from support.memory_pipeline import MemoryPipeline
 from support.rebuild_site import Site
 
 LACKING = 2
-"""So many totals lack what was in the old ReduceTable when it was replaced."""
+"""The number of totals that lack rows of the old ReduceTable."""
 
 
 @pytest.fixture(params=[1, 3], ids=["one lane", "three lanes"])
@@ -17,13 +17,13 @@ def lanes(request: pytest.FixtureRequest) -> int:
 
 
 def write_as_the_first_engine(site: Site) -> None:
-    """The totals of all messages so far, of which some lack a part; what the second engine wrote of its own stays."""
+    """Write the totals of all messages so far, some of them incomplete. Attributes of the second engine stay."""
     for number, (name, (_, value)) in enumerate(sorted(site.expected().items())):
         site.set_total(name, {"N": str(value - (1 if number < LACKING else 0))})
 
 
 def taken_over(lanes: int) -> Site:
-    """StateTable and AggregateTable as the first engine left them; the other tables are new and empty."""
+    """A site with the first engine's StateTable and AggregateTable; the other tables are new and empty."""
     pipeline = MemoryPipeline()
     pipeline.settings["REDUCE_LANES"] = str(lanes)
     site = Site(pipeline, random.Random(9), lanes)
@@ -34,7 +34,7 @@ def taken_over(lanes: int) -> Site:
 
 @pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "begins again"])
 def test_totals_of_the_first_engine_are_exact_after_a_rebuild(lanes: int, goes_on: bool) -> None:
-    """Map's mapping stays, and so does its position; a new one begins with the oldest record."""
+    """An existing mapping of Map keeps its position; a new one begins with the oldest record."""
     site = taken_over(lanes)
     if goes_on:
         site.skip("map")
@@ -48,7 +48,7 @@ def test_totals_of_the_first_engine_are_exact_after_a_rebuild(lanes: int, goes_o
     site.check()
 
 
-def test_messages_that_come_during_the_rebuild_count(lanes: int) -> None:
+def test_messages_that_arrive_during_the_rebuild_count(lanes: int) -> None:
     site = taken_over(lanes)
     site.skip("map")
     stored = iter(range(10))
@@ -65,8 +65,8 @@ def test_messages_that_come_during_the_rebuild_count(lanes: int) -> None:
     site.check()
 
 
-def test_after_a_way_back_and_forth_the_old_counts_and_checkpoints_do_no_harm(lanes: int) -> None:
-    """The first engine leaves Count and the checkpoints as they are; the apply replaces the other tables."""
+def test_old_counts_and_checkpoints_do_no_harm_after_a_downgrade_and_upgrade(lanes: int) -> None:
+    """The first engine does not change Count and checkpoints; `terraform apply` replaces the other tables."""
     site = Site.started(MemoryPipeline(), lanes)
     site.store()
     site.skip("map")

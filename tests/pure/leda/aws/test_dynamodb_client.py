@@ -9,12 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import (
-    ClientError,
-    ConnectionClosedError,
-    HTTPClientError,
-    NoRegionError,
-)
+from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, NoRegionError
 
 from leda.aws.dynamodb_client import connect, connect_streams, take_request_times
 from support.scripted_server import Request, ScriptedServer, Step, Then, answer, chunked, serving
@@ -310,8 +305,7 @@ def test_the_error_of_the_last_try_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
-    ["ConditionalCheckFailedException", "ValidationException", "AccessDeniedException"],
+    "code", ["ConditionalCheckFailedException", "ValidationException", "AccessDeniedException"]
 )
 def test_an_error_that_a_retry_cannot_cure_is_not_retried(code: str) -> None:
     with dynamodb(error(code), answer({})) as server:

@@ -40,10 +40,7 @@ def botocores(
 ) -> dict[str, str]:
     """The headers that botocore signs the same request with."""
     request = AWSRequest(
-        "POST",
-        f"https://{host}/",
-        {"Content-Type": CONTENT_TYPE, "X-Amz-Target": target},
-        body,
+        "POST", f"https://{host}/", {"Content-Type": CONTENT_TYPE, "X-Amz-Target": target}, body
     )
     signer = SigV4Auth(BotocoreCredentials(*credentials), "dynamodb", region)
     with mock.patch("botocore.auth.get_current_datetime", return_value=now):

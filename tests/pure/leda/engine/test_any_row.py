@@ -71,9 +71,7 @@ def test_a_complete_row_counts_in_every_grouping() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(data=st.data())
-def test_any_row_has_the_same_result_in_any_decimal_context(
-    data: st.DataObject,
-) -> None:
+def test_any_row_has_the_same_result_in_any_decimal_context(data: st.DataObject) -> None:
     row = spoiled(ROW, data.draw(changes(ROW)))
     if not isinstance(row, dict):
         return

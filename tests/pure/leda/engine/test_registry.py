@@ -63,9 +63,7 @@ def test_epochs_rise_after_the_counter_is_restored_from_a_backup(
     assert registry.next_number("epochs") > last
 
 
-def test_the_first_caller_decides_a_shards_lanes_and_configuration(
-    registry: Registry,
-) -> None:
+def test_the_first_caller_decides_a_shards_lanes_and_configuration(registry: Registry) -> None:
     shard = Shard(STREAM, "shardId-1")
     first = SourceShards(registry, FIRST, 4).of(shard, None)
     again = SourceShards(registry, SECOND, 1).of(shard, None)
@@ -90,9 +88,7 @@ def test_a_new_shard_gets_the_deployed_number_of_lanes_and_the_live_configuratio
     assert lanes == {f"{FIRST.version}.1", f"{FIRST.version}.4"}
 
 
-def test_a_shards_row_expires_30_days_after_its_records(
-    registry: Registry,
-) -> None:
+def test_a_shards_row_expires_30_days_after_its_records(registry: Registry) -> None:
     shards = SourceShards(registry, FIRST, 1)
     shards.of(Shard(STREAM, "shardId-1"), 1_000.0)
     shards.of(Shard(STREAM, "shardId-2"), None)
@@ -102,9 +98,7 @@ def test_a_shards_row_expires_30_days_after_its_records(
     assert "ExpiresAt" not in undated
 
 
-def test_a_configuration_that_the_registry_has_lost_is_an_error(
-    registry: Registry,
-) -> None:
+def test_a_configuration_that_the_registry_has_lost_is_an_error(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="0123abcd"):
         configuration_of(registry, "0123abcd")
 

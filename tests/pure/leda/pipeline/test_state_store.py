@@ -378,9 +378,7 @@ def test_a_statement_that_fails_in_a_successful_response_is_sent_again(
     assert len(pauses) == 1
 
 
-def test_a_statement_that_always_fails_is_reported_and_the_others_are_stored(
-    table: Table,
-) -> None:
+def test_a_statement_that_always_fails_is_reported_and_the_others_are_stored(table: Table) -> None:
     table.failures.append(
         lambda key: {"Code": "ThrottlingError", "Message": "slow down"} if key == "b" else None
     )

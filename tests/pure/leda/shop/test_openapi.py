@@ -66,12 +66,7 @@ WORDS = st.text("abz09-AB_ é\n", max_size=70)
 def test_the_documents_patterns_accept_what_the_code_accepts(schema, accepts) -> None:  # type: ignore[no-untyped-def]
     validator = OPENAPI.validator(SCHEMAS[schema])
 
-    @given(
-        st.one_of(
-            WORDS,
-            st.from_regex(SCHEMAS[schema]["pattern"]),
-        )
-    )
+    @given(st.one_of(WORDS, st.from_regex(SCHEMAS[schema]["pattern"])))
     def same(text: str) -> None:
         assert accepts(text) is validator.is_valid(text)
 

@@ -346,9 +346,7 @@ def test_a_line_too_long_for_firehose_is_refused() -> None:
         {"dynamodb": {"NewImage": {"itemType": "part"}}},
     ],
 )
-def test_a_record_without_a_readable_row_has_no_kind(
-    raw: Any,
-) -> None:
+def test_a_record_without_a_readable_row_has_no_kind(raw: Any) -> None:
     assert lake_lines.kind_of(raw) is None
     shows_a_row = isinstance(raw, dict) and isinstance(
         (raw.get("dynamodb") or {}).get("NewImage"), dict
@@ -363,9 +361,7 @@ def test_a_line_with_a_lone_surrogate_is_refused() -> None:
 
 
 @given(st.lists(st.integers(1, 30), max_size=60))
-def test_calls_to_firehose_have_every_line_in_order_within_the_limits(
-    sizes: list[int],
-) -> None:
+def test_calls_to_firehose_have_every_line_in_order_within_the_limits(sizes: list[int]) -> None:
     lines = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
     calls: list[list[bytes]] = []
 

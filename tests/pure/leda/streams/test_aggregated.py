@@ -25,9 +25,7 @@ def sealed(body: bytes) -> bytes:
         max_size=30,
     )
 )
-def test_packed_records_are_unpacked_in_order(
-    records: list[tuple[str, bytes, str | None]],
-) -> None:
+def test_packed_records_are_unpacked_in_order(records: list[tuple[str, bytes, str | None]]) -> None:
     aggregator = RecordAggregator()
     for key, data, hash_key in records:
         aggregator.add_user_record(key, data, hash_key)

@@ -56,9 +56,7 @@ def test_data_that_is_not_json_is_refused_with_the_reason(data: bytes, said: str
 
 
 @given(st.binary() | st.text(alphabet='{}[]",:0123456789.eE+-NaInfity\ufeff ').map(str.encode))
-def test_any_data_is_read_or_refused_with_a_reason_without_pythons_internals(
-    data: bytes,
-) -> None:
+def test_any_data_is_read_or_refused_with_a_reason_without_pythons_internals(data: bytes) -> None:
     try:
         READER.read(data)
     except NotJsonError as error:

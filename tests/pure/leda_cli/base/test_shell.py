@@ -113,11 +113,7 @@ def test_a_local_command_sees_no_aws_credentials_or_profiles(
     shell.prepare(environment, arguments)
 
     of_aws = {variable for variable in environment if variable.startswith("AWS_")}
-    assert of_aws == {
-        "AWS_CONFIG_FILE",
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_EC2_METADATA_DISABLED",
-    }
+    assert of_aws == {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"}
     assert environment["AWS_CONFIG_FILE"] == os.devnull
 
 
@@ -125,9 +121,7 @@ def test_a_local_command_sees_no_aws_credentials_or_profiles(
     "arguments",
     [["verify", "--aws"], ["build", "--publish", "s3://b"], ["build", "--publish=s3://b"]],
 )
-def test_a_command_for_an_account_keeps_the_callers_aws_settings(
-    arguments: list[str],
-) -> None:
+def test_a_command_for_an_account_keeps_the_callers_aws_settings(arguments: list[str]) -> None:
     mine = {"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "https://s3.example.com"}
     environment = {**mine, "AWS_ENDPOINT_URL": " ", "AWS_ENDPOINT_URL_SQS": ""}
 

@@ -196,6 +196,7 @@ def test_an_accounts_quarantine_is_read_in_parts() -> None:
 # -- cost
 
 
+@pytest.mark.usefixtures("few_messages")
 def test_a_higher_rate_costs_more() -> None:
     costs = Costs(site(LIVE))
     rest = costs.of(Rate.of({}, None), {})
@@ -211,6 +212,7 @@ def test_the_share_of_duplicates_is_computed_from_what_state_dropped() -> None:
     assert (rate.messages, rate.duplicates, rate.message_bytes) == (100.0, 0.25, 300.0)
 
 
+@pytest.mark.usefixtures("few_messages")
 def test_an_accounts_units_are_those_that_cloudwatch_counted() -> None:
     counted = {"StateTable.write_units": 2.0, "AggregateTable.write_units": 1.0}
     counted |= {"StateTable.read_units": 4.0}

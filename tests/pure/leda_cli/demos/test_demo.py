@@ -382,11 +382,7 @@ def test_the_tree_aligns_numbers_and_shows_missing_totals() -> None:
         "PV:FXSpot": Total(2, Decimal("1234.5")),
         "PV:FXSpot:EMEA": Total(2, Decimal("1234.5")),
     }
-    expected = {
-        **found,
-        "PV": Total(3, Decimal(2000)),
-        "PV:FXOptions": Total(1, Decimal("765.5")),
-    }
+    expected = {**found, "PV": Total(3, Decimal(2000)), "PV:FXOptions": Total(1, Decimal("765.5"))}
     lines = [line.rstrip() for line in _plain(80, screen.totals_tree(found, expected)).splitlines()]
     assert len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["PV", "1,234.50", "765.50"]

@@ -54,9 +54,7 @@ def test_an_unchanged_example_is_not_applied_again(tmp_path: Path) -> None:
     )
 
 
-def test_only_an_interrupted_apply_leaves_the_marker_that_clears_the_state(
-    tmp_path: Path,
-) -> None:
+def test_only_an_interrupted_apply_leaves_the_marker_that_clears_the_state(tmp_path: Path) -> None:
     marker = tmp_path / local.APPLYING
     with pytest.raises(LedaError, match="failed"):
         apply(tmp_path, Terraform(LedaError("terraform apply failed.")))

@@ -39,10 +39,7 @@ def exact() -> list[dict[str, object]]:
 
 def test_the_expected_totals_are_summed_over_the_rows(table: GroupedTable) -> None:
     measures = {"Count": Decimal(2), "Sum": Decimal("1.25")}
-    assert table.expected() == {
-        "daily:2026-08-01": measures,
-        "shop:a%3Ab:2026-08-01": measures,
-    }
+    assert table.expected() == {"daily:2026-08-01": measures, "shop:a%3Ab:2026-08-01": measures}
 
 
 def test_correct_totals_settle_and_absent_totals_count_as_0(

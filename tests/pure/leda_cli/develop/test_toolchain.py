@@ -55,9 +55,7 @@ def test_npm_does_not_expand_variables_in_the_name_of_its_cache(
     assert done.stdout.strip() == str(cache / "npm")
 
 
-def test_uv_installs_the_checkout_by_a_relative_path(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_uv_installs_the_checkout_by_a_relative_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """uv would expand `${HOME}` in an absolute path."""
     commands: list[list[str]] = []
     monkeypatch.setattr(environments, "sync", lambda *_, after, state: commands.extend(after))
@@ -111,9 +109,7 @@ def test_a_mirror_named_by_the_variable_is_preferred(tmp_path: Path) -> None:
     assert terraform.find_mirror(environment, [str(other.parent)]) == named
 
 
-def test_a_named_mirror_without_the_provider_is_an_error(
-    tmp_path: Path,
-) -> None:
+def test_a_named_mirror_without_the_provider_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LedaError, match=terraform.MIRROR_VARIABLE):
         terraform.find_mirror({terraform.MIRROR_VARIABLE: str(tmp_path)}, [])
 

@@ -12,18 +12,7 @@ from botocore.exceptions import ClientError
 from leda_cli.memory_dynamodb.partitions import Partitions
 from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from leda_cli.memory_dynamodb.tables import Table
-from support.edge_requests import (
-    ONE,
-    Call,
-    add,
-    batch,
-    get,
-    insert,
-    look,
-    put,
-    transact,
-    update,
-)
+from support.edge_requests import ONE, Call, add, batch, get, insert, look, put, transact, update
 from support.tables import definition, index
 
 
@@ -209,9 +198,7 @@ def test_a_partition_accepts_a_thousand_write_units_a_second(limited: Alone) -> 
     assert len(limited.changes) == 5
 
 
-def test_replacing_a_row_or_failing_its_condition_costs_the_larger_size(
-    limited: Alone,
-) -> None:
+def test_replacing_a_row_or_failing_its_condition_costs_the_larger_size(limited: Alone) -> None:
     limited.partitions.units_per_second = 450
     limited.call(delta("1.0", "a", 300 * 1024))
     with pytest.raises(ClientError, match="ThrottlingException"):
@@ -250,9 +237,7 @@ def test_a_transaction_larger_than_a_partitions_throughput_is_always_refused(
     limited.call(transact(*({"Put": row} for row in rows[:15])))
 
 
-def test_only_a_local_index_keeps_an_item_collection_in_one_partition(
-    alone: Alone,
-) -> None:
+def test_only_a_local_index_keeps_an_item_collection_in_one_partition(alone: Alone) -> None:
     alone.partitions.count = 8
     with_index, without = alone.store._tables["ReduceTable"], Table("Other", {"a": "S", "b": "S"})
     places = [("1.0", f"shardId-{number}") for number in range(50)]

@@ -14,7 +14,7 @@ from leda_cli.models.cost_model import Line, bill, cheapest, slowest_seconds, ti
 from leda_cli.models.limits import limits
 from leda_cli.models.load_model import Load, Settings, Workload, load, shards_of
 from leda_cli.models.measured import ServiceTimes, service_times
-from leda_cli.models.pipeline_units import Mix
+from leda_cli.models.pipeline_units import Mix, compare
 from leda_cli.models.prices import SECONDS_OF_A_MONTH, TABLE, of_region
 from support.invoked import invoked
 
@@ -173,9 +173,7 @@ def test_measured_times_replace_assumed_ones_and_name_their_source(tmp_path: Pat
         service_times(file=file)
 
 
-def test_times_measured_on_an_account_replace_those_of_the_benchmark(
-    tmp_path: Path,
-) -> None:
+def test_times_measured_on_an_account_replace_those_of_the_benchmark(tmp_path: Path) -> None:
     benchmark, proof = tmp_path / "measured.json", tmp_path / "leda-proof.json"
     benchmark.write_text(json.dumps({"source": "make bench", "call_ms": 4, "statements_ms": 9}))
     proof.write_text(
@@ -231,6 +229,10 @@ def test_the_report_has_a_bill_for_each_rate(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cost_report, "LATENCIES", (5,))
     monkeypatch.setattr(cost_report, "all_mixes", lambda: [Mix(0.07, 0, 10)])
     monkeypatch.setattr(cost_report, "UNITS_BATCHES", ((1000, 1),))
+    (one,) = compare([Mix(0.07, 0, 10)])
+    monkeypatch.setattr(
+        cost_report, "compare", lambda mixes: (replace(one, mix=mix) for mix in mixes)
+    )
     monkeypatch.setattr(cost_report, "ENVIRONMENTS", 2)
     monkeypatch.setattr(cost_model, "WINDOWS", (0, 1))
     done = 0

@@ -101,9 +101,7 @@ def _found(account: Any) -> Aggregation:
     return Aggregation.of_function(account, "F-Map")
 
 
-def test_mappings_of_a_function_with_a_longer_name_are_ignored(
-    account: FakeAccount,
-) -> None:
+def test_mappings_of_a_function_with_a_longer_name_are_ignored(account: FakeAccount) -> None:
     other = SOURCE.replace("Feedback", "Other")
     account.mappings = [("uuid-other", "Other-F-Map", other), *account.mappings]
     assert _found(account).map_mappings == {"uuid-map": SOURCE}
@@ -197,9 +195,7 @@ def test_a_table_of_another_account_is_given_by_its_arn(account: FakeAccount) ->
     assert _found(account).source == SourceTable(foreign.partition("/stream/")[0], {"id": "B"})
 
 
-def test_mappings_of_two_streams_of_one_table_are_accepted(
-    account: FakeAccount,
-) -> None:
+def test_mappings_of_two_streams_of_one_table_are_accepted(account: FakeAccount) -> None:
     account.mappings.append(("uuid-older", "F-Map", SOURCE.replace("08-01", "07-01")))
     assert _found(account).source.name == "Feedback"
     assert len(_found(account).map_mappings) == 2

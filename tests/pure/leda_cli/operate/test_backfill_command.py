@@ -154,9 +154,7 @@ def test_a_run_makes_the_deployed_configuration_live_and_checks_the_totals(
     )
 
 
-def test_markers_are_the_default_for_the_pipeline_only(
-    made: dict[str, Any],
-) -> None:
+def test_markers_are_the_default_for_the_pipeline_only(made: dict[str, Any]) -> None:
     backfill(wait=0, name_prefix="Feedback-")
     assert not made["work"].options.markers
     backfill(wait=0, name_prefix="Feedback-", markers=True)

@@ -19,15 +19,7 @@ from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.function_logs import Invocation, Log
 from leda_cli.operate.prove.proof import Outcome, Single, names_of
 from leda_cli.operate.prove.report import Report
-from leda_cli.operate.prove.trades import (
-    IDS,
-    MESSAGES,
-    ROOT,
-    SINGLES,
-    VERSIONS,
-    Trades,
-    totals_of,
-)
+from leda_cli.operate.prove.trades import IDS, MESSAGES, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.totals.comparison import Difference
 from leda_cli.operate.totals.oracle import Oracle
 
@@ -48,9 +40,7 @@ SCHEMAS = (
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_every_message_is_valid_and_of_the_proofs_own_trades(
-    schema: Schema,
-) -> None:
+def test_every_message_is_valid_and_of_the_proofs_own_trades(schema: Schema) -> None:
     trades = Trades(schema, 70, random.Random(1))
     records = [*map(trades.single, range(SINGLES)), *trades.burst(), *trades.deletions()]
     assert len(records) == MESSAGES - len(IDS), "a run deletes twice"

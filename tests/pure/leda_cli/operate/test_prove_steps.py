@@ -123,9 +123,7 @@ def test_a_run_ends_with_exact_totals_then_zeros_and_no_rows(memory: MemoryPipel
     assert memory.rows == {}
 
 
-def test_rows_of_a_killed_run_are_removed_first(
-    memory: MemoryPipeline,
-) -> None:
+def test_rows_of_a_killed_run_are_removed_first(memory: MemoryPipeline) -> None:
     for record in list(Trades(Schema(), 10**6).burst())[:300]:
         memory.put_record(record.data)
     left = sum(row["Deleted"] == {"BOOL": False} for row in memory.rows.values())
@@ -154,9 +152,7 @@ def test_another_run_at_the_same_time_is_detected(memory: MemoryPipeline) -> Non
     assert memory.proof.is_disturbed()
 
 
-def test_rows_that_may_not_be_deleted_are_counted(
-    memory: MemoryPipeline,
-) -> None:
+def test_rows_that_may_not_be_deleted_are_counted(memory: MemoryPipeline) -> None:
     memory.proof.clear(100)
     memory.may_delete = False
     assert memory.proof.remove_rows() == len(IDS)

@@ -262,10 +262,7 @@ def clients() -> Iterator[dict[str, Any]]:
     credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with mock.patch.dict(os.environ, credentials), mock_aws():
         session = boto3.Session(region_name=REGION)
-        yield {
-            "s3": session.client("s3"),
-            "kinesis": session.client("kinesis"),
-        }
+        yield {"s3": session.client("s3"), "kinesis": session.client("kinesis")}
 
 
 @pytest.fixture
@@ -311,9 +308,7 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
 # -- putting State's messages back
 
 
-def test_a_message_that_can_be_read_now_is_stored_and_its_object_deleted(
-    site: Site,
-) -> None:
+def test_a_message_that_can_be_read_now_is_stored_and_its_object_deleted(site: Site) -> None:
     site.quarantine(message("t1", value=PLACES_18))
     site.state.schema = WIDE
 
@@ -401,9 +396,7 @@ def test_a_message_that_statetable_does_not_have_stays_whatever_the_function_ans
     assert (site.keys, site.status) == ({key}, 1)
 
 
-def test_a_message_that_statetable_has_is_done_although_the_function_failed(
-    site: Site,
-) -> None:
+def test_a_message_that_statetable_has_is_done_although_the_function_failed(site: Site) -> None:
     site.quarantine(message("t1"))
     site.table.put({"id": {"S": "t1"}, "Version": {"N": "0"}})
     site.state.crashes = lambda _: True

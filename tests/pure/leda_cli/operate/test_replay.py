@@ -185,9 +185,7 @@ def every(site: Site, wanted: Mapping[int, Sequence[int]]) -> set[str]:
 HOURS = [[ago(hours=20 - n) for n in range(9)], [], [ago(hours=15 - n) for n in range(5)]]
 
 
-def test_every_record_of_open_and_closed_shards_is_delivered(
-    site: Site,
-) -> None:
+def test_every_record_of_open_and_closed_shards_is_delivered(site: Site) -> None:
     site.kinesis.shards, site.kinesis.closed = HOURS, 1
 
     report = site.json("--from", "TRIM_HORIZON")
@@ -286,9 +284,7 @@ def test_a_dry_run_counts_records_and_delivers_none(site: Site) -> None:
     assert site.status == 0
 
 
-def test_a_time_before_the_streams_retention_is_reported(
-    site: Site,
-) -> None:
+def test_a_time_before_the_streams_retention_is_reported(site: Site) -> None:
     site.kinesis.shards = HOURS
     report = site.json("--from", "2d")
     gone = datetime.fromisoformat(report["gone_before"])

@@ -157,9 +157,7 @@ def test_commands_on_an_account_use_the_shells_aws_settings(
 
 
 @pytest.mark.usefixtures("lambdas")
-def test_the_account_is_shown_before_the_stack_is_read(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_account_is_shown_before_the_stack_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     with mock_aws(), pytest.raises(LedaError, match="names that begin with y-") as error:
         Stack.find(aws=True, name_prefix="y-")
     shown = capsys.readouterr().err

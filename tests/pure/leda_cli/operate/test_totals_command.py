@@ -34,11 +34,7 @@ class Client:
 
     def __init__(self, rows: Sequence[tuple[str, str, str]]) -> None:
         self.rows = {
-            name: {
-                "Identifier": {"S": name},
-                "Count": {"N": count},
-                "Sentiment": {"N": sentiment},
-            }
+            name: {"Identifier": {"S": name}, "Count": {"N": count}, "Sentiment": {"N": sentiment}}
             for name, count, sentiment in rows
         }
 
@@ -95,12 +91,7 @@ def test_a_grouping_is_shown_with_keys_measures_and_averages(
     assert [line.split() for line in _out(capsys)[:3]] == [
         ["date", "Count", "Sentiment", "Sentiment", "average"],
         ["2026-08-01", "3", "1", "0.3333333333333333"],
-        [
-            "2026-08-02",
-            "12,345,678,901,234,567,890",
-            "-2.50",
-            "-0.0000000000000000002025000018225",
-        ],
+        ["2026-08-02", "12,345,678,901,234,567,890", "-2.50", "-0.0000000000000000002025000018225"],
     ]
 
 

@@ -58,12 +58,7 @@ class Source:
         totals: Any = {name: (1, value) for name, value in self.trades.items()}
         reasons = Counter(text.partition(": ")[2] for text in self.unreadable)
         return Expected(
-            totals,
-            len(self.trades),
-            len(self.unreadable),
-            self.unreadable,
-            reasons,
-            self.outside,
+            totals, len(self.trades), len(self.unreadable), self.unreadable, reasons, self.outside
         )
 
     def found(self) -> Any:
@@ -394,8 +389,7 @@ def test_before_the_first_backfill_totals_cannot_be_compared(source: Source) -> 
 
 
 @pytest.mark.parametrize(
-    ("mappings", "names"),
-    [(["m"], {"Map": "m"}), (["m", "n"], {"Map (m)": "m", "Map (n)": "n"})],
+    ("mappings", "names"), [(["m"], {"Map": "m"}), (["m", "n"], {"Map (m)": "m", "Map (n)": "n"})]
 )
 def test_health_includes_all_mappings_of_map_and_reduce(
     mappings: list[str], names: dict[str, str]

@@ -1,6 +1,6 @@
-"""The published design counts right while a retry is the same batch, soon enough; and wrong otherwise.
+"""The published design is exact if a retry is the same batch and comes soon enough, and wrong otherwise.
 
-It is a test subject of the simulation (simulation/published); its weakness must be the design's own.
+The simulation compares LEDA with it (simulation/published), so its errors must be the design's own.
 """
 
 import base64
@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 
 class Design:
-    """The three functions over a store in memory. `records` has each table's stream; `now` is the clock."""
+    """The three functions over a DynamoDB in memory. `records` has each table's stream; `now` is the time."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -115,7 +115,7 @@ def two_deltas(two_changes: Design) -> Design:
     return two_changes
 
 
-def test_the_newest_version_of_a_trade_counts_wherever_it_was(design: Design) -> None:
+def test_only_the_newest_version_of_a_trade_counts(design: Design) -> None:
     design.state(trade("a", 1, 1, "APAC"), trade("b", 1, 2), b"not json")
     design.state(trade("a", 3, 4), trade("a", 2, 7), trade("a", 3, 4))
     design.map(*design.records["StateTable"])
@@ -124,78 +124,35 @@ def test_the_newest_version_of_a_trade_counts_wherever_it_was(design: Design) ->
     assert design.totals() == {**total("6"), "PV:FX:APAC": Decimal(0)}
 
 
-def test_a_deleted_trade_counts_no_more(two_changes: Design) -> None:
-    two_changes.state({"TradeID": "a", "Version": 2, "Deleted": True})
-    two_changes.map(*two_changes.records["StateTable"])
-    two_changes.reduce(*two_changes.records["ReduceTable"])
-
-    assert two_changes.totals() == total("2")
+FIRST, SECOND, BOTH = [0], [1], [0, 1]
 
 
-def test_no_digit_is_lost(design: Design) -> None:
-    number = "123456789012.12345678901234567"
-    levels = '{"RiskType": "PV", "TradeDesk": "FX", "Region": "EMEA"}'
-    for version, value in ((1, number), (2, "1")):
-        text = f'{{"TradeID": "a", "Version": {version}, "Value": {value}, "Hierarchy": {levels}}}'
-        design.state(text.encode())
-    design.map(*design.records["StateTable"])
-    design.reduce(*design.records["ReduceTable"])
-
-    assert design.totals() == total("1")
-
-
-def test_a_window_without_records_changes_nothing(design: Design) -> None:
-    design.map()
-    design.reduce()
-
-    assert not any(design.records.values())
-
-
-def test_a_batch_that_is_delivered_again_as_it_was_is_mapped_once(two_changes: Design) -> None:
-    batch = two_changes.records["StateTable"]
-    two_changes.map(*batch)
-    two_changes.now = 24 * 3600
-    two_changes.map(*batch)
-    two_changes.reduce(*two_changes.records["ReduceTable"])
-
-    assert two_changes.totals() == total("3")
-
-
-def test_a_batch_that_is_delivered_again_as_it_was_within_ten_minutes_is_reduced_once(
-    two_deltas: Design,
+@pytest.mark.parametrize(
+    ("deliveries", "expected"),
+    [([BOTH, BOTH], "3"), ([BOTH, FIRST, SECOND], "6")],
+    ids=["the same batch", "other batch boundaries"],
+)
+def test_map_counts_a_retry_twice_if_its_batch_boundaries_differ(
+    two_changes: Design, deliveries: list[list[int]], expected: str
 ) -> None:
-    batch = two_deltas.records["ReduceTable"]
-    two_deltas.reduce(*batch)
-    two_deltas.now = 599
-    two_deltas.reduce(*batch)
-
-    assert two_deltas.totals() == total("3")
-
-
-def test_the_same_records_in_another_cut_are_mapped_twice(two_changes: Design) -> None:
-    first, second = two_changes.records["StateTable"]
-    two_changes.map(first, second)
-    two_changes.map(first)
-    two_changes.map(second)
+    for batch in deliveries:
+        two_changes.map(*(two_changes.records["StateTable"][number] for number in batch))
+        two_changes.now += 24 * 3600
     two_changes.reduce(*two_changes.records["ReduceTable"])
 
-    assert two_changes.totals() == total("6")
+    assert two_changes.totals() == total(expected)
 
 
-def test_the_same_records_in_another_cut_are_reduced_twice(two_deltas: Design) -> None:
-    first, second = two_deltas.records["ReduceTable"]
-    two_deltas.reduce(first, second)
-    two_deltas.reduce(second)
-
-    assert two_deltas.totals() == total("5")
-
-
-def test_a_batch_that_is_delivered_again_after_the_token_is_forgotten_is_reduced_twice(
-    two_deltas: Design,
+@pytest.mark.parametrize(
+    ("deliveries", "seconds", "expected"),
+    [([BOTH, BOTH], 599, "3"), ([BOTH, SECOND], 0, "5"), ([BOTH, BOTH], 600, "6")],
+    ids=["the same batch", "other batch boundaries", "after ten minutes"],
+)
+def test_reduce_counts_a_retry_twice_if_its_batch_boundaries_differ_or_it_is_late(
+    two_deltas: Design, deliveries: list[list[int]], seconds: float, expected: str
 ) -> None:
-    batch = two_deltas.records["ReduceTable"]
-    two_deltas.reduce(*batch)
-    two_deltas.now = 600
-    two_deltas.reduce(*batch)
+    for batch in deliveries:
+        two_deltas.reduce(*(two_deltas.records["ReduceTable"][number] for number in batch))
+        two_deltas.now += seconds
 
-    assert two_deltas.totals() == total("6")
+    assert two_deltas.totals() == total(expected)

@@ -114,9 +114,7 @@ def test_a_deleted_mapping_has_no_known_time_of_standing_still(dynamodb: Dynamo)
     assert found(dynamodb, 1000, m="gone").stood_still(STOOD_STILL, NOW) == []
 
 
-def test_streams_of_a_new_pipeline_that_has_registered_none_are_settled(
-    dynamodb: Dynamo,
-) -> None:
+def test_streams_of_a_new_pipeline_that_has_registered_none_are_settled(dynamodb: Dynamo) -> None:
     dynamodb.restore(REGISTRY, [])
     assert found(dynamodb).streams_not_settled == {}
 
@@ -138,9 +136,7 @@ def test_a_replaced_stream_is_settled_by_a_rebuild_and_not_by_being_registered(
     assert found(dynamodb).streams_not_settled == {}
 
 
-def test_an_earlier_stream_that_was_never_settled_is_ignored(
-    dynamodb: Dynamo,
-) -> None:
+def test_an_earlier_stream_that_was_never_settled_is_ignored(dynamodb: Dynamo) -> None:
     dynamodb.meet("map", "states/0", is_settled=False)
     assert found(dynamodb).streams_not_settled == {}
 

@@ -50,8 +50,7 @@ def test_a_row_in_no_grouping_needs_no_keys_and_no_numbers() -> None:
 
 def test_a_missing_number_gets_the_configured_value() -> None:
     sums = configuration(
-        {"g": {"keys": ["k"]}},
-        {"V": {"op": "sum", "field": "detail.v", "missing": "-0.5"}},
+        {"g": {"keys": ["k"]}}, {"V": {"op": "sum", "field": "detail.v", "missing": "-0.5"}}
     )
     image: dict[str, Any] = {"k": {"S": "a"}}
 

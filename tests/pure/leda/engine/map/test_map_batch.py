@@ -14,14 +14,7 @@ from leda.engine.delta_rows import lane_number
 from leda.engine.group_by.configuration import Configuration, Contribution, bytes_of
 from leda.engine.group_by.hierarchy import nodes
 from leda.engine.map import map_batch
-from leda.engine.map.map_batch import (
-    Change,
-    by_lane,
-    oldest_time,
-    parts,
-    read,
-    split_beyond_limits,
-)
+from leda.engine.map.map_batch import Change, by_lane, oldest_time, parts, read, split_beyond_limits
 from leda.engine.map.source_shards import Assignment
 from leda.engine.shards import padded
 from leda.streams.stream_records import StreamRecord

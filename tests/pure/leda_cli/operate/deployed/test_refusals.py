@@ -79,9 +79,7 @@ def test_a_refusal_names_what_is_missing_and_a_fix(
     assert first.value.what.startswith("no stack: ")
 
 
-def test_another_error_of_the_first_call_is_quoted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_another_error_of_the_first_call_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     error = refused("ResourceNotFoundException", "Function not found: T-MapLambda")
     monkeypatch.setattr(Account, "_account", raises(error))
     with pytest.raises(LedaError) as found, Account().reached("T-MapLambda is not there", "it"):

@@ -223,9 +223,7 @@ def test_the_watermark_of_a_shard_is_its_last_record_before_the_marker(
         assert mark.open[name] in before
 
 
-def test_the_watermark_of_a_shard_without_new_records_is_its_last_record(
-    table: Table,
-) -> None:
+def test_the_watermark_of_a_shard_without_new_records_is_its_last_record(table: Table) -> None:
     for number in range(9):
         table.put(f"k{number}", Value={"N": "0"})
     quiet = [name for name, records in table.shards.items() if records]
@@ -256,9 +254,7 @@ def test_a_few_empty_pages_do_not_mean_that_a_shard_is_empty() -> None:
     assert mark.open["s0"] == int(table.shards["s0"][0]["dynamodb"]["SequenceNumber"])
 
 
-def test_a_watermark_is_where_its_marker_appears_in_the_stream(
-    table: Table,
-) -> None:
+def test_a_watermark_is_where_its_marker_appears_in_the_stream(table: Table) -> None:
     """A record that appears after the marker is after the watermark, although it was written before it."""
     found = Follower(table)
     table.held = []

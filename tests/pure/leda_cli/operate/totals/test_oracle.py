@@ -68,10 +68,7 @@ def test_a_deletion_needs_neither_value_nor_hierarchy() -> None:
 def test_levels_may_be_fields_of_the_message() -> None:
     names = oracle.Names(id="Meter", hierarchy=None, levels=("City", "Street"))
     message = {"Meter": "m", "Version": 0, "Value": 3, "City": "Ulm", "Street": "Am Bach"}
-    assert oracle.fold([message], names) == {
-        "Ulm": (1, Decimal(3)),
-        "Ulm:Am Bach": (1, Decimal(3)),
-    }
+    assert oracle.fold([message], names) == {"Ulm": (1, Decimal(3)), "Ulm:Am Bach": (1, Decimal(3))}
 
 
 def test_values_in_bytes_are_read_exactly() -> None:
