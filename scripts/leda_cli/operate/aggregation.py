@@ -136,6 +136,11 @@ class Aggregation:
         return f"leda {name}{self.option}"
 
     @property
+    def is_pipeline(self) -> bool:
+        """Whether it is a part of the pipeline, which alone writes its StateTable; any other table is a user's."""
+        return isinstance(self.account, Stack)
+
+    @property
     def functions(self) -> Mapping[str, str]:
         """Name of each stage's function, in the order of the stages; only the pipeline has State."""
         engine = {"map": self.map_function, "reduce": self.reduce_function}

@@ -63,7 +63,7 @@ def backfill(
     options = Options(
         is_backfill=True,
         needs_backfill=aggregation.needs_backfill,
-        markers=markers or map_function is None,
+        markers=markers or aggregation.is_pipeline,
         segments=segments,
         option=aggregation.option,
     )

@@ -63,7 +63,7 @@ def rebuild(
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     options = Options(
         needs_backfill=aggregation.needs_backfill,
-        markers=markers or map_function is None,
+        markers=markers or aggregation.is_pipeline,
         segments=segments,
         option=aggregation.option,
     )

@@ -67,7 +67,7 @@ class FakeAggregation:
     """Enough of an aggregation for the command."""
 
     map_function, totals_table, reduce_table, registry_table = "Map", "Totals", "Reduce", "Registry"
-    totals_key, mappings, needs_backfill = "Identifier", None, True
+    totals_key, mappings, needs_backfill, is_pipeline = "Identifier", None, True, False
     option = " --map-function Map"
     source = SourceTable("Feedback", {"id": "S"})
 
@@ -154,12 +154,16 @@ def test_a_run_makes_the_deployed_configuration_live_and_checks_the_totals(
 
 
 def test_the_pipelines_table_gets_markers_and_a_users_only_when_asked_for(
-    made: dict[str, Any],
+    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backfill(wait=0)
-    assert made["work"].options.markers
-    backfill(wait=0, map_function="Feedback-MapLambda")
-    assert not made["work"].options.markers
+    ways: list[dict[str, Any]] = [{"map_function": "Feedback-MapLambda"}, {"name_prefix": "F-"}, {}]
+    for found in ways:
+        backfill(wait=0, **found)
+        assert not made["work"].options.markers
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeAggregation, "is_pipeline", True)
+        backfill(wait=0)
+        assert made["work"].options.markers
     backfill(wait=0, map_function="Feedback-MapLambda", markers=True)
     assert made["work"].options.markers
 

@@ -37,7 +37,7 @@ class FakeAggregation:
         "R",
         "Registry",
     )
-    totals_key, mappings, needs_backfill = "Identifier", None, False
+    totals_key, mappings, needs_backfill, is_pipeline = "Identifier", None, False, False
     option = " --map-function MapLambda"
     source = SourceTable("Feedback", {"id": "S"})
     deployed = Assignment(TODAY, 1)
