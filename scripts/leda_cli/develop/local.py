@@ -295,7 +295,11 @@ def status() -> None:
     if running := localstack.current():
         _show(localstack, running)
         applied = (localstack.folder / "applied").exists()
-        info("the pipeline is applied" if applied else "the pipeline is not applied: `make up` applies it")
+        info(
+            "the pipeline is applied"
+            if applied
+            else "the pipeline is not applied: `make up` applies it"
+        )
     if running := ministack.current():
         _show(ministack, running)
 

@@ -49,6 +49,17 @@ def test_a_first_backfill_counts_the_rows_that_the_table_has(lanes: int, markers
     site.check()
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_stream_without_both_images_is_refused_before_anything_is_changed(dry_run: bool) -> None:
+    site = BackfillSite.begun()
+    site.pipeline.dynamodb._of_table[site.table("State")].view = "KEYS_ONLY"
+    work = site.backfill_work(Calls())
+    with pytest.raises(LedaError, match="has KEYS_ONLY, and Map needs NEW_AND_OLD_IMAGES"):
+        work.look() if dry_run else work.run()
+    assert not work.is_open
+    assert site.total_rows() == {}
+
+
 def test_a_table_whose_stream_never_had_a_record_is_counted(markers: bool) -> None:
     site = BackfillSite.begun()
     site.pipeline.dynamodb.disable_stream(site.table("State"))

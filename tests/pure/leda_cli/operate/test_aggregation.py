@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import mappings_of
 from leda_cli.operate.deployed.mappings import LambdaMappings
 from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.stack import Stack
 from support.pipeline import CONFIGURATION
 
 ACCOUNT = "arn:aws:lambda:eu-west-1:111122223333:function:"
@@ -277,3 +279,9 @@ def test_the_key_of_a_marker_has_the_types_of_the_tables_key(
     keys: dict[str, str], marker: dict[str, Any]
 ) -> None:
     assert SourceTable("T", keys).marker_key(7) == marker
+
+
+def test_only_a_part_of_the_pipeline_has_a_table_that_is_not_a_users() -> None:
+    found = Aggregation.of_function(FakeAccount(), "F-Map")  # type: ignore[arg-type]
+    assert not found.is_pipeline
+    assert replace(found, account=Stack.__new__(Stack)).is_pipeline
