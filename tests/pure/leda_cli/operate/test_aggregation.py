@@ -154,11 +154,7 @@ def test_suggested_commands_have_the_options_that_find_the_aggregation(
 def test_an_unknown_function_is_an_error_that_lists_the_map_functions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class LocalAws(Account):
-        @property
-        def lambdas(self) -> Any:
-            return self
-
+    class Lambdas:
         def get_function_configuration(self, **_: str) -> Any:
             raise ClientError({"Error": {"Code": "404", "Message": "Function not found: X"}}, "Get")
 
@@ -167,7 +163,8 @@ def test_an_unknown_function_is_an_error_that_lists_the_map_functions(
             return SimpleNamespace(paginate=lambda: pages)
 
     pages: list[Any] = [{"Functions": []}]
-    local = LocalAws({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
+    local = Account({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
+    monkeypatch.setattr(local, "lambdas", Lambdas())
     monkeypatch.setattr(Account, "chosen", lambda _aws: local)
     with pytest.raises(LedaError, match="X cannot be looked at") as error:
         Aggregation.find(False, "", "X")
