@@ -1,4 +1,4 @@
-"""HealthLambda: checks on a schedule for an open rebuild, disabled mappings, and streams whose shards are unsettled."""
+"""HealthLambda: checks on a schedule for an open rebuild, disabled mappings, and streams that are not settled."""
 
 import json
 from datetime import UTC, datetime
