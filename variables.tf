@@ -68,7 +68,7 @@ variable "dashboard" {
 }
 
 variable "audit" {
-  description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` says what it may have."
+  description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` lists its attributes."
   type        = any
   default     = { schedule_expression = "rate(1 day)" }
 }

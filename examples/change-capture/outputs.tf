@@ -9,7 +9,7 @@ output "functions" {
 }
 
 output "copy" {
-  description = "The copy of the table."
+  description = "The replica of the table."
   value       = { name = module.copy.name, arn = module.copy.arn }
 }
 

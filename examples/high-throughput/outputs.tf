@@ -14,6 +14,6 @@ output "tables" {
 }
 
 output "warm_command" {
-  description = "What lets StateTable take the load from its first second: run it once, before the load. AWS charges for it."
+  description = "The command that lets StateTable take the load from its first second. Run it once, before the load; AWS charges for it."
   value       = "aws dynamodb update-table --table-name ${module.pipeline.tables.state.name} --warm-throughput ReadUnitsPerSecond=12000,WriteUnitsPerSecond=80000"
 }

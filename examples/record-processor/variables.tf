@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Prepended to every name; `Readings-` follows it where there are two of a kind."
+  description = "Prefix of all names. `Readings-` follows it in the names of the second processor."
   type        = string
   default     = ""
   nullable    = false

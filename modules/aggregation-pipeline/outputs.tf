@@ -7,7 +7,7 @@ output "stream" {
 }
 
 output "functions" {
-  description = "The functions `state`, `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And without a mapping `health`, and `audit` where it is on."
+  description = "The functions `state`, `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. `health`, and `audit` where it is on, have no mapping."
   value       = merge({ state = module.state_function }, module.aggregation.functions)
 }
 

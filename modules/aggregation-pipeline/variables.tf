@@ -148,7 +148,7 @@ variable "freshness_seconds" {
 }
 
 variable "audit" {
-  description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` says what it may have."
+  description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` lists its attributes."
   type        = any
   default     = { schedule_expression = "rate(1 day)" }
 }
@@ -167,7 +167,7 @@ variable "dashboard" {
 }
 
 variable "capacity" {
-  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `state`, `reduce`, `aggregate` (the totals) and `registry`. `modules/table` says what each may have; a table that is not named is on demand."
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `state`, `reduce`, `aggregate` (the totals) and `registry`. `modules/table` lists the attributes of each; a table that is not named is on demand."
   type        = any
   default     = {}
   nullable    = false
@@ -202,7 +202,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

@@ -7,7 +7,7 @@ output "totals_table" {
 }
 
 output "functions" {
-  description = "The functions `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And without a mapping `health`, and `audit` where it is on."
+  description = "The functions `map` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. `health`, and `audit` where it is on, have no mapping."
   value = merge(
     {
       map    = module.map_function
@@ -19,7 +19,7 @@ output "functions" {
 
   precondition {
     condition     = length(setsubtract(keys(var.settings), module.health_function.setting_names)) == 0
-    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.health_function.setting_names))}: modules/function says what it may have."
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.health_function.setting_names))}: modules/function lists the attributes of settings."
   }
 
   precondition {

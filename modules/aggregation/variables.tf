@@ -458,7 +458,7 @@ variable "dashboard" {
 }
 
 variable "capacity" {
-  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `reduce`, `aggregate` (the totals; not with `indexes`) and `registry`. `modules/table` says what each may have; a table that is not named is on demand."
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `reduce`, `aggregate` (the totals; not with `indexes`) and `registry`. `modules/table` lists the attributes of each; a table that is not named is on demand."
   type        = any
   default     = {}
   nullable    = false
@@ -507,7 +507,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

@@ -12,7 +12,7 @@ output "functions" {
 
   precondition {
     condition     = length(setsubtract(keys(var.settings), module.capture_function.setting_names)) == 0
-    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.capture_function.setting_names))}: modules/function says what it may have."
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.capture_function.setting_names))}: modules/function lists the attributes of settings."
   }
 }
 
@@ -43,6 +43,6 @@ output "replica_policy" {
 }
 
 output "quarantine_bucket" {
-  description = "The bucket with the records that tell no change, and the notifications that SNS did not take: `name` and `arn`."
+  description = "The bucket with the records that could not be read as a change, and the notifications that SNS did not accept: `name` and `arn`."
   value       = module.quarantine_bucket
 }

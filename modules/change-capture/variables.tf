@@ -194,7 +194,7 @@ variable "replica_function" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a change may be when it is logged or copied. Alarms go off at a third of it."
+  description = "Seconds that may pass from a change until it is in the log and in the replica. An alarm goes off when a function is behind the stream by more than a third of these seconds."
   type        = number
   default     = 60
   nullable    = false
@@ -236,7 +236,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

@@ -29,6 +29,6 @@ output "environment" {
 }
 
 output "setting_names" {
-  description = "What `settings` may have: callers refuse what is not named here, which Terraform would drop without a word."
+  description = "The attributes of `settings`. Callers refuse every other attribute, because Terraform would drop it without an error."
   value       = keys(var.settings)
 }

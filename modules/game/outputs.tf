@@ -9,7 +9,7 @@ output "generator" {
 
   precondition {
     condition     = length(setsubtract(keys(var.settings), module.generator.setting_names)) == 0
-    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.generator.setting_names))}: modules/function says what it may have."
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.generator.setting_names))}: modules/function lists the attributes of settings."
   }
 }
 

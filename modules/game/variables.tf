@@ -101,7 +101,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

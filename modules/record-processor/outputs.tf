@@ -12,7 +12,7 @@ output "function" {
 
   precondition {
     condition     = length(setsubtract(keys(var.settings), module.function.setting_names)) == 0
-    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.function.setting_names))}: modules/function says what it may have."
+    error_message = "settings has no ${join(", ", setsubtract(keys(var.settings), module.function.setting_names))}: modules/function lists the attributes of settings."
   }
 }
 

@@ -91,7 +91,7 @@ variable "function" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a record may be when it is processed. An alarm goes off at a third of it."
+  description = "Seconds that may pass from the arrival of a record until it is processed. An alarm goes off when the function is behind its stream by more than a third of these seconds."
   type        = number
   default     = 60
   nullable    = false
@@ -132,7 +132,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

@@ -1,5 +1,5 @@
 output "functions" {
-  description = "The functions `aggregate` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. And without a mapping `health`."
+  description = "The functions `aggregate` and `reduce`: `name`, `arn`, `role_name`, `log_group_name`, and `mapping_uuid`, to switch one off and on. `health` has no mapping."
   value = {
     aggregate = module.aggregation.functions.map
     reduce    = module.aggregation.functions.reduce

@@ -25,7 +25,7 @@ variable "ttl_attribute" {
 }
 
 variable "freshness_seconds" {
-  description = "How old a total may be, from the record's write on. Alarms go off when a function is a third of it behind its stream."
+  description = "Seconds that may pass from the write of a record until the totals contain it. An alarm goes off when a function is behind its stream by more than a third of these seconds."
   type        = number
   default     = 30
   nullable    = false
@@ -39,7 +39,7 @@ variable "alarm_actions" {
 }
 
 variable "capacity" {
-  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `records`, `reduce` and `registry`. `modules/table` says what each may have; a table that is not named is on demand."
+  description = "Provisioned capacity with auto scaling instead of on-demand, by table: `records`, `reduce` and `registry`. `modules/table` lists the attributes of each; a table that is not named is on demand."
   type        = any
   default     = {}
   nullable    = false
@@ -74,7 +74,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

@@ -86,7 +86,7 @@ variable "single_shard" {
 }
 
 variable "batch_size" {
-  description = "Most changes that a reader of the table's stream gets at once."
+  description = "Maximum number of changes in a batch that a reader of the table's stream gets."
   type        = number
   default     = 100
   nullable    = false
@@ -108,7 +108,7 @@ variable "lake" {
 }
 
 variable "freshness_seconds" {
-  description = "How old counts and vendor orders may be, from the order on. The alarms go off when a reader is a third of it behind the stream."
+  description = "Seconds that may pass from an order until counts and vendor orders contain it. An alarm goes off when a reader is behind the table's stream by more than a third of these seconds."
   type        = number
   default     = 30
   nullable    = false
@@ -168,7 +168,7 @@ variable "kms_key_arn" {
 }
 
 variable "settings" {
-  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` says what it may have."
+  description = "What all functions have in common, and the roles and logs beside them: packages, runtime, logs, tracing, VPC, permissions boundary, path and suffix of roles. `modules/function` lists its attributes."
   type        = any
   default     = {}
   nullable    = false

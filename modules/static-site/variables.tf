@@ -46,7 +46,7 @@ variable "connect_sources" {
 }
 
 variable "cloudfront" {
-  description = "Whether CloudFront serves the files. Without it nobody can read the bucket but who has a right to."
+  description = "Whether CloudFront serves the files. Without CloudFront only principals with a right to read the bucket can read them."
   type        = bool
   default     = true
   nullable    = false

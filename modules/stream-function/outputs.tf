@@ -44,7 +44,7 @@ output "environment" {
 }
 
 output "setting_names" {
-  description = "What `settings` may have: callers refuse what is not named here."
+  description = "The attributes of `settings`. Callers refuse every other attribute."
   value       = module.function.setting_names
 }
 
