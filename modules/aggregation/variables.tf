@@ -229,7 +229,7 @@ variable "indexes" {
 
   validation {
     condition     = alltrue([for measure in var.indexes.top : contains(keys(var.measures), measure)])
-    error_message = "indexes.top names what is no measure: ${join(", ", setsubtract(var.indexes.top, keys(var.measures)))}."
+    error_message = "indexes.top names what is no measure: ${join(", ", setsubtract(var.indexes.top, keys(var.measures)))}. The measures are ${join(", ", keys(var.measures))}."
   }
 
   validation {
