@@ -108,7 +108,7 @@ variable "group_by" {
     The groupings by name. A grouping makes one total for each combination of its keys' values. It is an object with these attributes; any other
     attribute is refused:
     - `keys` (list of strings, required): the attributes of a row that form the total's identifier, in this order. `region` is an attribute;
-      `detail.region` is an attribute in a map; `tags[]` is each element of a list or set (a row counts once for equal elements); `created_at:hour` is a time bucket
+      `detail.region` is an attribute in a map; `tags[]` is each element of a list or set (a row counts once for equal elements, and in no total if there are none); `created_at:hour` is a time bucket
       (`minute`, `hour`, `day` or `month` in UTC; the attribute holds epoch seconds, epoch milliseconds, or ISO 8601 as `2026-08-01` or `2026-08-01T13:05:59+01:00`, in UTC if
       it names no zone); `<key> as <name>` gives the key another name. A key's value is a string, a number or a boolean
     - `where` (map of lists of strings; none): a row counts only if each of these attributes has one of the listed values, as in `{ urgency = ["high"] }`.
@@ -240,7 +240,7 @@ variable "indexes" {
 
   validation {
     condition     = alltrue([for measure in var.indexes.top : contains(keys(var.measures), measure)])
-    error_message = "indexes.top names what is no measure: ${join(", ", setsubtract(var.indexes.top, keys(var.measures)))}."
+    error_message = "indexes.top names what is no measure: ${join(", ", setsubtract(var.indexes.top, keys(var.measures)))}. The measures are ${join(", ", keys(var.measures))}."
   }
 
   validation {
