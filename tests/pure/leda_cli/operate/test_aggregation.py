@@ -164,7 +164,7 @@ def test_an_unknown_function_is_an_error_that_lists_the_map_functions(
 
     pages: list[Any] = [{"Functions": []}]
     local = Account({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
-    monkeypatch.setattr(local, "lambdas", Lambdas())
+    monkeypatch.setitem(local.__dict__, "lambdas", Lambdas())
     monkeypatch.setattr(Account, "chosen", lambda _aws: local)
     with pytest.raises(LedaError, match="X cannot be looked at") as error:
         Aggregation.find(False, "", "X")
