@@ -35,10 +35,7 @@ def unchanged(dynamodb_endpoint: str) -> Iterator[ShopTables]:
 def make_vendor_order(shop: ShopTables, product: str, number: int = 0, quantity: int = 50) -> None:
     """Make a vendor order as fnCreateVendorOrder does."""
     action = vendor_orders.open_action(
-        shop.prefix + "UnifiedTable",
-        vendor_orders.Number(product, number),
-        quantity,
-        times.now(),
+        shop.prefix + "UnifiedTable", vendor_orders.Number(product, number), quantity, times.now()
     )
     shop.dynamodb.transact_write_items(TransactItems=[action])
 
@@ -84,9 +81,7 @@ def test_products_are_listed_in_order_and_once_over_several_pages(shop: ShopTabl
     assert found == [*(f"part-{number}" for number in range(7)), "vest"]
 
 
-def test_an_unreadable_part_is_left_out_of_the_lists(
-    shop: ShopTables,
-) -> None:
+def test_an_unreadable_part_is_left_out_of_the_lists(shop: ShopTables) -> None:
     broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}}
     shop.dynamodb.put_item(
         TableName=shop.prefix + "UnifiedTable", Item=broken | {"inventoryKey": {"S": "part"}}

@@ -12,15 +12,7 @@ from support.local_command import leda
 
 def test_a_small_demo_succeeds(stack: LiveStack, tmp_path: Path) -> None:
     done = leda(
-        stack.aws.variables,
-        tmp_path,
-        "demo",
-        "--rounds",
-        "2",
-        "--messages",
-        "500",
-        "--seed",
-        "3",
+        stack.aws.variables, tmp_path, "demo", "--rounds", "2", "--messages", "500", "--seed", "3"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1,000 messages, no total off by any amount" in done.stdout
