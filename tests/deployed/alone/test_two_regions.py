@@ -77,7 +77,7 @@ def test_each_region_has_a_dashboard_of_another_name(example: ExampleAws) -> Non
 
 
 def test_destroy_deletes_everything(alone: BareAws, example: ExampleAws) -> None:
-    """The last test of this file: it takes both pipelines away."""
+    """The last test of this file: it destroys both pipelines."""
     example.terraform.destroy()
     assert alone.client("iam").list_roles()["Roles"] == []
     for region in (FIRST, SECOND):
