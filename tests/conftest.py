@@ -1,4 +1,4 @@
-"""What every test runs under."""
+"""Settings of all tests: Hypothesis, environment variables, distribution over processes, skips in CI."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-# Its tables of characters; they would go to the folder that pytest was started in.
+# Otherwise Hypothesis writes its tables of characters to the current folder.
 set_hypothesis_home_dir(CACHE / "hypothesis")
 
-# The same examples in every run, and no limit on the time of one: a busy machine must not fail a test.
+# The same examples in every run, and no time limits, so that a busy machine fails no test.
 settings.register_profile(
     "leda",
     derandomize=True,
-    # Nothing that looks at a clock: another process may have the processor for a while.
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     database=None,
@@ -33,16 +32,15 @@ settings.register_profile(
 )
 settings.load_profile("leda")
 
-# The functions' logs would hide a failure's own lines.
+# The functions' logs would hide the report of a failure.
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
-# Logs and metrics take these from the environment when the first test file imports them, which is any that names the
-# core.
+# The core reads these when a test file imports it.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "LEDA")
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "Function")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the integration tests, here because pytest reads options before it looks into folders."""
+    """Options of the deployed tests, here because pytest reads options before it collects folders."""
     parser.addoption(
         "--keep-stack",
         action="store_true",
@@ -51,12 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Quiet what Powertools says of an invocation that failed before it had a metric."""
+    """Ignore a warning of Powertools about invocations that failed before they had a metric."""
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish")
 
 
 class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives a file's tests to the process that is free, and all tests of one local AWS to one process."""
+    """Gives each file's tests to one process, and all tests of one local AWS to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
@@ -68,7 +66,7 @@ class OneProcessForEachAws(LoadScopeScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """How the tests are divided where there are several processes."""
+    """Distribute the tests over several processes."""
     return OneProcessForEachAws(config, log)
 
 
@@ -93,7 +91,7 @@ def _not_skipped(report: Report) -> Report:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium, without a window."""
+    """The machine's Chromium, headless."""
     from support.browser import chromium  # Playwright takes half a second to import
 
     with chromium() as running:

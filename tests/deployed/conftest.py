@@ -1,14 +1,14 @@
-"""Tests of what Terraform has applied, on a local AWS that is started for them, on a free port, in a folder of its own.
+"""Tests of applied configurations, on local AWS instances that the tests start, each on a free port.
 
-A folder for each local AWS: `pipeline` has the root module; `examples` has those that are applied beside each other;
-`shop` is on an emulator of its own that has what LocalStack lacks; and in `alone` each file has one. One process of
-pytest has all tests of a local AWS (tests/conftest.py). It ends with the last of them, not with the session: what polls
-streams takes time from the tests that follow.
+Each folder has a local AWS: `pipeline` has the root module; `examples` has examples that are applied beside each
+other; `shop` uses MiniStack, which has services that LocalStack lacks; and in `alone` each file has a local AWS. One
+process of pytest runs all tests of a local AWS (tests/conftest.py), which ends with the last of these tests: its
+mappings poll streams and would slow later tests down.
 
-Folders and files come in the order of their names. What is in `fresh` comes first, where nothing else was done: so a
-user has it. A mapping that is switched on or created again reads its stream from the beginning here, so what does that
-comes while the pipeline's streams are short (`little_data`), and large loads come after it (`much_data`). What looks
-at everything that the session did, and then removes it, is in `whole_session`.
+Folders and files run in the order of their names. `fresh` comes first, on a stack without data, as a user finds it. A
+mapping that is enabled or created again reads its stream from the beginning here, so tests that do so run while the
+pipeline's streams are short (`little_data`), and large loads come later (`much_data`). `whole_session` checks
+everything that the session did, and then destroys the stack.
 """
 
 import pytest
@@ -18,5 +18,5 @@ from support.live_trades import Trades, new_trades
 
 @pytest.fixture
 def trades(request: pytest.FixtureRequest) -> Trades:
-    """Messages under a root of their own."""
+    """Messages under a root that no other test uses."""
     return new_trades(request.node.name.removeprefix("test_").split("[")[0][:40])

@@ -130,9 +130,7 @@ def test_delivering_the_whole_stream_again_changes_nothing(stored: Stored, warm:
     check(stored)
 
 
-def test_repeated_deliveries_with_another_number_of_lanes_change_nothing(
-    stored: Stored,
-) -> None:
+def test_repeated_deliveries_with_another_number_of_lanes_change_nothing(stored: Stored) -> None:
     """The number of lanes belongs to the shard, so that a repeated delivery finds the rows of the first one."""
     pipeline, _ = stored
     for name, table in STREAMS.items():

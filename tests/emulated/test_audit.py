@@ -19,10 +19,7 @@ COUNTS = ("Drift", "InFlight", "Totals", "Rows", "UnreadableRows")
 def function(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Function:
     """AuditLambda of a pipeline with some trades; it does not sleep."""
     monkeypatch.setattr("leda.engine.audit.audit.time.sleep", lambda _seconds: None)
-    pipeline.settings |= {
-        "FRESHNESS_SECONDS": "1",
-        "SOURCE_TABLE": f"{pipeline.prefix}StateTable",
-    }
+    pipeline.settings |= {"FRESHNESS_SECONDS": "1", "SOURCE_TABLE": f"{pipeline.prefix}StateTable"}
     draw = random.Random(4)
     messages = trades.burst(draw, trades.versions(draw, 6, 2), bad=0)
     pipeline.function("state")(pipeline.kinesis_event(*messages))
@@ -147,10 +144,7 @@ def test_totals_of_groupings_are_compared_in_a_table_with_another_key(
     [({"daily": 2, "tags": 2}, 0), ({"daily": 1, "tags": 5}, 1), ({"daily": 1, "tags": 1}, 2)],
 )
 def test_groupings_beyond_max_totals_are_counted_and_named(
-    groupings: Pipeline,
-    capsys: pytest.CaptureFixture[str],
-    limits: dict[str, int],
-    beyond: int,
+    groupings: Pipeline, capsys: pytest.CaptureFixture[str], limits: dict[str, int], beyond: int
 ) -> None:
     groupings.settings |= {
         "MAX_TOTALS": json.dumps(limits),

@@ -95,10 +95,7 @@ def test_each_change_is_logged_with_its_values_and_its_place(users: Users) -> No
         ("create", {"email": {"new": "a@example.org"}}),
         (
             "update",
-            {
-                "email": {"old": "a@example.org", "new": "b@example.org"},
-                "plan": {"new": "gold"},
-            },
+            {"email": {"old": "a@example.org", "new": "b@example.org"}, "plan": {"new": "gold"}},
         ),
         ("delete", {"email": {"old": "b@example.org"}, "plan": {"old": "gold"}}),
     ]
@@ -311,9 +308,7 @@ def broken(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**record, "dynamodb": {k: v for k, v in change.items() if v is not ...}}
 
 
-def test_an_unreadable_record_is_quarantined_whole_and_the_others_are_logged(
-    users: Users,
-) -> None:
+def test_an_unreadable_record_is_quarantined_whole_and_the_others_are_logged(users: Users) -> None:
     for user in ("before", "bad", "after"):
         users.put(user)
     records = users.records()

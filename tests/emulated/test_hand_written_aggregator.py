@@ -122,9 +122,7 @@ def test_without_failures_the_totals_are_right(aggregator: Aggregator) -> None:
     assert aggregator.of_the_day() == COUNTED_ONCE
 
 
-def test_line_1_the_sdks_retry_after_a_lost_answer_counts_twice(
-    aggregator: Aggregator,
-) -> None:
+def test_line_1_the_sdks_retry_after_a_lost_answer_counts_twice(aggregator: Aggregator) -> None:
     lost: list[int] = []
 
     def lose_the_first_answer(request: Any, **_given: Any) -> None:

@@ -336,9 +336,7 @@ def backfilled(pipeline: Pipeline, configuration: str, sequence: str) -> None:
     registry.put(f"source/{shard.stream}", shard.id, assigned)
 
 
-def test_a_warm_environment_takes_up_the_assignment_of_a_backfill(
-    pipeline: Pipeline,
-) -> None:
+def test_a_warm_environment_takes_up_the_assignment_of_a_backfill(pipeline: Pipeline) -> None:
     remembers = pipeline.function("map")
     put_trades(pipeline, 2)
     batch = batch_of(pipeline)
@@ -436,9 +434,7 @@ def test_values_without_a_common_sum_of_38_digits_replace_each_other(
     assert pipeline.bucket.objects == {}
 
 
-def test_a_repeated_batch_under_narrower_limits_is_covered(
-    pipeline: Pipeline,
-) -> None:
+def test_a_repeated_batch_under_narrower_limits_is_covered(pipeline: Pipeline) -> None:
     put(pipeline, "t", {"S": "PV"}, {"N": "1000000"})
     put(pipeline, "t", {"S": "PV"}, {"N": "2000000"}, version=2)
     batch = batch_of(pipeline)
@@ -530,9 +526,7 @@ def test_an_event_of_another_source_is_refused(pipeline: Pipeline) -> None:
         pipeline.function("map")(event(pipeline.kinesis_event({"a": 1})["Records"], "shardId-1"))
 
 
-def test_a_test_event_of_the_lambda_console_has_a_checkpoint_of_its_own(
-    pipeline: Pipeline,
-) -> None:
+def test_a_test_event_of_the_lambda_console_has_a_checkpoint_of_its_own(pipeline: Pipeline) -> None:
     """Its SequenceNumber 111, as a number of the shard, would hide records of the stream or be hidden by them."""
     put_trades(pipeline, 1)
     (record,) = pipeline.stream_records("StateTable")
@@ -606,9 +600,7 @@ def test_totals_are_exact_after_a_failure_at_any_call(
     assert pipeline.totals() == {"PV": 66} | {f"PV:{number}": number for number in range(12)}
 
 
-def test_a_shard_is_assigned_once_by_two_deliveries_at_the_same_time(
-    pipeline: Pipeline,
-) -> None:
+def test_a_shard_is_assigned_once_by_two_deliveries_at_the_same_time(pipeline: Pipeline) -> None:
     put_trades(pipeline, 3)
     batch = batch_of(pipeline)
     faults = Faults()
@@ -647,9 +639,7 @@ def test_an_injected_failure_comes_after_the_write_and_totals_stay_exact(
     assert pipeline.run() == {"PV": 3, "PV:A": 3}
 
 
-def test_a_value_beyond_todays_schema_is_still_subtracted(
-    pipeline: Pipeline,
-) -> None:
+def test_a_value_beyond_todays_schema_is_still_subtracted(pipeline: Pipeline) -> None:
     """State applies the limits to messages. A row that was counted under wider ones must not stay counted for ever."""
     message = {"TradeID": "t", "Hierarchy": {"A": "PV"}}
     pipeline.settings["SCHEMA"] = json.dumps({"levels": ["A"]})

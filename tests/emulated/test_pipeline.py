@@ -31,9 +31,7 @@ def test_a_message_counts_in_the_total_of_every_level(pipeline: Pipeline) -> Non
     }
 
 
-def test_totals_are_those_of_the_newest_version_of_each_trade(
-    pipeline: Pipeline,
-) -> None:
+def test_totals_are_those_of_the_newest_version_of_each_trade(pipeline: Pipeline) -> None:
     totals_after(pipeline, message("a", 1, 1), message("b", 1, 2), message("c", 1, 4))
     found = totals_after(
         pipeline,

@@ -160,9 +160,7 @@ def test_a_payload_that_is_too_long_for_a_log_line_is_cut(
     assert len(written.encode()) < 101_000
 
 
-def test_a_long_reason_is_cut_in_the_log_and_whole_in_quarantine(
-    pipeline: Pipeline,
-) -> None:
+def test_a_long_reason_is_cut_in_the_log_and_whole_in_quarantine(pipeline: Pipeline) -> None:
     reason = "\U0001f600" * 100_000
 
     with recorded() as log:

@@ -78,9 +78,7 @@ def sequence(record: Mapping[str, Any]) -> str:
     return f"{int(record['dynamodb']['SequenceNumber']):040d}"
 
 
-def test_rows_are_added_to_the_totals_with_their_checkpoints(
-    pipeline: Pipeline,
-) -> None:
+def test_rows_are_added_to_the_totals_with_their_checkpoints(pipeline: Pipeline) -> None:
     for number in range(30):
         put_delta(pipeline, number, {"PV": "0.1", f"PV:{number}": 1})
     records = pipeline.stream_records("ReduceTable")
@@ -182,9 +180,7 @@ def test_a_row_with_an_invalid_lane_is_quarantined(pipeline: Pipeline, lane: str
     assert "Lane" in pipeline.bucket.reasons[0]
 
 
-def test_a_row_whose_addition_needs_more_than_38_digits_is_quarantined(
-    pipeline: Pipeline,
-) -> None:
+def test_a_row_whose_addition_needs_more_than_38_digits_is_quarantined(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": "1E+30", "B": 1})
     put_delta(pipeline, 2, {"A": "1E-10", "B": 1})
     put_delta(pipeline, 3, {"A": 1, "B": 1})
@@ -246,9 +242,7 @@ def test_a_measure_that_another_delivery_adds_meanwhile_is_kept(
     assert pipeline.bucket.objects == {}
 
 
-def test_a_covered_row_does_not_restore_a_removed_measure(
-    pipeline: Pipeline,
-) -> None:
+def test_a_covered_row_does_not_restore_a_removed_measure(pipeline: Pipeline) -> None:
     """A backfill removes the measures of the former configuration, whose rows may be delivered again."""
     put_delta(pipeline, 1, {"A": 7})
     reduce(pipeline)
@@ -391,9 +385,7 @@ def test_a_test_event_of_the_lambda_console_hides_no_record_of_the_stream(
 # -- checkpoints
 
 
-def test_a_delivery_behind_another_one_is_covered_and_adds_nothing(
-    pipeline: Pipeline,
-) -> None:
+def test_a_delivery_behind_another_one_is_covered_and_adds_nothing(pipeline: Pipeline) -> None:
     for number in range(6):
         put_delta(pipeline, number, {"A": 1, f"B{number % 2}": 1})
     records = pipeline.stream_records("ReduceTable")
@@ -404,9 +396,7 @@ def test_a_delivery_behind_another_one_is_covered_and_adds_nothing(
     assert values(pipeline) == {"A": 6, "B0": 3, "B1": 3}
 
 
-def test_a_total_is_made_once_when_the_answer_is_lost(
-    pipeline: Pipeline,
-) -> None:
+def test_a_total_is_made_once_when_the_answer_is_lost(pipeline: Pipeline) -> None:
     put_delta(pipeline, 1, {"A": 1})
     faults = Faults()
     faults.arm("batch_execute_statement", 2, after(timed_out()))

@@ -94,9 +94,7 @@ def test_a_product_that_is_added_again_with_low_stock_is_reordered_at_once(
     assert list(vendor_orders(shop).values()) == ["Received"] * 3
 
 
-def test_the_open_vendor_order_of_a_deleted_product_can_be_cancelled(
-    shop: ShopTables,
-) -> None:
+def test_the_open_vendor_order_of_a_deleted_product_can_be_cancelled(shop: ShopTables) -> None:
     shop.sell("vest", qty=0)
     process_stream(shop)
     delete(shop, shop.row("vest", "vest"))
@@ -120,9 +118,7 @@ def test_the_open_vendor_order_of_a_deleted_product_can_be_cancelled(
     assert open_vendor_order(shop, "vest") == "vest-1"
 
 
-def test_an_open_vendor_order_belongs_to_the_product_that_is_added_again(
-    shop: ShopTables,
-) -> None:
+def test_an_open_vendor_order_belongs_to_the_product_that_is_added_again(shop: ShopTables) -> None:
     shop.sell("vest", qty=0, reorder_qty=7)
     for number in range(2):
         process_stream(shop)

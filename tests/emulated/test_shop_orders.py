@@ -61,9 +61,7 @@ def test_a_request_with_a_price_is_refused(shop: ShopTables) -> None:
     assert shop.request("POST /orders", body).error == (400, "InvalidRequest", "lines[0]")
 
 
-def test_a_repeated_request_and_a_read_return_the_same_bytes(
-    shop: ShopTables,
-) -> None:
+def test_a_repeated_request_and_a_read_return_the_same_bytes(shop: ShopTables) -> None:
     shop.sell("hat")
     body = order(("vest", 2), ("hat", 1), ("axe", 3))
     first, again = (shop.request("POST /orders", body) for _ in range(2))
@@ -97,9 +95,7 @@ def test_an_order_shows_neither_its_customer_nor_its_client_token(shop: ShopTabl
         assert body["clientToken"] not in answer.body
 
 
-def test_a_client_token_with_another_order_is_refused_and_shows_nothing(
-    shop: ShopTables,
-) -> None:
+def test_a_client_token_with_another_order_is_refused_and_shows_nothing(shop: ShopTables) -> None:
     body = order(("vest", 2))
     shop.request("POST /orders", body)
     for other in (

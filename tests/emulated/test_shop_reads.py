@@ -84,9 +84,7 @@ def test_products_are_listed_in_order_and_once_over_several_pages(shop: ShopTabl
     assert found == [*(f"part-{number}" for number in range(7)), "vest"]
 
 
-def test_an_unreadable_part_is_left_out_of_the_lists(
-    shop: ShopTables,
-) -> None:
+def test_an_unreadable_part_is_left_out_of_the_lists(shop: ShopTables) -> None:
     broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}}
     shop.dynamodb.put_item(
         TableName=shop.prefix + "UnifiedTable", Item=broken | {"inventoryKey": {"S": "part"}}

@@ -161,9 +161,7 @@ def test_a_part_whose_stock_is_still_low_after_a_receipt_is_ordered_again(shop: 
     assert statuses == {"VEND-ORDER-vest-0": "Received", "VEND-ORDER-vest-1": "Open"}
 
 
-def test_a_new_part_with_low_stock_is_ordered_and_a_deleted_one_is_not(
-    shop: ShopTables,
-) -> None:
+def test_a_new_part_with_low_stock_is_ordered_and_a_deleted_one_is_not(shop: ShopTables) -> None:
     shop.sell("vest", qty=0)
     deliver(shop, "create_vendor_order")
     assert len(shop.of_type("vendorOrder")) == 1
@@ -316,9 +314,7 @@ def connect_functions(shop: ShopTables) -> Lambda:
     return shop.lambda_
 
 
-def test_each_function_gets_its_kinds_of_records_in_order_and_the_shard(
-    shop: ShopTables,
-) -> None:
+def test_each_function_gets_its_kinds_of_records_in_order_and_the_shard(shop: ShopTables) -> None:
     calls = connect_functions(shop)
     shop.sell("vest", qty=6)
     shop.order(("vest", 2))

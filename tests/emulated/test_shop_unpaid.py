@@ -71,9 +71,7 @@ def test_a_customer_has_at_most_twenty_unpaid_orders(shop: ShopTables) -> None:
     assert [ask().status, ask().status] == [201, 409]
 
 
-def test_the_limit_of_unpaid_orders_holds_for_many_requests_at_once(
-    shop: ShopTables,
-) -> None:
+def test_the_limit_of_unpaid_orders_holds_for_many_requests_at_once(shop: ShopTables) -> None:
     function, answers = shop.function("create_order"), []
 
     def ask() -> None:

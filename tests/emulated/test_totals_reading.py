@@ -82,11 +82,7 @@ class Table:
         return TotalsReader(self.client, self.name, self.key, self.configuration)
 
 
-INDEXES = {
-    "Children": ("Identifier", "S"),
-    "TopCount": ("Count", "N"),
-    "TopScore": ("Score", "N"),
-}
+INDEXES = {"Children": ("Identifier", "S"), "TopCount": ("Count", "N"), "TopScore": ("Score", "N")}
 
 
 @pytest.fixture(params=[True, False], ids=["with indexes", "without indexes"])

@@ -1,4 +1,4 @@
-"""Records with something wrong in them: a field that is missing, null, of another type, huge, negative or late."""
+"""Malformed records: a field is missing, null, of another type, huge, negative or late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 Place = tuple[str | int, ...]
 
-# What belongs to the mapping, and not to what a record holds: another source is another mapping, which is refused.
+# Set by the event source mapping; a record of another source is refused.
 OF_THE_MAPPING = {("eventSource",), ("eventSourceARN",)}
 
 _DELETED = object()
@@ -82,7 +82,7 @@ WRONG: dict[str, Any] = {
 
 
 def places(value: Any, here: Place = ()) -> Iterator[Place]:
-    """Every place in a record, but the record as a whole."""
+    """Every place in a record, except the record as a whole."""
     children: Any = ()
     if isinstance(value, Mapping):
         children = value.items()
@@ -95,8 +95,8 @@ def places(value: Any, here: Place = ()) -> Iterator[Place]:
 
 
 def put(record: Any, place: Place, wrong: Any) -> Any:
-    """The record with that at the place, where the record (still) has the place."""
-    # As it comes in an event: no part of it stands in two places.
+    """The record with the wrong value at the place, or unchanged where an earlier change removed the place."""
+    # A deep copy, as an event holds it.
     changed = json.loads(json.dumps(record))
     holder = changed
     for name in place[:-1]:
@@ -115,7 +115,7 @@ def put(record: Any, place: Place, wrong: Any) -> Any:
 
 @st.composite
 def changes(draw: st.DrawFn, record: Any) -> list[tuple[Place, str]]:
-    """One to three places of the record, and the name of what is wrong there."""
+    """One to three places of the record, each with the name of a wrong value (a key of WRONG)."""
     return draw(
         st.lists(
             st.tuples(st.sampled_from(list(places(record))), st.sampled_from(sorted(WRONG))),
@@ -126,7 +126,7 @@ def changes(draw: st.DrawFn, record: Any) -> list[tuple[Place, str]]:
 
 
 def spoiled(record: Any, wrongs: list[tuple[Place, str]]) -> Any:
-    """The record with all of these wrong."""
+    """The record with these wrong values."""
     for place, wrong in wrongs:
         record = put(record, place, WRONG[wrong])
     return record

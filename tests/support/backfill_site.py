@@ -1,4 +1,4 @@
-"""A table that users write to, counted by groupings, for the tests of `leda backfill`: what must hold at any time."""
+"""A source table with groupings, for the tests of `leda backfill`, and what must hold at any time."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ class MemoryTable(MemoryPipeline):
 
 
 class BackfillSite(Site):
-    """A table with rows in it, and Map with one of the configurations."""
+    """A source table with rows, and Map with one of the configurations."""
 
     rows: dict[tuple[str, str], Row]
     live: str
 
     @classmethod
     def begun(cls, lanes: int = 1, *, required: bool = True, count: int = 12) -> BackfillSite:
-        """A table with rows from before the aggregation, which Map has not counted."""
+        """A site whose rows were written before the aggregation, so that Map has not counted them."""
         table = MemoryTable()
         table.settings |= {
             "REDUCE_LANES": str(lanes),
@@ -109,7 +109,7 @@ class BackfillSite(Site):
 
     @classmethod
     def counted(cls, configuration: str = ONE, lanes: int = 1) -> BackfillSite:
-        """The same when its first backfill is done."""
+        """A site after its first backfill."""
         made = cls.begun(lanes)
         made.deploy(configuration)
         made.backfill()
@@ -117,7 +117,7 @@ class BackfillSite(Site):
         assert made.found() == made.expected()
         return made
 
-    # -- what users do
+    # -- writers of the table
 
     def store(self, count: int = 3) -> None:
         """Some rows written, changed and deleted."""
@@ -150,14 +150,14 @@ class BackfillSite(Site):
             TableName=self.table("State"), Key={"place": {"S": key[0]}, "at": {"N": key[1]}}
         )
 
-    # -- what the operator does
+    # -- the operator
 
     def deploy(self, configuration: str) -> None:
-        """Deploy Map with another configuration; environments that are warm go on."""
+        """Deploy Map with another configuration; warm environments keep the former one."""
         self.pipeline.settings["CONFIGURATION"] = configuration
 
     def renew(self) -> None:
-        """Let Map's next delivery find a new environment."""
+        """Replace Map's environment by a cold one."""
         self.functions.pop("map", None)
 
     def backfill(self, calls: Calls | None = None, **options: Any) -> Any:
@@ -169,10 +169,10 @@ class BackfillSite(Site):
         given = {"segments": 1, "is_backfill": True, "needs_backfill": True, **options}
         return self.work(calls, options=Options(**given), sleep=sleep or self.sleep)
 
-    # -- what the mappings do
+    # -- the event source mappings
 
     def deliver_new(self, name: str, function: Function | None = None) -> None:
-        """What is new; what Map refuses while a backfill is between its steps stays."""
+        """Deliver new records; those that Map refuses while a backfill is between its steps are delivered later."""
         for shard, records in self.records(name).items():
             place = self._place(name, shard)
             if new := records[self.delivered.get(place, 0) :]:
@@ -180,7 +180,7 @@ class BackfillSite(Site):
                     (function or self.warm(name))(event(new, shard))
                     self.delivered[place] = len(records)
 
-    # -- what must hold
+    # -- checks
 
     def expected(self) -> dict[str, Any]:
         """The totals under the live configuration."""
@@ -192,7 +192,7 @@ class BackfillSite(Site):
         return {name: amounts for name, amounts in found.items() if any(amounts)}
 
     def found(self) -> dict[str, Any]:
-        """The totals that are there, absent ones left out."""
+        """The totals without absent ones."""
         names = Configuration.from_json(self.live or ONE).names
         found = {}
         for name, row in self.total_rows().items():
@@ -202,7 +202,7 @@ class BackfillSite(Site):
         return found
 
     def check(self) -> None:
-        """The totals are exact, now and after everything was delivered again; labels are right, and nothing is left."""
+        """Require exact totals, also after everything is delivered again, right labels, and no leftovers."""
         self.check_leftovers()
         self.check_labels()
         for _ in range(2):

@@ -13,14 +13,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from leda_cli.develop import toolchain
 
-# Only a test that fails waits so long.
+# Only a failing test waits so long.
 _PATIENCE_MILLISECONDS = 90_000
 _CONTROLS = "button|link|textbox|spinbutton|combobox|checkbox|radio"
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run Chromium; a page that is opened in it is a visitor who was never here."""
+    """Run Chromium; each page is opened by a new visitor."""
     expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     with (
         sync_playwright() as playwright,
@@ -34,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser, problems: list[str], requested: list[str]) -> Page:
-    """Open a page, and note what it requests and what a developer would see in red in the console."""
+    """Open a page; its errors go to `problems`, and the URLs that it requests to `requested`."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(_PATIENCE_MILLISECONDS)
     page.on("request", lambda request: requested.append(request.url))
@@ -56,7 +56,7 @@ def shows(page: Page, text: str, selector: str = "body") -> None:
 
 
 def table(page: Page, selector: str) -> list[list[str]]:
-    """The rows of a table's body, as they are shown."""
+    """The texts of the cells in a table's body, by row."""
     rows: list[list[str]] = page.locator(f"{selector} tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
     )
@@ -64,21 +64,21 @@ def table(page: Page, selector: str) -> list[list[str]]:
 
 
 def is_in_view(page: Page, selector: str) -> None:
-    """Require that a person sees the whole element on the screen as it stands, and that nothing covers its middle."""
+    """Require that the whole element is in the viewport, and that nothing covers its middle."""
     element = page.locator(selector).first
     expect(element).to_be_in_viewport(ratio=1)
     element.click(trial=True)
 
 
 def scroll_to(page: Page, selector: str) -> None:
-    """Scroll up or down, and never to a side, until an element is in the middle of the screen."""
+    """Scroll vertically until an element is in the middle of the viewport."""
     page.locator(selector).first.evaluate(
         "element => element.scrollIntoView({block: 'center', inline: 'nearest'})"
     )
 
 
 def broken_words(page: Page) -> list[str]:
-    """The words that do not stand on one line, without those that are longer than any name."""
+    """The words that are broken over two lines, except words of 20 and more characters."""
     found: list[str] = page.evaluate("""() => {
         const found = [];
         const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
@@ -97,6 +97,6 @@ def broken_words(page: Page) -> list[str]:
 
 
 def unnamed_controls(page: Page) -> list[str]:
-    """The controls that a screen reader could only call "button" or "edit text": they have no name."""
+    """The controls without an accessible name."""
     tree = page.locator("body").aria_snapshot()
     return re.findall(rf'^\s*- (?:{_CONTROLS})\b(?! "| /).*$', tree, re.MULTILINE)

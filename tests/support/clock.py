@@ -1,4 +1,4 @@
-"""A clock for code that is given its time."""
+"""A clock for code that takes its clock as an argument."""
 
 
 class Clock:

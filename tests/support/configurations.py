@@ -1,4 +1,4 @@
-"""Configurations with groupings, and the totals that a row counts in."""
+"""Configurations with groupings, and the totals in which a row counts."""
 
 import json
 from typing import Any
@@ -14,6 +14,6 @@ def configuration(group_by: Any, measures: Any = COUNT, **more: Any) -> Configur
 
 
 def leaves(keys: list[str], image: dict[str, Any], **grouping: Any) -> tuple[str, ...]:
-    """The identifiers of the totals that the row counts in, under one grouping `g`."""
+    """The identifiers of the totals in which the row counts, under one grouping `g`."""
     found = configuration({"g": {"keys": keys, **grouping}}).contribution(image)
     return found.leaves if found else ()

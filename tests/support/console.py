@@ -1,4 +1,4 @@
-"""A console over an account that is made up: everything it reads, it reads from here."""
+"""A console of a made-up account, whose clients a test provides."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def site(
 
 
 class Calling:
-    """A client whose events can be registered for. It refuses each call that a subclass does not answer."""
+    """A client that refuses each call that a subclass does not answer."""
 
     def __init__(self) -> None:
         self.meta = SimpleNamespace(
@@ -78,7 +78,7 @@ class Calling:
 
 
 class ManyTotals(Calling):
-    """A totals table with so many rows, in a tree of a thousand branches."""
+    """A totals table with `count` rows, ten below each branch."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class ManyTotals(Calling):
 
 
 def tree(amounts: Mapping[str, str]) -> list[Total]:
-    """Totals of a hierarchy by identifier; the number of trades is 1."""
+    """Totals of a hierarchy with these values by identifier; each counts 1 trade."""
     return [
         Total(name, "", {}, {"Count": Decimal(1), "Value": Decimal(value)})
         for name, value in amounts.items()

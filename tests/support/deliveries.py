@@ -1,9 +1,9 @@
-"""Deliveries as a stream's mapping may make them, and worse: the schedule behind the tests of "any delivery".
+"""Random schedules of deliveries, as an event source mapping may make them, and worse.
 
-What holds for every schedule is what AWS promises: a record is first delivered in order, so no batch starts
-after a record that was never acknowledged. Everything else is random: batch boundaries, what is delivered again
-and in which order, whether the event names the shard, which environment gets it and what that one remembers,
-what fails, and which other delivery runs in between.
+Every schedule keeps to what AWS promises: a record's first delivery comes in order, so no batch starts after a record
+that was never acknowledged. All else is random: the batch boundaries, what is delivered again and in which order,
+whether the event names the shard, which environment gets it and what that environment remembers, what fails, and which
+other delivery runs in between.
 """
 
 import random
@@ -26,7 +26,7 @@ WARM_ENVIRONMENTS = 3
 
 @dataclass
 class Environment:
-    """An execution environment and the faults that its calls will meet."""
+    """An execution environment, and the faults of its calls."""
 
     deliver: Deliver
     faults: Faults
@@ -34,9 +34,9 @@ class Environment:
 
 @dataclass
 class Schedule:
-    """Delivers a growing list of records in random ways; `done` records from its start were acknowledged.
+    """Delivers a growing list of records in random ways; the first `done` records were acknowledged.
 
-    `write` is the call that the function writes by, which fails most often.
+    `write` is the function's writing call, which fails most often.
     """
 
     random: random.Random
@@ -50,7 +50,7 @@ class Schedule:
     _warm: list[Environment] = field(default_factory=list)
 
     def run(self, records: Sequence[Record], extra_steps: int = 4) -> None:
-        """Deliver until all is acknowledged, some of it again, and the whole again in both shapes."""
+        """Deliver until all records are acknowledged, then some again, and then all, with and without a shard."""
         while self.done < len(records):
             self.step(records)
         for _ in range(extra_steps):
@@ -65,7 +65,7 @@ class Schedule:
         end = draw.randint(start, min(len(records), start + 12))
         batch = list(records[start:end])
         if end <= self.done and draw.random() < 0.5:
-            # What was acknowledged may come back in any order, with gaps, and twice in a batch.
+            # Acknowledged records may be delivered again in any order, with gaps, and twice in a batch.
             batch = draw.choices(batch, k=len(batch)) if batch else []
         elif draw.random() < 0.3:
             draw.shuffle(batch)
@@ -92,7 +92,7 @@ class Schedule:
             self._warm.append(environment)
 
     def _environment(self) -> Environment:
-        """A warm one, which may remember a position that others have long passed, or a cold one."""
+        """A warm environment, which may remember an old position, or a cold one."""
         if self._warm and self.random.random() < 0.7:
             return self._warm.pop(self.random.randrange(len(self._warm)))
         return self._new()

@@ -1,4 +1,4 @@
-"""Amazon's DynamoDB Local as a process of the test session: real conditions, transactions and streams."""
+"""Amazon's DynamoDB Local in a process of the test session."""
 
 import socket
 import subprocess
@@ -27,10 +27,10 @@ def client(service: str, endpoint: str) -> Any:
 
 @contextmanager
 def running(java: Path, folder: Path, log: Path) -> Iterator[str]:
-    """Start the DynamoDB Local that is unpacked in `folder`, in memory; gives its endpoint."""
+    """Start the DynamoDB Local that is unpacked in `folder`, in memory; yields its endpoint."""
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    # A session is over before the optimizing compiler pays (docs/local-aws.md).
+    # The session ends before the optimizing compiler would save time (docs/local-aws.md).
     command = [str(java), "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     command += [f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"]
     command += ["-jar", str(folder / "DynamoDBLocal.jar"), "-inMemory", "-sharedDb"]

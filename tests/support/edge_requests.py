@@ -1,4 +1,4 @@
-"""Requests at the edges of what DynamoDB takes, which random ones seldom meet: {name: [(operation, request)]}."""
+"""Requests at the limits of what DynamoDB accepts, which random requests seldom reach."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -82,11 +82,13 @@ def batch(*statements: Request) -> Call:
     return "batch_execute_statement", {"Statements": list(statements)}
 
 
+def statement(text: str, *parameters: Any, **more: Any) -> Request:
+    return {"Statement": text, "Parameters": list(parameters), **more}
+
+
 def insert(name: str, number: str = "1", table: str = "StateTable") -> Request:
-    return {
-        "Statement": f"INSERT INTO \"{table}\" VALUE {{'id': ?, 'Version': ?}}",
-        "Parameters": [{"S": name}, {"N": number}],
-    }
+    text = f"INSERT INTO \"{table}\" VALUE {{'id': ?, 'Version': ?}}"
+    return statement(text, {"S": name}, {"N": number})
 
 
 def _key(name: str) -> Request:
@@ -98,17 +100,16 @@ def _put(name: str, **attributes: Any) -> Request:
 
 
 def _absent(name: str) -> Request:
-    return {
-        "ConditionCheck": {
-            **TABLE,
-            "Key": _key(name),
-            "ConditionExpression": "attribute_not_exists(id)",
-        }
-    }
+    condition = {"ConditionExpression": "attribute_not_exists(id)"}
+    return {"ConditionCheck": {**TABLE, "Key": _key(name), **condition}}
+
+
+def _in_number_table(**attributes: Any) -> Call:
+    return "put_item", {"TableName": "NumberTable", "Item": attributes}
 
 
 def edges() -> Iterator[tuple[str, list[Call]]]:
-    """Every case: its name, and the calls to make one after the other."""
+    """Each case: its name, and the calls (operation, request) to make one after the other."""
     for text in NUMBERS:
         yield f"the number {text}", [put("a", it={"N": text}), get("a")]
     for text in NOT_NUMBERS:
@@ -150,15 +151,9 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
     ]
     yield "no key in a transaction", [transact(_put("a"), _put(""))]
     yield "a key of the full length", [put(LONG[:-1]), get(LONG[:-1])]
-    for sort_key in ("x" * 1024, "x" * 1025):
-        yield f"a sort key of {len(sort_key)}", [
-            (
-                "put_item",
-                {
-                    "TableName": "NumberTable",
-                    "Item": {"Lane": {"N": "1.0"}, "Delta": {"S": sort_key}},
-                },
-            )
+    for length in (1024, 1025):
+        yield f"a sort key of {length}", [
+            _in_number_table(Lane={"N": "1.0"}, Delta={"S": "x" * length})
         ]
     yield "keys that are not the table's", [
         ("put_item", {**TABLE, "Item": {"it": {"S": "a"}}}),
@@ -172,26 +167,11 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
         transact(_put("a", it=BIG)),
         batch({**insert("a"), "Parameters": [{"S": "a"}, BIG]}, insert("b")),
     ]
+    grow = update("a", "SET b = :n", ExpressionAttributeValues={":n": {"S": "x" * 20_000}})
     yield "an item that grows too big", [
         put("a", it={"S": "x" * 400_000}),
-        update(
-            "a",
-            "SET #is = :n",
-            ExpressionAttributeNames={"#is": "is"},
-            ExpressionAttributeValues={":n": {"S": "x" * 20_000}},
-        ),
-        transact(
-            _absent("b"),
-            {
-                "Update": {
-                    **TABLE,
-                    "Key": _key("a"),
-                    "UpdateExpression": "SET #is = :n",
-                    "ExpressionAttributeNames": {"#is": "is"},
-                    "ExpressionAttributeValues": {":n": {"S": "x" * 20_000}},
-                }
-            },
-        ),
+        grow,
+        transact(_absent("b"), {"Update": grow[1]}),
     ]
     yield "a transaction of more than 4 MB", [
         transact(*(_put(f"a{number}", it={"S": "x" * 400_000}) for number in range(11)))
@@ -232,53 +212,33 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
     yield "a batch with a missing table", [
         batch(insert("a"), insert("a", table="Nowhere"), insert("b"))
     ]
+    a, b = {"S": "a"}, {"S": "b"}
     yield "a batch that changes a key", [
         batch(
-            {
-                "Statement": 'UPDATE "StateTable" SET "id" = ? WHERE "id" = ?',
-                "Parameters": [{"S": "b"}, {"S": "a"}],
-            },
-            {
-                "Statement": 'UPDATE "StateTable" SET "it" = ? WHERE "it" = ?',
-                "Parameters": [{"S": "b"}, {"S": "a"}],
-            },
-            {
-                "Statement": 'UPDATE "StateTable" SET "a" = ? SET "a" = ? WHERE "id" = ?',
-                "Parameters": [{"S": "b"}] * 3,
-            },
+            statement('UPDATE "StateTable" SET "id" = ? WHERE "id" = ?', b, a),
+            statement('UPDATE "StateTable" SET "it" = ? WHERE "it" = ?', b, a),
+            statement('UPDATE "StateTable" SET "a" = ? SET "a" = ? WHERE "id" = ?', b, b, b),
         )
     ]
+    old: Request = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     for attribute, added in (("it", {"N": "1"}), ("it", {"S": "x"}), ("is", {"N": "1"})):
         for before in ({"N": DIGITS}, {"S": "x"}, {"N": "2"}):
             yield f"a statement that adds {added} to {attribute} where it is {before}", [
                 put("a", it=before),
-                batch(
-                    {
-                        "Statement": ADD_TO[attribute],
-                        "Parameters": [added, {"S": "2"}, {"S": "a"}, {"S": "1"}],
-                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                    }
-                ),
+                batch(statement(ADD_TO[attribute], added, {"S": "2"}, a, {"S": "1"}, **old)),
                 get("a"),
             ]
     yield "statements on what is missing", [
         put("a", it={"N": "1"}),
         *(
-            batch(
-                {
-                    "Statement": SET_ON + condition,
-                    "Parameters": [{"N": "2"}, {"S": name}],
-                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                }
-            )
+            batch(statement(SET_ON + condition, {"N": "2"}, {"S": name}, **old))
             for condition in ('"is" IS MISSING', '"it" IS MISSING', '"id" IS MISSING')
             for name in "ab"
         ),
     ]
     for never in ({"S": "x"}, {"N": "1"}, {"S": ""}):
-        row = {"Lane": {"N": "0"}, "Delta": {"S": "a"}, "Never": never}
         yield f"a local index's key {never}", [
-            ("put_item", {"TableName": "NumberTable", "Item": row}),
+            _in_number_table(Lane={"N": "0"}, Delta=a, Never=never)
         ]
     yield "a batch of 0, 1, 100 and 101 keys", [
         put("a7", it={"N": "1"}, Value={"N": "2"}),

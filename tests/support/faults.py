@@ -1,4 +1,4 @@
-"""Failures of DynamoDB's calls: before the effect, after it, of the function itself, and other deliveries meanwhile."""
+"""Faults of DynamoDB calls: failures before or after the effect, and other deliveries in between."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ CALLS = (
 
 
 def instead(error: BaseException) -> Fault:
-    """Fail without the effect."""
+    """Fail without sending the call."""
 
     def fault(_send: Send) -> Any:
         raise error
@@ -29,7 +29,7 @@ def instead(error: BaseException) -> Fault:
 
 
 def after(error: BaseException) -> Fault:
-    """Fail with the effect: the answer is lost."""
+    """Send the call, and then fail: its answer is lost."""
 
     def fault(send: Send) -> Any:
         send()
@@ -39,7 +39,7 @@ def after(error: BaseException) -> Fault:
 
 
 def meanwhile(something: Callable[[], object]) -> Fault:
-    """Something else happens between the caller's last call and this one."""
+    """Do something else before the call is sent."""
 
     def fault(send: Send) -> Any:
         something()
@@ -49,7 +49,7 @@ def meanwhile(something: Callable[[], object]) -> Fault:
 
 
 def statements(code: str, applied: bool) -> Fault:
-    """Answer a batch of statements with the code for every second one of them, which is applied or not."""
+    """Answer every second statement of a batch with the error code; `applied`: whether they have an effect."""
 
     def fault(send: Any) -> Any:
         given = send.keywords["Statements"]
@@ -69,8 +69,8 @@ def statements(code: str, applied: bool) -> Fault:
 _of_this_test: list["Faults"] = []
 
 
-def require_that_all_were_met() -> None:
-    """Fail if a fault that the test has armed was never met: the test would then pass without it."""
+def require_all_met() -> None:
+    """Fail if a fault that the test has armed was never met, because the test would then prove nothing."""
     left = [armed for faults in _of_this_test for armed in faults.armed]
     _of_this_test.clear()
     assert not left, f"never met: {[(call or 'any call', nth) for call, nth, _ in left]}"
@@ -89,17 +89,17 @@ class Faults:
         _of_this_test.append(self)
 
     def arm(self, call: str | None, nth: int, fault: Fault) -> None:
-        """Let the nth call (from 1) of that name from now on meet the fault; None: of any name."""
+        """Let the nth call (from 1) of that name from now on meet the fault; None: a call of any name."""
         self.armed.append((call, self._count(call) + nth, fault))
 
     def disarm(self) -> bool:
-        """Forget the faults that were not met; whether there were any."""
+        """Forget the faults that were not met; returns whether there were any."""
         was_armed = bool(self.armed)
         self.armed.clear()
         return was_armed
 
     def call(self, name: str, send: Send) -> Any:
-        """Make the call, or what the fault for it makes of it."""
+        """Make the call, or let its fault decide."""
         self.log.append(name)
         for armed in self.armed:
             if armed[0] in (None, name) and armed[1] == self._count(armed[0]):
@@ -113,7 +113,7 @@ class Faults:
 
 
 class FaultyClient:
-    """A DynamoDB client whose calls meet `faults`."""
+    """A DynamoDB client whose calls may meet `faults`."""
 
     def __init__(self, real: Any, faults: Faults) -> None:
         self._real = real
@@ -126,7 +126,7 @@ class FaultyClient:
         return lambda **request: self._faults.call(name, partial(real, **request))
 
     def get_paginator(self, name: str) -> "_Pages":
-        """A paginator whose first page is the call that may fail."""
+        """A paginator that makes all its calls as one call, which may fail."""
         return _Pages(self._real.get_paginator(name), name, self._faults)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of tests that deliver events to functions themselves; a conftest imports those that it wants."""
+"""Fixtures of tests that deliver events to functions; a conftest imports those that it needs."""
 
 import io
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ from support import faults
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once: their pauses are for others, and here are none."""
+    """Let retries follow without pauses."""
     for module in (state_store, backoff, write_loop, delivery):
         monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)
 def every_fault_is_met() -> Iterator[None]:
-    """A fault that is armed and that nothing meets fails the test."""
+    """Fail the test if a fault is armed and no call meets it."""
     yield
-    faults.require_that_all_were_met()
+    faults.require_all_met()
 
 
 @pytest.fixture
 def console(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What a command that runs in the test's process says."""
+    """The output of a command that runs in the test's process."""
     text = io.StringIO()
     screen = Console(file=text, width=250)
     monkeypatch.setattr(Operation, "screen", property(lambda _self: screen))

@@ -1,4 +1,4 @@
-"""An applied example of modules/aggregation with a DynamoDB in memory, for the tests of its demo."""
+"""An applied example of modules/aggregation over a DynamoDB in memory, for the tests of its demo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 class Service(StreamedDynamoDB):
-    """DynamoDB with the source table and the totals table, and Lambda with Map's environment."""
+    """DynamoDB with the source table and the totals table, and Lambda with MapLambda's settings."""
 
     def __init__(self, configuration: Mapping[str, Any], keys: tuple[str, ...]) -> None:
         super().__init__({"Source": keys, "Totals": ("Identifier",)})
@@ -27,7 +27,7 @@ class Service(StreamedDynamoDB):
         return {tuple(row[name]["S"] for name in self._keys): row for row in found}
 
     def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> Any:
-        """Takes all but the last of several, as a table that is written to much."""
+        """Write all items but the last one of several, as a throttled table does."""
         ((table, requests),) = RequestItems.items()
         assert len(requests) <= 25
         taken = max(1, len(requests) - 1)
@@ -36,7 +36,7 @@ class Service(StreamedDynamoDB):
         return {"UnprocessedItems": {table: requests[taken:]} if requests[taken:] else {}}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Any:
-        """Reads that may be late are not here."""
+        """Read consistently, because the store in memory has no other reads."""
         asked = {name: {**each, "ConsistentRead": True} for name, each in RequestItems.items()}
         return super().batch_get_item(RequestItems=asked)
 
@@ -46,7 +46,7 @@ class Service(StreamedDynamoDB):
 
 
 class Aws:
-    """What of ExampleAws the demos use."""
+    """The part of ExampleAws that the demos use."""
 
     def __init__(self, service: Service) -> None:
         self.outputs = {

@@ -1,6 +1,6 @@
-"""Shells that are set up for something else: variables that reach boto3, Terraform, pip, uv, npm, Java or Python.
+"""Environment variables of shells that are set up for something else, and that boto3 or a tool would read.
 
-`FOREIGN` in a value stands for the URL of a server that nothing may call.
+The value `FOREIGN` stands for the URL of a server that nothing may call.
 """
 
 from __future__ import annotations
@@ -105,12 +105,12 @@ OF_PYTHON: Mapping[str, Mapping[str, str]] = {
 
 
 def all_together(*tables: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Every variable of the tables; of one that several shells set, the last value."""
+    """All variables of the tables; where several shells set one, the last value."""
     return {
         name: value for table in tables for shell in table.values() for name, value in shell.items()
     }
 
 
 def with_url(shell: Mapping[str, str], url: str) -> dict[str, str]:
-    """The shell with the URL of the server that nothing may call."""
+    """The shell with `url` in the place of FOREIGN."""
     return {name: url if value == FOREIGN else value for name, value in shell.items()}

@@ -1,4 +1,4 @@
-"""A command of `leda`, run in the test's own process."""
+"""Runs a command of `leda` in the test's process."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def invoked(command: Callable[..., None], *arguments: str) -> Result:
 
 
 def reported(output: str) -> dict[str, Any]:
-    """The JSON that a command ends its output with."""
+    """The JSON at the end of a command's output."""
     found = json.loads(output[output.index("\n{") if "\n{" in output else 0 :])
     assert isinstance(found, dict)
     return found

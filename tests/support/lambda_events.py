@@ -1,4 +1,4 @@
-"""What Lambda delivers, made by hand: stream records read back from the streams, in well-formed events.
+"""Events as Lambda delivers them, made of records that are read from the streams.
 
 The events' shapes: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html and
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html; with a tumbling window,
@@ -23,13 +23,13 @@ Record = dict[str, Any]
 
 
 def sequence_number(record: Record) -> str:
-    """The number that orders a record in its shard."""
+    """The record's sequence number."""
     found = record["kinesis"]["sequenceNumber"] if "kinesis" in record else None
     return str(found or record["dynamodb"]["SequenceNumber"])
 
 
 def _start(shard: str, after: Mapping[str, str]) -> dict[str, str]:
-    """Where to begin in a shard of Kinesis: after the number given for it, else at its start."""
+    """The iterator's start in a Kinesis shard: after the sequence number given for the shard, or at its beginning."""
     if shard in after:
         return {
             "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
@@ -39,7 +39,7 @@ def _start(shard: str, after: Mapping[str, str]) -> dict[str, str]:
 
 
 def kinesis_records(kinesis: Any, stream: str, after: Mapping[str, str]) -> dict[str, list[Record]]:
-    """Every record of a Kinesis stream by shard, in order, as Lambda shows them."""
+    """All records of a Kinesis stream by shard, in order, as Lambda delivers them."""
     found: dict[str, list[Record]] = {}
     arn = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"][
         "StreamARN"
@@ -60,7 +60,7 @@ def kinesis_records(kinesis: Any, stream: str, after: Mapping[str, str]) -> dict
 
 
 def dynamodb_records(streams: Any, arn: str, after: Mapping[str, str]) -> dict[str, list[Record]]:
-    """Every record of a DynamoDB stream by shard, in order, as Lambda shows them."""
+    """All records of a DynamoDB stream by shard, in order, as Lambda delivers them."""
     names = [shard["ShardId"] for shard in shards_of(streams, arn)]
     readers = [ShardReader(streams, arn, name, after=after.get(name)) for name in names]
     return {
@@ -82,7 +82,7 @@ def _dynamodb_record(arn: str, record: Mapping[str, Any]) -> Record:
 
 
 def event(records: Sequence[Record], shard: str | None = None) -> Record:
-    """An event with these records; with `shard`, as a mapping with a tumbling window sends it."""
+    """An event with these records; with `shard`, as a mapping with a tumbling window makes it."""
     made: Record = {"Records": list(records)}
     if shard:
         made |= {
@@ -96,8 +96,8 @@ def event(records: Sequence[Record], shard: str | None = None) -> Record:
     return made
 
 
-def cut(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
-    """Batches of `size` records in order, smaller where an event would be too large to send."""
+def batches_of(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    """Batches of up to `size` records in order, smaller where an event would exceed MAX_EVENT_BYTES."""
     batch: list[Record] = []
     weight = 0
     for record in records:

@@ -1,4 +1,4 @@
-"""A local AWS as the integration tests use it: clients, waiting, and all that is there."""
+"""A local AWS for the deployed tests: clients, waiting, and a list of everything in the account."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Aws = TypeVar("_Aws", bound=StartedAws)
 def wait_for(
     what: str, look: Callable[[], _T], done: Callable[[_T], object] = bool, limit: float = 300
 ) -> _T:
-    """Look again and again until `done` is true of what is seen; fail with the last of it after `limit` seconds."""
+    """Call `look` until `done` is true of its result, and return the result; fail after `limit` seconds."""
     deadline = time.monotonic() + limit
     began = time.monotonic()
     while not done(seen := look()):
@@ -33,7 +33,7 @@ def wait_for(
 
 
 def pause(began: float) -> None:
-    """Between two looks, three times as long as one takes: looking all the time would slow what is looked at."""
+    """Sleep three times as long as the last look took, so that looking does not slow the system down."""
     time.sleep(max(POLL_SECONDS, 3 * (time.monotonic() - began)))
 
 
@@ -44,7 +44,7 @@ class LiveAws(Generic[_Aws]):
         self.aws = aws
 
     def client(self, service: str) -> Any:
-        """A client that sends each call once: what fails shows."""
+        """A client that sends each call once, so that failures show."""
         once = Config(read_timeout=180, retries={"total_max_attempts": 1})
         return local_client(service, self.aws.variables, once)
 
@@ -73,7 +73,7 @@ class LiveAws(Generic[_Aws]):
         return self.client("logs")
 
     def everything(self) -> dict[str, list[Any]]:
-        """Everything of the kinds that the modules make, by kind; kinds of which there is nothing are left out."""
+        """All resources of the kinds that the modules make, by kind, without empty kinds."""
         events, iam, cloudwatch, sns = (
             self.client(name) for name in ("events", "iam", "cloudwatch", "sns")
         )

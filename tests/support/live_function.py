@@ -1,4 +1,4 @@
-"""Settings of a deployed function, changed for a while: an outage on purpose."""
+"""Changes settings of a deployed function for a while, to cause an outage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.live_aws import wait_for
 
 @contextmanager
 def with_variables(lambdas: Any, function: str, **changes: str) -> Iterator[None]:
-    """Let the function have other environment variables inside, and its own again afterwards."""
+    """Change environment variables of the function for the block."""
     own = lambdas.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
     assert changes.keys() <= own.keys(), f"{function} has no such variable: {changes}"
     _set(lambdas, function, {**own, **changes})

@@ -1,4 +1,4 @@
-"""The applied shop as the integration tests use it: products of a test's own, orders, and tokens that must not work."""
+"""The applied shop for the deployed tests: products of a test's own, orders, and invalid tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stock(
     reorder_below: int = 0,
     reorder_qty: int = 50,
 ) -> str:
-    """Put a new product on the shelves; its id. By default it is never reordered."""
+    """Add a product, and return its ID. By default it is never reordered."""
     product = f"test-{secrets.token_hex(6)}"
     shop.aws.client("dynamodb").put_item(
         TableName=shop.table,
@@ -42,17 +42,14 @@ def stock(
 
 
 def left(shop: Shop, product: str) -> int:
-    """How many of a product the shop shows."""
+    """The stock of a product as the shop shows it."""
     return int(shop.customers.get("products", product).body["qty"])
 
 
 def placed(
-    shop: Shop,
-    lines: Mapping[str, int],
-    customer: str | None = None,
-    shipping: str = "standard",
+    shop: Shop, lines: Mapping[str, int], customer: str | None = None, shipping: str = "standard"
 ) -> dict[str, Any]:
-    """An order that the shop must take, as it answers."""
+    """Place an order, which the shop must accept; returns the answer's body."""
     answer = shop.customers.order(new_request(lines, customer, shipping))
     assert answer.status in TAKEN, answer
     body: dict[str, Any] = answer.body
@@ -60,12 +57,12 @@ def placed(
 
 
 def shipped(shop: Shop, order: str) -> Answer:
-    """An operator ships an order."""
+    """Ship an order as an operator."""
     return shop.operators.post("admin", "orders", order, "ship")
 
 
 def shelf(shop: Shop, product: str) -> dict[str, Any]:
-    """What the operators see of a product."""
+    """A product in the operators' inventory."""
     (found,) = (
         each
         for each in shop.operators.each("products", "admin", "inventory")
@@ -81,7 +78,7 @@ def vendor_orders(shop: Shop, product: str, status: str = "Open") -> list[dict[s
 
 
 def counts_that_differ(shop: Shop) -> list[str]:
-    """The counts that the operators' routes show and one plain pass over the table's orders does not give."""
+    """The differences between the counts that the operators' routes show and a sum over the table's orders."""
     shown = figures(
         shop.operators.each("products", "admin", "inventory"),
         [],
@@ -105,7 +102,7 @@ def unsigned(token: str) -> str:
 
 
 def expired(shop: Shop, token: str) -> str:
-    """The token as it was an hour ago, and with a true signature: MiniStack keeps the pool's key in a file."""
+    """The token with times that make it expired, signed with the pool's key, which MiniStack keeps in a file."""
     header, payload, _signature = token.split(".")
     now = int(time.time())
     claims = _decoded(payload) | {"iat": now - 7200, "auth_time": now - 7200, "exp": now - 3600}
@@ -113,13 +110,13 @@ def expired(shop: Shop, token: str) -> str:
 
 
 def signed_again(shop: Shop, token: str) -> str:
-    """The same token with a new signature: what the API takes, or `expired` would prove nothing."""
+    """The same token with a new signature, to show that the API accepts signatures of `expired`."""
     header, payload, _signature = token.split(".")
     return _signed(shop, header, _decoded(payload))
 
 
 def for_another_client(shop: Shop) -> str:
-    """A token of the same pool that was made for another program."""
+    """A token of the same user pool for another client."""
     pool = shop.aws.outputs["sign_in"]["user_pool_id"]
     users = shop.aws.client("cognito-idp")
     client = users.create_user_pool_client(
@@ -146,7 +143,7 @@ def _signed(shop: Shop, header: str, claims: Mapping[str, Any]) -> str:
 
 
 def _key_file(work: Path, pool: str) -> Path:
-    """The key of the pool's ID tokens, in the folder of the instance that Terraform works in."""
+    """The file with the key of the pool's ID tokens, in the instance's folder."""
     name = f"root/state/cognito-pool-keys/{pool}-id.pem"
     return next(folder / name for folder in work.parents if (folder / name).exists())
 

@@ -1,4 +1,4 @@
-"""The deployed stack as the integration tests use it: put, look, switch, deliver by hand."""
+"""The deployed pipeline for the deployed tests: messages, totals, mappings, deliveries by hand, quarantine."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from support.live_aws import LiveAws, pause, wait_for
 from support.live_function import with_variables
 from support.live_trades import Trades
 
-# Far longer than anything takes here: a mapping that is switched on reads its stream from the beginning, and the
-# machine may be slow. Only a test that fails waits so long.
+# Far longer than needed: an enabled mapping reads its stream from the beginning here, and the machine may be slow. Only
+# a failing test waits so long.
 PATIENCE_SECONDS = 180.0
 FUNCTIONS = ("state", "map", "reduce")
 
 
 @dataclass(frozen=True)
 class Put:
-    """Where a record went."""
+    """A record that was put, and its place in the stream."""
 
     shard: str
     sequence_number: str
@@ -37,7 +37,7 @@ class Put:
 
 
 class LiveStack(LiveAws[LocalAws]):
-    """One stack on one local AWS, by its Terraform outputs."""
+    """One stack on one local AWS, found by its Terraform outputs."""
 
     def __init__(self, aws: LocalAws) -> None:
         super().__init__(aws)
@@ -62,7 +62,7 @@ class LiveStack(LiveAws[LocalAws]):
     # -- messages
 
     def put(self, messages: Iterable[bytes], key: str | None = None) -> list[Put]:
-        """Put messages in calls of up to 500 and 4 MB; with one partition `key`, or spread over the shards."""
+        """Put messages in calls of up to 500 messages and 4 MB, with one partition `key` or spread over the shards."""
         done: list[Put] = []
         calls: list[list[bytes]] = [[]]
         size = 0
@@ -91,7 +91,7 @@ class LiveStack(LiveAws[LocalAws]):
         return done
 
     def shard_keys(self) -> list[str]:
-        """A partition key for each shard of the stream, by where a probe of each key would go."""
+        """A partition key for each shard of the stream."""
         ranges = [
             shard["HashKeyRange"]
             for shard in self.kinesis.list_shards(StreamName=self.stack.stream)["Shards"]
@@ -109,7 +109,7 @@ class LiveStack(LiveAws[LocalAws]):
 
     @contextmanager
     def steady_load(self, trades: Trades, seed: int, most: int = 40) -> Iterator[None]:
-        """Put 30 messages twice a second for as long as the block runs, at most `most` times."""
+        """Put 30 messages twice a second during the block, at most `most` times."""
         done = threading.Event()
 
         def put() -> None:
@@ -129,7 +129,7 @@ class LiveStack(LiveAws[LocalAws]):
     # -- totals
 
     def totals(self, root: str | None = None) -> dict[str, Total]:
-        """AggregateTable, or the rows under one root of the hierarchy."""
+        """The rows of AggregateTable, or those under one root of the hierarchy."""
         rows = self.stack.totals()
         if root is None:
             return rows
@@ -178,7 +178,7 @@ class LiveStack(LiveAws[LocalAws]):
 
     @contextmanager
     def faults(self, state: float = 0, map_: float = 0, reduce: float = 0) -> Iterator[None]:
-        """Let the functions fail in so many per cent of their invocations."""
+        """Let the functions fail in these percentages of their invocations during the block."""
         self._set_faults(dict(zip(FAULTS, (state, map_, reduce), strict=True)))
         try:
             yield
@@ -186,7 +186,7 @@ class LiveStack(LiveAws[LocalAws]):
             self.calm()
 
     def calm(self) -> None:
-        """No failures and the plain mode, as on the first day."""
+        """Turn off all failures and the game's hard mode."""
         for name in (*FAULTS, SPECIAL_TRADES, "SCORE"):
             self.dynamodb.delete_item(
                 TableName=self.table("parameter"), Key={"parameter": {"S": name}}
@@ -203,7 +203,7 @@ class LiveStack(LiveAws[LocalAws]):
         return dict(self.functions.get_event_source_mapping(UUID=uuid))
 
     def update_mapping(self, part: str, **changes: Any) -> None:
-        """Change a mapping and wait until it is at rest."""
+        """Change a mapping, and wait until the change has taken effect."""
         uuid = self.outputs["functions"][part]["mapping_uuid"]
         self.functions.update_event_source_mapping(UUID=uuid, **changes)
         wait_for(
@@ -214,10 +214,10 @@ class LiveStack(LiveAws[LocalAws]):
 
     @contextmanager
     def few_retries(self, trades: Trades) -> Iterator[None]:
-        """Let State's mapping try a batch once more inside, not until the stream has nearly forgotten it."""
+        """Let State's mapping retry a batch once during the block."""
         given = self.mapping("state")["MaximumRetryAttempts"]
         self.update_mapping("state", MaximumRetryAttempts=1)
-        # A changed mapping begins at the stream's start here; what comes next is only what the test puts.
+        # A changed mapping begins at the stream's start here; wait until it has come to the end.
         self.catch_up(trades)
         try:
             yield
@@ -225,11 +225,11 @@ class LiveStack(LiveAws[LocalAws]):
             self.update_mapping("state", MaximumRetryAttempts=given)
 
     def with_variables(self, part: str, **changes: str) -> AbstractContextManager[None]:
-        """Let a function have other environment variables inside, and its own again afterwards."""
+        """Change environment variables of a function for the block."""
         return with_variables(self.functions, self.function(part), **changes)
 
     def injected_failures(self) -> dict[str, int]:
-        """How often each function has failed on purpose, by its log."""
+        """The number of injected failures in each function's log."""
         return {
             part: sum(
                 event["message"].count("[ERROR] InjectedFaultError")
@@ -242,7 +242,7 @@ class LiveStack(LiveAws[LocalAws]):
         }
 
     def switch(self, part: str, on: bool) -> None:
-        """Switch a mapping on or off and wait until it is so."""
+        """Enable or disable a mapping, and wait until it is so."""
         wanted = "Enabled" if on else "Disabled"
         if self.mapping(part)["State"] != wanted:
             self.update_mapping(part, Enabled=on)
@@ -250,7 +250,7 @@ class LiveStack(LiveAws[LocalAws]):
 
     @contextmanager
     def without_mapping(self, *parts: str) -> Iterator[None]:
-        """Mappings off inside, on again afterwards."""
+        """Disable mappings for the block."""
         try:
             for part in parts:
                 self.switch(part, on=False)
@@ -278,14 +278,14 @@ class LiveStack(LiveAws[LocalAws]):
     def records(
         self, part: str, after: Mapping[str, str] | None = None
     ) -> dict[str, list[lambda_events.Record]]:
-        """What the source of a function holds, by shard, in order; `after`: from which sequence numbers on."""
+        """The records of the stream that a function reads, by shard, in order, after the sequence numbers `after`."""
         if part == "state":
             return lambda_events.kinesis_records(self.kinesis, self.stack.stream, after or {})
         source = "state" if part == "map" else "reduce"
         return lambda_events.dynamodb_records(self.streams, self.stream_arn(source), after or {})
 
     def invoke(self, part: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        """`aws lambda invoke`; fails with the function's error and the end of its log."""
+        """Invoke a function, and return its answer; fails with the function's error."""
         answer = self.functions.invoke(
             FunctionName=self.function(part), Payload=json.dumps(event), LogType="Tail"
         )
@@ -296,14 +296,10 @@ class LiveStack(LiveAws[LocalAws]):
         return result
 
     def deliver(
-        self,
-        part: str,
-        shard: str,
-        records: Sequence[lambda_events.Record],
-        size: int = 100,
+        self, part: str, shard: str, records: Sequence[lambda_events.Record], size: int = 100
     ) -> None:
-        """Deliver records of a shard in order in batches of `size`; each is taken whole."""
-        for batch in lambda_events.cut(records, size):
+        """Deliver records of a shard in order in batches of `size`; the function must accept each batch whole."""
+        for batch in lambda_events.batches_of(records, size):
             self.deliver_batch(part, shard, batch)
 
     def deliver_batch(self, part: str, shard: str, batch: Sequence[lambda_events.Record]) -> None:
@@ -329,7 +325,7 @@ class LiveStack(LiveAws[LocalAws]):
 
     @contextmanager
     def empty_quarantine(self) -> Iterator[None]:
-        """Take all objects out of the quarantine bucket inside, and put them back afterwards."""
+        """Empty the quarantine bucket for the block, and put its objects back afterwards."""
         kept = {
             key: self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             for key in self.objects("")
@@ -343,6 +339,6 @@ class LiveStack(LiveAws[LocalAws]):
                 self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def quarantined(self, part: str, after: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-        """What a function has quarantined, without the keys in `after`."""
+        """The objects that a function has quarantined, by key, without the keys in `after`."""
         keys = self.objects(f"{self.function(part)}/").keys() - set(after)
         return {key: self.read_object(key) for key in sorted(keys)}

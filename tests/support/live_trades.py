@@ -1,4 +1,4 @@
-"""Messages of the integration tests, written as JSON text, so that no number passes through a float."""
+"""Messages of the deployed tests, written as JSON text, so that no number becomes a float."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from leda_cli.operate.totals.oracle import Oracle, Total
 
 @dataclass(slots=True)
 class Trades:
-    """The messages of one test. They share a root of the hierarchy that no other test uses, so that the test's
-    totals are its own; `oracle` has seen each message that the test declares to be good.
+    """The messages of one test, under a root of the hierarchy that no other test uses.
+
+    `oracle` has seen each message that the test declares to be good.
     """
 
     root: str
@@ -33,7 +34,7 @@ class Trades:
         deleted: bool = False,
         **more: Any,
     ) -> bytes:
-        """One good message as bytes; `value` is the number's text as it stands in the JSON."""
+        """One good message; `value` is the text of the number in the JSON."""
         fields = {
             "TradeID": f"{self.root}/{name}",
             "Version": version,
@@ -48,7 +49,7 @@ class Trades:
         return data
 
     def totals(self) -> dict[str, Total]:
-        """What the totals under the root must be."""
+        """The totals that must be under the root."""
         return self.oracle.totals()
 
     def load(
@@ -99,5 +100,5 @@ def _value(rng: random.Random) -> str:
 
 
 def new_trades(label: str) -> Trades:
-    """Trades under a root that nobody has used."""
+    """Trades under a new root."""
     return Trades(f"{label}-{uuid.uuid4().hex[:8]}")

@@ -1,4 +1,4 @@
-"""Runs `leda` as a user does, as a local command on a test's own local AWS instead of the developer's."""
+"""Runs `leda` as a user does, but with the local AWS of a test instead of the developer's."""
 
 from __future__ import annotations
 
@@ -24,15 +24,11 @@ main()
 
 
 def leda(
-    aws: Mapping[str, str],
-    folder: Path,
-    *arguments: str,
-    shell: Mapping[str, str] | None = None,
+    aws: Mapping[str, str], folder: Path, *arguments: str, shell: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on the local AWS whose clients' settings are `aws`.
 
-    folder: where a file that takes the place of .local/env may be written.
-    shell: what the caller's shell has set besides what this process has.
+    folder: for the file that replaces .local/env. shell: environment variables besides those of this process.
     """
     return subprocess.run(
         [*program(aws, folder), *arguments],
@@ -46,7 +42,7 @@ def leda(
 
 
 def program(aws: Mapping[str, str], folder: Path) -> tuple[str, ...]:
-    """How `leda` is called for that local AWS, without the command and its arguments."""
+    """The program and its first arguments that run `leda` on that local AWS."""
     settings = folder / "env"
     settings.write_text(env_file(aws))
     return sys.executable, "-c", _CODE, str(settings)

@@ -1,4 +1,4 @@
-"""The functions' log as it goes out: what Powertools writes, line by line."""
+"""The log lines that Powertools writes for the functions."""
 
 import io
 import json
@@ -11,14 +11,14 @@ from leda.aws.telemetry import logger
 
 
 class LogLines:
-    """The lines that were logged since `recorded` began."""
+    """The lines that were logged in a block of `recorded`."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
 
     @property
     def text(self) -> str:
-        """Everything, as it was written."""
+        """All lines as they were written."""
         return self.stream.getvalue()
 
     def of(self, message: str) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ class LogLines:
 
 @contextmanager
 def recorded() -> Iterator[LogLines]:
-    """Record the log, whatever level the tests run at."""
+    """Record the log from level INFO on, whatever the level of the tests."""
     lines = LogLines()
     handler = logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)

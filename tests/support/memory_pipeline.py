@@ -1,6 +1,6 @@
-"""The pipeline over a DynamoDB in memory, for tests that play a command from its beginning again and again.
+"""The pipeline over a DynamoDB in memory, for tests with very many runs.
 
-docs/simulation.md measures how fast it is; tests/emulated/test_memory_dynamodb.py holds it to DynamoDB Local.
+tests/emulated/test_memory_dynamodb.py compares this DynamoDB with DynamoDB Local.
 """
 
 import itertools
@@ -23,7 +23,7 @@ _IMAGES = {"NEW_AND_OLD_IMAGES": ("OldImage", "NewImage"), "NEW_IMAGE": ("NewIma
 
 @dataclass
 class _Stream:
-    """A table's stream with one open shard, which holds a change as soon as it is committed."""
+    """A table's stream with one open shard, which has a record as soon as the change is committed."""
 
     arn: str
     view: str
@@ -41,7 +41,7 @@ class _Stream:
         return list(self.shards.values())[-1]
 
     def roll(self, *, is_child: bool = True) -> None:
-        """Close the open shard, and open its child, or one of another line of shards."""
+        """Close the open shard, and open its child or, with is_child=False, a shard without a parent."""
         parent = self.shard
         parent.end = next(self.numbers)
         self._open((parent.id,) if is_child else ())
@@ -66,7 +66,7 @@ class _Stream:
         return listed
 
     def is_trimmed(self, record: Record) -> bool:
-        """Whether the record is too old to be read: no test lasts so long."""
+        """Whether the record is too old to be read; no test lasts so long."""
         return False
 
     def take(self, change: Change) -> None:
@@ -92,7 +92,7 @@ class _Stream:
 
 
 class _DynamoDB(MemoryDynamoDB):
-    """Tables that know their streams."""
+    """Tables with their streams."""
 
     def __init__(self) -> None:
         self.slept = 0.0
@@ -101,11 +101,11 @@ class _DynamoDB(MemoryDynamoDB):
         self._of_table: dict[str, _Stream] = {}
 
     def now(self) -> float:
-        """The time: that of the machine, and what a test has slept without taking its time."""
+        """The machine's time plus the seconds of all sleeps, which take no time."""
         return time.time() + self.slept
 
     def create_table(self, **request: Any) -> dict[str, Any]:
-        """A table, with a stream where the request wants one."""
+        """Create a table, with a stream if the request has one."""
         wanted, name = request.pop("StreamSpecification"), request["TableName"]
         answer = super().create_table(**request)
         if wanted["StreamEnabled"]:
@@ -138,11 +138,11 @@ class _DynamoDB(MemoryDynamoDB):
         return {"Table": table, "ResponseMetadata": {"HTTPHeaders": date}}
 
     def roll(self, table: str, *, is_child: bool = True) -> None:
-        """Close the open shard of the table's stream, and open its child, or one of another line of shards."""
+        """Close the open shard of the table's stream, and open its child, or a shard without a parent."""
         self._of_table[table].roll(is_child=is_child)
 
     def disable_stream(self, table: str) -> None:
-        """Disable the table's stream; what is in it can still be read."""
+        """Disable the table's stream; its records can still be read."""
         self._of_table[table].is_enabled = False
 
     def enable_stream(self, table: str) -> None:
@@ -170,5 +170,5 @@ class MemoryPipeline(Pipeline):
         self.streams = self.dynamodb.streams
 
     def client(self, real: Any, service: str, **arguments: Any) -> Any:
-        """What a function gets for boto3.client."""
+        """The client that a function gets from boto3.client."""
         return {"dynamodb": self.dynamodb, "dynamodbstreams": self.streams}[service]

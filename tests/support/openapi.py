@@ -1,4 +1,4 @@
-"""Answers held to an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12.
+"""Checks answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12.
 
 https://spec.openapis.org/oas/v3.1.0#schema-object
 """
@@ -41,7 +41,7 @@ class OpenApi:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; JSON's readers drop all but the last member of the same name."""
+    """An object without duplicate names, of which JSON readers would keep the last."""
     found = dict(pairs)
     assert len(found) == len(pairs), f"a name comes twice in {[name for name, _ in pairs]}"
     return found

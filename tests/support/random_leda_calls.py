@@ -1,4 +1,4 @@
-"""Random calls of LEDA's own code that writes to DynamoDB: Map, Reduce, State's statements."""
+"""Random calls of LEDA's code that writes to DynamoDB: Map, Reduce and State."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -29,7 +29,7 @@ _DEFINITION = Configuration.from_json(CONFIGURATION)
 sequences = st.integers(1, 6)
 nodes = st.sampled_from(["PV:a:EMEA", "PV:a:APAC", "PV:b:EMEA"])
 amounts = st.sampled_from(["1", "-0.10", "123456789012.12345678901234567", "0"])
-# Also what a sum of 38 digits has no room for.
+# Also amounts whose sum needs more than 38 digits.
 any_amounts = st.one_of(amounts, amounts, st.sampled_from(["9" * 38, "1e-20"]))
 shards = st.sampled_from(SHARDS).map(lambda name: Shard(STREAM, name))
 lane_counts = st.sampled_from([1, 2, 4])
@@ -54,7 +54,7 @@ state_records = st.builds(
 
 def _registry(store: Any) -> Registry:
     registry = Registry(store, "RegistryTable")
-    # A counter begins at the clock, which is not the same for both stores.
+    # Otherwise the counter would begin at the clock, which differs for both stores.
     registry.put_if_absent(COUNTERS, EPOCHS, {"Last": {"N": "1"}})
     return registry
 
@@ -128,7 +128,7 @@ def _store(batch: Sequence[Message]) -> Operation:
 
 
 def _statements(batch: Sequence[tuple[Message, Request]]) -> Operation:
-    """Statements as StateStore writes them, also such as it never puts in one batch."""
+    """Statements as StateStore writes them, also in batches that it never makes."""
 
     def call(client: Any, store: StateStore) -> Any:
         made = [store._statement(*each) for each in batch]
@@ -159,4 +159,4 @@ calls = st.one_of(
         ),
     ),
 )
-"""What LEDA's functions do to the tables."""
+"""Calls of LEDA's functions."""

@@ -1,4 +1,4 @@
-"""Random requests to DynamoDB: writes on any condition, transactions, queries."""
+"""Random requests to DynamoDB: conditional writes, transactions, statements, queries."""
 
 import re
 import uuid
@@ -13,7 +13,7 @@ from leda.pipeline.state_store import StateStore
 KEYS = ["a", "b", "c"]
 ATTRIBUTES = ["a", "b", "Value"]
 NAMES = {"#a": "a", "#b": "b", "#v": "Value"}
-# Few, so that values meet; the widest are among the requests at the edges.
+# Few, so that values are often equal; edge_requests has the extreme ones.
 NUMBERS = ["0", "1", "1.0", "2", "10", "-1", "0.1", "1e30", "1e-10", "9" * 38]
 STRINGS = ["", "a", "ab", "b", "\uffff", "\U0001f600"]
 OF_EVERY_KIND: list[Any] = [
@@ -27,7 +27,7 @@ OF_EVERY_KIND: list[Any] = [
 
 numbers = st.sampled_from(NUMBERS).map(lambda text: {"N": text})
 strings = st.sampled_from(STRINGS).map(lambda text: {"S": text})
-# None is empty: DynamoDB Local's streams show an empty map or list without its type.
+# Without empty maps and lists, which DynamoDB Local's streams show without their type.
 others = st.sampled_from(OF_EVERY_KIND)
 values = st.one_of(numbers, numbers, strings, others)
 literal_values = st.fixed_dictionaries(
@@ -90,7 +90,7 @@ assigned = st.one_of(
 
 
 def _update(targets: Sequence[str], parts: Sequence[str], addend: str) -> str:
-    """Sets one or two attributes, or adds to one, or takes one away, or several of these."""
+    """An update expression with SET, and sometimes ADD and REMOVE."""
     sections = {"SET": parts[:-1], "ADD": [addend] * (len(parts) == 1), "REMOVE": parts[2:]}
     free = iter(targets)
     shapes = {"SET": "{} = {}", "ADD": "{} {}", "REMOVE": "{}"}
@@ -110,7 +110,7 @@ updates = st.builds(
 
 
 def filled(request: dict[str, Any], literal: Mapping[str, Any]) -> dict[str, Any]:
-    """The request with just the placeholders that its expressions use."""
+    """The request with the placeholders that its expressions use."""
     texts = " ".join(text for name, text in request.items() if name.endswith("Expression"))
     if names := set(re.findall(r"#\w+", texts)):
         request["ExpressionAttributeNames"] = {name: NAMES[name] for name in sorted(names)}
@@ -158,7 +158,7 @@ def _item(action: dict[str, Any]) -> str:
 
 
 Call = Callable[[Any, StateStore], Any]
-"""An operation on a store; StateStore writes to the same."""
+"""An operation on a store, which gets the client and a StateStore over it."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _transaction(parts: Sequence[Any], token: int | None) -> Operation:
 
 @dataclass
 class Run:
-    """Tokens are remembered from one run of operations to the next, so each run gives them another name."""
+    """A prefix of the client request tokens, which DynamoDB remembers: each run has another one."""
 
     name: str = ""
 
@@ -214,7 +214,7 @@ def _query(condition: str, low: Any, high: Any, limit: int, forward: bool) -> Op
             ConsistentRead=True,
             Limit=limit,
         )
-        # After the last row a page without rows may come, or not: LastEvaluatedKey does not promise more.
+        # An empty page may follow the last row: LastEvaluatedKey does not promise more rows.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
         return [(page["Items"], page["Count"]) for page in pages if page["Items"]]
 
@@ -243,7 +243,7 @@ requests = st.one_of(
     ),
     st.builds(
         _transaction,
-        # Each item once: what DynamoDB Local answers else depends on the conditions.
+        # Each item once: DynamoDB Local's answer to an item twice depends on the conditions.
         st.lists(actions, min_size=1, max_size=3, unique_by=_item),
         st.one_of(st.none(), st.integers(1, 2)),
     ),
@@ -268,7 +268,7 @@ where = st.sampled_from(
 def _statement(
     name: Any, assigned: Sequence[tuple[str, bool]], where: str, given: Sequence[Any], old: bool
 ) -> dict[str, Any]:
-    """An UPDATE in PartiQL that assigns values or adds to numbers; `given` has parameters enough for any."""
+    """An UPDATE in PartiQL that sets values or adds to numbers; `given` has enough parameters for any of them."""
     sets = " ".join(
         f'SET "{attribute}" = "{attribute}" + ?' if is_sum else f'SET "{attribute}" = ?'
         for attribute, is_sum in assigned

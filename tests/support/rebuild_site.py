@@ -1,4 +1,4 @@
-"""A pipeline with trades in it for the tests of `leda rebuild`: what may happen to it, what must hold afterwards."""
+"""A pipeline with trades for the tests of `leda rebuild`: losses and damage, and what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Total = tuple[int, Decimal]
 
 
 class FakeMappings:
-    """Map's mapping, which is switched at once."""
+    """Map's event source mapping, which changes at once."""
 
     def __init__(self) -> None:
         self.on = {"map": True}
@@ -47,7 +47,7 @@ class FakeMappings:
 
 @dataclass
 class Calls(Faults):
-    """A run's calls; the one numbered `at` (from 1) may meet a fault."""
+    """The calls of a run; the call numbered `at` (from 1) may meet a fault."""
 
     at: int = 0
 
@@ -83,7 +83,7 @@ class _Wrapped:
 
 @dataclass
 class Site:
-    """A pipeline with trades in it, and what its totals must be."""
+    """A pipeline with trades, and the totals that it must have."""
 
     pipeline: Pipeline
     draw: random.Random
@@ -98,7 +98,7 @@ class Site:
 
     @classmethod
     def started(cls, pipeline: Pipeline, lanes: int = 1) -> Site:
-        """Trades whose totals are there."""
+        """A site with trades that are counted."""
         pipeline.settings["REDUCE_LANES"] = str(lanes)
         made = cls(pipeline, random.Random(5), lanes)
         made.store(8)
@@ -107,7 +107,7 @@ class Site:
         return made
 
     def warm(self, name: str) -> Function:
-        """An execution environment of the function that stays."""
+        """The function's warm execution environment."""
         if name not in self.functions:
             self.functions[name] = self.pipeline.function(name)
         return self.functions[name]
@@ -119,7 +119,7 @@ class Site:
         self.functions.pop("map", None)
 
     def store(self, count: int = 3) -> None:
-        """Some messages through State."""
+        """Send some messages to State."""
         name = next(self.numbers)
         made = [
             trades.Version(f"{name}-{each.id}", each.number, each.value, each.levels)
@@ -132,14 +132,14 @@ class Site:
         self.warm("state")(self.pipeline.kinesis_event(*trades.burst(self.draw, made, bad=0)))
 
     def flow(self) -> None:
-        """What the mappings deliver by now."""
+        """Deliver the new records of the enabled mappings."""
         if self.mappings.on["map"]:
             self.deliver_new("map")
         if self.is_reduce_on:
             self.deliver_new("reduce")
 
     def deliver_new(self, name: str, function: Function | None = None) -> None:
-        """What is new in the function's stream, shard by shard."""
+        """Deliver the new records of the function's stream, shard by shard."""
         for shard, records in self.records(name).items():
             done = self.delivered.get(self._place(name, shard), 0)
             if new := records[done:]:
@@ -147,7 +147,7 @@ class Site:
             self.delivered[self._place(name, shard)] = len(records)
 
     def deliver_again(self) -> None:
-        """Both streams from their beginning, in other batches, to fresh functions."""
+        """Deliver both streams from their beginning, in other batches, to cold environments."""
         for name in STREAMS:
             function = self.pipeline.function(name)
             for shard, records in self.records(name).items():
@@ -163,21 +163,21 @@ class Site:
         return self.pipeline.records_by_shard(STREAMS[name])
 
     def skip(self, name: str) -> None:
-        """What is new in the function's stream is never delivered, as if its 24 hours were over."""
+        """Never deliver the new records of the function's stream, as if they had expired."""
         for shard, records in self.records(name).items():
             self.delivered[self._place(name, shard)] = len(records)
 
     def _place(self, name: str, shard: str) -> tuple[str, str]:
-        """A shard of a stream: another stream of the table may have one with the same ID."""
+        """A shard with its stream, because another stream of the table may have a shard with the same ID."""
         return self.pipeline.stream_arn(STREAMS[name]), shard
 
     def lose(self) -> None:
-        """Changes that Map never sees."""
+        """Store changes that Map never gets."""
         self.store()
         self.skip("map")
 
     def change_lanes(self) -> None:
-        """Trades under 1, 4 and 1 lanes again; Map takes a new number with a new shard."""
+        """Store trades under 1, 4 and 1 lanes; Map uses a new number of lanes from a new shard on."""
         for lanes in (1, 4, 1):
             self.set_lanes(lanes)
             self.roll("map")
@@ -191,7 +191,7 @@ class Site:
         self.pipeline.dynamodb.roll(table, is_child=is_child)
 
     def leave_nothing(self, place: tuple[str, str, str]) -> None:
-        """Trades at a place where there was none, and none of them in the end."""
+        """Store trades at a new place of the hierarchy, and delete them."""
         for name in ("alone", "other"):
             self.send([trades.Version(f"{name}-{place}", 0, "5", place)])
             self.flow()
@@ -199,7 +199,7 @@ class Site:
             self.flow()
 
     def deliver_last_of(self, node: str) -> None:
-        """The last row of Map's that names the node is delivered again; those before it are trimmed."""
+        """Deliver the last of Map's rows with the node again, as if the earlier ones had expired."""
         for shard, records in self.records("reduce").items():
             naming = [
                 record
@@ -214,14 +214,14 @@ class Site:
         return f"{self.pipeline.prefix}{name}Table"
 
     def damage(self) -> None:
-        """A total that somebody changed, one that is gone, and one of nothing."""
+        """Change one total, delete one, and make one without rows."""
         rows = sorted(self.found())
         self.set_total(rows[0], {"N": "123456.5"})
         self.delete_total(rows[1])
         self.set_total("nobody", {"N": "7"})
 
     def set_total(self, name: str, value: dict[str, str] | None, measure: str = "Value") -> None:
-        """Write a measure by hand; None removes it."""
+        """Write a measure (or a checkpoint) of a total; None removes it."""
         request: dict[str, Any] = {
             "TableName": self.table("Aggregate"),
             "Key": {"Identifier": {"S": name}},
@@ -265,7 +265,7 @@ class Site:
         )
 
     def sleep(self, seconds: float) -> None:
-        """Let the mappings deliver while the command waits."""
+        """Let the mappings deliver while the command sleeps."""
         if isinstance(self.pipeline, MemoryPipeline):
             self.pipeline.dynamodb.slept += seconds
         self.flow()
@@ -290,7 +290,7 @@ class Site:
         }
 
     def check(self) -> None:
-        """The totals are exact, now and after everything was delivered again; nothing is left over."""
+        """Require exact totals, also after everything is delivered again, and no leftovers."""
         self.check_leftovers()
         for _ in range(2):
             self.deliver_again()

@@ -1,11 +1,11 @@
-"""A table that can be scanned in segments, two rows a page."""
+"""A table that is scanned in segments, with two rows a page."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 
 class Table:
-    """The rows; a scan's segment reads every n-th of them. `fail` is called with the segment before a page is read."""
+    """A table; segment i of n reads every n-th row from i on. `fail` is called with the segment before each page."""
 
     def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
         self.rows = rows

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def text_event(stream_arn: str) -> dict[str, Any]:
-    """The test event of the text that the system comes from, with a stream's own ARN for its placeholder."""
+    """The test event of docs/scores.md, with the ARN of this stream."""
     return {
         "Records": [
             {
@@ -52,7 +52,7 @@ def text_event(stream_arn: str) -> dict[str, Any]:
 
 
 def record(username: Any, score: Any) -> Row:
-    """A score record without its key; anything that is not a string or number is taken as DynamoDB's JSON."""
+    """A score record without its key; values that are not strings or numbers are in DynamoDB's JSON."""
     return {
         "Username": {"S": username} if isinstance(username, str) else username,
         "Score": score if isinstance(score, dict) else {"N": str(score)},
@@ -102,14 +102,14 @@ class ScoreTables(Tables):
         assert self.function("map")(given) == {"state": {}}
 
     def reduce(self) -> dict[str, tuple[Any, int]]:
-        """Deliver what AggregateScoresByUser has written so far, and give the totals."""
+        """Deliver the rows that AggregateScoresByUser has written so far, and return the totals."""
         shard = self.shard("GameScoreDeltas")
         changes = self.stream_records("GameScoreDeltas")
         assert self.function("reduce")(event(changes, shard)) == {"state": {}}
         return self.totals()
 
     def run(self) -> dict[str, tuple[Any, int]]:
-        """Deliver all streams as a whole to cold environments, and give the totals."""
+        """Deliver all streams whole to cold environments, and return the totals."""
         self.aggregate(event(self.stream_records(RECORDS), self.shard(RECORDS)))
         return self.reduce()
 

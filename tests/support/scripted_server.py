@@ -1,4 +1,4 @@
-"""An HTTP server on a loopback port that answers each request as the test has written it, byte by byte."""
+"""An HTTP server on a loopback port that sends the answers that a test has written, byte by byte."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came; `connection` counts the server's connections."""
+    """A request; `connection` is the number of its connection, from 1."""
 
     connection: int
     headers: Mapping[str, str]
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """What the server sends, and then closes the connection. Without bytes it closes it unanswered."""
+    """Bytes that the server sends before it closes the connection; without bytes it closes without an answer."""
 
     sent: bytes = b""
 
@@ -59,7 +59,7 @@ def chunked(*chunks: bytes) -> bytes:
 
 @dataclass
 class ScriptedServer:
-    """The server, from outside: what it has got, and where it listens."""
+    """The server: the requests that it has received, and its port."""
 
     steps: Iterator[Step]
     context: ssl.SSLContext | None = None
@@ -75,13 +75,13 @@ class ScriptedServer:
         return f"{'https' if self.context else 'http'}://127.0.0.1:{self.port}"
 
     def close_connections(self) -> None:
-        """Close those that are open, as a server does with idle ones."""
+        """Close all open connections, as a server does with idle ones."""
         for connection in self._open:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def listen(self, listener: socket.socket) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         with suppress(OSError):
             while True:
                 plain, _ = listener.accept()
@@ -121,7 +121,7 @@ class ScriptedServer:
 
 @contextmanager
 def serving(steps: Sequence[Step] | Iterator[Step], context: ssl.SSLContext | None = None) -> Any:
-    """A server that answers its requests in turn; gone at the end."""
+    """Run a server that answers its requests with these steps in turn."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = ScriptedServer(iter(steps), context)
         server.port = listener.getsockname()[1]

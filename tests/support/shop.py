@@ -1,4 +1,4 @@
-"""The shop over DynamoDB Local: its table with both indexes, its functions, and requests to them."""
+"""The shop over DynamoDB Local: its table with both indexes, its functions, and requests to its API."""
 
 import io
 import json
@@ -31,10 +31,7 @@ CONFIGURATION = {
             "keys": ["itemType"],
             "where": {"itemType": ["order"], "status": ["Created", "Paid", "Shipped"]},
         },
-        "shipped": {
-            "keys": ["itemType"],
-            "where": {"itemType": ["order"], "status": ["Shipped"]},
-        },
+        "shipped": {"keys": ["itemType"], "where": {"itemType": ["order"], "status": ["Shipped"]}},
     },
     "measures": {
         "Count": {"op": "count"},
@@ -66,13 +63,13 @@ ROUTES = {
 
 @dataclass(frozen=True)
 class Response:
-    """What the API's client sees."""
+    """An answer of the API."""
 
     status: int
     document: Any
     headers: dict[str, str]
     body: str
-    """What `document` was read from."""
+    """The text of `document`."""
 
     @property
     def error(self) -> tuple[int, str, str | None]:
@@ -83,7 +80,7 @@ class Response:
 
 
 class Firehose:
-    """Stands in for the lake's Firehose stream; `refused` says which records of a call are not taken."""
+    """Stands in for the lake's Firehose stream; `refused(call, place)` says which records of a call it refuses."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -107,7 +104,7 @@ class Firehose:
 
 
 class Lambda:
-    """Stands in for Lambda's API: calls other functions, and tells of their errors as Lambda does."""
+    """Stands in for Lambda's API: invokes functions, and answers with their errors as Lambda does."""
 
     def __init__(self, functions: Mapping[str, Callable[[Any], Any]]) -> None:
         self.functions = functions
@@ -130,7 +127,7 @@ class Lambda:
 
 @dataclass
 class ShopTables(Tables):
-    """The shop's tables and functions; `warm` environments are used for the requests."""
+    """The shop's tables and functions; requests go to the environments in `warm`."""
 
     warm: dict[str, Function] = field(default_factory=dict)
     firehose: Firehose = field(default_factory=Firehose)
@@ -159,10 +156,7 @@ class ShopTables(Tables):
                     index("inventory", "inventoryKey", "pk"),
                     index("orders", "ordersKey", "ordersSort"),
                 ],
-                StreamSpecification={
-                    "StreamEnabled": True,
-                    "StreamViewType": "NEW_AND_OLD_IMAGES",
-                },
+                StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
             )
         )
         self._create("UnifiedTableDeltas", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
@@ -170,20 +164,20 @@ class ShopTables(Tables):
         self._create("UnifiedTableTotals", {"Identifier": "S"})
 
     def client(self, real: Any, service: str, **arguments: Any) -> Any:
-        """Firehose and Lambda are stood in for."""
+        """Return the stand-ins for Firehose and Lambda, and real clients for the rest."""
         stand_ins = {"firehose": self.firehose, "lambda": self.lambda_}
         return stand_ins.get(service) or super().client(real, service, **arguments)
 
     # -- rows
 
     def sell(self, product: str, qty: int = 100, price_cents: int = 250, **more: Any) -> None:
-        """Put a part on the shelf."""
+        """Add a product, or replace it."""
         given = {"reorder_below": 5, "reorder_qty": 50, **more}
         row = parts.item(product, product.title(), "Made for tests.", price_cents, qty, **given)
         self.dynamodb.put_item(TableName=self.prefix + TABLE, Item=row)
 
     def row(self, pk: str, sk: str) -> Any:
-        """A row in DynamoDB's JSON, None where there is none."""
+        """A row in DynamoDB's JSON; None if there is none."""
         key = {"pk": {"S": pk}, "sk": {"S": sk}}
         return self.dynamodb.get_item(
             TableName=self.prefix + TABLE, Key=key, ConsistentRead=True
@@ -198,18 +192,18 @@ class ShopTables(Tables):
         return [row for row in self.rows(TABLE) if row.get("itemType") == {"S": kind}]
 
     def records(self) -> list[Record]:
-        """The table's stream so far."""
+        """The records of the table's stream so far."""
         return self.stream_records(TABLE)
 
     def count(self, records: Sequence[Record] | None = None) -> None:
-        """Let the counts follow the table's stream, or these records of it."""
+        """Deliver the table's stream, or these records of it, to Map, and Map's rows to Reduce."""
         given = self.records() if records is None else records
         self.function("map")(event(given, self.shard(TABLE)))
         changes = self.stream_records("UnifiedTableDeltas")
         self.function("reduce")(event(changes, self.shard("UnifiedTableDeltas")))
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Ordered and sold quantity of each product that has any."""
+        """The ordered and sold quantities by product, without products that have neither."""
         found = self._measured("Pieces")
         products = {name.partition(":")[2] for name in found if not name.endswith(":order")}
         pairs = {
@@ -219,7 +213,7 @@ class ShopTables(Tables):
         return {product: pair for product, pair in pairs.items() if any(pair)}
 
     def totals(self) -> tuple[int, int, int]:
-        """Orders, shipped orders, and cents that all of them come to."""
+        """The number of orders, the number of shipped orders, and the revenue in cents."""
         counts, cents = self._measured("Count"), self._measured("RevenueCents")
         orders, shipped = "orders:order", "shipped:order"
         return counts.get(orders, 0), counts.get(shipped, 0), cents.get(orders, 0)
@@ -240,7 +234,7 @@ class ShopTables(Tables):
         environment: Function | None = None,
         **path: str,
     ) -> Response:
-        """Ask a warm environment, or that one; what it answers must be in the OpenAPI document."""
+        """Send a request to a warm environment, or to `environment`; the OpenAPI document must allow the answer."""
         name = ROUTES[route]
         function = environment or self.warm.setdefault(name, self.function(name))
         if claims is None and "/admin/" in route:
@@ -254,7 +248,7 @@ class ShopTables(Tables):
         return response
 
     def until_answered(self, body: dict[str, Any], environment: Function) -> Response:
-        """Send an order until the shop is not busy: many threads can keep a small machine from answering in time."""
+        """Send an order until the answer is not 503, which many threads can cause on a small machine."""
         while True:
             answer = self.request("POST /orders", body, environment=environment)
             if answer.status != 503:
@@ -272,7 +266,7 @@ def http_event(
     query: dict[str, str] | None = None,
     claims: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """An event of an HTTP API, payload format 2.0, as far as the functions read it."""
+    """An event of an HTTP API, payload format 2.0, with the fields that the functions read."""
     event: dict[str, Any] = {"version": "2.0", "routeKey": route, "isBase64Encoded": False}
     event["requestContext"] = {"authorizer": {"jwt": {"claims": claims}}} if claims else {}
     if body is not None:
@@ -286,7 +280,7 @@ def http_event(
 
 
 def order(*lines: tuple[str, int], **changed: Any) -> dict[str, Any]:
-    """The body of a new order, of a customer who has no other."""
+    """The body of a new order of a new customer."""
     return {
         "clientToken": uuid.uuid4().hex,
         "customerId": uuid.uuid4().hex,

@@ -7,9 +7,9 @@ from typing import Any
 def definition(
     name: str, keys: Mapping[str, str], indexed: Mapping[str, str] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """CreateTable's request for a table with these key attributes, the partition key first, by their types.
+    """The request of CreateTable for a table with these key attributes and their types, the partition key first.
 
-    indexed: the attributes that indexes sort or partition by, beside the table's own keys; `more` has the indexes.
+    indexed: further key attributes of indexes, with their types. more: other arguments, such as the indexes.
     """
     types = {**keys, **(indexed or {})}
     return {
@@ -32,7 +32,7 @@ def key_schema(*names: str) -> list[dict[str, str]]:
 
 
 def index(name: str, *keys: str, **projection: Any) -> dict[str, Any]:
-    """An index; it holds every attribute unless `projection` says otherwise."""
+    """An index that projects every attribute unless `projection` says otherwise."""
     return {
         "IndexName": name,
         "KeySchema": key_schema(*keys),

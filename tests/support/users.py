@@ -1,4 +1,4 @@
-"""The table Users with its stream, and a replica of it, over DynamoDB Local."""
+"""The table Users with its stream, and its replica, over DynamoDB Local."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -47,11 +47,11 @@ class Users:
         return self.pipeline.stream_records("Users")
 
     def items(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What the table has, by key."""
+        """The items of the table, by key."""
         return _by_key(self.pipeline.rows("Users"))
 
     def replica(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What a reader of the replica takes for items: rows that are not tombstones, without the marks."""
+        """The items of the replica, by key: no tombstones, and no attributes that the replica adds."""
         rows = [row for row in self.pipeline.rows("Replica") if END not in row]
         return _by_key([{name: row[name] for name in row.keys() - MARKS} for row in rows])
 

@@ -198,7 +198,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
     role_path                = local.unknown.role_path
     global_name_suffix       = local.unknown.suffix
   }""",
-        },
+        }
     },
     "deletion-guard": {"": {"protected": "false"}},
     "function": {
@@ -211,9 +211,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
             "kms_key_arn": None,
             "alarm_actions": None,
         },
-        "with packages in a folder": {
-            "settings": _settings("directory = local.unknown.packages"),
-        },
+        "with packages in a folder": {"settings": _settings("directory = local.unknown.packages")},
     },
     "game": {
         "": {
@@ -230,7 +228,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
     max_integer_digits = local.unknown.one
     max_decimal_places = local.unknown.one
   }""",
-        },
+        }
     },
     "http-api": {
         "": {
@@ -238,7 +236,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
             "routes": f'{{ "GET /one" = {{ function = "one", token = true, throttle = {_RATE} }} }}',
             "jwt": "{ issuer = local.unknown.url, audience = [local.unknown.name] }",
             "cors": "{ origins = [local.unknown.url] }",
-        },
+        }
     },
     "ingest-stream": {"": {}},
     "operator-sign-in": {
@@ -246,7 +244,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
             "domain_prefix": '"leda-operators"',
             "page_urls": '["${local.unknown.url}/operators.html"]',
             "token_minutes": "local.unknown.days",
-        },
+        }
     },
     "private-bucket": {
         "": {
@@ -255,7 +253,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
             "readers": """[
     { service = "cloudfront.amazonaws.com", source_arn = local.unknown.function_arn }
   ]""",
-        },
+        }
     },
     "quarantine-bucket": {"": {"name": "local.unknown.bucket"}},
     "record-processor": {"": {"package": None, "policy_statements": _POLICY}},
@@ -267,7 +265,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
             "directory": f'"{ROOT}/modules/static-site/tests/site"',
             "files": '{ "config.json" = local.unknown.text }',
             "connect_sources": "[local.unknown.url]",
-        },
+        }
     },
     "stream-function": {
         "": {
@@ -280,7 +278,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
     filter_patterns      = [local.unknown.text]
   }""",
             "quarantine_bucket": _BUCKET,
-        },
+        }
     },
     "table": {
         "": {
@@ -291,7 +289,7 @@ ARGUMENTS: dict[str, dict[str, dict[str, str | None]]] = {
     read  = { min = local.unknown.one, max = local.unknown.thousand }
     write = { min = local.unknown.one, max = local.unknown.thousand }
   }""",
-        },
+        }
     },
 }
 CASES = [(module, case) for module, cases in ARGUMENTS.items() for case in cases]

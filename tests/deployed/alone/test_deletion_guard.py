@@ -1,4 +1,4 @@
-"""`terraform destroy` while the protection is on: refused, and everything goes on as before."""
+"""`terraform destroy` fails before it deletes anything while `deletion_protection` is on."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def apply(example: ExampleAws, protection: str) -> None:
     )
 
 
-def processes(records: Processor, text: bytes) -> None:
+def assert_processes(records: Processor, text: bytes) -> None:
     numbers = records.put([("k", text)])
     wait_for("the record's line", lambda: records.logged(numbers))
 
@@ -28,7 +28,7 @@ def test_destroy_deletes_nothing_while_the_deletion_protection_is_on(
 ) -> None:
     records = Processor(example, "records")
     apply(example, "true")
-    processes(records, b"before")
+    assert_processes(records, b"before")
     before = alone.everything()
 
     with pytest.raises(LedaError, match="so nothing was deleted"):
@@ -39,7 +39,7 @@ def test_destroy_deletes_nothing_while_the_deletion_protection_is_on(
         (each["UUID"], each["State"]) for each in before.pop("mappings")
     ]
     assert now == before
-    processes(records, b"after")
+    assert_processes(records, b"after")
 
     apply(example, "false")
     example.terraform.destroy()

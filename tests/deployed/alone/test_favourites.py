@@ -1,4 +1,4 @@
-"""Totals of a table that has rows already, applied by themselves: the demo with its first computation."""
+"""examples/favourites, applied by itself: the demo backfills the totals of a table that has rows."""
 
 from leda_cli.demos.example import player
 from leda_cli.demos.examples import ExampleAws

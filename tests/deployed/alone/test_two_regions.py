@@ -67,9 +67,7 @@ def test_a_function_has_one_name_in_both_regions_and_a_role_in_each(
         assert found["Role"].endswith(f":role/{function['role_name']}")
 
 
-def test_each_region_has_a_dashboard_of_another_name(
-    example: ExampleAws,
-) -> None:
+def test_each_region_has_a_dashboard_of_another_name(example: ExampleAws) -> None:
     names = [
         each["DashboardName"]
         for region in (FIRST, SECOND)
@@ -79,7 +77,7 @@ def test_each_region_has_a_dashboard_of_another_name(
 
 
 def test_destroy_deletes_everything(alone: BareAws, example: ExampleAws) -> None:
-    """The last test of this file: it takes both pipelines away."""
+    """The last test of this file: it destroys both pipelines."""
     example.terraform.destroy()
     assert alone.client("iam").list_roles()["Roles"] == []
     for region in (FIRST, SECOND):

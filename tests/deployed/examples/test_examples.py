@@ -1,4 +1,4 @@
-"""Both examples, applied beside each other: they apply, work, and leave nothing behind."""
+"""examples/complete and examples/reuse, applied beside each other: they count exactly and can be destroyed."""
 
 import json
 import random
@@ -61,7 +61,7 @@ def examples(bare: BareAws, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
 
 
-# What LocalStack 4.9 is told and does not give back, so that each plan wants to tell it again.
+# Attributes that LocalStack 4.9 does not return, so that each plan would set them again.
 NOT_GIVEN_BACK = {
     ("aws_cloudwatch_metric_alarm", "tags"),
     ("aws_cloudwatch_metric_alarm", "tags_all"),
@@ -85,7 +85,7 @@ NAMES = {
 
 
 def mixture(names: Names, count: int = 300) -> list[bytes]:
-    """Messages in an example's own terms: new ones, duplicates, changes, moves and deletions, in any order."""
+    """Messages in an example's schema: new ones, duplicates, changes, moves and deletions, in random order."""
     rng = random.Random(1)
     made: list[bytes] = []
     for number in rng.sample(range(count), count):
@@ -187,7 +187,7 @@ def test_a_plan_without_packages_fails_and_names_the_command(
 
 
 def test_destroy_deletes_everything(bare: BareAws, examples: dict[str, ExampleAws]) -> None:
-    """The last test of this file: it takes the examples away, with the messages and totals in them."""
+    """The last test of this file: it destroys the examples, with the messages and totals in them."""
     prefixes = ("meters-", "orders-")
 
     def of_the_examples() -> dict[str, list[Any]]:

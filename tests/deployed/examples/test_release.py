@@ -1,4 +1,4 @@
-"""A release: its tag holds the packages, and the README's lines apply from it with nothing else at hand."""
+"""A release: its tag holds the packages, and the configuration in the README applies from the tag alone."""
 
 import os
 import re
@@ -31,7 +31,7 @@ resource "aws_dynamodb_table" "feedback" {
   }
 }
 """
-# The table is new, so there is nothing to count first; other examples on this local AWS have the usual names.
+# The table is new and needs no backfill; other examples on this local AWS have the default names.
 OVERRIDE = """
 module "feedback_totals" {
   name_prefix         = "Released-"

@@ -1,4 +1,4 @@
-"""What a deployed function gets from mappings with a tumbling window, and from one without.
+"""The events of mappings with a tumbling window, and of a mapping without one.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
 """
@@ -21,7 +21,7 @@ from support.tables import definition
 WINDOW_SECONDS = 2
 RECORDS = 5
 ROLE = "arn:aws:iam::000000000000:role/windows"
-# Logs each event with the number of its records in their place, and counts the window's records.
+# Logs each event with the number of its records instead of the records, and counts the window's records.
 CODE = """
 import json
 
@@ -34,7 +34,7 @@ def handler(event, context):
 
 @dataclass(frozen=True)
 class Probe:
-    """A stream, how to write a record to it, and the function that follows it."""
+    """A stream, a function that writes a record to it, and the Lambda function that reads it."""
 
     aws: BareAws
     stream_arn: str
@@ -48,7 +48,7 @@ class Probe:
 
 @pytest.fixture(scope="module")
 def functions(bare: BareAws) -> Iterator[Callable[[str, str, int], None]]:
-    """Makes a function with a mapping on a stream; the window's length is 0 for a mapping without."""
+    """Makes a Lambda function (name) with a mapping on a stream (ARN) and a window of so many seconds; 0: no window."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as file:
         file.writestr("probe.py", CODE)
@@ -113,7 +113,7 @@ def probe(
     kinesis_stream: str,
     table_stream: str,
 ) -> Probe:
-    """A function that follows a stream of either kind with a window."""
+    """A Lambda function that reads a stream of either kind with a window."""
     function = f"windows-of-{request.param}"
     stream = kinesis_stream if request.param == "kinesis" else table_stream
     functions(function, stream, WINDOW_SECONDS)

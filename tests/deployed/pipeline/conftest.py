@@ -1,4 +1,4 @@
-"""The deployed stack, which takes the time of `make up`."""
+"""The deployed pipeline, whose start takes as long as `make up`."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from support.live_stack import LiveStack
 
 @pytest.fixture(scope="package")
 def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
-    """The stack, with all of its mappings on."""
+    """The stack with all mappings enabled."""
     with local.running("test", keep=request.config.getoption("--keep-stack")) as aws:
         live = LiveStack(aws)
         live.calm()
@@ -21,7 +21,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
 
 @pytest.fixture(autouse=True)
 def _calm(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No failures are left on by a test that failed."""
+    """Turn off the failures that a failed test may have left on."""
     yield
     if "stack" in request.fixturenames and request.path.stem != "test_removal":
         request.getfixturevalue("stack").calm()

@@ -1,4 +1,4 @@
-"""The shop, on an emulator of its own."""
+"""The shop on MiniStack."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""schemathesis derives requests from the OpenAPI document, good and bad, and compares the answers with it."""
+"""schemathesis sends valid and invalid requests derived from the OpenAPI document, and checks the answers."""
 
 import subprocess
 import sys
@@ -10,9 +10,9 @@ from support.openapi import OpenApi
 
 OPENAPI = ROOT / "modules/shop/openapi.json"
 EXAMPLES = 5
-"""Requests a route, for the phase that makes them up; the edges of every field are tried besides."""
+"""Random requests for each route; the limits of every field are tried besides."""
 
-# What the document cannot say: that a product or a cursor must be one there is. test_shop.py has good requests.
+# The document cannot say that a product or a cursor must exist. The demo and test_pages.py send valid requests.
 SEMANTIC = "positive_data_acceptance"
 # An HTTP API answers a method that no route has with 404, and not with 405.
 OF_THE_GATEWAY = "unsupported_method"
@@ -33,7 +33,7 @@ def test_answers_conform_to_the_openapi_document(shop: Shop, tmp_path: Path) -> 
         "--no-color",
         "--warnings=off",
     ]
-    # In a folder of its own: it leaves a cache where it runs.
+    # schemathesis writes a cache to its working folder.
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )

@@ -1,4 +1,4 @@
-"""The shop's pages in a headless Chromium, served from the site's bucket: buying, operating, what must not happen."""
+"""The shop's pages for customers and operators in a headless Chromium, served from the site's bucket."""
 
 import json
 import random
@@ -25,18 +25,20 @@ from support.browser import (
 from support.live_aws import wait_for
 
 PICTURES = LOCAL / "pictures"
-"""Where the tests leave what they saw; docs/images/ has them, too."""
+"""The folder for screenshots, some of which are in docs/images."""
 
 
 @pytest.fixture
 def problems() -> list[str]:
-    """What a developer would see in red in the page's console, without what the emulator does differently."""
+    """The errors in the console of the page, without those that MiniStack causes."""
     return Problems()
 
 
 class Problems(list[str]):
-    """Its sign-in page names no icon, and a browser asks for one. It runs few functions at once, so that a call may
-    be answered with 429; the page asks again.
+    """A list that ignores errors of MiniStack.
+
+    Its sign-in page names no icon, so that the browser requests one. It runs only a few functions at once, and the page
+    repeats a call that is answered with 429.
     """
 
     def append(self, problem: str) -> None:
@@ -46,7 +48,7 @@ class Problems(list[str]):
 
 @pytest.fixture
 def page(browser: Browser, shop: Shop, problems: list[str]) -> Iterator[Page]:
-    """A visitor who was never here. Whatever a test does: no request to anybody else."""
+    """A page of a new visitor, which must send no request to another server."""
     requested: list[str] = []
     visitor = new_page(browser, problems, requested)
     visitor.goto(f"{shop.url}/index.html")
@@ -57,7 +59,7 @@ def page(browser: Browser, shop: Shop, problems: list[str]) -> Iterator[Page]:
 
 
 def visit(page: Page, shop: Shop, where: str = "") -> None:
-    """Open the shop's page as a new visit: another part of an address alone would load nothing."""
+    """Load the shop's page again; a change of the URL's fragment alone would load nothing."""
     page.goto("about:blank")
     page.goto(f"{shop.url}/index.html{where}")
 
@@ -81,7 +83,7 @@ def fill_in_sign_in(page: Page, shop: Shop) -> None:
 
 
 def paid(shop: Shop, lines: dict[str, int]) -> str:
-    """An order that is to be shipped."""
+    """The ID of a new order that is paid and not shipped."""
     order = str(live_shop.placed(shop, lines)["orderId"])
     assert shop.operators.post("admin", "orders", order, "pay").status == 200
     return order
@@ -90,10 +92,10 @@ def paid(shop: Shop, lines: dict[str, int]) -> str:
 def test_pictures_of_both_pages_after_some_days_of_trade(
     page: Page, shop: Shop, problems: list[str]
 ) -> None:
-    """What the pictures of the documentation show: orders to ship and shipped, low stock, and vendor orders."""
+    """The screenshots in the documentation show orders to ship and shipped ones, low stock, and vendor orders."""
     draw = random.Random(11)
     every = [each["productId"] for each in shop.customers.each("products", "products")]
-    # The demo has sold one out.
+    # The demo has sold one product out.
     *usual, rushed = [
         product
         for product in every
@@ -280,7 +282,7 @@ def test_an_operator_signs_in_sees_the_figures_ships_and_receives(
         lambda seen: seen == figures(),
     )
 
-    # It is the newest, and the oldest are listed first.
+    # The order is the newest, and the list begins with the oldest.
     while not page.locator(f"#ship-{order}").count():
         seen = page.inner_text("#orders")
         page.click("#orders-next")
@@ -294,7 +296,7 @@ def test_an_operator_signs_in_sees_the_figures_ships_and_receives(
     wait_for("the stock", lambda: live_shop.left(shop, product), lambda seen: seen == 240)
     shows(page, "240", f"#inventory [data-product='{product}']")
     assert problems == []
-    # Tokens are kept for the tab alone, and the code of the sign-in is not in the address any more.
+    # Tokens are in the tab's storage alone, and the code of the sign-in is not in the URL any more.
     assert page.evaluate("location.search") == ""
     assert "operator-token" not in page.evaluate("JSON.stringify(localStorage)")
 
@@ -326,17 +328,17 @@ def test_text_from_the_sign_in_links_query_is_never_shown(page: Page, shop: Shop
         page.goto(f"{shop.operators_url}?{query}")
         shows(page, "was not begun in this tab")
         assert "555" not in page.inner_text("body")
-    # Also where this tab has begun one.
+    # Also if this tab has begun a sign-in.
     pending = "JSON.stringify({verifier: 'v', state: 's'})"
-    for error, said in (("access_denied", "was refused"), ("Call%20555", "did not succeed")):
+    for error, message in (("access_denied", "was refused"), ("Call%20555", "did not succeed")):
         page.evaluate(f"sessionStorage.setItem('operator-sign-in', {pending})")
         page.goto("about:blank")
         page.goto(f"{shop.operators_url}?error={error}&error_description=Call%20555&state=s")
-        shows(page, said)
+        shows(page, message)
         assert "555" not in page.inner_text("body")
 
 
-# What the tests of races and of outages put between the page and the shop: `match` says for which addresses.
+# Replaces fetch for the addresses that contain MATCH; ACTION is the body of the replacement.
 BETWEEN = """(() => {
     const real = window.fetch;
     window.fetch = async (address, request) => {
@@ -346,7 +348,7 @@ BETWEEN = """(() => {
 })()"""
 
 
-def between(page: Page, match: str, action: str) -> None:
+def replace_fetch(page: Page, match: str, action: str) -> None:
     page.evaluate(BETWEEN.replace("MATCH", json.dumps(match)).replace("ACTION", action))
 
 
@@ -354,7 +356,7 @@ def test_a_late_answer_does_not_replace_a_newer_view(page: Page, shop: Shop) -> 
     live_shop.stock(shop, name="Torch")
     visit(page, shop)
     shows(page, "Torch")
-    between(
+    replace_fetch(
         page,
         "/customers/",
         "const answer = await real(address, request);"
@@ -375,7 +377,7 @@ def test_a_basket_changed_after_a_lost_answer_makes_no_second_order(page: Page, 
     visit(page, shop)
     put_into_basket(page, one, 4)
     # The shop makes the order, and the answer is lost.
-    between(page, "/orders", "await real(address, request); throw new TypeError('lost');")
+    replace_fetch(page, "/orders", "await real(address, request); throw new TypeError('lost');")
     page.click("#order")
     shows(page, "does not answer", "#notice")
     assert live_shop.left(shop, one) == 6
@@ -388,7 +390,7 @@ def test_a_basket_changed_after_a_lost_answer_makes_no_second_order(page: Page, 
     lines = shop.customers.get("orders", number).body["lines"]
     assert [(each["productId"], each["qty"]) for each in lines] == [(one, 4)]
     assert (live_shop.left(shop, one), live_shop.left(shop, two)) == (6, 10)
-    # What was not ordered is still in the basket, and is an order of its own.
+    # The product that was not ordered is still in the basket, and makes an order of its own.
     visit(page, shop)
     shows(page, "Rope", ".lines")
     assert page.locator(".lines li").count() == 1
@@ -401,7 +403,7 @@ def test_a_basket_changed_after_a_lost_request_is_one_order(page: Page, shop: Sh
     one, two = live_shop.stock(shop, qty=10), live_shop.stock(shop, qty=10)
     visit(page, shop)
     put_into_basket(page, one, 4)
-    between(page, "/orders", "throw new TypeError('lost');")
+    replace_fetch(page, "/orders", "throw new TypeError('lost');")
     page.click("#order")
     shows(page, "does not answer", "#notice")
     visit(page, shop)
@@ -435,7 +437,7 @@ def test_a_basket_that_another_tab_has_ordered_is_shown_as_empty(page: Page, sho
     visit(page, shop)
     put_into_basket(page, product, 2)
     page.wait_for_selector("#order")
-    # The event that tells other tabs does not come to the one that makes the change.
+    # A tab gets no storage event for its own change.
     page.evaluate("localStorage.removeItem('basket')")
     page.click("#order")
     shows(page, "The basket is empty: it was ordered in another tab.", "#notice")
@@ -466,7 +468,7 @@ def test_the_stock_is_refreshed_when_the_page_becomes_visible(page: Page, shop: 
 
 def test_outdated_figures_are_marked_until_the_shop_answers_again(page: Page, shop: Shop) -> None:
     sign_in(page, shop)
-    between(
+    replace_fetch(
         page,
         "/admin/",
         "if (window.away) throw new TypeError('away'); return real(address, request);",
@@ -576,7 +578,7 @@ def test_on_a_phone_the_effect_of_a_click_and_the_next_step_are_in_view(
     page.set_viewport_size({"width": 375, "height": 667})
     visit(page, shop)
     shows(page, "Canned Peaches")
-    # Far down, as a person is who has found it there.
+    # Scroll down to the product.
     scroll_to(page, f"#add-{product}")
     put_into_basket(page, product, 2)
     shows(page, "2 × Canned Peaches put into the basket.", "#notice")
@@ -591,7 +593,7 @@ def test_on_a_phone_the_effect_of_a_click_and_the_next_step_are_in_view(
         ),
     )
     is_in_view(page, "#basket")
-    # And back to where one was, to go on.
+    # And back to the product.
     shows(page, "Keep shopping", "#basket-bar")
     page.click("#basket-bar button")
     shows(page, "To the basket", "#basket-bar")
@@ -626,7 +628,7 @@ def test_on_a_phone_the_effect_of_a_click_and_the_next_step_are_in_view(
 
 
 def test_the_sources_of_the_pages_contain_no_foreign_url() -> None:
-    """No address but those of the settings: not in the pages, not in the scripts, not in the style."""
+    """Pages, scripts and styles have no URLs but those of the settings."""
     site = ROOT / "examples/shop/site"
     for file in (each for each in site.rglob("*") if each.suffix in (".html", ".js", ".css")):
         code = re.sub(r"^\s*//.*|/\*.*?\*/", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)

@@ -1,6 +1,6 @@
-"""What the shop's functions may do: the emulator enforces their roles, so what the other tests saw, the roles allow.
+"""The roles of the shop's functions allow what the other tests did: MiniStack enforces IAM policies.
 
-Comes after them, and looks at what they did.
+This file runs after the other tests and reads the functions' logs.
 """
 
 import json
@@ -11,12 +11,12 @@ from leda_cli.demos.shop_client import Shop
 from support.live_aws import wait_for
 
 REFUSED = "is not authorized to perform"
-# What MiniStack refuses by mistake until the harness has lifted it: the apply itself makes the first products.
+# MiniStack refuses this by mistake until the start of the stack has corrected the policy.
 MISTAKE = f"{REFUSED}: dynamodb:DescribeStream"
 
 
 def refusals(shop: Shop, package: str) -> list[str]:
-    """What a function's log tells of refusals, in its own lines or in those of the runtime."""
+    """The messages about refused permissions in a function's log."""
     group = shop.aws.outputs["functions"][package]["log_group_name"]
     pages = shop.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     messages = [event["message"] for page in pages for event in page["events"]]
@@ -25,7 +25,7 @@ def refusals(shop: Shop, package: str) -> list[str]:
 
 @contextmanager
 def without_policy(shop: Shop, role: str) -> Iterator[None]:
-    """A role that may do nothing, for a while."""
+    """Remove all policies of a role for the block."""
     iam = shop.aws.client("iam")
     policies = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]

@@ -1,4 +1,4 @@
-"""The names, keys and shapes that the workshop's own tools rely on, and the mappings' settings that the totals do."""
+"""The names, keys and rows on which the workshop's tools rely, and the mappings' settings that exact totals need."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def test_the_stack_has_exactly_the_documented_tables_streams_and_functions(
     stack: LiveStack,
 ) -> None:
     functions = {each["FunctionName"] for each in stack.functions.list_functions()["Functions"]}
-    # The audit is on for the tests.
+    # The tests turn the audit on.
     assert functions - {"AuditLambda"} == {
         "StateLambda",
         "MapLambda",
@@ -78,7 +78,7 @@ def test_mappings_have_the_settings_that_exact_totals_need(stack: LiveStack, par
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ParallelizationFactor"] == 1
     if part == "state":
-        # Unlimited, up to an hour before the stream forgets a record.
+        # Unlimited retries, until an hour before the record expires.
         assert mapping["MaximumRetryAttempts"] == -1
         assert mapping["MaximumRecordAgeInSeconds"] == 23 * 3600
         assert mapping["BisectBatchOnFunctionError"] is False

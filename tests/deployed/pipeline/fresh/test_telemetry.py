@@ -1,4 +1,4 @@
-"""What the functions log: counts and shards as JSON, metrics in CloudWatch's embedded metric format."""
+"""The functions' logs: counts and shards as JSON, and metrics in CloudWatch's embedded metric format."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
-"""`leda console` in a headless browser: what a person sees of a load, of failures, of a damaged total and its repair.
+"""`leda console` in a headless browser: a load, failures, a damaged total and its repair.
 
-It leaves what it saw in .local/pictures; docs/images has them, too (docs/console.md).
+The tests write screenshots to .local/pictures, from which docs/images has some (docs/console.md).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BAD = '{"TradeID": "<img src=x onerror=alert(1)>", "Value": "a lot"}'
 
 @pytest.fixture(scope="module")
 def served(stack: LiveStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The console of the stack, which may change it."""
+    """A console that may change the stack."""
     site = Site.beside(stack.aws.variables, "")
     command = program(stack.aws.variables, tmp_path_factory.mktemp("console"))
     console = Served(site, toolchain.install_console(), allow_changes=True, program=command)
@@ -45,12 +45,12 @@ def served(stack: LiveStack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield console
     console.end()
     thread.join(20)
-    assert not thread.is_alive(), "a page that is open does not hold the console"
+    assert not thread.is_alive(), "an open page must not keep the console from ending"
 
 
 @pytest.fixture
 def page(browser: Browser, served: Served) -> Iterator[Page]:
-    """A page, with no problem in its console and no request to anybody else."""
+    """A page that must report no error and send no request to another server."""
     problems: list[str] = []
     requested: list[str] = []
     opened = new_page(browser, problems, requested)
@@ -63,7 +63,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 
 def verdict(page: Page, *kinds: str) -> None:
-    """Wait until the page says one of these first."""
+    """Wait until the page's verdict is one of these."""
     pattern = re.compile("|".join(kinds))
     expect(page.locator(".verdict")).to_have_attribute("data-verdict", pattern)
 
@@ -74,8 +74,8 @@ def figure(page: Page, name: str) -> int:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds that keeps people from using the page."""
-    # By the debugger: the page's own policy lets no other script in.
+    """The serious and critical violations of accessibility rules that axe-core finds."""
+    # Through the debugger, because the page's content security policy allows no other script.
     axe = toolchain.install_console_modules() / "axe-core" / "axe.min.js"
     page.evaluate(axe.read_text(encoding="utf-8"))
     found: list[dict[str, Any]] = page.evaluate("axe.run().then(result => result.violations)")
@@ -108,7 +108,7 @@ def test_the_page_shows_a_load_failures_and_quarantined_messages(
     page.locator("#reason").fill("no such reason")
     expect(page.locator("#objects")).to_contain_text("No reason has")
     page.locator("#reason").fill("")
-    # A verification comes by itself once nothing waits any more.
+    # The page verifies by itself once the streams are drained.
     verdict(page, "exact")
     assert page.locator("#grid-body [role=row]:visible").count() >= 1
 
@@ -147,7 +147,7 @@ def test_a_damaged_total_is_shown_and_repaired_from_the_page(
 
 
 def picture(page: Page, name: str) -> None:
-    """Keep what fits a screen."""
+    """Write a screenshot of the viewport."""
     page.screenshot(path=PICTURES / f"{name}.png")
 
 
@@ -182,7 +182,7 @@ def test_the_totals_can_be_browsed_by_keyboard(page: Page) -> None:
 
 @pytest.fixture(scope="module")
 def crowded() -> Iterator[str]:
-    """The address of a console with 10,000 totals, which may read nothing else."""
+    """The address of a console with 10,000 totals that can read nothing else."""
     made_up = site(Configuration.from_json(CONFIGURATION), dynamodb=ManyTotals(10_000))
     console = Served(made_up, toolchain.install_console())
     thread = threading.Thread(target=console.run)
@@ -232,7 +232,7 @@ def test_the_page_shows_how_long_the_console_has_not_answered(browser: Browser) 
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
     console.end()
     thread.join(20)
-    assert not thread.is_alive(), "a page that is open does not hold the console"
+    assert not thread.is_alive(), "an open page must not keep the console from ending"
     page.clock.run_for(40_000)
     expect(page.locator("#live")).to_have_attribute("data-state", "stale")
     expect(page.locator("#live-text")).to_contain_text("last heard 4")

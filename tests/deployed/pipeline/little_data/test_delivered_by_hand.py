@@ -14,7 +14,7 @@ import pytest
 
 from leda_cli.operate.totals.comparison import EXACT, compare, difference_lines, fold_state
 from support.at_once import at_once
-from support.lambda_events import Record, cut, sequence_number
+from support.lambda_events import Record, batches_of, sequence_number
 from support.live_aws import wait_for
 from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades
@@ -32,7 +32,9 @@ def applied(stack: LiveStack, trades: Trades) -> Trades:
 
 def _batches(source: dict[str, list[Record]], size: int) -> list[tuple[str, Sequence[Record]]]:
     """The records by shard, cut into batches: (shard, records)."""
-    return [(shard, batch) for shard, records in source.items() for batch in cut(records, size)]
+    return [
+        (shard, batch) for shard, records in source.items() for batch in batches_of(records, size)
+    ]
 
 
 def _deliver(stack: LiveStack, part: str, shard: str, batch: Sequence[Record]) -> None:
@@ -105,7 +107,7 @@ def test_replays_beside_the_working_mappings_change_nothing(
     def replay(part: str) -> None:
         while not done.is_set():
             for shard, records in delivered[part].items():
-                for batch in cut(records[-400:] if part == "state" else records, 500):
+                for batch in batches_of(records[-400:] if part == "state" else records, 500):
                     _deliver(stack, part, shard, batch)
                     if done.is_set():
                         return

@@ -1,4 +1,4 @@
-"""Mappings may be switched off and on, and deleted and created again, while messages come."""
+"""Mappings may be disabled and enabled, and deleted and created, while messages arrive."""
 
 from support.live_stack import FUNCTIONS, LiveStack
 from support.live_trades import Trades

@@ -22,10 +22,7 @@ class Leda:
     """The `leda` command on the stack, run in this process to save the start of another one."""
 
     def __init__(
-        self,
-        stack: LiveStack,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
+        self, stack: LiveStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for name, value in stack.aws.variables.items():
             monkeypatch.setenv(name, value)
@@ -48,9 +45,7 @@ class Leda:
 
 @pytest.fixture
 def leda(
-    stack: LiveStack,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    stack: LiveStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Leda:
     """The command on the stack."""
     return Leda(stack, monkeypatch, capsys)

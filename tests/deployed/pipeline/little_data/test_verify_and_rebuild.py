@@ -1,4 +1,4 @@
-"""Changes lost on purpose: `leda verify` finds it, `leda rebuild` repairs it, whatever comes meanwhile."""
+"""`leda verify` finds changes that a test has lost, and `leda rebuild` repairs the totals while messages arrive."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def _start(stack: LiveStack, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A job in a shell's background ignores SIGINT, and what it starts does too.
+        # A background job of a shell ignores SIGINT, and so do the processes that it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
@@ -45,13 +45,13 @@ def _run(stack: LiveStack, *arguments: str, status: int = 0) -> subprocess.Compl
 
 
 def _meet(stack: LiveStack, trades: Trades) -> None:
-    """Map has met the shards then, and has rows for them."""
+    """Let Map process a message, so that it has rows for the shards."""
     stack.put([trades.message("before")])
     stack.catch_up(trades)
 
 
 def _lose(stack: LiveStack, trades: Trades, messages: list[bytes]) -> None:
-    """Changes that Map never sees: they wait while its mapping is off, and its rows are moved past them by hand."""
+    """Put messages while Map's mapping is disabled, and move Map's checkpoints past them, so that Map skips them."""
     arn = stack.stream_arn("state")
     registry = Registry(stack.dynamodb, stack.table("registry"))
     with stack.without_mapping("map"):

@@ -84,7 +84,7 @@ def test_every_bad_message_is_quarantined_once_and_every_good_one_is_counted(
     objects = stack.objects("StateLambda/")
     for shard, records in stack.records("state").items():
         again = [each for each in records if each["kinesis"]["sequenceNumber"] in places]
-        for batch in lambda_events.cut(again, 20):
+        for batch in lambda_events.batches_of(again, 20):
             stack.deliver_batch("state", shard, batch)
     assert stack.objects("StateLambda/").keys() == objects.keys()
     assert {key: stack.read_object(key) for key in kept} == kept

@@ -1,4 +1,4 @@
-"""Functions that fail, or are killed, anywhere: the totals are exact all the same."""
+"""Totals are exact although functions fail or are killed."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ def test_totals_are_exact_after_injected_failures(
     with stack.faults(*rates):
         stack.put(trades.load(messages, seed=messages))
         stack.settle(trades, hold=2)
-        # However few invocations the burst took, each function has failed in the end.
+        # A burst may take few invocations; go on until each function has failed.
         for turn in range(20):
             after = stack.injected_failures()
             if all(after[part] > before[part] for part in FUNCTIONS):

@@ -1,4 +1,4 @@
-"""GeneratorLambda plays the workshop's game against the pipeline."""
+"""GeneratorLambda plays the workshop's game on the pipeline."""
 
 from support.live_stack import LiveStack
 
@@ -15,7 +15,7 @@ def test_exact_rounds_score_100_points_and_300_points_turn_the_hard_mode_on(
 ) -> None:
     scores = []
     for seed in range(4):
-        # Seeds that the demo and the other tests do not have: trades that are there already would change nothing.
+        # Seeds that neither the demo nor another test uses: existing trades would change no total.
         event = {"messages": 200, "seed": 7000 + seed, "wait_seconds": 60}
         result = stack.invoke("generator", event)
         assert result["rows_that_differ"] == 0, result

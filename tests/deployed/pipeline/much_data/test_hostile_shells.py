@@ -69,10 +69,7 @@ def test_a_local_command_calls_only_the_local_stack(
 
 @pytest.mark.parametrize("command", OTHERS, ids=[command[0] for command in OTHERS])
 def test_a_command_works_with_all_of_these_variables_set(
-    stack: LiveStack,
-    foreign: Recorder,
-    tmp_path: Path,
-    command: tuple[str, ...],
+    stack: LiveStack, foreign: Recorder, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     shell = with_url(all_together(OF_BOTO3, OF_TOOLS), foreign.url)
     # Objects that other tests have left in the quarantine would change the exit status.

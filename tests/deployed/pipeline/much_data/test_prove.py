@@ -1,4 +1,4 @@
-"""`leda prove` on the deployed stack: killed half-way and run again, beside trades that are not its own."""
+"""`leda prove` on the deployed stack, killed half-way and run again, beside other trades."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_prove_succeeds_after_a_killed_run_and_leaves_other_trades_alone(
     assert "000000000000" not in file.with_suffix(".md").read_text()
 
     totals = stack.totals()
-    assert totals == others, "the proof's own are 0, and all others as they were"
+    assert totals == others
     row = stack.dynamodb.get_item(
         TableName=stack.table("aggregate"), Key={"Identifier": {"S": proof_trades.ROOT}}
     )["Item"]

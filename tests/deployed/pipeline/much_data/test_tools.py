@@ -1,4 +1,4 @@
-"""`leda demo` and `leda verify` on a stack with a wrong total: what they say and their exit status."""
+"""`leda demo` and `leda verify` on a stack with a wrong total."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ def test_verify_and_demo_name_a_changed_total_and_end_with_status_1(
         assert row in verified.stdout
         assert "+0.00000000001" in verified.stdout
 
-        # The demo in this process, to shorten how long it waits for a total that may still move.
+        # Run the demo in this process, to shorten its wait for a total that may still change.
         monkeypatch.setattr(account, "ENV_FILE", tmp_path / "env")
         monkeypatch.setattr(settling, "wait_until_quiet", partial(wait_until_quiet, patience=2))
         arguments = ["leda", "demo", "--messages", "100"]

@@ -1,4 +1,4 @@
-"""After everything that the session did to the stack: the whole stream, added up once, and nothing lost."""
+"""After all tests of the session, the totals equal a sum over every record of the stream."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""A second plan finds nothing to change; destroy leaves nothing. No other test of the stack comes after it."""
+"""A second plan is empty, and destroy deletes everything. This file runs last."""
 
 from support.live_stack import LiveStack
 

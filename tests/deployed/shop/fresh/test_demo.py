@@ -1,4 +1,4 @@
-"""`make demo EXAMPLE=shop`: the first thing that is done with the shop."""
+"""`make demo EXAMPLE=shop` on a new stack."""
 
 from leda_cli.demos.example import player
 from leda_cli.demos.shop_client import Shop
