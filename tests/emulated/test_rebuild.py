@@ -552,7 +552,7 @@ def test_the_mapping_stays_disabled_while_reduce_does_not_process_its_stream(
     site.rebuild()
 
     assert site.found() == site.expected()
-    assert "going on with the rebuild that began at" in console.getvalue()
+    assert "taking over from the rebuild that began at" in console.getvalue()
     site.check()
 
 

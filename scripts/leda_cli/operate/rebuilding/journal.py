@@ -50,7 +50,7 @@ class Journal:
         self.mappings: list[str] = []
         """The mappings to switch on again: this run's, and those of the runs that it has taken over from."""
         self.taken_over_from: str | None = None
-        """When the run began whose journal was there; None where there was no journal."""
+        """Which run's journal was there: `backfill that began at <time>`; None where there was no journal."""
         self.is_moving = False
         """Whether Map's rows may have been moved."""
         self.is_open = False
@@ -123,7 +123,7 @@ class Journal:
         found = self._row()
         if found is None:
             return None
-        return OpenRun("backfill" if "Target" in found else "rebuild", "Moving" in found)
+        return OpenRun(_command_of(found), "Moving" in found)
 
     def close(self) -> bool:
         """Delete the journal if it is this run's; False if another run has handed over to it since this one looked.
@@ -216,7 +216,7 @@ class Journal:
         if not self._merge(found, changes):
             return False
         self._look(found)
-        self.taken_over_from = found["Started"]["S"]
+        self.taken_over_from = f"{_command_of(found)} that began at {found['Started']['S']}"
         return True
 
     def _merge(self, found: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
@@ -264,6 +264,10 @@ class Journal:
             if not condition_failed(error):
                 raise
             raise self.taken() from error
+
+
+def _command_of(row: Mapping[str, Any]) -> str:
+    return "backfill" if "Target" in row else "rebuild"
 
 
 def _mappings(row: Mapping[str, Any]) -> list[str]:

@@ -188,9 +188,7 @@ class Rebuild:
             has_markers=self._run.options.markers,
         )
         if self._run.journal.taken_over_from:
-            self._run.operation.say(
-                f"going on with the {self._run.options.name} that began at {self._run.journal.taken_over_from}"
-            )
+            self._run.operation.say(f"taking over from the {self._run.journal.taken_over_from}")
         try:
             if not self._run.options.is_backfill:
                 # A backfill that has come to its end since has made another configuration live.

@@ -138,7 +138,7 @@ def test_an_interrupted_rebuild_is_finished_by_the_next_one(
     assert "a rebuild is open" in _run(stack, "verify", "--wait", "2", status=1).stdout
 
     done = _run(stack, "rebuild")
-    assert "going on with the rebuild that began at" in done.stdout
+    assert "taking over from the rebuild that began at" in done.stdout
     assert _states(stack) == dict.fromkeys(FUNCTIONS, "Enabled")
     stack.settle(trades)
     stack.catch_up(trades)
