@@ -33,13 +33,6 @@ def test_at_most_two_generations_are_kept(met: list[str], most: int) -> None:
     assert sum(recent.get(id_) is not None for id_ in set(met)) <= 2 * most
 
 
-def test_an_id_that_was_not_seen_is_not_known() -> None:
-    recent = RecentVersions()
-    recent.note("t", 1)
-
-    assert recent.get("u") is None
-
-
 def test_an_id_that_is_seen_often_is_not_forgotten() -> None:
     recent = RecentVersions(2)
     for number in range(100):

@@ -70,15 +70,6 @@ def test_packed_messages_are_unpacked_with_ids_of_their_own(messages: list[bytes
     assert {record.shard for record in records} == {"shardId-7"}
 
 
-def test_packed_and_plain_records_keep_their_order() -> None:
-    assert data_of(raw(b"a"), raw(packed(b"b", b"c"), "4960"), raw(b"d", "4961")) == [
-        b"a",
-        b"b",
-        b"c",
-        b"d",
-    ]
-
-
 def test_packed_messages_keep_their_own_partition_keys() -> None:
     aggregator = RecordAggregator()
     for key in ("first", "second", "first"):

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -15,11 +14,11 @@ from moto import mock_aws
 from leda_cli.base.errors import LedaError
 from leda_cli.develop.instance import client_variables, free_port
 from leda_cli.develop.local import env_file
+from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 from leda_cli.operate.deployed import account as account_module
 from leda_cli.operate.deployed.account import Account, answering, read_env
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.oracle import Names, Total
-from support.tables import definition
 
 SCHEMA = {
     "id": "Meter",
@@ -193,33 +192,20 @@ def test_without_local_aws_a_local_command_is_an_error(tmp_path: Path) -> None:
 
 
 def test_all_pages_of_a_table_are_read_with_exact_numbers() -> None:
-    with mock_aws():
-        client = boto3.client("dynamodb")
-        for table, key in (("AggregateTable", "Identifier"), ("ParameterTable", "parameter")):
-            client.create_table(**definition(table, {key: "S"}))
-        wide = "123456789012345678901.12345678901234567"
-        # Names as long as keys can be: 1,500 rows are more than the megabyte of one page.
-        rows = {f"{number:04d}".ljust(1024, "x"): wide for number in range(1500)}
-        for start in range(0, len(rows), 25):
-            requests = [
-                {
-                    "PutRequest": {
-                        "Item": {
-                            "Identifier": {"S": row},
-                            "Value": {"N": wide},
-                            "Count": {"N": "3"},
-                        }
-                    }
-                }
-                for row in list(rows)[start : start + 25]
-            ]
-            client.batch_write_item(RequestItems={"AggregateTable": requests})  # type: ignore[dict-item]
-        for name, count, value in (("absent", "0", "0"), (":reserved", "1", "1")):
-            client.put_item(
-                TableName="AggregateTable",
-                Item={"Identifier": {"S": name}, "Value": {"N": value}, "Count": {"N": count}},
-            )
-        stack = Stack()
-        assert stack.totals() == {row: Total(3, Decimal(wide)) for row in rows}
-        stack.set_parameters({"SCORE": 300, "SPECIAL_TRADES": 1})
-        assert stack.parameters() == {"SCORE": 300, "SPECIAL_TRADES": 1}
+    def row(name: str, count: str, value: str) -> dict[str, Any]:
+        return {"Identifier": {"S": name}, "Count": {"N": count}, "Value": {"N": value}}
+
+    wide = "123456789012345678901.12345678901234567"
+    # Names as long as keys can be: 1,500 rows are more than the megabyte of one page.
+    names = [f"{number:04d}".ljust(1024, "x") for number in range(1500)]
+    stack = Stack()
+    tables = {stack.aggregate_table: ("Identifier",), stack.parameter_table: ("parameter",)}
+    dynamodb = vars(stack)["dynamodb"] = StreamedDynamoDB(tables)
+    rows = [row(name, "3", wide) for name in names]
+    dynamodb.restore(
+        stack.aggregate_table, [*rows, row("absent", "0", "0"), row(":reserved", "1", "1")]
+    )
+
+    assert stack.totals() == {name: Total(3, Decimal(wide)) for name in names}
+    stack.set_parameters({"SCORE": 300, "SPECIAL_TRADES": 1})
+    assert stack.parameters() == {"SCORE": 300, "SPECIAL_TRADES": 1}

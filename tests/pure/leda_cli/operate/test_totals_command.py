@@ -152,13 +152,6 @@ def test_an_impossible_identifier_is_an_error(
         totals(identifier)
 
 
-def test_the_children_of_a_grouping_are_found_by_its_name(
-    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    totals("daily", children=True)
-    assert _out(capsys)[1].split() == ["2026-08-01", "3", "1"]
-
-
 def test_a_changed_grouping_is_shown_as_it_is_live(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
