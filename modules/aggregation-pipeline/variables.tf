@@ -150,7 +150,7 @@ variable "freshness_seconds" {
 variable "audit" {
   description = "When AuditLambda compares every total with a sum over StateTable: once a day by default, `null`: never. It scans both tables, which `leda cost` shows; `modules/aggregation` lists its attributes."
   type        = any
-  default     = { schedule_expression = "rate(1 day)" }
+  default     = {}
 }
 
 variable "alarm_actions" {

@@ -421,15 +421,15 @@ variable "audit" {
     When AuditLambda compares every total with a sum over the source table: once a day by default; `null`: never. Each audit scans both tables, which takes
     a read unit for each 4 KB; `leda cost` shows the price. With `on_expiry = "keep"` the table does not hold what was counted, so AuditLambda only counts
     the totals, for `max_totals`, and scans the totals table alone.
-    - `schedule_expression`: an EventBridge rate or cron expression (`rate(1 hour)` if you give an object without it)
+    - `schedule_expression`: an EventBridge rate or cron expression (`rate(1 day)`)
     - `memory_mb` (1024), `timeout_seconds` (300): a larger table needs more of both
   EOT
   type = object({
-    schedule_expression = optional(string, "rate(1 hour)")
+    schedule_expression = optional(string, "rate(1 day)")
     memory_mb           = optional(number, 1024)
     timeout_seconds     = optional(number, 300)
   })
-  default = { schedule_expression = "rate(1 day)" }
+  default = {}
 
   validation {
     condition     = var.audit == null ? true : can(regex("^(rate|cron)\\(.+\\)$", var.audit.schedule_expression))

@@ -600,6 +600,10 @@ run "lets_another_region_of_the_account_have_the_same_names" {
 }
 
 run "audits_once_a_day_unless_told" {
+  variables {
+    audit = { memory_mb = 2048 }
+  }
+
   assert {
     condition     = output.functions.audit.name == "AuditLambda" && aws_cloudwatch_event_rule.audit[0].schedule_expression == "rate(1 day)"
     error_message = "Wrong totals must be found without anybody having asked."
