@@ -123,13 +123,13 @@ def attempts(ledger: Ledger) -> list[Attempt]:
             422,
             "ClientTokenReused",
         ),
-        Attempt("a price of one's own", priced, 400, "InvalidRequest"),
-        Attempt("none of it", new_request({one: 0}), 400, "InvalidRequest"),
+        Attempt("a price that the client sets", priced, 400, "InvalidRequest"),
+        Attempt("a quantity of 0", new_request({one: 0}), 400, "InvalidRequest"),
         Attempt(
-            "what nobody sells", new_request({"chainsaw-of-destiny": 1}), 422, "UnknownProduct"
+            "an unknown product", new_request({"chainsaw-of-destiny": 1}), 422, "UnknownProduct"
         ),
         Attempt(
-            "more than one order may take",
+            "a quantity above 100",
             new_request({two: 1, three: MOST_OF_A_LINE + 1}),
             400,
             "InvalidRequest",
@@ -175,7 +175,9 @@ def _orders(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
             seen == ledger.stock(product),
             f"{product}: {seen} in stock, not {ledger.stock(product)}.",
         )
-    info("What was refused took nothing off the shelves: the stock is what the orders taken leave.")
+    info(
+        "Refused orders took nothing from stock: the stock is the first stock without the accepted orders."
+    )
 
 
 def _some(ledger: Ledger, draw: random.Random) -> list[str]:
