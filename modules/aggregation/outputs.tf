@@ -57,7 +57,10 @@ locals {
   # What has expired is in the totals and not in the table, so they cannot be computed again.
   later_steps = (
     var.on_expiry == "keep"
-    ? "With on_expiry = \"keep\" a later change of group_by, measures, on_expiry or identifiers has no effect: use a second module beside this one."
+    ? join("\n", [
+      "If the totals had on_expiry = \"subtract\" until now, run: ${local.backfill_command}",
+      "With on_expiry = \"keep\" a later change of group_by, measures, on_expiry or identifiers has no effect: use a second module beside this one.",
+    ])
     : "A later change of group_by, measures, on_expiry or identifiers has no effect before: ${local.backfill_command}"
   )
 }

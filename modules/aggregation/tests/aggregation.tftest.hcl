@@ -259,6 +259,11 @@ run "says_of_totals_that_keep_what_expired_that_they_stay_as_they_are" {
     condition     = strcontains(output.next_step, "has not run yet, run: leda backfill") && endswith(output.next_step, "use a second module beside this one.")
     error_message = "Only the first backfill is possible, and the output must say so."
   }
+
+  assert {
+    condition     = strcontains(output.next_step, "had on_expiry = \"subtract\" until now, run: leda backfill --map-function MapLambda\n")
+    error_message = "Totals that were computed under subtract need one backfill more, or keep has no effect."
+  }
 }
 
 run "alarms_while_changes_wait_for_the_first_backfill" {
