@@ -52,5 +52,5 @@ def accept_any_encoding() -> None:
 
 def interrupted() -> int:
     """Print that Ctrl-C ended the command; return the exit status."""
-    print("Interrupted. The next run completes what is incomplete.", file=sys.stderr)
+    print("Interrupted. If the command was changing something, the next run completes that.", file=sys.stderr)
     return INTERRUPTED
