@@ -52,5 +52,8 @@ def accept_any_encoding() -> None:
 
 def interrupted() -> int:
     """Print that Ctrl-C ended the command; return the exit status."""
-    print("Interrupted. If the command was changing something, the next run completes that.", file=sys.stderr)
+    print(
+        "Interrupted. If the command was changing something, the next run completes that.",
+        file=sys.stderr,
+    )
     return INTERRUPTED

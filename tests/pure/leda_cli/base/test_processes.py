@@ -63,4 +63,7 @@ def test_ctrl_c_ends_simulate_at_once_with_one_line(seconds: float) -> None:
     # The seeds take hours.
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "Interrupted. If the command was changing something, the next run completes that.\n"
+    assert (
+        errors
+        == "Interrupted. If the command was changing something, the next run completes that.\n"
+    )
