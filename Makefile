@@ -25,7 +25,7 @@ demo: .venv ## start local AWS, deploy, play the game under faults, prove every 
 simulate: .venv ## hunt for a wrong total in seeded schedules of deliveries and failures (SEEDS=1:300)
 	@$(leda) simulate $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
-scale: .venv ## how late totals are at a rate, and what breaks first, in a model
+scale: .venv ## how late totals are at a rate, and which limit is reached first, in a model
 	@$(leda) scale $(ARGS)
 
 bench: .venv ## measure LEDA beside the published design; writes docs/performance.md (ARGS="--only stages,units")

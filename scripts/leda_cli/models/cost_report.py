@@ -76,7 +76,7 @@ def markdown(workload: Workload, prices: Prices, times: ServiceTimes, advance: A
 def _assumptions(workload: Workload, prices: Prices) -> Iterator[str]:
     where = "the batch of their original" if workload.near else "a later batch than their original"
     yield (
-        f"US dollars of a month (730 hours) in {prices.name}, list prices without free tiers, at a steady rate. "
+        f"Figures are US dollars a month (730 hours) in {prices.name}, at list prices and a steady rate. "
         f"Messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} of them duplicates that reach {where}; "
         f"of the rest {workload.modifications:.0%} change earlier trades; {workload.nodes} totals; "
         f"{workload.trades:,} trades kept; the ingest stream keeps a week. `leda cost --help` lists what can be "
@@ -94,9 +94,10 @@ def _bills(
     yield "## The bill"
     yield ""
     yield (
-        "Defaults: the modules' settings as they are. Else the cheapest settings with which a message takes at most "
-        "so long, no limit strained (`leda scale` has the limits). Several pipelines: the trades are divided among "
-        "pipelines with a `name_prefix` each, because one cannot carry the rate."
+        "In the rows named *defaults*, all settings are the modules' defaults. The other rows have the cheapest "
+        "settings with which a message is in the totals after at most the named time, and with which no limit of AWS "
+        "is used beyond what `leda scale` recommends. Where the table says 2 pipelines, one cannot take the rate, and "
+        "the trades are divided between pipelines with a `name_prefix` each. *At most* is the longest latency."
     )
     yield ""
     yield (
@@ -124,9 +125,9 @@ def _bills(
     found = load(at, Settings(), times)
     written = sum(line.dollars for line in bill(found, prices).lines if line.unit == "write units")
     yield (
-        "By default the tables are on demand; `capacity` provisions them, with auto scaling. At a steady "
-        f"1,000 messages/s their writes cost {_money(written)}; provisioned and used to 70 %, they would cost "
-        f"{_money(provisioned_dollars(found, prices))}."
+        "By default the tables are on demand. The variable `capacity` gives them provisioned capacity with auto "
+        f"scaling. At a steady 1,000 messages/s the writes cost {_money(written)} a month on demand, and "
+        f"{_money(provisioned_dollars(found, prices))} with provisioned capacity of which 70 % is used."
     )
     yield ""
 
@@ -158,7 +159,10 @@ def _money(dollars: float) -> str:
 def _settings(choices: dict[tuple[float, float], Choice | None]) -> Iterator[str]:
     yield "## The settings behind it"
     yield ""
-    yield "Batch sizes are 10,000, so that the windows decide. The tables are warmed to so many write units a second."
+    yield (
+        "All batch sizes are 10,000, so the batching windows decide how large batches are. The tables' columns show "
+        "the write units a second to which each table's throughput is warmed."
+    )
     yield ""
     yield (
         "| messages/s | at most | pipelines | `shard_count` | windows of State, Map, Reduce (s) | memory (MB) | "
@@ -183,7 +187,9 @@ def _settings(choices: dict[tuple[float, float], Choice | None]) -> Iterator[str
 def _dependence(workload: Workload, prices: Prices, times: ServiceTimes) -> Iterator[str]:
     yield "## What it depends on"
     yield ""
-    yield "At 1,000 messages/s with a window of 5 s for Map and of 1 s for Reduce, one thing changed at a time."
+    yield (
+        "The bill at 1,000 messages/s, with a window of 5 s for Map and of 1 s for Reduce. Each row changes one thing."
+    )
     yield ""
     yield "| | a month | write units a unique message |"
     yield "|---|---:|---:|"
@@ -222,12 +228,12 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield "## Write units of a unique message"
     yield ""
     yield (
-        "From the calls and items that LEDA's code makes in memory (`leda_cli/models/pipeline_units.py`), priced by "
-        "AWS's rules (`leda_cli/models/units.py`): 18 totals, a batch of Reduce holds one row, which is the most "
-        "expensive case. Published: State updates message by message on condition, Map puts one row per batch under "
-        "the batch's hash, Reduce adds to the totals in a transaction, whose writes count twice. LEDA's Map puts one "
-        "row per batch and lane on condition of that row's own checkpoint, and its Reduce writes each total that a "
-        "batch touches once, on condition of the total's own."
+        "`leda_cli/models/pipeline_units.py` runs LEDA's code in memory, and `leda_cli/models/units.py` charges its "
+        "calls and items by AWS's rules. There are 18 totals, and each batch of Reduce holds one row, which is the "
+        "most expensive case. In the published design, State updates message by message with a condition, Map puts "
+        "one row per batch under the batch's hash, and Reduce adds to the totals in a transaction, whose writes count "
+        "twice. LEDA's Map puts one row per batch and lane, on condition of that row's checkpoint, and LEDA's Reduce "
+        "writes each total that a batch touches once, on condition of the total's checkpoint."
     )
     yield ""
     yield from units(comparisons)
@@ -236,9 +242,9 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
     dearer = [each for each in comparisons if each.leda.per_unique() > each.published.per_unique()]
     yield (
         f"In {len(dearer)} of the {len(comparisons)} mixes LEDA writes more than the published design. Exactness costs "
-        "no unit: a checkpoint is an attribute of the row that it protects. Duplicates cost nothing in one batch, and "
-        "a read unit in an environment that has recently seen their trade (`leda/pipeline/recent_versions.py`) or "
-        "where they are frequent."
+        "no unit, because a checkpoint is an attribute of the row that it protects. A duplicate in the batch of its "
+        "original costs nothing. A duplicate in a later batch costs a read unit if the execution environment has "
+        "recently seen the trade (`leda/pipeline/recent_versions.py`), or if duplicates are frequent."
     )
     yield ""
     yield "What State writes and reads for one message (the published design writes 1 each):"
@@ -249,16 +255,18 @@ def _units(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield f"| {name} | {writes:.2f} | {reads:.2f} |"
     yield ""
     yield (
-        "More than 1 is a statement that did not apply, whose second costs again. An environment learns from such "
-        "batches what to ask first (`leda/pipeline/statement_guess.py`); a read unit costs a fifth of a write unit."
+        "Where a message takes more than 1 unit, the condition of the first statement failed, and a second statement "
+        "was sent. An execution environment learns from such batches which statement to send first "
+        "(`leda/pipeline/statement_guess.py`). A read unit costs a fifth of a write unit."
     )
     yield ""
 
 
 def _target() -> Iterator[str]:
     yield (
-        f"The target is {UNITS_TARGET} at {TARGET_DUPLICATES:.0%} duplicates, everything included. Where a statement "
-        f"has to fail for each of them, State alone takes {1 + TARGET_DUPLICATES / (1 - TARGET_DUPLICATES):.4f}:"
+        f"The target is {UNITS_TARGET} write units at {TARGET_DUPLICATES:.0%} duplicates, for all stages together. If "
+        f"a statement fails for each duplicate, State alone takes "
+        f"{1 + TARGET_DUPLICATES / (1 - TARGET_DUPLICATES):.4f} units:"
     )
     yield ""
     yield "| duplicates | batch | delta rows of a batch of Reduce | LEDA | |"
@@ -287,6 +295,7 @@ def _sources(prices: Prices, times: ServiceTimes) -> Iterator[str]:
     yield ""
     yield (
         "The formulas, each with its page, are the functions of `leda_cli/models/cost_model.py` and "
-        "`leda_cli/models/load_model.py`. Left out: free tiers, KMS requests, data transfer out of the Region, "
-        "the metrics of the mappings, warming a table ahead, Kinesis's On-demand Advantage, and retries."
+        "`leda_cli/models/load_model.py`. The bills do not include free tiers, KMS requests, data transfer out of the "
+        "Region, the metrics of event source mappings, the price of warm throughput, Kinesis's On-demand Advantage, "
+        "and retries."
     )

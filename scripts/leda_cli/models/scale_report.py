@@ -1,4 +1,4 @@
-"""Writes docs/scaling.md and its chart: latencies from 1,000 to 1,000,000 messages a second, and what breaks first."""
+"""Writes docs/scaling.md and its chart: latencies from 1,000 to 1,000,000 messages a second, and limits."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def write(
 
 def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
     yield (
-        f"Figures of a model, not of AWS: {play.seconds:g} simulated seconds of each run, seed {play.seed}, even keys, "
-        f"messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} duplicates, {workload.nodes} totals. "
-        "`leda_cli/models/scaling.py` plays the shards, windows, polls, executions, requests and partitions and says "
-        "what it leaves out; `leda_cli/models/limits.py` computes what a rate uses of each limit, with the page that "
-        "states it; tests hold the two to each other, and to the queue M/D/1. A latency is the time from a message's "
-        "arrival until it is in the totals."
+        f"The figures are a model's, and not AWS's. Each run simulates {play.seconds:g} seconds with seed {play.seed}, "
+        f"evenly distributed keys, messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} duplicates "
+        f"and {workload.nodes} totals. `leda_cli/models/scaling.py` simulates shards, windows, polls, executions, requests "
+        "and partitions, and says what it leaves out. `leda_cli/models/limits.py` computes how much of each limit a "
+        "rate uses, with the page that states the limit. Tests compare the two with each other, and with the queue "
+        "M/D/1. A latency is the time from a message's arrival until it is in the totals."
     )
     yield ""
     yield from measured.lines(times, "leda scale")
@@ -99,7 +99,7 @@ def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]
 def _latencies(runs: dict[tuple[str, float], Played]) -> Iterator[str]:
     yield "## Latency by rate"
     yield ""
-    yield "Seconds, p50 / p95 / p99. The settings are below."
+    yield "Latencies in seconds: p50 / p95 / p99. The settings of each column are below."
     yield ""
     yield f"![99 % of the messages are faster]({LATENCY_PLOT})"
     yield ""
@@ -119,9 +119,9 @@ def _cell(run: Played) -> str:
 
 
 def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
-    yield "## What breaks first"
+    yield "## The first limit"
     yield ""
-    yield "The rate at which the first limit is used up, by the utilisation law, and what moves it."
+    yield "The rate at which a limit of AWS is used up first (by the utilisation law), and what raises that limit."
     yield ""
     yield "| settings | messages/s | the limit | what to do |"
     yield "|---|---:|---|---|"
@@ -130,7 +130,7 @@ def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
         yield (f"| {profile.name} | {rate:,.0f} | [{limit.name}]({limit.page}) | {limit.remedy} |")
     yield ""
     at = {profile.name: _at(profile, workload, times) for profile in RECOMMENDED}
-    yield "What the three recommended settings use of each limit at their rate:"
+    yield "How much of each limit the three recommended settings use at their rate:"
     yield ""
     yield f"| limit | {' | '.join(at)} | at most |"
     yield f"|---|{'---:|' * len(at)}---:|"
@@ -154,11 +154,12 @@ def _hierarchies(workload: Workload, times: ServiceTimes, play: Play) -> Iterato
     yield ""
     yield (
         "The rate at which the first limit of the pipeline itself is used up, by the number of totals and of lanes, "
-        f"with the other settings of the profile {FOR_MANY_TOTALS.name!r} below; the limits of the stream before it, "
-        "of StateTable, of the tables' warm throughput and of the account's quotas grow with what is bought. A lane is "
-        "a partition key of ReduceTable, whose rows a partition holds together (the table's local index sees to that): "
-        "Map may write 1,000 units a second into it. DynamoDB keeps lanes that are written to much in partitions of "
-        f"their own ([page]({_DYNAMODB}burst-adaptive-capacity.html)); the model takes it that it has."
+        f"with the other settings of the profile {FOR_MANY_TOTALS.name!r} below. Limits that an account can raise are "
+        "left out: those of the ingest stream, of StateTable, of the tables' warm throughput, and quotas. A lane is a "
+        "partition key of ReduceTable. Because of the table's local index, one partition holds all rows of a lane, so "
+        "Map may write 1,000 units a second into a lane. DynamoDB moves partition keys with much traffic to "
+        f"partitions of their own ([page]({_DYNAMODB}burst-adaptive-capacity.html)); the model assumes that it has "
+        "done so."
     )
     yield ""
     yield "| totals | " + " | ".join(f"`reduce_lanes` = {lanes}" for lanes in LANES) + " |"
@@ -173,11 +174,11 @@ def _hierarchies(workload: Workload, times: ServiceTimes, play: Play) -> Iterato
         yield f"| {deep.nodes:,} | {' | '.join(cells)} |"
     yield ""
     yield (
-        f"With {FOR_MANY_TOTALS.settings.reduce_lanes} lanes, at the rates that the profile is for: the latency "
-        "(p50 / p95 / p99 in seconds), and the limit that is strained most, of all."
+        f"The latency (p50 / p95 / p99 in seconds) with {FOR_MANY_TOTALS.settings.reduce_lanes} lanes, at the rates "
+        "that the profile is for, and the limit of which most is used."
     )
     yield ""
-    yield "| totals | messages/s | latency | the limit that is strained most | used |"
+    yield "| totals | messages/s | latency | limit | used |"
     yield "|---:|---:|---|---|---:|"
     for hierarchy, rate in MANY_TOTALS.items():
         deep = replace(workload, hierarchy=hierarchy, rate=rate)
@@ -191,9 +192,9 @@ def _sensitivity(workload: Workload, times: ServiceTimes, play: Play) -> Iterato
     yield "## If requests take longer"
     yield ""
     yield (
-        "The time of a request has not been measured on AWS. p50 / p95 / p99 in seconds at the rate that the settings "
-        f"are for, if a request takes {times.call_ms:g} ms ({times.statements_ms:g} ms with 25 statements), and "
-        "several times as long:"
+        "The time of a request has not been measured on AWS. The table shows the latencies (p50 / p95 / p99 in "
+        "seconds) at the rate that the settings are for, if a request takes "
+        f"{times.call_ms:g} ms ({times.statements_ms:g} ms with 25 statements), and if it takes several times as long."
     )
     yield ""
     yield f"| settings | {' | '.join(f'{factor} times' for factor in TIMES_AS_LONG)} |"
@@ -246,8 +247,8 @@ def _recommended(workload: Workload, times: ServiceTimes) -> Iterator[str]:
         ]
     )
     yield (
-        f"`shard_count = null` (on demand) begins with 4 MB/s and grows with the load ([page]({_SHARD_PAGE})); a load "
-        "that begins at once needs shards. The defaults hold to "
+        f"With `shard_count = null` (on demand) the stream takes 4 MB/s at first, and more as the load grows "
+        f"([page]({_SHARD_PAGE})); a load that begins suddenly needs a number of shards. The defaults suffice up to "
         f"{breaking_rate(workload, DEFAULTS.settings, times)[0]:,.0f} messages/s, as a new table takes "
         f"{NEW_TABLE_WRITE_UNITS:,} write units a second."
     )
