@@ -88,9 +88,9 @@ def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]
         f"The figures are a model's, and not AWS's. Each run simulates {play.seconds:g} seconds with seed {play.seed}, "
         f"evenly distributed keys, messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} duplicates "
         f"and {workload.nodes} totals. `leda_cli/models/scaling.py` simulates shards, windows, polls, executions, "
-        "requests and partitions, and says what it leaves out. `leda_cli/models/limits.py` computes how much of each limit a "
-        "rate uses, with the page that states the limit. Tests compare the two with each other, and with the queue "
-        "M/D/1. A latency is the time from a message's arrival until it is in the totals."
+        "requests and partitions, and says what it leaves out. `leda_cli/models/limits.py` computes how much of each "
+        "limit a rate uses, with the page that states the limit. Tests compare the two with each other, and with the "
+        "queue M/D/1. A latency is the time from a message's arrival until it is in the totals."
     )
     yield ""
     yield from measured.lines(times, "leda scale")
