@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leda.pipeline import messages
 from leda.pipeline.messages import MAX_HIERARCHY_BYTES, BadInputError, Message, parse
 from leda.pipeline.schema import Schema
 
@@ -220,6 +221,19 @@ def test_the_hierarchy_must_be_an_object(given_hierarchy: object) -> None:
 
 def test_levels_that_make_no_path_are_refused_with_the_reason() -> None:
     assert reason(body(Hierarchy=HIERARCHY | {"Region": None})) == "level Region is missing"
+
+
+def test_a_hierarchy_that_python_reads_and_cannot_write_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How many levels the encoder takes depends on Python's version: 3.11 and 3.13 write all that they read."""
+
+    class Encoder:
+        def encode(self, _names: object) -> str:
+            raise RecursionError
+
+    monkeypatch.setattr(messages, "_ENCODER", Encoder())
+    assert reason(body()) == "Hierarchy is nested too deeply"
 
 
 def test_a_hierarchy_that_is_too_large_for_a_row_is_refused() -> None:
