@@ -133,7 +133,7 @@ def test_an_interrupted_rebuild_is_finished_by_the_next_one(
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 130, out + errors
-    assert "Run `leda rebuild` again" in out
+    assert "Run `leda rebuild --aws` again" in out
     assert _journal(stack)
     assert "a rebuild is open" in _run(stack, "verify", "--wait", "2", status=1).stdout
 
