@@ -37,7 +37,7 @@ lane_counts = st.sampled_from([1, 2, 4])
 
 def _record(sequence: int, old: Any, new: Any) -> StreamRecord:
     name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-    return StreamRecord(sequence, str(sequence), name, old, new, False, None, {})
+    return StreamRecord(sequence, str(sequence), name, old, new, False, None, {"dynamodb": {}})
 
 
 def _state_row(path: str, value: str) -> dict[str, Any]:
