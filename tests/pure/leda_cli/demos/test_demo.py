@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import nullcontext
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from leda_cli.demos.load import load
 from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals import comparison, screen
-from leda_cli.operate.totals.comparison import Difference, Phase, Settling, wait_until_quiet
+from leda_cli.operate.totals.comparison import Difference, Phase, Settling
 from leda_cli.operate.totals.oracle import NOTHING, Names, Oracle, Total
 from support.clock import Clock
 
@@ -91,12 +92,9 @@ class FakeStack:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that the demo's own waiting moves."""
     clock = Clock()
-    for function in (settle, wait_until_quiet):
-        defaults = dict(
-            zip(("patience", "clock", "sleep"), function.__defaults__ or (), strict=True)
-        )
-        changed = (defaults["patience"], clock, clock.sleep)
-        monkeypatch.setattr(function, "__defaults__", changed)
+    patience, *_ = settle.__defaults__ or ()
+    monkeypatch.setattr(settle, "__defaults__", (patience, clock, clock.sleep))
+    monkeypatch.setattr(comparison, "time", SimpleNamespace(monotonic=clock, sleep=clock.sleep))
     return clock
 
 
