@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from leda_cli.base.errors import LedaError, this_command
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -18,12 +20,21 @@ MARKER = "leda-watermark"
 _MARKER_NUMBER = 10**37
 
 
+IMAGES = "NEW_AND_OLD_IMAGES"
+"""The view of a stream whose records tell what a change takes out of the totals and what it adds to them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table and its key: `keys` holds the type (S, N or B) of each key attribute, the partition key's first."""
+    """A table, its key, and what its stream's records hold.
+
+    keys: the type (S, N or B) of each key attribute, the partition key's first.
+    stream_view: the StreamViewType; None where it is not known.
+    """
 
     name: str
     keys: Mapping[str, str]
+    stream_view: str | None = None
 
     @classmethod
     def described(cls, client: DynamoDBClient, name: str) -> SourceTable:
@@ -35,7 +46,17 @@ class SourceTable:
         schema = sorted(
             table["KeySchema"], key=lambda each: each["KeyType"]
         )  # HASH is before RANGE
-        return cls(name, {each["AttributeName"]: types[each["AttributeName"]] for each in schema})
+        keys = {each["AttributeName"]: types[each["AttributeName"]] for each in schema}
+        return cls(name, keys, table.get("StreamSpecification", {}).get("StreamViewType"))
+
+    def require_images(self) -> None:
+        """Raise LedaError if the stream does not have the rows before and after a change."""
+        if self.stream_view not in (None, IMAGES):
+            raise LedaError(
+                f"the stream of {self.name} has {self.stream_view}, and Map needs {IMAGES}: it would count no change",
+                f'set stream_view_type = "{IMAGES}" where the table is defined, run `terraform apply`, and run '
+                f"{this_command()} again",
+            )
 
     def key_of(self, row: Mapping[str, Any]) -> str:
         """The key of a row or record (DynamoDB's JSON) as a string, the same for equal keys."""

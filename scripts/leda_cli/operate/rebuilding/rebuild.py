@@ -80,7 +80,6 @@ from leda_cli.operate.rebuilding.totals_file import TotalsFile
 from leda_cli.operate.rebuilding.watermarks import (
     LateRecordError,
     Watermark,
-    require_images,
     shards_with_parents,
     stream_of,
 )
@@ -157,7 +156,7 @@ class Rebuild:
 
     def look(self) -> Result:
         """Return what a run would change now, changes in flight included. Writes nothing."""
-        require_images(self._run.dynamodb, self._run.tables.source.name)
+        self._run.tables.source.require_images()
         enabled = self._run.mappings.enabled()
         target, began = self._target(), self._run.clock()
         source = self._run.tables.source
@@ -178,7 +177,7 @@ class Rebuild:
     def run(self) -> Result:
         """Run all steps. When it raises LedaError the mappings are on again, unless Map's rows may have been moved."""
         self._configure()
-        require_images(self._run.dynamodb, self._run.tables.source.name)
+        self._run.tables.source.require_images()
         self._require_time()
         target = self._run.configuration.version if self._run.options.is_backfill else None
         self._run.journal.open(

@@ -56,8 +56,6 @@ PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.25
 # The tail is read on so often while the table is scanned; an iterator expires after 15 minutes.
 FOLLOW_SECONDS = 5.0
-# The view of a stream whose records tell what a change takes out of the totals and what it adds.
-IMAGES = "NEW_AND_OLD_IMAGES"
 # Tries of a watermark while shards are split or closed.
 MAX_TRIES = 5
 # A page has 1 MB of records at most; one that is smaller, and not full, has ended because the shard has no more.
@@ -464,18 +462,6 @@ def stream_of(dynamodb: DynamoDBClient, table: str) -> str:
             f"enable its stream with `terraform apply`, and run {this_command()} again",
         )
     return arn
-
-
-def require_images(dynamodb: DynamoDBClient, table: str) -> None:
-    """Raise LedaError if the table's stream does not have the rows before and after a change."""
-    described = dynamodb.describe_table(TableName=table)["Table"]
-    view = described.get("StreamSpecification", {}).get("StreamViewType", IMAGES)
-    if view != IMAGES:
-        raise LedaError(
-            f"the stream of {table} has {view}, and Map needs {IMAGES}: it would count no change",
-            f'set stream_view_type = "{IMAGES}" where the table is defined, run `terraform apply`, and run '
-            f"{this_command()} again",
-        )
 
 
 def shards_with_parents(
