@@ -8,6 +8,7 @@ trouble.py    alarms with what the runbook says of them, and the quarantine
 costs.py      units and dollars an hour at the present rate
 commands.py   `leda verify`, `redrive`, `replay` and `rebuild`, run as child processes
 hub.py        collects all of it while somebody looks, and tells the open pages
+wording.py    the stages of the page with their figures, and how numbers, times and amounts are written
 web.py        the pages, and who may ask for them
 command.py    the command itself
 child.py      the same beside a demo
