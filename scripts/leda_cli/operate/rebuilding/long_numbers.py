@@ -46,6 +46,9 @@ class TotalsTooLongError(LedaError):
         with run.progress(f"looking for long numbers in {source.name}") as advance:
             attributes = attributes_of(list(source.keys), run.configuration)
             scan(run.dynamodb, source.name, attributes, [rows.take] * run.options.segments, advance)
+        if not rows.precise:
+            # The rows have been corrected or deleted meanwhile.
+            return self
         return TotalsTooLongError(
             self._totals,
             f"; in {source.name}, the values with the most decimal places are {_shown(rows.precise)}; those with the "
