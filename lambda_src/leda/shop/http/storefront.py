@@ -6,7 +6,7 @@ from leda.shop import rows
 from leda.shop.http import lookups
 from leda.shop.http.exchange import Answer, Request
 from leda.shop.orders import listings, orders
-from leda.shop.orders.order_request import PRODUCT, SECRET
+from leda.shop.orders.order_request import SECRET
 from leda.shop.paging import page
 from leda.shop.refusals import invalid, not_found
 from leda.shop.stock import parts
@@ -32,7 +32,7 @@ class Storefront:
     def product(self, request: Request) -> Answer:
         """GET /products/{id}: a part, by a consistent read."""
         product = request.path.get("id", "")
-        if not PRODUCT.fullmatch(product):
+        if not parts.PRODUCT.fullmatch(product):
             raise not_found("product")
         answer: Any = self._client.get_item(
             TableName=self._table, Key=rows.part_key(product), ConsistentRead=True

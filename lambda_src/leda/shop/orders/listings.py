@@ -12,7 +12,7 @@ from leda.shop.stock import vendor_orders
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z"
 _ORDER_PLACE = re.compile(f"{_TIME}#{orders.IDENTIFIER}", re.ASCII)
 _VENDOR_ORDER_PLACE = re.compile(f"{_TIME}#{vendor_orders.IDENTIFIER}", re.ASCII)
-# Whoever writes a part may give it any product, which is the part's place in the list.
+# The place of a row that `parts.read` refuses, which may be any text: a list goes on behind such a row.
 _PRODUCT_PLACE = re.compile(".+", re.DOTALL)
 
 

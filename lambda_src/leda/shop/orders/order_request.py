@@ -16,6 +16,7 @@ from typing import Any
 
 from leda.aws.transactions import MAX_ACTIONS
 from leda.shop.refusals import invalid
+from leda.shop.stock.parts import PRODUCT
 
 # An order's transaction writes four rows (the header, the row in the customer's list, the token, the count of the
 # customer's unpaid orders), and two rows for each line: the line and the part.
@@ -27,7 +28,6 @@ MAX_QUANTITY_OF_AN_ORDER = 200
 SHIPPING_OPTIONS = ("standard", "1-day", "drone")
 # The client draws its IDs at random: whoever knows a customer's ID can read the customer's orders.
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
-PRODUCT = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 _FIELDS = ("clientToken", "customerId", "shippingOption", "lines")
 _LINE_FIELDS = ("productId", "qty")

@@ -8,6 +8,7 @@ is received or cancelled. Vendor orders stay when their part is deleted. A part 
 and fnCreateVendorOrder then raises `restocks` to the first free number.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,8 @@ from leda.shop.rows import Row
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 
-# The product is also the part's sort key, which has at most 1,024 bytes.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
-MAX_PRODUCT_BYTES = 1024
+PRODUCT = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+"""The pattern of a product's ID. The API refuses any other, so nobody could order such a part or receive its orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def read(image: Image) -> Part:
     if not rows.is_a(rows.PART, image):
         raise UnreadableRowError("the row is not a part")
     product = attributes.text(image, "pk")
-    if len(product.encode()) > MAX_PRODUCT_BYTES:
+    if not PRODUCT.fullmatch(product):
         raise UnreadableRowError(
-            f"pk has more than {MAX_PRODUCT_BYTES} bytes, so it cannot be a part's sort key too"
+            "pk is not a product's ID: words in lower case with hyphens, 64 characters at most"
         )
     return Part(
         product=product,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from leda.shop import paging
 from leda.shop.orders import order_request, orders
 from leda.shop.refusals import RefusedError
-from leda.shop.stock import vendor_orders
+from leda.shop.stock import parts, vendor_orders
 from leda_cli.base.paths import ROOT
 from support.shop import OPENAPI, ROUTES
 
@@ -57,7 +57,7 @@ WORDS = st.text("abz09-AB_ é\n", max_size=70)
 @pytest.mark.parametrize(
     ("schema", "accepts"),
     [
-        ("ProductId", lambda text: order_request.PRODUCT.fullmatch(text) is not None),
+        ("ProductId", lambda text: parts.PRODUCT.fullmatch(text) is not None),
         ("CustomerId", lambda text: order_request.SECRET.fullmatch(text) is not None),
         ("OrderId", orders.is_identifier),
         ("VendorOrderId", lambda text: vendor_orders.named(text) is not None),
