@@ -79,6 +79,10 @@ def redrive(
         raise LedaError(
             "--put-back, --settle and --show exclude each other", "give one of them at a time"
         )
+    if since and until and since > until:
+        raise LedaError(
+            f"--since {since:%Y-%m-%d} is after --until {until:%Y-%m-%d}", "exchange the two days"
+        )
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     operation = Operation(as_json)
     wanted = Filter(
@@ -95,8 +99,10 @@ def redrive(
             return
         keys = bucket.keys(wanted=wanted)
         if lacking := wanted.keys - set(keys):
+            days = " on these days" if since or until else ""
             raise LedaError(
-                f"no object {min(lacking)} in the bucket {bucket.name} (and those days)"
+                f"no object {min(lacking)} in the bucket {bucket.name}{days}",
+                f"list them: `{aggregation.command('redrive')}`",
             )
         selected = _Selected(aggregation, bucket, keys, wanted, operation)
         if put_back:

@@ -62,9 +62,9 @@ class Stack(Account):
         """The stack that the options of a command mean. Raises LedaError where there is none."""
         account = Account.chosen(aws)
         names = f"names that begin with {name_prefix}" if name_prefix else "names without a prefix"
-        with account.reached(
-            f"there is no stack with {names}", "the command with the stack's --name-prefix"
-        ):
+        fix = "the command with the --name-prefix of a pipeline; it is not for an aggregation of a table"
+        local_fix = f"run {fix}. `make up` begins local AWS anew, with the pipeline"
+        with account.reached(f"there is no pipeline with {names}", fix, local_fix):
             return cls.deployed(account.environment, name_prefix)
 
     @classmethod

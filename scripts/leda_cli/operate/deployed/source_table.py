@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from leda.values.numbers import WIDE
 from leda_cli.base.errors import LedaError, this_command
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class SourceTable:
 
     def key_of(self, row: Mapping[str, Any]) -> str:
         """The key of a row or record (DynamoDB's JSON) as a string, the same for equal keys."""
-        texts = [_text(row[name][kind]) for name, kind in self.keys.items()]
+        texts = [_text(row[name][kind], kind) for name, kind in self.keys.items()]
         return texts[0] if len(texts) == 1 else json.dumps(texts)
 
     def marker_key(self, place: int) -> dict[str, Any]:
@@ -106,6 +108,14 @@ def _date(answer: Mapping[str, Any]) -> float:
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
 
-def _text(value: str | bytes) -> str:
-    """Bytes, as clients return those of a binary key, as hexadecimal digits."""
-    return value.hex() if isinstance(value, bytes) else value
+def _text(value: str | bytes, kind: str) -> str:
+    """Bytes, as clients return those of a binary key, as hexadecimal digits; a number in one form.
+
+    A scan has the number 10000000000 where a record of DynamoDB Local has 1E+10 for the same row, if that is how the
+    writer's UpdateItem named the row.
+    """
+    if isinstance(value, bytes):
+        return value.hex()
+    if kind != "N" or (value.isdecimal() and (value[0] != "0" or value == "0")):
+        return value
+    return format(WIDE.normalize(Decimal(value)) or Decimal(0), "f")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.source_sum import attributes_of
 from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.streams.changes import UnreadableRowError
@@ -64,8 +65,8 @@ def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str
         attributes = attributes_of(list(source.keys), configuration)
         rows = rows_by_key(aggregation.account.dynamodb, source, row_keys.values(), attributes)
         for name, row_key in row_keys.items():
-            text = source.key_of(row_key)
-            found[name] = _row_today(f"{source.name}'s row {text}", rows.get(text), configuration)
+            named = f"{source.name}'s row {key_text(row_key, list(source.keys))}"
+            found[name] = _row_today(named, rows.get(source.key_of(row_key)), configuration)
     return found
 
 

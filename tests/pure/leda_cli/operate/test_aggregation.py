@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
@@ -257,6 +258,23 @@ def test_a_key_consists_of_all_its_attributes() -> None:
     row = {"b": {"B": b"\x01\xff"}, "a": {"S": "x, y"}, "other": {"N": "1"}}
     assert table.key_of(row) == table.key_of(dict(reversed(row.items())))
     assert table.key_of(row) != table.key_of({**row, "b": {"B": b"\x01\xfe"}})
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("1E+10", "10000000000"),
+        ("-0.0", "0"),
+        ("007", "7"),
+        ("-1.50", "-1.5"),
+        ("12345678901234567890123456789012345678.0", "12345678901234567890123456789012345678"),
+    ],
+)
+def test_a_number_key_is_the_same_in_every_form(written: str, kept: str) -> None:
+    # DynamoDB Local gives a record's Keys as UpdateItem had them, and its images and a scan the number that it keeps.
+    table = SourceTable("T", {"a": "S", "n": "N"})
+    assert table.key_of({"a": {"S": "1"}, "n": {"N": written}}) == json.dumps(["1", kept])
+    assert table.key_of({"a": {"S": written}, "n": {"N": kept}}) == json.dumps([written, kept])
 
 
 @pytest.mark.parametrize(

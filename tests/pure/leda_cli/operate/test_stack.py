@@ -162,6 +162,7 @@ def test_the_account_is_shown_before_the_stack_is_read(capsys: pytest.CaptureFix
     shown = capsys.readouterr().err
     assert "AWS account 123456789012, Region us-east-1, https://dynamodb.us-east-1" in shown
     assert "no y-StateLambda" in error.value.what
+    assert "not for an aggregation of a table" in error.value.fix
     assert "--name-prefix" in error.value.fix
     assert "make up" not in error.value.fix
 
