@@ -16,10 +16,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.registry import condition_failed
 from leda.pipeline.game import Record
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.deployed.refusals import denied_action
 from leda_cli.operate.deployed.rows_by_key import rows_by_text
 from leda_cli.operate.prove.pipeline import Pipeline
@@ -161,7 +161,9 @@ class Proof:
 
     def _remove_row(self, identifier: str, version: Any) -> bool:
         try:
-            self._dynamodb.delete_item(
+            # Where the condition fails, another run has written the row in the meantime, and will delete it.
+            is_written(
+                self._dynamodb.delete_item,
                 TableName=self._of.state_table,
                 Key={"id": {"S": identifier}},
                 ConditionExpression="#Deleted = :yes AND #Version = :version",
@@ -169,11 +171,9 @@ class Proof:
                 ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": version},
             )
         except ClientError as error:
-            if denied_action(error) is not None:
-                return False
-            if not condition_failed(error):
+            if denied_action(error) is None:
                 raise
-            # Another run has written the row in the meantime, and will delete it.
+            return False
         return True
 
     def _put(self, records: Iterable[Record]) -> Putting:

@@ -18,8 +18,6 @@ from moto import mock_aws
 
 from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.source_sum import Expected
-from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.source_shards import Assignment
 from leda.pipeline import state_rows
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.pipeline.schema import Schema
@@ -35,8 +33,8 @@ from leda_cli.operate.quarantine import state_events
 from leda_cli.operate.quarantine.quarantined import Bucket
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import Verdict
+from support.aggregations import aggregation
 from support.invoked import invoked, reported
-from support.pipeline import CONFIGURATION
 from support.user_records import packed
 
 REGION = "us-east-1"
@@ -286,22 +284,14 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     table = Table(dynamodb, stack.state_table)
     state = StateLambda(table, s3, str(stack.quarantine_bucket))
     vars(stack).update(clients, dynamodb=dynamodb, lambdas=state)
-    aggregation = Aggregation(
+    found = aggregation(
         stack,
-        map_function="MapLambda",
-        reduce_function="ReduceLambda",
-        map_mappings={},
-        reduce_mapping="",
         source=SourceTable(stack.state_table, {"id": "S"}),
-        reduce_table=stack.reduce_table,
         registry_table=stack.registry_table,
-        totals_table=stack.aggregate_table,
-        totals_key="Identifier",
-        quarantine_bucket=str(stack.quarantine_bucket),
-        deployed=Assignment(Configuration.from_json(CONFIGURATION), 1),
-        needs_backfill=False,
+        quarantine_bucket=stack.quarantine_bucket,
+        option="",
     )
-    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
+    monkeypatch.setattr(Aggregation, "find", lambda *_: found)
     return Site(stack, table, state, s3, clients["kinesis"])
 
 
@@ -713,17 +703,18 @@ def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     account = Account()
     tables = {table.name: tuple(table.keys), site.stack.registry_table: ("Scope", "Name")}
     vars(account).update(clients, dynamodb=StreamedDynamoDB(tables))
-    aggregation = replace(
-        Aggregation.find(False, "", None),
-        account=account,
+    found = aggregation(
+        account,
+        GROUPED,
         source=table,
-        deployed=Assignment(Configuration.from_json(GROUPED), 1),
+        registry_table=site.stack.registry_table,
+        quarantine_bucket=site.bucket,
         option=" --map-function Orders-Map",
         map_function="Orders-Map",
         reduce_function="Orders-Reduce",
     )
-    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
-    return aggregation
+    monkeypatch.setattr(Aggregation, "find", lambda *_: found)
+    return found
 
 
 def order(customer: str, **attributes: dict[str, str]) -> dict[str, Any]:
