@@ -13,7 +13,7 @@ from leda.engine.audit import audit
 from leda.engine.audit.table_scan import SEGMENTS
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
-from leda_cli.base.output import widths
+from leda_cli.base.output import aligned
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
@@ -202,17 +202,16 @@ def _dry_lines(result: Result) -> Iterator[str]:
 def _change_lines(result: Result) -> Iterator[str]:
     names = result.configuration.names
     cells = [
-        (change.identifier, name, "not a number" if old is None else f"{old:,f}", _shown(new))
+        (
+            change.identifier,
+            name,
+            "not a number" if old is None else f"{old:,f}",
+            f"{Decimal(new):,f}",
+        )
         for change in itertools.islice(result.changes, SHOWN)
         for name, old, new in zip(names, change.old, change.new, strict=True)
         if old != new
     ]
-    wide = widths(cells)
-    for node, name, old, new in cells:
-        yield f"{node:<{wide[0]}}  {name:<{wide[1]}}  from {old:>{wide[2]}}  to {new:>{wide[3]}}"
+    yield from aligned(cells, "{:<{}}  {:<{}}  from {:>{}}  to {:>{}}")
     if len(result.changes) > SHOWN:
         yield f"and {len(result.changes) - SHOWN:,} more totals"
-
-
-def _shown(amount: Decimal | int) -> str:
-    return f"{Decimal(amount):,f}"
