@@ -171,8 +171,7 @@ def verify(
         )
     if dangers:
         raise LedaError(
-            "the totals are exact, and may not stay so",
-            "do what these lines say, and verify again",
+            "the totals are exact, and may not stay so", "do what these lines say, and verify again"
         )
 
 

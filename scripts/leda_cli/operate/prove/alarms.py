@@ -59,10 +59,7 @@ def unwatched(alarms: Iterable[Mapping[str, Any]], watched: Iterable[Watched]) -
     alarms = list(alarms)
     for each in watched:
         if not any(each.is_of(alarm) for alarm in alarms):
-            yield advice(
-                f"no alarm watches {each.metric} of {each.value}",
-                "run `terraform apply`",
-            )
+            yield advice(f"no alarm watches {each.metric} of {each.value}", "run `terraform apply`")
 
 
 def unheard(sns: Any, alarms: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -132,10 +132,7 @@ def _require(findings: Sequence[Finding]) -> None:
 
 
 def _run(
-    operation: Operation,
-    pipeline: Pipeline,
-    deployment: Deployment,
-    findings: Sequence[Finding],
+    operation: Operation, pipeline: Pipeline, deployment: Deployment, findings: Sequence[Finding]
 ) -> Report:
     stack = pipeline.stack
     proof = Proof(pipeline)

@@ -74,12 +74,7 @@ def of_reduce(stream: str, totals_table: str, registry_table: str) -> list[Right
         ),
         Rights(
             registry_table,
-            (
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-            ),
+            ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ),
     ]
 

@@ -31,8 +31,7 @@ def runtimes(functions: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         version = _numbers(found.get("Runtime", "").removeprefix("python"))
         if version and version < OLDEST_PYTHON:
             yield wrong(
-                f"{name} runs {found['Runtime']}, and the code needs python3.11",
-                "set `runtime`",
+                f"{name} runs {found['Runtime']}, and the code needs python3.11", "set `runtime`"
             )
     kinds = {found.get("Runtime", "") for found in functions.values()}
     if len(kinds) > 1:

@@ -156,10 +156,7 @@ class Rebuild(Run):
         self._require_time()
         target = self.configuration.version if self.is_backfill else None
         self.journal.open(
-            self.mappings.enabled(),
-            target,
-            is_first=self._is_first,
-            has_markers=self.markers,
+            self.mappings.enabled(), target, is_first=self._is_first, has_markers=self.markers
         )
         if self.journal.taken_over_from:
             self.operation.say(f"taking over from the {self.journal.taken_over_from}")
@@ -328,10 +325,7 @@ class Rebuild(Run):
 
     def _settle_streams(self) -> None:
         """Note in the registry that the totals are right for the tables' current streams and all earlier ones."""
-        current: Mapping[Stage, str] = {
-            "map": self._source.stream,
-            "reduce": self._totals.stream,
-        }
+        current: Mapping[Stage, str] = {"map": self._source.stream, "reduce": self._totals.stream}
         for stage, stream in current.items():
             scope = streams_scope(stage)
             met = {row["Name"]["S"] for row in self.registry.rows(scope)}

@@ -67,11 +67,7 @@ class StoredTotals:
     """
 
     def __init__(
-        self,
-        client: DynamoDBClient,
-        table: str,
-        key: str,
-        require_own: Callable[[], None],
+        self, client: DynamoDBClient, table: str, key: str, require_own: Callable[[], None]
     ) -> None:
         self._client = client
         self._table = table

@@ -370,10 +370,7 @@ def test_before_the_first_backfill_totals_cannot_be_compared(source: Source) -> 
 
 @pytest.mark.parametrize(
     ("mappings", "names"),
-    [
-        (["m"], {"MapLambda": "m"}),
-        (["m", "n"], {"MapLambda (m)": "m", "MapLambda (n)": "n"}),
-    ],
+    [(["m"], {"MapLambda": "m"}), (["m", "n"], {"MapLambda (m)": "m", "MapLambda (n)": "n"})],
 )
 def test_health_includes_all_mappings_of_map_and_reduce(
     mappings: list[str], names: dict[str, str]
