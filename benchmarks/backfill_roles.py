@@ -29,9 +29,8 @@ from leda.engine.map.source_shards import Assignment
 from leda_cli.base.clients import local_client
 from leda_cli.base.operations import Operation
 from leda_cli.base.paths import ROOT
-from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable, Tables
 from leda_cli.operate.rebuilding.rebuild import Rebuild
-from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 
 SEGMENTS = 4
 EVENT_RECORDS = 1000
@@ -80,12 +79,16 @@ def backfill(endpoint: str) -> None:
             Tables(
                 SourceTable.described(dynamodb, TABLE),  # type: ignore[arg-type]
                 f"{engine.prefix}ReduceTable",
-                f"{engine.prefix}AggregateTable",
                 f"{engine.prefix}RegistryTable",
+                f"{engine.prefix}AggregateTable",
+                "Identifier",
             ),
             Operation(as_json=True),
             Assignment(CONFIGURATION, 1),
-            Options(is_backfill=True, needs_backfill=True, markers=False, segments=SEGMENTS),
+            is_backfill=True,
+            needs_backfill=True,
+            markers=False,
+            segments=SEGMENTS,
         ).run()
         found = _measured(began)
         rows, records = _stopped(endpoint, streams)

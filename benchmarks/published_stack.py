@@ -40,7 +40,7 @@ class PublishedStack:
         """The design's parts, for the tools that put messages and read totals."""
         return replace(
             self.applied,
-            stream=self.prefix + "DataStream",
+            stream_arn=self.prefix + "DataStream",
             state_table=self.prefix + "StateTable",
             reduce_table=self.prefix + "ReduceTable",
             aggregate_table=self.prefix + "AggregateTable",

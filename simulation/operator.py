@@ -14,9 +14,8 @@ from leda.aws.backoff import GaveUpError
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable, Tables
 from leda_cli.operate.rebuilding.rebuild import Rebuild
-from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 from simulation.failures import Killed
 
 if TYPE_CHECKING:
@@ -135,19 +134,17 @@ class Operator:
             _Mappings(system),
             Tables(
                 source=SourceTable(source, system.tables[source].keys),
-                reduce="ReduceTable",
-                totals="AggregateTable",
-                registry="RegistryTable",
+                reduce_table="ReduceTable",
+                registry_table="RegistryTable",
+                totals_table="AggregateTable",
                 totals_key=self.totals_key,
             ),
             _Silent(),  # type: ignore[arg-type]
             deployed,
-            Options(
-                is_backfill=is_backfill,
-                needs_backfill=variables.get("BACKFILL") == "required",
-                markers=self.markers,
-                segments=2,
-            ),
+            is_backfill=is_backfill,
+            needs_backfill=variables.get("BACKFILL") == "required",
+            markers=self.markers,
+            segments=2,
             clock=lambda: self._world.now,
             sleep=self._world.sleep,
         )

@@ -13,7 +13,6 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.map_rows import RowClosedError
 from leda_cli.operate.rebuilding.rebuild import Rebuild
-from leda_cli.operate.rebuilding.rebuild_parts import Options
 from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import Function
@@ -166,8 +165,8 @@ class BackfillSite(Site):
         return result
 
     def backfill_work(self, calls: Calls, sleep: Any = None, **options: Any) -> Rebuild:
-        given = {"segments": 1, "is_backfill": True, "needs_backfill": True, **options}
-        return self.work(calls, options=Options(**given), sleep=sleep or self.sleep)
+        given = {"is_backfill": True, "needs_backfill": True, **options}
+        return self.work(calls, sleep=sleep or self.sleep, **given)
 
     # -- the event source mappings
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leda_cli.base.batches import batched
 from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
 from leda_cli.operate.quarantine.state_events import of_stream
 
@@ -98,14 +99,4 @@ def event(records: Sequence[Record], shard: str | None = None) -> Record:
 
 def batches_of(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
     """Batches of up to `size` records in order, smaller where an event would exceed MAX_EVENT_BYTES."""
-    batch: list[Record] = []
-    weight = 0
-    for record in records:
-        more = len(json.dumps(record))
-        if batch and (len(batch) == size or weight + more > MAX_EVENT_BYTES):
-            yield batch
-            batch, weight = [], 0
-        batch.append(record)
-        weight += more
-    if batch:
-        yield batch
+    return batched(records, size, lambda each: len(json.dumps(each)), MAX_EVENT_BYTES)

@@ -14,10 +14,9 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import WATERMARK, Configuration
 from leda.engine.map.source_shards import Assignment
 from leda_cli.base.operations import Operation
-from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable, Tables
 from leda_cli.operate.rebuilding import journal
 from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
-from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 from simulation import trades
 from support.faults import Fault, Faults
 from support.lambda_events import event
@@ -213,6 +212,16 @@ class Site:
     def table(self, name: str) -> str:
         return f"{self.pipeline.prefix}{name}Table"
 
+    @property
+    def tables(self) -> Tables:
+        return Tables(
+            SourceTable.described(self.pipeline.dynamodb, self.table("State")),
+            self.table("Reduce"),
+            self.table("Registry"),
+            self.table("Aggregate"),
+            "Identifier",
+        )
+
     def damage(self) -> None:
         """Change one total, delete one, and make one without rows."""
         rows = sorted(self.found())
@@ -244,24 +253,17 @@ class Site:
 
     def work(self, calls: Calls, **options: Any) -> Rebuild:
         pipeline = self.pipeline
-        settings = {"sleep": self.sleep, **options}
-        settings.setdefault("options", Options(segments=1))
         return Rebuild(
             calls.wrap(pipeline.dynamodb),
             calls.wrap(pipeline.streams),
             calls.wrap(self.mappings),
-            Tables(
-                SourceTable.described(pipeline.dynamodb, self.table("State")),
-                self.table("Reduce"),
-                self.table("Aggregate"),
-                self.table("Registry"),
-            ),
+            self.tables,
             Operation(as_json=False),
             Assignment(
                 Configuration.from_json(pipeline.settings.get("CONFIGURATION", CONFIGURATION)),
                 self.lanes,
             ),
-            **settings,
+            **{"segments": 1, "sleep": self.sleep, **options},
         )
 
     def sleep(self, seconds: float) -> None:

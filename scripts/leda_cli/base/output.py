@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,13 @@ def widths(rows: Sequence[Sequence[str]]) -> list[int]:
         max(len(text) if len(text) <= LONGEST else 0 for text in column)
         for column in zip(*rows, strict=True)
     ]
+
+
+def aligned(rows: Sequence[Sequence[str]], form: str) -> Iterator[str]:
+    """The rows in a form like `{:<{}}  from {:>{}}`, in which each column is as wide as its widest text."""
+    wide = widths(rows)
+    for row in rows:
+        yield form.format(*itertools.chain.from_iterable(zip(row, wide, strict=True)))
 
 
 def cell(text: str, style: str = "") -> Text:

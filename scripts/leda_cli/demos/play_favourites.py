@@ -34,7 +34,6 @@ from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.rebuild_command import run, work_of
-from leda_cli.operate.rebuilding.rebuild_parts import Options
 from leda_cli.operate.totals.screen import ACCENT, print_table
 from leda_cli.operate.totals.totals_reading import Total, TotalsReader
 
@@ -154,9 +153,8 @@ def _backfill(favourites: GroupedTable, people: People) -> TotalsReader:
     heading("leda backfill, while people go on")
     account = Account(favourites.aws.variables)
     aggregation = Aggregation.of_function(account, favourites.map_function)
-    options = Options(is_backfill=True, needs_backfill=aggregation.needs_backfill, markers=False)
     operation, before = Operation(as_json=False), people.counts.total()
-    run(work_of(aggregation, options, operation), aggregation, options, operation, WAIT_SECONDS)
+    run(work_of(aggregation, operation, is_backfill=True), aggregation, operation, WAIT_SECONDS)
     info(f"{people.counts.total() - before:,} favourites came or went meanwhile")
     return TotalsReader(
         favourites.dynamodb, aggregation.totals_table, aggregation.totals_key, aggregation.live()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leda.engine.audit.audit import Tables
+from leda.engine.audit import audit
 from leda.engine.audit.health import current_stream
 from leda.engine.audit.source_sum import Expected
 from leda.engine.audit.table_scan import SEGMENTS
@@ -28,7 +28,7 @@ from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
 from leda_cli.operate.deployed.mappings import LambdaMappings
-from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import SourceTable, Tables
 from leda_cli.operate.quarantine.quarantined import Bucket
 from leda_cli.operate.rebuilding.journal import Journal, OpenRun
 from leda_cli.operate.rebuilding.table_sum import RowSum
@@ -49,7 +49,7 @@ MapFunctionOption = Annotated[
 
 
 @dataclass(frozen=True)
-class Aggregation:
+class Aggregation(Tables):
     """An instance of the engine by the names of its parts, and the account that it is in."""
 
     account: Account
@@ -59,12 +59,6 @@ class Aggregation:
     """UUID of each of Map's event source mappings: its source's stream."""
     reduce_mapping: str
     """UUID of Reduce's event source mapping."""
-    source: SourceTable
-    reduce_table: str
-    registry_table: str
-    totals_table: str
-    totals_key: str
-    """The key attribute of the totals table."""
     quarantine_bucket: str
     deployed: Assignment
     """The configuration and the number of lanes that Map is deployed with; the live ones may be others."""
@@ -116,16 +110,16 @@ class Aggregation:
             )
         reduce, reduce_mapping = _reduce(account, reduce_table)
         return cls(
-            account,
-            map_function,
-            reduce.name,
-            map_mappings,
-            reduce_mapping,
             SourceTable.described(account.dynamodb, tables.pop()),
             reduce_table,
             map_.variable("REGISTRY_TABLE"),
             reduce.variable("AGGREGATE_TABLE"),
             reduce.variables.get("TOTALS_KEY", totals.KEY),
+            account,
+            map_function,
+            reduce.name,
+            map_mappings,
+            reduce_mapping,
             map_.variable("QUARANTINE_BUCKET"),
             deployed,
             map_.variables.get("BACKFILL") == "required",
@@ -158,7 +152,7 @@ class Aggregation:
         """Map's event source mappings, to be switched."""
         return LambdaMappings(self.account.lambdas, {"map": self.map_function})
 
-    def both_sides(self, configuration: Configuration, advance: Advance) -> Tables:
+    def both_sides(self, configuration: Configuration, advance: Advance) -> audit.Tables:
         """How to read what the totals must be, and what they are."""
         client, names, at = self.account.dynamodb, configuration.names, time.time()
 
@@ -174,7 +168,7 @@ class Aggregation:
             stored = read_totals(client, self.totals_table, names, self.totals_key)
             return TotalsFile(each for each in stored if is_kept(each[0]))
 
-        return Tables(names, expected, found)
+        return audit.Tables(names, expected, found)
 
     def open_run(self) -> OpenRun | None:
         """The rebuild or backfill that has not come to its end; None where there is none. Raises the client's error."""

@@ -30,8 +30,8 @@ from leda_cli.operate.rebuild_command import (
     work_of,
 )
 from leda_cli.operate.rebuilding.forecast import Forecast, forecast, require_time
-from leda_cli.operate.rebuilding.rebuild import Result
-from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS, Options
+from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
+from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
 from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
 from leda_cli.operate.stack import NamePrefixOption
 
@@ -60,31 +60,24 @@ def backfill(
     anywhere, it is simply run again.
     """
     aggregation = Aggregation.find(aws, name_prefix, map_function)
-    options = Options(
-        is_backfill=True,
-        needs_backfill=aggregation.needs_backfill,
-        markers=markers or aggregation.is_pipeline,
-        segments=segments,
-        option=aggregation.option,
-    )
     operation = Operation(as_json)
     source, version = aggregation.source.name, aggregation.deployed.configuration.version
     operation.heading(
         f"Computing {aggregation.totals_table} from {source} under configuration {version}"
     )
-    work = work_of(aggregation, options, operation)
+    work = work_of(aggregation, operation, is_backfill=True, markers=markers, segments=segments)
     if not dry_run:
-        run(work, aggregation, options, operation, wait)
+        run(work, aggregation, operation, wait)
         return
     with answering(aggregation.account.endpoint):
         result = work.look()
         size = TableSize.of(aggregation.account.dynamodb, source)
-        found = _forecast(aggregation, result, options, size)
+        found = _forecast(aggregation, result, work, size)
     operation.report(
         report(result, "dry run") | {"groupings": groupings(result), "forecast": _as_json(found)},
         _lines(result, found, source),
     )
-    require_time(found.reading_seconds, size, segments, source, options.command)
+    require_time(found.reading_seconds, size, segments, source, work.command)
 
 
 def groupings(result: Result) -> dict[str, int]:
@@ -96,9 +89,7 @@ def groupings(result: Result) -> dict[str, int]:
     return {name: found[name] for name in json.loads(configuration.document)["group_by"]}
 
 
-def _forecast(
-    aggregation: Aggregation, result: Result, options: Options, size: TableSize
-) -> Forecast:
+def _forecast(aggregation: Aggregation, result: Result, work: Rebuild, size: TableSize) -> Forecast:
     client = aggregation.account.dynamodb
     version, lanes = result.configuration.version, aggregation.deployed.lanes
     registered = Registry(client, aggregation.registry_table).rows(LANES)
@@ -111,7 +102,7 @@ def _forecast(
         itertools.chain(totals, (name for name in changed if name not in totals)),
         size,
         result.reading_seconds,
-        STREAM_SECONDS if options.markers else WAITING_SECONDS,
+        STREAM_SECONDS if work.markers else WAITING_SECONDS,
         len(sets),
         len(described.get("GlobalSecondaryIndexes", ())),
         client.meta.region_name,

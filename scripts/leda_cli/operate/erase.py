@@ -26,22 +26,21 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import ClientError
 
 from leda.engine.audit.health import current_stream
 from leda.engine.audit.source_sum import attributes_of
 from leda.engine.audit.table_scan import SEGMENTS, scan
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.group_by.total_labels import EXPIRES_AT, KEYS
-from leda.engine.registry import LANES, Registry, condition_failed
+from leda.engine.registry import LANES, Registry
 from leda.engine.shards import label
 from leda.streams.changes import UnreadableRowError
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
+from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.deployed.stream_shards import streams_of
-from leda_cli.operate.rebuilding.journal import Journal
 from leda_cli.operate.rebuilding.lane_rows import Lanes, NamedNodes
 from leda_cli.operate.rebuilding.stored_totals import lanes_of
 from leda_cli.operate.stack import NamePrefixOption
@@ -204,7 +203,7 @@ class Erasure:
         return Result(erased, kept, emptied, found.absent)
 
     def _require_no_rebuild(self) -> None:
-        if Journal(self._dynamodb, self._of.registry_table).exists():
+        if self._of.open_run() is not None:
             raise LedaError(
                 "a rebuild or a backfill is open, which writes every total",
                 f"let it end (`{self._of.command('verify')}` says whether it has), and run {this_command()} again two "
@@ -259,7 +258,7 @@ class Erasure:
 
     def _empty(self, row: Row) -> bool:
         """Take all sums out of a row of ReduceTable, unless Map has replaced it meanwhile."""
-        return self._write(
+        return is_written(
             self._dynamodb.update_item,
             TableName=self._of.reduce_table,
             Key={name: row[name] for name in ("Lane", "Source")},
@@ -281,7 +280,7 @@ class Erasure:
             for short, name in names.items()
         ]
         values = {f":{short[1:]}": row[name] for short, name in names.items() if name in row}
-        return self._write(
+        return is_written(
             self._dynamodb.delete_item,
             TableName=self._of.totals_table,
             Key={self._of.totals_key: {"S": identifier}},
@@ -289,17 +288,6 @@ class Erasure:
             ExpressionAttributeNames={"#key": self._of.totals_key, **names},
             **({"ExpressionAttributeValues": values} if values else {}),
         )
-
-    @staticmethod
-    def _write(call: Callable[..., Any], **request: Any) -> bool:
-        """Make a conditional write; whether its condition held."""
-        try:
-            call(**request)
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        return True
 
 
 def _counts(row: Row) -> bool:

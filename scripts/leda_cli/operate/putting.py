@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.aws.backoff import full_jitter
 from leda.pipeline.game import Record
+from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError
 
 if TYPE_CHECKING:
@@ -27,18 +29,10 @@ PATIENCE_SECONDS = 60.0
 
 def regroup(calls: Iterable[list[Record]]) -> Iterator[list[Record]]:
     """Join small calls into as few as PutRecords' limits allow, in order."""
-    batch: list[Record] = []
-    size = 0
-    for records in calls:
-        for record in records:
-            weight = len(record.data) + len(record.partition_key)
-            if batch and (len(batch) == MAX_RECORDS or size + weight > MAX_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(record)
-            size += weight
-    if batch:
-        yield batch
+    records = itertools.chain.from_iterable(calls)
+    return batched(
+        records, MAX_RECORDS, lambda each: len(each.data) + len(each.partition_key), MAX_BYTES
+    )
 
 
 @dataclass(slots=True)

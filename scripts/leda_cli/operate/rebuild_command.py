@@ -13,11 +13,10 @@ from leda.engine.audit import audit
 from leda.engine.audit.table_scan import SEGMENTS
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
-from leda_cli.base.output import widths
+from leda_cli.base.output import aligned
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
-from leda_cli.operate.rebuilding.rebuild_parts import Options, Tables
 from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.verify import bracket_lines
 
@@ -61,45 +60,42 @@ def rebuild(
 ) -> None:
     """Compute all totals again from the table after changes were lost; the table may be written to meanwhile."""
     aggregation = Aggregation.find(aws, name_prefix, map_function)
-    options = Options(
-        needs_backfill=aggregation.needs_backfill,
-        markers=markers or aggregation.is_pipeline,
-        segments=segments,
-        option=aggregation.option,
-    )
     operation = Operation(as_json)
     operation.heading(f"Rebuilding {aggregation.totals_table} from {aggregation.source.name}")
-    work = work_of(aggregation, options, operation)
+    work = work_of(aggregation, operation, markers=markers, segments=segments)
     if dry_run:
         with answering(aggregation.account.endpoint):
             result = work.look()
         operation.report(report(result, "dry run"), _dry_lines(result))
         return
-    run(work, aggregation, options, operation, wait)
+    run(work, aggregation, operation, wait)
 
 
-def work_of(aggregation: Aggregation, options: Options, operation: Operation) -> Rebuild:
-    """A run of the aggregation."""
+def work_of(
+    aggregation: Aggregation,
+    operation: Operation,
+    *,
+    is_backfill: bool = False,
+    markers: bool = False,
+    segments: int = SEGMENTS,
+) -> Rebuild:
+    """A run of the aggregation. The pipeline's StateTable gets markers anyway."""
     return Rebuild(
         aggregation.account.dynamodb,
         aggregation.account.streams,
         aggregation.mappings,
-        Tables(
-            aggregation.source,
-            aggregation.reduce_table,
-            aggregation.totals_table,
-            aggregation.registry_table,
-            aggregation.totals_key,
-        ),
+        aggregation,
         operation,
         aggregation.deployed,
-        options,
+        is_backfill,
+        aggregation.needs_backfill,
+        markers or aggregation.is_pipeline,
+        segments,
+        aggregation.option,
     )
 
 
-def run(
-    work: Rebuild, aggregation: Aggregation, options: Options, operation: Operation, wait: float
-) -> None:
+def run(work: Rebuild, aggregation: Aggregation, operation: Operation, wait: float) -> None:
     """Do it, check the totals, and report. Raises LedaError where a total is wrong then."""
     endpoint = aggregation.account.endpoint
     try:
@@ -108,14 +104,14 @@ def run(
     except BaseException:
         if work.is_open:
             operation.say(
-                f"The mapping of {aggregation.map_function} may be off. Run `{options.command}` again: it does all of "
+                f"The mapping of {aggregation.map_function} may be off. Run `{work.command}` again: it does all of "
                 "it once more, and switches the mapping on."
             )
         raise
     source = aggregation.source.name
     if result.configuration.keeps_expired:
         # The totals keep rows that expire, so they cannot be compared with the table.
-        operation.report(report(result, "done"), _lines(result, options, source))
+        operation.report(report(result, "done"), _lines(result, work, source))
         return
     with (
         answering(endpoint),
@@ -125,14 +121,14 @@ def run(
     wrong = sorted({row.identifier for row in check.wrong})
     operation.report(
         report(result, "done") | {"wrong_afterwards": wrong},
-        [*_lines(result, options, source), *bracket_lines(check.wrong)],
+        [*_lines(result, work, source), *bracket_lines(check.wrong)],
     )
     if wrong:
         raise LedaError(
-            f"{len(wrong)} of {check.totals} totals differ after the {options.name}",
+            f"{len(wrong)} of {check.totals} totals differ after the {work.name}",
             "if Map and Reduce work on a backlog, give them time and run "
             f"`{aggregation.command('verify')} --while-running`; else run "
-            f"`{options.command}` again and keep both reports",
+            f"`{work.command}` again and keep both reports",
         )
 
 
@@ -180,16 +176,16 @@ def keep_lines(result: Result) -> Iterator[str]:
         )
 
 
-def _lines(result: Result, options: Options, source: str) -> Iterator[str]:
+def _lines(result: Result, work: Rebuild, source: str) -> Iterator[str]:
     yield from _change_lines(result)
     yield from quarantine_lines(result, source)
     yield from keep_lines(result)
     if not result.mappings:
         yield (
-            f"Map's event source mapping was off before the {options.name}, so it is off now: the totals fall behind "
+            f"Map's event source mapping was off before the {work.name}, so it is off now: the totals fall behind "
             "until somebody switches it on"
         )
-    if options.is_backfill:
+    if work.is_backfill:
         yield f"the configuration {result.configuration.version} is live"
     yield (
         f"done  {len(result.changes):,} totals corrected, {len(result.expected.totals):,} in all, "
@@ -206,17 +202,16 @@ def _dry_lines(result: Result) -> Iterator[str]:
 def _change_lines(result: Result) -> Iterator[str]:
     names = result.configuration.names
     cells = [
-        (change.identifier, name, "not a number" if old is None else f"{old:,f}", _shown(new))
+        (
+            change.identifier,
+            name,
+            "not a number" if old is None else f"{old:,f}",
+            f"{Decimal(new):,f}",
+        )
         for change in itertools.islice(result.changes, SHOWN)
         for name, old, new in zip(names, change.old, change.new, strict=True)
         if old != new
     ]
-    wide = widths(cells)
-    for node, name, old, new in cells:
-        yield f"{node:<{wide[0]}}  {name:<{wide[1]}}  from {old:>{wide[2]}}  to {new:>{wide[3]}}"
+    yield from aligned(cells, "{:<{}}  {:<{}}  from {:>{}}  to {:>{}}")
     if len(result.changes) > SHOWN:
         yield f"and {len(result.changes) - SHOWN:,} more totals"
-
-
-def _shown(amount: Decimal | int) -> str:
-    return f"{Decimal(amount):,f}"

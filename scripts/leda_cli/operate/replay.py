@@ -155,10 +155,7 @@ def replay(
         "gone_before": gone_before.isoformat() if gone_before else None,
         "invocations": seen.invocations,
         "failed": [
-            {
-                "event_id": failure.record["eventID"],
-                "reason": failure.reason,
-            }
+            {"event_id": failure.record["eventID"], "reason": failure.reason}
             for failure in seen.failed
         ],
         "newly_quarantined": len(after - before),

@@ -44,7 +44,7 @@ def stack_options(aws: bool, name_prefix: str) -> str:
 class Stack(Account):
     """The deployed stack, by the names of its parts."""
 
-    stream: str = "IncomingDataStream"
+    stream_arn: str = "IncomingDataStream"
     state_table: str = "StateTable"
     reduce_table: str = "ReduceTable"
     aggregate_table: str = "AggregateTable"
@@ -54,6 +54,8 @@ class Stack(Account):
         default_factory=lambda: {part: f"{part.title()}Lambda" for part in STAGES}
     )
     """Name of each stage's function."""
+    state_mapping: str = ""
+    """UUID of State's event source mapping."""
     quarantine_bucket: str = ""
     names: Names = field(default_factory=Names)
 
@@ -77,15 +79,16 @@ class Stack(Account):
         names = {stage: f"{name_prefix}{stage.title()}Lambda" for stage in STAGES}
         lambdas = Account(environment).lambdas
         state, map_, reduce = (Function.of(lambdas, name) for name in names.values())
-        streams = [each["EventSourceArn"] for each in mappings_of(lambdas, FunctionName=state.name)]
-        if not streams:
+        mapping = next(mappings_of(lambdas, FunctionName=state.name), None)
+        if mapping is None:
             raise LedaError(
                 f"{state.name} has no event source mapping, so no stream is known that it reads",
                 f"create the mapping with `terraform apply`, and run {this_command()} again",
             )
         return cls(
             environment=environment,
-            stream=streams[0].rpartition("/")[2],
+            stream_arn=mapping["EventSourceArn"],
+            state_mapping=mapping["UUID"],
             state_table=state.variable("STATE_TABLE"),
             reduce_table=map_.variable("REDUCE_TABLE"),
             aggregate_table=reduce.variable("AGGREGATE_TABLE"),
@@ -95,6 +98,11 @@ class Stack(Account):
             quarantine_bucket=state.variable("QUARANTINE_BUCKET"),
             names=Names.of_schema(json.loads(state.variable("SCHEMA"))),
         )
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream of messages."""
+        return self.stream_arn.rpartition("/")[2]
 
     def totals(self) -> dict[str, Total]:
         """Every total of AggregateTable that has trades below it, or a value without trades, which is an error."""

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from rich.markup import escape
 from rich.table import Table
 
-from leda.engine.audit.health import current_stream
 from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.engine.shards import label
 from leda_cli.base.errors import LedaError
@@ -26,7 +25,7 @@ from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.totals.screen import plain_table, print_table
-from leda_cli.operate.totals.totals_age import Age, Ages, Site
+from leda_cli.operate.totals.totals_age import Age, Ages
 from leda_cli.operate.totals.totals_reading import Found, Total, TotalsReader, average
 
 
@@ -331,15 +330,8 @@ def age_of(aggregation: Aggregation, live: Any) -> Age | str:
     """The age of the aggregation's totals, or the reason why it cannot be told."""
     account = aggregation.account
     try:
-        site = Site(
-            max(aggregation.map_mappings.values(), key=label),
-            current_stream(account.dynamodb, aggregation.reduce_table),
-            aggregation.reduce_table,
-            aggregation.totals_table,
-            aggregation.totals_key,
-            aggregation.registry_table,
-        )
-        return Ages(account.dynamodb, account.streams, site, live).age()
+        stream = max(aggregation.map_mappings.values(), key=label)
+        return Ages(account.dynamodb, account.streams, aggregation, stream, live).age()
     except ClientError as error:
         # Somebody who may read the totals may not be allowed to read the streams.
         return str(error)

@@ -24,14 +24,14 @@ from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
-from leda_cli.base.output import widths
+from leda_cli.base.output import aligned
 from leda_cli.base.terminal import shown
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.deployed.mappings import LambdaMappings
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.totals.comparison import Difference, difference_lines, settle_on
+from leda_cli.operate.totals.comparison import settle_on
 
 SHOWN = 20
 
@@ -64,7 +64,7 @@ class Verdict:
 
     expected: Expected
     totals: int
-    wrong: list[Difference] | list[Bracket]
+    wrong: list[Bracket]
     in_flight: list[Bracket]
     source: Source = Source("StateTable")
 
@@ -91,9 +91,7 @@ class Verdict:
 
     def lines(self) -> Iterator[str]:
         """The report for a person."""
-        wrong = [row for row in self.wrong if isinstance(row, Difference)]
-        yield from difference_lines(wrong, SHOWN)
-        yield from bracket_lines([row for row in self.wrong if isinstance(row, Bracket)])
+        yield from bracket_lines(self.wrong)
         yield from bracket_lines(self.in_flight, lambda _row: "in flight")
         if self.expected.unreadable:
             yield (
@@ -173,8 +171,7 @@ def verify(
         )
     if dangers:
         raise LedaError(
-            "the totals are exact, and may not stay so",
-            "do what these lines say, and verify again",
+            "the totals are exact, and may not stay so", "do what these lines say, and verify again"
         )
 
 
@@ -256,11 +253,10 @@ def quiet(
         seen = len({*latest.totals, *totals})
         return _by_measure(tables.measures, totals)
 
-    differences = settle_on(expected, found, wait, clock, sleep)
     wrong = []
-    for row in differences:
+    for row in settle_on(expected, found, wait, clock, sleep):
         node, _, measure = row.identifier.rpartition(_GAP)
-        wrong.append(Difference(node, row.expected, row.found, measure))
+        wrong.append(Bracket(node, measure, row.expected, row.found, row.found))
     return Verdict(latest, seen, wrong, [])
 
 
@@ -300,19 +296,17 @@ def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_b
         )
         for row in rows[:SHOWN]
     ]
-    wide = widths(cells)
-    for name, expected, found, verdict in cells:
-        yield f"{name:<{wide[0]}}  expected {expected:>{wide[1]}}  found {found:>{wide[2]}}  {verdict}"
+    for line in aligned(cells, "{:<{}}  expected {:>{}}  found {:>{}}  {:<{}}"):
+        yield line.rstrip()
     if len(rows) > SHOWN:
         yield f"and {len(rows) - SHOWN} more"
 
 
-def _row(row: Difference | Bracket) -> dict[str, Any]:
-    ends = (row.found, row.found) if isinstance(row, Difference) else (row.lowest, row.highest)
+def _row(row: Bracket) -> dict[str, Any]:
     return {
         "identifier": row.identifier,
         "measure": row.measure,
         "expected": Decimal(row.expected),
-        "found_between": [Decimal(end) for end in ends],
+        "found_between": [Decimal(row.lowest), Decimal(row.highest)],
         "off": row.off,
     }

@@ -16,7 +16,7 @@ import pytest
 from leda.engine.delta_rows import CLOSED_BY
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.rebuilding import forecast
-from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS, Options
+from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
 from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
 from simulation.failures import Killed
 from support.backfill_site import ONE, THREE, TWO, BackfillSite
@@ -410,7 +410,7 @@ def test_expired_totals_are_not_changed() -> None:
 
 def test_a_rebuild_before_the_first_backfill_is_refused() -> None:
     site = BackfillSite.begun()
-    work = site.work(Calls(), options=Options(segments=1, needs_backfill=True))
+    work = site.work(Calls(), needs_backfill=True)
     with pytest.raises(LedaError, match="waits for the first backfill") as error:
         work.run()
     assert "leda backfill" in error.value.fix

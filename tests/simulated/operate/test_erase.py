@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.erase import Erasure, Result, erase
 from leda_cli.operate.rebuilding.lane_rows import NamedNodes
 from simulation import trades
+from support.aggregations import aggregation
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
 from support.rebuild_site import STREAMS, Site
@@ -43,24 +41,8 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 def _aggregation(site: Site, configuration: str = CONFIGURATION) -> Aggregation:
     pipeline = site.pipeline
-    account: Any = SimpleNamespace(
-        endpoint=None, dynamodb=pipeline.dynamodb, streams=pipeline.streams
-    )
-    return Aggregation(
-        account=account,
-        map_function="Map",
-        reduce_function="Reduce",
-        map_mappings={},
-        reduce_mapping="",
-        source=SourceTable(site.table("State"), {"id": "S"}),
-        reduce_table=site.table("Reduce"),
-        registry_table=site.table("Registry"),
-        totals_table=site.table("Aggregate"),
-        totals_key="Identifier",
-        quarantine_bucket="quarantine",
-        deployed=Assignment(Configuration.from_json(configuration), site.lanes),
-        needs_backfill=False,
-    )
+    account = SimpleNamespace(endpoint=None, dynamodb=pipeline.dynamodb, streams=pipeline.streams)
+    return aggregation(account, configuration, **vars(site.tables))
 
 
 def _trim(site: Site) -> None:

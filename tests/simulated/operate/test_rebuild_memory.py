@@ -14,10 +14,9 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map import map_batch
 from leda_cli.base.operations import Operation
-from leda_cli.operate import aggregation
-from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.rebuilding import table_sum, totals_file
 from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
+from support.aggregations import aggregation
 from support.backfill_site import BackfillSite
 from support.rebuild_site import Calls
 
@@ -113,16 +112,11 @@ def reported(result: Result, count: int) -> None:
 
 def check(work: Rebuild, count: int) -> None:
     """The comparison at the end of a run, and of `leda verify --while-running`."""
-    client, tables = work._run.dynamodb, work._run.tables
+    client, tables = work.dynamodb, work.tables
     client._is_corrected = True  # type: ignore[attr-defined]
-    compared: Any = SimpleNamespace(
-        account=SimpleNamespace(dynamodb=client),
-        source=tables.source,
-        totals_table=tables.totals,
-        totals_key=tables.totals_key,
-    )
+    compared = aggregation(SimpleNamespace(dynamodb=client), **vars(tables))
     with Operation(as_json=True).progress("comparing") as advance:
-        found = audit(Aggregation.both_sides(compared, CONFIGURATION, advance), 0)
+        found = audit(compared.both_sides(CONFIGURATION, advance), 0)
     assert (found.totals, found.wrong, found.in_flight) == (count, [], [])
 
 
@@ -148,7 +142,7 @@ def test_memory_does_not_grow_with_the_number_of_totals(
     monkeypatch.setattr(table_sum, "MOST_LEAVES", 100)
     monkeypatch.setattr(totals_file, "_BATCH", 100)
     monkeypatch.setattr(map_batch, "MAX_ROW_BYTES", 10_000)
-    monkeypatch.setattr(aggregation, "SEGMENTS", 1)
+    monkeypatch.setattr("leda_cli.operate.aggregation.SEGMENTS", 1)
     # The first run imports.
     _, few, many = (peak_of(do, count) for count in (10, 500, 1500))
     assert many - few < 100_000

@@ -9,7 +9,6 @@ from leda.engine.group_by.configuration import Configuration
 from leda_cli.operate.deployed.stream_shards import ShardReader
 from leda_cli.operate.totals import totals_age
 from leda_cli.operate.totals.totals_age import Age, Ages
-from leda_cli.operate.totals.totals_age import Site as Parts
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
 from support.rebuild_site import Site
@@ -25,17 +24,10 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 def _age(site: Site) -> Age:
     pipeline = site.pipeline
-    parts = Parts(
-        pipeline.stream_arn("StateTable"),
-        pipeline.stream_arn("ReduceTable"),
-        site.table("Reduce"),
-        site.table("Aggregate"),
-        "Identifier",
-        site.table("Registry"),
-    )
+    stream = pipeline.stream_arn("StateTable")
     live = Configuration.from_json(CONFIGURATION)
     clock: Callable[[], float] = lambda: pipeline.dynamodb.now() + LATER  # noqa: E731
-    return Ages(pipeline.dynamodb, pipeline.streams, parts, live, clock).age()
+    return Ages(pipeline.dynamodb, pipeline.streams, site.tables, stream, live, clock).age()
 
 
 def _is_about(seconds: float | None, expected: float) -> bool:

@@ -5,6 +5,7 @@ refusals        what AWS's refusals mean, and what to do about each
 functions       a Lambda function: its environment variables and its mappings
 mappings        switches event source mappings off and on, and waits until they are
 source_table    the table whose rows are counted: its key, its size
+conditional     writes to a table on a condition
 rows_by_key     reads many rows by their keys
 stream_shards   reads the shards of a table's stream
 kinesis_shards  reads the shards of a Kinesis stream

@@ -1,4 +1,4 @@
-"""The table whose rows are counted: any DynamoDB table with a stream, whatever its key is."""
+"""The table whose rows are counted (any DynamoDB table with a stream, whatever its key is), and the engine's own."""
 
 from __future__ import annotations
 
@@ -74,6 +74,20 @@ class SourceTable:
             "B": {"B": text.encode()},
         }
         return {name: values[kind] for name, kind in self.keys.items()}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of an aggregation: the one that is counted, and the names of the engine's own.
+
+    totals_key: the key attribute of the totals table.
+    """
+
+    source: SourceTable
+    reduce_table: str
+    registry_table: str
+    totals_table: str
+    totals_key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leda_cli.operate.prove.findings import Finding, Level
+from leda_cli.operate.prove.findings import Finding, advice
 
 _SUBSCRIBED = "arn:"
 """A subscription that nobody has confirmed has `PendingConfirmation` in the place of its ARN.
@@ -59,11 +59,7 @@ def unwatched(alarms: Iterable[Mapping[str, Any]], watched: Iterable[Watched]) -
     alarms = list(alarms)
     for each in watched:
         if not any(each.is_of(alarm) for alarm in alarms):
-            yield Finding(
-                Level.ADVICE,
-                f"no alarm watches {each.metric} of {each.value}",
-                "run `terraform apply`",
-            )
+            yield advice(f"no alarm watches {each.metric} of {each.value}", "run `terraform apply`")
 
 
 def unheard(sns: Any, alarms: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -75,13 +71,10 @@ def unheard(sns: Any, alarms: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
         if reason:
             silent.setdefault(reason, []).append(alarm["AlarmName"])
         if alarm.get("StateValue") == "ALARM":
-            yield Finding(
-                Level.ADVICE, f"{alarm['AlarmName']} is in the state ALARM", "docs/runbook.md"
-            )
+            yield advice(f"{alarm['AlarmName']} is in the state ALARM", "docs/runbook.md")
     for reason, names in silent.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield Finding(
-            Level.ADVICE,
+        yield advice(
             f"nobody is notified by the alarm {names[0]}{more}: {reason}",
             "set `alarm_actions` to an SNS topic, subscribe to it, and confirm the subscription",
         )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ from leda_cli.operate.prove.proof import Proof
 from leda_cli.operate.prove.report import Report
 from leda_cli.operate.prove.stream_watch import StreamWatch
 from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of
-from leda_cli.operate.stack import NamePrefixOption
+from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals.comparison import difference_lines
 from leda_cli.operate.verify import verify
 
@@ -54,15 +54,16 @@ def prove(
     command checks an aggregation over any table and compares its totals, and sends nothing.
     """
     operation = Operation(as_json=False)
+    aggregation = Aggregation.find(aws, name_prefix, map_function)
+    deployment = Deployment(aggregation, Path.cwd())
     if map_function is not None:
-        _any_table(
-            operation, Aggregation.find(aws, name_prefix, map_function), map_function, aws, yes
-        )
+        _any_table(operation, aggregation, deployment, yes)
+        if yes:
+            verify(while_running=True, map_function=map_function, aws=aws)
         return
-    pipeline = Pipeline.find(aws, name_prefix)
-    account = pipeline.aggregation.account
+    account = aggregation.account
     with answering(account.endpoint):
-        deployment = Deployment(pipeline.aggregation, pipeline, Path.cwd())
+        pipeline = Pipeline.of(aggregation)
         findings = _check(operation, deployment)
         memory = [found["MemorySize"] for found in deployment.functions.values()]
         cost = price.of_proof(
@@ -90,16 +91,17 @@ def prove(
     if not report.is_proved:
         raise LedaError(
             "the proof failed: the report above says what was wrong",
-            f"run `{pipeline.aggregation.command('verify')}`, and send the report",
+            f"run `{aggregation.command('verify')}`, and send the report",
         )
 
 
 def _any_table(
-    operation: Operation, aggregation: Aggregation, map_function: str, aws: bool, yes: bool
+    operation: Operation, aggregation: Aggregation, deployment: Deployment, yes: bool
 ) -> None:
+    """Check an aggregation without a pipeline, and say what a comparison costs."""
     dynamodb = aggregation.account.dynamodb
     with answering(aggregation.account.endpoint):
-        findings = _check(operation, Deployment(aggregation, None, Path.cwd()))
+        findings = _check(operation, deployment)
         tables = (aggregation.source.name, aggregation.totals_table)
         stored = sum(TableSize.of(dynamodb, each).bytes for each in tables)
         cost = price.of_reading(dynamodb.meta.region_name, stored)
@@ -110,8 +112,6 @@ def _any_table(
     _require(findings)
     if not yes:
         operation.say(f"no row was read yet; to go on, run {this_command('--yes')}")
-        return
-    verify(while_running=True, map_function=map_function, aws=aws)
 
 
 def _check(operation: Operation, deployment: Deployment) -> list[Finding]:
@@ -132,19 +132,16 @@ def _require(findings: Sequence[Finding]) -> None:
 
 
 def _run(
-    operation: Operation,
-    pipeline: Pipeline,
-    deployment: Deployment,
-    findings: Sequence[Finding],
+    operation: Operation, pipeline: Pipeline, deployment: Deployment, findings: Sequence[Finding]
 ) -> Report:
-    account = pipeline.aggregation.account
+    stack = pipeline.stack
     proof = Proof(pipeline)
-    operation.heading(f"Sending messages into {pipeline.stream}")
-    since = service_time(account.dynamodb, pipeline.state_table)
+    operation.heading(f"Sending messages into {stack.stream}")
+    since = service_time(stack.dynamodb, stack.state_table)
     try:
         with operation.progress("deleting what an earlier run may have left"):
             watch = StreamWatch(
-                account.streams, next(iter(pipeline.aggregation.map_mappings.values()))
+                stack.streams, next(iter(pipeline.aggregation.map_mappings.values()))
             )
             left = proof.clear(int(since) * 100)
         if left:
@@ -160,7 +157,7 @@ def _run(
         with operation.progress("deleting every trade, until every total is 0"):
             deleted = proof.delete()
         with operation.progress("reading the logs and the stream"):
-            logs = _logs(operation, deployment, since)
+            logs = _logs(operation, stack, deployment, since)
             seen = [
                 assumptions.of_stream(watch.records(proof.last_version)),
                 *assumptions.of_logs(logs),
@@ -182,11 +179,12 @@ def _run(
         )
     if rows_left:
         operation.say(
-            f"{rows_left:,} rows of deleted trades stay in {pipeline.state_table} and change no total: your "
+            f"{rows_left:,} rows of deleted trades stay in {stack.state_table} and change no total: your "
             "credentials lack dynamodb:DeleteItem"
         )
     return Report(
-        _source(pipeline),
+        f"leda prove on {'local AWS' if stack.endpoint else stack.dynamodb.meta.region_name}, "
+        f"{datetime.now(UTC):%Y-%m-%d}",
         _deployed(deployment),
         findings,
         burst,
@@ -194,13 +192,13 @@ def _run(
         rows_left,
         seen,
         Counter(error for log in logs.values() for error in log.errors),
-        measurements.figures(logs, singles, _settings(pipeline, deployment)),
+        measurements.figures(logs, singles, *_settings(deployment)),
         measurements.observations(logs, singles, burst),
     )
 
 
 def _logs(
-    operation: Operation, deployment: Deployment, since: float
+    operation: Operation, stack: Stack, deployment: Deployment, since: float
 ) -> Mapping[str, function_logs.Log]:
     """Each function's log, read until two reads in a row give the same; {} if the credentials lack the right."""
     groups = {stage: log_group(found) for stage, found in deployment.functions.items()}
@@ -208,7 +206,7 @@ def _logs(
     while True:
         try:
             logs = {
-                stage: function_logs.read(deployment.logs, group, since)
+                stage: function_logs.read(stack.logs, group, since)
                 for stage, group in groups.items()
             }
         except ClientError as error:
@@ -225,12 +223,6 @@ def _logs(
         time.sleep(LOG_POLL_SECONDS)
 
 
-def _source(pipeline: Pipeline) -> str:
-    account = pipeline.aggregation.account
-    where = "local AWS" if account.endpoint else account.dynamodb.meta.region_name
-    return f"leda prove on {where}, {datetime.now(UTC):%Y-%m-%d}"
-
-
 def _deployed(deployment: Deployment) -> dict[str, str]:
     found = deployment.functions["map"]
     memory = {stage: each["MemorySize"] for stage, each in deployment.functions.items()}
@@ -245,16 +237,11 @@ def _deployed(deployment: Deployment) -> dict[str, str]:
     }
 
 
-def _settings(pipeline: Pipeline, deployment: Deployment) -> measurements.Settings:
-    get = pipeline.aggregation.account.lambdas.get_event_source_mapping
-    uuids = {
-        "state": pipeline.state_mapping,
-        "map": next(iter(pipeline.aggregation.map_mappings)),
-        "reduce": pipeline.aggregation.reduce_mapping,
+def _settings(deployment: Deployment) -> tuple[Mapping[str, float], int]:
+    """Each stage's batching window in seconds, and State's threads."""
+    windows = {
+        stage: float(found[0].get("MaximumBatchingWindowInSeconds", 0))
+        for stage, found in deployment.mappings.items()
     }
-    windows: dict[str, float] = {
-        stage: float(get(UUID=uuid).get("MaximumBatchingWindowInSeconds", 0))
-        for stage, uuid in uuids.items()
-    }
-    variables: Mapping[str, Any] = deployment.functions["state"]["Environment"]["Variables"]
-    return measurements.Settings(windows, int(variables.get("WRITE_THREADS", 4)))
+    variables = deployment.functions["state"]["Environment"]["Variables"]
+    return windows, int(variables.get("WRITE_THREADS", 4))

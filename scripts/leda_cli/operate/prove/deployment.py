@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,37 @@ from leda_cli.operate.deployed.stream_shards import shards_of
 from leda_cli.operate.not_live import not_live
 from leda_cli.operate.prove import alarms, mapping_checks, quotas, rights, versions
 from leda_cli.operate.prove.findings import Finding, Level, checked
-from leda_cli.operate.prove.pipeline import Pipeline
+from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import danger_lines, health_of
 
 
 class Deployment:
     """The deployment to check: an aggregation, and the pipeline before it if there is one. Changes nothing."""
 
-    def __init__(self, aggregation: Aggregation, pipeline: Pipeline | None, folder: Path) -> None:
+    def __init__(self, aggregation: Aggregation, folder: Path) -> None:
         """`folder`: where to look for the Terraform configuration that was applied."""
         self._of = aggregation
-        self._pipeline = pipeline
         self._folder = folder
-        self._account = aggregation.account
-        self._functions: dict[str, str] = {
-            "map": aggregation.map_function,
-            "reduce": aggregation.reduce_function,
-        }
-        if pipeline is not None:
-            self._functions["state"] = pipeline.state_function
-        self._found: Mapping[str, Mapping[str, Any]] = {}
+        self._account = account = aggregation.account
+        self._stack = account if isinstance(account, Stack) else None
+        self._uuids = {"map": [*aggregation.map_mappings], "reduce": [aggregation.reduce_mapping]}
+        if self._stack:
+            self._uuids["state"] = [self._stack.state_mapping]
         self.provider = versions.provider(folder)
 
-    @property
-    def logs(self) -> Any:
-        """CloudWatch Logs' client."""
-        return self._account.logs
-
-    @property
+    @cached_property
     def functions(self) -> Mapping[str, Mapping[str, Any]]:
         """GetFunctionConfiguration's answer for each stage."""
-        if not self._found:
-            get = self._account.lambdas.get_function_configuration
-            self._found = {
-                stage: dict(get(FunctionName=name)) for stage, name in self._functions.items()
-            }
-        return self._found
+        get = self._account.lambdas.get_function_configuration
+        return {stage: dict(get(FunctionName=name)) for stage, name in self._of.functions.items()}
+
+    @cached_property
+    def mappings(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """GetEventSourceMapping's answers for each stage; only Map may have several mappings."""
+        get = self._account.lambdas.get_event_source_mapping
+        return {
+            stage: [dict(get(UUID=uuid)) for uuid in uuids] for stage, uuids in self._uuids.items()
+        }
 
     def check(self) -> list[Finding]:
         """Every finding, in the order of docs/proving-an-account.md. Raises the client's error."""
@@ -65,18 +61,17 @@ class Deployment:
         ]
 
     def _mappings(self) -> Iterator[Finding]:
-        get = self._account.lambdas.get_event_source_mapping
-        for uuid in self._of.map_mappings:
-            found = dict(get(UUID=uuid))
+        for found in self.mappings["map"]:
             yield from mapping_checks.exactly_once_mapping(self._of.map_function, found)
             yield from mapping_checks.map_filter(self._of.map_function, found)
-        found = dict(get(UUID=self._of.reduce_mapping))
+        (found,) = self.mappings["reduce"]
         yield from mapping_checks.exactly_once_mapping(self._of.reduce_function, found)
         yield from mapping_checks.reduce_filter(self._of.reduce_function, found)
-        if self._pipeline is not None:
-            found = dict(get(UUID=self._pipeline.state_mapping))
-            hours = self._stream_summary(self._pipeline)["RetentionPeriodHours"]
-            yield from mapping_checks.state_mapping(self._pipeline.state_function, found, hours)
+        if self._stack:
+            (found,) = self.mappings["state"]
+            hours = self._stream_summary(self._stack)["RetentionPeriodHours"]
+            name = self._stack.functions["state"]
+            yield from mapping_checks.state_mapping(name, found, hours)
 
     def _tables(self) -> Iterator[Finding]:
         yield from mapping_checks.source_stream(self._table(self._of.source.name))
@@ -85,15 +80,6 @@ class Deployment:
     def _health(self) -> Iterator[Finding]:
         for line in danger_lines(self._of, health_of(self._of)):
             yield Finding(Level.WRONG, line)
-        if self._pipeline is not None:
-            uuid = self._pipeline.state_mapping
-            state = self._account.lambdas.get_event_source_mapping(UUID=uuid)["State"]
-            if state in ("Disabled", "Disabling"):
-                yield Finding(
-                    Level.WRONG,
-                    f"the mapping of {self._pipeline.state_function} is {state}",
-                    "switch it on with `terraform apply`",
-                )
         pending = not_live(self._of, self._of.live())
         for line in pending.lines():
             yield Finding(Level.WRONG if pending.is_first else Level.ADVICE, line)
@@ -111,9 +97,9 @@ class Deployment:
                 registry,
             ),
         }
-        if self._pipeline is not None:
-            table = self._table(self._pipeline.state_table)["TableArn"]
-            needed["state"] = rights.of_state(self._pipeline.stream_arn, table)
+        if self._stack:
+            table = self._table(self._stack.state_table)["TableArn"]
+            needed["state"] = rights.of_state(self._stack.stream_arn, table)
         roles = {}
         for stage, found in self.functions.items():
             name = found["FunctionName"]
@@ -139,13 +125,12 @@ class Deployment:
             )
             for function, stream in table_streams.items()
         }
-        if self._pipeline is not None:
-            mapping = lambdas.get_event_source_mapping(UUID=self._pipeline.state_mapping)
-            at_a_time = mapping.get("ParallelizationFactor", 1)
-            shards = self._stream_summary(self._pipeline)["OpenShardCount"]
-            wanted[self._pipeline.state_function] = shards * at_a_time
+        if self._stack:
+            at_a_time = self.mappings["state"][0].get("ParallelizationFactor", 1)
+            shards = self._stream_summary(self._stack)["OpenShardCount"]
+            wanted[self._stack.functions["state"]] = shards * at_a_time
         reserved = {}
-        for function in self._functions.values():
+        for function in self._of.functions.values():
             answer = lambdas.get_function_concurrency(FunctionName=function)
             if "ReservedConcurrentExecutions" in answer:
                 reserved[function] = answer["ReservedConcurrentExecutions"]
@@ -162,15 +147,10 @@ class Deployment:
             yield from mapping_checks.readers(stream, names)
 
     def _alarms(self) -> Iterator[Finding]:
-        mappings = {
-            "map": list(self._of.map_mappings),
-            "reduce": [self._of.reduce_mapping],
-            "state": [self._pipeline.state_mapping] if self._pipeline else [],
-        }
         watched = [
             each
-            for stage, function in self._functions.items()
-            for each in alarms.of_function(function, mappings[stage])
+            for stage, function in self._of.functions.items()
+            for each in alarms.of_function(function, self._uuids[stage])
         ]
         found = alarms.every_alarm(self._account.cloudwatch)
         yield from alarms.unwatched(found, watched)
@@ -185,8 +165,8 @@ class Deployment:
     def _table(self, name: str) -> dict[str, Any]:
         return dict(self._account.dynamodb.describe_table(TableName=name)["Table"])
 
-    def _stream_summary(self, pipeline: Pipeline) -> dict[str, Any]:
-        answer = self._account.kinesis.describe_stream_summary(StreamName=pipeline.stream)
+    def _stream_summary(self, stack: Stack) -> dict[str, Any]:
+        answer = self._account.kinesis.describe_stream_summary(StreamName=stack.stream)
         return dict(answer["StreamDescriptionSummary"])
 
 

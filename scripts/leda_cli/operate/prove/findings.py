@@ -35,6 +35,16 @@ class Finding:
         return f"{self.level.value}: {self.what}" + (f"; {self.fix}" if self.fix else "")
 
 
+def wrong(what: str, fix: str) -> Finding:
+    """A finding of what may make totals wrong."""
+    return Finding(Level.WRONG, what, fix)
+
+
+def advice(what: str, fix: str) -> Finding:
+    """A finding of what somebody should know or change."""
+    return Finding(Level.ADVICE, what, fix)
+
+
 def checked(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """Run a check of `what`, and return its findings, or one finding of the level RIGHT if it has none.
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leda_cli.operate.prove.findings import Finding, Level
+from leda_cli.operate.prove.findings import Finding, advice, wrong
 
 APPLY = "run `terraform apply`, and look at who changed it"
 
@@ -42,8 +42,6 @@ def exactly_once_mapping(function: str, mapping: Mapping[str, Any]) -> Iterator[
             yield _wrong(
                 f"the mapping of {function} drops records after {limit} {what}: totals would lack them"
             )
-    if mapping.get("BisectBatchOnFunctionError"):
-        yield _advice(f"the mapping of {function} splits failed batches, which helps nothing")
     if mapping.get("StartingPosition", "TRIM_HORIZON") != "TRIM_HORIZON":
         yield _wrong(
             f"the mapping of {function} began at {mapping['StartingPosition']}: earlier changes are in no total"
@@ -96,8 +94,6 @@ def state_mapping(
             f"the mapping of {function} retries a batch for as long as the stream keeps it; then its messages are lost "
             "and never reach the failure destination"
         )
-    if mapping.get("BisectBatchOnFunctionError"):
-        yield _advice(f"the mapping of {function} splits failed batches, which helps nothing")
 
 
 def source_stream(table: Mapping[str, Any]) -> Iterator[Finding]:
@@ -117,8 +113,7 @@ def reduce_table(table: Mapping[str, Any]) -> Iterator[Finding]:
             f"the stream of {table['TableName']} has {view or 'nothing'}, and Reduce needs NEW_IMAGE"
         )
     if not table.get("LocalSecondaryIndexes"):
-        yield Finding(
-            Level.WRONG,
+        yield wrong(
             f"{table['TableName']} has no local secondary index, so DynamoDB may split a lane over partitions, and "
             "Reduce may apply its rows out of order",
             "an index comes only with a new table: docs/upgrading.md, then `leda rebuild`",
@@ -128,8 +123,7 @@ def reduce_table(table: Mapping[str, Any]) -> Iterator[Finding]:
 def readers(stream: str, functions: list[str]) -> Iterator[Finding]:
     """Too many functions read a table's stream."""
     if len(functions) > READERS_OF_A_STREAM:
-        yield Finding(
-            Level.ADVICE,
+        yield advice(
             f"{len(functions)} functions read {stream.partition(':table/')[2]}, and DynamoDB throttles more than "
             f"{READERS_OF_A_STREAM} readers of a stream: {', '.join(functions)}",
             "let one function read it and pass the changes on to the others",
@@ -137,11 +131,12 @@ def readers(stream: str, functions: list[str]) -> Iterator[Finding]:
 
 
 def _state_of(function: str, mapping: Mapping[str, Any]) -> Iterator[Finding]:
-    """What Lambda itself reports of the mapping's last attempt, and whether there is a failure destination."""
+    """What each mapping must have: no problem, a failure destination, and whole batches."""
+    if mapping.get("BisectBatchOnFunctionError"):
+        yield _advice(f"the mapping of {function} splits failed batches, which helps nothing")
     last = str(mapping.get("LastProcessingResult") or "")
     if last.startswith("PROBLEM"):
-        yield Finding(
-            Level.WRONG,
+        yield wrong(
             f"Lambda reports a problem of the mapping of {function}: {last}",
             "look at the function's role and at its stream",
         )
@@ -156,8 +151,8 @@ def _patterns(mapping: Mapping[str, Any]) -> list[str]:
 
 
 def _wrong(what: str) -> Finding:
-    return Finding(Level.WRONG, what, APPLY)
+    return wrong(what, APPLY)
 
 
 def _advice(what: str) -> Finding:
-    return Finding(Level.ADVICE, what, APPLY)
+    return advice(what, APPLY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -19,18 +18,16 @@ _ONE_ITEM, _STATEMENTS = ("PutItem",), ("BatchExecuteStatement",)
 _LARGE, _ENOUGH = 100, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The deployed settings that the figures depend on: windows in seconds by stage, and State's threads."""
-
-    windows: Mapping[str, float]
-    write_threads: int
-
-
 def figures(
-    logs: Mapping[str, Log], singles: Sequence[Single], settings: Settings
+    logs: Mapping[str, Log],
+    singles: Sequence[Single],
+    windows: Mapping[str, float],
+    write_threads: int,
 ) -> dict[str, float]:
-    """The figures of `models.measured.ServiceTimes` that could be measured, by name."""
+    """The figures of `models.measured.ServiceTimes` that could be measured, by name.
+
+    windows: the deployed batching windows in seconds by stage. write_threads: State's.
+    """
     every = [each for log in logs.values() for each in log.invocations]
     warm = [each for each in every if each.init is None]
     alone = [each for each in warm if each.records == 1]
@@ -41,27 +38,26 @@ def figures(
     }
     own = found["invocation_cpu_ms"] or 0.0
     large = [
-        (_cpu(each, each.waiting / settings.write_threads) - own) / each.records * 1000
+        (_cpu(each, each.waiting / write_threads) - own) / each.records * 1000
         for each in (logs["state"].invocations if "state" in logs else ())
         if each.records >= _LARGE and each.init is None
     ]
     found["state_cpu_ms_per_1000"] = _median(large) if len(large) >= _ENOUGH else None
     return {
         name: round(value, 3)
-        for name, value in (found | _polls(logs, singles, settings)).items()
+        for name, value in (found | _polls(logs, singles, windows)).items()
         if value is not None and value > 0
     }
 
 
 def _polls(
-    logs: Mapping[str, Log], singles: Sequence[Single], settings: Settings
+    logs: Mapping[str, Log], singles: Sequence[Single], windows: Mapping[str, float]
 ) -> dict[str, float | None]:
     """Seconds between Lambda's polls: a message that is sent alone waits for half of that on average."""
     took = {stage: _alone_seconds(log) for stage, log in logs.items()}
     if not singles or any(took.get(stage) is None for stage in STAGES):
         return {}
     state, mapped, reduced = (took[stage] or 0.0 for stage in STAGES)
-    windows = settings.windows
     to_state = median(each.to_state for each in singles) - state - windows["state"]
     to_totals = median(each.to_totals for each in singles) - mapped - reduced
     to_totals -= windows["map"] + windows["reduce"]

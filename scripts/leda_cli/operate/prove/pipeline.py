@@ -1,63 +1,38 @@
-"""The pipeline of a name prefix, found from its functions: no Terraform state and no outputs are needed."""
+"""The pipeline that an aggregation is a part of, as a proof needs it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from leda.pipeline.schema import Schema, SchemaError
+from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.deployed.account import Account
-from leda_cli.operate.deployed.functions import Function, mappings_of
-from leda_cli.operate.stack import stack_options
+from leda_cli.operate.quarantine.state_events import Deployed
+from leda_cli.operate.stack import Stack
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The aggregation, with StateLambda before it, the stream that StateLambda reads and the table that it writes."""
+    """The aggregation, the stack that it is a part of, and the schema of the stack's messages."""
 
     aggregation: Aggregation
-    state_function: str
-    state_mapping: str
-    """UUID of State's event source mapping."""
-    stream_arn: str
-    state_table: str
+    stack: Stack
     schema: Schema
 
-    @property
-    def stream(self) -> str:
-        """The name of the ingest stream."""
-        return self.stream_arn.rpartition("/")[2]
-
     @classmethod
-    def find(cls, aws: bool, prefix: str) -> Pipeline:
-        """The pipeline whose names begin with `prefix`. Raises LedaError where there is none."""
-        account = Account.chosen(aws)
-        map_function = f"{prefix}MapLambda"
-        fix = "the command with a pipeline's --name-prefix, or with the --map-function of an aggregation without one"
-        with account.reached(f"{prefix}StateLambda and {map_function} cannot be looked at", fix):
-            aggregation = Aggregation.of_function(account, map_function)
-            state = Function.of(account.lambdas, f"{prefix}StateLambda")
-            mappings = list(mappings_of(account.lambdas, FunctionName=state.name))
-        state_table = state.variable("STATE_TABLE")
-        if len(mappings) != 1 or state_table != aggregation.source.name:
+    def of(cls, aggregation: Aggregation) -> Pipeline:
+        """The aggregation's pipeline. Raises LedaError where it has none, or another table than its own is counted."""
+        stack = aggregation.account
+        if not isinstance(stack, Stack):
             raise LedaError(
-                f"{state.name} has {len(mappings)} event source mappings and writes to {state_table}; a pipeline's "
-                f"has one and writes to {aggregation.source.name}, whose rows {map_function} counts",
+                f"{aggregation.map_function} counts the rows of {aggregation.source.name}, and no StateLambda with the "
+                "same prefix writes them",
+                f"for an aggregation without a pipeline, pass --map-function {aggregation.map_function}",
+            )
+        if stack.state_table != aggregation.source.name:
+            raise LedaError(
+                f"{stack.functions['state']} writes to {stack.state_table}, and {aggregation.map_function} counts the "
+                f"rows of {aggregation.source.name}",
                 "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
             )
-        try:
-            schema = Schema.from_json(state.variable("SCHEMA"))
-        except SchemaError as error:
-            raise LedaError(
-                f"{state.name}'s environment has a SCHEMA that this version of LEDA cannot read: {error}",
-                "use the `leda` command of the version that is deployed",
-            ) from error
-        return cls(
-            replace(aggregation, option=stack_options(aws, prefix)),
-            state.name,
-            mappings[0]["UUID"],
-            mappings[0]["EventSourceArn"],
-            state_table,
-            schema,
-        )
+        return cls(aggregation, stack, Deployed.of(stack).schema)

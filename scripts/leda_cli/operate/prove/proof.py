@@ -10,16 +10,15 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from leda.engine.registry import condition_failed
 from leda.pipeline.game import Record
-from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.deployed.refusals import denied_action
 from leda_cli.operate.deployed.rows_by_key import rows_by_text
 from leda_cli.operate.prove.pipeline import Pipeline
@@ -32,7 +31,7 @@ from leda_cli.operate.totals.comparison import (
     Phase,
     Settling,
 )
-from leda_cli.operate.totals.oracle import NOTHING, Names, Oracle, Total
+from leda_cli.operate.totals.oracle import Oracle, Total
 
 LOOK_SECONDS = 0.02
 """The interval at which a row is read while the run measures how long the row takes to appear."""
@@ -71,14 +70,13 @@ class Proof:
         """`patience`: after so many seconds without a change, totals that differ count as wrong."""
         self._of = pipeline
         self._aggregation = pipeline.aggregation
-        self._dynamodb = pipeline.aggregation.account.dynamodb
-        self._kinesis = pipeline.aggregation.account.kinesis
+        self._stack = pipeline.stack
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
         self._rng = random.Random()
         self._nodes = totals_of(pipeline.schema)
-        self._oracle = Oracle(names_of(pipeline.schema))
+        self._oracle = Oracle(pipeline.stack.names)
         self._trades = Trades(pipeline.schema, 0)
 
     def clear(self, versions_from: int) -> int:
@@ -114,25 +112,22 @@ class Proof:
 
     def singles(self) -> Iterator[Single]:
         """Send messages one by one and time each. Raises LedaError where one does not reach its totals."""
-        for number in range(SINGLES):
-            # At a random moment between two polls.
-            self._sleep(self._rng.random())
-            record = self._trades.single(number)
-            self._oracle.see_bytes(record.data)
-            self._kinesis.put_record(
-                StreamName=self._of.stream, Data=record.data, PartitionKey=record.partition_key
-            )
-            put = self._clock()
-            identifier = record.partition_key
-            self._until(
-                "StateTable", lambda identifier=identifier: self._is_stored(identifier)  # type: ignore[misc]
-            )
-            stored = self._clock()
-            wanted = self._oracle.totals()[ROOT]
-            self._until(
-                "the totals", lambda wanted=wanted: self._total(ROOT) == wanted  # type: ignore[misc]
-            )
-            yield Single(stored - put, self._clock() - stored)
+        return map(self._single, range(SINGLES))
+
+    def _single(self, number: int) -> Single:
+        # At a random moment between two polls.
+        self._sleep(self._rng.random())
+        record = self._trades.single(number)
+        self._oracle.see_bytes(record.data)
+        self._stack.kinesis.put_record(
+            StreamName=self._stack.stream, Data=record.data, PartitionKey=record.partition_key
+        )
+        put = self._clock()
+        self._until("StateTable", lambda: self._is_stored(record.partition_key))
+        stored = self._clock()
+        wanted = self._oracle.totals()[ROOT]
+        self._until("the totals", lambda: self._totals([ROOT]) == {ROOT: wanted})
+        return Single(stored - put, self._clock() - stored)
 
     def burst(self) -> Outcome:
         """Send all other messages at once, and wait until every total is exact."""
@@ -161,26 +156,26 @@ class Proof:
 
     def _remove_row(self, identifier: str, version: Any) -> bool:
         try:
-            self._dynamodb.delete_item(
-                TableName=self._of.state_table,
+            # Where the condition fails, another run has written the row in the meantime, and will delete it.
+            is_written(
+                self._stack.dynamodb.delete_item,
+                TableName=self._stack.state_table,
                 Key={"id": {"S": identifier}},
                 ConditionExpression="#Deleted = :yes AND #Version = :version",
                 ExpressionAttributeNames={"#Deleted": "Deleted", "#Version": "Version"},
                 ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": version},
             )
         except ClientError as error:
-            if denied_action(error) is not None:
-                return False
-            if not condition_failed(error):
+            if denied_action(error) is None:
                 raise
-            # Another run has written the row in the meantime, and will delete it.
+            return False
         return True
 
     def _put(self, records: Iterable[Record]) -> Putting:
         """Put records into the stream; returns when the stream has all of them."""
         putting = Putting(
-            self._kinesis,
-            self._of.stream,
+            self._stack.kinesis,
+            self._stack.stream,
             regroup([record] for record in records),
             seen=lambda record: self._oracle.see_bytes(record.data),
             clock=self._clock,
@@ -199,7 +194,7 @@ class Proof:
         began = self._clock() if began is None else began
         settling = Settling(expected, self._clock(), patience=self._patience)
         while True:
-            phase = settling.look(self._totals(), self._clock())
+            phase = settling.look(self._totals(self._nodes), self._clock())
             if phase is Phase.SETTLED:
                 assert settling.matched is not None
                 return Outcome(settling.matched - began, [], len(expected) or len(self._nodes))
@@ -218,48 +213,24 @@ class Proof:
                 )
             self._sleep(every)
 
-    def _rows(self) -> dict[str, dict[str, Any]]:
-        return rows_by_text(
-            self._dynamodb, self._of.state_table, "id", IDS, ("id", "Version", "Deleted")
-        )
+    def _rows(self, ids: Iterable[str] = IDS) -> dict[str, dict[str, Any]]:
+        wanted = ("id", "Version", "Deleted")
+        return rows_by_text(self._stack.dynamodb, self._stack.state_table, "id", ids, wanted)
 
-    def _totals(self) -> dict[str, Total]:
-        """The totals under the root that are not 0."""
-        key = self._aggregation.totals_key
-        rows = rows_by_text(
-            self._dynamodb,
-            self._aggregation.totals_table,
-            key,
-            self._nodes,
-            (key, "Count", "Value"),
-        )
-        found = {name: _total_of(row) for name, row in rows.items()}
+    def _totals(self, nodes: Iterable[str]) -> dict[str, Total]:
+        """Those of the totals that are not 0."""
+        table, key = self._aggregation.totals_table, self._aggregation.totals_key
+        rows = rows_by_text(self._stack.dynamodb, table, key, nodes, (key, "Count", "Value"))
+        found = {
+            name: Total(int(row["Count"]["N"]), Decimal(row["Value"]["N"]))
+            for name, row in rows.items()
+        }
         return {name: total for name, total in found.items() if any(total)}
 
     def _is_stored(self, identifier: str) -> bool:
         """Whether the trade's row exists and is not one that `clear` deleted."""
-        row = self._get(self._of.state_table, {"id": {"S": identifier}}).get("Item")
-        return row is not None and not _is_deleted(row)
-
-    def _total(self, identifier: str) -> Total:
-        key = {self._aggregation.totals_key: {"S": identifier}}
-        return _total_of(self._get(self._aggregation.totals_table, key).get("Item", {}))
-
-    def _get(self, table: str, key: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
-        return dict(answer)
-
-
-def names_of(schema: Schema) -> Names:
-    """The names of a message's fields, for the oracle."""
-    return Names.of_schema(asdict(schema))
+        return not all(map(_is_deleted, self._rows([identifier]).values()))
 
 
 def _is_deleted(row: Mapping[str, Any]) -> bool:
     return bool(row["Deleted"] == {"BOOL": True})
-
-
-def _total_of(row: Mapping[str, Any]) -> Total:
-    if not row:
-        return NOTHING
-    return Total(int(row["Count"]["N"]), Decimal(row["Value"]["N"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leda_cli.operate.prove.findings import Finding, Level
+from leda_cli.operate.prove.findings import Finding, advice, wrong
 
 
 def concurrency(
@@ -19,14 +19,12 @@ def concurrency(
     """
     for function, limit in reserved.items():
         if limit == 0:
-            yield Finding(
-                Level.WRONG,
+            yield wrong(
                 f"{function} has a reserved concurrency of 0: it never runs",
                 "remove it (`reserved_concurrency`)",
             )
         elif limit < wanted.get(function, 0):
-            yield Finding(
-                Level.ADVICE,
+            yield advice(
                 f"{function} has a reserved concurrency of {limit} and may need {wanted[function]} executions at once",
                 f"raise `reserved_concurrency` to {wanted[function]}, or remove it",
             )
@@ -34,8 +32,7 @@ def concurrency(
     needed = sum(count for function, count in wanted.items() if function not in reserved)
     free = limits["UnreservedConcurrentExecutions"]
     if free < needed:
-        yield Finding(
-            Level.ADVICE,
+        yield advice(
             f"the functions may need {needed} executions at once, and {free} of the account's "
             f"{limits['ConcurrentExecutions']} are not reserved",
             "ask for a higher quota (Service Quotas, Lambda, Concurrent executions)",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leda_cli.operate.prove.findings import Finding, Level
+from leda_cli.operate.prove.findings import Finding, wrong
 
 _READ_KINESIS = (
     "kinesis:DescribeStream",
@@ -74,12 +74,7 @@ def of_reduce(stream: str, totals_table: str, registry_table: str) -> list[Right
         ),
         Rights(
             registry_table,
-            (
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-            ),
+            ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ),
     ]
 
@@ -99,8 +94,7 @@ def too_few(iam: Any, roles: Mapping[str, tuple[str, list[Rights]]]) -> Iterator
     """The rights that functions lack; `roles` has each function's role (ARN) and the rights that it needs."""
     for function, (role, needed) in roles.items():
         for action, resource in denied(iam, role, needed):
-            yield Finding(
-                Level.WRONG,
+            yield wrong(
                 f"the role of {function} may not {action} on {resource}",
                 "run `terraform apply`; if the role's policy allows it, a permissions boundary or a policy of the "
                 "organization denies it",

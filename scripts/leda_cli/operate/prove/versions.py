@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from leda_cli.operate.prove.findings import Finding, Level
+from leda_cli.operate.prove.findings import Finding, Level, advice, wrong
 
 LOCK_FILE = ".terraform.lock.hcl"
 MANIFEST = Path("build") / "packages.json"
@@ -30,15 +30,12 @@ def runtimes(functions: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     for name, found in functions.items():
         version = _numbers(found.get("Runtime", "").removeprefix("python"))
         if version and version < OLDEST_PYTHON:
-            yield Finding(
-                Level.WRONG,
-                f"{name} runs {found['Runtime']}, and the code needs python3.11",
-                "set `runtime`",
+            yield wrong(
+                f"{name} runs {found['Runtime']}, and the code needs python3.11", "set `runtime`"
             )
     kinds = {found.get("Runtime", "") for found in functions.values()}
     if len(kinds) > 1:
-        yield Finding(
-            Level.ADVICE,
+        yield advice(
             f"the functions run different versions of Python: {', '.join(sorted(kinds))}",
             "run `terraform apply`",
         )
@@ -59,8 +56,7 @@ def packages(folder: Path, functions: Mapping[str, Mapping[str, Any]]) -> Iterat
             continue
         digest = base64.b64encode(bytes.fromhex(entry["sha256"])).decode()
         if found["CodeSha256"] != digest:
-            yield Finding(
-                Level.ADVICE,
+            yield advice(
                 f"{found['FunctionName']} does not run {MANIFEST.parent / entry['file']}",
                 "run `terraform apply`, or use the `leda` command of the version that is deployed",
             )
@@ -85,14 +81,12 @@ def provider_findings(version: str | None) -> Iterator[Finding]:
             f"run the command in the folder of the configuration that was applied, which has {LOCK_FILE}",
         )
     elif version in BROKEN_PROVIDERS or not OLDEST_PROVIDER <= _numbers(version) < PROVIDER_TOO_NEW:
-        yield Finding(
-            Level.ADVICE,
+        yield advice(
             f"the modules do not work with version {version} of the AWS provider",
             "use another version: docs/upgrading.md says which",
         )
     elif _numbers(version)[:2] != TRIED_PROVIDER:
-        yield Finding(
-            Level.ADVICE,
+        yield advice(
             f"the AWS provider is {version}, and the modules are tested with 5.100 only",
             "docs/upgrading.md says what is known of other versions",
         )

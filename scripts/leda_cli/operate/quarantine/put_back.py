@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from leda.pipeline.messages import BadInputError, Message, parse
 from leda.quarantine.bucket import key_of
 from leda.streams.kinesis import user_records
+from leda_cli.base.batches import batched
 from leda_cli.operate.deployed.kinesis_shards import read_range
 from leda_cli.operate.deployed.rows_by_key import Image, rows_by_text
 from leda_cli.operate.quarantine import state_events
@@ -235,16 +236,10 @@ class PutBack:
 
 
 def _groups(objects: Iterable[Kept]) -> Iterator[list[Kept]]:
-    group: list[Kept] = []
-    size = 0
-    for kept in objects:
-        group.append(kept)
-        size += len(kept.data) if isinstance(kept, Quarantined) else kept.size
-        if len(group) == GROUP_OBJECTS or size >= GROUP_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+    def size(kept: Kept) -> int:
+        return len(kept.data) if isinstance(kept, Quarantined) else kept.size
+
+    return batched(objects, GROUP_OBJECTS, size, GROUP_BYTES)
 
 
 def _by_row(message: _Message, rows: Mapping[str, Image]) -> Outcome | None:

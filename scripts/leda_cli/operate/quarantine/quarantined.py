@@ -161,8 +161,7 @@ class Bucket:
         """Delete objects; in a bucket with versions they stay for a while behind a delete marker."""
         for some in batched(keys, MAX_DELETED):
             answer = self._s3.delete_objects(
-                Bucket=self.name,
-                Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+                Bucket=self.name, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
             )
             for error in answer.get("Errors", ()):
                 raise LedaError(

@@ -29,6 +29,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from leda.pipeline.schema import Schema, SchemaError
+from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.functions import Function
 
@@ -131,17 +132,7 @@ def of_stream(found: RecordTypeDef, stream: str, shard: str, role: str) -> Recor
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     """The records in order, in events that an invocation takes. One that is too large for any event stands alone."""
-    batch: list[Record] = []
-    size = 0
-    for each in records:
-        weight = len(json.dumps(each)) + 2
-        if batch and (len(batch) == MAX_RECORDS or size + weight > MAX_EVENT_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(each)
-        size += weight
-    if batch:
-        yield batch
+    return batched(records, MAX_RECORDS, lambda each: len(json.dumps(each)) + 2, MAX_EVENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

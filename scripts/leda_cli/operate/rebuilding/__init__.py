@@ -1,7 +1,7 @@
 """Computes all totals again from the source table, while writers change the table and readers read the totals.
 
 rebuild           the run: its steps in order
-rebuild_parts     what the steps share: tables, options, clients and the clock of one run
+rebuild_parts     what the steps share: options, clients and the clock of one run
 rebuild_source    the source table's side: sum its rows at a watermark, move Map's rows to the watermark
 rebuild_totals    the totals' side: wait for Reduce, write corrections, remove what is of the past
 journal           the row of RegistryTable that says which run is open and which mappings to switch on again

@@ -19,8 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from leda.engine.delta_rows import CLOSED_BY
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map.source_shards import Assignment
@@ -30,12 +28,12 @@ from leda.engine.registry import (
     LIVE,
     SHARD_ROW_SECONDS,
     Registry,
-    condition_failed,
     configuration_of,
     source_scope,
 )
 from leda.engine.shards import MADE_UP, Shard, padded
 from leda.streams.stream_records import content
+from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes
 
 if TYPE_CHECKING:
@@ -136,23 +134,17 @@ class Assignments:
 
         Raises WentOnError if a later run has made a configuration live.
         """
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item={
-                    "Scope": {"S": CONFIGURATIONS},
-                    "Name": {"S": LIVE},
-                    "Version": {"S": self._target.version},
-                    "Run": {"N": str(self._run)},
-                },
-                ConditionExpression="attribute_not_exists(#Run) OR #Run <= :run",
-                ExpressionAttributeNames={"#Run": "Run"},
-                ExpressionAttributeValues={":run": {"N": str(self._run)}},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            raise WentOnError("a later run has made a configuration live") from error
+        run = {"N": str(self._run)}
+        row = {"Version": {"S": self._target.version}, "Run": run}
+        if not is_written(
+            self._client.put_item,
+            TableName=self._table,
+            Item={"Scope": {"S": CONFIGURATIONS}, "Name": {"S": LIVE}, **row},
+            ConditionExpression="attribute_not_exists(#Run) OR #Run <= :run",
+            ExpressionAttributeNames={"#Run": "Run"},
+            ExpressionAttributeValues={":run": run},
+        ):
+            raise WentOnError("a later run has made a configuration live")
 
     def _assignment(self, row: Row) -> Assignment:
         generation = int(row.get("Generation", {"N": "0"})["N"])
@@ -186,20 +178,15 @@ class Assignments:
             f"#{each} = :{each}" if each in former else f"attribute_not_exists(#{each})"
             for each in own
         ]
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item={"Scope": {"S": scope}, "Name": {"S": name}, **row},
-                ConditionExpression=" AND ".join(terms),
-                ExpressionAttributeNames={f"#{each}": each for each in own},
-                ExpressionAttributeValues={
-                    f":{each}": former[each] for each in own if each in former
-                },
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            raise WentOnError(f"another run has assigned the shard {name}") from error
+        if not is_written(
+            self._client.put_item,
+            TableName=self._table,
+            Item={"Scope": {"S": scope}, "Name": {"S": name}, **row},
+            ConditionExpression=" AND ".join(terms),
+            ExpressionAttributeNames={f"#{each}": each for each in own},
+            ExpressionAttributeValues={f":{each}": former[each] for each in own if each in former},
+        ):
+            raise WentOnError(f"another run has assigned the shard {name}")
 
 
 def _lanes(assignment: Assignment) -> Lanes:

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
-from leda.engine.registry import condition_failed
+from leda.engine.registry import Registry
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.deployed.conditional import is_written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,6 +39,7 @@ class Journal:
     def __init__(self, client: DynamoDBClient, table: str, command: str = "leda rebuild") -> None:
         self._client = client
         self._table = table
+        self._registry = Registry(client, table)
         self._command = command
         self._target: str | None = None
         self._is_first = False
@@ -114,10 +114,6 @@ class Journal:
         found = self._row()
         return found is not None and found["Run"] == {"S": self._run}
 
-    def exists(self) -> bool:
-        """Whether there is a journal, whosever it is."""
-        return self._row() is not None
-
     def open_run(self) -> OpenRun | None:
         """The run that has not come to its end, whosever it is; None where there is none."""
         found = self._row()
@@ -131,17 +127,14 @@ class Journal:
         Then `mappings` has that run's too: they are to be switched on, and its markers to be removed, before the next
         try.
         """
-        try:
-            self._client.delete_item(
-                TableName=self._table,
-                Key=KEY,
-                ConditionExpression="#Run = :run AND #HandedOver = :seen",
-                ExpressionAttributeNames={"#Run": "Run", "#HandedOver": _HANDED_OVER},
-                ExpressionAttributeValues={":run": {"S": self._run}, ":seen": self._seen},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
+        if not is_written(
+            self._client.delete_item,
+            TableName=self._table,
+            Key=KEY,
+            ConditionExpression="#Run = :run AND #HandedOver = :seen",
+            ExpressionAttributeNames={"#Run": "Run", "#HandedOver": _HANDED_OVER},
+            ExpressionAttributeValues={":run": {"S": self._run}, ":seen": self._seen},
+        ):
             found = self._row()
             if found is not None and found["Run"] == {"S": self._run}:
                 self._look(found)
@@ -158,8 +151,7 @@ class Journal:
         )
 
     def _row(self) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True)
-        return answer.get("Item")
+        return self._registry.get(SCOPE, NAME)
 
     def _own(self) -> dict[str, Any]:
         """The row. Raises LedaError if it is another run's."""
@@ -177,7 +169,6 @@ class Journal:
 
     def _create(self) -> bool:
         row: dict[str, Any] = {
-            **KEY,
             "Run": {"S": self._run},
             "Started": {"S": datetime.now(UTC).isoformat(timespec="seconds")},
             "Mappings": {"L": [{"S": name} for name in self.mappings]},
@@ -189,18 +180,7 @@ class Journal:
             row["IsFirst"] = {"BOOL": True}
         if self.has_markers:
             row["Markers"] = {"BOOL": True}
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=row,
-                ConditionExpression="attribute_not_exists(#Scope)",
-                ExpressionAttributeNames={"#Scope": "Scope"},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        return True
+        return self._registry.put_if_absent(SCOPE, NAME, row)
 
     def _take_over(self) -> bool:
         found = self._row()
@@ -226,44 +206,34 @@ class Journal:
         if self.has_markers:
             changed["Markers"] = {"BOOL": True}
         update = ", ".join(f"#{name} = :{name}" for name in changed)
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=KEY,
-                UpdateExpression=f"SET {update}",
-                ConditionExpression="#Run = :found AND #HandedOver = :handed_over",
-                ExpressionAttributeNames={
-                    "#Run": "Run",
-                    "#HandedOver": _HANDED_OVER,
-                    **{f"#{name}": name for name in changed},
-                },
-                ExpressionAttributeValues={
-                    ":found": found["Run"],
-                    ":handed_over": found[_HANDED_OVER],
-                    **{f":{name}": value for name, value in changed.items()},
-                },
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        self.mappings = names
-        return True
+        is_merged = is_written(
+            self._client.update_item,
+            TableName=self._table,
+            Key=KEY,
+            UpdateExpression=f"SET {update}",
+            ConditionExpression="#Run = :found AND #HandedOver = :handed_over",
+            ExpressionAttributeNames={f"#{name}": name for name in {"Run", _HANDED_OVER, *changed}},
+            ExpressionAttributeValues={
+                ":found": found["Run"],
+                ":handed_over": found[_HANDED_OVER],
+                **{f":{name}": value for name, value in changed.items()},
+            },
+        )
+        if is_merged:
+            self.mappings = names
+        return is_merged
 
     def _change(self, update: str, names: dict[str, str], values: dict[str, Any]) -> None:
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=KEY,
-                UpdateExpression=update,
-                ConditionExpression="#Run = :run",
-                ExpressionAttributeNames={"#Run": "Run", **names},
-                ExpressionAttributeValues={":run": {"S": self._run}, **values},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            raise self.taken() from error
+        if not is_written(
+            self._client.update_item,
+            TableName=self._table,
+            Key=KEY,
+            UpdateExpression=update,
+            ConditionExpression="#Run = :run",
+            ExpressionAttributeNames={"#Run": "Run", **names},
+            ExpressionAttributeValues={":run": {"S": self._run}, **values},
+        ):
+            raise self.taken()
 
 
 def _command_of(row: Mapping[str, Any]) -> str:

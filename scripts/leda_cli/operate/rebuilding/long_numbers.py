@@ -45,7 +45,7 @@ class TotalsTooLongError(LedaError):
         rows = _LongestValues(run.configuration, list(source.keys), totals)
         with run.progress(f"looking for long numbers in {source.name}") as advance:
             attributes = attributes_of(list(source.keys), run.configuration)
-            scan(run.dynamodb, source.name, attributes, [rows.take] * run.options.segments, advance)
+            scan(run.dynamodb, source.name, attributes, [rows.take] * run.segments, advance)
         if not rows.precise:
             # The rows have been corrected or deleted meanwhile.
             return self

@@ -44,14 +44,12 @@ that expired before its watermark are in no total, and rows that expire later st
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import (
     CONFIGURATIONS,
     LANES,
@@ -62,8 +60,6 @@ from leda.engine.registry import (
     streams_scope,
 )
 from leda_cli.base.errors import LedaError
-from leda_cli.base.operations import Operation
-from leda_cli.operate.deployed.mappings import Mappings
 from leda_cli.operate.deployed.source_table import TableSize, service_time
 from leda_cli.operate.deployed.stream_shards import streams_of
 from leda_cli.operate.rebuilding import forecast
@@ -71,7 +67,7 @@ from leda_cli.operate.rebuilding.assignments import Assignments, WentOnError
 from leda_cli.operate.rebuilding.corrections import Correction, Corrections, Needed
 from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, LaneTakenError, NamedNodes
 from leda_cli.operate.rebuilding.long_numbers import TotalsTooLongError, require_fit
-from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, Options, Run, Tables
+from leda_cli.operate.rebuilding.rebuild_parts import MAX_TRIES, Run
 from leda_cli.operate.rebuilding.rebuild_source import Attempt, SourceSide, is_older
 from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
 from leda_cli.operate.rebuilding.stored_totals import Old, lanes_of
@@ -86,7 +82,6 @@ from leda_cli.operate.rebuilding.watermarks import (
 
 if TYPE_CHECKING:
 
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 REBUILDS = "rebuilds"
@@ -115,81 +110,58 @@ class Result:
     behind_seconds: float = 0.0
 
 
-class Rebuild:
-    """One run for one aggregation. `deployed` is what Map is deployed with; `mappings` are Map's, and no others.
+class Rebuild(Run):
+    """One run for one aggregation.
 
     number: the run's number, 0 before it is drawn. Of two runs the one with the higher number has the last word.
     """
 
-    def __init__(
-        self,
-        dynamodb: DynamoDBClient,
-        streams: DynamoDBStreamsClient,
-        mappings: Mappings,
-        tables: Tables,
-        operation: Operation,
-        deployed: Assignment,
-        options: Options | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._run = Run(
-            dynamodb,
-            streams,
-            mappings,
-            tables,
-            operation,
-            options or Options(),
-            clock,
-            sleep,
-            deployed.configuration,
-        )
-        self._deployed = deployed
-        self.number = 0
-        self._is_first = False
+    number = 0
+    _is_first = False
+
+    def __post_init__(self) -> None:
+        """Begin with no total read."""
+        super().__post_init__()
         self._first = TotalsFile[Old]()
 
     @property
     def is_open(self) -> bool:
         """Whether the run has begun to change something and has not come to its end."""
-        return self._run.journal.is_open
+        return self.journal.is_open
 
     def look(self) -> Result:
         """Return what a run would change now, changes in flight included. Writes nothing."""
-        self._run.tables.source.require_images()
-        enabled = self._run.mappings.enabled()
-        target, began = self._target(), self._run.clock()
-        source = self._run.tables.source
+        self.tables.source.require_images()
+        enabled = self.mappings.enabled()
+        target, began = self._target(), self.clock()
+        source = self.tables.source
         with RowSum.open(target, source) as sums:
-            with self._run.operation.progress(f"adding up {source.name}") as advance:
-                sums.scan(self._run.dynamodb, self._run.options.segments, advance)
-            reading = self._run.clock() - began
-            self._run.configuration = target
-            self._run.at = service_time(self._run.dynamodb, source.name)
-            expected = sums.total(self._run.is_kept)
+            with self.operation.progress(f"adding up {source.name}") as advance:
+                sums.scan(self.dynamodb, self.segments, advance)
+            reading = self.clock() - began
+            self.configuration = target
+            self.at = service_time(self.dynamodb, source.name)
+            expected = sums.total(self.is_kept)
         try:
             require_fit(expected)
         except TotalsTooLongError as error:
-            raise error.with_rows(self._run) from error
-        changes = Corrections(expected, self._run.stored(), {}, len(target.names))
+            raise error.with_rows(self) from error
+        changes = Corrections(expected, self.stored(), {}, len(target.names))
         return Result(target, expected, Needed(changes), enabled, self._is_first, reading)
 
     def run(self) -> Result:
         """Run all steps. When it raises LedaError the mappings are on again, unless Map's rows may have been moved."""
         self._configure()
-        self._run.tables.source.require_images()
+        self.tables.source.require_images()
         self._require_time()
-        target = self._run.configuration.version if self._run.options.is_backfill else None
-        self._run.journal.open(
-            self._run.mappings.enabled(),
-            target,
-            is_first=self._is_first,
-            has_markers=self._run.options.markers,
+        target = self.configuration.version if self.is_backfill else None
+        self.journal.open(
+            self.mappings.enabled(), target, is_first=self._is_first, has_markers=self.markers
         )
-        if self._run.journal.taken_over_from:
-            self._run.operation.say(f"taking over from the {self._run.journal.taken_over_from}")
+        if self.journal.taken_over_from:
+            self.operation.say(f"taking over from the {self.journal.taken_over_from}")
         try:
-            if not self._run.options.is_backfill:
+            if not self.is_backfill:
                 # A backfill that has come to its end since has made another configuration live.
                 self._configure()
             self._prepare()
@@ -197,49 +169,49 @@ class Rebuild:
             self._finish(mark)
         except LaneTakenError as error:
             self._leave()
-            raise self._run.journal.taken() from error
+            raise self.journal.taken() from error
         except TotalsTooLongError as error:
             # The mapping is on again before the table is read once more, if Map's rows have not been moved.
             self._leave()
-            raise error.with_rows(self._run) from error
+            raise error.with_rows(self) from error
         except LedaError:
             self._leave()
             raise
-        measures = len(self._run.configuration.names)
+        measures = len(self.configuration.names)
         return Result(
-            self._run.configuration,
+            self.configuration,
             expected,
             Needed(Corrections(expected, self._first, {}, measures)),
-            self._run.journal.mappings,
+            self.journal.mappings,
             self._is_first,
-            behind_seconds=self._run.seconds_behind(),
+            behind_seconds=self.seconds_behind(),
         )
 
     # -- steps 1 and 8
 
     def _target(self) -> Configuration:
         """Return the configuration to compute the totals under. Raises LedaError where that is not possible."""
-        row = self._run.registry.get(CONFIGURATIONS, LIVE)
+        row = self.registry.get(CONFIGURATIONS, LIVE)
         self._is_first = row is None
-        if row is None and self._run.options.needs_backfill and not self._run.options.is_backfill:
+        if row is None and self.needs_backfill and not self.is_backfill:
             raise LedaError(
                 "Map counts nothing yet: it waits for the first backfill (backfill = required)",
-                f"run `leda backfill{self._run.options.option}`",
+                f"run `leda backfill{self.option}`",
             )
-        deployed = self._deployed.configuration
+        deployed = self.deployed.configuration
         if row is None:
             return deployed
         try:
-            live = configuration_of(self._run.registry, row["Version"]["S"])
+            live = configuration_of(self.registry, row["Version"]["S"])
         except RegistryError as error:
             raise LedaError(
                 str(error),
-                f"restore {self._run.tables.registry} from a backup, and run "
-                f"`{self._run.options.command}` again",
+                f"restore {self.tables.registry_table} from a backup, and run "
+                f"`{self.command}` again",
             ) from error
-        is_unfinished, was_first = self._run.journal.unfinished_backfill()
+        is_unfinished, was_first = self.journal.unfinished_backfill()
         # No backfill has ended yet, so no total keeps an expired row: another try loses nothing.
-        is_going_on = self._run.options.is_backfill and is_unfinished
+        is_going_on = self.is_backfill and is_unfinished
         self._is_first = is_going_on and was_first
         if live.keeps_expired and not is_going_on:
             raise LedaError(
@@ -247,82 +219,83 @@ class Rebuild:
                 "for other groupings, or after a loss, set up a second aggregation beside this one (`name_prefix`): "
                 "its first backfill counts what the table holds now",
             )
-        return deployed if self._run.options.is_backfill else live
+        return deployed if self.is_backfill else live
 
     def _configure(self) -> None:
         """Create the objects that depend on the target configuration and on the tables' streams."""
-        run, streams = self._run, self._run.streams
-        run.configuration = self._target()
-        self._lanes = Lanes(run.configuration.version, self._deployed.lanes)
-        self._rows = LaneRows(run.dynamodb, run.tables.reduce, run.configuration.names, run.sleep)
-        self._source = SourceSide(run, self._rows)
-        reduce_stream = stream_of(run.dynamodb, run.tables.reduce)
-        self._totals = TotalsSide(run, reduce_stream, self._lanes, self._rows)
+        self.configuration = self._target()
+        self._lanes = Lanes(self.configuration.version, self.deployed.lanes)
+        self._rows = LaneRows(
+            self.dynamodb, self.tables.reduce_table, self.configuration.names, self.sleep
+        )
+        self._source = SourceSide(self, self._rows)
+        reduce_stream = stream_of(self.dynamodb, self.tables.reduce_table)
+        self._totals = TotalsSide(self, reduce_stream, self._lanes, self._rows)
         older = [
             stream
-            for stream in streams_of(streams, run.tables.reduce)
+            for stream in streams_of(self.streams, self.tables.reduce_table)
             if is_older(stream, reduce_stream)
         ]
-        self._named = NamedNodes(streams, reduce_stream, older, run.clock, run.sleep)
+        self._named = NamedNodes(self.streams, reduce_stream, older, self.clock, self.sleep)
 
     def _require_time(self) -> None:
         """Raise LedaError if reading the table would take longer than its stream keeps records."""
-        source = self._run.tables.source
-        size = TableSize.of(self._run.dynamodb, source.name)
-        segments = self._run.options.segments
+        source = self.tables.source
+        size = TableSize.of(self.dynamodb, source.name)
+        segments = self.segments
         seconds = forecast.reading_seconds(
-            self._run.dynamodb, source, self._run.configuration, size, segments, self._run.clock
+            self.dynamodb, source, self.configuration, size, segments, self.clock
         )
-        forecast.require_time(seconds, size, segments, source.name, self._run.options.command)
+        forecast.require_time(seconds, size, segments, source.name, self.command)
 
     def _prepare(self) -> None:
         """Register the configuration and the lanes, and draw the run's number."""
-        document = {"Document": {"S": self._run.configuration.document}}
-        self._run.registry.put_if_absent(CONFIGURATIONS, self._run.configuration.version, document)
+        document = {"Document": {"S": self.configuration.document}}
+        self.registry.put_if_absent(CONFIGURATIONS, self.configuration.version, document)
         # Should the registry have lost lanes, the totals still know them.
-        known = {lanes_of(name) for _, row in self._run.totals.rows() for name in row}
+        known = {lanes_of(name) for _, row in self.totals.rows() for name in row}
         names = {self._lanes.name, *(each.name for each in known if each)}
         for name in sorted(names):
-            self._run.registry.put_if_absent(LANES, name, {})
+            self.registry.put_if_absent(LANES, name, {})
         # A run with a higher number finds these lanes registered; one with a lower number is kept out of them.
-        self.number = self._run.registry.next_number(REBUILDS)
-        self._run.journal.require_own()
+        self.number = self.registry.next_number(REBUILDS)
+        self.journal.require_own()
         self._rows.begin(self.number)
         self._assignments = Assignments(
-            self._run.dynamodb,
-            self._run.tables.registry,
+            self.dynamodb,
+            self.tables.registry_table,
             self._rows,
-            self._run.configuration,
-            self._deployed.lanes,
+            self.configuration,
+            self.deployed.lanes,
             self.number,
         )
         if self._is_first:
             # From now on Map counts what it gets, and no longer leaves it to the backfill: a delivery that goes on may
             # have records from after the watermark. Until this run or the next one is done, the journal is the latch.
-            self._run.journal.moving()
+            self.journal.moving()
             try:
                 self._assignments.make_live()
             except WentOnError as error:
-                raise self._run.journal.taken() from error
+                raise self.journal.taken() from error
 
     def _finish(self, mark: Watermark) -> None:
-        self._run.journal.require_own()
+        self.journal.require_own()
         self._settle_streams()
         self._resume()
-        with self._run.operation.progress("removing what is left over"):
+        with self.operation.progress("removing what is left over"):
             used = self._totals.used_versions(mark)
-            self._run.totals.change(self._totals.leftovers(used))
-            self._run.totals.remove(self._totals.unneeded_rows(self.number, used))
+            self.totals.change(self._totals.leftovers(used))
+            self.totals.remove(self._totals.unneeded_rows(self.number, used))
             self._totals.forget_lanes(used)
         self._give_back()
 
     def _leave(self) -> None:
         """Undo what can be undone after an error; the mappings stay off if Map's rows may have been moved."""
-        if self._run.journal.is_own():
-            if not self._run.journal.is_moving:
+        if self.journal.is_own():
+            if not self.journal.is_moving:
                 self._resume()
                 self._give_back()
-        elif not self._run.journal.hand_over():
+        elif not self.journal.hand_over():
             # The run that took the journal over has ended, and this one may have written markers since.
             self._source.remove_markers()
             self._resume()
@@ -336,39 +309,36 @@ class Rebuild:
         is_closed = False
         while not is_closed:
             self._source.remove_markers()
-            self._run.mappings.resume(self._run.journal.mappings)
-            is_closed = self._run.journal.close()
+            self.mappings.resume(self.journal.mappings)
+            is_closed = self.journal.close()
 
     def _pause(self) -> None:
-        with self._run.operation.progress("switching the mapping off"):
-            self._run.journal.note(self._run.mappings.enabled())
-            self._run.mappings.pause(self._run.journal.mappings)
-        if self._run.off_since is None and self._run.journal.mappings:
-            self._run.off_since = self._run.clock()
+        with self.operation.progress("switching the mapping off"):
+            self.journal.note(self.mappings.enabled())
+            self.mappings.pause(self.journal.mappings)
+        if self.off_since is None and self.journal.mappings:
+            self.off_since = self.clock()
 
     def _resume(self) -> None:
-        with self._run.operation.progress("switching the mapping on"):
-            self._run.mappings.resume(self._run.journal.mappings)
+        with self.operation.progress("switching the mapping on"):
+            self.mappings.resume(self.journal.mappings)
 
     def _settle_streams(self) -> None:
         """Note in the registry that the totals are right for the tables' current streams and all earlier ones."""
-        current: Mapping[Stage, str] = {
-            "map": self._source.stream,
-            "reduce": self._totals.stream,
-        }
+        current: Mapping[Stage, str] = {"map": self._source.stream, "reduce": self._totals.stream}
         for stage, stream in current.items():
             scope = streams_scope(stage)
-            met = {row["Name"]["S"] for row in self._run.registry.rows(scope)}
+            met = {row["Name"]["S"] for row in self.registry.rows(scope)}
             # A stream that was created during this run needs a rebuild of its own.
             for name in sorted({stream, *(each for each in met if is_older(each, stream))}):
-                self._run.registry.put(scope, name, {"IsSettled": {"BOOL": True}})
+                self.registry.put(scope, name, {"IsSettled": {"BOOL": True}})
 
     # -- steps 2 to 7
 
     def _rebuild(self) -> tuple[Expected, Watermark]:
         """Do steps 2 to 7, and repeat them if somebody wrote to the engine's tables meanwhile."""
         why, suspects = "", TotalsFile[Old]()
-        with self._run.operation.progress(f"reading {self._run.tables.reduce}'s stream"):
+        with self.operation.progress(f"reading {self.tables.reduce_table}'s stream"):
             # Read most of the stream now, while Map is still on.
             self._named.read()
         for _ in range(MAX_TRIES):
@@ -376,7 +346,7 @@ class Rebuild:
             met = self._source.met()
             mark, tail, expected = self._source.sum(self._assignments)
             # A run that has lost the journal to a later one must not move Map's rows beyond the later one's watermark.
-            self._run.journal.moving()
+            self.journal.moving()
             try:
                 attempt = Attempt(
                     mark, tail, expected, self._source.move_rows(mark, self._assignments), met
@@ -392,43 +362,41 @@ class Rebuild:
                 why = (
                     f"{late}; waiting {self._source.end.seconds:,.0f} s for the stream from now on"
                 )
-            self._run.operation.say(f"{why}: once more")
+            self.operation.say(f"{why}: once more")
         raise LedaError(
             f"the tables did not rest in {MAX_TRIES} tries: {why}",
             "find out who writes to the totals table or ReduceTable, or invokes Map or Reduce, stop that, and run "
-            f"`{self._run.options.command}` again",
+            f"`{self.command}` again",
         )
 
     def _correct(self, attempt: Attempt, suspects: TotalsFile[Old]) -> TotalsFile[Old]:
         """Do steps 4 to 7, and return the totals that are still wrong."""
         mark, expected = attempt.mark, attempt.expected
-        measures = len(self._run.configuration.names)
+        measures = len(self.configuration.names)
         self._totals.mend_checkpoints(suspects)
         # What is closed before the markers are written has nothing that is behind them.
-        closed = _closed(self._run.streams, self._totals.stream)
+        closed = _closed(self.streams, self._totals.stream)
         markers = self._totals.drain()
         self._totals.ignore_unmet(closed, mark)
-        nodes = TotalsFile(
-            (node, ()) for node in self._named.up_to(markers) if self._run.is_kept(node)
-        )
-        stored = self._run.stored()
+        nodes = TotalsFile((node, ()) for node in self._named.up_to(markers) if self.is_kept(node))
+        stored = self.stored()
         changes = Corrections(expected, stored, nodes, measures)
         self._first.put((each.identifier, each.old) for each in changes)
         changes = Corrections(expected, self._totals.fit(expected, stored), nodes, measures)
         self._source.check(attempt)
-        with self._run.progress("correcting the totals", len(self._first)):
+        with self.progress("correcting the totals", len(self._first)):
             self._totals.write_corrections(changes, mark)
             self._totals.drain()
-        with self._run.progress("putting labels right"):
+        with self.progress("putting labels right"):
             # Before the totals are compared: until its labels are corrected, time to live may remove a total that has
             # expired under the former configuration.
             for _ in range(MAX_TRIES):
-                if self._run.totals.change(self._totals.label_changes()):
+                if self.totals.change(self._totals.label_changes()):
                     break
             else:
-                raise WentOnError(f"somebody writes to {self._run.tables.totals}")
+                raise WentOnError(f"somebody writes to {self.tables.totals_table}")
         attempt.tail.require_none_late()
-        changes = Corrections(expected, self._run.stored(), nodes, measures)
+        changes = Corrections(expected, self.stored(), nodes, measures)
         return TotalsFile((each.identifier, each.old) for each in Needed(changes))
 
 

@@ -1,18 +1,18 @@
-"""What the parts of a rebuild share: the tables, the options, the clients and the clock of one run."""
+"""What the parts of a rebuild share: the options, the clients and the clock of one run."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leda.engine.audit.table_scan import SEGMENTS
-from leda.engine.group_by.configuration import Configuration
-from leda.engine.reduce.totals import KEY
+from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Registry
 from leda_cli.base.operations import Advance, Operation
 from leda_cli.operate.deployed.mappings import Mappings
-from leda_cli.operate.deployed.source_table import SourceTable
+from leda_cli.operate.deployed.source_table import Tables
 from leda_cli.operate.rebuilding.journal import Journal
 from leda_cli.operate.rebuilding.stored_totals import Old, Row, StoredTotals, amounts_of
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
@@ -34,33 +34,47 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The tables of an aggregation: the one that is counted, and the names of the engine's own."""
+@dataclass(eq=False)
+class Run:
+    """What the parts of one run share, its options, the target configuration and the time of the watermark included.
 
-    source: SourceTable
-    reduce: str
-    totals: str
-    registry: str
-    totals_key: str = KEY
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a run.
-
+    deployed: what Map is deployed with. mappings: Map's, and no others.
     is_backfill: compute the totals under the deployed configuration and make it live; otherwise under the live one.
     needs_backfill: Map counts nothing before the first backfill.
     markers: write marker rows to the source table, to find the end of its stream without relying on a waiting time.
     segments: how many segments of the table are scanned in parallel.
     option: the options with which commands find the aggregation (" --aws --name-prefix Trades-"), for messages.
+    at: the time of the watermark in epoch seconds; totals that have expired by then are left out.
+    off_since: when Map's mapping was switched off, on the run's clock; None while it is on.
     """
 
+    dynamodb: DynamoDBClient
+    streams: DynamoDBStreamsClient
+    mappings: Mappings
+    tables: Tables
+    operation: Operation
+    deployed: Assignment
     is_backfill: bool = False
     needs_backfill: bool = False
     markers: bool = True
     segments: int = SEGMENTS
     option: str = ""
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    at: float = 0.0
+    off_since: float | None = None
+
+    def __post_init__(self) -> None:
+        """Create the objects that read and write the journal, the registry and the totals table."""
+        self.configuration = self.deployed.configuration
+        self.journal = Journal(self.dynamodb, self.tables.registry_table, self.command)
+        self.registry = Registry(self.dynamodb, self.tables.registry_table)
+        self.totals = StoredTotals(
+            self.dynamodb,
+            self.tables.totals_table,
+            self.tables.totals_key,
+            self.journal.require_own,
+        )
 
     @property
     def name(self) -> str:
@@ -71,38 +85,6 @@ class Options:
     def command(self) -> str:
         """The command line that starts such a run again."""
         return f"leda {self.name}{self.option}"
-
-
-@dataclass(slots=True)
-class Run:
-    """What the parts of one run share, the target configuration and the time of the watermark included.
-
-    at: the time of the watermark in epoch seconds; totals that have expired by then are left out.
-    off_since: when Map's mapping was switched off, on the run's clock; None while it is on.
-    """
-
-    dynamodb: DynamoDBClient
-    streams: DynamoDBStreamsClient
-    mappings: Mappings
-    tables: Tables
-    operation: Operation
-    options: Options
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
-    configuration: Configuration
-    at: float = 0.0
-    off_since: float | None = None
-    journal: Journal = field(init=False)
-    registry: Registry = field(init=False)
-    totals: StoredTotals = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Create the objects that read and write the journal, the registry and the totals table."""
-        self.journal = Journal(self.dynamodb, self.tables.registry, self.options.command)
-        self.registry = Registry(self.dynamodb, self.tables.registry)
-        self.totals = StoredTotals(
-            self.dynamodb, self.tables.totals, self.tables.totals_key, self.journal.require_own
-        )
 
     def seconds_behind(self) -> float:
         """For how many seconds Map's mapping has been off, and the totals have not changed."""

@@ -74,12 +74,12 @@ class SourceSide:
             run.sleep,
         )
         self.end: MarkedEnd | WaitedEnd = self._markers
-        if not run.options.markers:
+        if not run.markers:
             self.end = WaitedEnd(WAITING_SECONDS, run.sleep)
 
     def remove_markers(self) -> None:
         """Delete the marker rows in the source table that this run, or one that it has taken over, may have written."""
-        if self._run.options.markers or self._run.journal.has_markers:
+        if self._run.markers or self._run.journal.has_markers:
             self._markers.clean_up()
 
     def sum(self, assignments: Assignments) -> tuple[Watermark, Tail, Expected]:
@@ -119,7 +119,7 @@ class SourceSide:
                 tail.read_on()
                 followed = self._run.clock()
 
-        sums.scan(self._run.dynamodb, self._run.options.segments, advanced)
+        sums.scan(self._run.dynamodb, self._run.segments, advanced)
 
     def met(self) -> set[str]:
         """The shards of the source table's stream that Map has met."""

@@ -75,8 +75,8 @@ class TotalsSide:
                     "is its mapping on, and does it work without errors?"
                 )
         raise LedaError(
-            f"Reduce does not apply what is in {self._run.tables.reduce}",
-            f"correct the cause, and run `{self._run.options.command}` again: Map's mapping stays off until then",
+            f"Reduce does not apply what is in {self._run.tables.reduce_table}",
+            f"correct the cause, and run `{self._run.command}` again: Map's mapping stays off until then",
         )
 
     def _let_streams_catch_up(self) -> None:
@@ -141,7 +141,7 @@ class TotalsSide:
                 return stored
             self._run.totals.change(zeros())
             stored = self._run.stored()
-        raise WentOnError(f"somebody writes to {self._run.tables.totals} ({first(bad)})")
+        raise WentOnError(f"somebody writes to {self._run.tables.totals_table} ({first(bad)})")
 
     def write_corrections(self, changes: Corrections, mark: Watermark) -> None:
         """Write the corrections into the deployed lanes, and corrections of 0 into all others, for the checkpoints."""
@@ -210,4 +210,4 @@ class TotalsSide:
         for row in self._run.registry.rows(LANES):
             if Lanes.parse(row["Name"]["S"]).version not in used:
                 key = {"Scope": row["Scope"], "Name": row["Name"]}
-                self._run.dynamodb.delete_item(TableName=self._run.tables.registry, Key=key)
+                self._run.dynamodb.delete_item(TableName=self._run.tables.registry_table, Key=key)

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from leda.engine.audit.totals_table import amount_of
 from leda.engine.delta_rows import RESERVED
 from leda.engine.reduce.epochs import EPOCH_DIGITS
-from leda.engine.registry import condition_failed
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.base.batches import batched
+from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.rebuilding.lane_rows import Lanes
 
 if TYPE_CHECKING:
@@ -69,11 +67,7 @@ class StoredTotals:
     """
 
     def __init__(
-        self,
-        client: DynamoDBClient,
-        table: str,
-        key: str,
-        require_own: Callable[[], None],
+        self, client: DynamoDBClient, table: str, key: str, require_own: Callable[[], None]
     ) -> None:
         self._client = client
         self._table = table
@@ -161,10 +155,4 @@ class StoredTotals:
         }
         if values:
             request["ExpressionAttributeValues"] = values
-        try:
-            self._client.update_item(**request)
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        return True
+        return is_written(self._client.update_item, **request)

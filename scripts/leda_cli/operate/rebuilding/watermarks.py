@@ -29,12 +29,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import ClientError
-
 from leda.engine.audit.health import current_stream
 from leda.engine.group_by.configuration import WATERMARK
-from leda.engine.registry import condition_failed
 from leda_cli.base.errors import LedaError, this_command
+from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.deployed.rows_by_key import rows_by_key
 from leda_cli.operate.deployed.source_table import SourceTable, service_time
 from leda_cli.operate.deployed.stream_shards import MAX_RECORDS, ShardReader, shards_of
@@ -321,32 +319,24 @@ class MarkedEnd:
         attributes = [*self._table.keys, WATERMARK]
         found = rows_by_key(self._dynamodb, self._table, keys, attributes, self._sleep)
         for row in found.values():
-            try:
-                self._dynamodb.delete_item(
-                    TableName=self._table.name,
-                    Key={name: row[name] for name in self._table.keys},
-                    ConditionExpression="attribute_exists(#Watermark)",
-                    ExpressionAttributeNames={"#Watermark": WATERMARK},
-                )
-            except ClientError as error:
-                if not condition_failed(error):
-                    raise
+            is_written(
+                self._dynamodb.delete_item,
+                TableName=self._table.name,
+                Key={name: row[name] for name in self._table.keys},
+                ConditionExpression="attribute_exists(#Watermark)",
+                ExpressionAttributeNames={"#Watermark": WATERMARK},
+            )
 
     def _write(self, place: int, token: str) -> bool:
         """Write a marker, unless somebody else has a row of that key."""
         key = self._table.marker_key(place)
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table.name,
-                Item={**self._attributes, **key, WATERMARK: {"S": f"{token} {place}"}},
-                ConditionExpression="attribute_not_exists(#key) OR attribute_exists(#Watermark)",
-                ExpressionAttributeNames={"#key": next(iter(key)), "#Watermark": WATERMARK},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        return True
+        return is_written(
+            self._dynamodb.put_item,
+            TableName=self._table.name,
+            Item={**self._attributes, **key, WATERMARK: {"S": f"{token} {place}"}},
+            ConditionExpression="attribute_not_exists(#key) OR attribute_exists(#Watermark)",
+            ExpressionAttributeNames={"#key": next(iter(key)), "#Watermark": WATERMARK},
+        )
 
     def _read_until_seen(self, tail: Tail, written: set[int], token: str) -> None:
         """Read until every marker that was written has come out, and every closed shard has ended."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from typing import Any, Protocol
 
-from leda_cli.base.output import widths
+from leda_cli.base.output import aligned
 from leda_cli.base.terminal import shown
 from leda_cli.operate.totals.oracle import Names, Oracle, Total
 
@@ -182,11 +182,6 @@ def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[s
         )
         for row in wrong[:limit]
     ]
-    wide = widths(cells)
-    for name, expected, found, off in cells:
-        yield (
-            f"{name:<{wide[0]}}  expected {expected:>{wide[1]}}"
-            f"  found {found:>{wide[2]}}  off by {off:>{wide[3]}}"
-        )
+    yield from aligned(cells, "{:<{}}  expected {:>{}}  found {:>{}}  off by {:>{}}")
     if len(wrong) > limit:
         yield f"and {len(wrong) - limit} more"

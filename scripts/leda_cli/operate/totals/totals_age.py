@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda.engine import delta_rows
+from leda.engine.audit.health import current_stream
 from leda.engine.delta_rows import RESERVED, Delta, Lane, UnreadableDeltaError
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.map import map_batch
@@ -43,6 +44,7 @@ from leda.streams.stream_records import (
     SHORTEST_SEQUENCE_NUMBER,
     StreamRecord,
 )
+from leda_cli.operate.deployed.source_table import Tables
 from leda_cli.operate.deployed.stream_shards import ShardReader
 from leda_cli.operate.rebuilding.stored_totals import epoch_of, lanes_of
 from leda_cli.operate.rebuilding.watermarks import in_order, shards_with_parents
@@ -77,35 +79,28 @@ class Age:
         return max(self.of_map or 0.0, self.of_reduce or 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """The parts of an aggregation by name: the ARNs of the source table's and ReduceTable's streams, and the tables."""
-
-    source_stream: str
-    reduce_stream: str
-    reduce_table: str
-    totals_table: str
-    totals_key: str
-    registry_table: str
-
-
 class Ages:
-    """Finds out the age of an aggregation's totals. Raises the client's error for what cannot be read."""
+    """Finds out the age of an aggregation's totals. Raises the client's error for what cannot be read.
+
+    source_stream: the ARN of the source table's stream that Map reads.
+    """
 
     def __init__(
         self,
         dynamodb: DynamoDBClient,
         streams: DynamoDBStreamsClient,
-        site: Site,
+        tables: Tables,
+        source_stream: str,
         live: Configuration,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._dynamodb = dynamodb
         self._streams = streams
-        self._site = site
+        self._tables = tables
+        self._source_stream = source_stream
         self._live = live
         self._clock = clock
-        self._registry = Registry(dynamodb, site.registry_table)
+        self._registry = Registry(dynamodb, tables.registry_table)
         self._configurations = Configurations(self._registry)
 
     def age(self) -> Age:
@@ -123,7 +118,7 @@ class Ages:
 
     def _wait_for_map(self, nodes: set[str]) -> Iterator[float]:
         """Since when changes wait, in each shard; adds totals that Map has written last to `nodes`."""
-        stream = self._site.source_stream
+        stream = self._source_stream
         met = {row["Name"]["S"]: row for row in self._registry.rows(source_scope(stream))}
         shards = shards_with_parents(self._streams, stream)
         for name in _frontier(shards, met):
@@ -156,7 +151,7 @@ class Ages:
             lane = Lane(assignment.configuration.version, assignment.lanes, number)
             key = {"Lane": {"S": lane.name}, "Source": {"S": assignment.source(shard)}}
             answer = self._dynamodb.get_item(
-                TableName=self._site.reduce_table, Key=key, ConsistentRead=True
+                TableName=self._tables.reduce_table, Key=key, ConsistentRead=True
             )
             if row := answer.get("Item"):
                 # A row with half of a change has a fraction in its Sequence (leda.engine.map.map_batch).
@@ -168,7 +163,7 @@ class Ages:
 
     def _wait_for_reduce(self, nodes: set[str]) -> Iterator[float]:
         """Since when rows of ReduceTable wait, in each shard of its stream."""
-        stream = self._site.reduce_stream
+        stream = current_stream(self._dynamodb, self._tables.reduce_table)
         rows = self._registry.rows(reduce_scope(stream))
         epochs = {row["Name"]["S"]: int(row["Epoch"]["N"]) for row in rows}
         places = self._reduce_places(nodes)
@@ -193,7 +188,7 @@ class Ages:
     def _reduce_places(self, nodes: set[str]) -> Mapping[int, int]:
         """How far some totals have come: by epoch, the highest sequence number in a checkpoint."""
         page = self._dynamodb.scan(
-            TableName=self._site.totals_table, Limit=SAMPLED_TOTALS, ConsistentRead=True
+            TableName=self._tables.totals_table, Limit=SAMPLED_TOTALS, ConsistentRead=True
         )
         found: dict[int, int] = {}
         for row in [*page["Items"], *map(self._total, sorted(nodes))]:
@@ -204,9 +199,9 @@ class Ages:
         return found
 
     def _total(self, node: str) -> Mapping[str, Any]:
-        key = {self._site.totals_key: {"S": node}}
+        key = {self._tables.totals_key: {"S": node}}
         answer = self._dynamodb.get_item(
-            TableName=self._site.totals_table, Key=key, ConsistentRead=True
+            TableName=self._tables.totals_table, Key=key, ConsistentRead=True
         )
         return answer.get("Item", {})
 

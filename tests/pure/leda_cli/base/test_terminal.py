@@ -165,9 +165,8 @@ PRINTED: dict[str, Callable[[Screen], object]] = {
     ),
     "a table of an example": lambda screen: screen.print(table_of(EVIL)),
     "leda verify": report(
-        Verdict(Expected(named=[EVIL], unreadable=1), 1, [DIFFERENCE], [BRACKET]).lines
+        Verdict(Expected(named=[EVIL], unreadable=1), 1, [BRACKET], [BRACKET]).lines
     ),
-    "leda verify of a running pipeline": report(Verdict(Expected(), 1, [BRACKET], []).lines),
     "leda load": report(lambda: difference_lines([DIFFERENCE])),
     "leda totals": lambda screen: screen.print(totals_of(EVIL)),
     "leda rebuild": report(lambda: corrected(EVIL)),

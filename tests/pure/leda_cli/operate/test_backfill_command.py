@@ -9,16 +9,12 @@ import pytest
 
 from leda.engine.audit.audit import Tables
 from leda.engine.audit.source_sum import Expected
-from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
-from leda_cli.operate import backfill_command as module
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.backfill_command import backfill
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding.corrections import Correction
-from leda_cli.operate.rebuilding.rebuild import Result
-from leda_cli.operate.rebuilding.rebuild_parts import Options
+from support.aggregations import FakeRebuild, aggregation
 
 DOCUMENT: dict[str, Any] = {
     "group_by": {"daily": {"keys": ["date"]}, "source": {"keys": ["source"]}},
@@ -44,58 +40,36 @@ class FakeDynamoDB:
         return {"Items": [{"Name": {"S": "0123abcd.1"}}]}
 
 
-class FakeRebuild:
-    """Stands in for a rebuild, and returns a fixed result."""
-
-    seconds = 12.0
-
-    def __init__(self, aggregation: Any, options: Options) -> None:
-        self.configuration = aggregation.deployed.configuration
-        self.options = options
-        self.is_open = False
-
-    def look(self) -> Result:
-        expected = Expected(dict(TOTALS), 4, 1, ["k4: the row has no date"], {"no date": 1}, 0)
-        changes = [Correction(name, (Decimal(0),), new) for name, new in TOTALS.items()]
-        return Result(self.configuration, expected, changes, ["uuid"], True, self.seconds)
-
-    def run(self) -> Result:
-        return self.look()
-
-
-class FakeAggregation:
-    """The parts of an aggregation that the command uses."""
-
-    map_function, totals_table, reduce_table, registry_table = "Map", "Totals", "Reduce", "Registry"
-    totals_key, mappings, needs_backfill = "Identifier", None, True
-    option = " --map-function Map"
-    source = SourceTable("Feedback", {"id": "S"})
-
-    def __init__(self, document: dict[str, Any], is_pipeline: bool) -> None:
-        self.is_pipeline = is_pipeline
-        self.account = SimpleNamespace(dynamodb=FakeDynamoDB(), streams=None, endpoint=None)
-        self.deployed = Assignment(Configuration.from_json(json.dumps(document)), 1)
-
-    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
-        return Tables(configuration.names, lambda: Expected(dict(TOTALS), 4), lambda: TOTALS)
-
-
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The command's last run as `work`; `document` is the deployed configuration, of a pipeline if `is_pipeline`."""
+    """`document` is the deployed configuration, of a pipeline if `is_pipeline`; `asked` are the names asked for."""
     found: dict[str, Any] = {"document": DOCUMENT, "is_pipeline": False, "asked": []}
 
     def find(_aws: bool, _outputs: Any, name: str | None) -> Any:
         found["asked"].append(name)
-        return FakeAggregation(found["document"], found["is_pipeline"])
+        account = SimpleNamespace(endpoint=None, dynamodb=FakeDynamoDB(), streams=None)
+        monkeypatch.setattr(Aggregation, "is_pipeline", found["is_pipeline"])
+        monkeypatch.setattr(Aggregation, "mappings", None)
+        return aggregation(
+            account,
+            json.dumps(found["document"]),
+            source=SourceTable("Feedback", {"id": "S"}),
+            needs_backfill=True,
+            both_sides=lambda *_: Tables(
+                ("Count",), lambda: Expected(dict(TOTALS), 4), lambda: TOTALS
+            ),
+        )
 
-    def work_of(aggregation: Any, options: Options, _operation: Any) -> FakeRebuild:
-        found["work"] = work = FakeRebuild(aggregation, options)
-        return work
-
+    given = {
+        "expected": Expected(dict(TOTALS), 4, 1, ["k4: the row has no date"], {"no date": 1}, 0),
+        "changes": [Correction(name, (Decimal(0),), new) for name, new in TOTALS.items()],
+        "mappings": ["uuid"],
+        "is_first": True,
+        "reading_seconds": 12.0,
+    }
     monkeypatch.setattr(Aggregation, "find", find)
-    monkeypatch.setattr(module, "work_of", work_of)
-    monkeypatch.setattr(FakeRebuild, "seconds", 12.0)
+    monkeypatch.setattr("leda_cli.operate.rebuild_command.Rebuild", FakeRebuild)
+    monkeypatch.setattr(FakeRebuild, "given", given)
     return found
 
 
@@ -132,7 +106,7 @@ def test_a_dry_run_has_a_report_in_json(
 def test_a_dry_run_that_would_exceed_the_streams_retention_is_an_error(
     made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeRebuild, "seconds", 30 * 3600.0)
+    monkeypatch.setitem(FakeRebuild.given, "reading_seconds", 30 * 3600.0)
     with pytest.raises(LedaError, match="reading Feedback would take 30 hours"):
         backfill(dry_run=True, map_function="Feedback-MapLambda")
 
@@ -142,27 +116,22 @@ def test_a_run_makes_the_deployed_configuration_live_and_checks_the_totals(
 ) -> None:
     backfill(wait=0, map_function="Feedback-MapLambda", segments=3)
     shown = capsys.readouterr().out
-    version = made["work"].configuration.version
-    assert f"the configuration {version} is live" in shown
+    work = FakeRebuild.last
+    assert f"the configuration {work.configuration.version} is live" in shown
     assert "done  3 totals corrected, 3 in all" in shown
-    assert made["work"].options == Options(
-        is_backfill=True,
-        needs_backfill=True,
-        markers=False,
-        segments=3,
-        option=" --map-function Map",
-    )
+    assert (work.is_backfill, work.needs_backfill, work.segments) == (True, True, 3)
+    assert work.option == " --map-function MapLambda"
 
 
 def test_markers_are_the_default_for_the_pipeline_only(made: dict[str, Any]) -> None:
     backfill(wait=0, name_prefix="Feedback-")
-    assert not made["work"].options.markers
+    assert not FakeRebuild.last.markers
     backfill(wait=0, name_prefix="Feedback-", markers=True)
-    assert made["work"].options.markers
+    assert FakeRebuild.last.markers
 
     made["is_pipeline"] = True
     backfill(wait=0)
-    assert made["work"].options.markers
+    assert FakeRebuild.last.markers
 
 
 def test_totals_that_keep_expired_rows_are_not_compared(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ from leda_cli.models.measured import service_times
 from leda_cli.operate.prove import assumptions, function_logs, measurements, price
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.function_logs import Invocation, Log
-from leda_cli.operate.prove.proof import Outcome, Single, names_of
+from leda_cli.operate.prove.proof import Outcome, Single
 from leda_cli.operate.prove.report import Report
 from leda_cli.operate.prove.trades import IDS, MESSAGES, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.totals.comparison import Difference
-from leda_cli.operate.totals.oracle import Oracle
+from leda_cli.operate.totals.oracle import Names, Oracle
 
 SCHEMAS = (
     Schema(),
@@ -44,7 +45,7 @@ def test_every_message_is_valid_and_of_the_proofs_own_trades(schema: Schema) -> 
     trades = Trades(schema, 70, random.Random(1))
     records = [*map(trades.single, range(SINGLES)), *trades.burst(), *trades.deletions()]
     assert len(records) == MESSAGES - len(IDS), "a run deletes twice"
-    oracle = Oracle(names_of(schema))
+    oracle = Oracle(Names.of_schema(asdict(schema)))
     for record in records[: -len(IDS)]:
         message = parse(record.data, schema)
         assert message.id == record.partition_key in IDS
@@ -175,7 +176,7 @@ def test_missing_repeated_and_reordered_changes_of_a_stream_are_found() -> None:
 
 # -- figures
 
-SETTINGS = measurements.Settings({"state": 1.0, "map": 0.0, "reduce": 0.0}, write_threads=4)
+SETTINGS = ({"state": 1.0, "map": 0.0, "reduce": 0.0}, 4)
 
 
 def _took(milliseconds: float, records: int, **requests: tuple[int, float]) -> Invocation:
@@ -192,7 +193,7 @@ def test_the_figures_are_those_of_the_models() -> None:
         "reduce": Log([_took(20, 1, BatchExecuteStatement=(1, 12.0))]),
     }
     singles = [Single(1.52, 0.282)] * 8
-    assert measurements.figures(logs, singles, SETTINGS) == {
+    assert measurements.figures(logs, singles, *SETTINGS) == {
         "call_ms": 4.0,
         "statements_ms": 12.0,
         "invocation_cpu_ms": 8.0,
@@ -203,13 +204,13 @@ def test_the_figures_are_those_of_the_models() -> None:
         # 282 ms without 12 and 20 ms of work are two halves.
         "dynamodb_poll_seconds": 0.25,
     }
-    assert measurements.figures({}, singles, SETTINGS) == {}
+    assert measurements.figures({}, singles, *SETTINGS) == {}
 
 
 def test_figures_are_scaled_by_memory_and_exclude_cold_starts() -> None:
     half = Invocation(duration=18, memory=1769 // 2, records=1, requests={"PutItem": (1, 8.0)})
     cold = Invocation(duration=500, memory=1769, records=1, init=300.0)
-    found = measurements.figures({"map": Log([half, cold])}, [], SETTINGS)
+    found = measurements.figures({"map": Log([half, cold])}, [], *SETTINGS)
     assert found["invocation_cpu_ms"] == pytest.approx(5, rel=0.01)
     seen = measurements.observations({"map": Log([half, cold])}, [Single(1, 1)], OUTCOME)
     assert seen["stages"]["map"]["cold_starts"] == 1

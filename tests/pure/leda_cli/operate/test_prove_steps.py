@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from threading import Lock
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,8 +15,10 @@ from leda_cli.base.errors import LedaError
 from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.proof import Proof
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, Trades
+from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import EXACT
 from leda_cli.operate.totals.oracle import Oracle, Total
+from support.aggregations import aggregation
 
 OTHERS = {"Delta": Total(3, Decimal("7.5"))}
 
@@ -33,16 +34,9 @@ class MemoryPipeline:
         self.lost = Decimal(0)
         self.may_delete = True
         self.now = 0.0
-        account = SimpleNamespace(dynamodb=self, kinesis=self)
-        aggregation = SimpleNamespace(
-            account=account,
-            totals_table="AggregateTable",
-            totals_key="Identifier",
-            command=lambda name: f"leda {name}",
-        )
-        pipeline = Pipeline(
-            cast(Any, aggregation), "StateLambda", "uuid", "arn:.../Stream", "StateTable", Schema()
-        )
+        stack = Stack()
+        vars(stack).update(dynamodb=self, kinesis=self)
+        pipeline = Pipeline(aggregation(stack), stack, Schema())
         self.proof = Proof(pipeline, patience=5, clock=lambda: self.now, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:
@@ -76,10 +70,6 @@ class MemoryPipeline:
         keys = [next(iter(key.values()))["S"] for key in request["Keys"]]
         found = [rows[key] for key in keys if key in rows]
         return {"Responses": {table: found}, "UnprocessedKeys": {}}
-
-    def get_item(self, TableName: str, Key: dict[str, Any], **_: Any) -> Any:
-        row = self._table(TableName).get(next(iter(Key.values()))["S"])
-        return {} if row is None else {"Item": row}
 
     def delete_item(self, Key: dict[str, Any], **_: Any) -> None:
         if not self.may_delete:

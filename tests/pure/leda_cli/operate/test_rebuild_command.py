@@ -2,87 +2,37 @@
 
 import json
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from leda.engine.audit.audit import Tables
 from leda.engine.audit.source_sum import Expected
-from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.source_shards import Assignment
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import rebuild_command as module
 from leda_cli.operate.aggregation import Aggregation
-from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuild_command import rebuild
 from leda_cli.operate.rebuilding.corrections import Correction
-from leda_cli.operate.rebuilding.rebuild import Result
-from support.pipeline import CONFIGURATION
+from support.aggregations import FakeRebuild, aggregation
 
-TODAY = Configuration.from_json(CONFIGURATION)
 CHANGES = [
     Correction("PV", (Decimal(1), Decimal(5)), (2, Decimal("7.5"))),
     Correction("nobody", (Decimal(0), None), (Decimal(0), Decimal(0))),
 ]
-
-
-class FakeAggregation:
-    """The parts of an aggregation that the command uses."""
-
-    account = SimpleNamespace(dynamodb=None, streams=None, endpoint=None)
-    map_function, totals_table, reduce_table, registry_table = (
-        "MapLambda",
-        "Totals",
-        "R",
-        "Registry",
-    )
-    totals_key, mappings, needs_backfill, is_pipeline = "Identifier", None, False, False
-    option = " --map-function MapLambda"
-    source = SourceTable("Feedback", {"id": "S"})
-    deployed = Assignment(TODAY, 1)
-
-    def __init__(self, found: dict[str, Any]) -> None:
-        self.found = found
-
-    @staticmethod
-    def command(name: str) -> str:
-        return f"leda {name} --map-function MapLambda"
-
-    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
-        expected = {"PV": (2, Decimal("7.5"))}
-        return Tables(
-            configuration.names, lambda: Expected({**expected}, rows=2), lambda: {**self.found}
-        )
-
-
-class FakeRebuild:
-    """Stands in for a rebuild, and returns a fixed result or raises `error`."""
-
-    error: BaseException | None = None
-    mappings = ("uuid",)
-    changes = CHANGES
-
-    def __init__(self, *_: Any) -> None:
-        self.is_open = self.error is not None
-
-    def look(self) -> Result:
-        expected = Expected({"PV": (2, Decimal("7.5"))}, rows=2)
-        return Result(TODAY, expected, self.changes, self.mappings, behind_seconds=61.5)
-
-    def run(self) -> Result:
-        if self.error:
-            raise self.error
-        return self.look()
+EXPECTED = Expected({"PV": (2, Decimal("7.5"))}, rows=2)
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """AggregateTable's totals in the check at the end."""
-    totals: dict[str, Any] = {"PV": (2, Decimal("7.5"))}
-    monkeypatch.setattr(Aggregation, "find", lambda *_: FakeAggregation(totals))
+    totals: dict[str, Any] = dict(EXPECTED.totals)
+    tables = Tables(("Count", "Value"), lambda: EXPECTED, lambda: totals)
+    made = aggregation(both_sides=lambda *_: tables)
+    monkeypatch.setattr(Aggregation, "find", lambda *_: made)
     monkeypatch.setattr(module, "Rebuild", FakeRebuild)
     monkeypatch.setattr(FakeRebuild, "error", None)
+    given = {"expected": EXPECTED, "changes": CHANGES, "mappings": ["uuid"], "behind_seconds": 61.5}
+    monkeypatch.setattr(FakeRebuild, "given", given)
     return totals
 
 
@@ -104,7 +54,7 @@ def test_a_mapping_that_was_off_before_is_reported_as_off(
     rebuild(wait=0)
     assert "is off now" not in capsys.readouterr().out
 
-    monkeypatch.setattr(FakeRebuild, "mappings", ())
+    monkeypatch.setitem(FakeRebuild.given, "mappings", ())
     rebuild(wait=0)
 
     assert "is off now" in capsys.readouterr().out
@@ -129,7 +79,7 @@ def test_the_report_in_json_has_every_measure(
 def test_the_report_in_json_of_correct_totals_has_no_changes(
     found: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(FakeRebuild, "changes", [])
+    monkeypatch.setitem(FakeRebuild.given, "changes", [])
     rebuild(wait=0, as_json=True)
     assert json.loads(capsys.readouterr().out)["changes"] == []
 

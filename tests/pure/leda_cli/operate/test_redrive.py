@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,13 +18,13 @@ from moto import mock_aws
 
 from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.source_sum import Expected
-from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.source_shards import Assignment
-from leda.pipeline import state_rows
-from leda.pipeline.messages import BadInputError, Message, parse
+from leda.pipeline.ingest import Ingest
 from leda.pipeline.schema import Schema
+from leda.pipeline.state_store import StateStore
 from leda.quarantine.bucket import BadRecord, Quarantine
-from leda.streams.kinesis import UserRecord, user_records
+from leda.quarantine.writer import QuarantineWriter
+from leda.streams import partial_batch
+from leda.streams.kinesis import user_records
 from leda_cli.base.errors import LedaError
 from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
 from leda_cli.operate import redrive
@@ -35,8 +35,8 @@ from leda_cli.operate.quarantine import state_events
 from leda_cli.operate.quarantine.quarantined import Bucket
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import Verdict
+from support.aggregations import aggregation
 from support.invoked import invoked, reported
-from support.pipeline import CONFIGURATION
 from support.user_records import packed
 
 REGION = "us-east-1"
@@ -60,55 +60,24 @@ def message(name: str, version: int = 0, value: str = "1.5") -> bytes:
     return f'{{"Value": {value}, {json.dumps(fields)[1:]}'.encode()
 
 
-class Table:
-    """StateTable, with State's rule that the highest version stays."""
-
-    def __init__(self, client: Any, name: str) -> None:
-        self._client = client
-        self._name = name
-        self.failing: set[str] = set()
-        self.forgetful = False
-
-    def store(self, each: Message) -> bool:
-        """Store the message, and return whether State would report success."""
-        if each.id in self.failing or self.forgetful:
-            return self.forgetful
-        row = self.row(each.id)
-        if not row or int(row["Version"]["N"]) < each.version:
-            values = dict(zip(state_rows.ATTRIBUTES, state_rows.values(each), strict=True))
-            self.put({"id": {"S": each.id}, **values})
-        return True
-
-    def put(self, row: dict[str, Any]) -> None:
-        self._client.put_item(TableName=self._name, Item=row)
-
-    def row(self, name: str) -> dict[str, Any]:
-        key = {"id": {"S": name}}
-        found = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
-        return dict(found.get("Item", {}))
-
-    def versions(self) -> dict[str, int]:
-        rows = self._client.scan(TableName=self._name, ConsistentRead=True)["Items"]
-        return {row["id"]["S"]: int(row["Version"]["N"]) for row in rows}
-
-
 class StateLambda:
-    """Stands in for Lambda with the function StateLambda, made of State's real parts except for its statements."""
+    """Stands in for Lambda with the function StateLambda: State's own parts, which fail as a test says.
 
-    def __init__(self, table: Table, s3: Any, bucket: str) -> None:
-        self._table = table
-        self._quarantine = Quarantine(s3, bucket, "StateLambda")
+    failing: ids of messages that cannot be stored. forgets: no message is stored, and none is reported.
+    """
+
+    def __init__(self, dynamodb: Any, table: str, s3: Any, bucket: str) -> None:
+        self._store = StateStore(dynamodb, table, threads=1)
+        self._quarantine = QuarantineWriter(Quarantine(s3, bucket, "StateLambda"))
         self.schema = NARROW
+        self.failing: set[str] = set()
+        self.forgets = False
         self.crashes: Callable[[list[bytes]], bool] = lambda _: False
         self.delivered: list[bytes] = []
 
     def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
         assert FunctionName == "StateLambda"
-        schema = {
-            "max_integer_digits": self.schema.max_integer_digits,
-            "max_decimal_places": self.schema.max_decimal_places,
-        }
-        variables = {"SCHEMA": json.dumps(schema)}
+        variables = {"SCHEMA": json.dumps(asdict(self.schema))}
         return {"Role": "arn:aws:iam::0:role/State", "Environment": {"Variables": variables}}
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
@@ -118,26 +87,15 @@ class StateLambda:
             error = b'{"errorType": "RecursionError", "errorMessage": "too deep"}'
             return {"Payload": io.BytesIO(error), "FunctionError": "Unhandled"}
         self.delivered += [each.data for each in records]
-        failed = {each.sequence_number for each in records if not self._take(each)}
-        answer = {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+        failed = [
+            each
+            for each in records
+            if any(f'"{name}"'.encode() in each.data for name in self.failing)
+        ]
+        taken = [] if self.forgets else [each for each in records if each not in failed]
+        report = Ingest(self.schema, self._store, self._quarantine).store(taken)
+        answer = partial_batch.answer(report.failed | {each.sequence_number for each in failed})
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
-
-    def _take(self, each: UserRecord) -> bool:
-        try:
-            return self._table.store(parse(each.data, self.schema))
-        except BadInputError as error:
-            self._quarantine.put(
-                BadRecord(
-                    str(error),
-                    each.stream,
-                    each.shard,
-                    each.sequence_number,
-                    each.event_id,
-                    each.arrived,
-                    each.data,
-                )
-            )
-            return True
 
 
 @dataclass
@@ -145,7 +103,6 @@ class Site:
     """A stack with a quarantine bucket, and the command on it."""
 
     stack: Stack
-    table: Table
     state: StateLambda
     s3: Any
     kinesis: Any
@@ -228,6 +185,17 @@ class Site:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return key
 
+    def put_row(self, name: str, **attributes: Any) -> None:
+        """Write a row of StateTable."""
+        row = {"id": {"S": name}, **attributes}
+        self.stack.dynamodb.put_item(TableName=self.stack.state_table, Item=row)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions of StateTable's rows."""
+        rows = self.stack.dynamodb.scan(TableName=self.stack.state_table, ConsistentRead=True)
+        return {row["id"]["S"]: int(row["Version"]["N"]) for row in rows["Items"]}
+
     @property
     def bucket(self) -> str:
         return str(self.stack.quarantine_bucket)
@@ -270,7 +238,7 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(state_events, "FIRST_PAUSE_SECONDS", 0)
     own = uuid.uuid4().hex[:12]
     stack = Stack(
-        stream=f"{own}-stream",
+        stream_arn=f"{own}-stream",
         state_table=f"{own}-table",
         registry_table=f"{own}-registry",
         quarantine_bucket=f"{own}-quarantine",
@@ -283,26 +251,17 @@ def site(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Site:
     s3.put_bucket_versioning(
         Bucket=stack.quarantine_bucket, VersioningConfiguration={"Status": "Enabled"}
     )
-    table = Table(dynamodb, stack.state_table)
-    state = StateLambda(table, s3, str(stack.quarantine_bucket))
+    state = StateLambda(dynamodb, stack.state_table, s3, stack.quarantine_bucket)
     vars(stack).update(clients, dynamodb=dynamodb, lambdas=state)
-    aggregation = Aggregation(
+    found = aggregation(
         stack,
-        map_function="MapLambda",
-        reduce_function="ReduceLambda",
-        map_mappings={},
-        reduce_mapping="",
         source=SourceTable(stack.state_table, {"id": "S"}),
-        reduce_table=stack.reduce_table,
         registry_table=stack.registry_table,
-        totals_table=stack.aggregate_table,
-        totals_key="Identifier",
-        quarantine_bucket=str(stack.quarantine_bucket),
-        deployed=Assignment(Configuration.from_json(CONFIGURATION), 1),
-        needs_backfill=False,
+        quarantine_bucket=stack.quarantine_bucket,
+        option="",
     )
-    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
-    return Site(stack, table, state, s3, clients["kinesis"])
+    monkeypatch.setattr(Aggregation, "find", lambda *_: found)
+    return Site(stack, state, s3, clients["kinesis"])
 
 
 # -- putting State's messages back
@@ -314,7 +273,7 @@ def test_a_message_that_can_be_read_now_is_stored_and_its_object_deleted(site: S
 
     assert site.put_back() == {"t1": "stored"}
     assert site.status == 0
-    assert site.table.versions() == {"t1": 0}
+    assert site.versions == {"t1": 0}
     assert site.keys == set()
     assert site.put_back() == {}
     assert site.status == 0
@@ -334,12 +293,11 @@ def test_a_message_that_is_still_bad_keeps_its_key_and_gets_the_new_reason(site:
 
 def test_a_message_older_than_the_stored_version_is_superseded(site: Site) -> None:
     site.quarantine(message("t1", 3))
-    row = dict(zip(state_rows.ATTRIBUTES, [{"N": "4"}], strict=False))
-    site.table.put({"id": {"S": "t1"}, **row})
+    site.put_row("t1", Version={"N": "4"})
 
     assert site.put_back() == {"t1": "superseded"}
     assert (site.keys, site.status) == (set(), 0)
-    assert site.table.versions() == {"t1": 4}
+    assert site.versions == {"t1": 4}
 
 
 def test_each_of_many_messages_gets_its_own_outcome(
@@ -354,18 +312,18 @@ def test_each_of_many_messages_gets_its_own_outcome(
     report = site.json("--put-back")
 
     assert report["outcomes"] == {"stored": 20, "still bad": 5}
-    assert site.table.versions().keys() == good
+    assert site.versions.keys() == good
     assert site.keys == bad
 
 
 def test_a_message_that_state_cannot_store_now_stays_in_quarantine(site: Site) -> None:
     key = site.quarantine(message("stuck"))
     site.quarantine(message("fine"))
-    site.table.failing = {"stuck"}
+    site.state.failing = {"stuck"}
 
     assert site.put_back() == {"stuck": "failed", "fine": "stored"}
     assert (site.keys, site.status) == ({key}, 1)
-    site.table.failing = set()
+    site.state.failing = set()
     assert site.put_back() == {"stuck": "stored"}
 
 
@@ -389,8 +347,8 @@ def test_a_message_that_statetable_does_not_have_stays_whatever_the_function_ans
 ) -> None:
     key = site.quarantine(message("t1", 5))
     if row is not None:
-        site.table.put({"id": {"S": "t1"}, **row})
-    site.table.forgetful = True
+        site.put_row("t1", **row)
+    site.state.forgets = True
 
     assert site.put_back() == {"t1": "failed"}
     assert (site.keys, site.status) == ({key}, 1)
@@ -398,7 +356,7 @@ def test_a_message_that_statetable_does_not_have_stays_whatever_the_function_ans
 
 def test_a_message_that_statetable_has_is_done_although_the_function_failed(site: Site) -> None:
     site.quarantine(message("t1"))
-    site.table.put({"id": {"S": "t1"}, "Version": {"N": "0"}})
+    site.put_row("t1", Version={"N": "0"})
     site.state.crashes = lambda _: True
 
     assert site.put_back() == {"t1": "stored"}
@@ -424,7 +382,7 @@ def test_the_run_after_a_killed_one_has_the_same_report(
         with pytest.raises(KeyboardInterrupt):
             redrive.redrive(put_back=True)
     assert len(site.keys) == 3, "delivered, and nothing is deleted yet"
-    assert site.table.versions() == {"t1": 0, "t2": 1}
+    assert site.versions == {"t1": 0, "t2": 1}
 
     outcomes = site.put_back()
 
@@ -437,13 +395,13 @@ def test_a_dry_run_predicts_the_outcomes_and_changes_nothing(site: Site) -> None
     site.quarantine(message("t2"))
     site.quarantine(b"no JSON")
     site.give_up(site.records(message("t3"), b"bad"))
-    site.table.put({"id": {"S": "t2"}, "Version": {"N": "7"}})
+    site.put_row("t2", Version={"N": "7"})
     site.state.schema = WIDE
     keys = site.keys
 
     foretold = site.json("--put-back", "--dry-run")
     assert site.status == 1
-    assert (site.keys, site.state.delivered, site.table.versions()) == (keys, [], {"t2": 7})
+    assert (site.keys, site.state.delivered, site.versions) == (keys, [], {"t2": 7})
     done = site.json("--put-back")
 
     def told(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -489,7 +447,7 @@ def test_one_user_record_is_put_back_without_the_others_of_its_kinesis_record(si
 def test_user_records_of_one_kinesis_record_have_separate_outcomes(site: Site) -> None:
     one = site.quarantine(message("a"), place=0, sequence_number="7", event_id=f"{SHARD}:7-0")
     site.quarantine(message("b"), place=1, sequence_number="7", event_id=f"{SHARD}:7-1")
-    site.table.failing = {"a"}
+    site.state.failing = {"a"}
 
     assert site.put_back() == {"a": "failed", "b": "stored"}
     assert site.keys == {one}
@@ -528,7 +486,7 @@ def test_bad_records_of_a_batch_get_objects_of_their_own(site: Site) -> None:
 
 def test_a_batch_stays_while_one_of_its_records_fails(site: Site) -> None:
     key = site.give_up(site.records(message("t1"), message("stuck")))
-    site.table.failing = {"stuck"}
+    site.state.failing = {"stuck"}
 
     assert site.put_back() == {"t1": "stored", "stuck": "failed"}
     assert (site.keys, site.status) == ({key}, 1)
@@ -601,9 +559,9 @@ DELTA = json.dumps(
 def downstream(site: Site) -> dict[str, str]:
     """The keys of quarantined records of Map and Reduce, with the text that the command shows for each."""
     fine = {"Version": {"N": "1"}, "Path": {"S": "PV:FX:EMEA"}, "Value": {"N": "2.50"}}
-    site.table.put({"id": {"S": "corrected"}, **fine})
-    site.table.put({"id": {"S": "damaged"}, "Version": {"N": "1"}, "Path": {"S": "PV"}})
-    site.table.put({"id": {"S": "deleted"}, "Deleted": {"BOOL": True}})
+    site.put_row("corrected", **fine)
+    site.put_row("damaged", Version={"N": "1"}, Path={"S": "PV"})
+    site.put_row("deleted", Deleted={"BOOL": True})
     said = {
         "is gone today": change("gone"),
         "can be counted today: PV:FX:EMEA Count 1, Value 2.5": change("corrected"),
@@ -713,17 +671,18 @@ def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     account = Account()
     tables = {table.name: tuple(table.keys), site.stack.registry_table: ("Scope", "Name")}
     vars(account).update(clients, dynamodb=StreamedDynamoDB(tables))
-    aggregation = replace(
-        Aggregation.find(False, "", None),
-        account=account,
+    found = aggregation(
+        account,
+        GROUPED,
         source=table,
-        deployed=Assignment(Configuration.from_json(GROUPED), 1),
+        registry_table=site.stack.registry_table,
+        quarantine_bucket=site.bucket,
         option=" --map-function Orders-Map",
         map_function="Orders-Map",
         reduce_function="Orders-Reduce",
     )
-    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
-    return aggregation
+    monkeypatch.setattr(Aggregation, "find", lambda *_: found)
+    return found
 
 
 def order(customer: str, **attributes: dict[str, str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from leda_cli.operate.not_live import NotLive
 from leda_cli.operate.rebuilding.journal import OpenRun
 from leda_cli.operate.totals.totals_age import Age
 from leda_cli.operate.totals_command import Wanted, totals
+from support.aggregations import aggregation
 
 GROUP_BY = {"daily": {"keys": ["date"]}, "tags": {"keys": ["tags[]", "date"]}}
 MEASURES: dict[str, Any] = {
@@ -66,15 +67,10 @@ def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
     made = SimpleNamespace(live=LIVE, pending=NotLive(), age=Age(2.25, None), run=None)
     made.client = account.dynamodb
-    aggregation = SimpleNamespace(
-        account=account,
-        totals_table="Totals",
-        totals_key="Identifier",
-        live=lambda: made.live,
-        open_run=lambda: made.run,
-        command=lambda name: f"leda {name} --map-function Map",
+    found = aggregation(
+        account, totals_table="Totals", live=lambda: made.live, open_run=lambda: made.run
     )
-    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
+    monkeypatch.setattr(Aggregation, "find", lambda *_: found)
     monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
     monkeypatch.setattr(module, "age_of", lambda *_: made.age)
     return made
@@ -125,7 +121,7 @@ def test_the_age_is_unknown_while_a_rebuild_changes_totals(
     totals("daily:2026-08-01")
     (line,) = [each for each in _out(capsys) if each.startswith("age not known")]
     assert "totals may be wrong" in line
-    assert line.endswith(f"run `leda {name} --map-function Map`")
+    assert line.endswith(f"run `leda {name} --map-function MapLambda`")
     totals("daily:2026-08-01", as_json=True)
     age = json.loads(capsys.readouterr().out)["age"]
     assert age["seconds"] is None

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +17,12 @@ from leda.engine.group_by.configuration import Configuration
 from leda_cli.base.errors import LedaError
 from leda_cli.operate import verify as module
 from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.not_live import NotLive
 from leda_cli.operate.rebuilding.journal import OpenRun
 from leda_cli.operate.totals.comparison import Difference, difference_lines
 from leda_cli.operate.verify import bracket_lines, danger_lines, quiet, running, verify
+from support.aggregations import aggregation
 from support.clock import Clock
 from support.pipeline import CONFIGURATION
 
@@ -47,8 +48,18 @@ class Source:
         self.counts = dict.fromkeys(trades, 1)
         self.unreadable: list[str] = []
         self.outside = 0
-        self.aggregation: FakeAggregation
+        self.aggregation: Aggregation
         self.pending: NotLive
+
+    def found_with(self, configuration: str, *table: SourceTable) -> None:
+        """Let the command find an aggregation of these tables with that live configuration."""
+        live = Configuration.from_json(configuration)
+        self.aggregation = aggregation(
+            live=lambda: live,
+            both_sides=lambda *_: self.tables,
+            open_run=lambda: OpenRun("rebuild", is_moving=True),
+            source=(*table, SourceTable("StateTable", {"id": "S"}))[0],
+        )
 
     @property
     def tables(self) -> Tables:
@@ -170,38 +181,9 @@ def test_the_number_of_shown_rows_is_bounded() -> None:
 # -- dangers
 
 
-class FakeAggregation:
-    """The parts of an aggregation that the command uses."""
-
-    totals_table = "AggregateTable"
-    reduce_table = "ReduceTable"
-    account = SimpleNamespace(endpoint="http://127.0.0.1:4566")
-
-    def __init__(self, source: Source) -> None:
-        self.source = SimpleNamespace(name="StateTable")
-        self.configuration = PIPELINE
-        self.run: OpenRun | None = OpenRun("rebuild", is_moving=True)
-        self._source = source
-
-    @staticmethod
-    def command(name: str) -> str:
-        return f"leda {name} --map-function X-MapLambda"
-
-    def open_run(self) -> OpenRun | None:
-        return self.run
-
-    def live(self) -> Configuration:
-        return self.configuration
-
-    def both_sides(self, configuration: Configuration, _advance: Any) -> Tables:
-        assert configuration is self.configuration
-        return self._source.tables
-
-
 def _dangers(health: Health, run: str = "rebuild") -> list[str]:
-    aggregation: Any = FakeAggregation(Source({}))
-    aggregation.run = OpenRun(run, is_moving=False)
-    return [*danger_lines(aggregation, health)]
+    found = aggregation(open_run=lambda: OpenRun(run, is_moving=False))
+    return [*danger_lines(found, health)]
 
 
 def test_a_healthy_pipeline_has_no_dangers() -> None:
@@ -211,7 +193,7 @@ def test_a_healthy_pipeline_has_no_dangers() -> None:
 @pytest.mark.parametrize(
     ("health", "says"),
     [
-        (Health(True, {}, {}), ["a rebuild is open", "`leda rebuild --map-function X-MapLambda`"]),
+        (Health(True, {}, {}), ["a rebuild is open", "`leda rebuild --map-function MapLambda`"]),
         (Health(False, {"MapLambda": "Disabled"}, {}), ["MapLambda is Disabled", "24 hours"]),
         (Health(False, {}, {"reduce": "arn:x"}), ["ReduceTable's stream arn:x is new"]),
         (Health(False, {}, {"map": ""}), ["StateTable has no stream", "`terraform apply`"]),
@@ -225,13 +207,12 @@ def test_each_danger_is_reported_with_a_fix(health: Health, says: list[str]) -> 
 def test_an_open_backfill_is_to_be_ended_by_leda_backfill() -> None:
     (line,) = _dangers(Health(True, {}, {}), run="backfill")
     assert "a backfill is open" in line
-    assert line.endswith("`leda backfill --map-function X-MapLambda`")
+    assert line.endswith("`leda backfill --map-function MapLambda`")
 
 
 # -- the command
 
 
-PIPELINE = Configuration.from_json(CONFIGURATION)
 GROUPINGS: dict[str, Any] = {
     "group_by": {"daily": {"keys": ["date"]}},
     "measures": {"Count": {"op": "count"}, "Value": {"op": "sum", "field": "Value"}},
@@ -250,7 +231,7 @@ def health(monkeypatch: pytest.MonkeyPatch) -> list[Health]:
 def source(monkeypatch: pytest.MonkeyPatch, health: list[Health]) -> Source:
     """The tables that the command reads; waiting takes no time."""
     clock, made = Changing(), Source({"PV": "5", "PV:a": "5", "PV:a:x": "5"})
-    made.aggregation = FakeAggregation(made)
+    made.found_with(CONFIGURATION)
     made.pending = NotLive()
     monkeypatch.setattr(Aggregation, "find", lambda *_: made.aggregation)
     monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
@@ -327,8 +308,7 @@ def test_the_report_in_json_is_alone_on_standard_output(
 
 
 def _on_any_table(source: Source, **changes: Any) -> None:
-    source.aggregation.source.name = "Feedback"
-    source.aggregation.configuration = Configuration.from_json(json.dumps(GROUPINGS | changes))
+    source.found_with(json.dumps(GROUPINGS | changes), SourceTable("Feedback", {"id": "S"}))
 
 
 def test_rows_that_are_in_no_total_are_counted_by_reason(
@@ -389,16 +369,11 @@ def test_before_the_first_backfill_totals_cannot_be_compared(source: Source) -> 
 
 
 @pytest.mark.parametrize(
-    ("mappings", "names"), [(["m"], {"Map": "m"}), (["m", "n"], {"Map (m)": "m", "Map (n)": "n"})]
+    ("mappings", "names"),
+    [(["m"], {"MapLambda": "m"}), (["m", "n"], {"MapLambda (m)": "m", "MapLambda (n)": "n"})],
 )
 def test_health_includes_all_mappings_of_map_and_reduce(
     mappings: list[str], names: dict[str, str]
 ) -> None:
-    aggregation: Any = SimpleNamespace(
-        account=None,
-        map_function="Map",
-        reduce_function="Reduce",
-        map_mappings=dict.fromkeys(mappings, "arn"),
-        reduce_mapping="r",
-    )
-    assert module._mappings(aggregation) == {"Reduce": "r"} | names
+    found = aggregation(map_mappings=dict.fromkeys(mappings, "arn"), reduce_mapping="r")
+    assert module._mappings(found) == {"ReduceLambda": "r"} | names
