@@ -131,7 +131,9 @@ class _Selected:
         kept, foreign = self._read()
         today = effects_today(self.aggregation, _downstream(kept))
         result = report.result(self.bucket.name, "list", False, kept, foreign, today)
-        self.operation.report(result, report.list_lines(result, self.aggregation.command))
+        is_comparable = not today or self._is_comparable()
+        lines = report.list_lines(result, self.aggregation.command, is_comparable=is_comparable)
+        self.operation.report(result, lines)
         return not kept and not foreign
 
     def put_back(self, dry_run: bool) -> bool:
@@ -167,7 +169,11 @@ class _Selected:
         return not kept and not foreign and (is_done or not messages)
 
     def settle(self, dry_run: bool) -> bool:
-        """Clear Map's and Reduce's records if no total lacks them; returns whether none of them is left."""
+        """Clear Map's and Reduce's records if no total lacks them; returns whether none of them is left.
+
+        Totals that keep expired rows cannot be compared. Then only those changes are cleared that the rows of the
+        source table say no total lacks.
+        """
         self.operation.heading(
             f"Clearing what Map and Reduce could not process, in {self.bucket.name}"
         )
@@ -175,9 +181,14 @@ class _Selected:
         found, foreign = self._read()
         kept = _downstream(found)
         today = effects_today(self.aggregation, kept)
-        verdict = _compare(self.aggregation, self.operation) if kept else None
-        is_exact = verdict is None or not (verdict.wrong or verdict.in_flight)
-        settled = [each.key for each in kept if is_exact and not today[each.key].is_open]
+        verdict: Verdict | None = None
+        is_exact: bool | None = None
+        if kept and not self._is_comparable():
+            settled = [each.key for each in kept if today[each.key].is_counted]
+        else:
+            verdict = _compare(self.aggregation, self.operation) if kept else None
+            is_exact = verdict is None or not (verdict.wrong or verdict.in_flight)
+            settled = [each.key for each in kept if is_exact and not today[each.key].is_open]
         if not dry_run:
             self.bucket.delete(settled)
         left = [each for each in kept if each.key not in set(settled)]
@@ -195,6 +206,10 @@ class _Selected:
         lines = verdict.lines() if verdict else ()
         self.operation.report(result, report.settle_lines(result, lines, self.aggregation.command))
         return not left and not foreign and not (dry_run and settled)
+
+    def _is_comparable(self) -> bool:
+        """Whether the totals can be compared with a sum over the source table."""
+        return not self.aggregation.live().keeps_expired
 
     def _read(self) -> tuple[list[Kept], list[Foreign]]:
         """Read the objects, without the data of State's, which a report does not need."""

@@ -3,7 +3,8 @@
 These records are not delivered again: the checkpoint of the row of ReduceTable, or of the total, covers them, so Map
 and Reduce would ignore them as duplicates. An operator corrects the row in the source table, and Map counts that
 change; or `leda rebuild` computes the totals again. A record does not say whether a total lacks something; `leda
-verify` does.
+verify` does. Of a change that Map could not count, the row itself says it: Map counted nothing for the row while it
+could not be counted, and has counted the change that corrected it.
 """
 
 from __future__ import annotations
@@ -32,10 +33,15 @@ _LANE_KEY = {"Lane": "S", "Source": "S"}
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What is known of a record's effect now. `is_open`: a value is in no total until somebody corrects its row."""
+    """What is known of a record's effect now.
+
+    is_open: a value is in no total until somebody corrects its row.
+    is_counted: the row is gone or can be counted, so no total lacks a change of it.
+    """
 
     text: str
     is_open: bool = False
+    is_counted: bool = False
 
 
 def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str, Today]:
@@ -72,21 +78,22 @@ def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str
 
 def _row_today(named: str, row: Mapping[str, Any] | None, configuration: Configuration) -> Today:
     if row is None:
-        return Today(f"{named} is gone today")
+        return Today(f"{named} is gone today", is_counted=True)
     try:
         counted = configuration.contribution(row)
     except UnreadableRowError as error:
-        return Today(f"{named} still cannot be counted ({error}): correct it", True)
+        return Today(f"{named} still cannot be counted ({error}): correct it", is_open=True)
     if counted is None:
         is_hierarchy = isinstance(configuration.totals, HierarchyPath)
-        return Today(f"{named} is {'deleted today' if is_hierarchy else 'in no grouping today'}")
+        state = "deleted today" if is_hierarchy else "in no grouping today"
+        return Today(f"{named} is {state}", is_counted=True)
     amounts = ", ".join(
         f"{name} {amount}"
         for name, amount in zip(configuration.names, counted.amounts, strict=True)
     )
     more = len(counted.leaves) - SHOWN_TOTALS
     totals = ", ".join(counted.leaves[:SHOWN_TOTALS]) + (f" and {more:,} more" if more > 0 else "")
-    return Today(f"{named} can be counted today: {totals} {amounts}")
+    return Today(f"{named} can be counted today: {totals} {amounts}", is_counted=True)
 
 
 def _key(kept: Quarantined, kinds: Mapping[str, str]) -> dict[str, Any] | None:

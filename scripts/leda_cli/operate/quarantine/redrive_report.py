@@ -74,7 +74,9 @@ def _object(kept: Kept, today: Today | None) -> dict[str, Any]:
     return found | ({"today": today.text} if today else {})
 
 
-def list_lines(report: Mapping[str, Any], command: Command) -> Iterator[str]:
+def list_lines(
+    report: Mapping[str, Any], command: Command, *, is_comparable: bool = True
+) -> Iterator[str]:
     """What is there: counted by reason, then named, then what can be done about it."""
     objects, foreign = report["objects"], report["foreign"]
     if not objects and not foreign:
@@ -95,7 +97,13 @@ def list_lines(report: Mapping[str, Any], command: Command) -> Iterator[str]:
     yield f"next: `{command('redrive')} --show KEY` shows one"
     if any(each["stage"] == "state" for each in objects):
         yield f"State's: after a fix, `{command('redrive')} --put-back`"
-    yield from _downstream_hint(objects, command)
+    if is_comparable:
+        yield from _downstream_hint(objects, command)
+    else:
+        yield (
+            "Map's are not delivered again: correct the row, and that change counts it. Then "
+            f"`{command('redrive')} --settle` clears it. The totals keep expired rows, so nothing can be compared"
+        )
 
 
 def put_back_lines(report: Mapping[str, Any], command: Command) -> Iterator[str]:
@@ -130,7 +138,12 @@ def settle_lines(
 ) -> Iterator[str]:
     """What was cleared, or why not; `comparison` is what `leda verify` says."""
     yield from comparison
-    if report["is_exact"]:
+    if report["is_exact"] is None:
+        yield (
+            "on_expiry is keep, so the totals cannot be compared with the table: only changes are cleared whose row "
+            "can be counted, or is gone, today"
+        )
+    if report["is_exact"] is not False:
         would = "would be " if report["dry_run"] else ""
         yield f"{len(report['settled']):,} objects {would}cleared"
         yield from _named(

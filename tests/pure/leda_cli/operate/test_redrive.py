@@ -18,6 +18,7 @@ from moto import mock_aws
 
 from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.source_sum import Expected
+from leda.engine.group_by.configuration import Configuration
 from leda.pipeline.ingest import Ingest
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import StateStore
@@ -724,6 +725,30 @@ def test_a_tables_refused_rows_are_listed_by_key_and_cleared_once_totals_are_exa
     monkeypatch.setattr(redrive, "running", verdict())
     site("--settle")
     assert {keys[key] for key in site.keys} == {"bob"}
+
+
+def test_totals_that_keep_expired_rows_are_not_compared_but_the_rows_are_looked_at(
+    site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Configuration.from_json(json.dumps(json.loads(GROUPED) | {"on_expiry": "keep"}))
+    monkeypatch.setattr(Aggregation, "live", lambda _: live)
+    keys = {}
+    for customer, (row, _) in SAID_OF_ORDERS.items():
+        if row:
+            orders.account.dynamodb.put_item(TableName="Orders", Item=row)
+        keys[site.quarantine(order_change(customer), "Orders-Map", event_id=customer)] = customer
+    # Nothing says whether a total lacks what Reduce could not add, or a change that does not name its row.
+    keys[site.quarantine(b"{}", "Orders-Reduce")] = "reduce"
+    keys[site.quarantine(b"{}", "Orders-Map")] = "nameless"
+    assert "nothing can be compared" in site()
+
+    report = site.json("--settle")
+
+    assert report["is_exact"] is None
+    assert {keys[key] for key in report["settled"]} == {"ann", "cem", "dağ"}
+    assert {keys[key] for key in site.keys} == {"bob", "reduce", "nameless"}
+    assert site.status == 1
+    assert "on_expiry is keep" in site("--settle")
 
 
 def test_a_row_with_a_binary_key_is_read_by_its_bytes(
