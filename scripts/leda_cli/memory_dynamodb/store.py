@@ -1,6 +1,6 @@
 """DynamoDB in memory, behind boto3's calls: conditions, transactions with tokens, PartiQL batches, changes.
 
-It answers the calls of LEDA's functions and of ordinary users as DynamoDB does, with the same errors. For any other
+It answers the calls of LEDA's functions and commands as DynamoDB does, with the same errors. For any other
 call it raises TypeError or NotImplementedError, so that no test relies on a guess.
 tests/emulated/test_memory_dynamodb.py compares it with Amazon's DynamoDB Local.
 """
@@ -27,7 +27,7 @@ from leda_cli.memory_dynamodb.attribute_values import (
 )
 from leda_cli.memory_dynamodb.expressions import Names, Values
 from leda_cli.memory_dynamodb.partitions import Partitions
-from leda_cli.memory_dynamodb.reads import key_condition, page, projection, require_consistent
+from leda_cli.memory_dynamodb.reads import page, partition_key, projection, require_consistent
 from leda_cli.memory_dynamodb.tables import (
     Action,
     ConditionFailed,
@@ -191,8 +191,8 @@ class MemoryDynamoDB:
         assert table.expires_by, f"{name} has no time to live"
         expired = [
             row
-            for partition_key in sorted(table.rows)
-            for row in table.partition(partition_key)
+            for key in sorted(table.rows)
+            for row in table.partition(key)
             if "N" in (ends := row.get(table.expires_by, {}))
             and now - LONGEST_EXPIRED_SECONDS < int(float(ends["N"])) < now
         ]
@@ -290,10 +290,9 @@ class MemoryDynamoDB:
         values = stored_item(ExpressionAttributeValues)
         condition = expression_parser.key_condition(KeyConditionExpression)
         shown = projection(ProjectionExpression, ExpressionAttributeNames, [condition], values)
-        partition_key, holds = key_condition(
-            table, condition.terms, ExpressionAttributeNames or {}, values
+        rows = table.partition(
+            partition_key(table, condition, ExpressionAttributeNames or {}, values)
         )
-        rows = [row for row in table.partition(partition_key) if holds(row)]
         shown = self._reading(TableName, shown)
         return page(table, rows, shown, Limit, ExclusiveStartKey, ScanIndexForward)
 
@@ -316,9 +315,9 @@ class MemoryDynamoDB:
         shown = projection(ProjectionExpression, ExpressionAttributeNames)
         rows = [
             row
-            for partition_key in sorted(table.rows)
-            if zlib.crc32(partition_key.encode()) % TotalSegments == Segment
-            for row in table.partition(partition_key)
+            for key in sorted(table.rows)
+            if zlib.crc32(key.encode()) % TotalSegments == Segment
+            for row in table.partition(key)
         ]
         return page(table, rows, self._reading(TableName, shown), Limit, ExclusiveStartKey)
 
@@ -356,11 +355,11 @@ class MemoryDynamoDB:
         table = self._table(request["TableName"])
         if ReturnItemCollectionMetrics == "SIZE" and table.local_indexes:
             name = next(iter(table.keys))
-            partition_key = stored(request["Item"][name])
-            ((_, text),) = partition_key.items()
+            key = stored(request["Item"][name])
+            ((_, text),) = key.items()
             gigabytes = table.collection_bytes(text) // _GIGABYTE
             answer["ItemCollectionMetrics"] = {
-                "ItemCollectionKey": {name: partition_key},
+                "ItemCollectionKey": {name: key},
                 "SizeEstimateRangeGB": [float(gigabytes), float(gigabytes + 1)],
             }
         return answer
