@@ -16,7 +16,8 @@ from rich.table import Table
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
-from leda_cli.demos.examples import AppliedExample, ExampleAws
+from leda_cli.demos.applied_example import AppliedExample
+from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.what_next import say_what_next
@@ -52,11 +53,6 @@ class Changes(AppliedExample):
     def replica(self) -> str:
         """The replica's name."""
         return str(self.aws.outputs["copy"]["name"])
-
-    @property
-    def bucket(self) -> str:
-        """The quarantine bucket's name."""
-        return str(self.aws.outputs["quarantine_bucket"]["name"])
 
     def function(self, part: str) -> str:
         """A function's name: capture or replica."""
@@ -111,15 +107,10 @@ class Changes(AppliedExample):
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return found
 
-    def redelivery(self, part: str, draw: random.Random) -> Redelivery:
-        """Deliveries of the table's stream to a function."""
-        return Redelivery(
-            self.aws.client("dynamodbstreams"),
-            self.lambdas,
-            self.aws.outputs["table"]["stream_arn"],
-            self.function(part),
-            draw,
-        )
+    def replica_redelivery(self, draw: random.Random) -> Redelivery:
+        """Second deliveries of the table's stream to the replica's function."""
+        stream = self.outputs["table"]["stream_arn"]
+        return self.redelivery(stream, self.function("replica"), draw)
 
 
 def key(user: str, timestamp: int = 1) -> dict[str, Any]:
@@ -234,7 +225,7 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
     with step("waiting until the replica has all of them"):
         wait_for("the replica equals the table", lambda: changes.replica_items() == changes.items())
     before = changes.rows()
-    redelivery = changes.redelivery("replica", draw)
+    redelivery = changes.replica_redelivery(draw)
     with step("delivering the whole stream again, in other batches and orders"):
         for _ in range(ROUNDS):
             redelivery.once()

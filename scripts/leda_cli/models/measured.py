@@ -15,7 +15,6 @@ Other names in a file are ignored.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -84,20 +83,6 @@ class ServiceTimes:
         return {
             each.name: getattr(self, each.name) for each in fields(self) if each.name != "sources"
         }
-
-
-def lines(times: ServiceTimes, command: str) -> Iterator[str]:
-    """The figures as a Markdown table, and how to give others to the command."""
-    yield "| service time | | from |"
-    yield "|---|---:|---|"
-    for name, figure in times.figures().items():
-        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
-    yield ""
-    yield (
-        "[`leda prove`](proving-an-account.md) measures what it can of these on an account; "
-        f"`{command} --measured FILE` takes its figures instead."
-    )
-    yield ""
 
 
 def service_times(measured: Path | None = None, file: Path = FILE) -> ServiceTimes:

@@ -69,7 +69,7 @@ class Table:
 
     tombstones = rows
 
-    def redelivery(self, _part: str, _draw: random.Random) -> Any:
+    def replica_redelivery(self, _draw: random.Random) -> Any:
         return SimpleNamespace(once=lambda: None, everything=lambda: None, records=1)
 
 
