@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from leda_cli.models.load_model import Workload, state_row
+from leda_cli.models.load_model import Workload
+from leda_cli.models.load_model import row_of as workload_row
 from leda_cli.models.units import item_bytes, read_units, write_units
 from support import dynamodb_local
 from support.tables import definition
@@ -27,7 +28,7 @@ def client(dynamodb_endpoint: str) -> Iterator[Any]:
 
 def row_of(size: int) -> dict[str, Any]:
     """A row of StateTable with a size of so many bytes."""
-    row = state_row(Workload(1))
+    row = workload_row(Workload(1))
     row["Hierarchy"] = {"S": row["Hierarchy"]["S"] + "x" * (size - item_bytes(row))}
     assert item_bytes(row) == size
     return row

@@ -164,7 +164,7 @@ def assemble(
     }
     for distribution in distributions.values():
         for file in _carried(distribution):
-            shared[file] = distribution.read(file)
+            shared[file] = (distribution.folder / file).read_bytes()
     needed = {file: content for file, content in shared.items() if not _UTILITY.match(file)}
     return [
         _package(name, files, shared if PROCESS in files else needed, sorted(distributions))
@@ -302,7 +302,7 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
 
 def _carried(distribution: wheels.Distribution) -> Iterator[str]:
     """The files of a wheel that go into a package: its modules and data, its metadata and its licences."""
-    for file in distribution.digests:
+    for file in distribution.files:
         top = PurePosixPath(file).parts[0]
         if not top.endswith((".dist-info", ".data")) and not file.startswith(
             (*NOT_CARRIED, "bin/")

@@ -19,7 +19,6 @@ from leda.engine.group_by.configuration import bytes_of
 from leda.engine.map.map_batch import MAX_ROW_BYTES
 from leda.engine.reduce.totals import MAX_STATEMENTS
 from leda.engine.shards import Shard, padded
-from leda.pipeline import state_rows
 from leda.pipeline.messages import Message, parse
 from leda.pipeline.schema import Schema
 from leda_cli.models.measured import MEMORY_OF_A_PROCESSOR, ServiceTimes
@@ -30,6 +29,7 @@ from leda_cli.models.pipeline_units import (
     Mix,
     Units,
     leda_units,
+    state_row,
 )
 from leda_cli.models.units import WRITE_STEP_BYTES, item_bytes, read_units, write_units_of_bytes
 
@@ -482,15 +482,9 @@ def sample(levels: int, message_bytes: int = 0) -> Message:
     return parse(json.dumps(fields).encode(), schema)
 
 
-def state_row(workload: Workload) -> dict[str, Any]:
+def row_of(workload: Workload) -> dict[str, Any]:
     """A row of StateTable for a message of the workload, as LEDA's code makes it."""
-    return _state_row(workload.depth, workload.message_bytes)
-
-
-def _state_row(levels: int, message_bytes: int) -> dict[str, Any]:
-    message = sample(levels, message_bytes)
-    values = state_rows.values(message)
-    return {"id": {"S": message.id}, **dict(zip(state_rows.ATTRIBUTES, values, strict=True))}
+    return state_row(sample(workload.depth, workload.message_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,7 +499,7 @@ class _RowSizes:
 @cache
 def _state_row_sizes(levels: int, message_bytes: int) -> _RowSizes:
     # Cached, because the models ask for these sizes some hundred thousand times.
-    row = _state_row(levels, message_bytes)
+    row = state_row(sample(levels, message_bytes))
     return _RowSizes(write_units_of_bytes(item_bytes(row)), read_units(row), len(json.dumps(row)))
 
 

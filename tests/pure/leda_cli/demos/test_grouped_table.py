@@ -88,6 +88,6 @@ def test_a_total_that_moves_while_pages_are_read_has_one_place(
 
     pages = iter([page("abc", (9, 8, 7), LastEvaluatedKey={}), page("ad", (6, 5))])
     monkeypatch.setattr(service, "query", lambda **_request: next(pages))
-    table.reader._indexes = {"TopSum"}  # type: ignore[misc]
+    table.reader._indexes = {"TopSum"}
 
     assert [each.keys["date"] for each in table.reader.top("daily", "Sum", 4).totals] == [*"bcad"]

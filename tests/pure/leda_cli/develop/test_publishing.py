@@ -144,16 +144,15 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     # A session of an earlier test remembers its credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with pytest.raises(LedaError, match="No AWS credentials") as raised:
+    with pytest.raises(LedaError, match="no credentials") as raised:
         publishing.upload(ZIPS, MANIFEST, TARGET)
     assert "AWS_PROFILE" in raised.value.fix
 
 
 def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(LedaError, match=r"127\.0\.0\.1:9") as raised:
+    with pytest.raises(LedaError, match=r"127\.0\.0\.1:9"):
         publishing.upload(ZIPS, MANIFEST, TARGET)
-    assert "AWS_ENDPOINT_URL" in raised.value.fix
 
 
 class _Stub(http.server.BaseHTTPRequestHandler):
