@@ -13,6 +13,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.demos import refused_rows
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.redelivery import Redelivery
+from leda_cli.demos.what_next import say_what_next
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class AppliedExample:
     def quarantined(self, function: str) -> Iterator[dict[str, Any]]:
         """What the function has quarantined."""
         return refused_rows.quarantined(self.aws.client("s3"), self.bucket, function)
+
+    def say_what_next(self, *commands: str) -> None:
+        """Print what stays running, these commands, and how to play the demo again."""
+        again = f"make demo EXAMPLE={self.aws.name}"
+        say_what_next(self.aws.endpoint, "the example", (*commands, again))
 
     def refusal(self, function: str, key: Mapping[str, Any]) -> str:
         """Why the function has quarantined the row with that key. Raises LedaError where it has not."""

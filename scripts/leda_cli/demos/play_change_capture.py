@@ -20,7 +20,6 @@ from leda_cli.demos.applied_example import AppliedExample
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, plain_table, print_table
 
 PLACE, END = "_replica_place", "_replica_end"
@@ -270,16 +269,11 @@ def _counted(changes: Changes, before: int, changed: int) -> None:
 
 def _farewell(changes: Changes, user: str) -> None:
     item = json.dumps({**key("you"), "plan": {"S": "gold"}})
-    say_what_next(
-        changes.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
-            f"{changes.log.command} | grep '\"you\"'",
-            f"aws dynamodb scan --table-name {changes.replica}",
-            f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
-            f"make demo EXAMPLE={changes.aws.name}",
-        ),
+    changes.say_what_next(
+        f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
+        f"{changes.log.command} | grep '\"you\"'",
+        f"aws dynamodb scan --table-name {changes.replica}",
+        f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
     )
     info(
         f"On AWS, the saved query tells what happened to {user}; docs/change-capture.md explains it."

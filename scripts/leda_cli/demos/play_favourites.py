@@ -34,7 +34,6 @@ from leda_cli.demos.grouped_table import (
     raise_what_failed,
 )
 from leda_cli.demos.live_view import LiveView
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.rebuild_command import run, work_of
@@ -202,15 +201,10 @@ def _verdict(favourites: GroupedTable, people: People) -> None:
 def _farewell(favourites: GroupedTable) -> None:
     item = json.dumps(row(("you", RESTAURANTS[0])))
     find = f"--map-function {favourites.map_function}"
-    say_what_next(
-        favourites.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {favourites.table} --item '{item}'",
-            f".venv/bin/leda totals {find} --grouping {GROUPING} --top {PLACES} --by {MEASURE}",
-            f".venv/bin/leda verify {find}",
-            f".venv/bin/leda backfill {find} --dry-run",
-            f"make demo EXAMPLE={favourites.aws.name}",
-        ),
+    favourites.say_what_next(
+        f"aws dynamodb put-item --table-name {favourites.table} --item '{item}'",
+        f".venv/bin/leda totals {find} --grouping {GROUPING} --top {PLACES} --by {MEASURE}",
+        f".venv/bin/leda verify {find}",
+        f".venv/bin/leda backfill {find} --dry-run",
     )
     info("modules/aggregation/README.md says what else can be grouped and summed.")

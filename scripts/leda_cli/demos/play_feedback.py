@@ -29,7 +29,6 @@ from leda_cli.demos.grouped_table import (
 )
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, print_table
 
 SECONDS = 20.0
@@ -218,16 +217,11 @@ def _farewell(table: GroupedTable, today: str) -> None:
     row = {"id": {"S": "1"}, "date": {"S": today}, "created_at": {"N": str(int(time.time()))}}
     item = json.dumps({**row, "sentiment_score": {"N": "0.9"}})
     find = f"--map-function {table.map_function}"
-    say_what_next(
-        table.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {table.table} --item '{item}'",
-            f".venv/bin/leda totals {find} --grouping daily --average Sentiment",
-            f".venv/bin/leda totals {find} --grouping tags --key tags=urn:agent:7 --key date={today}",
-            f".venv/bin/leda verify {find}",
-            f"make demo EXAMPLE={table.aws.name}",
-        ),
+    table.say_what_next(
+        f"aws dynamodb put-item --table-name {table.table} --item '{item}'",
+        f".venv/bin/leda totals {find} --grouping daily --average Sentiment",
+        f".venv/bin/leda totals {find} --grouping tags --key tags=urn:agent:7 --key date={today}",
+        f".venv/bin/leda verify {find}",
     )
     info("examples/feedback/main.tf has the groupings;")
     info("docs/from-a-hand-written-aggregator.md says what they replace.")

@@ -19,7 +19,6 @@ from leda_cli.base.waiting import wait_for
 from leda_cli.demos.applied_example import AppliedExample
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, plain_table, print_table
 
 ANSWER = {
@@ -213,16 +212,11 @@ def _farewell(records: Processor, readings: Processor) -> None:
     reading = '{"sensor": "roof", "measured": 1700000000, "celsius": 21.5}'
     # Version 2 of the AWS CLI reads an argument as base64, version 1 does not; both read a file as it is.
     put = "aws kinesis put-record --partition-key you --data fileb:///dev/stdin --stream-name"
-    say_what_next(
-        records.aws.endpoint,
-        "the example",
-        (
-            f"printf anything | {put} {records.stream}",
-            f"{records.log.command} | grep '{DECODED}'",
-            f"printf '{reading}' | {put} {readings.stream}",
-            f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
-            f"aws s3 ls --recursive s3://{readings.bucket}/",
-            f"make demo EXAMPLE={records.aws.name}",
-        ),
+    records.say_what_next(
+        f"printf anything | {put} {records.stream}",
+        f"{records.log.command} | grep '{DECODED}'",
+        f"printf '{reading}' | {put} {readings.stream}",
+        f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
+        f"aws s3 ls --recursive s3://{readings.bucket}/",
     )
     info("docs/record-processor.md says how to plug in a function of your own.")

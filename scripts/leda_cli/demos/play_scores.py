@@ -21,7 +21,6 @@ from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.grouped_table import GroupedTable, Item, SpoilingWriter, season
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, print_table
 from leda_cli.operate.totals.totals_reading import Total
 
@@ -197,13 +196,8 @@ def _verdict(scores: Scores, writer: Season, redelivery: Redelivery) -> None:
 def _farewell(scores: Scores) -> None:
     item = '{"RecordID": {"S": "1"}, "Username": {"S": "You"}, "Score": {"N": "9000"}}'
     find = f"--map-function {scores.map_function}"
-    say_what_next(
-        scores.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {scores.table} --item '{item}'",
-            f".venv/bin/leda totals {find} --grouping {GROUPING} --top 3 --by Score",
-            f"make demo EXAMPLE={scores.aws.name}",
-        ),
+    scores.say_what_next(
+        f"aws dynamodb put-item --table-name {scores.table} --item '{item}'",
+        f".venv/bin/leda totals {find} --grouping {GROUPING} --top 3 --by Score",
     )
     info("docs/scores.md says why the totals are exact and how the leaderboard is read.")

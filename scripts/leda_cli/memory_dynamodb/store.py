@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -330,11 +331,20 @@ class MemoryDynamoDB:
 
         return show
 
-    def get_paginator(self, name: str) -> "_Paginator":
-        """A paginator of `query` or `scan`."""
+    def get_paginator(self, name: str) -> Any:
+        """A paginator of `query` or `scan`, whose pages are one call each."""
         if name not in ("query", "scan"):
             raise NotImplementedError(f"a paginator of {name}")
-        return _Paginator(getattr(self, name))
+        call: Callable[..., Answer] = getattr(self, name)
+
+        def paginate(**request: Any) -> Iterator[Answer]:
+            page = call(**request)
+            yield page
+            while "LastEvaluatedKey" in page:
+                page = call(**request, ExclusiveStartKey=page["LastEvaluatedKey"])
+                yield page
+
+        return SimpleNamespace(paginate=paginate)
 
     # -- writes of one item
 
@@ -569,22 +579,6 @@ class MemoryDynamoDB:
                     "Message": "Duplicate primary key exists in table",
                 }
             return {"Error": reason, "TableName": table.name}, item
-
-
-class _Paginator:
-    """The pages of `query` or `scan`, one call each."""
-
-    def __init__(self, call: Callable[..., Answer]) -> None:
-        self._call = call
-
-    def paginate(self, **request: Any) -> Iterator[Answer]:
-        """Call until there is no LastEvaluatedKey."""
-        while True:
-            page = self._call(**request)
-            yield page
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def _reason(error: ConditionFailed | Invalid) -> Answer:
