@@ -26,8 +26,6 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, TypedDict
 
 import typer
-from rich import box
-from rich.table import Table
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, info, step, warn
@@ -325,11 +323,9 @@ def _show(changed: list[Package], output: Path) -> None:
     if not changed:
         info("the functions' packages are up to date")
         return
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column("package", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("files", justify="right", no_wrap=True)
-    table.add_column("sha256", no_wrap=True)
+    from leda_cli.operate.totals.screen import plain_table  # it imports what a build does not need
+
+    table = plain_table("package", "bytes", "files", "sha256", right=("bytes", "files"))
     carriers: dict[str, list[str]] = {}
     for package in changed:
         entry = package.entry

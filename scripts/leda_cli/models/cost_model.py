@@ -95,9 +95,8 @@ def provisioned_dollars(found: Load, prices: Prices) -> float:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
     """
-    return (
-        found.write_units / PROVISIONED_USE * HOURS_OF_A_MONTH * prices.dynamodb.write_capacity_hour
-    )
+    hourly: float = prices.dynamodb.write_capacity_hour
+    return found.write_units / PROVISIONED_USE * HOURS_OF_A_MONTH * hourly
 
 
 def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:

@@ -116,13 +116,6 @@ def stack(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> FakeStack:
     return stack
 
 
-class NoView:
-    """Shows nothing."""
-
-    def settling(self, *_: Any) -> None:
-        pass
-
-
 @pytest.mark.parametrize(
     ("rounds", "plain", "hard"), [(1, 0, 1), (2, 1, 1), (3, 1, 2), (6, 3, 3), (7, 3, 4)]
 )
@@ -165,13 +158,16 @@ def test_patience_counts_from_the_beginning_when_nothing_changes() -> None:
     assert settling.look({}, 120.0) is Phase.STUCK
 
 
+def settled(stack: Any, expected: dict[str, Total], last_put: float, clock: Clock) -> Outcome:
+    view: Any = SimpleNamespace(settling=lambda *_: None)
+    return settle(stack, expected, last_put, view, clock=clock, sleep=clock.sleep)
+
+
 def test_the_seconds_to_settle_end_at_the_first_match() -> None:
     clock, stack = Clock(), FakeStack(looks=8)
     stack.put_records("", [{"Data": _message("a", "5")}])
     last_put = clock.now
-    outcome = settle(
-        stack, stack.oracle.totals(), last_put, NoView(), clock=clock, sleep=clock.sleep
-    )
+    outcome = settled(stack, stack.oracle.totals(), last_put, clock)
     assert outcome == Outcome(8 * comparison.POLL_SECONDS)
     assert clock.now - last_put == 8 * comparison.POLL_SECONDS + comparison.HOLD_SECONDS
 
@@ -181,7 +177,7 @@ def test_totals_that_never_match_are_reported() -> None:
     stack.off = Decimal("0.01")
     stack.put_records("", [{"Data": _message("a", "5")}])
     expected = stack.oracle.totals()
-    outcome = settle(stack, expected, clock.now, NoView(), clock=clock, sleep=clock.sleep)
+    outcome = settled(stack, expected, clock.now, clock)
     assert outcome == Outcome(None, [Difference("PV", Decimal(5), Decimal("5.01"), "Value")])
 
 
@@ -332,7 +328,7 @@ def test_faults_are_reset_when_the_stack_fails(stack: FakeStack) -> None:
 
 def _round(number: int, hard: bool, outcome: Outcome) -> Round:
     counts = game.Counts(messages=10_000, new=8_490, newer=251, older=9, duplicates=1_250)
-    return Round(number, hard, counts, 21.34, 0, outcome)
+    return Round(number, hard, counts, 21.34, outcome)
 
 
 def test_the_verdict_fits_a_terminal_of_100_columns() -> None:
