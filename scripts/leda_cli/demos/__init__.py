@@ -12,7 +12,6 @@ applied_example   the example of a demo: its rows, its functions, what is in its
 grouped_table     a table whose totals modules/aggregation keeps, and a season of writes beside second deliveries
 shop_client       the shop as its customers, operators and analysts use it; hosted_sign_in signs an operator in
 redelivery        delivers a stream's records to a function again
-refused_rows      why a function has quarantined a row
 function_log      reads a function's log
 
 group_by_oracle   what the totals must be, computed without code of the engine

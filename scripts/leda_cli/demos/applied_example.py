@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 from leda_cli.base.errors import LedaError
-from leda_cli.demos import refused_rows
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.redelivery import Redelivery
 from leda_cli.demos.what_next import say_what_next
@@ -65,14 +65,26 @@ class AppliedExample:
         return Redelivery(streams, self.lambdas, stream, function, draw)
 
     def quarantined(self, function: str) -> Iterator[dict[str, Any]]:
-        """What the function has quarantined."""
-        return refused_rows.quarantined(self.aws.client("s3"), self.bucket, function)
+        """Read every object that the function has put into the quarantine bucket."""
+        s3 = self.aws.client("s3")
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{function}/"
+        )
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield json.loads(s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read())
+
+    def refusal(self, function: str, key: Mapping[str, Any]) -> str:
+        """Why the function has quarantined the row with that key. Raises LedaError where it has not."""
+        for body in self.quarantined(function):
+            if json.loads(base64.b64decode(body["data"]))["dynamodb"]["Keys"] == key:
+                return str(body["reason"])
+        raise LedaError(
+            f"The row {json.dumps(key)}, which cannot be counted, is not in the quarantine bucket {self.bucket}.",
+            f"Read the function's log: /aws/lambda/{function}",
+        )
 
     def say_what_next(self, *commands: str) -> None:
         """Print what stays running, these commands, and how to play the demo again."""
         again = f"make demo EXAMPLE={self.aws.name}"
         say_what_next(self.aws.endpoint, "the example", (*commands, again))
-
-    def refusal(self, function: str, key: Mapping[str, Any]) -> str:
-        """Why the function has quarantined the row with that key. Raises LedaError where it has not."""
-        return refused_rows.reason(self.aws.client("s3"), self.bucket, function, key)

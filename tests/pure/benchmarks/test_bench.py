@@ -235,9 +235,6 @@ def test_the_models_can_read_the_written_figures(tmp_path: Path) -> None:
 def test_parts_run_in_the_order_of_the_page() -> None:
     assert bench.chosen("growth,units") == ["units", "growth"]
     assert bench.chosen(None) == list(bench.PARTS)
-
-
-def test_an_unknown_part_is_an_error() -> None:
     with pytest.raises(LedaError, match="there is no part speed"):
         bench.chosen("units,speed")
 
