@@ -10,29 +10,25 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from unittest import mock
 
 from benchmarks.designs import PUBLISHED
 from benchmarks.events import Events, Messages
-from benchmarks.parts import Section, Target, paragraph, table
+from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
 from leda.engine.group_by.hierarchy import nodes
 from leda.engine.map import map_batch
 from leda.engine.map.map_batch import Change, Sums
-from leda.engine.map.map_rows import MapRows
-from leda.engine.map.source_shards import Assignment, SourceShards
+from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Registry
-from leda.engine.rejects import Reject
-from leda.engine.shards import Shard, of_event
-from leda.pipeline import state_rows
+from leda.engine.shards import of_event
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
 from leda.streams import stream_records
-from leda.values.limits import Limits
 from leda.values.numbers import exact
 from leda_cli.models.metering import Meter
-from leda_cli.models.pipeline_units import CONFIGURATION, RETENTION_SECONDS
+from leda_cli.models.pipeline_units import CONFIGURATION, map_of, state_row
 
 CHANGES = 1000
 
@@ -44,14 +40,7 @@ def event_of(seed: int, modified: bool) -> Event:
     source, schema = Messages(seed, duplicates=0, modified=0), Schema()
 
     def rows() -> list[dict[str, Any]]:
-        messages = (parse(data, schema) for data in source.batch(CHANGES))
-        return [
-            {
-                "id": {"S": message.id},
-                **dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True)),
-            }
-            for message in messages
-        ]
+        return [state_row(parse(data, schema)) for data in source.batch(CHANGES)]
 
     old = rows() if modified else [None] * CHANGES
     return Events().dynamodb("StateTable", zip(old, rows(), strict=True))
@@ -93,19 +82,13 @@ class _AnsweredAtOnce:
 def _leda_map() -> Callable[[Event], object]:
     """MapLambda without its requests, its log and its metrics: every record, path and number is checked."""
     registry = Registry(cast(Any, Meter({"RegistryTable": ("Scope", "Name")})), "RegistryTable")
-    shards = SourceShards(registry, CONFIGURATION, lanes=1)
-    client = cast(Any, _AnsweredAtOnce())
-    rows = MapRows(client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse)
+    rows = map_of(_AnsweredAtOnce(), registry, CONFIGURATION, threads=4)
 
     def run(event: Event) -> object:
         records = stream_records.read(event["Records"]).records
         return rows.write(of_event(event, records), records)
 
     return run
-
-
-def _refuse(_shard: Shard, rejected: Reject) -> NoReturn:
-    raise RuntimeError(f"a record was rejected: {rejected.reason}")
 
 
 def _published_map() -> Callable[[Event], object]:
@@ -130,7 +113,7 @@ def _in_turns(
     return one, other
 
 
-def section(short: bool) -> Section:
+def section(short: bool, _say: Say) -> Section:
     """Measure both ways in turns."""
     repetitions = 5 if short else 51
     leda_map, published_map = _leda_map(), _published_map()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ from benchmarks import (
     units,
 )
 from benchmarks.page import Measured, markdown, service_times
-from benchmarks.parts import Section
+from benchmarks.parts import Say, Section
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, heading, info
 from leda_cli.base.paths import LOCAL, ROOT
@@ -37,28 +38,26 @@ MEASURES = ("stages", "totals")
 """The parts whose figures the models take."""
 
 
-def parts() -> dict[str, Callable[[bool], Section]]:
-    """Every part by its name, in the order of the page; each takes whether it is to be short."""
-    return {
-        "stages": lambda short: stages.section(short, info),
-        "arithmetic": arithmetic.section,
-        "units": lambda _short: units.section(),
-        "totals": lambda short: totals.section(short, info),
-        "groupings": lambda short: groupings.section(short, info),
-        "memory": lambda short: memory_use.section(short, info),
-        "end-to-end": lambda short: end_to_end.section(short, info),
-        "cold-start": lambda short: cold_start.section(short, info),
-        "growth": lambda short: growth.section(short, info),
-        "backfill": lambda short: backfill.section(short, info),
-    }
+PARTS: dict[str, Callable[[bool, Say], Section]] = {
+    "stages": stages.section,
+    "arithmetic": arithmetic.section,
+    "units": units.section,
+    "totals": totals.section,
+    "groupings": groupings.section,
+    "memory": memory_use.section,
+    "end-to-end": end_to_end.section,
+    "cold-start": cold_start.section,
+    "growth": growth.section,
+    "backfill": backfill.section,
+}
+"""Every part by its name, in the order of the page; each takes whether it is to be short."""
 
 
 def bench(
     only: Annotated[
         str | None,
         typer.Option(
-            help="Measure these parts alone, separated by commas: stages, arithmetic, units, totals, "
-            "groupings, memory, end-to-end, cold-start, growth, backfill.",
+            help=f"Measure these parts alone, separated by commas: {', '.join(PARTS)}.",
             show_default="all",
         ),
     ] = None,
@@ -71,13 +70,12 @@ def bench(
     ] = False,
 ) -> None:
     """Measure LEDA beside the published design; writes docs/performance.md and docs/measured.json."""
-    known, missing = parts(), list[str]()
-    wanted = chosen(only, list(known))
+    missing = list[str]()
     command = "make bench" + (f' ARGS="--only {only}"' if only else "")
-    for name in wanted:
+    for name in chosen(only):
         heading(f"Measuring {name}{', in short' if short else ''}")
         began = time.monotonic()
-        section = known[name](short)
+        section = PARTS[name](short, info)
         found = Measured(
             section,
             machine.description(),
@@ -89,9 +87,9 @@ def bench(
         _show(section)
         if not short:
             RESULTS.mkdir(parents=True, exist_ok=True)
-            (RESULTS / f"{name}.json").write_text(json.dumps(found.to_json()), encoding="utf-8")
+            (RESULTS / f"{name}.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
             # After each part: the models that growth asks have the figures then, and what fails later loses nothing.
-            missing = write(list(known))
+            missing = write()
     if short:
         info("A short run: its figures scatter, and nothing was written.")
         return
@@ -111,25 +109,25 @@ def _show(section: Section) -> None:
         info(f"{target.name}: {target.found} ({target.wanted}): {verdict}")
 
 
-def chosen(only: str | None, known: list[str]) -> list[str]:
+def chosen(only: str | None) -> list[str]:
     """The parts to run, in the order of the page. Raises LedaError for one that there is not."""
-    asked = only.split(",") if only else known
-    if unknown := set(asked) - set(known):
+    asked = set(only.split(",")) if only else {*PARTS}
+    if unknown := asked - PARTS.keys():
         raise LedaError(
-            f"there is no part {', '.join(sorted(unknown))}", f"choose from {', '.join(known)}"
+            f"there is no part {', '.join(sorted(unknown))}", f"choose from {', '.join(PARTS)}"
         )
-    return [name for name in known if name in asked]
+    return [name for name in PARTS if name in asked]
 
 
-def write(known: list[str]) -> list[str]:
+def write() -> list[str]:
     """Write the page from every part that has a result, and the figures for the models; returns the parts without."""
     found = {
         name: Measured.from_json(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
-        for name in known
+        for name in PARTS
         if (RESULTS / f"{name}.json").exists()
     }
     PAGE.write_text(markdown(list(found.values())), encoding="utf-8")
     if set(MEASURES) <= set(found):
         text = json.dumps(service_times([found[name] for name in MEASURES]), indent=2) + "\n"
         measured.FILE.write_text(text, encoding="utf-8")
-    return [name for name in known if name not in found]
+    return [name for name in PARTS if name not in found]

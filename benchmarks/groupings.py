@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import product
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from unittest import mock
 
 from benchmarks import stub
@@ -25,18 +25,12 @@ from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
 from benchmarks.stages import LATENCY_MS, Pipeline, Run
 from leda.engine.group_by.configuration import Configuration
-from leda.engine.map.map_rows import MapRows
-from leda.engine.map.source_shards import SourceShards
-from leda.engine.reduce.epochs import Epochs
-from leda.engine.reduce.totals import Totals
-from leda.engine.registry import Configurations, Registry
-from leda.engine.rejects import Reject
+from leda.engine.registry import Registry
 from leda.engine.shards import Shard, of_event
 from leda.streams import stream_records
-from leda.values.limits import Limits
 from leda_cli.base.paths import ROOT
 from leda_cli.models.metering import Meter
-from leda_cli.models.pipeline_units import RETENTION_SECONDS
+from leda_cli.models.pipeline_units import map_of, reduce_of
 
 GROUPINGS = (1, 8, 30)
 BATCHES = (1, 10, 100, 1000)
@@ -174,12 +168,8 @@ class MeteredLeda:
         self._events = Events()
         client = cast(Any, self.meter)
         registry = Registry(client, "RegistryTable")
-        shards = SourceShards(registry, configuration(groupings), lanes=1)
-        self._map = MapRows(
-            client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse, threads=1
-        )
-        epochs, configurations = Epochs(registry, client), Configurations(registry)
-        self._reduce = Totals(client, "AggregateTable", epochs, configurations, _refuse, threads=1)
+        self._map = map_of(client, registry, configuration(groupings))
+        self._reduce = reduce_of(client, registry)
 
     def handle(self, changes: Sequence[Change]) -> None:
         """Process a batch of the table's stream."""
@@ -193,10 +183,6 @@ def _deliver(
 ) -> None:
     records = stream_records.read(event["Records"]).records
     write(of_event(event, records), records)
-
-
-def _refuse(_shard: Shard, rejected: Reject) -> NoReturn:
-    raise RuntimeError(f"a record was rejected: {rejected.reason}")
 
 
 class MeteredAdd:
@@ -307,20 +293,21 @@ class Took:
     records: int
     runs: list[tuple[Run, ...]] = field(default_factory=list)
 
-    def cpu(self) -> Sample:
-        """Processor milliseconds a record."""
-        return self._each(lambda run: run.took.cpu_ms)
-
-    def wall(self) -> Sample:
-        """Milliseconds a record."""
-        return self._each(lambda run: run.took.wall_ms)
-
-    def requests(self) -> Sample:
-        """Requests a record."""
-        return self._each(lambda run: run.requests)
-
-    def _each(self, of: Callable[[Run], float]) -> Sample:
+    def each(self, of: Callable[[Run], float]) -> Sample:
+        """A figure of a run for each record, summed over the stages."""
         return Sample.of(sum(map(of, stages)) / self.records for stages in self.runs)
+
+
+def _requests(run: Run) -> float:
+    return run.requests
+
+
+def _cpu(run: Run) -> float:
+    return run.took.cpu_ms
+
+
+def _wall(run: Run) -> float:
+    return run.took.wall_ms
 
 
 @dataclass(slots=True)
@@ -492,12 +479,12 @@ def _time_rows(times: Timed) -> list[str]:
         known = theirs or times.add[size[0], ADD_RECORDS]
         row = [f"{size[0]}", f"{size[1]:,}"]
         for of, text in (
-            (Took.requests, lambda sample: f"{sample.median:.3f}"),
-            (Took.cpu, lambda sample: sample.text(3)),
-            (Took.wall, lambda sample: sample.text(2)),
+            (_requests, lambda sample: f"{sample.median:.3f}"),
+            (_cpu, lambda sample: sample.text(3)),
+            (_wall, lambda sample: sample.text(2)),
         ):
-            row += [text(of(ours)), text(of(theirs)) if theirs else ""]
-            row.append(f"**{of(known).median / of(ours).median:.1f}**")
+            row += [text(ours.each(of)), text(theirs.each(of)) if theirs else ""]
+            row.append(f"**{known.each(of).median / ours.each(of).median:.1f}**")
         rows.append(row)
     columns = ["groupings", "records of a batch"]
     for name in ("requests", "processor, ms", "wall, ms"):
@@ -513,9 +500,9 @@ def _total_rows(times: Timed) -> list[str]:
             [
                 f"{groupings}",
                 f"{totals:,}",
-                f"{took.requests().median:.3f}",
-                took.cpu().text(3),
-                took.wall().text(2),
+                f"{took.each(_requests).median:.3f}",
+                took.each(_cpu).text(3),
+                took.each(_wall).text(2),
             ]
         )
     return table(["groupings", "totals", "requests", "processor, ms", "wall, ms"], rows, left=0)

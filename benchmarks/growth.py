@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.designs import DESIGNS, LEDA
-from benchmarks.events import Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample
-from benchmarks.stages import BATCH, pipelines
+from benchmarks.stages import pipelines
 from leda_cli.models import prices
 from leda_cli.models.cost_model import bill
 from leda_cli.models.limits import breaking_rate
@@ -37,10 +36,7 @@ def _rows(repetitions: int) -> tuple[list[str], Target]:
     for design in DESIGNS:
         with pipelines([design]) as started:
             pipeline = started[design.name]
-            pipeline.invoke("state", pipeline.events.kinesis(Messages(1).batch(BATCH)))
-            pipeline.invoke("map", pipeline.changes("StateTable"))
-            name = design.table("ReduceTable")
-            [(_, row)] = pipeline.stub.take_changes(name)
+            name, row = pipeline.delta_row()
             # A new total takes two requests.
             pipeline.invoke("reduce", pipeline.events.dynamodb(name, [(None, row)]))
             for count in ROWS:

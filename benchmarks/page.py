@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.parts import Section, paragraph, table
@@ -20,13 +20,9 @@ class Measured:
     date: str
     seconds: float
 
-    def to_json(self) -> dict[str, Any]:
-        """The result for `from_json`."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Measured:
-        """The result that was written."""
+        """The result of `asdict`."""
         return cls(**{**given, "section": Section.from_json(given["section"])})
 
 

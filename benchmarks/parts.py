@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -27,13 +27,9 @@ class Section:
     targets: list[Target] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` takes."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> Section:
-        """The section that was written."""
+        """The section of `asdict`."""
         targets = [Target(**target) for target in given["targets"]]
         return cls(given["title"], given["lines"], targets, given["figures"])
 

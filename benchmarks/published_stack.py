@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.designs import PUBLISHED, STAGES
-from leda_cli.base.errors import LedaError
+from leda_cli.base.waiting import wait_for
 from leda_cli.operate.stack import Stack
 
 if TYPE_CHECKING:
@@ -146,8 +145,4 @@ class PublishedStack:
         )
 
     def _wait(self, what: str, state: Callable[[], object], wanted: object) -> None:
-        limit = time.monotonic() + READY_SECONDS
-        while (found := state()) != wanted:
-            if time.monotonic() > limit:
-                raise LedaError(f"{what} of the published design is {found}, not {wanted}")
-            time.sleep(0.1)
+        wait_for(f"{what} of the published design", lambda: state() == wanted, READY_SECONDS)

@@ -57,6 +57,14 @@ class Pipeline:
         name = self.design.table(table)
         return self.events.dynamodb(name, self.stub.take_changes(name))
 
+    def delta_row(self) -> tuple[str, Any]:
+        """ReduceTable's name in the stub, and the row of a batch of 1,000 messages over 18 totals."""
+        self.invoke("state", self.events.kinesis(Messages(1).batch(BATCH)))
+        self.invoke("map", self.changes("StateTable"))
+        name = self.design.table("ReduceTable")
+        [(_, row)] = self.stub.take_changes(name)
+        return name, row
+
     def invoke(self, stage: str, event: Mapping[str, Any]) -> Run:
         """Invoke a stage; returns its time and its number of requests."""
         self.stub.take_counts()

@@ -20,10 +20,10 @@ from benchmarks.events import Messages
 from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stages import BATCH, NOT_COUNTED, Pipeline, Run, pipelines
-from leda.pipeline import state_rows
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
 from leda_cli.base.hierarchies import totals_of
+from leda_cli.models.pipeline_units import state_row
 
 WIDTHS = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
 FIRST_ENGINE = Path(__file__).with_name("first_engine.toml")
@@ -32,14 +32,7 @@ _PUT_AT_A_TIME = 5_000
 
 def state_changes(messages: Messages, size: int) -> list[dict[str, Any]]:
     """Rows of StateTable for new trades."""
-    parsed = (parse(data, Schema()) for data in messages.batch(size))
-    return [
-        {
-            "id": {"S": message.id},
-            **dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True)),
-        }
-        for message in parsed
-    ]
+    return [state_row(parse(data, Schema())) for data in messages.batch(size)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +203,7 @@ def _many_rows(repetitions: int) -> Sample:
     found = []
     with pipelines([LEDA]) as started:
         pipeline = started[LEDA.name]
-        name = LEDA.table("ReduceTable")
-        pipeline.invoke("state", pipeline.events.kinesis(Messages(1).batch(BATCH)))
-        pipeline.invoke("map", pipeline.changes("StateTable"))
-        [(_, row)] = pipeline.stub.take_changes(name)
+        name, row = pipeline.delta_row()
         for repetition in range(-NOT_COUNTED, repetitions):
             rows = pipeline.events.dynamodb(name, [(None, row)] * BATCH)
             took = pipeline.invoke("reduce", rows).took

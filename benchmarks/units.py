@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import product
 
-from benchmarks.parts import Section, Target, paragraph, table
+from benchmarks.parts import Say, Section, Target, paragraph, table
 from benchmarks.totals import WIDTHS
 from leda_cli.base.hierarchies import totals_of
 from leda_cli.base.processes import in_processes
@@ -27,7 +27,7 @@ LANES = (1, 4)
 _DUPLICATES = 0.07
 
 
-def section() -> Section:
+def section(_short: bool, _say: Say) -> Section:
     """Every mix, computed: there is nothing to repeat, and nothing to disturb."""
     processes = os.cpu_count() or 1
     found = list(in_processes(_compared, all_mixes(), processes))

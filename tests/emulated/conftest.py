@@ -19,8 +19,7 @@ __all__ = ["console", "every_fault_is_met", "no_pauses"]
 @pytest.fixture(scope="module")
 def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # A new one for each file, because it gets slower: a batch of PartiQL took 0.2 s at first, 2.6 s after 1,000 tables.
-    emulators = toolchain.install_emulators(toolchain.find_node())
-    folder = toolchain.dynamodb_local_folder(emulators)
+    folder, _ = toolchain.install_emulators(toolchain.find_node())
     log = tmp_path_factory.mktemp("dynamodb") / "dynamodb.log"
     with dynamodb_local.running(toolchain.find_java(), folder, log) as endpoint:
         yield endpoint

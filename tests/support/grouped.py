@@ -15,8 +15,13 @@ Row = dict[str, Any]
 class Service(StreamedDynamoDB):
     """DynamoDB with the source table and the totals table, and Lambda with MapLambda's settings."""
 
-    def __init__(self, configuration: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-        super().__init__({"Source": keys, "Totals": ("Identifier",)})
+    def __init__(
+        self,
+        configuration: Mapping[str, Any],
+        keys: tuple[str, ...],
+        totals_key: str = "Identifier",
+    ) -> None:
+        super().__init__({"Source": keys, "Totals": (totals_key,)})
         self._configuration = configuration
         self._keys = keys
 

@@ -104,7 +104,8 @@ class Costs:
 
 def _units(writes: float, reads: float, prices: Prices) -> float:
     price = prices.dynamodb
-    return writes / 1e6 * price.per_million_write_units + reads / 1e6 * price.per_million_read_units
+    dollars: float = writes * price.per_million_write_units + reads * price.per_million_read_units
+    return dollars / 1e6
 
 
 def _stored(monthly: Bill) -> float:

@@ -23,7 +23,7 @@ from leda_cli.console.board import Board, Query
 from leda_cli.console.commands import Busy, Commands, Job
 from leda_cli.console.costs import Cost, Costs, Rate
 from leda_cli.console.figures import RECENT_SECONDS, SPAN_SECONDS, Figures, Sample, rates
-from leda_cli.console.samples import LogSource, MessageSize, MetricSource, Source
+from leda_cli.console.samples import LogSource, MessageSize, MetricSource
 from leda_cli.console.site import Site
 from leda_cli.console.trouble import Advice, Alarm, Alarms, Listing, Quarantine
 from leda_cli.operate.totals.totals_age import Age
@@ -48,21 +48,14 @@ MOST_DIFFERENCES = 100
 Apply = Callable[[Any], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
-    """The interval of a collector in seconds, on local AWS and on an account."""
-
-    local: float
-    account: float
-
-
 PACE = {
-    "flow": Every(1.0, 60.0),
-    "totals": Every(1.0, 15.0),
-    "age": Every(4.0, 60.0),
-    "alarms": Every(5.0, 60.0),
-    "quarantine": Every(3.0, 60.0),
+    "flow": (1.0, 60.0),
+    "totals": (1.0, 15.0),
+    "age": (4.0, 60.0),
+    "alarms": (5.0, 60.0),
+    "quarantine": (3.0, 60.0),
 }
+"""The interval of each collector in seconds, on local AWS and on an account."""
 
 
 class Verdict(enum.StrEnum):
@@ -189,7 +182,9 @@ class Hub:
         self._looked_at = threading.Event()
         self._is_over = False
         self._when_alone: Callable[[], None] | None = None
-        self._source: Source = (LogSource if site.is_local else MetricSource)(site)
+        self._source: LogSource | MetricSource = (LogSource if site.is_local else MetricSource)(
+            site
+        )
         self._message_size = MessageSize(site)
         self.figures = Figures(self._source.step)
         self._alarms = Alarms(site, advice)
@@ -271,7 +266,7 @@ class Hub:
 
     def _turns(self, name: str, read: Callable[[], Any], take: Apply) -> None:
         """Read again and again while a page is open, within the limits of calls and read units."""
-        pace = PACE.get(name, PACE["age"])
+        local, account = PACE.get(name, PACE["age"])
         while not self._is_over:
             self._looked_at.wait()
             began, calls = time.monotonic(), self.calls.of_thread()
@@ -286,11 +281,11 @@ class Hub:
                 units = (found.units or Decimal(0)) if isinstance(found, Found) else Decimal(0)
             took = time.monotonic() - began
             if self.site.is_local:
-                wait = max(pace.local, 3 * took)
+                wait = max(local, 3 * took)
             else:
                 made = self.calls.of_thread() - calls
                 wait = max(
-                    pace.account,
+                    account,
                     60 * made / CALLS_A_MINUTE,
                     60 * float(units) / READ_UNITS_A_MINUTE,
                 )

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -44,21 +44,12 @@ _INJECTED = "injected failure:"
 _FAILED = re.compile(r"^\[ERROR\]|Task timed out after|Runtime\.ExitError")
 
 
-class Source(Protocol):
-    """A source of figures. `replaces`: a read returns whole sums for a bucket, which replace the former ones."""
-
-    step: int
-    replaces: bool
-
-    def read(self, now: float) -> list[Sample]:
-        """The samples since the last call. Raises the client's error."""
-
-
 class LogSource:
     """Reads the functions' logs on local AWS."""
 
     step = LOCAL_STEP
     replaces = False
+    """Whether a read returns whole sums for a bucket, which replace the former ones."""
 
     def __init__(self, site: Site) -> None:
         self._logs: Any = site.account.logs

@@ -36,9 +36,14 @@ class Stage:
     what: str
     figure: str
     unit: str
-    chart: str
     more: tuple[Figure, ...]
     kind: str = "rate"
+    chart: str = ""
+
+    @property
+    def charted(self) -> str:
+        """The figure of the chart: the big one, where there is no other."""
+        return self.chart or self.figure
 
 
 def _engine(stage: str, *more: Figure, dropped: str) -> tuple[Figure, ...]:
@@ -63,7 +68,6 @@ def stages_of(hub: Hub) -> list[Stage]:
         "turns each change into sums",
         "map.records",
         "changes/s",
-        "map.records",
         _engine("map", dropped="dropped: counted before"),
     )
     reduced = Stage(
@@ -72,7 +76,6 @@ def stages_of(hub: Hub) -> list[Stage]:
         "adds the sums to the totals",
         "reduce.records",
         "rows/s",
-        "reduce.records",
         _engine(
             "reduce",
             Figure("added to totals", "reduce.applied"),
@@ -86,12 +89,12 @@ def stages_of(hub: Hub) -> list[Stage]:
         f"are read from {site.aggregation.totals_table}",
         "board.count",
         "totals",
-        "totals.changed",
         (
             Figure("changes in the last minute", "totals.changed"),
             Figure("oldest change that waits", "board.age", "seconds"),
         ),
         "count",
+        "totals.changed",
     )
     if site.stack is None:
         source = Stage(
@@ -100,7 +103,6 @@ def stages_of(hub: Hub) -> list[Stage]:
             "is the table whose rows are counted",
             "map.records",
             "changes/s",
-            "map.records",
             (),
         )
         return [source, mapped, reduced, totals]
@@ -110,7 +112,6 @@ def stages_of(hub: Hub) -> list[Stage]:
         "takes the producers’ messages",
         "stream.records",
         "messages/s",
-        "stream.records",
         (
             Figure("bytes a second", "stream.bytes", "bytes", "rates"),
             Figure("messages in the last minute", "stream.records"),
@@ -122,7 +123,6 @@ def stages_of(hub: Hub) -> list[Stage]:
         "keeps each trade’s newest version",
         "state.records",
         "messages/s",
-        "state.records",
         _engine(
             "state", Figure("dropped: older versions", "state.stale"), dropped="dropped: duplicates"
         ),

@@ -8,16 +8,15 @@ live_page         `leda console` beside the demo
 example           `leda example`: deploys an example and plays its play_<name>
 examples          the folders under examples/, applied on local AWS
 play_*            one file for each example
-grouped_table     a table whose totals modules/aggregation keeps; for play_feedback and play_favourites
-leaderboard       reads the leaderboard of play_scores; board_view shows it
+applied_example   the example of a demo: its rows, its functions, what is in its quarantine
+grouped_table     a table whose totals modules/aggregation keeps, and a season of writes beside second deliveries
 shop_client       the shop as its customers, operators and analysts use it; hosted_sign_in signs an operator in
 redelivery        delivers a stream's records to a function again
-refused_rows      why a function has quarantined a row
 function_log      reads a function's log
 
 group_by_oracle   what the totals must be, computed without code of the engine
-score_oracle      the same for play_scores; shop_ledger the same for play_shop
+shop_ledger       the same for play_shop
 settling          waits until the totals are exact and stay so
-bar_table         tables whose lines end in bars; live_view redraws one in place
+bar_table         tables whose lines end in bars, and rankings; live_view redraws one in place
 what_next         what stays running, and commands to try
 """

@@ -61,7 +61,6 @@ class Round:
     hard: bool
     counts: game.Counts
     put_seconds: float
-    retried: int
     outcome: Outcome
 
     @property
@@ -225,7 +224,7 @@ def play_round(
         putting.stop()
         raise
     seconds = putting.ended - putting.began
-    return Round(number, hard, burst.counts, seconds, putting.retried, outcome)
+    return Round(number, hard, burst.counts, seconds, outcome)
 
 
 def _report_put(burst: game.Burst, putting: Putting, added: int) -> None:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,29 +59,6 @@ class ExampleAws:
     def client(self, service: str) -> Any:
         """A new client."""
         return local_client(service, self.variables)
-
-
-@dataclass(frozen=True)
-class AppliedExample:
-    """The example of a demo, with the clients that most demos need."""
-
-    aws: ExampleAws
-
-    @cached_property
-    def dynamodb(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("dynamodb")
-
-    @cached_property
-    def lambdas(self) -> Any:
-        """The client, made at its first use."""
-        return self.aws.client("lambda")
-
-    def scan(self, table: str) -> Iterator[dict[str, Any]]:
-        """Read every row of a table consistently, in DynamoDB's JSON."""
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        for page in pages:
-            yield from page["Items"]
 
 
 def names() -> list[str]:

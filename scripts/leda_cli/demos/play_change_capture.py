@@ -16,10 +16,10 @@ from rich.table import Table
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
-from leda_cli.demos.examples import AppliedExample, ExampleAws
+from leda_cli.demos.applied_example import AppliedExample
+from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, plain_table, print_table
 
 PLACE, END = "_replica_place", "_replica_end"
@@ -52,11 +52,6 @@ class Changes(AppliedExample):
     def replica(self) -> str:
         """The replica's name."""
         return str(self.aws.outputs["copy"]["name"])
-
-    @property
-    def bucket(self) -> str:
-        """The quarantine bucket's name."""
-        return str(self.aws.outputs["quarantine_bucket"]["name"])
 
     def function(self, part: str) -> str:
         """A function's name: capture or replica."""
@@ -111,15 +106,10 @@ class Changes(AppliedExample):
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return found
 
-    def redelivery(self, part: str, draw: random.Random) -> Redelivery:
-        """Deliveries of the table's stream to a function."""
-        return Redelivery(
-            self.aws.client("dynamodbstreams"),
-            self.lambdas,
-            self.aws.outputs["table"]["stream_arn"],
-            self.function(part),
-            draw,
-        )
+    def replica_redelivery(self, draw: random.Random) -> Redelivery:
+        """Second deliveries of the table's stream to the replica's function."""
+        stream = self.outputs["table"]["stream_arn"]
+        return self.redelivery(stream, self.function("replica"), draw)
 
 
 def key(user: str, timestamp: int = 1) -> dict[str, Any]:
@@ -234,7 +224,7 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
     with step("waiting until the replica has all of them"):
         wait_for("the replica equals the table", lambda: changes.replica_items() == changes.items())
     before = changes.rows()
-    redelivery = changes.redelivery("replica", draw)
+    redelivery = changes.replica_redelivery(draw)
     with step("delivering the whole stream again, in other batches and orders"):
         for _ in range(ROUNDS):
             redelivery.once()
@@ -279,16 +269,11 @@ def _counted(changes: Changes, before: int, changed: int) -> None:
 
 def _farewell(changes: Changes, user: str) -> None:
     item = json.dumps({**key("you"), "plan": {"S": "gold"}})
-    say_what_next(
-        changes.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
-            f"{changes.log.command} | grep '\"you\"'",
-            f"aws dynamodb scan --table-name {changes.replica}",
-            f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
-            f"make demo EXAMPLE={changes.aws.name}",
-        ),
+    changes.say_what_next(
+        f"aws dynamodb put-item --table-name {changes.table} --item '{item}'",
+        f"{changes.log.command} | grep '\"you\"'",
+        f"aws dynamodb scan --table-name {changes.replica}",
+        f"aws sqs receive-message --queue-url {changes.aws.outputs['inbox_url']}",
     )
     info(
         f"On AWS, the saved query tells what happened to {user}; docs/change-capture.md explains it."

@@ -19,31 +19,32 @@ from itertools import product
 from typing import Any
 
 from rich.console import RenderableType
-from rich.text import Text
 
 from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
-from leda_cli.base.output import cell, console, heading, info, step
-from leda_cli.base.terminal import shown
-from leda_cli.demos.bar_table import Column, bar_table
+from leda_cli.base.output import console, heading, info, step
+from leda_cli.demos.bar_table import first_places, ranking
 from leda_cli.demos.examples import ExampleAws
-from leda_cli.demos.grouped_table import GroupedTable, Item, raise_what_failed
+from leda_cli.demos.grouped_table import (
+    LOOK_SECONDS,
+    GroupedTable,
+    Item,
+    Writer,
+    raise_what_failed,
+)
 from leda_cli.demos.live_view import LiveView
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.rebuild_command import run, work_of
 from leda_cli.operate.totals.screen import ACCENT, print_table
-from leda_cli.operate.totals.totals_reading import Total, TotalsReader
+from leda_cli.operate.totals.totals_reading import Total
 
 ROWS = 10_000
 USERS = 2_500
 LIVE_SECONDS = 15.0
-PAUSE_SECONDS = 0.02
 WAIT_SECONDS = 15.0
 """How long the check after the backfill waits for a change to reach its total."""
-LOOK_SECONDS = 0.25
 PLACES = 10
 GROUPING, MEASURE = "restaurant", "Favourites"
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
@@ -62,13 +63,13 @@ Favourite = tuple[str, str]
 """A user and a restaurant."""
 
 
-class People:
-    """Make restaurants their favourites and change their minds; `counts` says how often."""
+class People(Writer):
+    """Make restaurants their favourites and change their minds."""
+
+    PAUSE_SECONDS = 0.02
 
     def __init__(self, favourites: GroupedTable, draw: random.Random) -> None:
-        self.counts: Counter[str] = Counter()
-        self._favourites = favourites
-        self._draw = draw
+        super().__init__(favourites, draw)
         self._known: list[Favourite] = []
 
     def draw(self) -> Favourite:
@@ -80,17 +81,12 @@ class People:
         """Add a favourite, or remove one that was added during the demo."""
         if self._known and self._draw.random() < 0.3:
             gone = self._known.pop(self._draw.randrange(len(self._known)))
-            self._favourites.delete(key(gone))
+            self._table.delete(key(gone))
             self.counts["gone"] += 1
         else:
             self._known.append(self.draw())
-            self._favourites.put(row(self._known[-1]))
+            self._table.put(row(self._known[-1]))
             self.counts["come"] += 1
-
-    def run(self, stop: threading.Event) -> None:
-        """Go on until told to stop."""
-        while not stop.wait(PAUSE_SECONDS):
-            self.once()
 
 
 def key(favourite: Favourite) -> Item:
@@ -113,12 +109,12 @@ def play(aws: ExampleAws) -> None:
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(people.run, stop)
         try:
-            reader = _backfill(favourites, people)
-            _live(favourites, people, reader, writing)
+            _backfill(favourites, people)
+            _live(favourites, people, writing)
         finally:
             stop.set()
         writing.result()
-    _verdict(favourites, people, reader)
+    _verdict(favourites, people)
     _farewell(favourites)
 
 
@@ -148,76 +144,52 @@ def _write(favourites: GroupedTable, some: Sequence[Favourite]) -> None:
         left = favourites.dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
 
 
-def _backfill(favourites: GroupedTable, people: People) -> TotalsReader:
-    """Run the first backfill while people write; returns a reader of the totals."""
+def _backfill(favourites: GroupedTable, people: People) -> None:
+    """Run the first backfill while people write."""
     heading("leda backfill, while people go on")
     account = Account(favourites.aws.variables)
     aggregation = Aggregation.of_function(account, favourites.map_function)
     operation, before = Operation(as_json=False), people.counts.total()
     run(work_of(aggregation, operation, is_backfill=True), aggregation, operation, WAIT_SECONDS)
     info(f"{people.counts.total() - before:,} favourites came or went meanwhile")
-    return TotalsReader(
-        favourites.dynamodb, aggregation.totals_table, aggregation.totals_key, aggregation.live()
-    )
 
 
-def _live(favourites: GroupedTable, people: People, reader: TotalsReader, writing: Any) -> None:
+def top(favourites: GroupedTable) -> Sequence[Total]:
+    """The restaurants with the most favourites; equal ones are ordered by name."""
+    return favourites.reader.top(GROUPING, MEASURE, PLACES).totals
+
+
+def _live(favourites: GroupedTable, people: People, writing: Any) -> None:
     heading(f"The top {PLACES}, for {LIVE_SECONDS:.0f} seconds")
     began = time.monotonic()
     with LiveView(console) as view:
         while (seconds := time.monotonic() - began) < LIVE_SECONDS:
             raise_what_failed(writing)
-            first = top(reader)
+            first = top(favourites)
             status = (
                 f"{seconds:4.1f} s: {people.counts['come']:,} favourites have come, "
                 f"{people.counts['gone']:,} have gone"
             )
-            summary = ", ".join(f"{_name(each)} {each.amounts[MEASURE]:f}" for each in first[:3])
-            view.show(board(first), status, summary)
+            view.show(board(first), status, first_places(first, MEASURE))
             time.sleep(LOOK_SECONDS)
-
-
-def top(reader: TotalsReader) -> Sequence[Total]:
-    """The restaurants with the most favourites; equal ones are ordered by name."""
-    return reader.top(GROUPING, MEASURE, PLACES).totals
 
 
 def board(first: Sequence[Total]) -> RenderableType:
     """A table with a line for each restaurant; equal ones share a rank."""
-    if not first:
-        return Text("nobody has a favourite yet", style="dim")
-    amounts = [each.amounts[MEASURE] for each in first]
-    columns = (Column("rank"), Column("restaurant", "left", 16), Column("favourites"))
-    return bar_table(
-        columns,
-        [
-            (
-                (
-                    str(1 + sum(other > amount for other in amounts)),
-                    cell(_name(each)),
-                    f"{amount:,f}",
-                ),
-                float(amount),
-            )
-            for each, amount in zip(first, amounts, strict=True)
-        ],
-    )
+    return ranking(first, [MEASURE], "restaurant", ["favourites"])
 
 
-def _name(total: Total) -> str:
-    return shown(total.keys["restaurant_id"])
-
-
-def _verdict(favourites: GroupedTable, people: People, reader: TotalsReader) -> None:
+def _verdict(favourites: GroupedTable, people: People) -> None:
     heading("Verdict")
     with step("waiting until the last change is counted, and comparing"):
         favourites.settle()
         figures = favourites.require_exact()
-    first = top(reader)
+    first = top(favourites)
     print_table(console, board(first))
     counted = Counter(each["restaurant_id"]["S"] for each in favourites.rows())
     ordered = sorted(counted.items(), key=lambda each: (-each[1], each[0].encode()))
-    if [(_name(each), int(each.amounts[MEASURE])) for each in first] != ordered[:PLACES]:
+    found = [(each.keys["restaurant_id"], int(each.amounts[MEASURE])) for each in first]
+    if found != ordered[:PLACES]:
         raise LedaError("The top ten are not the order of the totals.", "That is a bug in LEDA.")
     came, went = people.counts["come"], people.counts["gone"]
     info(f"{came:,} favourites came and {went:,} went since the first computation began")
@@ -229,15 +201,10 @@ def _verdict(favourites: GroupedTable, people: People, reader: TotalsReader) -> 
 def _farewell(favourites: GroupedTable) -> None:
     item = json.dumps(row(("you", RESTAURANTS[0])))
     find = f"--map-function {favourites.map_function}"
-    say_what_next(
-        favourites.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {favourites.table} --item '{item}'",
-            f".venv/bin/leda totals {find} --grouping {GROUPING} --top {PLACES} --by {MEASURE}",
-            f".venv/bin/leda verify {find}",
-            f".venv/bin/leda backfill {find} --dry-run",
-            f"make demo EXAMPLE={favourites.aws.name}",
-        ),
+    favourites.say_what_next(
+        f"aws dynamodb put-item --table-name {favourites.table} --item '{item}'",
+        f".venv/bin/leda totals {find} --grouping {GROUPING} --top {PLACES} --by {MEASURE}",
+        f".venv/bin/leda verify {find}",
+        f".venv/bin/leda backfill {find} --dry-run",
     )
     info("modules/aggregation/README.md says what else can be grouped and summed.")

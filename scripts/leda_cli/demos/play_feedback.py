@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import random
 import secrets
-import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,18 +18,20 @@ from typing import Any
 from rich.console import RenderableType
 
 from leda_cli.base.output import console, heading, info, step
-from leda_cli.demos import refused_rows
-from leda_cli.demos.bar_table import Column, bar_table
+from leda_cli.demos.bar_table import bar_table
 from leda_cli.demos.examples import ExampleAws
-from leda_cli.demos.grouped_table import GroupedTable, Item, Measures, raise_what_failed
+from leda_cli.demos.grouped_table import (
+    GroupedTable,
+    Item,
+    Measures,
+    SpoilingWriter,
+    season,
+)
 from leda_cli.demos.live_view import LiveView
 from leda_cli.demos.redelivery import Redelivery
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, print_table
 
 SECONDS = 20.0
-PAUSE_SECONDS = 0.01
-LOOK_SECONDS = 0.25
 DAYS = 7
 
 SOURCES = ("web", "app_store", "survey", None)
@@ -43,16 +42,12 @@ TAGS = ("late", "driver", "refund", "praise", "app", "urn:agent:7")
 """The last tag contains the separator of identifiers."""
 
 
-class Feedback:
-    """Writes feedback; `counts` has the number of rows by what was done with them."""
+class Feedback(SpoilingWriter):
+    """Writes feedback."""
 
     def __init__(self, table: GroupedTable, draw: random.Random, now: datetime) -> None:
-        self.counts: Counter[str] = Counter()
-        self.unreadable = f"{secrets.token_hex(3)}-unreadable"
-        self._table = table
-        self._draw = draw
+        super().__init__(table, draw)
         self._now = now
-        self._name = secrets.token_hex(3)
         self._rows: dict[str, Item] = {}
 
     def once(self) -> None:
@@ -70,11 +65,6 @@ class Feedback:
             self._table.delete({"id": {"S": identifier}})
             del self._rows[identifier]
         self.counts[kind] += 1
-
-    def run(self, stop: threading.Event) -> None:
-        """Write until told to stop."""
-        while not stop.wait(PAUSE_SECONDS):
-            self.once()
 
     def write_one_that_cannot_be_counted(self) -> None:
         """Write a row whose score is a word."""
@@ -120,7 +110,11 @@ def day_of(moment: datetime) -> str:
 def play(aws: ExampleAws) -> None:
     """Show the system at work. Raises LedaError when a total is not exact."""
     table, draw, now = GroupedTable(aws), random.Random(secrets.randbits(64)), datetime.now(UTC)
-    feedback, redeliveries = Feedback(table, draw, now), table.redeliveries(draw)
+    feedback, outputs = Feedback(table, draw, now), aws.outputs
+    redeliveries = [
+        table.redelivery(read["stream_arn"], outputs["functions"][stage]["name"], draw)
+        for stage, read in (("map", outputs["table"]), ("reduce", outputs["tables"]["reduce"]))
+    ]
     # The last DAYS * 24 hours touch DAYS + 1 calendar days.
     days = [day_of(now - timedelta(days=number)) for number in range(DAYS, -1, -1)]
     _groupings(table)
@@ -149,36 +143,13 @@ def _season(
     heading(f"The daily counters, for {SECONDS:.0f} seconds")
     info("Feedback is written, changed, written twice and deleted. Beside both mappings, second")
     info("deliveries repeat the streams' records: in other batches, in any order.")
-    stop_writing, stop_delivering = threading.Event(), threading.Event()
-    began = time.monotonic()
-    with ThreadPoolExecutor(1 + len(redeliveries)) as pool, LiveView(console) as view:
-        writing = pool.submit(feedback.run, stop_writing)
-        delivering = [pool.submit(each.run, stop_delivering) for each in redeliveries]
 
-        def look() -> None:
-            raise_what_failed(writing, *delivering)
-            found = daily(table, days)
-            status = (
-                f"{time.monotonic() - began:4.1f} s: {feedback.counts.total():,} writes, "
-                f"{sum(each.records for each in redeliveries):,} records delivered again"
-            )
-            count = sum((measures["Count"] for measures, _ in found.values()), Decimal())
-            view.show(days_table(found), status, f"{count:f} rows counted in {len(found)} days")
+    def show(view: LiveView, status: str) -> None:
+        found = daily(table, days)
+        count = sum((measures["Count"] for measures, _ in found.values()), Decimal())
+        view.show(days_table(found), status, f"{count:f} rows counted in {len(found)} days")
 
-        try:
-            while time.monotonic() - began < SECONDS:
-                if time.monotonic() - began > SECONDS / 2 and not feedback.counts["unreadable"]:
-                    feedback.write_one_that_cannot_be_counted()
-                look()
-                time.sleep(LOOK_SECONDS)
-            stop_writing.set()
-            writing.result()
-            table.settle(look)
-        finally:
-            stop_writing.set()
-            stop_delivering.set()
-    for each in delivering:
-        each.result()
+    season(feedback, redeliveries, SECONDS, show, table.settle)
 
 
 def daily(table: GroupedTable, days: Sequence[str]) -> dict[str, tuple[Measures, Decimal]]:
@@ -194,14 +165,8 @@ def daily(table: GroupedTable, days: Sequence[str]) -> dict[str, tuple[Measures,
 
 def days_table(found: Mapping[str, tuple[Measures, Decimal]]) -> RenderableType:
     """A table with a line for each day; `sentiment` is the sum divided by the count."""
-    columns = (
-        Column("date", "left", 10),
-        Column("feedback"),
-        Column("urgent"),
-        Column("sentiment"),
-    )
     return bar_table(
-        columns,
+        ["date", "feedback", "urgent", "sentiment"],
         [
             (
                 (
@@ -214,6 +179,8 @@ def days_table(found: Mapping[str, tuple[Measures, Decimal]]) -> RenderableType:
             )
             for day, (measures, urgent) in found.items()
         ],
+        "date",
+        10,
     )
 
 
@@ -228,10 +195,8 @@ def _verdict(
         for each in redeliveries:
             each.everything()
         table.require_exact()
-    aws, key = table.aws, {"id": {"S": feedback.unreadable}}
-    bucket = aws.outputs["quarantine_bucket"]["name"]
-    why = refused_rows.reason(aws.client("s3"), bucket, table.map_function, key)
-    info(f"1 row could not be counted and is in s3://{bucket}: {why}")
+    why = table.refusal(table.map_function, {"id": {"S": feedback.unreadable}})
+    info(f"1 row could not be counted and is in s3://{table.bucket}: {why}")
     feedback.mend_it()
     with step("correcting the row; its change alone makes it count"):
         table.settle(hold=0.5)
@@ -252,16 +217,11 @@ def _farewell(table: GroupedTable, today: str) -> None:
     row = {"id": {"S": "1"}, "date": {"S": today}, "created_at": {"N": str(int(time.time()))}}
     item = json.dumps({**row, "sentiment_score": {"N": "0.9"}})
     find = f"--map-function {table.map_function}"
-    say_what_next(
-        table.aws.endpoint,
-        "the example",
-        (
-            f"aws dynamodb put-item --table-name {table.table} --item '{item}'",
-            f".venv/bin/leda totals {find} --grouping daily --average Sentiment",
-            f".venv/bin/leda totals {find} --grouping tags --key tags=urn:agent:7 --key date={today}",
-            f".venv/bin/leda verify {find}",
-            f"make demo EXAMPLE={table.aws.name}",
-        ),
+    table.say_what_next(
+        f"aws dynamodb put-item --table-name {table.table} --item '{item}'",
+        f".venv/bin/leda totals {find} --grouping daily --average Sentiment",
+        f".venv/bin/leda totals {find} --grouping tags --key tags=urn:agent:7 --key date={today}",
+        f".venv/bin/leda verify {find}",
     )
     info("examples/feedback/main.tf has the groupings;")
     info("docs/from-a-hand-written-aggregator.md says what they replace.")

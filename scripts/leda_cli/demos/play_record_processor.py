@@ -16,10 +16,9 @@ from aws_kinesis_agg.aggregator import RecordAggregator
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
-from leda_cli.demos import refused_rows
+from leda_cli.demos.applied_example import AppliedExample
 from leda_cli.demos.examples import ExampleAws
 from leda_cli.demos.function_log import FunctionLog
-from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.totals.screen import ACCENT, plain_table, print_table
 
 ANSWER = {
@@ -34,11 +33,16 @@ READINGS = 120
 
 
 @dataclass(frozen=True)
-class Processor:
+class Processor(AppliedExample):
     """One of the example's processors: `records` or `readings`."""
 
-    aws: ExampleAws
     part: str
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The outputs of the processor."""
+        found: Mapping[str, Any] = self.aws.outputs[self.part]
+        return found
 
     @cached_property
     def kinesis(self) -> Any:
@@ -48,22 +52,17 @@ class Processor:
     @cached_property
     def log(self) -> FunctionLog:
         """The function's log."""
-        return FunctionLog(self.aws.client("logs"), self._output("function")["log_group_name"])
+        return FunctionLog(self.aws.client("logs"), self.outputs["function"]["log_group_name"])
 
     @property
     def function(self) -> str:
         """The function's name."""
-        return str(self._output("function")["name"])
+        return str(self.outputs["function"]["name"])
 
     @property
     def stream(self) -> str:
         """The stream's name."""
-        return str(self._output("stream")["name"])
-
-    @property
-    def bucket(self) -> str:
-        """The quarantine bucket's name."""
-        return str(self._output("quarantine_bucket")["name"])
+        return str(self.outputs["stream"]["name"])
 
     def put(self, records: Sequence[tuple[str, bytes]]) -> list[str]:
         """Put records (partition key, data); returns their sequence numbers. Raises LedaError if one is refused."""
@@ -74,17 +73,6 @@ class Processor:
         if answer["FailedRecordCount"]:
             raise LedaError(f"{self.stream} did not take every record.", "Run the demo again.")
         return [record["SequenceNumber"] for record in answer["Records"]]
-
-    def invoke(self, event: str) -> dict[str, Any]:
-        """Invoke the function. Raises LedaError when it fails."""
-        answer = self.aws.client("lambda").invoke(FunctionName=self.function, Payload=event)
-        text = answer["Payload"].read().decode(errors="replace")
-        if "FunctionError" in answer:
-            raise LedaError(
-                f"{self.function} failed: {text[:500]}", f"Read its log: {self.log.group}"
-            )
-        found: dict[str, Any] = json.loads(text)
-        return found
 
     def logged(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """The log lines of the records with these sequence numbers, each user record once, in order."""
@@ -97,14 +85,9 @@ class Processor:
             lines.values(), key=lambda line: (int(line["sequence_number"]), line["event_id"])
         )
 
-    def quarantined(self) -> dict[str, dict[str, Any]]:
+    def quarantined_by_number(self) -> dict[str, dict[str, Any]]:
         """The records that the function has quarantined, by sequence number."""
-        bodies = refused_rows.quarantined(self.aws.client("s3"), self.bucket, self.function)
-        return {body["sequenceNumber"]: body for body in bodies}
-
-    def _output(self, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.aws.outputs[self.part][name]
-        return found
+        return {body["sequenceNumber"]: body for body in self.quarantined(self.function)}
 
 
 def newest_readings(aws: ExampleAws) -> dict[str, tuple[str, str]]:
@@ -134,7 +117,7 @@ def play(aws: ExampleAws) -> None:
 
 def _test_event(records: Processor) -> None:
     heading("The test event of the Lambda blueprint kinesis-process-record-python")
-    answer = records.invoke(records.aws.outputs["test_event"])
+    answer = records.invoke(records.function, records.aws.outputs["test_event"])
     info(f"{records.function} answers: {json.dumps(answer)}")
     wait_for(
         "the decoded payload in the log",
@@ -209,13 +192,13 @@ def _readings(readings: Processor, draw: random.Random) -> None:
         wait_for("each sensor's newest reading in the table", arrived)
         wait_for(
             "the bad records in quarantine",
-            lambda: len(readings.quarantined().keys() & set(numbers)) == len(bad),
+            lambda: len(readings.quarantined_by_number().keys() & set(numbers)) == len(bad),
         )
     table = plain_table("sensor", "measured", "celsius")
     for sensor, newest in sorted(expected.items()):
         table.add_row(cell(sensor), *map(cell, newest))
     print_table(console, table)
-    aside = readings.quarantined()
+    aside = readings.quarantined_by_number()
     for kept in (aside[each] for each in numbers if each in aside):
         info(f"in quarantine: {base64.b64decode(kept['data']).decode()}")
         info(f"               {kept['reason']}")
@@ -229,16 +212,11 @@ def _farewell(records: Processor, readings: Processor) -> None:
     reading = '{"sensor": "roof", "measured": 1700000000, "celsius": 21.5}'
     # Version 2 of the AWS CLI reads an argument as base64, version 1 does not; both read a file as it is.
     put = "aws kinesis put-record --partition-key you --data fileb:///dev/stdin --stream-name"
-    say_what_next(
-        records.aws.endpoint,
-        "the example",
-        (
-            f"printf anything | {put} {records.stream}",
-            f"{records.log.command} | grep '{DECODED}'",
-            f"printf '{reading}' | {put} {readings.stream}",
-            f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
-            f"aws s3 ls --recursive s3://{readings.bucket}/",
-            f"make demo EXAMPLE={records.aws.name}",
-        ),
+    records.say_what_next(
+        f"printf anything | {put} {records.stream}",
+        f"{records.log.command} | grep '{DECODED}'",
+        f"printf '{reading}' | {put} {readings.stream}",
+        f"aws dynamodb scan --table-name {records.aws.outputs['readings_table']['name']}",
+        f"aws s3 ls --recursive s3://{readings.bucket}/",
     )
     info("docs/record-processor.md says how to plug in a function of your own.")

@@ -198,11 +198,8 @@ def _by_stock(ledger: Ledger) -> list[str]:
 def _place(shop: Shop, ledger: Ledger, lines: Mapping[str, int]) -> None:
     """Place an order that the shop must take."""
     answer = shop.customers.order(new_request(lines))
-    if answer.status not in TAKEN:
-        raise LedaError(
-            f"An order of {lines} is answered {answer.status}: {answer.body}",
-            "That is a bug in LEDA.",
-        )
+    what = f"An order of {lines} is answered {answer.status}: {answer.body}"
+    _require(answer.status in TAKEN, what)
     ledger.ordered(answer.body["orderId"], lines)
 
 

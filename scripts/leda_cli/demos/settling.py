@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import info, step
@@ -22,6 +21,7 @@ from leda_cli.operate.totals.comparison import (
     wait_until_quiet,
 )
 from leda_cli.operate.totals.oracle import Oracle, Total
+from leda_cli.operate.totals.screen import RoundView
 
 IF_WRONG = "If nobody else wrote to the totals, that is a bug in LEDA; `make down` begins with empty tables."
 
@@ -39,32 +39,11 @@ class Outcome:
         return len({row.identifier for row in self.wrong})
 
 
-class View(Protocol):
-    """Shows how the totals approach the expected ones."""
-
-    def settling(
-        self,
-        found: Mapping[str, Total],
-        expected: Mapping[str, Total],
-        wrong: Sequence[Difference],
-        seconds: float,
-        matched: float | None,
-    ) -> None:
-        """Show the totals of one read; see RoundView."""
-
-
-class Totals(Protocol):
-    """The tables whose totals are read."""
-
-    def totals(self) -> dict[str, Total]:
-        """Every total of AggregateTable."""
-
-
 def settle(
-    tables: Totals,
+    tables: Stack,
     expected: Mapping[str, Total],
     last_put: float,
-    view: View,
+    view: RoundView,
     patience: float = PATIENCE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,

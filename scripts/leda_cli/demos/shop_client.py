@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from leda_cli.base.errors import LedaError
-from leda_cli.demos.examples import AppliedExample
+from leda_cli.demos.applied_example import AppliedExample
 from leda_cli.demos.hosted_sign_in import sign_in
 
 ATHENA_SECONDS = 60.0

@@ -187,7 +187,7 @@ def lint() -> None:
             )
 
     heading("checkov")
-    checkov = str(toolchain.install_checkov())
+    checkov = str(toolchain.install_tool("checkov", "checkov"))
     began = time.monotonic()
     check("checkov", _run([checkov, "--config-file", ".checkov.yaml"], environment), began)
 

@@ -115,12 +115,7 @@ def uv() -> Path:
     run_quietly(
         [
             str(python_of(UV_FOLDER)),
-            "-m",
-            "pip",
-            "install",
-            "--require-hashes",
-            "--no-deps",
-            "-r",
+            *["-m", "pip", "install", "--require-hashes", "--no-deps", "-r"],
             str(lock),
         ],
         "uv",

@@ -344,29 +344,26 @@ def running(name: str = "test", keep: bool = False) -> Iterator[LocalAws]:
 @contextmanager
 def running_empty(name: str, keep: bool = False) -> Iterator[StartedAws]:
     """Yield the same as `running`, without the stack."""
-    require_terraform()
-    with only_one(name):
-        localstack = _instance(name)
-        tools = _prepare(localstack)
-        if not keep:
-            localstack.stop()  # left by a run that was killed
-        try:
-            started = _start(localstack, tools, None)
-            yield StartedAws(localstack, started, client_variables(started.port))
-        finally:
-            if not keep:
-                localstack.stop()
+    with _private(name, _instance(name), keep) as (localstack, started):
+        yield StartedAws(localstack, started, client_variables(started.port))
 
 
 @contextmanager
 def running_ministack(name: str = "test") -> Iterator[tuple[MiniStack, Running]]:
     """Yield a new, private, empty MiniStack on a free port; it is removed at the end."""
+    with _private(f"{name}-ministack", _ministack(name), keep=False) as started:
+        yield started
+
+
+@contextmanager
+def _private(lock: str, instance: AnInstance, keep: bool) -> Iterator[tuple[AnInstance, Running]]:
     require_terraform()
-    with only_one(f"{name}-ministack"):
-        ministack = _ministack(name)
-        tools = _prepare(ministack)
-        ministack.stop()  # left by a run that was killed
+    with only_one(lock):
+        tools = _prepare(instance)
+        if not keep:
+            instance.stop()  # left by a run that was killed
         try:
-            yield ministack, _start(ministack, tools, None)
+            yield instance, _start(instance, tools, None)
         finally:
-            ministack.stop()
+            if not keep:
+                instance.stop()

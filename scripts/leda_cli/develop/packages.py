@@ -26,8 +26,6 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, TypedDict
 
 import typer
-from rich import box
-from rich.table import Table
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, info, step, warn
@@ -164,7 +162,7 @@ def assemble(
     }
     for distribution in distributions.values():
         for file in _carried(distribution):
-            shared[file] = distribution.read(file)
+            shared[file] = (distribution.folder / file).read_bytes()
     needed = {file: content for file, content in shared.items() if not _UTILITY.match(file)}
     return [
         _package(name, files, shared if PROCESS in files else needed, sorted(distributions))
@@ -177,7 +175,7 @@ def own_files(folder: Path) -> dict[str, Path]:
     found = {}
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
+        hidden = any(part.startswith(".") for part in place.parts)
         if path.is_file() and not hidden and not path.name.endswith((".pyc", "~")):
             found[place.as_posix()] = path
     return found
@@ -302,7 +300,7 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
 
 def _carried(distribution: wheels.Distribution) -> Iterator[str]:
     """The files of a wheel that go into a package: its modules and data, its metadata and its licences."""
-    for file in distribution.digests:
+    for file in distribution.files:
         top = PurePosixPath(file).parts[0]
         if not top.endswith((".dist-info", ".data")) and not file.startswith(
             (*NOT_CARRIED, "bin/")
@@ -325,11 +323,9 @@ def _show(changed: list[Package], output: Path) -> None:
     if not changed:
         info("the functions' packages are up to date")
         return
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column("package", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("files", justify="right", no_wrap=True)
-    table.add_column("sha256", no_wrap=True)
+    from leda_cli.operate.totals.screen import plain_table  # it imports what a build does not need
+
+    table = plain_table("package", "bytes", "files", "sha256", right=("bytes", "files"))
     carriers: dict[str, list[str]] = {}
     for package in changed:
         entry = package.entry

@@ -31,7 +31,7 @@ def docs() -> None:
 
 def broken_links() -> str:
     """Build the site; return mkdocs' complaints, or an empty text."""
-    mkdocs = toolchain.install_mkdocs()
+    mkdocs = toolchain.install_tool("mkdocs", "docs")
     return _failure([str(mkdocs), "build", "--strict", "--site-dir", str(SITE)])
 
 

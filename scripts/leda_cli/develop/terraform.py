@@ -189,7 +189,7 @@ class TfLocal:
         environment["PATH"] = os.pathsep.join([str(VENV / "bin"), environment.get("PATH", "")])
         return environment
 
-    def run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> int:
+    def run(self, command: str, *arguments: str, ok: tuple[int, ...] = (0,)) -> int:
         """Run tflocal with its output at the end of the log; return its exit status.
 
         Raises LedaError with the last lines when the status is not one of `ok`.
@@ -197,10 +197,10 @@ class TfLocal:
         LOGS.mkdir(parents=True, exist_ok=True)
         (self.work / OVERRIDES).unlink(missing_ok=True)
         with self.log.open("ab") as output:
-            output.write(f"$ terraform {' '.join(arguments)}\n".encode())
+            output.write(f"$ terraform {' '.join((command, *arguments))}\n".encode())
             output.flush()
             process = subprocess.Popen(
-                [str(VENV / "bin" / "tflocal"), *arguments],
+                [str(VENV / "bin" / "tflocal"), command, "-no-color", "-input=false", *arguments],
                 cwd=self.work,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -210,44 +210,27 @@ class TfLocal:
             code = _wait_in_order(process)
         if code not in ok:
             raise LedaError(
-                f"terraform {arguments[0]} failed.\n{last_lines(self.log, 40)}",
+                f"terraform {command} failed.\n{last_lines(self.log, 40)}",
                 "The lines above name the cause; the log holds the rest.",
             )
         return code
 
     def init(self) -> None:
         """Install the module's providers and modules."""
-        self.run("init", "-no-color", "-input=false")
+        self.run("init")
 
     def apply(self) -> None:
         """Apply the module to local AWS."""
-        self.run(
-            "apply",
-            "-no-color",
-            "-input=false",
-            "-auto-approve",
-            "-compact-warnings",
-            *self._variables(),
-        )
+        self.run("apply", "-auto-approve", "-compact-warnings", *self._variables())
 
     def plan_is_empty(self) -> bool:
         """Tell whether a plan changes nothing; the log has the plan."""
-        return (
-            self.run(
-                "plan",
-                "-no-color",
-                "-input=false",
-                "-detailed-exitcode",
-                *self._variables(),
-                ok=(0, 2),
-            )
-            == 0
-        )
+        return self.run("plan", "-detailed-exitcode", *self._variables(), ok=(0, 2)) == 0
 
     def planned_changes(self) -> set[tuple[str, str]]:
         """Return what a plan would change: (type of the resource, name of the attribute)."""
         plan = self.work / "changes.tfplan"
-        self.run("plan", "-no-color", "-input=false", "-out", str(plan), *self._variables())
+        self.run("plan", "-out", str(plan), *self._variables())
         done = subprocess.run(
             ["terraform", "show", "-json", str(plan)],
             cwd=self.work,
@@ -274,7 +257,7 @@ class TfLocal:
 
     def destroy(self) -> None:
         """Remove everything that the module made."""
-        self.run("destroy", "-no-color", "-input=false", "-auto-approve", *self._variables())
+        self.run("destroy", "-auto-approve", *self._variables())
 
     def outputs(self) -> str:
         """Return the outputs as `terraform output -json` prints them."""

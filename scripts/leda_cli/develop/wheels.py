@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import re
@@ -39,29 +38,18 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """An installed wheel; `digests` has the digest that each of its files must have, by path."""
+    """An installed wheel, and its `files` by their paths in its `folder`."""
 
     name: str
     version: str
     folder: Path
-    digests: Mapping[str, str]
-
-    def read(self, path: str) -> bytes:
-        """Return a file's bytes. Raises LedaError if they were changed after the download."""
-        content = (self.folder / path).read_bytes()
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        if digest != self.digests[path]:
-            raise LedaError(
-                f"{self.name}: {path} was changed after its download.",
-                f"Delete {self.folder} and build again.",
-            )
-        return content
+    files: tuple[str, ...]
 
     def about(self) -> list[str]:
         """The files that must accompany any copy of the wheel: the metadata and the licences."""
         return [
             path
-            for path in self.digests
+            for path in self.files
             if ".dist-info/" in path and (path.endswith("/METADATA") or _LICENCES.search(path))
         ]
 
@@ -140,23 +128,13 @@ def _installed(folder: Path) -> dict[str, Distribution]:
     for info in sorted(folder.glob("*.dist-info")):
         metadata = BytesParser().parsebytes((info / "METADATA").read_bytes(), headersonly=True)
         name, version = normalize(metadata["Name"]), metadata["Version"]
-        wheel = BytesParser().parsebytes((info / "WHEEL").read_bytes())
         with (info / "RECORD").open(newline="", encoding="utf-8") as rows:
-            digests = {
-                row[0]: row[1].removeprefix("sha256=")
+            files = tuple(
+                row[0]
                 for row in csv.reader(rows)
-                if row and row[1].startswith("sha256=") and ".." not in PurePosixPath(row[0]).parts
-            }
-        native = [path for path in digests if path.endswith((".so", ".pyd", ".dll", ".dylib"))]
-        tags = wheel.get_all("Tag") or []
-        if native or not all(tag.endswith("-none-any") for tag in tags):
-            raise LedaError(
-                f"{name} {version} is a wheel for one platform only ({', '.join(tags)}), and a "
-                "package serves x86_64 and arm64.",
-                "Pin a version with a pure-Python wheel in lambda_src/requirements.in, and run "
-                "scripts/build --lock",
+                if row and row[1] and ".." not in PurePosixPath(row[0]).parts
             )
-        found[name] = Distribution(name, version, folder, digests)
+        found[name] = Distribution(name, version, folder, files)
     return found
 
 

@@ -6,7 +6,7 @@ order of their elements.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation
 from typing import Any
 
@@ -38,25 +38,23 @@ def number(text: str) -> str:
         return text
     if not _NUMBER.fullmatch(text):
         raise Invalid("A value provided cannot be converted into a number")
-    try:
-        return _text(_EXACT.create_decimal(text))
-    except DecimalException as error:
-        raise Invalid(f"DynamoDB only supports precision up to {DIGITS} digits") from error
+    return _exact(_EXACT.create_decimal, text)
 
 
 def add(augend: str, addend: str) -> str:
     """The exact sum of two numbers. Raises Invalid if it has too many digits."""
-    try:
-        return _text(_EXACT.add(Decimal(augend), Decimal(addend)))
-    except DecimalException as error:
-        raise Invalid(f"DynamoDB only supports precision up to {DIGITS} digits") from error
+    return _exact(_EXACT.add, Decimal(augend), Decimal(addend))
 
 
 def subtract(minuend: str, subtrahend: str) -> str:
     """The exact difference of two numbers. Raises Invalid if it has too many digits."""
+    # Not the sum with `-Decimal(subtrahend)`, which rounds to the 28 digits of the current context.
+    return _exact(_EXACT.subtract, Decimal(minuend), Decimal(subtrahend))
+
+
+def _exact(operation: Callable[..., Decimal], *operands: Decimal | str) -> str:
     try:
-        # Not the sum with `-Decimal(subtrahend)`, which rounds to the 28 digits of the current context.
-        return _text(_EXACT.subtract(Decimal(minuend), Decimal(subtrahend)))
+        return _text(operation(*operands))
     except DecimalException as error:
         raise Invalid(f"DynamoDB only supports precision up to {DIGITS} digits") from error
 

@@ -1,7 +1,7 @@
-"""Parses the DynamoDB expressions that LEDA and ordinary users write; each text is parsed once, into functions.
+"""Parses the DynamoDB expressions that LEDA writes; each text is parsed once, into functions.
 
-Conditions: attribute_exists, attribute_not_exists, begins_with, = <> < <= > >=, BETWEEN, AND, OR, NOT and
-parentheses. Updates: SET with + - and if_not_exists, ADD of numbers, REMOVE. Attributes of the top level only.
+Conditions: attribute_exists, attribute_not_exists, = <> < <= > >=, AND, OR and parentheses. Updates: SET with + - and
+if_not_exists, ADD of numbers, REMOVE. Key conditions: an equality. Attributes of the top level only.
 Anything else that DynamoDB accepts raises NotImplementedError; what DynamoDB refuses raises Invalid.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
@@ -11,22 +11,19 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
-from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, Value, add, ordered, subtract
+from leda_cli.memory_dynamodb.attribute_values import Invalid, Item, Value, add, subtract
 from leda_cli.memory_dynamodb.expressions import (
     COMPARISONS,
     ORDERED_KINDS,
     Check,
     Condition,
     KeyCondition,
-    KeyTerm,
     Names,
     Operand,
     Projection,
     Test,
     Update,
     Values,
-    begins_with,
-    between,
     calculated,
 )
 from leda_cli.memory_dynamodb.reserved_words import RESERVED_WORDS
@@ -53,11 +50,11 @@ def update(text: str) -> Update:
 def key_condition(text: str) -> KeyCondition:
     """Parse a KeyConditionExpression. Raises Invalid or NotImplementedError."""
     parser = _Parser(text)
-    terms = [parser.key_term()]
-    while parser.take_word("AND"):
-        terms.append(parser.key_term())
+    path = parser.path()
+    parser.need("=")
+    value = parser.value()
     parser.end()
-    return KeyCondition(*parser.parsed(), tuple(terms))
+    return KeyCondition(*parser.parsed(), path, value)
 
 
 @cache
@@ -165,25 +162,13 @@ class _Parser:
 
         self._checks.append(check)
 
-    def _distinct(self, first: str, *others: str) -> None:
+    def _distinct(self, first: str, second: str) -> None:
         if first[0] == ":":
             return
 
         def check(names: Names, _values: Values) -> None:
-            if names.get(first, first) in [names.get(other, other) for other in others]:
+            if names.get(first, first) == names.get(second, second):
                 raise Invalid("The first operand must be distinct from the remaining operands")
-
-        self._checks.append(check)
-
-    def _require_range(self, low: str, high: str) -> None:
-        if low[0] != ":" or high[0] != ":":
-            return
-
-        def check(_names: Names, values: Values) -> None:
-            if ordered(values[low], values[high]) not in (-1, 0):
-                raise Invalid(
-                    "The BETWEEN operator requires upper bound to be greater than or equal to lower bound, of one type"
-                )
 
         self._checks.append(check)
 
@@ -199,19 +184,13 @@ class _Parser:
         return lambda item, names, values: any(test(item, names, values) for test in tests), False
 
     def conjunction(self) -> tuple[Test, bool]:
-        first, alone = self.negation()
+        first, alone = self.primary()
         tests = [first]
         while self.take_word("AND"):
-            tests.append(self.negation()[0])
+            tests.append(self.primary()[0])
         if len(tests) == 1:
             return first, alone
         return lambda item, names, values: all(test(item, names, values) for test in tests), False
-
-    def negation(self) -> tuple[Test, bool]:
-        if not self.take_word("NOT"):
-            return self.primary()
-        negated, _ = self.negation()
-        return lambda item, names, values: not negated(item, names, values), False
 
     def primary(self) -> tuple[Test, bool]:
         if self.take("("):
@@ -226,39 +205,19 @@ class _Parser:
 
     def _function(self) -> Test:
         name = self.peek()
-        if name not in ("attribute_exists", "attribute_not_exists", "begins_with"):
+        if name not in ("attribute_exists", "attribute_not_exists"):
             self._unknown()
         self._tokens.pop()
         self.need("(")
-        if name == "begins_with":
-            test = self._begins_with()
-        else:
-            path, read = self.operand()
-            if path[0] == ":":
-                raise Invalid(f"Operator or function requires a document path: {name}")
-            wanted = name == "attribute_exists"
-
-            def test(item: Item, names: Names, values: Values) -> bool:
-                return (read(item, names, values) is not None) is wanted
-
+        path, read = self.operand()
+        if path[0] == ":":
+            raise Invalid(f"Operator or function requires a document path: {name}")
         self.need(")")
-        return test
-
-    def _begins_with(self) -> Test:
-        whole, read_whole = self.operand()
-        self.need(",")
-        start, read_start = self.operand()
-        self._distinct(whole, start)
-        for operand in (whole, start):
-            self._require(operand, ("S",), "begins_with")
-        return lambda item, names, values: begins_with(
-            read_whole(item, names, values), read_start(item, names, values)
-        )
+        wanted = name == "attribute_exists"
+        return lambda item, names, values: (read(item, names, values) is not None) is wanted
 
     def _comparison(self) -> Test:
         left, read_left = self.operand()
-        if self.take_word("BETWEEN"):
-            return self._between(left, read_left)
         operator = self.peek()
         if operator not in COMPARISONS:
             self._unknown()
@@ -272,43 +231,6 @@ class _Parser:
         return lambda item, names, values: compare(
             read_left(item, names, values), read_right(item, names, values)
         )
-
-    def _between(self, token: str, read: Operand) -> Test:
-        low, read_low = self.operand()
-        if not self.take_word("AND"):
-            self._unknown()
-        high, read_high = self.operand()
-        self._distinct(token, low, high)
-        for operand in (token, low, high):
-            self._require(operand, ORDERED_KINDS, "BETWEEN")
-        self._require_range(low, high)
-        return lambda item, names, values: between(
-            read(item, names, values), read_low(item, names, values), read_high(item, names, values)
-        )
-
-    def key_term(self) -> KeyTerm:
-        in_parentheses = self.take("(")
-        if self.take("begins_with"):
-            self.need("(")
-            path = self.path()
-            self.need(",")
-            term = KeyTerm(path, "begins_with", (self.value(),))
-            self.need(")")
-        else:
-            path, operator = self.path(), self.peek().upper()
-            if operator not in ("=", "<", "<=", ">", ">=", "BETWEEN"):
-                self._unknown()
-            self._tokens.pop()
-            operands = [self.value()]
-            if operator == "BETWEEN":
-                if not self.take_word("AND"):
-                    self._unknown()
-                operands.append(self.value())
-                self._require_range(*operands)
-            term = KeyTerm(path, operator, tuple(operands))
-        if in_parentheses:
-            self.need(")")
-        return term
 
     # -- updates
 

@@ -82,19 +82,11 @@ class Update(Parsed):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyTerm:
-    """`path operator operands` of a KeyConditionExpression; the operands are placeholders of values."""
+class KeyCondition(Parsed):
+    """A KeyConditionExpression `path = value`, which selects a partition; `value` is a placeholder."""
 
     path: str
-    operator: str
-    operands: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCondition(Parsed):
-    """A KeyConditionExpression."""
-
-    terms: tuple[KeyTerm, ...]
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +118,6 @@ def _same(what: str, used: frozenset[str], defined: Mapping[str, object] | None)
         raise Invalid(f"{what} must not be empty")
     elif defined.keys() != used:
         raise Invalid(f"{what}: unused or not defined: {sorted(defined.keys() ^ used)}")
-
-
-def begins_with(whole: Value | None, start: Value | None) -> bool:
-    """Whether both are strings, and `whole` begins with `start`."""
-    if whole is None or start is None or "S" not in whole or "S" not in start:
-        return False
-    is_start: bool = whole["S"].startswith(start["S"])
-    return is_start
-
-
-def between(value: Value | None, low: Value | None, high: Value | None) -> bool:
-    """Whether all three have one type, and low <= value <= high."""
-    return ordered(low, value) in (-1, 0) and ordered(value, high) in (-1, 0)
 
 
 def calculated(calculate: Callable[[str, str], str], left: Value, right: Value) -> Value:

@@ -12,39 +12,21 @@ from leda_cli.memory_dynamodb.tables import Table
 MAX_PAGE_BYTES = 1024 * 1024
 
 
-def key_condition(
-    table: Table, terms: Sequence[expressions.KeyTerm], names: Names, values: Values
-) -> tuple[str, Callable[[Item], bool]]:
-    """The partition key of a query, and a test for its rows."""
-    (hash_name, hash_kind), *sort = table.keys.items()
-    by_name = {names[term.path] if term.path[0] == "#" else term.path: term for term in terms}
-    equal = by_name.pop(hash_name, None)
-    if equal is None or len(by_name) != len(terms) - 1 or not by_name.keys() <= dict(sort).keys():
+def partition_key(
+    table: Table, condition: expressions.KeyCondition, names: Names, values: Values
+) -> str:
+    """The partition key that a query asks for. Raises Invalid."""
+    name, kind = next(iter(table.keys.items()))
+    if names.get(condition.path, condition.path) != name:
         raise Invalid("Query condition missed key schema element")
-    if equal.operator != "=":
-        raise Invalid("Query key condition not supported")
-    tests: list[Callable[[Item], bool]] = []
-    for name, term in [(hash_name, equal), *by_name.items()]:
-        operands = [values[operand] for operand in term.operands]
-        if any(table.keys[name] not in operand for operand in operands):
-            raise Invalid(
-                "One or more parameter values were invalid: Condition parameter type does not match schema type"
-            )
-        if any(operand.get("S") == "" for operand in operands):
-            raise Invalid(
-                "The AttributeValue for a key attribute cannot contain an empty string value"
-            )
-        tests.append(_key_test(name, term.operator, operands))
-    return values[equal.operands[0]][hash_kind], lambda row: all(test(row) for test in tests)
-
-
-def _key_test(name: str, operator: str, operands: list[Any]) -> Callable[[Item], bool]:
-    if operator == "BETWEEN":
-        return lambda row: expressions.between(row[name], *operands)
-    if operator == "begins_with":
-        return lambda row: expressions.begins_with(row[name], operands[0])
-    compare = expressions.COMPARISONS[operator]
-    return lambda row: compare(row[name], operands[0])
+    value = values[condition.value]
+    if kind not in value:
+        raise Invalid(
+            "One or more parameter values were invalid: Condition parameter type does not match schema type"
+        )
+    if not value[kind]:
+        raise Invalid("The AttributeValue for a key attribute cannot contain an empty string value")
+    return str(value[kind])
 
 
 def projection(

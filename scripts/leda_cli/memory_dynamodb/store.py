@@ -1,6 +1,6 @@
 """DynamoDB in memory, behind boto3's calls: conditions, transactions with tokens, PartiQL batches, changes.
 
-It answers the calls of LEDA's functions and of ordinary users as DynamoDB does, with the same errors. For any other
+It answers the calls of LEDA's functions and commands as DynamoDB does, with the same errors. For any other
 call it raises TypeError or NotImplementedError, so that no test relies on a guess.
 tests/emulated/test_memory_dynamodb.py compares it with Amazon's DynamoDB Local.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -27,7 +28,7 @@ from leda_cli.memory_dynamodb.attribute_values import (
 )
 from leda_cli.memory_dynamodb.expressions import Names, Values
 from leda_cli.memory_dynamodb.partitions import Partitions
-from leda_cli.memory_dynamodb.reads import key_condition, page, projection, require_consistent
+from leda_cli.memory_dynamodb.reads import page, partition_key, projection, require_consistent
 from leda_cli.memory_dynamodb.tables import (
     Action,
     ConditionFailed,
@@ -191,8 +192,8 @@ class MemoryDynamoDB:
         assert table.expires_by, f"{name} has no time to live"
         expired = [
             row
-            for partition_key in sorted(table.rows)
-            for row in table.partition(partition_key)
+            for key in sorted(table.rows)
+            for row in table.partition(key)
             if "N" in (ends := row.get(table.expires_by, {}))
             and now - LONGEST_EXPIRED_SECONDS < int(float(ends["N"])) < now
         ]
@@ -290,10 +291,9 @@ class MemoryDynamoDB:
         values = stored_item(ExpressionAttributeValues)
         condition = expression_parser.key_condition(KeyConditionExpression)
         shown = projection(ProjectionExpression, ExpressionAttributeNames, [condition], values)
-        partition_key, holds = key_condition(
-            table, condition.terms, ExpressionAttributeNames or {}, values
+        rows = table.partition(
+            partition_key(table, condition, ExpressionAttributeNames or {}, values)
         )
-        rows = [row for row in table.partition(partition_key) if holds(row)]
         shown = self._reading(TableName, shown)
         return page(table, rows, shown, Limit, ExclusiveStartKey, ScanIndexForward)
 
@@ -316,9 +316,9 @@ class MemoryDynamoDB:
         shown = projection(ProjectionExpression, ExpressionAttributeNames)
         rows = [
             row
-            for partition_key in sorted(table.rows)
-            if zlib.crc32(partition_key.encode()) % TotalSegments == Segment
-            for row in table.partition(partition_key)
+            for key in sorted(table.rows)
+            if zlib.crc32(key.encode()) % TotalSegments == Segment
+            for row in table.partition(key)
         ]
         return page(table, rows, self._reading(TableName, shown), Limit, ExclusiveStartKey)
 
@@ -331,11 +331,20 @@ class MemoryDynamoDB:
 
         return show
 
-    def get_paginator(self, name: str) -> "_Paginator":
-        """A paginator of `query` or `scan`."""
+    def get_paginator(self, name: str) -> Any:
+        """A paginator of `query` or `scan`, whose pages are one call each."""
         if name not in ("query", "scan"):
             raise NotImplementedError(f"a paginator of {name}")
-        return _Paginator(getattr(self, name))
+        call: Callable[..., Answer] = getattr(self, name)
+
+        def paginate(**request: Any) -> Iterator[Answer]:
+            page = call(**request)
+            yield page
+            while "LastEvaluatedKey" in page:
+                page = call(**request, ExclusiveStartKey=page["LastEvaluatedKey"])
+                yield page
+
+        return SimpleNamespace(paginate=paginate)
 
     # -- writes of one item
 
@@ -356,11 +365,11 @@ class MemoryDynamoDB:
         table = self._table(request["TableName"])
         if ReturnItemCollectionMetrics == "SIZE" and table.local_indexes:
             name = next(iter(table.keys))
-            partition_key = stored(request["Item"][name])
-            ((_, text),) = partition_key.items()
+            key = stored(request["Item"][name])
+            ((_, text),) = key.items()
             gigabytes = table.collection_bytes(text) // _GIGABYTE
             answer["ItemCollectionMetrics"] = {
-                "ItemCollectionKey": {name: partition_key},
+                "ItemCollectionKey": {name: key},
                 "SizeEstimateRangeGB": [float(gigabytes), float(gigabytes + 1)],
             }
         return answer
@@ -570,22 +579,6 @@ class MemoryDynamoDB:
                     "Message": "Duplicate primary key exists in table",
                 }
             return {"Error": reason, "TableName": table.name}, item
-
-
-class _Paginator:
-    """The pages of `query` or `scan`, one call each."""
-
-    def __init__(self, call: Callable[..., Answer]) -> None:
-        self._call = call
-
-    def paginate(self, **request: Any) -> Iterator[Answer]:
-        """Call until there is no LastEvaluatedKey."""
-        while True:
-            page = self._call(**request)
-            yield page
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def _reason(error: ConditionFailed | Invalid) -> Answer:

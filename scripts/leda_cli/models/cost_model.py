@@ -22,9 +22,9 @@ from leda_cli.models.load_model import (
     StageLoad,
     Workload,
     load,
+    row_of,
     state_lanes,
     state_read_units,
-    state_row,
     state_write_units,
 )
 from leda_cli.models.measured import ServiceTimes
@@ -95,9 +95,8 @@ def provisioned_dollars(found: Load, prices: Prices) -> float:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
     """
-    return (
-        found.write_units / PROVISIONED_USE * HOURS_OF_A_MONTH * prices.dynamodb.write_capacity_hour
-    )
+    hourly: float = prices.dynamodb.write_capacity_hour
+    return found.write_units / PROVISIONED_USE * HOURS_OF_A_MONTH * hourly
 
 
 def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
@@ -184,7 +183,7 @@ def _dynamodb(found: Load, prices: Prices) -> Iterator[Line]:
     reads = found.state.read_units * SECONDS_OF_A_MONTH
     dollars = reads / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: reads", reads, "read units", dollars)
-    bytes_of_a_row = item_bytes(state_row(found.workload))
+    bytes_of_a_row = item_bytes(row_of(found.workload))
     audited = AUDITS * math.ceil(found.workload.trades * bytes_of_a_row / READ_STEP_BYTES)
     dollars = audited / 1e6 * price.per_million_read_units
     yield Line(service, "StateTable: daily audit", audited, "read units", dollars)

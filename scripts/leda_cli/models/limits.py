@@ -84,18 +84,8 @@ def limits(found: Load) -> list[Limit]:
             "the quota Concurrent executions",
             _LAMBDA,
         ),
-        Limit(
-            "StateTable: warm write units",
-            state.write_units / settings.warm_write_units,
-            "warm StateTable's throughput before the load comes",
-            f"{_DYNAMODB}warm-throughput.html",
-        ),
-        Limit(
-            "StateTable: warm read units",
-            state.read_units / settings.warm_read_units,
-            "warm StateTable's throughput before the load comes",
-            f"{_DYNAMODB}warm-throughput.html",
-        ),
+        _warmed("StateTable", "write", state.write_units / settings.warm_write_units),
+        _warmed("StateTable", "read", state.read_units / settings.warm_read_units),
         Limit(
             "Map: time of a lane",
             mapped.busy,
@@ -114,12 +104,7 @@ def limits(found: Load) -> list[Limit]:
             "reduce_lanes, or a shorter delta_retention_seconds",
             f"{_DYNAMODB}LSI.html#LSI.ItemCollections.SizeLimit",
         ),
-        Limit(
-            "ReduceTable: warm write units",
-            mapped.write_units / settings.warm_delta_units,
-            "warm ReduceTable's throughput before the load comes",
-            f"{_DYNAMODB}warm-throughput.html",
-        ),
+        _warmed("ReduceTable", "write", mapped.write_units / settings.warm_delta_units),
         Limit(
             "Reduce: time of a lane",
             reduced.busy,
@@ -139,6 +124,15 @@ def limits(found: Load) -> list[Limit]:
             f"{_DYNAMODB}warm-throughput.html",
         ),
     ]
+
+
+def _warmed(table: str, kind: str, used: float) -> Limit:
+    return Limit(
+        f"{table}: warm {kind} units",
+        used,
+        f"warm {table}'s throughput before the load comes",
+        f"{_DYNAMODB}warm-throughput.html",
+    )
 
 
 def of_the_pipeline(limit: Limit) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import operator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
 from typing import Any
@@ -19,7 +20,6 @@ from leda.engine.group_by.configuration import bytes_of
 from leda.engine.map.map_batch import MAX_ROW_BYTES
 from leda.engine.reduce.totals import MAX_STATEMENTS
 from leda.engine.shards import Shard, padded
-from leda.pipeline import state_rows
 from leda.pipeline.messages import Message, parse
 from leda.pipeline.schema import Schema
 from leda_cli.models.measured import MEMORY_OF_A_PROCESSOR, ServiceTimes
@@ -30,6 +30,7 @@ from leda_cli.models.pipeline_units import (
     Mix,
     Units,
     leda_units,
+    state_row,
 )
 from leda_cli.models.units import WRITE_STEP_BYTES, item_bytes, read_units, write_units_of_bytes
 
@@ -171,7 +172,7 @@ class StageLoad:
     seconds: float
     memory: int
     invocations: float
-    write_units: float
+    write_units: float = 0.0
     read_units: float = 0.0
 
     @property
@@ -244,8 +245,7 @@ def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
     # StateTable's partitions, which are its stream's shards: as many as its writes need or it was warmed for.
     needed = max(state.write_units, settings.warm_write_units, NEW_TABLE_WRITE_UNITS)
     lanes = math.ceil(needed / PARTITION_WRITE_UNITS)
-    mapped = _map(workload, settings, times, lanes, between=1 / state.invocations)
-    made = delta_rows(workload, mapped.batch, settings.reduce_lanes)
+    mapped, made = _map(workload, settings, times, lanes, between=1 / state.invocations)
     rows = mapped.invocations * made.rows
     reduced = _reduce(workload, settings, times, rows, made, mapped.batch)
     shards = state.lanes // settings.state_parallelization
@@ -325,26 +325,42 @@ def batch_of(records: float, gather: float, limit: float) -> float:
     return min(limit, 1 + records * gather)
 
 
-def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> StageLoad:
-    lanes = state_lanes(workload, settings)
-    records = workload.rate / lanes
-    limit = min(settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload))
-    gather = settings.state_window + times.kinesis_poll_seconds
-    metered = state_units(workload, lanes)
-    requests = metered.requests["state"] / metered.messages
+def _stage(
+    lanes: int,
+    rate: float,
+    gather: float,
+    limit: float,
+    memory: int,
+    seconds_of: Callable[[float], float],
+    between: float = 0.0,
+) -> StageLoad:
+    """A stage without its units: `rate` records a second in all lanes, `limit` records of a batch at most.
+
+    `between`: the seconds between two arrivals, where the records come many at a time.
+    """
+    records = rate / lanes
     seconds = 0.0
     for _ in range(4):
         # The next batch gathers while the function works.
-        batch = batch_of(records, max(gather, seconds), limit)
-        seconds = state_seconds(batch, settings, times, requests)
-    return StageLoad(
+        batch = batch_of(records, max(gather, seconds, between), limit)
+        seconds = seconds_of(batch)
+    return StageLoad(lanes, records, batch, gather, seconds, memory, rate / batch)
+
+
+def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> StageLoad:
+    lanes = state_lanes(workload, settings)
+    metered = state_units(workload, lanes)
+    requests = metered.requests["state"] / metered.messages
+    stage = _stage(
         lanes,
-        records,
-        batch,
-        gather,
-        seconds,
+        workload.rate,
+        settings.state_window + times.kinesis_poll_seconds,
+        min(settings.state_batch_size, PAYLOAD_BYTES / kinesis_event_bytes(workload)),
         settings.state_memory,
-        invocations=workload.rate / batch,
+        lambda batch: state_seconds(batch, settings, times, requests),
+    )
+    return replace(
+        stage,
         write_units=workload.unique_rate * state_write_units(workload, lanes),
         read_units=workload.unique_rate * state_read_units(workload, lanes),
     )
@@ -352,31 +368,26 @@ def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> Stage
 
 def _map(
     workload: Workload, settings: Settings, times: ServiceTimes, lanes: int, between: float
-) -> StageLoad:
-    """`between`: the seconds between two stored batches of State, which bring the changes."""
-    changes = workload.unique_rate
-    records = changes / lanes
-    limit = min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload))
-    gather = settings.map_window + times.dynamodb_poll_seconds
-    seconds = 0.0
-    for _ in range(4):
-        batch = batch_of(records, max(gather, seconds, between), limit)
+) -> tuple[StageLoad, DeltaRows]:
+    """The stage, and the rows of a batch. `between`: the seconds between two stored batches of State."""
+    made = delta_rows(workload, 1, settings.reduce_lanes)
+
+    def seconds(batch: float) -> float:
+        nonlocal made
         made = delta_rows(workload, batch, settings.reduce_lanes)
-        seconds = (
-            map_work_seconds(batch, made, settings, times)
-            + map_put_rounds(made) * times.call_ms / 1000
-        )
-    invocations = changes / batch
-    return StageLoad(
+        work = map_work_seconds(batch, made, settings, times)
+        return work + map_put_rounds(made) * times.call_ms / 1000
+
+    stage = _stage(
         lanes,
-        records,
-        batch,
-        gather,
-        seconds,
+        workload.unique_rate,
+        settings.map_window + times.dynamodb_poll_seconds,
+        min(settings.map_batch_size, PAYLOAD_BYTES / state_event_bytes(workload)),
         settings.map_memory,
-        invocations,
-        write_units=invocations * made.write_units,
+        seconds,
+        between,
     )
+    return replace(stage, write_units=stage.invocations * made.write_units), made
 
 
 def _reduce(
@@ -390,29 +401,25 @@ def _reduce(
     # DynamoDB moves lanes with many writes into partitions of their own, and each partition has a shard:
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
     lanes = settings.reduce_lanes
-    records = rows / lanes
-    limit = min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(made))
-    gather = settings.reduce_window + times.dynamodb_poll_seconds
-    seconds = 0.0
-    for _ in range(4):
-        batch = batch_of(records, max(gather, seconds), limit)
-        totals = totals_of_rows(workload, batch, made, changes, lanes)
-        seconds = (
-            reduce_work_seconds(batch, made, totals, settings, times)
-            + reduce_call_rounds(totals, settings) * times.statements_ms / 1000
-        )
-    invocations = rows / batch
-    return StageLoad(
+
+    def totals(batch: float) -> float:
+        return totals_of_rows(workload, batch, made, changes, lanes)
+
+    def seconds(batch: float) -> float:
+        touched = totals(batch)
+        work = reduce_work_seconds(batch, made, touched, settings, times)
+        return work + reduce_call_rounds(touched, settings) * times.statements_ms / 1000
+
+    stage = _stage(
         lanes,
-        records,
-        batch,
-        gather,
-        seconds,
+        rows,
+        settings.reduce_window + times.dynamodb_poll_seconds,
+        min(settings.reduce_batch_size, PAYLOAD_BYTES / delta_event_bytes(made)),
         settings.reduce_memory,
-        invocations,
-        # A total is a row of less than a kilobyte.
-        write_units=invocations * totals,
+        seconds,
     )
+    # A total is a row of less than a kilobyte.
+    return replace(stage, write_units=stage.invocations * totals(stage.batch))
 
 
 def totals_of_rows(
@@ -482,15 +489,9 @@ def sample(levels: int, message_bytes: int = 0) -> Message:
     return parse(json.dumps(fields).encode(), schema)
 
 
-def state_row(workload: Workload) -> dict[str, Any]:
+def row_of(workload: Workload) -> dict[str, Any]:
     """A row of StateTable for a message of the workload, as LEDA's code makes it."""
-    return _state_row(workload.depth, workload.message_bytes)
-
-
-def _state_row(levels: int, message_bytes: int) -> dict[str, Any]:
-    message = sample(levels, message_bytes)
-    values = state_rows.values(message)
-    return {"id": {"S": message.id}, **dict(zip(state_rows.ATTRIBUTES, values, strict=True))}
+    return state_row(sample(workload.depth, workload.message_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,7 +506,7 @@ class _RowSizes:
 @cache
 def _state_row_sizes(levels: int, message_bytes: int) -> _RowSizes:
     # Cached, because the models ask for these sizes some hundred thousand times.
-    row = _state_row(levels, message_bytes)
+    row = state_row(sample(levels, message_bytes))
     return _RowSizes(write_units_of_bytes(item_bytes(row)), read_units(row), len(json.dumps(row)))
 
 

@@ -1,21 +1,14 @@
 """Service times of the three functions: measured on an account, measured by the benchmark, or assumed.
 
 `make bench` writes docs/measured.json, and `leda prove` writes a file for the option --measured, whose figures override
-the benchmark's. A figure that is in neither file has the default below:
-
-    {"source": "make bench on <machine>, <date>",
-     "state_cpu_ms_per_1000": ..., "map_cpu_ms_per_1000": ..., "map_cpu_ms_per_1000_entries": ...,
-     "reduce_cpu_ms_per_1000_entries": ..., "reduce_cpu_ms_per_1000_totals": ...,
-     "invocation_cpu_ms": ..., "call_ms": ..., "statements_ms": ...,
-     "kinesis_poll_seconds": ..., "dynamodb_poll_seconds": ...}
-
-Other names in a file are ignored.
+the benchmark's. A file has the figures by the names below and their `source`, such as "make bench on <machine>,
+<date>".
+Other names in a file are ignored. A figure that is in neither file has its default.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +36,11 @@ _KINESIS_POLL = "https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"
 _DYNAMODB_POLL = "https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"
 
 
+def _from(source: str, default: float) -> float:
+    found: float = field(default=default, metadata={"source": source})
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceTimes:
     """Times in milliseconds, or in seconds where the name says so; CPU times are those of a whole processor.
@@ -54,50 +52,26 @@ class ServiceTimes:
     where each figure is from.
     """
 
-    state_cpu_ms_per_1000: float = 91
-    map_cpu_ms_per_1000: float = 10
-    map_cpu_ms_per_1000_entries: float = 4
-    reduce_cpu_ms_per_1000_entries: float = 4
-    reduce_cpu_ms_per_1000_totals: float = 30
-    invocation_cpu_ms: float = 5
-    call_ms: float = 5
-    statements_ms: float = 15
-    kinesis_poll_seconds: float = 1.0
-    dynamodb_poll_seconds: float = 0.25
-    sources: dict[str, str] = field(
-        default_factory=lambda: {
-            "state_cpu_ms_per_1000": _DESIGN,
-            "map_cpu_ms_per_1000": _TIMED,
-            "map_cpu_ms_per_1000_entries": _TIMED,
-            "reduce_cpu_ms_per_1000_entries": _TIMED,
-            "reduce_cpu_ms_per_1000_totals": _TIMED,
-            "invocation_cpu_ms": _ASSUMED,
-            "call_ms": f"{_ASSUMED}; the latency that the benchmark's stub has",
-            "statements_ms": _ASSUMED,
-            "kinesis_poll_seconds": _KINESIS_POLL,
-            "dynamodb_poll_seconds": _DYNAMODB_POLL,
-        }
-    )
+    state_cpu_ms_per_1000: float = _from(_DESIGN, 91)
+    map_cpu_ms_per_1000: float = _from(_TIMED, 10)
+    map_cpu_ms_per_1000_entries: float = _from(_TIMED, 4)
+    reduce_cpu_ms_per_1000_entries: float = _from(_TIMED, 4)
+    reduce_cpu_ms_per_1000_totals: float = _from(_TIMED, 30)
+    invocation_cpu_ms: float = _from(_ASSUMED, 5)
+    call_ms: float = _from(f"{_ASSUMED}; the latency that the benchmark's stub has", 5)
+    statements_ms: float = _from(_ASSUMED, 15)
+    kinesis_poll_seconds: float = _from(_KINESIS_POLL, 1.0)
+    dynamodb_poll_seconds: float = _from(_DYNAMODB_POLL, 0.25)
+    sources: dict[str, str] = field(default_factory=lambda: dict(_SOURCES))
 
     def figures(self) -> dict[str, float]:
         """The figures by name."""
-        return {
-            each.name: getattr(self, each.name) for each in fields(self) if each.name != "sources"
-        }
+        return {name: getattr(self, name) for name in _SOURCES}
 
 
-def lines(times: ServiceTimes, command: str) -> Iterator[str]:
-    """The figures as a Markdown table, and how to give others to the command."""
-    yield "| service time | | from |"
-    yield "|---|---:|---|"
-    for name, figure in times.figures().items():
-        yield f"| `{name}` | {figure:g} | {times.sources[name]} |"
-    yield ""
-    yield (
-        "[`leda prove`](proving-an-account.md) measures what it can of these on an account; "
-        f"`{command} --measured FILE` takes its figures instead."
-    )
-    yield ""
+_SOURCES: dict[str, str] = {
+    each.name: each.metadata["source"] for each in fields(ServiceTimes) if each.metadata
+}
 
 
 def service_times(measured: Path | None = None, file: Path = FILE) -> ServiceTimes:

@@ -195,35 +195,44 @@ def leda_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     """
     meter = Meter(_KEYS, frozenset(_STREAMS))
     _make_totals(meter, mix.hierarchy)
-    client, schema = cast(Any, meter), Schema()
+    client = cast(Any, meter)
     stores = cycle(
         [StateStore(client, "StateTable", threads=1) for _environment in range(mix.environments)]
     )
     registry = Registry(client, "RegistryTable")
-    map_rows = MapRows(
-        client,
-        "ReduceTable",
-        Limits(),
-        SourceShards(registry, CONFIGURATION, mix.lanes),
-        RETENTION_SECONDS,
-        _refuse,
-        threads=1,
-    )
-    totals = Totals(
-        client,
-        "AggregateTable",
-        Epochs(registry, client),
-        Configurations(registry),
-        _refuse,
-        threads=1,
-    )
+    map_rows = map_of(client, registry, CONFIGURATION, mix.lanes)
+    totals = reduce_of(client, registry)
 
     def state(batch: list[Message]) -> None:
         next(stores).write(newest(batch)[0])
 
     put, add = _reading("StateTable", map_rows.write), _reading("ReduceTable", totals.apply)
-    source = Source(mix, seed, schema)
+    source = Source(mix, seed, Schema())
     return _run(mix, messages, source, meter, [state, put, add], lambda row: row["Totals"]["M"])
+
+
+def map_of(
+    client: Any,
+    registry: Registry,
+    configuration: Configuration,
+    lanes: int = 1,
+    threads: int = 1,
+) -> MapRows:
+    """What Map does with its records, over ReduceTable in `client`; a record that is rejected is an error."""
+    shards = SourceShards(registry, configuration, lanes)
+    return MapRows(client, "ReduceTable", Limits(), shards, RETENTION_SECONDS, _refuse, threads)
+
+
+def reduce_of(client: Any, registry: Registry) -> Totals:
+    """The same for Reduce and AggregateTable."""
+    epochs, configurations = Epochs(registry, client), Configurations(registry)
+    return Totals(client, "AggregateTable", epochs, configurations, _refuse, threads=1)
+
+
+def state_row(message: Message) -> Row:
+    """A message's row of StateTable, as State writes it."""
+    values = zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True)
+    return {"id": {"S": message.id}, **dict(values)}
 
 
 def _make_totals(meter: Meter, hierarchy: Sequence[int]) -> None:
@@ -260,8 +269,7 @@ def published_units(mix: Mix, messages: int, seed: int = 1) -> Units:
     def state(batch: list[Message]) -> None:
         for message in batch:
             old = rows.get(message.id)
-            attributes = dict(zip(state_rows.ATTRIBUTES, state_rows.values(message), strict=True))
-            new: Row = {"id": {"S": message.id}, **attributes}
+            new = state_row(message)
             is_newer = old is None or int(old["Version"]["N"]) < message.version
             meter.writes["StateTable"] += write_units(old, new if is_newer else None)
             if is_newer:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any
 
 from leda_cli.base.errors import LedaError
 
@@ -14,84 +15,38 @@ HOURS_OF_A_MONTH = 730
 SECONDS_OF_A_MONTH = HOURS_OF_A_MONTH * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Prices of a service in US dollars; `page` has them, and `read` says from which record and on which day."""
-
-    page: str
-    read: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lambda(Service):
-    """`gb_second_tiers`: (number of GB-seconds a month at which the tier ends, price of each); 0: no end."""
-
-    per_million_requests: float
-    gb_second_tiers: list[list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class DynamoDB(Service):
-    """Units, capacity by the hour, storage."""
-
-    per_million_write_units: float
-    per_million_read_units: float
-    write_capacity_hour: float
-    read_capacity_hour: float
-    gb_month: float
-    point_in_time_recovery_gb_month: float
-
-
-@dataclass(frozen=True, slots=True)
-class Kinesis(Service):
-    """Shards and puts of provisioned streams, streams on demand, retention."""
-
-    shard_hour: float
-    per_million_put_units: float
-    extended_retention_shard_hour: float
-    extended_retention_gb_month: float
-    long_retention_gb_month: float
-    on_demand_stream_hour: float
-    on_demand_gb_in: float
-    on_demand_gb_out: float
-
-
-@dataclass(frozen=True, slots=True)
-class CloudWatch(Service):
-    """Logs, metrics, alarms, the dashboard."""
-
-    log_gb_in: float
-    log_gb_month: float
-    metric_month: float
-    alarm_month: float
-    dashboard_month: float
-
-
-@dataclass(frozen=True, slots=True)
-class S3(Service):
-    """Puts and storage."""
-
-    per_thousand_puts: float
-    gb_month: float
+SERVICES = {
+    "lambda": "Lambda",
+    "dynamodb": "DynamoDB",
+    "kinesis": "Kinesis",
+    "cloudwatch": "CloudWatch",
+    "s3": "S3",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The prices of one Region."""
+    """The prices of one Region in US dollars: those of each service by their names in prices.toml.
+
+    A service's `page` has its prices, and `read` says from which record and on which day.
+    """
 
     region: str
     name: str
-    lambda_: Lambda
-    dynamodb: DynamoDB
-    kinesis: Kinesis
-    cloudwatch: CloudWatch
-    s3: S3
+    lambda_: Any
+    dynamodb: Any
+    kinesis: Any
+    cloudwatch: Any
+    s3: Any
 
     @property
     def sources(self) -> dict[str, str]:
         """Each service's page and the record its figures were read from."""
         services = (self.lambda_, self.dynamodb, self.kinesis, self.cloudwatch, self.s3)
-        return {type(each).__name__: f"{each.page} ({each.read})" for each in services}
+        return {
+            name: f"{each.page} ({each.read})"
+            for name, each in zip(SERVICES.values(), services, strict=True)
+        }
 
 
 def of_region(region: str, table: Path = TABLE) -> Prices:
@@ -107,28 +62,21 @@ def of_region(region: str, table: Path = TABLE) -> Prices:
         )
     given = regions[region]
     return Prices(
-        region,
-        str(given.get("name", region)),
-        _read(Lambda, given, "lambda", table),
-        _read(DynamoDB, given, "dynamodb", table),
-        _read(Kinesis, given, "kinesis", table),
-        _read(CloudWatch, given, "cloudwatch", table),
-        _read(S3, given, "s3", table),
+        region, str(given.get("name", region)), *(_read(given, name, table) for name in SERVICES)
     )
 
 
-T = TypeVar("T", bound=Service)
-
-
-def _read(kind: type[T], region: dict[str, Any], name: str, table: Path) -> T:
-    given = region.get(name, {})
-    wanted = {field.name for field in fields(kind)}
-    if missing := sorted(wanted - set(given)):
+def _read(region: dict[str, Any], service: str, table: Path) -> SimpleNamespace:
+    """The prices of a service, which are those that LEDA's own table has."""
+    own = next(iter(tomllib.loads(TABLE.read_text(encoding="utf-8")).values()))
+    given, wanted = region.get(service, {}), own[service].keys()
+    if missing := sorted(wanted - given.keys()):
         raise LedaError(
-            f"{table.name} lacks {', '.join(missing)} of {name}", f"{TABLE} has them all"
+            f"{table.name} lacks {', '.join(missing)} of {service}", f"{TABLE} has them all"
         )
-    if unknown := sorted(set(given) - wanted):
+    if unknown := sorted(given.keys() - wanted):
         raise LedaError(
-            f"{table.name} has {', '.join(unknown)} of {name}, which nothing reads", f"see {TABLE}"
+            f"{table.name} has {', '.join(unknown)} of {service}, which nothing reads",
+            f"see {TABLE}",
         )
-    return kind(**given)
+    return SimpleNamespace(**given)

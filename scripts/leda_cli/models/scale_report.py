@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from leda_cli.base.operations import Advance
-from leda_cli.models import measured
 from leda_cli.models.cost_model import rounded_up
 from leda_cli.models.limits import TARGET, breaking_rate, limits, of_the_pipeline, tightest
 from leda_cli.models.load_model import (
@@ -20,6 +19,7 @@ from leda_cli.models.load_model import (
     load,
 )
 from leda_cli.models.measured import ServiceTimes
+from leda_cli.models.pages import page, rows
 from leda_cli.models.profiles import (
     DEFAULTS,
     FOR_1K,
@@ -38,10 +38,11 @@ from leda_cli.models.svg import Axis, Point, line_chart
 RATES = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6)
 HIERARCHIES = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
 LANES = (1, 4, 16, 32)
+RECOMMENDED = {FOR_1K: 1e3, FOR_50K: 5e4, FOR_1M: 1e6}
+"""The rate that each profile is for."""
 # The rate that FOR_MANY_TOTALS is for, by hierarchy.
 MANY_TOTALS = {(10, 10, 9): 250e3, (20, 20, 24): 250e3, (20, 20, 250): 100e3}
 TIMES_AS_LONG = (1, 2, 4)
-COMMAND = "leda scale --report docs/scaling.md"
 LATENCY_PLOT = "scaling-latency.svg"
 
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
@@ -51,64 +52,67 @@ _CONCURRENCY_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted
 _SHARD_QUOTA = 1000
 _SHARD_PAGE = "https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"
 
+Runs = dict[tuple[str, float], Played]
+"""The outcomes by the profile's name and messages a second."""
+
 
 def write(
-    page: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
+    file: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
 ) -> list[Path]:
     """Write the page and its chart; returns their paths."""
     advance(0, total=len(PROFILES) * len(RATES))
-    runs: dict[tuple[str, float], Played] = {}
+    runs: Runs = {}
     for profile in PROFILES:
         for rate in RATES:
             at_rate = replace(workload, rate=rate)
             runs[profile.name, rate] = played(profile, at_rate, times, play)
             advance()
-    lines = [
-        "# How far LEDA scales",
-        "",
-        "Written by the command itself; do not edit.",
-        "",
-        f"    {COMMAND}",
-        "",
-        *_model(workload, times, play),
-        *_latencies(runs),
-        *_breaks(workload, times),
-        *_hierarchies(workload, times, play),
-        *_sensitivity(workload, times, play),
-        *_recommended(workload, times),
+    at_rates = {profile: replace(workload, rate=rate) for profile, rate in RECOMMENDED.items()}
+    many = [
+        replace(workload, hierarchy=hierarchy, rate=rate) for hierarchy, rate in MANY_TOTALS.items()
     ]
-    page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    plot = page.parent / LATENCY_PLOT
-    plot.write_text(_latency_plot(runs), encoding="utf-8")
-    return [page, plot]
-
-
-def _model(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
-    yield (
-        f"The figures are a model's, and not AWS's. Each run simulates {play.seconds:g} seconds with seed {play.seed}, "
-        f"evenly distributed keys, messages of {workload.message_bytes} bytes, {workload.duplicates:.0%} duplicates "
-        f"and {workload.nodes} totals. `leda_cli/models/scaling.py` simulates shards, windows, polls, executions, "
-        "requests and partitions, and says what it leaves out. `leda_cli/models/limits.py` computes how much of each "
-        "limit a rate uses, with the page that states the limit. Tests compare the two with each other, and with the "
-        "queue M/D/1. A latency is the time from a message's arrival until it is in the totals."
+    many_loads = [load(each, FOR_MANY_TOTALS.settings, times) for each in many]
+    loads = {
+        profile: load(at_rate, profile.settings, times) for profile, at_rate in at_rates.items()
+    }
+    cases = [*at_rates.items(), *((FOR_MANY_TOTALS, each) for each in many)]
+    text = page(
+        "scale_report.md",
+        times,
+        workload=workload,
+        play=play,
+        plot=LATENCY_PLOT,
+        latencies=_latencies(runs),
+        breaks=rows(_breaks(workload, times)),
+        used=_used(loads),
+        many=FOR_MANY_TOTALS,
+        dynamodb=_DYNAMODB,
+        by_lanes=_by_lanes(workload, times),
+        many_latencies=rows(_many_latencies(many_loads, times, play)),
+        longer=_longer(cases, times, play),
+        recommended="\n\n".join(map(_recommended, loads, loads.values())),
+        many_steps=_steps(many_loads),
+        shard_page=_SHARD_PAGE,
+        default_rate=breaking_rate(workload, DEFAULTS.settings, times)[0],
+        new_table=NEW_TABLE_WRITE_UNITS,
     )
-    yield ""
-    yield from measured.lines(times, "leda scale")
+    file.write_text(text, encoding="utf-8")
+    plot = file.parent / LATENCY_PLOT
+    plot.write_text(_latency_plot(runs), encoding="utf-8")
+    return [file, plot]
 
 
-def _latencies(runs: dict[tuple[str, float], Played]) -> Iterator[str]:
-    yield "## Latency by rate"
-    yield ""
-    yield "Latencies in seconds: p50 / p95 / p99. The settings of each column are below."
-    yield ""
-    yield f"![99 % of the messages are faster]({LATENCY_PLOT})"
-    yield ""
+def _table(first: str, columns: Sequence[object], align: str, lines: Iterator[list[str]]) -> str:
+    """A table whose columns after the `first` are of one kind; `align`: the alignments of the first and the others."""
+    of_first, of_others = align.split()
+    rule = [of_first, *[of_others] * len(columns)]
+    return rows([[first, *columns]]) + f"\n|{'|'.join(rule)}|\n" + rows(lines)
+
+
+def _latencies(runs: Runs) -> str:
     names = list(dict.fromkeys(name for name, _ in runs))
-    yield f"| messages/s | {' | '.join(names)} |"
-    yield f"|---:|{'---|' * len(names)}"
-    for rate in RATES:
-        yield f"| {rate:,.0f} | {' | '.join(_cell(runs[name, rate]) for name in names)} |"
-    yield ""
+    lines = ([f"{rate:,.0f}", *(_cell(runs[name, rate]) for name in names)] for rate in RATES)
+    return _table("messages/s", names, "---: ---", lines)
 
 
 def _cell(run: Played) -> str:
@@ -118,145 +122,84 @@ def _cell(run: Played) -> str:
     return times if run.verdict == "holds" else f"{times}, {run.verdict}"
 
 
-def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[str]:
-    yield "## The first limit"
-    yield ""
-    yield "The rate at which a limit of AWS is used up first (by the utilisation law), and what raises that limit."
-    yield ""
-    yield "| settings | messages/s | the limit | what to do |"
-    yield "|---|---:|---|---|"
+def _breaks(workload: Workload, times: ServiceTimes) -> Iterator[tuple[str, ...]]:
     for profile in PROFILES:
         rate, limit = breaking_rate(workload, profile.settings, times)
-        yield (f"| {profile.name} | {rate:,.0f} | [{limit.name}]({limit.page}) | {limit.remedy} |")
-    yield ""
-    at = {profile.name: _at(profile, workload, times) for profile in RECOMMENDED}
-    yield "How much of each limit the three recommended settings use at their rate:"
-    yield ""
-    yield f"| limit | {' | '.join(at)} | at most |"
-    yield f"|---|{'---:|' * len(at)}---:|"
-    columns = [limits(found) for found in at.values()]
-    for row in zip(*columns, strict=True):
-        used = " | ".join(f"{limit.used:.0%}" for limit in row)
-        yield f"| [{row[0].name}]({row[0].page}) | {used} | {TARGET:.0%} |"
-    yield ""
+        yield profile.name, f"{rate:,.0f}", f"[{limit.name}]({limit.page})", limit.remedy
 
 
-RECOMMENDED = (FOR_1K, FOR_50K, FOR_1M)
-_RATES = {FOR_1K.name: 1e3, FOR_50K.name: 5e4, FOR_1M.name: 1e6}
-
-
-def _at(profile: Profile, workload: Workload, times: ServiceTimes) -> Load:
-    return load(replace(workload, rate=_RATES[profile.name]), profile.settings, times)
-
-
-def _hierarchies(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
-    yield "## Many totals"
-    yield ""
-    yield (
-        "The rate at which the first limit of the pipeline itself is used up, by the number of totals and of lanes, "
-        f"with the other settings of the profile {FOR_MANY_TOTALS.name!r} below. Limits that an account can raise are "
-        "left out: those of the ingest stream, of StateTable, of the tables' warm throughput, and quotas. A lane is a "
-        "partition key of ReduceTable. Because of the table's local index, one partition holds all rows of a lane, so "
-        "Map may write 1,000 units a second into a lane. DynamoDB moves partition keys with much traffic to "
-        f"partitions of their own ([page]({_DYNAMODB}burst-adaptive-capacity.html)); the model assumes that it has "
-        "done so."
+def _used(loads: dict[Profile, Load]) -> str:
+    """How much of each limit the loads use."""
+    lines = (
+        [
+            f"[{row[0].name}]({row[0].page})",
+            *(f"{limit.used:.0%}" for limit in row),
+            f"{TARGET:.0%}",
+        ]
+        for row in zip(*map(limits, loads.values()), strict=True)
     )
-    yield ""
-    yield "| totals | " + " | ".join(f"`reduce_lanes` = {lanes}" for lanes in LANES) + " |"
-    yield f"|---:|{'---|' * len(LANES)}"
-    for hierarchy in HIERARCHIES:
-        deep = replace(workload, hierarchy=hierarchy)
-        cells = []
-        for lanes in LANES:
-            settings = replace(FOR_MANY_TOTALS.settings, reduce_lanes=lanes)
-            rate, limit = breaking_rate(deep, settings, times, of_the_pipeline)
-            cells.append(f"{rate:,.0f}/s: {limit.name}")
-        yield f"| {deep.nodes:,} | {' | '.join(cells)} |"
-    yield ""
-    yield (
-        f"The latency (p50 / p95 / p99 in seconds) with {FOR_MANY_TOTALS.settings.reduce_lanes} lanes, at the rates "
-        "that the profile is for, and the limit of which most is used."
-    )
-    yield ""
-    yield "| totals | messages/s | latency | limit | used |"
-    yield "|---:|---:|---|---|---:|"
-    for hierarchy, rate in MANY_TOTALS.items():
-        deep = replace(workload, hierarchy=hierarchy, rate=rate)
-        limit = tightest(load(deep, FOR_MANY_TOTALS.settings, times))
-        latency = _cell(played(FOR_MANY_TOTALS, deep, times, play))
-        yield f"| {deep.nodes:,} | {rate:,.0f} | {latency} | {limit.name} | {limit.used:.0%} |"
-    yield ""
+    return _table("limit", [*(each.name for each in loads), "at most"], "--- ---:", lines)
 
 
-def _sensitivity(workload: Workload, times: ServiceTimes, play: Play) -> Iterator[str]:
-    yield "## If requests take longer"
-    yield ""
-    yield (
-        "The time of a request has not been measured on AWS. The table shows the latencies (p50 / p95 / p99 in "
-        "seconds) at the rate that the settings are for, if a request takes "
-        f"{times.call_ms:g} ms ({times.statements_ms:g} ms with 25 statements), and if it takes several times as long."
-    )
-    yield ""
-    yield f"| settings | {' | '.join(f'{factor} times' for factor in TIMES_AS_LONG)} |"
-    yield f"|---|{'---|' * len(TIMES_AS_LONG)}"
-    cases = [(profile, replace(workload, rate=_RATES[profile.name])) for profile in RECOMMENDED]
-    cases += [
-        (FOR_MANY_TOTALS, replace(workload, hierarchy=hierarchy, rate=rate))
-        for hierarchy, rate in MANY_TOTALS.items()
-    ]
-    for profile, at_rate in cases:
-        cells = [
-            _cell(
-                played(
-                    profile,
-                    at_rate,
-                    replace(
-                        times,
-                        call_ms=factor * times.call_ms,
-                        statements_ms=factor * times.statements_ms,
-                    ),
-                    play,
-                )
+def _by_lanes(workload: Workload, times: ServiceTimes) -> str:
+    def lines() -> Iterator[list[str]]:
+        for hierarchy in HIERARCHIES:
+            deep = replace(workload, hierarchy=hierarchy)
+            cells = []
+            for lanes in LANES:
+                settings = replace(FOR_MANY_TOTALS.settings, reduce_lanes=lanes)
+                rate, limit = breaking_rate(deep, settings, times, of_the_pipeline)
+                cells.append(f"{rate:,.0f}/s: {limit.name}")
+            yield [f"{deep.nodes:,}", *cells]
+
+    return _table("totals", [f"`reduce_lanes` = {lanes}" for lanes in LANES], "---: ---", lines())
+
+
+def _many_latencies(
+    loads: Sequence[Load], times: ServiceTimes, play: Play
+) -> Iterator[tuple[str, ...]]:
+    for each in loads:
+        workload, limit = each.workload, tightest(each)
+        latency = _cell(played(FOR_MANY_TOTALS, workload, times, play))
+        used = f"{limit.used:.0%}"
+        yield f"{workload.nodes:,}", f"{workload.rate:,.0f}", latency, limit.name, used
+
+
+def _longer(cases: Sequence[tuple[Profile, Workload]], times: ServiceTimes, play: Play) -> str:
+    """The latencies of the cases, if requests take several times as long."""
+
+    def lines() -> Iterator[list[str]]:
+        slower = [
+            replace(
+                times, call_ms=factor * times.call_ms, statements_ms=factor * times.statements_ms
             )
             for factor in TIMES_AS_LONG
         ]
-        name = profile.name + ("" if profile is not FOR_MANY_TOTALS else f": {at_rate.nodes:,}")
-        yield f"| {name} | {' | '.join(cells)} |"
-    yield ""
+        for profile, workload in cases:
+            cells = [_cell(played(profile, workload, each, play)) for each in slower]
+            name = profile.name + (f": {workload.nodes:,}" if profile is FOR_MANY_TOTALS else "")
+            yield [name, *cells]
+
+    return _table("settings", [f"{each} times" for each in TIMES_AS_LONG], "--- ---", lines())
 
 
-def _recommended(workload: Workload, times: ServiceTimes) -> Iterator[str]:
-    yield "## What to set"
-    yield ""
-    for profile in RECOMMENDED:
-        rate = _RATES[profile.name]
-        yield f"### {rate:,.0f} messages/s"
-        yield ""
-        if profile is FOR_50K:
-            yield "This is [examples/high-throughput](../examples/high-throughput)."
-            yield ""
-        yield from _terraform(profile.settings)
-        yield from _before_the_load([_at(profile, workload, times)])
-    yield "### Many totals: 250,000 messages/s with 10,020 totals, 100,000 with 100,420"
-    yield ""
-    yield from _terraform(FOR_MANY_TOTALS.settings)
-    yield from _before_the_load(
-        [
-            load(replace(workload, hierarchy=hierarchy, rate=rate), FOR_MANY_TOTALS.settings, times)
-            for hierarchy, rate in MANY_TOTALS.items()
-        ]
-    )
-    yield (
-        f"With `shard_count = null` (on demand) the stream takes 4 MB/s at first, and more as the load grows "
-        f"([page]({_SHARD_PAGE})); a load that begins suddenly needs a number of shards. The defaults suffice up to "
-        f"{breaking_rate(workload, DEFAULTS.settings, times)[0]:,.0f} messages/s, as a new table takes "
-        f"{NEW_TABLE_WRITE_UNITS:,} write units a second."
-    )
+def _recommended(profile: Profile, found: Load) -> str:
+    example = "This is [examples/high-throughput](../examples/high-throughput).\n\n"
+    more = example if profile is FOR_50K else ""
+    return f"### {found.workload.rate:,.0f} messages/s\n\n{more}{_steps([found])}"
+
+
+def _steps(found: Sequence[Load]) -> str:
+    """The settings of loads that have the same ones, and what to do before the loads."""
+    settings = found[0].settings
+    terraform = "\n".join(_terraform(settings))
+    running = max(math.ceil(each.executions) for each in found)
+    steps = "\n".join(f"- {step}" for step in _before_the_load(settings, running))
+    return f"```hcl\n{terraform}\n```\n\nBefore the load:\n\n{steps}"
 
 
 def _terraform(settings: Settings) -> Iterator[str]:
     default = Settings()
-    yield "```hcl"
     yield f"shard_count = {settings.shard_count or 'null'}"
     for stage in ("state", "map", "reduce"):
         old = default.of_function(stage)
@@ -269,61 +212,45 @@ def _terraform(settings: Settings) -> Iterator[str]:
             yield f"{stage}_function = {{ {', '.join(changed)} }}"
     if settings.reduce_lanes != default.reduce_lanes:
         yield f"reduce_lanes = {settings.reduce_lanes}"
-    yield "```"
-    yield ""
 
 
-def _before_the_load(found: Sequence[Load]) -> Iterator[str]:
-    """The steps for loads with the same settings."""
-    settings = found[0].settings
-    running = max(math.ceil(each.executions) for each in found)
-    steps = []
+def _before_the_load(settings: Settings, running: int) -> Iterator[str]:
     for table, reads, writes in (
         ("StateTable", settings.warm_read_units, settings.warm_write_units),
         ("ReduceTable", NEW_TABLE_READ_UNITS, settings.warm_delta_units),
         ("AggregateTable", NEW_TABLE_READ_UNITS, settings.warm_total_units),
     ):
         if writes > NEW_TABLE_WRITE_UNITS:
-            steps.append(
+            yield (
                 f"warm {table}: `aws dynamodb update-table --table-name {table} --warm-throughput "
                 f"ReadUnitsPerSecond={reads},WriteUnitsPerSecond={writes}` ([page]({_DYNAMODB}warm-throughput.html))"
             )
         if writes > _TABLE_QUOTA:
-            steps.append(
+            yield (
                 f"raise DynamoDB's quota of a table's write units from {_TABLE_QUOTA:,} to "
                 f"{rounded_up(writes, 10_000):,} for {table} ([page]({_TABLE_QUOTA_PAGE}))"
             )
-    steps.append(
+    is_enough = running <= _CONCURRENCY_QUOTA / 2
+    quota = f"quota of {_CONCURRENCY_QUOTA:,}"
+    yield (
         f"Lambda runs {running} of LEDA's executions at once on average"
-        + (
-            f": raise the quota of {_CONCURRENCY_QUOTA:,} ([page]({_CONCURRENCY_PAGE}))"
-            if running > _CONCURRENCY_QUOTA / 2
-            else f"; the quota of {_CONCURRENCY_QUOTA:,} is enough ([page]({_CONCURRENCY_PAGE}))"
-        )
+        f"{f'; the {quota} is enough' if is_enough else f': raise the {quota}'} ([page]({_CONCURRENCY_PAGE}))"
     )
     if settings.shard_count and settings.shard_count > _SHARD_QUOTA / 10:
-        steps.append(
+        yield (
             f"see that the account may have {settings.shard_count:,} shards a pipeline; the quota is "
             f"{_SHARD_QUOTA:,} in most Regions ([page]({_SHARD_PAGE}))"
         )
-    yield "Before the load:"
-    yield ""
-    for step in steps:
-        yield f"- {step}"
-    yield ""
 
 
-def _latency_plot(runs: dict[tuple[str, float], Played]) -> str:
+def _latency_plot(runs: Runs) -> str:
     series: dict[str, list[Point]] = {}
     for (name, rate), run in runs.items():
-        is_steady = not run.outcome.fell_behind
-        value = run.outcome.percentile(0.99) if is_steady else None
-        series.setdefault(name, []).append((rate, value))
-    for points in series.values():
+        points = series.setdefault(name, [])
         # The first cross says that the settings break; further crosses would add nothing.
-        first = next((place for place, point in enumerate(points) if point[1] is None), None)
-        if first is not None:
-            del points[first + 1 :]
+        if not points or points[-1][1] is not None:
+            is_steady = not run.outcome.fell_behind
+            points.append((rate, run.outcome.percentile(0.99) if is_steady else None))
     return line_chart(
         "p99 of the latency; a cross: it falls behind",
         Axis("messages/s", RATES[0], RATES[-1]),

@@ -29,10 +29,9 @@ class Axis:
         return math.log(inside / self.low) / math.log(self.high / self.low)
 
     def marks(self) -> list[float]:
-        """The powers of ten on the axis, or the axis' ends if it has fewer than two."""
+        """The powers of ten on the axis."""
         first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-        found = [10.0**power for power in range(first, last + 1)]
-        return found if len(found) > 1 else [self.low, self.high]
+        return [10.0**power for power in range(first, last + 1)]
 
 
 def line_chart(title: str, x: Axis, y: Axis, series: Mapping[str, Sequence[Point]]) -> str:

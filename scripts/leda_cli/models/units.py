@@ -77,9 +77,6 @@ def write_units_of_bytes(size: int, transaction: bool = False) -> int:
     return max(1, -(-size // WRITE_STEP_BYTES)) * (TRANSACTION_FACTOR if transaction else 1)
 
 
-def read_units(item: Item | None, consistent: bool = True, transaction: bool = False) -> float:
-    """The units of a GetItem: 1 for 4 KB read consistently, half of it eventually, twice in a transaction."""
-    steps = max(1, -(-item_bytes(item) // READ_STEP_BYTES))
-    if transaction:
-        return steps * TRANSACTION_FACTOR
-    return steps if consistent else steps / 2
+def read_units(item: Item | None) -> int:
+    """The units of a GetItem that reads consistently: 1 for 4 KB."""
+    return max(1, -(-item_bytes(item) // READ_STEP_BYTES))

@@ -11,25 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any
 
 Event = dict[str, Any]
 
 
-class Processor(Protocol):
-    """The object that delivers a batch for LocalStack's poller."""
-
-    def process_events_batch(self, input_events: list[Event]) -> None:
-        """Deliver the batch; raise if the whole batch failed."""
-
-
-class Poller(Protocol):
-    """The part of LocalStack's StreamPoller that is used here."""
-
-    processor: Processor
-
-
-Forward = Callable[[Poller, str, list[Event]], None]
+Forward = Callable[[Any, str, list[Event]], None]
 
 
 class SplitBatch(BaseException):
@@ -39,7 +26,7 @@ class SplitBatch(BaseException):
 class _SplitOnFailure:
     """An event processor that asks for a split instead of failing a batch of more than one record."""
 
-    def __init__(self, processor: Processor, failure: type[Exception]) -> None:
+    def __init__(self, processor: Any, failure: type[Exception]) -> None:
         self._processor = processor
         self._failure = failure
 
@@ -55,14 +42,8 @@ class _SplitOnFailure:
             raise
 
 
-def halves(records: list[Event]) -> tuple[list[Event], list[Event]]:
-    """Split a batch of two or more records into its first and its second half."""
-    middle = len(records) // 2
-    return records[:middle], records[middle:]
-
-
 def forward_in_halves(
-    poller: Poller, forward: Forward, shard_id: str, records: list[Event], failure: type[Exception]
+    poller: Any, forward: Forward, shard_id: str, records: list[Event], failure: type[Exception]
 ) -> None:
     """Forward `records`; whenever a batch fails, forward its first half and then its second half.
 
@@ -84,7 +65,8 @@ def forward_in_halves(
         pass
     finally:
         poller.processor = processor
-    for half in halves(records):
+    middle = len(records) // 2
+    for half in (records[:middle], records[middle:]):
         forward_in_halves(poller, forward, shard_id, half, failure)
 
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 Event = dict[str, Any]
 
@@ -33,16 +34,6 @@ AWS waits up to two minutes for late records; here a record is in its stream onc
 """
 FIRST_RETRY_SECONDS = 0.5
 MAX_RETRY_SECONDS = 60.0
-
-
-class Stop(Protocol):
-    """The threading.Event that is set when a mapping is switched off or deleted."""
-
-    def is_set(self) -> bool:
-        """Tell whether the mapping is being stopped."""
-
-    def wait(self, timeout: float) -> bool:
-        """Wait until the mapping is being stopped, or `timeout` seconds."""
 
 
 @dataclass(slots=True)
@@ -136,12 +127,6 @@ class Windows:
         }
 
 
-def returned_state(answer: object) -> Event | None:
-    """Return the state in a function's answer; None: the invocation counts as failed."""
-    state = answer.get("state") if isinstance(answer, dict) else None
-    return state if isinstance(state, dict) else None
-
-
 def names_records(answer: Event, records: Sequence[Event]) -> bool:
     """Tell whether a partial batch response names only records of this batch; otherwise the whole batch has failed."""
     numbers = {_sequence_number(record) for record in records}
@@ -227,8 +212,8 @@ class WindowedSender:
         return answer, self._state(answer)
 
     def _state(self, answer: object) -> Event:
-        state = returned_state(answer)
-        if state is None:
+        state = answer.get("state") if isinstance(answer, dict) else None
+        if not isinstance(state, dict):
             what = f"{self._sender.target_arn} returned no state to a tumbling window"
             raise self._failed(
                 what,
@@ -249,7 +234,7 @@ class WindowedPoller:
         poller: Any,
         sender: WindowedSender,
         windows: Windows,
-        stopping: Stop,
+        stopping: threading.Event,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._poller = poller

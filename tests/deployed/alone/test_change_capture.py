@@ -52,15 +52,7 @@ def wait_for_replica(changes: Changes) -> None:
 
 def quarantined(changes: Changes, part: str) -> dict[str, dict[str, Any]]:
     """What a function has quarantined, by event ID."""
-    s3 = changes.aws.client("s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=changes.bucket, Prefix=f"{changes.function(part)}/"
-    )
-    bodies = [
-        json.loads(s3.get_object(Bucket=changes.bucket, Key=entry["Key"])["Body"].read())
-        for page in pages
-        for entry in page.get("Contents", [])
-    ]
+    bodies = changes.quarantined(changes.function(part))
     return {body["eventID"]: body for body in bodies}
 
 
@@ -128,7 +120,7 @@ def change_items(changes: Changes, prefix: str, seed: int, count: int = 120) -> 
 def test_the_replica_equals_the_table_after_killed_functions_and_repeated_deliveries(
     alone: BareAws, changes: Changes, user: str
 ) -> None:
-    redelivery = changes.redelivery("replica", random.Random(7))
+    redelivery = changes.replica_redelivery(random.Random(7))
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(change_items, changes, user, 7)
         while not writing.done():

@@ -70,7 +70,9 @@ def test_records_wait_in_order_while_the_table_is_missing_and_none_is_lost(
         numbers = readings.put([(sensor, b"bad"), reading(sensor, 1), reading(sensor, 2)])
         wait_for("the failure in the log", failed)
         # The bad record before the failed one is quarantined; Lambda retries from the failed one.
-        wait_for("the bad record in quarantine", lambda: numbers[0] in readings.quarantined())
+        wait_for(
+            "the bad record in quarantine", lambda: numbers[0] in readings.quarantined_by_number()
+        )
         assert sensor not in newest_readings(readings.aws)
     wait_for_reading(readings, sensor, 2)
     assert failed() == {numbers[1]}, "records after a failed one must wait for it"

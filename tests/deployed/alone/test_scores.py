@@ -32,7 +32,7 @@ def test_the_demo_succeeds_on_a_new_stack(
 
 
 def test_names_keys_and_test_event_are_as_documented(scores: Scores) -> None:
-    assert scores.function == FUNCTION
+    assert scores.map_function == FUNCTION
     arn = str(scores.aws.outputs["tables"]["records"]["stream_arn"])
     assert json.loads(scores.aws.outputs["test_event"]) == text_event(arn)
     tables = {

@@ -81,28 +81,6 @@ def test_a_failed_condition_returns_the_row(dynamodb: Any, trade: dict[str, str]
     assert response["Item"]["Sequence"] == {"S": "2"}
 
 
-def test_a_cancelled_transaction_writes_nothing_and_has_its_reasons(
-    dynamodb: Any, trade: dict[str, str]
-) -> None:
-    store(dynamodb, trade, 1)
-    new = {"Lane": {"S": "0"}, "Source": trade}
-    check = {
-        "TableName": "Trades",
-        "Key": {"id": trade},
-        "ConditionExpression": "#Version = :one AND attribute_exists(#Count)",
-        "ExpressionAttributeNames": {"#Version": "Version", "#Count": "Nothing"},
-        "ExpressionAttributeValues": {":one": number(1)},
-    }
-    with pytest.raises(ClientError) as raised:
-        dynamodb.transact_write_items(
-            TransactItems=[{"Put": {"TableName": "Rows", "Item": new}}, {"ConditionCheck": check}]
-        )
-
-    codes = [reason["Code"] for reason in raised.value.response["CancellationReasons"]]
-    assert codes == ["None", "ConditionalCheckFailed"]
-    assert "Item" not in dynamodb.get_item(TableName="Rows", Key=new, ConsistentRead=True)
-
-
 def test_requests_that_the_stub_does_not_implement_are_refused(
     dynamodb: Any, trade: dict[str, str]
 ) -> None:

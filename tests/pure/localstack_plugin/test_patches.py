@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda_localstack.bisect import forward_in_halves, halves
+from leda_localstack.bisect import forward_in_halves
 from leda_localstack.emulators import JAVA_FLAGS, java_command
 from leda_localstack.images import into_events
 from leda_localstack.polling import poll_every_shard
@@ -93,14 +93,6 @@ def test_an_unexpected_error_is_raised_to_the_poller() -> None:
     with pytest.raises(OSError, match="no network"):
         run(poller, [1, 2], broken)
     assert poller.processor is poller
-
-
-@given(st.lists(st.integers(), min_size=2))
-def test_halves_are_never_empty_and_keep_the_order(records: list[Any]) -> None:
-    first, second = halves(records)
-    assert first
-    assert second
-    assert first + second == records
 
 
 def test_dynamodb_local_runs_without_the_agent_and_writes_into_its_folder() -> None:

@@ -16,7 +16,6 @@ from leda_localstack.windows import (
     WindowedSender,
     Windows,
     names_records,
-    returned_state,
 )
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/S"
@@ -96,7 +95,7 @@ class Poller:
 
     def forward_events_to_target(self, shard: str, records: list[Event]) -> None:
         if self.bisects:
-            forward_in_halves(self, Poller.forward, shard, records, SendingFailed)  # type: ignore[arg-type]
+            forward_in_halves(self, Poller.forward, shard, records, SendingFailed)
         else:
             self.forward(shard, records)
 
@@ -143,7 +142,8 @@ class Mapping:
         windows = Windows(MINUTE, ARN)
         sender = WindowedSender(self.inner, windows, SendingFailed, SendingPartlyFailed)
         self.poller.sender = sender
-        windowed = WindowedPoller(self.poller, sender, windows, self.stopping, lambda: self.now)
+        stopping: Any = self.stopping
+        windowed = WindowedPoller(self.poller, sender, windows, stopping, lambda: self.now)
         self.poller.poll_events_from_shard = windowed.poll_events_from_shard  # type: ignore[method-assign]
         self.poller.forward_events_to_target = windowed.forward_events_to_target  # type: ignore[method-assign]
 
@@ -436,8 +436,3 @@ def test_sequence_numbers_of_both_services_are_recognized() -> None:
     assert not names_records({"batchItemFailures": failures}, [kinesis])
     assert not names_records({"batchItemFailures": [{"itemIdentifier": {}}]}, [kinesis])
     assert not names_records({"batchItemFailures": "1"}, [kinesis])
-
-
-def test_a_returned_state_is_an_object() -> None:
-    assert returned_state({"state": {}}) == {}
-    assert returned_state({"state": {"1": 2}, "batchItemFailures": []}) == {"1": 2}

@@ -27,8 +27,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.output import Screen, cell
 from leda_cli.base.paths import ROOT
 from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
-from leda_cli.demos.board_view import board_table
-from leda_cli.demos.leaderboard import Place, Total
+from leda_cli.demos.play_scores import board_table
 from leda_cli.operate import erase, rebuild_command
 from leda_cli.operate.not_live import NotLive
 from leda_cli.operate.quarantine.redrive_report import detail_lines, list_lines
@@ -38,6 +37,7 @@ from leda_cli.operate.totals import totals_reading
 from leda_cli.operate.totals.comparison import Difference, difference_lines
 from leda_cli.operate.totals.oracle import NOTHING
 from leda_cli.operate.totals.screen import totals_tree
+from leda_cli.operate.totals.totals_reading import Total
 from leda_cli.operate.totals_command import Answer, Columns
 from leda_cli.operate.verify import Verdict
 from support.processes import run
@@ -161,7 +161,9 @@ def through(name: str) -> Callable[[Screen], None]:
 PRINTED: dict[str, Callable[[Screen], object]] = {
     "the tree of totals": lambda screen: screen.print(totals_tree({EVIL: NOTHING}, {})),
     "a leaderboard": lambda screen: screen.print(
-        board_table([Place(1, Total(EVIL, Decimal(1), 1))])
+        board_table(
+            [Total(EVIL, "users", {"Username": EVIL}, {"Score": Decimal(1), "Records": Decimal(1)})]
+        )
     ),
     "a table of an example": lambda screen: screen.print(table_of(EVIL)),
     "leda verify": report(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,10 +87,7 @@ def running(made: Console) -> Iterator[Console]:
 
 
 def wait_until_idle(console: Console) -> None:
-    deadline = time.monotonic() + 60
-    while console.hub.commands.is_busy:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for("the command's end", lambda: not console.hub.commands.is_busy, 60)
 
 
 def test_the_page_requires_the_token(console: Console) -> None:
@@ -328,10 +324,7 @@ def verified(library: Path, report: str) -> Iterator[Console]:
     made.hub.board.take(tree({"A": "1"}), 1.0)
     with made.client:
         assert made.post("verify").status_code == 204
-        deadline = time.monotonic() + 60
-        while made.hub.verification is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for("the verification", lambda: made.hub.verification is not None, 60)
         yield made
 
 

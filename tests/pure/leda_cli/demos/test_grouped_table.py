@@ -77,3 +77,17 @@ def test_a_total_that_is_missing_is_an_error(service: Service, table: GroupedTab
     service.restore("Totals", exact()[1:])
     with pytest.raises(LedaError, match="2 of 4 figures"):
         table.require_exact()
+
+
+def test_a_total_that_moves_while_pages_are_read_has_one_place(
+    service: Service, table: GroupedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page(names: str, amounts: tuple[int, ...], **more: object) -> dict[str, object]:
+        rows = [total(f"daily:{n}", Count=1, Sum=x) for n, x in zip(names, amounts, strict=True)]
+        return {"Items": rows, **more}
+
+    pages = iter([page("abc", (9, 8, 7), LastEvaluatedKey={}), page("ad", (6, 5))])
+    monkeypatch.setattr(service, "query", lambda **_request: next(pages))
+    table.reader._indexes = {"TopSum"}
+
+    assert [each.keys["date"] for each in table.reader.top("daily", "Sum", 4).totals] == [*"bcad"]

@@ -6,20 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from leda_cli.base import waiting
 from leda_cli.base.errors import LedaError
 from leda_cli.demos import play_change_capture as play
-
-
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    shown = io.StringIO()
-    console = Console(file=shown, width=120, highlight=False)
-    monkeypatch.setattr("leda_cli.base.output.console", console)
-    monkeypatch.setattr(play, "console", console)
-    return shown
 
 
 def counted(*lines: tuple[str, int]) -> Any:
@@ -69,7 +59,7 @@ class Table:
 
     tombstones = rows
 
-    def redelivery(self, _part: str, _draw: random.Random) -> Any:
+    def replica_redelivery(self, _draw: random.Random) -> Any:
         return SimpleNamespace(once=lambda: None, everything=lambda: None, records=1)
 
 

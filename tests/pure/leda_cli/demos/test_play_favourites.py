@@ -65,4 +65,4 @@ def test_equal_restaurants_share_a_rank() -> None:
 def test_an_empty_board_can_be_drawn() -> None:
     output = io.StringIO()
     Console(file=output, width=100).print(board([]))
-    assert output.getvalue().strip() == "nobody has a favourite yet"
+    assert output.getvalue().strip() == "nobody has one yet"

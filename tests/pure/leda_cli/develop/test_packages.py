@@ -141,22 +141,9 @@ def test_a_tree_without_functions_is_refused(tree: Tree) -> None:
         packages.assemble(tree({"leda/x.py": ""}), {})
 
 
-def test_a_package_has_the_whole_core(tree: Tree) -> None:
-    source = tree(
-        {
-            "f/handler.py": "import leda\n",
-            "leda/__init__.py": "",
-            "leda/py.typed": "",
-            "leda/sub/__init__.py": "",
-            "leda/sub/unused.py": "",
-            "leda/__pycache__/a.cpython-311.pyc": "x",
-        }
-    )
-    core = {"__init__.py", "py.typed", "sub/__init__.py", "sub/unused.py"}
-    assert only(source) == {"handler.py"} | {f"leda/{name}" for name in core}
-
-
-def test_a_package_has_the_files_beside_the_handler_without_caches(tree: Tree) -> None:
+def test_a_package_has_the_whole_core_and_the_files_beside_the_handler_without_caches(
+    tree: Tree,
+) -> None:
     source = tree(
         {
             "f/handler.py": "import helper\n",
@@ -166,16 +153,13 @@ def test_a_package_has_the_files_beside_the_handler_without_caches(tree: Tree) -
             "f/.hidden": "x",
             "f/handler.py~": "x",
             "leda/__init__.py": "",
-            "leda/a.py": "",
+            "leda/py.typed": "",
+            "leda/sub/unused.py": "",
+            "leda/__pycache__/a.cpython-311.pyc": "x",
         }
     )
-    assert only(source) == {
-        "handler.py",
-        "helper.py",
-        "data/names.txt",
-        "leda/__init__.py",
-        "leda/a.py",
-    }
+    core = {f"leda/{name}" for name in ("__init__.py", "py.typed", "sub/unused.py")}
+    assert only(source) == {"handler.py", "helper.py", "data/names.txt"} | core
 
 
 def test_two_files_of_one_name_are_refused(tree: Tree) -> None:

@@ -223,14 +223,6 @@ def test_a_chart_has_a_line_for_each_series_and_crosses_for_missing_values() -> 
     assert "a < b" in [text.text for text in root.findall(f"{tag}text")]
 
 
-def test_an_axis_is_logarithmic_and_clips_values_beyond_its_end() -> None:
-    axis = Axis("x", 1, 100)
-    assert axis.place(10) == pytest.approx(0.5)
-    assert axis.place(1e9) == 1
-    assert axis.marks() == [1, 10, 100]
-    assert Axis("x", 2, 5).marks() == [2, 5]
-
-
 def test_rates_are_parsed_from_a_list() -> None:
     assert rates_of("1000,5e4") == [1000, 50_000]
     for text in ("", "fast", "0"):

@@ -85,15 +85,9 @@ def test_a_failed_condition_is_charged_by_the_existing_item() -> None:
     assert write_units(None, transaction=True) == 2  # a ConditionCheck of a row that is not there
 
 
-@pytest.mark.parametrize(
-    ("size", "consistent", "eventual", "transaction"), [(3500, 1, 0.5, 2), (4097, 2, 1, 4)]
-)
-def test_a_read_takes_a_unit_for_each_started_four_kilobytes(
-    size: int, consistent: float, eventual: float, transaction: float
-) -> None:
-    assert read_units(text_item(size)) == consistent
-    assert read_units(text_item(size), consistent=False) == eventual
-    assert read_units(text_item(size), transaction=True) == transaction
+@pytest.mark.parametrize(("size", "units"), [(3500, 1), (4097, 2)])
+def test_a_read_takes_a_unit_for_each_started_four_kilobytes(size: int, units: int) -> None:
+    assert read_units(text_item(size)) == units
 
 
 def message(identifier: str, version: int) -> Message:

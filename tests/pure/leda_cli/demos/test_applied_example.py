@@ -6,12 +6,13 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from leda_cli.base.errors import LedaError
-from leda_cli.demos import refused_rows
+from leda_cli.demos.applied_example import AppliedExample
 
 KEY = {"id": {"S": "two"}}
 
@@ -41,19 +42,21 @@ class Bucket:
         return {"Body": io.BytesIO(json.dumps(self.objects[place["Key"]]).encode())}
 
 
-def test_every_page_is_read() -> None:
-    client: Any = Bucket("one", "two")
-    found = list(refused_rows.quarantined(client, "quarantine", "fn"))
-    assert found == [body("one"), body("two")]
+def applied(*names: str) -> AppliedExample:
+    aws: Any = SimpleNamespace(
+        client=lambda _service: Bucket(*names),
+        outputs={"quarantine_bucket": {"name": "quarantine"}},
+    )
+    return AppliedExample(aws)
 
 
-def test_the_reason_of_a_row_is_found_by_its_key() -> None:
-    client: Any = Bucket("one", "two")
-    assert refused_rows.reason(client, "quarantine", "fn", KEY) == "why two"
+def test_the_reason_of_a_row_is_found_by_its_key_on_any_page() -> None:
+    example = applied("one", "two")
+    assert list(example.quarantined("fn")) == [body("one"), body("two")]
+    assert example.refusal("fn", KEY) == "why two"
 
 
 def test_a_row_that_is_not_in_quarantine_is_an_error_that_names_the_log() -> None:
-    client: Any = Bucket("one")
     with pytest.raises(LedaError, match="not in the quarantine bucket") as failure:
-        refused_rows.reason(client, "quarantine", "fn", KEY)
+        applied("one").refusal("fn", KEY)
     assert "/aws/lambda/fn" in str(failure.value.fix)
