@@ -24,7 +24,7 @@ from leda.quarantine.bucket import key_of
 from leda.streams.kinesis import user_records
 from leda_cli.base.batches import batched
 from leda_cli.operate.deployed.kinesis_shards import read_range
-from leda_cli.operate.deployed.rows_by_key import Image, rows_by_text
+from leda_cli.operate.deployed.rows import Image, rows_by_text
 from leda_cli.operate.quarantine import state_events
 from leda_cli.operate.quarantine.quarantined import Bucket, GivenUp, Kept, Quarantined
 from leda_cli.operate.quarantine.state_events import Deployed, Record, StateFunction, batches

@@ -33,7 +33,7 @@ from leda.engine.registry import (
 )
 from leda.engine.shards import MADE_UP, Shard, padded
 from leda.streams.stream_records import content
-from leda_cli.operate.deployed.conditional import is_written
+from leda_cli.operate.deployed.rows import is_written
 from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes
 
 if TYPE_CHECKING:

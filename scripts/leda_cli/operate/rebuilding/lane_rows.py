@@ -116,11 +116,6 @@ class LaneRows:
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return answer.get("Item")
 
-    def sequence(self, lane: Lane, source: str) -> str | None:
-        """The Sequence of the row, None where there is no row."""
-        row = self.row(lane, source)
-        return None if row is None else str(row["Sequence"]["S"])
-
     def markers(self, lanes: Iterable[Lanes]) -> dict[Lane, str]:
         """New names of reserved nodes, one for each lane."""
         self._step += 1

@@ -14,7 +14,7 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.reduce.epochs import EPOCH_DIGITS
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.base.batches import batched
-from leda_cli.operate.deployed.conditional import is_written
+from leda_cli.operate.deployed.rows import every_row, is_written
 from leda_cli.operate.rebuilding.lane_rows import Lanes
 
 if TYPE_CHECKING:
@@ -82,14 +82,8 @@ class StoredTotals:
 
     def all_rows(self) -> Iterator[tuple[str, Row]]:
         """Every row's node and the row, with the rows that are not totals (reserved nodes)."""
-        request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
-        while True:
-            page = self._client.scan(**request)
-            for row in page["Items"]:
-                yield row[self._key]["S"], row
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        for row in every_row(self._client, self._table):
+            yield row[self._key]["S"], row
 
     def is_there(self, node: str) -> bool:
         """Whether there is a row of that name."""

@@ -32,8 +32,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from leda.engine.audit.health import current_stream
 from leda.engine.group_by.configuration import WATERMARK
 from leda_cli.base.errors import LedaError, this_command
-from leda_cli.operate.deployed.conditional import is_written
-from leda_cli.operate.deployed.rows_by_key import rows_by_key
+from leda_cli.operate.deployed.rows import is_written, rows_by_key
 from leda_cli.operate.deployed.source_table import SourceTable, service_time
 from leda_cli.operate.deployed.stream_shards import MAX_RECORDS, ShardReader, shards_of
 
