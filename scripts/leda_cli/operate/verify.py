@@ -35,9 +35,6 @@ from leda_cli.operate.totals.comparison import settle_on
 
 SHOWN = 20
 
-# Stands between a node and the name of a measure, which has no spaces.
-_GAP = "  "
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -239,31 +236,28 @@ def quiet(
     """Wait until all totals are right, or until none has changed for `wait` seconds."""
     latest, seen = Expected(), 0
 
-    def expected() -> Mapping[str, Decimal]:
+    def figures(totals: Mapping[str, Amounts]) -> Mapping[str, Mapping[str, Decimal]]:
+        return {
+            node: dict(zip(tables.measures, map(Decimal, amounts), strict=True))
+            for node, amounts in totals.items()
+        }
+
+    def expected() -> Mapping[str, Mapping[str, Decimal]]:
         nonlocal latest
         latest = tables.expected()
-        return _by_measure(tables.measures, latest.totals)
+        return figures(latest.totals)
 
-    def found() -> Mapping[str, Decimal]:
+    def found() -> Mapping[str, Mapping[str, Decimal]]:
         nonlocal seen
         totals = tables.found()
         seen = len({*latest.totals, *totals})
-        return _by_measure(tables.measures, totals)
+        return figures(totals)
 
-    wrong = []
-    for row in settle_on(expected, found, wait, clock, sleep):
-        node, _, measure = row.identifier.rpartition(_GAP)
-        wrong.append(Bracket(node, measure, row.expected, row.found, row.found))
+    wrong = [
+        Bracket(row.identifier, row.measure, row.expected, row.found, row.found)
+        for row in settle_on(expected, found, wait, clock, sleep)
+    ]
     return Verdict(latest, seen, wrong, [])
-
-
-def _by_measure(measures: Sequence[str], totals: Mapping[str, Amounts]) -> Mapping[str, Decimal]:
-    """Each measure of each total under a name of its own."""
-    return {
-        node + _GAP + measure: Decimal(amount)
-        for node, amounts in totals.items()
-        for measure, amount in zip(measures, amounts, strict=True)
-    }
 
 
 def running(
