@@ -75,7 +75,7 @@ def backfill(endpoint: str) -> None:
         result = Rebuild(
             dynamodb,  # type: ignore[arg-type]
             streams,  # type: ignore[arg-type]
-            _Mappings(),
+            _Mappings(),  # type: ignore[arg-type]
             Tables(
                 SourceTable.described(dynamodb, TABLE),  # type: ignore[arg-type]
                 f"{engine.prefix}ReduceTable",

@@ -131,7 +131,7 @@ class Operator:
         work = Rebuild(
             _Paced(pace, system.store, system),  # type: ignore[arg-type]
             _Paced(pace, system.dynamodb_streams, system),  # type: ignore[arg-type]
-            _Mappings(system),
+            _Mappings(system),  # type: ignore[arg-type]
             Tables(
                 source=SourceTable(source, system.tables[source].keys),
                 reduce_table="ReduceTable",

@@ -425,7 +425,7 @@ def test_a_run_without_markers_removes_those_of_a_killed_run(monkeypatch: Patch)
 
 def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
     def changed(totals: StoredTotals, changes: Any) -> bool:
-        totals._require_own = lambda: None
+        totals.require_own = lambda: None
         return change(totals, changes)
 
     return changed

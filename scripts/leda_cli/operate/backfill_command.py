@@ -24,7 +24,6 @@ from leda_cli.operate.rebuild_command import (
     SegmentsOption,
     WaitOption,
     keep_lines,
-    quarantine_lines,
     report,
     run,
     work_of,
@@ -34,6 +33,7 @@ from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
 from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
 from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
 from leda_cli.operate.stack import NamePrefixOption
+from leda_cli.operate.verify import unreadable_lines
 
 
 def backfill(
@@ -126,7 +126,7 @@ def _lines(result: Result, found: Forecast, source: str) -> Iterator[str]:
     width = max(map(len, counts))
     for name, count in counts.items():
         yield f"{name:<{width}}  {count:,} totals"
-    yield from quarantine_lines(result, source)
+    yield from unreadable_lines(result.expected, source)
     if result.expected.outside:
         yield f"{result.expected.outside:,} rows are in no total, because no grouping takes them"
     yield from keep_lines(result)

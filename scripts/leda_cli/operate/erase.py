@@ -39,7 +39,7 @@ from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
-from leda_cli.operate.deployed.conditional import is_written
+from leda_cli.operate.deployed.rows import every_row, is_written
 from leda_cli.operate.deployed.stream_shards import streams_of
 from leda_cli.operate.rebuilding.lane_rows import Lanes, NamedNodes
 from leda_cli.operate.rebuilding.stored_totals import lanes_of
@@ -149,10 +149,9 @@ class Erasure:
 
     def with_key(self, name: str, text: str) -> list[str]:
         """The identifiers of all totals with that key: also of former groupings, and with nothing below them."""
-        rows = self._scan(self._of.totals_table)
         return sorted(
             row[self._of.totals_key]["S"]
-            for row in rows
+            for row in every_row(self._dynamodb, self._of.totals_table)
             if row.get(KEYS, {}).get("M", {}).get(name) == {"S": text}
         )
 
@@ -185,7 +184,7 @@ class Erasure:
         return Result(
             {each: row for each, row in rows.items() if each in free},
             kept,
-            [row for row in self._scan(self._of.reduce_table) if free & _nodes(row)],
+            [row for row in every_row(self._dynamodb, self._of.reduce_table) if free & _nodes(row)],
             [each for each in wanted if each in free and each not in rows],
         )
 
@@ -246,15 +245,6 @@ class Erasure:
             empty = 0 if nodes.read() else empty + 1
             time.sleep(POLL_SECONDS)
         return set(nodes.up_to(()))
-
-    def _scan(self, table: str) -> Iterator[Row]:
-        request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
-        while True:
-            page = self._dynamodb.scan(**request)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _empty(self, row: Row) -> bool:
         """Take all sums out of a row of ReduceTable, unless Map has replaced it meanwhile."""

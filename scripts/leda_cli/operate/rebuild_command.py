@@ -18,7 +18,7 @@ from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
 from leda_cli.operate.stack import NamePrefixOption
-from leda_cli.operate.verify import bracket_lines
+from leda_cli.operate.verify import bracket_lines, unreadable_json, unreadable_lines
 
 SHOWN = 20
 
@@ -140,11 +140,7 @@ def report(result: Result, outcome: str) -> dict[str, Any]:
         "configuration": result.configuration.version,
         "mappings": list(result.mappings),
         "rows": result.expected.rows,
-        "unreadable": {
-            "count": result.expected.unreadable,
-            "reasons": result.expected.reasons,
-            "first": result.expected.named,
-        },
+        "unreadable": unreadable_json(result.expected),
         "totals": len(result.expected.totals),
         "seconds_behind": round(result.behind_seconds, 1),
         "changes": (
@@ -158,15 +154,6 @@ def report(result: Result, outcome: str) -> dict[str, Any]:
     }
 
 
-def quarantine_lines(result: Result, source: str) -> Iterator[str]:
-    """How many rows cannot be read and are in no total, and which the first of them are."""
-    if result.expected.unreadable:
-        yield (
-            f"{result.expected.unreadable:,} rows of {source} cannot be read and count as nothing: "
-            + "; ".join(result.expected.named)
-        )
-
-
 def keep_lines(result: Result) -> Iterator[str]:
     """What the first backfill means where expired rows stay in the totals."""
     if result.configuration.keeps_expired and result.is_first:
@@ -178,7 +165,7 @@ def keep_lines(result: Result) -> Iterator[str]:
 
 def _lines(result: Result, work: Rebuild, source: str) -> Iterator[str]:
     yield from _change_lines(result)
-    yield from quarantine_lines(result, source)
+    yield from unreadable_lines(result.expected, source)
     yield from keep_lines(result)
     if not result.mappings:
         yield (

@@ -21,7 +21,7 @@ from leda_cli.operate.quarantine.put_back import Became, Outcome, PutBack
 from leda_cli.operate.quarantine.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
 from leda_cli.operate.quarantine.state_events import Deployed, StateFunction
 from leda_cli.operate.stack import NamePrefixOption, Stack
-from leda_cli.operate.verify import Source, Verdict, require_comparable, running
+from leda_cli.operate.verify import Verdict, compared, require_comparable, running
 
 FRESH_SECONDS = 30.0
 """How long a change may take to reach its totals, as `leda verify` has it."""
@@ -233,12 +233,12 @@ class _Selected:
 
 def _compare(aggregation: Aggregation, operation: Operation) -> Verdict:
     """What `leda verify --while-running` finds."""
-    source = Source.of(aggregation, live := aggregation.live())
+    live = aggregation.live()
     require_comparable(live, not_live(aggregation, live))
-    operation.heading(f"Comparing {aggregation.totals_table} with the sum over {source.table}")
-    with operation.progress(f"adding up {source.rows} until the totals are told apart") as advance:
-        verdict = running(aggregation.both_sides(live, advance), FRESH_SECONDS)
-    return dataclasses.replace(verdict, source=source)
+    operation.heading(
+        f"Comparing {aggregation.totals_table} with the sum over {aggregation.source.name}"
+    )
+    return compared(aggregation, live, operation, running, FRESH_SECONDS)
 
 
 def _show(aggregation: Aggregation, bucket: Bucket, key: str, operation: Operation) -> None:

@@ -77,7 +77,8 @@ def totals(
     """Read totals: one, its children, the first of them by a measure, a grouping, or all; each answer with its age."""
     if as_json and as_csv:
         raise LedaError("--json and --csv exclude each other", "give one of them")
-    wanted = Wanted.of(identifier, grouping, key or [], children, top, by)
+    keys = _keys(key or [])
+    _require_one_meaning(identifier, grouping, keys, children, top, by)
     aggregation = Aggregation.find(aws, name_prefix, map_function)
     with answering(aggregation.account.endpoint):
         live = aggregation.live()
@@ -91,10 +92,10 @@ def totals(
             raise LedaError(
                 f"the grouping {name} is deployed and not live yet", f"run `{pending.command}`"
             )
-        columns = Columns.of(reader, averages or [], by)
+        _require_measures(reader, averages or [], by)
         # Before the totals are read: a change that comes meanwhile makes them younger, not older.
         age = None if pending.is_first else age_of(aggregation, live)
-        found = wanted.read(reader)
+        found = _read(reader, identifier, grouping, keys, children, top, by)
         # After they were read: a run that began to move Map's rows in between has changed none of them yet.
         run = aggregation.open_run()
     if run is not None and run.is_moving:
@@ -102,7 +103,7 @@ def totals(
             f"a {run.name} is at work or was stopped before its end, and until it ends totals may be wrong; if it was "
             f"stopped, run `{aggregation.command(run.name)}`"
         )
-    answer = Answer(found, columns, age, pending)
+    answer = Answer(found, reader.measures, averages or [], reader.count or "", age, pending)
     if as_csv:
         answer.write_csv()
     elif as_json:
@@ -111,130 +112,121 @@ def totals(
         answer.print()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the options ask for; `node` is an identifier, or else `grouping` with `keys` names one."""
+def _keys(given: Sequence[str]) -> Mapping[str, str]:
+    """The texts of a total's keys by their names. Raises LedaError for an option that is not NAME=TEXT."""
+    parts = [each.partition("=") for each in given]
+    if wrong := [name for name, separator, _ in parts if not separator]:
+        raise LedaError(f"--key {wrong[0]} has no =", "write it as NAME=TEXT")
+    found = {name: text for name, _, text in parts}
+    if len(found) < len(parts):
+        raise LedaError("a --key is given twice", "give each key of the grouping once")
+    return found
 
-    node: str | None
-    grouping: str | None
-    keys: Mapping[str, str]
-    is_children: bool
-    top: int | None
-    by: str | None
 
-    @classmethod
-    def of(
-        cls,
-        identifier: str | None,
-        grouping: str | None,
-        keys: Sequence[str],
-        children: bool,
-        top: int | None,
-        by: str | None,
-    ) -> Wanted:
-        """What these options ask for. Raises LedaError where they do not go together."""
-        if identifier == "":
+def _require_one_meaning(
+    identifier: str | None,
+    grouping: str | None,
+    keys: Mapping[str, str],
+    children: bool,
+    top: int | None,
+    by: str | None,
+) -> None:
+    """Raise LedaError where the options do not go together."""
+    if identifier == "":
+        raise LedaError("an identifier is not empty", "give a total's identifier, or leave it out")
+    if identifier is not None and grouping is not None:
+        raise LedaError(
+            "an identifier and --grouping exclude each other",
+            "an identifier begins with its grouping's name: give one of them",
+        )
+    if keys and grouping is None:
+        raise LedaError("--key names a key of a grouping", "give --grouping, too")
+    if (top is None) != (by is None):
+        raise LedaError("--top and --by go together", "say how many, and by which measure")
+    if children and top is not None:
+        raise LedaError("--children and --top exclude each other", "--top reads children, too")
+
+
+def _require_measures(reader: TotalsReader, averages: Sequence[str], by: str | None) -> None:
+    """Raise LedaError for a measure that there is not."""
+    sums = [name for name in reader.measures if name != reader.count]
+    asked = [("--average", name, sums, "sum") for name in averages]
+    if by is not None:
+        asked.append(("--by", by, [*reader.measures], "measure"))
+    for option, name, known, kind in asked:
+        if name not in known:
             raise LedaError(
-                "an identifier is not empty", "give a total's identifier, or leave it out"
+                f"{option} {name}: the live configuration has no such {kind}",
+                f"name one of {', '.join(known)}" if known else f"it has no {kind} at all",
             )
-        if identifier is not None and grouping is not None:
-            raise LedaError(
-                "an identifier and --grouping exclude each other",
-                "an identifier begins with its grouping's name: give one of them",
-            )
-        if keys and grouping is None:
-            raise LedaError("--key names a key of a grouping", "give --grouping, too")
-        if (top is None) != (by is None):
-            raise LedaError("--top and --by go together", "say how many, and by which measure")
-        if children and top is not None:
-            raise LedaError("--children and --top exclude each other", "--top reads children, too")
-        parts = [each.partition("=") for each in keys]
-        if wrong := [name for name, separator, _ in parts if not separator]:
-            raise LedaError(f"--key {wrong[0]} has no =", "write it as NAME=TEXT")
-        given = {name: text for name, _, text in parts}
-        if len(given) < len(parts):
-            raise LedaError("a --key is given twice", "give each key of the grouping once")
-        return cls(identifier, grouping, given, children, top, by)
-
-    def read(self, reader: TotalsReader) -> Found:
-        """Read it. Raises LedaError where there is no such grouping, key or measure, or the client's error."""
-        node = self.node
-        if self.grouping is not None and self.keys:
-            node = reader.identifier(self.grouping, self.keys)
-        is_below = self.top is not None or self.is_children
-        # A grouping's name stands above the totals of its first key.
-        if node is not None and not (is_below and node in reader.groupings):
-            reader.require_identifier(node)
-        if not is_below:
-            return reader.whole(self.grouping) if node is None else reader.one(node)
-        if node is None and self.grouping is None and reader.groupings:
-            raise LedaError(
-                "--children and --top need a grouping or a node",
-                f"give --grouping with one of {', '.join(reader.groupings)}",
-            )
-        if node is None and self.grouping is not None:
-            # Its name stands above the totals of its first key.
-            node = reader.require(self.grouping).name
-        if self.top is not None and self.by is not None:
-            return reader.top(node or "", self.by, self.top)
-        return reader.children(node or "")
+    if averages and reader.count is None:
+        raise LedaError(
+            "an average needs a measure that counts the rows, and there is none",
+            'add one to the module\'s `measures`, like Count = { op = "count" }, and run `leda backfill`',
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The measures that are shown, and of which of them an average; `count` is the measure that they are divided by."""
+def _read(
+    reader: TotalsReader,
+    node: str | None,
+    grouping: str | None,
+    keys: Mapping[str, str],
+    children: bool,
+    top: int | None,
+    by: str | None,
+) -> Found:
+    """Read what the options ask for; `node` is an identifier, or else `grouping` with `keys` names one.
 
-    measures: Sequence[str]
-    averages: Sequence[str]
-    count: str
-
-    @classmethod
-    def of(cls, reader: TotalsReader, averages: Sequence[str], by: str | None) -> Columns:
-        """The columns for these options. Raises LedaError for a measure that there is not."""
-        sums = [name for name in reader.measures if name != reader.count]
-        for option, name, known, kind in (
-            *(("--average", name, sums, "sum") for name in averages),
-            *(
-                ("--by", name, reader.measures, "measure")
-                for name in ([by] if by is not None else [])
-            ),
-        ):
-            if name not in known:
-                raise LedaError(
-                    f"{option} {name}: the live configuration has no such {kind}",
-                    f"name one of {', '.join(known)}" if known else f"it has no {kind} at all",
-                )
-        if averages and reader.count is None:
-            raise LedaError(
-                "an average needs a measure that counts the rows, and there is none",
-                'add one to the module\'s `measures`, like Count = { op = "count" }, and run `leda backfill`',
-            )
-        return cls(reader.measures, averages, reader.count or "")
-
-    def of_averages(self, total: Total) -> Mapping[str, Decimal]:
-        """The total's averages by their measures."""
-        return {name: average(total, name, self.count) for name in self.averages}
+    Raises LedaError where there is no such grouping or key, or the client's error.
+    """
+    if grouping is not None and keys:
+        node = reader.identifier(grouping, keys)
+    is_below = top is not None or children
+    # A grouping's name stands above the totals of its first key.
+    if node is not None and not (is_below and node in reader.groupings):
+        reader.require_identifier(node)
+    if not is_below:
+        return reader.whole(grouping) if node is None else reader.one(node)
+    if node is None and grouping is None and reader.groupings:
+        raise LedaError(
+            "--children and --top need a grouping or a node",
+            f"give --grouping with one of {', '.join(reader.groupings)}",
+        )
+    if node is None and grouping is not None:
+        node = reader.require(grouping).name
+    if top is not None and by is not None:
+        return reader.top(node or "", by, top)
+    return reader.children(node or "")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the command prints. `age` is None before the first backfill, and a text where it cannot be told."""
+    """What the command prints.
+
+    count: the measure by which the sums are divided for the averages.
+    age: None before the first backfill, and a text where it cannot be told.
+    """
 
     found: Found
-    columns: Columns
+    measures: Sequence[str]
+    averages: Sequence[str]
+    count: str
     age: Age | str | None
     pending: NotLive
 
     def as_json(self) -> dict[str, Any]:
         """The answer for another program. Numbers of DynamoDB are strings, so that no digit is lost."""
-        is_known = isinstance(self.age, Age)
+        age: dict[str, Any] = dict.fromkeys(("seconds", "map_seconds", "reduce_seconds", "unknown"))
+        if isinstance(self.age, Age):
+            age |= {
+                "seconds": self.age.seconds,
+                "map_seconds": self.age.of_map,
+                "reduce_seconds": self.age.of_reduce,
+            }
+        else:
+            age["unknown"] = self.age or "no configuration is live"
         return {
-            "age": {
-                "seconds": self.age.seconds if isinstance(self.age, Age) else None,
-                "map_seconds": self.age.of_map if isinstance(self.age, Age) else None,
-                "reduce_seconds": self.age.of_reduce if isinstance(self.age, Age) else None,
-                "unknown": None if is_known else self.age or "no configuration is live",
-            },
+            "age": age,
             "notes": [*self.pending.lines()],
             "read": {
                 "from": self.found.source,
@@ -247,7 +239,7 @@ class Answer:
                     "grouping": total.grouping,
                     "keys": total.keys,
                     "measures": total.amounts,
-                    "averages": self.columns.of_averages(total),
+                    "averages": self._averages(total),
                 }
                 for total in self.found.totals
             ],
@@ -319,11 +311,14 @@ class Answer:
         return list(dict.fromkeys(name for total in self.found.totals for name in total.keys))
 
     def _headings(self) -> list[str]:
-        return [*self.columns.measures, *(f"{name} average" for name in self.columns.averages)]
+        return [*self.measures, *(f"{name} average" for name in self.averages)]
+
+    def _averages(self, total: Total) -> Mapping[str, Decimal]:
+        return {name: average(total, name, self.count) for name in self.averages}
 
     def _numbers(self, total: Total) -> list[Decimal]:
-        averages = self.columns.of_averages(total)
-        return [*(total.amounts[name] for name in self.columns.measures), *averages.values()]
+        averages = self._averages(total).values()
+        return [*(total.amounts[name] for name in self.measures), *averages]
 
 
 def age_of(aggregation: Aggregation, live: Any) -> Age | str:

@@ -35,38 +35,20 @@ from leda_cli.operate.totals.comparison import settle_on
 
 SHOWN = 20
 
-# Stands between a node and the name of a measure, which has no spaces.
-_GAP = "  "
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the report calls the source table and its rows.
-
-    has_groupings: the report says how many rows are in no grouping; in a hierarchy those are the deleted trades.
-    """
-
-    table: str
-    rows: str = "trades"
-    has_groupings: bool = False
-
-    @classmethod
-    def of(cls, aggregation: Aggregation, live: Configuration) -> Source:
-        """The aggregation's source table under its live configuration."""
-        if isinstance(live.totals, HierarchyPath):
-            return cls(aggregation.source.name)
-        return cls(aggregation.source.name, "rows", has_groupings=True)
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison found: the measures that are wrong, and those that are in flight (only while running)."""
+    """What a comparison found: the measures that are wrong, and those that are in flight (only while running).
+
+    rows: what the rows of the source table are called. Trades that are in no total are the deleted ones, and not told.
+    """
 
     expected: Expected
     totals: int
     wrong: list[Bracket]
     in_flight: list[Bracket]
-    source: Source = Source("StateTable")
+    table: str = "StateTable"
+    rows: str = "trades"
 
     @property
     def wrong_totals(self) -> int:
@@ -78,13 +60,9 @@ class Verdict:
         return {
             "exact": not self.wrong and not self.in_flight,
             "totals": self.totals,
-            self.source.rows: self.expected.rows,
-            "unreadable": {
-                "count": self.expected.unreadable,
-                "reasons": self.expected.reasons,
-                "first": self.expected.named,
-            },
-            "in_no_grouping": self.expected.outside if self.source.has_groupings else 0,
+            self.rows: self.expected.rows,
+            "unreadable": unreadable_json(self.expected),
+            "in_no_grouping": self.expected.outside if self.rows == "rows" else 0,
             "wrong": [_row(row) for row in self.wrong],
             "in_flight": [_row(row) for row in self.in_flight],
         }
@@ -93,24 +71,32 @@ class Verdict:
         """The report for a person."""
         yield from bracket_lines(self.wrong)
         yield from bracket_lines(self.in_flight, lambda _row: "in flight")
-        if self.expected.unreadable:
-            yield (
-                f"{self.expected.unreadable:,} rows of {self.source.table} cannot be read and count as nothing: "
-                + "; ".join(self.expected.named)
-            )
-            by_count = sorted(self.expected.reasons.items(), key=lambda each: (-each[1], each[0]))
-            for reason, count in by_count if len(by_count) > 1 else ():
-                yield f"{count:,} of them: {reason}"
-        if self.expected.outside and self.source.has_groupings:
-            yield (
-                f"{self.expected.outside:,} rows of {self.source.table} are in no total, because no grouping takes them"
-            )
+        yield from unreadable_lines(self.expected, self.table)
+        by_count = sorted(self.expected.reasons.items(), key=lambda each: (-each[1], each[0]))
+        for reason, count in by_count if len(by_count) > 1 else ():
+            yield f"{count:,} of them: {reason}"
+        if self.expected.outside and self.rows == "rows":
+            yield f"{self.expected.outside:,} rows of {self.table} are in no total, because no grouping takes them"
         if not self.wrong:
             flying = len({row.identifier for row in self.in_flight})
             ending = f", {flying:,} in flight" if flying else ""
             yield (
-                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} {self.source.rows}{ending}"
+                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} {self.rows}{ending}"
             )
+
+
+def unreadable_json(expected: Expected) -> dict[str, Any]:
+    """The rows that cannot be read, for another program."""
+    return {"count": expected.unreadable, "reasons": expected.reasons, "first": expected.named}
+
+
+def unreadable_lines(expected: Expected, table: str) -> Iterator[str]:
+    """How many rows cannot be read and are in no total, and which the first of them are."""
+    if expected.unreadable:
+        yield (
+            f"{expected.unreadable:,} rows of {table} cannot be read and count as nothing: "
+            + "; ".join(expected.named)
+        )
 
 
 def verify(
@@ -144,15 +130,8 @@ def verify(
     with answering(endpoint):
         live = aggregation.live()
         pending = not_live(aggregation, live)
-    require_comparable(live, pending)
-    source = Source.of(aggregation, live)
-    look, until = (running, "are told apart") if while_running else (quiet, "are still")
-    with (
-        answering(endpoint),
-        operation.progress(f"adding up {source.rows} until the totals {until}") as advance,
-    ):
-        verdict = replace(look(aggregation.both_sides(live, advance), wait), source=source)
-    with answering(endpoint):
+        require_comparable(live, pending)
+        verdict = compared(aggregation, live, operation, running if while_running else quiet, wait)
         dangers = list(danger_lines(aggregation, health_of(aggregation)))
     notes = list(pending.lines())
     operation.report(
@@ -173,6 +152,21 @@ def verify(
         raise LedaError(
             "the totals are exact, and may not stay so", "do what these lines say, and verify again"
         )
+
+
+def compared(
+    aggregation: Aggregation,
+    live: Configuration,
+    operation: Operation,
+    look: Callable[[Tables, float], Verdict],
+    wait: float,
+) -> Verdict:
+    """What `look` (`quiet` or `running`) finds."""
+    rows = "trades" if isinstance(live.totals, HierarchyPath) else "rows"
+    until = "are still" if look is quiet else "are told apart"
+    with operation.progress(f"adding up {rows} until the totals {until}") as advance:
+        verdict = look(aggregation.both_sides(live, advance), wait)
+    return replace(verdict, table=aggregation.source.name, rows=rows)
 
 
 def require_comparable(live: Configuration, pending: NotLive) -> None:
@@ -242,31 +236,28 @@ def quiet(
     """Wait until all totals are right, or until none has changed for `wait` seconds."""
     latest, seen = Expected(), 0
 
-    def expected() -> Mapping[str, Decimal]:
+    def figures(totals: Mapping[str, Amounts]) -> Mapping[str, Mapping[str, Decimal]]:
+        return {
+            node: dict(zip(tables.measures, map(Decimal, amounts), strict=True))
+            for node, amounts in totals.items()
+        }
+
+    def expected() -> Mapping[str, Mapping[str, Decimal]]:
         nonlocal latest
         latest = tables.expected()
-        return _by_measure(tables.measures, latest.totals)
+        return figures(latest.totals)
 
-    def found() -> Mapping[str, Decimal]:
+    def found() -> Mapping[str, Mapping[str, Decimal]]:
         nonlocal seen
         totals = tables.found()
         seen = len({*latest.totals, *totals})
-        return _by_measure(tables.measures, totals)
+        return figures(totals)
 
-    wrong = []
-    for row in settle_on(expected, found, wait, clock, sleep):
-        node, _, measure = row.identifier.rpartition(_GAP)
-        wrong.append(Bracket(node, measure, row.expected, row.found, row.found))
+    wrong = [
+        Bracket(row.identifier, row.measure, row.expected, row.found, row.found)
+        for row in settle_on(expected, found, wait, clock, sleep)
+    ]
     return Verdict(latest, seen, wrong, [])
-
-
-def _by_measure(measures: Sequence[str], totals: Mapping[str, Amounts]) -> Mapping[str, Decimal]:
-    """Each measure of each total under a name of its own."""
-    return {
-        node + _GAP + measure: Decimal(amount)
-        for node, amounts in totals.items()
-        for measure, amount in zip(measures, amounts, strict=True)
-    }
 
 
 def running(

@@ -7,16 +7,15 @@ import io
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes, NamedNodes
+from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes
 from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
-from leda_cli.operate.rebuilding.rebuild_source import SourceSide
 from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
-from leda_cli.operate.rebuilding.table_sum import TableSum
 from simulation.failures import Killed, client_error
 from support.faults import after, instead, meanwhile
 from support.memory_pipeline import MemoryPipeline
@@ -135,80 +134,57 @@ def test_a_throttled_put_is_repeated(site: Site) -> None:
 
 
 def _zombies(site: Site) -> dict[str, Callable[[], None]]:
-    def state() -> None:
+    def all_three() -> None:
         site.store(1)
-
-    def mapping() -> None:
         site.deliver_new("map")
-
-    def reducing() -> None:
         site.deliver_new("reduce")
 
-    def all_three() -> None:
-        state()
-        mapping()
-        reducing()
-
-    return {"state": state, "map": mapping, "reduce": reducing, "all": all_three}
+    return {
+        "state": partial(site.store, 1),
+        "map": partial(site.deliver_new, "map"),
+        "reduce": partial(site.deliver_new, "reduce"),
+        "all": all_three,
+    }
 
 
 @pytest.mark.parametrize("who", ["state", "map", "reduce", "all"])
 def test_deliveries_between_any_two_calls_leave_every_total_exact(site: Site, who: str) -> None:
     """Map may run although its mapping is off: an invocation that was still running, or one by hand."""
-    _hunt(site, who)
-
-
-def _hunt(given: Site, who: str) -> None:
-    """Let `who` deliver before each call of a rebuild in turn, and check the totals each time."""
-    for site, calls in _sites(given):
-        zombie = _zombies(site)[who]
+    for each, calls in _sites(site):
+        zombie = _zombies(each)[who]
         # Some changes are lost, some totals damaged, some changes wait for Map.
-        site.lose()
-        site.damage()
-        site.store(1)
+        each.lose()
+        each.damage()
+        each.store(1)
         calls.meet(meanwhile(zombie))
-        site.rebuild(calls)
-        site.check_leftovers()
-        site.flow()
-        assert site.found() == site.expected(), f"{who} before call {calls.at}, {calls.log[-1]}"
+        each.rebuild(calls)
+        each.check_leftovers()
+        each.flow()
+        assert each.found() == each.expected(), f"{who} before call {calls.at}, {calls.log[-1]}"
 
 
+@pytest.mark.parametrize(
+    ("rolls", "said"), [(False, "Map went on at"), (True, "Map has met new shards")]
+)
 def test_deliveries_of_map_after_its_rows_were_moved_are_detected(
-    site: Site, console: io.StringIO
+    site: Site, console: io.StringIO, monkeypatch: Patch, rolls: bool, said: str
 ) -> None:
     """Map's changes are from after the watermark, and are neither lost nor counted twice."""
-    drain: Any = TotalsSide.drain
-    once = iter([_zombies(site)["all"]])
-
-    def draining(work: TotalsSide) -> Any:
-        next(once, lambda: None)()
-        return drain(work)
-
-    site.lose()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TotalsSide, "drain", draining)
-        site.rebuild()
-    assert "Map went on at" in console.getvalue()
-    assert "once more" in console.getvalue()
-    assert site.found() == site.expected()
-    site.check()
-
-
-def test_a_new_shard_of_map_is_detected(site: Site, console: io.StringIO) -> None:
     drain: Any = TotalsSide.drain
     once = iter([True])
 
     def draining(work: TotalsSide) -> Any:
         if next(once, False):
-            site.roll("map")
+            if rolls:
+                site.roll("map")
             _zombies(site)["all"]()
         return drain(work)
 
     site.lose()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TotalsSide, "drain", draining)
-        site.rebuild()
-    assert "Map has met new shards" in console.getvalue()
+    monkeypatch.setattr(TotalsSide, "drain", draining)
+    site.rebuild()
+    assert said in console.getvalue()
+    assert "once more" in console.getvalue()
     assert site.found() == site.expected()
     site.check()
 
@@ -304,19 +280,7 @@ def _two_numbers_of_lanes(given: Site) -> None:
         assert site.found() == site.expected(), f"another run before call {calls.at}"
 
 
-# -- each part is needed
-
-
-def _ignore_what_was_written_between_the_watermarks(patch: Patch) -> None:
-    patch.setattr(TableSum, "write", lambda _self, _changes: None)
-
-
-def _do_not_check_map(patch: Patch) -> None:
-    patch.setattr(SourceSide, "check", lambda _self, _attempt: None)
-
-
-def _leave_maps_rows(patch: Patch) -> None:
-    patch.setattr(SourceSide, "move_rows", lambda _self, _mark, _assignments: {})
+# -- each part is needed (tests/simulated/test_directed_rebuilds.py and test_mutations_rebuild.py have the others)
 
 
 def _correct_what_differs_only(patch: Patch) -> None:
@@ -326,23 +290,6 @@ def _correct_what_differs_only(patch: Patch) -> None:
         correct(rows, lanes, [(node, added) for node, added in amounts if any(added)])
 
     patch.setattr(LaneRows, "correct", some)
-    patch.setattr(LaneRows, "touch", correct_nothing)
-
-
-def correct_nothing(_rows: LaneRows, _lanes: Lanes, _nodes: Any) -> None:
-    """Stands in for LaneRows.touch."""
-
-
-def _correct_in_todays_lanes_only(patch: Patch) -> None:
-    patch.setattr(LaneRows, "touch", correct_nothing)
-
-
-def _forget_nodes_without_a_row(patch: Patch) -> None:
-    patch.setattr(NamedNodes, "up_to", lambda _self, _markers: set())
-
-
-def _let_reduce_meet_skipped_shards(patch: Patch) -> None:
-    patch.setattr(TotalsSide, "ignore_unmet", lambda _self, _closed, _mark: None)
 
 
 def _know_lanes_that_shards_use(patch: Patch) -> None:
@@ -352,18 +299,6 @@ def _know_lanes_that_shards_use(patch: Patch) -> None:
         return [lanes for lanes in every(work) if lanes == work._lanes or lanes.count < 5]
 
     patch.setattr(TotalsSide, "all_lanes", used)
-
-
-def _state_goes_on(site: Site) -> None:
-    _hunt(site, "state")
-
-
-def _map_goes_on(site: Site) -> None:
-    _hunt(site, "map")
-
-
-def _all_go_on(site: Site) -> None:
-    _hunt(site, "all")
 
 
 def _checkpoints_are_lost(site: Site) -> None:
@@ -378,58 +313,20 @@ def _checkpoints_are_lost(site: Site) -> None:
     site.check()
 
 
-def _totals_of_nothing_are_deleted(site: Site) -> None:
-    site.leave_nothing(("PV", "a", "only"))
-    site.delete_total("PV:a:only")
-    site.rebuild()
-    site.deliver_last_of("PV:a:only")
-    assert site.found() == site.expected()
-    site.check()
-
-
-def _shards_are_skipped(site: Site) -> None:
-    """The skipped shards are not ancestors of known shards, which would have given them epochs."""
-    site.roll("reduce")
-    site.store()
-    site.deliver_new("map")
-    site.skip("reduce")
-    site.roll("reduce", is_child=False)
-    site.rebuild()
-    site.check()
-
-
-PARTS = [
-    (_ignore_what_was_written_between_the_watermarks, _state_goes_on),
-    (_do_not_check_map, _all_go_on),
-    (_leave_maps_rows, _map_goes_on),
-    (_correct_what_differs_only, _checkpoints_are_lost),
-    (_correct_in_todays_lanes_only, _checkpoints_are_lost),
-    (_forget_nodes_without_a_row, _totals_of_nothing_are_deleted),
-    (_let_reduce_meet_skipped_shards, _shards_are_skipped),
-    (_know_lanes_that_shards_use, _two_numbers_of_lanes),
-]
-
-
-@pytest.mark.parametrize(("weaken", "play"), PARTS)
+@pytest.mark.parametrize(
+    ("weaken", "play"),
+    [
+        (_correct_what_differs_only, _checkpoints_are_lost),
+        (_know_lanes_that_shards_use, _two_numbers_of_lanes),
+    ],
+)
 def test_each_part_of_the_rebuild_is_needed(
     site: Site, monkeypatch: Patch, weaken: Callable[[Patch], None], play: Callable[[Site], None]
 ) -> None:
+    play(site)
     weaken(monkeypatch)
     with pytest.raises(AssertionError):
-        play(site)
-
-
-@pytest.mark.parametrize(
-    "play",
-    [
-        _checkpoints_are_lost,
-        _totals_of_nothing_are_deleted,
-        _shards_are_skipped,
-        _two_numbers_of_lanes,
-    ],
-)
-def test_with_all_parts_the_rebuild_is_right(site: Site, play: Callable[[Site], None]) -> None:
-    play(site)
+        play(Site.started(MemoryPipeline(), site.lanes))
 
 
 # -- pauses

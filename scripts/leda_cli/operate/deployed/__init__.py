@@ -5,8 +5,7 @@ refusals        what AWS's refusals mean, and what to do about each
 functions       a Lambda function: its environment variables and its mappings
 mappings        switches event source mappings off and on, and waits until they are
 source_table    the table whose rows are counted: its key, its size
-conditional     writes to a table on a condition
-rows_by_key     reads many rows by their keys
+rows            reads many rows by their keys, and writes rows on a condition
 stream_shards   reads the shards of a table's stream
 kinesis_shards  reads the shards of a Kinesis stream
 """

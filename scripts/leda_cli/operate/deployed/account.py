@@ -6,7 +6,7 @@ Local AWS is the default: `.local/env` says where it answers. A real account is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -157,14 +157,8 @@ def read_env(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise not_set_up(path, error) from error
-    return dict(_env_lines(text.splitlines()))
-
-
-def _env_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        match = _EXPORT.match(line)
-        if match:
-            yield match[1], match[3]
+    matches = map(_EXPORT.match, text.splitlines())
+    return {match[1]: match[3] for match in matches if match}
 
 
 def not_set_up(path: Path, error: OSError) -> LedaError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -36,22 +37,17 @@ def shard_ids(client: KinesisClient, stream: str) -> list[str]:
     return [shard["ShardId"] for page in pages for shard in page["Shards"]]
 
 
+@dataclass(eq=False)
 class Cursor:
     """A place in a shard. `start` is GetShardIterator's: its type and what belongs to it."""
 
-    def __init__(
-        self,
-        client: KinesisClient,
-        stream: str,
-        shard: str,
-        start: Mapping[str, Any],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client = client
-        self._stream = stream
-        self.shard = shard
-        self._start = dict(start)
-        self._clock = clock
+    client: KinesisClient
+    stream: str
+    shard: str
+    start: Mapping[str, Any]
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._iterator: str | None = None
         self.ready = 0.0
         """When the next read may be, on the clock."""
@@ -65,11 +61,11 @@ class Cursor:
         except ClientError as error:
             if error.response["Error"]["Code"] not in _BUSY:
                 raise
-            self.ready = self._clock() + BUSY_SECONDS
+            self.ready = self.clock() + BUSY_SECONDS
             return []
         records = answer["Records"]
         if records:
-            self._start = {
+            self.start = {
                 "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
                 "StartingSequenceNumber": records[-1]["SequenceNumber"],
             }
@@ -79,18 +75,18 @@ class Cursor:
             not records and not answer.get("MillisBehindLatest")
         )
         size = sum(len(each["Data"]) for each in records)
-        self.ready = self._clock() + max(READ_SECONDS, size / BYTES_A_SECOND)
+        self.ready = self.clock() + max(READ_SECONDS, size / BYTES_A_SECOND)
         return records
 
     def _next(self) -> GetRecordsOutputTypeDef:
         while True:
             if self._iterator is None:
-                self._iterator = self._client.get_shard_iterator(
-                    StreamName=self._stream, ShardId=self.shard, **self._start
+                self._iterator = self.client.get_shard_iterator(
+                    StreamName=self.stream, ShardId=self.shard, **self.start
                 )["ShardIterator"]
             try:
-                return self._client.get_records(ShardIterator=self._iterator, Limit=MAX_RECORDS)
-            except self._client.exceptions.ExpiredIteratorException:
+                return self.client.get_records(ShardIterator=self._iterator, Limit=MAX_RECORDS)
+            except self.client.exceptions.ExpiredIteratorException:
                 # It lives for five minutes, and deliveries may take longer.
                 self._iterator = None
 

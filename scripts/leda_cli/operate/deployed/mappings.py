@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -21,42 +22,23 @@ POLL_SECONDS = 0.5
 _OFF = ("Disabled", "Disabling", "Deleting")
 
 
-class Mappings(Protocol):
-    """What a rebuild needs of the mappings."""
-
-    def enabled(self) -> list[str]:
-        """UUIDs of the mappings that are on, or about to be."""
-
-    def pause(self, uuids: Iterable[str]) -> None:
-        """Switch them off; returns when they are."""
-
-    def resume(self, uuids: Iterable[str]) -> None:
-        """Switch them on; returns when they are."""
-
-
+@dataclass(eq=False)
 class LambdaMappings:
     """The event source mappings of some functions, which are named by stage."""
 
-    def __init__(
-        self,
-        client: LambdaClient,
-        functions: Mapping[str, str],
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = client
-        self._functions = functions
-        self._clock = clock
-        self._sleep = sleep
+    client: LambdaClient
+    functions: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def enabled(self) -> list[str]:
         """UUIDs of the mappings that are on, or about to be. Raises LedaError where a function has none."""
-        found = (uuid for stage in self._functions for uuid in self._of(stage))
+        found = (uuid for stage in self.functions for uuid in self._of(stage))
         return [uuid for uuid in found if self._state(uuid) not in _OFF]
 
     def by_function(self) -> dict[str, str]:
         """The UUID of each function's mapping, by the function's name. Raises LedaError where a function has none."""
-        return {self._functions[stage]: self._of(stage)[0] for stage in self._functions}
+        return {self.functions[stage]: self._of(stage)[0] for stage in self.functions}
 
     def pause(self, uuids: Iterable[str]) -> None:
         """Switch the mappings off; returns when they are. Raises LedaError after PATIENCE_SECONDS."""
@@ -68,8 +50,8 @@ class LambdaMappings:
 
     def _of(self, stage: str) -> list[str]:
         """UUIDs of the stage's mappings. Raises LedaError where it has none."""
-        function = self._functions[stage]
-        found = [each["UUID"] for each in mappings_of(self._client, FunctionName=function)]
+        function = self.functions[stage]
+        found = [each["UUID"] for each in mappings_of(self.client, FunctionName=function)]
         if not found:
             raise LedaError(
                 f"{function} has no event source mapping, so nothing reaches it",
@@ -80,7 +62,7 @@ class LambdaMappings:
     def _state(self, uuid: str) -> str | None:
         """The mapping's state; None where it is gone."""
         try:
-            return self._client.get_event_source_mapping(UUID=uuid)["State"]
+            return self.client.get_event_source_mapping(UUID=uuid)["State"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
@@ -88,7 +70,7 @@ class LambdaMappings:
 
     def _switch(self, uuids: list[str], on: bool) -> None:
         wanted = "Enabled" if on else "Disabled"
-        deadline = self._clock() + PATIENCE_SECONDS
+        deadline = self.clock() + PATIENCE_SECONDS
         left = dict.fromkeys(uuids, "not asked yet")
         asked: set[str] = set()
         while True:
@@ -103,18 +85,18 @@ class LambdaMappings:
                     asked.add(uuid)
             if not left:
                 return
-            if self._clock() > deadline:
+            if self.clock() > deadline:
                 states = ", ".join(f"{uuid} is {state}" for uuid, state in left.items())
                 raise LedaError(
                     f"mappings are not {wanted} after {PATIENCE_SECONDS:.0f} s: {states}",
                     f"look at the mappings in Lambda's console, and run {this_command()} again: it continues",
                 )
-            self._sleep(POLL_SECONDS)
+            self.sleep(POLL_SECONDS)
 
     def _ask(self, uuid: str, on: bool) -> bool:
         """Ask for the change; False where an earlier one is still under way."""
         try:
-            self._client.update_event_source_mapping(UUID=uuid, Enabled=on)
+            self.client.update_event_source_mapping(UUID=uuid, Enabled=on)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceInUseException":
                 raise

@@ -18,9 +18,8 @@ from botocore.exceptions import ClientError
 
 from leda.pipeline.game import Record
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.deployed.conditional import is_written
 from leda_cli.operate.deployed.refusals import denied_action
-from leda_cli.operate.deployed.rows_by_key import rows_by_text
+from leda_cli.operate.deployed.rows import is_written, rows_by_text
 from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.putting import Putting, regroup

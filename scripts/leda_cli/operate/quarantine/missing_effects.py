@@ -19,7 +19,7 @@ from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.source_sum import attributes_of
 from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.streams.changes import UnreadableRowError
-from leda_cli.operate.deployed.rows_by_key import rows_by_key
+from leda_cli.operate.deployed.rows import rows_by_key
 from leda_cli.operate.quarantine.quarantined import GivenUp, Kept, Quarantined
 
 if TYPE_CHECKING:

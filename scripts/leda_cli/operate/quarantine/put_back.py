@@ -24,7 +24,7 @@ from leda.quarantine.bucket import key_of
 from leda.streams.kinesis import user_records
 from leda_cli.base.batches import batched
 from leda_cli.operate.deployed.kinesis_shards import read_range
-from leda_cli.operate.deployed.rows_by_key import Image, rows_by_text
+from leda_cli.operate.deployed.rows import Image, rows_by_text
 from leda_cli.operate.quarantine import state_events
 from leda_cli.operate.quarantine.quarantined import Bucket, GivenUp, Kept, Quarantined
 from leda_cli.operate.quarantine.state_events import Deployed, Record, StateFunction, batches
@@ -101,16 +101,14 @@ class _Message:
         )
 
 
+@dataclass(eq=False)
 class PutBack:
     """Gives the messages in State's objects of a stack's bucket to StateLambda again."""
 
-    def __init__(
-        self, stack: Stack, bucket: Bucket, deployed: Deployed, function: StateFunction
-    ) -> None:
-        self._stack = stack
-        self._bucket = bucket
-        self._deployed = deployed
-        self._function = function
+    stack: Stack
+    bucket: Bucket
+    deployed: Deployed
+    function: StateFunction
 
     def run(self, objects: Iterable[Kept]) -> Iterator[list[Became]]:
         """Deliver State's objects, delete those that are done, and yield a list per object: what its messages became.
@@ -121,13 +119,13 @@ class PutBack:
             works = [self._work(kept) for kept in group]
             failed = {
                 failure.record["eventID"]: failure.reason
-                for delivered in self._function.deliver_all(
+                for delivered in self.function.deliver_all(
                     batches(record for work in works for record in work.records)
                 )
                 for failure in delivered.failed
             }
             became = self._prove(works, failed)
-            self._bucket.delete([key for key, found in became.items() if _leaves(found)])
+            self.bucket.delete([key for key, found in became.items() if _leaves(found)])
             yield from became.values()
 
     def expect(self, objects: Iterable[Kept]) -> Iterator[list[Became]]:
@@ -154,7 +152,7 @@ class PutBack:
             for message in messages
             if message.delivered_as not in failed and _by_row(message, rows) is None
         }
-        now = {each.key: each for each in self._bucket.read_all(sorted(open_ones))}
+        now = {each.key: each for each in self.bucket.read_all(sorted(open_ones))}
         before = {work.kept.key: work.kept.mark for work in works}
         became = {work.kept.key: _lost(work) for work in works}
         for message in messages:
@@ -168,7 +166,7 @@ class PutBack:
             else:
                 found = message.became(
                     Outcome.FAILED,
-                    f"{self._deployed.name} took it, but it is neither in {self._stack.state_table} "
+                    f"{self.deployed.name} took it, but it is neither in {self.stack.state_table} "
                     "nor quarantined again: are the function and this command of one version?",
                 )
             became[message.key].append(found)
@@ -176,8 +174,8 @@ class PutBack:
 
     def _rows(self, messages: Iterable[_Message]) -> dict[str, Image]:
         return rows_by_text(
-            self._stack.dynamodb,
-            self._stack.state_table,
+            self.stack.dynamodb,
+            self.stack.state_table,
             "id",
             (message.content.id for message in messages if isinstance(message.content, Message)),
             ("id", "Version"),
@@ -188,10 +186,10 @@ class PutBack:
             for user in user_records([record]):
                 content: Message | BadInputError
                 try:
-                    content = parse(user.data, self._deployed.schema)
+                    content = parse(user.data, self.deployed.schema)
                 except BadInputError as error:
                     content = error
-                place = key_of(self._deployed.name, user.arrived, user.event_id)
+                place = key_of(self.deployed.name, user.arrived, user.event_id)
                 yield _Message(work.kept.key, record["eventID"], user.event_id, place, content)
 
     def _work(self, kept: Kept) -> _Work:
@@ -199,7 +197,7 @@ class PutBack:
             return self._from_stream(kept) if kept.records is None else _Work(kept, kept.records)
         record = state_events.record(
             stream=kept.stream,
-            role=self._deployed.role,
+            role=self.deployed.role,
             event_id=kept.event_id,
             sequence_number=kept.sequence_number,
             partition_key=_PARTITION_KEY,
@@ -213,10 +211,10 @@ class PutBack:
         records: list[Record] = []
         try:
             for found in read_range(
-                self._stack.kinesis, self._stack.stream, kept.shard, kept.first, kept.last
+                self.stack.kinesis, self.stack.stream, kept.shard, kept.first, kept.last
             ):
                 records.append(
-                    state_events.of_stream(found, kept.stream, kept.shard, self._deployed.role)
+                    state_events.of_stream(found, kept.stream, kept.shard, self.deployed.role)
                 )
         except ClientError as error:
             # The shard has expired, or no longer knows the sequence number.

@@ -113,17 +113,17 @@ class Filter:
         return self.reason is None or self.reason.lower() in found.reason.lower()
 
 
+@dataclass(eq=False)
 class Bucket:
     """A quarantine bucket. `functions`: the name of each stage's function, which its objects' keys begin with."""
 
-    def __init__(self, s3: S3Client, name: str, functions: Mapping[str, str]) -> None:
-        self.name = name
-        self._s3 = s3
-        self._functions = functions
+    s3: S3Client
+    name: str
+    functions: Mapping[str, str]
 
     def keys(self, prefix: str = "", wanted: Filter | None = None) -> list[str]:
         """The keys of the objects that may be meant, in order."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         found = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return [key for key in found if wanted is None or wanted.may_mean(key)]
 
@@ -138,7 +138,7 @@ class Bucket:
     def read(self, key: str) -> Kept | Foreign | None:
         """One object, None where it has gone."""
         try:
-            answer = self._s3.get_object(Bucket=self.name, Key=key)
+            answer = self.s3.get_object(Bucket=self.name, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
                 return None
@@ -147,7 +147,7 @@ class Bucket:
         version = answer.get("VersionId", "null")
         # Without versions, the second in which the object was written must do.
         mark = version if version != "null" else f"{answer['ETag']} {answer['LastModified']}"
-        stage = next((s for s, name in self._functions.items() if key.startswith(f"{name}/")), None)
+        stage = next((s for s, name in self.functions.items() if key.startswith(f"{name}/")), None)
         try:
             if stage is not None:
                 return _quarantined(key, mark, stage, _document(text))
@@ -160,7 +160,7 @@ class Bucket:
     def delete(self, keys: Collection[str]) -> None:
         """Delete objects; in a bucket with versions they stay for a while behind a delete marker."""
         for some in batched(keys, MAX_DELETED):
-            answer = self._s3.delete_objects(
+            answer = self.s3.delete_objects(
                 Bucket=self.name, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
             )
             for error in answer.get("Errors", ()):
@@ -174,7 +174,7 @@ class Bucket:
         context = _object(fields, "requestContext")
         # arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]
         name = _text(context, "functionArn").split(":")[6:7]
-        stage = next((s for s, other in self._functions.items() if [other] == name), None)
+        stage = next((s for s, other in self.functions.items() if [other] == name), None)
         if stage is None:
             raise Unreadable(f"it is about another function ({''.join(name)})")
         info = _object(fields, "KinesisBatchInfo" if stage == "state" else "DDBStreamBatchInfo")

@@ -17,6 +17,7 @@ reads the registry again. So it neither counts a change twice nor drops it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leda.engine.delta_rows import CLOSED_BY
@@ -33,7 +34,7 @@ from leda.engine.registry import (
 )
 from leda.engine.shards import MADE_UP, Shard, padded
 from leda.streams.stream_records import content
-from leda_cli.operate.deployed.conditional import is_written
+from leda_cli.operate.deployed.rows import is_written
 from leda_cli.operate.rebuilding.lane_rows import LaneRows, Lanes
 
 if TYPE_CHECKING:
@@ -49,25 +50,19 @@ class WentOnError(Exception):
     """Somebody has written to the engine's tables during the rebuild; the text says who, and to what."""
 
 
+@dataclass(eq=False)
 class Assignments:
     """Assigns `target` to shards; a new assignment has `lanes` lanes, and the run's number as its generation."""
 
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table: str,
-        rows: LaneRows,
-        target: Configuration,
-        lanes: int,
-        run: int,
-    ) -> None:
-        self._client = client
-        self._table = table
-        self._registry = Registry(client, table)
-        self._rows = rows
-        self._target = target
-        self._lanes = lanes
-        self._run = run
+    client: DynamoDBClient
+    table: str
+    rows: LaneRows
+    target: Configuration
+    lanes: int
+    run: int
+
+    def __post_init__(self) -> None:
+        self._registry = Registry(self.client, self.table)
 
     def assign(self, shard: Shard, sequence: str, created: float) -> tuple[Lanes, str]:
         """Assign the target to a shard and move its rows to that Sequence; return its lanes, and the rows' Source.
@@ -78,8 +73,8 @@ class Assignments:
         row = self._registry.get(scope, shard.id)
         if row is None:
             # A registry that was restored from a backup may lack a shard whose first rows a backfill has closed.
-            is_lost = self._is_closed(shard, Assignment(self._target, self._lanes))
-            new = Assignment(self._target, self._lanes, self._run if is_lost else 0)
+            is_lost = self._is_closed(shard, Assignment(self.target, self.lanes))
+            new = Assignment(self.target, self.lanes, self.run if is_lost else 0)
             self._move(shard, new, sequence, created)
             if not self._registry.put_if_absent(
                 scope, shard.id, self._row(new.generation, created)
@@ -87,24 +82,22 @@ class Assignments:
                 raise WentOnError(f"Map has met the shard {shard.id}")
             return _lanes(new), new.source(shard)
         former = self._assignment(row)
-        if former.configuration.version == self._target.version and not self._is_closed(
+        if former.configuration.version == self.target.version and not self._is_closed(
             shard, former
         ):
             self._move(shard, former, sequence, created)
             return _lanes(former), former.source(shard)
         for lane in _lanes(former).each():
             source = former.source(shard)
-            stored = self._rows.close(
-                lane, source, sequence, self._target.version, _expires(created)
-            )
+            stored = self.rows.close(lane, source, sequence, self.target.version, _expires(created))
             if stored > sequence:
                 raise WentOnError(_beyond(source, stored))
         # The checkpoints of the former version stay for as long as its rows may be delivered.
         used = {"CorrectedAt": {"N": str(int(created))}}
         self._registry.put(LANES, _lanes(former).name, used)
-        new = Assignment(self._target, self._lanes, self._run)
+        new = Assignment(self.target, self.lanes, self.run)
         self._move(shard, new, sequence, created)
-        self._replace(scope, shard.id, row, self._row(self._run, created))
+        self._replace(scope, shard.id, row, self._row(self.run, created))
         return _lanes(new), new.source(shard)
 
     def assign_made_up(self, stream: str, created: float) -> None:
@@ -125,7 +118,7 @@ class Assignments:
         if row is None:
             return padded(0)
         former = self._assignment(row)
-        stored = [self._rows.row(lane, former.source(shard)) for lane in _lanes(former).each()]
+        stored = [self.rows.row(lane, former.source(shard)) for lane in _lanes(former).each()]
         open_rows = [each for each in stored if each and CLOSED_BY not in each]
         return max([content(each, "Sequence", "S") or "" for each in open_rows], default=padded(0))
 
@@ -134,11 +127,11 @@ class Assignments:
 
         Raises WentOnError if a later run has made a configuration live.
         """
-        run = {"N": str(self._run)}
-        row = {"Version": {"S": self._target.version}, "Run": run}
+        run = {"N": str(self.run)}
+        row = {"Version": {"S": self.target.version}, "Run": run}
         if not is_written(
-            self._client.put_item,
-            TableName=self._table,
+            self.client.put_item,
+            TableName=self.table,
             Item={"Scope": {"S": CONFIGURATIONS}, "Name": {"S": LIVE}, **row},
             ConditionExpression="attribute_not_exists(#Run) OR #Run <= :run",
             ExpressionAttributeNames={"#Run": "Run"},
@@ -153,21 +146,21 @@ class Assignments:
 
     def _row(self, generation: int, created: float) -> dict[str, Any]:
         row = {
-            "Version": {"S": self._target.version},
-            "Lanes": {"N": str(self._lanes)},
+            "Version": {"S": self.target.version},
+            "Lanes": {"N": str(self.lanes)},
             "ExpiresAt": {"N": str(int(created) + SHARD_ROW_SECONDS)},
         }
         return row | ({"Generation": {"N": str(generation)}} if generation else {})
 
     def _is_closed(self, shard: Shard, assignment: Assignment) -> bool:
         source = assignment.source(shard)
-        found = (self._rows.row(lane, source) for lane in _lanes(assignment).each())
+        found = (self.rows.row(lane, source) for lane in _lanes(assignment).each())
         return any(CLOSED_BY in row for row in found if row)
 
     def _move(self, shard: Shard, assignment: Assignment, sequence: str, created: float) -> None:
         source = assignment.source(shard)
         for lane in _lanes(assignment).each():
-            stored = self._rows.move(lane, source, sequence, _expires(created))
+            stored = self.rows.move(lane, source, sequence, _expires(created))
             if stored > sequence:
                 raise WentOnError(_beyond(source, stored))
 
@@ -179,8 +172,8 @@ class Assignments:
             for each in own
         ]
         if not is_written(
-            self._client.put_item,
-            TableName=self._table,
+            self.client.put_item,
+            TableName=self.table,
             Item={"Scope": {"S": scope}, "Name": {"S": name}, **row},
             ConditionExpression=" AND ".join(terms),
             ExpressionAttributeNames={f"#{each}": each for each in own},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leda.engine.registry import Registry
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.deployed.conditional import is_written
+from leda_cli.operate.deployed.rows import is_written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -69,21 +69,17 @@ class Lanes:
         return [Lane(self.version, self.count, number) for number in range(self.count)]
 
 
+@dataclass(eq=False)
 class LaneRows:
     """Puts rows on Map's condition: a row's Sequence only rises."""
 
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table: str,
-        measures: Sequence[str],
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = client
-        self._table = table
-        self._measures = measures
-        self._nothing: Amounts = (0,) * len(measures)
-        self._sleep = sleep
+    client: DynamoDBClient
+    table: str
+    measures: Sequence[str]
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self._nothing: Amounts = (0,) * len(self.measures)
         self._run = self._step = 0
 
     def begin(self, run: int) -> None:
@@ -113,13 +109,8 @@ class LaneRows:
     def row(self, lane: Lane, source: str) -> Mapping[str, Any] | None:
         """The row, None where there is none."""
         key = {"Lane": {"S": lane.name}, "Source": {"S": source}}
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         return answer.get("Item")
-
-    def sequence(self, lane: Lane, source: str) -> str | None:
-        """The Sequence of the row, None where there is no row."""
-        row = self.row(lane, source)
-        return None if row is None else str(row["Sequence"]["S"])
 
     def markers(self, lanes: Iterable[Lanes]) -> dict[Lane, str]:
         """New names of reserved nodes, one for each lane."""
@@ -139,7 +130,7 @@ class LaneRows:
         each = lanes.each()
         for node, added in amounts:
             number = lane_number(node, lanes.count)
-            size = bytes_of([node], len(self._measures))
+            size = bytes_of([node], len(self.measures))
             if number in parts and sizes[number] + size > map_batch.MAX_ROW_BYTES:
                 self._put_own(each[number], parts.pop(number))
                 sizes[number] = 0
@@ -168,12 +159,12 @@ class LaneRows:
         limit: str | None = None,
     ) -> str:
         """Put the row if the one that is there is below `sequence`, or not beyond `limit` where one is given."""
-        row = item(lane, source, sequence, self._measures, totals, 0)
-        backoff = Backoff(f"lane {lane.name} of {self._table}", self._sleep)
+        row = item(lane, source, sequence, self.measures, totals, 0)
+        backoff = Backoff(f"lane {lane.name} of {self.table}", self.sleep)
         while True:
             try:
-                self._client.put_item(
-                    TableName=self._table,
+                self.client.put_item(
+                    TableName=self.table,
                     Item={**row, **more},
                     ConditionExpression=_BELOW if limit is None else _NOT_BEYOND,
                     ExpressionAttributeNames={"#Sequence": "Sequence"},
@@ -187,7 +178,7 @@ class LaneRows:
                         backoff.failed(error)
                     except GaveUpError as end:
                         raise LedaError(
-                            str(end), f"run {this_command()} again when {self._table} is less busy"
+                            str(end), f"run {this_command()} again when {self.table} is less busy"
                         ) from error
                     continue
                 if not condition_failed(error):
@@ -196,7 +187,7 @@ class LaneRows:
                 stored = found["Item"]["Sequence"].get("S")
                 if not isinstance(stored, str):
                     raise LedaError(
-                        f"{self._table}'s row {lane.name}, {source} has no Sequence (a string of digits), so somebody "
+                        f"{self.table}'s row {lane.name}, {source} has no Sequence (a string of digits), so somebody "
                         "has written it by hand",
                         f"delete the row, and run {this_command()} again",
                     ) from error
@@ -213,6 +204,7 @@ def run_of(node: str) -> int | None:
     return int(node.removeprefix(_PREFIX).partition(":")[0])
 
 
+@dataclass(eq=False)
 class NamedNodes:
     """The nodes of all rows that ReduceTable's streams still hold.
 
@@ -221,19 +213,13 @@ class NamedNodes:
     earlier streams may still be delivered, too.
     """
 
-    def __init__(
-        self,
-        streams: DynamoDBStreamsClient,
-        stream: str,
-        older: Iterable[str],
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._streams = streams
-        self._stream = stream
-        self._older = older
-        self._clock = clock
-        self._sleep = sleep
+    streams: DynamoDBStreamsClient
+    stream: str
+    older: Iterable[str]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
         self._readers: dict[tuple[str, str], ShardReader] = {}
         self._found = TotalsFile[tuple[()]]()
         self._markers: set[str] = set()
@@ -242,15 +228,15 @@ class NamedNodes:
     def read(self) -> int:
         """Read on, to the end or nearly so; how many records there were."""
         before = self._records
-        for stream in (*self._older, self._stream):
+        for stream in (*self.older, self.stream):
             self._found.put((node, ()) for node in self._nodes(stream))
         return self._records - before
 
     def _nodes(self, stream: str) -> Iterator[str]:
         """The nodes that new records of the stream name; markers are noted here."""
-        for shard in in_order(shards := shards_with_parents(self._streams, stream)):
+        for shard in in_order(shards := shards_with_parents(self.streams, stream)):
             if (stream, shard) not in self._readers:
-                self._readers[stream, shard] = ShardReader(self._streams, stream, shard)
+                self._readers[stream, shard] = ShardReader(self.streams, stream, shard)
             reader = self._readers[stream, shard]
             for record in _all(reader, is_closed=shards[shard][1] is not None):
                 self._records += 1
@@ -264,17 +250,17 @@ class NamedNodes:
     def up_to(self, markers: Iterable[str]) -> Iterable[str]:
         """All nodes of the rows before the markers. Raises LedaError if the markers do not come."""
         wanted = set(markers)
-        deadline = self._clock() + PATIENCE_SECONDS
+        deadline = self.clock() + PATIENCE_SECONDS
         while not wanted <= self._markers:
             if self.read():
-                deadline = self._clock() + PATIENCE_SECONDS
-            elif self._clock() > deadline:
+                deadline = self.clock() + PATIENCE_SECONDS
+            elif self.clock() > deadline:
                 raise LedaError(
-                    f"the stream {self._stream} did not show the marker rows, although Reduce has applied them",
+                    f"the stream {self.stream} did not show the marker rows, although Reduce has applied them",
                     f"run {this_command()} again; if the error stays, look at the stream in DynamoDB's console",
                 )
             else:
-                self._sleep(POLL_SECONDS)
+                self.sleep(POLL_SECONDS)
         return self._found
 
 

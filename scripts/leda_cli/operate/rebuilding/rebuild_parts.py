@@ -11,7 +11,7 @@ from leda.engine.audit.table_scan import SEGMENTS
 from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Registry
 from leda_cli.base.operations import Advance, Operation
-from leda_cli.operate.deployed.mappings import Mappings
+from leda_cli.operate.deployed.mappings import LambdaMappings
 from leda_cli.operate.deployed.source_table import Tables
 from leda_cli.operate.rebuilding.journal import Journal
 from leda_cli.operate.rebuilding.stored_totals import Old, Row, StoredTotals, amounts_of
@@ -50,7 +50,7 @@ class Run:
 
     dynamodb: DynamoDBClient
     streams: DynamoDBStreamsClient
-    mappings: Mappings
+    mappings: LambdaMappings
     tables: Tables
     operation: Operation
     deployed: Assignment

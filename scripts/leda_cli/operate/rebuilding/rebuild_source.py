@@ -164,7 +164,8 @@ class SourceSide:
             raise WentOnError(f"Map has met new shards ({first(new)})")
         for (lanes, source), sequence in attempt.moved.items():
             for lane in lanes.each():
-                if (stored := self._rows.sequence(lane, source)) != sequence:
+                row = self._rows.row(lane, source) or {}
+                if (stored := row.get("Sequence", {}).get("S")) != sequence:
                     raise WentOnError(f"Map went on at {source} (to {stored})")
         attempt.tail.require_none_late()
         if on := self._run.mappings.enabled():

@@ -14,7 +14,7 @@ from leda.engine.delta_rows import RESERVED
 from leda.engine.reduce.epochs import EPOCH_DIGITS
 from leda.streams.stream_records import LONGEST_SEQUENCE_NUMBER
 from leda_cli.base.batches import batched
-from leda_cli.operate.deployed.conditional import is_written
+from leda_cli.operate.deployed.rows import every_row, is_written
 from leda_cli.operate.rebuilding.lane_rows import Lanes
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def epoch_of(checkpoint: Mapping[str, Any]) -> int | None:
     return int(match[1]) if match else None
 
 
+@dataclass(eq=False)
 class StoredTotals:
     """The totals in one table, by the table's key attribute.
 
@@ -66,13 +67,10 @@ class StoredTotals:
     here fails.
     """
 
-    def __init__(
-        self, client: DynamoDBClient, table: str, key: str, require_own: Callable[[], None]
-    ) -> None:
-        self._client = client
-        self._table = table
-        self._key = key
-        self._require_own = require_own
+    client: DynamoDBClient
+    table: str
+    key: str
+    require_own: Callable[[], None]
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         """Every total's node and row, in DynamoDB's JSON."""
@@ -82,19 +80,13 @@ class StoredTotals:
 
     def all_rows(self) -> Iterator[tuple[str, Row]]:
         """Every row's node and the row, with the rows that are not totals (reserved nodes)."""
-        request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
-        while True:
-            page = self._client.scan(**request)
-            for row in page["Items"]:
-                yield row[self._key]["S"], row
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        for row in every_row(self.client, self.table):
+            yield row[self.key]["S"], row
 
     def is_there(self, node: str) -> bool:
         """Whether there is a row of that name."""
-        answer = self._client.get_item(
-            TableName=self._table, Key={self._key: {"S": node}}, ConsistentRead=True
+        answer = self.client.get_item(
+            TableName=self.table, Key={self.key: {"S": node}}, ConsistentRead=True
         )
         return "Item" in answer
 
@@ -104,7 +96,7 @@ class StoredTotals:
         with ThreadPoolExecutor(THREADS) as pool:
             # In batches: there may be as many changes as totals.
             for some in batched(changes, BATCH):
-                self._require_own()
+                self.require_own()
                 made = all(list(pool.map(self._change, some))) and made
         return made
 
@@ -112,11 +104,11 @@ class StoredTotals:
         """Delete the rows of these names."""
         with ThreadPoolExecutor(THREADS) as pool:
             for some in batched(nodes, BATCH):
-                self._require_own()
+                self.require_own()
                 list(pool.map(self._remove, some))
 
     def _remove(self, node: str) -> None:
-        self._client.delete_item(TableName=self._table, Key={self._key: {"S": node}})
+        self.client.delete_item(TableName=self.table, Key={self.key: {"S": node}})
 
     def _change(self, change: Change) -> bool:
         """Update the row if the named attributes are still as they were read (or absent); return whether they were.
@@ -125,7 +117,7 @@ class StoredTotals:
         a run that has taken over since has moved a checkpoint of every total.
         """
         terms, sets, removes = ["attribute_exists(#key)"], list[str](), list[str]()
-        names, values = {"#key": self._key}, {}
+        names, values = {"#key": self.key}, {}
         checkpoints = [name for name in change.row if lanes_of(name)]
         if change.values.keys().isdisjoint(checkpoints):
             for place, name in enumerate(checkpoints):
@@ -145,8 +137,8 @@ class StoredTotals:
                 values[f":b{place}"] = value
         steps = (("SET", sets), ("REMOVE", removes))
         request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": {self._key: {"S": change.node}},
+            "TableName": self.table,
+            "Key": {self.key: {"S": change.node}},
             "UpdateExpression": " ".join(
                 f"{verb} {', '.join(given)}" for verb, given in steps if given
             ),
@@ -155,4 +147,4 @@ class StoredTotals:
         }
         if values:
             request["ExpressionAttributeValues"] = values
-        return is_written(self._client.update_item, **request)
+        return is_written(self.client.update_item, **request)

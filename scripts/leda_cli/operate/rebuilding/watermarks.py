@@ -27,13 +27,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from leda.engine.audit.health import current_stream
 from leda.engine.group_by.configuration import WATERMARK
 from leda_cli.base.errors import LedaError, this_command
-from leda_cli.operate.deployed.conditional import is_written
-from leda_cli.operate.deployed.rows_by_key import rows_by_key
+from leda_cli.operate.deployed.rows import is_written, rows_by_key
 from leda_cli.operate.deployed.source_table import SourceTable, service_time
 from leda_cli.operate.deployed.stream_shards import MAX_RECORDS, ShardReader, shards_of
 
@@ -110,15 +109,6 @@ class Followed:
     is_open: bool
     last: str | None = None
     mark: str | None = None
-
-
-class End(Protocol):
-    """Finds the watermark in each open shard of a tail, after waiting `seconds` for the stream."""
-
-    seconds: float
-
-    def find(self, tail: Tail) -> None:
-        """Read the stream until each open shard has its `mark`, and every closed shard has been read to its end."""
 
 
 class Tail:
@@ -198,7 +188,7 @@ class Tail:
         """Note that the scan is done: it has not read what is written from now on."""
         self._end_of_scan = service_time(self._dynamodb, self.table.name)
 
-    def watermark(self, end: End) -> Watermark:
+    def watermark(self, end: MarkedEnd | WaitedEnd) -> Watermark:
         """Find a watermark, and take all records up to it. Raises LedaError if shards keep changing meanwhile."""
         for _ in range(MAX_TRIES):
             listed = self._list_again()
@@ -266,33 +256,27 @@ class Tail:
         return change["Keys"], kept
 
 
+@dataclass(eq=False)
 class MarkedEnd:
     """Finds the watermark with marker rows, written until each open shard has shown a record of one.
 
-    It cannot be known beforehand which shard has the records of a key.
+    It cannot be known beforehand which shard has the records of a key. Markers get `attributes` beside their key and
+    WATERMARK; `seconds` is how long the stream gets before the first one.
     """
 
-    def __init__(
-        self,
-        dynamodb: DynamoDBClient,
-        table: SourceTable,
-        attributes: Mapping[str, Any],
-        seconds: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Markers get these attributes beside their key and WATERMARK."""
-        self.seconds = seconds
-        self._dynamodb = dynamodb
-        self._table = table
-        self._attributes = attributes
-        self._clock = clock
-        self._sleep = sleep
+    dynamodb: DynamoDBClient
+    table: SourceTable
+    attributes: Mapping[str, Any]
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
         self._reached: dict[str, int] = {}
 
     def find(self, tail: Tail) -> None:
         """Write markers and read on until each open shard has shown one. Raises LedaError if they do not come out."""
-        wait(tail, self.seconds, self._sleep)
+        wait(tail, self.seconds, self.sleep)
         token = uuid.uuid4().hex
         still_open = [name for name, shard in tail.shards.items() if shard.is_open]
         # The shards of earlier markers are known, so these are written again; other shards get new ones.
@@ -302,7 +286,7 @@ class MarkedEnd:
             places = places or list(itertools.islice(untried, 2 * len(missing)))
             if not places:
                 raise LedaError(
-                    f"{MAX_MARKERS} markers in {self._table.name} did not reach its stream's shards {missing}",
+                    f"{MAX_MARKERS} markers in {self.table.name} did not reach its stream's shards {missing}",
                     f"run {this_command()} again in a few minutes",
                 )
             written = {place for place in places if self._write(place, token)}
@@ -315,25 +299,25 @@ class MarkedEnd:
         The numbers of the markers that are there may have gaps: while a run sleeps, another run may delete its markers,
         and the first run then continues with higher numbers.
         """
-        keys = map(self._table.marker_key, range(MAX_MARKERS))
-        attributes = [*self._table.keys, WATERMARK]
-        found = rows_by_key(self._dynamodb, self._table, keys, attributes, self._sleep)
+        keys = map(self.table.marker_key, range(MAX_MARKERS))
+        attributes = [*self.table.keys, WATERMARK]
+        found = rows_by_key(self.dynamodb, self.table, keys, attributes, self.sleep)
         for row in found.values():
             is_written(
-                self._dynamodb.delete_item,
-                TableName=self._table.name,
-                Key={name: row[name] for name in self._table.keys},
+                self.dynamodb.delete_item,
+                TableName=self.table.name,
+                Key={name: row[name] for name in self.table.keys},
                 ConditionExpression="attribute_exists(#Watermark)",
                 ExpressionAttributeNames={"#Watermark": WATERMARK},
             )
 
     def _write(self, place: int, token: str) -> bool:
         """Write a marker, unless somebody else has a row of that key."""
-        key = self._table.marker_key(place)
+        key = self.table.marker_key(place)
         return is_written(
-            self._dynamodb.put_item,
-            TableName=self._table.name,
-            Item={**self._attributes, **key, WATERMARK: {"S": f"{token} {place}"}},
+            self.dynamodb.put_item,
+            TableName=self.table.name,
+            Item={**self.attributes, **key, WATERMARK: {"S": f"{token} {place}"}},
             ConditionExpression="attribute_not_exists(#key) OR attribute_exists(#Watermark)",
             ExpressionAttributeNames={"#key": next(iter(key)), "#Watermark": WATERMARK},
         )
@@ -341,12 +325,12 @@ class MarkedEnd:
     def _read_until_seen(self, tail: Tail, written: set[int], token: str) -> None:
         """Read until every marker that was written has come out, and every closed shard has ended."""
         unseen = set(written)
-        deadline = self._clock() + PATIENCE_SECONDS
+        deadline = self.clock() + PATIENCE_SECONDS
         while True:
             for name, shard in tail.readable():
                 for page in pages(shard):
                     # A mapping that works on a backlog makes progress.
-                    deadline = self._clock() + PATIENCE_SECONDS
+                    deadline = self.clock() + PATIENCE_SECONDS
                     unseen -= self._look(tail, name, page, token)
                 if shard.is_open and shard.reader.is_at_end:
                     raise ShardsMovedError
@@ -354,13 +338,13 @@ class MarkedEnd:
                 each.is_open or each.reader.is_at_end for each in tail.shards.values()
             ):
                 return
-            if self._clock() > deadline:
+            if self.clock() > deadline:
                 raise LedaError(
-                    f"{len(unseen)} of {len(written)} markers in {self._table.name} did not come out of its "
+                    f"{len(unseen)} of {len(written)} markers in {self.table.name} did not come out of its "
                     f"stream within {PATIENCE_SECONDS:.0f} s",
                     f"run {this_command()} again; if the error stays, look at the table's stream in DynamoDB's console",
                 )
-            self._sleep(POLL_SECONDS)
+            self.sleep(POLL_SECONDS)
 
     def _look(self, tail: Tail, name: str, page: Sequence[Record], token: str) -> set[int]:
         """Take the page's records up to the shard's first marker; return the numbers of this try's markers."""
@@ -382,16 +366,16 @@ class MarkedEnd:
         return seen
 
 
+@dataclass(eq=False)
 class WaitedEnd:
     """Finds the watermark without marker rows: the end of each shard, some time after the scan."""
 
-    def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.seconds = seconds
-        self._sleep = sleep
+    seconds: float
+    sleep: Callable[[float], None] = time.sleep
 
     def find(self, tail: Tail) -> None:
         """Wait, and then read each shard to its end."""
-        wait(tail, self.seconds, self._sleep)
+        wait(tail, self.seconds, self.sleep)
         idle: dict[str, int] = {}
         for name, shard in tail.shards.items():
             for page in pages(shard):
@@ -407,7 +391,7 @@ class WaitedEnd:
                 idle[name] = 0 if page else idle[name] + 1
                 if idle[name] == EMPTY_PAGES or shard.reader.is_at_end:
                     del idle[name]
-            self._sleep(POLL_SECONDS)
+            self.sleep(POLL_SECONDS)
         for shard in tail.shards.values():
             if shard.is_open:
                 if shard.reader.is_at_end:

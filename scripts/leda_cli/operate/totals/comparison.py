@@ -22,7 +22,7 @@ POLL_SECONDS = 0.25
 EXACT = Context(prec=400, traps=[Inexact])
 """Wide enough for the difference of any two DynamoDB Numbers that a sum of valid messages can make."""
 
-Figure = Decimal | Total
+Figure = Decimal | Total | Mapping[str, Decimal]
 """What is compared: a number, or a total with all its measures."""
 
 
@@ -59,7 +59,9 @@ def _measures(figure: Figure | None) -> dict[str, Decimal]:
         return {}
     if isinstance(figure, Decimal):
         return {"": figure}
-    return {"Count": Decimal(figure.trades), "Value": figure.value}
+    if isinstance(figure, Total):
+        return {"Count": Decimal(figure.trades), "Value": figure.value}
+    return dict(figure)
 
 
 class Phase(enum.Enum):

@@ -79,33 +79,27 @@ class Age:
         return max(self.of_map or 0.0, self.of_reduce or 0.0)
 
 
+@dataclass(eq=False)
 class Ages:
     """Finds out the age of an aggregation's totals. Raises the client's error for what cannot be read.
 
     source_stream: the ARN of the source table's stream that Map reads.
     """
 
-    def __init__(
-        self,
-        dynamodb: DynamoDBClient,
-        streams: DynamoDBStreamsClient,
-        tables: Tables,
-        source_stream: str,
-        live: Configuration,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._dynamodb = dynamodb
-        self._streams = streams
-        self._tables = tables
-        self._source_stream = source_stream
-        self._live = live
-        self._clock = clock
-        self._registry = Registry(dynamodb, tables.registry_table)
+    dynamodb: DynamoDBClient
+    streams: DynamoDBStreamsClient
+    tables: Tables
+    source_stream: str
+    live: Configuration
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self._registry = Registry(self.dynamodb, self.tables.registry_table)
         self._configurations = Configurations(self._registry)
 
     def age(self) -> Age:
         """The age of the totals now."""
-        now = self._clock()
+        now = self.clock()
         nodes: set[str] = set()
         # Map first: what it has written recently says where Reduce must have come.
         since = [
@@ -118,9 +112,9 @@ class Ages:
 
     def _wait_for_map(self, nodes: set[str]) -> Iterator[float]:
         """Since when changes wait, in each shard; adds totals that Map has written last to `nodes`."""
-        stream = self._source_stream
+        stream = self.source_stream
         met = {row["Name"]["S"]: row for row in self._registry.rows(source_scope(stream))}
-        shards = shards_with_parents(self._streams, stream)
+        shards = shards_with_parents(self.streams, stream)
         for name in _frontier(shards, met):
             shard = Shard(stream, name)
             assignment = self._assignment(met.get(name))
@@ -137,9 +131,9 @@ class Ages:
     def _assignment(self, row: Mapping[str, Any] | None) -> Assignment:
         """How Map computes the shard's changes; one that it has not met yet gets the live configuration."""
         if row is None:
-            return Assignment(self._live, 1)
+            return Assignment(self.live, 1)
         return Assignment(
-            self._configurations.of(row["Version"]["S"]) or self._live,
+            self._configurations.of(row["Version"]["S"]) or self.live,
             int(row["Lanes"]["N"]),
             int(row.get("Generation", {"N": "0"})["N"]),
         )
@@ -150,8 +144,8 @@ class Ages:
         for number in range(assignment.lanes):
             lane = Lane(assignment.configuration.version, assignment.lanes, number)
             key = {"Lane": {"S": lane.name}, "Source": {"S": assignment.source(shard)}}
-            answer = self._dynamodb.get_item(
-                TableName=self._tables.reduce_table, Key=key, ConsistentRead=True
+            answer = self.dynamodb.get_item(
+                TableName=self.tables.reduce_table, Key=key, ConsistentRead=True
             )
             if row := answer.get("Item"):
                 # A row with half of a change has a fraction in its Sequence (leda.engine.map.map_batch).
@@ -163,11 +157,11 @@ class Ages:
 
     def _wait_for_reduce(self, nodes: set[str]) -> Iterator[float]:
         """Since when rows of ReduceTable wait, in each shard of its stream."""
-        stream = current_stream(self._dynamodb, self._tables.reduce_table)
+        stream = current_stream(self.dynamodb, self.tables.reduce_table)
         rows = self._registry.rows(reduce_scope(stream))
         epochs = {row["Name"]["S"]: int(row["Epoch"]["N"]) for row in rows}
         places = self._reduce_places(nodes)
-        shards = shards_with_parents(self._streams, stream)
+        shards = shards_with_parents(self.streams, stream)
         for name in _frontier(shards, epochs):
             # Reduce draws a higher number for a shard that it has not met.
             epoch = epochs.get(name, _HIGHEST_EPOCH)
@@ -187,8 +181,8 @@ class Ages:
 
     def _reduce_places(self, nodes: set[str]) -> Mapping[int, int]:
         """How far some totals have come: by epoch, the highest sequence number in a checkpoint."""
-        page = self._dynamodb.scan(
-            TableName=self._tables.totals_table, Limit=SAMPLED_TOTALS, ConsistentRead=True
+        page = self.dynamodb.scan(
+            TableName=self.tables.totals_table, Limit=SAMPLED_TOTALS, ConsistentRead=True
         )
         found: dict[int, int] = {}
         for row in [*page["Items"], *map(self._total, sorted(nodes))]:
@@ -199,9 +193,9 @@ class Ages:
         return found
 
     def _total(self, node: str) -> Mapping[str, Any]:
-        key = {self._tables.totals_key: {"S": node}}
-        answer = self._dynamodb.get_item(
-            TableName=self._tables.totals_table, Key=key, ConsistentRead=True
+        key = {self.tables.totals_key: {"S": node}}
+        answer = self.dynamodb.get_item(
+            TableName=self.tables.totals_table, Key=key, ConsistentRead=True
         )
         return answer.get("Item", {})
 
@@ -213,7 +207,7 @@ class Ages:
 
     def _since(self, record: StreamRecord, delta: Delta) -> float:
         """When the oldest change in the row was made."""
-        configuration = self._configurations.of(delta.lane.version) or self._live
+        configuration = self._configurations.of(delta.lane.version) or self.live
         if configuration.time_attribute is None and delta.oldest is not None:
             return float(delta.oldest)
         return self._made(record)
@@ -226,12 +220,12 @@ class Ages:
         """The records of the shard behind that sequence number, some pages at most; whether they are all."""
         after = str(done).zfill(SHORTEST_SEQUENCE_NUMBER) if done else None
         try:
-            reader = ShardReader(self._streams, shard.stream, shard.id, after=after)
+            reader = ShardReader(self.streams, shard.stream, shard.id, after=after)
         except ClientError as error:
             if error.response["Error"]["Code"] != _TRIMMED:
                 raise
             # The record of that number is gone, and all that is left lies behind it.
-            reader = ShardReader(self._streams, shard.stream, shard.id)
+            reader = ShardReader(self.streams, shard.stream, shard.id)
         found: list[StreamRecord] = []
         pages = empty = 0
         while pages < MAX_PAGES and (is_closed or empty < EMPTY_PAGES):
@@ -243,7 +237,7 @@ class Ages:
         return found, pages < MAX_PAGES
 
     def _made(self, record: StreamRecord) -> float:
-        return self._clock() if record.arrived is None else record.arrived.timestamp()
+        return self.clock() if record.arrived is None else record.arrived.timestamp()
 
 
 def _frontier(

@@ -90,29 +90,25 @@ class _Taken:
         return Found(read, source, self._rows, units, self._is_index)
 
 
+@dataclass(eq=False)
 class TotalsReader:
     """Reads the totals of one table under the live configuration."""
 
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table: str,
-        key: str,
-        configuration: Configuration,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._client = client
-        self._table = table
-        self._key = key
-        self._configuration = configuration
-        self._at = clock()
+    client: DynamoDBClient
+    table: str
+    key: str
+    configuration: Configuration
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self._at = self.clock()
 
     # -- what may be asked for
 
     @cached_property
     def groupings(self) -> Mapping[str, Grouping]:
         """The groupings by their names; none in a hierarchy."""
-        document = json.loads(self._configuration.document)
+        document = json.loads(self.configuration.document)
         return {
             name: Grouping.parse(name, given)
             for name, given in document.get("group_by", {}).items()
@@ -121,12 +117,12 @@ class TotalsReader:
     @property
     def measures(self) -> Sequence[str]:
         """The names of the measures."""
-        return self._configuration.names
+        return self.configuration.names
 
     @cached_property
     def count(self) -> str | None:
         """The measure that counts rows; None where there is none."""
-        names = (each.name for each in self._configuration.measures if each.field is None)
+        names = (each.name for each in self.configuration.measures if each.field is None)
         return next(names, None)
 
     def identifier(self, grouping: str, keys: Mapping[str, str]) -> str:
@@ -144,25 +140,25 @@ class TotalsReader:
                 f"the grouping {grouping} has a total for each {', '.join(names)}, and none for {', '.join(given)}",
                 "give all keys, or none: that reads the whole grouping",
             )
-        if isinstance(self._configuration.totals, PlainKey):
+        if isinstance(self.configuration.totals, PlainKey):
             return keys[names[0]]
         return SEPARATOR.join([grouping, *(escaped(keys[name]) for name in given)])
 
     def require_identifier(self, identifier: str) -> None:
         """Raise LedaError for a text that no total of the live configuration can have for its identifier."""
-        most = self._configuration.totals.max_identifier_bytes
+        most = self.configuration.totals.max_identifier_bytes
         if len(identifier.encode(errors="surrogateescape")) > most:
             raise LedaError(
                 f"an identifier has at most {most} bytes, and this one has more",
                 "give a total's identifier",
             )
-        if isinstance(self._configuration.totals, HierarchyPath):
+        if isinstance(self.configuration.totals, HierarchyPath):
             return
-        labels = self._configuration.labels(identifier)
+        labels = self.configuration.labels(identifier)
         name = identifier.partition(SEPARATOR)[0]
         found = self.groupings.get(name)
         if labels is not None:
-            if isinstance(self._configuration.totals, PlainKey) or found is None:
+            if isinstance(self.configuration.totals, PlainKey) or found is None:
                 return
             meant = self.identifier(name, labels.keys)
             if meant == identifier:
@@ -198,16 +194,16 @@ class TotalsReader:
 
     def one(self, identifier: str) -> Found:
         """The total with that identifier, if it is not absent."""
-        answer = self._client.get_item(
-            TableName=self._table,
-            Key={self._key: {"S": identifier}},
+        answer = self.client.get_item(
+            TableName=self.table,
+            Key={self.key: {"S": identifier}},
             ConsistentRead=True,
             ReturnConsumedCapacity="TOTAL",
             **self._projection(),
         )
         taken = _Taken()
         pages = [{**answer, "Items": [answer["Item"]] if "Item" in answer else []}]
-        return taken.found(self._totals(taken.rows_of(pages)), f"one row of {self._table}")
+        return taken.found(self._totals(taken.rows_of(pages)), f"one row of {self.table}")
 
     def children(self, parent: str) -> Found:
         """The totals right below a node, by identifier; an empty `parent` stands for the top of a hierarchy."""
@@ -247,15 +243,15 @@ class TotalsReader:
 
     def _scan(self, wanted: Callable[[Total], bool]) -> Found:
         taken = _Taken()
-        pages = self._pages(self._client.scan, {"ConsistentRead": True, "TableName": self._table})
+        pages = self._pages(self.client.scan, {"ConsistentRead": True, "TableName": self.table})
         totals = filter(wanted, self._totals(taken.rows_of(pages)))
-        return taken.found(sorted(totals, key=_by_identifier), f"a scan of {self._table}")
+        return taken.found(sorted(totals, key=_by_identifier), f"a scan of {self.table}")
 
     def _query(
         self, index: str, parent: str, *, descending: bool = False
     ) -> Iterator[Mapping[str, Any]]:
         request: dict[str, Any] = {
-            "TableName": self._table,
+            "TableName": self.table,
             "IndexName": index,
             "KeyConditionExpression": "#parent = :parent",
             "ExpressionAttributeValues": {":parent": {"S": parent}},
@@ -263,7 +259,7 @@ class TotalsReader:
         }
         if descending:
             request["Limit"] = _TOP_PAGE_ROWS
-        return self._pages(self._client.query, request)
+        return self._pages(self.client.query, request)
 
     def _pages(self, call: Any, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         projection = self._projection()
@@ -280,21 +276,21 @@ class TotalsReader:
 
     def _projection(self) -> dict[str, Any]:
         names = {
-            f"#a{place}": name for place, name in enumerate((self._key, *self._configuration.names))
+            f"#a{place}": name for place, name in enumerate((self.key, *self.configuration.names))
         }
         return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
 
     def _totals(self, pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[Total]:
         """The totals in pages of rows that are not absent."""
         for row in chain.from_iterable(pages):
-            identifier = row[self._key]["S"]
+            identifier = row[self.key]["S"]
             amounts = {
-                name: amount_of(row.get(name)) or Decimal(0) for name in self._configuration.names
+                name: amount_of(row.get(name)) or Decimal(0) for name in self.configuration.names
             }
             is_present = amounts[self.count] if self.count else any(amounts.values())
             if not is_present or identifier.startswith(RESERVED):
                 continue
-            if self._configuration.has_expired(identifier, self._at):
+            if self.configuration.has_expired(identifier, self._at):
                 continue
             named = self._named(identifier)
             if named is not None:
@@ -302,24 +298,24 @@ class TotalsReader:
 
     def _named(self, identifier: str) -> tuple[str, Mapping[str, str]] | None:
         """The total's grouping and keys; None for one that the live configuration does not keep."""
-        if isinstance(self._configuration.totals, HierarchyPath):
+        if isinstance(self.configuration.totals, HierarchyPath):
             return "", {}
-        labels = self._configuration.labels(identifier)
+        labels = self.configuration.labels(identifier)
         return None if labels is None else (labels.grouping, labels.keys)
 
     def _parent(self, total: Total) -> str:
-        labels = self._configuration.labels(total.identifier)
+        labels = self.configuration.labels(total.identifier)
         return total.identifier.rpartition(SEPARATOR)[0] if labels is None else labels.parent
 
     # -- indexes
 
     def _has_index(self, name: str) -> bool:
         """Whether the table has the index, filled and with all measures. A hierarchy's totals are in none."""
-        return not isinstance(self._configuration.totals, HierarchyPath) and name in self._indexes
+        return not isinstance(self.configuration.totals, HierarchyPath) and name in self._indexes
 
     @cached_property
     def _indexes(self) -> set[str]:
-        table = self._client.describe_table(TableName=self._table)["Table"]
+        table = self.client.describe_table(TableName=self.table)["Table"]
         return {
             index["IndexName"]
             for index in table.get("GlobalSecondaryIndexes", ())
@@ -330,7 +326,7 @@ class TotalsReader:
         projection = index["Projection"]
         held = {key["AttributeName"] for key in index["KeySchema"]}
         held.update(projection.get("NonKeyAttributes", ()))
-        return projection["ProjectionType"] == "ALL" or held.issuperset(self._configuration.names)
+        return projection["ProjectionType"] == "ALL" or held.issuperset(self.configuration.names)
 
 
 def average(total: Total, measure: str, count: str) -> Decimal:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from leda_cli.base.paths import ROOT, VENV
-from leda_cli.operate.deployed.rows_by_key import rows_by_text
+from leda_cli.operate.deployed.rows import rows_by_text
 from leda_cli.operate.prove import trades as proof_trades
 from leda_cli.operate.prove.trades import IDS
 from support.live_aws import wait_for

@@ -28,7 +28,7 @@ from leda_cli.base.output import Screen, cell
 from leda_cli.base.paths import ROOT
 from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
 from leda_cli.demos.play_scores import board_table
-from leda_cli.operate import erase, rebuild_command
+from leda_cli.operate import erase, rebuild_command, verify
 from leda_cli.operate.not_live import NotLive
 from leda_cli.operate.quarantine.redrive_report import detail_lines, list_lines
 from leda_cli.operate.rebuilding.corrections import Correction
@@ -38,7 +38,7 @@ from leda_cli.operate.totals.comparison import Difference, difference_lines
 from leda_cli.operate.totals.oracle import NOTHING
 from leda_cli.operate.totals.screen import totals_tree
 from leda_cli.operate.totals.totals_reading import Total
-from leda_cli.operate.totals_command import Answer, Columns
+from leda_cli.operate.totals_command import Answer
 from leda_cli.operate.verify import Verdict
 from support.processes import run
 
@@ -108,7 +108,7 @@ def totals_of(text: str) -> Table:
     """The table of `leda totals` for a total with this key."""
     total = totals_reading.Total(text, "users", {text: text}, {"Count": Decimal(1)})
     found = totals_reading.Found([total], "T", 1, None)
-    return Answer(found, Columns(["Count"], [], "Count"), None, NotLive())._table()
+    return Answer(found, ["Count"], [], "Count", None, NotLive())._table()
 
 
 def corrected(text: str) -> Iterator[str]:
@@ -120,7 +120,7 @@ def corrected(text: str) -> Iterator[str]:
     expected = Expected(named=[text], unreadable=1)
     result = Result(configuration, expected, [change], ["uuid"])
     yield from rebuild_command._dry_lines(result)
-    yield from rebuild_command.quarantine_lines(result, "T")
+    yield from verify.unreadable_lines(expected, "T")
 
 
 DIFFERENCE = Difference(EVIL, Decimal(1), Decimal(2))

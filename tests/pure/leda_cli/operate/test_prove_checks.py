@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -48,85 +49,84 @@ def _client(service: str) -> Any:
     )
 
 
-# -- mappings and tables
+# -- mappings, tables and quotas
 
 
-def test_the_modules_mappings_have_no_findings() -> None:
-    assert not [*mapping_checks.exactly_once_mapping("M", MAPPING)]
-    assert not [*mapping_checks.map_filter("M", MAPPING)]
-    rows = MAPPING | _filter({"eventName": ["INSERT", "MODIFY"]})
-    assert not [*mapping_checks.reduce_filter("R", rows)]
-    assert not [*mapping_checks.state_mapping("S", STATE, 168)]
+def _map(**changes: Any) -> Iterable[Finding]:
+    return mapping_checks.exactly_once_mapping("MapLambda", MAPPING | changes)
 
 
-@pytest.mark.parametrize(
-    ("change", "level", "said"),
-    [
-        ({"TumblingWindowInSeconds": 0}, Level.WRONG, "no tumbling window"),
-        ({"ParallelizationFactor": 2}, Level.WRONG, "2 batches of a shard at a time"),
-        ({"MaximumRetryAttempts": 10}, Level.WRONG, "drops records after 10 retries"),
-        ({"MaximumRecordAgeInSeconds": 60}, Level.WRONG, "after 60 seconds"),
-        ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "splits failed batches"),
-        ({"StartingPosition": "LATEST"}, Level.WRONG, "began at LATEST"),
-        ({"DestinationConfig": {}}, Level.ADVICE, "no failure destination"),
-        ({"LastProcessingResult": "PROBLEM: Function call failed"}, Level.WRONG, "call failed"),
-    ],
-)
-def test_a_setting_of_map_or_reduce_that_breaks_exactly_once_is_found(
-    change: dict[str, Any], level: Level, said: str
+def _state(**changes: Any) -> Iterable[Finding]:
+    return mapping_checks.state_mapping("StateLambda", STATE | changes, 168)
+
+
+def _table(view: str | None, **more: Any) -> dict[str, Any]:
+    stream = {"StreamSpecification": {"StreamViewType": view}} if view else {}
+    return {"TableName": "T", **stream, **more}
+
+
+def _concurrency(limit: int, free: int, **reserved: int) -> Iterable[Finding]:
+    account = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}
+    wanted = {"State": 4, "Map": 4, "Reduce": 1}
+    return quotas.concurrency({"AccountLimit": account}, wanted, reserved)
+
+
+INDEX = {"LocalSecondaryIndexes": [{"IndexName": "OneCollection"}]}
+STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/T/stream/2026"
+INSERTS, ROWS = (_filter({"eventName": names}) for names in (["INSERT"], ["INSERT", "MODIFY"]))
+RIGHT = [
+    _map(),
+    _state(),
+    mapping_checks.map_filter("M", MAPPING),
+    mapping_checks.reduce_filter("R", MAPPING | ROWS),
+    mapping_checks.source_stream(_table("NEW_AND_OLD_IMAGES")),
+    mapping_checks.reduce_table(_table("NEW_IMAGE", **INDEX)),
+    mapping_checks.readers(STREAM, ["A", "B"]),
+    _concurrency(1000, 900),
+    _concurrency(10, 5, State=4),
+]
+FOUND = [
+    (_map(TumblingWindowInSeconds=0), Level.WRONG, "MapLambda has no tumbling window"),
+    (_map(ParallelizationFactor=2), Level.WRONG, "2 batches of a shard at a time"),
+    (_map(MaximumRetryAttempts=10), Level.WRONG, "drops records after 10 retries"),
+    (_map(MaximumRecordAgeInSeconds=60), Level.WRONG, "after 60 seconds"),
+    (_map(BisectBatchOnFunctionError=True), Level.ADVICE, "splits failed batches"),
+    (_map(StartingPosition="LATEST"), Level.WRONG, "began at LATEST"),
+    (_map(DestinationConfig={}), Level.ADVICE, "no failure destination"),
+    (_map(LastProcessingResult="PROBLEM: Function call failed"), Level.WRONG, "call failed"),
+    (_state(TumblingWindowInSeconds=900), Level.WRONG, "every batch fails"),
+    (_state(FunctionResponseTypes=[]), Level.WRONG, "messages that were not stored are lost"),
+    (_state(**_filter({"data": {"a": ["b"]}})), Level.WRONG, "a filter"),
+    (_state(MaximumRetryAttempts=10), Level.ADVICE, "after 10 retries"),
+    (_state(MaximumRecordAgeInSeconds=-1), Level.ADVICE, "for as long as the stream keeps it"),
+    (_state(MaximumRecordAgeInSeconds=604800), Level.ADVICE, "for as long as the stream keeps it"),
+    (_state(BisectBatchOnFunctionError=True), Level.ADVICE, "splits failed batches"),
+    (mapping_checks.map_filter("M", MAPPING | INSERTS), Level.WRONG, "drops changes"),
+    (mapping_checks.reduce_filter("R", MAPPING | INSERTS), Level.WRONG, "has the filter"),
+    (mapping_checks.reduce_filter("R", MAPPING), Level.ADVICE, "has no filter"),
+    (mapping_checks.source_stream(_table("NEW_IMAGE")), Level.WRONG, "has NEW_IMAGE"),
+    (mapping_checks.source_stream(_table(None)), Level.WRONG, "has nothing"),
+    (mapping_checks.reduce_table(_table("KEYS_ONLY", **INDEX)), Level.WRONG, "Reduce needs"),
+    (mapping_checks.reduce_table(_table("NEW_IMAGE")), Level.WRONG, "no local secondary"),
+    (mapping_checks.readers(STREAM, ["A", "B", "C"]), Level.ADVICE, "A, B, C"),
+    (_concurrency(10, 8), Level.ADVICE, "need 9 executions"),
+    (_concurrency(1000, 900, Map=0), Level.WRONG, "Map has a reserved concurrency of 0"),
+    (_concurrency(1000, 900, Map=2), Level.ADVICE, "may need 4 executions"),
+]
+
+
+def test_what_the_modules_deploy_has_no_findings() -> None:
+    assert [*itertools.chain.from_iterable(RIGHT)] == []
+
+
+@pytest.mark.parametrize(("findings", "level", "said"), FOUND, ids=[said for _, _, said in FOUND])
+def test_a_setting_that_breaks_exactly_once_or_loses_messages_is_found(
+    findings: Iterable[Finding], level: Level, said: str
 ) -> None:
-    found = _one(mapping_checks.exactly_once_mapping("MapLambda", MAPPING | change))
+    found = _one(findings)
     assert found.level is level
     assert said in found.what
-    assert "MapLambda" in found.what
     assert found.fix
-
-
-@pytest.mark.parametrize(
-    ("change", "level", "said"),
-    [
-        ({"TumblingWindowInSeconds": 900}, Level.WRONG, "every batch fails"),
-        ({"FunctionResponseTypes": []}, Level.WRONG, "messages that were not stored are lost"),
-        (_filter({"data": {"a": ["b"]}}), Level.WRONG, "a filter"),
-        ({"MaximumRetryAttempts": 10}, Level.ADVICE, "after 10 retries"),
-        ({"MaximumRecordAgeInSeconds": -1}, Level.ADVICE, "for as long as the stream keeps it"),
-        ({"MaximumRecordAgeInSeconds": 604800}, Level.ADVICE, "for as long as the stream keeps it"),
-        ({"BisectBatchOnFunctionError": True}, Level.ADVICE, "splits failed batches"),
-    ],
-)
-def test_a_setting_of_state_that_loses_messages_is_found(
-    change: dict[str, Any], level: Level, said: str
-) -> None:
-    found = _one(mapping_checks.state_mapping("StateLambda", STATE | change, 168))
-    assert found.level is level
-    assert said in found.what
-
-
-def test_a_filter_of_map_and_a_wrong_filter_of_reduce_are_found() -> None:
-    some = MAPPING | _filter({"eventName": ["INSERT"]})
-    assert _one(mapping_checks.map_filter("M", some)).level is Level.WRONG
-    assert _one(mapping_checks.reduce_filter("R", some)).level is Level.WRONG
-    assert _one(mapping_checks.reduce_filter("R", MAPPING)).level is Level.ADVICE
-
-
-def test_a_stream_without_both_images_and_a_missing_index_are_found() -> None:
-    def table(view: str | None, **more: Any) -> dict[str, Any]:
-        stream = {"StreamSpecification": {"StreamViewType": view}} if view else {}
-        return {"TableName": "T", **stream, **more}
-
-    index = {"LocalSecondaryIndexes": [{"IndexName": "OneCollection"}]}
-    assert not [*mapping_checks.source_stream(table("NEW_AND_OLD_IMAGES"))]
-    assert "has NEW_IMAGE" in _one(mapping_checks.source_stream(table("NEW_IMAGE"))).what
-    assert "has nothing" in _one(mapping_checks.source_stream(table(None))).what
-    assert not [*mapping_checks.reduce_table(table("NEW_IMAGE", **index))]
-    assert "Reduce needs" in _one(mapping_checks.reduce_table(table("KEYS_ONLY", **index))).what
-    assert "no local secondary" in _one(mapping_checks.reduce_table(table("NEW_IMAGE"))).what
-
-
-def test_a_third_reader_of_a_stream_is_found() -> None:
-    stream = "arn:aws:dynamodb:eu-west-1:111122223333:table/T/stream/2026"
-    assert not [*mapping_checks.readers(stream, ["A", "B"])]
-    assert "A, B, C" in _one(mapping_checks.readers(stream, ["A", "B", "C"])).what
 
 
 # -- rights
@@ -156,29 +156,6 @@ def test_missing_permissions_of_a_role_are_found() -> None:
         found = _one(rights.too_few(iam, {"MapLambda": ("arn:aws:iam::1:role/Map", needed)}))
     assert found.level is Level.WRONG
     assert "the role of MapLambda may not dynamodb:Query on arn:registry" in found.what
-
-
-# -- quotas
-
-
-def _account(limit: int, free: int) -> dict[str, Any]:
-    return {"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}}
-
-
-def test_too_little_concurrency_is_found() -> None:
-    wanted = {"State": 4, "Map": 4, "Reduce": 1}
-    assert not [*quotas.concurrency(_account(1000, 900), wanted, {})]
-    assert "need 9 executions" in _one(quotas.concurrency(_account(10, 8), wanted, {})).what
-    assert not [*quotas.concurrency(_account(10, 5), wanted, {"State": 4})]
-    found = _one(quotas.concurrency(_account(1000, 900), wanted, {"Map": 0}))
-    assert (found.level, found.what) == (
-        Level.WRONG,
-        "Map has a reserved concurrency of 0: it never runs",
-    )
-    assert (
-        "may need 4 executions"
-        in _one(quotas.concurrency(_account(1000, 900), wanted, {"Map": 2})).what
-    )
 
 
 # -- alarms

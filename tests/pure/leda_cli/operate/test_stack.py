@@ -4,11 +4,9 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from leda_cli.base.errors import LedaError
@@ -19,6 +17,7 @@ from leda_cli.operate.deployed import account as account_module
 from leda_cli.operate.deployed.account import Account, answering, read_env
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.oracle import Names, Total
+from support.lambdas import FakeLambda
 
 SCHEMA = {
     "id": "Meter",
@@ -34,40 +33,6 @@ SCHEMA = {
 STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/x-IncomingDataStream"
 
 
-class FakeLambda:
-    """The functions of a stack with the prefix `x-`, and StateLambda's event source mapping."""
-
-    meta = SimpleNamespace(endpoint_url="https://lambda.us-east-1.amazonaws.com")
-
-    def __init__(self) -> None:
-        self.variables = {
-            "x-StateLambda": {
-                "STATE_TABLE": "x-StateTable",
-                "QUARANTINE_BUCKET": "x-leda-quarantine",
-                "SCHEMA": json.dumps(SCHEMA),
-            },
-            "x-MapLambda": {"REDUCE_TABLE": "x-ReduceTable", "REGISTRY_TABLE": "x-RegistryTable"},
-            "x-ReduceLambda": {"AGGREGATE_TABLE": "x-AggregateTable"},
-        }
-        self.mappings = [{"UUID": "uuid-state", "EventSourceArn": STREAM}]
-
-    def get_function_configuration(self, FunctionName: str) -> Any:
-        if FunctionName not in self.variables:
-            raise ClientError(
-                {"Error": {"Code": "ResourceNotFoundException", "Message": f"no {FunctionName}"}},
-                "GetFunctionConfiguration",
-            )
-        return {"Environment": {"Variables": self.variables[FunctionName]}}
-
-    def get_paginator(self, _name: str) -> Any:
-        return self
-
-    def paginate(self, FunctionName: str) -> Any:
-        assert FunctionName == "x-StateLambda"
-        found = [{"FunctionArn": FunctionName, **each} for each in self.mappings]
-        return [{"EventSourceMappings": found}]
-
-
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_module, "ENV_FILE", tmp_path / "env")
@@ -81,7 +46,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lambdas(monkeypatch: pytest.MonkeyPatch) -> FakeLambda:
-    client = FakeLambda()
+    """The functions of a stack with the prefix `x-`, and StateLambda's event source mapping."""
+    functions = {
+        "x-StateLambda": {
+            "STATE_TABLE": "x-StateTable",
+            "QUARANTINE_BUCKET": "x-leda-quarantine",
+            "SCHEMA": json.dumps(SCHEMA),
+        },
+        "x-MapLambda": {"REDUCE_TABLE": "x-ReduceTable", "REGISTRY_TABLE": "x-RegistryTable"},
+        "x-ReduceLambda": {"AGGREGATE_TABLE": "x-AggregateTable"},
+    }
+    client = FakeLambda(functions, [("uuid-state", "x-StateLambda", STREAM)])
     monkeypatch.setattr(Account, "lambdas", client)
     return client
 
@@ -90,7 +65,8 @@ def lambdas(monkeypatch: pytest.MonkeyPatch) -> FakeLambda:
 def test_all_names_are_read_from_the_functions_with_the_prefix() -> None:
     stack = Stack.deployed({}, "x-")
 
-    assert stack.stream == "x-IncomingDataStream"
+    assert (stack.stream, stack.stream_arn) == ("x-IncomingDataStream", STREAM)
+    assert stack.state_mapping == "uuid-state"
     assert stack.state_table == "x-StateTable"
     assert stack.reduce_table == "x-ReduceTable"
     assert stack.aggregate_table == "x-AggregateTable"
@@ -98,12 +74,6 @@ def test_all_names_are_read_from_the_functions_with_the_prefix() -> None:
     assert stack.parameter_table == "x-ParameterTable"
     assert stack.quarantine_bucket == "x-leda-quarantine"
     assert stack.names == Names(id="Meter", value="kWh", hierarchy=None, levels=("City", "Street"))
-
-
-def test_a_function_without_ledas_variables_is_an_error(lambdas: FakeLambda) -> None:
-    del lambdas.variables["x-MapLambda"]["REGISTRY_TABLE"]
-    with pytest.raises(LedaError, match=r"x-MapLambda has no environment variable REGISTRY_TABLE"):
-        Stack.deployed({}, "x-")
 
 
 def test_a_state_function_without_a_mapping_is_an_error(lambdas: FakeLambda) -> None:

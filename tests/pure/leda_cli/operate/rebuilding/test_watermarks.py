@@ -380,7 +380,7 @@ def test_shards_that_change_at_every_try_are_an_error(table: Table, is_marked: b
 def test_markers_that_do_not_appear_in_the_stream_are_an_error(table: Table) -> None:
     found, end = Follower(table), _end(table, is_marked=True)
     table.held = []
-    end._sleep = lambda _seconds: None
+    end.sleep = lambda _seconds: None
     with pytest.raises(LedaError, match="markers in StateTable did not come out"):
         found.watermark(end)
 

@@ -1,11 +1,14 @@
-"""Rows of a table by their keys, many at a time."""
+"""Reads rows of a table, many at a time, and writes rows on a condition."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from leda.engine.registry import condition_failed
 from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.source_table import SourceTable
@@ -19,6 +22,28 @@ MAX_TRIES = 10
 LONGEST_PAUSE_SECONDS = 5.0
 
 Image = dict[str, Any]
+
+
+def is_written(call: Callable[..., object], **request: Any) -> bool:
+    """Make the conditional write; return whether its condition held. Raises the client's other errors."""
+    try:
+        call(**request)
+    except ClientError as error:
+        if not condition_failed(error):
+            raise
+        return False
+    return True
+
+
+def every_row(client: DynamoDBClient, table: str) -> Iterator[Image]:
+    """Every row of the table, in DynamoDB's JSON, read consistently."""
+    request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
+    while True:
+        page = client.scan(**request)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def rows_by_text(

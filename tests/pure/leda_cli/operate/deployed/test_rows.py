@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.deployed.rows_by_key import rows_by_key
+from leda_cli.operate.deployed.rows import rows_by_key
 from leda_cli.operate.deployed.source_table import SourceTable
 
 
