@@ -9,7 +9,6 @@ import boto3
 import pytest
 
 from leda.capture.notifications import ROUNDS
-from leda.capture.patterns import BadPatternError
 from simulation.failures import client_error, timed_out
 from support.lambda_events import event
 from support.log_lines import recorded
@@ -105,20 +104,6 @@ def test_each_change_is_logged_with_its_values_and_its_place(users: Users) -> No
         assert line["sequence_number"] == record["dynamodb"]["SequenceNumber"]
         assert line["event_id"] == record["eventID"]
         assert line["changed_at"].endswith("+00:00")
-
-
-def test_a_repeated_record_is_logged_with_the_same_event_id(users: Users) -> None:
-    users.put("u1")
-    records = users.records()
-    function = capture(users)
-
-    with recorded() as log:
-        function(event(records))
-        function(event(records))
-
-    first, again = log.of("change")
-    for name in ("event_id", "sequence_number", "changed", "keys", "changed_at"):
-        assert first[name] == again[name]
 
 
 def test_redacted_values_are_in_no_log_line_notification_or_quarantined_object(
@@ -230,11 +215,6 @@ def test_a_pattern_may_match_a_redacted_value(users: Users, topic: Topic) -> Non
 
     (message,) = topic.messages()
     assert message["changed"] == {"password": {"old": "[redacted]", "new": "[redacted]"}}
-
-
-def test_an_invalid_pattern_fails_the_start_of_the_function(users: Users, topic: Topic) -> None:
-    with pytest.raises(BadPatternError, match="wildcard"):
-        capture(users, topic, NOTIFY_PATTERNS='[{"event": [{"wildcard": "*"}]}]')
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """State, Map and Reduce one after the other: the totals that messages make, and the functions' metrics."""
 
 import json
+import random
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
+from simulation import trades
+from support.at_once import at_once
 from support.lambda_events import event
 from support.pipeline import Pipeline
 
@@ -75,6 +79,27 @@ def test_another_schema_reads_other_messages(pipeline: Pipeline) -> None:
     ]
 
     assert totals_after(pipeline, *meters) == {"NO": 5, "NO:Oslo": 5}
+
+
+def test_repeated_deliveries_in_any_batches_and_two_at_once_change_nothing(
+    pipeline: Pipeline,
+) -> None:
+    """The simulation plays thousands of such schedules, with failures, over a store in memory."""
+    draw = random.Random(7)
+    versions = trades.versions(draw, trades=12, each=4)
+    pipeline.function("state")(pipeline.kinesis_event(*trades.burst(draw, versions)))
+    for name, table in (("map", "StateTable"), ("reduce", "ReduceTable")):
+        records, shard = pipeline.stream_records(table), pipeline.shard(table)
+        for start in range(0, len(records), 15):
+            batch = records[max(0, start - 3) : start + 15]
+            parts = (batch, batch[: len(batch) // 2 + 1])
+            at_once([partial(pipeline.function(name), event(part, shard)) for part in parts])
+        warm = pipeline.function(name)
+        for again in (records, records[::-1], records[5:9]):
+            warm(event(again, shard))
+
+    found = {node: total for node, total in pipeline.totals().items() if total}
+    assert found == trades.fold(versions)
 
 
 def metrics(output: str) -> dict[str, Any]:

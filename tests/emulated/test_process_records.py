@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from leda.records import Record, Unprocessable
 from leda_cli.demos.play_record_processor import aggregated
 from simulation.failures import client_error
 from support.log_lines import recorded
-from support.pipeline import SOURCES, Bucket, Function, Pipeline
+from support.pipeline import SOURCES, Function, Pipeline
 from support.user_records import packed
 
 BLUEPRINT = json.loads("""{
@@ -300,17 +299,6 @@ def test_a_bad_record_is_quarantined_with_its_reason_and_the_others_are_processe
     assert base64.b64decode(kept["data"]) == b"bad"
 
 
-def test_a_record_that_is_read_as_json_and_is_not_json_is_quarantined(pipeline: Pipeline) -> None:
-    event = pipeline.kinesis_event(b"{}", b"not JSON", b"\xff", b"[" * 100_000, b"{}")
-
-    assert processor(pipeline, Record.json)(event) == answer(2, quarantined=3)
-    assert [reason.partition(":")[0] for reason in pipeline.bucket.reasons] == [
-        "not JSON",
-        "not UTF-8",
-        "not readable JSON",
-    ]
-
-
 @pytest.mark.parametrize("error", [ValueError("away"), KeyError("x"), client_error("Throttled")])
 def test_any_other_error_fails_the_record_and_all_later_ones(
     pipeline: Pipeline, error: Exception
@@ -384,10 +372,3 @@ def test_the_first_record_is_processed_even_without_time_left(pipeline: Pipeline
     )
 
     assert report.answer() == answer(1, numbers(event)[1])
-
-
-def test_the_default_process_only_logs(pipeline: Pipeline) -> None:
-    assert Path(importlib.import_module("process").__file__ or "").parent.name == "process_records"
-    assert processor(pipeline)(pipeline.kinesis_event(b"a", b"\x00", {"b": 1})) == answer(3)
-    assert isinstance(pipeline.bucket, Bucket)
-    assert pipeline.bucket.objects == {}

@@ -18,7 +18,6 @@ from leda.engine.map import map_batch
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.rebuilding import rebuild_totals
 from simulation import trades
-from support.lambda_events import event
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION, Pipeline
 from support.rebuild_site import Calls, Site
@@ -113,41 +112,18 @@ def empty_table(table: str, *key: str) -> Callable[[Site], None]:
     return damage
 
 
-def undelivered_changes(site: Site) -> None:
-    """Changes that are still in the streams of Map and Reduce."""
-    site.store()
-    site.deliver_new("map")
-    site.store()
-
-
-def new_stream_of_reduce_table(site: Site) -> None:
-    table = site.table("Reduce")
-    site.store()
-    site.deliver_new("map")
-    site.pipeline.dynamodb.disable_stream(table)
-    site.store()
-    site.deliver_new("map")
-    site.pipeline.dynamodb.enable_stream(table)
-    site.store()
-    site.flow()
-
-
 DAMAGES: dict[str, Callable[[Site], None]] = {
     "lost changes": Site.lose,
     "shards that Map did not get": skip_shards("map"),
     "shards that Reduce did not get": skip_shards("reduce"),
-    "undelivered changes": undelivered_changes,
     "a value of 38 nines": set_value("9" * 38),
-    "a value of 38 decimal places": set_value("0." + "9" * 38),
     "a huge value": set_value("1E+100"),
     "checkpoints that are numbers": set_checkpoints({"N": "17"}),
     "checkpoints that are words": set_checkpoints({"S": "by hand"}),
     "checkpoints of a later epoch": set_checkpoints({"S": "9999999999." + "0" * 40}),
-    "checkpoints of an earlier epoch": set_checkpoints({"S": "0000000000." + "1" * 40}),
     "an empty ReduceTable": empty_table("Reduce", "Lane", "Source"),
     "an empty AggregateTable": empty_table("Aggregate", "Identifier"),
     "an empty RegistryTable": empty_table("Registry", "Scope", "Name"),
-    "a new stream of ReduceTable": new_stream_of_reduce_table,
 }
 
 
@@ -182,19 +158,6 @@ def test_a_rebuild_names_the_totals_that_it_corrects(site: Site) -> None:
     assert_exact(site)
 
 
-def test_a_checkpoint_ahead_of_the_stream_is_found_because_a_correction_has_no_effect(
-    site: Site, console: io.StringIO
-) -> None:
-    site.lose()
-    attribute = f"Applied{VERSION}_{site.lanes}"
-    for name, row in site.total_rows().items():
-        epoch = row[attribute]["S"].partition(".")[0]
-        site.set_total(name, {"S": f"{epoch}.{'9' * 40}"}, attribute)
-    site.rebuild()
-    assert "is not as it was set: once more" in console.getvalue()
-    assert_exact(site)
-
-
 def test_a_deleted_total_of_0_rows_gets_a_checkpoint(site: Site) -> None:
     """Only ReduceTable's stream names the total, and its records may be delivered again."""
     site.leave_nothing(("PV", "a", "only"))
@@ -205,25 +168,6 @@ def test_a_deleted_total_of_0_rows_gets_a_checkpoint(site: Site) -> None:
 
     site.deliver_last_of("PV:a:only")
     assert_exact(site)
-
-
-def test_messages_after_the_rebuild_count(site: Site) -> None:
-    site.lose()
-    site.rebuild()
-    site.store()
-    site.flow()
-    assert_exact(site)
-
-
-def test_totals_are_exact_under_every_number_of_lanes_that_was_in_use(site: Site) -> None:
-    site.change_lanes()
-    site.lose()
-    site.damage()
-
-    site.rebuild()
-
-    assert_exact(site)
-    site.change_lanes()
 
 
 def test_corrections_take_as_many_rows_as_they_need(
@@ -277,44 +221,6 @@ def test_a_mapping_that_was_disabled_before_stays_disabled(site: Site) -> None:
 # -- while messages arrive
 
 
-def test_messages_may_arrive_between_any_two_calls(site: Site) -> None:
-    """Versions of a few trades arrive, so that most rows have records between the watermarks."""
-    site.lose()
-    versions = trades.versions(site.draw, 4, 40)
-    site.draw.shuffle(versions)
-    left = iter(versions)
-
-    class Busy(Calls):
-        def call(self, name: str, send: Callable[[], Any]) -> Any:
-            if made := next(left, None):
-                site.send([made])
-            return super().call(name, send)
-
-    site.rebuild(Busy())
-    assert len([*left]) < len(versions) - 20
-    site.flow()
-    assert_exact(site)
-
-
-@pytest.mark.parametrize("name", ["map", "reduce"])
-def test_shards_may_be_closed_before_any_call(site: Site, name: str) -> None:
-    site.rebuild(calls := Calls())
-    for number in range(1, len(calls.log) + 1, 5):
-        site.lose()
-
-        class Rolling(Calls):
-            def call(self, call: str, send: Callable[[], Any]) -> Any:
-                if len(self.log) + 1 == number:  # noqa: B023
-                    site.roll(name)
-                    site.store(1)
-                return super().call(call, send)
-
-        site.rebuild(Rolling())
-        site.flow()
-        assert site.found() == site.expected(), f"a shard closed at call {number}"
-    site.check()
-
-
 def test_shards_that_open_and_close_between_the_watermarks_are_read_parents_first(
     site: Site,
 ) -> None:
@@ -360,41 +266,6 @@ def test_a_trade_with_the_id_of_a_marker_stays_and_counts_with_its_last_version(
 
 
 # -- streams and versions
-
-
-def test_a_rebuild_settles_a_stream_that_was_disabled_and_enabled(site: Site) -> None:
-    table = site.table("State")
-    site.pipeline.dynamodb.disable_stream(table)
-    site.store()
-    site.pipeline.dynamodb.enable_stream(table)
-    site.store()
-    site.functions.pop("map")
-    site.flow()
-    assert site.found() != site.expected()
-    assert _settled(site, "map") == [True, False]
-
-    site.rebuild()
-
-    assert site.found() == site.expected()
-    assert _settled(site, "map") == [True, True]
-    site.check()
-
-
-def test_late_records_of_a_former_stream_change_nothing(site: Site) -> None:
-    site.store()
-    late = site.records("map")
-    table = site.table("State")
-    site.pipeline.dynamodb.disable_stream(table)
-    site.pipeline.dynamodb.enable_stream(table)
-    site.flow()
-    site.rebuild()
-    assert site.found() == site.expected()
-
-    for shard, records in late.items():
-        site.pipeline.function("map")(event(records, shard))
-    site.flow()
-
-    assert_exact(site)
 
 
 @pytest.mark.parametrize("table", ["State", "Reduce"])
@@ -465,13 +336,6 @@ def _make_live(site: Site, configuration: Configuration) -> None:
 def _names(site: Site, scope: str) -> list[str]:
     rows = site.pipeline.rows("RegistryTable")
     return [row["Name"]["S"] for row in rows if row["Scope"]["S"] == scope]
-
-
-def _settled(site: Site, name: str) -> list[bool]:
-    rows = [
-        row for row in site.pipeline.rows("RegistryTable") if row["Scope"]["S"] == f"streams/{name}"
-    ]
-    return [row["IsSettled"]["BOOL"] for row in sorted(rows, key=lambda row: row["Name"]["S"])]
 
 
 # -- what cannot be repaired

@@ -6,14 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from leda.engine.group_by.configuration import Configuration
 from leda.engine.reduce.reduce_batch import CheckpointBatch, PendingTotal
 from leda.engine.reduce.statement_errors import StatementErrors, TotalsError
 from leda.engine.registry import Registry
-from simulation.failures import client_error, timed_out
-from support.faults import Faults, FaultyClient, after
+from support.faults import Faults, FaultyClient
 from support.lambda_events import event
 from support.pipeline import Pipeline
 
@@ -267,27 +265,6 @@ def test_a_replaced_row_is_added_and_an_expired_row_is_not_subtracted(pipeline: 
     assert pipeline.bucket.objects == {}
 
 
-def test_each_configuration_and_number_of_lanes_has_checkpoints_of_its_own(
-    pipeline: Pipeline,
-) -> None:
-    """While a new number of lanes takes effect, rows of both numbers are added to the same totals."""
-    put_delta(pipeline, 1, {"A": 1})
-    put_delta(pipeline, 1, {"A": 10}, f"{VERSION}.4.2")
-    put_delta(pipeline, 1, {"A": 100}, "fedcba98.1.0")
-    records = pipeline.stream_records("ReduceTable")
-
-    for some in ([records[2]], [records[0]], [records[1]], records):
-        pipeline.function("reduce")(batch_of(pipeline, some))
-
-    assert values(pipeline) == {"A": 111}
-    (row,) = pipeline.rows("AggregateTable")
-    assert {name for name in row if name.startswith("Applied")} == {
-        f"Applied{VERSION}_1",
-        f"Applied{VERSION}_4",
-        "Appliedfedcba98_1",
-    }
-
-
 def test_a_new_total_of_a_grouping_has_its_labels(pipeline: Pipeline) -> None:
     group_by = {
         "desk": {"keys": ["risk", "at:hour as hour"], "rollup": True},
@@ -329,38 +306,6 @@ def test_a_new_total_of_a_grouping_has_its_labels(pipeline: Pipeline) -> None:
     assert values(pipeline, "Count")["made by hand"] == 0
 
 
-def test_the_key_of_the_totals_table_may_have_another_name(pipeline: Pipeline) -> None:
-    name = pipeline.prefix + "GameScoresByUser"
-    pipeline._create("GameScoresByUser", {"Username": "S"})
-    pipeline.settings |= {"TOTALS_KEY": "Username", "AGGREGATE_TABLE": name}
-    try:
-        for number in (1, 2):
-            put_delta(pipeline, number, {"ann": number, "bob": 5})
-            reduce(pipeline)
-
-        rows = pipeline.rows("GameScoresByUser")
-        assert {row["Username"]["S"]: row["Value"]["N"] for row in rows} == {
-            "ann": "3",
-            "bob": "10",
-        }
-    finally:
-        pipeline.dynamodb.delete_table(TableName=name)
-
-
-def test_reserved_nodes_are_written_after_all_others_of_their_batch(pipeline: Pipeline) -> None:
-    put_delta(pipeline, 1, {":marker": 0} | {f"{number}": 1 for number in range(60)})
-    faults = Faults()
-    faults.arm("batch_execute_statement", 4, after(client_error("AccessDeniedException")))
-    function = pipeline.function("reduce", lambda client: FaultyClient(client, faults))
-
-    with pytest.raises(ClientError):
-        function(batch_of(pipeline))
-    assert ":marker" not in values(pipeline)
-    function(batch_of(pipeline))
-
-    assert values(pipeline) == {":marker": 0} | {f"{number}": 1 for number in range(60)}
-
-
 # -- shards of ReduceTable's stream
 
 
@@ -383,29 +328,6 @@ def test_a_test_event_of_the_lambda_console_hides_no_record_of_the_stream(
 
 
 # -- checkpoints
-
-
-def test_a_delivery_behind_another_one_is_covered_and_adds_nothing(pipeline: Pipeline) -> None:
-    for number in range(6):
-        put_delta(pipeline, number, {"A": 1, f"B{number % 2}": 1})
-    records = pipeline.stream_records("ReduceTable")
-    function = pipeline.function("reduce")
-    for start, end in ((0, 4), (2, 6), (0, 6), (5, 6), (1, 2)):
-        function(batch_of(pipeline, records[start:end]))
-
-    assert values(pipeline) == {"A": 6, "B0": 3, "B1": 3}
-
-
-def test_a_total_is_made_once_when_the_answer_is_lost(pipeline: Pipeline) -> None:
-    put_delta(pipeline, 1, {"A": 1})
-    faults = Faults()
-    faults.arm("batch_execute_statement", 2, after(timed_out()))
-    reduce(pipeline, client_wrapper=lambda client: FaultyClient(client, faults))
-
-    assert values(pipeline) == {"A": 1}
-    assert (
-        faults.log.count("batch_execute_statement") == 4
-    )  # UPDATE, INSERT, INSERT: DuplicateItem, UPDATE: covered
 
 
 def test_a_damaged_checkpoint_fails_the_batch_with_an_error_that_names_leda_rebuild(

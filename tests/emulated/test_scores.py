@@ -1,6 +1,5 @@
 """Scores by user over DynamoDB Local: the documented test event, changes, bad records, and the leaderboard."""
 
-import base64
 import json
 
 import pytest
@@ -13,7 +12,6 @@ from support.scores import (
     INDEX,
     RECORDS,
     TOTALS,
-    Row,
     ScoreTables,
     record,
     text_event,
@@ -57,36 +55,6 @@ def test_totals_follow_records_that_are_added_changed_moved_and_deleted(
     tables.delete("1")
     tables.delete("3")
     assert tables.run() == {}
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        record({"SS": ["John"]}, 5),
-        record("", 5),
-        record(":John", 5),
-        record("x" * 2049, 5),
-        record("John", {"S": "5"}),
-        {"Username": {"S": "John"}},
-        {"Score": {"N": "5"}},
-    ],
-    ids=range(7),
-)
-def test_an_uncountable_record_is_quarantined_and_counts_once_it_is_corrected(
-    tables: ScoreTables, bad: Row
-) -> None:
-    tables.put("1", record("John", 1))
-    tables.put("2", bad)
-    tables.put("3", record("John", 2))
-
-    assert tables.run() == {"John": (3, 2)}
-
-    (kept,) = tables.bucket.objects.values()
-    change = tables.stream_records(RECORDS)[1]
-    assert json.loads(base64.b64decode(kept["data"])) == change
-    tables.put("2", record("John", 10))
-    assert tables.run() == {"John": (13, 3)}
-    assert len(tables.bucket.objects) == 1
 
 
 def board(tables: ScoreTables, count: int) -> list[str]:

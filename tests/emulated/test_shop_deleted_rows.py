@@ -135,20 +135,6 @@ def test_an_open_vendor_order_belongs_to_the_product_that_is_added_again(shop: S
     assert shop.row("vest", "vest")["restocks"] == {"N": "3"}
 
 
-def test_a_vendor_order_may_be_received_before_the_stream_shows_the_product_that_is_added_again(
-    shop: ShopTables,
-) -> None:
-    shop.sell("vest", qty=0, reorder_qty=7, restocks=4)
-    process_stream(shop)
-    delete(shop, shop.row("vest", "vest"))
-    shop.sell("vest", qty=50, reorder_qty=7)
-
-    assert close_vendor_order(shop, "receive", "vest-4").status == 200
-
-    assert shop.stock("vest") == 57
-    assert shop.row("vest", "vest")["restocks"] == {"N": "5"}
-
-
 def test_a_cancelled_vendor_order_of_a_product_with_low_stock_is_followed_by_another(
     shop: ShopTables,
 ) -> None:
@@ -195,43 +181,6 @@ def test_a_vendor_order_cannot_be_closed_while_its_products_row_is_unreadable(
 
 
 # -- counts
-
-
-def test_the_counts_of_a_deleted_product_go_on_when_it_is_added_again(shop: ShopTables) -> None:
-    shop.sell("vest")
-    shop.order(("vest", 2))
-    process_stream(shop)
-    delete(shop, shop.row("vest", "vest"))
-    process_stream(shop)
-    assert shop.request("GET /admin/inventory").document["products"] == []
-    shop.sell("vest")
-    shop.order(("vest", 3))
-    process_stream(shop)
-    (vest,) = shop.request("GET /admin/inventory").document["products"]
-    assert (vest["ordered"], vest["qty"]) == (5, 97)
-
-
-def metrics(shop: ShopTables) -> tuple[int, int, int]:
-    """What the operators see of the shop's totals: orders, shipped orders, revenue."""
-    found = shop.request("GET /admin/metrics").document
-    return found["orders"], found["shipped"], found["revenueCents"]
-
-
-def test_the_shops_totals_lose_deleted_orders_and_count_new_ones(shop: ShopTables) -> None:
-    shop.sell("vest", price_cents=10)
-    assert metrics(shop) == (0, 0, 0)
-    for _ in range(2):
-        made = shop.order(("vest", 2)).document["orderId"]
-    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
-    process_stream(shop)
-    assert metrics(shop) == (2, 1, 40)
-    for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
-        delete(shop, row)
-    process_stream(shop)
-    assert metrics(shop) == (0, 0, 0)
-    shop.order(("vest", 3))
-    process_stream(shop)
-    assert metrics(shop) == (1, 0, 30)
 
 
 # -- orders, lines, the customer's rows, tokens
@@ -296,35 +245,6 @@ def test_an_unpaid_order_expires_without_its_row_in_the_customers_list(
 
     assert shop.stock("vest") == 5
     assert listed(shop, body["customerId"]) == [(made, "Expired")]
-
-
-def test_a_restored_row_of_the_customers_list_is_current_after_the_orders_next_change(
-    shop: ShopTables,
-) -> None:
-    shop.sell("vest")
-    body = order(("vest", 2))
-    made = shop.request("POST /orders", body).document["orderId"]
-    (row,) = shop.of_type("customerOrder")
-    delete(shop, row)
-    assert shop.request("POST /admin/orders/{id}/pay", id=made).status == 200
-    put(shop, row)
-    assert listed(shop, body["customerId"]) == [(made, "Created")]
-    assert shop.request("POST /admin/orders/{id}/ship", id=made).status == 200
-    assert listed(shop, body["customerId"]) == [(made, "Shipped")]
-
-
-def test_a_retried_request_makes_a_second_order_if_the_row_of_its_token_is_deleted(
-    shop: ShopTables,
-) -> None:
-    """Only that row keeps a retried request from making a second order; it is kept as long as the order."""
-    shop.sell("vest")
-    body = order(("vest", 2))
-    first = shop.request("POST /orders", body).document["orderId"]
-    (row,) = shop.of_type("clientToken")
-    delete(shop, row)
-    again = shop.request("POST /orders", body)
-    assert again.status == 201
-    assert again.document["orderId"] != first
 
 
 def test_a_retried_request_for_a_deleted_order_answers_410_and_makes_no_second_order(

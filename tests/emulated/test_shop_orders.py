@@ -54,13 +54,6 @@ def test_an_order_is_made_with_its_lines_and_takes_its_units_from_the_stock(
     assert types == {"part": 2, "orderLine": 2, **once}
 
 
-def test_a_request_with_a_price_is_refused(shop: ShopTables) -> None:
-    body = order(("vest", 1))
-    body["lines"][0]["priceCents"] = 1
-
-    assert shop.request("POST /orders", body).error == (400, "InvalidRequest", "lines[0]")
-
-
 def test_a_repeated_request_and_a_read_return_the_same_bytes(shop: ShopTables) -> None:
     shop.sell("hat")
     body = order(("vest", 2), ("hat", 1), ("axe", 3))
@@ -150,20 +143,6 @@ def test_of_a_hundred_orders_at_once_for_the_last_ten_units_ten_are_made(shop: S
     assert len(shop.of_type("order")) == len(shop.of_type("clientToken")) == 10
 
 
-def test_many_requests_at_once_with_one_client_token_make_one_order(shop: ShopTables) -> None:
-    body, answers = order(("vest", 1)), []
-    function = shop.function("create_order")
-
-    def send() -> None:
-        answers.append(shop.until_answered(body, function))
-
-    at_once([send] * 20)
-
-    assert Counter(answer.status for answer in answers) == {201: 1, 200: 19}
-    assert len({answer.document["orderId"] for answer in answers}) == 1
-    assert shop.stock("vest") == 9
-
-
 WITH_EFFECT = {
     "lost answer": after(timed_out()),
     "server error after the effect": after(client_error("InternalServerError", 500)),
@@ -212,16 +191,6 @@ def test_an_order_has_the_price_at_the_time_of_its_transaction(shop: ShopTables)
     assert made.document["totalCents"] == 6000
     assert made.document["lines"][0]["priceCents"] == 6000
     assert faults.log.count("transact_write_items") == 2
-
-
-def test_the_last_unit_that_another_order_takes_meanwhile_is_out_of_stock(shop: ShopTables) -> None:
-    function, faults = with_faults(shop)
-    faults.arm("transact_write_items", 1, meanwhile(lambda: shop.order(("vest", 10))))
-
-    refused = shop.order(("vest", 1), environment=function)
-
-    assert refused.error == (409, "OutOfStock", "lines[0].qty")
-    assert len(shop.of_type("order")) == 1
 
 
 def test_endless_conflicts_answer_503_with_retry_after(

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from leda.shop import times
-from leda.shop.orders import orders
 from leda.shop.stock import vendor_orders
 from simulation.failures import cancelled, timed_out
 from support.faults import Fault, Faults, FaultyClient, after, instead
@@ -122,16 +121,9 @@ def test_an_order_is_found_by_its_id_and_in_its_customers_list(shop: ShopTables)
     [
         *((route, {"limit": "0"}, "limit") for route in ("GET /products", "GET /admin/orders")),
         ("GET /products", {"limit": "101"}, "limit"),
-        ("GET /products", {"limit": "five"}, "limit"),
-        ("GET /products", {"limit": ""}, "limit"),
-        ("GET /products", {"cursor": "\x00"}, "cursor"),
         ("GET /admin/inventory", {"limit": "1000"}, "limit"),
-        ("GET /products", {"limit": "1,2"}, "limit"),
         ("GET /products", {"cursor": "!"}, "cursor"),
-        ("GET /products", {"cursor": "YQ=é"}, "cursor"),
-        ("GET /products", {"cursor": "L"}, "cursor"),
         ("GET /admin/orders", {"cursor": "dmVzdA"}, "cursor"),
-        ("GET /admin/vendor-orders", {"cursor": "dmVzdA"}, "cursor"),
         ("GET /admin/orders", {"status": "Open"}, "status"),
         ("GET /admin/vendor-orders", {"status": "Created"}, "status"),
     ],
@@ -327,12 +319,3 @@ def test_a_route_of_another_function_answers_404(shop: ShopTables) -> None:
 
     assert function({"routeKey": "POST /orders"})["statusCode"] == 404
     assert function({})["statusCode"] == 404
-
-
-def test_each_status_of_an_order_has_a_partition_in_the_index() -> None:
-    assert [orders.index_key(status) for status in orders.STATUSES] == [
-        "CUST-Created",
-        "CUST-Paid",
-        "CUST-Shipped",
-        "CUST-Expired",
-    ]

@@ -1,20 +1,15 @@
 """The shop's stream functions over DynamoDB Local: exact counts, one open vendor order a part, lines for the lake."""
 
-import base64
 import hashlib
 import json
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from leda.shop.stock import restocking
 from leda.shop.stream import delivery
 from simulation.failures import client_error
-from support.deliveries import Environment, Record, Schedule
-from support.faults import Faults, FaultyClient
-from support.lambda_events import event
+from support.lambda_events import Record, event
 from support.shop import Lambda, ShopTables, order
 
 FIREHOSE, VENDOR = "fnWriteFirehose", "fnCreateVendorOrder"
@@ -58,62 +53,6 @@ def test_orders_are_counted_by_product_and_in_total(shop: ShopTables) -> None:
     assert [(each["ordered"], each["sold"]) for each in inventory] == [(5, 1), (5, 2)]
     shown = shop.request("GET /admin/metrics").document
     assert shown == {"orders": 3, "shipped": 1, "revenueCents": 5005}
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"qty": {"S": "5"}},
-        {"qty": {"NULL": True}, "productId": {"SS": ["vest"]}},
-        {"qty": {"N": "1E+30"}},
-        {"productId": {"L": [{"S": "vest"}]}},
-    ],
-    ids=str,
-)
-def test_an_uncountable_order_line_is_quarantined_and_the_others_count(
-    shop: ShopTables, broken: dict[str, Any]
-) -> None:
-    shop.sell("vest")
-    shop.order(("vest", 1))
-    (line,) = shop.of_type("orderLine")
-    shop.dynamodb.put_item(
-        TableName=shop.prefix + "UnifiedTable", Item=line | {"sk": {"S": "bad"}} | broken
-    )
-    shop.order(("vest", 2))
-
-    shop.count()
-
-    assert shop.counts() == {"vest": (3, 0)}
-    ((_, kept),) = shop.bucket.objects.items()
-    image = json.loads(base64.b64decode(kept["data"]))["dynamodb"]["NewImage"]
-    assert image["sk"] == {"S": "bad"}
-
-
-@pytest.mark.parametrize("status", [{"S": "Lost"}, {"S": "Expired"}, {"NULL": True}])
-def test_an_order_line_with_the_status_expired_or_an_unknown_one_does_not_count(
-    shop: ShopTables, status: dict[str, Any]
-) -> None:
-    shop.sell("vest")
-    shop.order(("vest", 1))
-    (line,) = shop.of_type("orderLine")
-    shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=line | {"status": status})
-
-    shop.count()
-
-    assert (shop.counts(), shop.bucket.objects) == ({}, {})
-
-
-def faulty(shop: ShopTables, name: str) -> Callable[[], Environment]:
-    shard = shop.shard("UnifiedTable")
-
-    def new() -> Environment:
-        faults = Faults()
-        function = shop.function(name, lambda client: FaultyClient(client, faults))
-        return Environment(
-            lambda batch, windowed: function(event(batch, shard if windowed else None)), faults
-        )
-
-    return new
 
 
 # -- vendor orders
@@ -161,18 +100,6 @@ def test_a_part_whose_stock_is_still_low_after_a_receipt_is_ordered_again(shop: 
     assert statuses == {"VEND-ORDER-vest-0": "Received", "VEND-ORDER-vest-1": "Open"}
 
 
-def test_a_new_part_with_low_stock_is_ordered_and_a_deleted_one_is_not(shop: ShopTables) -> None:
-    shop.sell("vest", qty=0)
-    deliver(shop, "create_vendor_order")
-    assert len(shop.of_type("vendorOrder")) == 1
-
-    key = {"pk": {"S": "vest"}, "sk": {"S": "vest"}}
-    shop.dynamodb.delete_item(TableName=shop.prefix + "UnifiedTable", Key=key)
-    deliver(shop, "create_vendor_order", shop.records()[-1:])
-    assert len(shop.of_type("vendorOrder")) == 1
-    assert shop.bucket.objects == {}
-
-
 def test_an_unreadable_part_is_quarantined_and_the_others_are_ordered(shop: ShopTables) -> None:
     shop.sell("axe")
     (row,) = shop.of_type("part")
@@ -184,32 +111,6 @@ def test_an_unreadable_part_is_quarantined_and_the_others_are_ordered(shop: Shop
 
     assert [row["productId"]["S"] for row in shop.of_type("vendorOrder")] == ["vest"]
     assert shop.bucket.reasons == ["the row has no reorderBelow (a number)"]
-
-
-def test_any_schedule_of_deliveries_leaves_one_open_vendor_order_for_each_part_with_low_stock(
-    shop: ShopTables, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(restocking, "MOST_PARTS", 1)
-    products = ("vest", "axe", "hat")
-    for product in products:
-        shop.sell(product, qty=30, reorder_below=10, reorder_qty=15)
-    draw = random.Random(7)
-    schedule = Schedule(draw, faulty(shop, "create_vendor_order"))
-    for _ in range(4):
-        for _ in range(8):
-            shop.order((draw.choice(products), draw.randint(1, 9)))
-        schedule.run(shop.records())
-        open_orders = [
-            row["productId"]["S"]
-            for row in shop.of_type("vendorOrder")
-            if row["status"] == {"S": "Open"}
-        ]
-        low = [product for product in products if shop.stock(product) < 10]
-        assert sorted(open_orders) == sorted(low), f"after {schedule.log}"
-        for row in shop.of_type("vendorOrder"):
-            if row["status"] == {"S": "Open"} and draw.random() < 0.5:
-                receive(shop, row["vendorOrderId"]["S"])
-    assert schedule.struck
 
 
 # -- the lake

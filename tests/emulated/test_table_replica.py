@@ -1,10 +1,6 @@
 """The replica has each item as of its last change, however often and in whatever order records are delivered."""
 
 import base64
-import random
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from leda.replica.replica import WrongReplicaError
 from simulation.failures import client_error, timed_out
-from support.faults import Fault, after, instead
+from support.faults import Fault, Faults, FaultyClient, after, instead
 from support.lambda_events import event
 from support.pipeline import Function, Pipeline
 from support.users import END, PLACE, Users, key
@@ -25,41 +21,13 @@ def users(pipeline: Pipeline) -> Users:
     return Users(pipeline)
 
 
-class FaultyPuts:
-    """A client whose PutItem meets the faults that `draw` returns; None: no fault."""
-
-    def __init__(self, real: Any, draw: Callable[[], Fault | None]) -> None:
-        self._real = real
-        self._draw = draw
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def put_item(self, **request: Any) -> Any:
-        with self._lock:
-            fault = self._draw()
-
-        def send() -> Any:
-            return self._real.put_item(**request)
-
-        return fault(send) if fault else send()
-
-
-def replicate(users: Users, draw: Callable[[], Fault | None] | None = None) -> Function:
-    wrapper = (lambda client: FaultyPuts(client, draw)) if draw else None
-    return users.pipeline.function("table_replica", wrapper)
-
-
-def change_items(users: Users, seed: int, changes: int = 60) -> None:
-    """Random changes of a few items: created, changed, deleted, created again."""
-    rng = random.Random(seed)
-    for number in range(changes):
-        user, timestamp = f"u{rng.randrange(4)}", rng.randrange(2)
-        if rng.random() < 0.3:
-            users.delete(user, timestamp)
-        else:
-            users.put(user, timestamp, value={"N": str(number)}, extra={"L": [{"BOOL": True}]})
+def replicate(users: Users, fault: Fault | None = None, times: int = 1) -> Function:
+    """The function, whose first puts meet the fault."""
+    faults = Faults()
+    for nth in range(1, times + 1):
+        if fault:
+            faults.arm("put_item", nth, fault)
+    return users.pipeline.function("table_replica", lambda client: FaultyClient(client, faults))
 
 
 def test_the_replica_has_the_items_and_the_place_of_their_last_change(users: Users) -> None:
@@ -96,45 +64,6 @@ def test_binary_data_is_copied_at_any_depth(users: Users) -> None:
 
     assert replicate(users)(event([with_base64(r) for r in users.records()])) == NO_FAILURES
 
-    assert users.replica() == users.items()
-
-
-def test_a_repeated_stream_changes_nothing(users: Users) -> None:
-    change_items(users, seed=1)
-    records = users.records()
-    function = replicate(users)
-    function(event(records))
-    before = sorted(map(str, users.pipeline.rows("Replica")))
-
-    for _ in range(2):
-        assert function(event(records)) == NO_FAILURES
-        for record in records:
-            function(event([record]))
-
-    assert sorted(map(str, users.pipeline.rows("Replica"))) == before
-    assert users.replica() == users.items()
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_the_replica_equals_the_source_after_deliveries_in_any_order(
-    users: Users, seed: int
-) -> None:
-    change_items(users, seed)
-    records = users.records()
-    rng = random.Random(seed)
-    deliveries = records + rng.choices(records, k=len(records))
-    rng.shuffle(deliveries)
-    functions = [replicate(users), replicate(users)]
-    batches = []
-    while deliveries:
-        size = rng.randrange(1, 9)
-        batches.append(deliveries[:size])
-        del deliveries[:size]
-
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda n: functions[n % 2](event(batches[n])), range(len(batches))))
-
-    assert all(answer == NO_FAILURES for answer in answers)
     assert users.replica() == users.items()
 
 
@@ -226,9 +155,8 @@ def test_only_records_whose_write_failed_are_reported_as_failed(users: Users, fa
     for number in range(6):
         users.put(f"u{number}")
     records = users.records()
-    left = [FAULTS[fault]] * 2
 
-    answer = replicate(users, lambda: left.pop() if left else None)(event(records))
+    answer = replicate(users, FAULTS[fault], times=2)(event(records))
 
     numbers = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     assert len(numbers) == 2
@@ -238,37 +166,11 @@ def test_only_records_whose_write_failed_are_reported_as_failed(users: Users, fa
     assert users.replica() == users.items()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_replica_equals_the_source_after_random_failures_and_retries(
-    users: Users, seed: int
-) -> None:
-    change_items(users, seed)
-    rng = random.Random(seed)
-    faults = list(FAULTS.values())
-
-    def draw() -> Fault | None:
-        return rng.choice(faults) if rng.random() < 0.3 else None
-
-    todo = users.records()
-    function = replicate(users, draw)
-    for _ in range(500):
-        batch = todo[: rng.randrange(1, 20)]
-        failures = function(event(batch))["batchItemFailures"]
-        numbers = [record["dynamodb"]["SequenceNumber"] for record in todo]
-        lowest = min((numbers.index(f["itemIdentifier"]) for f in failures), default=len(batch))
-        todo = todo[lowest:]
-        if not todo:
-            break
-
-    assert todo == []
-    assert users.replica() == users.items()
-
-
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
 def test_an_error_that_concerns_every_item_fails_the_batch(users: Users, code: str) -> None:
     users.put("u1")
     with pytest.raises(ClientError, match=code):
-        replicate(users, lambda: instead(client_error(code)))(event(users.records()))
+        replicate(users, instead(client_error(code)))(event(users.records()))
     assert users.pipeline.bucket.objects == {}
 
 

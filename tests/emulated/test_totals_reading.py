@@ -164,19 +164,6 @@ def test_a_whole_grouping_has_the_totals_of_all_its_levels(table: Table) -> None
     assert _names(table.reader.whole(None)) == sorted(name for name, _, _ in [*DAYS, *DESKS])
 
 
-def test_the_top_totals_have_a_fixed_order(table: Table) -> None:
-    reader = table.reader
-    assert _names(reader.top("daily", "Count", 2)) == ["daily:2026-08-02", "daily:2026-08-01"]
-    assert _names(reader.top("daily", "Score", 3)) == [
-        "daily:2026-08-01",
-        "daily:2026-08-02",
-        "daily:2026-08-03",
-    ]
-    assert _names(reader.top("daily", "Score", 1)) == ["daily:2026-08-01"]
-    if table.is_indexed:
-        assert reader.top("daily", "Score", 1).source == "the index TopScore"
-
-
 def test_the_top_totals_of_random_amounts_are_those_of_a_sort(
     dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

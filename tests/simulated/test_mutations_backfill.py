@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 
-from leda.engine.map import map_rows
-from leda.engine.map.source_shards import Assignment
 from leda.engine.registry import Configurations
-from leda.engine.shards import padded
 from leda_cli.operate.rebuilding.assignments import Assignments
-from leda_cli.operate.rebuilding.lane_rows import LaneRows
-from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
 from leda_cli.operate.rebuilding.table_sum import TableSum
 from simulation.functions import ERRORS, KILLS, LOST
 from simulation.plans import CHANGES, CUTS, DOUBLE, LATE, OFF, RECREATED, RESHARD
@@ -28,28 +23,8 @@ FAMILIES = (CHANGES, ERRORS, LOST, KILLS, CUTS, DOUBLE, RECREATED, LATE, RESHARD
 Patch = pytest.MonkeyPatch
 
 
-def map_takes_a_closed_row_for_one_that_covers_all(patch: Patch) -> None:
-    patch.setattr(map_rows, "CLOSED_BY", "Never")
-
-
-def the_former_rows_are_not_closed(patch: Patch) -> None:
-    patch.setattr(LaneRows, "close", lambda self, *_given: padded(0))
-
-
-def the_new_rows_are_not_at_the_watermark(patch: Patch) -> None:
-    patch.setattr(Assignments, "_move", lambda self, *_given: None)
-
-
 def the_configuration_does_not_go_live(patch: Patch) -> None:
     patch.setattr(Assignments, "make_live", lambda self: None)
-
-
-def a_shard_has_the_same_rows_for_ever(patch: Patch) -> None:
-    patch.setattr(Assignment, "source", lambda self, shard: shard.source)
-
-
-def totals_keep_their_labels(patch: Patch) -> None:
-    patch.setattr(TotalsSide, "label_changes", lambda self: iter(()))
 
 
 def labels_are_those_of_the_first_version(patch: Patch) -> None:

@@ -1,5 +1,6 @@
 """Faults of DynamoDB calls: failures before or after the effect, and other deliveries in between."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,6 +85,7 @@ class Faults:
     armed: list[tuple[str | None, int, Fault]] = field(default_factory=list)
     met: int = 0
     """How many faults were met."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         _of_this_test.append(self)
@@ -100,13 +102,17 @@ class Faults:
 
     def call(self, name: str, send: Send) -> Any:
         """Make the call, or let its fault decide."""
-        self.log.append(name)
-        for armed in self.armed:
-            if armed[0] in (None, name) and armed[1] == self._count(armed[0]):
-                self.armed.remove(armed)
+        with self._lock:
+            self.log.append(name)
+            met = [
+                each
+                for each in self.armed
+                if each[:2] in ((name, self._count(name)), (None, self._count(None)))
+            ]
+            if met:
+                self.armed.remove(met[0])
                 self.met += 1
-                return armed[2](send)
-        return send()
+        return met[0][2](send) if met else send()
 
     def _count(self, call: str | None) -> int:
         return len(self.log) if call is None else self.log.count(call)

@@ -9,8 +9,7 @@ from typing import Any
 
 from leda.shop.stock import parts
 from leda_cli.base.paths import ROOT
-from support.deliveries import Record
-from support.lambda_events import event
+from support.lambda_events import Record, event
 from support.openapi import OpenApi
 from support.pipeline import Function, Tables
 from support.tables import definition, index

@@ -226,19 +226,3 @@ def test_differences_are_rows_that_did_not_change_by_the_expected_sum(
     assert game.differences(numbers(before), numbers(after), numbers(expected)) == [
         game.Difference(name, Decimal(wanted), Decimal(found)) for name, wanted, found in differing
     ]
-
-
-def test_an_exact_round_scores_100_points_and_any_other_0() -> None:
-    assert game.points([]) == 100
-    assert game.points([game.Difference("PV", Decimal(1), Decimal("1.01"))]) == 0
-
-
-@given(st.integers(min_value=0, max_value=10_000))
-def test_the_hard_mode_begins_at_300_points(score: int) -> None:
-    hard = {
-        "SPECIAL_TRADES": 1,
-        "FAILURE_STATE_LAMBDA_PCT": 5,
-        "FAILURE_MAP_LAMBDA_PCT": 10,
-        "FAILURE_REDUCE_LAMBDA_PCT": 10,
-    }
-    assert game.parameters_at(score) == (hard if score >= 300 else {})

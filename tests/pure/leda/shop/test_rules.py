@@ -74,6 +74,7 @@ def test_a_fingerprint_depends_on_the_request_and_not_on_its_json() -> None:
         (asked(lines=[{"productId": "Vest!", "qty": 1}]), "lines[0].productId"),
         (asked(lines=[{"productId": "vest"}]), "lines[0].qty"),
         (asked(lines=["vest"]), "lines[0]"),
+        (asked(lines=[{"productId": "vest", "qty": 1, "priceCents": 1}]), "lines[0]"),
         (asked(lines=[{"productId": "vest", "qty": Decimal("1.5")}]), "lines[0].qty"),
         (asked(lines=[{"productId": "vest", "qty": Decimal("1E+999999")}]), "lines[0].qty"),
         (asked(lines=[{"productId": "vest", "qty": True}]), "lines[0].qty"),

@@ -1,5 +1,6 @@
 """Map's arithmetic: from records to changes, parts of a batch, and the sums of each lane."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -103,6 +104,18 @@ def test_a_value_of_0_is_subtracted_as_0() -> None:
 
     (_, amounts), (_, others) = change.contributions
     assert (str(amounts[1]), str(others[1])) == ("0", "0")
+
+
+@pytest.mark.parametrize(("on_expiry", "subtracted"), [("keep", 0), ("subtract", 1)])
+def test_an_expired_row_is_subtracted_unless_the_configuration_keeps_it(
+    on_expiry: str, subtracted: int
+) -> None:
+    document = {**json.loads(CONFIGURATION.document), "on_expiry": on_expiry}
+    expired = record(1, row("A", "5"), None)._replace(expired=True)
+
+    found, _ = read([expired], Configuration.from_json(json.dumps(document)))
+
+    assert len(found) == subtracted
 
 
 @pytest.mark.parametrize(
