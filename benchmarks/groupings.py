@@ -310,12 +310,8 @@ def _wall(run: Run) -> float:
     return run.took.wall_ms
 
 
-@dataclass(slots=True)
-class Timed:
-    """The times of both designs by size, and LEDA's also by the number of totals."""
-
-    leda: dict[tuple[Size, int], Took] = field(default_factory=dict)
-    add: dict[Size, Took] = field(default_factory=dict)
+Timed = tuple[dict[tuple[Size, int], Took], dict[Size, Took]]
+"""The times of LEDA by size and number of totals, and of the ADD by size."""
 
 
 class Both:
@@ -358,7 +354,7 @@ class Both:
 
 def timed(repetitions: int, say: Say) -> Timed:
     """Time the designs in turns; for the largest batches, LEDA also with other numbers of totals."""
-    found = Timed()
+    leda, add = dict[tuple[Size, int], Took](), dict[Size, Took]()
     cases = [(batch, USUAL_TOTALS) for batch in BATCHES]
     cases += [(BATCHES[-1], totals) for totals in TOTALS if totals != USUAL_TOTALS]
     for groupings in GROUPINGS:
@@ -369,15 +365,15 @@ def timed(repetitions: int, say: Say) -> Timed:
                 play(first)
             for batch, totals in cases:
                 source, size = Feedback(groupings, totals, USUAL_MIX), (groupings, batch)
-                designs = [(found.leda.setdefault((size, totals), Took(batch)), both.leda)]
+                designs = [(leda.setdefault((size, totals), Took(batch)), both.leda)]
                 if batch <= ADD_RECORDS:
-                    designs.append((found.add.setdefault(size, Took(batch)), both.add))
+                    designs.append((add.setdefault(size, Took(batch)), both.add))
                 for repetition in range(repetitions):
                     changes = source.batch(batch)
                     for took, play in designs if repetition % 2 else designs[::-1]:
                         took.runs.append(play(changes))
         say(f"times of {groupings} groupings")
-    return found
+    return leda, add
 
 
 # -- the page
@@ -473,10 +469,10 @@ def target(units: Counted, mix: Mix) -> Target:
 
 def _time_rows(times: Timed) -> list[str]:
     rows = []
+    leda, add = times
     for size in product(GROUPINGS, BATCHES):
-        ours = times.leda[size, USUAL_TOTALS]
-        theirs = times.add.get(size)
-        known = theirs or times.add[size[0], ADD_RECORDS]
+        ours, theirs = leda[size, USUAL_TOTALS], add.get(size)
+        known = theirs or add[size[0], ADD_RECORDS]
         row = [f"{size[0]}", f"{size[1]:,}"]
         for of, text in (
             (_requests, lambda sample: f"{sample.median:.3f}"),
@@ -495,7 +491,7 @@ def _time_rows(times: Timed) -> list[str]:
 def _total_rows(times: Timed) -> list[str]:
     rows = []
     for groupings, totals in product(GROUPINGS, TOTALS):
-        took = times.leda[(groupings, BATCHES[-1]), totals]
+        took = times[0][(groupings, BATCHES[-1]), totals]
         rows.append(
             [
                 f"{groupings}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -23,27 +23,12 @@ class Sample:
         """The median, which a pause of the machine in one repetition does not move."""
         return statistics.median(self.values)
 
-    @property
-    def lowest(self) -> float:
-        """The smallest."""
-        return min(self.values)
-
-    @property
-    def highest(self) -> float:
-        """The largest."""
-        return max(self.values)
-
-    def map(self, change: Callable[[float], float]) -> Sample:
-        """The sample with `change` applied to each value."""
-        return Sample.of(change(value) for value in self.values)
-
     def text(self, places: int = 0) -> str:
         """The median with the spread, from the lowest to the highest."""
         if len(self.values) == 1:
             return f"{self.median:,.{places}f}"
-        return (
-            f"{self.median:,.{places}f} ({self.lowest:,.{places}f} to {self.highest:,.{places}f})"
-        )
+        lowest, highest = min(self.values), max(self.values)
+        return f"{self.median:,.{places}f} ({lowest:,.{places}f} to {highest:,.{places}f})"
 
 
 def ratio(larger: Sample, smaller: Sample) -> Sample:

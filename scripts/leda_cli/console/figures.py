@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 SPAN_SECONDS = 600
@@ -89,14 +89,12 @@ def rates(figures: Figures, now: float) -> dict[str, float]:
         if at < last:
             for name, value in bucket.items():
                 sums[name] += value
-    found = {name: value / whole for name, value in _counted(sums)}
+    found = {
+        name: value / whole
+        for name, value in sums.items()
+        if name.rpartition(".")[2] not in _HIGHEST
+    }
     for stage in ("state", "map", "reduce"):
         if batches := sums.get(f"{stage}.batches"):
             found[f"{stage}.batch"] = sums[f"{stage}.records"] / batches
     return found
-
-
-def _counted(sums: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    for name, value in sums.items():
-        if name.rpartition(".")[2] not in _HIGHEST:
-            yield name, value

@@ -230,13 +230,13 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     refused = shop.customers.get("admin", "metrics").status
     info(f"GET /admin/metrics without a token: {refused}; with an operator's, below")
     _require(refused == 401, "The operators' routes must refuse requests without a token.")
-    for number, order in enumerate(draw.sample(ledger.orders, SHIPPED + PAID)):
-        answer = shop.operators.post("admin", "orders", order.order_id, "pay")
+    for number, order in enumerate(draw.sample([*ledger.orders], SHIPPED + PAID)):
+        answer = shop.operators.post("admin", "orders", order, "pay")
         _require(answer.status == 200, f"Paying answers {answer.status}: {answer.body}")
         if number < SHIPPED:
-            answer = shop.operators.post("admin", "orders", order.order_id, "ship")
+            answer = shop.operators.post("admin", "orders", order, "ship")
             _require(answer.status == 200, f"Shipping answers {answer.status}: {answer.body}")
-            ledger.shipped(order.order_id)
+            ledger.shipped(order)
     with step("waiting until the stream's functions have counted and reordered"):
         settle(shop, ledger)
     _inventory(shop)

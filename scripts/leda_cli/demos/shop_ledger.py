@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -42,14 +41,6 @@ def figures(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An order that the shop took: quantity by product."""
-
-    order_id: str
-    lines: Mapping[str, int]
-
-
 class Ledger:
     """The demo's own ledger. `expected` is what the shop's figures must be once the stream is drained."""
 
@@ -58,7 +49,8 @@ class Ledger:
     ) -> None:
         """`inventory`: the present products; `before`: the present `figures`."""
         self.products = {product["productId"]: dict(product) for product in inventory}
-        self.orders: list[Placed] = []
+        self.orders: dict[str, Mapping[str, int]] = {}
+        """The order lines by the order's ID: quantity by product."""
         self._before = before
         self._ordered: Counter[str] = Counter()
         self._sold: Counter[str] = Counter()
@@ -76,16 +68,14 @@ class Ledger:
 
     def ordered(self, order_id: str, lines: Mapping[str, int]) -> None:
         """Record an order that the shop took."""
-        self.orders.append(Placed(order_id, dict(lines)))
+        self.orders[order_id] = dict(lines)
         self._ordered.update(lines)
 
     def shipped(self, order_id: str) -> None:
         """Record that an order was shipped; repetitions change nothing."""
-        if order_id in self._shipped:
-            return
-        self._shipped.add(order_id)
-        (order,) = (order for order in self.orders if order.order_id == order_id)
-        self._sold.update(order.lines)
+        if order_id not in self._shipped:
+            self._shipped.add(order_id)
+            self._sold.update(self.orders[order_id])
 
     def received(self, product: str, qty: int) -> None:
         """Record that a vendor order was received."""
@@ -100,7 +90,7 @@ class Ledger:
         found = dict(self._before)
         found[ORDERS] += len(self.orders)
         found[SHIPPED] += len(self._shipped)
-        found[REVENUE] += sum(self.total(order.lines) for order in self.orders)
+        found[REVENUE] += sum(map(self.total, self.orders.values()))
         for product, settings in self.products.items():
             found[of_product(product, "in stock")] = Decimal(self.stock(product))
             found[of_product(product, "ordered")] += self._ordered[product]

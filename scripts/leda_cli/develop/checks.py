@@ -17,6 +17,7 @@ from leda_cli.base.locks import only_one
 from leda_cli.base.output import console, heading
 from leda_cli.base.paths import CACHE, LOCAL, ROOT, VENV
 from leda_cli.develop import site, toolchain
+from leda_cli.develop.environments import captured
 from leda_cli.develop.shared_provider import shared_provider
 from leda_cli.develop.terraform import require_terraform, terraform_environment
 
@@ -70,14 +71,7 @@ def _validate(folder: Path, environment: Mapping[str, str]) -> bool:
             ["init", "-backend=false", "-input=false", "-no-color"],
             ["validate", "-no-color"],
         ):
-            done = subprocess.run(
-                ["terraform", *arguments],
-                cwd=folder,
-                env=private,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = captured(["terraform", *arguments], folder, private)
             if done.returncode != 0:
                 console.print(
                     f"terraform {arguments[0]} in {folder.relative_to(ROOT)}:", markup=False

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from leda_cli.base.errors import LedaError
@@ -84,6 +84,21 @@ def run_quietly(
         ).returncode
     if code != 0:
         raise LedaError(f"{failed}\n{last_lines(log)}", fix)
+
+
+def captured(
+    command: list[str], folder: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder` to its end; the result has its output and its status."""
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=dict(environment or contained_environment()),
+        check=False,
+    )
 
 
 def last_lines(file: Path, count: int = 15) -> str:

@@ -21,6 +21,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.output import heading, info
 from leda_cli.base.paths import BUILD, ROOT
 from leda_cli.develop import packages
+from leda_cli.develop.environments import captured
 
 
 def release(
@@ -120,14 +121,7 @@ def commit_with(files: Iterable[Path], message: str) -> str:
 
 def _git(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Run git in the checkout and return its output. Raises LedaError with git's message if it fails."""
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = captured(["git", *arguments], ROOT, {**os.environ, **(environment or {})})
     if done.returncode != 0:
         raise LedaError(
             f"git {arguments[0]} failed: {done.stderr.strip()}",

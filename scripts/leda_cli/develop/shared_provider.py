@@ -18,6 +18,7 @@ from pathlib import Path
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import ROOT
+from leda_cli.develop.environments import captured
 from leda_cli.develop.terraform import PROVIDER
 
 # Every module has the same requirements of the provider as this one.
@@ -52,14 +53,7 @@ def shared_provider(environment: Mapping[str, str], work: Path) -> Iterator[dict
 def _installed(environment: Mapping[str, str], work: Path) -> Path:
     """Let `terraform init` install the provider, and return the path of its program."""
     (work / REQUIREMENTS.name).write_text(REQUIREMENTS.read_text())
-    done = subprocess.run(
-        ["terraform", "init", "-input=false", "-no-color"],
-        cwd=work,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = captured(["terraform", "init", "-input=false", "-no-color"], work, environment)
     folder = work / ".terraform" / "providers" / PROVIDER
     programs = sorted(folder.glob("*/*/terraform-provider-aws*"))
     if done.returncode != 0 or not programs:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import info
 from leda_cli.base.paths import LOCAL, ROOT, contained_environment
 from leda_cli.develop import toolchain
+from leda_cli.develop.environments import captured
 
 SITE = LOCAL / "site"
 # The Markdown that people read; each file is checked by the rules in .textlintrc.yml.
@@ -48,10 +48,7 @@ def wrong_words() -> str:
 
 def _failure(command: list[str]) -> str:
     """Run a command in the checkout; return its output if it failed, otherwise an empty text."""
-    environment = {**contained_environment(), "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = captured(command, environment={**contained_environment(), "NO_MKDOCS_2_WARNING": "1"})
     if done.returncode == 0:
         return ""
     lines = (done.stdout + done.stderr).splitlines()

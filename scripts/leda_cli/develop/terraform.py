@@ -23,7 +23,7 @@ from pathlib import Path
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import CACHE, LOGS, TERRAFORM_RC, VENV, contained_environment
-from leda_cli.develop.environments import last_lines
+from leda_cli.develop.environments import captured, last_lines
 from leda_cli.develop.toolchain import parse_version
 
 TERRAFORM_AT_LEAST = (1, 9)
@@ -231,27 +231,19 @@ class TfLocal:
         """Return what a plan would change: (type of the resource, name of the attribute)."""
         plan = self.work / "changes.tfplan"
         self.run("plan", "-out", str(plan), *self._variables())
-        done = subprocess.run(
-            ["terraform", "show", "-json", str(plan)],
-            cwd=self.work,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        shown = self._shown("show", "-json", str(plan))
         plan.unlink()
         found = set[tuple[str, str]]()
-        for resource in json.loads(done.stdout).get("resource_changes", []):
+        for resource in json.loads(shown).get("resource_changes", []):
             change = resource["change"]
             if change["actions"] in (["no-op"], ["read"]):
                 continue
             before, after = change["before"] or {}, change["after"] or {}
             unknown = change["after_unknown"]
-            names = {*before, *after, *unknown}
             found |= {
                 (resource["type"], name)
-                for name in names
-                if before.get(name) != after.get(name) and name in {*after, *unknown}
+                for name in {*after, *unknown}
+                if before.get(name) != after.get(name)
             }
         return found
 
@@ -261,17 +253,14 @@ class TfLocal:
 
     def outputs(self) -> str:
         """Return the outputs as `terraform output -json` prints them."""
-        done = subprocess.run(
-            ["terraform", "output", "-json"],
-            cwd=self.work,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self._shown("output", "-json")
+
+    def _shown(self, *arguments: str) -> str:
+        done = captured(["terraform", *arguments], self.work, self.environment())
         if done.returncode != 0:
             raise LedaError(
-                f"terraform output failed.\n{done.stderr.strip()}", "Run: make down, then make up."
+                f"terraform {arguments[0]} failed.\n{done.stderr.strip()}",
+                "Run: make down, then make up.",
             )
         return done.stdout
 

@@ -23,7 +23,13 @@ from leda_cli.models.cost_model import (
 )
 from leda_cli.models.limits import TARGET, tightest
 from leda_cli.models.load_model import Load, Settings, Workload, load
-from leda_cli.models.measured import MeasuredOption, ServiceTimes, service_times
+from leda_cli.models.measured import (
+    DuplicatesOption,
+    HierarchyOption,
+    MeasuredOption,
+    ServiceTimes,
+    service_times,
+)
 from leda_cli.models.prices import Prices
 
 
@@ -32,9 +38,7 @@ def cost(
         float, typer.Option(min=0.001, help="Messages per second, duplicates included.")
     ] = 1000,
     message_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a message.")] = 250,
-    duplicates: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
-    ] = 0.07,
+    duplicates: DuplicatesOption = 0.07,
     near: Annotated[
         bool, typer.Option("--near", help="Duplicates are in the batch of their original.")
     ] = False,
@@ -42,9 +46,7 @@ def cost(
         float,
         typer.Option(min=0, max=1, help="Share of the rest that are newer versions of trades."),
     ] = 0.0,
-    hierarchy: Annotated[
-        str, typer.Option(help="Children of a node, level by level: 2x2x3 has 18 totals.")
-    ] = "2x2x3",
+    hierarchy: HierarchyOption = "2x2x3",
     trades: Annotated[int, typer.Option(min=0, help="Rows that StateTable keeps.")] = 1_000_000,
     bad: Annotated[
         float, typer.Option(min=0, max=0.1, help="Share of the messages that cannot be read.")

@@ -23,6 +23,12 @@ MEMORY_OF_A_PROCESSOR = 1769
 
 FILE = ROOT / "docs" / "measured.json"
 
+HierarchyOption = Annotated[
+    str, typer.Option(help="Children of a node, level by level: 2x2x3 has 18 totals.")
+]
+DuplicatesOption = Annotated[
+    float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
+]
 MeasuredOption = Annotated[
     Path | None,
     typer.Option(help="Use the figures in this file of `leda prove` instead of the benchmark's."),

@@ -15,7 +15,13 @@ from leda_cli.base.hierarchies import levels_of
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.models.limits import breaking_rate
 from leda_cli.models.load_model import Workload
-from leda_cli.models.measured import MeasuredOption, ServiceTimes, service_times
+from leda_cli.models.measured import (
+    DuplicatesOption,
+    HierarchyOption,
+    MeasuredOption,
+    ServiceTimes,
+    service_times,
+)
 from leda_cli.models.profiles import PROFILES, Played, played
 from leda_cli.models.scaling import Play
 
@@ -24,12 +30,8 @@ RATES = "1000,10000,50000,250000,1000000"
 
 def scale(
     rates: Annotated[str, typer.Option(help="Messages a second, separated by commas.")] = RATES,
-    hierarchy: Annotated[
-        str, typer.Option(help="Children of a node, level by level: 2x2x3 has 18 totals.")
-    ] = "2x2x3",
-    duplicates: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the messages that are duplicates.")
-    ] = 0.07,
+    hierarchy: HierarchyOption = "2x2x3",
+    duplicates: DuplicatesOption = 0.07,
     statements_ms: Annotated[
         float | None, typer.Option(min=1, help="Milliseconds of a request with 25 statements.")
     ] = None,
