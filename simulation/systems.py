@@ -312,33 +312,39 @@ class System(ABC):
         # A partition's changes are in one shard at a time. Without a local index, a partition key's items may be
         # in several partitions.
         partition_key = str(next(iter(change.keys.values()))) if shape.local_index else item
-        name = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"
 
         def raw(_shard: str, sequence: int) -> Raw:
-            record: Raw = {
-                "ApproximateCreationDateTime": created,
-                "Keys": change.keys,
-                "SequenceNumber": str(sequence),
-                "StreamViewType": shape.view,
-            }
-            if change.old and shape.view == "NEW_AND_OLD_IMAGES":
-                record["OldImage"] = change.old
-            if change.new:
-                record["NewImage"] = change.new
-            return {
-                "eventID": f"{stage}{sequence}",
-                "eventVersion": "1.1",
-                "eventName": name,
-                "eventSource": "aws:dynamodb",
-                "awsRegion": "us-east-1",
-                "dynamodb": record,
-                "eventSourceARN": stream.arn,
-                **({"userIdentity": TIME_TO_LIVE} if change.by_time_to_live else {}),
-            }
+            record = record_of(change, shape.view, stream.arn, created, sequence)
+            return {**record, "eventID": f"{stage}{sequence}"}
 
         # Most within a second; some records appear after records of later writes.
         delay = self._random.expovariate(1 / self._random.choice((0.05, 0.05, 1.0)))
         stream.publish_later(partition_key, item, min(delay, LATEST_SECONDS), raw)
+
+
+def record_of(change: Change, view: str, arn: str, created: float, sequence: int) -> Raw:
+    """The record of a change in a table's stream, as Lambda delivers it."""
+    kind = "MODIFY" if change.old and change.new else "INSERT" if change.new else "REMOVE"
+    record: Raw = {
+        "ApproximateCreationDateTime": created,
+        "Keys": change.keys,
+        "SequenceNumber": str(sequence),
+        "StreamViewType": view,
+    }
+    if change.old and view == "NEW_AND_OLD_IMAGES":
+        record["OldImage"] = change.old
+    if change.new:
+        record["NewImage"] = change.new
+    return {
+        "eventID": str(sequence),
+        "eventVersion": "1.1",
+        "eventName": kind,
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": record,
+        "eventSourceARN": arn,
+        **({"userIdentity": TIME_TO_LIVE} if change.by_time_to_live else {}),
+    }
 
 
 def stream_arn(table: str, label: int) -> str:

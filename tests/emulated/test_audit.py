@@ -164,14 +164,6 @@ def test_groupings_beyond_max_totals_are_counted_and_named(
         assert named[0] == {"grouping": "daily", "totals": 2, "max_totals": 1}
 
 
-def test_nothing_is_compared_while_expired_rows_stay_counted(
-    groupings: Pipeline, capsys: pytest.CaptureFixture[str]
-) -> None:
-    groupings.settings["CONFIGURATION"] = json.dumps(GROUPINGS | {"on_expiry": "keep"})
-    assert groupings.function("audit")({}) == {}
-    assert "Drift" not in capsys.readouterr().out
-
-
 def test_nothing_is_compared_before_the_first_backfill(groupings: Pipeline) -> None:
     groupings.settings["BACKFILL"] = "required"
     function = groupings.function("audit")

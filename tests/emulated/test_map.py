@@ -122,8 +122,7 @@ def test_a_repeated_batch_of_many_rows_makes_one_request_for_each_lane(
     batch = batch_of(pipeline)
     pipeline.function("map")(batch)
     assert sums_written(pipeline)["PV"] == 100
-    faults = Faults()
-    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    function, faults = pipeline.faulty("map")
 
     function(batch)
 
@@ -261,8 +260,7 @@ def test_a_delivery_killed_between_the_halves_of_a_change_is_completed_by_the_ne
     for version, value in enumerate(values, 1):
         put(pipeline, "t", {"S": "PV"}, {"N": value}, version=version)
     batch = batch_of(pipeline)
-    faults = Faults()
-    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    function, faults = pipeline.faulty("map")
     function({**batch, "Records": batch["Records"][:1]})
     # The first put finds its change covered, the second subtracts the old value, the third would add the new one.
     faults.arm("put_item", 3, instead(Killed()))
@@ -390,8 +388,7 @@ def test_totals_are_exact_after_a_failure_at_any_call(
 def test_a_shard_is_assigned_once_by_two_deliveries_at_the_same_time(pipeline: Pipeline) -> None:
     put_trades(pipeline, 3)
     batch = batch_of(pipeline)
-    faults = Faults()
-    function = pipeline.function("map", lambda client: FaultyClient(client, faults))
+    function, faults = pipeline.faulty("map")
     pipeline.settings["REDUCE_LANES"] = "4"
     other = pipeline.function("map")
     faults.arm("put_item", 3, meanwhile(lambda: other(batch)))

@@ -15,25 +15,23 @@ Where DynamoDB Local differs from AWS's documentation, the store follows AWS, an
 """
 
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Context
 from functools import partial
 from typing import Any
-from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from leda.pipeline.state_store import StateStore
 from leda_cli.memory_dynamodb.store import Change, MemoryDynamoDB
 from support import dynamodb_local
 from support.edge_requests import NUMBERS, Call, edges, put
-from support.random_leda_calls import calls
-from support.random_requests import Operation, batches, queries, requests, run
+from support.random_requests import Operation, batches, queries, requests
 from support.tables import definition, index
 
 TABLES = {
@@ -82,11 +80,7 @@ class Pair:
             arn = created["TableDescription"]["LatestStreamArn"]
             (shard,) = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
             self._shards[name] = {"StreamArn": arn, "ShardId": shard["ShardId"]}
-        clients: tuple[Any, Any] = self.memory, self.local
-        self.stores = [
-            (client, StateStore(client, "StateTable", 1, lambda _seconds: None))
-            for client in clients
-        ]
+        self.stores: tuple[Any, Any] = self.memory, self.local
 
     def drop(self) -> None:
         for name in TABLES:
@@ -112,7 +106,7 @@ class Pair:
     def empty(self) -> None:
         """Delete every row in both."""
         for name, keys in TABLES.items():
-            for store, _ in self.stores:
+            for store in self.stores:
                 for row in rows(store, name):
                     store.delete_item(TableName=name, Key={key: row[key] for key in keys})
 
@@ -242,25 +236,13 @@ FULL = [put(name, a={"N": "1"}, b={"S": "ab"}, Value={"N": "10"}) for name in "a
 @settings(max_examples=40, phases=WITHOUT_SHRINKING)
 @given(sequence=st.lists(requests, min_size=8, max_size=15))
 def test_both_stores_answer_random_writes_alike(pair: Pair, sequence: list[Operation]) -> None:
-    run.begin()
     _compare(pair, [*map(_operation, FULL), *sequence])
 
 
 @settings(max_examples=40, phases=WITHOUT_SHRINKING)
 @given(sequence=st.lists(st.one_of(batches, batches, requests), min_size=8, max_size=15))
 def test_both_stores_answer_random_statements_alike(pair: Pair, sequence: list[Operation]) -> None:
-    run.begin()
     _compare(pair, [*map(_operation, FULL), *sequence])
-
-
-@settings(max_examples=15, phases=WITHOUT_SHRINKING)
-@given(sequence=st.lists(calls, min_size=5, max_size=15))
-def test_both_stores_answer_the_calls_of_ledas_functions_alike(
-    pair: Pair, sequence: list[Operation]
-) -> None:
-    # Epochs are drawn from the clock's seconds, and both stores must draw the same ones.
-    with mock.patch("leda.engine.registry.time.time", return_value=1_800_000_000.0):
-        _compare(pair, sequence)
 
 
 @settings(max_examples=15, phases=WITHOUT_SHRINKING)
@@ -282,14 +264,15 @@ def _compare(pair: Pair, sequence: list[Operation]) -> None:
 
 
 def _play(pair: Pair, sequence: list[Operation]) -> None:
+    prefix = uuid.uuid4().hex
     for operation in sequence:
         ours, theirs = (
-            outcome_of(partial(operation.call, client, state)) for client, state in pair.stores
+            outcome_of(partial(operation.call, client, prefix)) for client in pair.stores
         )
         expected = ours.as_dynamodb_local_answers() if isinstance(ours, Failure) else ours
         assert theirs == expected, f"{operation.text}: {ours}, but DynamoDB Local: {theirs}"
     for table in TABLES:
-        ours, theirs = ({plain(row) for row in rows(client, table)} for client, _ in pair.stores)
+        ours, theirs = ({plain(row) for row in rows(client, table)} for client in pair.stores)
         assert theirs == ours, f"{table}: {ours}, but DynamoDB Local: {theirs}"
 
 
@@ -297,7 +280,7 @@ def _play(pair: Pair, sequence: list[Operation]) -> None:
 def test_both_stores_write_a_number_alike(pair: Pair, text: str) -> None:
     name, request = put("a", it={"N": text})
     kept = []
-    for client, _ in pair.stores:
+    for client in pair.stores:
         getattr(client, name)(**request)
         kept += [row["it"] for row in rows(client, "StateTable")]
     pair.empty()
@@ -309,7 +292,7 @@ def test_both_stores_write_a_number_alike(pair: Pair, text: str) -> None:
 def _operation(call: Call) -> Operation:
     name, request = call
     return Operation(
-        f"{name} {request}"[:500], lambda client, _state: getattr(client, name)(**request)
+        f"{name} {request}"[:500], lambda client, _prefix: getattr(client, name)(**request)
     )
 
 

@@ -11,7 +11,6 @@ from leda.engine.group_by.configuration import Configuration
 from leda.engine.reduce.reduce_batch import CheckpointBatch, PendingTotal
 from leda.engine.reduce.statement_errors import StatementErrors, TotalsError
 from leda.engine.registry import Registry
-from support.faults import Faults, FaultyClient
 from support.lambda_events import event
 from support.pipeline import Pipeline
 
@@ -100,8 +99,7 @@ def test_an_existing_total_takes_one_statement_a_batch(pipeline: Pipeline) -> No
     reduce(pipeline)
     for number in range(2, 6):
         put_delta(pipeline, number, {f"{number}": 1 for number in range(60)})
-    faults = Faults()
-    function = pipeline.function("reduce", lambda client: FaultyClient(client, faults))
+    function, faults = pipeline.faulty("reduce")
 
     function(batch_of(pipeline, pipeline.stream_records("ReduceTable")[1:]))
 

@@ -1,33 +1,19 @@
 """The shop's rows may be deleted and written again: products, orders, and the rows that belong to them."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from leda.shop import times
 from leda.shop.stock import restocking
 from support.lambda_events import event
-from support.shop import Response, ShopTables, order
-
-
-def delete(shop: ShopTables, row: dict[str, Any]) -> None:
-    key = {"pk": row["pk"], "sk": row["sk"]}
-    shop.dynamodb.delete_item(TableName=shop.prefix + "UnifiedTable", Key=key)
-
-
-def put(shop: ShopTables, row: dict[str, Any]) -> None:
-    shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=row)
+from support.shop import ShopTables, order
 
 
 def process_stream(shop: ShopTables) -> None:
     """Deliver the whole stream to the functions that follow it."""
     shop.function("create_vendor_order")(event(shop.records(), shop.shard("UnifiedTable")))
     shop.count()
-
-
-def close_vendor_order(shop: ShopTables, what: str, identifier: str) -> Response:
-    return shop.request(f"POST /admin/vendor-orders/{{id}}/{what}", id=identifier)
 
 
 def vendor_orders(shop: ShopTables) -> dict[str, str]:
@@ -57,11 +43,11 @@ def test_a_product_that_is_deleted_and_added_again_is_reordered(
     shop.sell("vest", qty=1, reorder_below=5, reorder_qty=2)
     for number in range(3):
         process_stream(shop)
-        assert close_vendor_order(shop, "receive", f"vest-{number}").status == 200
+        assert shop.change("receive", f"vest-{number}").status == 200
         shop.order(("vest", 2))
     process_stream(shop)
-    assert close_vendor_order(shop, "receive", "vest-3").status == 200
-    delete(shop, shop.row("vest", "vest"))
+    assert shop.change("receive", "vest-3").status == 200
+    shop.delete(shop.row("vest", "vest"))
     process_stream(shop)
 
     shop.sell("vest", qty=9, reorder_below=5, reorder_qty=2)
@@ -75,7 +61,7 @@ def test_a_product_that_is_deleted_and_added_again_is_reordered(
         **{f"vest-{number}": "Received" for number in range(4)},
         "vest-4": "Open",
     }
-    assert close_vendor_order(shop, "receive", "vest-4").status == 200
+    assert shop.change("receive", "vest-4").status == 200
     assert shop.stock("vest") == 5
     process_stream(shop)
     assert open_vendor_order(shop, "vest") is None
@@ -88,8 +74,8 @@ def test_a_product_that_is_added_again_with_low_stock_is_reordered_at_once(
         shop.sell("vest", qty=0)
         process_stream(shop)
         assert open_vendor_order(shop, "vest") == f"vest-{number}"
-        assert close_vendor_order(shop, "receive", f"vest-{number}").status == 200
-        delete(shop, shop.row("vest", "vest"))
+        assert shop.change("receive", f"vest-{number}").status == 200
+        shop.delete(shop.row("vest", "vest"))
         process_stream(shop)
     assert list(vendor_orders(shop).values()) == ["Received"] * 3
 
@@ -97,18 +83,16 @@ def test_a_product_that_is_added_again_with_low_stock_is_reordered_at_once(
 def test_the_open_vendor_order_of_a_deleted_product_can_be_cancelled(shop: ShopTables) -> None:
     shop.sell("vest", qty=0)
     process_stream(shop)
-    delete(shop, shop.row("vest", "vest"))
+    shop.delete(shop.row("vest", "vest"))
     process_stream(shop)
-    assert close_vendor_order(shop, "receive", "vest-0").error == (409, "PartGone", None)
+    assert shop.change("receive", "vest-0").error == (409, "PartGone", None)
 
-    cancelled, again = close_vendor_order(shop, "cancel", "vest-0"), close_vendor_order(
-        shop, "cancel", "vest-0"
-    )
+    cancelled, again = shop.change("cancel", "vest-0"), shop.change("cancel", "vest-0")
 
     assert (cancelled.status, cancelled.document["status"]) == (200, "Cancelled")
     assert cancelled.document["cancelledBy"] == "olga"
     assert again.body == cancelled.body
-    assert close_vendor_order(shop, "receive", "vest-0").error == (409, "VendorOrderClosed", None)
+    assert shop.change("receive", "vest-0").error == (409, "VendorOrderClosed", None)
     assert shop.row("vest", "vest") is None
     listed = shop.request("GET /admin/vendor-orders", query={"status": "Cancelled"}).document
     assert listed["vendorOrders"] == [cancelled.document]
@@ -122,15 +106,15 @@ def test_an_open_vendor_order_belongs_to_the_product_that_is_added_again(shop: S
     shop.sell("vest", qty=0, reorder_qty=7)
     for number in range(2):
         process_stream(shop)
-        close_vendor_order(shop, "receive", f"vest-{number}")
+        shop.change("receive", f"vest-{number}")
         shop.order(("vest", 7))
     process_stream(shop)
-    delete(shop, shop.row("vest", "vest"))
+    shop.delete(shop.row("vest", "vest"))
     shop.sell("vest", qty=50, reorder_qty=7)
     process_stream(shop)
 
     assert open_vendor_order(shop, "vest") == "vest-2"
-    assert close_vendor_order(shop, "receive", "vest-2").status == 200
+    assert shop.change("receive", "vest-2").status == 200
     assert shop.stock("vest") == 57
     assert shop.row("vest", "vest")["restocks"] == {"N": "3"}
 
@@ -140,18 +124,18 @@ def test_a_cancelled_vendor_order_of_a_product_with_low_stock_is_followed_by_ano
 ) -> None:
     shop.sell("vest", qty=0)
     process_stream(shop)
-    assert close_vendor_order(shop, "cancel", "vest-0").status == 200
+    assert shop.change("cancel", "vest-0").status == 200
     assert open_vendor_order(shop, "vest") is None
     process_stream(shop)
     assert vendor_orders(shop) == {"vest-0": "Cancelled", "vest-1": "Open"}
-    assert close_vendor_order(shop, "receive", "vest-1").status == 200
-    assert close_vendor_order(shop, "cancel", "vest-1").error == (409, "VendorOrderClosed", None)
+    assert shop.change("receive", "vest-1").status == 200
+    assert shop.change("cancel", "vest-1").error == (409, "VendorOrderClosed", None)
 
 
 def test_a_vendor_order_whose_row_was_deleted_is_made_again(shop: ShopTables) -> None:
     shop.sell("vest", qty=3)
     process_stream(shop)
-    delete(shop, shop.row("VEND-ORDER-vest-0", "vest"))
+    shop.delete(shop.row("VEND-ORDER-vest-0", "vest"))
     assert open_vendor_order(shop, "vest") is None
     shop.order(("vest", 1))
     process_stream(shop)
@@ -162,7 +146,7 @@ def test_a_product_that_is_deleted_before_its_record_is_processed_is_not_reorder
     shop: ShopTables,
 ) -> None:
     shop.sell("vest", qty=0)
-    delete(shop, shop.row("vest", "vest"))
+    shop.delete(shop.row("vest", "vest"))
     process_stream(shop)
     assert vendor_orders(shop) == {}
 
@@ -174,10 +158,10 @@ def test_a_vendor_order_cannot_be_closed_while_its_products_row_is_unreadable(
     shop.sell("vest", qty=0)
     process_stream(shop)
     good = shop.row("vest", "vest")
-    put(shop, {name: value for name, value in good.items() if name != "restocks"})
-    assert close_vendor_order(shop, what, "vest-0").error == (409, "PartUnreadable", None)
-    put(shop, good)
-    assert close_vendor_order(shop, what, "vest-0").status == 200
+    shop.put({name: value for name, value in good.items() if name != "restocks"})
+    assert shop.change(what, "vest-0").error == (409, "PartUnreadable", None)
+    shop.put(good)
+    assert shop.change(what, "vest-0").status == 200
 
 
 # -- counts
@@ -193,12 +177,12 @@ def test_an_order_counts_only_while_its_rows_are_there(shop: ShopTables) -> None
     kept = [*shop.of_type("order"), *shop.of_type("orderLine")]
     process_stream(shop)
     for row in kept:
-        delete(shop, row)
+        shop.delete(row)
     process_stream(shop)
     assert (shop.counts(), shop.totals()) == ({}, (0, 0, 0))
     assert shop.request("GET /orders/{id}", id=identifier).status == 404
     for row in kept:
-        put(shop, row)
+        shop.put(row)
     process_stream(shop)
     assert (shop.counts(), shop.totals()) == ({"vest": (2, 0)}, (1, 0, 20))
     assert shop.request("POST /orders", body).document["orderId"] == identifier
@@ -218,7 +202,7 @@ def test_a_deleted_row_of_the_customers_list_comes_back_with_the_orders_next_cha
     made = shop.request("POST /orders", body).document["orderId"]
     for what, status in (("pay", "Paid"), ("ship", "Shipped")):
         (row,) = shop.of_type("customerOrder")
-        delete(shop, row)
+        shop.delete(row)
         assert listed(shop, body["customerId"]) == []
         # The order itself is still there.
         assert shop.request("GET /orders/{id}", id=made).status == 200
@@ -237,7 +221,7 @@ def test_an_unpaid_order_expires_without_its_row_in_the_customers_list(
     body = order(("vest", 2))
     made = shop.request("POST /orders", body).document["orderId"]
     (row,) = shop.of_type("customerOrder")
-    delete(shop, row)
+    shop.delete(row)
     now = times.after
     monkeypatch.setattr(times, "after", lambda delay: now(delay + timedelta(days=1)))
 
@@ -254,7 +238,7 @@ def test_a_retried_request_for_a_deleted_order_answers_410_and_makes_no_second_o
     body = order(("vest", 2))
     shop.request("POST /orders", body)
     for row in [*shop.of_type("order"), *shop.of_type("orderLine")]:
-        delete(shop, row)
+        shop.delete(row)
     assert shop.request("POST /orders", body).error == (410, "OrderGone", "clientToken")
     assert shop.stock("vest") == 98
 
@@ -263,7 +247,7 @@ def test_a_deleted_count_of_unpaid_orders_begins_again_at_zero(shop: ShopTables)
     shop.sell("vest")
     body = order(("vest", 1))
     made = shop.request("POST /orders", body).document["orderId"]
-    delete(shop, shop.of_type("unpaid")[0])
+    shop.delete(shop.of_type("unpaid")[0])
     assert shop.request("POST /admin/orders/{id}/pay", id=made).status == 200
     other = {**order(("vest", 1)), "customerId": body["customerId"]}
     assert shop.request("POST /orders", other).status == 201

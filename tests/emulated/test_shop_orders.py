@@ -10,8 +10,7 @@ from leda.shop import write_loop
 from simulation.failures import cancelled, client_error, timed_out
 from support import log_lines
 from support.at_once import at_once
-from support.faults import Fault, Faults, FaultyClient, after, instead, meanwhile
-from support.pipeline import Function
+from support.faults import Fault, after, instead, meanwhile
 from support.shop import CUSTOMER, OPERATOR, ShopTables, http_event, order
 
 
@@ -20,11 +19,6 @@ def shop(shop: ShopTables) -> ShopTables:
     shop.sell("vest", qty=10, price_cents=4999)
     shop.sell("axe", qty=100, price_cents=1)
     return shop
-
-
-def with_faults(shop: ShopTables) -> tuple[Function, Faults]:
-    faults = Faults()
-    return shop.function("create_order", lambda client: FaultyClient(client, faults)), faults
 
 
 def test_an_order_is_made_with_its_lines_and_takes_its_units_from_the_stock(
@@ -76,7 +70,7 @@ def test_an_order_shows_neither_its_customer_nor_its_client_token(shop: ShopTabl
     body = order(("vest", 1))
     made = shop.request("POST /orders", body)
     identifier = made.document["orderId"]
-    shop.request("POST /admin/orders/{id}/ship", id=identifier)
+    shop.change("ship", identifier)
     for answer in (
         made,
         shop.request("GET /orders/{id}", id=identifier),
@@ -121,7 +115,7 @@ def test_an_order_for_missing_units_or_products_is_refused_and_writes_nothing(
 
 def test_an_unreadable_part_cannot_be_ordered(shop: ShopTables) -> None:
     broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}, "qty": {"N": "5"}}
-    shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=broken)
+    shop.put(broken)
 
     assert shop.order(("hat", 1)).error == (422, "UnknownProduct", "lines[0].productId")
 
@@ -170,7 +164,7 @@ WITHOUT_EFFECT = {
 def test_an_order_is_made_once_when_its_transaction_fails_or_its_answer_is_lost(
     shop: ShopTables, fault: Fault, times: int
 ) -> None:
-    function, faults = with_faults(shop)
+    function, faults = shop.faulty("create_order")
     for nth in range(times):
         faults.arm("transact_write_items", nth + 1, fault)
 
@@ -182,7 +176,7 @@ def test_an_order_is_made_once_when_its_transaction_fails_or_its_answer_is_lost(
 
 
 def test_an_order_has_the_price_at_the_time_of_its_transaction(shop: ShopTables) -> None:
-    function, faults = with_faults(shop)
+    function, faults = shop.faulty("create_order")
     dearer = meanwhile(lambda: shop.sell("vest", qty=10, price_cents=6000))
     faults.arm("transact_write_items", 1, dearer)
 
@@ -197,7 +191,7 @@ def test_endless_conflicts_answer_503_with_retry_after(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_loop, "MOST_SECONDS", 0)
-    function, faults = with_faults(shop)
+    function, faults = shop.faulty("create_order")
     faults.arm("transact_write_items", 1, instead(cancelled("TransactionConflict")))
     body = order(("vest", 1))
 
@@ -222,7 +216,7 @@ def test_endless_conflicts_answer_503_with_retry_after(
 def test_an_order_whose_first_read_fails_is_answered_and_writes_nothing(
     shop: ShopTables, error: Exception, status: int
 ) -> None:
-    function, faults = with_faults(shop)
+    function, faults = shop.faulty("create_order")
     faults.arm("batch_get_item", 1, instead(error))
 
     answer = shop.order(("vest", 1), environment=function)

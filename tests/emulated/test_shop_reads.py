@@ -7,7 +7,7 @@ import pytest
 from leda.shop import times
 from leda.shop.stock import vendor_orders
 from simulation.failures import cancelled, timed_out
-from support.faults import Fault, Faults, FaultyClient, after, instead
+from support.faults import Fault, after, instead
 from support.shop import CUSTOMER, OPERATOR, ROUTES, ShopTables, order
 
 NOT_FOUND = (404, "NotFound", None)
@@ -85,9 +85,7 @@ def test_products_are_listed_in_order_and_once_over_several_pages(shop: ShopTabl
 
 def test_an_unreadable_part_is_left_out_of_the_lists(shop: ShopTables) -> None:
     broken = {"pk": {"S": "hat"}, "sk": {"S": "hat"}, "itemType": {"S": "part"}}
-    shop.dynamodb.put_item(
-        TableName=shop.prefix + "UnifiedTable", Item=broken | {"inventoryKey": {"S": "part"}}
-    )
+    shop.put(broken | {"inventoryKey": {"S": "part"}})
 
     for route in ("GET /products", "GET /admin/inventory"):
         products = shop.request(route).document["products"]
@@ -166,8 +164,8 @@ def test_an_operators_route_without_the_claims_of_an_id_token_answers_401_and_ch
 def test_an_order_is_shipped_once_and_shown_as_shipped_everywhere(shop: ShopTables) -> None:
     shop.sell("axe")
     made = shop.order(("vest", 1), ("axe", 2)).document["orderId"]
-    shipped = shop.request("POST /admin/orders/{id}/ship", id=made)
-    again = shop.request("POST /admin/orders/{id}/ship", id=made, claims={**OPERATOR, "sub": "2"})
+    shipped = shop.change("ship", made)
+    again = shop.change("ship", made, claims={**OPERATOR, "sub": "2"})
 
     assert shipped.status == again.status == 200
     assert shipped.document["status"] == "Shipped"
@@ -188,7 +186,7 @@ def test_an_order_is_shipped_once_and_shown_as_shipped_everywhere(shop: ShopTabl
 
 def test_open_orders_are_listed_oldest_first(shop: ShopTables) -> None:
     made = [shop.order(("vest", 1)).document["orderId"] for _ in range(4)]
-    shop.request("POST /admin/orders/{id}/ship", id=made[1])
+    shop.change("ship", made[1])
 
     first = shop.request("GET /admin/orders", query={"limit": "2"}).document
     rest = shop.request("GET /admin/orders", query={"cursor": first["nextCursor"]}).document
@@ -207,8 +205,8 @@ def test_a_vendor_order_is_received_once_and_adds_to_the_stock(shop: ShopTables)
     assert [each["vendorOrderId"] for each in listed] == ["vest-0"]
     assert listed[0]["qty"] == 50
 
-    received = shop.request("POST /admin/vendor-orders/{id}/receive", id="vest-0")
-    again = shop.request("POST /admin/vendor-orders/{id}/receive", id="vest-0")
+    received = shop.change("receive", "vest-0")
+    again = shop.change("receive", "vest-0")
 
     assert received.status == 200
     assert received.document["status"] == "Received"
@@ -224,12 +222,12 @@ def test_a_vendor_order_is_received_once_and_adds_to_the_stock(shop: ShopTables)
 def test_closed_orders_and_vendor_orders_are_listed_newest_first(shop: ShopTables) -> None:
     made = [shop.order(("vest", 1)).document["orderId"] for _ in range(3)]
     for each in (made[2], made[0], made[1]):
-        shop.request("POST /admin/orders/{id}/ship", id=each)
+        shop.change("ship", each)
     for product in ("axe", "hat", "vest"):
         shop.sell(product)
         make_vendor_order(shop, product)
     for product in ("hat", "vest", "axe"):
-        shop.request("POST /admin/vendor-orders/{id}/receive", id=f"{product}-0")
+        shop.change("receive", f"{product}-0")
 
     def listed(route: str, name: str, field: str, **query: str) -> list[str]:
         found: list[str] = []
@@ -265,14 +263,11 @@ def test_a_change_whose_transaction_fails_or_loses_its_answer_is_made_once(
 ) -> None:
     make_vendor_order(shop, "vest")
     made = shop.order(("vest", 1)).document["orderId"]
-    faults = Faults()
-    function = shop.function("operations", lambda client: FaultyClient(client, faults))
+    function, faults = shop.faulty("operations")
     faults.arm("transact_write_items", 1, fault)
-    received = shop.request(
-        "POST /admin/vendor-orders/{id}/receive", id="vest-0", environment=function
-    )
+    received = shop.change("receive", "vest-0", environment=function)
     faults.arm("transact_write_items", 1, fault)
-    shipped = shop.request("POST /admin/orders/{id}/ship", id=made, environment=function)
+    shipped = shop.change("ship", made, environment=function)
 
     assert (received.document["status"], shipped.document["status"]) == ("Received", "Shipped")
     assert shop.stock("vest") == 59

@@ -15,14 +15,6 @@ from support.shop import Lambda, ShopTables, order
 FIREHOSE, VENDOR = "fnWriteFirehose", "fnCreateVendorOrder"
 
 
-def ship(shop: ShopTables, identifier: str) -> None:
-    assert shop.request("POST /admin/orders/{id}/ship", id=identifier).status == 200
-
-
-def receive(shop: ShopTables, identifier: str) -> None:
-    assert shop.request("POST /admin/vendor-orders/{id}/receive", id=identifier).status == 200
-
-
 def deliver(shop: ShopTables, function: str, records: Sequence[Record] | None = None) -> Any:
     """Deliver the stream, or these records of it, to a cold environment."""
     given = shop.records() if records is None else records
@@ -41,7 +33,7 @@ def test_orders_are_counted_by_product_and_in_total(shop: ShopTables) -> None:
     assert shop.counts() == {"vest": (5, 0), "axe": (5, 0)}
     assert shop.totals() == (3, 0, 5005)
 
-    ship(shop, made[0].document["orderId"])
+    assert shop.change("ship", made[0].document["orderId"]).status == 200
     shop.count()
     assert shop.counts() == {"vest": (5, 2), "axe": (5, 1)}
     assert shop.totals() == (3, 1, 5005)
@@ -73,7 +65,7 @@ def test_a_part_with_low_stock_has_one_open_vendor_order_until_it_is_received(
     assert made["pk"] == {"S": "VEND-ORDER-vest-0"}
     assert (made["sk"], made["qty"], made["status"]) == ({"S": "vest"}, {"N": "20"}, {"S": "Open"})
 
-    receive(shop, "vest-0")
+    assert shop.change("receive", "vest-0").status == 200
     for _ in range(2):
         deliver(shop, "create_vendor_order")
     assert [row["status"]["S"] for row in shop.of_type("vendorOrder")] == ["Received"]
@@ -92,7 +84,7 @@ def test_a_part_with_low_stock_has_one_open_vendor_order_until_it_is_received(
 def test_a_part_whose_stock_is_still_low_after_a_receipt_is_ordered_again(shop: ShopTables) -> None:
     shop.sell("vest", qty=1, reorder_below=50, reorder_qty=10)
     deliver(shop, "create_vendor_order")
-    receive(shop, "vest-0")
+    assert shop.change("receive", "vest-0").status == 200
 
     deliver(shop, "create_vendor_order")
 
@@ -104,7 +96,7 @@ def test_an_unreadable_part_is_quarantined_and_the_others_are_ordered(shop: Shop
     shop.sell("axe")
     (row,) = shop.of_type("part")
     del row["reorderBelow"]
-    shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=row)
+    shop.put(row)
     shop.sell("vest", qty=0)
 
     deliver(shop, "create_vendor_order")
@@ -120,7 +112,7 @@ def test_each_change_becomes_a_flat_line_with_its_sequence_number(shop: ShopTabl
     shop.sell("vest", price_cents=1000)
     body = order(("vest", 2))
     made = shop.request("POST /orders", body).document
-    ship(shop, made["orderId"])
+    assert shop.change("ship", made["orderId"]).status == 200
 
     assert deliver(shop, "write_firehose") is None
 
@@ -266,9 +258,7 @@ def test_a_batch_fails_until_both_functions_have_succeeded(shop: ShopTables, fai
 
 def test_records_of_other_kinds_and_empty_windows_invoke_no_function(shop: ShopTables) -> None:
     calls = connect_functions(shop)
-    shop.dynamodb.put_item(
-        TableName=shop.prefix + "UnifiedTable", Item={"pk": {"S": "a"}, "sk": {"S": "b"}}
-    )
+    shop.put({"pk": {"S": "a"}, "sk": {"S": "b"}})
     shop.sell("vest")
     shop.request("POST /orders", order(("vest", 1)))
     shop.count()

@@ -7,7 +7,7 @@ import pytest
 
 from leda.shop import times
 from simulation.failures import cancelled, timed_out
-from support.faults import Faults, FaultyClient, after, instead, meanwhile
+from support.faults import after, instead, meanwhile
 from support.pipeline import Function
 from support.shop import CUSTOMER, Response, ShopTables, order
 
@@ -32,10 +32,6 @@ def status_of(shop: ShopTables, identifier: str) -> str:
     return found
 
 
-def change_order(shop: ShopTables, what: str, identifier: str) -> Response:
-    return shop.request(f"POST /admin/orders/{{id}}/{what}", id=identifier)
-
-
 # -- limits
 
 
@@ -57,15 +53,11 @@ def test_a_customer_has_at_most_twenty_unpaid_orders(shop: ShopTables) -> None:
     assert shop.order(("vest", 1)).status == 201
     assert shop.stock("vest") == 1000 - 21
 
-    assert change_order(shop, "pay", made[0]).status == 200
+    assert shop.change("pay", made[0]).status == 200
     assert ask().status == 201
     assert ask().status == 409
     # Shipping an unpaid order lowers the number of unpaid ones; shipping a paid order does not lower it again.
-    assert (
-        change_order(shop, "ship", made[1]).status
-        == change_order(shop, "ship", made[0]).status
-        == 200
-    )
+    assert shop.change("ship", made[1]).status == shop.change("ship", made[0]).status == 200
     assert [ask().status, ask().status] == [201, 409]
 
 
@@ -76,7 +68,7 @@ def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
     made = shop.order(("vest", 1), ("axe", 2)).document
     assert datetime.fromisoformat(made["payBy"]) - datetime.fromisoformat(made["createdAt"]) >= DAY
 
-    paid, again = (change_order(shop, "pay", made["orderId"]) for _ in range(2))
+    paid, again = (shop.change("pay", made["orderId"]) for _ in range(2))
     assert paid.document == {**made, "status": "Paid"}
     assert again.body == paid.body
     assert shop.row(f"CUST-ORDER-{made['orderId']}", "Order")["paidBy"] == {"S": "olga"}
@@ -84,9 +76,9 @@ def test_an_order_is_paid_once_and_then_shipped_once(shop: ShopTables) -> None:
     assert [each["orderId"] for each in listed] == [made["orderId"]]
     assert shop.request("GET /admin/orders").document["orders"] == []
 
-    shipped = change_order(shop, "ship", made["orderId"])
+    shipped = shop.change("ship", made["orderId"])
     assert shipped.document["status"] == "Shipped"
-    assert change_order(shop, "pay", made["orderId"]).body == shipped.body
+    assert shop.change("pay", made["orderId"]).body == shipped.body
     statuses = {
         row["status"]["S"]
         for kind in ("order", "orderLine", "customerOrder")
@@ -104,8 +96,8 @@ def test_an_order_that_is_not_paid_in_time_returns_its_units_once(
 ) -> None:
     bodies = [order(("vest", 3), ("axe", 5), customerId=CUSTOMER) for _ in range(3)]
     due, paid, shipped = (shop.request("POST /orders", each).document["orderId"] for each in bodies)
-    change_order(shop, "pay", paid)
-    change_order(shop, "ship", shipped)
+    shop.change("pay", paid)
+    shop.change("ship", shipped)
     expire = shop.function("expire_orders")
 
     later(monkeypatch, DAY - timedelta(minutes=1))
@@ -129,7 +121,7 @@ def test_an_order_that_is_not_paid_in_time_returns_its_units_once(
     listed = shop.request("GET /customers/{id}/orders", id=CUSTOMER).document["orders"]
     assert {each["orderId"]: each["status"] for each in listed}[due] == "Expired"
     for what in ("pay", "ship"):
-        assert change_order(shop, what, due).error == (409, "OrderExpired", None)
+        assert shop.change(what, due).error == (409, "OrderExpired", None)
     # The same request still returns that order and makes no new one.
     again = shop.request("POST /orders", bodies[0])
     assert (again.status, again.document["status"]) == (200, "Expired")
@@ -143,7 +135,7 @@ def test_an_expired_order_is_subtracted_from_the_counts(
     kept = shop.order(("vest", 1)).document["orderId"]
     shop.count()
     assert (shop.counts(), shop.totals()) == ({"vest": (4, 0), "axe": (5, 0)}, (2, 0, 20001))
-    change_order(shop, "pay", kept)
+    shop.change("pay", kept)
 
     later(monkeypatch, 2 * DAY)
     shop.function("expire_orders")({})
@@ -156,9 +148,8 @@ def test_an_order_that_is_paid_while_it_expires_stays_paid(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = shop.order(("vest", 3)).document["orderId"]
-    faults = Faults()
-    expire = shop.function("expire_orders", lambda client: FaultyClient(client, faults))
-    faults.arm("transact_write_items", 1, meanwhile(lambda: change_order(shop, "pay", made)))
+    expire, faults = shop.faulty("expire_orders")
+    faults.arm("transact_write_items", 1, meanwhile(lambda: shop.change("pay", made)))
     later(monkeypatch, 2 * DAY)
 
     expire({})
@@ -176,8 +167,7 @@ def test_units_are_returned_once_when_the_transaction_fails_or_its_answer_is_los
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch, fault: Any
 ) -> None:
     made = shop.order(("vest", 3)).document["orderId"]
-    faults = Faults()
-    expire = shop.function("expire_orders", lambda client: FaultyClient(client, faults))
+    expire, faults = shop.faulty("expire_orders")
     faults.arm("transact_write_items", 1, fault)
     later(monkeypatch, 2 * DAY)
 
@@ -190,8 +180,7 @@ def test_an_order_with_a_deleted_product_expires(
     shop: ShopTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = shop.order(("vest", 3), ("axe", 5)).document["orderId"]
-    key = {"pk": {"S": "vest"}, "sk": {"S": "vest"}}
-    shop.dynamodb.delete_item(TableName=shop.prefix + "UnifiedTable", Key=key)
+    shop.delete(shop.row("vest", "vest"))
     later(monkeypatch, 2 * DAY)
 
     shop.function("expire_orders")({})
@@ -207,8 +196,7 @@ def test_an_unreadable_line_does_not_keep_the_units_of_the_others(
     made = shop.order(("vest", 3), ("axe", 5)).document["orderId"]
     line = shop.row(f"CUST-ORDER-{made}", "vest")
     for broken in (line, {**line, "sk": {"S": "no-product"}}):
-        item = {**broken, "qty": {"S": "some"}}
-        shop.dynamodb.put_item(TableName=shop.prefix + "UnifiedTable", Item=item)
+        shop.put({**broken, "qty": {"S": "some"}})
     later(monkeypatch, 2 * DAY)
 
     shop.function("expire_orders")({})
@@ -222,10 +210,7 @@ def test_an_unreadable_order_keeps_no_other_open_or_uncounted(
 ) -> None:
     first, second = (shop.order(("vest", 1)).document["orderId"] for _ in range(2))
     header = shop.row(f"CUST-ORDER-{first}", "Order")
-    shop.dynamodb.put_item(
-        TableName=shop.prefix + "UnifiedTable",
-        Item={name: value for name, value in header.items() if name != "customerId"},
-    )
+    shop.put({name: value for name, value in header.items() if name != "customerId"})
     later(monkeypatch, 2 * DAY)
 
     with pytest.raises(RuntimeError, match="1 unpaid orders could not be closed"):

@@ -17,7 +17,7 @@ from leda.pipeline.schema import Schema
 from simulation import trades
 from simulation.failures import Killed, client_error, timed_out
 from support.faults import Faults, FaultyClient, after, instead
-from support.pipeline import SHARD, STREAM_ARN, Function, Pipeline, parameter
+from support.pipeline import SHARD, STREAM_ARN, Pipeline, parameter
 from support.user_records import packed
 
 HIERARCHY = {"RiskType": "PV", "TradeDesk": "FXSpot", "Region": "EMEA"}
@@ -362,8 +362,7 @@ def test_injected_failures_come_at_any_place_of_the_batch_and_totals_stay_exact(
 
 
 def test_without_a_parameter_table_no_failure_is_injected(pipeline: Pipeline) -> None:
-    faults = Faults()
-    function: Function = pipeline.function("state", lambda client: FaultyClient(client, faults))
+    function, faults = pipeline.faulty("state")
     with parameter(pipeline, "FAILURE_STATE_LAMBDA_PCT", 100):
         function(pipeline.kinesis_event(message()))
 

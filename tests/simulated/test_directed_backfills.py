@@ -1,7 +1,6 @@
 """Rules of `leda backfill` that random schedules test too rarely: a schedule for each, with and without its breach."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from leda.engine import registry
 from leda.engine.group_by.configuration import WATERMARK, Configuration
 from leda.engine.map import map_rows
 from leda.engine.map.source_shards import Assignment, SourceShards
-from leda.engine.registry import MEMORY_SECONDS, Configurations
+from leda.engine.registry import Configurations
 from leda.engine.shards import padded
 from leda.streams import changes
 from leda_cli.operate.rebuilding import stored_totals
@@ -164,17 +162,6 @@ def test_a_backfill_writes_the_labels_of_totals_that_keep_their_identifier(it: G
     it.on()
     it.backfill(BY_TYPE)
     return it.differences()
-
-
-def test_a_removed_measure_is_removed_from_the_totals() -> None:
-    with groupings(WITH_SCORES) as it:
-        write_some(it, 0)
-        it.on()
-        assert "Score" in it.totals()["daily:a"]
-        it.backfill(BY_REGION)
-
-        assert not it.differences()
-        assert "Score" not in it.totals()["daily:a"]
 
 
 def test_a_removed_measure_does_not_come_back_with_a_late_checkpoint(monkeypatch: Patch) -> None:
@@ -555,71 +542,6 @@ def test_a_shard_that_a_restored_registry_lacks_gets_rows_that_are_not_closed() 
             }
 
 
-def test_an_environment_of_map_forgets_the_registry_from_before_its_restore(
-    monkeypatch: Patch,
-) -> None:
-    def differences(memory: float) -> Any:
-        with groupings(BY_REGION) as it, monkeypatch.context() as patch:
-            patch.setattr(registry, "MEMORY_SECONDS", memory)
-            write_some(it, 0)
-            it.on()
-            backup = it.system.rows("RegistryTable")
-            it.backfill(WITH_SCORES)
-            write_some(it, 2)
-            it.on()
-            function = it.system.functions["map"]
-            warm = list(function._environments)
-            it.system.store.restore("RegistryTable", backup)
-            it.go_on(seconds=100)
-            function.forget_environments()
-            it.backfill()
-            write_some(it, 3)
-            it.on()
-            assert not it.differences()
-            # Either of two environments may get a batch, and the other one its redelivery.
-            function._environments[:] = warm
-            it.write("r7", region="a", type="b", score="7")
-            it.on()
-            it.deliver("map", it.records("map")[-1:])
-            it.on()
-            return it.differences()
-
-    assert not differences(MEMORY_SECONDS)
-    assert differences(math.inf)
-
-
-def test_the_configuration_of_the_last_of_two_backfills_is_live() -> None:
-    for seed in range(1, 6):
-        with groupings(BY_REGION, seed) as it:
-            write_some(it, 0)
-            it.on()
-            it.world.at(it.world.now + 4 * seed, partial(deploy_and_backfill, it))
-            it.backfill(WITH_SCORES)
-            it.backfill()
-            write_some(it, 3)
-            it.on()
-
-            assert it.system.operator.made_live
-            assert "types:a" not in {
-                name for name, row in it.totals().items() if row["Count"] != {"N": "0"}
-            }
-            assert not it.differences()
-
-
-def deploy_and_backfill(it: GroupByScene) -> None:
-    it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
-    it.world.spawn(lambda: it.system.operator.rebuild(is_backfill=True))
-
-
-def test_a_backfill_killed_at_any_call_is_completed_by_the_next(monkeypatch: Patch) -> None:
-    """Meanwhile `terraform apply` switches the mapping on, and rows are written."""
-    calls = calls_of_a_backfill(monkeypatch, ends_at=None)
-    assert calls > 40
-
-    for call in range(1, calls + 1):
-        calls_of_a_backfill(monkeypatch, ends_at=call)
-
-
 def stop_at_call(patch: Patch, call: int) -> None:
     """Kill the next run before its call with this number."""
     left = call
@@ -633,41 +555,3 @@ def stop_at_call(patch: Patch, call: int) -> None:
         real(self)
 
     patch.setattr(operator._Pace, "before", before)
-
-
-def calls_of_a_backfill(monkeypatch: Patch, ends_at: int | None) -> int:
-    """Run a backfill that is killed at the call `ends_at`, and another one. Returns the first one's number of calls."""
-    calls = 0
-    real = operator._Pace.before
-
-    def before(self: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == ends_at:
-            raise Killed
-        real(self)
-
-    def first(it: GroupByScene) -> None:
-        with suppress(Killed):
-            it.system.operator.rebuild(is_backfill=True)
-
-    with groupings(BY_REGION, seed=ends_at or 1) as it:
-        write_some(it, 0)
-        it.on()
-        it.set("map", CONFIGURATION=json.dumps(WITH_SCORES))
-        with monkeypatch.context() as patch:
-            patch.setattr(operator._Pace, "before", before)
-            it.world.spawn(lambda: first(it))
-            it.world.at(it.world.now + 6, lambda: write_some(it, 2))
-            it.go_on()
-        assert ends_at is None or calls >= ends_at, "the run ended before"
-        write_some(it, 4)
-        it.system.mappings["map"].resume()
-        # Until it is run again, Map may find its rows closed and no new ones.
-        again = partial(it.system.operator.rebuild, is_backfill=True)
-        it.world.at(it.world.now + 20, lambda: it.world.spawn(again))
-        it.go_on()
-        write_some(it, 6)
-        it.go_on()
-        assert not it.differences(), f"a backfill that ended at call {ends_at} of {calls}"
-    return calls

@@ -100,9 +100,18 @@ def test_a_seed_gives_the_same_run_in_another_process() -> None:
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("system", ["pipeline", "group-by"])
-def test_without_trouble_the_published_design_is_exact(system: str) -> None:
-    jobs = [Job(seed, "published", (), system) for seed in range(1, 41)]
+@pytest.mark.parametrize(
+    ("system", "families"),
+    [
+        ("pipeline", ()),
+        ("group-by", ()),
+        *(("pipeline", (family,)) for family in ("errors", "lost answers", "kills")),
+    ],
+)
+def test_the_published_design_is_exact_without_trouble_and_after_retries_of_the_same_batch(
+    system: str, families: tuple[str, ...]
+) -> None:
+    jobs = [Job(seed, "published", families, system) for seed in range(1, 41)]
 
     assert play(jobs).wrong == []
 

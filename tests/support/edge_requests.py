@@ -297,6 +297,10 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
             "set b = if_not_exists(missing, :n) - b remove a",
         )
     ]
+    yield "an unneeded default that the item lacks", [
+        put("a", it={"N": "1"}),
+        update("a", "SET it = if_not_exists(it, absent)"),
+    ]
     yield "conditions with parentheses", [
         update("a", "SET b = :n", ConditionExpression=condition, **ONE)
         for condition in (

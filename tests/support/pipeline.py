@@ -24,6 +24,7 @@ from leda_cli.operate.quarantine import state_events
 from simulation import pipeline as simulated_pipeline
 from simulation.clients import clients
 from support import dynamodb_local
+from support.faults import Faults, FaultyClient
 from support.lambda_events import ROLE, dynamodb_records, event
 from support.tables import definition
 
@@ -112,6 +113,11 @@ class Tables:
         with mock.patch.dict(os.environ, environment), clients(client):
             module = load(SOURCES / name / "handler.py")
         return Function(module, environment)
+
+    def faulty(self, name: str) -> "tuple[Function, Faults]":
+        """A cold execution environment, and the faults that calls of its DynamoDB client may meet."""
+        faults = Faults()
+        return self.function(name, lambda client: FaultyClient(client, faults)), faults
 
     # -- streams
 

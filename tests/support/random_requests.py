@@ -1,14 +1,11 @@
 """Random requests to DynamoDB: conditional writes, transactions, statements, queries."""
 
 import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
-
-from leda.pipeline.state_store import StateStore
 
 KEYS = ["a", "b", "c"]
 ATTRIBUTES = ["a", "b", "Value"]
@@ -153,16 +150,15 @@ def _item(action: dict[str, Any]) -> str:
     return name
 
 
-Call = Callable[[Any, StateStore], Any]
-"""An operation on a store, which gets the client and a StateStore over it."""
-
-
 @dataclass(frozen=True)
 class Operation:
-    """A call, with a text of it for the report of a failure."""
+    """A call of a store, with a text of it for the report of a failure.
+
+    The call's second argument is a prefix for client request tokens, which DynamoDB remembers.
+    """
 
     text: str
-    call: Call = field(repr=False)
+    call: Callable[[Any, str], Any] = field(repr=False)
 
 
 def _single(write: tuple[str, dict[str, Any]], returned: str) -> Operation:
@@ -175,28 +171,15 @@ def _single(write: tuple[str, dict[str, Any]], returned: str) -> Operation:
 
 
 def _transaction(parts: Sequence[Any], token: int | None) -> Operation:
-    def call(store: Any, _: StateStore) -> Any:
-        more = {} if token is None else {"ClientRequestToken": f"{run.name}{token}"}
+    def call(store: Any, prefix: str) -> Any:
+        more = {} if token is None else {"ClientRequestToken": f"{prefix}{token}"}
         return store.transact_write_items(TransactItems=parts, **more)
 
     return Operation(f"transaction {token} {parts}", call)
 
 
-@dataclass
-class Run:
-    """A prefix of the client request tokens, which DynamoDB remembers: each run has another one."""
-
-    name: str = ""
-
-    def begin(self) -> None:
-        self.name = uuid.uuid4().hex
-
-
-run = Run()
-
-
 def _query(limit: int, forward: bool) -> Operation:
-    def call(store: Any, _: StateStore) -> Any:
+    def call(store: Any, _: str) -> Any:
         pages = store.get_paginator("query").paginate(
             TableName="NumberTable",
             KeyConditionExpression="#Lane = :lane",

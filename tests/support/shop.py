@@ -172,8 +172,16 @@ class ShopTables(Tables):
     def sell(self, product: str, qty: int = 100, price_cents: int = 250, **more: Any) -> None:
         """Add a product, or replace it."""
         given = {"reorder_below": 5, "reorder_qty": 50, **more}
-        row = parts.item(product, product.title(), "Made for tests.", price_cents, qty, **given)
+        self.put(parts.item(product, product.title(), "Made for tests.", price_cents, qty, **given))
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        """Write a row."""
         self.dynamodb.put_item(TableName=self.prefix + TABLE, Item=row)
+
+    def delete(self, row: Mapping[str, Any]) -> None:
+        """Delete a row."""
+        key = {"pk": row["pk"], "sk": row["sk"]}
+        self.dynamodb.delete_item(TableName=self.prefix + TABLE, Key=key)
 
     def row(self, pk: str, sk: str) -> Any:
         """A row in DynamoDB's JSON; None if there is none."""
@@ -252,6 +260,11 @@ class ShopTables(Tables):
             answer = self.request("POST /orders", body, environment=environment)
             if answer.status != 503:
                 return answer
+
+    def change(self, what: str, order: str, **more: Any) -> Response:
+        """An operator's request: to pay or ship an order, or to receive or cancel a vendor order."""
+        kind = "orders" if what in ("pay", "ship") else "vendor-orders"
+        return self.request(f"POST /admin/{kind}/{{id}}/{what}", id=order, **more)
 
     def order(self, *lines: tuple[str, int], **more: Any) -> Response:
         """POST /orders."""

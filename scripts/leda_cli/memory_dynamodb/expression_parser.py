@@ -291,8 +291,10 @@ class _Parser:
         default, read_default = self.operand()
         self._distinct(path, default)
         self.need(")")
-        return path, lambda item, names, values: (
-            read_default(item, names, values)
-            if (found := read(item, names, values)) is None
-            else found
-        )
+
+        def value(item: Item, names: Names, values: Values) -> Value | None:
+            # DynamoDB refuses a default that the item lacks, whether or not it is needed.
+            found, other = read(item, names, values), read_default(item, names, values)
+            return other if found is None or other is None else found
+
+        return path, value

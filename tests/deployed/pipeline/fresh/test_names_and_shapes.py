@@ -50,26 +50,6 @@ def test_a_table_has_its_keys_stream_and_time_to_live(stack: LiveStack, name: st
     assert found.get("AttributeName") == expires
 
 
-def test_reduce_table_has_a_local_index_without_entries(stack: LiveStack) -> None:
-    table = stack.dynamodb.describe_table(TableName="ReduceTable")["Table"]
-    [index] = table["LocalSecondaryIndexes"]
-    assert index["IndexName"] == "OneCollection"
-    assert index["KeySchema"] == [
-        {"AttributeName": "Lane", "KeyType": "HASH"},
-        {"AttributeName": "Never", "KeyType": "RANGE"},
-    ]
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
-    rows = stack.dynamodb.scan(TableName="ReduceTable", IndexName="OneCollection")
-    assert rows["Items"] == []
-
-
-def test_functions_run_the_declared_runtime_and_handler(stack: LiveStack) -> None:
-    for function in stack.functions.list_functions()["Functions"]:
-        assert function["Handler"] == "handler.lambda_handler"
-        assert function["Runtime"] == "python3.13"
-        assert function["Architectures"] == ["arm64"]
-
-
 @pytest.mark.parametrize("part", FUNCTIONS)
 def test_mappings_have_the_settings_that_exact_totals_need(stack: LiveStack, part: str) -> None:
     mapping = stack.mapping(part)

@@ -5,7 +5,6 @@ comes in order, and the event names the shard.
 """
 
 import random
-import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
@@ -94,34 +93,6 @@ def test_new_records_may_be_delivered_several_times_at_once(
         at_once([partial(deliver, size) for size in (20, 33, 15, 50)])
         stack.settle(applied)
     # The mapping is on again and delivers from the stream's start.
-    stack.catch_up(applied)
-
-
-def test_replays_beside_the_working_mappings_change_nothing(
-    stack: LiveStack, applied: Trades
-) -> None:
-    done = threading.Event()
-    # Only what the mappings have delivered: a replay must not skip records.
-    delivered = {part: stack.records(part) for part in FUNCTIONS}
-
-    def replay(part: str) -> None:
-        while not done.is_set():
-            for shard, records in delivered[part].items():
-                for batch in batches_of(records[-400:] if part == "state" else records, 500):
-                    _deliver(stack, part, shard, batch)
-                    if done.is_set():
-                        return
-
-    def load() -> None:
-        try:
-            for turn in range(2):
-                stack.put(applied.load(150, seed=50 + turn))
-                stack.settle(applied, hold=0)
-        finally:
-            done.set()
-
-    at_once([load, *(partial(replay, part) for part in FUNCTIONS)])
-    stack.settle(applied)
     stack.catch_up(applied)
 
 

@@ -42,14 +42,6 @@ def test_an_answer_has_a_status_headers_and_a_body() -> None:
     assert found.headers["x-name"] == "value"
 
 
-def test_a_request_arrives_unchanged() -> None:
-    body = "Zürich €".encode() * 40_000
-    with serving([answer(b"")]) as server:
-        Connections(server.endpoint).exchange(request(body))
-
-    assert server.requests[0].body == body
-
-
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 3_000_000])
 def test_a_body_with_a_content_length_is_read_whole(size: int) -> None:
     body = bytes(number % 251 for number in range(size))

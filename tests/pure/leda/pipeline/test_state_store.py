@@ -140,12 +140,6 @@ def test_the_newest_version_of_each_id_is_kept_and_the_others_are_counted(
         assert one is first
 
 
-def test_a_repeated_version_is_a_duplicate_and_a_lower_one_is_stale() -> None:
-    batch = [message(version=2), message(version=2), message(version=1), message(version=3)]
-
-    assert newest(batch) == ([batch[3]], 1, 2)
-
-
 # -- guesses
 
 
@@ -255,14 +249,6 @@ def test_versions_that_count_from_0_soon_cost_one_statement_each(table: Table) -
     assert asked(table, store, *many("other ", 1)) == {"UPDATE"}
 
 
-def test_high_first_versions_soon_cost_one_statement_each(table: Table) -> None:
-    store = store_of(table)
-    for number in range(2):
-        results(store, *many(f"batch {number} ", 1_700_000_000 + number))
-
-    assert asked(table, store, *many("new ", 1_700_000_003)) == {"INSERT"}
-
-
 def test_duplicates_that_are_nearly_all_messages_soon_cost_no_write(table: Table) -> None:
     store = store_of(table)
     for prefix in ("a", "b", "c", "d"):
@@ -294,14 +280,6 @@ def test_the_next_version_of_a_recently_seen_row_is_sent_as_an_update(table: Tab
     results(store, *many("stored ", 0), *many("met ", 1))
 
     assert asked(table, store, *many("stored ", 1), *many("met ", 2)) == {"UPDATE"}
-
-
-def test_known_duplicates_do_not_change_guesses_about_unknown_trades(table: Table) -> None:
-    store = store_of(table)
-    for _ in range(20):
-        results(store, *many("t", 1))
-
-    assert asked(table, store, *many("new ", 1)) == {"INSERT"}
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])

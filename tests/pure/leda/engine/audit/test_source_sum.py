@@ -112,13 +112,6 @@ def test_a_sum_with_more_digits_than_a_dynamodb_number_is_exact() -> None:
     assert Fraction(found.totals["PV"][1]) == Fraction(10**28) + Fraction(1, 10**28)
 
 
-def test_the_configuration_names_the_attributes_that_count() -> None:
-    document = {"path": "Region", "measures": {"Pieces": {"op": "sum", "field": "Quantity"}}}
-    stored = row("a", "PV", "5", Region={"S": "EMEA:Ulm"}, Quantity={"N": "3"})
-    found = fold([stored], Configuration.from_json(json.dumps(document)))
-    assert found.totals == {"EMEA": (Decimal(3),), "EMEA:Ulm": (Decimal(3),)}
-
-
 @pytest.mark.parametrize("segments", [1, 3, 8])
 def test_a_parallel_scan_reads_every_row_once_with_consistent_reads(segments: int) -> None:
     rows = [row(f"t{n}", f"PV:{n % 4}", f"{n}.5") for n in range(25)]
