@@ -106,8 +106,9 @@ def allow_what_ministack_mistakes(client: Callable[[str], Any], site: str) -> No
 
     MiniStack speaks HTTP, so a bucket that requires TLS refuses every request. It checks a call to a table's stream
     against all resources, so it refuses a role with the stream's ARN. It requires dynamodb:BatchExecuteStatement, which
-    does not exist on AWS: there, each statement needs the right of its kind. Its CloudFront has no host name that
-    resolves, so browsers read the site from the bucket.
+    does not exist on AWS: there, each statement needs the right of its kind. It takes a request for one event source
+    mapping for a request to list them. Its CloudFront has no host name that resolves, so browsers read the site from
+    the bucket.
     """
     s3, iam = client("s3"), client("iam")
     for bucket in s3.list_buckets()["Buckets"]:
@@ -137,6 +138,8 @@ def _mistaken_actions(policy: dict[str, Any]) -> list[str]:
             found += statement["Action"]
         if any(action.startswith("dynamodb:PartiQL") for action in statement["Action"]):
             found.append("dynamodb:BatchExecuteStatement")
+        if "lambda:GetEventSourceMapping" in statement["Action"]:
+            found.append("lambda:ListEventSourceMappings")
     return found
 
 

@@ -98,6 +98,11 @@ def test_roles_that_read_streams_or_run_statements_get_these_permissions_on_all_
         ("reader", STREAM, "dynamodb:GetRecords"),
         ("writer", STREAM.partition("/stream")[0], "dynamodb:PutItem"),
         ("adder", STREAM.partition("/stream")[0], "dynamodb:PartiQLUpdate"),
+        (
+            "checker",
+            "arn:aws:lambda:us-east-1:1:event-source-mapping:m",
+            "lambda:GetEventSourceMapping",
+        ),
     ):
         iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
         statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
@@ -111,6 +116,7 @@ def test_roles_that_read_streams_or_run_statements_get_these_permissions_on_all_
     for role, action in (
         ("reader", "dynamodb:GetRecords"),
         ("adder", "dynamodb:BatchExecuteStatement"),
+        ("checker", "lambda:ListEventSourceMappings"),
     ):
         added = iam.get_role_policy(RoleName=role, PolicyName="mistaken")["PolicyDocument"]
         assert added["Statement"] == [{"Effect": "Allow", "Action": [action], "Resource": "*"}]
