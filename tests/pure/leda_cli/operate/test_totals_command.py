@@ -27,6 +27,8 @@ MEASURES: dict[str, Any] = {
     "Sentiment": {"op": "sum", "field": "sentiment_score"},
 }
 LIVE = Configuration.from_json(json.dumps({"group_by": GROUP_BY, "measures": MEASURES}))
+PLAIN = {"group_by": {"users": {"keys": ["user"]}}, "identifiers": "plain"}
+TREE = {"path": "Path"}
 EVIL = "\x1b[31m[bold]=2\n"
 
 
@@ -186,6 +188,28 @@ def test_an_impossible_identifier_is_an_error(
 ) -> None:
     with pytest.raises(LedaError, match=re.escape(says)):
         totals(identifier)
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "says"),
+    [
+        (PLAIN, {"grouping": "users", "key": ["user="]}, "an empty text is not the identifier"),
+        (
+            PLAIN,
+            {"grouping": "users", "key": ["user=:ann"]},
+            ":ann is not the identifier of a total",
+        ),
+        (PLAIN, {"identifier": ":ann"}, "cannot be counted"),
+        (TREE, {"identifier": "Delta:"}, "a level of the hierarchy is not empty"),
+        (TREE, {"identifier": "Delta::EMEA", "children": True}, "a level of the hierarchy is not"),
+    ],
+)
+def test_an_impossible_identifier_without_escapes_is_an_error(
+    found: SimpleNamespace, document: dict[str, Any], options: dict[str, Any], says: str
+) -> None:
+    found.live = Configuration.from_json(json.dumps({**document, "measures": MEASURES}))
+    with pytest.raises(LedaError, match=says):
+        totals(**options)
 
 
 def test_a_changed_grouping_is_shown_as_it_is_live(
