@@ -67,7 +67,7 @@ variable "measures" {
     these attributes; any other attribute is refused:
     - `op` (string, required): `count` (the number of rows) or `sum` (the sum of the numbers in the attribute `field`)
     - `field` (string): for a sum, the attribute to add up; `outer.inner` is an attribute in a map
-    - `missing` (number; none): for a sum, the number that stands for the attribute in rows without it. Without `missing`, such rows are quarantined
+    - `missing` (number; none): for a sum, the number that stands for the attribute in rows without it, or with null there. Without `missing`, such rows are quarantined
   EOT
   # Of type any, because Terraform drops the attributes that an object type does not name: a misspelt `missing` would have no effect, and no
   # error. The validation below refuses it; module.configuration declares the type.
@@ -113,7 +113,7 @@ variable "group_by" {
       it names no zone); `<key> as <name>` gives the key another name. A key's value is a string, a number or a boolean
     - `where` (map of lists of strings; none): a row counts only if each of these attributes has one of the listed values, as in `{ urgency = ["high"] }`.
       A row without the attribute does not count
-    - `missing` (map of strings; none): the value that stands for an attribute of `keys` or `where` in rows without it. Without `missing`, a row that lacks a key is quarantined
+    - `missing` (map of strings; none): the value that stands for an attribute of `keys` or `where` in rows without it, or with null there. Without `missing`, a row that lacks a key is quarantined
     - `rollup` (bool; false): also makes totals for the first key, for the first two keys, and so on
     - `max_totals` (number; none): AuditLambda counts the grouping's totals, and an alarm goes off if there are more. No total is refused. `max_totals`
       needs `audit`, and a change of it needs no `leda backfill`
@@ -178,7 +178,7 @@ variable "hierarchy_path" {
   description = <<-EOT
     In place of `group_by`: the attribute of a row with its place in a tree, ready as `Delta:FXSpot:AMER`. There is a total for it and for each place above
     it, whose `Identifier` is the place itself. `modules/aggregation-pipeline` gives the attribute that StateLambda writes; for a table of yours use `group_by`
-    with `rollup`.
+    with `rollup`. A row whose attribute `Deleted` is true counts in no total; one with an empty level (`Delta::AMER`) is quarantined.
   EOT
   type        = string
   default     = null
@@ -197,7 +197,7 @@ variable "on_expiry" {
 }
 
 variable "identifiers" {
-  description = "The form of a total's identifier: `prefixed` (`<grouping>:<key>:<key>`, escaped) or `plain` (the text of the key as it is; only for a single grouping of one key without rollup)."
+  description = "The form of a total's identifier: `prefixed` (`<grouping>:<key>:<key>`, escaped) or `plain` (the text of the key as it is; only for a single grouping of one key without rollup; a row whose key is empty or begins with a colon is quarantined)."
   type        = string
   default     = "prefixed"
   nullable    = false

@@ -23,7 +23,7 @@ from leda.engine.audit.totals_table import read_totals
 from leda.engine.group_by.configuration import Amounts, Configuration
 from leda.engine.map.source_shards import Assignment
 from leda.engine.reduce import totals
-from leda.engine.registry import Registry, RegistryError, live_configuration
+from leda.engine.registry import Registry, RegistryError, Stage, live_configuration
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
@@ -184,6 +184,13 @@ class Aggregation(Tables):
                 str(error),
                 f"restore {self.registry_table} from a backup, and run {this_command()} again",
             ) from error
+
+
+def unsettled(aggregation: Aggregation, stage: Stage, stream: str) -> str:
+    """What is said of a stage's table whose stream is not the one that the totals were computed with, or disabled."""
+    table = {"map": aggregation.source.name, "reduce": aggregation.reduce_table}[stage]
+    what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
+    return f"{what}: changes may be missing; `terraform apply`, then run `{aggregation.command('rebuild')}`"
 
 
 def _map_functions(account: Account) -> list[str]:

@@ -14,13 +14,15 @@ from botocore.exceptions import ClientError
 from rich.markup import escape
 from rich.table import Table
 
+from leda.engine.audit.health import current_stream, is_settled
 from leda.engine.group_by.hierarchy import SEPARATOR
+from leda.engine.registry import Registry, Stage
 from leda.engine.shards import label
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LONGEST, cell, console, error_console
 from leda_cli.base.terminal import shown
-from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption, unsettled
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.stack import NamePrefixOption
@@ -324,7 +326,17 @@ class Answer:
 def age_of(aggregation: Aggregation, live: Any) -> Age | str:
     """The age of the aggregation's totals, or the reason why it cannot be told."""
     account = aggregation.account
+    registry = Registry(account.dynamodb, aggregation.registry_table)
+    tables: Mapping[Stage, str] = {
+        "map": aggregation.source.name,
+        "reduce": aggregation.reduce_table,
+    }
     try:
+        for stage, table in tables.items():
+            current = current_stream(account.dynamodb, table)
+            # What lies between two streams, and in a stream that Map does not read, is seen to wait in neither.
+            if not is_settled(registry, stage, current):
+                return unsettled(aggregation, stage, current)
         stream = max(aggregation.map_mappings.values(), key=label)
         return Ages(account.dynamodb, account.streams, aggregation, stream, live).age()
     except ClientError as error:

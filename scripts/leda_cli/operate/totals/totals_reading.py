@@ -153,7 +153,18 @@ class TotalsReader:
                 "give a total's identifier",
             )
         if isinstance(self.configuration.totals, HierarchyPath):
+            if "" in identifier.split(SEPARATOR):
+                raise LedaError(
+                    f"{identifier} is not the identifier of a total: a level of the hierarchy is not empty",
+                    "give the names of the levels, joined by colons",
+                )
             return
+        if isinstance(self.configuration.totals, PlainKey) and identifier[:1] in ("", SEPARATOR):
+            raise LedaError(
+                f"{identifier or 'an empty text'} is not the identifier of a total: with plain identifiers, a row "
+                f"whose key is empty or begins with {SEPARATOR} cannot be counted",
+                "`leda redrive`, with the options of this command that name the aggregation, lists such rows",
+            )
         labels = self.configuration.labels(identifier)
         name = identifier.partition(SEPARATOR)[0]
         found = self.groupings.get(name)

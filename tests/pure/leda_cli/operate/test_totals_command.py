@@ -27,6 +27,8 @@ MEASURES: dict[str, Any] = {
     "Sentiment": {"op": "sum", "field": "sentiment_score"},
 }
 LIVE = Configuration.from_json(json.dumps({"group_by": GROUP_BY, "measures": MEASURES}))
+PLAIN = {"group_by": {"users": {"keys": ["user"]}}, "identifiers": "plain"}
+TREE = {"path": "Path"}
 EVIL = "\x1b[31m[bold]=2\n"
 
 
@@ -128,6 +130,46 @@ def test_the_age_is_unknown_while_a_rebuild_changes_totals(
     assert "totals may be wrong" in age["unknown"]
 
 
+OLD = "arn:aws:dynamodb:us-east-1:111111111111:table/Orders/stream/2026-08-01"
+
+
+@pytest.mark.parametrize(
+    ("table", "stream", "says"),
+    [
+        ("Orders", "", "Orders has no stream"),
+        ("Orders", "arn:new", "Orders's stream arn:new is new"),
+        ("Reduced", "arn:new", "Reduced's stream arn:new is new"),
+    ],
+)
+def test_the_age_is_unknown_where_a_stream_is_not_the_one_of_the_totals(
+    table: str, stream: str, says: str
+) -> None:
+    # No record waits in the stream that was met: what changed since is in another one, or in none.
+    streams = {"Orders": OLD, "Reduced": OLD, table: stream}
+
+    def describe_table(TableName: str) -> Any:
+        specification = {"StreamSpecification": {"StreamEnabled": True}}
+        found = streams[TableName]
+        return {"Table": {"LatestStreamArn": found} | (specification if found else {})}
+
+    def query(**_: Any) -> Any:
+        return {"Items": [{"Name": {"S": OLD}, "IsSettled": {"BOOL": True}}]}
+
+    aggregation: Any = SimpleNamespace(
+        account=SimpleNamespace(
+            dynamodb=SimpleNamespace(describe_table=describe_table, query=query)
+        ),
+        source=SimpleNamespace(name="Orders"),
+        reduce_table="Reduced",
+        registry_table="Registry",
+        command=lambda name: f"leda {name} --map-function Map",
+    )
+    found = module.age_of(aggregation, LIVE)
+    assert isinstance(found, str)
+    assert found.startswith(says)
+    assert found.endswith("then run `leda rebuild --map-function Map`")
+
+
 @pytest.mark.parametrize(
     ("identifier", "says"),
     [
@@ -146,6 +188,28 @@ def test_an_impossible_identifier_is_an_error(
 ) -> None:
     with pytest.raises(LedaError, match=re.escape(says)):
         totals(identifier)
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "says"),
+    [
+        (PLAIN, {"grouping": "users", "key": ["user="]}, "an empty text is not the identifier"),
+        (
+            PLAIN,
+            {"grouping": "users", "key": ["user=:ann"]},
+            ":ann is not the identifier of a total",
+        ),
+        (PLAIN, {"identifier": ":ann"}, "cannot be counted"),
+        (TREE, {"identifier": "Delta:"}, "a level of the hierarchy is not empty"),
+        (TREE, {"identifier": "Delta::EMEA", "children": True}, "a level of the hierarchy is not"),
+    ],
+)
+def test_an_impossible_identifier_without_escapes_is_an_error(
+    found: SimpleNamespace, document: dict[str, Any], options: dict[str, Any], says: str
+) -> None:
+    found.live = Configuration.from_json(json.dumps({**document, "measures": MEASURES}))
+    with pytest.raises(LedaError, match=says):
+        totals(**options)
 
 
 def test_a_changed_grouping_is_shown_as_it_is_live(
