@@ -55,7 +55,9 @@ class TotalsSide:
 
     def drain(self) -> list[str]:
         """Wait until Reduce has applied every row of ReduceTable; return the reserved nodes of the markers."""
-        self._let_streams_catch_up()
+        with self.run.progress("letting the streams catch up"):
+            # The records of the markers then come after all that was written so far.
+            self.run.sleep(STREAM_SECONDS)
         markers = self.rows.markers(self.all_lanes())
         waiting = dict(markers)
         with self.run.progress("waiting for Reduce"):
@@ -79,11 +81,6 @@ class TotalsSide:
             f"Reduce does not apply what is in {self.run.tables.reduce_table}",
             f"correct the cause, and run `{self.run.command}` again: Map's mapping stays off until then",
         )
-
-    def _let_streams_catch_up(self) -> None:
-        """Wait until the streams have what was written so far; the records of later markers then come after it."""
-        with self.run.progress("letting the streams catch up"):
-            self.run.sleep(STREAM_SECONDS)
 
     def ignore_unmet(self, closed: Iterable[str], mark: Watermark) -> None:
         """Make Reduce ignore the closed shards that it has not met, now that it has read the stream up to the markers.
