@@ -316,7 +316,7 @@ def remember_no_former_configuration(patch: Patch) -> None:
     patch.setattr(
         TotalsSide,
         "unneeded_rows",
-        lambda self, number, _used: real(self, number, {self._run.configuration.version}),
+        lambda self, number, _used: real(self, number, {self.run.configuration.version}),
     )
 
 

@@ -72,19 +72,8 @@ class MemoryTable(MemoryPipeline):
 
     def create(self) -> None:
         """Make the tables."""
-        self.settings = {
-            "LIMITS": "{}",
-            "CONFIGURATION": ONE,
-            **{
-                f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
-                for name in ("Reduce", "Aggregate", "Registry")
-            },
-            **self.settings,
-        }
-        self._create("StateTable", {"place": "S", "at": "N"}, "NEW_AND_OLD_IMAGES")
-        self._create("ReduceTable", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
-        self._create("AggregateTable", {"Identifier": "S"})
-        self._create("RegistryTable", {"Scope": "S", "Name": "S"})
+        self.settings = {"CONFIGURATION": ONE, **self.settings}
+        self.create_engine({"place": "S", "at": "N"})
 
 
 class BackfillSite(Site):

@@ -157,22 +157,26 @@ class Pipeline(Tables):
         self._kinesis_sequence = itertools.count(
             49590338271490256608559692538361571095921575989136588898
         )
-        tables = {
-            f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
-            for name in ("State", "Reduce", "Aggregate", "Registry")
-        }
         self.settings = {
             "SCHEMA": "{}",
-            "LIMITS": "{}",
+            "STATE_TABLE": f"{self.prefix}StateTable",
             "CONFIGURATION": CONFIGURATION,
-            **tables,
             **self.settings,
         }
-        self._create("StateTable", {"id": "S"}, "NEW_AND_OLD_IMAGES")
+        self.create_engine({"id": "S"})
+        self._create("ParameterTable", {"parameter": "S"})
+
+    def create_engine(self, keys: Mapping[str, str]) -> None:
+        """Make StateTable, the source table, with these keys, and the engine's tables."""
+        tables = {
+            f"{name.upper()}_TABLE": f"{self.prefix}{name}Table"
+            for name in ("Reduce", "Aggregate", "Registry")
+        }
+        self.settings = {"LIMITS": "{}", **tables, **self.settings}
+        self._create("StateTable", keys, "NEW_AND_OLD_IMAGES")
         self._create("ReduceTable", {"Lane": "S", "Source": "S"}, "NEW_IMAGE")
         self._create("AggregateTable", {"Identifier": "S"})
         self._create("RegistryTable", {"Scope": "S", "Name": "S"})
-        self._create("ParameterTable", {"parameter": "S"})
 
     # -- State's events
 

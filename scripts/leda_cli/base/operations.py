@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from typing import Annotated, Any, Protocol
 
@@ -71,37 +71,32 @@ class Operation:
 
         note: returns a text to add to the line at that moment.
         """
-        began = self._clock()
+        began = printed = self._clock()
         done, known = 0, total
-        if self.screen.is_terminal:
-            columns = (
-                TextColumn("    {task.description}"),
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-            )
-            with Progress(*columns, console=self.screen, transient=True) as bar:
-                task = bar.add_task(escape(text), total=total)
+        columns = (
+            TextColumn("    {task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        is_bar = self.screen.is_terminal
+        bar = Progress(*columns, console=self.screen, transient=True)
+        task = bar.add_task(escape(text), total=total)
 
-                def advance(count: int = 1, *, total: int | None = None) -> None:
-                    nonlocal done
-                    done += count
-                    bar.update(task, advance=count, total=total, description=escape(text + note()))
+        def advance(count: int = 1, *, total: int | None = None) -> None:
+            nonlocal done, known, printed
+            done += count
+            known = total if total is not None else known
+            if is_bar:
+                bar.update(task, advance=count, total=total, description=escape(text + note()))
+            elif self._clock() - printed >= PLAIN_SECONDS:
+                printed = self._clock()
+                of = f" of {known:,}" if known is not None else ""
+                self.say(f"{text}: {done:,}{of}{note()}")
 
-                yield advance
-        else:
+        if not is_bar:
             self.say(f"{text} ...")
-            printed = began
-
-            def advance(count: int = 1, *, total: int | None = None) -> None:
-                nonlocal done, known, printed
-                done += count
-                known = total if total is not None else known
-                if self._clock() - printed >= PLAIN_SECONDS:
-                    printed = self._clock()
-                    of = f" of {known:,}" if known is not None else ""
-                    self.say(f"{text}: {done:,}{of}{note()}")
-
+        with bar if is_bar else nullcontext():
             yield advance
         count = f": {done:,}" if done else ""
         self.screen.print(

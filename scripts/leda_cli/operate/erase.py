@@ -160,19 +160,14 @@ class Erasure:
         self._require_no_rebuild()
         wanted = list(dict.fromkeys(identifiers))
         rows = {each: row for each in wanted if (row := self._row(each)) is not None}
-        kept: dict[str, str] = {}
         live = self._of.live()
         if live.keeps_expired:
             below = self._below(set(wanted), live)
-            kept |= dict.fromkeys(
-                below, "rows of the source table count in it: delete or change them first"
-            )
         else:
-            kept |= {
-                each: "rows of the source table count in it: delete or change them first"
-                for each, row in rows.items()
-                if _counts(row)
-            }
+            below = {each for each, row in rows.items() if _counts(row)}
+        kept = dict.fromkeys(
+            below, "rows of the source table count in it: delete or change them first"
+        )
         # After the totals: what they have applied by then was in a stream before.
         named = self._named()
         kept |= {

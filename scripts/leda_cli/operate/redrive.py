@@ -19,7 +19,6 @@ from leda_cli.operate.quarantine import redrive_report as report
 from leda_cli.operate.quarantine.missing_effects import effects_today
 from leda_cli.operate.quarantine.put_back import Became, Outcome, PutBack
 from leda_cli.operate.quarantine.quarantined import Bucket, Filter, Foreign, GivenUp, Kept
-from leda_cli.operate.quarantine.state_events import Deployed, StateFunction
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.verify import Verdict, compared, require_comparable, running
 
@@ -268,8 +267,7 @@ def _work(aggregation: Aggregation, bucket: Bucket) -> PutBack:
             f"correct the row in {table}, which counts it; then run "
             f"`{aggregation.command('redrive')} --settle`",
         )
-    deployed = Deployed.of(stack)
-    return PutBack(stack, bucket, deployed, StateFunction(stack.lambdas, deployed.name))
+    return PutBack(stack, bucket)
 
 
 def _is_states(found: Kept | Foreign) -> TypeGuard[Kept]:

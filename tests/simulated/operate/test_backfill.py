@@ -122,7 +122,6 @@ def test_a_deployed_configuration_has_no_effect_until_the_backfill() -> None:
     site.store()
     site.flow()
     assert site.found() == site.expected(), "still under the former configuration"
-    site.roll("map")
 
     site.backfill()
 
@@ -159,6 +158,17 @@ def test_an_environment_with_the_former_assignment_counts_under_the_new_one() ->
     site.deliver_new("map", remembers)
     site.deliver_new("reduce")
     assert site.found() == site.expected()
+    site.check()
+
+
+def test_a_shard_that_closed_before_the_backfill_is_covered() -> None:
+    site = BackfillSite.counted()
+    site.store()
+    site.roll("map")
+    site.store()
+    site.deploy(TWO)
+    site.backfill()
+    site.flow()
     site.check()
 
 

@@ -296,7 +296,7 @@ def _know_lanes_that_shards_use(patch: Patch) -> None:
     every: Any = TotalsSide.all_lanes
 
     def used(work: TotalsSide) -> list[Lanes]:
-        return [lanes for lanes in every(work) if lanes == work._lanes or lanes.count < 5]
+        return [lanes for lanes in every(work) if lanes == work.lanes or lanes.count < 5]
 
     patch.setattr(TotalsSide, "all_lanes", used)
 

@@ -3,12 +3,10 @@
 command         the command: checks, price, run, report
 deployment      reads what is deployed, and runs every check over it
 findings        the result of a check: right, advice, wrong or not checked
-mapping_checks  event source mappings and the tables' streams
+mapping_checks  event source mappings, the tables' streams, and the account's concurrent executions
 rights          the rights of the functions' roles
-quotas          the account's concurrent executions
 alarms          alarms, and who hears of them
 versions        the functions' code, and the version of Terraform's AWS provider
-pipeline        the pipeline of a name prefix, found from its functions
 price           what a run costs at most
 proof           one run: send messages, wait for exact totals, delete everything again
 trades          the messages of a run, and the totals in which they count

@@ -21,8 +21,7 @@ from leda_cli.operate.deployed.source_table import TableSize, service_time
 from leda_cli.operate.prove import assumptions, function_logs, measurements, price
 from leda_cli.operate.prove.deployment import Deployment, log_group
 from leda_cli.operate.prove.findings import Finding, Level
-from leda_cli.operate.prove.pipeline import Pipeline
-from leda_cli.operate.prove.proof import Proof
+from leda_cli.operate.prove.proof import Pipeline, Proof
 from leda_cli.operate.prove.report import Report
 from leda_cli.operate.prove.stream_watch import StreamWatch
 from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of

@@ -12,7 +12,7 @@ from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.functions import mappings_of
 from leda_cli.operate.deployed.stream_shards import shards_of
 from leda_cli.operate.not_live import not_live
-from leda_cli.operate.prove import alarms, mapping_checks, quotas, rights, versions
+from leda_cli.operate.prove import alarms, mapping_checks, rights, versions
 from leda_cli.operate.prove.findings import Finding, Level, checked
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import danger_lines, health_of
@@ -134,7 +134,9 @@ class Deployment:
             answer = lambdas.get_function_concurrency(FunctionName=function)
             if "ReservedConcurrentExecutions" in answer:
                 reserved[function] = answer["ReservedConcurrentExecutions"]
-        yield from quotas.concurrency(dict(lambdas.get_account_settings()), wanted, reserved)
+        yield from mapping_checks.concurrency(
+            dict(lambdas.get_account_settings()), wanted, reserved
+        )
 
     def _readers(self) -> Iterator[Finding]:
         streams = [

@@ -1,4 +1,4 @@
-"""Checks the event source mappings, and the tables whose streams they read, for what exact totals need.
+"""Checks the event source mappings, the tables whose streams they read, and how many functions can run at a time.
 
 docs/exactly-once.md says what each setting is for. Names and values are those of GetEventSourceMapping:
 https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
@@ -127,6 +127,37 @@ def readers(stream: str, functions: list[str]) -> Iterator[Finding]:
             f"{len(functions)} functions read {stream.partition(':table/')[2]}, and DynamoDB throttles more than "
             f"{READERS_OF_A_STREAM} readers of a stream: {', '.join(functions)}",
             "let one function read it and pass the changes on to the others",
+        )
+
+
+def concurrency(
+    settings: Mapping[str, Any], wanted: Mapping[str, int], reserved: Mapping[str, int]
+) -> Iterator[Finding]:
+    """Compare the concurrent executions that the functions may need with what the account has.
+
+    settings: GetAccountSettings' answer. wanted: how many executions each function may need: a shard needs one, or as
+    many as its parallelization factor. reserved: each function's reserved concurrency, where it has one.
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+    """
+    for function, limit in reserved.items():
+        if limit == 0:
+            yield wrong(
+                f"{function} has a reserved concurrency of 0: it never runs",
+                "remove it (`reserved_concurrency`)",
+            )
+        elif limit < wanted.get(function, 0):
+            yield advice(
+                f"{function} has a reserved concurrency of {limit} and may need {wanted[function]} executions at once",
+                f"raise `reserved_concurrency` to {wanted[function]}, or remove it",
+            )
+    limits = settings["AccountLimit"]
+    needed = sum(count for function, count in wanted.items() if function not in reserved)
+    free = limits["UnreservedConcurrentExecutions"]
+    if free < needed:
+        yield advice(
+            f"the functions may need {needed} executions at once, and {free} of the account's "
+            f"{limits['ConcurrentExecutions']} are not reserved",
+            "ask for a higher quota (Service Quotas, Lambda, Concurrent executions)",
         )
 
 

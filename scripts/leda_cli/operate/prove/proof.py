@@ -17,12 +17,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from leda.pipeline.game import Record
+from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.refusals import denied_action
 from leda_cli.operate.deployed.rows import is_written, rows_by_text
-from leda_cli.operate.prove.pipeline import Pipeline
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.putting import Putting, regroup
+from leda_cli.operate.quarantine.state_events import Deployed
+from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import (
     PATIENCE_SECONDS,
     POLL_SECONDS,
@@ -37,6 +40,33 @@ LOOK_SECONDS = 0.02
 _DELETING_THREADS = 8
 
 Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The aggregation, the stack that it is a part of, and the schema of the stack's messages."""
+
+    aggregation: Aggregation
+    stack: Stack
+    schema: Schema
+
+    @classmethod
+    def of(cls, aggregation: Aggregation) -> Pipeline:
+        """The aggregation's pipeline. Raises LedaError where it has none, or another table than its own is counted."""
+        stack = aggregation.account
+        if not isinstance(stack, Stack):
+            raise LedaError(
+                f"{aggregation.map_function} counts the rows of {aggregation.source.name}, and no StateLambda with the "
+                "same prefix writes them",
+                f"for an aggregation without a pipeline, pass --map-function {aggregation.map_function}",
+            )
+        if stack.state_table != aggregation.source.name:
+            raise LedaError(
+                f"{stack.functions['state']} writes to {stack.state_table}, and {aggregation.map_function} counts the "
+                f"rows of {aggregation.source.name}",
+                "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
+            )
+        return cls(aggregation, stack, Deployed.of(stack).schema)
 
 
 @dataclass(frozen=True, slots=True)

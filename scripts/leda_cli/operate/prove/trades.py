@@ -11,7 +11,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from leda.engine.group_by import hierarchy
@@ -65,7 +65,6 @@ class Trades:
     schema: Schema
     first_version: int
     rng: random.Random = field(default_factory=random.Random)
-    clock: Callable[[], float] = time.time
 
     @property
     def last_version(self) -> int:
@@ -105,7 +104,7 @@ class Trades:
         parts: dict[str, object] = {
             schema.id: identifier,
             schema.version: self.first_version + version,
-            schema.timestamp: self.clock(),
+            schema.timestamp: time.time(),
         }
         if deleted:
             parts[schema.deleted] = True

@@ -107,8 +107,11 @@ class PutBack:
 
     stack: Stack
     bucket: Bucket
-    deployed: Deployed
-    function: StateFunction
+
+    def __post_init__(self) -> None:
+        """Ask Lambda for StateLambda as it is deployed now."""
+        self._deployed = Deployed.of(self.stack)
+        self._function = StateFunction(self.stack.lambdas, self._deployed.name)
 
     def run(self, objects: Iterable[Kept]) -> Iterator[list[Became]]:
         """Deliver State's objects, delete those that are done, and yield a list per object: what its messages became.
@@ -119,7 +122,7 @@ class PutBack:
             works = [self._work(kept) for kept in group]
             failed = {
                 failure.record["eventID"]: failure.reason
-                for delivered in self.function.deliver_all(
+                for delivered in self._function.deliver_all(
                     batches(record for work in works for record in work.records)
                 )
                 for failure in delivered.failed
@@ -166,7 +169,7 @@ class PutBack:
             else:
                 found = message.became(
                     Outcome.FAILED,
-                    f"{self.deployed.name} took it, but it is neither in {self.stack.state_table} "
+                    f"{self._deployed.name} took it, but it is neither in {self.stack.state_table} "
                     "nor quarantined again: are the function and this command of one version?",
                 )
             became[message.key].append(found)
@@ -186,10 +189,10 @@ class PutBack:
             for user in user_records([record]):
                 content: Message | BadInputError
                 try:
-                    content = parse(user.data, self.deployed.schema)
+                    content = parse(user.data, self._deployed.schema)
                 except BadInputError as error:
                     content = error
-                place = key_of(self.deployed.name, user.arrived, user.event_id)
+                place = key_of(self._deployed.name, user.arrived, user.event_id)
                 yield _Message(work.kept.key, record["eventID"], user.event_id, place, content)
 
     def _work(self, kept: Kept) -> _Work:
@@ -197,7 +200,7 @@ class PutBack:
             return self._from_stream(kept) if kept.records is None else _Work(kept, kept.records)
         record = state_events.record(
             stream=kept.stream,
-            role=self.deployed.role,
+            role=self._deployed.role,
             event_id=kept.event_id,
             sequence_number=kept.sequence_number,
             partition_key=_PARTITION_KEY,
@@ -214,7 +217,7 @@ class PutBack:
                 self.stack.kinesis, self.stack.stream, kept.shard, kept.first, kept.last
             ):
                 records.append(
-                    state_events.of_stream(found, kept.stream, kept.shard, self.deployed.role)
+                    state_events.of_stream(found, kept.stream, kept.shard, self._deployed.role)
                 )
         except ClientError as error:
             # The shard has expired, or no longer knows the sequence number.

@@ -46,7 +46,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Configuration
@@ -79,10 +78,6 @@ from leda_cli.operate.rebuilding.watermarks import (
     shards_with_parents,
     stream_of,
 )
-
-if TYPE_CHECKING:
-
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 REBUILDS = "rebuilds"
 
@@ -375,7 +370,8 @@ class Rebuild(Run):
         measures = len(self.configuration.names)
         self._totals.mend_checkpoints(suspects)
         # What is closed before the markers are written has nothing that is behind them.
-        closed = _closed(self.streams, self._totals.stream)
+        shards = shards_with_parents(self.streams, self._totals.stream)
+        closed = [name for name, (_, end) in shards.items() if end is not None]
         markers = self._totals.drain()
         self._totals.ignore_unmet(closed, mark)
         nodes = TotalsFile((node, ()) for node in self._named.up_to(markers) if self.is_kept(node))
@@ -398,8 +394,3 @@ class Rebuild(Run):
         attempt.tail.require_none_late()
         changes = Corrections(expected, self.stored(), nodes, measures)
         return TotalsFile((each.identifier, each.old) for each in Needed(changes))
-
-
-def _closed(streams: DynamoDBStreamsClient, stream: str) -> list[str]:
-    shards = shards_with_parents(streams, stream)
-    return [name for name, (_, end) in shards.items() if end is not None]

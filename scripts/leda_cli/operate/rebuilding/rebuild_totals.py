@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from leda.engine.audit.source_sum import Expected
@@ -39,6 +40,7 @@ TIME_TO_LIVE_SECONDS = 5 * 365 * 24 * 3600
 _LABELS = (GROUPING, KEYS, PARENT, EXPIRES_AT)
 
 
+@dataclass(eq=False)
 class TotalsSide:
     """The totals table, and the lanes of ReduceTable from which Reduce adds corrections to the totals.
 
@@ -46,43 +48,39 @@ class TotalsSide:
     lanes: the lanes that Map is deployed with.
     """
 
-    def __init__(self, run: Run, stream: str, lanes: Lanes, rows: LaneRows) -> None:
-        self._run = run
-        self.stream = stream
-        self._lanes = lanes
-        self._rows = rows
+    run: Run
+    stream: str
+    lanes: Lanes
+    rows: LaneRows
 
     def drain(self) -> list[str]:
         """Wait until Reduce has applied every row of ReduceTable; return the reserved nodes of the markers."""
-        self._let_streams_catch_up()
-        markers = self._rows.markers(self.all_lanes())
+        with self.run.progress("letting the streams catch up"):
+            # The records of the markers then come after all that was written so far.
+            self.run.sleep(STREAM_SECONDS)
+        markers = self.rows.markers(self.all_lanes())
         waiting = dict(markers)
-        with self._run.progress("waiting for Reduce"):
+        with self.run.progress("waiting for Reduce"):
             for minutes in range(1, MAX_MARKERS + 1):
-                self._run.journal.require_own()
-                self._rows.mark(waiting)
+                self.run.journal.require_own()
+                self.rows.mark(waiting)
                 for _ in range(int(MARKER_SECONDS / POLL_SECONDS)):
                     waiting = {
                         lane: node
                         for lane, node in waiting.items()
-                        if not self._run.totals.is_there(node)
+                        if not self.run.totals.is_there(node)
                     }
                     if not waiting:
                         return list(markers.values())
-                    self._run.sleep(POLL_SECONDS)
-                self._run.operation.say(
+                    self.run.sleep(POLL_SECONDS)
+                self.run.operation.say(
                     f"Reduce has not applied what is in {len(waiting)} lanes for {minutes} minutes; "
                     "is its mapping on, and does it work without errors?"
                 )
         raise LedaError(
-            f"Reduce does not apply what is in {self._run.tables.reduce_table}",
-            f"correct the cause, and run `{self._run.command}` again: Map's mapping stays off until then",
+            f"Reduce does not apply what is in {self.run.tables.reduce_table}",
+            f"correct the cause, and run `{self.run.command}` again: Map's mapping stays off until then",
         )
-
-    def _let_streams_catch_up(self) -> None:
-        """Wait until the streams have what was written so far; the records of later markers then come after it."""
-        with self._run.progress("letting the streams catch up"):
-            self._run.sleep(STREAM_SECONDS)
 
     def ignore_unmet(self, closed: Iterable[str], mark: Watermark) -> None:
         """Make Reduce ignore the closed shards that it has not met, now that it has read the stream up to the markers.
@@ -95,11 +93,11 @@ class TotalsSide:
             "ExpiresAt": {"N": str(int(mark.created) + SHARD_ROW_SECONDS)},
         }
         for name in closed:
-            self._run.registry.put_if_absent(reduce_scope(self.stream), name, row)
+            self.run.registry.put_if_absent(reduce_scope(self.stream), name, row)
 
     def all_lanes(self) -> list[Lanes]:
         """Return the lanes of every version and number of lanes in the registry."""
-        rows = self._run.registry.rows(LANES)
+        rows = self.run.registry.rows(LANES)
         return [Lanes.parse(row["Name"]["S"]) for row in rows]
 
     def mend_checkpoints(self, suspects: Container[str]) -> None:
@@ -108,10 +106,10 @@ class TotalsSide:
         These are checkpoints whose epoch is higher than any that was drawn, checkpoints that cannot be read, and all
         checkpoints of `suspects`: totals that were wrong after the last try.
         """
-        limit = self._run.registry.next_number(EPOCHS)
+        limit = self.run.registry.next_number(EPOCHS)
 
         def found() -> Iterator[Change]:
-            for node, row in self._run.totals.rows():
+            for node, row in self.run.totals.rows():
                 names = [
                     name
                     for name, value in row.items()
@@ -120,15 +118,15 @@ class TotalsSide:
                 if names:
                     yield Change(node, row, dict.fromkeys(names))
 
-        self._run.totals.change(found())
+        self.run.totals.change(found())
 
     def fit(self, expected: Expected, stored: Mapping[str, Old]) -> Mapping[str, Old]:
         """Return the totals; first set to 0 those that adding a number cannot correct (38 digits, not a number)."""
-        names = self._run.configuration.names
+        names = self.run.configuration.names
         nothing = (NOTHING,) * len(names)
 
         def zeros() -> Iterator[Change]:
-            for node, row in self._run.kept_rows():
+            for node, row in self.run.kept_rows():
                 new = expected.totals.get(node, nothing)
                 unfit = Correction(node, amounts_of(row, names), new).unfit
                 if unfit:
@@ -139,29 +137,29 @@ class TotalsSide:
             bad = TotalsFile((each.identifier, each.old) for each in changes if each.unfit)
             if not bad:
                 return stored
-            self._run.totals.change(zeros())
-            stored = self._run.stored()
-        raise WentOnError(f"somebody writes to {self._run.tables.totals_table} ({first(bad)})")
+            self.run.totals.change(zeros())
+            stored = self.run.stored()
+        raise WentOnError(f"somebody writes to {self.run.tables.totals_table} ({first(bad)})")
 
     def write_corrections(self, changes: Corrections, mark: Watermark) -> None:
         """Write the corrections into the deployed lanes, and corrections of 0 into all others, for the checkpoints."""
         created = {"CorrectedAt": {"N": str(int(mark.created))}}
-        self._run.registry.put(LANES, self._lanes.name, created)
+        self.run.registry.put(LANES, self.lanes.name, created)
         for lanes in self.all_lanes():
-            if lanes == self._lanes:
-                self._rows.correct(lanes, ((each.identifier, each.added) for each in changes))
+            if lanes == self.lanes:
+                self.rows.correct(lanes, ((each.identifier, each.added) for each in changes))
             else:
-                self._rows.touch(lanes, (each.identifier for each in changes))
+                self.rows.touch(lanes, (each.identifier for each in changes))
 
     def label_changes(self) -> Iterator[Change]:
         """Yield the changes that give each row its labels, and remove measures that only other configurations have."""
         others = set[str]()
-        for known in self._run.registry.rows(CONFIGURATIONS):
+        for known in self.run.registry.rows(CONFIGURATIONS):
             if "Document" in known:
                 others.update(json.loads(known["Document"]["S"])["measures"])
-        others.difference_update(self._run.configuration.names)
-        for node, row in self._run.totals.rows():
-            labels = self._run.configuration.labels(node)
+        others.difference_update(self.run.configuration.names)
+        for node, row in self.run.totals.rows():
+            labels = self.run.configuration.labels(node)
             wanted: dict[str, Any] = dict.fromkeys((*_LABELS, *others))
             if labels is not None:
                 wanted |= labels.attributes
@@ -171,11 +169,11 @@ class TotalsSide:
 
     def used_versions(self, mark: Watermark) -> set[str]:
         """Return the versions of configurations under which a row may still be delivered."""
-        used = {self._run.configuration.version}
-        for stream in [row["Name"]["S"] for row in self._run.registry.rows(streams_scope("map"))]:
-            shards = self._run.registry.rows(source_scope(stream))
+        used = {self.run.configuration.version}
+        for stream in [row["Name"]["S"] for row in self.run.registry.rows(streams_scope("map"))]:
+            shards = self.run.registry.rows(source_scope(stream))
             used.update(shard["Version"]["S"] for shard in shards)
-        for row in self._run.registry.rows(LANES):
+        for row in self.run.registry.rows(LANES):
             # A rebuild's own rows may be delivered again for as long as Map's.
             corrected = float(row.get("CorrectedAt", {"N": "0"})["N"])
             if corrected > mark.created - SHARD_ROW_SECONDS:
@@ -184,7 +182,7 @@ class TotalsSide:
 
     def leftovers(self, used: set[str]) -> Iterator[Change]:
         """Yield the changes that remove checkpoints of versions under which no row can be delivered any more."""
-        for node, row in self._run.totals.all_rows():
+        for node, row in self.run.totals.all_rows():
             found = [name for name in row if (of := lanes_of(name)) and of.version not in used]
             if found:
                 yield Change(node, row, dict.fromkeys(found))
@@ -196,18 +194,18 @@ class TotalsSide:
         may be delivered under another version, such a total keeps its checkpoints: without them a row that is
         delivered again would create the total again, and under that version it may never expire.
         """
-        is_alone = used == {self._run.configuration.version}
-        limit = self._run.at - TIME_TO_LIVE_SECONDS
-        for node, _ in self._run.totals.all_rows():
+        is_alone = used == {self.run.configuration.version}
+        limit = self.run.at - TIME_TO_LIVE_SECONDS
+        for node, _ in self.run.totals.all_rows():
             run = run_of(node)
             is_old_marker = run is not None and run <= number
-            is_over = is_alone and self._run.configuration.has_expired(node, limit)
+            is_over = is_alone and self.run.configuration.has_expired(node, limit)
             if is_old_marker or is_over:
                 yield node
 
     def forget_lanes(self, used: set[str]) -> None:
         """Remove the lanes of all versions but the used ones from the registry."""
-        for row in self._run.registry.rows(LANES):
+        for row in self.run.registry.rows(LANES):
             if Lanes.parse(row["Name"]["S"]).version not in used:
                 key = {"Scope": row["Scope"], "Name": row["Name"]}
-                self._run.dynamodb.delete_item(TableName=self._run.tables.registry_table, Key=key)
+                self.run.dynamodb.delete_item(TableName=self.run.tables.registry_table, Key=key)

@@ -18,6 +18,7 @@ HOLD_SECONDS = 2.0
 PATIENCE_SECONDS = 120.0
 """How long no total may change before the rest is given up."""
 POLL_SECONDS = 0.25
+SHOWN = 20
 
 EXACT = Context(prec=400, traps=[Inexact])
 """Wide enough for the difference of any two DynamoDB Numbers that a sum of valid messages can make."""
@@ -172,8 +173,8 @@ def settle_on(
         sleep(POLL_SECONDS)
 
 
-def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[str]:
-    """A line for each difference, aligned, at most `limit` of them."""
+def difference_lines(wrong: Iterable[Difference]) -> Iterator[str]:
+    """A line for each difference, aligned, at most SHOWN of them."""
     wrong = list(wrong)
     cells = [
         (
@@ -182,8 +183,8 @@ def difference_lines(wrong: Iterable[Difference], limit: int = 20) -> Iterator[s
             f"{row.found:,f}",
             f"{row.off:+,f}",
         )
-        for row in wrong[:limit]
+        for row in wrong[:SHOWN]
     ]
     yield from aligned(cells, "{:<{}}  expected {:>{}}  found {:>{}}  off by {:>{}}")
-    if len(wrong) > limit:
-        yield f"and {len(wrong) - limit} more"
+    if len(wrong) > SHOWN:
+        yield f"and {len(wrong) - SHOWN} more"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from decimal import Decimal
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -131,7 +129,7 @@ def _still_to_come(value: Decimal, trades: int, places: int) -> str:
     return money(value, places) if value else f"{trades:+,} trades"
 
 
-class Redrawn(AbstractContextManager["Redrawn"]):
+class Redrawn:
     """A block that is redrawn in place on a terminal, and vanishes at the end; elsewhere nothing is redrawn."""
 
     def __init__(self, console: Console) -> None:
@@ -149,12 +147,7 @@ class Redrawn(AbstractContextManager["Redrawn"]):
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Give the terminal back."""
         if self._live:
             self._live.stop()

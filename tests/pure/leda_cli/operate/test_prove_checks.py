@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from leda_cli.base.paths import ROOT
-from leda_cli.operate.prove import alarms, mapping_checks, quotas, rights, versions
+from leda_cli.operate.prove import alarms, mapping_checks, rights, versions
 from leda_cli.operate.prove.findings import Finding, Level, checked
 
 MAPPING = {
@@ -68,7 +68,7 @@ def _table(view: str | None, **more: Any) -> dict[str, Any]:
 def _concurrency(limit: int, free: int, **reserved: int) -> Iterable[Finding]:
     account = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}
     wanted = {"State": 4, "Map": 4, "Reduce": 1}
-    return quotas.concurrency({"AccountLimit": account}, wanted, reserved)
+    return mapping_checks.concurrency({"AccountLimit": account}, wanted, reserved)
 
 
 INDEX = {"LocalSecondaryIndexes": [{"IndexName": "OneCollection"}]}

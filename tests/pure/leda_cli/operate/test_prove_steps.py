@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
-from leda_cli.operate.prove.pipeline import Pipeline
-from leda_cli.operate.prove.proof import Proof
+from leda_cli.operate.prove.proof import Pipeline, Proof
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, Trades
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import EXACT

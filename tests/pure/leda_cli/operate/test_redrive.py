@@ -280,8 +280,12 @@ def test_a_message_that_can_be_read_now_is_stored_and_its_object_deleted(site: S
     assert site.status == 0
 
 
-def test_a_message_that_is_still_bad_keeps_its_key_and_gets_the_new_reason(site: Site) -> None:
-    key = site.quarantine(b"no JSON")
+@pytest.mark.parametrize("arrived", [ARRIVED, None])
+def test_a_message_that_is_still_bad_keeps_its_key_and_gets_the_new_reason(
+    site: Site, arrived: datetime | None
+) -> None:
+    key = site.quarantine(b"no JSON", arrived=arrived)
+    assert ("/undated/" in key) is (arrived is None)
 
     report = site.json("--put-back")
 
@@ -445,21 +449,22 @@ def test_user_records_of_one_kinesis_record_have_separate_outcomes(site: Site) -
     assert site.keys == {one}
 
 
-def test_a_record_without_a_time_of_arrival_keeps_its_key(site: Site) -> None:
-    key = site.quarantine(b"no JSON", arrived=None)
-    assert "/undated/" in key
-
-    assert list(site.put_back().values()) == ["still bad"]
-    assert site.keys == {key}
-
-
 # -- what the mapping gave up
 
 
-def test_a_batch_that_the_mapping_gave_up_is_stored_and_its_object_deleted(site: Site) -> None:
-    site.give_up(site.records(message("t1"), message("t2"), packed(message("a"), message("b"))))
+def test_a_batch_that_the_mapping_gave_up_stays_until_all_its_records_are_stored(
+    site: Site,
+) -> None:
+    key = site.give_up(
+        site.records(message("t1"), message("t2"), packed(message("a"), message("b")))
+    )
+    stored = dict.fromkeys(("t1", "t2", "a", "b"), "stored")
+    site.state.failing = {"t2"}
 
-    assert site.put_back() == dict.fromkeys(("t1", "t2", "a", "b"), "stored")
+    assert site.put_back() == stored | {"t2": "failed"}
+    assert (site.keys, site.status) == ({key}, 1)
+    site.state.failing = set()
+    assert site.put_back() == stored
     assert (site.keys, site.status) == (set(), 0)
 
 
@@ -474,14 +479,6 @@ def test_bad_records_of_a_batch_get_objects_of_their_own(site: Site) -> None:
     assert site.keys == {bad["kept_as"]}
     assert site.reason(bad["kept_as"]) == bad["reason"]
     assert site.status == 1
-
-
-def test_a_batch_stays_while_one_of_its_records_fails(site: Site) -> None:
-    key = site.give_up(site.records(message("t1"), message("stuck")))
-    site.state.failing = {"stuck"}
-
-    assert site.put_back() == {"t1": "stored", "stuck": "failed"}
-    assert (site.keys, site.status) == ({key}, 1)
 
 
 def in_stream(site: Site, *data: bytes) -> list[str]:

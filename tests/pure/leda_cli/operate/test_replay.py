@@ -185,8 +185,9 @@ def every(site: Site, wanted: Mapping[int, Sequence[int]]) -> set[str]:
 HOURS = [[ago(hours=20 - n) for n in range(9)], [], [ago(hours=15 - n) for n in range(5)]]
 
 
-def test_every_record_of_open_and_closed_shards_is_delivered(site: Site) -> None:
-    site.kinesis.shards, site.kinesis.closed = HOURS, 1
+@pytest.mark.parametrize("page", [2, 100])
+def test_every_record_of_open_and_closed_shards_is_delivered(site: Site, page: int) -> None:
+    site.kinesis.shards, site.kinesis.closed, site.kinesis.page = HOURS, 1, page
 
     report = site.json("--from", "TRIM_HORIZON")
 
@@ -198,6 +199,7 @@ def test_every_record_of_open_and_closed_shards_is_delivered(site: Site) -> None
         HOURS[2][-1].isoformat(),
     )
     assert (report["failed"], site.status) == ([], 0)
+    assert {len({each.split("/")[0] for each in event}) for event in site.state.events} == {1}
 
 
 @pytest.mark.parametrize(
@@ -218,13 +220,6 @@ def test_records_that_arrive_after_the_beginning_are_not_delivered(site: Site) -
 
     assert site.json("--from", "1h")["records"] == 1
     assert site.state.given == Counter(["0/0"])
-
-
-def test_an_event_has_records_of_one_shard(site: Site) -> None:
-    site.kinesis.shards, site.kinesis.page = HOURS, 100
-    site("--from", "TRIM_HORIZON")
-    assert site.state.given.total() == 14
-    assert {len({each.split("/")[0] for each in event}) for event in site.state.events} == {1}
 
 
 @pytest.mark.parametrize(
@@ -313,24 +308,27 @@ def test_newly_quarantined_messages_are_counted(
 
 
 @pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("90s", ago(seconds=90)),
+        ("15m", ago(minutes=15)),
+        ("6h", ago(hours=6)),
+        ("2d", ago(days=2)),
+        ("2026-03-07T12:00:00Z", datetime(2026, 3, 7, 12, tzinfo=UTC)),
+        ("2026-03-07T13:00+01:00", datetime(2026, 3, 7, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_an_iso_8601_time_or_a_duration(text: str, moment: datetime) -> None:
+    assert replay.moment(text, NOW, "--from") == moment
+
+
+@pytest.mark.parametrize(
     "text", ["yesterday", "2026-03-07T12:00:00", "6", "h", "-6h", "6w", "trim_horizon", ""]
 )
 def test_an_invalid_time_is_an_error_with_an_example(site: Site, text: str) -> None:
     with pytest.raises(LedaError, match="not a time with a zone") as error:
         site("--from", text)
     assert "15m" in error.value.fix
-
-
-def test_a_time_is_an_iso_8601_time_or_a_duration() -> None:
-    def moment(text: str) -> datetime:
-        return replay.moment(text, NOW, "--from")
-
-    assert moment("90s") == ago(seconds=90)
-    assert moment("15m") == ago(minutes=15)
-    assert moment("6h") == ago(hours=6)
-    assert moment("2d") == ago(days=2)
-    noon = datetime(2026, 3, 7, 12, tzinfo=UTC)
-    assert moment("2026-03-07T12:00:00Z") == moment("2026-03-07T13:00+01:00") == noon
 
 
 def test_an_end_before_the_beginning_is_refused(site: Site) -> None:

@@ -412,13 +412,6 @@ def test_any_remaining_markers_are_removed(table: Table) -> None:
     assert set(table.rows) == {"k"}
 
 
-def test_a_watermark_by_waiting_writes_nothing(table: Table) -> None:
-    end = _end(table, is_marked=False)
-    Follower(table).watermark(end)
-    assert table.rows == {}
-    assert not any(table.shards.values())
-
-
 def test_shards_are_ordered_parents_first() -> None:
     shards: dict[str, tuple[str | None, int | None]] = {
         "z": (None, 1),
