@@ -28,7 +28,6 @@ from leda_cli.console.site import Site
 from leda_cli.console.trouble import Advice, Alarm, Alarms, Listing, Quarantine
 from leda_cli.operate.totals.totals_age import Age
 from leda_cli.operate.totals.totals_reading import Found, TotalsReader
-from leda_cli.operate.totals_command import age_of
 
 BEAT_SECONDS = 5.0
 RESENT_SECONDS = 20
@@ -413,7 +412,7 @@ class Hub:
         return self.board.ask(query, time.time())
 
     def _read_age(self) -> Age | str:
-        return age_of(self.site.aggregation, self.board.configuration)
+        return self.site.aggregation.age(self.board.configuration)
 
     def _take_age(self, age: Age | str) -> None:
         self.age = age

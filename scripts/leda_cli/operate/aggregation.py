@@ -16,7 +16,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.engine.audit import audit
-from leda.engine.audit.health import current_stream
+from leda.engine.audit.health import current_stream, is_settled
 from leda.engine.audit.source_sum import Expected
 from leda.engine.audit.table_scan import SEGMENTS
 from leda.engine.audit.totals_table import read_totals
@@ -24,6 +24,7 @@ from leda.engine.group_by.configuration import Amounts, Configuration
 from leda.engine.map.source_shards import Assignment
 from leda.engine.reduce import totals
 from leda.engine.registry import Registry, RegistryError, Stage, live_configuration
+from leda.engine.shards import label
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import Function, mappings_of
@@ -34,6 +35,7 @@ from leda_cli.operate.rebuilding.journal import Journal, OpenRun
 from leda_cli.operate.rebuilding.table_sum import RowSum
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
 from leda_cli.operate.stack import Stack, stack_options
+from leda_cli.operate.totals.totals_age import Age, Ages
 
 if TYPE_CHECKING:
     from leda_cli.base.operations import Advance
@@ -185,12 +187,32 @@ class Aggregation(Tables):
                 f"restore {self.registry_table} from a backup, and run {this_command()} again",
             ) from error
 
+    def age(self, live: Configuration) -> Age | str:
+        """The age of the totals, or the reason why it cannot be told."""
+        account = self.account
+        registry = Registry(account.dynamodb, self.registry_table)
+        try:
+            for stage, table in self._tables.items():
+                current = current_stream(account.dynamodb, table)
+                # What lies between two streams, and in a stream that Map does not read, is seen to wait in neither.
+                if not is_settled(registry, stage, current):
+                    return self.unsettled(stage, current)
+            stream = max(self.map_mappings.values(), key=label)
+            return Ages(account.dynamodb, account.streams, self, stream, live).age()
+        except ClientError as error:
+            # Somebody who may read the totals may not be allowed to read the streams.
+            return str(error)
 
-def unsettled(aggregation: Aggregation, stage: Stage, stream: str) -> str:
-    """What is said of a stage's table whose stream is not the one that the totals were computed with, or disabled."""
-    table = {"map": aggregation.source.name, "reduce": aggregation.reduce_table}[stage]
-    what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
-    return f"{what}: changes may be missing; `terraform apply`, then run `{aggregation.command('rebuild')}`"
+    def unsettled(self, stage: Stage, stream: str) -> str:
+        """What is said of a table whose stream is disabled, or not the one that the totals were computed with."""
+        table = self._tables[stage]
+        what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
+        return f"{what}: changes may be missing; `terraform apply`, then run `{self.command('rebuild')}`"
+
+    @property
+    def _tables(self) -> Mapping[Stage, str]:
+        """The table whose stream each stage reads."""
+        return {"map": self.source.name, "reduce": self.reduce_table}
 
 
 def _map_functions(account: Account) -> list[str]:

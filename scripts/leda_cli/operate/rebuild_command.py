@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any
@@ -21,6 +23,8 @@ from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.verify import bracket_lines, unreadable_json, unreadable_lines
 
 SHOWN = 20
+# The check after a run waits for Map and Reduce for so long without progress, looks so often, and says so so often.
+PATIENCE_SECONDS, POLL_SECONDS, SAY_SECONDS = 300.0, 5.0, 60.0
 
 WaitOption = Annotated[
     float,
@@ -113,6 +117,9 @@ def run(work: Rebuild, aggregation: Aggregation, operation: Operation, wait: flo
         # The totals keep rows that expire, so they cannot be compared with the table.
         operation.report(report(result, "done"), _lines(result, work, source))
         return
+    if result.mappings:
+        with answering(endpoint):
+            _catch_up(aggregation, result, operation, wait)
     with (
         answering(endpoint),
         operation.progress("checking the totals while they are kept up to date") as advance,
@@ -130,6 +137,28 @@ def run(work: Rebuild, aggregation: Aggregation, operation: Operation, wait: flo
             f"`{aggregation.command('verify')} --while-running`; else run "
             f"`{work.command}` again and keep both reports",
         )
+
+
+def _catch_up(aggregation: Aggregation, result: Result, operation: Operation, wait: float) -> None:
+    """Wait until changes reach their totals within `wait` seconds: Map works on those that came while it was off.
+
+    Gives up where the age of the totals cannot be told, or has not fallen for some minutes. Then the check says what is
+    wrong.
+    """
+    lowest, fell, said = math.inf, time.monotonic(), -math.inf
+    while (now := time.monotonic()) - fell < PATIENCE_SECONDS:
+        age = aggregation.age(result.configuration)
+        if isinstance(age, str) or age.seconds <= wait:
+            return
+        if now - said >= SAY_SECONDS:
+            said = now
+            operation.say(
+                f"the totals lack changes of the last {age.seconds:,.0f} s: Map and Reduce work on what came "
+                "meanwhile, and the check waits for that"
+            )
+        if age.seconds < lowest:
+            lowest, fell = age.seconds, now
+        time.sleep(POLL_SECONDS)
 
 
 def report(result: Result, outcome: str) -> dict[str, Any]:

@@ -10,24 +10,20 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import ClientError
 from rich.markup import escape
 from rich.table import Table
 
-from leda.engine.audit.health import current_stream, is_settled
 from leda.engine.group_by.hierarchy import SEPARATOR
-from leda.engine.registry import Registry, Stage
-from leda.engine.shards import label
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LONGEST, cell, console, error_console
 from leda_cli.base.terminal import shown
-from leda_cli.operate.aggregation import Aggregation, MapFunctionOption, unsettled
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.not_live import NotLive, not_live
 from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.totals.screen import plain_table, print_table
-from leda_cli.operate.totals.totals_age import Age, Ages
+from leda_cli.operate.totals.totals_age import Age
 from leda_cli.operate.totals.totals_reading import Found, Total, TotalsReader, average
 
 
@@ -96,7 +92,7 @@ def totals(
             )
         _require_measures(reader, averages or [], by)
         # Before the totals are read: a change that comes meanwhile makes them younger, not older.
-        age = None if pending.is_first else age_of(aggregation, live)
+        age = None if pending.is_first else aggregation.age(live)
         found = _read(reader, identifier, grouping, keys, children, top, by)
         # After they were read: a run that began to move Map's rows in between has changed none of them yet.
         run = aggregation.open_run()
@@ -321,24 +317,3 @@ class Answer:
     def _numbers(self, total: Total) -> list[Decimal]:
         averages = self._averages(total).values()
         return [*(total.amounts[name] for name in self.measures), *averages]
-
-
-def age_of(aggregation: Aggregation, live: Any) -> Age | str:
-    """The age of the aggregation's totals, or the reason why it cannot be told."""
-    account = aggregation.account
-    registry = Registry(account.dynamodb, aggregation.registry_table)
-    tables: Mapping[Stage, str] = {
-        "map": aggregation.source.name,
-        "reduce": aggregation.reduce_table,
-    }
-    try:
-        for stage, table in tables.items():
-            current = current_stream(account.dynamodb, table)
-            # What lies between two streams, and in a stream that Map does not read, is seen to wait in neither.
-            if not is_settled(registry, stage, current):
-                return unsettled(aggregation, stage, current)
-        stream = max(aggregation.map_mappings.values(), key=label)
-        return Ages(account.dynamodb, account.streams, aggregation, stream, live).age()
-    except ClientError as error:
-        # Somebody who may read the totals may not be allowed to read the streams.
-        return str(error)

@@ -26,7 +26,7 @@ from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import aligned
 from leda_cli.base.terminal import shown
-from leda_cli.operate.aggregation import Aggregation, MapFunctionOption, unsettled
+from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.deployed.mappings import LambdaMappings
 from leda_cli.operate.not_live import NotLive, not_live
@@ -222,7 +222,7 @@ def danger_lines(aggregation: Aggregation, found: Health) -> Iterator[str]:
             "switch it on with `terraform apply`"
         )
     for stage, stream in found.streams_not_settled.items():
-        yield unsettled(aggregation, stage, stream)
+        yield aggregation.unsettled(stage, stream)
 
 
 def quiet(

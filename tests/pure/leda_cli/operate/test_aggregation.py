@@ -17,6 +17,7 @@ from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.functions import mappings_of
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.stack import Stack
+from support.aggregations import aggregation
 from support.lambdas import ARN, FakeLambda
 from support.memory_pipeline import MemoryPipeline
 from support.pipeline import CONFIGURATION
@@ -233,3 +234,39 @@ def test_the_key_of_a_marker_has_the_types_of_the_tables_key(
     keys: dict[str, str], marker: dict[str, Any]
 ) -> None:
     assert SourceTable("T", keys).marker_key(7) == marker
+
+
+OLD = "arn:aws:dynamodb:us-east-1:111111111111:table/Orders/stream/2026-08-01"
+
+
+@pytest.mark.parametrize(
+    ("table", "stream", "says"),
+    [
+        ("Orders", "", "Orders has no stream"),
+        ("Orders", "arn:new", "Orders's stream arn:new is new"),
+        ("Reduced", "arn:new", "Reduced's stream arn:new is new"),
+    ],
+)
+def test_the_age_is_unknown_where_a_stream_is_not_the_one_of_the_totals(
+    table: str, stream: str, says: str
+) -> None:
+    # No record waits in the stream that was met: what changed since is in another one, or in none.
+    streams = {"Orders": OLD, "Reduced": OLD, table: stream}
+
+    def describe_table(TableName: str) -> Any:
+        specification = {"StreamSpecification": {"StreamEnabled": True}}
+        found = streams[TableName]
+        return {"Table": {"LatestStreamArn": found} | (specification if found else {})}
+
+    def query(**_: Any) -> Any:
+        return {"Items": [{"Name": {"S": OLD}, "IsSettled": {"BOOL": True}}]}
+
+    found = aggregation(
+        SimpleNamespace(dynamodb=SimpleNamespace(describe_table=describe_table, query=query)),
+        source=SourceTable("Orders", {"id": "S"}),
+        reduce_table="Reduced",
+    )
+    age = found.age(found.deployed.configuration)
+    assert isinstance(age, str)
+    assert age.startswith(says)
+    assert age.endswith("then run `leda rebuild --map-function MapLambda`")

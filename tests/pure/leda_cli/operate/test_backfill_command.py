@@ -14,6 +14,7 @@ from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.backfill_command import backfill
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding.corrections import Correction
+from leda_cli.operate.totals.totals_age import Age
 from support.aggregations import FakeRebuild, aggregation
 
 DOCUMENT: dict[str, Any] = {
@@ -55,6 +56,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             json.dumps(found["document"]),
             source=SourceTable("Feedback", {"id": "S"}),
             needs_backfill=True,
+            age=lambda _: Age(None, None),
             both_sides=lambda *_: Tables(
                 ("Count",), lambda: Expected(dict(TOTALS), 4), lambda: TOTALS
             ),

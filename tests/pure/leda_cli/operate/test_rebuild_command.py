@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from leda_cli.operate import rebuild_command as module
 from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.rebuild_command import rebuild
 from leda_cli.operate.rebuilding.corrections import Correction
+from leda_cli.operate.totals.totals_age import Age
 from support.aggregations import FakeRebuild, aggregation
 
 CHANGES = [
@@ -27,7 +29,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """AggregateTable's totals in the check at the end."""
     totals: dict[str, Any] = dict(EXPECTED.totals)
     tables = Tables(("Count", "Value"), lambda: EXPECTED, lambda: totals)
-    made = aggregation(both_sides=lambda *_: tables)
+    made = aggregation(both_sides=lambda *_: tables, age=lambda _: Age(None, None))
     monkeypatch.setattr(Aggregation, "find", lambda *_: made)
     monkeypatch.setattr(module, "Rebuild", FakeRebuild)
     monkeypatch.setattr(FakeRebuild, "error", None)
@@ -78,6 +80,37 @@ def test_a_dry_run_lists_what_would_change(
     shown = capsys.readouterr().out
     assert "would switch off and on 1 mappings: uuid" in shown
     assert "would correct 2 totals" in shown
+
+
+@pytest.mark.parametrize(
+    ("ages", "looks", "said"),
+    [
+        ([Age(90.0, 95.5), Age(None, 40.0), Age(12.0, None)], 3, "lack changes of the last 96 s"),
+        ([Age(90.0, None), "no rights"], 2, "lack changes of the last 90 s"),
+        # Map does not come nearer: the check says what is wrong.
+        ([Age(90.0 + n, None) for n in range(100)], 60, "lack changes of the last 138 s"),
+    ],
+)
+def test_the_check_waits_until_what_came_meanwhile_is_counted(
+    found: dict[str, Any],
+    ages: list[Age | str],
+    looks: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    left = iter(ages)
+    monkeypatch.setitem(vars(Aggregation.find(False, "", None)), "age", lambda _: next(left))
+    rebuild(wait=30)
+    assert len(ages) - len(list(left)) == looks
+    assert said in capsys.readouterr().out
 
 
 def test_totals_that_differ_afterwards_are_an_error(found: dict[str, Any]) -> None:

@@ -70,11 +70,14 @@ def found(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     made = SimpleNamespace(live=LIVE, pending=NotLive(), age=Age(2.25, None), run=None)
     made.client = account.dynamodb
     found = aggregation(
-        account, totals_table="Totals", live=lambda: made.live, open_run=lambda: made.run
+        account,
+        totals_table="Totals",
+        live=lambda: made.live,
+        open_run=lambda: made.run,
+        age=lambda _: made.age,
     )
     monkeypatch.setattr(Aggregation, "find", lambda *_: found)
     monkeypatch.setattr(module, "not_live", lambda *_: made.pending)
-    monkeypatch.setattr(module, "age_of", lambda *_: made.age)
     return made
 
 
@@ -128,46 +131,6 @@ def test_the_age_is_unknown_while_a_rebuild_changes_totals(
     age = json.loads(capsys.readouterr().out)["age"]
     assert age["seconds"] is None
     assert "totals may be wrong" in age["unknown"]
-
-
-OLD = "arn:aws:dynamodb:us-east-1:111111111111:table/Orders/stream/2026-08-01"
-
-
-@pytest.mark.parametrize(
-    ("table", "stream", "says"),
-    [
-        ("Orders", "", "Orders has no stream"),
-        ("Orders", "arn:new", "Orders's stream arn:new is new"),
-        ("Reduced", "arn:new", "Reduced's stream arn:new is new"),
-    ],
-)
-def test_the_age_is_unknown_where_a_stream_is_not_the_one_of_the_totals(
-    table: str, stream: str, says: str
-) -> None:
-    # No record waits in the stream that was met: what changed since is in another one, or in none.
-    streams = {"Orders": OLD, "Reduced": OLD, table: stream}
-
-    def describe_table(TableName: str) -> Any:
-        specification = {"StreamSpecification": {"StreamEnabled": True}}
-        found = streams[TableName]
-        return {"Table": {"LatestStreamArn": found} | (specification if found else {})}
-
-    def query(**_: Any) -> Any:
-        return {"Items": [{"Name": {"S": OLD}, "IsSettled": {"BOOL": True}}]}
-
-    aggregation: Any = SimpleNamespace(
-        account=SimpleNamespace(
-            dynamodb=SimpleNamespace(describe_table=describe_table, query=query)
-        ),
-        source=SimpleNamespace(name="Orders"),
-        reduce_table="Reduced",
-        registry_table="Registry",
-        command=lambda name: f"leda {name} --map-function Map",
-    )
-    found = module.age_of(aggregation, LIVE)
-    assert isinstance(found, str)
-    assert found.startswith(says)
-    assert found.endswith("then run `leda rebuild --map-function Map`")
 
 
 @pytest.mark.parametrize(
