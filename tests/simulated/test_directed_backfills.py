@@ -15,7 +15,6 @@ from leda.engine.map import map_rows
 from leda.engine.map.source_shards import Assignment, SourceShards
 from leda.engine.registry import Configurations
 from leda.engine.shards import padded
-from leda.streams import changes
 from leda_cli.operate.rebuilding import stored_totals
 from leda_cli.operate.rebuilding.assignments import Assignments
 from leda_cli.operate.rebuilding.lane_rows import LaneRows
@@ -110,33 +109,6 @@ def test_changes_from_before_the_backfill_do_not_count_when_they_are_redelivered
     for stage in ("map", "reduce"):
         it.deliver(stage, it.records(stage))
         it.on()
-    return it.differences()
-
-
-def read_old_images_as_deployed(patch: Patch) -> None:
-    """Read old images with the deployed configuration, and new ones with that of the shard."""
-    real_init, real_read = SourceShards.__init__, changes.read
-    deployed: list[Any] = []
-
-    def init(self: Any, *given: Any, **more: Any) -> None:
-        real_init(self, *given, **more)
-        deployed.append(self._deployed)
-
-    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
-        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
-        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
-        return old, new, reasons
-
-    patch.setattr(SourceShards, "__init__", init)
-    patch.setattr(changes, "read", read)
-
-
-@breach(read_old_images_as_deployed, of=FROM_REGION)
-def test_both_images_are_read_with_the_configuration_of_the_shard(it: GroupByScene) -> Any:
-    count_some(it, 0)
-    it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
-    it.write("r2", region="b", type="c", score="1")
-    it.on()
     return it.differences()
 
 
