@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.any_record import WRONG, changes, put, spoiled
+from support.any_record import changes, spoiled
 from support.lambda_events import event
 from support.log_lines import LogLines, recorded
 from support.pipeline import SOURCES, Function, Pipeline
@@ -28,11 +28,6 @@ from support.shop import CUSTOMER, OPERATOR, ROUTES, Lambda, ShopTables, http_ev
 from support.users import Users
 
 CREATED = 1_795_966_471
-# What may be in the place of the time of arrival.
-TIMES = (
-    "missing", "null", "true", "negative", "the far future", "milliseconds", "microseconds", "huge", "a huge fraction",
-    "not a number", "infinite", "text", "a list",
-)  # fmt: skip
 EXAMPLES = settings(
     max_examples=60,
     deadline=None,
@@ -312,17 +307,6 @@ def test_no_malformed_record_fails_a_function_and_the_records_beside_it_count(
     wrongs = data.draw(changes(system.record("any")))
 
     assert deliver(system, lambda record: spoiled(record, wrongs)) >= {0, 2}
-
-
-@pytest.mark.parametrize("time", TIMES)
-def test_a_record_counts_whatever_its_time_of_arrival(system: System, time: str) -> None:
-    place = (
-        ("kinesis", "approximateArrivalTimestamp")
-        if system.of_kinesis
-        else ("dynamodb", "ApproximateCreationDateTime")
-    )
-
-    assert deliver(system, lambda record: put(record, place, WRONG[time])) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("record", [None, "text", 5, [], {}], ids=repr)

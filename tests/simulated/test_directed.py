@@ -130,13 +130,11 @@ def test_a_child_that_is_read_before_its_parent_has_the_higher_epoch(it: Scene) 
 
 def test_a_child_whose_grandparent_is_trimmed_can_be_read() -> None:
     with scene(rising_numbers=False) as it:
-        it.write("t1", "1")
-        it.on()
+        it.count("t1", "1")
         it.system.streams["reduce"].roll()
         it.go_on(seconds=25 * 3600)
         it.system.streams["reduce"].roll()
-        it.write("t2", "2")
-        it.on()
+        it.count("t2", "2")
         listed = it.system.dynamodb_streams.describe_stream(
             StreamArn=it.system.streams["reduce"].arn
         )
@@ -162,13 +160,11 @@ def test_a_row_of_map_expires_by_the_time_of_its_records(it: Scene) -> Any:
 
 @breach(Shard, "source", property(lambda shard: shard.id))
 def test_rows_of_two_streams_with_the_same_shard_ids_are_kept_apart(it: Scene) -> Any:
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     it.system.replace_stream("map")
     (shard,) = it.shards("map")
     shard.start = 10**22
-    it.write("t2", "2")
-    it.on()
+    it.count("t2", "2")
     return it.differences()
 
 
@@ -178,8 +174,7 @@ def test_records_of_an_older_stream_are_repaired_by_a_rebuild_and_not_added_late
     it.on("map")
     older = it.system.streams["reduce"]
     it.system.replace_stream("reduce")
-    it.write("t2", "2")
-    it.on()
+    it.count("t2", "2")
     assert it.differences()
     it.rebuild()
     assert not it.differences()
@@ -194,12 +189,10 @@ def test_a_replaced_stream_is_not_settled_until_a_rebuild() -> None:
 
     for stage in ("map", "reduce"):
         with scene() as it:
-            it.write("t1", "1")
-            it.on()
+            it.count("t1", "1")
             assert settled(it) == [True]
             it.system.replace_stream(stage)
-            it.write("t2", "2")
-            it.on()
+            it.count("t2", "2")
             assert settled(it) == [True, False]
             it.rebuild()
             assert settled(it) == [True, True]

@@ -15,7 +15,6 @@ from leda.engine.map import map_rows
 from leda.engine.map.source_shards import Assignment, SourceShards
 from leda.engine.registry import Configurations
 from leda.engine.shards import padded
-from leda.streams import changes
 from leda_cli.operate.rebuilding import stored_totals
 from leda_cli.operate.rebuilding.assignments import Assignments
 from leda_cli.operate.rebuilding.lane_rows import LaneRows
@@ -48,17 +47,21 @@ def write_some(it: GroupByScene, first: int, count: int = 3) -> None:
         it.write(f"r{number}", region=region, type=kind, score=str(number))
 
 
+def count_some(it: GroupByScene, first: int) -> None:
+    """Write some rows, and let them count."""
+    write_some(it, first)
+    it.on()
+
+
 FROM_REGION = partial(groupings, BY_REGION)
 # An execution environment is warm in most of these schedules, and cold in some.
 SEEDS = range(1, 6)
 
 
 def from_region_to_scores(it: GroupByScene) -> Any:
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     it.backfill(WITH_SCORES)
-    write_some(it, 2)
-    it.on()
+    count_some(it, 2)
     return it.differences()
 
 
@@ -89,11 +92,9 @@ NOTHING = {
 )
 def test_a_change_that_added_nothing_under_the_former_configuration_counts(it: GroupByScene) -> Any:
     """An environment that remembers the former configuration would write no row, and so find none that is closed."""
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     it.backfill(BY_REGION)
-    write_some(it, 2)
-    it.on()
+    count_some(it, 2)
     return it.differences()
 
 
@@ -101,8 +102,7 @@ def test_a_change_that_added_nothing_under_the_former_configuration_counts(it: G
 def test_changes_from_before_the_backfill_do_not_count_when_they_are_redelivered(
     it: GroupByScene,
 ) -> Any:
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     write_some(it, 3)
     it.go_on()
     it.backfill(WITH_SCORES)
@@ -112,38 +112,9 @@ def test_changes_from_before_the_backfill_do_not_count_when_they_are_redelivered
     return it.differences()
 
 
-def read_old_images_as_deployed(patch: Patch) -> None:
-    """Read old images with the deployed configuration, and new ones with that of the shard."""
-    real_init, real_read = SourceShards.__init__, changes.read
-    deployed: list[Any] = []
-
-    def init(self: Any, *given: Any, **more: Any) -> None:
-        real_init(self, *given, **more)
-        deployed.append(self._deployed)
-
-    def read(record: Any, contribution: Any, *, keeps_expired: bool) -> Any:
-        _, new, reasons = real_read(record, contribution, keeps_expired=keeps_expired)
-        old, _, _ = real_read(record, deployed[-1].contribution, keeps_expired=keeps_expired)
-        return old, new, reasons
-
-    patch.setattr(SourceShards, "__init__", init)
-    patch.setattr(changes, "read", read)
-
-
-@breach(read_old_images_as_deployed, of=FROM_REGION)
-def test_both_images_are_read_with_the_configuration_of_the_shard(it: GroupByScene) -> Any:
-    write_some(it, 0)
-    it.on()
-    it.set("map", CONFIGURATION=json.dumps(BY_TYPE))
-    it.write("r2", region="b", type="c", score="1")
-    it.on()
-    return it.differences()
-
-
 @breach(Assignment, "source", lambda self, shard: shard.source, of=FROM_REGION)
 def test_a_backfill_to_an_earlier_configuration_has_rows_of_its_own(it: GroupByScene) -> Any:
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     it.backfill(WITH_SCORES)
     it.backfill(BY_REGION)
     it.off("map")
@@ -158,8 +129,7 @@ def test_a_backfill_to_an_earlier_configuration_has_rows_of_its_own(it: GroupByS
 
 @breach(TotalsSide, "label_changes", lambda self: iter(()), of=FROM_REGION)
 def test_a_backfill_writes_the_labels_of_totals_that_keep_their_identifier(it: GroupByScene) -> Any:
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     it.backfill(BY_TYPE)
     return it.differences()
 
@@ -172,8 +142,7 @@ def test_a_removed_measure_does_not_come_back_with_a_late_checkpoint(monkeypatch
     """
     of_types = {**WITH_SCORES, "group_by": BY_TYPE["group_by"]}
     with groupings(WITH_SCORES) as it:
-        write_some(it, 0)
-        it.on()
+        count_some(it, 0)
         it.set("map", CONFIGURATION=json.dumps(of_types))
         with monkeypatch.context() as patch:
             patch.setattr(SourceSide, "move_rows", lambda *_given: kill())
@@ -199,12 +168,10 @@ OLD_ROWS = [{"id": {"S": f"old{n}"}, "region": {"S": "a"}, "type": {"S": "b"}} f
     never_wait_for_a_backfill, of=partial(groupings, BY_REGION, rows=OLD_ROWS, backfill="required")
 )
 def test_a_table_with_rows_has_no_totals_before_its_first_backfill(it: GroupByScene) -> Any:
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     before = it.totals()
     it.backfill()
-    write_some(it, 3)
-    it.on()
+    count_some(it, 3)
     return before or it.differences()
 
 
@@ -384,12 +351,10 @@ def test_a_shard_without_remaining_records_continues_at_maps_checkpoint() -> Non
     """AWS closes a shard within hours; an emulator may keep one open for days."""
     for document in (BY_REGION, WITH_SCORES):
         with groupings(BY_REGION, markers=False) as it:
-            write_some(it, 0)
-            it.on()
+            count_some(it, 0)
             it.go_on(seconds=30 * 3600)
             it.backfill(document)
-            write_some(it, 2)
-            it.on()
+            count_some(it, 2)
 
             assert it.system.counts["backfills"] == 1
             assert not it.differences()
@@ -397,8 +362,7 @@ def test_a_shard_without_remaining_records_continues_at_maps_checkpoint() -> Non
 
 def test_a_run_without_markers_removes_those_of_a_killed_run(monkeypatch: Patch) -> None:
     with groupings(BY_REGION) as it:
-        write_some(it, 0)
-        it.on()
+        count_some(it, 0)
         with monkeypatch.context() as patch:
             patch.setattr(SourceSide, "move_rows", lambda *_given: kill())
             backfill_until_killed(it)
@@ -423,8 +387,7 @@ def without_looking(change: Callable[..., bool]) -> Callable[..., bool]:
 )
 def test_a_run_that_was_taken_over_changes_no_total(it: GroupByScene, patch: Patch) -> Any:
     """The run sleeps before it reads the totals; when it wakes, another configuration without a measure is live."""
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     runs: list[TotalsSide] = []
     real = TotalsSide.ignore_unmet
 
@@ -449,8 +412,7 @@ def test_a_rebuild_that_began_before_a_backfill_does_not_change_the_live_configu
 
     def differences(looks: int) -> Any:
         with groupings(BY_REGION) as it, pytest.MonkeyPatch.context() as patch:
-            write_some(it, 0)
-            it.on()
+            count_some(it, 0)
             configure, require_time = Rebuild._configure, Rebuild._require_time
             looked = Counter[Rebuild]()
 
@@ -483,8 +445,7 @@ def test_a_late_write_of_a_run_changes_no_total_that_another_run_has_corrected(
     it: GroupByScene, patch: Patch
 ) -> Any:
     """The run sleeps before it adds a missing measure; when it wakes, a configuration without the measure is live."""
-    write_some(it, 0)
-    it.on()
+    count_some(it, 0)
     real = StoredTotals._change
     changes: list[Change] = []
 
@@ -522,8 +483,7 @@ def backfill_until_killed(it: GroupByScene) -> None:
 def test_a_shard_that_a_restored_registry_lacks_gets_rows_that_are_not_closed() -> None:
     for seed in range(1, 4):
         with groupings(BY_REGION, seed) as it:
-            write_some(it, 0)
-            it.on()
+            count_some(it, 0)
             rows = it.system.rows("RegistryTable")
             backup = [row for row in rows if not row["Scope"]["S"].startswith("source/")]
             it.backfill(WITH_SCORES)
@@ -531,8 +491,7 @@ def test_a_shard_that_a_restored_registry_lacks_gets_rows_that_are_not_closed() 
             it.system.store.restore("RegistryTable", backup)
             it.system.functions["map"].forget_environments()
             it.rebuild()
-            write_some(it, 2)
-            it.on()
+            count_some(it, 2)
 
             assert it.system.counts["rebuilds"] == 1
             found = {name: int(row["Count"]["N"]) for name, row in it.totals().items()}

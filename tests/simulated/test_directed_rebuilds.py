@@ -46,8 +46,7 @@ def test_a_row_that_is_written_during_the_scan_counts_as_it_was_written(
             it.system.counts["written"] = 1
             it.write("t1", "5")
 
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     damaged(it, Value={"N": "7"})
     # After the scan, before the watermark.
     before(patch, "scanned", lambda _tail: write_once(it), Tail)
@@ -57,25 +56,21 @@ def test_a_row_that_is_written_during_the_scan_counts_as_it_was_written(
 
 @breach(TotalsSide, "mend_checkpoints", lambda self, suspects: None)
 def test_a_checkpoint_that_reduce_did_not_write_is_removed(it: Scene) -> Any:
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
     ahead = {"S": f"9999999999.{'9' * 40}"}
     damaged(it, Value={"N": "7"}, **{applied: ahead})
     it.rebuild()
-    it.write("t2", "2")
-    it.on()
+    it.count("t2", "2")
     return it.differences()
 
 
 @breach(LaneRows, "touch", lambda self, lanes, nodes: None)
 def test_a_total_gets_a_checkpoint_for_every_number_of_lanes(it: Scene) -> Any:
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     it.system.streams["map"].roll()
     it.set("map", REDUCE_LANES="4")
-    it.write("t2", "2")
-    it.on()
+    it.count("t2", "2")
     it.system.store.delete_item(TableName="AggregateTable", Key={"Identifier": {"S": "PV"}})
     it.rebuild()
     assert not it.differences()
@@ -97,8 +92,7 @@ def test_rows_that_map_writes_during_a_rebuild_are_not_subtracted(it: Scene, pat
         it.system.functions["map"].invoke(event)
         it.world.sleep(10)
 
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     damaged(it, Value={"N": "7"})
     before(patch, "drain", lambda _totals: invoke_map_once(it), TotalsSide)
     it.rebuild()
@@ -137,8 +131,7 @@ def two_rebuilds(
 @breach(Journal, "moving", lambda self: None)
 def test_a_run_that_has_lost_the_journal_moves_no_row_of_map(it: Scene, patch: Patch) -> Any:
     """The first run wakes when the second one has checked Map's rows, and a trade has been written since."""
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     damaged(it, Value={"N": "7"})
 
     def write() -> None:
@@ -154,8 +147,7 @@ def test_a_mapping_that_was_switched_on_after_a_run_began_is_switched_off_for_th
     it: Scene, patch: Patch
 ) -> int:
     """Another run had switched the mapping off, and ended before this one wrote its journal."""
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     damaged(it, Value={"N": "7"})
     it.off("map")
     before(patch, "open", lambda _journal: it.system.mappings["map"].resume(), Journal)
@@ -171,8 +163,7 @@ def test_the_run_that_closes_the_journal_undoes_late_changes_of_an_overtaken_run
     it: Scene, patch: Patch
 ) -> list[str]:
     """The first run wakes and writes markers when the second one has removed them and switched the mapping on."""
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
 
     def switch_off() -> None:
         it.world.sleep(60)
@@ -205,8 +196,7 @@ def test_a_shard_that_reduce_never_read_adds_nothing_after_the_rebuild(
         it.on("map")
         it.system.streams["reduce"].roll()
         it.system.mappings["reduce"].lose()
-        it.write("t2", "2")
-        it.on()
+        it.count("t2", "2")
         assert it.differences()
         it.rebuild()
         assert not it.differences()
@@ -232,8 +222,7 @@ def test_rows_that_reduce_has_not_applied_are_waited_for_or_detected(
     if breach != "no wait":
         do_not_compare(monkeypatch)
     with scene() as it:
-        it.write("t0", "1")
-        it.on()
+        it.count("t0", "1")
         it.off("reduce")
         it.write("t1", "2")
         it.go_on()
@@ -257,8 +246,7 @@ def do_not_compare(patch: Patch) -> None:
 @breach(do_not_compare)
 def test_a_total_that_was_not_corrected_is_corrected_again(it: Scene) -> Any:
     """Somebody has moved the total's checkpoint beyond Reduce's position, so the first correction is dropped."""
-    it.write("t1", "1")
-    it.on()
+    it.count("t1", "1")
     (applied,) = [name for name in it.totals()["PV"] if name.startswith("Applied")]
     epoch = it.totals()["PV"][applied]["S"].partition(".")[0]
     damaged(it, Value={"N": "7"}, **{applied: {"S": f"{epoch}.{'9' * 40}"}})
@@ -296,8 +284,7 @@ def of_the_former_stream_after_a_rebuild(it: Scene) -> Any:
     """Deliver the records of the table's former stream after a rebuild. Returns the differences."""
     older = it.system.streams["map"]
     it.system.replace_stream("map")
-    it.write("t2", "4")
-    it.on()
+    it.count("t2", "4")
     it.rebuild()
     assert not it.differences()
     it.deliver("map", next(iter(older.shards.values())).records, stream=older)
@@ -307,8 +294,7 @@ def of_the_former_stream_after_a_rebuild(it: Scene) -> Any:
 
 @breach(SourceSide, "older_shards", lambda self: iter(()))
 def test_records_of_an_older_stream_are_not_added_after_the_rebuild(it: Scene) -> Any:
-    it.write("t0", "1")
-    it.on()
+    it.count("t0", "1")
     it.off("map")
     it.write("t1", "2")
     it.go_on()
@@ -325,8 +311,7 @@ def test_records_of_a_stream_that_map_never_read_are_not_added_after_the_rebuild
 @breach("leda_cli.operate.rebuilding.rebuild.streams_of", lambda _client, _table: [])
 def test_a_late_row_of_reducetables_older_stream_does_not_make_a_total_again(it: Scene) -> Any:
     """The totals are gone with their checkpoints, and no row of the new stream names them."""
-    it.write("t0", "1")
-    it.on()
+    it.count("t0", "1")
     it.write("t0", None)
     it.on()
     older = it.system.streams["reduce"]
@@ -344,8 +329,7 @@ def test_a_late_row_of_reducetables_older_stream_does_not_make_a_total_again(it:
 def test_a_stream_that_appears_during_a_rebuild_is_not_treated_as_older(
     it: Scene, patch: Patch
 ) -> Any:
-    it.write("t0", "1")
-    it.on()
+    it.count("t0", "1")
     came = iter([True])
 
     def come(_work: SourceSide) -> None:

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from leda.engine.group_by import attributes, grouping, groupings, identifiers
-from leda.engine.group_by.configuration import Configuration, Measure
+from leda.engine.group_by.configuration import Configuration
 from leda.engine.group_by.grouping import Grouping
 from leda.engine.group_by.groupings import Groupings
 from leda.engine.map import map_batch
 from leda.streams import changes
-from leda.streams.changes import UnreadableRowError
 from simulation.group_by import CORRECTED
 from simulation.runs import plan, run
 from support.mutations import finds_each_mutation
@@ -48,18 +47,6 @@ def one_condition_is_enough(patch: Patch) -> None:
             yield from real(replace(self, where=()), image)
 
     patch.setattr(Grouping, "leaves", leaves)
-
-
-def what_is_no_number_counts_as_0(patch: Patch) -> None:
-    real = Measure.amount
-
-    def amount(self: Any, image: Any) -> Any:
-        try:
-            return real(self, image)
-        except UnreadableRowError:
-            return 0
-
-    patch.setattr(Measure, "amount", amount)
 
 
 def expired_rows_are_subtracted_although_they_are_kept(patch: Patch) -> None:
@@ -99,16 +86,6 @@ def levels_above_are_left_out(patch: Patch) -> None:
 
 def a_total_is_made_without_labels(patch: Patch) -> None:
     patch.setattr(Configuration, "labels", lambda self, identifier: None)
-
-
-def a_total_is_kept_an_hour_less(patch: Patch) -> None:
-    real = attributes.end_of_bucket
-
-    def end(text: str, bucket: str) -> datetime | None:
-        found = real(text, bucket)
-        return found and found - timedelta(hours=1)
-
-    patch.setattr(attributes, "end_of_bucket", end)
 
 
 def an_unreadable_row_is_not_quarantined(patch: Patch) -> None:

@@ -129,6 +129,11 @@ class Scene(EngineScene):
         }
         self.system.store.put_item(TableName="StateTable", Item=row)
 
+    def count(self, trade: str, value: str) -> None:
+        """Write a row of StateTable, and let it count."""
+        self.write(trade, value)
+        self.on()
+
     def differences(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The totals that are not what StateTable's rows add up to: {node, or (node, count): (must, is)}."""
         must: dict[str, Decimal] = {}

@@ -81,7 +81,3 @@ def test_a_readme_without_markers_is_refused() -> None:
 def test_a_variable_without_a_description_is_refused() -> None:
     with pytest.raises(Unreadable, match='variable "name" has no description'):
         module_docs.tables('variable "name" {\n  type = string\n}\n', OUTPUTS)
-
-
-def test_the_tables_of_this_repository_are_current() -> None:
-    assert module_docs.stale() == []

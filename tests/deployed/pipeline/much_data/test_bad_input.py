@@ -1,4 +1,4 @@
-"""Bad messages and rows are quarantined whole, once, with their place in the stream, and all others are counted."""
+"""Bad messages are quarantined whole, once, with their place in the stream, and all others are counted."""
 
 import base64
 import json
@@ -8,9 +8,6 @@ from support import lambda_events
 from support.live_aws import wait_for
 from support.live_stack import LiveStack
 from support.live_trades import Trades
-
-Key = dict[str, Any]
-Row = dict[str, Any]
 
 
 def _changed(trades: Trades, **changes: Any) -> bytes:
@@ -89,80 +86,3 @@ def test_every_bad_message_is_quarantined_once_and_every_good_one_is_counted(
     assert stack.objects("StateLambda/").keys() == objects.keys()
     assert {key: stack.read_object(key) for key in kept} == kept
     stack.assert_exact(trades)
-
-
-def _assert_quarantined(
-    stack: LiveStack, trades: Trades, part: str, table: str, rows: list[tuple[Key, Row]]
-) -> None:
-    """Put rows that the function cannot read between good ones; it must quarantine them and count the others."""
-    before = stack.objects(f"{stack.function(part)}/").keys()
-    stack.put(trades.load(100, seed=4))
-    stack.settle(trades)
-    try:
-        with stack.without_mapping(part):  # off, so that good and bad rows are in one batch
-            stack.put(trades.load(100, seed=5))
-            for key, row in rows:
-                stack.dynamodb.put_item(TableName=table, Item={**key, **row})
-            stack.put(trades.load(100, seed=6))
-        stack.settle(trades)
-        kept = wait_for(
-            f"the bad rows of {table} in quarantine",
-            lambda: stack.quarantined(part, before),
-            lambda kept: len(kept) >= len(rows),
-        )
-        found = []
-        for each in kept.values():
-            record = json.loads(base64.b64decode(each["data"], validate=True))
-            found.append(record["dynamodb"]["Keys"])
-            assert each["function"] == stack.function(part)
-            assert each["stream"] == stack.stream_arn("state" if part == "map" else "reduce")
-            assert each["sequenceNumber"] == record["dynamodb"]["SequenceNumber"]
-            # Reduce appends a hash of the total to which a record cannot be added.
-            assert each["eventID"].startswith(record["eventID"])
-            assert each["shard"]
-            assert each["reason"]
-        assert sorted(found, key=str) == sorted((key for key, _ in rows), key=str)
-    finally:
-        for key, _ in rows:
-            stack.dynamodb.delete_item(TableName=table, Key=key)
-    # A row that was not counted is not subtracted when it is deleted.
-    stack.catch_up(trades)
-    assert len(stack.quarantined(part, before)) == len(rows)
-
-
-def test_rows_of_statetable_that_map_cannot_read_are_quarantined(
-    stack: LiveStack, trades: Trades
-) -> None:
-    """tests/emulated/test_map.py has more of such rows."""
-    version, path = {"N": "1"}, {"S": f"{trades.root}:FXSpot:EMEA"}
-    rows: list[Row] = [
-        {},
-        {"Version": version, "Value": {"N": "5"}},
-        {"Version": version, "Path": path, "Value": {"S": "5"}},
-        {"Version": version, "Path": path, "Value": {"N": "1E+100"}},
-    ]
-    named = [({"id": {"S": f"{trades.root}/bad-{place}"}}, row) for place, row in enumerate(rows)]
-    _assert_quarantined(stack, trades, "map", "StateTable", named)
-
-
-def test_rows_of_reducetable_that_reduce_cannot_read_are_quarantined(
-    stack: LiveStack, trades: Trades
-) -> None:
-    """tests/emulated/test_reduce.py has more of such rows."""
-    bad = f"{trades.root}-bad"
-
-    def totals(node: str, *values: Any) -> Row:
-        measures = {"L": [{"S": "Count"}, {"S": "Value"}]}
-        return {"Measures": measures, "Totals": {"M": {node: {"L": list(values)}}}}
-
-    rows = [
-        {},
-        totals(f"{bad}:PV", {"N": "1"}, {"S": "5"}),
-        totals(f"{bad}:PV", {"N": "1"}),
-        # The total would need 39 digits.
-        totals(trades.root, {"N": "0"}, {"N": "1E+40"}),
-    ]
-    lane = {"Lane": {"S": "0123abcd.1.0"}}
-    named = [({**lane, "Source": {"S": f"{bad}-{place}"}}, row) for place, row in enumerate(rows)]
-    _assert_quarantined(stack, trades, "reduce", "ReduceTable", named)
-    assert not stack.totals(bad), "a row is applied whole or not at all"

@@ -2,7 +2,6 @@
 
 import datetime
 import ipaddress
-import itertools
 import re
 import socket
 import ssl
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from leda.aws.clients import STANDARD
 from leda.aws.http_connections import Connections
-from support.scripted_server import Request, Silence, Step, Then, answer, chunked, serving
+from support.scripted_server import Silence, Step, Then, answer, chunked, serving
 
 SHORT_SECONDS = 0.2
 
@@ -108,20 +107,6 @@ def test_a_connection_that_the_server_closes_is_not_reused(last: bytes) -> None:
 
     assert bodies == [b"a", b"b"]
     assert [each.connection for each in server.requests] == [1, 2]
-
-
-def test_threads_use_separate_connections() -> None:
-    def echo(each: Request) -> bytes:
-        time.sleep(0.001)
-        return answer(each.body)
-
-    bodies = [b"%d" % number for number in range(400)]
-    with serving(itertools.repeat(echo)) as server, ThreadPoolExecutor(16) as pool:
-        connections = Connections(server.endpoint)
-        found = pool.map(lambda body: connections.exchange(request(body)).body, bodies)
-
-        assert list(found) == bodies
-    assert server.connections <= 16
 
 
 # -- connections that the server closes

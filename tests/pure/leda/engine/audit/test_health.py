@@ -80,11 +80,6 @@ def test_a_running_pipeline_is_healthy(dynamodb: Dynamo) -> None:
     assert found(dynamodb).counts == {"RebuildOpen": 0, "MappingsOff": 0, "StreamsNotSettled": 0}
 
 
-def test_a_journal_means_an_open_rebuild(dynamodb: Dynamo) -> None:
-    dynamodb.register("rebuild", "journal")
-    assert found(dynamodb).counts["RebuildOpen"] == 1
-
-
 @pytest.mark.parametrize("state", ["Disabling", "Disabled", "Deleting", "gone"])
 def test_a_mapping_in_a_state_that_delivers_nothing_is_off(dynamodb: Dynamo, state: str) -> None:
     health = found(dynamodb, m=state)
@@ -95,10 +90,6 @@ def test_a_mapping_in_a_state_that_delivers_nothing_is_off(dynamodb: Dynamo, sta
 @pytest.mark.parametrize("state", ["Creating", "Enabling", "Enabled", "Updating"])
 def test_a_mapping_that_delivers_or_will_deliver_is_not_off(dynamodb: Dynamo, state: str) -> None:
     assert found(dynamodb, s=state, r=state).mappings_off == {}
-
-
-def test_each_mapping_that_is_off_is_counted(dynamodb: Dynamo) -> None:
-    assert found(dynamodb, s="Disabled", m="Disabled", r="Disabled").counts["MappingsOff"] == 3
 
 
 def test_a_mapping_that_was_off_for_half_of_its_streams_retention_has_stood_still(
@@ -117,13 +108,6 @@ def test_a_deleted_mapping_has_no_known_time_of_standing_still(dynamodb: Dynamo)
 def test_streams_of_a_new_pipeline_that_has_registered_none_are_settled(dynamodb: Dynamo) -> None:
     dynamodb.restore(REGISTRY, [])
     assert found(dynamodb).streams_not_settled == {}
-
-
-def test_a_replaced_stream_is_not_settled(dynamodb: Dynamo) -> None:
-    dynamodb.streams["StateTable"] = "states/2"
-    health = found(dynamodb)
-    assert health.streams_not_settled == {"map": "states/2"}
-    assert health.counts["StreamsNotSettled"] == 1
 
 
 def test_a_replaced_stream_is_settled_by_a_rebuild_and_not_by_being_registered(
