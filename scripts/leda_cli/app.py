@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.metadata
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -80,8 +81,19 @@ def _finite(command: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"leda {importlib.metadata.version('leda-cli')}")
+        raise typer.Exit
+
+
 @app.callback()
-def leda() -> None:
+def leda(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """Keep exact, near-real-time totals on Kinesis, Lambda and DynamoDB."""
 
 

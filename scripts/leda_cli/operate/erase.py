@@ -44,6 +44,7 @@ from leda_cli.operate.deployed.stream_shards import streams_of
 from leda_cli.operate.rebuilding.lane_rows import Lanes, NamedNodes
 from leda_cli.operate.rebuilding.stored_totals import lanes_of
 from leda_cli.operate.stack import NamePrefixOption
+from leda_cli.operate.totals.totals_reading import TotalsReader
 
 Row = Mapping[str, Any]
 
@@ -109,13 +110,13 @@ class Result:
     """Totals that are erased, or would be (`rows` as they were read), and why others are kept.
 
     emptied: the rows of ReduceTable that name one of those, by their keys.
-    absent: identifiers that were given and have no row, as a misspelt one has none.
+    absent: identifiers that were given and have no row, each with the reason why it can have none, or an empty text.
     """
 
     rows: Mapping[str, Row] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
     emptied: Sequence[Row] = ()
-    absent: Sequence[str] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self, dry_run: bool) -> dict[str, Any]:
         """The report for another program."""
@@ -132,7 +133,10 @@ class Result:
         would = "would be " if dry_run else ""
         yield from (f"{identifier}: {would}erased" for identifier in sorted(self.rows))
         yield from (f"{identifier}: kept, {why}" for identifier, why in sorted(self.kept.items()))
-        yield from (f"{identifier}: there is no such total" for identifier in sorted(self.absent))
+        yield from (
+            f"{identifier}: there is no such total" + (f" ({why})" if why else "")
+            for identifier, why in sorted(self.absent.items())
+        )
         if self.emptied:
             yield f"{len(self.emptied):,} rows of ReduceTable {would}emptied"
         if not self.rows and not self.kept and not self.absent:
@@ -180,7 +184,7 @@ class Erasure:
             {each: row for each, row in rows.items() if each in free},
             kept,
             [row for row in every_row(self._dynamodb, self._of.reduce_table) if free & _nodes(row)],
-            [each for each in wanted if each in free and each not in rows],
+            {each: self._impossible(each, live) for each in free if each not in rows},
         )
 
     def erase(self, found: Result) -> Result:
@@ -210,6 +214,17 @@ class Erasure:
             TableName=self._of.totals_table, Key=key, ConsistentRead=True
         )
         return answer.get("Item")
+
+    def _impossible(self, identifier: str, live: Configuration) -> str:
+        """Why no total can have this identifier, as one with a colon that is not escaped; an empty text if one can."""
+        of = self._of
+        try:
+            TotalsReader(self._dynamodb, of.totals_table, of.totals_key, live).require_identifier(
+                identifier
+            )
+        except LedaError as error:
+            return f"{error.what}; {error.fix}"
+        return ""
 
     def _below(self, identifiers: set[str], live: Configuration) -> set[str]:
         """Those of the totals in which rows of the source table count."""

@@ -90,7 +90,7 @@ def totals(
             raise LedaError(
                 f"the grouping {name} is deployed and not live yet", f"run `{pending.command}`"
             )
-        _require_measures(reader, averages or [], by)
+        _require_measures(reader, averages or [], by, aggregation)
         # Before the totals are read: a change that comes meanwhile makes them younger, not older.
         age = None if pending.is_first else aggregation.age(live)
         found = _read(reader, identifier, grouping, keys, children, top, by)
@@ -145,7 +145,9 @@ def _require_one_meaning(
         raise LedaError("--children and --top exclude each other", "--top reads children, too")
 
 
-def _require_measures(reader: TotalsReader, averages: Sequence[str], by: str | None) -> None:
+def _require_measures(
+    reader: TotalsReader, averages: Sequence[str], by: str | None, aggregation: Aggregation
+) -> None:
     """Raise LedaError for a measure that there is not."""
     sums = [name for name in reader.measures if name != reader.count]
     asked = [("--average", name, sums, "sum") for name in averages]
@@ -160,7 +162,8 @@ def _require_measures(reader: TotalsReader, averages: Sequence[str], by: str | N
     if averages and reader.count is None:
         raise LedaError(
             "an average needs a measure that counts the rows, and there is none",
-            'add one to the module\'s `measures`, like Count = { op = "count" }, and run `leda backfill`',
+            'add one to the module\'s `measures`, like Count = { op = "count" }, and run '
+            f"`{aggregation.command('backfill')}`",
         )
 
 
@@ -283,7 +286,11 @@ class Answer:
         for name in self._headings():
             table.add_column(cell(name), justify="right", no_wrap=True)
         for total in self.found.totals:
-            names = [total.keys.get(name, "") for name in keys] if keys else [total.identifier]
+            # An empty text is seen, and not taken for the level above, which lacks the key.
+            texts = [
+                total.keys.get(name, "") or ('""' if name in total.keys else "") for name in keys
+            ]
+            names = texts if keys else [total.identifier]
             table.add_row(*map(cell, names), *(f"{each:,f}" for each in self._numbers(total)))
         return table
 

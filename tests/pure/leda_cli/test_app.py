@@ -1,12 +1,14 @@
-"""The `leda` command itself: numbers in options."""
+"""The `leda` command itself: numbers in options, and its version."""
 
 from __future__ import annotations
 
 import sys
+import tomllib
 
 import pytest
 
 from leda_cli import app
+from leda_cli.base.paths import ROOT
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "nan", "inf"])
@@ -24,3 +26,14 @@ def test_a_number_that_is_not_finite_is_refused(
         app.main()
     assert ended.value.code == 2
     assert command[-1] in capsys.readouterr().err
+
+
+def test_the_version_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["leda", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 0
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"leda {project['version']}\n"

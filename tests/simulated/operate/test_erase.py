@@ -309,6 +309,11 @@ def test_an_identifier_without_a_total_is_named(
     assert "Anne: there is no such total" in lines
     erase(["Anne"], as_json=True)
     assert json.loads(capsys.readouterr().out)["absent"] == ["Anne"]
+    erase([":Ann"])
+    assert (
+        ":Ann: there is no such total (:Ann is not the identifier of a total"
+        in capsys.readouterr().out
+    )
 
 
 def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFixture[str]) -> None:

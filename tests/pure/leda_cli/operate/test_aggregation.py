@@ -270,3 +270,9 @@ def test_the_age_is_unknown_where_a_stream_is_not_the_one_of_the_totals(
     assert isinstance(age, str)
     assert age.startswith(says)
     assert age.endswith("then run `leda rebuild --map-function MapLambda`")
+
+
+def test_a_rebuild_is_not_advised_where_totals_keep_expired_rows() -> None:
+    keep = json.dumps(json.loads(CONFIGURATION) | {"on_expiry": "keep"})
+    assert "then run `leda rebuild" in aggregation().unsettled("map", "arn:new")
+    assert "set up a second aggregation" in aggregation(None, keep).unsettled("map", "arn:new")

@@ -175,6 +175,16 @@ def test_an_impossible_identifier_without_escapes_is_an_error(
         totals(**options)
 
 
+def test_an_empty_key_is_told_from_the_level_above(
+    found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group_by = {"place": {"keys": ["country", "city"], "rollup": True}}
+    found.live = Configuration.from_json(json.dumps({"group_by": group_by, "measures": MEASURES}))
+    found.client.rows = Client([("place:it", "3", "0"), ("place:it:%", "2", "0")]).rows
+    totals(grouping="place")
+    assert [line.split()[:3] for line in _out(capsys)[1:3]] == [["it", "3", "0"], ["it", '""', "2"]]
+
+
 def test_a_changed_grouping_is_shown_as_it_is_live(
     found: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
