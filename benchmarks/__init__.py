@@ -3,7 +3,7 @@
 published/     the published design, as Lambda functions with boto3
 stub           what DynamoDB answers (leda_cli.memory_dynamodb), over HTTP, with a set latency, in its own process
 environment    an execution environment: a handler in a process of its own, which says what each event took
-designs        the two designs: their handlers, their settings, their tables
+designs        the two designs: their handlers, their settings, their tables; published_stack applies the published one
 events         what Lambda delivers
 samples        repeated figures: median, spread, ratio
 

@@ -22,7 +22,7 @@ class Measured:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Measured:
-        """The result of `asdict`."""
+        """The result from what `asdict` made of it."""
         return cls(**{**given, "section": Section.from_json(given["section"])})
 
 

@@ -29,7 +29,7 @@ class Section:
 
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> Section:
-        """The section of `asdict`."""
+        """The section from what `asdict` made of it."""
         targets = [Target(**target) for target in given["targets"]]
         return cls(given["title"], given["lines"], targets, given["figures"])
 

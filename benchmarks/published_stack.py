@@ -145,4 +145,6 @@ class PublishedStack:
         )
 
     def _wait(self, what: str, state: Callable[[], object], wanted: object) -> None:
-        wait_for(f"{what} of the published design", lambda: state() == wanted, READY_SECONDS)
+        wait_for(
+            f"{what} of the published design is {wanted}", lambda: state() == wanted, READY_SECONDS
+        )

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.engine.map import map_batch
-from leda.engine.map.map_rows import BadCheckpointError
+from leda.engine.map.map_rows import BadCheckpointError, RowClosedError
 from leda.engine.shards import MissingShardIdError
 from simulation.failures import Killed, client_error, timed_out
 from support.faults import Fault, Faults, FaultyClient, after, instead, meanwhile, statements
@@ -421,3 +421,32 @@ def test_an_injected_failure_comes_after_the_write_and_totals_stay_exact(
     assert function(batch) == {"state": {}}
 
     assert pipeline.run() == {"PV": 3, "PV:A": 3}
+
+
+def test_the_oldest_timestamp_under_groupings_is_that_of_the_record(pipeline: Pipeline) -> None:
+    group_by = {"paths": {"keys": ["Path"]}}
+    measures = {"Rows": {"op": "count"}}
+    pipeline.settings["CONFIGURATION"] = json.dumps({"group_by": group_by, "measures": measures})
+    put_trades(pipeline, 1)
+    batch = batch_of(pipeline)
+    pipeline.function("map")(batch)
+
+    (row,) = pipeline.rows("ReduceTable")
+    created = batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"]
+    assert float(row["OldestTimestamp"]["N"]) == created
+
+
+def test_a_batch_fails_while_its_shards_row_is_closed_and_the_shard_is_not_assigned_again(
+    pipeline: Pipeline,
+) -> None:
+    put_trades(pipeline, 1)
+    pipeline.function("map")(batch_of(pipeline))
+    (row,) = pipeline.rows("ReduceTable")
+    closed = {**row, "Sequence": {"S": "9" * 40}, "ClosedBy": {"S": "other"}}
+    pipeline.dynamodb.put_item(TableName=pipeline.prefix + "ReduceTable", Item=closed)
+    put(pipeline, "new", {"S": "PV:A"}, {"N": "4"})
+
+    with pytest.raises(RowClosedError, match="`leda backfill` is at work"):
+        pipeline.function("map")(batch_of(pipeline))
+
+    assert pipeline.rows("ReduceTable") == [closed]

@@ -372,3 +372,14 @@ def test_the_first_record_is_processed_even_without_time_left(pipeline: Pipeline
     )
 
     assert report.answer() == answer(1, numbers(event)[1])
+
+
+def test_a_record_that_is_read_as_json_and_is_not_json_is_quarantined(pipeline: Pipeline) -> None:
+    event = pipeline.kinesis_event(b"{}", b"not JSON", b"\xff", b"[" * 100_000, b"{}")
+
+    assert processor(pipeline, Record.json)(event) == answer(2, quarantined=3)
+    assert [reason.partition(":")[0] for reason in pipeline.bucket.reasons] == [
+        "not JSON",
+        "not UTF-8",
+        "not readable JSON",
+    ]

@@ -1,5 +1,6 @@
 """Unpaid orders: limits of their size and number, payment, and expiry."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from leda.shop import times
 from simulation.failures import cancelled, timed_out
+from support.at_once import at_once
 from support.faults import after, instead, meanwhile
 from support.pipeline import Function
 from support.shop import CUSTOMER, Response, ShopTables, order
@@ -234,3 +236,16 @@ def test_a_run_ends_before_its_timeout_and_the_next_one_goes_on(
     assert [status_of(shop, each) for each in made] == ["Expired", "Created", "Created"]
     expire({})
     assert {status_of(shop, each) for each in made} == {"Expired"}
+
+
+def test_the_limit_of_unpaid_orders_holds_for_many_requests_at_once(shop: ShopTables) -> None:
+    function, answers = shop.function("create_order"), []
+
+    def ask() -> None:
+        body = order(("vest", 1), customerId=CUSTOMER)
+        answers.append(shop.until_answered(body, function).status)
+
+    at_once([ask] * 40)
+
+    assert Counter(201 if each in (200, 201) else each for each in answers) == {201: 20, 409: 20}
+    assert shop.stock("vest") == 980

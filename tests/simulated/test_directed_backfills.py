@@ -1,6 +1,7 @@
 """Rules of `leda backfill` that random schedules test too rarely: a schedule for each, with and without its breach."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from leda.engine import registry
 from leda.engine.group_by.configuration import WATERMARK, Configuration
 from leda.engine.map import map_rows
 from leda.engine.map.source_shards import Assignment, SourceShards
-from leda.engine.registry import Configurations
+from leda.engine.registry import MEMORY_SECONDS, Configurations
 from leda.engine.shards import padded
 from leda_cli.operate.rebuilding import stored_totals
 from leda_cli.operate.rebuilding.assignments import Assignments
@@ -514,3 +516,36 @@ def stop_at_call(patch: Patch, call: int) -> None:
         real(self)
 
     patch.setattr(operator._Pace, "before", before)
+
+
+def test_an_environment_of_map_forgets_the_registry_from_before_its_restore(
+    monkeypatch: Patch,
+) -> None:
+    def differences(memory: float) -> Any:
+        with groupings(BY_REGION) as it, monkeypatch.context() as patch:
+            patch.setattr(registry, "MEMORY_SECONDS", memory)
+            write_some(it, 0)
+            it.on()
+            backup = it.system.rows("RegistryTable")
+            it.backfill(WITH_SCORES)
+            write_some(it, 2)
+            it.on()
+            function = it.system.functions["map"]
+            warm = list(function._environments)
+            it.system.store.restore("RegistryTable", backup)
+            it.go_on(seconds=100)
+            function.forget_environments()
+            it.backfill()
+            write_some(it, 3)
+            it.on()
+            assert not it.differences()
+            # Either of two environments may get a batch, and the other one its redelivery.
+            function._environments[:] = warm
+            it.write("r7", region="a", type="b", score="7")
+            it.on()
+            it.deliver("map", it.records("map")[-1:])
+            it.on()
+            return it.differences()
+
+    assert not differences(MEMORY_SECONDS)
+    assert differences(math.inf)

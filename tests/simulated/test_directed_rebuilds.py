@@ -1,12 +1,15 @@
 """Rules of `leda rebuild` that random schedules do not test: a schedule for each, with and without its breach."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from leda.engine import registry
 from leda.engine.delta_rows import Lane
 from leda.engine.reduce.epochs import Epochs
+from leda.engine.registry import MEMORY_SECONDS
 from leda_cli.memory_dynamodb.store import Change
 from leda_cli.operate.rebuilding.journal import Journal
 from leda_cli.operate.rebuilding.lane_rows import LaneRows
@@ -342,3 +345,30 @@ def test_a_stream_that_appears_during_a_rebuild_is_not_treated_as_older(
     it.on()
     it.rebuild()
     return it.differences()
+
+
+def test_an_environment_of_reduce_forgets_a_registry_that_was_lost(monkeypatch: Patch) -> None:
+    """`terraform apply` has created RegistryTable again, and warm environments continue."""
+
+    def differences(memory: float) -> Any:
+        with scene() as it, monkeypatch.context() as patch:
+            patch.setattr(registry, "MEMORY_SECONDS", memory)
+            it.write("t1", "1")
+            it.on()
+            function = it.system.functions["reduce"]
+            warm = list(function._environments)
+            it.system.store.restore("RegistryTable", [])
+            it.go_on(seconds=100)
+            function.forget_environments()
+            it.rebuild()
+            it.write("t2", "2")
+            it.on()
+            assert not it.differences()
+            # Either of two environments may get a batch.
+            function._environments[:] = warm
+            it.write("t3", "4")
+            it.on()
+            return it.differences()
+
+    assert not differences(MEMORY_SECONDS)
+    assert differences(math.inf)

@@ -80,7 +80,7 @@ class GroupedTable(AppliedExample):
         return TotalsReader(self.dynamodb, self.totals_table, self.KEY, live)
 
     def rows(self) -> Iterator[Item]:
-        """Every row that counts."""
+        """Every row of the source table, those that cannot be counted included."""
         return self.scan(self.table)
 
     def put(self, row: Item) -> None:

@@ -54,7 +54,7 @@ class Scores(GroupedTable):
 
     @property
     def map_function(self) -> str:
-        """The function that the text names."""
+        """The name of AggregateScoresByUser, which is Map here."""
         return str(self.outputs["functions"]["aggregate"]["name"])
 
     def rows(self) -> Iterator[Item]:

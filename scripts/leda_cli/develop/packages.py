@@ -175,7 +175,7 @@ def own_files(folder: Path) -> dict[str, Path]:
     found = {}
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in place.parts)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
         if path.is_file() and not hidden and not path.name.endswith((".pyc", "~")):
             found[place.as_posix()] = path
     return found

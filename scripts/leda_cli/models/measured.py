@@ -2,8 +2,7 @@
 
 `make bench` writes docs/measured.json, and `leda prove` writes a file for the option --measured, whose figures override
 the benchmark's. A file has the figures by the names below and their `source`, such as "make bench on <machine>,
-<date>".
-Other names in a file are ignored. A figure that is in neither file has its default.
+<date>". Other names in a file are ignored. A figure that is in neither file has its default.
 """
 
 from __future__ import annotations

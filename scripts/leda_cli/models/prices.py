@@ -67,7 +67,7 @@ def of_region(region: str, table: Path = TABLE) -> Prices:
 
 
 def _read(region: dict[str, Any], service: str, table: Path) -> SimpleNamespace:
-    """The prices of a service, which are those that LEDA's own table has."""
+    """The prices of a service. Raises LedaError unless they have the names of LEDA's own table."""
     own = next(iter(tomllib.loads(TABLE.read_text(encoding="utf-8")).values()))
     given, wanted = region.get(service, {}), own[service].keys()
     if missing := sorted(wanted - given.keys()):

@@ -207,10 +207,10 @@ class Aggregation(Tables):
         """What is said of a table whose stream is disabled, or not the one that the totals were computed with."""
         table = self._tables[stage]
         what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
-        fix = f"`terraform apply`, then run `{self.command('rebuild')}`"
-        if self.deployed.configuration.keeps_expired:
-            fix = "with on_expiry = keep they cannot be computed again: set up a second aggregation (`name_prefix`)"
-        return f"{what}: changes may be missing; {fix}"
+        fix = f", then run `{self.command('rebuild')}`"
+        if self.live().keeps_expired:
+            fix = "; with on_expiry = keep no rebuild is possible, so set up a second aggregation (`name_prefix`)"
+        return f"{what}: changes may be missing; `terraform apply`{fix}"
 
     @property
     def _tables(self) -> Mapping[Stage, str]:

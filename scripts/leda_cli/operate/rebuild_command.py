@@ -23,7 +23,8 @@ from leda_cli.operate.stack import NamePrefixOption
 from leda_cli.operate.verify import bracket_lines, unreadable_json, unreadable_lines
 
 SHOWN = 20
-# The check after a run waits for Map and Reduce for so long without progress, looks so often, and says so so often.
+# The check after a run waits for Map and Reduce: it gives up after PATIENCE_SECONDS without progress, looks every
+# POLL_SECONDS, and says every SAY_SECONDS that it waits.
 PATIENCE_SECONDS, POLL_SECONDS, SAY_SECONDS = 300.0, 5.0, 60.0
 
 WaitOption = Annotated[

@@ -40,7 +40,8 @@ SHOWN = 20
 class Verdict:
     """What a comparison found: the measures that are wrong, and those that are in flight (only while running).
 
-    rows: what the rows of the source table are called. Trades that are in no total are the deleted ones, and not told.
+    rows: what the rows of the source table are called. Trades that are in no total are deleted, and the report leaves
+    them out.
     """
 
     expected: Expected
@@ -275,7 +276,7 @@ def off_by(row: Bracket) -> str:
 
 
 def bracket_lines(rows: Sequence[Bracket], say: Callable[[Bracket], str] = off_by) -> Iterator[str]:
-    """An aligned line for each measure that `running` found, at most SHOWN of them; `say` gives the line's end."""
+    """An aligned line for each measure that a comparison found, at most SHOWN of them; `say` gives the line's end."""
     cells = [
         (
             f"{shown(row.identifier)}  {row.measure}",

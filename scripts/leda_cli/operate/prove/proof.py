@@ -20,6 +20,7 @@ from leda.pipeline.game import Record
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.deployed.functions import mappings_of
 from leda_cli.operate.deployed.refusals import denied_action
 from leda_cli.operate.deployed.rows import is_written, rows_by_text
 from leda_cli.operate.prove.trades import IDS, ROOT, SINGLES, VERSIONS, Trades, totals_of
@@ -60,10 +61,12 @@ class Pipeline:
                 "same prefix writes them",
                 f"for an aggregation without a pipeline, pass --map-function {aggregation.map_function}",
             )
-        if stack.state_table != aggregation.source.name:
+        state = stack.functions["state"]
+        mappings = sum(1 for _ in mappings_of(stack.lambdas, FunctionName=state))
+        if mappings != 1 or stack.state_table != aggregation.source.name:
             raise LedaError(
-                f"{stack.functions['state']} writes to {stack.state_table}, and {aggregation.map_function} counts the "
-                f"rows of {aggregation.source.name}",
+                f"{state} has {mappings} event source mappings and writes to {stack.state_table}; a pipeline's has one "
+                f"and writes to {aggregation.source.name}, whose rows {aggregation.map_function} counts",
                 "run `terraform apply`; an aggregation without a pipeline is checked with --map-function",
             )
         return cls(aggregation, stack, Deployed.of(stack).schema)

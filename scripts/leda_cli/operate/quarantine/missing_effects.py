@@ -3,8 +3,8 @@
 These records are not delivered again: the checkpoint of the row of ReduceTable, or of the total, covers them, so Map
 and Reduce would ignore them as duplicates. An operator corrects the row in the source table, and Map counts that
 change; or `leda rebuild` computes the totals again. A record does not say whether a total lacks something; `leda
-verify` does. Of a change that Map could not count, the row itself says it: Map counted nothing for the row while it
-could not be counted, and has counted the change that corrected it.
+verify` does. The row itself says it only of a change whose images Map has read: of such a change Map has subtracted the
+old image, and the new one, which cannot be counted, adds nothing until another change corrects it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.source_sum import attributes_of
 from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.streams.changes import UnreadableRowError
+from leda.streams.stream_records import (
+    MalformedRecordError,
+    has_made_up_number,
+    image_fault,
+    read_one,
+)
 from leda_cli.operate.deployed.rows import rows_by_key
 from leda_cli.operate.quarantine.quarantined import GivenUp, Kept, Quarantined
 
@@ -36,7 +42,7 @@ class Today:
     """What is known of a record's effect now.
 
     is_open: a value is in no total until somebody corrects its row.
-    is_counted: the row is gone or can be counted, so no total lacks a change of it.
+    is_counted: Map has read the change, and its row is gone or can be counted, so no total lacks it.
     """
 
     text: str
@@ -49,6 +55,7 @@ def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str
     source = aggregation.source
     found: dict[str, Today] = {}
     row_keys: dict[str, dict[str, Any]] = {}
+    read_changes: set[str] = set()
     for kept in objects:
         if isinstance(kept, GivenUp):
             found[kept.key] = Today(f"{kept.count} changes of {kept.shard} were not counted")
@@ -64,6 +71,8 @@ def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str
             )
         elif row_key := _key(kept, source.keys):
             row_keys[kept.key] = row_key
+            if _has_images(kept):
+                read_changes.add(kept.key)
         else:
             found[kept.key] = Today("a change of a row that the record does not name")
     if row_keys:
@@ -72,13 +81,23 @@ def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str
         rows = rows_by_key(aggregation.account.dynamodb, source, row_keys.values(), attributes)
         for name, row_key in row_keys.items():
             named = f"{source.name}'s row {key_text(row_key, list(source.keys))}"
-            found[name] = _row_today(named, rows.get(source.key_of(row_key)), configuration)
+            today = _row_today(named, rows.get(source.key_of(row_key)), configuration)
+            found[name] = replace(today, is_counted=name in read_changes and not today.is_open)
     return found
+
+
+def _has_images(kept: Quarantined) -> bool:
+    """Whether the record shows the row before and after its change. Map counts nothing of any other record."""
+    try:
+        record = read_one(json.loads(kept.data))
+    except (ValueError, MalformedRecordError):
+        return False
+    return image_fault(record) is None and not has_made_up_number(record)
 
 
 def _row_today(named: str, row: Mapping[str, Any] | None, configuration: Configuration) -> Today:
     if row is None:
-        return Today(f"{named} is gone today", is_counted=True)
+        return Today(f"{named} is gone today")
     try:
         counted = configuration.contribution(row)
     except UnreadableRowError as error:
@@ -86,14 +105,14 @@ def _row_today(named: str, row: Mapping[str, Any] | None, configuration: Configu
     if counted is None:
         is_hierarchy = isinstance(configuration.totals, HierarchyPath)
         state = "deleted today" if is_hierarchy else "in no grouping today"
-        return Today(f"{named} is {state}", is_counted=True)
+        return Today(f"{named} is {state}")
     amounts = ", ".join(
         f"{name} {amount}"
         for name, amount in zip(configuration.names, counted.amounts, strict=True)
     )
     more = len(counted.leaves) - SHOWN_TOTALS
     totals = ", ".join(counted.leaves[:SHOWN_TOTALS]) + (f" and {more:,} more" if more > 0 else "")
-    return Today(f"{named} can be counted today: {totals} {amounts}", is_counted=True)
+    return Today(f"{named} can be counted today: {totals} {amounts}")
 
 
 def _key(kept: Quarantined, kinds: Mapping[str, str]) -> dict[str, Any] | None:

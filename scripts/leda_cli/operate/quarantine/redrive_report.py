@@ -101,8 +101,9 @@ def list_lines(
         yield from _downstream_hint(objects, command)
     else:
         yield (
-            "Map's are not delivered again: correct the row, and that change counts it. Then "
-            f"`{command('redrive')} --settle` clears it. The totals keep expired rows, so nothing can be compared"
+            "Map's and Reduce's are not delivered again. Correct the row of a change that Map could not count: that "
+            f"counts it, and `{command('redrive')} --settle` clears the change. The others stay: the totals keep "
+            "expired rows, so nothing can be compared"
         )
 
 
@@ -140,8 +141,8 @@ def settle_lines(
     yield from comparison
     if report["is_exact"] is None:
         yield (
-            "on_expiry is keep, so the totals cannot be compared with the table: only changes are cleared whose row "
-            "can be counted, or is gone, today"
+            "on_expiry is keep, so the totals cannot be compared with the table: only changes are cleared that Map has "
+            "read and whose row can be counted, or is gone, today"
         )
     if report["is_exact"] is not False:
         would = "would be " if report["dry_run"] else ""

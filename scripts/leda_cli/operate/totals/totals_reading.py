@@ -155,7 +155,7 @@ class TotalsReader:
         if isinstance(self.configuration.totals, HierarchyPath):
             if "" in identifier.split(SEPARATOR):
                 raise LedaError(
-                    f"{identifier} is not the identifier of a total: a level of the hierarchy is not empty",
+                    f"{identifier} is not the identifier of a total: no level of a hierarchy is empty",
                     "give the names of the levels, joined by colons",
                 )
             return

@@ -100,3 +100,16 @@ def test_rows_have_the_documented_attributes_and_types(stack: LiveStack, trades:
         assert found["Count"] == {"N": "1"}
         (checkpoint,) = applied
         assert re.fullmatch(r"\d{10}\.\d{40}", found[checkpoint]["S"])
+
+
+def test_reduce_table_has_a_local_index_without_entries(stack: LiveStack) -> None:
+    table = stack.dynamodb.describe_table(TableName="ReduceTable")["Table"]
+    [index] = table["LocalSecondaryIndexes"]
+    assert index["IndexName"] == "OneCollection"
+    assert index["KeySchema"] == [
+        {"AttributeName": "Lane", "KeyType": "HASH"},
+        {"AttributeName": "Never", "KeyType": "RANGE"},
+    ]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    rows = stack.dynamodb.scan(TableName="ReduceTable", IndexName="OneCollection")
+    assert rows["Items"] == []

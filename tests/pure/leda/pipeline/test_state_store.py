@@ -523,3 +523,17 @@ def test_a_row_that_appears_and_disappears_is_given_up(table: Table) -> None:
 
     assert write(flickers, message()) == {"t": Result.FAILED}
     assert len(flickers.calls) == MAX_ROUNDS
+
+
+def test_known_duplicates_do_not_change_guesses_about_unknown_trades(table: Table) -> None:
+    store = store_of(table)
+    for _ in range(20):
+        results(store, *many("t", 1))
+
+    assert asked(table, store, *many("new ", 1)) == {"INSERT"}
+
+
+def test_a_repeated_version_is_a_duplicate_and_a_lower_one_is_stale() -> None:
+    batch = [message(version=2), message(version=2), message(version=1), message(version=3)]
+
+    assert newest(batch) == ([batch[3]], 1, 2)

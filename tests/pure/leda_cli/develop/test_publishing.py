@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
-from botocore.stub import Stubber
 from moto import mock_aws
 
-from leda_cli.base.clients import callers_client
 from leda_cli.base.errors import LedaError
 from leda_cli.develop import publishing
 from leda_cli.develop.publishing import Target
@@ -66,7 +66,6 @@ def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 )
 def test_an_s3_url_is_parsed(url: str, target: Target) -> None:
     assert publishing.parse(url) == target
-    assert target.key("a.zip") == f"{target.prefix}/a.zip".lstrip("/")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +86,10 @@ def test_an_invalid_url_is_refused_and_the_form_named(url: str) -> None:
     with pytest.raises(LedaError) as raised:
         publishing.parse(url)
     assert "s3://bucket/prefix" in raised.value.fix
+
+
+def test_without_a_prefix_a_key_has_no_slash() -> None:
+    assert Target("bucket", "").key("a.zip") == "a.zip"
 
 
 def test_the_manifest_is_written_last(s3: Any, puts: list[str]) -> None:
@@ -141,29 +144,71 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     # A session of an earlier test remembers its credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with pytest.raises(LedaError, match="no credentials") as raised:
+    with pytest.raises(LedaError, match="No AWS credentials") as raised:
         publishing.upload(ZIPS, MANIFEST, TARGET)
     assert "AWS_PROFILE" in raised.value.fix
 
 
 def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(LedaError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(LedaError, match=r"127\.0\.0\.1:9") as raised:
         publishing.upload(ZIPS, MANIFEST, TARGET)
+    assert "AWS_ENDPOINT_URL" in raised.value.fix
 
 
-def test_403_is_s3s_answer_for_an_absent_object_to_a_caller_that_may_not_list_the_bucket() -> None:
-    client = boto3.client("s3")
-    with Stubber(client) as stub:
-        for status in (404, 403):
-            stub.add_client_error("head_object", str(status), http_status_code=status)
-            assert not publishing._is_there(client, "bucket", "key", 1)
+class _Stub(http.server.BaseHTTPRequestHandler):
+    """An empty S3 that accepts every PUT, and answers HEAD with the status `head`."""
+
+    requests: ClassVar[list[tuple[str, str]]]
+    head = 404
+
+    def do_HEAD(self) -> None:
+        self._answer(self.head)
+
+    def do_PUT(self) -> None:
+        # As S3 does: 100 Continue was sent by the base class where it was asked for.
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200)
+
+    def _answer(self, status: int) -> None:
+        self.requests.append((self.command, self.path))
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Keep the tests' output clean."""
 
 
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Stub]]:
+    class Stub(_Stub):
+        protocol_version = "HTTP/1.1"
+
+    Stub.requests = []
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{server.server_port}")
+    yield Stub
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=10)
+
+
+@pytest.mark.parametrize("head", [404, 403])
 def test_the_environments_endpoint_is_used_with_path_style_addresses(
-    monkeypatch: pytest.MonkeyPatch,
+    stub: type[_Stub], head: int
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
-    client = callers_client("s3")
-    assert client.meta.endpoint_url == "http://localhost:4566"
-    assert client.meta.config.s3 == {"addressing_style": "path"}
+    """403 is S3's answer for an absent object to a caller that may not list the bucket."""
+    stub.head = head
+    publishing.upload(ZIPS, MANIFEST, TARGET)
+    place = "/packages-bucket/leda/v1"
+    assert stub.requests == [
+        ("HEAD", f"{place}/map-0123.zip"),
+        ("PUT", f"{place}/map-0123.zip"),
+        ("HEAD", f"{place}/state-4567.zip"),
+        ("PUT", f"{place}/state-4567.zip"),
+        ("PUT", f"{place}/packages.json"),
+    ]

@@ -163,8 +163,8 @@ def test_an_impossible_identifier_is_an_error(
             ":ann is not the identifier of a total",
         ),
         (PLAIN, {"identifier": ":ann"}, "cannot be counted"),
-        (TREE, {"identifier": "Delta:"}, "a level of the hierarchy is not empty"),
-        (TREE, {"identifier": "Delta::EMEA", "children": True}, "a level of the hierarchy is not"),
+        (TREE, {"identifier": "Delta:"}, "no level of a hierarchy is empty"),
+        (TREE, {"identifier": "Delta::EMEA", "children": True}, "no level of a hierarchy"),
     ],
 )
 def test_an_impossible_identifier_without_escapes_is_an_error(

@@ -166,7 +166,8 @@ def test_the_number_of_shown_rows_is_bounded() -> None:
 
 
 def _dangers(health: Health) -> list[str]:
-    found = aggregation(open_run=lambda: OpenRun("backfill", is_moving=False))
+    live = Configuration.from_json(CONFIGURATION)
+    found = aggregation(open_run=lambda: OpenRun("backfill", is_moving=False), live=lambda: live)
     return [*danger_lines(found, health)]
 
 
