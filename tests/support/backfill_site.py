@@ -19,7 +19,6 @@ from support.pipeline import Function
 from support.rebuild_site import Calls, Site
 
 Row = dict[str, Any]
-Totals = dict[str, tuple[Decimal, ...]]
 
 SOURCES, DATES = ("web", "app:ios"), ("2026-08-01", "2026-08-02", "2026-08-03")
 

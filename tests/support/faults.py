@@ -83,8 +83,6 @@ class Faults:
 
     log: list[str] = field(default_factory=list)
     armed: list[tuple[str | None, int, Fault]] = field(default_factory=list)
-    met: int = 0
-    """How many faults were met."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -111,7 +109,6 @@ class Faults:
             ]
             if met:
                 self.armed.remove(met[0])
-                self.met += 1
         return met[0][2](send) if met else send()
 
     def _count(self, call: str | None) -> int:

@@ -10,7 +10,6 @@ from support.pipeline import Tables
 from support.tables import definition, index
 
 RECORDS, TOTALS, INDEX = "GameScoreRecords", "GameScoresByUser", "TopScore"
-FUNCTION = "AggregateScoresByUser"
 
 # As modules/score-aggregation sets it.
 CONFIGURATION = {

@@ -91,12 +91,12 @@ def cost(
     default = load(workload, Settings(), times)
     choice = cheapest(workload, rates_of_region, times, latency)
     if not as_json:
-        _show(operation, default, bill(default, rates_of_region), "the modules' defaults", times)
+        _show(operation, default, bill(default, rates_of_region), "the modules' defaults")
         if choice is None:
             operation.say(f"no settings keep a message within {latency:g} s at this rate")
         else:
             name = f"the cheapest settings for {latency:g} s"
-            _show(operation, choice.load, choice.bill, name, times, choice)
+            _show(operation, choice.load, choice.bill, name, choice)
         for name, source in times.sources.items():
             operation.say(f"{name} {times.figures()[name]:g}: {source}")
         for name, source in rates_of_region.sources.items():
@@ -143,7 +143,6 @@ def _show(
     found: Load,
     monthly: Bill,
     name: str,
-    times: ServiceTimes,
     choice: Choice | None = None,
 ) -> None:
     pipelines = choice.pipelines if choice else 1
@@ -180,7 +179,7 @@ def _result(
     result: dict[str, Any] = {
         "workload": asdict(workload),
         "region": prices.region,
-        "default": _part(default, bill(default, prices), prices, times),
+        "default": _part(default, bill(default, prices), prices),
         "cheapest": None,
         "service_times": times.figures(),
         "service_time_sources": times.sources,
@@ -190,12 +189,12 @@ def _result(
         result["cheapest"] = {
             "dollars": choice.dollars,
             "pipelines": choice.pipelines,
-            "each": _part(choice.load, choice.bill, prices, times),
+            "each": _part(choice.load, choice.bill, prices),
         }
     return result
 
 
-def _part(found: Load, monthly: Bill, prices: Prices, times: ServiceTimes) -> dict[str, Any]:
+def _part(found: Load, monthly: Bill, prices: Prices) -> dict[str, Any]:
     limit = tightest(found)
     return {
         "dollars": monthly.dollars,
