@@ -91,23 +91,26 @@ class LeafSums:
 
     def add_rows(self, rows: Iterable[Image]) -> None:
         """Add these rows."""
+        found = []
         for row in rows:
             self.rows += 1
             try:
-                found = self.configuration.contribution(row)
+                added = self.configuration.contribution(row)
             except UnreadableRowError as error:
                 self.uncounted.add(key_text(row, self.keys), str(error))
                 continue
-            if found is None:
+            if added is None:
                 self.outside += 1
             else:
-                self.add(found)
+                found.append(added)
+        self.add(found)
 
-    def add(self, found: Contribution) -> None:
-        """Add a row's contribution."""
+    def add(self, contributions: Sequence[Contribution]) -> None:
+        """Add what rows contribute."""
         with decimal.localcontext(WIDE):
-            for leaf in found.leaves:
-                _add(self.sums, leaf, found.amounts)
+            for each in contributions:
+                for leaf in each.leaves:
+                    _add(self.sums, leaf, each.amounts)
 
     def roll_up(self, totals: dict[str, list[Amount]]) -> None:
         """Add the leaves' sums to the totals."""
