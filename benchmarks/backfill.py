@@ -27,7 +27,7 @@ RATE = 200
 MEMORY_MB = 300
 FACTOR = 1.5
 
-_WAITS = WAITING_SECONDS + 2 * STREAM_SECONDS
+_WAITS = WAITING_SECONDS + STREAM_SECONDS
 
 
 def section(short: bool, say: Say) -> Section:
@@ -91,10 +91,10 @@ def _explained(found: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     return paragraph(
         f"Tables of rows of about 250 bytes, to which {RATE} writes per second go on; {SEGMENTS} segments; "
         f"{groupings} groupings. The table's server makes nothing but texts that are ready, so reading is bound by the "
-        f"client. The backfill waits {WAITING_SECONDS:.0f} seconds for the stream after the scan, and twice "
-        f"{STREAM_SECONDS:.0f} seconds before its markers, however large the table is. Without these waits it took "
-        f"{without} as long as reading. Reduce runs in its process, and the engine's tables are in its memory. When "
-        f"the writes had ended, Map got all records of the stream: {wrong} totals differed from the table then."
+        f"client. The backfill waits {WAITING_SECONDS:.0f} seconds for the stream after the scan, and "
+        f"{STREAM_SECONDS:.0f} seconds before its first markers, however large the table is. Without these waits it "
+        f"took {without} as long as reading. Reduce runs in its process, and the engine's tables are in its memory. "
+        f"When the writes had ended, Map got all records of the stream: {wrong} totals differed from the table then."
     )
 
 

@@ -102,7 +102,7 @@ def _forecast(aggregation: Aggregation, result: Result, work: Rebuild, size: Tab
         itertools.chain(totals, (name for name in changed if name not in totals)),
         size,
         result.reading_seconds,
-        STREAM_SECONDS if work.markers else WAITING_SECONDS,
+        STREAM_SECONDS + (STREAM_SECONDS if work.markers else WAITING_SECONDS),
         len(sets),
         len(described.get("GlobalSecondaryIndexes", ())),
         client.meta.region_name,

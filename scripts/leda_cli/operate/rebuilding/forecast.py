@@ -28,13 +28,13 @@ LONGEST_HOURS = 20
 
 # A table with fewer rows is read in seconds, so no sample is needed.
 _SMALL_ROWS = 50_000
-_SAMPLE_SECONDS = 3.0
+_SAMPLE_SECONDS = 1.0
 
 # How often a run reads the totals table: to find lanes, to repair checkpoints, before and after the corrections, to
 # correct labels, and twice to remove checkpoints and rows that nothing needs any more.
 _READS_OF_TOTALS = 7
-# Before each of the two markers a run waits for the streams; then Reduce's mapping needs some time to reach the marker.
-_DRAINS, _DRAIN_SECONDS = 2, 7.0
+# A run waits for Reduce twice, and Reduce's mapping needs some time to reach a marker.
+_DRAINS, _DRAIN_SECONDS = 2, 2.0
 # Reduce's statements of a request, and its requests at a time (modules/aggregation, `reduce_threads`).
 _STATEMENTS, _THREADS = 25, 4
 
@@ -114,7 +114,7 @@ def reading_seconds(
     segments: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> float:
-    """How long reading the table will take, by a sample of some seconds and by its provisioned capacity.
+    """How long reading the table will take, by a sample of a second and by its provisioned capacity.
 
     0 for a small table. Raises the client's error.
     """

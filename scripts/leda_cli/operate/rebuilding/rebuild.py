@@ -372,6 +372,7 @@ class Rebuild(Run):
         # What is closed before the markers are written has nothing that is behind them.
         shards = shards_with_parents(self.streams, self._totals.stream)
         closed = [name for name, (_, end) in shards.items() if end is not None]
+        self._totals.let_map_rows_appear()
         markers = self._totals.drain()
         self._totals.ignore_unmet(closed, mark)
         nodes = TotalsFile((node, ()) for node in self._named.up_to(markers) if self.is_kept(node))

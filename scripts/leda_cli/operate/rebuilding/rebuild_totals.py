@@ -53,11 +53,20 @@ class TotalsSide:
     lanes: Lanes
     rows: LaneRows
 
-    def drain(self) -> list[str]:
-        """Wait until Reduce has applied every row of ReduceTable; return the reserved nodes of the markers."""
+    def let_map_rows_appear(self) -> None:
+        """Wait until ReduceTable's stream has the records of what Map has written, so that markers come after them.
+
+        A batch may have been in work while Map's mapping was switched off. Its row and the lane's row for markers are
+        two rows, and AWS promises an order only for the records of one row.
+        """
         with self.run.progress("letting the streams catch up"):
-            # The records of the markers then come after all that was written so far.
             self.run.sleep(STREAM_SECONDS)
+
+    def drain(self) -> list[str]:
+        """Wait until Reduce has applied what the runs have written; return the reserved nodes of the markers.
+
+        Markers and corrections of a lane are written to one row, so that their records are in the order of the writes.
+        """
         markers = self.rows.markers(self.all_lanes())
         waiting = dict(markers)
         with self.run.progress("waiting for Reduce"):

@@ -126,8 +126,7 @@ class TableSum(RowSum):
                 found.append(added)
         with self._one_at_a_time:
             self._leaves.rows += len(rows)
-            for each in found:
-                self._leaves.add(each)
+            self._leaves.add(found)
             self._bound()
             self._file.executemany("INSERT INTO scanned VALUES (?, ?, ?, ?)", noted)
 
@@ -147,7 +146,7 @@ class TableSum(RowSum):
             leaves.rows -= 1
             if text is not None:
                 names, amounts = json.loads(text)
-                leaves.add(Contribution(tuple(names), read(amounts)).negated())
+                leaves.add([Contribution(tuple(names), read(amounts)).negated()])
                 self._bound()
         left = "FROM scanned WHERE added IS NULL AND key NOT IN (SELECT key FROM written)"
         for shown, reason in self._file.execute(f"SELECT shown, reason {left}"):
