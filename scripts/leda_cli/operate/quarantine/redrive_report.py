@@ -139,13 +139,15 @@ def settle_lines(
 ) -> Iterator[str]:
     """What was cleared, or why not; `comparison` is what `leda verify` says."""
     yield from comparison
+    would = "would be " if report["dry_run"] else ""
+    for each in report["streams"]:
+        yield f"{would}settled: {each['says']}" if each["is_settled"] else each["says"]
     if report["is_exact"] is None:
         yield (
             "on_expiry is keep, so the totals cannot be compared with the table: only changes are cleared that Map has "
             "read and whose row can be counted, or is gone, today"
         )
     if report["is_exact"] is not False:
-        would = "would be " if report["dry_run"] else ""
         yield f"{len(report['settled']):,} objects {would}cleared"
         yield from _named(
             [f"stays: {each['key']}  {each['today']}" for each in report["objects"]], "objects"
