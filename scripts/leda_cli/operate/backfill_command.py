@@ -128,7 +128,7 @@ def _lines(result: Result, found: Forecast, source: str) -> Iterator[str]:
         yield f"{name:<{width}}  {count:,} totals"
     yield from unreadable_lines(result.expected, source)
     if result.expected.outside:
-        yield f"{result.expected.outside:,} rows are in no total, because no grouping takes them"
+        yield f"{result.expected.outside:,} rows are in no total, because the configuration leaves them out"
     yield from keep_lines(result)
     yield f"would correct {len(result.changes):,} totals; those that are only in flight now are among them"
     dollars = (

@@ -20,7 +20,6 @@ from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.health import Health
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Amounts, Configuration
-from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
@@ -40,8 +39,8 @@ SHOWN = 20
 class Verdict:
     """What a comparison found: the measures that are wrong, and those that are in flight (only while running).
 
-    rows: what the rows of the source table are called. Trades that are in no total are deleted, and the report leaves
-    them out.
+    rows: what the rows of the source table are called: only a pipeline has trades. Those that are in no total are
+    deleted, and the report leaves them out.
     """
 
     expected: Expected
@@ -77,7 +76,10 @@ class Verdict:
         for reason, count in by_count if len(by_count) > 1 else ():
             yield f"{count:,} of them: {reason}"
         if self.expected.outside and self.rows == "rows":
-            yield f"{self.expected.outside:,} rows of {self.table} are in no total, because no grouping takes them"
+            yield (
+                f"{self.expected.outside:,} rows of {self.table} are in no total, because the configuration leaves "
+                "them out"
+            )
         if not self.wrong:
             flying = len({row.identifier for row in self.in_flight})
             ending = f", {flying:,} in flight" if flying else ""
@@ -163,7 +165,7 @@ def compared(
     wait: float,
 ) -> Verdict:
     """What `look` (`quiet` or `running`) finds."""
-    rows = "trades" if isinstance(live.totals, HierarchyPath) else "rows"
+    rows = "trades" if aggregation.is_pipeline else "rows"
     until = "are still" if look is quiet else "are told apart"
     with operation.progress(f"adding up {rows} until the totals {until}") as advance:
         verdict = look(aggregation.both_sides(live, advance), wait)
