@@ -21,6 +21,7 @@ from leda.engine.audit.health import Health
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Amounts, Configuration
 from leda.engine.registry import Registry
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import aligned
@@ -77,14 +78,17 @@ class Verdict:
             yield f"{count:,} of them: {reason}"
         if self.expected.outside and self.rows == "rows":
             yield (
-                f"{self.expected.outside:,} rows of {self.table} are in no total, because the configuration leaves "
-                "them out"
+                number_of(
+                    self.expected.outside, f"row of {self.table} is", f"rows of {self.table} are"
+                )
+                + " in no total, because the configuration counts no such row"
             )
         if not self.wrong:
             flying = len({row.identifier for row in self.in_flight})
             ending = f", {flying:,} in flight" if flying else ""
             yield (
-                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} {self.rows}{ending}"
+                f"exact  {number_of(self.totals - flying, 'total')} over "
+                f"{number_of(self.expected.rows, self.rows.removesuffix('s'))}{ending}"
             )
 
 
@@ -97,7 +101,12 @@ def unreadable_lines(expected: Expected, table: str) -> Iterator[str]:
     """How many rows cannot be read and are in no total, and which the first of them are."""
     if expected.unreadable:
         yield (
-            f"{expected.unreadable:,} rows of {table} cannot be read and count as nothing: "
+            number_of(
+                expected.unreadable,
+                f"row of {table} cannot be read and counts",
+                f"rows of {table} cannot be read and count",
+            )
+            + " as nothing: "
             + "; ".join(expected.named)
         )
 
@@ -143,7 +152,7 @@ def verify(
     )
     if verdict.wrong:
         raise LedaError(
-            f"{verdict.wrong_totals} of {verdict.totals} totals differ",
+            differing(verdict.wrong_totals, verdict.totals),
             (
                 "do what the lines above say, and verify again"
                 if dangers
@@ -270,6 +279,12 @@ def running(
     """Compare while totals move: `leda.engine.audit.audit` tells what is in flight from what is wrong."""
     found = audit(tables, wait, clock, sleep)
     return Verdict(found.expected, found.totals, found.wrong, found.in_flight)
+
+
+def differing(wrong: int, totals: int) -> str:
+    """How many of the totals differ."""
+    of = f"of {number_of(totals, 'total')}"
+    return number_of(wrong, f"{of} differs", f"{of} differ")
 
 
 def off_by(row: Bracket) -> str:

@@ -568,7 +568,7 @@ def downstream(site: Site) -> dict[str, str]:
         "row 3f2a9c01.4.2 of 2026/shardId-7 were not added: "
     )
     records = [{"dynamodb": {"SequenceNumber": "1"}, "kinesis": {"sequenceNumber": "1"}}]
-    keys[site.give_up(records, "MapLambda")] = "1 changes of"
+    keys[site.give_up(records, "MapLambda")] = "1 change of"
     return keys
 
 

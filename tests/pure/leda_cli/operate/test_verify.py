@@ -152,7 +152,7 @@ def test_while_running_totals_in_flight_are_listed_and_are_not_an_error() -> Non
     assert verdict.wrong == []
     assert [*verdict.lines()] == [
         "PV  Value  expected 5  found 0 to 12  in flight",
-        "exact  0 totals over 1 trades, 1 in flight",
+        "exact  0 totals over 1 trade, 1 in flight",
     ]
 
 
@@ -291,7 +291,7 @@ def test_rows_that_are_in_no_total_are_counted_by_reason(
     assert lines[told + 1 : told + 5] == [
         "2 of them: no Value",
         "1 of them: no date",
-        "4 rows of Feedback are in no total, because the configuration leaves them out",
+        "4 rows of Feedback are in no total, because the configuration counts no such row",
         "exact  3 totals over 3 rows",
     ]
     verify(as_json=True)
