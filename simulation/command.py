@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from simulation.campaign import Job, Tally, campaign, smallest
@@ -57,7 +58,7 @@ def simulate(
     families = (only,) if only else None
     operation = Operation(as_json)
     began = time.monotonic()
-    operation.heading(f"Simulating {last - first + 1:,} schedules of each system")
+    operation.heading(f"Simulating {number_of(last - first + 1, 'schedule')} of each system")
     tallies = {
         name: _played(
             operation,
@@ -97,7 +98,8 @@ def simulate(
         _explain(operation, job)
         alone = f" --only '{job.families[0]}'" if job.families else ""
         raise LedaError(
-            f"{len(jobs)} schedules end with a wrong total or a lost message, the first with seed {job.seed}",
+            number_of(len(jobs), "schedule ends", "schedules end")
+            + f" with a wrong total or a lost message, the first with seed {job.seed}",
             f'play it alone: make simulate SEEDS={job.seed} ARGS="--system {job.system}{alone}"',
         )
 
@@ -128,7 +130,7 @@ def _compared(operation: Operation, name: str, seeds: Sequence[int]) -> dict[str
     """Play each kind of trouble alone. Returns the tallies by kind of trouble and subject."""
     system, found = SYSTEMS[name], {}
     for family in system.FAMILIES:
-        operation.heading(f"{name}, only {family}: {len(seeds):,} schedules each")
+        operation.heading(f"{name}, only {family}: {number_of(len(seeds), 'schedule')} each")
         subjects = ("LEDA",) if family in system.NOT_COMPARED else ("LEDA", "published")
         found[family] = {
             subject: _played(
@@ -213,7 +215,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
             )
             yield f"{name}, only {family}: {wrong}"
     for name, one in result["systems"].items():
-        yield f"{name}: {one['schedules']:,} schedules, {len(one['wrong']):,} with a wrong total"
+        yield f"{name}: {number_of(one['schedules'], 'schedule')}, {len(one['wrong']):,} with a wrong total"
 
 
 def markdown(result: dict[str, Any], command: str) -> str:

@@ -80,28 +80,31 @@ resource "aws_lambda_permission" "health" {
 }
 
 locals {
+  # No rebuild can compute totals that keep expired rows, but a first backfill of theirs may have been stopped.
+  keeps_expired = var.on_expiry == "keep"
+  compute_again = "`leda ${local.keeps_expired ? "backfill" : "rebuild"} ${local.command_target}`"
   # `checks`: how many checks in a row must find something before the alarm goes off. A rebuild of up to a quarter of an hour raises none.
   health_alarms = {
     rebuild-open = {
       metric      = "RebuildOpen"
       checks      = 3
-      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. If none runs, run `leda rebuild ${local.command_target}`: it does all of it again."
+      description = "A rebuild has not ended: it still runs, or it was stopped half-way and totals may lack changes. If none runs, run ${local.compute_again}: it does all of it again."
     }
     mappings-off = {
       metric      = "MappingsOff"
       checks      = 3
-      description = "A function's event source mapping is off, so totals stand still, and after 24 hours its stream drops changes. If `leda verify ${local.command_target}` says that a rebuild is open, run `leda rebuild ${local.command_target}`; else switch the mapping on with `terraform apply`."
+      description = "A function's event source mapping is off, so totals stand still, and after 24 hours its stream drops changes. If the alarm ${local.names.health}-rebuild-open is on too, run ${local.compute_again}; else switch the mapping on with `terraform apply`."
     }
     # HealthLambda reports only what has stood still, never that nothing has, and missing data changes nothing: a person ends the alarm.
     stood-still = {
       metric      = "StoodStill"
       checks      = 1
-      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. Switch it on, and run `leda rebuild ${local.command_target}` if `leda verify ${local.command_target}` finds totals that differ. This alarm does not end by itself: docs/runbook.md, \"A function has stood still\", says how to end it."
+      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. Switch it on${local.keeps_expired ? "; what is lost stays lost, because no rebuild can compute totals that keep expired rows" : ", and run ${local.compute_again} if `leda verify ${local.command_target}` finds totals that differ"}. This alarm does not end by itself: docs/runbook.md, \"A function has stood still\", says how to end it."
     }
     streams-not-settled = {
       metric      = "StreamsNotSettled"
       checks      = 1
-      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. Run `leda rebuild ${local.command_target}`."
+      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. ${local.keeps_expired ? "No rebuild can compute totals that keep expired rows: `leda redrive ${local.command_target} --settle` says what they may lack, and goes on with them as they are." : "Run ${local.compute_again}."}"
     }
   }
 }

@@ -178,7 +178,8 @@ variable "hierarchy_path" {
   description = <<-EOT
     In place of `group_by`: the attribute of a row with its place in a tree, ready as `Delta:FXSpot:AMER`. There is a total for it and for each place above
     it, whose `Identifier` is the place itself. `modules/aggregation-pipeline` gives the attribute that StateLambda writes; for a table of yours use `group_by`
-    with `rollup`. A row whose attribute `Deleted` is true counts in no total; one with an empty level (`Delta::AMER`) is quarantined.
+    with `rollup`. A row whose attribute `Deleted` is true counts in no total; one with an empty level (`Delta::AMER`) is quarantined. The metric `Lag`
+    begins at the row's `Timestamp`, a number of epoch seconds as StateLambda writes it, or without one at the change.
   EOT
   type        = string
   default     = null

@@ -15,7 +15,7 @@ import typer
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import print_error
 from leda_cli.base.paths import IS_CHECKOUT, ROOT
-from leda_cli.base.terminal import INTERRUPTED, interrupted
+from leda_cli.base.terminal import INTERRUPTED, interrupted, raise_on_ctrl_c
 
 app = typer.Typer(
     name="leda",
@@ -121,6 +121,7 @@ def main() -> None:
     """Run `leda`. A LedaError ends it with two lines and exit status 1, Ctrl-C with a line and exit status 130."""
     try:
         _register(next(iter(sys.argv[1:]), None))
+        raise_on_ctrl_c()
         app()
     except LedaError as error:
         print_error(error)

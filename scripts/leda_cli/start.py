@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import locale
 import os
 import sys
 
-from leda_cli.base import shell, terminal
+from leda_cli.base import terminal
 
 
 def main() -> None:
     """Run `leda` in an interpreter without the caller's settings for Python."""
+    terminal.end_on_ctrl_c()
+
+    import locale
+
+    from leda_cli.base import shell
+
     if found := shell.foreign_python_settings(os.environ):
         # PYTHONPATH may hide a package, PYTHONOPTIMIZE removes the commands' help. Only a new interpreter undoes them.
         for name in found:
@@ -26,8 +31,6 @@ def main() -> None:
     os.environ.pop("PYTHONIOENCODING", None)
     shell.prepare(os.environ, sys.argv[1:])
 
-    try:
-        from leda_cli.app import main as run
-    except KeyboardInterrupt:
-        sys.exit(terminal.interrupted())
+    from leda_cli.app import main as run
+
     run()

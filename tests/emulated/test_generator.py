@@ -168,7 +168,7 @@ def test_a_stream_that_keeps_refusing_is_reported_and_the_round_scores_nothing(
     result = game.play()
     assert game.calls == [40, 1, 1]
     assert result["points"] == 0
-    assert "did not take 1 records" in result["not_sent"]
+    assert "did not take 1 record of" in result["not_sent"]
     assert "Rate exceeded" in result["not_sent"]
 
 

@@ -70,7 +70,9 @@ def test_a_batch_becomes_a_row_with_its_sums_and_its_checkpoint(pipeline: Pipeli
     assert row["Records"] == {"N": "4"}
     # Two days after the youngest record was made, by the service's clock.
     assert int(row["ExpiresAt"]["N"]) >= int(first["ApproximateCreationDateTime"]) + 2 * 24 * 3600
-    assert "OldestTimestamp" not in row
+    # The messages have no time of their own.
+    created = min(each["dynamodb"]["ApproximateCreationDateTime"] for each in batch["Records"])
+    assert float(row["OldestTimestamp"]["N"]) == created
 
 
 def test_the_next_batch_replaces_the_row_and_skips_covered_records(pipeline: Pipeline) -> None:

@@ -176,7 +176,7 @@ def test_records_that_firehose_keeps_refusing_fail_the_batch(shop: ShopTables) -
     shop.sell("vest")
     shop.firehose.refused = lambda _call, _place: True
 
-    with pytest.raises(RuntimeError, match="shop-lake refuses 1 records after 6 tries"):
+    with pytest.raises(RuntimeError, match="shop-lake refuses 1 record after 6 tries"):
         deliver(shop, "write_firehose")
 
 
@@ -191,7 +191,7 @@ def test_an_unreadable_record_is_quarantined_or_fails_the_batch(shop: ShopTables
     assert len(shop.bucket.objects) == 1
 
     shop.bucket.error = client_error("SlowDown", 503)
-    with pytest.raises(RuntimeError, match="1 records were not quarantined"):
+    with pytest.raises(RuntimeError, match="1 record was not quarantined"):
         deliver(shop, "write_firehose", records)
 
 

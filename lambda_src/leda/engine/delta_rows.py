@@ -18,7 +18,7 @@ from leda.engine.group_by.configuration import MEASURE_NAME, VERSION_DIGITS, Amo
 from leda.engine.group_by.hierarchy import MAX_PATH_BYTES
 from leda.streams.stream_records import Image, content
 from leda.values.numbers import NotExactError, number
-from leda.values.texts import utf8_bytes
+from leda.values.texts import number_of, utf8_bytes
 
 # Nodes that begin with it are not totals, and no path does. Reduce writes them after all other nodes of their batch:
 # when such a row exists, all earlier changes are in the totals.
@@ -127,7 +127,7 @@ def read(row: Image | None) -> Delta:
     for node, amounts in totals.items():
         if len(amounts) != len(measures):
             raise UnreadableDeltaError(
-                f"Totals has {len(amounts)} numbers at {node[:60]!r}, and there are {len(measures)} Measures"
+                f"Totals has {number_of(len(amounts), 'number')} at {node[:60]!r}, and Measures has {len(measures)}"
             )
         for text in amounts:
             if not isinstance(text, str):

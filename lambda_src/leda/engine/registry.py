@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from botocore.exceptions import ClientError
 
 from leda.engine.group_by.configuration import Configuration
-from leda.engine.shards import Shard
+from leda.engine.shards import Shard, label
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -162,6 +162,16 @@ class Registry:
         if self.get(scope, stream) is None:
             is_first = not self.rows(scope)
             self.put_if_absent(scope, stream, {"IsSettled": {"BOOL": is_first}})
+
+    def settle_stream(self, stage: Stage, stream: str) -> None:
+        """Store that nothing is left to be done for this stream, or for one that the stage's table had before.
+
+        A stream that the table has got since stays as it is, because other changes may lie before it.
+        """
+        scope = streams_scope(stage)
+        met = {row["Name"]["S"] for row in self.rows(scope)}
+        for name in sorted({stream, *(each for each in met if label(each) < label(stream))}):
+            self.put(scope, name, {"IsSettled": {"BOOL": True}})
 
 
 def _key(scope: str, name: str) -> Row:

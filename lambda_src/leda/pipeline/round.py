@@ -16,6 +16,7 @@ from leda.aws.backoff import full_jitter
 from leda.aws.telemetry import logger
 from leda.pipeline import game
 from leda.pipeline.schema import Schema
+from leda.values.texts import number_of
 
 POLL_SECONDS = 0.5
 CONFIRM_SECONDS = 2.0
@@ -105,7 +106,7 @@ class Stack:
             records = [record for record, _ in failed]
             reason = f"{failed[0][1]['ErrorCode']}: {failed[0][1].get('ErrorMessage', '')}"
         raise BurstNotSentError(
-            f"the stream did not take {len(records)} records of a call: {reason}"
+            f"the stream did not take {number_of(len(records), 'record')} of a call: {reason}"
         )
 
 

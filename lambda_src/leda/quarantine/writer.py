@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leda.aws.telemetry import logger
 from leda.quarantine.bucket import MAX_LOGGED_BYTES, BadRecord, Quarantine
-from leda.values.texts import cut
+from leda.values.texts import cut, number_of
 
 # How many records are written at a time.
 THREADS = 8
@@ -47,7 +47,8 @@ class QuarantineWriter:
         """Raise NotQuarantinedError if `put` has returned sequence numbers, so that Lambda retries the whole batch."""
         if failed:
             raise NotQuarantinedError(
-                f"{len(failed)} records were not quarantined: see the log's last errors"
+                number_of(len(failed), "record was", "records were")
+                + " not quarantined: see the log's last errors"
             )
 
     def _put(self, record: BadRecord) -> Exception | None:

@@ -1,4 +1,6 @@
-"""Measures and cuts texts in bytes of UTF-8, as AWS's limits do."""
+"""Measures and cuts texts in bytes of UTF-8, as AWS's limits do; writes a number with its noun."""
+
+from decimal import Decimal
 
 
 def utf8_bytes(text: str) -> int | None:
@@ -17,3 +19,12 @@ def cut(text: str, most_bytes: int) -> str:
     """
     # Every character has at least one byte, so the text after that many characters need not be encoded.
     return text[:most_bytes].encode(errors="replace")[:most_bytes].decode(errors="ignore")
+
+
+def number_of(count: int | Decimal, one: str, many: str = "") -> str:
+    """Return the number with its noun: `one`, or for another number than 1 `many`, by default `one` with an s.
+
+    >>> number_of(1, "row"), number_of(1234, "row"), number_of(0, "batch", "batches")
+    ('1 row', '1,234 rows', '0 batches')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -264,6 +264,16 @@ run "says_of_totals_that_keep_what_expired_that_they_stay_as_they_are" {
     condition     = strcontains(output.next_step, "had on_expiry = \"subtract\" until now, run: leda backfill --map-function MapLambda\n")
     error_message = "Totals that were computed under subtract need one backfill more, or keep has no effect."
   }
+
+  assert {
+    condition     = !anytrue([for alarm in values(aws_cloudwatch_metric_alarm.health) : strcontains(alarm.alarm_description, "leda rebuild") || strcontains(alarm.alarm_description, "leda verify")])
+    error_message = "Nothing can compute these totals again, or compare them, so no alarm may say so."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.health["streams-not-settled"].alarm_description, "`leda redrive --map-function MapLambda --settle`")
+    error_message = "The alarm of a new stream must name the command that answers it."
+  }
 }
 
 run "alarms_while_changes_wait_for_the_first_backfill" {

@@ -2,7 +2,7 @@
 
 errors        LedaError, the error that a user can act on, and the command line that the user typed
 output        prints through one console: headings, lines, errors
-terminal      escapes what a terminal would act on; the exit status of Ctrl-C
+terminal      escapes what a terminal would act on; what Ctrl-C does
 operations    what the operators' commands share: options, progress, the report as lines or JSON
 waiting       waits for a condition, with a limit
 paths         where things are in the checkout; the environment of the programs that `leda` starts

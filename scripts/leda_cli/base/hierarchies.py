@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 
 
@@ -31,7 +32,7 @@ def choices_of(levels: Sequence[int], names: Sequence[str]) -> Mapping[str, tupl
     """The values that a message may have at each level, by the levels' names. Raises LedaError."""
     if len(levels) != len(names):
         raise LedaError(
-            f"the hierarchy has {len(levels)} levels, and the stack's messages have {len(names)}",
+            f"the hierarchy has {number_of(len(levels), 'level')}, and the stack's messages have {len(names)}",
             f"write children of a node for {', '.join(names)}, as 20x20x24",
         )
     return {

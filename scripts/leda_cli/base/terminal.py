@@ -1,4 +1,4 @@
-"""Makes text from outside safe to print on a terminal, whatever the terminal's encoding.
+"""Makes text from outside safe to print on a terminal, whatever the terminal's encoding; what Ctrl-C does.
 
 Others can choose a name in a message or a reason in quarantine. An escape sequence in it could clear the operator's
 screen or rename its window; a line end or a change of direction could forge a line of the report.
@@ -9,6 +9,8 @@ Standard library only: scripts/bootstrap uses it before there is an environment.
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
 import unicodedata
 
@@ -57,3 +59,24 @@ def interrupted() -> int:
         file=sys.stderr,
     )
     return INTERRUPTED
+
+
+def end_on_ctrl_c() -> None:
+    """Let Ctrl-C end the process at once, with the line and the exit status of `interrupted`.
+
+    For the time of imports, in which nothing is there to be undone. A KeyboardInterrupt would show where it met them,
+    or would be lost: the import system has callbacks whose exceptions Python only prints.
+    """
+    # A job in a shell's background ignores the signal, and goes on doing so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_on_ctrl_c() -> None:
+    """Let Ctrl-C raise a KeyboardInterrupt again, as before `end_on_ctrl_c`."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(*_: object) -> None:
+    os._exit(interrupted())

@@ -88,7 +88,7 @@ class Verification:
     """The board's revision when the verification began."""
     totals: int
     rows: int
-    rows_name: str
+    row_name: str
     wrong: tuple[Mapping[str, Any], ...]
     wrong_totals: int
     in_flight: int
@@ -527,15 +527,15 @@ SECTIONS = ("status", "age", "verification", "alarms", "quarantine", "cost", "jo
 
 def verification_of(job: Job, report: Mapping[str, Any], revision: int) -> Verification:
     """Read the result from a run of `leda verify --json`."""
-    rows_name = "trades" if "trades" in report else "rows"
+    row_name = "trade" if "trades" in report else "row"
     wrong = report.get("wrong", [])
     failed = "" if report else "\n".join(list(job.lines)[-4:]) or f"it ended with status {job.code}"
     return Verification(
         at=job.ended or job.began,
         revision=revision,
         totals=report.get("totals", 0),
-        rows=report.get(rows_name, 0),
-        rows_name=rows_name,
+        rows=report.get(f"{row_name}s", 0),
+        row_name=row_name,
         wrong=tuple(wrong[:MOST_DIFFERENCES]),
         wrong_totals=len({each["identifier"] for each in wrong}),
         in_flight=len({each["identifier"] for each in report.get("in_flight", [])}),

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from leda.values.texts import number_of
 from leda_cli.base.paths import ROOT
 from leda_cli.console.site import Site
 from leda_cli.operate.quarantine.quarantined import Foreign, GivenUp, Kept, Quarantined
@@ -127,7 +128,9 @@ class Alarms:
             calls = max(errors, int(recent.get(f"{stage}.invocations", 0)))
             injected = int(recent.get(f"{stage}.injected", 0))
             if errors:
-                text = f"{errors:,} of {calls:,} invocations failed in the last {seconds} s"
+                text = (
+                    f"{errors:,} of {number_of(calls, 'invocation')} failed in the last {seconds} s"
+                )
                 if injected:
                     text += f", {injected:,} of them on purpose (fault injection)"
                 yield self._alarm(
@@ -137,7 +140,9 @@ class Alarms:
                 )
             if throttles := int(recent.get(f"{stage}.throttles", 0)):
                 yield self._alarm(
-                    f"{function}-throttles", f"{throttles:,} invocations were refused", True
+                    f"{function}-throttles",
+                    number_of(throttles, "invocation was refused", "invocations were refused"),
+                    True,
                 )
 
     def of_age(self, seconds: float | None) -> Iterator[Alarm]:
@@ -168,16 +173,15 @@ class Alarms:
     def of_quarantine(self, listing: Listing) -> Iterator[Alarm]:
         """An alarm for each function that has objects in quarantine."""
         for stage, count in sorted(Counter(each.stage for each in listing.objects).items()):
-            some = "object is" if count == 1 else "objects are"
             yield self._alarm(
                 f"{self._site.functions.get(stage, stage)}-quarantined",
-                f"{count:,} {some} in quarantine",
+                f"{number_of(count, 'object is', 'objects are')} in quarantine",
             )
 
     def of_verification(self, wrong: int) -> Iterator[Alarm]:
         """An alarm if the last verification found totals that differ."""
         if wrong:
-            text = f"{wrong:,} {'total differs' if wrong == 1 else 'totals differ'}"
+            text = number_of(wrong, "total differs", "totals differ")
             yield self._alarm(f"{self._site.prefix}AuditLambda-drift", text)
 
     def _alarm(
@@ -257,7 +261,7 @@ def described(found: Kept | Foreign) -> Object:
     arrived = found.arrived.timestamp() if found.arrived else None
     if isinstance(found, GivenUp):
         origin = f"{found.stream}, {found.shard}, {found.first} to {found.last}"
-        text = f"a batch of {found.count:,} records that was given up"
+        text = f"a batch of {number_of(found.count, 'record')} that was given up"
         return Object(found.key, found.stage, "batch", found.reason, arrived, origin, text)
     origin = f"{found.stream}, {found.shard}, {found.sequence_number}"
     return Object(found.key, found.stage, "record", found.reason, arrived, origin, decoded(found))
@@ -270,4 +274,4 @@ def decoded(found: Quarantined) -> str:
     except UnicodeDecodeError:
         text = f"not UTF-8, in base 64: {base64.b64encode(found.data).decode()}"
     rest = len(text) - MOST_CHARACTERS
-    return text if rest <= 0 else f"{text[:MOST_CHARACTERS]} … {rest:,} characters more"
+    return text if rest <= 0 else f"{text[:MOST_CHARACTERS]} … {number_of(rest, 'character')} more"

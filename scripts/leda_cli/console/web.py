@@ -31,10 +31,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
+from leda.values.texts import number_of
 from leda_cli.console.board import Query
 from leda_cli.console.commands import ACTIONS, Action, Busy, Job
 from leda_cli.console.hub import CALLS_A_MINUTE, PACE, READ_UNITS_A_MINUTE, Hub
 from leda_cli.console.wording import ago, clock_time, failing_names, number, stages_of
+from leda_cli.operate.verify import differing
 
 HERE = Path(__file__).parent
 MOST_FORM_BYTES = 4096
@@ -143,6 +145,8 @@ class Web:
             "ago": ago,
             "time": clock_time,
             "number": number,
+            "number_of": number_of,
+            "differing": differing,
             "stages": stages_of,
             "failing_names": failing_names,
         }

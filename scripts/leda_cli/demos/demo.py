@@ -21,6 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from leda.pipeline import game
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.hierarchies import choices_of, levels_of
 from leda_cli.base.output import console, heading, info, step, warn
@@ -167,12 +168,16 @@ def _play(
     """Play the rounds; returns whether all tables hold the messages' final state at the end."""
     kinds = plan(rounds)
     plain, hard = kinds.count(False), kinds.count(True)
-    heading(f"The game: {plain} plain and {hard} hard rounds of {messages:,} messages, seed {seed}")
+    heading(
+        f"The game: {plain} plain and {number_of(hard, 'hard round')} of {number_of(messages, 'message')}, seed {seed}"
+    )
     stack.set_parameters(CALM)
     oracle = baseline(stack)
     page.announce()
     if len(oracle):
-        info(f"{len(oracle):,} trades exist already; the rounds add to them")
+        info(
+            f"{number_of(len(oracle), 'trade exists', 'trades exist')} already; the rounds add to them"
+        )
     rng = random.Random(seed)
     for number, is_hard in enumerate(kinds, 1):
         stack.set_parameters(HARD if is_hard else CALM)
@@ -228,8 +233,10 @@ def play_round(
 
 
 def _report_put(burst: game.Burst, putting: Putting, added: int) -> None:
-    retried = f", {putting.retried:,} records sent again" if putting.retried else ""
-    info(f"put {putting.sent:,} messages in {putting.ended - putting.began:.1f} s{retried}")
+    retried = f", {number_of(putting.retried, 'record')} sent again" if putting.retried else ""
+    info(
+        f"put {number_of(putting.sent, 'message')} in {putting.ended - putting.began:.1f} s{retried}"
+    )
     if added < burst.counts.new:
         warn(
             f"{burst.counts.new - added:,} of these trades existed before, so this round proves "
@@ -247,7 +254,7 @@ def report_round(result: Round) -> None:
         )
         return
     console.print(
-        f"    [bold red]{result.outcome.wrong_totals} totals differ[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
+        f"    [bold red]{result.outcome.differing}[/] and no total moved for {PATIENCE_SECONDS:.0f} s"
     )
 
 
@@ -277,11 +284,7 @@ def verdict_table(played: Sequence[Round]) -> Table:
             f"{counts.older:,}",
             f"{each.put_seconds:.1f} s",
             "never" if seconds is None else f"{seconds:.1f} s",
-            (
-                f"[{ACCENT}]exact[/]"
-                if each.exact
-                else f"[bold red]{each.outcome.wrong_totals} totals differ[/]"
-            ),
+            (f"[{ACCENT}]exact[/]" if each.exact else f"[bold red]{each.outcome.differing}[/]"),
         )
     return table
 
@@ -303,9 +306,13 @@ def print_verdict(played: Sequence[Round], complete: bool = True) -> None:
     sent = sum(each.counts.messages for each in played)
     if wrong:
         totals = sum(each.outcome.wrong_totals for each in wrong)
-        console.print(f"    [bold red]Not exact:[/] {totals} totals differ.")
+        console.print(
+            f"    [bold red]Not exact:[/] {number_of(totals, 'total differs', 'totals differ')}."
+        )
     elif complete:
-        console.print(f"    [{ACCENT}]Exact:[/] {sent:,} messages, no total off by any amount.")
+        console.print(
+            f"    [{ACCENT}]Exact:[/] {number_of(sent, 'message')}, no total off by any amount."
+        )
 
 
 def farewell(stack: Stack, seed: int) -> None:

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from leda.engine.group_by.configuration import Configuration
+from leda.values.texts import number_of
 from leda_cli.base.output import console
 from leda_cli.demos import group_by_oracle
 from leda_cli.demos.applied_example import AppliedExample
@@ -220,7 +221,10 @@ def season(
             again = sum(each.records for each in redeliveries)
             passed = time.monotonic() - began
             writes = writer.counts.total()
-            show(view, f"{passed:4.1f} s: {writes:,} writes, {again:,} records delivered again")
+            show(
+                view,
+                f"{passed:4.1f} s: {number_of(writes, 'write')}, {number_of(again, 'record')} delivered again",
+            )
 
         try:
             while (now := time.monotonic() - began) < seconds:

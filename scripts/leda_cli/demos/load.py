@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from leda.pipeline import game
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, heading, info
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
@@ -69,7 +70,7 @@ def load(
     )
     burst = game.Burst(rules, random.Random(seed), schema_of(stack.names))
     oracle = baseline(stack) if check else Oracle(stack.names)
-    heading(f"Putting {messages:,} messages into {stack.stream} (seed {seed})")
+    heading(f"Putting {number_of(messages, 'message')} into {stack.stream} (seed {seed})")
     putting = putting_of(burst, stack, oracle, threads)
     try:
         with answering(stack.endpoint), RoundView(console, messages) as view:
@@ -78,7 +79,9 @@ def load(
             outcome = settle(stack, oracle.totals(), putting.ended, view) if check else None
     except KeyboardInterrupt:
         putting.stop()
-        console.print(f"    Interrupted after {putting.sent:,} of {messages:,} messages.")
+        console.print(
+            f"    Interrupted after {putting.sent:,} of {number_of(messages, 'message')}."
+        )
         raise typer.Exit(130) from None
     if outcome is None:
         info("next: `leda watch` shows the totals move, `leda verify` compares them exactly")
@@ -87,7 +90,8 @@ def load(
         for line in difference_lines(outcome.wrong):
             info(line)
         raise LedaError(
-            f"{outcome.wrong_totals} totals differ", "keep the tables and look at the logs"
+            outcome.differing,
+            "keep the tables and look at the logs",
         )
     console.print(f"    [cyan]exact[/]  settled {outcome.seconds:.1f} s after the last message")
 
@@ -96,8 +100,8 @@ def _report_put(burst: game.Burst, putting: Putting) -> None:
     counts = burst.counts
     seconds = putting.ended - putting.began
     rate = putting.sent / max(seconds, 0.001)
-    info(f"put {putting.sent:,} messages in {seconds:.1f} s ({rate:,.0f}/s)")
+    info(f"put {number_of(putting.sent, 'message')} in {seconds:.1f} s ({rate:,.0f}/s)")
     info(
-        f"{counts.new:,} trades, {counts.newer:,} changed, {counts.older:,} older versions, "
-        f"{counts.deleted:,} deleted, {counts.duplicates:,} duplicates; {putting.retried:,} sent again"
+        f"{number_of(counts.new, 'trade')}, {counts.newer:,} changed, {number_of(counts.older, 'older version')}, "
+        f"{counts.deleted:,} deleted, {number_of(counts.duplicates, 'duplicate')}; {putting.retried:,} sent again"
     )

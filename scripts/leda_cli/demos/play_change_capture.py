@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.waiting import wait_for
@@ -234,13 +235,14 @@ def _replayed(changes: Changes, draw: random.Random) -> int:
     if changes.replica_items() != changes.items():
         raise LedaError("The replica differs from the table.", "That is a bug in LEDA.")
     info(
-        f"{counts['puts']} puts and {counts['deletes']} deletes made {counts['changes']} changes: "
+        f"{number_of(counts['puts'], 'put')} and {number_of(counts['deletes'], 'delete')} made "
+        f"{number_of(counts['changes'], 'change')}: "
         "a delete of an item that does not exist leaves no record in the stream."
     )
-    info(f"The replica then received {redelivery.records:,} records again.")
+    info(f"The replica then received {number_of(redelivery.records, 'record')} again.")
     console.print(
-        f"    [{ACCENT}]Equal:[/] {len(changes.replica_items())} items in {changes.table} and in {changes.replica}, "
-        f"and {len(changes.tombstones())} tombstones of deleted items."
+        f"    [{ACCENT}]Equal:[/] {number_of(len(changes.replica_items()), 'item')} in {changes.table} and in "
+        f"{changes.replica}, and {number_of(len(changes.tombstones()), 'tombstone')} of deleted items."
     )
     return counts["changes"]
 
@@ -257,7 +259,10 @@ def _counts(changes: Changes) -> Counter[str]:
 def _counted(changes: Changes, before: int, changed: int) -> None:
     """Show the counts, which must have grown by this run's changes or more: a repeated delivery counts again."""
     heading("Counts by kind")
-    wait_for(f"{changed} changes counted", lambda: _counts(changes).total() - before >= changed)
+    wait_for(
+        f"{number_of(changed, 'change')} counted",
+        lambda: _counts(changes).total() - before >= changed,
+    )
     for event, count in sorted(_counts(changes).items()):
         info(f"{event:>10}  {count:,}")
     more = f" and {before:,} of earlier runs" if before else ""

@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from leda.values.texts import number_of
 from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import Operation
@@ -135,7 +136,7 @@ def _fill(favourites: GroupedTable, people: People) -> None:
     info(
         f"{favourites.table} has {there:,} rows of {USERS:,} users and {len(RESTAURANTS)} restaurants"
     )
-    info(f"{favourites.totals_table} has {len(favourites.totals()):,} totals")
+    info(f"{favourites.totals_table} has {number_of(len(favourites.totals()), 'total')}")
 
 
 def _write(favourites: GroupedTable, some: Sequence[Favourite]) -> None:
@@ -151,7 +152,7 @@ def _backfill(favourites: GroupedTable, people: People) -> None:
     aggregation = Aggregation.of_function(account, favourites.map_function)
     operation, before = Operation(as_json=False), people.counts.total()
     run(work_of(aggregation, operation, is_backfill=True), aggregation, operation, WAIT_SECONDS)
-    info(f"{people.counts.total() - before:,} favourites came or went meanwhile")
+    info(f"{number_of(people.counts.total() - before, 'favourite')} came or went meanwhile")
 
 
 def top(favourites: GroupedTable) -> Sequence[Total]:
@@ -167,8 +168,8 @@ def _live(favourites: GroupedTable, people: People, writing: Any) -> None:
             raise_what_failed(writing)
             first = top(favourites)
             status = (
-                f"{seconds:4.1f} s: {people.counts['come']:,} favourites have come, "
-                f"{people.counts['gone']:,} have gone"
+                f"{seconds:4.1f} s: {number_of(people.counts['come'], 'favourite')} came, "
+                f"{people.counts['gone']:,} went"
             )
             view.show(board(first), status, first_places(first, MEASURE))
             time.sleep(LOOK_SECONDS)
@@ -192,7 +193,7 @@ def _verdict(favourites: GroupedTable, people: People) -> None:
     if found != ordered[:PLACES]:
         raise LedaError("The top ten are not the order of the totals.", "That is a bug in LEDA.")
     came, went = people.counts["come"], people.counts["gone"]
-    info(f"{came:,} favourites came and {went:,} went since the first computation began")
+    info(f"{number_of(came, 'favourite')} came and {went:,} went since the first computation began")
     console.print(
         f"    [{ACCENT}]Exact:[/] all {figures:,} totals are what one plain pass over {favourites.table} gives."
     )

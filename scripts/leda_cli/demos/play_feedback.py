@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from leda.values.texts import number_of
 from leda_cli.base.output import console, heading, info, step
 from leda_cli.demos.bar_table import bar_table
 from leda_cli.demos.examples import ExampleAws
@@ -147,7 +148,11 @@ def _season(
     def show(view: LiveView, status: str) -> None:
         found = daily(table, days)
         count = sum((measures["Count"] for measures, _ in found.values()), Decimal())
-        view.show(days_table(found), status, f"{count:f} rows counted in {len(found)} days")
+        view.show(
+            days_table(found),
+            status,
+            f"{number_of(int(count), 'row')} counted in {number_of(len(found), 'day')}",
+        )
 
     season(feedback, redeliveries, SECONDS, show, table.settle)
 
@@ -203,9 +208,10 @@ def _verdict(
         figures = table.require_exact()
     print_table(console, days_table(daily(table, days)))
     done = feedback.counts
+    repeated = number_of(sum(each.records for each in redeliveries), "record")
     info(
-        f"{done['new']:,} rows written, {done['changed']:,} changed, {done['twice']:,} written again as they were, "
-        f"{done['deleted']:,} deleted; {sum(each.records for each in redeliveries):,} records delivered again"
+        f"{number_of(done['new'], 'row')} written, {done['changed']:,} changed, {done['twice']:,} written again as "
+        f"they were, {done['deleted']:,} deleted; {repeated} delivered again"
     )
     console.print(
         f"    [{ACCENT}]Exact:[/] all {figures:,} figures of {len(table.configuration['group_by'])} groupings are what "

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import console, heading, info, step
 from leda_cli.demos.bar_table import first_places, ranking
@@ -182,8 +183,8 @@ def _verdict(scores: Scores, writer: Season, redelivery: Redelivery) -> None:
     info("Two are level on purpose: equals share a rank, and among them the name decides.")
     done = writer.counts
     info(
-        f"{done['new']:,} records written, {done['changed']:,} changed, {done['moved']:,} moved to "
-        f"another player, {done['deleted']:,} deleted; {redelivery.records:,} records delivered again"
+        f"{number_of(done['new'], 'record')} written, {done['changed']:,} changed, {done['moved']:,} moved to "
+        f"another player, {done['deleted']:,} deleted; {number_of(redelivery.records, 'record')} delivered again"
     )
     why = scores.refusal(scores.map_function, {"RecordID": {"S": writer.unreadable}})
     info(f"1 record could not be read and is in s3://{scores.bucket}: {why}")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import cell, console, heading, info, step
 from leda_cli.base.paths import MINISTACK_ENV_FILE, ROOT
@@ -245,11 +246,13 @@ def _operators(shop: Shop, ledger: Ledger, draw: random.Random) -> None:
     answer = shop.operators.post("admin", "vendor-orders", received["vendorOrderId"], "receive")
     _require(answer.status == 200, f"Receiving answers {answer.status}: {answer.body}")
     ledger.received(received["productId"], received["qty"])
-    with step(f"vendor order {received['vendorOrderId']} comes in: {received['qty']} units"):
+    with step(
+        f"vendor order {received['vendorOrderId']} comes in: {number_of(received['qty'], 'unit')}"
+    ):
         settle(shop, ledger)
     metrics = shop.operators.get("admin", "metrics").body
     info(
-        f"{metrics['orders']:,} orders, {metrics['shipped']:,} of them shipped; "
+        f"{number_of(metrics['orders'], 'order')}, {metrics['shipped']:,} of them shipped; "
         f"ordered for {_money(metrics['revenueCents'])}"
     )
     console.print(

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
 
@@ -100,7 +101,7 @@ class Redelivery:
                 return
             if attempt == TRIES:
                 raise LedaError(
-                    f"{self._function} does not take a batch of {len(records)} records: {text[:500]}",
+                    f"{self._function} does not take a batch of {number_of(len(records), 'record')}: {text[:500]}",
                     f"read its log: /aws/lambda/{self._function}",
                 )
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.output import info, step
 from leda_cli.operate.stack import Stack
@@ -37,6 +38,11 @@ class Outcome:
     def wrong_totals(self) -> int:
         """How many totals have a measure that differs."""
         return len({row.identifier for row in self.wrong})
+
+    @property
+    def differing(self) -> str:
+        """How many totals differ, in words."""
+        return number_of(self.wrong_totals, "total differs", "totals differ")
 
 
 def settle(
@@ -94,7 +100,10 @@ def require_none(
     if wrong:
         for line in difference_lines(wrong):
             info(line)
-        raise LedaError(f"{len(wrong)} of {figures} figures are not {truth}.", fix)
+        raise LedaError(
+            f"{number_of(len(wrong), f'of {figures} figures is', f'of {figures} figures are')} not {truth}.",
+            fix,
+        )
 
 
 def baseline(stack: Stack) -> Oracle:
@@ -105,7 +114,8 @@ def baseline(stack: Stack) -> Oracle:
         for line in difference_lines(wrong):
             info(line)
         raise LedaError(
-            f"{len(wrong)} totals differ from the sum over StateTable before anything was sent",
+            f"{number_of(len(wrong), 'total differs', 'totals differ')} from the sum over StateTable before anything "
+            "was sent",
             "the totals were wrong before; `make down` and `make up` begin with empty tables",
         )
     return oracle

@@ -87,7 +87,7 @@ def cost(
         report.write_text(text, encoding="utf-8")
         operation.say(f"written: {report}")
         return
-    operation.heading(f"A month at {rate:,g} messages a second in {rates_of_region.name}")
+    operation.heading(f"A month of messages at {rate:,g} a second in {rates_of_region.name}")
     default = load(workload, Settings(), times)
     choice = cheapest(workload, rates_of_region, times, latency)
     if not as_json:

@@ -190,27 +190,52 @@ class Aggregation(Tables):
     def age(self, live: Configuration) -> Age | str:
         """The age of the totals, or the reason why it cannot be told."""
         account = self.account
-        registry = Registry(account.dynamodb, self.registry_table)
         try:
-            for stage, table in self._tables.items():
-                current = current_stream(account.dynamodb, table)
-                # What lies between two streams, and in a stream that Map does not read, is seen to wait in neither.
-                if not is_settled(registry, stage, current):
-                    return self.unsettled(stage, current)
+            # What lies between two streams, and in a stream that Map does not read, is seen to wait in neither.
+            for stage, stream in self.unsettled_streams().items():
+                return self.unsettled(stage, stream)
             stream = max(self.map_mappings.values(), key=label)
             return Ages(account.dynamodb, account.streams, self, stream, live).age()
         except ClientError as error:
             # Somebody who may read the totals may not be allowed to read the streams.
             return str(error)
 
+    def unsettled_streams(self) -> dict[Stage, str]:
+        """The stream of each table that is disabled (an empty text), or not the one that the totals were computed with.
+
+        Raises the client's error.
+        """
+        client = self.account.dynamodb
+        registry = Registry(client, self.registry_table)
+        current = {stage: current_stream(client, table) for stage, table in self._tables.items()}
+        return {
+            stage: stream
+            for stage, stream in current.items()
+            if not is_settled(registry, stage, stream)
+        }
+
     def unsettled(self, stage: Stage, stream: str) -> str:
         """What is said of a table whose stream is disabled, or not the one that the totals were computed with."""
         table = self._tables[stage]
         what = f"{table}'s stream {stream} is new" if stream else f"{table} has no stream"
-        fix = f", then run `{self.command('rebuild')}`"
+        fix = f"run `{self.command('rebuild')}`"
         if self.live().keeps_expired:
-            fix = "; with on_expiry = keep no rebuild is possible, so set up a second aggregation (`name_prefix`)"
-        return f"{what}: changes may be missing; `terraform apply`{fix}"
+            fix = (
+                "set up a second aggregation (`name_prefix`), or go on with these totals as they are (`"
+                f"{self.command('redrive')} --settle`): with on_expiry = keep no rebuild is possible"
+            )
+        return f"{what}: changes may be missing; `terraform apply`, then {fix}"
+
+    def accepted(self, stage: Stage, stream: str) -> str:
+        """What is said of a new stream if the totals go on as they are, because they cannot be computed again."""
+        lost = {
+            "map": f"changes of {self.source.name} that Map had not counted",
+            "reduce": f"sums in {self.reduce_table} that Reduce had not added",
+        }
+        return (
+            f"{stream}: {lost[stage]} before this stream began are in no total. Totals may be too low or too high for "
+            "good, and nothing can tell which"
+        )
 
     @property
     def _tables(self) -> Mapping[Stage, str]:

@@ -14,6 +14,7 @@ from leda.engine.audit.table_scan import SEGMENTS
 from leda.engine.group_by.groupings import Groupings
 from leda.engine.group_by.hierarchy import SEPARATOR
 from leda.engine.registry import LANES, Registry
+from leda.values.texts import number_of
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.models.measured import service_times
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
@@ -125,12 +126,13 @@ def _lines(result: Result, found: Forecast, source: str) -> Iterator[str]:
     counts = groupings(result)
     width = max(map(len, counts))
     for name, count in counts.items():
-        yield f"{name:<{width}}  {count:,} totals"
+        yield f"{name:<{width}}  {number_of(count, 'total')}"
     yield from unreadable_lines(result.expected, source)
     if result.expected.outside:
-        yield f"{result.expected.outside:,} rows are in no total, because no grouping takes them"
+        outside = number_of(result.expected.outside, "row is", "rows are")
+        yield f"{outside} in no total, because the configuration counts no such row"
     yield from keep_lines(result)
-    yield f"would correct {len(result.changes):,} totals; those that are only in flight now are among them"
+    yield f"would correct {number_of(len(result.changes), 'total')}; those that are only in flight now are among them"
     dollars = (
         f"no prices of {found.region} are known"
         if found.dollars is None
@@ -141,6 +143,6 @@ def _lines(result: Result, found: Forecast, source: str) -> Iterator[str]:
         "table once already)"
     )
     yield (
-        f"time: {found.reading_seconds:,.0f} s to read {result.expected.rows:,} rows, as this dry run; the totals "
-        f"would stand still for about {found.behind_seconds:,.0f} s, and then catch up"
+        f"time: {found.reading_seconds:,.0f} s to read {number_of(result.expected.rows, 'row')}, as this dry run; the "
+        f"totals would stand still for about {found.behind_seconds:,.0f} s, and then catch up"
     )

@@ -35,6 +35,7 @@ from leda.engine.group_by.total_labels import EXPIRES_AT, KEYS
 from leda.engine.registry import LANES, Registry
 from leda.engine.shards import label
 from leda.streams.changes import UnreadableRowError
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
@@ -92,8 +93,9 @@ def erase(
                 result = work.erase(result)
     operation.report(result.as_json(dry_run), result.lines(dry_run))
     if result.kept and not dry_run:
+        of = f"of {number_of(len(wanted), 'total')}"
         raise LedaError(
-            f"{len(result.kept)} of {len(wanted)} totals are not erased",
+            number_of(len(result.kept), f"{of} is", f"{of} are") + " not erased",
             "the lines above say why each is kept, and what to do",
         )
 
@@ -138,7 +140,7 @@ class Result:
             for identifier, why in sorted(self.absent.items())
         )
         if self.emptied:
-            yield f"{len(self.emptied):,} rows of ReduceTable {would}emptied"
+            yield f"{number_of(len(self.emptied), 'row')} of ReduceTable {would}emptied"
         if not self.rows and not self.kept and not self.absent:
             yield "there is no such total"
 

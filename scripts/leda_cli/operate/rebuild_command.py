@@ -13,6 +13,7 @@ import typer
 
 from leda.engine.audit import audit
 from leda.engine.audit.table_scan import SEGMENTS
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.base.output import aligned
@@ -20,7 +21,7 @@ from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.rebuilding.rebuild import Rebuild, Result
 from leda_cli.operate.stack import NamePrefixOption
-from leda_cli.operate.verify import bracket_lines, unreadable_json, unreadable_lines
+from leda_cli.operate.verify import bracket_lines, differing, unreadable_json, unreadable_lines
 
 SHOWN = 20
 # The check after a run waits for Map and Reduce: it gives up after PATIENCE_SECONDS without progress, looks every
@@ -133,7 +134,7 @@ def run(work: Rebuild, aggregation: Aggregation, operation: Operation, wait: flo
     )
     if wrong:
         raise LedaError(
-            f"{len(wrong)} of {check.totals} totals differ after the {work.name}",
+            f"{differing(len(wrong), check.totals)} after the {work.name}",
             "if Map and Reduce work on a backlog, give them time and run "
             f"`{aggregation.command('verify')} --while-running`; else run "
             f"`{work.command}` again and keep both reports",
@@ -205,15 +206,15 @@ def _lines(result: Result, work: Rebuild, source: str) -> Iterator[str]:
     if work.is_backfill:
         yield f"the configuration {result.configuration.version} is live"
     yield (
-        f"done  {len(result.changes):,} totals corrected, {len(result.expected.totals):,} in all, "
+        f"done  {number_of(len(result.changes), 'total')} corrected, {len(result.expected.totals):,} in all, "
         f"{result.behind_seconds:,.0f} s behind while it ran"
     )
 
 
 def _dry_lines(result: Result) -> Iterator[str]:
-    yield f"would switch off and on {len(result.mappings)} mappings: {', '.join(result.mappings)}"
+    yield f"would switch off and on {number_of(len(result.mappings), 'mapping')}: {', '.join(result.mappings)}"
     yield from _change_lines(result)
-    yield f"would correct {len(result.changes):,} totals; those that are only in flight now are among them"
+    yield f"would correct {number_of(len(result.changes), 'total')}; those that are only in flight now are among them"
 
 
 def _change_lines(result: Result) -> Iterator[str]:
@@ -231,4 +232,4 @@ def _change_lines(result: Result) -> Iterator[str]:
     ]
     yield from aligned(cells, "{:<{}}  {:<{}}  from {:>{}}  to {:>{}}")
     if len(result.changes) > SHOWN:
-        yield f"and {len(result.changes) - SHOWN:,} more totals"
+        yield f"and {number_of(len(result.changes) - SHOWN, 'more total')}"

@@ -6,10 +6,11 @@ import dataclasses
 import enum
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, TypeGuard
+from typing import Annotated, Any, TypeGuard
 
 import typer
 
+from leda.engine.registry import Registry
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
@@ -171,7 +172,8 @@ class _Selected:
         """Clear Map's and Reduce's records if no total lacks them; returns whether none of them is left.
 
         Totals that keep expired rows cannot be compared. Then only those changes are cleared that the rows of the
-        source table say no total lacks.
+        source table say no total lacks. No rebuild can compute these totals again after a table has got a new stream,
+        so without a filter the streams are settled, and the report says what the totals may lack.
         """
         self.operation.heading(
             f"Clearing what Map and Reduce could not process, in {self.bucket.name}"
@@ -182,12 +184,15 @@ class _Selected:
         today = effects_today(self.aggregation, kept)
         verdict: Verdict | None = None
         is_exact: bool | None = None
-        if kept and not self._is_comparable():
-            settled = [each.key for each in kept if today[each.key].is_counted]
-        else:
+        streams: list[dict[str, Any]] = []
+        if self._is_comparable():
             verdict = _compare(self.aggregation, self.operation) if kept else None
             is_exact = verdict is None or not (verdict.wrong or verdict.in_flight)
             settled = [each.key for each in kept if is_exact and not today[each.key].is_open]
+        else:
+            settled = [each.key for each in kept if today[each.key].is_counted]
+            if self.wanted == Filter():
+                streams = self._settle_streams(dry_run)
         if not dry_run:
             self.bucket.delete(settled)
         left = [each for each in kept if each.key not in set(settled)]
@@ -201,10 +206,31 @@ class _Selected:
             settled=settled,
             is_exact=is_exact,
             comparison=verdict.as_json() if verdict else None,
+            streams=streams,
         )
         lines = verdict.lines() if verdict else ()
         self.operation.report(result, report.settle_lines(result, lines, self.aggregation.command))
-        return not left and not foreign and not (dry_run and settled)
+        is_settled = all(each["is_settled"] for each in streams)
+        return not left and not foreign and is_settled and not (dry_run and (settled or streams))
+
+    def _settle_streams(self, dry_run: bool) -> list[dict[str, Any]]:
+        """Settle the tables' new streams, and return what the report says of each. Raises LedaError."""
+        of = self.aggregation
+        unsettled = of.unsettled_streams()
+        if unsettled and (run := of.open_run()):
+            raise LedaError(
+                f"a {run.name} is open, which settles the tables' streams at its end",
+                f"let it end, or run `{of.command(run.name)}` if it was stopped",
+            )
+        streams = []
+        for stage, stream in unsettled.items():
+            # Map loses changes until it reads the stream. Reduce was found by the stream that it reads.
+            is_read = stream in of.map_mappings.values() if stage == "map" else stream != ""
+            if is_read and not dry_run:
+                Registry(of.account.dynamodb, of.registry_table).settle_stream(stage, stream)
+            says = of.accepted(stage, stream) if is_read else of.unsettled(stage, stream)
+            streams.append({"stream": stream, "is_settled": is_read, "says": says})
+        return streams
 
     def _is_comparable(self) -> bool:
         """Whether the totals can be compared with a sum over the source table."""

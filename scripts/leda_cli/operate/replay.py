@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import DryRunOption, JsonOption, Operation
 from leda_cli.operate.deployed.account import AwsOption, answering
@@ -219,7 +220,8 @@ def _quarantined(stack: Stack) -> set[str]:
 def _lines(result: Mapping[str, Any], options: str) -> Iterator[str]:
     """The report; `options` find the stack, as they follow the commands that come next."""
     yield (
-        f"{result['records']:,} records ({result['bytes']:,} bytes) of {result['shards']} shards"
+        f"{number_of(result['records'], 'record')} ({number_of(result['bytes'], 'byte')}) of "
+        f"{number_of(result['shards'], 'shard')}"
         + (
             f", arrived {result['first_arrival']} to {result['last_arrival']}"
             if result["records"]
@@ -234,12 +236,14 @@ def _lines(result: Mapping[str, Any], options: str) -> Iterator[str]:
     if result["dry_run"]:
         yield "nothing was delivered: a dry run"
         return
-    yield f"{result['invocations']:,} invocations, {len(result['failed']):,} records not taken"
+    failed = number_of(len(result["failed"]), "record")
+    yield f"{number_of(result['invocations'], 'invocation')}, {failed} not taken"
     for failure in result["failed"][:SHOWN]:
         yield f"not taken: {failure['event_id']}: {failure['reason']}"
     if result["newly_quarantined"]:
         yield (
-            f"{result['newly_quarantined']:,} more records are in quarantine than before: look at them with "
+            number_of(result["newly_quarantined"], "more record is", "more records are")
+            + " in quarantine than before: look at them with "
             f"`leda redrive{options} --function state`"
         )
     yield f"next: `leda verify{options}` compares the totals, once they no longer change"

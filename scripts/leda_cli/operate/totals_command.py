@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from leda.engine.group_by.hierarchy import SEPARATOR
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import LONGEST, cell, console, error_console
@@ -251,8 +252,8 @@ class Answer:
         if not self.found.totals and not self.pending.is_first:
             yield "no such total: no row counts there"
         yield self._age_line()
-        units = "" if self.found.units is None else f", {self.found.units:,f} read units"
-        yield f"read from {self.found.source}: {self.found.rows:,} rows{units}"
+        units = "" if self.found.units is None else f", {number_of(self.found.units, 'read unit')}"
+        yield f"read from {self.found.source}: {number_of(self.found.rows, 'row')}{units}"
         if self.found.is_of_index:
             yield "an index follows its table, within a second as a rule"
         yield from self.pending.lines()

@@ -20,8 +20,8 @@ from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.health import Health
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Amounts, Configuration
-from leda.engine.group_by.hierarchy_path import HierarchyPath
 from leda.engine.registry import Registry
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.base.operations import JsonOption, Operation
 from leda_cli.base.output import aligned
@@ -40,8 +40,8 @@ SHOWN = 20
 class Verdict:
     """What a comparison found: the measures that are wrong, and those that are in flight (only while running).
 
-    rows: what the rows of the source table are called. Trades that are in no total are deleted, and the report leaves
-    them out.
+    rows: what the rows of the source table are called: only a pipeline has trades. Those that are in no total are
+    deleted, and the report leaves them out.
     """
 
     expected: Expected
@@ -77,12 +77,18 @@ class Verdict:
         for reason, count in by_count if len(by_count) > 1 else ():
             yield f"{count:,} of them: {reason}"
         if self.expected.outside and self.rows == "rows":
-            yield f"{self.expected.outside:,} rows of {self.table} are in no total, because no grouping takes them"
+            yield (
+                number_of(
+                    self.expected.outside, f"row of {self.table} is", f"rows of {self.table} are"
+                )
+                + " in no total, because the configuration counts no such row"
+            )
         if not self.wrong:
             flying = len({row.identifier for row in self.in_flight})
             ending = f", {flying:,} in flight" if flying else ""
             yield (
-                f"exact  {self.totals - flying:,} totals over {self.expected.rows:,} {self.rows}{ending}"
+                f"exact  {number_of(self.totals - flying, 'total')} over "
+                f"{number_of(self.expected.rows, self.rows.removesuffix('s'))}{ending}"
             )
 
 
@@ -95,7 +101,12 @@ def unreadable_lines(expected: Expected, table: str) -> Iterator[str]:
     """How many rows cannot be read and are in no total, and which the first of them are."""
     if expected.unreadable:
         yield (
-            f"{expected.unreadable:,} rows of {table} cannot be read and count as nothing: "
+            number_of(
+                expected.unreadable,
+                f"row of {table} cannot be read and counts",
+                f"rows of {table} cannot be read and count",
+            )
+            + " as nothing: "
             + "; ".join(expected.named)
         )
 
@@ -141,7 +152,7 @@ def verify(
     )
     if verdict.wrong:
         raise LedaError(
-            f"{verdict.wrong_totals} of {verdict.totals} totals differ",
+            differing(verdict.wrong_totals, verdict.totals),
             (
                 "do what the lines above say, and verify again"
                 if dangers
@@ -163,7 +174,7 @@ def compared(
     wait: float,
 ) -> Verdict:
     """What `look` (`quiet` or `running`) finds."""
-    rows = "trades" if isinstance(live.totals, HierarchyPath) else "rows"
+    rows = "trades" if aggregation.is_pipeline else "rows"
     until = "are still" if look is quiet else "are told apart"
     with operation.progress(f"adding up {rows} until the totals {until}") as advance:
         verdict = look(aggregation.both_sides(live, advance), wait)
@@ -268,6 +279,12 @@ def running(
     """Compare while totals move: `leda.engine.audit.audit` tells what is in flight from what is wrong."""
     found = audit(tables, wait, clock, sleep)
     return Verdict(found.expected, found.totals, found.wrong, found.in_flight)
+
+
+def differing(wrong: int, totals: int) -> str:
+    """How many of the totals differ."""
+    of = f"of {number_of(totals, 'total')}"
+    return number_of(wrong, f"{of} differs", f"{of} differ")
 
 
 def off_by(row: Bracket) -> str:

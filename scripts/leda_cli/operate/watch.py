@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from leda.values.texts import number_of
 from leda_cli.base.output import console, heading
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.stack import NamePrefixOption, Stack
@@ -67,7 +68,11 @@ def _look(stack: Stack, check: bool) -> tuple[RenderableType, dict[str, object]]
     tree = totals_tree(found, expected)
     now = time.strftime("%H:%M:%S")
     if expected is None:
-        return Group(tree, Text(f"{now}  {len(found):,} totals", style="dim")), seen
+        return Group(tree, Text(f"{now}  {number_of(len(found), 'total')}", style="dim")), seen
     wrong = len({row.identifier for row in compare(expected, found)})
-    text = "all agree with StateTable" if not wrong else f"{wrong} lack something StateTable has"
-    return Group(tree, Text(f"{now}  {len(found):,} totals, {text}", style="dim")), seen
+    text = (
+        "all agree with StateTable"
+        if not wrong
+        else number_of(wrong, "lacks something StateTable has", "lack something StateTable has")
+    )
+    return Group(tree, Text(f"{now}  {number_of(len(found), 'total')}, {text}", style="dim")), seen

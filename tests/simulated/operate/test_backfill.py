@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from leda.engine.delta_rows import CLOSED_BY
+from leda.engine.group_by.configuration import WATERMARK
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.deployed.source_table import Tables
 from leda_cli.operate.rebuilding import forecast
 from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
 from leda_cli.operate.rebuilding.rebuild_source import WAITING_SECONDS
@@ -110,6 +112,26 @@ def test_without_markers_nothing_is_written_to_the_users_table() -> None:
     site.backfill(Watching(), markers=True)
     assert {"put_item", "delete_item"} <= {*written}
     site.check()
+
+
+@pytest.mark.parametrize("is_pipeline", [True, False])
+def test_only_markers_of_a_pipeline_look_like_deleted_trades(
+    is_pipeline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tables, "is_pipeline", is_pipeline)
+    site = BackfillSite.begun()
+    site.deploy(json.dumps({"path": "source", "measures": {"Count": {"op": "count"}}}))
+    site.backfill(markers=True)
+    images = [
+        record["dynamodb"]["NewImage"]
+        for records in site.records("map").values()
+        for record in records
+        if WATERMARK in record["dynamodb"].get("NewImage", {})
+    ]
+    trades = {"Deleted", "Version"} if is_pipeline else set()
+    assert {frozenset(image) for image in images} == {
+        frozenset({"place", "at", WATERMARK, *trades})
+    }
 
 
 # -- another configuration

@@ -317,7 +317,7 @@ def test_an_identifier_without_a_total_is_named(
 
 
 def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(LedaError, match="1 of 1 totals are not erased"):
+    with pytest.raises(LedaError, match="1 of 1 total is not erased"):
         erase(["Ann"])
     assert "Ann: kept, ReduceTable's stream still names it" in capsys.readouterr().out
 

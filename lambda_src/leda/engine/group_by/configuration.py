@@ -175,7 +175,7 @@ class Configuration:
 
     @property
     def time_attribute(self) -> str | None:
-        """The attribute with the time of the pipeline's messages; None for other source tables."""
+        """The attribute with a row's own time, under a path: StateLambda writes the message's. None under groupings."""
         return "Timestamp" if isinstance(self.totals, HierarchyPath) else None
 
     def contribution(self, image: Image | None) -> Contribution | None:

@@ -89,11 +89,13 @@ def read(
 def _time_of(record: StreamRecord, configuration: Configuration) -> str | None:
     """Return the text of the time from which the metric Lag is computed, in epoch seconds.
 
-    For the pipeline it is the message's time, for other source tables the time of the change.
+    It is the time that the row has, as a message of the pipeline may, or else the time of the change.
     """
-    if configuration.time_attribute is None:
-        return None if record.arrived is None else str(record.arrived.timestamp())
-    return None if record.new is None else content(record.new, configuration.time_attribute, "N")
+    if configuration.time_attribute is not None and record.new is not None:
+        time = content(record.new, configuration.time_attribute, "N")
+        if time is not None:
+            return time
+    return None if record.arrived is None else str(record.arrived.timestamp())
 
 
 def split_beyond_limits(found: list[Change], limits: Limits) -> list[Change]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from leda.aws.backoff import full_jitter
 from leda.values.batches import batches
+from leda.values.texts import number_of
 
 # https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 MAX_RECORD_BYTES = 1_000 * 1024
@@ -65,5 +66,6 @@ class Delivery:
                 record for record, each in zip(batch, results, strict=True) if "ErrorCode" in each
             ]
         raise NotDeliveredError(
-            f"{self._stream} refuses {len(batch)} records after {MAX_TRIES} tries: {', '.join(sorted(codes))}"
+            f"{self._stream} refuses {number_of(len(batch), 'record')} after {MAX_TRIES} tries: "
+            + ", ".join(sorted(codes))
         )

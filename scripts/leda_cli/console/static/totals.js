@@ -144,7 +144,7 @@ export class Totals {
     empty.textContent = !answer.revision ? "Reading the totals …" : this.#board.count ? "No total matches." : "No totals yet: nothing was counted.";
     const { count, disagreeing } = this.#board;
     byId("grid-note").textContent = count
-      ? `${count.toLocaleString("en")} totals${answer.count < count ? `, ${answer.count.toLocaleString("en")} listed` : ""}. Arrow keys move${this.#board.tree ? ", right and left open and close" : ""}.${disagreeing ? ` ${disagreeing.toLocaleString("en")} differ from the sum of their children at this moment, as they do while a batch is written.` : ""}`
+      ? `${count.toLocaleString("en")} ${count === 1 ? "total" : "totals"}${answer.count < count ? `, ${answer.count.toLocaleString("en")} listed` : ""}. Arrow keys move${this.#board.tree ? ", right and left open and close" : ""}.${disagreeing ? ` ${disagreeing.toLocaleString("en")} ${disagreeing === 1 ? "differs" : "differ"} from the sum of their children at this moment, as they do while a batch is written.` : ""}`
       : "";
     while (this.#pool.length < answer.rows.length) this.#pool.push(this.#newRow());
     this.#pool.forEach((row, place) => {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from leda.engine.registry import condition_failed
+from leda.values.texts import number_of
 from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.source_table import SourceTable
@@ -90,7 +91,7 @@ def rows_by_key(
                 break
         else:
             raise LedaError(
-                f"{table.name} is throttled: {len(left)} rows could not be read in {MAX_TRIES} tries",
+                f"{table.name} is throttled: {number_of(len(left), 'row')} could not be read in {MAX_TRIES} tries",
                 f"run {this_command()} again when the table is less busy",
             )
     return found

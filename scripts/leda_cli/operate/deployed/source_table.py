@@ -89,6 +89,11 @@ class Tables:
     totals_table: str
     totals_key: str
 
+    @property
+    def is_pipeline(self) -> bool:
+        """Whether the source table is a pipeline's StateTable. Other tables are the user's."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class TableSize:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import ClientError
 
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.base.operations import Operation
 from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
@@ -125,7 +126,7 @@ def _require(findings: Sequence[Finding]) -> None:
     wrong = sum(finding.level is Level.WRONG for finding in findings)
     if wrong:
         raise LedaError(
-            f"{wrong} checks found something that makes totals wrong or late, so the proof did not start",
+            f"{number_of(wrong, 'check')} found something that makes totals wrong or late, so the proof did not start",
             f"do what the lines above say, and run {this_command()} again",
         )
 
@@ -144,7 +145,11 @@ def _run(
             )
             left = proof.clear(int(since) * 100)
         if left:
-            operation.say(f"{left:,} trades of an earlier run were there")
+            operation.say(
+                number_of(
+                    left, "trade of an earlier run was there", "trades of an earlier run were there"
+                )
+            )
         with operation.progress("messages one by one", total=SINGLES) as advance:
             singles = []
             for single in proof.singles():
@@ -178,7 +183,7 @@ def _run(
         )
     if rows_left:
         operation.say(
-            f"{rows_left:,} rows of deleted trades stay in {stack.state_table} and change no total: your "
+            f"{stack.state_table} keeps {number_of(rows_left, 'row')} of deleted trades, which changes no total: your "
             "credentials lack dynamodb:DeleteItem"
         )
     return Report(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leda.values.texts import number_of
 from leda_cli.operate.prove.assumptions import Assumption
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.proof import Outcome
@@ -68,11 +69,19 @@ class Report:
         yield ""
         yield ", ".join(f"{name} {value}" for name, value in self.deployed.items())
         yield ""
-        verdict = "exact" if not self.burst.wrong else f"WRONG in {len(self.burst.wrong)} places"
-        zero = "0" if not self.deleted.wrong else f"NOT 0 in {len(self.deleted.wrong)} places"
+        verdict = (
+            "exact"
+            if not self.burst.wrong
+            else f"WRONG in {number_of(len(self.burst.wrong), 'place')}"
+        )
+        zero = (
+            "0"
+            if not self.deleted.wrong
+            else f"NOT 0 in {number_of(len(self.deleted.wrong), 'place')}"
+        )
         yield (
-            f"- {self.burst.totals} totals: {verdict}, {self.burst.seconds:.1f} s after the last message; {zero} after "
-            f"the deletions, {self.deleted.seconds:.1f} s after the last one"
+            f"- {number_of(self.burst.totals, 'total')}: {verdict}, {self.burst.seconds:.1f} s after the last message; "
+            f"{zero} after the deletions, {self.deleted.seconds:.1f} s after the last one"
         )
         for each in self.assumptions:
             yield f"- assumption {each.number}, {each.text}: {each.verdict}"

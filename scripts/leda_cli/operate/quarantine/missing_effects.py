@@ -25,6 +25,7 @@ from leda.streams.stream_records import (
     image_fault,
     read_one,
 )
+from leda.values.texts import number_of
 from leda_cli.operate.deployed.rows import rows_by_key
 from leda_cli.operate.quarantine.quarantined import GivenUp, Kept, Quarantined
 
@@ -58,7 +59,12 @@ def effects_today(aggregation: Aggregation, objects: Iterable[Kept]) -> dict[str
     read_changes: set[str] = set()
     for kept in objects:
         if isinstance(kept, GivenUp):
-            found[kept.key] = Today(f"{kept.count} changes of {kept.shard} were not counted")
+            found[kept.key] = Today(
+                number_of(
+                    kept.count, f"change of {kept.shard} was", f"changes of {kept.shard} were"
+                )
+                + " not counted"
+            )
         elif kept.stage == "reduce":
             key = _key(kept, _LANE_KEY)
             row = (

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from leda.values.texts import number_of
 from leda_cli.base.batches import batched
 from leda_cli.base.errors import LedaError, this_command
 
@@ -209,7 +210,9 @@ def _quarantined(key: str, mark: str, stage: str, fields: Mapping[str, Any]) -> 
     except ValueError as error:
         raise Unreadable(f"its data is not base64: {error}") from error
     if len(data) != fields.get("dataLength"):
-        raise Unreadable(f"its data has {len(data)} bytes, not {fields.get('dataLength')}")
+        raise Unreadable(
+            f"its data has {number_of(len(data), 'byte')}, not {fields.get('dataLength')}"
+        )
     return Quarantined(
         key,
         mark,

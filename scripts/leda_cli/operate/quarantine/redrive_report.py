@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from leda.values.texts import number_of
 from leda_cli.operate.quarantine.missing_effects import Today
 from leda_cli.operate.quarantine.put_back import Became, Outcome
 from leda_cli.operate.quarantine.quarantined import Foreign, GivenUp, Kept, Quarantined
@@ -88,10 +89,13 @@ def list_lines(
     for (stage, kind, reason), records in sorted(
         counts.items(), key=lambda item: (STAGES.index(item[0][0]), -len(item[1]))
     ):
-        what = "records" if kind == "record" else f"batches given up, {sum(records):,} records"
-        yield f"{stage:<6} {len(records):>7,} {what}: {reason}"
+        what = number_of(len(records), "record")
+        if kind == "batch":
+            batches = number_of(len(records), "batch", "batches")
+            what = f"{batches} given up, {number_of(sum(records), 'record')}"
+        yield f"{stage:<6} {what}: {reason}"
     yield from _named(
-        [f"{each['key']}  {each.get('today') or each['reason']}" for each in objects], "objects"
+        [f"{each['key']}  {each.get('today') or each['reason']}" for each in objects], "object"
     )
     yield from _foreign_lines(foreign)
     yield f"next: `{command('redrive')} --show KEY` shows one"
@@ -128,7 +132,7 @@ def put_back_lines(report: Mapping[str, Any], command: Command) -> Iterator[str]
             f"{each['outcome']}: {each['kept_as'] or each['key']} ({each['event_id']})"
             for each in left
         ],
-        "messages",
+        "message",
     )
     yield from _foreign_lines(report["foreign"])
     yield from _downstream_hint(report["objects"], command)
@@ -139,16 +143,18 @@ def settle_lines(
 ) -> Iterator[str]:
     """What was cleared, or why not; `comparison` is what `leda verify` says."""
     yield from comparison
+    would = "would be " if report["dry_run"] else ""
+    for each in report["streams"]:
+        yield f"{would}settled: {each['says']}" if each["is_settled"] else each["says"]
     if report["is_exact"] is None:
         yield (
             "on_expiry is keep, so the totals cannot be compared with the table: only changes are cleared that Map has "
             "read and whose row can be counted, or is gone, today"
         )
     if report["is_exact"] is not False:
-        would = "would be " if report["dry_run"] else ""
-        yield f"{len(report['settled']):,} objects {would}cleared"
+        yield f"{number_of(len(report['settled']), 'object')} {would}cleared"
         yield from _named(
-            [f"stays: {each['key']}  {each['today']}" for each in report["objects"]], "objects"
+            [f"stays: {each['key']}  {each['today']}" for each in report["objects"]], "object"
         )
     elif report["comparison"]["wrong"]:
         yield (
@@ -179,12 +185,12 @@ def detail_lines(found: Mapping[str, Any]) -> Iterator[str]:
 def _named(lines: Sequence[str], what: str) -> Iterator[str]:
     yield from lines[:SHOWN]
     if len(lines) > SHOWN:
-        yield f"and {len(lines) - SHOWN:,} {what} more: --json names all"
+        yield f"and {number_of(len(lines) - SHOWN, what)} more: --json names all"
 
 
 def _foreign_lines(foreign: Sequence[Mapping[str, str]]) -> Iterator[str]:
     yield from _named(
-        [f"left alone: {each['key']}: {each['reason']}" for each in foreign], "objects"
+        [f"left alone: {each['key']}: {each['reason']}" for each in foreign], "object"
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leda.engine.audit.source_sum import attributes_of
 from leda.engine.audit.table_scan import scan
 from leda.engine.group_by.configuration import Configuration, bytes_of
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.models import prices
 from leda_cli.models.measured import ServiceTimes
@@ -143,12 +144,12 @@ def require_time(seconds: float, size: TableSize, segments: int, table: str, com
     if seconds <= LONGEST_HOURS * 3600:
         return
     capacity = (
-        f"raise its read capacity ({size.read_units:,} units a second now), or make it on demand; or "
+        f"raise its read capacity ({number_of(size.read_units, 'unit')} a second now), or make it on demand; or "
         if size.read_units
         else ""
     )
     raise LedaError(
-        f"reading {table} would take {seconds / 3600:,.0f} hours with {segments} segments, and its stream keeps "
-        f"records for {STREAM_HOURS} hours, of which Map needs some to catch up: {LONGEST_HOURS} are left",
+        f"reading {table} would take {seconds / 3600:,.0f} hours with {number_of(segments, 'segment')}, and its "
+        f"stream keeps records for {STREAM_HOURS} hours, of which Map needs some to catch up: {LONGEST_HOURS} are left",
         f"{capacity}run `{command} --segments` with a higher number, on a larger machine in the table's Region",
     )

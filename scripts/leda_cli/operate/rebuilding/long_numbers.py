@@ -15,6 +15,7 @@ from leda.engine.audit.table_scan import scan
 from leda.engine.group_by.configuration import Amounts, Configuration
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import NotExactError, number
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.rebuilding.rebuild_parts import Run
 from leda_cli.operate.rebuilding.table_sum import first
@@ -30,7 +31,8 @@ class TotalsTooLongError(LedaError):
     def __init__(self, totals: Collection[str], where: str = "") -> None:
         """`where` says which rows to look at, if that is known."""
         super().__init__(
-            f"{len(totals)} totals have more than the 38 digits of a DynamoDB number: {first(totals)}",
+            number_of(len(totals), "total has", "totals have")
+            + f" more than the 38 digits of a DynamoDB number: {first(totals)}",
             f"correct or delete the rows with too precise or too large a number, and run {this_command()} again{where}",
         )
         self._totals = totals

@@ -44,7 +44,7 @@ that expired before its watermark are in no total, and rows that expire later st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from leda.engine.audit.source_sum import Expected
@@ -54,9 +54,7 @@ from leda.engine.registry import (
     LANES,
     LIVE,
     RegistryError,
-    Stage,
     configuration_of,
-    streams_scope,
 )
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.deployed.source_table import TableSize, service_time
@@ -212,7 +210,8 @@ class Rebuild(Run):
             raise LedaError(
                 _KEPT,
                 "for other groupings, or after a loss, set up a second aggregation beside this one (`name_prefix`): "
-                "its first backfill counts what the table holds now",
+                f"its first backfill counts what the table holds now. `leda redrive{self.option} --settle` accepts new "
+                "streams of the tables",
             )
         return deployed if self.is_backfill else live
 
@@ -320,13 +319,8 @@ class Rebuild(Run):
 
     def _settle_streams(self) -> None:
         """Note in the registry that the totals are right for the tables' current streams and all earlier ones."""
-        current: Mapping[Stage, str] = {"map": self._source.stream, "reduce": self._totals.stream}
-        for stage, stream in current.items():
-            scope = streams_scope(stage)
-            met = {row["Name"]["S"] for row in self.registry.rows(scope)}
-            # A stream that was created during this run needs a rebuild of its own.
-            for name in sorted({stream, *(each for each in met if is_older(each, stream))}):
-                self.registry.put(scope, name, {"IsSettled": {"BOOL": True}})
+        self.registry.settle_stream("map", self._source.stream)
+        self.registry.settle_stream("reduce", self._totals.stream)
 
     # -- steps 2 to 7
 

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from leda.engine.audit.source_sum import Expected
-from leda.engine.group_by.hierarchy_path import DELETED, HierarchyPath
+from leda.engine.group_by.hierarchy_path import DELETED
 from leda.engine.registry import source_scope, streams_scope
 from leda.engine.shards import Shard, label, padded
 from leda_cli.base.operations import Advance
@@ -64,11 +64,10 @@ class SourceSide:
         self._run = run
         self._rows = rows
         self.stream = stream_of(run.dynamodb, run.tables.source.name)
-        is_state = isinstance(run.configuration.totals, HierarchyPath)
         self._markers = MarkedEnd(
             run.dynamodb,
             run.tables.source,
-            _MARKER if is_state else {},
+            _MARKER if run.tables.is_pipeline else {},
             STREAM_SECONDS,
             run.clock,
             run.sleep,

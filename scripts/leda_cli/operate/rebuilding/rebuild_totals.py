@@ -19,6 +19,7 @@ from leda.engine.registry import (
     source_scope,
     streams_scope,
 )
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError
 from leda_cli.operate.rebuilding.assignments import WentOnError
 from leda_cli.operate.rebuilding.corrections import NOTHING, Correction, Corrections
@@ -83,7 +84,8 @@ class TotalsSide:
                         return list(markers.values())
                     self.run.sleep(POLL_SECONDS)
                 self.run.operation.say(
-                    f"Reduce has not applied what is in {len(waiting)} lanes for {minutes} minutes; "
+                    f"Reduce has not applied what is in {number_of(len(waiting), 'lane')} for "
+                    f"{number_of(minutes, 'minute')}; "
                     "is its mapping on, and does it work without errors?"
                 )
         raise LedaError(

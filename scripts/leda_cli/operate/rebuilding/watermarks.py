@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from leda.engine.audit.health import current_stream
 from leda.engine.group_by.configuration import WATERMARK
+from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError, this_command
 from leda_cli.operate.deployed.rows import is_written, rows_by_key
 from leda_cli.operate.deployed.source_table import SourceTable, service_time
@@ -340,8 +341,8 @@ class MarkedEnd:
                 return
             if self.clock() > deadline:
                 raise LedaError(
-                    f"{len(unseen)} of {len(written)} markers in {self.table.name} did not come out of its "
-                    f"stream within {PATIENCE_SECONDS:.0f} s",
+                    f"{len(unseen)} of {number_of(len(written), 'marker')} in {self.table.name} did not come out of "
+                    f"its stream within {PATIENCE_SECONDS:.0f} s",
                     f"run {this_command()} again; if the error stays, look at the table's stream in DynamoDB's console",
                 )
             self.sleep(POLL_SECONDS)

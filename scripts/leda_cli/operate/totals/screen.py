@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from leda.values.texts import number_of
 from leda_cli.base.terminal import shown
 from leda_cli.operate.totals.comparison import EXACT, Difference
 from leda_cli.operate.totals.oracle import NOTHING, Total
@@ -110,7 +111,9 @@ def totals_tree(
         # A parent that has no row of its own cannot happen in LEDA's table; a foreign row hangs from the root.
         nodes[row] = nodes.get(parent, tree).add(label)
     left_out = len(every) - len(rows)
-    rest_of_them = [Text(f"and {left_out:,} more totals", style="dim")] if left_out else []
+    rest_of_them = (
+        [Text(f"and {number_of(left_out, 'more total')}", style="dim")] if left_out else []
+    )
     return Group(header, tree, *rest_of_them)
 
 
@@ -126,7 +129,7 @@ def _shown_rows(every: Collection[str]) -> list[str]:
 
 def _still_to_come(value: Decimal, trades: int, places: int) -> str:
     """What a total lacks: mostly a value, else trades that add up to 0."""
-    return money(value, places) if value else f"{trades:+,} trades"
+    return money(value, places) if value else f"trades {trades:+,}"
 
 
 class Redrawn:
@@ -183,7 +186,7 @@ class RoundView(Redrawn):
             self._draw(Text("sending", style="dim"), totals_tree(found))
         elif self._quarter < sent * 4 // max(1, self._total) < 4:
             self._quarter = sent * 4 // max(1, self._total)
-            self._line(f"put {sent:,} of {self._total:,} messages ({seconds:.1f} s)")
+            self._line(f"put {sent:,} of {number_of(self._total, 'message')} ({seconds:.1f} s)")
 
     def settling(
         self,
@@ -197,9 +200,9 @@ class RoundView(Redrawn):
         exact = len({*expected, *found}) - len({row.identifier for row in wrong})
         every = len({*expected, *found})
         if matched is None:
-            text = f"{seconds:.1f} s after the last message: {exact} of {every} totals exact"
+            text = f"{seconds:.1f} s after the last message: {exact} of {number_of(every, 'total')} exact"
         else:
-            text = f"all {every} totals exact after {matched:.1f} s; watching that they stay so"
+            text = f"{number_of(every, 'total')}, all exact after {matched:.1f} s; watching that they stay so"
         if self._live:
             self._draw(Text(text), totals_tree(found, expected))
         elif matched is None and seconds - self._printed >= (

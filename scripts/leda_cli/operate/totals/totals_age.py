@@ -5,8 +5,8 @@ Nobody asks Lambda, which does not tell where a mapping is. The rows that carry 
 1. Map. A shard's rows of ReduceTable say how far Map has come in it. The first record behind that place which adds
    something to a total waits for Map, since it was made.
 2. Reduce. The totals' checkpoints say how far Reduce has come in each shard of ReduceTable's stream. The first record
-   behind that place which names a total waits for Reduce: since its oldest change was made, or, in a pipeline, since
-   Map has written it (its messages have times of their producers).
+   behind that place which names a total waits for Reduce: since its oldest change was made, or, under a path, since
+   Map has written it (the pipeline's messages have times of their producers).
 
 The age is that of the oldest one that waits. So every change which is older than the age is in the totals, but for the
 batch that Map or Reduce is writing at that moment: where it has reached one lane or total, it counts as written. Where

@@ -136,7 +136,7 @@ def test_a_damaged_total_is_shown_and_repaired_from_the_page(
     expect(differences).to_contain_text("+1,000")
     page.locator("#action-rebuild").click()
     page.get_by_role("button", name="See what it would do").click()
-    expect(page.locator("#dialog .dry")).to_contain_text("would correct 1 totals")
+    expect(page.locator("#dialog .dry")).to_contain_text("would correct 1 total")
     expect(page.locator("#dialog")).to_contain_text("leda rebuild")
     picture(page, "console-rebuild")
     page.locator("#confirm").click()

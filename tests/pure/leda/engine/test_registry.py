@@ -13,6 +13,7 @@ from leda.engine.registry import (
     configuration_of,
     reduce_scope,
     source_scope,
+    streams_scope,
 )
 from leda.engine.shards import MADE_UP, Shard
 from leda_cli.memory_dynamodb.changes import StreamedDynamoDB
@@ -168,6 +169,19 @@ def test_a_made_up_shard_registers_no_stream(registry: Registry) -> None:
 
     assert registry.rows("streams/reduce") == []
     assert registry.rows("streams/map") == []
+
+
+def test_a_stream_is_settled_with_all_earlier_ones_and_no_later_one(registry: Registry) -> None:
+    latest = YOUNGER.replace("2026-02", "2026-03")
+    for stream in (STREAM, YOUNGER, latest):
+        registry.register_stream("map", stream)
+    registry.put(streams_scope("map"), STREAM, {"IsSettled": {"BOOL": False}})
+
+    registry.settle_stream("map", YOUNGER)
+
+    rows = registry.rows(streams_scope("map"))
+    settled = {row["Name"]["S"]: row["IsSettled"]["BOOL"] for row in rows}
+    assert settled == {STREAM: True, YOUNGER: True, latest: False}
 
 
 def test_positions_sort_by_epoch_and_then_by_sequence_number() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.values.texts import cut, utf8_bytes
+from leda.values.texts import cut, number_of, utf8_bytes
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,15 @@ def test_a_text_is_cut_to_its_longest_prefix_that_fits(text: str, most: int) -> 
     assert whole.startswith(shown)
     assert len(shown.encode()) <= most
     assert shown == whole or len(whole[: len(shown) + 1].encode()) > most
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1234, "1,234 rows")]
+)
+def test_a_noun_is_in_the_plural_unless_there_is_one(count: int, text: str) -> None:
+    assert number_of(count, "row") == text
+
+
+def test_a_noun_may_have_a_plural_and_a_verb_of_its_own() -> None:
+    assert number_of(1, "batch is", "batches are") == "1 batch is"
+    assert number_of(3, "batch is", "batches are") == "3 batches are"

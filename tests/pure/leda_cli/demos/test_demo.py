@@ -256,7 +256,7 @@ def test_a_total_off_by_a_cent_is_listed_and_ends_with_status_1(
         demo(rounds=3, messages=400, seed=7)
     shown = capsys.readouterr().out
     assert end.value.exit_code == 1
-    assert "1 totals differ" in shown
+    assert "1 total differs" in shown
     assert "off by +0.01" in shown
     assert "look at MapLambda and ReduceLambda" in shown
     assert "remaining rounds are not played" in shown
@@ -268,7 +268,7 @@ def test_a_total_that_is_wrong_before_the_demo_is_an_error(
 ) -> None:
     stack.put_records("", [{"Data": _message("a", "5")}])
     stack.off = Decimal(-1)
-    with pytest.raises(LedaError, match=r"1 totals differ .* before anything was sent"):
+    with pytest.raises(LedaError, match=r"1 total differs .* before anything was sent"):
         baseline(stack)  # type: ignore[arg-type]
     assert "off by -1" in capsys.readouterr().out
 
@@ -367,7 +367,7 @@ def test_the_tree_does_not_round_differences() -> None:
 
 def test_a_total_with_the_right_value_and_a_wrong_count_is_not_exact() -> None:
     found, expected = {"PV": Total(2, Decimal(5))}, {"PV": Total(3, Decimal(5))}
-    assert "+1 trades" in _plain(120, screen.totals_tree(found, expected))
+    assert "trades +1" in _plain(120, screen.totals_tree(found, expected))
 
 
 def test_without_a_terminal_a_load_prints_plain_lines() -> None:
@@ -388,7 +388,7 @@ def test_without_a_terminal_a_load_prints_plain_lines() -> None:
     ]
     # Without a change, the next line follows after half a minute.
     assert [line.strip() for line in lines[2:]] == [
-        "5.5 s after the last message: 0 of 1 totals exact",
-        "36.0 s after the last message: 0 of 1 totals exact",
+        "5.5 s after the last message: 0 of 1 total exact",
+        "36.0 s after the last message: 0 of 1 total exact",
     ]
     assert "\x1b" not in output.getvalue()

@@ -276,4 +276,6 @@ def test_the_age_is_unknown_where_a_stream_is_not_the_one_of_the_totals(
 def test_a_rebuild_is_not_advised_where_totals_keep_expired_rows() -> None:
     keep = Configuration.from_json(json.dumps(json.loads(CONFIGURATION) | {"on_expiry": "keep"}))
     says = aggregation(live=lambda: keep).unsettled("map", "arn:new")
-    assert says.endswith("set up a second aggregation (`name_prefix`)")
+    assert "rebuild --" not in says
+    assert "set up a second aggregation (`name_prefix`)" in says
+    assert "`leda redrive --map-function MapLambda --settle`" in says

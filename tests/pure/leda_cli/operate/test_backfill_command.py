@@ -81,9 +81,9 @@ def test_a_dry_run_shows_totals_unreadable_rows_cost_and_time(
     backfill(dry_run=True, map_function="Feedback-MapLambda")
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "daily   2 totals" in lines
-    assert "source  1 totals" in lines
+    assert "source  1 total" in lines
     assert (
-        "1 rows of Feedback cannot be read and count as nothing: k4: the row has no date" in lines
+        "1 row of Feedback cannot be read and counts as nothing: k4: the row has no date" in lines
     )
     (units,) = (line for line in lines if line.startswith("units:"))
     # Each total in two sets of lanes (the deployed and a former one), with an index; and ReduceTable's rows.

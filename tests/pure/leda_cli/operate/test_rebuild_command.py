@@ -78,7 +78,7 @@ def test_a_dry_run_lists_what_would_change(
 ) -> None:
     rebuild(dry_run=True)
     shown = capsys.readouterr().out
-    assert "would switch off and on 1 mappings: uuid" in shown
+    assert "would switch off and on 1 mapping: uuid" in shown
     assert "would correct 2 totals" in shown
 
 
@@ -115,7 +115,7 @@ def test_the_check_waits_until_what_came_meanwhile_is_counted(
 
 def test_totals_that_differ_afterwards_are_an_error(found: dict[str, Any]) -> None:
     found["PV"] = (3, Decimal("7.5"))
-    with pytest.raises(LedaError, match="1 of 1 totals differ after the rebuild"):
+    with pytest.raises(LedaError, match="1 of 1 total differs after the rebuild"):
         rebuild(wait=0)
 
 

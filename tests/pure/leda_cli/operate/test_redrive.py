@@ -19,6 +19,7 @@ from moto import mock_aws
 from leda.engine.audit.brackets import Bracket
 from leda.engine.audit.source_sum import Expected
 from leda.engine.group_by.configuration import Configuration
+from leda.engine.registry import Registry
 from leda.pipeline.ingest import Ingest
 from leda.pipeline.schema import Schema
 from leda.pipeline.state_store import StateStore
@@ -34,6 +35,7 @@ from leda_cli.operate.deployed.account import Account
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.quarantine import state_events
 from leda_cli.operate.quarantine.quarantined import Bucket
+from leda_cli.operate.rebuilding.journal import Journal
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.verify import Verdict
 from support.aggregations import aggregation
@@ -566,7 +568,7 @@ def downstream(site: Site) -> dict[str, str]:
         "row 3f2a9c01.4.2 of 2026/shardId-7 were not added: "
     )
     records = [{"dynamodb": {"SequenceNumber": "1"}, "kinesis": {"sequenceNumber": "1"}}]
-    keys[site.give_up(records, "MapLambda")] = "1 changes of"
+    keys[site.give_up(records, "MapLambda")] = "1 change of"
     return keys
 
 
@@ -653,13 +655,26 @@ GROUPED = json.dumps(
 )
 
 
+class Streams(StreamedDynamoDB):
+    """Tables whose streams have the ARNs `<table>/2`, unless a test says otherwise."""
+
+    def __init__(self, tables: Any) -> None:
+        super().__init__(tables)
+        self.streams: dict[str, str] = {}
+
+    def describe_table(self, *, TableName: str) -> dict[str, Any]:
+        stream = self.streams.get(TableName, f"{TableName}/2")
+        enabled = {"StreamSpecification": {"StreamEnabled": True}} if stream else {}
+        return {"Table": {"LatestStreamArn": stream} | enabled}
+
+
 @pytest.fixture
 def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Aggregation:
     """An aggregation of a user's table with a sort key, in the place of the pipeline's."""
     table = SourceTable("Orders", {"customer": "S", "number": "S"})
     account = Account()
     tables = {table.name: tuple(table.keys), site.stack.registry_table: ("Scope", "Name")}
-    vars(account).update(clients, dynamodb=StreamedDynamoDB(tables))
+    vars(account).update(clients, dynamodb=Streams(tables))
     found = aggregation(
         account,
         GROUPED,
@@ -668,6 +683,7 @@ def orders(site: Site, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
         quarantine_bucket=site.bucket,
         option=" --map-function Orders-Map",
         map_function="Orders-Map",
+        map_mappings={"uuid": "Orders/2"},
         reduce_function="Orders-Reduce",
     )
     monkeypatch.setattr(Aggregation, "find", lambda *_: found)
@@ -716,15 +732,21 @@ def test_a_tables_refused_rows_are_listed_by_key_and_cleared_once_totals_are_exa
     assert {keys[key] for key in site.keys} == {"bob"}
 
 
-def test_totals_that_keep_expired_rows_are_not_compared_but_the_rows_are_looked_at(
-    site: Site, orders: Aggregation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def keeping(orders: Aggregation, monkeypatch: pytest.MonkeyPatch) -> Aggregation:
+    """The aggregation, whose totals keep rows that have expired."""
     live = Configuration.from_json(json.dumps(json.loads(GROUPED) | {"on_expiry": "keep"}))
     monkeypatch.setattr(Aggregation, "live", lambda _: live)
+    return orders
+
+
+def test_totals_that_keep_expired_rows_are_not_compared_but_the_rows_are_looked_at(
+    site: Site, keeping: Aggregation
+) -> None:
     keys = {}
     for customer, (row, _) in SAID_OF_ORDERS.items():
         if row:
-            orders.account.dynamodb.put_item(TableName="Orders", Item=row)
+            keeping.account.dynamodb.put_item(TableName="Orders", Item=row)
         keys[site.quarantine(order_change(customer), "Orders-Map", event_id=customer)] = customer
     # Nothing says whether a total lacks what Reduce could not add, or a change that does not name its row.
     keys[site.quarantine(b"{}", "Orders-Reduce")] = "reduce"
@@ -744,6 +766,64 @@ def test_totals_that_keep_expired_rows_are_not_compared_but_the_rows_are_looked_
     assert {keys[key] for key in site.keys} == left
     assert site.status == 1
     assert "on_expiry is keep" in site("--settle")
+
+
+def replace_streams(of: Aggregation) -> Registry:
+    """Let Map and Reduce meet a first and a second stream of their tables."""
+    registry = Registry(of.account.dynamodb, of.registry_table)
+    for number in (1, 2):
+        registry.register_stream("map", f"Orders/{number}")
+        registry.register_stream("reduce", f"{of.reduce_table}/{number}")
+    return registry
+
+
+def test_new_streams_of_totals_that_keep_expired_rows_are_settled_and_the_loss_is_said(
+    site: Site, keeping: Aggregation
+) -> None:
+    replace_streams(keeping)
+    new = {"map": "Orders/2", "reduce": f"{keeping.reduce_table}/2"}
+    # Whoever clears some objects has not said anything of the streams.
+    assert site.json("--settle", "--function", "map")["streams"] == []
+    assert "would be settled: Orders/2" in site("--settle", "--dry-run")
+    assert (keeping.unsettled_streams(), site.status) == (new, 1)
+
+    text = site("--settle")
+
+    assert (keeping.unsettled_streams(), site.status) == ({}, 0)
+    assert "settled: Orders/2: changes of Orders that Map had not counted before" in text
+    assert "sums in ReduceTable that Reduce had not added" in text
+    assert text.count("Totals may be too low or too high for good") == 2
+    assert "exact" not in text
+    assert site.json("--settle")["streams"] == []
+
+
+@pytest.mark.parametrize("stream", ["Orders/3", ""])
+def test_a_stream_that_map_does_not_read_yet_is_not_settled(
+    site: Site, keeping: Aggregation, stream: str
+) -> None:
+    replace_streams(keeping)
+    tables: Any = keeping.account.dynamodb
+    tables.streams["Orders"] = stream
+    text = site("--settle")
+    assert (keeping.unsettled_streams(), site.status) == ({"map": stream}, 1)
+    assert "settled: Orders" not in text
+    assert "`terraform apply`" in text
+
+
+def test_streams_are_left_to_a_backfill_that_is_open(site: Site, keeping: Aggregation) -> None:
+    replace_streams(keeping)
+    Journal(keeping.account.dynamodb, keeping.registry_table).open([], "1" * 8, is_first=True)
+    with pytest.raises(LedaError, match="a backfill is open"):
+        site("--settle")
+    assert keeping.unsettled_streams()
+
+
+def test_streams_of_totals_that_a_rebuild_can_compute_are_left_to_it(
+    site: Site, orders: Aggregation
+) -> None:
+    replace_streams(orders)
+    assert site.json("--settle")["streams"] == []
+    assert orders.unsettled_streams()
 
 
 def test_a_row_with_a_binary_key_is_read_by_its_bytes(

@@ -102,7 +102,7 @@ def test_each_answer_shows_its_age_and_the_read_units(
     totals("daily:2026-08-01")
     assert _out(capsys)[2:] == [
         "age 2.2 s: the oldest change that may be missing waits 2.2 s for Map",
-        "read from one row of Totals: 1 rows, 1 read units",
+        "read from one row of Totals: 1 row, 1 read unit",
     ]
     found.age = Age(None, None)
     totals(grouping="daily")

@@ -20,6 +20,7 @@ from leda_cli.operate.aggregation import Aggregation
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.not_live import NotLive
 from leda_cli.operate.rebuilding.journal import OpenRun
+from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import Difference, difference_lines
 from leda_cli.operate.verify import bracket_lines, danger_lines, quiet, running, verify
 from support.aggregations import aggregation
@@ -52,9 +53,10 @@ class Source:
         self.pending: NotLive
 
     def found_with(self, configuration: str, *table: SourceTable) -> None:
-        """Let the command find an aggregation of these tables with that live configuration."""
+        """Let the command find an aggregation of that table, or a pipeline, with that live configuration."""
         live = Configuration.from_json(configuration)
         self.aggregation = aggregation(
+            None if table else Stack(),
             live=lambda: live,
             both_sides=lambda *_: self.tables,
             open_run=lambda: OpenRun("rebuild", is_moving=True),
@@ -150,7 +152,7 @@ def test_while_running_totals_in_flight_are_listed_and_are_not_an_error() -> Non
     assert verdict.wrong == []
     assert [*verdict.lines()] == [
         "PV  Value  expected 5  found 0 to 12  in flight",
-        "exact  0 totals over 1 trades, 1 in flight",
+        "exact  0 totals over 1 trade, 1 in flight",
     ]
 
 
@@ -228,7 +230,7 @@ def test_the_command_passes_only_exact_totals(
     verify(while_running=while_running)
     shown = capsys.readouterr().out
     assert "exact  3 totals over 3 trades" in shown
-    assert "no grouping" not in shown
+    assert "in no total" not in shown
     source.totals["PV"] += Decimal("0.01")
     source.counts["PV"] = 7
     with pytest.raises(LedaError, match="1 of 3 totals differ") as error:
@@ -289,7 +291,7 @@ def test_rows_that_are_in_no_total_are_counted_by_reason(
     assert lines[told + 1 : told + 5] == [
         "2 of them: no Value",
         "1 of them: no date",
-        "4 rows of Feedback are in no total, because no grouping takes them",
+        "4 rows of Feedback are in no total, because the configuration counts no such row",
         "exact  3 totals over 3 rows",
     ]
     verify(as_json=True)
@@ -297,6 +299,20 @@ def test_rows_that_are_in_no_total_are_counted_by_reason(
     assert report["rows"] == 3
     assert report["unreadable"]["reasons"] == {"no Value": 2, "no date": 1}
     assert report["in_no_grouping"] == 4
+
+
+def test_a_users_table_that_is_counted_by_a_path_has_rows_and_no_trades(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source.found_with(CONFIGURATION, SourceTable("Places", {"id": "S"}))
+    source.outside = 4
+    verify()
+    shown = capsys.readouterr().out
+    assert "exact  3 totals over 3 rows" in shown
+    assert "4 rows of Places are in no total" in shown
+    assert "trades" not in shown
+    verify(as_json=True)
+    assert json.loads(capsys.readouterr().out)["rows"] == 3
 
 
 def test_a_configuration_that_is_not_live_is_reported_and_not_an_error(

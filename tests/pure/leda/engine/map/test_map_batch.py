@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from unittest import mock
@@ -97,6 +98,25 @@ def test_a_value_within_the_limits_is_not_divided(value: str) -> None:
     (change,) = changes(record(1, row("A", value), row("A", value)))
 
     assert not change.exceeds_limits
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "time"),
+    [
+        ({"N": "1616413258.9"}, "1616413258.9"),
+        ({"S": "noon"}, "1798761600.0"),
+        (None, "1798761600.0"),
+    ],
+)
+def test_the_lag_of_a_row_with_a_path_begins_at_its_own_time_or_at_the_change(
+    timestamp: Any, time: str
+) -> None:
+    image = row("A", "1") | ({"Timestamp": timestamp} if timestamp else {})
+    made = record(1, None, image)._replace(arrived=datetime(2027, 1, 1, tzinfo=UTC))
+
+    (change,) = changes(made)
+
+    assert change.time == time
 
 
 def test_a_value_of_0_is_subtracted_as_0() -> None:

@@ -22,7 +22,7 @@ def test_the_error_of_a_throttled_table_names_the_command_to_run_again(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["leda", "rebuild", "--aws", "--map-function", "Orders Map"])
     client: Any = Throttled()
-    with pytest.raises(LedaError, match="Orders is throttled: 1 rows") as error:
+    with pytest.raises(LedaError, match="Orders is throttled: 1 row") as error:
         rows_by_key(
             client,
             SourceTable("Orders", {"id": "S"}),
