@@ -25,7 +25,13 @@ from typing import TYPE_CHECKING, Any, Self
 from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.source_sum import Expected, LeafSums, attributes_of
 from leda.engine.audit.table_scan import scan
-from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
+from leda.engine.group_by.configuration import (
+    WATERMARK,
+    Amount,
+    Amounts,
+    Configuration,
+    Contribution,
+)
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE
 from leda_cli.operate.deployed.source_table import SourceTable
@@ -113,6 +119,8 @@ class TableSum(RowSum):
         found: list[Contribution] = []
         key_of, contribution = self._table.key_of, self._configuration.contribution
         for row in rows:
+            if WATERMARK in row:
+                continue
             try:
                 added = contribution(row)
             except UnreadableRowError as error:
@@ -125,7 +133,7 @@ class TableSum(RowSum):
             if added is not None:
                 found.append(added)
         with self._one_at_a_time:
-            self._leaves.rows += len(rows)
+            self._leaves.rows += len(noted)
             for each in found:
                 self._leaves.add(each)
             self._bound()
