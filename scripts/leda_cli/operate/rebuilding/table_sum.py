@@ -34,6 +34,7 @@ from leda.engine.group_by.configuration import (
 )
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE
+from leda_cli.base.terminal import shown
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding.totals_file import TotalsFile, read, temporary_file, written
 
@@ -158,11 +159,11 @@ class TableSum(RowSum):
                 leaves.add(Contribution(tuple(names), read(amounts)).negated())
                 self._bound()
         left = "FROM scanned WHERE added IS NULL AND key NOT IN (SELECT key FROM written)"
-        for shown, reason in self._file.execute(f"SELECT shown, reason {left}"):
+        for key, reason in self._file.execute(f"SELECT shown, reason {left}"):
             if reason is None:
                 leaves.outside += 1
             else:
-                leaves.uncounted.add(shown, reason)
+                leaves.uncounted.add(key, reason)
         for (text,) in self._file.execute("SELECT image FROM written WHERE image IS NOT NULL"):
             leaves.add_rows([json.loads(text)])
             self._bound()
@@ -187,6 +188,6 @@ def _image(image: Mapping[str, Any]) -> str:
 
 
 def first(names: Collection[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(itertools.islice(names, 5))
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+    """The first names, and how many more there are, on one line."""
+    five = ", ".join(map(shown, itertools.islice(names, 5)))
+    return f"{five} and {len(names) - 5} more" if len(names) > 5 else five
