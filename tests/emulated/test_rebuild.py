@@ -342,17 +342,17 @@ def _names(site: Site, scope: str) -> list[str]:
 
 
 def test_a_total_of_more_than_38_digits_is_named_and_nothing_is_changed(site: Site) -> None:
-    for name, value in (("a", "1E+27"), ("b", "1E-27")):
-        row = {"id": {"S": name}, "Version": {"N": "1"}, "Path": {"S": "PV:wide"}}
+    for name, value in (("a", "1E+27"), ("b\n", "1E-27")):
+        row = {"id": {"S": name}, "Version": {"N": "1"}, "Path": {"S": "PV:\nwide"}}
         site.pipeline.dynamodb.put_item(
             TableName=site.table("State"), Item={**row, "Value": {"N": value}}
         )
     before = site.total_rows()
     for run in (site.work(Calls()).look, site.rebuild):
-        with pytest.raises(LedaError, match=r"more than the 38 digits .*PV:wide") as error:
+        with pytest.raises(LedaError, match=r"more than the 38 digits .*PV:\\nwide") as error:
             run()
         assert re.search(
-            r"decimal places are b \(Value 1E-27\), .*before .* are a \(Value 10{27}\), ",
+            r"decimal places are b\\n \(Value 1E-27\), .*before .* are a \(Value 10{27}\), ",
             error.value.fix or "",
         )
     assert site.total_rows() == before

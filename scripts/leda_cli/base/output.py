@@ -59,8 +59,9 @@ def widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 def aligned(rows: Sequence[Sequence[str]], form: str) -> Iterator[str]:
     """The rows in a form like `{:<{}}  from {:>{}}`, in which each column is as wide as its widest text."""
-    wide = widths(rows)
-    for row in rows:
+    escaped = [[shown(text) for text in row] for row in rows]
+    wide = widths(escaped)
+    for row in escaped:
         yield form.format(*itertools.chain.from_iterable(zip(row, wide, strict=True)))
 
 

@@ -31,6 +31,7 @@ from leda.engine.audit.health import current_stream
 from leda.engine.audit.source_sum import attributes_of
 from leda.engine.audit.table_scan import SEGMENTS, scan
 from leda.engine.group_by.configuration import Configuration
+from leda.engine.group_by.hierarchy import MAX_PATH_BYTES
 from leda.engine.group_by.total_labels import EXPIRES_AT, KEYS
 from leda.engine.registry import LANES, Registry
 from leda.engine.shards import label
@@ -211,6 +212,9 @@ class Erasure:
             )
 
     def _row(self, identifier: str) -> Row | None:
+        if not 0 < len(identifier.encode(errors="surrogateescape")) <= MAX_PATH_BYTES:
+            # DynamoDB refuses to look for such a key.
+            return None
         key = {self._of.totals_key: {"S": identifier}}
         answer = self._dynamodb.get_item(
             TableName=self._of.totals_table, Key=key, ConsistentRead=True

@@ -268,10 +268,11 @@ def _compare(aggregation: Aggregation, operation: Operation) -> Verdict:
 
 def _show(aggregation: Aggregation, bucket: Bucket, key: str, operation: Operation) -> None:
     """Say everything about one object."""
-    found = bucket.read(key)
+    # S3 has no empty key, and refuses to look for one.
+    found = bucket.read(key) if key else None
     if found is None:
         raise LedaError(
-            f"no object {key} in the bucket {bucket.name}",
+            f"no object {key or 'without a name'} in the bucket {bucket.name}",
             f"list them: `{aggregation.command('redrive')}`",
         )
     if isinstance(found, Foreign):

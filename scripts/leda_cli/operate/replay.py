@@ -47,18 +47,23 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def moment(text: str, now: datetime, option: str) -> datetime:
     """The time that an option means: ISO 8601 with a zone, or how long ago (90s, 15m, 6h, 2d). Raises LedaError."""
-    if match := _DURATION.fullmatch(text):
-        return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
+        if match := _DURATION.fullmatch(text):
+            return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
         found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        pass
+    except OverflowError as error:
         raise LedaError(
-            f"{option} is {text!r}, which is not a time with a zone",
-            "write 2026-03-07T12:00:00Z, 2026-03-07T13:00+01:00, or how long ago: 90s, 15m, 6h, 2d",
-        )
-    return found.astimezone(UTC)
+            f"{option} is {text!r}, which is too long ago",
+            "give a later time, or TRIM_HORIZON for all that the stream still has",
+        ) from error
+    raise LedaError(
+        f"{option} is {text!r}, which is not a time with a zone",
+        "write 2026-03-07T12:00:00Z, 2026-03-07T13:00+01:00, or how long ago: 90s, 15m, 6h, 2d",
+    )
 
 
 @dataclass(slots=True)

@@ -316,6 +316,14 @@ def test_an_identifier_without_a_total_is_named(
     )
 
 
+@pytest.mark.parametrize("identifier", ["", "a" * 2049])
+def test_an_identifier_that_is_no_key_of_dynamodb_is_named(
+    command: Site, capsys: pytest.CaptureFixture[str], identifier: str
+) -> None:
+    erase([identifier], as_json=True)
+    assert json.loads(capsys.readouterr().out)["absent"] == [identifier]
+
+
 def test_what_is_kept_ends_with_an_error(command: Site, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(LedaError, match="1 of 1 total is not erased"):
         erase(["Ann"])

@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from leda.engine.delta_rows import RESERVED
 from leda_cli.base.errors import LedaError
+from leda_cli.operate.rebuilding.journal import KEY
 from leda_cli.operate.rebuilding.lane_rows import SOURCE, LaneRows, Lanes
 from leda_cli.operate.rebuilding.rebuild_parts import STREAM_SECONDS
 from leda_cli.operate.rebuilding.rebuild_totals import TotalsSide
@@ -100,6 +102,21 @@ def test_the_next_run_repairs_totals_if_the_mapping_was_switched_on_after_a_kill
         each.flow()
         assert each.found() == each.expected(), f"killed after call {calls.at}"
     each.check()
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_the_next_run_counts_how_long_the_mapping_has_been_off(site: Site, is_on: bool) -> None:
+    site.work(Calls()).journal.open(["map"])
+    site.mappings.on["map"] = is_on
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")
+    site.pipeline.dynamodb.update_item(
+        TableName=site.table("Registry"),
+        Key=KEY,
+        UpdateExpression="SET #Started = :ago",
+        ExpressionAttributeNames={"#Started": "Started"},
+        ExpressionAttributeValues={":ago": {"S": an_hour_ago}},
+    )
+    assert (site.rebuild().behind_seconds > 3600) is not is_on
 
 
 def test_a_throttled_put_is_repeated(site: Site) -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.table_scan import SEGMENTS, scan
 from leda.engine.audit.uncounted import Uncounted
-from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
+from leda.engine.group_by.configuration import (
+    WATERMARK,
+    Amount,
+    Amounts,
+    Configuration,
+    Contribution,
+)
 from leda.streams.changes import UnreadableRowError
 from leda.streams.stream_records import Image
 from leda.values.numbers import WIDE
@@ -25,10 +31,10 @@ class Expected:
     """The sum of rows of the source table at every node.
 
     totals: one amount for each measure, by node.
-    rows: the number of rows that were read.
+    rows: the number of rows, without the markers of a rebuild.
     unreadable: the number of rows that are in no total because they cannot be read; `reasons` has the number for each
     reason, and `named` the keys and reasons of the first of them.
-    outside: the number of rows that are in no total because no grouping counts them, or they are deleted or markers.
+    outside: the number of rows that are in no total because no grouping counts them, or they are deleted.
     """
 
     totals: Mapping[str, Amounts] = field(default_factory=dict)
@@ -93,6 +99,8 @@ class LeafSums:
         """Add these rows."""
         found = []
         for row in rows:
+            if WATERMARK in row:
+                continue
             self.rows += 1
             try:
                 added = self.configuration.contribution(row)

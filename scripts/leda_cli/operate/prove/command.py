@@ -23,7 +23,7 @@ from leda_cli.operate.prove import assumptions, function_logs, measurements, pri
 from leda_cli.operate.prove.deployment import Deployment, log_group
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.proof import Pipeline, Proof
-from leda_cli.operate.prove.report import Report
+from leda_cli.operate.prove.report import Report, require_file
 from leda_cli.operate.prove.stream_watch import StreamWatch
 from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of
 from leda_cli.operate.stack import NamePrefixOption, Stack
@@ -80,8 +80,7 @@ def prove(
     if not yes:
         operation.say(f"nothing was sent; to go on, run {this_command('--yes')}")
         return
-    if not write.absolute().parent.is_dir():
-        raise LedaError(f"there is no folder {write.absolute().parent}", "give another --write")
+    require_file(write)
     with answering(account.endpoint):
         report = _run(operation, pipeline, deployment, findings)
     beside = report.write(write)

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from leda.values.texts import number_of
+from leda_cli.base.errors import LedaError
 from leda_cli.operate.prove.assumptions import Assumption
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.proof import Outcome
+
+_REPORT = ".md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,19 @@ class Report:
     def write(self, file: Path) -> Path:
         """Write the file, and the report beside it; returns the report's path."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
-        beside = file.with_suffix(".md")
+        beside = file.with_suffix(_REPORT)
         beside.write_text("\n".join(self.markdown()) + "\n", encoding="utf-8")
         return beside
+
+
+def require_file(file: Path) -> None:
+    """Raise LedaError if the results cannot be written to the file, before a proof is paid for."""
+    if not file.absolute().parent.is_dir():
+        why = f"there is no folder {file.absolute().parent}"
+    elif file.is_dir():
+        why = f"{file.absolute()} is a folder"
+    elif file.suffix == _REPORT:
+        why = f"{file} is the name of the report, which is written beside the file"
+    else:
+        return
+    raise LedaError(why, "give another --write, like leda-proof.json")

@@ -51,6 +51,7 @@ class Journal:
         """The mappings to switch on again: this run's, and those of the runs that it has taken over from."""
         self.taken_over_from: str | None = None
         """Which run's journal was there: `backfill that began at <time>`; None where there was no journal."""
+        self._began = datetime.now(UTC)
         self.is_moving = False
         """Whether Map's rows may have been moved."""
         self.is_open = False
@@ -69,7 +70,7 @@ class Journal:
         target: the version that a backfill makes live; is_first: no version was live before; has_markers: the run
         writes markers.
         """
-        self.mappings, self.is_open = list(enabled), True
+        self.mappings, self.is_open, self._began = list(enabled), True, datetime.now(UTC)
         self._target, self._is_first, self.has_markers = target, is_first, has_markers
         while not (self._create() or self._take_over()):
             continue
@@ -121,6 +122,10 @@ class Journal:
             return None
         return OpenRun(_command_of(found), "Moving" in found)
 
+    def seconds_open(self) -> float:
+        """For how long there has been a journal: since the first of the runs began that did not come to their end."""
+        return (datetime.now(UTC) - self._began).total_seconds()
+
     def close(self) -> bool:
         """Delete the journal if it is this run's; False if another run has handed over to it since this one looked.
 
@@ -166,11 +171,12 @@ class Journal:
         self.is_moving = "Moving" in found
         self.has_markers |= "Markers" in found
         self._seen = found[_HANDED_OVER]
+        self._began = datetime.fromisoformat(found["Started"]["S"])
 
     def _create(self) -> bool:
         row: dict[str, Any] = {
             "Run": {"S": self._run},
-            "Started": {"S": datetime.now(UTC).isoformat(timespec="seconds")},
+            "Started": {"S": self._began.isoformat(timespec="seconds")},
             "Mappings": {"L": [{"S": name} for name in self.mappings]},
             _HANDED_OVER: self._seen,
         }

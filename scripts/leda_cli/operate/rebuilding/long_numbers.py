@@ -17,6 +17,7 @@ from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import NotExactError, number
 from leda.values.texts import number_of
 from leda_cli.base.errors import LedaError, this_command
+from leda_cli.base.terminal import shown
 from leda_cli.operate.rebuilding.rebuild_parts import Run
 from leda_cli.operate.rebuilding.table_sum import first
 from leda_cli.operate.rebuilding.totals_file import TotalsFile
@@ -123,7 +124,7 @@ def _integer_digits(value: Decimal) -> int:
 
 
 def _shown(found: Sequence[_Found]) -> str:
-    return ", ".join(text for _, text in found)
+    return ", ".join(shown(text) for _, text in found)
 
 
 def _fits(amounts: Amounts) -> bool:

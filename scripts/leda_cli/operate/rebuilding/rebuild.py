@@ -308,10 +308,12 @@ class Rebuild(Run):
 
     def _pause(self) -> None:
         with self.operation.progress("switching the mapping off"):
-            self.journal.note(self.mappings.enabled())
+            enabled = self.mappings.enabled()
+            self.journal.note(enabled)
             self.mappings.pause(self.journal.mappings)
         if self.off_since is None and self.journal.mappings:
-            self.off_since = self.clock()
+            # Those that are off already were switched off by a run that this one has taken over from.
+            self.off_since = self.clock() - (0.0 if enabled else self.journal.seconds_open())
 
     def _resume(self) -> None:
         with self.operation.progress("switching the mapping on"):

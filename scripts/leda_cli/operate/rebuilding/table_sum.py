@@ -25,9 +25,16 @@ from typing import TYPE_CHECKING, Any, Self
 from leda.engine.audit.row_keys import key_text
 from leda.engine.audit.source_sum import Expected, LeafSums, attributes_of
 from leda.engine.audit.table_scan import scan
-from leda.engine.group_by.configuration import Amount, Amounts, Configuration, Contribution
+from leda.engine.group_by.configuration import (
+    WATERMARK,
+    Amount,
+    Amounts,
+    Configuration,
+    Contribution,
+)
 from leda.streams.changes import UnreadableRowError
 from leda.values.numbers import WIDE
+from leda_cli.base.terminal import shown
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.rebuilding.totals_file import TotalsFile, read, temporary_file, written
 
@@ -113,6 +120,8 @@ class TableSum(RowSum):
         found: list[Contribution] = []
         key_of, contribution = self._table.key_of, self._configuration.contribution
         for row in rows:
+            if WATERMARK in row:
+                continue
             try:
                 added = contribution(row)
             except UnreadableRowError as error:
@@ -125,7 +134,7 @@ class TableSum(RowSum):
             if added is not None:
                 found.append(added)
         with self._one_at_a_time:
-            self._leaves.rows += len(rows)
+            self._leaves.rows += len(noted)
             self._leaves.add(found)
             self._bound()
             self._file.executemany("INSERT INTO scanned VALUES (?, ?, ?, ?)", noted)
@@ -149,11 +158,11 @@ class TableSum(RowSum):
                 leaves.add([Contribution(tuple(names), read(amounts)).negated()])
                 self._bound()
         left = "FROM scanned WHERE added IS NULL AND key NOT IN (SELECT key FROM written)"
-        for shown, reason in self._file.execute(f"SELECT shown, reason {left}"):
+        for key, reason in self._file.execute(f"SELECT shown, reason {left}"):
             if reason is None:
                 leaves.outside += 1
             else:
-                leaves.uncounted.add(shown, reason)
+                leaves.uncounted.add(key, reason)
         for (text,) in self._file.execute("SELECT image FROM written WHERE image IS NOT NULL"):
             leaves.add_rows([json.loads(text)])
             self._bound()
@@ -178,6 +187,6 @@ def _image(image: Mapping[str, Any]) -> str:
 
 
 def first(names: Collection[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(itertools.islice(names, 5))
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+    """The first names, and how many more there are, on one line."""
+    five = ", ".join(map(shown, itertools.islice(names, 5)))
+    return f"{five} and {len(names) - 5} more" if len(names) > 5 else five

@@ -24,7 +24,7 @@ from leda.engine.group_by.configuration import Configuration
 from leda_cli.base import operations
 from leda_cli.base import output as console_module
 from leda_cli.base.errors import LedaError
-from leda_cli.base.output import Screen, cell
+from leda_cli.base.output import Screen, aligned, cell
 from leda_cli.base.paths import ROOT
 from leda_cli.base.terminal import accept_any_encoding, shown, shown_lines
 from leda_cli.demos.play_scores import board_table
@@ -292,3 +292,8 @@ def test_no_encoding_makes_a_command_fail(call: list[str], more: dict[str, str])
     assert "Traceback" not in done.stderr
     assert done.returncode == (1 if call[0] == "example" else 0)
     assert done.stdout if call[0] == "cost" else "What to do" in done.stderr
+
+
+def test_columns_are_aligned_as_they_are_shown() -> None:
+    lines = list(aligned([("a\x1b\n", "1"), ("b", "2")], "{:<{}} {:>{}}"))
+    assert lines == [r"a\x1b\n 1", "b       2"]

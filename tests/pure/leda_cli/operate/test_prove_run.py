@@ -14,12 +14,13 @@ import pytest
 
 from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
+from leda_cli.base.errors import LedaError
 from leda_cli.models.measured import service_times
 from leda_cli.operate.prove import assumptions, function_logs, measurements, price
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.function_logs import Invocation, Log
 from leda_cli.operate.prove.proof import Outcome, Single
-from leda_cli.operate.prove.report import Report
+from leda_cli.operate.prove.report import Report, require_file
 from leda_cli.operate.prove.trades import IDS, MESSAGES, ROOT, SINGLES, VERSIONS, Trades, totals_of
 from leda_cli.operate.totals.comparison import Difference
 from leda_cli.operate.totals.oracle import Names, Oracle
@@ -277,3 +278,20 @@ def test_a_wrong_total_or_a_failed_assumption_is_no_proof(more: dict[str, Any], 
     report = _report(**more)
     assert not report.is_proved
     assert said in "\n".join(report.markdown())
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("none/proof.json", "there is no folder"),
+        ("", "is a folder"),
+        ("proof.md", "is the name of the report"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(LedaError, match=says):
+        require_file(tmp_path / name)
+
+
+def test_a_file_that_can_be_written_is_taken(tmp_path: Path) -> None:
+    require_file(tmp_path / "proof.json")

@@ -940,6 +940,8 @@ def test_an_absent_key_is_an_error(site: Site) -> None:
         site("--key", "gone", "--since", "2026-03-05")
     with pytest.raises(LedaError, match="no object gone"):
         site("--show", "gone")
+    with pytest.raises(LedaError, match="no object without a name"):
+        site("--show", "")
 
 
 def test_one_object_is_shown_in_full(site: Site, downstream: dict[str, str]) -> None:

@@ -331,6 +331,12 @@ def test_an_invalid_time_is_an_error_with_an_example(site: Site, text: str) -> N
     assert "15m" in error.value.fix
 
 
+@pytest.mark.parametrize("text", ["9999999d", "99999999999d", "0001-01-01T00:00:00+14:00"])
+def test_a_time_before_the_first_year_is_an_error(site: Site, text: str) -> None:
+    with pytest.raises(LedaError, match="too long ago"):
+        site("--from", text)
+
+
 def test_an_end_before_the_beginning_is_refused(site: Site) -> None:
     with pytest.raises(LedaError, match="is not before"):
         site("--from", "1h", "--until", "2h")

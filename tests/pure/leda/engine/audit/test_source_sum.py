@@ -75,6 +75,12 @@ def test_unreadable_rows_add_nothing_and_are_counted_and_named() -> None:
     assert [text.partition(":")[0] for text in found.named] == names[:10]
 
 
+def test_a_marker_of_a_rebuild_is_no_row() -> None:
+    marker = row("leda-watermark-0", None, None, LedaWatermark={"S": "token 0"})
+    found = fold([marker, row("good", "PV", "5")], CONFIGURATION)
+    assert (found.rows, found.outside) == (1, 0)
+
+
 def test_the_named_rows_do_not_depend_on_the_order_of_reading() -> None:
     broken = [row(f"t{number}", "PV", None) for number in range(30)]
     assert fold(broken, CONFIGURATION) == fold(broken[::-1], CONFIGURATION)

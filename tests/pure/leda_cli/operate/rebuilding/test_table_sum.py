@@ -74,6 +74,18 @@ def test_a_row_counts_as_its_last_record_or_as_it_was_read(
     assert found.named == wanted.named
 
 
+def test_markers_of_this_run_and_of_a_former_one_are_no_rows() -> None:
+    former, own = (
+        {"id": {"B": b"leda"}, "at": {"N": place}, "LedaWatermark": {"S": "token"}}
+        for place in ("0", "1")
+    )
+    with TableSum.open(CONFIGURATION, TABLE) as sums:
+        sums.take([former])
+        sums.write([({name: own[name] for name in TABLE.keys}, own)])
+        found = sums.total(lambda _name: True)
+    assert (found.rows, found.outside) == (0, 0)
+
+
 def test_the_sum_in_a_file_equals_the_sum_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_sum, "MOST_LEAVES", 2)
     draw = random.Random(1)
