@@ -424,7 +424,7 @@ def test_a_table_that_takes_longer_than_its_streams_retention_is_refused(
     site = BackfillSite.counted()
     site.deploy(TWO)
     monkeypatch.setattr(forecast, "reading_seconds", lambda *_: 21 * 3600.0)
-    with pytest.raises(LedaError, match="would take 21 hours with 1 segments") as error:
+    with pytest.raises(LedaError, match="would take 21 hours with 1 segment,") as error:
         site.backfill()
     assert "--segments" in error.value.fix
     assert site.mappings.on == {"map": True}
