@@ -23,7 +23,6 @@ from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.develop import packages, wheels
 from leda_cli.develop.packages import Package
 from support.processes import run
-from support.user_records import packed
 
 SOURCE = ROOT / "lambda_src"
 NO_WHEELS = Path("/nonexistent")
@@ -340,32 +339,6 @@ def test_a_package_has_the_licences_of_its_libraries(
     for about in installed.glob("*.dist-info"):
         assert f"{about.name}/METADATA" in found
         assert any(name.startswith(about.name) and "LICENSE" in name for name in found), about
-
-
-def test_aggregated_records_are_unpacked_with_the_package_alone(
-    built: dict[str, Package], runtime: Path, tmp_path: Path
-) -> None:
-    messages = [f'{{"TradeID": "{n}"}}' for n in range(5)]
-    data = packed(*(message.encode() for message in messages))
-    record = {
-        "eventID": "shardId-000000000000:1",
-        "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream",
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": "a",
-            "sequenceNumber": "1",
-            "approximateArrivalTimestamp": 1.0,
-            "data": base64.b64encode(data).decode(),
-        },
-    }
-    code = """
-import json
-from leda.streams.kinesis import user_records
-print(json.dumps([r.data.decode() for r in user_records([json.load(sys.stdin)])]))
-"""
-    done = isolated(built["state"], runtime, tmp_path, code, json.dumps(record))
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == messages
 
 
 # -- the same bytes on any machine and run --
