@@ -10,7 +10,7 @@ samples        repeated figures: median, spread, ratio
 stages         1, 2: processor time, requests and wall time of each stage; a shard's records a second
 arithmetic     Map's sums against the plain way to add them up
 units          3: write and read units a message
-totals         4: Map and Reduce by the number of totals, beside LEDA's first engine too
+totals         4: Map and Reduce by the number of totals
 memory_use     5: the memory of Map and Reduce
 end_to_end     6: bursts through the applied stack on local AWS, and through the published design beside it
 cold_start     7: imports, first calls, sizes of packages

@@ -20,7 +20,6 @@ from leda.pipeline import game
 from leda_cli.demos.putting import putting_of, schema_of
 from leda_cli.develop import local
 from leda_cli.develop.local import LocalAws
-from leda_cli.operate.putting import THREADS
 from leda_cli.operate.stack import Stack
 from leda_cli.operate.totals.comparison import POLL_SECONDS, Phase, Settling
 from leda_cli.operate.totals.oracle import Oracle, Total
@@ -86,7 +85,7 @@ class Subject:
         )
         burst = game.Burst(rules, random.Random(seed), schema_of(self.stack.names))
         rows, before = self._rows(), sum(self._roots(self.totals()))
-        putting = putting_of(burst, self.stack, self.oracle, THREADS)
+        putting = putting_of(burst, self.stack, self.oracle)
         putting.start()
         while putting.running(POLL_SECONDS) and time.monotonic() - putting.began < limit:
             pass

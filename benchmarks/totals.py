@@ -1,23 +1,16 @@
-"""Part 4: Map and Reduce by the number of totals, beside the published design and LEDA's first engine.
-
-The first engine (a checkpoint in a table of its own, moved in one transaction with what it protects) is no longer in
-the code. `first_engine.toml` has its figures, and how they were measured; they are told as a multiple of the published
-design's Map for the same changes, which was measured in turns with it, as it is with today's engine here.
-"""
+"""Part 4: Map and Reduce by the number of totals, beside the published design."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from benchmarks.designs import DESIGNS, LEDA, PUBLISHED
 from benchmarks.environment import Failed
 from benchmarks.events import Messages
-from benchmarks.parts import Say, Section, Target, paragraph, table
+from benchmarks.parts import Say, Section, paragraph, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stages import BATCH, NOT_COUNTED, Pipeline, Run, pipelines
 from leda.pipeline.messages import parse
@@ -26,30 +19,12 @@ from leda_cli.base.hierarchies import totals_of
 from leda_cli.models.pipeline_units import state_row
 
 WIDTHS = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
-FIRST_ENGINE = Path(__file__).with_name("first_engine.toml")
 _PUT_AT_A_TIME = 5_000
 
 
 def state_changes(messages: Messages, size: int) -> list[dict[str, Any]]:
     """Rows of StateTable for new trades."""
     return [state_row(parse(data, Schema())) for data in messages.batch(size)]
-
-
-@dataclass(frozen=True, slots=True)
-class FirstEngine:
-    """What LEDA's first engine took for 1,000 changes over so many totals, as multiples of the published Map's time."""
-
-    totals: int
-    map: float
-    reduce: float
-    reduce_requests: int
-
-
-def first_engine(file: Path = FIRST_ENGINE) -> dict[int, FirstEngine]:
-    """Its figures by the number of totals."""
-    given = tomllib.loads(file.read_text(encoding="utf-8"))
-    rows = (FirstEngine(**row) for row in given["totals"])
-    return {row.totals: row for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,85 +92,36 @@ def section(short: bool, say: Say) -> Section:
     for widths in WIDTHS:
         found[totals_of(widths)] = played(widths, repetitions)
         say(f"Map and Reduce with {totals_of(widths):,} totals")
-    first = first_engine()
-    targets = [_target(totals, found[totals], first[totals]) for totals in found]
-    return Section(
-        "Totals", _lines(found, first), targets, _figures(found, _many_rows(repetitions))
-    )
+    return Section("Totals", _lines(found), [], _figures(found, _many_rows(repetitions)))
 
 
-def _multiple(ours: Sample, runs: Played) -> Sample:
-    """As a multiple of the published Map's time, repetition by repetition."""
-    return ratio(ours, cpu(runs.map[PUBLISHED.name]))
-
-
-def _lines(found: dict[int, Played], first: dict[int, FirstEngine]) -> list[str]:
+def _lines(found: dict[int, Played]) -> list[str]:
     rows = []
     for totals, runs in found.items():
-        before = first[totals]
-        mapped, reduced = runs.map, runs.reduce
-        theirs = cpu(mapped[PUBLISHED.name])
-        ours = {
-            "Map": (cpu(mapped[LEDA.name]), mapped[LEDA.name], before.map, 1),
-            "Reduce": (
-                cpu(reduced[LEDA.name]),
-                reduced[LEDA.name],
-                before.reduce,
-                before.reduce_requests,
-            ),
-        }
-        published = {
-            "Map": theirs.text(1),
-            "Reduce": (
-                cpu(reduced[PUBLISHED.name]).text(1)
-                if PUBLISHED.name in reduced
-                else "fails: over 100 actions"
-            ),
-        }
-        for stage, (sample, taken, multiple, requests) in ours.items():
+        for stage, taken in (("Map", runs.map), ("Reduce", runs.reduce)):
+            ours = cpu(taken[LEDA.name])
+            theirs = taken.get(PUBLISHED.name)
             rows.append(
                 [
                     f"{totals:,}",
                     stage,
-                    sample.text(1),
-                    f"{Sample.of(run.requests for run in taken).median:,.0f}",
-                    published[stage],
-                    f"**{_multiple(sample, runs).text(2)}**",
-                    f"{multiple:.2f}",
-                    f"{requests}",
+                    ours.text(1),
+                    f"{Sample.of(run.requests for run in taken[LEDA.name]).median:,.0f}",
+                    cpu(theirs).text(1) if theirs else "fails: over 100 actions",
+                    f"**{ratio(ours, cpu(runs.map[PUBLISHED.name])).text(2)}**",
                 ]
             )
-    columns = [
-        "totals",
-        "stage",
-        "LEDA, ms",
-        "requests",
-        "published, ms",
-        "LEDA / published Map",
-        "first engine / published Map",
-        "its requests",
-    ]
+    columns = ["totals", "stage", "LEDA, ms", "requests", "published, ms", "LEDA / published Map"]
     return [
         *paragraph(
             f"Processor milliseconds for {BATCH:,} new trades whose leaves are drawn evenly, and for the rows that Map "
-            "makes of them; the totals exist. The published design's Reduce takes up to 100 totals. LEDA's first "
-            "engine is no longer in the code: its figures (benchmarks/first_engine.toml) were measured in turns with "
-            "the published design too, so both engines are told as multiples of its Map's time for the same "
-            "changes. A total that is made takes Reduce two requests, once."
+            "makes of them; the totals exist. The published design's Reduce takes up to 100 totals, so both "
+            "stages are told as multiples of its Map's time for the same changes. A total that is made takes Reduce "
+            "two requests, once."
         ),
         "",
         *table(columns, rows, left=2),
     ]
-
-
-def _target(totals: int, runs: Played, before: FirstEngine) -> Target:
-    now = _multiple(cpu(runs.reduce[LEDA.name]), runs).median
-    return Target(
-        f"Reduce's processor time with {totals:,} totals",
-        "at most the first engine's",
-        f"{now / before.reduce:.2f} of it",
-        now <= before.reduce,
-    )
 
 
 def _many_rows(repetitions: int) -> Sample:

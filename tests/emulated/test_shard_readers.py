@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from leda_cli.operate.deployed.source_table import SourceTable
 from leda_cli.operate.deployed.stream_shards import ShardReader, shards_of
@@ -46,20 +45,6 @@ def arns(dynamodb: Any) -> Iterator[Arns]:
 
 def put(dynamodb: Any, table: str, name: str) -> None:
     dynamodb.put_item(TableName=table, Item={"id": {"S": name}})
-
-
-def test_dynamodb_local_refuses_an_iterator_made_while_the_shard_was_empty(
-    dynamodb: Any, streams: Any, arns: Arns
-) -> None:
-    (shard,) = shards_of(streams, arns["Mine"])
-    iterator = streams.get_shard_iterator(
-        StreamArn=arns["Mine"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
-    put(dynamodb, "Other", "1")
-    put(dynamodb, "Mine", "1")
-
-    with pytest.raises(ClientError, match="TrimmedDataAccessException"):
-        streams.get_records(ShardIterator=iterator)
 
 
 @pytest.mark.parametrize("from_now", [False, True])

@@ -1,6 +1,5 @@
 """Amazon's DynamoDB Local in a process of the test session."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+
+from leda_cli.develop.instance import free_port
 
 CREDENTIALS = {
     "region_name": "us-east-1",
@@ -28,7 +29,7 @@ def client(service: str, endpoint: str) -> Any:
 @contextmanager
 def running(java: Path, folder: Path, log: Path) -> Iterator[str]:
     """Start the DynamoDB Local that is unpacked in `folder`, in memory; yields its endpoint."""
-    port = _free_port()
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     # The session ends before the optimizing compiler would save time (docs/local-aws.md).
     command = [str(java), "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
@@ -44,12 +45,6 @@ def running(java: Path, folder: Path, log: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_ready(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:

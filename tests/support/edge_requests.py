@@ -122,6 +122,7 @@ def edges() -> Iterator[tuple[str, list[Call]]]:
         ]
     for start, addend in (
         (DIGITS, "1"),
+        (DIGITS, DIGITS),
         (DIGITS, "0.1"),
         ("1e30", "1e-10"),
         ("9.9e125", "9.9e125"),

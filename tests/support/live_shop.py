@@ -1,19 +1,10 @@
-"""The applied shop for the deployed tests: products of a test's own, orders, and invalid tokens."""
+"""The applied shop for the deployed tests: products of a test's own, orders, and tokens that the API refuses."""
 
 from __future__ import annotations
 
-import base64
-import json
 import secrets
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from leda.shop.stock import parts
 from leda_cli.demos.shop_client import TAKEN, Answer, Shop, new_request
@@ -88,31 +79,9 @@ def counts_that_differ(shop: Shop) -> list[str]:
     return list(difference_lines(compare(counted(shop.rows()), found)))
 
 
-def tampered(token: str) -> str:
-    """The token with another subject and its old signature."""
-    header, payload, signature = token.split(".")
-    claims = _decoded(payload) | {"sub": "somebody-else", "email": "boss@example.com"}
-    return ".".join((header, _encoded(claims), signature))
-
-
-def unsigned(token: str) -> str:
-    """The token's claims under the algorithm "none"."""
-    _header, payload, _signature = token.split(".")
-    return f"{_encoded({'alg': 'none', 'typ': 'JWT'})}.{payload}."
-
-
-def expired(shop: Shop, token: str) -> str:
-    """The token with times that make it expired, signed with the pool's key, which MiniStack keeps in a file."""
-    header, payload, _signature = token.split(".")
-    now = int(time.time())
-    claims = _decoded(payload) | {"iat": now - 7200, "auth_time": now - 7200, "exp": now - 3600}
-    return _signed(shop, header, claims)
-
-
-def signed_again(shop: Shop, token: str) -> str:
-    """The same token with a new signature, to show that the API accepts signatures of `expired`."""
-    header, payload, _signature = token.split(".")
-    return _signed(shop, header, _decoded(payload))
+def refused(token: str) -> str:
+    """The token with another signature, which the API refuses as it refuses one that has ended."""
+    return token[:-9] + "A" * 9
 
 
 def for_another_client(shop: Shop) -> str:
@@ -131,27 +100,3 @@ def for_another_client(shop: Shop) -> str:
         AuthParameters={"USERNAME": shop.operator.email, "PASSWORD": shop.operator.password},
     )
     return str(answer["AuthenticationResult"]["IdToken"])
-
-
-def _signed(shop: Shop, header: str, claims: Mapping[str, Any]) -> str:
-    pool = shop.aws.outputs["sign_in"]["user_pool_id"]
-    key = load_pem_private_key(_key_file(shop.aws.terraform.work, pool).read_bytes(), None)
-    assert isinstance(key, RSAPrivateKey)
-    text = f"{header}.{_encoded(claims)}"
-    signature = key.sign(text.encode(), PKCS1v15(), hashes.SHA256())
-    return f"{text}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
-
-
-def _key_file(work: Path, pool: str) -> Path:
-    """The file with the key of the pool's ID tokens, in the instance's folder."""
-    name = f"root/state/cognito-pool-keys/{pool}-id.pem"
-    return next(folder / name for folder in work.parents if (folder / name).exists())
-
-
-def _decoded(part: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return found
-
-
-def _encoded(claims: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")

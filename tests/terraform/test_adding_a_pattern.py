@@ -70,8 +70,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(followed: Path) -> dict[str, packages.Package]:
     """The package of every function, by function."""
     source = followed / "lambda_src"
-    distributions = wheels.fetch(source / "requirements.lock", LOCAL / "wheels")
-    found = packages.assemble(source, distributions, {"visits": (followed / PROCESS).parent})
+    installed = wheels.fetch(source / "requirements.lock", LOCAL / "wheels")
+    found = packages.assemble(source, installed, {"visits": (followed / PROCESS).parent})
     return {package.function: package for package in found}
 
 

@@ -18,8 +18,6 @@ _DEFAULTS = Config(
 )
 _LONG_INVOCATION = Config(read_timeout=900, retries={"total_max_attempts": 1})
 """An invocation may take 15 minutes. boto3 must not repeat one without an answer, because it may have run."""
-_PATH_STYLE = Config(s3={"addressing_style": "path"})
-"""An emulator's host has no subdomain for each bucket."""
 
 
 def local_client(service: str, variables: Mapping[str, str], config: Config | None = None) -> Any:
@@ -34,20 +32,17 @@ def local_client(service: str, variables: Mapping[str, str], config: Config | No
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
         region_name=variables["AWS_REGION"],
     )
-    merged = _config(service, config).merge(_PATH_STYLE).merge(Config(proxies={}))
+    merged = _config(service, config).merge(Config(proxies={}))
     client = session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"], config=merged)
     return _with_fast_scans(client, service)
 
 
 def callers_client(service: str) -> Any:
     """Create a client of the account, Region and endpoint that the caller's AWS settings name; boto3 reads them."""
-    merged = _config(service, None)
-    if os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3"):
-        merged = merged.merge(_PATH_STYLE)
     # boto3 reads only AWS_DEFAULT_REGION; the other SDKs read AWS_REGION, and read it first.
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
     session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-    return _with_fast_scans(session.client(service, config=merged), service)
+    return _with_fast_scans(session.client(service, config=_config(service, None)), service)
 
 
 def _config(service: str, config: Config | None) -> Config:

@@ -169,11 +169,9 @@ class Hub:
         self.alarms: list[Alarm] = []
         self.listing = Listing()
         self.cost: Cost | None = None
-        self.cost_problem = ""
         self.verification: Verification | None = None
         self.problems: dict[str, Problem] = {}
         self.heard: dict[str, float] = {}
-        self.totals_read: Found | None = None
         self.calls = Calls(site)
         self._render = render
         self._pages: set[Page] = set()
@@ -385,7 +383,6 @@ class Hub:
         now = time.time()
         revision = self.board.revision
         changed = self.board.take(found.totals, now)
-        self.totals_read = found
         if revision and changed:
             self.figures.add([Sample(now, "totals", "changed", changed)])
         if self.board.revision != revision:

@@ -73,23 +73,16 @@ class LogSource:
         return found
 
     def _lines(self, function: str, since: float) -> list[dict[str, Any]]:
-        request: dict[str, Any] = {
-            "logGroupName": f"/aws/lambda/{function}",
-            "startTime": max(0, int(since * 1000)),
-        }
-        found: list[dict[str, Any]] = []
-        while True:
-            try:
-                page = self._logs.filter_log_events(**request)
-            except ClientError as error:
-                # Nobody has invoked the function yet.
-                if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                    return []
-                raise
-            found += page["events"]
-            if "nextToken" not in page:
-                return found
-            request["nextToken"] = page["nextToken"]
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{function}", startTime=max(0, int(since * 1000))
+        )
+        try:
+            return [event for page in pages for event in page["events"]]
+        except ClientError as error:
+            # Nobody has invoked the function yet.
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return []
+            raise
 
 
 def samples_of(stage: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:

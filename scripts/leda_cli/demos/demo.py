@@ -30,7 +30,7 @@ from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import Outcome, baseline, settle
 from leda_cli.demos.what_next import say_what_next
 from leda_cli.operate.deployed.account import AwsOption, answering
-from leda_cli.operate.putting import THREADS, Putting
+from leda_cli.operate.putting import Putting
 from leda_cli.operate.stack import FAULTS, SPECIAL_TRADES, NamePrefixOption, Stack
 from leda_cli.operate.totals.comparison import (
     HOLD_SECONDS,
@@ -218,7 +218,7 @@ def play_round(
     """Put one burst and wait until its totals settle."""
     rules = replace(game.HARD if hard else game.PLAIN, messages=messages)
     burst = game.Burst(rules, rng, schema_of(stack.names), choices=choices)
-    putting = putting_of(burst, stack, oracle, THREADS)
+    putting = putting_of(burst, stack, oracle)
     known = len(oracle)
     try:
         with RoundView(console, messages) as view:

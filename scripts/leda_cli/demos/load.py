@@ -15,7 +15,7 @@ from leda_cli.base.output import console, heading, info
 from leda_cli.demos.putting import put_and_show, putting_of, schema_of
 from leda_cli.demos.settling import baseline, settle
 from leda_cli.operate.deployed.account import AwsOption, answering
-from leda_cli.operate.putting import THREADS, Putting
+from leda_cli.operate.putting import Putting
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals.comparison import difference_lines
 from leda_cli.operate.totals.oracle import Oracle
@@ -49,7 +49,6 @@ def load(
         int | None,
         typer.Option(help="The same seed puts the same messages.", show_default="random"),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, max=16, help="Calls at the same time.")] = THREADS,
     check: Annotated[
         bool,
         typer.Option("--check", help="Wait until the totals settle; exit status 1 if not exact."),
@@ -71,7 +70,7 @@ def load(
     burst = game.Burst(rules, random.Random(seed), schema_of(stack.names))
     oracle = baseline(stack) if check else Oracle(stack.names)
     heading(f"Putting {number_of(messages, 'message')} into {stack.stream} (seed {seed})")
-    putting = putting_of(burst, stack, oracle, threads)
+    putting = putting_of(burst, stack, oracle)
     try:
         with answering(stack.endpoint), RoundView(console, messages) as view:
             put_and_show(putting, stack, view)

@@ -22,14 +22,13 @@ def schema_of(names: Names) -> Schema:
     )
 
 
-def putting_of(burst: game.Burst, stack: Stack, oracle: Oracle, threads: int) -> Putting:
+def putting_of(burst: game.Burst, stack: Stack, oracle: Oracle) -> Putting:
     """Prepare to put a burst into the stack's stream; `oracle` sees each record that is put."""
     return Putting(
         stack.kinesis,
         stack.stream,
         regroup(burst.calls()),
         seen=lambda record: oracle.see_bytes(record.data),
-        threads=threads,
     )
 
 

@@ -19,22 +19,27 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, TypedDict
 
 import typer
 
 from leda_cli.base.errors import LedaError
-from leda_cli.base.output import console, info, step, warn
+from leda_cli.base.output import info, step, warn
 from leda_cli.base.paths import BUILD, LOCAL, ROOT
 from leda_cli.develop import wheels
 from leda_cli.develop.process_function import require_process
 
 NOT_CARRIED = ("aws_lambda_powertools/event_handler/",)
 """Folders of the wheels that packages leave out: Powertools' HTTP router has two megabytes, and no function uses it."""
+
+_ABOUT = re.compile(
+    r"[^/]+\.dist-info/(?:METADATA$|licenses/|(?:.*/)?(?:LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*$)",
+    re.I,
+)
+"""The files that must accompany any copy of a wheel: the metadata and the licences."""
 
 _UTILITY = re.compile(r"aws_lambda_powertools/utilities/(?!__init__\.py|jmespath_utils/|typing/)")
 """Files of Powertools' utilities, half of a package: only record processors get them, as a user's `process` may import
@@ -68,12 +73,10 @@ class Entry(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A built package and what it is made of."""
+    """A built package."""
 
     function: str
     content: bytes
-    files: tuple[str, ...]
-    distributions: tuple[str, ...]
 
     @property
     def entry(self) -> Entry:
@@ -119,15 +122,10 @@ def build(
     if lock:
         with step("Resolving lambda_src/requirements.in"):
             wheels.write_lock(source / "requirements.in", source / "requirements.lock")
-    pins, cache = source / "requirements.lock", LOCAL / "wheels"
-    known = wheels.folder_of(wheels.read_lock(pins), cache).is_dir()
-    with nullcontext() if known else step("Downloading the functions' dependencies"):
-        distributions = wheels.fetch(pins, cache)
-    built = assemble(source, distributions, processors)
-    known_digests = _digests(output)
-    manifest = write(built, output)
-    changed = [each for each in built if known_digests.get(each.function) != each.entry["sha256"]]
-    _show(changed, output)
+    installed = wheels.fetch(source / "requirements.lock", LOCAL / "wheels")
+    built = assemble(source, installed, processors)
+    write(built, output)
+    manifest = manifest_of(built)
     for target in targets:
         publishing.upload(
             {p.entry["key"]: p.content for p in built}, manifest_bytes(manifest), target
@@ -136,12 +134,11 @@ def build(
 
 
 def assemble(
-    source: Path,
-    distributions: Mapping[str, wheels.Distribution],
-    processors: Mapping[str, Path] | None = None,
+    source: Path, installed: Path, processors: Mapping[str, Path] | None = None
 ) -> list[Package]:
     """Return the package of every function under `source` and of every processor, sorted by name.
 
+    installed: the folder with the installed wheels.
     processors: folders with a process.py, by the name of the package that each becomes.
     """
     functions = {path.parent.name: own_files(path.parent) for path in source.glob("*/handler.py")}
@@ -160,18 +157,18 @@ def assemble(
     shared = {
         f"leda/{place}": path.read_bytes() for place, path in own_files(source / "leda").items()
     }
-    for distribution in distributions.values():
-        for file in _carried(distribution):
-            shared[file] = (distribution.folder / file).read_bytes()
+    shared |= {
+        place: path.read_bytes() for place, path in own_files(installed).items() if _carried(place)
+    }
     needed = {file: content for file, content in shared.items() if not _UTILITY.match(file)}
     return [
-        _package(name, files, shared if PROCESS in files else needed, sorted(distributions))
+        _package(name, files, shared if PROCESS in files else needed)
         for name, files in sorted(functions.items())
     ]
 
 
 def own_files(folder: Path) -> dict[str, Path]:
-    """A function's own files, except caches and hidden files, by their names in its package."""
+    """A folder's files, except caches and hidden files, by their names in a package."""
     found = {}
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
@@ -235,18 +232,26 @@ def _syntax_error(error: SyntaxError) -> LedaError:
     )
 
 
-def write(built: list[Package], output: Path) -> dict[str, Entry]:
-    """Write the zips and then the manifest, and delete the zips of functions that no longer exist."""
+def write(built: list[Package], output: Path) -> None:
+    """Write the zips and then the manifest, delete zips of functions that no longer exist, and print what is new."""
     output.mkdir(parents=True, exist_ok=True)
-    manifest = {package.function: package.entry for package in built}
-    for package in built:
-        _replace(output / package.entry["file"], package.content)
-    _replace(output / _MANIFEST, manifest_bytes(manifest))
-    for stale in set(output.glob("*.zip")) - {
-        output / entry["file"] for entry in manifest.values()
-    }:
+    changed = [each for each in built if _replace(output / each.entry["file"], each.content)]
+    _replace(output / _MANIFEST, manifest_bytes(manifest_of(built)))
+    for stale in set(output.glob("*.zip")) - {output / each.entry["file"] for each in built}:
         stale.unlink()
-    return manifest
+    for each in changed:
+        info(f"{os.path.relpath(output / each.entry['file'])}: {len(each.content):,} bytes")
+        if len(each.content) > LARGEST_DIRECT_UPLOAD:
+            warn(
+                f"{each.entry['file']} is over Lambda's 50 MB for a direct upload: publish it to S3."
+            )
+    if not changed:
+        info("the functions' packages are up to date")
+
+
+def manifest_of(built: list[Package]) -> dict[str, Entry]:
+    """Return what packages.json says of the packages."""
+    return {package.function: package.entry for package in built}
 
 
 def manifest_bytes(manifest: Mapping[str, Entry]) -> bytes:
@@ -254,18 +259,17 @@ def manifest_bytes(manifest: Mapping[str, Entry]) -> bytes:
     return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Replace `path` atomically, so that a reader sees the old file or the new one; keep it if it is equal."""
+def _replace(path: Path, content: bytes) -> bool:
+    """Replace `path` atomically, so that a reader sees the old file or the new one; return False if it is equal."""
     if path.is_file() and path.read_bytes() == content:
-        return
+        return False
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_bytes(content)
     unfinished.replace(path)
+    return True
 
 
-def _package(
-    name: str, files: Mapping[str, Path], shared: Mapping[str, bytes], distributions: Iterable[str]
-) -> Package:
+def _package(name: str, files: Mapping[str, Path], shared: Mapping[str, bytes]) -> Package:
     """The package of a function: its own files, and those that all packages share."""
     if taken := sorted(shared.keys() & files.keys()):
         raise LedaError(
@@ -279,7 +283,7 @@ def _package(
             f"The package of {name} unzips to {unzipped:,} bytes; Lambda takes 250 MB.",
             "Take files out of the function's folder, or deploy the function as an image.",
         )
-    return Package(name, archive(contents), tuple(sorted(contents)), tuple(distributions))
+    return Package(name, archive(contents))
 
 
 def archive(contents: Mapping[str, bytes]) -> bytes:
@@ -298,48 +302,9 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _carried(distribution: wheels.Distribution) -> Iterator[str]:
-    """The files of a wheel that go into a package: its modules and data, its metadata and its licences."""
-    for file in distribution.files:
-        top = PurePosixPath(file).parts[0]
-        if not top.endswith((".dist-info", ".data")) and not file.startswith(
-            (*NOT_CARRIED, "bin/")
-        ):
-            yield file
-    yield from distribution.about()
-
-
-def _digests(output: Path) -> dict[str, str]:
-    """The digests of the packages in the folder, by function, as its manifest lists them."""
-    try:
-        manifest = json.loads((output / _MANIFEST).read_text())
-        return {function: str(entry["sha256"]) for function, entry in manifest.items()}
-    except (OSError, ValueError, KeyError):
-        return {}
-
-
-def _show(changed: list[Package], output: Path) -> None:
-    """Print the sizes of the packages that are new or changed, and which wheels they contain."""
-    if not changed:
-        info("the functions' packages are up to date")
-        return
-    from leda_cli.operate.totals.screen import plain_table  # it imports what a build does not need
-
-    table = plain_table("package", "bytes", "files", "sha256", right=("bytes", "files"))
-    carriers: dict[str, list[str]] = {}
-    for package in changed:
-        entry = package.entry
-        table.add_row(
-            entry["file"], f"{entry['size']:,}", str(len(package.files)), entry["sha256"][:16]
-        )
-        if entry["size"] > LARGEST_DIRECT_UPLOAD:
-            warn(f"{entry['file']} is over Lambda's 50 MB for a direct upload: publish it to S3.")
-        for distribution in package.distributions:
-            carriers.setdefault(distribution, []).append(package.function)
-    console.print(table)
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for distribution, functions in sorted(carriers.items()):
-        groups.setdefault(tuple(functions), []).append(distribution)
-    for users, names in groups.items():
-        info(f"{', '.join(users)} contain {', '.join(names)}")
-    info(f"written to {os.path.relpath(output)}")
+def _carried(place: str) -> bool:
+    """Tell whether a file of the wheels goes into packages: modules and data, metadata and licences."""
+    top = place.partition("/")[0]
+    if top.endswith(".dist-info"):
+        return bool(_ABOUT.match(place))
+    return not top.endswith(".data") and not place.startswith((*NOT_CARRIED, "bin/"))

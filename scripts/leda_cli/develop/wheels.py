@@ -2,140 +2,53 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from email.parser import BytesParser
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from leda_cli.base.errors import LedaError
+from leda_cli.base.output import step
 from leda_cli.base.paths import contained_environment
 from leda_cli.develop import environments
 
 LOWEST_PYTHON = "3.11"
 """The oldest Python on which lambda_src runs: newer on Lambda, but not on every machine that runs the tests."""
 
-_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+_-]+)")
-_HASH = re.compile(r"--hash=(?P<hash>sha256:[0-9a-f]{64})")
-_LICENCES = re.compile(r"(?:^|/)(?:LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*$|/licenses/", re.I)
 
+def fetch(lock: Path, cache: Path) -> Path:
+    """Return the folder with the locked wheels; download them into `cache` unless they are there already.
 
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """An entry of the lock file: the only files of a distribution that may be installed, by their hashes."""
-
-    name: str
-    version: str
-    hashes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """An installed wheel, and its `files` by their paths in its `folder`."""
-
-    name: str
-    version: str
-    folder: Path
-    files: tuple[str, ...]
-
-    def about(self) -> list[str]:
-        """The files that must accompany any copy of the wheel: the metadata and the licences."""
-        return [
-            path
-            for path in self.files
-            if ".dist-info/" in path and (path.endswith("/METADATA") or _LICENCES.search(path))
-        ]
-
-
-def normalize(name: str) -> str:
-    """Return a distribution's name as the lock writes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def read_lock(path: Path) -> list[Pin]:
-    """Read a requirements file in which every line pins a version and its hashes."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise LedaError(f"{path} is missing.", "Write it with: scripts/build --lock") from None
-    pins = []
-    for line in text.replace("\\\n", " ").splitlines():
-        entry = line.partition(" #")[0].strip()
-        if not entry or entry.startswith("#"):
-            continue
-        pin, hashes = _PIN.match(entry), tuple(_HASH.findall(entry))
-        if not pin or not hashes:
-            raise LedaError(
-                f"{path}: no exact version with a hash in: {entry[:80]}",
-                "Write the file again with: scripts/build --lock",
-            )
-        pins.append(Pin(normalize(pin["name"]), pin["version"], hashes))
-    return pins
-
-
-def folder_of(pins: Iterable[Pin], cache: Path) -> Path:
-    """Return the folder in which `fetch` keeps the wheels of these pins; its name is a hash of them."""
-    text = "".join(f"{p.name}=={p.version} {' '.join(p.hashes)}\n" for p in pins)
-    return cache / hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def fetch(lock: Path, cache: Path) -> dict[str, Distribution]:
-    """Return the locked distributions; download them into `cache` unless they are there already.
-
-    Their folder appears only when it is complete.
+    The folder, whose name is a hash of the lock, appears only when it is complete.
     """
-    pins = read_lock(lock)
-    folder = folder_of(pins, cache)
+    folder = cache / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     if not folder.is_dir():
-        _install(lock, folder, have_any=bool(pins))
-    found = _installed(folder)
-    for pin in pins:
-        if pin.name not in found or found[pin.name].version != pin.version:
-            raise LedaError(
-                f"{folder} lacks {pin.name} {pin.version}.", f"Delete {folder} and build again."
-            )
-    return found
+        with step("Downloading the functions' dependencies"):
+            _install(lock, folder)
+    return folder
 
 
-def _install(lock: Path, folder: Path, *, have_any: bool) -> None:
+def _install(lock: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as scratch:
         target = Path(scratch) / "wheels"
         target.mkdir()
-        if have_any:
-            _uv(
-                "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
-                "--require-hashes", "--link-mode", "copy", "--python", sys.executable,
-                "--target", str(target), "--requirements", str(lock),
-                doing="download the functions' dependencies",
-            )  # fmt: skip
+        _uv(
+            "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
+            "--require-hashes", "--link-mode", "copy", "--python", sys.executable,
+            "--target", str(target), "--requirements", str(lock),
+            doing="download the functions' dependencies",
+        )  # fmt: skip
         try:
             target.rename(folder)
         except OSError:
             if not folder.is_dir():  # otherwise another build was faster
                 raise
-
-
-def _installed(folder: Path) -> dict[str, Distribution]:
-    found = {}
-    for info in sorted(folder.glob("*.dist-info")):
-        metadata = BytesParser().parsebytes((info / "METADATA").read_bytes(), headersonly=True)
-        name, version = normalize(metadata["Name"]), metadata["Version"]
-        with (info / "RECORD").open(newline="", encoding="utf-8") as rows:
-            files = tuple(
-                row[0]
-                for row in csv.reader(rows)
-                if row and row[1] and ".." not in PurePosixPath(row[0]).parts
-            )
-        found[name] = Distribution(name, version, folder, files)
-    return found
 
 
 def write_lock(requirements: Path, lock: Path) -> None:

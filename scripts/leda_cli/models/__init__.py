@@ -5,7 +5,7 @@ cost_model        the bill of a month, and the cheapest settings for a latency
 cost_report       writes docs/cost.md
 scale             `leda scale`
 scaling           simulates how long messages take through the pipeline at a rate
-scale_report      writes docs/scaling.md, with svg for its chart
+scale_report      writes docs/scaling.md
 pages             fills cost_report.md and scale_report.md with figures and tables
 profiles          the settings that the simulation plays: the modules' defaults, and what is recommended for some loads
 load_model        what each stage has to do at a rate: batches, invocations, requests, units

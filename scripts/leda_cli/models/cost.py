@@ -48,9 +48,6 @@ def cost(
     ] = 0.0,
     hierarchy: HierarchyOption = "2x2x3",
     trades: Annotated[int, typer.Option(min=0, help="Rows that StateTable keeps.")] = 1_000_000,
-    bad: Annotated[
-        float, typer.Option(min=0, max=0.1, help="Share of the messages that cannot be read.")
-    ] = 0.0,
     latency: Annotated[
         float, typer.Option(min=1, help="Seconds that a message may take at most.")
     ] = 10,
@@ -77,7 +74,6 @@ def cost(
         near,
         levels_of(hierarchy),
         trades,
-        bad,
     )
     if report is not None:
         from leda_cli.models.cost_report import markdown
@@ -110,10 +106,7 @@ def settings_of(found: Load) -> dict[str, Any]:
     settings = found.settings
     return {
         "shard_count": settings.shard_count,
-        "state_function": {
-            **settings.of_function("state"),
-            "parallelization_factor": settings.state_parallelization,
-        },
+        "state_function": settings.of_function("state"),
         "map_function": settings.of_function("map"),
         "reduce_function": settings.of_function("reduce"),
         "reduce_lanes": settings.reduce_lanes,

@@ -1,7 +1,7 @@
 """A month's bill of the pipeline, from its load and a Region's prices, and the cheapest settings for a latency.
 
 Each line of the bill is a quantity, a price and the page with its rule. Free tiers, data transfer out of the Region,
-KMS requests and the metrics of the mappings are left out.
+KMS requests, the quarantine and the metrics of the mappings are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from leda_cli.models.load_model import (
     Workload,
     load,
     row_of,
-    state_lanes,
+    shards_of,
     state_read_units,
     state_write_units,
 )
@@ -33,11 +33,10 @@ from leda_cli.models.units import READ_STEP_BYTES, STORAGE_OVERHEAD_BYTES, item_
 
 GB = 1024**3
 DAY_HOURS = 24
-WEEK_HOURS = 168
+# The stream keeps its records for 7 days, the default of the modules; the first day is free.
+EXTRA_HOURS = 6 * DAY_HOURS
 PUT_UNIT_BYTES = 25 * 1024
 ON_DEMAND_STEP_BYTES = 1024
-# An object of the quarantine bucket (leda.quarantine.bucket): the message in base 64 and its origin; kept a year.
-QUARANTINE_BYTES, QUARANTINE_MONTHS = 420, 12
 # AuditLambda runs once a day, the default of modules/aggregation, and reads StateTable consistently. The totals, which
 # are few, are left out.
 AUDITS = HOURS_OF_A_MONTH / DAY_HOURS
@@ -85,7 +84,7 @@ class Bill:
 
 def bill(found: Load, prices: Prices) -> Bill:
     """The bill of a load that is steady for a month of 730 hours."""
-    services = (_kinesis, _lambda, _dynamodb, _cloudwatch, _s3)
+    services = (_kinesis, _lambda, _dynamodb, _cloudwatch)
     lines = tuple(line for service in services for line in service(found, prices))
     return Bill(lines, found.write_units / found.workload.unique_rate)
 
@@ -104,8 +103,6 @@ def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
     workload, settings, price = found.workload, found.settings, prices.kinesis
     service = "Kinesis"
     messages = workload.rate * SECONDS_OF_A_MONTH
-    kept_hours = settings.stream_retention_hours - DAY_HOURS
-    stored = workload.rate * workload.message_bytes * 3600 / GB  # GB of an hour
     if settings.shard_count is None:
         steps = math.ceil(workload.message_bytes / ON_DEMAND_STEP_BYTES) * ON_DEMAND_STEP_BYTES
         gb_in = messages * steps / GB
@@ -114,10 +111,9 @@ def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
         yield Line(service, "stream on demand", HOURS_OF_A_MONTH, "hours", hours)
         yield Line(service, "data in (1 KB steps)", gb_in, "GB", gb_in * price.on_demand_gb_in)
         yield Line(service, "data out", gb_out, "GB", gb_out * price.on_demand_gb_out)
-        kept = stored * min(kept_hours, WEEK_HOURS - DAY_HOURS)
-        if kept > 0:
-            dollars = kept * price.extended_retention_gb_month
-            yield Line(service, "retention to 7 days", kept, "GB-months", dollars)
+        kept = workload.rate * workload.message_bytes * 3600 * EXTRA_HOURS / GB
+        dollars = kept * price.extended_retention_gb_month
+        yield Line(service, "retention to 7 days", kept, "GB-months", dollars)
     else:
         shard_hours = settings.shard_count * HOURS_OF_A_MONTH
         puts = messages * math.ceil(workload.message_bytes / PUT_UNIT_BYTES)
@@ -125,13 +121,8 @@ def _kinesis(found: Load, prices: Prices) -> Iterator[Line]:
         yield Line(service, "shards", shard_hours, "shard hours", dollars)
         dollars = puts / 1e6 * price.per_million_put_units
         yield Line(service, "puts", puts, "put units", dollars)
-        if kept_hours > 0:
-            dollars = shard_hours * price.extended_retention_shard_hour
-            yield Line(service, "retention to 7 days", shard_hours, "shard hours", dollars)
-    if settings.stream_retention_hours > WEEK_HOURS:
-        kept = stored * (settings.stream_retention_hours - WEEK_HOURS)
-        dollars = kept * price.long_retention_gb_month
-        yield Line(service, "retention beyond 7 days", kept, "GB-months", dollars)
+        dollars = shard_hours * price.extended_retention_shard_hour
+        yield Line(service, "retention to 7 days", shard_hours, "shard hours", dollars)
 
 
 def _lambda(found: Load, prices: Prices) -> Iterator[Line]:
@@ -208,19 +199,6 @@ def _cloudwatch(found: Load, prices: Prices) -> Iterator[Line]:
     yield Line(service, "metrics", METRICS, "metrics", METRICS * price.metric_month)
     yield Line(service, "alarms", ALARMS, "alarms", ALARMS * price.alarm_month)
     yield Line(service, "dashboard", 1, "dashboards", price.dashboard_month)
-
-
-def _s3(found: Load, prices: Prices) -> Iterator[Line]:
-    """https://aws.amazon.com/s3/pricing/: a put for each message that cannot be read, and what is kept."""
-    workload = found.workload
-    puts = workload.rate * workload.bad * SECONDS_OF_A_MONTH
-    if not puts:
-        return
-    size = QUARANTINE_BYTES + 4 * math.ceil(workload.message_bytes / 3)
-    kept = puts * QUARANTINE_MONTHS * size / GB
-    dollars = puts / 1000 * prices.s3.per_thousand_puts
-    yield Line("S3", "quarantine: puts", puts, "requests", dollars)
-    yield Line("S3", "quarantine: kept a year", kept, "GB-months", kept * prices.s3.gb_month)
 
 
 def slowest_seconds(found: Load) -> float:
@@ -318,7 +296,7 @@ def shards_needed(workload: Workload) -> int:
 
 def _sized(workload: Workload, settings: Settings, times: ServiceTimes) -> Settings:
     """The settings with enough warm throughput and concurrency that the load uses at most TARGET of them."""
-    lanes = state_lanes(workload, settings)
+    lanes = shards_of(workload, settings)
     units = workload.unique_rate * state_write_units(workload, lanes)
     warm = max(settings.warm_write_units, rounded_up(units / TARGET, PARTITION_WRITE_UNITS))
     reads = workload.unique_rate * state_read_units(workload, lanes)

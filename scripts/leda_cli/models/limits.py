@@ -62,13 +62,13 @@ def limits(found: Load) -> list[Limit]:
     return [
         Limit(
             "ingest: records of a shard",
-            workload.rate / found.shards / SHARD_RECORDS,
+            workload.rate / state.lanes / SHARD_RECORDS,
             "shard_count, or messages packed by the Kinesis Producer Library",
             _KINESIS,
         ),
         Limit(
             "ingest: bytes of a shard",
-            workload.rate * workload.message_bytes / found.shards / SHARD_BYTES,
+            workload.rate * workload.message_bytes / state.lanes / SHARD_BYTES,
             "shard_count",
             _KINESIS,
         ),

@@ -71,8 +71,7 @@ class Workload:
 
     `rate`: messages per second, duplicates included. `message_bytes`: of one. `duplicates`, `modifications`: shares as
     in `Mix`. `near`: duplicates reach the batch of their original. `hierarchy`: how many children a node has, level by
-    level; (2, 2, 3) has 2 + 4 + 12 nodes. `trades`: rows that StateTable keeps. `bad`: share of the messages that
-    cannot be read; few enough to leave the rest as it is.
+    level; (2, 2, 3) has 2 + 4 + 12 nodes. `trades`: rows that StateTable keeps.
     """
 
     rate: float
@@ -82,7 +81,6 @@ class Workload:
     near: bool = False
     hierarchy: tuple[int, ...] = (2, 2, 3)
     trades: int = 1_000_000
-    bad: float = 0.0
 
     @property
     def unique_rate(self) -> float:
@@ -128,10 +126,8 @@ class Settings:
     """
 
     shard_count: int | None = None
-    stream_retention_hours: int = 168
     state_batch_size: int = 1000
     state_window: float = 1.0
-    state_parallelization: int = 1
     state_memory: int = 512
     write_threads: int = 4
     map_batch_size: int = 1000
@@ -159,7 +155,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class StageLoad:
-    """The load of one stage: `lanes` shards (times the parallelization factor), each with `records` a second.
+    """The load of one stage: `lanes` shards, each with `records` a second.
 
     `batch`: records of an invocation; `invocations` and units: per second, in all lanes; `gather`: the seconds for
     which a batch collects records, a poll interval and the batching window; `seconds`: how long an invocation runs.
@@ -206,7 +202,6 @@ class Load:
 
     workload: Workload
     settings: Settings
-    shards: int
     state: StageLoad
     map: StageLoad
     reduce: StageLoad
@@ -248,8 +243,7 @@ def load(workload: Workload, settings: Settings, times: ServiceTimes) -> Load:
     mapped, made = _map(workload, settings, times, lanes, between=1 / state.invocations)
     rows = mapped.invocations * made.rows
     reduced = _reduce(workload, settings, times, rows, made, mapped.batch)
-    shards = state.lanes // settings.state_parallelization
-    return Load(workload, settings, shards, state, mapped, reduced, rows, made)
+    return Load(workload, settings, state, mapped, reduced, rows, made)
 
 
 def shards_of(workload: Workload, settings: Settings) -> int:
@@ -260,11 +254,6 @@ def shards_of(workload: Workload, settings: Settings) -> int:
         workload.rate / SHARD_RECORDS, workload.rate * workload.message_bytes / SHARD_BYTES
     )
     return max(ON_DEMAND_SHARDS, math.ceil(needed * ON_DEMAND_HEADROOM))
-
-
-def state_lanes(workload: Workload, settings: Settings) -> int:
-    """How many batches of State run at a time at most."""
-    return shards_of(workload, settings) * settings.state_parallelization
 
 
 def cpu_seconds(milliseconds: float, memory: int) -> float:
@@ -348,7 +337,7 @@ def _stage(
 
 
 def _state(workload: Workload, settings: Settings, times: ServiceTimes) -> StageLoad:
-    lanes = state_lanes(workload, settings)
+    lanes = shards_of(workload, settings)
     metered = state_units(workload, lanes)
     requests = metered.requests["state"] / metered.messages
     stage = _stage(

@@ -20,7 +20,6 @@ SERVICES = {
     "dynamodb": "DynamoDB",
     "kinesis": "Kinesis",
     "cloudwatch": "CloudWatch",
-    "s3": "S3",
 }
 
 
@@ -37,12 +36,11 @@ class Prices:
     dynamodb: Any
     kinesis: Any
     cloudwatch: Any
-    s3: Any
 
     @property
     def sources(self) -> dict[str, str]:
         """Each service's page and the record its figures were read from."""
-        services = (self.lambda_, self.dynamodb, self.kinesis, self.cloudwatch, self.s3)
+        services = (self.lambda_, self.dynamodb, self.kinesis, self.cloudwatch)
         return {
             name: f"{each.page} ({each.read})"
             for name, each in zip(SERVICES.values(), services, strict=True)

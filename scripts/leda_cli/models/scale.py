@@ -39,7 +39,7 @@ def scale(
     seconds: Annotated[float, typer.Option(min=10, help="Simulated seconds of a run.")] = 60,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write the page docs/scaling.md to this file, and its chart beside it."),
+        typer.Option(help="Write the page docs/scaling.md to this file."),
     ] = None,
     measured: MeasuredOption = None,
     as_json: JsonOption = False,
@@ -53,12 +53,12 @@ def scale(
     play = Play(seed=seed, seconds=seconds)
     workload = Workload(1.0, duplicates=duplicates, hierarchy=levels_of(hierarchy))
     if report is not None:
-        from leda_cli.models.scale_report import write
+        from leda_cli.models.scale_report import markdown
 
         with operation.progress("simulating") as advance:
-            files = write(report, workload, times, play, advance)
-        for file in files:
-            operation.say(f"written: {file}")
+            text = markdown(workload, times, play, advance)
+        report.write_text(text, encoding="utf-8")
+        operation.say(f"written: {report}")
         return
     wanted = rates_of(rates)
     operation.heading(f"Simulating {seconds:g} s of each, seed {seed}")

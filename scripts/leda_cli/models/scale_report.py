@@ -1,11 +1,10 @@
-"""Writes docs/scaling.md and its chart: latencies from 1,000 to 1,000,000 messages a second, and limits."""
+"""Writes docs/scaling.md: latencies from 1,000 to 1,000,000 messages a second, and limits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from leda_cli.base.operations import Advance
 from leda_cli.models.cost_model import rounded_up
@@ -26,14 +25,12 @@ from leda_cli.models.profiles import (
     FOR_1M,
     FOR_50K,
     FOR_MANY_TOTALS,
-    FRESHNESS_SECONDS,
     PROFILES,
     Played,
     Profile,
     played,
 )
 from leda_cli.models.scaling import Play
-from leda_cli.models.svg import Axis, Point, line_chart
 
 RATES = (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6)
 HIERARCHIES = ((2, 2, 3), (10, 10, 9), (20, 20, 24), (20, 20, 250))
@@ -43,7 +40,6 @@ RECOMMENDED = {FOR_1K: 1e3, FOR_50K: 5e4, FOR_1M: 1e6}
 # The rate that FOR_MANY_TOTALS is for, by hierarchy.
 MANY_TOTALS = {(10, 10, 9): 250e3, (20, 20, 24): 250e3, (20, 20, 250): 100e3}
 TIMES_AS_LONG = (1, 2, 4)
-LATENCY_PLOT = "scaling-latency.svg"
 
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
 _TABLE_QUOTA, _TABLE_QUOTA_PAGE = 40_000, f"{_DYNAMODB}ServiceQuotas.html"
@@ -56,10 +52,8 @@ Runs = dict[tuple[str, float], Played]
 """The outcomes by the profile's name and messages a second."""
 
 
-def write(
-    file: Path, workload: Workload, times: ServiceTimes, play: Play, advance: Advance
-) -> list[Path]:
-    """Write the page and its chart; returns their paths."""
+def markdown(workload: Workload, times: ServiceTimes, play: Play, advance: Advance) -> str:
+    """The page."""
     advance(0, total=len(PROFILES) * len(RATES))
     runs: Runs = {}
     for profile in PROFILES:
@@ -76,12 +70,11 @@ def write(
         profile: load(at_rate, profile.settings, times) for profile, at_rate in at_rates.items()
     }
     cases = [*at_rates.items(), *((FOR_MANY_TOTALS, each) for each in many)]
-    text = page(
+    return page(
         "scale_report.md",
         times,
         workload=workload,
         play=play,
-        plot=LATENCY_PLOT,
         latencies=_latencies(runs),
         breaks=rows(_breaks(workload, times)),
         used=_used(loads),
@@ -96,10 +89,6 @@ def write(
         default_rate=breaking_rate(workload, DEFAULTS.settings, times)[0],
         new_table=NEW_TABLE_WRITE_UNITS,
     )
-    file.write_text(text, encoding="utf-8")
-    plot = file.parent / LATENCY_PLOT
-    plot.write_text(_latency_plot(runs), encoding="utf-8")
-    return [file, plot]
 
 
 def _table(first: str, columns: Sequence[object], align: str, lines: Iterator[list[str]]) -> str:
@@ -241,19 +230,3 @@ def _before_the_load(settings: Settings, running: int) -> Iterator[str]:
             f"see that the account may have {settings.shard_count:,} shards a pipeline; the quota is "
             f"{_SHARD_QUOTA:,} in most Regions ([page]({_SHARD_PAGE}))"
         )
-
-
-def _latency_plot(runs: Runs) -> str:
-    series: dict[str, list[Point]] = {}
-    for (name, rate), run in runs.items():
-        points = series.setdefault(name, [])
-        # The first cross says that the settings break; further crosses would add nothing.
-        if not points or points[-1][1] is not None:
-            is_steady = not run.outcome.fell_behind
-            points.append((rate, run.outcome.percentile(0.99) if is_steady else None))
-    return line_chart(
-        "p99 of the latency; a cross: it falls behind",
-        Axis("messages/s", RATES[0], RATES[-1]),
-        Axis(f"seconds (goal: {FRESHNESS_SECONDS})", 1, 100),
-        series,
-    )

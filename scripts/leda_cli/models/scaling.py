@@ -281,9 +281,8 @@ class Simulation:
         return lane.random.expovariate(min(self._lane_rate, self._play.groups))
 
     def _intake(self) -> float:
-        """Messages a second that a lane's share of a shard accepts; producers retry the others."""
-        a_shard = min(SHARD_RECORDS, SHARD_BYTES / self._workload.message_bytes)
-        return a_shard / self._settings.state_parallelization
+        """Messages a second that a shard accepts; producers retry the others."""
+        return min(SHARD_RECORDS, SHARD_BYTES / self._workload.message_bytes)
 
     def _arrive(self, lane: _ShardLane, when: float, count: float) -> None:
         taken = when if self._play.burst else lane.intake.passed(when, count)

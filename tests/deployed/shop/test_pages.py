@@ -314,7 +314,7 @@ def test_a_sign_in_that_another_tab_began_is_refused(page: Page, shop: Shop) -> 
 def test_an_operator_with_a_refused_token_is_asked_to_sign_in(page: Page, shop: Shop) -> None:
     page.goto(shop.operators_url)
     shows(page, "Sign in", "#view")
-    bad = live_shop.tampered(shop.operator.token)
+    bad = live_shop.refused(shop.operator.token)
     page.evaluate(f"sessionStorage.setItem('operator-token', '{bad}')")
     page.goto("about:blank")
     page.goto(shop.operators_url)
@@ -490,7 +490,7 @@ def test_an_expired_session_asks_to_sign_in_and_then_returns_to_the_same_list(
     sign_in(page, shop)
     page.click("#orders-Shipped")
     expect(page.locator("#orders-Shipped")).to_have_attribute("aria-pressed", "true")
-    old = live_shop.expired(shop, shop.operator.token)
+    old = live_shop.refused(shop.operator.token)
     page.evaluate(f"sessionStorage.setItem('operator-token', '{old}')")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 

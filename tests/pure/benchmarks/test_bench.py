@@ -19,7 +19,6 @@ from benchmarks.parts import Section, Target, table
 from benchmarks.samples import Sample, ratio
 from benchmarks.stages import Run
 from leda_cli.base.errors import LedaError
-from leda_cli.base.hierarchies import totals_of
 from leda_cli.models import measured
 from leda_cli.models.metering import Meter
 
@@ -89,17 +88,6 @@ def test_the_times_of_changes_entries_and_totals_are_separated() -> None:
         "reduce_cpu_ms_per_1000_entries": 2.0,  # 36 ms for 1,000 rows of 18
         "reduce_cpu_ms_per_1000_totals": pytest.approx(17.65, abs=0.01),
     }
-
-
-@pytest.mark.parametrize(("reduce_ms", "met"), [(20.0, True), (20.2, False)])
-def test_the_target_of_reduce_is_the_first_engines_time(reduce_ms: float, met: bool) -> None:
-    before = totals.FirstEngine(18, map=1.0, reduce=2.0, reduce_requests=8)
-
-    assert totals._target(18, _played(10.0, reduce_ms, 18), before).met is met
-
-
-def test_the_first_engines_figures_exist_for_each_number_of_totals() -> None:
-    assert list(totals.first_engine()) == [totals_of(widths) for widths in totals.WIDTHS]
 
 
 @pytest.mark.parametrize(("times", "met"), [(1.01, True), (0.99, False)])

@@ -2,13 +2,12 @@
 
 import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leda.values.json_text import JsonReader, NotJsonError, kind_of, text_of
+from leda.values.json_text import JsonReader, NotJsonError, text_of
 
 READER = JsonReader()
 # A reason must not contain Python's types, exceptions, functions or limits.
@@ -61,17 +60,6 @@ def test_any_data_is_read_or_refused_with_a_reason_without_pythons_internals(dat
         READER.read(data)
     except NotJsonError as error:
         assert not INTERNALS.search(str(error))  # noqa: PT017 (most data are no JSON, and some are)
-
-
-KINDS: list[tuple[Any, str]] = [
-    (None, "null"), (True, "a boolean"), ("x", "a string"), ([], "an array"), ({}, "an object"), (1, "a number"),
-    (Decimal("1.5"), "a number"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("value", "kind"), KINDS)
-def test_a_value_is_named_as_in_json(value: Any, kind: str) -> None:
-    assert kind_of(value) == kind
 
 
 def test_text_is_utf8() -> None:

@@ -64,17 +64,17 @@ class Logs(Calling):
         self.groups = groups
         self.asked: list[int] = []
 
-    def filter_log_events(self, **request: Any) -> Any:
-        function = request["logGroupName"].rpartition("/")[2]
+    def get_paginator(self, name: str) -> Any:
+        assert name == "filter_log_events"
+        return self
+
+    def paginate(self, logGroupName: str, startTime: int) -> Iterator[Any]:
+        function = logGroupName.rpartition("/")[2]
         if function not in self.groups:
             raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
-        self.asked.append(request["startTime"])
-        lines = [
-            each for each in self.groups[function] if each["timestamp"] >= request["startTime"]
-        ]
-        place = int(request.get("nextToken", 0))
-        more = {"nextToken": str(place + 1)} if place + 1 < len(lines) else {}
-        return {"events": lines[place : place + 1], **more}
+        self.asked.append(startTime)
+        for line in self.groups[function]:
+            yield {"events": [line] if line["timestamp"] >= startTime else []}
 
 
 def test_each_log_line_counts_once_even_if_it_arrives_late() -> None:

@@ -17,16 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from leda_cli.base.errors import LedaError
 from leda_cli.base.paths import LOCAL, ROOT
 from leda_cli.develop import packages, wheels
 from leda_cli.develop.packages import Package
 from support.processes import run
-from support.user_records import packed
 
 SOURCE = ROOT / "lambda_src"
+NO_WHEELS = Path("/nonexistent")
 
 Tree = Callable[[dict[str, str]], Path]
 
@@ -85,13 +84,13 @@ def tree(tmp_path: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def distributions() -> dict[str, wheels.Distribution]:
+def installed() -> Path:
     return wheels.fetch(SOURCE / "requirements.lock", LOCAL / "wheels")
 
 
 @pytest.fixture(scope="session")
-def built(distributions: dict[str, wheels.Distribution]) -> dict[str, Package]:
-    return {package.function: package for package in packages.assemble(SOURCE, distributions)}
+def built(installed: Path) -> dict[str, Package]:
+    return {package.function: package for package in packages.assemble(SOURCE, installed)}
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +123,7 @@ def names(package: Package) -> set[str]:
 
 def only(source: Path) -> set[str]:
     """The names in the package of the tree's only function."""
-    [package] = packages.assemble(source, {})
+    [package] = packages.assemble(source, NO_WHEELS)
     return names(package)
 
 
@@ -133,12 +132,12 @@ def only(source: Path) -> set[str]:
 
 def test_a_function_is_a_folder_with_a_handler(tree: Tree) -> None:
     source = tree({"b/handler.py": "", "a/handler.py": "", "leda/x.py": "", "notes/readme.md": ""})
-    assert [package.function for package in packages.assemble(source, {})] == ["a", "b"]
+    assert [package.function for package in packages.assemble(source, NO_WHEELS)] == ["a", "b"]
 
 
 def test_a_tree_without_functions_is_refused(tree: Tree) -> None:
     with pytest.raises(LedaError, match=r"handler\.py"):
-        packages.assemble(tree({"leda/x.py": ""}), {})
+        packages.assemble(tree({"leda/x.py": ""}), NO_WHEELS)
 
 
 def test_a_package_has_the_whole_core_and_the_files_beside_the_handler_without_caches(
@@ -166,7 +165,7 @@ def test_two_files_of_one_name_are_refused(tree: Tree) -> None:
     source = tree({"f/handler.py": "import leda", "f/leda/data.txt": "x", "leda/__init__.py": ""})
     (source / "leda/data.txt").write_text("y")
     with pytest.raises(LedaError, match=r"leda/data\.txt"):
-        packages.assemble(source, {})
+        packages.assemble(source, NO_WHEELS)
 
 
 # -- record processors --
@@ -196,7 +195,7 @@ def test_a_users_folder_replaces_process_py(tree: Tree) -> None:
     source = tree(CORE)
     mine = processors(tree, process_py=PROCESS, helper_py="import leda.extra\n", rules_json="{}")
 
-    own, core = packages.assemble(source, {}, mine)
+    own, core = packages.assemble(source, NO_WHEELS, mine)
 
     assert (own.function, core.function) == ("mine", "process_records")
     shared = {"leda/__init__.py", "leda/records.py", "leda/extra.py"}
@@ -235,7 +234,7 @@ def test_a_folder_without_a_usable_process_is_refused(
 ) -> None:
     source = tree(CORE)
     with pytest.raises(LedaError, match=said):
-        packages.assemble(source, {}, processors(tree, **files))
+        packages.assemble(source, NO_WHEELS, processors(tree, **files))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +251,7 @@ def test_a_folder_without_a_usable_process_is_refused(
     ],
 )
 def test_a_process_that_can_be_called_with_a_record_is_packaged(tree: Tree, text: str) -> None:
-    own, _ = packages.assemble(tree(CORE), {}, processors(tree, process_py=text))
+    own, _ = packages.assemble(tree(CORE), NO_WHEELS, processors(tree, process_py=text))
 
     assert own.function == "mine"
 
@@ -260,7 +259,9 @@ def test_a_process_that_can_be_called_with_a_record_is_packaged(tree: Tree, text
 def test_a_processor_with_the_name_of_a_function_is_refused(tree: Tree) -> None:
     source = tree({**CORE, "mine/handler.py": ""})
     with pytest.raises(LedaError, match="has the name of a function"):
-        packages.assemble(source, {}, processors(tree, process_py="def process(record): ..."))
+        packages.assemble(
+            source, NO_WHEELS, processors(tree, process_py="def process(record): ...")
+        )
 
 
 def test_processors_are_given_as_names_and_folders() -> None:
@@ -273,13 +274,13 @@ def test_processors_are_given_as_names_and_folders() -> None:
 
 
 def test_a_processor_from_another_repository_runs_from_its_package(
-    distributions: dict[str, wheels.Distribution], runtime: Path, tree: Tree, tmp_path: Path
+    installed: Path, runtime: Path, tree: Tree, tmp_path: Path
 ) -> None:
     mine = processors(
         tree,
         process_py="from leda.records import Record\ndef process(record: Record): print(record.text())\n",
     )
-    package = {p.function: p for p in packages.assemble(SOURCE, distributions, mine)}["mine"]
+    package = {p.function: p for p in packages.assemble(SOURCE, installed, mine)}["mine"]
     code = """
 import handler, json
 from types import SimpleNamespace
@@ -332,39 +333,12 @@ def test_a_package_has_no_compiled_code_and_no_local_paths(
 
 
 def test_a_package_has_the_licences_of_its_libraries(
-    function: str, built: dict[str, Package], distributions: dict[str, wheels.Distribution]
+    function: str, built: dict[str, Package], installed: Path
 ) -> None:
     found = names(built[function])
-    for name in built[function].distributions:
-        about = set(distributions[name].about())
-        assert about
-        assert about <= found
-
-
-def test_aggregated_records_are_unpacked_with_the_package_alone(
-    built: dict[str, Package], runtime: Path, tmp_path: Path
-) -> None:
-    messages = [f'{{"TradeID": "{n}"}}' for n in range(5)]
-    data = packed(*(message.encode() for message in messages))
-    record = {
-        "eventID": "shardId-000000000000:1",
-        "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/IncomingDataStream",
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": "a",
-            "sequenceNumber": "1",
-            "approximateArrivalTimestamp": 1.0,
-            "data": base64.b64encode(data).decode(),
-        },
-    }
-    code = """
-import json
-from leda.streams.kinesis import user_records
-print(json.dumps([r.data.decode() for r in user_records([json.load(sys.stdin)])]))
-"""
-    done = isolated(built["state"], runtime, tmp_path, code, json.dumps(record))
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == messages
+    for about in installed.glob("*.dist-info"):
+        assert f"{about.name}/METADATA" in found
+        assert any(name.startswith(about.name) and "LICENSE" in name for name in found), about
 
 
 # -- the same bytes on any machine and run --
@@ -381,24 +355,21 @@ def test_the_bytes_of_an_archive_do_not_depend_on_the_python_version() -> None:
 def test_entries_are_sorted_uncompressed_and_readable_by_all(built: dict[str, Package]) -> None:
     for package in built.values():
         entries = zipfile.ZipFile(io.BytesIO(package.content)).infolist()
-        assert [entry.filename for entry in entries] == sorted(package.files)
+        assert [entry.filename for entry in entries] == sorted(names(package))
         for entry in entries:
             assert entry.compress_type == zipfile.ZIP_STORED
             assert entry.external_attr >> 16 == 0o100644
             assert entry.date_time == (1980, 1, 1, 0, 0, 0)
 
 
-def test_two_machines_build_the_same_bytes(
-    distributions: dict[str, wheels.Distribution], tmp_path: Path
-) -> None:
-    [downloaded] = {distribution.folder for distribution in distributions.values()}
+def test_two_machines_build_the_same_bytes(installed: Path, tmp_path: Path) -> None:
     digests = []
     for machine, (seed, umask, zone) in enumerate(
         [("1", 0o022, "UTC"), ("2", 0o077, "Asia/Tokyo")]
     ):
         home = tmp_path / f"machine {machine}"
         shuffled_copy(SOURCE, home / "checkout" / "lambda_src", machine)
-        shuffled_copy(downloaded, home / "wheels" / downloaded.name, machine)
+        shuffled_copy(installed, home / "wheels" / installed.name, machine)
         code = (
             "import sys; from pathlib import Path; from leda_cli.develop import packages, wheels\n"
             "source, cache, output = map(Path, sys.argv[1:])\n"
@@ -459,47 +430,31 @@ def test_the_manifest_describes_the_packages(built: dict[str, Package], tmp_path
 
 def test_the_package_of_a_removed_function_is_deleted(tree: Tree, tmp_path: Path) -> None:
     source = tree({"a/handler.py": "", "b/handler.py": ""})
-    packages.write(packages.assemble(source, {}), tmp_path / "build")
+    packages.write(packages.assemble(source, NO_WHEELS), tmp_path / "build")
     shutil.rmtree(source / "b")
-    packages.write(packages.assemble(source, {}), tmp_path / "build")
+    packages.write(packages.assemble(source, NO_WHEELS), tmp_path / "build")
     assert sorted(p.name for p in (tmp_path / "build").iterdir()) == ["a.zip", "packages.json"]
 
 
-def test_an_unchanged_package_is_not_written_again(tree: Tree, tmp_path: Path) -> None:
-    built = packages.assemble(tree({"a/handler.py": ""}), {})
-    packages.write(built, tmp_path / "build")
-    os.utime(tmp_path / "build" / "a.zip", (1, 1))
-    packages.write(built, tmp_path / "build")
-    assert (tmp_path / "build" / "a.zip").stat().st_mtime == 1
-
-
-def test_only_changed_packages_are_shown_each_in_one_line(
-    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_only_changed_packages_are_written_and_named(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = io.StringIO()
-    monkeypatch.setattr(
-        "leda_cli.base.output.console", Console(file=shown, width=80, highlight=False)
-    )
-    monkeypatch.setattr(packages, "console", Console(file=shown, width=80, highlight=False))
-    source = tree({"one/handler.py": "x = 1\n", "create_vendor_order_two/handler.py": "x = 2\n"})
+    source, output = tree({"one/handler.py": "x = 1\n", "two/handler.py": ""}), tmp_path / "build"
 
-    def build() -> str:
-        shown.seek(0)
-        shown.truncate()
-        built = packages.assemble(source, {})
-        before = packages._digests(tmp_path)
-        packages.write(built, tmp_path)
-        changed = [each for each in built if before.get(each.function) != each.entry["sha256"]]
-        packages._show(changed, tmp_path)
-        return shown.getvalue()
+    def said() -> str:
+        packages.write(packages.assemble(source, NO_WHEELS), output)
+        return capsys.readouterr().out
 
-    (line,) = [line for line in build().splitlines() if "create_vendor_order_two" in line]
-    assert len(line.split()) == 4
-    assert build().strip() == "the functions' packages are up to date"
+    first = said()
+    assert "one.zip" in first
+    assert "two.zip" in first
+    os.utime(output / "two.zip", (1, 1))
     (source / "one" / "handler.py").write_text("x = 3\n")
-    text = build()
-    assert "one.zip" in text
-    assert "create_vendor_order_two" not in text
+    second = said()
+    assert "one.zip" in second
+    assert "two.zip" not in second
+    assert (output / "two.zip").stat().st_mtime == 1
+    assert said().strip() == "the functions' packages are up to date"
 
 
 def test_without_a_virtual_environment_the_script_names_the_command_that_makes_it(

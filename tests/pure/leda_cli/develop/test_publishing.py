@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from leda_cli.base.errors import LedaError
@@ -156,59 +155,23 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
     assert "AWS_ENDPOINT_URL" in raised.value.fix
 
 
-class _Stub(http.server.BaseHTTPRequestHandler):
-    """An empty S3 that accepts every PUT, and answers HEAD with the status `head`."""
+class MayNotList:
+    """An empty S3 for a caller that may not list the bucket; `put` has the keys that are written."""
 
-    requests: ClassVar[list[tuple[str, str]]]
-    head = 404
+    def __init__(self) -> None:
+        self.put: list[str] = []
 
-    def do_HEAD(self) -> None:
-        self._answer(self.head)
+    def head_object(self, **_: str) -> None:
+        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
 
-    def do_PUT(self) -> None:
-        # As S3 does: 100 Continue was sent by the base class where it was asked for.
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200)
-
-    def _answer(self, status: int) -> None:
-        self.requests.append((self.command, self.path))
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Keep the tests' output clean."""
+    def put_object(self, **request: Any) -> None:
+        self.put.append(request["Key"])
 
 
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Stub]]:
-    class Stub(_Stub):
-        protocol_version = "HTTP/1.1"
-
-    Stub.requests = []
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{server.server_port}")
-    yield Stub
-    server.shutdown()
-    server.server_close()
-    thread.join(timeout=10)
-
-
-@pytest.mark.parametrize("head", [404, 403])
-def test_the_environments_endpoint_is_used_with_path_style_addresses(
-    stub: type[_Stub], head: int
+def test_objects_are_uploaded_by_a_caller_that_may_not_see_that_they_are_absent(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """403 is S3's answer for an absent object to a caller that may not list the bucket."""
-    stub.head = head
+    client = MayNotList()
+    monkeypatch.setattr(publishing, "callers_client", lambda _service: client)
     publishing.upload(ZIPS, MANIFEST, TARGET)
-    place = "/packages-bucket/leda/v1"
-    assert stub.requests == [
-        ("HEAD", f"{place}/map-0123.zip"),
-        ("PUT", f"{place}/map-0123.zip"),
-        ("HEAD", f"{place}/state-4567.zip"),
-        ("PUT", f"{place}/state-4567.zip"),
-        ("PUT", f"{place}/packages.json"),
-    ]
+    assert client.put == [f"leda/v1/{name}" for name in (*ZIPS, "packages.json")]

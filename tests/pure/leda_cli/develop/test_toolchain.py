@@ -143,15 +143,6 @@ def test_the_users_cli_configuration_is_used_if_it_exists(tmp_path: Path) -> Non
     assert terraform.terraform_environment(given)["TF_CLI_CONFIG_FILE"] != str(own)
 
 
-def test_the_users_terraform_variables_are_not_passed_to_the_local_apply() -> None:
-    given = {
-        "TF_VAR_name_prefix": "prod",
-        "TF_WORKSPACE": "prod",
-        "TF_CLI_ARGS_apply": "-lock=false",
-    }
-    assert not given.keys() & terraform.terraform_environment(given).keys()
-
-
 def test_a_missing_or_old_terraform_is_an_error_that_names_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

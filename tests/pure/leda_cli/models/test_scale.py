@@ -1,11 +1,9 @@
-"""The model of scale, compared with queueing theory and with AWS's limits, and its report and plot."""
+"""The model of scale, compared with queueing theory and with AWS's limits, and its report."""
 
 import json
 import math
 import re
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +16,6 @@ from leda_cli.models.measured import ServiceTimes
 from leda_cli.models.profiles import FOR_1K, FOR_1M, FOR_50K, FOR_MANY_TOTALS, played
 from leda_cli.models.scale import rates_of, scale
 from leda_cli.models.scaling import Bucket, Concurrency, Play, simulate
-from leda_cli.models.svg import Axis, line_chart
 from support.invoked import invoked
 
 pytestmark = pytest.mark.usefixtures("few_messages")
@@ -208,21 +205,6 @@ def test_the_tightest_limit_has_the_highest_strain() -> None:
     assert limit.strain == pytest.approx(limit.used / TARGET)
 
 
-def test_a_chart_has_a_line_for_each_series_and_crosses_for_missing_values() -> None:
-    text = line_chart(
-        "a < b",
-        Axis("x", 1, 1000),
-        Axis("y", 1, 100),
-        {"one": [(1, 1), (10, 10), (1000, None)], "none": [(1, None)]},
-    )
-    root = ElementTree.fromstring(text)  # noqa: S314 it was written here
-    tag = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{tag}circle")) == 2
-    crosses = [path for path in root.findall(f"{tag}path") if "l8 8" in path.attrib["d"]]
-    assert len(crosses) == 2
-    assert "a < b" in [text.text for text in root.findall(f"{tag}text")]
-
-
 def test_rates_are_parsed_from_a_list() -> None:
     assert rates_of("1000,5e4") == [1000, 50_000]
     for text in ("", "fast", "0"):
@@ -245,17 +227,12 @@ def test_the_command_answers_in_json_and_as_a_table() -> None:
     assert "defaults" in shown.stdout
 
 
-def test_the_report_comes_with_its_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_has_latencies_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_report, "RATES", (1e3, 1e4))
     monkeypatch.setattr(scale_report, "TIMES_AS_LONG", (1,))
     monkeypatch.setattr(scale_report, "MANY_TOTALS", {(10, 10, 9): 1e4})
-    page = tmp_path / "scaling.md"
-    files = scale_report.write(
-        page, Workload(1), TIMES, Play(seconds=6), lambda count=1, *, total=None: None
+    text = scale_report.markdown(
+        Workload(1), TIMES, Play(seconds=6), lambda count=1, *, total=None: None
     )
-    assert [file.name for file in files] == ["scaling.md", scale_report.LATENCY_PLOT]
-    text = page.read_text()
-    ElementTree.parse(files[1])  # noqa: S314 it was written here
-    assert f"({scale_report.LATENCY_PLOT})" in text
     assert "| 10,000 | falls behind |" in text
     assert "WriteUnitsPerSecond=80000" in text
