@@ -142,6 +142,10 @@ def verify(
     with answering(endpoint):
         live = aggregation.live()
         pending = not_live(aggregation, live)
+        if live.keeps_expired:
+            # The comparison is refused, and nothing else tells of these.
+            for line in danger_lines(aggregation, health_of(aggregation)):
+                operation.say(line)
         require_comparable(live, pending)
         verdict = compared(aggregation, live, operation, running if while_running else quiet, wait)
         dangers = list(danger_lines(aggregation, health_of(aggregation)))

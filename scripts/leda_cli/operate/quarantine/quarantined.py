@@ -156,7 +156,8 @@ class Bucket:
                 return self._given_up(key, mark, text)
         except Unreadable as error:
             return Foreign(key, str(error))
-        return Foreign(key, "not an object of LEDA's functions or of their mappings")
+        functions = ", ".join(self.functions.values())
+        return Foreign(key, f"not an object of {functions} or of their mappings")
 
     def delete(self, keys: Collection[str]) -> None:
         """Delete objects; in a bucket with versions they stay for a while behind a delete marker."""

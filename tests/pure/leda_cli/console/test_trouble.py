@@ -165,7 +165,7 @@ def test_each_quarantined_object_is_read_once_and_shown_decoded() -> None:
     assert [(each.stage, each.reason, each.text) for each in listing.objects] == [
         ("state", "reason 2", "not UTF-8, in base 64: /wA="),
         ("state", "reason 1", "é"),
-        ("", "not an object of LEDA's functions or of their mappings", ""),
+        ("", "not an object of StateLambda, MapLambda, ReduceLambda or of their mappings", ""),
     ]
     assert quarantine.look() == listing
     assert s3.read == 3

@@ -906,6 +906,14 @@ def test_foreign_and_damaged_objects_are_listed_and_not_changed(site: Site) -> N
         site("--show", "notes.txt")
 
 
+def test_an_object_of_another_function_is_left_with_the_names_of_those_that_were_looked_for(
+    site: Site, orders: Aggregation
+) -> None:
+    """As with --map-function on a pipeline, whose StateLambda has the same bucket."""
+    site.quarantine(b"bad")
+    assert "not an object of Orders-Map, Orders-Reduce or of their mappings" in site()
+
+
 def test_objects_are_filtered_by_function_day_reason_and_key(
     site: Site, downstream: dict[str, str]
 ) -> None:

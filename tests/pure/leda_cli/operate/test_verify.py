@@ -332,6 +332,18 @@ def test_totals_that_keep_expired_rows_cannot_be_compared(source: Source) -> Non
         verify()
 
 
+def test_what_endangers_totals_that_cannot_be_compared_is_told(
+    source: Source, health: list[Health], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _on_any_table(source, on_expiry="keep")
+    health.append(Health(False, {"MapLambda": "Disabled"}, {"map": "arn:new"}))
+    with pytest.raises(LedaError, match="no longer holds the rows that time to live has removed"):
+        verify()
+    shown = capsys.readouterr().out
+    assert "the mapping of MapLambda is Disabled" in shown
+    assert "Feedback's stream arn:new is new" in shown
+
+
 def test_before_the_first_backfill_totals_cannot_be_compared(source: Source) -> None:
     _on_any_table(source)
     source.pending = NotLive(is_first=True)
