@@ -19,6 +19,7 @@ from leda_cli.operate.aggregation import Aggregation, MapFunctionOption
 from leda_cli.operate.deployed.account import AwsOption, answering
 from leda_cli.operate.deployed.refusals import denied_action
 from leda_cli.operate.deployed.source_table import TableSize, service_time
+from leda_cli.operate.not_live import not_live
 from leda_cli.operate.prove import assumptions, function_logs, measurements, price
 from leda_cli.operate.prove.deployment import Deployment, log_group
 from leda_cli.operate.prove.findings import Finding, Level
@@ -28,7 +29,7 @@ from leda_cli.operate.prove.stream_watch import StreamWatch
 from leda_cli.operate.prove.trades import MESSAGES, ROOT, SINGLES, totals_of
 from leda_cli.operate.stack import NamePrefixOption, Stack
 from leda_cli.operate.totals.comparison import difference_lines
-from leda_cli.operate.verify import verify
+from leda_cli.operate.verify import require_comparable, verify
 
 # CloudWatch shows a log line some seconds after it was written.
 LOG_SECONDS, LOG_POLL_SECONDS = 40.0, 3.0
@@ -101,6 +102,8 @@ def _any_table(
     dynamodb = aggregation.account.dynamodb
     with answering(aggregation.account.endpoint):
         findings = _check(operation, deployment)
+        live = aggregation.live()
+        require_comparable(live, not_live(aggregation, live))
         tables = (aggregation.source.name, aggregation.totals_table)
         stored = sum(TableSize.of(dynamodb, each).bytes for each in tables)
         cost = price.of_reading(dynamodb.meta.region_name, stored)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from leda.pipeline.messages import parse
 from leda.pipeline.schema import Schema
 from leda_cli.base.errors import LedaError
 from leda_cli.models.measured import service_times
-from leda_cli.operate.prove import assumptions, function_logs, measurements, price
+from leda_cli.operate.aggregation import Aggregation
+from leda_cli.operate.prove import assumptions, command, function_logs, measurements, price
 from leda_cli.operate.prove.findings import Finding, Level
 from leda_cli.operate.prove.function_logs import Invocation, Log
 from leda_cli.operate.prove.proof import Outcome, Single
@@ -295,3 +297,21 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str, say
 
 def test_a_file_that_can_be_written_is_taken(tmp_path: Path) -> None:
     require_file(tmp_path / "proof.json")
+
+
+def test_totals_that_keep_expired_rows_are_refused_before_the_price(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = SimpleNamespace(keeps_expired=True)
+    aggregation = SimpleNamespace(
+        account=SimpleNamespace(endpoint=None, dynamodb=None), live=lambda: live
+    )
+    checks = SimpleNamespace(check=lambda: [Finding(Level.RIGHT, "the indexes")])
+    monkeypatch.setattr(Aggregation, "find", lambda *_: aggregation)
+    monkeypatch.setattr(command, "Deployment", lambda *_: checks)
+    monkeypatch.setattr(command, "not_live", lambda *_: None)
+    with pytest.raises(LedaError, match="nothing to compare them with"):
+        command.prove(map_function="AggregateScoresByUser")
+    out = capsys.readouterr().out
+    assert "right: the indexes" in out
+    assert "--yes" not in out
