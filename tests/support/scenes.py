@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from leda.engine.delta_rows import RESERVED
+from leda.engine.group_by.configuration import WATERMARK
 from leda.engine.group_by.hierarchy import nodes
 from simulation.engine import Engine
 from simulation.functions import Failed
@@ -138,7 +139,7 @@ class Scene(EngineScene):
         """The totals that are not what StateTable's rows add up to: {node, or (node, count): (must, is)}."""
         must: dict[str, Decimal] = {}
         for row in self.system.rows("StateTable"):
-            if row["Deleted"]["BOOL"]:
+            if WATERMARK in row or row["Deleted"]["BOOL"]:
                 continue
             for node in nodes(row["Path"]["S"]):
                 must[node] = must.get(node, Decimal(0)) + Decimal(row["Value"]["N"])
