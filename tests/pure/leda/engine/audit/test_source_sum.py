@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -139,6 +140,7 @@ def test_a_failing_segment_ends_the_other_segments() -> None:
             failed.set()
             raise RuntimeError("throttled")
         failed.wait(10)
+        time.sleep(0.001)
 
     table.fail = fail
     with pytest.raises(RuntimeError, match="throttled"):
