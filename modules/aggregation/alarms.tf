@@ -8,8 +8,9 @@ locals {
     },
   )
 
-  # How the `leda` command finds these totals.
-  command_target = "--map-function ${local.names.map}"
+  # The option with which the `leda` command finds these totals. By its prefix it finds a pipeline with StateLambda and what that has quarantined.
+  prefix_option  = var.name_prefix == "" ? "" : " --name-prefix ${var.name_prefix}"
+  command_target = contains(keys(var.writers), "StateLambda") ? local.prefix_option : " --map-function ${local.names.map}"
 }
 
 # Before the first backfill of a table that has rows already, Map counts nothing.
@@ -17,7 +18,7 @@ resource "aws_cloudwatch_metric_alarm" "waiting" {
   count = var.backfill == "required" ? 1 : 0
 
   alarm_name        = "${local.names.map}-waiting"
-  alarm_description = "${local.names.map} leaves changes of ${var.table.name} to the first backfill, and counts none before: run `leda backfill ${local.command_target}`."
+  alarm_description = "${local.names.map} leaves changes of ${var.table.name} to the first backfill, and counts none before: run `leda backfill${local.command_target}`."
 
   namespace   = "LEDA"
   metric_name = "Waiting"

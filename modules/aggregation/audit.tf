@@ -91,7 +91,7 @@ resource "aws_cloudwatch_metric_alarm" "drift" {
   count = var.audit == null || var.on_expiry == "keep" ? 0 : 1
 
   alarm_name        = "${local.names.audit}-drift"
-  alarm_description = "Totals differ from the sum over ${var.table.name}: read /aws/lambda/${local.names.audit} and run `leda verify ${local.command_target}`; `leda rebuild ${local.command_target}` computes them again."
+  alarm_description = "Totals differ from the sum over ${var.table.name}: read /aws/lambda/${local.names.audit} and run `leda verify${local.command_target}`; `leda rebuild${local.command_target}` computes them again."
 
   namespace   = "LEDA"
   metric_name = "Drift"

@@ -82,7 +82,7 @@ resource "aws_lambda_permission" "health" {
 locals {
   # No rebuild can compute totals that keep expired rows, but a first backfill of theirs may have been stopped.
   keeps_expired = var.on_expiry == "keep"
-  compute_again = "`leda ${local.keeps_expired ? "backfill" : "rebuild"} ${local.command_target}`"
+  compute_again = "`leda ${local.keeps_expired ? "backfill" : "rebuild"}${local.command_target}`"
   # `checks`: how many checks in a row must find something before the alarm goes off. A rebuild of up to a quarter of an hour raises none.
   health_alarms = {
     rebuild-open = {
@@ -99,12 +99,12 @@ locals {
     stood-still = {
       metric      = "StoodStill"
       checks      = 1
-      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. Switch it on${local.keeps_expired ? "; what is lost stays lost, because no rebuild can compute totals that keep expired rows" : ", and run ${local.compute_again} if `leda verify ${local.command_target}` finds totals that differ"}. This alarm does not end by itself: docs/runbook.md, \"A function has stood still\", says how to end it."
+      description = "An event source mapping was off for more than half of what its stream keeps: changes may be lost. Switch it on${local.keeps_expired ? "; what is lost stays lost, because no rebuild can compute totals that keep expired rows" : ", and run ${local.compute_again} if `leda verify${local.command_target}` finds totals that differ"}. This alarm does not end by itself: docs/runbook.md, \"A function has stood still\", says how to end it."
     }
     streams-not-settled = {
       metric      = "StreamsNotSettled"
       checks      = 1
-      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. ${local.keeps_expired ? "No rebuild can compute totals that keep expired rows: `leda redrive ${local.command_target} --settle` says what they may lack, and goes on with them as they are." : "Run ${local.compute_again}."}"
+      description = "A table has a stream that the totals were not computed with (a stream disabled and enabled again, a table restored), so totals may lack changes or count them twice. ${local.keeps_expired ? "No rebuild can compute totals that keep expired rows: `leda redrive${local.command_target} --settle` says what they may lack, and goes on with them as they are." : "Run ${local.compute_again}."}"
     }
   }
 }
@@ -135,7 +135,7 @@ resource "aws_cloudwatch_metric_alarm" "health" {
 # The function's own alarm waits for three failures in five minutes, which this schedule never makes.
 resource "aws_cloudwatch_metric_alarm" "health_failed" {
   alarm_name        = "${local.names.health}-failed"
-  alarm_description = "${local.names.health} fails, so nobody would hear of an open rebuild, a mapping that is off or a stream that is new: read /aws/lambda/${local.names.health}, and run `leda verify ${local.command_target}`."
+  alarm_description = "${local.names.health} fails, so nobody would hear of an open rebuild, a mapping that is off or a stream that is new: read /aws/lambda/${local.names.health}, and run `leda verify${local.command_target}`."
 
   namespace   = "AWS/Lambda"
   metric_name = "Errors"

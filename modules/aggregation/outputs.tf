@@ -46,7 +46,7 @@ output "quarantine_bucket" {
 }
 
 locals {
-  backfill_command = "leda backfill ${local.command_target}"
+  backfill_command = "leda backfill${local.command_target}"
 
   first_step = (
     var.backfill == "required"

@@ -377,6 +377,25 @@ run "watches_the_functions_that_write_the_table" {
     ]]
     error_message = "HealthLambda must be able to read the three mappings."
   }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.health) : strcontains(alarm.alarm_description, "`leda rebuild`")]) && endswith(output.next_step, "has no effect before: leda backfill")
+    error_message = "A pipeline is found by its prefix, which may be empty."
+  }
+}
+
+run "names_the_prefix_of_a_pipeline_in_its_commands" {
+  variables {
+    name_prefix = "Trades-"
+    writers = {
+      StateLambda = { name = "Trades-StateLambda", mapping_uuid = "5a5a", mapping_arn = "arn:aws:lambda:eu-west-1:111111111111:event-source-mapping:5a5a" }
+    }
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.health) : strcontains(alarm.alarm_description, "`leda rebuild --name-prefix Trades-`")])
+    error_message = "By its prefix the command finds StateLambda, too."
+  }
 }
 
 run "injects_no_faults_unless_told" {
