@@ -230,7 +230,8 @@ class Ages:
         pages = empty = 0
         while pages < MAX_PAGES and (is_closed or empty < EMPTY_PAGES):
             page = reader.read()
-            found += [stream_records.read_one(_as_delivered(each)) for each in page]
+            records = (stream_records.read_one(_as_delivered(each)) for each in page)
+            found += [each for each in records if each.sequence > done]
             if reader.is_at_end:
                 return found, True
             pages, empty = (pages + 1, 0) if page else (pages, empty + 1)
