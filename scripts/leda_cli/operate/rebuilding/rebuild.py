@@ -15,13 +15,14 @@ changes once, and only Map is paused.
    The result is E, the sums as of the watermark (table_sum.py).
 3. It moves Map's row of every shard and lane to the watermark, under the configuration of E (assignments.py), and makes
    that configuration live. E now includes every change before the watermark, and Map counts every change after it.
-4. It writes a marker row into every lane of ReduceTable. Reduce writes the reserved nodes of a batch last, so when a
-   marker's reserved node is in the totals table, all rows that were written before the marker are in the totals.
+4. It waits until ReduceTable's stream has what Map may have written last, and writes a marker row into every lane of
+   ReduceTable. Reduce writes the reserved nodes of a batch last, so when a marker's reserved node is in the totals
+   table, all rows that were written before the marker are in the totals.
 5. It reads the totals, A. It checks that Map's rows are where step 3 moved them, that Map has met no other shard, and
    that no record has come late. Then A includes no change from after the watermark.
 6. It writes E - A for every total as rows of ReduceTable.
-7. It writes another marker into every lane, corrects the totals' labels, and compares the totals with E. If one
-   differs, the run repeats steps 2 to 7.
+7. It writes another marker into every lane, without a wait, since it is in the row of the corrections. It corrects the
+   totals' labels, and compares the totals with E. If one differs, the run repeats steps 2 to 7.
 8. It notes that the tables' streams are settled, switches the mappings on, removes checkpoints and markers that nothing
    needs any more, and deletes the journal.
 
