@@ -27,6 +27,13 @@ def test_all_files_are_written_to_its_folder_and_it_listens_on_this_machine_alon
     assert (variables["GATEWAY_PORT"], variables["BIND_HOST"]) == ("1", "127.0.0.1")
 
 
+def test_the_users_aws_settings_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    variables = MiniStack(Path("/folder"), "unused").environment(4600, Path("/tools/bin/python"))
+    assert not [name for name in variables if name.startswith("AWS_")]
+
+
 def test_the_lock_file_has_the_pinned_version() -> None:
     lock = (REQUIREMENTS / "ministack.lock").read_text()
     assert f"ministack=={toolchain.MINISTACK_VERSION} " in lock
